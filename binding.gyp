@@ -1,0 +1,46 @@
+# The fallback build, where cmake is missing (npm run build:gyp). Sources and flags are those of CMakeLists.txt.
+{
+  'variables': {
+    'tenon_werror%': '0',
+    'tenon_api_headers': '<!(node scripts/native-sources.js node-api-headers)',
+    'tenon_addon_api': '<!(node scripts/native-sources.js node-addon-api)',
+  },
+  'targets': [
+    {
+      'target_name': 'tenon',
+      'sources': ['<!@(node scripts/native-sources.js)'],
+      'include_dirs': ['native'],
+      'defines': ['NDEBUG', 'NAPI_VERSION=8', 'NAPI_CPP_EXCEPTIONS'],
+      'cflags': [
+        '-isystem', '<(tenon_api_headers)',
+        '-isystem', '<(tenon_addon_api)',
+        '-O3', '-fno-math-errno', '-fno-trapping-math', '-ffp-contract=off',
+        '-fvisibility=hidden', '-pthread', '-Wall', '-Wextra',
+        '-Wno-unknown-warning-option', '-Wno-psabi', '-Wno-maybe-uninitialized',
+      ],
+      'cflags_cc': ['-std=c++20', '-fvisibility-inlines-hidden'],
+      'conditions': [
+        ['tenon_werror=="1"', {'cflags': ['-Werror']}],
+        ['OS=="linux"', {
+          'cflags': ['-fopenmp'],
+          'ldflags': ['-fopenmp', '-pthread', '-Wl,-z,nodelete'],
+        }],
+        ['OS=="mac"', {
+          'defines': ['TENON_STD_THREAD=1'],
+          'include_dirs': [
+            '<(tenon_api_headers)',
+            '<(tenon_addon_api)',
+          ],
+          'xcode_settings': {
+            'CLANG_CXX_LANGUAGE_STANDARD': 'c++20',
+            'GCC_OPTIMIZATION_LEVEL': '3',
+            'GCC_SYMBOLS_PRIVATE_EXTERN': 'YES',
+            'OTHER_CPLUSPLUSFLAGS': [
+              '-fno-math-errno', '-fno-trapping-math', '-ffp-contract=off', '-Wall', '-Wextra', '-Wno-psabi',
+            ],
+          },
+        }],
+      ],
+    },
+  ],
+}

@@ -1,0 +1,188 @@
+/**
+ * CIFAR-10 and CIFAR-100 (Krizhevsky 2009) in their binary form: records of one label byte (CIFAR-100: coarse, then fine) and 3072
+ * bytes, the R, G and B planes of a 32x32 image. CIFAR-10 is also taken as an image folder, or tar files of one.
+ */
+import { join } from 'node:path';
+import { DataError } from '../errors';
+import { checkKeys, nonEmptyString, oneOf } from '../options';
+import { readFolder } from './folder';
+import {
+  type ImageSource,
+  eagerSource,
+  malformed,
+  numberedClasses,
+  pathKind,
+  readWhole,
+  requireDirectory,
+} from './source';
+
+const SIDE = 32;
+const PLANE = SIDE * SIDE;
+const PIXELS = 3 * PLANE;
+
+const CIFAR10_NAMES = [
+  'airplane',
+  'automobile',
+  'bird',
+  'cat',
+  'deer',
+  'dog',
+  'frog',
+  'horse',
+  'ship',
+  'truck',
+];
+const CIFAR10_FILES = {
+  train: [1, 2, 3, 4, 5].map((i) => `data_batch_${i}.bin`),
+  test: ['test_batch.bin'],
+} as const;
+
+/** The directory that holds `file`: `dir`, or the folder in it that the published archive unpacks to. */
+async function locate(dir: string, folder: string, file: string): Promise<string | undefined> {
+  for (const candidate of [dir, join(dir, folder)]) {
+    if ((await pathKind(join(candidate, file))) === 'file') return candidate;
+  }
+  return undefined;
+}
+
+interface RecordForm {
+  /** Bytes before the pixels. */
+  readonly labelBytes: number;
+  /** Which of them is the label. */
+  readonly labelAt: number;
+  readonly classes: number;
+}
+
+/** Copies the records of one file behind those of the files before it. */
+function unpackRecords(
+  file: string,
+  content: Uint8Array,
+  form: RecordForm,
+  labels: Int32Array,
+  bytes: Uint8Array,
+  first: number,
+): void {
+  const recordBytes = form.labelBytes + PIXELS;
+  for (let r = 0; r < content.length / recordBytes; r++) {
+    const start = r * recordBytes;
+    const label = content[start + form.labelAt] ?? 0;
+    if (label >= form.classes) {
+      throw new DataError(
+        `${file}: label ${label} of record ${r} is out of range, there are ${form.classes} classes`,
+      );
+    }
+    labels[first + r] = label;
+    interleave(content, start + form.labelBytes, bytes, (first + r) * PIXELS);
+  }
+}
+
+/** Planes R, G, B to pixels RGB. */
+function interleave(from: Uint8Array, at: number, to: Uint8Array, out: number): void {
+  for (let p = 0; p < PLANE; p++) {
+    to[out++] = from[at + p] ?? 0;
+    to[out++] = from[at + PLANE + p] ?? 0;
+    to[out++] = from[at + 2 * PLANE + p] ?? 0;
+  }
+}
+
+async function readRecords(
+  where: string,
+  files: readonly string[],
+  form: RecordForm,
+  classNames: readonly string[],
+): Promise<ImageSource> {
+  const recordBytes = form.labelBytes + PIXELS;
+  const contents: Uint8Array[] = [];
+  for (const file of files) {
+    const content = await readWhole(file);
+    if (content.length === 0 || content.length % recordBytes !== 0) {
+      throw malformed(file, `${content.length} bytes is not a whole number of ${recordBytes}-byte records`);
+    }
+    contents.push(content);
+  }
+  const count = contents.reduce((sum, content) => sum + content.length / recordBytes, 0);
+  const labels = new Int32Array(count);
+  const bytes = new Uint8Array(count * PIXELS);
+  let first = 0;
+  for (const [i, content] of contents.entries()) {
+    unpackRecords(files[i] ?? where, content, form, labels, bytes, first);
+    first += content.length / recordBytes;
+    await new Promise(setImmediate); // 30 MB take tens of milliseconds: let the event loop turn between files
+  }
+  return eagerSource(where, { height: SIDE, width: SIDE, channels: 3, classNames, labels, bytes });
+}
+
+/** Class names from a text file, one a line; `fallback` where there is no such file. */
+async function readNames(file: string, fallback: readonly string[]): Promise<readonly string[]> {
+  if ((await pathKind(file)) !== 'file') return fallback;
+  const names = (await readWhole(file))
+    .toString('utf8')
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+  if (names.length !== fallback.length)
+    throw malformed(file, `${names.length} class names, expected ${fallback.length}`);
+  return names;
+}
+
+/**
+ * Loads a split of CIFAR-10 as [32, 32, 3] samples. `dir` holds, or has a folder `cifar-10-batches-bin` that holds, the binary
+ * files `data_batch_1.bin` to `data_batch_5.bin` and `test_batch.bin` (an eager source); otherwise it is read by `readFolder`:
+ * `SPLIT/CLASS/*.jpg` or tar files of that, such as `cifar10-train.tar.gz` (a lazy source).
+ * @throws DataError for a missing directory or file, or a label out of range; FormatError for files of the wrong length
+ */
+export async function readCifar10(dir: string, split: 'train' | 'test'): Promise<ImageSource> {
+  nonEmptyString('cifar10', 'dir', dir);
+  oneOf('cifar10', 'split', split, ['train', 'test']);
+  await requireDirectory('cifar10', dir);
+  const files = CIFAR10_FILES[split];
+  const home = await locate(dir, 'cifar-10-batches-bin', files[0] ?? '');
+  if (home === undefined) return readCifar10Images(dir, split);
+  const names = await readNames(join(home, 'batches.meta.txt'), CIFAR10_NAMES);
+  return readRecords(
+    `cifar10 ${split}`,
+    files.map((file) => join(home, file)),
+    { labelBytes: 1, labelAt: 0, classes: 10 },
+    names,
+  );
+}
+
+async function readCifar10Images(dir: string, split: 'train' | 'test'): Promise<ImageSource> {
+  const source = await readFolder({ dir, split, channels: 3 });
+  const { classNames, height, width } = source;
+  if (classNames.length !== 10 || height !== SIDE || width !== SIDE) {
+    throw new DataError(
+      `cifar10: ${dir} has ${classNames.length} classes of ${height}x${width} images, expected 10 of ${SIDE}x${SIDE}`,
+    );
+  }
+  return source;
+}
+
+/** Options of `readCifar100`. */
+export interface ReadCifar100Options {
+  /** Which label to use: 100 fine classes (default) or 20 coarse ones. */
+  readonly labels?: 'fine' | 'coarse';
+}
+
+/**
+ * Loads a split of CIFAR-100 as [32, 32, 3] samples from `train.bin` or `test.bin`, in `dir` or its folder `cifar-100-binary`.
+ * Class names come from `fine_label_names.txt` or `coarse_label_names.txt` where present, else they are numbers.
+ * @throws as `readCifar10`
+ */
+export async function readCifar100(
+  dir: string,
+  split: 'train' | 'test',
+  options: ReadCifar100Options = {},
+): Promise<ImageSource> {
+  nonEmptyString('cifar100', 'dir', dir);
+  oneOf('cifar100', 'split', split, ['train', 'test']);
+  checkKeys('cifar100', options, ['labels']);
+  const which = oneOf('cifar100', 'labels', options.labels ?? 'fine', ['fine', 'coarse']);
+  await requireDirectory('cifar100', dir);
+  const home = await locate(dir, 'cifar-100-binary', `${split}.bin`);
+  if (home === undefined) throw new DataError(`cifar100: ${dir} holds no ${split}.bin`);
+  const classes = which === 'fine' ? 100 : 20;
+  const names = await readNames(join(home, `${which}_label_names.txt`), numberedClasses(classes));
+  const form = { labelBytes: 2, labelAt: which === 'fine' ? 1 : 0, classes };
+  return readRecords(`cifar100 ${split}`, [join(home, `${split}.bin`)], form, names);
+}

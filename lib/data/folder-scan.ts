@@ -1,0 +1,156 @@
+/** Finding the images of an image folder: which directory or archive a split is in, and what it holds. */
+import { readdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { DataError } from '../errors';
+import { fileError, pathKind } from './source';
+import { readTar } from './tar';
+
+/** An image that was found, not yet decoded. */
+export interface FoundImage {
+  /** Its path, or `ARCHIVE:PATH` for one inside an archive. */
+  readonly name: string;
+  readonly className: string;
+  /** The compressed image, where it came out of an archive. */
+  readonly bytes?: Uint8Array;
+}
+
+/** What `findImages` found. */
+export interface FoundImages {
+  /** The directory or archive the split is in. */
+  readonly place: string;
+  /** Class folders, sorted; on disk also those without images, so that splits agree about numbers. */
+  readonly classNames: readonly string[];
+  /** All images, by class and then by name, sorted by code unit. */
+  readonly images: readonly FoundImage[];
+}
+
+const IMAGE = /\.(png|jpe?g|webp)$/i;
+const ARCHIVE = /\.(tar\.gz|tgz|tar)$/i;
+
+/** Hidden files, which include the `._x.jpg` that macOS puts into archives, are never images. */
+function isImage(name: string): boolean {
+  return IMAGE.test(name) && !name.startsWith('.');
+}
+
+/**
+ * Finds the images of a split (see `ReadFolderOptions.dir`).
+ * @throws DataError if there is no such directory or split, or it has no class folders; FormatError for a corrupt archive
+ */
+export async function findImages(
+  dir: string,
+  split: string | undefined,
+  maxBytes?: number,
+): Promise<FoundImages> {
+  const kind = await pathKind(dir);
+  if (kind === 'nothing') throw new DataError(`folder: directory ${dir} does not exist`);
+  if (kind === 'file') return scanArchive(dir, split, maxBytes);
+  if (split === undefined) return scanDirectory(dir);
+  const folder = join(dir, split);
+  if ((await pathKind(folder)) === 'directory') return scanDirectory(folder);
+  return scanArchive(await findArchive(dir, split), split, maxBytes);
+}
+
+/** Names in a directory, sorted by code unit so that the order is the same on every machine and in every locale. */
+async function list(dir: string): Promise<string[]> {
+  try {
+    return (await readdir(dir)).sort();
+  } catch (error) {
+    throw fileError('directory', dir, error);
+  }
+}
+
+/** The archive of a split in `dir`. @throws DataError if there is none, or more than one */
+async function findArchive(dir: string, split: string): Promise<string> {
+  const names = await list(dir);
+  const archives = names.filter((name) => {
+    const stem = name.replace(ARCHIVE, '');
+    return stem !== name && (stem === split || stem.endsWith(`-${split}`));
+  });
+  const [archive] = archives;
+  if (archive === undefined) {
+    const holds =
+      names.length === 0
+        ? 'it is empty'
+        : `it holds ${names.slice(0, 8).join(', ')}${names.length > 8 ? ', ...' : ''}`;
+    throw new DataError(
+      `folder: ${dir} has no split ${split}: no folder ${split} and no archive ${split}.tar.gz or NAME-${split}.tar.gz; ${holds}`,
+    );
+  }
+  if (archives.length > 1)
+    throw new DataError(`folder: ${dir} has several archives of split ${split}: ${archives.join(', ')}`);
+  return join(dir, archive);
+}
+
+async function scanDirectory(dir: string): Promise<FoundImages> {
+  const classNames: string[] = [];
+  const images: FoundImage[] = [];
+  for (const name of await list(dir)) {
+    if (name.startsWith('.') || (await pathKind(join(dir, name))) !== 'directory') continue;
+    classNames.push(name);
+    const files = (await list(join(dir, name))).filter(isImage);
+    for (const file of files) images.push({ name: join(dir, name, file), className: name });
+  }
+  if (classNames.length === 0) throw new DataError(`folder: ${dir} has no class folders`);
+  if (images.length === 0)
+    throw new DataError(`folder: no images (png, jpg, jpeg, webp) in the class folders of ${dir}`);
+  return { place: dir, classNames, images };
+}
+
+interface ArchivedImage extends FoundImage {
+  readonly path: string;
+  /** The folder above the class folder, '' at the top. */
+  readonly parent: string;
+}
+
+async function scanArchive(
+  archive: string,
+  split: string | undefined,
+  maxBytes: number | undefined,
+): Promise<FoundImages> {
+  const all: ArchivedImage[] = [];
+  const filter = (path: string): boolean => classify(path) !== undefined;
+  for await (const { path, bytes } of readTar(archive, {
+    filter,
+    ...(maxBytes === undefined ? {} : { maxBytes }),
+  })) {
+    const place = classify(path);
+    if (place !== undefined) all.push({ ...place, name: `${archive}:${path}`, path, bytes });
+  }
+  if (all.length === 0)
+    throw new DataError(`folder: ${archive} holds no images (png, jpg, jpeg, webp) in class folders`);
+  const images = chooseSplit(archive, all, split).sort(byPath);
+  const classNames = [...new Set(images.map((image) => image.className))].sort();
+  return { place: archive, classNames, images };
+}
+
+/** Class folder and the folder above it, of an image's path; undefined for what is not an image in a folder. */
+function classify(path: string): { className: string; parent: string } | undefined {
+  const parts = path.split('/').filter((part) => part !== '' && part !== '.');
+  const file = parts.at(-1);
+  const className = parts.at(-2);
+  if (file === undefined || className === undefined || className === '..' || !isImage(file)) return undefined;
+  return { className, parent: parts.at(-3) ?? '' };
+}
+
+/** The images of `split`: those in a folder of its name, or all of an archive that is named for it. */
+function chooseSplit(
+  archive: string,
+  all: readonly ArchivedImage[],
+  split: string | undefined,
+): ArchivedImage[] {
+  const parents = [...new Set(all.map((image) => image.parent))].sort();
+  const inFolder = all.filter((image) => image.parent === split);
+  if (inFolder.length > 0) return inFolder;
+  const stem = basename(archive).replace(ARCHIVE, '');
+  const named = split === undefined || stem === split || stem.endsWith(`-${split}`);
+  if (named && parents.length === 1) return [...all];
+  throw new DataError(
+    `folder: ${archive} has ${named ? 'several folders of classes' : `no split ${split ?? ''}`}: it holds ${parents.map((p) => p || 'classes at its top').join(', ')}`,
+  );
+}
+
+function byPath(a: ArchivedImage, b: ArchivedImage): number {
+  if (a.className !== b.className) return a.className < b.className ? -1 : 1;
+  if (a.path !== b.path) return a.path < b.path ? -1 : 1;
+  return 0;
+}

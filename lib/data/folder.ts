@@ -1,0 +1,114 @@
+/**
+ * Image folders `SPLIT/CLASS/NAME.{png,jpg,jpeg,webp}`, on disk or inside a tar archive. Images stay compressed (on disk, or in memory
+ * for an archive) and are decoded when they are read.
+ */
+import { readFile } from 'node:fs/promises';
+import { DataError, OptionError } from '../errors';
+import { checkKeys, nonEmptyString, oneOf, positiveInteger, show } from '../options';
+import { RESIZE_RULES, type ResizeRule, decode, probe } from './decode';
+import { type FoundImage, findImages } from './folder-scan';
+import { type ImageSource, checkRead, fileError } from './source';
+
+/** Options of `readFolder`. */
+export interface ReadFolderOptions {
+  /**
+   * A directory that holds split folders, or archives `SPLIT.tar.gz` or `NAME-SPLIT.tar.gz` (also `.tgz`, `.tar`); or an archive.
+   */
+  readonly dir: string;
+  /** Which split to read. Without it `dir` itself holds the class folders. */
+  readonly split?: string;
+  /** Size of the samples: a side, or [height, width]. Default: that of the first image, and all must have it. */
+  readonly imageSize?: number | readonly [height: number, width: number];
+  /** 1 for grey, 3 for RGB. Default 3. */
+  readonly channels?: 1 | 3;
+  /**
+   * What to do with images of another size than `imageSize`. Default 'cover': scale until the image just covers the sample (the short side
+   * fits, for a square), then cut out the centre. 'contain' pads with black, 'stretch' ignores proportions.
+   */
+  readonly resize?: ResizeRule;
+  /**
+   * The class map: class `i` is the folder `classNames[i]`. Default: all class folders, sorted by code unit. Give the training split's
+   * to a test split that may lack a class.
+   */
+  readonly classNames?: readonly string[];
+  /** Archives only: the most bytes one may take once ungzipped. Default 4 GiB. */
+  readonly maxBytes?: number;
+}
+
+const KEYS = ['dir', 'split', 'imageSize', 'channels', 'resize', 'classNames', 'maxBytes'] as const;
+
+/**
+ * Opens an image folder as a lazy source: class folders and the files in each sorted by code unit, hidden files and other extensions
+ * passed over, grouped by class. Of the images only the first one's header is read now.
+ * @throws DataError for a missing directory, one without class folders or images, or a class unknown to `classNames`; FormatError for
+ *   a corrupt archive or first image; `read` throws FormatError for a corrupt image and DataError for one of another size, naming it
+ */
+export async function readFolder(options: ReadFolderOptions): Promise<ImageSource> {
+  checkKeys('folder', options, KEYS);
+  const dir = nonEmptyString('folder', 'dir', options.dir);
+  const split = options.split === undefined ? undefined : nonEmptyString('folder', 'split', options.split);
+  const channels = oneOf('folder', 'channels', options.channels ?? 3, [1, 3]);
+  const resize = oneOf('folder', 'resize', options.resize ?? 'cover', RESIZE_RULES);
+  const wanted = options.imageSize === undefined ? undefined : parseImageSize(options.imageSize);
+  const found = await findImages(dir, split, options.maxBytes);
+  const where = `folder ${found.place}`;
+  const classNames = Object.freeze([...(options.classNames ?? found.classNames)]);
+  const images = found.images;
+  const labels = labelImages(where, images, classNames);
+  const [first] = images;
+  if (first === undefined)
+    throw new DataError(
+      `${where}: no images (png, jpg, jpeg, webp) in its class folders ${classNames.join(', ')}`,
+    );
+  const { height, width } = wanted ?? (await probe(await bytesOf(first), first.name));
+  const target = { height, width, channels, ...(wanted === undefined ? {} : { resize }) };
+  const form = { length: images.length, height, width, channels };
+  return {
+    ...form,
+    classNames,
+    labels,
+    eager: false,
+    async read(index, out) {
+      checkRead(where, form, index, out);
+      const image = images[index] as FoundImage; // checkRead has checked the index
+      await decode(await bytesOf(image), image.name, target, out);
+    },
+    describe: (index) => images[index]?.name ?? `${where} image ${index}`,
+  };
+}
+
+function parseImageSize(imageSize: number | readonly number[]): { height: number; width: number } {
+  const [height, width, ...rest]: readonly number[] =
+    typeof imageSize === 'number' ? [imageSize, imageSize] : imageSize;
+  if (rest.length > 0)
+    throw new OptionError(`folder: imageSize must be a side or [height, width], got ${show(imageSize)}`);
+  return {
+    height: positiveInteger('folder', 'imageSize', height),
+    width: positiveInteger('folder', 'imageSize', width),
+  };
+}
+
+function labelImages(
+  where: string,
+  images: readonly FoundImage[],
+  classNames: readonly string[],
+): Int32Array {
+  const indexOf = new Map(classNames.map((name, i) => [name, i]));
+  return Int32Array.from(images, (image) => {
+    const label = indexOf.get(image.className);
+    if (label === undefined)
+      throw new DataError(
+        `${where}: class folder ${show(image.className)} is not one of classNames ${classNames.join(', ')}`,
+      );
+    return label;
+  });
+}
+
+async function bytesOf(image: FoundImage): Promise<Uint8Array> {
+  if (image.bytes !== undefined) return image.bytes;
+  try {
+    return await readFile(image.name);
+  } catch (error) {
+    throw fileError('image', image.name, error);
+  }
+}

@@ -1,0 +1,224 @@
+/**
+ * IDX files, the form of MNIST and its relatives: two zero bytes, an element type, a rank, `rank` big-endian 32-bit sizes, then the
+ * elements, big-endian, last dimension fastest (http://yann.lecun.com/exdb/mnist). Files may be gzipped; that is told by content.
+ */
+import { randomBytes } from 'node:crypto';
+import { open, rename, rm } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import * as zlib from 'node:zlib';
+import { IoError, OptionError } from '../errors';
+import { checkKeys, oneOf, show } from '../options';
+import { isGzip, malformed, messageOf, readWhole } from './source';
+
+/** Element types of IDX. */
+export type IdxType = 'u8' | 'i8' | 'i16' | 'i32' | 'f32' | 'f64';
+
+interface IdxData {
+  readonly u8: Uint8Array;
+  readonly i8: Int8Array;
+  readonly i16: Int16Array;
+  readonly i32: Int32Array;
+  readonly f32: Float32Array;
+  readonly f64: Float64Array;
+}
+
+/** One array as IDX stores it; `data` has the product of `shape` elements, row-major, in the machine's byte order. */
+export type IdxArray = {
+  [K in IdxType]: { readonly dtype: K; readonly shape: readonly number[]; readonly data: IdxData[K] };
+}[IdxType];
+
+const TYPES: Record<IdxType, { code: number; size: number }> = {
+  u8: { code: 0x08, size: 1 },
+  i8: { code: 0x09, size: 1 },
+  i16: { code: 0x0b, size: 2 },
+  i32: { code: 0x0c, size: 4 },
+  f32: { code: 0x0d, size: 4 },
+  f64: { code: 0x0e, size: 8 },
+};
+const TYPE_NAMES = ['u8', 'i8', 'i16', 'i32', 'f32', 'f64'] as const;
+
+/** Deflate cannot shrink data further than this (zlib's technical notes), so a bigger claim is a lie. */
+const MAX_DEFLATE_RATIO = 1032;
+/** Enough compressed bytes to hold the gzip header and the first bytes of content, few enough that a bomb stays small. */
+const PEEK_BYTES = 8192;
+const MAX_RANK = 8;
+const gunzip = promisify(zlib.gunzip);
+
+interface IdxHeader {
+  readonly dtype: IdxType;
+  readonly shape: number[];
+  readonly headerBytes: number;
+  readonly totalBytes: number;
+}
+
+/** Reads the header at the start of `content`, which may be cut off behind it. */
+function parseHeader(name: string, content: Uint8Array): IdxHeader {
+  if (content.length < 4)
+    throw malformed(name, `too short for an IDX file: ${content.length} bytes, the magic number takes 4`);
+  const view = new DataView(content.buffer, content.byteOffset, content.byteLength);
+  const magic = view.getUint32(0);
+  const dtype = TYPE_NAMES.find((type) => TYPES[type].code === ((magic >>> 8) & 0xff));
+  if (magic >>> 16 !== 0 || dtype === undefined) {
+    throw malformed(
+      name,
+      `not an IDX file: magic number 0x${magic.toString(16).padStart(8, '0')}, expected 0x0000TTRR (type TT 08, 09 or 0b to 0e)`,
+    );
+  }
+  const rank = magic & 0xff;
+  if (rank < 1 || rank > MAX_RANK) throw malformed(name, `rank ${rank}, expected 1 to ${MAX_RANK}`);
+  const headerBytes = 4 + 4 * rank;
+  if (content.length < headerBytes)
+    throw malformed(name, `truncated header: ${content.length} bytes, rank ${rank} takes ${headerBytes}`);
+  const shape = Array.from({ length: rank }, (_, i) => view.getUint32(4 + 4 * i));
+  const totalBytes = headerBytes + shape.reduce((product, size) => product * size, TYPES[dtype].size);
+  return { dtype, shape, headerBytes, totalBytes };
+}
+
+function describeHeader(header: IdxHeader): string {
+  return `the header says ${header.dtype} [${header.shape.join(', ')}], ${header.totalBytes} bytes in all`;
+}
+
+/** The first bytes of a gzip stream, without trusting or unpacking the rest. */
+function peek(name: string, packed: Uint8Array): Uint8Array {
+  try {
+    // A sync flush at the end makes zlib give what it has instead of failing because the input is cut off.
+    return zlib.gunzipSync(packed.subarray(0, PEEK_BYTES), { finishFlush: zlib.constants.Z_SYNC_FLUSH });
+  } catch (error) {
+    throw malformed(name, `corrupt gzip data: ${messageOf(error)}`, error);
+  }
+}
+
+async function unpack(name: string, packed: Uint8Array): Promise<Uint8Array> {
+  const header = parseHeader(name, peek(name, packed));
+  if (header.totalBytes > packed.length * MAX_DEFLATE_RATIO) {
+    throw malformed(name, `${describeHeader(header)}, more than ${packed.length} gzipped bytes can hold`);
+  }
+  try {
+    return await gunzip(packed, { maxOutputLength: header.totalBytes });
+  } catch (error) {
+    const longer =
+      typeof error === 'object' && error !== null && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE';
+    if (longer)
+      throw malformed(
+        name,
+        `trailing bytes: ${describeHeader(header)}, the gzipped content is longer`,
+        error,
+      );
+    throw malformed(name, `truncated or corrupt gzip data: ${messageOf(error)}`, error);
+  }
+}
+
+/** Copies elements out in machine order; a copy also makes them aligned. */
+function decodeElements(dtype: IdxType, shape: number[], raw: Uint8Array): IdxArray {
+  const bytes = Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength);
+  if (dtype === 'u8') return { dtype, shape, data: new Uint8Array(bytes) };
+  if (dtype === 'i8') return { dtype, shape, data: new Int8Array(new Uint8Array(bytes).buffer) };
+  const own = Buffer.from(new Uint8Array(bytes).buffer);
+  toMachineOrder(own, TYPES[dtype].size);
+  switch (dtype) {
+    case 'i16':
+      return { dtype, shape, data: new Int16Array(own.buffer) };
+    case 'i32':
+      return { dtype, shape, data: new Int32Array(own.buffer) };
+    case 'f32':
+      return { dtype, shape, data: new Float32Array(own.buffer) };
+    case 'f64':
+      return { dtype, shape, data: new Float64Array(own.buffer) };
+  }
+}
+
+const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+
+/** Swaps between big-endian and the machine's order in place; its own inverse. */
+function toMachineOrder(bytes: Buffer, size: number): void {
+  if (!LITTLE_ENDIAN) return;
+  if (size === 2) bytes.swap16();
+  if (size === 4) bytes.swap32();
+  if (size === 8) bytes.swap64();
+}
+
+/**
+ * Reads IDX content, plain or gzipped.
+ * @param content the whole file
+ * @param name what to call it in messages
+ * @throws FormatError naming what was found and expected; every size is checked before memory is taken for it
+ */
+export async function parseIdx(content: Uint8Array, name = 'IDX data'): Promise<IdxArray> {
+  const plain = isGzip(content) ? await unpack(name, content) : content;
+  const header = parseHeader(name, plain);
+  if (plain.length !== header.totalBytes) {
+    const problem = plain.length < header.totalBytes ? 'truncated' : 'trailing bytes';
+    throw malformed(name, `${problem}: ${describeHeader(header)}, found ${plain.length}`);
+  }
+  return decodeElements(header.dtype, header.shape, plain.subarray(header.headerBytes));
+}
+
+/**
+ * Reads an IDX file, plain or gzipped.
+ * @throws DataError if there is no such file, FormatError if it is not a whole IDX file, IoError if it cannot be read
+ */
+export async function readIdx(file: string): Promise<IdxArray> {
+  return parseIdx(await readWhole(file), file);
+}
+
+/**
+ * The bytes of an IDX file, not gzipped.
+ * @throws OptionError if shape and data disagree
+ */
+export function encodeIdx(array: IdxArray): Uint8Array {
+  const dtype = oneOf('encodeIdx', 'dtype', array.dtype, TYPE_NAMES);
+  const { code, size } = TYPES[dtype];
+  const { shape, data } = array;
+  const valid =
+    shape.length >= 1 &&
+    shape.length <= MAX_RANK &&
+    shape.every((n) => Number.isInteger(n) && n >= 0 && n <= 0xffffffff);
+  const count = shape.reduce((product, n) => product * n, 1);
+  if (!valid || data.BYTES_PER_ELEMENT !== size || data.length !== count) {
+    throw new OptionError(
+      `encodeIdx: data of ${data.length} elements of ${data.BYTES_PER_ELEMENT} bytes is not ${dtype} of shape ${show([...shape])}`,
+    );
+  }
+  const headerBytes = 4 + 4 * shape.length;
+  const out = Buffer.alloc(headerBytes + data.byteLength);
+  out.writeUInt32BE((code << 8) | shape.length, 0);
+  shape.forEach((n, i) => out.writeUInt32BE(n, 4 + 4 * i));
+  const body = out.subarray(headerBytes);
+  body.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  toMachineOrder(body, size);
+  return out;
+}
+
+/** Options of `writeIdx`. */
+export interface WriteIdxOptions {
+  /** Compress the file. Default: true where its name ends in `.gz`. */
+  readonly gzip?: boolean;
+}
+
+/**
+ * Writes an IDX file: to a temporary name beside it, synced, then renamed, so that a file of that name is always whole.
+ * @throws OptionError if shape and data disagree, IoError if the system refuses
+ */
+export async function writeIdx(file: string, array: IdxArray, options: WriteIdxOptions = {}): Promise<void> {
+  checkKeys('writeIdx', options, ['gzip']);
+  const plain = encodeIdx(array);
+  const content = (options.gzip ?? file.endsWith('.gz')) ? await promisify(zlib.gzip)(plain) : plain;
+  const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`;
+  try {
+    await writeSynced(temporary, content);
+    await rename(temporary, file);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw new IoError(`writeIdx: cannot write ${file}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+async function writeSynced(file: string, content: Uint8Array): Promise<void> {
+  const handle = await open(file, 'wx');
+  try {
+    await handle.writeFile(content);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

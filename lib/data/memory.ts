@@ -1,0 +1,228 @@
+/** Sources made of a program's own arrays or of anything that can be iterated. */
+import { DTypeError, DataError, OptionError } from '../errors';
+import { checkKeys, positiveInteger, show } from '../options';
+import type { ImageSource } from './source';
+import { checkLabels, eagerSource, numberedClasses } from './source';
+
+/** Order of the bytes of one sample. */
+export type SampleLayout = 'HWC' | 'CHW';
+
+/** Labels of samples: plain numbers or any typed array, 64-bit integers included. */
+export type LabelArray = ArrayLike<number> | BigInt64Array | BigUint64Array;
+
+/** Options of `fromArrays`. */
+export interface FromArraysOptions {
+  /** All samples, N * H * W * C bytes: a Uint8Array, Uint8ClampedArray or Buffer. Copied. */
+  readonly images: Uint8Array | Uint8ClampedArray;
+  /** N class indices, whole numbers from 0. Copied. */
+  readonly labels: LabelArray;
+  /** Height, width and channels of a sample, whatever its layout. */
+  readonly shape: readonly [height: number, width: number, channels: number];
+  /** 'NHWC' (default, interleaved, as image decoders give it) or 'NCHW' (planes, as PyTorch and CIFAR files have it). */
+  readonly layout?: 'NHWC' | 'NCHW';
+  /** Names of the classes. Default '0', '1', ... up to the highest label. */
+  readonly classNames?: readonly string[];
+}
+
+/**
+ * Makes an eager source of arrays in memory. The arrays are copied, so later changes to them do not matter.
+ * @throws DTypeError if images are not bytes, DataError if sizes disagree, an array is empty or detached, or a label is not a whole
+ *   number or out of range, OptionError for a bad shape, layout or unknown key
+ */
+export function fromArrays(options: FromArraysOptions): ImageSource {
+  checkKeys('fromArrays', options, ['images', 'labels', 'shape', 'layout', 'classNames']);
+  const shape = checkShape('fromArrays', options.shape);
+  const layout = sampleLayout('fromArrays', options.layout);
+  const images = asBytes('fromArrays', 'images', options.images);
+  const labels = asLabels('fromArrays', options.labels);
+  const [height, width, channels] = shape;
+  const expected = labels.length * height * width * channels;
+  if (images.length !== expected) {
+    const detached = images.length === 0 ? ' (a detached array has none)' : '';
+    throw new DataError(
+      `fromArrays: ${labels.length} samples of ${height}x${width}x${channels} take ${expected} bytes, images has ${images.length}${detached}`,
+    );
+  }
+  const bytes = new Uint8Array(expected);
+  copySamples(images, bytes, shape, layout);
+  return finish('fromArrays', shape, labels, bytes, options.classNames);
+}
+
+/** One sample of an iterable. */
+export interface LabelledImage {
+  /** H * W * C bytes. */
+  readonly image: Uint8Array | Uint8ClampedArray;
+  /** Class index, a whole number from 0. */
+  readonly label: number;
+}
+
+/** Options of `fromIterable`. */
+export interface FromIterableOptions {
+  /** Height, width and channels of every sample, whatever its layout. */
+  readonly shape: readonly [height: number, width: number, channels: number];
+  /** 'NHWC' (default, interleaved) or 'NCHW' (planes). */
+  readonly layout?: 'NHWC' | 'NCHW';
+  /** Names of the classes. Default '0', '1', ... up to the highest label. */
+  readonly classNames?: readonly string[];
+  /** Most bytes to collect. Default 8 GiB. */
+  readonly maxBytes?: number;
+}
+
+/**
+ * Reads a (sync or async) iterable to its end, rows of a database for example, and packs what it gives into an eager source.
+ * @throws as `fromArrays`, naming the sample; DataError past `maxBytes`. What the iterable throws is passed on as it is.
+ */
+export async function fromIterable(
+  iterable: Iterable<LabelledImage> | AsyncIterable<LabelledImage>,
+  options: FromIterableOptions,
+): Promise<ImageSource> {
+  checkKeys('fromIterable', options, ['shape', 'layout', 'classNames', 'maxBytes']);
+  const shape = checkShape('fromIterable', options.shape);
+  const layout = sampleLayout('fromIterable', options.layout);
+  const maxBytes = positiveInteger('fromIterable', 'maxBytes', options.maxBytes ?? 8 * 2 ** 30);
+  requireIterable(iterable);
+  const sampleBytes = shape[0] * shape[1] * shape[2];
+  const labels: number[] = [];
+  let bytes = new Uint8Array(Math.min(maxBytes, 64 * sampleBytes));
+  for await (const sample of iterable) {
+    const index = labels.length;
+    const used = index * sampleBytes;
+    if (used + sampleBytes > maxBytes)
+      throw new DataError(`fromIterable: more than ${maxBytes} bytes of samples (option maxBytes)`);
+    if (used + sampleBytes > bytes.length) bytes = grown(bytes, used + sampleBytes, maxBytes);
+    const image = checkSample(index, sample, sampleBytes);
+    copySamples(image, bytes.subarray(used, used + sampleBytes), shape, layout);
+    labels.push(sample.label);
+  }
+  if (labels.length === 0) throw new DataError('fromIterable: no samples');
+  return finish(
+    'fromIterable',
+    shape,
+    asLabels('fromIterable', labels),
+    bytes.slice(0, labels.length * sampleBytes),
+    options.classNames,
+  );
+}
+
+function requireIterable(value: unknown): void {
+  const able =
+    typeof value === 'object' &&
+    value !== null &&
+    (Symbol.asyncIterator in value || Symbol.iterator in value);
+  if (!able)
+    throw new OptionError(`fromIterable: expected an iterable or async iterable, got ${show(value)}`);
+}
+
+function checkSample(index: number, sample: LabelledImage, sampleBytes: number): Uint8Array {
+  const where = `fromIterable: sample ${index}`;
+  if (typeof sample !== 'object' || sample === null)
+    throw new DataError(`${where}: expected { image, label }, got ${show(sample)}`);
+  const image = asBytes(where, 'image', sample.image);
+  if (image.length !== sampleBytes)
+    throw new DataError(`${where}: image has ${image.length} bytes, expected ${sampleBytes}`);
+  checkLabel(where, sample.label);
+  return image;
+}
+
+/** A copy of twice the room, at least `needed` and at most `limit`. */
+function grown(bytes: Uint8Array, needed: number, limit: number): Uint8Array<ArrayBuffer> {
+  const larger = new Uint8Array(Math.min(limit, Math.max(needed, 2 * bytes.length)));
+  larger.set(bytes);
+  return larger;
+}
+
+function finish(
+  where: string,
+  [height, width, channels]: Shape,
+  labels: Int32Array,
+  bytes: Uint8Array,
+  classNames: readonly string[] | undefined,
+): ImageSource {
+  const names = classNames ?? numberedClasses(labels.reduce((max, label) => Math.max(max, label), 0) + 1);
+  checkLabels(where, labels, names.length);
+  return eagerSource(where, { height, width, channels, classNames: names, labels, bytes });
+}
+
+type Shape = readonly [number, number, number];
+
+function checkShape(where: string, shape: unknown): Shape {
+  if (!Array.isArray(shape) || shape.length !== 3) {
+    throw new OptionError(`${where}: shape must be [height, width, channels], got ${show(shape)}`);
+  }
+  const [height, width, channels] = shape as unknown[];
+  return [
+    positiveInteger(where, 'shape[0] (height)', height),
+    positiveInteger(where, 'shape[1] (width)', width),
+    positiveInteger(where, 'shape[2] (channels)', channels),
+  ];
+}
+
+function sampleLayout(where: string, layout: unknown): SampleLayout {
+  if (layout === undefined || layout === 'NHWC') return 'HWC';
+  if (layout === 'NCHW') return 'CHW';
+  throw new OptionError(`${where}: layout must be one of "NHWC", "NCHW", got ${show(layout)}`);
+}
+
+/**
+ * The element type of a typed array, such as 'Uint8Array', by the internal tag: `instanceof` fails for arrays of another realm (a
+ * vm context, a jest test), and an own `Symbol.toStringTag` could lie.
+ */
+export function typedArrayTag(value: unknown): string | undefined {
+  const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as object;
+  const tag: unknown = Reflect.get(typedArray, Symbol.toStringTag, value);
+  return typeof tag === 'string' ? tag : undefined;
+}
+
+/** Views an array of bytes of any realm as a Uint8Array of this one. @throws DTypeError */
+function asBytes(where: string, name: string, value: unknown): Uint8Array {
+  const tag = typedArrayTag(value);
+  if (tag === 'Uint8Array' || tag === 'Uint8ClampedArray') {
+    const view = value as Uint8Array;
+    if (view.length === 0) return new Uint8Array(0); // perhaps detached, and a view of a detached buffer cannot be made
+    return new Uint8Array(view.buffer, view.byteOffset, view.length);
+  }
+  const hint = tag?.startsWith('Float') ? ': scale pixels to 0 to 255 and round them' : '';
+  throw new DTypeError(`${where}: ${name} must be a Uint8Array, got ${tag ?? show(value)}${hint}`);
+}
+
+const MAX_LABEL = 2 ** 24;
+
+function checkLabel(where: string, label: unknown): number {
+  if (typeof label !== 'number' || !Number.isInteger(label) || label < 0 || label >= MAX_LABEL) {
+    throw new DataError(`${where}: label ${show(label)} is not a whole number from 0 to ${MAX_LABEL - 1}`);
+  }
+  return label;
+}
+
+function asLabels(where: string, labels: unknown): Int32Array {
+  if (!Array.isArray(labels) && typedArrayTag(labels) === undefined) {
+    throw new DTypeError(`${where}: labels must be an array of whole numbers, got ${show(labels)}`);
+  }
+  const values = labels as ArrayLike<unknown>;
+  const out = new Int32Array(values.length);
+  for (let i = 0; i < out.length; i++) {
+    const value = values[i];
+    out[i] = checkLabel(`${where}: sample ${i}`, typeof value === 'bigint' ? Number(value) : value);
+  }
+  if (out.length === 0) throw new DataError(`${where}: labels is empty (a detached array is)`);
+  return out;
+}
+
+/** Copies whole samples, turning planes into interleaved pixels where needed. */
+function copySamples(
+  from: Uint8Array,
+  to: Uint8Array,
+  [height, width, channels]: Shape,
+  layout: SampleLayout,
+): void {
+  if (layout === 'HWC' || channels === 1) {
+    to.set(from);
+    return;
+  }
+  const pixels = height * width;
+  for (let start = 0; start < from.length; start += pixels * channels) {
+    for (let c = 0; c < channels; c++) {
+      for (let p = 0; p < pixels; p++) to[start + p * channels + c] = from[start + c * pixels + p] ?? 0;
+    }
+  }
+}

@@ -1,0 +1,74 @@
+/** MNIST and the sets that share its files (Fashion-MNIST, K-MNIST, EMNIST): a pair of IDX files per split. */
+import { join } from 'node:path';
+import { DataError } from '../errors';
+import { checkKeys, nonEmptyString, oneOf } from '../options';
+import { type IdxArray, readIdx } from './idx';
+import {
+  type ImageSource,
+  eagerSource,
+  malformed,
+  numberedClasses,
+  pathKind,
+  requireDirectory,
+} from './source';
+
+/** Options of `readMnist`. */
+export interface ReadMnistOptions {
+  /** Names of the classes. Default '0' to '9'. */
+  readonly classNames?: readonly string[];
+}
+
+const PREFIX = { train: 'train', test: 't10k' } as const;
+
+/** The file of one kind, under the names it is spread by. @throws DataError listing the names looked for */
+async function findFile(dir: string, prefix: string, kind: 'images' | 'labels'): Promise<string> {
+  const rank = kind === 'images' ? 3 : 1;
+  const stems = [`${prefix}-${kind}-idx${rank}-ubyte`, `${prefix}-${kind}.idx${rank}-ubyte`];
+  const names = stems.flatMap((stem) => [stem, `${stem}.gz`]);
+  for (const name of names) {
+    if ((await pathKind(join(dir, name))) === 'file') return join(dir, name);
+  }
+  throw new DataError(`mnist: ${dir} holds no ${kind} file, looked for ${names.join(', ')}`);
+}
+
+function requireBytes(file: string, array: IdxArray, rank: number): Uint8Array {
+  if (array.dtype !== 'u8' || array.shape.length !== rank) {
+    throw malformed(file, `expected u8 of rank ${rank}, found ${array.dtype} [${array.shape.join(', ')}]`);
+  }
+  return array.data;
+}
+
+/**
+ * Loads a split of MNIST from `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` (`t10k-` for test), each plain or `.gz`.
+ * @returns an eager source of [28, 28, 1] samples (whatever size the file says), in file order
+ * @throws DataError for a missing directory or file, an empty set, a label without a class; FormatError for a file that is not
+ *   what it says, or images and labels that differ in number
+ */
+export async function readMnist(
+  dir: string,
+  split: 'train' | 'test',
+  options: ReadMnistOptions = {},
+): Promise<ImageSource> {
+  nonEmptyString('mnist', 'dir', dir);
+  oneOf('mnist', 'split', split, ['train', 'test']);
+  checkKeys('mnist', options, ['classNames']);
+  await requireDirectory('mnist', dir);
+  const imageFile = await findFile(dir, PREFIX[split], 'images');
+  const labelFile = await findFile(dir, PREFIX[split], 'labels');
+  const [images, labels] = await Promise.all([readIdx(imageFile), readIdx(labelFile)]);
+  const bytes = requireBytes(imageFile, images, 3);
+  const classes = requireBytes(labelFile, labels, 1);
+  const [count = 0, height = 0, width = 0] = images.shape;
+  if (classes.length !== count)
+    throw malformed(labelFile, `${classes.length} labels, but ${imageFile} has ${count} images`);
+  if (count > 0 && height * width === 0) throw malformed(imageFile, `images of ${height}x${width} pixels`);
+  const classNames = options.classNames ?? numberedClasses(10);
+  return eagerSource(labelFile, {
+    height,
+    width,
+    channels: 1,
+    classNames,
+    labels: Int32Array.from(classes),
+    bytes,
+  });
+}

@@ -1,0 +1,44 @@
+/** Which nodes make up the commit section: the updates of persistent state that run last, and only when the step is finite. */
+import type { Graph, GraphNode, Value } from './ir';
+
+/**
+ * A node belongs to it when it can update in place a storage that the program assigns, or when it reads what such a node made.
+ * A node that reads the old value of a storage after its update would see the new one; then nothing is updated in place for
+ * that storage and the assignment becomes a copy at the very end (the caller drops the node from the set).
+ */
+export function commitSection(graph: Graph): Set<GraphNode> {
+  const assigned = new Map(graph.assignments.map((a) => [a.value, a.storage]));
+  const commit = new Set<GraphNode>();
+  const late = new Set<Value>();
+  for (const node of graph.nodes) {
+    if (node.op.schedule === 'gate') continue;
+    if (node.inputs.some((v) => late.has(v)) || updatesInPlace(node, assigned)) {
+      commit.add(node);
+      for (const output of node.outputs) late.add(output);
+    }
+  }
+  return readsOldState(graph, commit) ? new Set() : commit;
+}
+
+function updatesInPlace(node: GraphNode, assigned: ReadonlyMap<Value, unknown>): boolean {
+  const pairs = node.op.inPlaceState?.(node.attrs, node.inputs.length) ?? [];
+  return pairs.some(([output, input]) => {
+    const leaf = node.inputs[input]!.leaf;
+    return leaf?.kind === 'storage' && assigned.get(node.outputs[output]!) === leaf.storage;
+  });
+}
+
+/** Whether some commit node reads a storage that an earlier commit node has already overwritten. */
+function readsOldState(graph: Graph, commit: ReadonlySet<GraphNode>): boolean {
+  const storageOf = new Map(graph.assignments.map((a) => [a.value, a.storage]));
+  const overwritten = new Set<unknown>();
+  for (const node of graph.nodes) {
+    if (!commit.has(node)) continue;
+    for (const input of node.inputs) if (input.leaf?.kind === 'storage' && overwritten.has(input.leaf.storage)) return true;
+    for (const output of node.outputs) {
+      const storage = storageOf.get(output);
+      if (storage !== undefined) overwritten.add(storage);
+    }
+  }
+  return false;
+}

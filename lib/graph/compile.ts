@@ -1,0 +1,226 @@
+/** compile(fn): records fn once per signature of its arguments and runs the resulting program from then on. */
+import { DTypeError, NonFiniteError, TraceError } from '../errors';
+import { checkKeys } from '../options';
+import type { AnyArray, RunResult, Target } from '../native';
+import { defaultRandom, type RandomState } from '../random';
+import { bytesPerElement } from '../tensor/dtype';
+import { Storage } from '../tensor/storage';
+import { defaultTarget } from '../tensor/target';
+import { Tensor, type TensorType } from '../tensor/tensor';
+import { Parameter } from '../tensor/parameter';
+import { fromLogical, toLogical } from '../ops/layout';
+import { capture, type Leaf } from './ir';
+import { commitSection } from './commit';
+import { lowerGraph } from './lower';
+import { runPasses } from './passes';
+import { Program, type KernelProfile } from './program';
+import { Trace, withTrace } from './trace';
+import { flatten, rebuild, type Tree } from './tree';
+
+export interface CompileOptions {
+  /** Seed and step of random draws. Default: one state shared by everything compiled without its own, seed 0. */
+  readonly random?: RandomState;
+  /** `predict` runs ahead of training steps. Default `train`. */
+  readonly queue?: 'train' | 'predict';
+  /** Programs kept, one per signature of arguments and modules; the least recently used is dropped. Default 8. */
+  readonly cacheSize?: number;
+  /** `false` switches fusion off, for comparison. Default true. */
+  readonly fuse?: boolean;
+}
+
+export interface Compiled<A extends unknown[], R> {
+  /** Queues one run: a single call into the addon. Resolves with what `fn` returned, values included. */
+  (...args: A): Promise<R>;
+  /** As calling it, but blocks until the run is done. For scripts. */
+  runSync(...args: A): R;
+  /** Compiles for these arguments without running. */
+  prepare(...args: A): Program;
+  /** Per-kernel time, work and traffic of every program compiled so far. */
+  profile(): KernelProfile[][];
+  /** Frees the programs now. */
+  dispose(): void;
+}
+
+interface Entry {
+  readonly program: Program;
+  readonly trace: Trace;
+  readonly result: Tree;
+  readonly outputTypes: readonly TensorType[];
+}
+
+/**
+ * Turns a function over tensors into one native program per signature. The function is recorded, not called, on later runs: what it
+ * does besides ops happens once. It may call `grad`, `assign`, modules, optimizers and losses.
+ *
+ * Recompiles when shapes or dtypes of the arguments, the mode or an attribute of a module, or the set of trainable parameters change;
+ * numbers behind `runtimeScalar` never cause it.
+ *
+ * @throws TraceError when fn is async or returns something that is not made of tensors
+ */
+export function compile<A extends unknown[], R>(fn: (...args: A) => R, options: CompileOptions = {}): Compiled<A, R> {
+  checkKeys('compile', options, ['random', 'queue', 'cacheSize', 'fuse']);
+  const cache = new ProgramCache(fn as (...args: unknown[]) => unknown, options);
+  const run = async (...args: A): Promise<R> => {
+    const [entry, inputs] = cache.lookup(args);
+    const pending = entry.program.run(inputs);
+    afterQueueing(entry);
+    return finish(entry, await pending) as R;
+  };
+  return Object.assign(run, {
+    runSync: (...args: A): R => {
+      const [entry, inputs] = cache.lookup(args);
+      const result = entry.program.runSync(inputs);
+      afterQueueing(entry);
+      return finish(entry, result) as R;
+    },
+    prepare: (...args: A): Program => cache.lookup(args)[0].program,
+    profile: (): KernelProfile[][] => cache.entries().map((entry) => entry.program.profile()),
+    dispose: (): void => cache.clear(),
+  });
+}
+
+function afterQueueing(entry: Entry): void {
+  if (entry.trace.usesRandom) entry.trace.random.step++;
+}
+
+function finish(entry: Entry, run: RunResult): unknown {
+  if (run.nonfinite) throw new NonFiniteError('the loss or a gradient norm is not finite; nothing was updated by this step');
+  const values = run.outputs.map((array, i) => {
+    const { shape, dtype } = entry.outputTypes[i]!;
+    return new Tensor(shape, dtype, { kind: 'host', array });
+  });
+  return rebuild(entry.result, values);
+}
+
+class ProgramCache {
+  private readonly bySignature = new Map<string, Entry[]>();
+  private readonly recent: Entry[] = [];
+
+  constructor(
+    private readonly fn: (...args: unknown[]) => unknown,
+    private readonly options: CompileOptions,
+  ) {}
+
+  entries(): Entry[] {
+    return [...this.recent];
+  }
+
+  clear(): void {
+    for (const entry of this.recent) entry.program.dispose();
+    this.recent.length = 0;
+    this.bySignature.clear();
+  }
+
+  /** The entry for these arguments, compiled if need be, and the arrays to run it with. */
+  lookup(args: readonly unknown[]): [Entry, AnyArray[]] {
+    const flat = flatten(args, 'compile: argument');
+    const signature = `${defaultTarget()} ${flat.structure} ${flat.leaves.map(leafSignature).join(' ')}`;
+    let entry = this.bySignature.get(signature)?.find(isCurrent);
+    if (entry === undefined) {
+      entry = record(this.fn, args, this.options);
+      this.remember(signature, entry);
+    } else {
+      this.touch(entry);
+    }
+    return [entry, flat.leaves.filter(isRunInput).map(hostArray)];
+  }
+
+  private touch(entry: Entry): void {
+    if (this.recent[this.recent.length - 1] === entry) return;
+    this.recent.splice(this.recent.indexOf(entry), 1);
+    this.recent.push(entry);
+  }
+
+  private remember(signature: string, entry: Entry): void {
+    const list = this.bySignature.get(signature) ?? [];
+    list.push(entry);
+    this.bySignature.set(signature, list);
+    this.recent.push(entry);
+    while (this.recent.length > (this.options.cacheSize ?? 8)) this.forget(this.recent.shift()!);
+  }
+
+  private forget(entry: Entry): void {
+    for (const [signature, list] of this.bySignature) {
+      const at = list.indexOf(entry);
+      if (at < 0) continue;
+      list.splice(at, 1);
+      if (list.length === 0) this.bySignature.delete(signature);
+    }
+    entry.program.dispose();
+  }
+}
+
+/** Whether the modules that took part are still in the state they were recorded in. */
+function isCurrent(entry: Entry): boolean {
+  for (const [dependency, signature] of entry.trace.dependencies) if (dependency.signature() !== signature) return false;
+  return true;
+}
+
+/** Data tensors travel with each run; tensors with memory of their own are bound to the program. */
+function isRunInput(t: Tensor): boolean {
+  return !(t instanceof Parameter) && t.source.kind === 'host';
+}
+
+function hostArray(t: Tensor): AnyArray {
+  if (t.source.kind !== 'host') throw new TraceError('compile: an argument has no values yet; await its data() first');
+  return t.source.array;
+}
+
+function leafSignature(t: Tensor): string {
+  const identity = isRunInput(t) ? '' : `#${t.id}`;
+  return `${t.dtype}[${t.shape.join()}]${identity}`;
+}
+
+function record(fn: (...args: unknown[]) => unknown, args: readonly unknown[], options: CompileOptions): Entry {
+  const trace = new Trace(options.random ?? defaultRandom);
+  const target = defaultTarget();
+  const flat = flatten(args, 'compile: argument');
+  const runInputs = flat.leaves.filter(isRunInput);
+  const placeholders = flat.leaves.map((t) => {
+    if (!isRunInput(t)) return t;
+    return new Tensor(t.shape, t.dtype, { kind: 'input', trace, index: runInputs.indexOf(t) });
+  });
+  return withTrace(trace, () => {
+    const logical = placeholders.map((t) => (t.source.kind === 'input' ? fromLogical(t) : t));
+    const returned = fn(...(rebuild(flat, logical) as unknown[]));
+    if (returned instanceof Promise) throw new TraceError('compile: the function is async; ops only record, so nothing needs awaiting');
+    const result = flatten(returned, 'compile: returned value');
+    return buildEntry(trace, target, result, runInputs, options);
+  });
+}
+
+function buildEntry(trace: Trace, target: Target, result: Tree, runInputs: Tensor[], options: CompileOptions): Entry {
+  const leafOf = (t: Tensor): Leaf => {
+    const source = t.source;
+    switch (source.kind) {
+      case 'storage':
+        if (source.storage.target !== target) throw new DTypeError(`compile: a tensor of target ${source.storage.target} in a program for ${target}`);
+        return { kind: 'storage', storage: source.storage };
+      case 'scalar':
+        return { kind: 'scalar', get: source.get };
+      case 'input':
+        if (source.trace !== trace) throw new TraceError('compile: a tensor of another compiled function was used; pass it as an argument');
+        return { kind: 'input', index: source.index };
+      case 'host':
+        return { kind: 'storage', storage: constantStorage(t, source.array, target) };
+      case 'node':
+        throw new TraceError('compile: internal error, a node is not a leaf');
+    }
+  };
+  const outputs = result.leaves.map((t) => toLogical(t));
+  const graph = capture(outputs, trace.assigned, leafOf);
+  const optimized = options.fuse === false ? graph : runPasses(graph);
+  const lowered = lowerGraph(optimized, commitSection(optimized), target);
+  const writes = [...trace.assigned.keys()];
+  const inputBytes = runInputs.map((t) => t.size * bytesPerElement(t.dtype, target));
+  const program = new Program(lowered, { target, queue: options.queue ?? 'train', inputBytes, writes });
+  const outputTypes = result.leaves.map(({ shape, dtype }) => ({ shape, dtype }));
+  return { program, trace, result, outputTypes };
+}
+
+/** A literal tensor inside the function becomes memory of the program. */
+function constantStorage(t: Tensor, array: AnyArray, target: Target): Storage {
+  const storage = new Storage(t.shape, t.dtype, target);
+  storage.writeSync(array);
+  return storage;
+}

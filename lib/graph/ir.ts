@@ -1,0 +1,138 @@
+/** The graph that passes rewrite: nodes in execution order over values. Captured from the tensors a trace returned and assigned. */
+import type { Storage } from '../tensor/storage';
+import type { Tensor, TensorType } from '../tensor/tensor';
+import type { Node, OpRecord } from './op';
+
+/** Where a value that no node makes comes from. */
+export type Leaf =
+  | { readonly kind: 'storage'; readonly storage: Storage }
+  | { readonly kind: 'input'; readonly index: number }
+  | { readonly kind: 'scalar'; readonly get: () => number };
+
+export interface Value {
+  readonly type: TensorType;
+  /** Absent for values that a node makes. */
+  readonly leaf?: Leaf;
+}
+
+export interface GraphNode {
+  op: OpRecord<unknown>;
+  attrs: unknown;
+  inputs: Value[];
+  outputs: Value[];
+  scope: string;
+}
+
+export interface Assignment {
+  readonly storage: Storage;
+  value: Value;
+}
+
+export interface Graph {
+  nodes: GraphNode[];
+  outputs: Value[];
+  assignments: Assignment[];
+}
+
+/** Gives the graph leaf of a tensor that no op made; arguments and constants are the caller's business. */
+export type LeafOf = (t: Tensor) => Leaf;
+
+/** Nodes that `roots` need, in the order in which they were recorded. */
+export function reachableNodes(roots: Iterable<Tensor>): Node[] {
+  const seen = new Set<Node>();
+  const stack: Tensor[] = [...roots];
+  for (let t = stack.pop(); t !== undefined; t = stack.pop()) {
+    if (t.source.kind !== 'node' || seen.has(t.source.node)) continue;
+    seen.add(t.source.node);
+    stack.push(...t.source.node.inputs);
+  }
+  return [...seen].sort((a, b) => a.id - b.id);
+}
+
+/** Builds the graph of everything that `outputs` and `assignments` need. What they do not need is left out: dead code. */
+export function capture(outputs: readonly Tensor[], assigned: ReadonlyMap<Storage, Tensor>, leafOf: LeafOf): Graph {
+  const values = new Map<Tensor, Value>();
+  const shared = new Map<unknown, Value>();
+  const valueOf = (t: Tensor): Value => {
+    const known = values.get(t);
+    if (known !== undefined) return known;
+    const type = { shape: t.shape, dtype: t.dtype };
+    let value: Value = { type };
+    if (t.source.kind !== 'node') {
+      const leaf = leafOf(t);
+      const key = leafKey(leaf);
+      value = shared.get(key) ?? { type, leaf };
+      shared.set(key, value);
+    }
+    values.set(t, value);
+    return value;
+  };
+  const nodes = reachableNodes([...outputs, ...assigned.values()]).map((node) => ({
+    op: node.op,
+    attrs: node.attrs,
+    inputs: node.inputs.map(valueOf),
+    outputs: node.outputs.map(valueOf),
+    scope: node.scope,
+  }));
+  const assignments = [...assigned].map(([storage, t]) => ({ storage, value: valueOf(t) }));
+  return { nodes, outputs: outputs.map(valueOf), assignments };
+}
+
+/** Two tensors over one leaf are one value. */
+function leafKey(leaf: Leaf): unknown {
+  switch (leaf.kind) {
+    case 'storage':
+      return leaf.storage;
+    case 'input':
+      return leaf.index;
+    case 'scalar':
+      return leaf.get;
+  }
+}
+
+/** Who reads each value. */
+export function consumersOf(graph: Graph): Map<Value, GraphNode[]> {
+  const consumers = new Map<Value, GraphNode[]>();
+  for (const node of graph.nodes) {
+    for (const input of node.inputs) {
+      const list = consumers.get(input);
+      if (list === undefined) consumers.set(input, [node]);
+      else list.push(node);
+    }
+  }
+  return consumers;
+}
+
+/** Values that leave the graph. */
+export function escaping(graph: Graph): Set<Value> {
+  return new Set([...graph.outputs, ...graph.assignments.map((a) => a.value)]);
+}
+
+/** Orders nodes so that every value is made before it is read; otherwise keeps the order they are in. */
+export function sortTopologically(nodes: readonly GraphNode[]): GraphNode[] {
+  const maker = new Map<Value, GraphNode>();
+  for (const node of nodes) for (const output of node.outputs) maker.set(output, node);
+  const done = new Set<GraphNode>();
+  const sorted: GraphNode[] = [];
+  // An explicit stack: a deep network must not overflow JavaScript's.
+  for (const root of nodes) {
+    const stack: { node: GraphNode; next: number }[] = [{ node: root, next: 0 }];
+    while (stack.length > 0) {
+      const top = stack[stack.length - 1]!;
+      if (done.has(top.node)) {
+        stack.pop();
+        continue;
+      }
+      const input = top.node.inputs[top.next++];
+      if (input === undefined) {
+        done.add(top.node);
+        sorted.push(top.node);
+        stack.pop();
+        continue;
+      }
+      const before = maker.get(input);
+      if (before !== undefined && !done.has(before)) stack.push({ node: before, next: 0 });
+    }
+  }
+  return sorted;
+}

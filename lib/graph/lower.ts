@@ -1,0 +1,180 @@
+/** From nodes to kernel calls. Each op's lower() writes its calls against this small interface; memory comes later (plan.ts). */
+import type { DType, Target } from '../native';
+import { bytesPerElement, storedDType } from '../tensor/dtype';
+import { physicalDims, numel } from '../tensor/shape';
+import type { TensorType } from '../tensor/tensor';
+import type { Graph, GraphNode, Leaf, Value } from './ir';
+
+/** A piece of memory that calls read and write: a value of the graph, or scratch of one op. */
+export interface Slot {
+  readonly id: number;
+  readonly bytes: number;
+  /** Absent for what lives in the arena. */
+  readonly leaf?: Leaf;
+  /** Set when this slot is just another slot's memory (views, updates in place). */
+  alias?: Slot;
+}
+
+/** How a call sees a slot. Dims are physical. */
+export interface Operand {
+  readonly slot: Slot;
+  readonly dtype: DType;
+  readonly dims: readonly number[];
+}
+
+export interface KernelCall {
+  readonly kernel: string;
+  readonly inputs: readonly Operand[];
+  readonly outputs: readonly Operand[];
+  readonly attrs: readonly number[];
+  /** Output 0 may take the memory of these inputs when nothing reads them later. */
+  readonly inPlace: readonly number[];
+  readonly scope: string;
+  readonly op: string;
+}
+
+/** The memory at the end of alias chains. */
+export function rootOf(slot: Slot): Slot {
+  let root = slot;
+  while (root.alias !== undefined) root = root.alias;
+  return root;
+}
+
+/** What an op's lower() writes to. */
+export class Lowering {
+  readonly target: Target;
+  readonly calls: KernelCall[] = [];
+  private readonly slots = new Map<Value, Slot>();
+  private node!: GraphNode;
+  private nextSlot = 0;
+
+  constructor(target: Target) {
+    this.target = target;
+  }
+
+  lowerNode(node: GraphNode): void {
+    this.node = node;
+    node.op.lower(this, node.attrs);
+  }
+
+  get inputs(): Operand[] {
+    return this.node.inputs.map((value) => this.operandOf(value));
+  }
+
+  get outputs(): Operand[] {
+    return this.node.outputs.map((value) => this.operandOf(value));
+  }
+
+  get inputTypes(): readonly TensorType[] {
+    return this.node.inputs.map((value) => value.type);
+  }
+
+  get outputTypes(): readonly TensorType[] {
+    return this.node.outputs.map((value) => value.type);
+  }
+
+  /** Appends one kernel call. `inPlace` lists the inputs whose memory output 0 may take over when they are not read later. */
+  call(kernel: string, inputs: Operand[], outputs: Operand[], attrs: number[] = [], inPlace: number[] = []): void {
+    this.calls.push({ kernel, inputs, outputs, attrs, inPlace, scope: this.node.scope, op: this.node.op.name });
+  }
+
+  /** Scratch memory of this op. */
+  temp(dims: readonly number[], dtype: DType): Operand {
+    const bytes = numel(dims) * bytesPerElement(dtype, this.target);
+    return { slot: { id: this.nextSlot++, bytes }, dtype, dims };
+  }
+
+  /** The same memory under other dims. */
+  view(operand: Operand, dims: readonly number[]): Operand {
+    return { ...operand, dims };
+  }
+
+  /** Declares that an output is the memory of `operand`: a view, no call. */
+  alias(output: Operand, operand: Operand): void {
+    output.slot.alias = operand.slot;
+  }
+
+  operandOf(value: Value): Operand {
+    let slot = this.slots.get(value);
+    if (slot === undefined) {
+      const bytes = numel(value.type.shape) * bytesPerElement(value.type.dtype, this.target);
+      slot = { id: this.nextSlot++, bytes, ...(value.leaf && { leaf: value.leaf }) };
+      this.slots.set(value, slot);
+    }
+    return { slot, dtype: value.type.dtype, dims: physicalDims(value.type.shape) };
+  }
+
+  stored(dtype: DType): DType {
+    return storedDType(dtype, this.target);
+  }
+}
+
+/** A graph turned into calls, split where the commit section begins. */
+export interface Lowered {
+  readonly calls: KernelCall[];
+  readonly commitStart: number;
+  readonly outputs: Operand[];
+}
+
+/** Lowers nodes in order; `commitNodes` and the copies of assigned values form the commit section. */
+export function lowerGraph(graph: Graph, commitNodes: ReadonlySet<GraphNode>, target: Target): Lowered {
+  const lowering = new Lowering(target);
+  const main = graph.nodes.filter((n) => !commitNodes.has(n) && n.op.schedule !== 'gate');
+  const gates = graph.nodes.filter((n) => n.op.schedule === 'gate');
+  for (const node of main) lowering.lowerNode(node);
+  const staged = stageAssignedLeaves(graph, lowering);
+  for (const node of gates) {
+    aliasState(graph, node, lowering);
+    lowering.lowerNode(node);
+  }
+  const commitStart = lowering.calls.length;
+  for (const node of graph.nodes) {
+    if (!commitNodes.has(node)) continue;
+    aliasState(graph, node, lowering);
+    lowering.lowerNode(node);
+  }
+  commitCopies(graph, staged, lowering);
+  return { calls: lowering.calls, commitStart, outputs: graph.outputs.map((v) => lowering.operandOf(v)) };
+}
+
+const syntheticScope = '';
+
+function copy(lowering: Lowering, from: Operand, to: Operand): void {
+  lowering.calls.push({ kernel: 'copy', inputs: [from], outputs: [to], attrs: [], inPlace: [], scope: syntheticScope, op: 'assign' });
+}
+
+/** A storage assigned from another storage (a swap) is read before anything is committed. */
+function stageAssignedLeaves(graph: Graph, lowering: Lowering): Map<Value, Operand> {
+  const staged = new Map<Value, Operand>();
+  const written = new Set(graph.assignments.map((a) => a.storage));
+  for (const { value } of graph.assignments) {
+    if (value.leaf?.kind !== 'storage' || !written.has(value.leaf.storage) || staged.has(value)) continue;
+    const from = lowering.operandOf(value);
+    const to = lowering.temp(from.dims, from.dtype);
+    copy(lowering, from, to);
+    staged.set(value, to);
+  }
+  return staged;
+}
+
+/** Makes the outputs that update persistent state the state itself. */
+function aliasState(graph: Graph, node: GraphNode, lowering: Lowering): void {
+  for (const [output, input] of node.op.inPlaceState?.(node.attrs, node.inputs.length) ?? []) {
+    const state = node.inputs[input]!;
+    const value = node.outputs[output]!;
+    const target = graph.assignments.find((a) => a.value === value);
+    const leaf = state.leaf;
+    if (target === undefined || leaf?.kind !== 'storage' || leaf.storage !== target.storage) continue;
+    lowering.operandOf(value).slot.alias = lowering.operandOf(state).slot;
+  }
+}
+
+function commitCopies(graph: Graph, staged: ReadonlyMap<Value, Operand>, lowering: Lowering): void {
+  for (const { storage, value } of graph.assignments) {
+    const from = staged.get(value) ?? lowering.operandOf(value);
+    const root = rootOf(from.slot);
+    if (root.leaf?.kind === 'storage' && root.leaf.storage === storage) continue;
+    const leafValue: Value = { type: { shape: storage.shape, dtype: storage.dtype }, leaf: { kind: 'storage', storage } };
+    copy(lowering, from, lowering.operandOf(leafValue));
+  }
+}

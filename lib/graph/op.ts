@@ -1,0 +1,82 @@
+/** What an op is, and how calling one records a node. An op's own file in lib/ops holds its rules; nothing else knows it. */
+import { TenonError } from '../errors';
+import { Tensor, type TensorType } from '../tensor/tensor';
+import { checkShape } from '../tensor/shape';
+import { currentScope, resolveAssigned } from './trace';
+import type { Lowering } from './lower';
+
+/** What a gradient rule sees. `grads[i]` is null where output i does not reach the loss. */
+export interface GradContext<A> {
+  readonly inputs: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+  readonly grads: readonly (Tensor | null)[];
+  readonly attrs: A;
+  /** Whether the gradient of input i is wanted at all; rules may skip work where it is not. */
+  readonly wanted: readonly boolean[];
+}
+
+export interface OpRecord<A> {
+  /** The op's name in errors, summaries and profiles. */
+  readonly name: string;
+  /** Checks the inputs; returns the types of the outputs. @throws ShapeError, DTypeError, OptionError */
+  readonly infer: (inputs: readonly Tensor[], attrs: A) => TensorType[];
+  /** One gradient per input, in the input's shape or one it was broadcast to; null where the op is not differentiable. */
+  readonly grad?: (context: GradContext<A>) => (Tensor | null)[];
+  /** Emits the kernel calls. */
+  readonly lower: (lowering: Lowering, attrs: A) => void;
+  /** Output i may be written over input `inPlaceState[i]` when a program assigns it to the storage the input reads. */
+  readonly inPlaceState?: (attrs: A, inputs: number) => readonly [output: number, input: number][];
+  /** `gate`: runs last before the commit section, which it may call off. */
+  readonly schedule?: 'gate';
+}
+
+/** One application of an op. */
+export interface Node {
+  readonly id: number;
+  readonly op: OpRecord<unknown>;
+  readonly inputs: readonly Tensor[];
+  readonly attrs: unknown;
+  readonly outputs: readonly Tensor[];
+  /** The layer that was running: `features.3`, or '' outside modules. */
+  readonly scope: string;
+  /** Versions of the storages among the inputs, to notice recipes gone stale. */
+  readonly versions: readonly (number | undefined)[];
+}
+
+let nextNode = 1;
+
+/** An error raised inside an op gets the op's and the layer's name in front, once. */
+function locate(op: string, scope: string, error: unknown): unknown {
+  if (!(error instanceof TenonError)) return error;
+  const place = scope === '' ? op : `${op} '${scope}'`;
+  if (!error.message.startsWith(place)) error.message = error.message.startsWith(op) ? place + error.message.slice(op.length) : `${place}: ${error.message}`;
+  return error;
+}
+
+/** Records an application of `op`. Shapes are checked here, at the caller's line; nothing else runs. */
+export function applyOp<A>(op: OpRecord<A>, inputs: readonly Tensor[], attrs: A): Tensor[] {
+  const scope = currentScope();
+  const resolved = inputs.map(resolveAssigned);
+  let types: TensorType[];
+  try {
+    types = op.infer(resolved, attrs);
+    for (const type of types) checkShape(op.name, type.shape);
+  } catch (error) {
+    throw locate(op.name, scope, error);
+  }
+  const outputs: Tensor[] = [];
+  const versions = resolved.map((t) => (t.source.kind === 'storage' ? t.source.storage.version : undefined));
+  const node: Node = { id: nextNode++, op: op as OpRecord<unknown>, inputs: resolved, attrs, outputs, scope, versions };
+  types.forEach((type, index) => outputs.push(new Tensor(type.shape, type.dtype, { kind: 'node', node, index })));
+  return outputs;
+}
+
+/** Makes an op callable: returns the function that records it. The record itself stays reachable as `.op`. */
+export function defineOp<A>(op: OpRecord<A>): ((inputs: readonly Tensor[], attrs: A) => Tensor[]) & { readonly op: OpRecord<A> } {
+  return Object.assign((inputs: readonly Tensor[], attrs: A) => applyOp(op, inputs, attrs), { op });
+}
+
+/** The first output of an op application; every op has at least one. */
+export function first(outputs: readonly Tensor[]): Tensor {
+  return outputs[0]!;
+}

@@ -1,0 +1,166 @@
+/** A planned list of calls handed to the addon, and the runs of it. */
+import { DisposedError } from '../errors';
+import * as native from '../native';
+import type { AnyArray, DType, ProgramDesc, ProgramHandle, RunResult, Target } from '../native';
+import { dtypes, storedDType } from '../tensor/dtype';
+import { maxRank } from '../tensor/shape';
+import type { Storage } from '../tensor/storage';
+import { rootOf, type Lowered, type Operand, type Slot } from './lower';
+import { planMemory, type MemoryPlan } from './plan';
+
+/** Memory places as lib/native.ts numbers them. */
+const arenaPlace = -1;
+const scalarPlace = -2;
+const firstInputPlace = -3;
+const wordsPerTensor = 4 + maxRank;
+
+export interface KernelProfile {
+  readonly kernel: string;
+  /** Op and layer the call came from. */
+  readonly op: string;
+  readonly scope: string;
+  readonly calls: number;
+  readonly nanoseconds: number;
+  readonly flops: number;
+  readonly bytes: number;
+}
+
+/** Collects the tensor table, the buffers and the scalars of a description. */
+class DescriptionBuilder {
+  readonly buffers: native.NativeBuffer[] = [];
+  readonly storages: Storage[] = [];
+  readonly scalars: (() => number)[] = [];
+  private readonly words: number[] = [];
+  private readonly rows = new Map<string, number>();
+
+  constructor(
+    private readonly plan: MemoryPlan,
+    private readonly target: Target,
+  ) {}
+
+  get tensors(): Float64Array {
+    return Float64Array.from(this.words);
+  }
+
+  /** Row of the operand in the tensor table. */
+  tensor(operand: Operand): number {
+    const [place, offset] = this.placeOf(rootOf(operand.slot));
+    const dtype = dtypes.indexOf(storedDType(operand.dtype, this.target));
+    const row = [place, offset, dtype, operand.dims.length, ...operand.dims];
+    while (row.length < wordsPerTensor) row.push(0);
+    const key = row.join();
+    let index = this.rows.get(key);
+    if (index === undefined) {
+      index = this.words.length / wordsPerTensor;
+      this.words.push(...row);
+      this.rows.set(key, index);
+    }
+    return index;
+  }
+
+  private placeOf(slot: Slot): [place: number, offset: number] {
+    const leaf = slot.leaf;
+    if (leaf === undefined) return [arenaPlace, this.plan.offsets.get(slot) ?? 0];
+    switch (leaf.kind) {
+      case 'input':
+        return [firstInputPlace - leaf.index, 0];
+      case 'scalar':
+        return [scalarPlace, 8 * indexOrPush(this.scalars, leaf.get)];
+      case 'storage': {
+        const index = indexOrPush(this.storages, leaf.storage);
+        this.buffers[index] = leaf.storage.buffer;
+        return [index, 0];
+      }
+    }
+  }
+}
+
+function indexOrPush<T>(list: T[], item: T): number {
+  const at = list.indexOf(item);
+  return at >= 0 ? at : list.push(item) - 1;
+}
+
+export interface ProgramOptions {
+  readonly target: Target;
+  readonly queue: 'train' | 'predict';
+  /** Stored byte length of each run-time input. */
+  readonly inputBytes: readonly number[];
+  /** Storages that a run writes. */
+  readonly writes: readonly Storage[];
+}
+
+export class Program {
+  readonly arenaBytes: number;
+  readonly lowered: Lowered;
+  private handle: ProgramHandle | undefined;
+  private readonly scalars: readonly (() => number)[];
+  private readonly writes: readonly Storage[];
+
+  constructor(lowered: Lowered, options: ProgramOptions) {
+    const plan = planMemory(lowered);
+    const build = new DescriptionBuilder(plan, options.target);
+    const calls = lowered.calls.map((call) => ({
+      kernel: call.kernel,
+      tensors: [...call.inputs, ...call.outputs].map((o) => build.tensor(o)),
+      attrs: [...call.attrs],
+    }));
+    const outputs = lowered.outputs.map((o) => build.tensor(o));
+    const description: ProgramDesc = {
+      target: options.target,
+      queue: options.queue,
+      arenaBytes: plan.arenaBytes,
+      scalars: build.scalars.length,
+      buffers: build.buffers,
+      inputs: [...options.inputBytes],
+      tensors: build.tensors,
+      calls,
+      commitStart: lowered.commitStart,
+      outputs,
+    };
+    this.handle = native.createProgram(description);
+    this.arenaBytes = plan.arenaBytes;
+    this.lowered = lowered;
+    this.scalars = build.scalars;
+    this.writes = options.writes;
+  }
+
+  run(inputs: AnyArray[]): Promise<RunResult> {
+    const result = native.runProgram(this.live(), inputs, this.scalarValues());
+    this.countWrites();
+    return result;
+  }
+
+  runSync(inputs: AnyArray[]): RunResult {
+    const result = native.runProgramSync(this.live(), inputs, this.scalarValues());
+    this.countWrites();
+    return result;
+  }
+
+  /** Time, work and traffic of each call since the program was made. */
+  profile(): KernelProfile[] {
+    return native.profileProgram(this.live()).map((entry, i) => {
+      const call = this.lowered.calls[i]!;
+      return { ...entry, op: call.op, scope: call.scope };
+    });
+  }
+
+  dispose(): void {
+    if (this.handle !== undefined) native.disposeProgram(this.handle);
+    this.handle = undefined;
+  }
+
+  private live(): ProgramHandle {
+    if (this.handle === undefined) throw new DisposedError('this program was disposed');
+    return this.handle;
+  }
+
+  private scalarValues(): Float64Array {
+    return Float64Array.from(this.scalars, (get) => get());
+  }
+
+  private countWrites(): void {
+    for (const storage of this.writes) storage.version++;
+  }
+}
+
+export type { DType };

@@ -1,0 +1,89 @@
+/** What is being recorded: assignments, modules that took part, random draws. One trace per compile(), none outside. */
+import { DTypeError, ShapeError, TraceError } from '../errors';
+import type { RandomState } from '../random';
+import { formatShape, sameShape } from '../tensor/shape';
+import type { Storage } from '../tensor/storage';
+import { Tensor } from '../tensor/tensor';
+
+/** Something whose state a compiled program depends on: the root of a module tree. */
+export interface TraceDependency {
+  /** Changes whenever a program compiled from it would. */
+  signature(): string;
+}
+
+export class Trace {
+  readonly random: RandomState;
+  readonly assigned = new Map<Storage, Tensor>();
+  readonly dependencies = new Map<TraceDependency, string>();
+  usesRandom = false;
+  private readonly ordinals = new Map<string, number>();
+
+  constructor(random: RandomState) {
+    this.random = random;
+  }
+
+  depend(on: TraceDependency): void {
+    if (!this.dependencies.has(on)) this.dependencies.set(on, on.signature());
+  }
+
+  /** How many draws this stream made before, in this trace. */
+  nextOrdinal(stream: string): number {
+    const ordinal = this.ordinals.get(stream) ?? 0;
+    this.ordinals.set(stream, ordinal + 1);
+    return ordinal;
+  }
+}
+
+let current: Trace | undefined;
+let scope = '';
+
+export function currentTrace(): Trace | undefined {
+  return current;
+}
+
+/** Runs `fn` with `trace` recording. */
+export function withTrace<R>(trace: Trace, fn: () => R): R {
+  if (current !== undefined) throw new TraceError('compile: a function that is being compiled cannot run a compiled function');
+  current = trace;
+  try {
+    return fn();
+  } finally {
+    current = undefined;
+  }
+}
+
+/** The layer whose forward() runs now. */
+export function currentScope(): string {
+  return scope;
+}
+
+export function withScope<R>(name: string, fn: () => R): R {
+  const outer = scope;
+  scope = name;
+  try {
+    return fn();
+  } finally {
+    scope = outer;
+  }
+}
+
+/** Reads of a storage that this trace has assigned to see the assigned value. */
+export function resolveAssigned(t: Tensor): Tensor {
+  if (current === undefined || t.source.kind !== 'storage') return t;
+  return current.assigned.get(t.source.storage) ?? t;
+}
+
+/**
+ * Writes `value` to the persistent buffer behind `target` when the program that is being compiled ends; later reads in the same
+ * trace see it already. Nothing is written when the step's loss or gradients are not finite (`finiteGuard`).
+ * @throws TraceError outside compile(), or when `target` has no memory of its own; ShapeError, DTypeError when they differ
+ */
+export function assign(target: Tensor, value: Tensor): void {
+  if (current === undefined) throw new TraceError('assign: only a function given to compile() can assign');
+  if (target.source.kind !== 'storage') throw new TraceError('assign: the target must be a parameter or a persistent buffer');
+  if (!sameShape(target.shape, value.shape)) {
+    throw new ShapeError(`assign: the target is ${formatShape(target.shape)}, the value ${formatShape(value.shape)}`);
+  }
+  if (target.dtype !== value.dtype) throw new DTypeError(`assign: the target is ${target.dtype}, the value ${value.dtype}`);
+  current.assigned.set(target.source.storage, resolveAssigned(value));
+}

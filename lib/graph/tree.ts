@@ -1,0 +1,72 @@
+/** Arguments and results of compiled functions: tensors inside arrays and plain objects, in any nesting. */
+import { TraceError } from '../errors';
+import { show } from '../options';
+import { Tensor } from '../tensor/tensor';
+
+/** A structure with its tensors taken out, in order. */
+export interface Tree {
+  readonly leaves: readonly Tensor[];
+  /** Tells structures apart; part of the cache key. */
+  readonly structure: string;
+  readonly skeleton: Skeleton;
+}
+
+type Skeleton =
+  | { readonly kind: 'leaf'; readonly index: number }
+  | { readonly kind: 'list'; readonly items: readonly Skeleton[] }
+  | { readonly kind: 'record'; readonly entries: readonly (readonly [string, Skeleton])[] }
+  | { readonly kind: 'constant'; readonly value: unknown };
+
+/** Takes the tensors out of a structure. Numbers, strings, booleans, null and undefined stay in it, as part of the signature. */
+export function flatten(value: unknown, where: string): Tree {
+  const leaves: Tensor[] = [];
+  let structure = '';
+  const walk = (v: unknown): Skeleton => {
+    if (v instanceof Tensor) {
+      structure += '*';
+      return { kind: 'leaf', index: leaves.push(v) - 1 };
+    }
+    if (Array.isArray(v)) {
+      structure += '[';
+      const items = v.map(walk);
+      structure += ']';
+      return { kind: 'list', items };
+    }
+    if (typeof v === 'object' && v !== null) return walkRecord(v);
+    if (typeof v === 'function' || typeof v === 'symbol') throw new TraceError(`${where}: cannot hold ${show(v)}`);
+    structure += `${typeof v}:${String(v)},`;
+    return { kind: 'constant', value: v };
+  };
+  const walkRecord = (v: object): Skeleton => {
+    const prototype: unknown = Object.getPrototypeOf(v);
+    if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
+      throw new TraceError(`${where}: expected tensors, arrays and plain objects, got ${show(v)}; make a tensor of it with tensor(data, shape)`);
+    }
+    structure += '{';
+    const entries = Object.entries(v).map(([key, item]) => {
+      structure += `${JSON.stringify(key)}:`;
+      return [key, walk(item)] as const;
+    });
+    structure += '}';
+    return { kind: 'record', entries };
+  };
+  const skeleton = walk(value);
+  return { leaves, structure, skeleton };
+}
+
+/** The structure again, with these tensors in place of the ones taken out. */
+export function rebuild(tree: Tree, leaves: readonly Tensor[]): unknown {
+  const walk = (s: Skeleton): unknown => {
+    switch (s.kind) {
+      case 'leaf':
+        return leaves[s.index];
+      case 'list':
+        return s.items.map(walk);
+      case 'record':
+        return Object.fromEntries(s.entries.map(([key, item]) => [key, walk(item)]));
+      case 'constant':
+        return s.value;
+    }
+  };
+  return walk(tree.skeleton);
+}

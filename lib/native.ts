@@ -1,0 +1,355 @@
+/**
+ * The typed door to the addon, and its only importer. Plain data goes in, typed errors come out; nothing here knows what a
+ * layer is.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { AbortedError, DataError, DisposedError, NativeError, OptionError, TenonError } from './errors';
+
+export type DType = 'f32' | 'bf16' | 'f64' | 'u8' | 'i32';
+/** `ref` is the float64 reference: every operand of floating type is f64 there. */
+export type Target = 'native' | 'ref';
+export type QueueName = 'train' | 'predict';
+export type AnyArray =
+  | Float32Array
+  | Float64Array
+  | Uint8Array
+  | Uint8ClampedArray
+  | Int32Array
+  | Uint16Array;
+
+/** The numbers of dtypes in {@link ProgramDesc.tensors}. */
+export const DTYPE_CODES: Readonly<Record<DType, number>> = { f32: 0, bf16: 1, f64: 2, u8: 3, i32: 4 };
+export const DTYPE_BYTES: Readonly<Record<DType, number>> = { f32: 4, bf16: 2, f64: 8, u8: 1, i32: 4 };
+/** Most dimensions of a tensor. */
+export const MAX_RANK = 6;
+/** Numbers in a row of {@link ProgramDesc.tensors}. */
+export const TENSOR_ROW = 4 + MAX_RANK;
+
+declare const bufferBrand: unique symbol;
+declare const programBrand: unique symbol;
+
+/** Memory that programs read and update in place. Freed by the collector, or at once by {@link disposeBuffer}. */
+export interface NativeBuffer {
+  readonly byteLength: number;
+  readonly [bufferBrand]: true;
+}
+
+/** A compiled program. Freed by the collector, or at once by {@link disposeProgram}. */
+export interface ProgramHandle {
+  readonly [programBrand]: true;
+}
+
+export interface CallDesc {
+  readonly kernel: string;
+  /** Operands: indexes of rows of {@link ProgramDesc.tensors}, inputs first, then outputs. */
+  readonly tensors: readonly number[];
+  readonly attrs: readonly number[];
+}
+
+export interface ProgramDesc {
+  readonly target: Target;
+  readonly queue: QueueName;
+  readonly arenaBytes: number;
+  /** How many runtime scalars a run takes. */
+  readonly scalars: number;
+  readonly buffers: readonly NativeBuffer[];
+  /** Byte length of each input. */
+  readonly inputs: readonly number[];
+  /**
+   * Rows of `[place, byteOffset, dtype, rank, d0..d5]`. Place: an index into `buffers`, -1 the arena, -2 the scalar block
+   * (byteOffset = 8 i), -(3 + i) input i. Byte offsets are multiples of the element size.
+   */
+  readonly tensors: Float64Array;
+  readonly calls: readonly CallDesc[];
+  /** Calls from here on are the commit: skipped when a fault or a non-finite number was found before, else never cut short. */
+  readonly commitStart: number;
+  /** Tensors copied out at the end of a run. */
+  readonly outputs: readonly number[];
+}
+
+export interface RunResult {
+  /** By dtype; bf16 as Uint16Array. */
+  readonly outputs: AnyArray[];
+  readonly nonfinite: boolean;
+}
+
+/** Of one call of a program, over all its runs; flops and bytes are those of one run. */
+export interface CallProfile {
+  readonly kernel: string;
+  readonly calls: number;
+  readonly nanoseconds: number;
+  readonly flops: number;
+  readonly bytes: number;
+}
+
+export interface NativeInfo {
+  readonly version: string;
+  /** The instruction set in use. */
+  readonly isa: string;
+  readonly isaReason: string;
+  readonly features: string[];
+  readonly cpu: string;
+  readonly threads: number;
+  readonly threadsReason: string;
+  /** Live bytes of buffers, arenas and copies in flight; how many programs live. */
+  readonly memory: { buffers: number; arenas: number; staging: number; programs: number };
+  readonly compiler: string;
+  readonly build: string;
+}
+
+interface Addon {
+  start(): void;
+  info(): Omit<NativeInfo, 'version'>;
+  setThreads(threads: number): void;
+  allocate(byteLength: number): NativeBuffer;
+  disposeBuffer(buffer: NativeBuffer): void;
+  writeBuffer(buffer: NativeBuffer, byteOffset: number, data: AnyArray): Promise<void>;
+  writeBufferFrom(buffer: NativeBuffer, byteOffset: number, source: NativeBuffer): Promise<void>;
+  writeBufferSync(buffer: NativeBuffer, byteOffset: number, data: AnyArray): void;
+  fillBufferNow(buffer: NativeBuffer, byteOffset: number, data: AnyArray): void;
+  readBuffer(buffer: NativeBuffer, byteOffset: number, dtype: DType, count: number): Promise<AnyArray>;
+  readBufferSync(buffer: NativeBuffer, byteOffset: number, dtype: DType, count: number): AnyArray;
+  createProgram(
+    target: Target,
+    queue: QueueName,
+    arenaBytes: number,
+    scalars: number,
+    buffers: readonly NativeBuffer[],
+    inputs: Float64Array,
+    tensors: Float64Array,
+    kernels: readonly string[],
+    calls: Float64Array,
+    commitStart: number,
+    outputs: Float64Array,
+  ): ProgramHandle;
+  runProgram(program: ProgramHandle, inputs: readonly AnyArray[], scalars: Float64Array): Promise<RunResult>;
+  runProgramSync(program: ProgramHandle, inputs: readonly AnyArray[], scalars: Float64Array): RunResult;
+  profileProgram(program: ProgramHandle): CallProfile[];
+  cancelProgram(program: ProgramHandle): void;
+  disposeProgram(program: ProgramHandle): void;
+}
+
+let loaded: Addon | undefined;
+
+function packageRoot(): string {
+  // lib/native.ts and dist/native.js are both one folder below it.
+  return join(__dirname, '..');
+}
+
+/** Why the addon did not load, and what helps. */
+function loadError(file: string, cause: unknown): NativeError {
+  const code = (cause as { code?: unknown } | undefined)?.code;
+  const text = cause instanceof Error ? cause.message : String(cause);
+  const lines = [`tenon's addon could not be loaded from ${file}: ${text}`];
+  if (code === 'ERR_DLOPEN_DISABLED') {
+    lines.push('Addons are disabled: start node without --no-addons, and give a permission model --allow-addons.');
+  } else if (!existsSync(file)) {
+    lines.push('It was never built: run `npm rebuild tenon` (it needs g++ or clang++, make, and cmake or python3);');
+    lines.push('an install with --ignore-scripts skips the build.');
+  } else {
+    lines.push(`Built for another system or processor than ${process.platform} ${process.arch}? Run \`npm rebuild tenon\` here.`);
+    lines.push('On Linux it needs the OpenMP runtime libgomp.so.1 (Debian: libgomp1; Alpine: libgomp).');
+  }
+  return new NativeError(lines.join('\n'), { cause });
+}
+
+function loadAddon(): Addon {
+  // Must be in the environment before libgomp loads: threads that spin for milliseconds slow everything else down.
+  process.env.GOMP_SPINCOUNT ??= '1000';
+  const file = join(packageRoot(), 'build', 'Release', 'tenon.node');
+  try {
+    // eslint-disable-next-line @typescript-eslint/no-require-imports
+    return require(file) as Addon;
+  } catch (cause) {
+    throw loadError(file, cause);
+  }
+}
+
+function addon(): Addon {
+  if (!loaded) {
+    const candidate = loadAddon();
+    attempt(() => candidate.start());
+    loaded = candidate;
+  }
+  return loaded;
+}
+
+const ERRORS: Readonly<Record<string, new (message: string, options?: { cause?: unknown }) => TenonError>> = {
+  ERR_TENON_NATIVE: NativeError,
+  ERR_TENON_DATA: DataError,
+  ERR_TENON_ABORTED: AbortedError,
+  ERR_TENON_DISPOSED: DisposedError,
+  ERR_TENON_OPTION: OptionError,
+};
+
+/** The typed error for one the addon made. TypeError and RangeError (a bug of the caller) pass as they are. */
+function typed(error: unknown): unknown {
+  const code = (error as { code?: unknown } | undefined)?.code;
+  const Class = typeof code === 'string' ? ERRORS[code] : undefined;
+  return Class ? new Class((error as Error).message) : error;
+}
+
+function attempt<T>(run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw typed(error);
+  }
+}
+
+async function attemptAsync<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    throw typed(error);
+  }
+}
+
+/** Bytes copied in one turn of the event loop. */
+const SLICE = 2 << 20;
+
+/** Zeroed memory. */
+export function allocate(byteLength: number): NativeBuffer {
+  return attempt(() => addon().allocate(byteLength));
+}
+
+/** Drops the handle: later use throws. The memory goes when the programs that hold it are gone too. */
+export function disposeBuffer(buffer: NativeBuffer): void {
+  attempt(() => addon().disposeBuffer(buffer));
+}
+
+/**
+ * Writes behind everything queued on the train queue. Up to 2 MB are copied during the call. More are copied in slices of 2 MB
+ * with turns of the event loop between, and then queued as one write: leave `data` alone until the promise settles, and await
+ * it before a program that reads the buffer is run.
+ */
+export function writeBuffer(buffer: NativeBuffer, byteOffset: number, data: AnyArray): Promise<void> {
+  return attemptAsync(() =>
+    data.byteLength <= SLICE ? addon().writeBuffer(buffer, byteOffset, data) : writeSlices(buffer, byteOffset, data),
+  );
+}
+
+async function writeSlices(buffer: NativeBuffer, byteOffset: number, data: AnyArray): Promise<void> {
+  const length = data.byteLength;
+  if (!(byteOffset + length <= buffer.byteLength)) {
+    throw new RangeError(`${length} bytes at ${byteOffset} do not fit a buffer of ${buffer.byteLength}`);
+  }
+  const staged = addon().allocate(length);
+  try {
+    for (let from = 0; from < length; from += SLICE) {
+      if (from > 0) await nextTurn();
+      if (data.byteLength !== length) throw new DataError('writeBuffer: the array was detached or resized meanwhile');
+      const slice = new Uint8Array(data.buffer, data.byteOffset + from, Math.min(SLICE, length - from));
+      addon().fillBufferNow(staged, from, slice);
+    }
+    await addon().writeBufferFrom(buffer, byteOffset, staged);
+  } finally {
+    addon().disposeBuffer(staged);
+  }
+}
+
+/** Writes behind everything queued on the train queue, and waits for it. */
+export function writeBufferSync(buffer: NativeBuffer, byteOffset: number, data: AnyArray): void {
+  attempt(() => addon().writeBufferSync(buffer, byteOffset, data));
+}
+
+/** Copies at once, past the queue: for rows of a data set that no queued program reads yet. */
+export function fillBufferNow(buffer: NativeBuffer, byteOffset: number, data: Uint8Array): void {
+  attempt(() => addon().fillBufferNow(buffer, byteOffset, data));
+}
+
+/** A copy, taken behind everything queued on the train queue. */
+export function readBuffer(
+  buffer: NativeBuffer,
+  byteOffset: number,
+  dtype: DType,
+  count: number,
+): Promise<AnyArray> {
+  return attemptAsync(() => addon().readBuffer(buffer, byteOffset, dtype, count));
+}
+
+/** As {@link readBuffer}, waiting for it. */
+export function readBufferSync(buffer: NativeBuffer, byteOffset: number, dtype: DType, count: number): AnyArray {
+  return attempt(() => addon().readBufferSync(buffer, byteOffset, dtype, count));
+}
+
+/** Calls as one table: rows of kernel, operands, operand..., attributes, attribute... */
+function tableOf(calls: readonly CallDesc[]): { kernels: string[]; table: Float64Array } {
+  const codes = new Map<string, number>();
+  const table: number[] = [];
+  for (const { kernel, tensors, attrs } of calls) {
+    let code = codes.get(kernel);
+    if (code === undefined) codes.set(kernel, (code = codes.size));
+    table.push(code, tensors.length, ...tensors, attrs.length, ...attrs);
+  }
+  return { kernels: [...codes.keys()], table: Float64Array.from(table) };
+}
+
+/** Checks a description and builds it. Throws a NativeError that names the call, its kernel and the problem. */
+export function createProgram(desc: ProgramDesc): ProgramHandle {
+  const { kernels, table } = tableOf(desc.calls);
+  return attempt(() =>
+    addon().createProgram(
+      desc.target,
+      desc.queue,
+      desc.arenaBytes,
+      desc.scalars,
+      desc.buffers,
+      Float64Array.from(desc.inputs),
+      desc.tensors,
+      kernels,
+      table,
+      desc.commitStart,
+      Float64Array.from(desc.outputs),
+    ),
+  );
+}
+
+/**
+ * One run: copies inputs and scalars during the call, queues, resolves with the outputs. Data-dependent faults (a label out of
+ * range) reject with a DataError.
+ */
+export function runProgram(
+  program: ProgramHandle,
+  inputs: readonly AnyArray[],
+  scalars: Float64Array,
+): Promise<RunResult> {
+  return attemptAsync(() => addon().runProgram(program, inputs, scalars));
+}
+
+/** As {@link runProgram}, waiting for it. */
+export function runProgramSync(
+  program: ProgramHandle,
+  inputs: readonly AnyArray[],
+  scalars: Float64Array,
+): RunResult {
+  return attempt(() => addon().runProgramSync(program, inputs, scalars));
+}
+
+/** One row per call of the program, in order. */
+export function profileProgram(program: ProgramHandle): CallProfile[] {
+  return attempt(() => addon().profileProgram(program));
+}
+
+/** Queued and running jobs of the program reject with an AbortedError; one that has begun to commit finishes. */
+export function cancelProgram(program: ProgramHandle): void {
+  attempt(() => addon().cancelProgram(program));
+}
+
+/** Drops the handle: later use throws. Jobs in flight finish. */
+export function disposeProgram(program: ProgramHandle): void {
+  attempt(() => addon().disposeProgram(program));
+}
+
+/** The processor, the instruction set in use, threads and why, the build, live memory. */
+export function info(): NativeInfo {
+  const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string };
+  return { version, ...attempt(() => addon().info()) };
+}
+
+/** How many threads kernels use, from the next job on. Results do not depend on it. */
+export function setThreads(threads: number): void {
+  attempt(() => addon().setThreads(threads));
+}

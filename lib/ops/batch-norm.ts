@@ -1,0 +1,121 @@
+/**
+ * Batch normalization (Ioffe & Szegedy 2015): y = gamma (x - mean) / sqrt(var + eps) + beta per channel, over N (and H, W).
+ * Training takes mean and biased variance from the batch, evaluation takes running averages. Passes may add a residual and a relu.
+ */
+import { ShapeError } from '../errors';
+import { applyOp, first, type GradContext, type OpRecord } from '../graph/op';
+import { positive } from '../options';
+import { formatShape } from '../tensor/shape';
+import type { Tensor, TensorType } from '../tensor/tensor';
+import { checkDType, checkRank, checkScalar } from './checks';
+
+/** `activation` and `residual` are set by lib/graph/passes/fuse-batch-norm.ts. */
+interface NormAttrs {
+  readonly eps: number;
+  readonly activation?: 'relu';
+  readonly residual?: boolean;
+}
+
+function kernelAttrs({ eps, activation, residual }: NormAttrs): number[] {
+  return [eps, activation === 'relu' ? 1 : 0, residual === true ? 1 : 0];
+}
+
+function checkOperands(op: string, x: Tensor, perChannel: readonly Tensor[]): number {
+  checkDType(op, 'x', x, 'f32');
+  checkRank(op, 'x', x, 2, 4);
+  const channels = x.shape[1]!;
+  for (const t of perChannel) {
+    if (t.rank !== 1 || t.shape[0] !== channels) {
+      throw new ShapeError(`${op}: expects [${channels}] per-channel values for x ${formatShape(x.shape)}, got ${formatShape(t.shape)}`);
+    }
+  }
+  return channels;
+}
+
+/** Outputs dx, dgamma, dbeta (and the residual's gradient where a pass asked for it). */
+function backwardOp(name: string): OpRecord<NormAttrs> {
+  return {
+    name,
+    infer: ([, x]) => {
+      const channels: TensorType = { shape: [x!.shape[1]!], dtype: 'f32' };
+      return [{ shape: x!.shape, dtype: 'f32' }, channels, channels];
+    },
+    lower: (l, attrs) => l.call(name, l.inputs, l.outputs, kernelAttrs(attrs), [0]),
+  };
+}
+
+const trainBackwardOp = backwardOp('batch_norm_backward');
+const evalBackwardOp = backwardOp('batch_norm_eval_backward');
+
+const trainOp: OpRecord<NormAttrs> = {
+  name: 'batch_norm_train',
+  infer: ([x, gamma, beta]) => {
+    const channels = checkOperands('batch_norm', x!, [gamma!, beta!]);
+    if (x!.size / Math.max(1, channels) < 2) {
+      throw new ShapeError(`batch_norm: training needs more than one value per channel, x is ${formatShape(x!.shape)}`);
+    }
+    const statistic: TensorType = { shape: [channels], dtype: 'f32' };
+    return [{ shape: x!.shape, dtype: 'f32' }, statistic, statistic];
+  },
+  grad: ({ inputs: [x, gamma], outputs: [, mean, variance], grads, attrs }: GradContext<NormAttrs>) =>
+    grads[0] === null ? [null, null, null] : applyOp(trainBackwardOp, [grads[0]!, x!, gamma!, mean!, variance!], attrs),
+  lower: (l, attrs) => l.call('batch_norm_train', l.inputs, l.outputs, kernelAttrs(attrs), [0]),
+};
+
+const evalOp: OpRecord<NormAttrs> = {
+  name: 'batch_norm_eval',
+  infer: ([x, ...perChannel]) => {
+    checkOperands('batch_norm', x!, perChannel);
+    return [{ shape: x!.shape, dtype: 'f32' }];
+  },
+  grad: ({ inputs: [x, gamma, , mean, variance], grads, attrs }) => [
+    ...applyOp(evalBackwardOp, [grads[0]!, x!, gamma!, mean!, variance!], attrs),
+    null,
+    null,
+  ],
+  lower: (l, attrs) => l.call('batch_norm_eval', l.inputs, l.outputs, kernelAttrs(attrs), [0]),
+};
+
+export interface BatchNormResult {
+  readonly y: Tensor;
+  /** Mean and biased variance of the batch, [C]. */
+  readonly mean: Tensor;
+  readonly variance: Tensor;
+}
+
+/** Normalizes x [N, C] or [N, C, H, W] by its own statistics. gamma, beta: [C]. @throws ShapeError on one value per channel */
+export function batchNormTrain(x: Tensor, gamma: Tensor, beta: Tensor, eps = 1e-5): BatchNormResult {
+  const [y, mean, variance] = applyOp(trainOp, [x, gamma, beta], { eps: positive('batch_norm', 'eps', eps) });
+  return { y: y!, mean: mean!, variance: variance! };
+}
+
+/** Normalizes by given statistics, which count as constants. */
+export function batchNormEval(x: Tensor, gamma: Tensor, beta: Tensor, mean: Tensor, variance: Tensor, eps = 1e-5): Tensor {
+  return first(applyOp(evalOp, [x, gamma, beta, mean, variance], { eps: positive('batch_norm', 'eps', eps) }));
+}
+
+const runningOp: OpRecord<{ count: number }> = {
+  name: 'batch_norm_running',
+  infer: ([mean, variance, , , momentum]) => {
+    checkScalar('batch_norm_running', 'momentum', momentum!);
+    return [
+      { shape: mean!.shape, dtype: 'f32' },
+      { shape: variance!.shape, dtype: 'f32' },
+    ];
+  },
+  inPlaceState: () => [
+    [0, 0],
+    [1, 1],
+  ],
+  lower: (l, { count }) => l.call('batch_norm_running', l.inputs, l.outputs, [count]),
+};
+
+/**
+ * Running averages after one batch: r' = (1 - momentum) r + momentum s, the variance made unbiased by count / (count - 1), as PyTorch.
+ * @param momentum a runtime scalar
+ * @param count values per channel in the batch
+ */
+export function batchNormRunning(running: readonly [Tensor, Tensor], batch: readonly [Tensor, Tensor], momentum: Tensor, count: number): [Tensor, Tensor] {
+  const [mean, variance] = applyOp(runningOp, [...running, ...batch, momentum], { count });
+  return [mean!, variance!];
+}

@@ -1,0 +1,113 @@
+/** Pointwise functions of two tensors, broadcast as in NumPy and PyTorch. Gradients come back in the broadcast shape; grad.ts sums them. */
+import { applyOp, first, type GradContext, type OpRecord } from '../graph/op';
+import type { Lowering, Operand } from '../graph/lower';
+import { broadcastShapes, isLayoutTrivial, physicalDims, type Shape } from '../tensor/shape';
+import { tensor, Tensor } from '../tensor/tensor';
+import { checkDType } from './checks';
+import { reshape } from './shape-ops';
+import { affine } from './unary';
+
+type Rule = (context: GradContext<null>) => (Tensor | null)[];
+
+/** The operand under the output's rank. Its shape has been padded with ones by `align`, so dims agree one to one. */
+function spread(l: Lowering, operand: Operand, shape: Shape, rank: number): Operand {
+  const padded = [...Array<number>(rank - shape.length).fill(1), ...shape];
+  return l.view(operand, physicalDims(padded));
+}
+
+function binaryOp(name: string, grad?: Rule): OpRecord<null> {
+  return {
+    name,
+    infer: ([a, b]) => {
+      checkDType(name, 'a', a!, 'f32');
+      checkDType(name, 'b', b!, 'f32');
+      return [{ shape: broadcastShapes(name, a!.shape, b!.shape), dtype: 'f32' }];
+    },
+    ...(grad && { grad }),
+    lower: (l) => {
+      const rank = l.outputTypes[0]!.shape.length;
+      const operands = l.inputs.map((operand, i) => spread(l, operand, l.inputTypes[i]!.shape, rank));
+      l.call(name, operands, l.outputs, [], [0, 1]);
+    },
+  };
+}
+
+/**
+ * An operand of lower rank broadcast against a rank-4 one must be stored as the rank-4 tensor that it stands for: [C, H, W] in
+ * memory is not channels-last, so it is reshaped first. Shapes with one long axis are the same either way.
+ */
+function align(t: Tensor, rank: number): Tensor {
+  if (rank !== 4 || t.rank >= 4) return t;
+  const padded = [...Array<number>(4 - t.rank).fill(1), ...t.shape];
+  return isLayoutTrivial(padded) ? t : reshape(t, padded);
+}
+
+/** A number where a tensor is expected stands for a constant. */
+export type Operandish = Tensor | number;
+
+export function asTensor(x: Operandish): Tensor {
+  return typeof x === 'number' ? tensor(x) : x;
+}
+
+function binary(op: OpRecord<null>, a: Operandish, b: Operandish): Tensor {
+  const [ta, tb] = [asTensor(a), asTensor(b)];
+  const rank = Math.max(ta.rank, tb.rank);
+  return first(applyOp(op, [align(ta, rank), align(tb, rank)], null));
+}
+
+const addOp = binaryOp('add', ({ grads }) => [grads[0]!, grads[0]!]);
+const subOp = binaryOp('sub', ({ grads, wanted }) => [grads[0]!, wanted[1] ? affine(grads[0]!, -1) : null]);
+const mulOp = binaryOp('mul', ({ inputs: [a, b], grads, wanted }) => [
+  wanted[0] ? mul(grads[0]!, b!) : null,
+  wanted[1] ? mul(grads[0]!, a!) : null,
+]);
+const divOp = binaryOp('div', ({ inputs: [, b], outputs, grads, wanted }) => [
+  wanted[0] ? div(grads[0]!, b!) : null,
+  wanted[1] ? affine(div(mul(grads[0]!, outputs[0]!), b!), -1) : null,
+]);
+const equalOp = binaryOp('equal');
+
+/** Where both sides are equal, each gets half, as in PyTorch. */
+const extremeRule: Rule = ({ inputs: [a, b], outputs, grads }) => {
+  const [toA, toB] = [equal(a!, outputs[0]!), equal(b!, outputs[0]!)];
+  const share = div(grads[0]!, add(toA, toB));
+  return [mul(share, toA), mul(share, toB)];
+};
+const maximumOp = binaryOp('maximum', extremeRule);
+const minimumOp = binaryOp('minimum', extremeRule);
+
+/** a + b */
+export function add(a: Operandish, b: Operandish): Tensor {
+  return typeof b === 'number' && typeof a !== 'number' ? affine(a, 1, b) : binary(addOp, a, b);
+}
+
+/** a - b */
+export function sub(a: Operandish, b: Operandish): Tensor {
+  return typeof b === 'number' && typeof a !== 'number' ? affine(a, 1, -b) : binary(subOp, a, b);
+}
+
+/** a b, element by element */
+export function mul(a: Operandish, b: Operandish): Tensor {
+  return typeof b === 'number' && typeof a !== 'number' ? affine(a, b) : binary(mulOp, a, b);
+}
+
+/** a / b, element by element */
+export function div(a: Operandish, b: Operandish): Tensor {
+  return binary(divOp, a, b);
+}
+
+/** The larger of a and b. */
+export function maximum(a: Operandish, b: Operandish): Tensor {
+  return binary(maximumOp, a, b);
+}
+
+/** The smaller of a and b. */
+export function minimum(a: Operandish, b: Operandish): Tensor {
+  return binary(minimumOp, a, b);
+}
+
+/** 1 where a equals b, else 0. Not differentiable. */
+export function equal(a: Operandish, b: Operandish): Tensor {
+  return binary(equalOp, a, b);
+}
+

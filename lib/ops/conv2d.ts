@@ -1,0 +1,125 @@
+/**
+ * 2-D convolution (cross-correlation, as in PyTorch):
+ * y[n, o, i, j] = bias[o] + sum_{c, r, s} x[n, c, i sh - ph + r dh, j sw - pw + s dw] w[o, c, r, s].
+ * Kernels: batch-reduce GEMM over channels-last memory (Georganas et al. 2019); see native/ops/conv2d.cc.
+ */
+import { OptionError, ShapeError } from '../errors';
+import { applyOp, first, type OpRecord } from '../graph/op';
+import { checkKeys, oneOf, positiveInteger } from '../options';
+import { formatShape, type Shape } from '../tensor/shape';
+import type { Tensor } from '../tensor/tensor';
+import { activationCodes, type FusedActivation } from './activation';
+import { checkDType, checkRank, pair, type Pair } from './checks';
+import { sum } from './reduce';
+
+/** Steps and borders of a convolution. */
+export interface Conv2dOptions {
+  /** Default 1. */
+  readonly stride?: Pair;
+  /** Zeros added on each side. Default 0. */
+  readonly padding?: Pair;
+  /** Distance between kernel elements. Default 1. */
+  readonly dilation?: Pair;
+  /** Channels are split in this many groups that do not see each other. Default 1. */
+  readonly groups?: number;
+  /** `im2col` forces the explicit column matrix, the alternative to the default and what tests compare with. */
+  readonly algorithm?: 'auto' | 'im2col';
+}
+
+interface Geometry {
+  readonly stride: readonly [number, number];
+  readonly padding: readonly [number, number];
+  readonly dilation: readonly [number, number];
+  readonly groups: number;
+  readonly algorithm: 'auto' | 'im2col';
+}
+
+interface ForwardAttrs extends Geometry {
+  readonly bias: boolean;
+  readonly activation: FusedActivation;
+}
+
+function geometryAttrs(g: Geometry): number[] {
+  return [...g.stride, ...g.padding, ...g.dilation, g.groups];
+}
+
+function algorithmCode(g: Geometry): number {
+  return g.algorithm === 'im2col' ? 1 : 0;
+}
+
+/** Output height or width. */
+export function convOutputSize(input: number, kernel: number, stride: number, padding: number, dilation: number): number {
+  return Math.floor((input + 2 * padding - dilation * (kernel - 1) - 1) / stride) + 1;
+}
+
+function inferForward([x, w, b]: readonly Tensor[], g: ForwardAttrs): Shape {
+  checkDType('conv2d', 'x', x!, 'f32');
+  checkRank('conv2d', 'x', x!, 4);
+  checkRank('conv2d', 'weight', w!, 4);
+  const [n, c, h, width] = x!.shape as [number, number, number, number];
+  const [o, ci, kh, kw] = w!.shape as [number, number, number, number];
+  if (c !== ci * g.groups) {
+    throw new ShapeError(`conv2d: weight expects ${ci * g.groups} input channels, x is ${formatShape(x!.shape)}`);
+  }
+  if (o % g.groups !== 0) throw new ShapeError(`conv2d: ${o} output channels cannot be split in ${g.groups} groups`);
+  if (b !== undefined && (b.rank !== 1 || b.shape[0] !== o)) {
+    throw new ShapeError(`conv2d: bias must be [${o}], got ${formatShape(b.shape)}`);
+  }
+  const oh = convOutputSize(h, kh, g.stride[0], g.padding[0], g.dilation[0]);
+  const ow = convOutputSize(width, kw, g.stride[1], g.padding[1], g.dilation[1]);
+  if (oh < 1 || ow < 1 || o < 1 || ci < 1) {
+    throw new ShapeError(`conv2d: a ${kh}x${kw} kernel does not fit into x ${formatShape(x!.shape)} with padding ${formatShape(g.padding)}`);
+  }
+  return [n, o, oh, ow];
+}
+
+const conv2dOp: OpRecord<ForwardAttrs> = {
+  name: 'conv2d',
+  infer: (inputs, attrs) => [{ shape: inferForward(inputs, attrs), dtype: 'f32' }],
+  grad: ({ inputs: [x, w, b], grads: [dy], attrs, wanted }) => {
+    const dx = wanted[0] ? first(applyOp(backwardDataOp, [dy!, w!], { geometry: attrs, shape: x!.shape })) : null;
+    const dw = wanted[1] ? first(applyOp(backwardWeightsOp, [dy!, x!], { geometry: attrs, shape: w!.shape })) : null;
+    return b === undefined ? [dx, dw] : [dx, dw, wanted[2] ? sum(dy!, { axes: [0, 2, 3] }) : null];
+  },
+  lower: (l, a) =>
+    l.call('conv2d', l.inputs, l.outputs, [...geometryAttrs(a), Number(a.bias), activationCodes[a.activation], algorithmCode(a)]),
+};
+
+interface BackwardAttrs {
+  readonly geometry: Geometry;
+  readonly shape: Shape;
+}
+
+function backwardOp(name: string): OpRecord<BackwardAttrs> {
+  return {
+    name,
+    infer: (_, { shape }) => [{ shape, dtype: 'f32' }],
+    lower: (l, { geometry }) => l.call(name, l.inputs, l.outputs, [...geometryAttrs(geometry), algorithmCode(geometry)]),
+  };
+}
+
+const backwardDataOp = backwardOp('conv2d_backward_data');
+const backwardWeightsOp = backwardOp('conv2d_backward_weights');
+
+/**
+ * Convolves x [N, C, H, W] with weight [O, C / groups, kH, kW], adds bias [O].
+ * Result: [N, O, floor((H + 2 padding - dilation (kH - 1) - 1) / stride) + 1, ...].
+ * @throws ShapeError when channels, groups or the kernel do not fit
+ */
+export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor, options: Conv2dOptions = {}): Tensor {
+  const attrs: ForwardAttrs = { ...convGeometry('conv2d', options), bias: bias !== undefined, activation: 'none' };
+  return first(applyOp(conv2dOp, bias === undefined ? [x, weight] : [x, weight, bias], attrs));
+}
+
+/** Checks and completes options. @throws OptionError, ShapeError */
+export function convGeometry(where: string, options: Conv2dOptions): Geometry {
+  checkKeys(where, options, ['stride', 'padding', 'dilation', 'groups', 'algorithm']);
+  if (typeof options !== 'object') throw new OptionError(`${where}: options must be an object`);
+  return {
+    stride: pair(where, 'stride', options.stride ?? 1, 1),
+    padding: pair(where, 'padding', options.padding ?? 0, 0),
+    dilation: pair(where, 'dilation', options.dilation ?? 1, 1),
+    groups: positiveInteger(where, 'groups', options.groups ?? 1),
+    algorithm: oneOf(where, 'algorithm', options.algorithm ?? 'auto', ['auto', 'im2col'] as const),
+  };
+}

@@ -1,0 +1,66 @@
+/** Tensors made from nothing: constants, runtime scalars as ordinary tensors, random numbers. */
+import { applyOp, first, type OpRecord } from '../graph/op';
+import { finite } from '../options';
+import { streamKey } from '../random';
+import type { DType } from '../tensor/dtype';
+import type { Shape } from '../tensor/shape';
+import type { Tensor } from '../tensor/tensor';
+import { checkScalar } from './checks';
+
+const fillOp: OpRecord<{ shape: Shape; value: number; dtype: DType }> = {
+  name: 'fill',
+  infer: (_, { shape, dtype }) => [{ shape, dtype }],
+  lower: (l, { value }) => l.call('fill', [], l.outputs, [value]),
+};
+
+/** A tensor of one value, made inside programs; it has no memory of its own (compare `zeros`). */
+export function full(shape: Shape, value: number, dtype: DType = 'f32'): Tensor {
+  return first(applyOp(fillOp, [], { shape: [...shape], value: finite('full', 'value', value), dtype }));
+}
+
+export function ones(shape: Shape): Tensor {
+  return full(shape, 1);
+}
+
+const fromScalarOp: OpRecord<null> = {
+  name: 'from_scalar',
+  infer: ([v]) => {
+    checkScalar('from_scalar', 'value', v!);
+    return [{ shape: [], dtype: 'f32' }];
+  },
+  lower: (l) => l.call('from_scalar', l.inputs, l.outputs),
+};
+
+/** An f32 tensor of rank 0 from a runtime scalar, so that it can be multiplied with others. */
+export function fromScalar(value: Tensor): Tensor {
+  return first(applyOp(fromScalarOp, [value], null));
+}
+
+interface RandomAttrs {
+  readonly shape: Shape;
+  readonly key: readonly [number, number];
+  readonly range: readonly [number, number];
+}
+
+function randomOp(name: string): OpRecord<RandomAttrs> {
+  return {
+    name,
+    infer: (_, { shape }) => [{ shape, dtype: 'f32' }],
+    lower: (l, { key, range }) => l.call(name, [], l.outputs, [...key, ...range]),
+  };
+}
+
+const uniformOp = randomOp('random_uniform');
+const normalOp = randomOp('random_normal');
+
+/** Uniform numbers in [low, high): a function of (seed, stream name, position in memory). */
+export function randomUniform(shape: Shape, seed: number, stream: string, low = 0, high = 1): Tensor {
+  const range = [finite('randomUniform', 'low', low), finite('randomUniform', 'high', high)] as const;
+  return first(applyOp(uniformOp, [], { shape: [...shape], key: streamKey(seed, stream), range }));
+}
+
+/** Normal numbers: a function of (seed, stream name, position in memory). */
+export function randomNormal(shape: Shape, seed: number, stream: string, mean = 0, std = 1): Tensor {
+  const range = [finite('randomNormal', 'mean', mean), finite('randomNormal', 'std', std)] as const;
+  return first(applyOp(normalOp, [], { shape: [...shape], key: streamKey(seed, stream), range }));
+}

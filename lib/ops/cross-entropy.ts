@@ -1,0 +1,67 @@
+/** Softmax cross entropy per example, fused: loss = logsumexp(x) - sum_k q_k x_k, with hard or soft targets and label smoothing. */
+import { ShapeError } from '../errors';
+import { applyOp, first, type OpRecord } from '../graph/op';
+import { probability } from '../options';
+import { formatShape } from '../tensor/shape';
+import type { Tensor } from '../tensor/tensor';
+import { checkDType, checkRank } from './checks';
+
+interface Attrs {
+  readonly smoothing: number;
+}
+
+function checkTarget(x: Tensor, target: Tensor): void {
+  checkDType('cross_entropy', 'x', x, 'f32');
+  checkRank('cross_entropy', 'x', x, 2);
+  checkDType('cross_entropy', 'target', target, 'i32', 'f32');
+  const [rows, classes] = x.shape as [number, number];
+  const expected = target.dtype === 'i32' ? [rows] : [rows, classes];
+  if (target.rank !== expected.length || target.shape.some((d, i) => d !== expected[i])) {
+    throw new ShapeError(`cross_entropy: ${target.dtype} targets for x ${formatShape(x.shape)} must be ${formatShape(expected)}, got ${formatShape(target.shape)}`);
+  }
+  if (classes < 1) throw new ShapeError('cross_entropy: x has no classes');
+}
+
+const crossEntropyOp: OpRecord<Attrs> = {
+  name: 'cross_entropy',
+  infer: ([x, target]) => {
+    checkTarget(x!, target!);
+    const rows = { shape: [x!.shape[0]!], dtype: 'f32' } as const;
+    return [rows, rows];
+  },
+  // Soft targets are treated as constants.
+  grad: ({ inputs: [x, target], outputs: [, lse], grads, attrs }) => [
+    first(applyOp(backwardOp, [grads[0]!, x!, target!, lse!], attrs)),
+    null,
+  ],
+  lower: (l, { smoothing }) => l.call('cross_entropy', l.inputs, l.outputs, [smoothing]),
+};
+
+const backwardOp: OpRecord<Attrs> = {
+  name: 'cross_entropy_backward',
+  infer: ([, x]) => [{ shape: x!.shape, dtype: 'f32' }],
+  lower: (l, { smoothing }) => l.call('cross_entropy_backward', l.inputs, l.outputs, [smoothing], [1]),
+};
+
+/**
+ * Loss of each example: logits x [B, K] against class indices (i32 [B]) or probabilities (f32 [B, K]).
+ * `smoothing` mixes the target with the uniform distribution: q = (1 - s) target + s / K (Szegedy et al. 2016).
+ * A class index outside [0, K) rejects the run with a DataError.
+ */
+export function crossEntropy(x: Tensor, target: Tensor, smoothing = 0): Tensor {
+  return first(applyOp(crossEntropyOp, [x, target], { smoothing: probability('cross_entropy', 'smoothing', smoothing) }));
+}
+
+const countCorrectOp: OpRecord<null> = {
+  name: 'count_correct',
+  infer: ([x, target]) => {
+    checkTarget(x!, target!);
+    return [{ shape: [], dtype: 'f32' }];
+  },
+  lower: (l) => l.call('count_correct', l.inputs, l.outputs),
+};
+
+/** How many rows of x have their largest element at the target class (or at the target's own largest). */
+export function countCorrect(x: Tensor, target: Tensor): Tensor {
+  return first(applyOp(countCorrectOp, [x, target], null));
+}

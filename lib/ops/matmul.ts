@@ -1,0 +1,90 @@
+/** Matrix products: matmul for two matrices (or stacks of them), linear for a layer with PyTorch's weight layout. */
+import { ShapeError } from '../errors';
+import { applyOp, first, type OpRecord } from '../graph/op';
+import { formatShape, numel } from '../tensor/shape';
+import type { Tensor } from '../tensor/tensor';
+import { activationCodes, type FusedActivation } from './activation';
+import { checkDType, checkRank } from './checks';
+import { sum } from './reduce';
+import { reshape } from './shape-ops';
+
+interface MatmulAttrs {
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+}
+
+const matmulOp: OpRecord<MatmulAttrs> = {
+  name: 'matmul',
+  infer: ([a, b], { transposeA, transposeB }) => {
+    for (const [name, t] of [['a', a!], ['b', b!]] as const) {
+      checkDType('matmul', name, t, 'f32');
+      checkRank('matmul', name, t, 2, 3);
+    }
+    const [m, k] = matrixDims(a!, transposeA);
+    const [k2, n] = matrixDims(b!, transposeB);
+    const batches = a!.shape.slice(0, -2);
+    if (k !== k2 || a!.rank !== b!.rank || batches[0] !== b!.shape.slice(0, -2)[0]) {
+      throw new ShapeError(`matmul: ${describe(a!, transposeA)} does not fit ${describe(b!, transposeB)}`);
+    }
+    return [{ shape: [...batches, m, n], dtype: 'f32' }];
+  },
+  // C = op(A) op(B): dA = dC op(B)^T and dB = op(A)^T dC, transposed themselves where the operand was.
+  grad: ({ inputs: [a, b], grads: [dy], attrs: { transposeA, transposeB }, wanted }) => [
+    wanted[0] ? (transposeA ? matmul(b!, dy!, { transposeA: transposeB, transposeB: true }) : matmul(dy!, b!, { transposeB: !transposeB })) : null,
+    wanted[1] ? (transposeB ? matmul(dy!, a!, { transposeA: true, transposeB: transposeA }) : matmul(a!, dy!, { transposeA: !transposeA })) : null,
+  ],
+  lower: (l, { transposeA, transposeB }) => l.call('matmul', l.inputs, l.outputs, [Number(transposeA), Number(transposeB), 0, 0]),
+};
+
+function matrixDims(t: Tensor, transposed: boolean): [number, number] {
+  const [rows, columns] = t.shape.slice(-2) as [number, number];
+  return transposed ? [columns, rows] : [rows, columns];
+}
+
+function describe(t: Tensor, transposed: boolean): string {
+  return formatShape(t.shape) + (transposed ? ' transposed' : '');
+}
+
+/** op(a) op(b) of matrices [M, K] and [K, N], or of stacks [B, M, K] and [B, K, N]; `transpose` options turn an operand over first. */
+export function matmul(a: Tensor, b: Tensor, options: { transposeA?: boolean; transposeB?: boolean } = {}): Tensor {
+  return first(applyOp(matmulOp, [a, b], { transposeA: options.transposeA ?? false, transposeB: options.transposeB ?? false }));
+}
+
+interface LinearAttrs {
+  readonly bias: boolean;
+  readonly activation: FusedActivation;
+}
+
+const linearOp: OpRecord<LinearAttrs> = {
+  name: 'linear',
+  infer: ([x, w, b]) => {
+    checkDType('linear', 'x', x!, 'f32');
+    checkRank('linear', 'x', x!, 2);
+    checkRank('linear', 'weight', w!, 2);
+    const [out, inn] = w!.shape as [number, number];
+    if (x!.shape[1] !== inn) {
+      throw new ShapeError(`linear: weight expects ${inn} input features, x is ${formatShape(x!.shape)}`);
+    }
+    if (b !== undefined && (b.rank !== 1 || b.shape[0] !== out)) {
+      throw new ShapeError(`linear: bias must be [${out}], got ${formatShape(b.shape)}`);
+    }
+    return [{ shape: [x!.shape[0]!, out], dtype: 'f32' }];
+  },
+  grad: ({ inputs: [x, w, b], grads: [dy], wanted }) => {
+    const dx = wanted[0] ? matmul(dy!, w!) : null;
+    const dw = wanted[1] ? matmul(dy!, x!, { transposeA: true }) : null;
+    return b === undefined ? [dx, dw] : [dx, dw, wanted[2] ? sum(dy!, { axes: 0 }) : null];
+  },
+  lower: (l, { bias, activation }) => l.call('matmul', l.inputs, l.outputs, [0, 1, Number(bias), activationCodes[activation]]),
+};
+
+/** x weight^T + bias: x [..., in], weight [out, in] and bias [out] as in PyTorch; the result is [..., out]. */
+export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+  const attrs: LinearAttrs = { bias: bias !== undefined, activation: 'none' };
+  const operands = (rows: Tensor): Tensor[] => (bias === undefined ? [rows, weight] : [rows, weight, bias]);
+  if (x.rank === 2) return first(applyOp(linearOp, operands(x), attrs));
+  if (x.rank === 0) throw new ShapeError('linear: x must have at least one axis');
+  const rows = reshape(x, [numel(x.shape.slice(0, -1)), x.shape[x.rank - 1]!]);
+  const y = first(applyOp(linearOp, operands(rows), attrs));
+  return reshape(y, [...x.shape.slice(0, -1), weight.shape[0]!]);
+}

@@ -1,0 +1,132 @@
+/** Updates of persistent state: optimizers over all parameters of a group in one kernel, accumulators, the finite guard. */
+import { ShapeError } from '../errors';
+import { applyOp, first, type OpRecord } from '../graph/op';
+import { formatShape, sameShape } from '../tensor/shape';
+import type { Tensor } from '../tensor/tensor';
+import { checkDType, checkScalar } from './checks';
+
+/** Tensors of one parameter group, entry i of each list belonging to parameter i. */
+export interface UpdateOperands {
+  readonly weights: readonly Tensor[];
+  readonly gradients: readonly Tensor[];
+  /** State lists in the kernel's order, for example momentum; then second moments. */
+  readonly states: readonly (readonly Tensor[])[];
+  /** f32, rank 0: multiplies every gradient (clipping by global norm). */
+  readonly scale?: Tensor;
+}
+
+interface UpdateAttrs {
+  readonly count: number;
+  readonly states: number;
+  readonly scalars: number;
+  readonly scaled: boolean;
+  readonly flags: readonly number[];
+}
+
+function updateOp(name: string): OpRecord<UpdateAttrs> {
+  return {
+    name,
+    infer: (inputs, { count, states, scalars, scaled }) => {
+      for (const s of inputs.slice(0, scalars)) checkScalar(name, 'each hyper-parameter', s);
+      const lists = inputs.slice(scalars + Number(scaled));
+      lists.forEach((t, i) => {
+        checkDType(name, 'each operand', t, 'f32');
+        const weight = lists[i % count]!;
+        if (!sameShape(t.shape, weight.shape)) {
+          throw new ShapeError(`${name}: operand ${i} is ${formatShape(t.shape)}, its parameter ${formatShape(weight.shape)}`);
+        }
+      });
+      const kept = [...lists.slice(0, count), ...lists.slice(2 * count, (2 + states) * count)];
+      return kept.map(({ shape }) => ({ shape, dtype: 'f32' }));
+    },
+    inPlaceState: ({ count, states, scalars, scaled }) => {
+      const begin = scalars + Number(scaled);
+      return Array.from({ length: (1 + states) * count }, (_, i) => [i, begin + (i < count ? i : i + count)]);
+    },
+    lower: (l, { count, flags, scaled }) => l.call(name, l.inputs, l.outputs, [count, ...flags, Number(scaled)]),
+  };
+}
+
+const sgdOp = updateOp('sgd');
+const adamOp = updateOp('adam');
+
+interface Updated {
+  readonly weights: Tensor[];
+  readonly states: Tensor[][];
+}
+
+function update(op: OpRecord<UpdateAttrs>, scalars: readonly Tensor[], flags: readonly number[], o: UpdateOperands): Updated {
+  const count = o.weights.length;
+  const attrs = { count, states: o.states.length, scalars: scalars.length, scaled: o.scale !== undefined, flags };
+  const scale = o.scale === undefined ? [] : [o.scale];
+  const outputs = applyOp(op, [...scalars, ...scale, ...o.weights, ...o.gradients, ...o.states.flat()], attrs);
+  const list = (i: number): Tensor[] => outputs.slice(i * count, (i + 1) * count);
+  return { weights: list(0), states: o.states.map((_, i) => list(i + 1)) };
+}
+
+/** Runtime scalars of SGD. `step` counts from 1: the first one copies the gradient into the momentum, as PyTorch does. */
+export interface SgdScalars {
+  readonly lr: Tensor;
+  readonly momentum: Tensor;
+  readonly dampening: Tensor;
+  readonly weightDecay: Tensor;
+  readonly step: Tensor;
+}
+
+/** SGD with momentum (state: velocity, or none), Nesterov and weight decay: lib/optim/sgd.ts has the formulas. */
+export function sgdUpdate(scalars: SgdScalars, operands: UpdateOperands, nesterov: boolean): Updated {
+  const { lr, momentum, dampening, weightDecay, step } = scalars;
+  return update(sgdOp, [lr, momentum, dampening, weightDecay, step], [Number(nesterov), Number(operands.states.length > 0)], operands);
+}
+
+/** Runtime scalars of Adam. `step` counts from 1. */
+export interface AdamScalars {
+  readonly lr: Tensor;
+  readonly beta1: Tensor;
+  readonly beta2: Tensor;
+  readonly eps: Tensor;
+  readonly weightDecay: Tensor;
+  readonly step: Tensor;
+}
+
+/** Adam, or AdamW when decay is decoupled (states: first and second moment): lib/optim/adam.ts has the formulas. */
+export function adamUpdate(scalars: AdamScalars, operands: UpdateOperands, decoupled: boolean): Updated {
+  const { lr, beta1, beta2, eps, weightDecay, step } = scalars;
+  return update(adamOp, [lr, beta1, beta2, eps, weightDecay, step], [Number(decoupled)], operands);
+}
+
+const accumulateOp: OpRecord<null> = {
+  name: 'accumulate',
+  infer: ([total, x]) => {
+    checkDType('accumulate', 'total', total!, 'f64');
+    checkDType('accumulate', 'x', x!, 'f32');
+    if (total!.size !== x!.size) throw new ShapeError(`accumulate: total is ${formatShape(total!.shape)}, x ${formatShape(x!.shape)}`);
+    return [{ shape: total!.shape, dtype: 'f64' }];
+  },
+  inPlaceState: () => [[0, 0]],
+  lower: (l) => l.call('accumulate', l.inputs, l.outputs),
+};
+
+/** total + x in f64; assign it back to `total` to keep a running sum that nothing has to wait for. */
+export function accumulate(total: Tensor, x: Tensor): Tensor {
+  return first(applyOp(accumulateOp, [total, x], null));
+}
+
+const guardOp: OpRecord<null> = {
+  name: 'finite_guard',
+  schedule: 'gate',
+  infer: ([guard]) => {
+    checkDType('finite_guard', 'guard', guard!, 'i32');
+    return [{ shape: guard!.shape, dtype: 'i32' }];
+  },
+  inPlaceState: () => [[0, 0]],
+  lower: (l) => l.call('finite_guard', l.inputs, l.outputs),
+};
+
+/**
+ * Watches values of rank 0 (loss, gradient norm). As soon as one is not finite, `guard` (i32 [1], persistent) becomes 1 and this run
+ * and all later ones commit nothing: parameters, optimizer state and statistics stay the last good ones. Assign the result to `guard`.
+ */
+export function finiteGuard(guard: Tensor, watched: readonly Tensor[]): Tensor {
+  return first(applyOp(guardOp, [guard, ...watched], null));
+}

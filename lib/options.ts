@@ -1,0 +1,144 @@
+/** Checks of option objects, shared by every public function so that bad options read the same everywhere. */
+import { OptionError } from './errors';
+
+/** Edit distance between two short words, transpositions of neighbours counting one (Damerau 1964). */
+function editDistance(a: string, b: string): number {
+  let beforeLast: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1];
+      let best = Math.min(at(last, j) + 1, at(row, j - 1) + 1, at(last, j - 1) + (same ? 0 : 1));
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      if (swapped) best = Math.min(best, at(beforeLast, j - 2) + 1);
+      row.push(best);
+    }
+    beforeLast = last;
+    last = row;
+  }
+  return at(last, b.length);
+}
+
+function at(row: readonly number[], index: number): number {
+  return row[index] ?? Infinity;
+}
+
+/** The word of `words` nearest to `word`, or undefined when none is near enough to be what was meant. */
+export function nearest(word: string, words: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
+  for (const candidate of words) {
+    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
+    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
+  }
+  return best;
+}
+
+/** A short, safe picture of any value for a message. */
+export function show(value: unknown): string {
+  if (typeof value === 'string')
+    return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);
+  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value === 'function') return 'a function';
+  if (Array.isArray(value))
+    return value.length > 8 ? `an array of ${value.length}` : `[${value.map(show).join(', ')}]`;
+  if (typeof value === 'object' && value !== null)
+    return `an object (${Object.prototype.toString.call(value).slice(8, -1)})`;
+  return String(value);
+}
+
+/**
+ * Throws where `options` has a key that `allowedKeys` lacks.
+ * @param where who is asking, for the message: `optim.sgd`
+ * @throws OptionError naming every unknown key, with the nearest known one; also when `options` is not an object
+ */
+export function checkKeys(where: string, options: unknown, allowedKeys: readonly string[]): void {
+  if (options === undefined) return;
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new OptionError(`${where}: options must be an object, got ${show(options)}`);
+  }
+  const unknown = Object.keys(options).filter((key) => !allowedKeys.includes(key));
+  if (unknown.length === 0) return;
+  const named = unknown.map((key) => {
+    const near = nearest(key, allowedKeys);
+    return near === undefined ? show(key) : `${show(key)} (did you mean ${show(near)}?)`;
+  });
+  const known = allowedKeys.length > 0 ? `known: ${allowedKeys.join(', ')}` : 'it takes none';
+  throw new OptionError(
+    `${where}: unknown option${unknown.length > 1 ? 's' : ''} ${named.join(', ')}; ${known}`,
+  );
+}
+
+function fail(where: string, name: string, expected: string, value: unknown): never {
+  throw new OptionError(`${where}: ${name} must be ${expected}, got ${show(value)}`);
+}
+
+/** Returns `value` if it is a safe integer >= 1, else throws OptionError. */
+export function positiveInteger(where: string, name: string, value: unknown): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 1)
+    fail(where, name, 'a positive integer', value);
+  return value;
+}
+
+/** Returns `value` if it is a safe integer >= 0, else throws OptionError. */
+export function nonNegativeInteger(where: string, name: string, value: unknown): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
+    fail(where, name, 'an integer of at least 0', value);
+  }
+  return value;
+}
+
+/** Returns `value` if it is a finite number, else throws OptionError. */
+export function finite(where: string, name: string, value: unknown): number {
+  if (typeof value !== 'number' || !Number.isFinite(value)) fail(where, name, 'a finite number', value);
+  return value;
+}
+
+/** Returns `value` if it is a finite number >= 0, else throws OptionError. */
+export function nonNegative(where: string, name: string, value: unknown): number {
+  if (typeof value !== 'number' || !Number.isFinite(value) || value < 0)
+    fail(where, name, 'a finite number of at least 0', value);
+  return value;
+}
+
+/** Returns `value` if it is a finite number > 0, else throws OptionError. */
+export function positive(where: string, name: string, value: unknown): number {
+  if (typeof value !== 'number' || !Number.isFinite(value) || value <= 0)
+    fail(where, name, 'a finite number above 0', value);
+  return value;
+}
+
+/** Returns `value` if it is a number in [0, 1], else throws OptionError. */
+export function probability(where: string, name: string, value: unknown): number {
+  if (typeof value !== 'number' || !(value >= 0 && value <= 1))
+    fail(where, name, 'a number from 0 to 1', value);
+  return value;
+}
+
+/** Returns `value` if it is a boolean, else throws OptionError. */
+export function bool(where: string, name: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') fail(where, name, 'true or false', value);
+  return value;
+}
+
+/** Returns `value` if it is a string with at least one character, else throws OptionError. */
+export function nonEmptyString(where: string, name: string, value: unknown): string {
+  if (typeof value !== 'string' || value.length === 0) fail(where, name, 'a non-empty string', value);
+  return value;
+}
+
+/** Returns `value` if it is one of `choices`, else throws OptionError listing them. */
+export function oneOf<const T extends string | number>(
+  where: string,
+  name: string,
+  value: unknown,
+  choices: readonly T[],
+): T {
+  for (const choice of choices) if (choice === value) return choice;
+  const near = typeof value === 'string' ? nearest(value, choices.map(String)) : undefined;
+  const hint = near === undefined ? '' : ` (did you mean ${show(near)}?)`;
+  throw new OptionError(
+    `${where}: ${name} must be one of ${choices.map(show).join(', ')}, got ${show(value)}${hint}`,
+  );
+}

@@ -1,0 +1,80 @@
+/** Element types, and which typed array carries each of them. */
+import { DTypeError, ShapeError } from '../errors';
+import type { AnyArray, DType, Target } from '../native';
+
+export type { AnyArray, DType, Target };
+
+export const dtypes: readonly DType[] = ['f32', 'bf16', 'f64', 'u8', 'i32'];
+
+const bytes: Record<DType, number> = { f32: 4, bf16: 2, f64: 8, u8: 1, i32: 4 };
+
+/** The type memory really has: on the reference target, f32 values are kept as f64. */
+export function storedDType(dtype: DType, target: Target): DType {
+  return target === 'ref' && dtype === 'f32' ? 'f64' : dtype;
+}
+
+export function bytesPerElement(dtype: DType, target: Target): number {
+  return bytes[storedDType(dtype, target)];
+}
+
+/** Recognizes typed arrays by their tag, not by `instanceof`: arrays of another realm (jest, vm) are as good. */
+function tagOf(view: unknown): string {
+  return Object.prototype.toString.call(view).slice(8, -1);
+}
+
+const dtypeOfTag: Partial<Record<string, DType>> = {
+  Float32Array: 'f32',
+  Float64Array: 'f32',
+  Uint8Array: 'u8',
+  Uint8ClampedArray: 'u8',
+  Int32Array: 'i32',
+};
+
+/** The dtype a typed array naturally becomes. Float64Array becomes f32, the library's working precision. */
+export function dtypeOf(where: string, data: ArrayBufferView): DType {
+  const dtype = dtypeOfTag[tagOf(data)];
+  if (dtype === undefined) {
+    throw new DTypeError(
+      `${where}: expected a Float32Array, Float64Array, Int32Array, Uint8Array or Uint8ClampedArray, got ${tagOf(data)}`,
+    );
+  }
+  return dtype;
+}
+
+/** A new array of `n` elements that can carry `dtype` on `target`. */
+export function arrayFor(dtype: DType, n: number, target: Target = 'native'): AnyArray {
+  switch (storedDType(dtype, target)) {
+    case 'f32':
+      return new Float32Array(n);
+    case 'f64':
+      return new Float64Array(n);
+    case 'i32':
+      return new Int32Array(n);
+    case 'bf16':
+      return new Uint16Array(n);
+    case 'u8':
+      return new Uint8Array(n);
+  }
+}
+
+/** Copies numbers into a new array of the stored type. Throws ShapeError when the count is wrong, DTypeError on loss. */
+export function toArray(where: string, data: AnyArray | readonly number[], dtype: DType, n: number, target: Target): AnyArray {
+  if (ArrayBuffer.isView(data) && data.byteLength === 0 && n > 0) {
+    throw new ShapeError(`${where}: expected ${n} elements, got an empty or detached array`);
+  }
+  if (data.length !== n) throw new ShapeError(`${where}: expected ${n} elements, got ${data.length}`);
+  const out = arrayFor(dtype, n, target);
+  if (dtype === 'i32' || dtype === 'u8') checkIntegers(where, data, dtype);
+  out.set(data as ArrayLike<number>);
+  return out;
+}
+
+function checkIntegers(where: string, data: ArrayLike<number>, dtype: DType): void {
+  const [low, high] = dtype === 'u8' ? [0, 255] : [-(2 ** 31), 2 ** 31 - 1];
+  for (let i = 0; i < data.length; i++) {
+    const v = data[i]!;
+    if (!Number.isInteger(v) || v < low || v > high) {
+      throw new DTypeError(`${where}: element ${i} is ${v}, which ${dtype} cannot hold`);
+    }
+  }
+}

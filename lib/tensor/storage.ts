@@ -1,0 +1,66 @@
+/** Memory that outlives programs: parameters, optimizer state, statistics, data sets. Programs update it in place. */
+import { DisposedError } from '../errors';
+import * as native from '../native';
+import type { AnyArray, DType, NativeBuffer, Target } from '../native';
+import { bytesPerElement, storedDType } from './dtype';
+import { toLogicalOrder, toPhysicalOrder } from './layout';
+import { numel, type Shape } from './shape';
+import { defaultTarget } from './target';
+
+let nextId = 1;
+
+export class Storage {
+  readonly id = nextId++;
+  readonly shape: Shape;
+  readonly dtype: DType;
+  readonly target: Target;
+  readonly byteLength: number;
+  /** Counts writes. A recipe that read an older version refuses to run (StaleTensorError). */
+  version = 0;
+  private handle: NativeBuffer | undefined;
+
+  /** Zeroed memory for `shape`. */
+  constructor(shape: Shape, dtype: DType, target: Target = defaultTarget()) {
+    this.shape = shape;
+    this.dtype = dtype;
+    this.target = target;
+    this.byteLength = numel(shape) * bytesPerElement(dtype, target);
+    this.handle = native.allocate(this.byteLength);
+  }
+
+  get buffer(): NativeBuffer {
+    if (this.handle === undefined) throw new DisposedError('this tensor was disposed; its memory is gone');
+    return this.handle;
+  }
+
+  get disposed(): boolean {
+    return this.handle === undefined;
+  }
+
+  /** Replaces the contents; `data` is in logical order and of the stored type. Lands behind programs queued before. */
+  async write(data: AnyArray): Promise<void> {
+    this.version++;
+    await native.writeBuffer(this.buffer, 0, toPhysicalOrder(data, this.shape));
+  }
+
+  writeSync(data: AnyArray): void {
+    this.version++;
+    native.writeBufferSync(this.buffer, 0, toPhysicalOrder(data, this.shape));
+  }
+
+  /** A copy in logical order, taken behind programs queued before. */
+  async read(): Promise<AnyArray> {
+    const stored = storedDType(this.dtype, this.target);
+    return toLogicalOrder(await native.readBuffer(this.buffer, 0, stored, numel(this.shape)), this.shape);
+  }
+
+  readSync(): AnyArray {
+    const stored = storedDType(this.dtype, this.target);
+    return toLogicalOrder(native.readBufferSync(this.buffer, 0, stored, numel(this.shape)), this.shape);
+  }
+
+  dispose(): void {
+    if (this.handle !== undefined) native.disposeBuffer(this.handle);
+    this.handle = undefined;
+  }
+}

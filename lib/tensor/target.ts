@@ -1,0 +1,30 @@
+/** Which target new tensors live on. `native` is the product; `ref` is the float64 reference that tests compare with. */
+import type { Target } from '../native';
+
+let current: Target = 'native';
+
+export function defaultTarget(): Target {
+  return current;
+}
+
+/**
+ * Runs `fn` with every tensor, parameter and program created inside it on `target`. On `ref` the same programs run on naive
+ * float64 loops, gradient rules included. Async functions are awaited before the old target returns, so do not overlap two.
+ */
+export function withTarget<R>(target: Target, fn: () => R): R {
+  const before = current;
+  current = target;
+  const restore = (): void => {
+    current = before;
+  };
+  let result: R;
+  try {
+    result = fn();
+  } catch (error) {
+    restore();
+    throw error;
+  }
+  if (result instanceof Promise) return result.finally(restore) as R;
+  restore();
+  return result;
+}

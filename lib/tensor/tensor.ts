@@ -1,0 +1,149 @@
+/** A Tensor is either data or a recipe: an op applied to tensors. Making one checks shapes; nothing runs until it is asked for. */
+import { ShapeError, TraceError } from '../errors';
+import { arrayFor, dtypeOf, toArray, type AnyArray, type DType } from './dtype';
+import { checkShape, formatShape, numel, type Shape } from './shape';
+import { Storage } from './storage';
+import { defaultTarget } from './target';
+import type { Node } from '../graph/op';
+import type { Trace } from '../graph/trace';
+
+/** Where a tensor's values come from. */
+export type Source =
+  | { readonly kind: 'storage'; readonly storage: Storage }
+  | { readonly kind: 'node'; readonly node: Node; readonly index: number }
+  /** Numbers kept in JavaScript until a program needs them. */
+  | { readonly kind: 'host'; readonly array: AnyArray }
+  /** An argument of the function being compiled. */
+  | { readonly kind: 'input'; readonly trace: Trace; readonly index: number }
+  /** A number read anew for each run of a program: learning rate, step. */
+  | { readonly kind: 'scalar'; readonly get: () => number };
+
+export interface TensorType {
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+interface Evaluator {
+  evaluate(tensor: Tensor): Promise<AnyArray>;
+  evaluateSync(tensor: Tensor): AnyArray;
+}
+
+let evaluator: Evaluator | undefined;
+
+/** Set once by lib/graph/evaluate.ts: running a recipe needs the graph engine, which is built on tensors. */
+export function setEvaluator(value: Evaluator): void {
+  evaluator = value;
+}
+
+function engine(): Evaluator {
+  if (evaluator === undefined) throw new TraceError('the graph engine is not loaded; import tenon by its main entry');
+  return evaluator;
+}
+
+let nextId = 1;
+
+export class Tensor implements TensorType {
+  readonly id = nextId++;
+  readonly shape: Shape;
+  readonly dtype: DType;
+  protected origin: Source | undefined;
+
+  constructor(shape: Shape, dtype: DType, source: Source | undefined) {
+    this.shape = shape;
+    this.dtype = dtype;
+    this.origin = source;
+  }
+
+  get source(): Source {
+    return this.origin!;
+  }
+
+  get rank(): number {
+    return this.shape.length;
+  }
+
+  get size(): number {
+    return numel(this.shape);
+  }
+
+  /**
+   * The values, computed if need be, in logical order (N, C, H, W). A copy: changing it changes nothing here.
+   * Float32Array for f32, Int32Array for i32, Uint8Array for u8. The event loop stays free.
+   * @throws StaleTensorError when a buffer that this recipe reads has changed since it was written down
+   */
+  data(): Promise<AnyArray> {
+    return engine().evaluate(this);
+  }
+
+  /** As `data()`, but blocks; for scripts. */
+  dataSync(): AnyArray {
+    return engine().evaluateSync(this);
+  }
+
+  /** The value of a tensor with one element. */
+  async item(): Promise<number> {
+    return single(this, await this.data());
+  }
+
+  itemSync(): number {
+    return single(this, this.dataSync());
+  }
+
+  /** Gives the memory of a data tensor back now instead of at garbage collection. */
+  dispose(): void {
+    if (this.origin?.kind === 'storage') this.origin.storage.dispose();
+  }
+
+  toString(): string {
+    return `Tensor(${formatShape(this.shape)}, ${this.dtype})`;
+  }
+}
+
+function single(tensor: Tensor, values: AnyArray): number {
+  if (values.length !== 1) throw new ShapeError(`item: needs a tensor with one element, this one is ${formatShape(tensor.shape)}`);
+  return values[0]!;
+}
+
+/** A flat list with its shape beside it, or nested arrays that carry it. */
+export type TensorData = AnyArray | readonly number[] | number;
+
+/**
+ * Makes a tensor from numbers, which are copied. `shape` defaults to [length] (or [] for a number), `dtype` to what the array
+ * holds: f32 for Float32Array, Float64Array and plain numbers, i32 for Int32Array, u8 for Uint8Array.
+ * @throws ShapeError when the count does not fit the shape; DTypeError when an element does not fit the dtype
+ */
+export function tensor(data: TensorData, shape?: Shape, dtype?: DType): Tensor {
+  const values = typeof data === 'number' ? [data] : data;
+  const type = dtype ?? (ArrayBuffer.isView(values) ? dtypeOf('tensor', values) : 'f32');
+  const dims = shape ?? (typeof data === 'number' ? [] : [values.length]);
+  checkShape('tensor', dims);
+  const array = toArray('tensor', values, type, numel(dims), defaultTarget());
+  return new Tensor([...dims], type, { kind: 'host', array });
+}
+
+/** A tensor of zeros with memory of its own, which programs can assign to: a persistent buffer. */
+export function zeros(shape: Shape, dtype: DType = 'f32'): Tensor {
+  checkShape('zeros', shape);
+  return new Tensor([...shape], dtype, { kind: 'storage', storage: new Storage([...shape], dtype) });
+}
+
+/** A persistent buffer with these contents, copied now. */
+export function persistent(data: TensorData, shape?: Shape, dtype?: DType): Tensor {
+  const host = tensor(data, shape, dtype);
+  const made = zeros(host.shape, host.dtype);
+  if (host.source.kind === 'host' && made.source.kind === 'storage') made.source.storage.writeSync(host.source.array);
+  return made;
+}
+
+/**
+ * A number that is read again at each run of a compiled program, so that changing it compiles nothing: f64, rank 0.
+ * Ops take it where their documentation says so; `fromScalar` makes an ordinary f32 tensor of it.
+ */
+export function runtimeScalar(get: () => number): Tensor {
+  return new Tensor([], 'f64', { kind: 'scalar', get });
+}
+
+/** A copy of a tensor's storage in host memory order, for tests and import. */
+export function emptyLike(type: TensorType): AnyArray {
+  return arrayFor(type.dtype, numel(type.shape), defaultTarget());
+}

@@ -1,0 +1,123 @@
+// The addon's entry, and the doors that are about the machine: start, info, threads.
+#include "addon/values.h"
+#include "base/cgroup.h"
+#include "base/cpu.h"
+#include "runtime/dispatch.h"
+
+#define TENON_TEXT_(x) #x
+#define TENON_TEXT(x) TENON_TEXT_(x)
+
+namespace tenon::addon {
+namespace {
+
+#if defined(__clang__)
+constexpr const char* kCompiler = "Clang " __clang_version__;
+#else
+constexpr const char* kCompiler = "GCC " __VERSION__;
+#endif
+#if defined(__x86_64__)
+constexpr const char* kArchitecture = "x64";
+#elif defined(__aarch64__)
+constexpr const char* kArchitecture = "arm64";
+#else
+constexpr const char* kArchitecture = "other";
+#endif
+#if defined(TENON_STD_THREAD)
+constexpr const char* kThreading = "std::thread";
+#else
+constexpr const char* kThreading = "OpenMP " TENON_TEXT(_OPENMP);
+#endif
+#if defined(NDEBUG)
+constexpr const char* kBuildType = "release";
+#else
+constexpr const char* kBuildType = "debug";
+#endif
+
+// How many threads and why. Written by JavaScript threads only, under the executor's start or setThreads.
+struct ThreadChoice {
+  std::mutex mutex;
+  std::string reason;
+};
+
+ThreadChoice& thread_choice() {
+  static auto* choice = new ThreadChoice();
+  return *choice;
+}
+
+// Reads TENON_ISA and the thread variables, once per process. Throws ERR_TENON_OPTION, again at every call, until they are
+// right.
+Napi::Value start(const Napi::CallbackInfo& info) {
+  try {
+    dispatch();
+    const std::lock_guard lock(thread_choice().mutex);
+    if (thread_choice().reason.empty()) {
+      const CpuBudget budget = default_threads();
+      Executor::get().set_threads(budget.threads);
+      thread_choice().reason = budget.reason;
+    }
+  } catch (const std::invalid_argument& error) {
+    throw_error(info.Env(), "ERR_TENON_OPTION", error.what());
+  }
+  return info.Env().Undefined();
+}
+
+Napi::Value set_threads(const Napi::CallbackInfo& info) {
+  const size_t threads = size_from(info.Env(), info[0], "threads");
+  if (threads < 1 || threads > 1024) {
+    throw_error(info.Env(), "ERR_TENON_OPTION", "threads: expected a whole number from 1 to 1024");
+  }
+  const std::lock_guard lock(thread_choice().mutex);
+  Executor::get().set_threads(static_cast<int>(threads));
+  thread_choice().reason = "set by the program";
+  return info.Env().Undefined();
+}
+
+Napi::Object memory_info(Napi::Env env) {
+  Napi::Object memory = Napi::Object::New(env);
+  memory.Set("buffers", static_cast<double>(live_bytes(MemoryKind::buffer)));
+  memory.Set("arenas", static_cast<double>(live_bytes(MemoryKind::arena)));
+  memory.Set("staging", static_cast<double>(live_bytes(MemoryKind::staging)));
+  memory.Set("programs", static_cast<double>(Program::live()));
+  return memory;
+}
+
+Napi::Value info_door(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Napi::Object result = Napi::Object::New(env);
+  const std::vector<std::string> names = cpu_feature_names();
+  Napi::Array features = Napi::Array::New(env, names.size());
+  for (size_t i = 0; i < names.size(); ++i) features.Set(static_cast<uint32_t>(i), names[i]);
+  result.Set("isa", name_of(dispatch().target));
+  result.Set("isaReason", dispatch().reason);
+  result.Set("features", features);
+  result.Set("cpu", cpu_brand());
+  result.Set("threads", Executor::get().threads());
+  {
+    const std::lock_guard lock(thread_choice().mutex);
+    result.Set("threadsReason", thread_choice().reason);
+  }
+  result.Set("memory", memory_info(env));
+  result.Set("compiler", kCompiler);
+  result.Set("build", std::string(kBuildType) + ", " + kArchitecture + ", " + kThreading);
+  return result;
+}
+
+}  // namespace
+
+void export_system(Napi::Env env, Napi::Object exports) {
+  export_function(env, exports, "start", start);
+  export_function(env, exports, "info", info_door);
+  export_function(env, exports, "setThreads", set_threads);
+}
+
+Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  Environment::create(env);
+  export_system(env, exports);
+  export_buffers(env, exports);
+  export_programs(env, exports);
+  return exports;
+}
+
+NODE_API_MODULE(tenon, initialize)
+
+}  // namespace tenon::addon

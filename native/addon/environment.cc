@@ -1,0 +1,122 @@
+#include "addon/environment.h"
+
+#include <utility>
+
+namespace tenon::addon {
+
+void throw_error(Napi::Env env, const char* code, const std::string& message) {
+  Napi::Error error = Napi::Error::New(env, message);
+  error.Set("code", Napi::String::New(env, code));
+  throw error;
+}
+
+napi_value error_of(napi_env env, const Job& job) {
+  const char* code = job.outcome == Outcome::bad_data  ? "ERR_TENON_DATA"
+                     : job.outcome == Outcome::aborted ? "ERR_TENON_ABORTED"
+                                                       : "ERR_TENON_NATIVE";
+  const std::string& text = job.outcome == Outcome::aborted ? "the program was cancelled" : job.message;
+  napi_value code_value = nullptr, message = nullptr, error = nullptr;
+  napi_create_string_utf8(env, code, NAPI_AUTO_LENGTH, &code_value);
+  napi_create_string_utf8(env, text.c_str(), text.size(), &message);
+  napi_create_error(env, code_value, message, &error);
+  return error;
+}
+
+void Environment::create(Napi::Env env) {
+  const auto self = std::make_shared<Environment>();
+  self->env_ = env;
+  env.SetInstanceData<std::shared_ptr<Environment>>(new std::shared_ptr<Environment>(self));
+  auto* held = new std::shared_ptr<Environment>(self);
+  const auto free_held = [](napi_env, void* data, void*) { delete static_cast<std::shared_ptr<Environment>*>(data); };
+  const Napi::String name = Napi::String::New(env, "tenon");
+  const napi_status status = napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, held, free_held,
+                                                             self.get(), drain, &self->wake_);
+  if (status != napi_ok) throw Napi::Error::New(env);
+  napi_unref_threadsafe_function(env, self->wake_);
+  // After the function: hooks run in reverse order, so jobs are stopped before the function closes.
+  napi_add_env_cleanup_hook(env, leave, self.get());
+}
+
+Environment& Environment::of(Napi::Env env) { return **env.GetInstanceData<std::shared_ptr<Environment>>(); }
+
+// The environment ends (a worker was stopped, the process exits): its jobs stop at their next kernel.
+void Environment::leave(void* data) {
+  auto* self = static_cast<Environment*>(data);
+  Executor::get().cancel_owner(self);
+  {
+    const std::lock_guard lock(self->mutex_);
+    self->open_ = false;
+    self->finished_.clear();
+  }
+  napi_release_threadsafe_function(self->wake_, napi_tsfn_abort);
+}
+
+Napi::Value Environment::submit(Napi::Env env, Queue queue, const JobRef& job, MakeValue make,
+                                const std::function<void(uint64_t)>& before_run) {
+  napi_deferred raw = nullptr;
+  napi_value promise = nullptr;
+  if (napi_create_promise(env, &raw, &promise) != napi_ok) throw Napi::Error::New(env);
+  job->owner = this;
+  job->done = [self = shared_from_this(), raw, make](Job& done) {
+    self->finished({done.shared_from_this(), raw, make});
+  };
+  Executor::get().submit(queue, job, before_run);
+  if (pending_++ == 0) napi_ref_threadsafe_function(env, wake_);
+  return Napi::Value(env, promise);
+}
+
+Napi::Value Environment::run(Napi::Env env, Queue queue, const JobRef& job, MakeValue make,
+                             const std::function<void(uint64_t)>& before_run) {
+  job->owner = this;
+  run_and_wait(queue, job, before_run);
+  if (job->outcome != Outcome::ok) throw Napi::Error(env, error_of(env, *job));
+  napi_value value = make(env, *job);
+  if (value == nullptr) throw Napi::Error::New(env, "the result could not be created");
+  return Napi::Value(env, value);
+}
+
+// On the executor thread, or on any thread that cancels.
+void Environment::finished(Finished finished) {
+  const std::lock_guard lock(mutex_);
+  if (!open_) return;
+  finished_.push_back(std::move(finished));
+  if (woken_) return;
+  woken_ = true;
+  napi_call_threadsafe_function(wake_, nullptr, napi_tsfn_nonblocking);
+}
+
+void Environment::settle(napi_env env, const Finished& finished) {
+  napi_handle_scope scope = nullptr;
+  if (napi_open_handle_scope(env, &scope) != napi_ok) return;
+  napi_value value = nullptr;
+  const bool ok = finished.job->outcome == Outcome::ok;
+  if (ok) {
+    value = finished.make(env, *finished.job);
+  } else {
+    value = error_of(env, *finished.job);
+  }
+  if (value != nullptr) {
+    if (ok) {
+      napi_resolve_deferred(env, finished.deferred, value);
+    } else {
+      napi_reject_deferred(env, finished.deferred, value);
+    }
+  }
+  napi_close_handle_scope(env, scope);
+}
+
+void Environment::drain(napi_env env, napi_value, void* context, void*) {
+  if (env == nullptr) return;
+  auto* self = static_cast<Environment*>(context);
+  std::vector<Finished> finished;
+  {
+    const std::lock_guard lock(self->mutex_);
+    finished.swap(self->finished_);
+    self->woken_ = false;
+  }
+  for (const Finished& one : finished) self->settle(env, one);
+  self->pending_ -= finished.size();
+  if (!finished.empty() && self->pending_ == 0) napi_unref_threadsafe_function(env, self->wake_);
+}
+
+}  // namespace tenon::addon

@@ -1,0 +1,61 @@
+// What one JavaScript environment (the main thread or a worker) owns: its jobs in flight and the one thread-safe function
+// that wakes its event loop when some are done. The function keeps the loop alive only while jobs are pending.
+#pragma once
+
+#define NODE_ADDON_API_SWALLOW_UNTHROWABLE_EXCEPTIONS
+#include <napi.h>
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "runtime/executor.h"
+
+namespace tenon::addon {
+
+// Makes the value a finished job resolves with. Uses the C interface and may return null: in an environment that is being
+// torn down every call can fail.
+using MakeValue = napi_value (*)(napi_env, Job&);
+
+class Environment : public std::enable_shared_from_this<Environment> {
+ public:
+  // Called once when the addon is loaded into an environment.
+  static void create(Napi::Env env);
+  static Environment& of(Napi::Env env);
+
+  // Queues the job; the promise settles when it is done.
+  Napi::Value submit(Napi::Env env, Queue queue, const JobRef& job, MakeValue make,
+                     const std::function<void(uint64_t)>& before_run = {});
+
+  // Queues the job, waits, returns its value or throws.
+  Napi::Value run(Napi::Env env, Queue queue, const JobRef& job, MakeValue make,
+                  const std::function<void(uint64_t)>& before_run = {});
+
+ private:
+  struct Finished {
+    JobRef job;
+    napi_deferred deferred;
+    MakeValue make;
+  };
+
+  static void drain(napi_env env, napi_value callback, void* context, void* data);
+  static void leave(void* self);
+  void finished(Finished finished);
+  void settle(napi_env env, const Finished& finished);
+
+  napi_env env_ = nullptr;
+  napi_threadsafe_function wake_ = nullptr;
+  size_t pending_ = 0;  // JavaScript thread only
+  std::mutex mutex_;
+  std::vector<Finished> finished_;
+  bool open_ = true, woken_ = false;
+};
+
+// The JavaScript error of a job that did not end well.
+napi_value error_of(napi_env env, const Job& job);
+
+// Throws a JavaScript error with this code.
+[[noreturn]] void throw_error(Napi::Env env, const char* code, const std::string& message);
+
+}  // namespace tenon::addon

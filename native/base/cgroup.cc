@@ -1,0 +1,190 @@
+#include "base/cgroup.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <limits>
+#include <set>
+#include <sstream>
+#include <stdexcept>
+#include <thread>
+#include <utility>
+
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
+namespace tenon {
+namespace {
+constexpr double kNoQuota = std::numeric_limits<double>::infinity();
+constexpr int kMaxThreads = 1024;
+
+// Where a cgroup hierarchy is mounted, and which of its directories is the mount's root.
+struct Mount {
+  std::string root, point;
+};
+
+bool contains(const std::string& list, const std::string& item) {
+  std::stringstream words(list);
+  for (std::string word; std::getline(words, word, ',');) {
+    if (word == item) return true;
+  }
+  return false;
+}
+
+// The line of mountinfo for cgroup2, or for the v1 hierarchy with the cpu controller.
+bool find_mount(const std::string& root, bool v2, Mount* mount) {
+  std::ifstream file(root + "/proc/self/mountinfo");
+  for (std::string line; std::getline(file, line);) {
+    const size_t dash = line.find(" - ");
+    if (dash == std::string::npos) continue;
+    std::string id, parent, device, type, source, options;
+    std::stringstream head(line.substr(0, dash)), tail(line.substr(dash + 3));
+    head >> id >> parent >> device >> mount->root >> mount->point;
+    tail >> type >> source >> options;
+    if (v2 ? type == "cgroup2" : type == "cgroup" && contains(options, "cpu")) return true;
+  }
+  return false;
+}
+
+// This process's directory in the hierarchy, as /proc/self/cgroup says. v2 lines read "0::/path".
+bool find_path(const std::string& root, bool v2, std::string* path) {
+  std::ifstream file(root + "/proc/self/cgroup");
+  for (std::string line; std::getline(file, line);) {
+    const size_t first = line.find(':');
+    const size_t second = first == std::string::npos ? first : line.find(':', first + 1);
+    if (second == std::string::npos) continue;
+    const std::string controllers = line.substr(first + 1, second - first - 1);
+    *path = line.substr(second + 1);
+    if (v2 ? line.compare(0, first, "0") == 0 && controllers.empty() : contains(controllers, "cpu")) return true;
+  }
+  return false;
+}
+
+// Quota of one directory in CPUs.
+double quota_of(const std::string& directory, bool v2) {
+  double quota = -1, period = 0;
+  if (v2) {
+    std::ifstream file(directory + "/cpu.max");
+    std::string first;
+    if (!(file >> first) || first == "max") return kNoQuota;
+    quota = std::atof(first.c_str());
+    if (!(file >> period)) period = 100000;
+  } else {
+    std::ifstream quota_file(directory + "/cpu.cfs_quota_us"), period_file(directory + "/cpu.cfs_period_us");
+    if (!(quota_file >> quota) || !(period_file >> period)) return kNoQuota;
+  }
+  return quota > 0 && period > 0 ? quota / period : kNoQuota;
+}
+
+// The part of `path` below the mount's root; "" when the path lies outside (another namespace's view).
+std::string below(const std::string& path, const std::string& mount_root) {
+  const std::string prefix = mount_root == "/" ? "" : mount_root;
+  if (path.compare(0, prefix.size(), prefix) != 0 || path.find("..") != std::string::npos) return "";
+  std::string rest = path.substr(prefix.size());
+  if (!rest.empty() && rest[0] != '/') return "";
+  while (!rest.empty() && rest.back() == '/') rest.pop_back();
+  return rest;
+}
+
+double hierarchy_quota(const std::string& root, bool v2) {
+  Mount mount;
+  std::string path;
+  if (!find_mount(root, v2, &mount) || !find_path(root, v2, &path)) return kNoQuota;
+  double least = kNoQuota;
+  for (std::string rest = below(path, mount.root);; rest.resize(rest.rfind('/'))) {
+    least = std::min(least, quota_of(root + mount.point + rest, v2));
+    if (rest.empty()) return least;
+  }
+}
+
+bool read_int(const std::string& file, int* value) { return static_cast<bool>(std::ifstream(file) >> *value); }
+
+std::string plural(int n, const char* one) { return std::to_string(n) + " " + one + (n == 1 ? "" : "s"); }
+
+// A whole number from 1 to kMaxThreads, in full; throws otherwise.
+int parse_threads(const char* name, const std::string& text) {
+  const bool digits = !text.empty() && text.size() <= 4 && text.find_first_not_of("0123456789") == std::string::npos;
+  const int threads = digits ? std::atoi(text.c_str()) : 0;
+  if (threads < 1 || threads > kMaxThreads) {
+    throw std::invalid_argument(std::string(name) + "=" + text + ": expected a whole number from 1 to " +
+                                std::to_string(kMaxThreads));
+  }
+  return threads;
+}
+
+}  // namespace
+
+double cgroup_cpu_quota(const std::string& root) {
+  return std::min(hierarchy_quota(root, true), hierarchy_quota(root, false));
+}
+
+std::vector<int> affinity_cpus() {
+  std::vector<int> cpus;
+#if defined(__linux__)
+  for (int size = 1024; size <= 1 << 20 && cpus.empty(); size *= 4) {
+    cpu_set_t* set = CPU_ALLOC(size);
+    if (set == nullptr) break;
+    const size_t bytes = CPU_ALLOC_SIZE(size);
+    if (sched_getaffinity(0, bytes, set) == 0) {
+      for (int cpu = 0; cpu < size; ++cpu) {
+        if (CPU_ISSET_S(cpu, bytes, set)) cpus.push_back(cpu);
+      }
+    }
+    CPU_FREE(set);
+  }
+#endif
+  return cpus;
+}
+
+int physical_cores(const std::vector<int>& cpus, const std::string& root) {
+  std::set<std::pair<int, int>> cores;
+  int unknown = 0;
+  for (const int cpu : cpus) {
+    const std::string topology = root + "/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/";
+    int package = 0, core = 0;
+    if (read_int(topology + "physical_package_id", &package) && read_int(topology + "core_id", &core)) {
+      cores.emplace(package, core);
+    } else {
+      ++unknown;
+    }
+  }
+  return static_cast<int>(cores.size()) + unknown;
+}
+
+CpuBudget cpu_budget(int affinity, int cores, double quota) {
+  CpuBudget budget{std::max(1, affinity), plural(std::max(1, affinity), "CPU") + " in the affinity mask"};
+  if (cores >= 1 && cores < budget.threads) {
+    budget = {cores, plural(cores, "physical core") + " behind " + plural(affinity, "CPU")};
+  }
+  if (quota < budget.threads) {
+    char text[64];
+    std::snprintf(text, sizeof text, "cgroup CPU quota of %.4g", quota);
+    budget = {std::max(1, static_cast<int>(std::floor(quota))), text};
+  }
+  return budget;
+}
+
+CpuBudget threads_from(const char* tenon_num_threads, const char* omp_num_threads, const CpuBudget& detected) {
+  if (tenon_num_threads != nullptr && *tenon_num_threads != '\0') {
+    return {parse_threads("TENON_NUM_THREADS", tenon_num_threads), "TENON_NUM_THREADS"};
+  }
+  if (omp_num_threads != nullptr && *omp_num_threads != '\0') {
+    const std::string list = omp_num_threads;
+    return {parse_threads("OMP_NUM_THREADS", list.substr(0, list.find(','))), "OMP_NUM_THREADS"};
+  }
+  return detected;
+}
+
+CpuBudget default_threads() {
+  const std::vector<int> cpus = affinity_cpus();
+  const int affinity =
+      cpus.empty() ? static_cast<int>(std::thread::hardware_concurrency()) : static_cast<int>(cpus.size());
+  CpuBudget detected = cpu_budget(affinity, physical_cores(cpus), cgroup_cpu_quota());
+  detected.threads = std::min(detected.threads, kMaxThreads);
+  return threads_from(std::getenv("TENON_NUM_THREADS"), std::getenv("OMP_NUM_THREADS"), detected);
+}
+
+}  // namespace tenon

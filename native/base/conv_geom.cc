@@ -1,0 +1,98 @@
+#include "base/conv_geom.h"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+namespace tenon {
+namespace {
+
+void check(bool ok, const char* message) {
+  if (!ok) throw std::invalid_argument(message);
+}
+
+// Attributes arrive as doubles. The bound keeps every index far inside int64.
+int64_t integer(double value, int64_t least, const char* message) {
+  constexpr double kMost = 1 << 20;
+  check(value >= static_cast<double>(least) && value <= kMost && value == std::trunc(value), message);
+  return static_cast<int64_t>(value);
+}
+
+// Output size of one axis, or -1 when the kernel does not fit.
+int64_t output_size(int64_t in, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation) {
+  const int64_t room = in + 2 * padding - dilation * (kernel - 1) - 1;
+  return room < 0 ? -1 : room / stride + 1;
+}
+
+}  // namespace
+
+ConvGeom ConvGeom::make(const TensorView& x, const TensorView& w, const TensorView& y, const double* attrs) {
+  check(x.rank == 4 && w.rank == 4 && y.rank == 4, "conv2d: every tensor has rank 4");
+  for (const TensorView* t : {&x, &w, &y})
+    for (int i = 0; i < 4; ++i)
+      check(t->dims[i] >= 0 && t->dims[i] < (int64_t{1} << 40), "conv2d: a dimension is out of range");
+  ConvGeom g = {};
+  g.n = x.dims[0], g.h = x.dims[1], g.w = x.dims[2], g.c = x.dims[3];
+  g.o = w.dims[0], g.kh = w.dims[1], g.kw = w.dims[2];
+  g.oh = y.dims[1], g.ow = y.dims[2];
+  g.sh = integer(attrs[0], 1, "conv2d: stride"), g.sw = integer(attrs[1], 1, "conv2d: stride");
+  g.ph = integer(attrs[2], 0, "conv2d: padding"), g.pw = integer(attrs[3], 0, "conv2d: padding");
+  g.dh = integer(attrs[4], 1, "conv2d: dilation"), g.dw = integer(attrs[5], 1, "conv2d: dilation");
+  g.groups = integer(attrs[6], 1, "conv2d: groups");
+  check(g.c % g.groups == 0 && g.o % g.groups == 0, "conv2d: groups must divide the channels");
+  check(w.dims[3] == g.cg(), "conv2d: the weight's input channels differ from x's channels / groups");
+  check(g.c >= 1 && g.o >= 1 && g.kh >= 1 && g.kw >= 1, "conv2d: channels and kernel sizes are at least 1");
+  check(g.kh < (1 << 20) && g.kw < (1 << 20), "conv2d: the kernel is too large");
+  check(y.dims[0] == g.n && y.dims[3] == g.o, "conv2d: y's batch or channels are wrong");
+  check(g.oh == output_size(g.h, g.kh, g.sh, g.ph, g.dh), "conv2d: y's height is wrong");
+  check(g.ow == output_size(g.w, g.kw, g.sw, g.pw, g.dw), "conv2d: y's width is wrong");
+  checked_product(g.n, g.oh, g.ow, g.o);
+  checked_product(g.n, g.h, g.w, g.c);
+  checked_product(g.o, g.kh, g.kw, g.cg());
+  return g;
+}
+
+ConvCall ConvCall::make(ConvPass pass, const TensorView* t, int count, const double* attrs, int attr_count, DType real) {
+  const bool forward = pass == ConvPass::forward;
+  check(attr_count == (forward ? 10 : 8), "conv2d: wrong number of attributes");
+  const auto small = [](double value, int most, const char* message) {
+    const int64_t v = integer(value, 0, message);
+    check(v <= most, message);
+    return static_cast<int>(v);
+  };
+  ConvCall c = {};
+  c.has_bias = forward && small(attrs[7], 1, "conv2d: hasBias is 0 or 1") == 1;
+  c.activation = forward ? small(attrs[8], 4, "conv2d: unknown activation") : 0;
+  c.algorithm = small(attrs[forward ? 9 : 7], 1, "conv2d: unknown algorithm");
+  check(count == (c.has_bias ? 4 : 3), "conv2d: wrong number of operands");
+  for (int i = 0; i < count; ++i) check(t[i].dtype == real, "conv2d: wrong dtype");
+  const TensorView& out = t[count - 1];
+  if (forward) c.x = t[0], c.w = t[1], c.y = out;
+  if (pass == ConvPass::backward_data) c.y = t[0], c.w = t[1], c.x = out;
+  if (pass == ConvPass::backward_weights) c.y = t[0], c.x = t[1], c.w = out;
+  c.g = ConvGeom::make(c.x, c.w, c.y, attrs);
+  if (c.has_bias) {
+    c.bias = t[2];
+    check(c.bias.rank == 1 && c.bias.dims[0] == c.g.o, "conv2d: bias must be [O]");
+  }
+  return c;
+}
+
+Range inside(int64_t begin, int64_t end, int64_t stride, int64_t offset, int64_t size) {
+  const auto first_at_least = [&](int64_t bound) {  // the first i >= 0 with i*stride + offset >= bound
+    const int64_t need = bound - offset;
+    return need <= 0 ? int64_t{0} : (need + stride - 1) / stride;
+  };
+  return {std::max(begin, first_at_least(0)), std::min(end, first_at_least(size))};
+}
+
+int64_t checked_product(int64_t a, int64_t b, int64_t c, int64_t d) {
+  int64_t product = 0;
+  bool over = __builtin_mul_overflow(a, b, &product);
+  over |= __builtin_mul_overflow(product, c, &product);
+  over |= __builtin_mul_overflow(product, d, &product);
+  check(!over && product >= 0 && product < (int64_t{1} << 48), "the tensors are too large");
+  return product;
+}
+
+}  // namespace tenon

@@ -1,0 +1,19 @@
+// The sizes of one matmul call, fully checked: shared by the driver and the reference.
+#pragma once
+
+#include <cstdint>
+
+#include "base/tensor.h"
+
+namespace tenon {
+
+struct MatmulGeom {
+  int64_t batch, m, n, k;
+  bool trans_a, trans_b, has_bias;
+  int activation;
+
+  // Operands a, b, (bias), y; attributes transA, transB, hasBias, activation. Throws std::invalid_argument.
+  static MatmulGeom make(const TensorView* t, int count, const double* attrs, int attr_count, DType real);
+};
+
+}  // namespace tenon

@@ -1,0 +1,182 @@
+// Batch normalization, forward (Ioffe and Szegedy 2015): y = act(gamma (x - mean) / sqrt(var + eps) + beta + residual).
+//
+// x, residual and y are [rows, C], dense; the kernels see them as wide rows (base/norm_geom.h), so that a vector of columns is
+// nearly always whole; where it is not, lanes.h masks the last one. Training reads x twice: once for the statistics, once to apply.
+//
+// Statistics are (mean, M2) with M2 = sum (x - mean)^2, never sums of squares: groups of 16 rows are reduced in registers
+// against their own mean, and groups, then blocks, are merged by Chan, Golub and LeVeque 1979. Partial results of blocks are
+// real, merged in double in block order.
+#define TENON_NO_REF
+#define TENON_KERNEL_FILE "kernels/batch_norm.cc"
+#include "kernels/norm_operands.h"
+
+#include "kernels/for_each_target.h"
+#ifdef TENON_TARGET
+#include "kernels/lanes.h"
+
+constexpr int64_t kRowGroup = 16;
+constexpr int64_t kMergeColumns = 64;
+
+// Merges the statistics of `rows` rows at x into those of the `seen` rows before them, column by column. Count is an
+// integral constant in the main loop, so that the rows of a group stay in registers between the two sums.
+template <class Count>
+inline void merge_group(Count rows, const real* x, int64_t width, int64_t seen, real* mean, real* m2) {
+  const real n = static_cast<real>(rows);
+  const V inverse = splat(1 / n);
+  const V weight = splat(n / (static_cast<real>(seen) + n));
+  const V cross = splat(static_cast<real>(seen) * n / (static_cast<real>(seen) + n));
+  for_vectors(width, [&](int64_t c, auto lanes) {
+    V sum = {}, squares = {};
+    for (int64_t r = 0; r < rows; ++r) sum += lanes.load(x + r * width + c);
+    const V center = sum * inverse;
+    for (int64_t r = 0; r < rows; ++r) {
+      const V d = lanes.load(x + r * width + c) - center;
+      squares = fma(d, d, squares);
+    }
+    const V old = lanes.load(mean + c);
+    const V delta = center - old;
+    lanes.store(mean + c, fma(delta, weight, old));
+    lanes.store(m2 + c, fma(delta * delta, cross, lanes.load(m2 + c) + squares));
+  });
+}
+
+// mean and M2 of every column over wide rows [begin, end).
+inline void block_statistics(const real* x, int64_t width, int64_t begin, int64_t end, real* mean, real* m2) {
+  std::memset(mean, 0, sizeof(real) * width);
+  std::memset(m2, 0, sizeof(real) * width);
+  int64_t r = begin;
+  for (; r + kRowGroup <= end; r += kRowGroup) {
+    merge_group(std::integral_constant<int64_t, kRowGroup>{}, x + r * width, width, r - begin, mean, m2);
+  }
+  if (r < end) merge_group(end - r, x + r * width, width, r - begin, mean, m2);
+}
+
+// Merges the blocks' statistics of channels [c0, c1), in block order and, inside a block, in the order of its folds.
+void merge_blocks(const NormForward& op, const real* partial, int64_t c0, int64_t c1) {
+  const NormGeom& g = op.geom;
+  double mean[kMergeColumns] = {}, m2[kMergeColumns] = {};
+  double seen = 0;
+  for (int64_t block = 0; block < g.blocks(); ++block) {
+    const double n = static_cast<double>(g.count(block));
+    for (int64_t j = 0; j < g.fold(); ++j, seen += n) {
+      const real* block_mean = partial + 2 * block * g.width() + j * g.channels();
+      const real* block_m2 = block_mean + g.width();
+      const double weight = n / (seen + n), cross = seen * weight;
+      for (int64_t c = c0; c < c1; ++c) {
+        const double delta = block_mean[c] - mean[c - c0];
+        mean[c - c0] += delta * weight;
+        m2[c - c0] += block_m2[c] + delta * delta * cross;
+      }
+    }
+  }
+  for (int64_t c = c0; c < c1; ++c) {
+    op.mean.as<real>()[c] = static_cast<real>(mean[c - c0]);
+    op.var.as<real>()[c] = static_cast<real>(m2[c - c0] / seen);
+  }
+}
+
+// Per column of a wide row: y = (x - mean) scale + beta. x - mean comes first: folding the mean into the shift would cancel.
+struct Coefficients {
+  real* mean;
+  real* scale;
+  real* beta;
+};
+
+Coefficients make_coefficients(const NormForward& op, real* storage) {
+  const NormGeom& g = op.geom;
+  const Coefficients to{storage, storage + g.width(), storage + 2 * g.width()};
+  for (int64_t c = 0; c < g.channels(); ++c) {
+    const real mean = op.mean.as<real>()[c], beta = op.beta.as<real>()[c];
+    const double deviation = std::sqrt(static_cast<double>(op.var.as<real>()[c]) + op.eps);
+    const real scale = static_cast<real>(op.gamma.as<real>()[c] / deviation);
+    for (int64_t i = c; i < g.width(); i += g.channels()) {
+      to.mean[i] = mean;
+      to.scale[i] = scale;
+      to.beta[i] = beta;
+    }
+  }
+  return to;
+}
+
+template <bool kRelu, bool kResidual>
+void apply_rows(const NormForward& op, const Coefficients& k, int64_t begin, int64_t end) {
+  const int64_t width = op.geom.width();
+  for (int64_t r = begin; r < end; ++r) {
+    const real* x = op.x.as<real>() + r * width;
+    const real* residual = kResidual ? op.residual.as<real>() + r * width : nullptr;
+    real* y = op.y.as<real>() + r * width;
+    for_vectors(width, [&](int64_t c, auto lanes) {
+      V v = fma(lanes.load(x + c) - lanes.load(k.mean + c), lanes.load(k.scale + c), lanes.load(k.beta + c));
+      if constexpr (kResidual) v += lanes.load(residual + c);
+      if constexpr (kRelu) v = vmax(v, V{});
+      lanes.store(y + c, v);
+    });
+  }
+}
+
+void apply(const NormForward& op, real* storage) {
+  const Coefficients k = make_coefficients(op, storage);
+  const auto rows = op.relu ? (op.has_residual ? apply_rows<true, true> : apply_rows<true, false>)
+                            : (op.has_residual ? apply_rows<false, true> : apply_rows<false, false>);
+  const NormGeom& g = op.geom;
+  parallel_for(g.blocks(), static_cast<double>(op.x.bytes()), [&](int64_t block) {
+    rows(op, k, g.begin(block), g.end(block));
+  });
+}
+
+Cost prepare_train(const Call& call) {
+  const NormForward op(call, true, kReal, W);
+  const double n = static_cast<double>(op.x.numel());
+  const size_t wide_rows = static_cast<size_t>(2 * op.geom.blocks() + 3);
+  return {wide_rows * op.geom.width() * sizeof(real), 10 * n, (3.0 + op.has_residual) * op.x.bytes()};
+}
+
+void run_train(const Call& call) {
+  const NormForward op(call, true, kReal, W);
+  const NormGeom& g = op.geom;
+  real* partial = reinterpret_cast<real*>(call.workspace);
+  const double bytes = static_cast<double>(op.x.bytes());
+  parallel_for(g.blocks(), bytes, [&](int64_t block) {
+    real* mean = partial + 2 * block * g.width();
+    block_statistics(op.x.as<real>(), g.width(), g.begin(block), g.end(block), mean, mean + g.width());
+  });
+  const double merge_cost = 32.0 * g.blocks() * g.width();
+  parallel_chunks(g.channels(), kMergeColumns, merge_cost,
+                  [&](int64_t c0, int64_t c1) { merge_blocks(op, partial, c0, c1); });
+  apply(op, partial + 2 * g.blocks() * g.width());
+}
+
+Cost prepare_eval(const Call& call) {
+  const NormForward op(call, false, kReal, W);
+  const double n = static_cast<double>(op.x.numel());
+  return {3 * op.geom.width() * sizeof(real), 4 * n, (2.0 + op.has_residual) * op.x.bytes()};
+}
+
+void run_eval(const Call& call) {
+  const NormForward op(call, false, kReal, W);
+  apply(op, reinterpret_cast<real*>(call.workspace));
+}
+
+Cost prepare_running(const Call& call) {
+  const NormRunning op(call, kReal);
+  return {0, 8.0 * op.channels, 6.0 * op.channels * sizeof(real)};
+}
+
+void run_running(const Call& call) {
+  const NormRunning op(call, kReal);
+  const double momentum = *op.t[4].as<double>();
+  for (int i : {0, 1}) {
+    const real* running = op.t[i].as<real>();
+    const real* batch = op.t[i + 2].as<real>();
+    real* out = op.t[i + 5].as<real>();
+    const double scale = momentum * (i == 1 ? op.unbias : 1);
+    for (int64_t c = 0; c < op.channels; ++c) {
+      out[c] = static_cast<real>((1 - momentum) * running[c] + scale * batch[c]);
+    }
+  }
+}
+
+TENON_KERNEL(batch_norm_train, prepare_train, run_train)
+TENON_KERNEL(batch_norm_eval, prepare_eval, run_eval)
+TENON_KERNEL(batch_norm_running, prepare_running, run_running)
+#endif

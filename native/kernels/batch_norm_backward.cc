@@ -1,0 +1,158 @@
+// Batch normalization, backward. With dy masked by y > 0 where the forward ended in relu, xhat = (x - mean) / s and
+// s = sqrt(var + eps):
+//   dbeta = sum dy,  dgamma = sum dy xhat,  dresidual = dy,
+//   dx = gamma / s (dy - dbeta / rows - xhat dgamma / rows)   (training: mean and var depend on x)
+//   dx = gamma / s dy                                         (eval: they are constants)
+// All tensors of x's shape are [rows, C], dense, seen as wide rows (base/norm_geom.h); lanes.h masks the last vector. One pass
+// reads for both sums (per block, merged in double in block order), one writes dx.
+#define TENON_NO_REF
+#define TENON_KERNEL_FILE "kernels/batch_norm_backward.cc"
+#include "kernels/norm_operands.h"
+
+#include "kernels/for_each_target.h"
+#ifdef TENON_TARGET
+#include "kernels/lanes.h"
+
+constexpr int64_t kRowGroup = 16;
+constexpr int64_t kMergeColumns = 64;
+
+// Per column of a wide row: dx = a dy + b (x - mean) + c.
+struct Coefficients {
+  real* mean;
+  real* a;
+  real* b;
+  real* c;
+};
+
+// dy at one vector, masked.
+template <bool kRelu, class Lanes>
+inline V masked(const real* dy, const real* y, int64_t i, Lanes lanes) {
+  const V v = lanes.load(dy + i);
+  if constexpr (kRelu) return select(lanes.load(y + i) > V{}, v, V{});
+  return v;
+}
+
+// Adds the sums of dy and dy (x - mean) over `rows` rows, starting at element `at`, to sum and dot. Groups are summed in
+// registers first: rounding errors then grow with the number of groups only.
+template <bool kRelu, class Count>
+inline void add_group(Count rows, const NormBackward& op, const real* mean, int64_t at, real* sum, real* dot) {
+  const int64_t width = op.geom.width();
+  const real* dy = op.dy.as<real>() + at;
+  const real* x = op.x.as<real>() + at;
+  const real* y = kRelu ? op.y.as<real>() + at : nullptr;
+  for_vectors(width, [&](int64_t c, auto lanes) {
+    const V center = lanes.load(mean + c);
+    V s = {}, d = {};
+    for (int64_t r = 0; r < rows; ++r) {
+      const int64_t i = r * width + c;
+      const V v = masked<kRelu>(dy, y, i, lanes);
+      s += v;
+      d = fma(v, lanes.load(x + i) - center, d);
+    }
+    lanes.store(sum + c, lanes.load(sum + c) + s);
+    lanes.store(dot + c, lanes.load(dot + c) + d);
+  });
+}
+
+template <bool kRelu>
+void block_sums(const NormBackward& op, const real* mean, int64_t begin, int64_t end, real* sum, real* dot) {
+  const int64_t width = op.geom.width();
+  std::memset(sum, 0, sizeof(real) * width);
+  std::memset(dot, 0, sizeof(real) * width);
+  int64_t r = begin;
+  for (; r + kRowGroup <= end; r += kRowGroup) {
+    add_group<kRelu>(std::integral_constant<int64_t, kRowGroup>{}, op, mean, r * width, sum, dot);
+  }
+  if (r < end) add_group<kRelu>(end - r, op, mean, r * width, sum, dot);
+}
+
+// The sums of channels [c0, c1) over all blocks, in block order; then dgamma, dbeta and the coefficients of dx.
+template <bool kTrain>
+void merge_blocks(const NormBackward& op, const real* partial, const Coefficients& k, int64_t c0, int64_t c1) {
+  const NormGeom& g = op.geom;
+  double sum[kMergeColumns] = {}, dot[kMergeColumns] = {};
+  for (int64_t block = 0; block < g.blocks(); ++block) {
+    for (int64_t j = 0; j < g.fold(); ++j) {
+      const real* block_sum = partial + 2 * block * g.width() + j * g.channels();
+      const real* block_dot = block_sum + g.width();
+      for (int64_t c = c0; c < c1; ++c) {
+        sum[c - c0] += block_sum[c];
+        dot[c - c0] += block_dot[c];
+      }
+    }
+  }
+  const double rows = static_cast<double>(g.rows());
+  for (int64_t c = c0; c < c1; ++c) {
+    const double inverse = 1 / std::sqrt(static_cast<double>(op.var.as<real>()[c]) + op.eps);
+    const double dgamma = dot[c - c0] * inverse, dbeta = sum[c - c0];
+    op.dgamma.as<real>()[c] = static_cast<real>(dgamma);
+    op.dbeta.as<real>()[c] = static_cast<real>(dbeta);
+    const double a = op.gamma.as<real>()[c] * inverse;
+    for (int64_t i = c; i < g.width(); i += g.channels()) {
+      k.a[i] = static_cast<real>(a);
+      if constexpr (kTrain) {
+        k.b[i] = static_cast<real>(-a * inverse * dgamma / rows);
+        k.c[i] = static_cast<real>(-a * dbeta / rows);
+      }
+    }
+  }
+}
+
+template <bool kTrain, bool kRelu, bool kResidual>
+void write_rows(const NormBackward& op, const Coefficients& k, int64_t begin, int64_t end) {
+  const int64_t width = op.geom.width();
+  for (int64_t r = begin; r < end; ++r) {
+    const real* dy = op.dy.as<real>() + r * width;
+    const real* x = op.x.as<real>() + r * width;
+    const real* y = kRelu ? op.y.as<real>() + r * width : nullptr;
+    real* dx = op.dx.as<real>() + r * width;
+    real* dresidual = kResidual ? op.dresidual.as<real>() + r * width : nullptr;
+    for_vectors(width, [&](int64_t c, auto lanes) {
+      const V v = masked<kRelu>(dy, y, c, lanes);
+      V d = lanes.load(k.a + c) * v;
+      if constexpr (kTrain) {
+        const V centered = lanes.load(x + c) - lanes.load(k.mean + c);
+        d = fma(lanes.load(k.a + c), v, fma(lanes.load(k.b + c), centered, lanes.load(k.c + c)));
+      }
+      lanes.store(dx + c, d);
+      if constexpr (kResidual) lanes.store(dresidual + c, v);
+    });
+  }
+}
+
+template <bool kTrain, bool kRelu>
+void backward(const NormBackward& op, real* workspace) {
+  const NormGeom& g = op.geom;
+  real* partial = workspace + 4 * g.width();
+  const Coefficients k{workspace, workspace + g.width(), workspace + 2 * g.width(), workspace + 3 * g.width()};
+  for (int64_t i = 0; i < g.width(); ++i) k.mean[i] = op.mean.as<real>()[i % g.channels()];
+  const double bytes = static_cast<double>(op.x.bytes());
+  parallel_for(g.blocks(), bytes, [&](int64_t block) {
+    real* sum = partial + 2 * block * g.width();
+    block_sums<kRelu>(op, k.mean, g.begin(block), g.end(block), sum, sum + g.width());
+  });
+  const double merge_cost = 16.0 * g.blocks() * g.width();
+  parallel_chunks(g.channels(), kMergeColumns, merge_cost,
+                  [&](int64_t c0, int64_t c1) { merge_blocks<kTrain>(op, partial, k, c0, c1); });
+  const auto rows = op.has_residual ? write_rows<kTrain, kRelu, true> : write_rows<kTrain, kRelu, false>;
+  parallel_for(g.blocks(), bytes, [&](int64_t block) { rows(op, k, g.begin(block), g.end(block)); });
+}
+
+template <bool kTrain>
+Cost prepare(const Call& call) {
+  const NormBackward op(call, kTrain, kReal, W);
+  const double tensors = (kTrain ? 5.0 : 4.0) + 2 * op.relu + op.has_residual;
+  const size_t wide_rows = static_cast<size_t>(2 * op.geom.blocks() + 4);
+  return {wide_rows * op.geom.width() * sizeof(real), 9.0 * op.x.numel(), tensors * op.x.bytes()};
+}
+
+template <bool kTrain>
+void run(const Call& call) {
+  const NormBackward op(call, kTrain, kReal, W);
+  real* workspace = reinterpret_cast<real*>(call.workspace);
+  op.relu ? backward<kTrain, true>(op, workspace) : backward<kTrain, false>(op, workspace);
+}
+
+TENON_KERNEL(batch_norm_backward, prepare<true>, run<true>)
+TENON_KERNEL(batch_norm_eval_backward, prepare<false>, run<false>)
+#endif

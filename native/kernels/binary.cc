@@ -1,0 +1,156 @@
+// Pointwise functions of two tensors with broadcasting, and `broadcast` itself. Operands are dense, of one rank; a dim of a or b is y's or 1.
+// Merged loops (strides.h) leave: one loop when shapes agree or one side is a scalar; [rows, C] with [C] or [rows, 1]
+// two; the rest is the same code with more outer loops. y may be a or b when that operand has y's size.
+#define TENON_KERNEL_FILE "kernels/binary.cc"
+#include "kernels/checks.h"
+#include "kernels/strides.h"
+
+#include "kernels/for_each_target.h"
+#ifdef TENON_TARGET
+
+constexpr int64_t kChunk = 8192;
+constexpr int64_t kTile = 512;  // elements of the repeated copy of a short row
+
+struct Add {
+  static V f(V a, V b) { return a + b; }
+};
+struct Sub {
+  static V f(V a, V b) { return a - b; }
+};
+struct Mul {
+  static V f(V a, V b) { return a * b; }
+};
+struct Div {
+  static V f(V a, V b) { return a / b; }
+};
+struct Maximum {
+  static V f(V a, V b) { return vmax(a, b); }
+};
+struct Minimum {
+  static V f(V a, V b) { return vmin(a, b); }
+};
+struct Equal {
+  static V f(V a, V b) { return select(a == b, splat(1), V{}); }
+};
+
+Loops<2> loops_of(const TensorView& a, const TensorView& b, const TensorView& y) {
+  int64_t step_a[kMaxRank], step_b[kMaxRank];
+  broadcast_strides(a, step_a);
+  broadcast_strides(b, step_b);
+  Loops<2> loops;
+  for (int i = 0; i < y.rank; ++i) loops.push(y.dims[i], {step_a[i], step_b[i]});
+  loops.finish();
+  return loops;
+}
+
+// n elements of one inner loop; the strides are 0 or 1.
+template <class F>
+void run_row(int64_t n, real* y, const real* a, int64_t step_a, const real* b, int64_t step_b) {
+  if (step_a == 1 && step_b == 1) {
+    map(n, y, [](V u, V v) { return F::f(u, v); }, a, b);
+  } else if (step_a == 1) {
+    map(n, y, [v = splat(*b)](V u) { return F::f(u, v); }, a);
+  } else if (step_b == 1) {
+    map(n, y, [u = splat(*a)](V v) { return F::f(u, v); }, b);
+  } else {
+    const real value = F::f(splat(*a), splat(*b))[0];
+    for (int64_t i = 0; i < n; ++i) y[i] = value;
+  }
+}
+
+// Elements [begin, end) of y.
+template <class F>
+void run_range(const Loops<2>& loops, const real* a, const real* b, real* y, int64_t begin, int64_t end) {
+  const int64_t inner = loops.inner(), step_a = loops.inner_stride(0), step_b = loops.inner_stride(1);
+  Position<2> at(loops, begin / inner);
+  int64_t column = begin % inner;
+  for (int64_t i = begin; i < end; at.next(), column = 0) {
+    const int64_t n = std::min(inner - column, end - i);
+    run_row<F>(n, y + i, a + at.offset[0] + column * step_a, step_a, b + at.offset[1] + column * step_b, step_b);
+    i += n;
+  }
+}
+
+// Two loops, where operand `still` is one short row for all rows: several rows at once, against a tile of copies of that row.
+bool is_short_row(const Loops<2>& loops, int still) {
+  return loops.rank == 2 && loops.stride[still][0] == 0 && loops.inner_stride(still) == 1 &&
+         loops.inner_stride(1 - still) == 1 && loops.stride[1 - still][0] == loops.inner() && loops.inner() <= kTile / 4;
+}
+
+template <class F, bool kStillIsA>
+void run_tiled(int64_t row, const real* moving, const real* still, real* y, int64_t begin, int64_t end) {
+  real tile[kTile];
+  const int64_t rows = kTile / row;
+  const int64_t phase = begin % row;
+  for (int64_t i = 0; i < rows * row; ++i) tile[i] = still[(phase + i) % row];
+  for (int64_t i = begin; i < end; i += rows * row) {
+    const int64_t n = std::min(rows * row, end - i);
+    if (kStillIsA) {
+      map(n, y + i, [](V u, V v) { return F::f(u, v); }, tile, moving + i);
+    } else {
+      map(n, y + i, [](V u, V v) { return F::f(u, v); }, moving + i, tile);
+    }
+  }
+}
+
+Cost prepare_binary(const Call& c) {
+  require_counts(c, 3, 0);
+  for (int i = 0; i < 3; ++i) require_dtype(c.t[i], kReal, "binary: operands must be real");
+  require(broadcasts_to(c.t[0], c.t[2]) && broadcasts_to(c.t[1], c.t[2]), "binary: a and b must broadcast to y");
+  const double n = static_cast<double>(c.t[2].numel());
+  return {0, n, static_cast<double>(c.t[0].bytes() + c.t[1].bytes() + c.t[2].bytes())};
+}
+
+template <class F>
+void run_binary(const Call& c) {
+  const int64_t n = c.t[2].numel();
+  if (n == 0) return;
+  const Loops<2> loops = loops_of(c.t[0], c.t[1], c.t[2]);
+  const real* a = c.t[0].as<real>();
+  const real* b = c.t[1].as<real>();
+  real* y = c.t[2].as<real>();
+  const bool tile_a = is_short_row(loops, 0), tile_b = is_short_row(loops, 1);
+  const double cost = static_cast<double>(n) * 3 * sizeof(real);
+  parallel_chunks(n, kChunk, cost, [&](int64_t begin, int64_t end) {
+    if (tile_a) {
+      run_tiled<F, true>(loops.inner(), b, a, y, begin, end);
+    } else if (tile_b) {
+      run_tiled<F, false>(loops.inner(), a, b, y, begin, end);
+    } else {
+      run_range<F>(loops, a, b, y, begin, end);
+    }
+  });
+}
+
+Cost prepare_broadcast(const Call& c) {
+  require_counts(c, 2, 1);
+  require_dtype(c.t[0], kReal, "broadcast: x must be real");
+  require_dtype(c.t[1], kReal, "broadcast: y must be real");
+  require(broadcasts_to(c.t[0], c.t[1]), "broadcast: each dim of x must be y's or 1");
+  return {0, static_cast<double>(c.t[1].numel()), static_cast<double>(c.t[0].bytes() + c.t[1].bytes())};
+}
+
+// y = scale x: a product whose other operand is one number.
+void run_broadcast(const Call& c) {
+  const real scale = static_cast<real>(c.attrs[0]);
+  TensorView one = c.t[1];
+  for (int i = 0; i < one.rank; ++i) one.dims[i] = 1;
+  const int64_t n = c.t[1].numel();
+  if (n == 0) return;
+  const Loops<2> loops = loops_of(c.t[0], one, c.t[1]);
+  const real* x = c.t[0].as<real>();
+  real* y = c.t[1].as<real>();
+  parallel_chunks(n, kChunk, static_cast<double>(n) * 2 * sizeof(real), [&](int64_t begin, int64_t end) {
+    run_range<Mul>(loops, x, &scale, y, begin, end);
+  });
+}
+
+TENON_KERNEL(add, prepare_binary, run_binary<Add>)
+TENON_KERNEL(sub, prepare_binary, run_binary<Sub>)
+TENON_KERNEL(mul, prepare_binary, run_binary<Mul>)
+TENON_KERNEL(div, prepare_binary, run_binary<Div>)
+TENON_KERNEL(maximum, prepare_binary, run_binary<Maximum>)
+TENON_KERNEL(minimum, prepare_binary, run_binary<Minimum>)
+TENON_KERNEL(equal, prepare_binary, run_binary<Equal>)
+TENON_KERNEL(broadcast, prepare_broadcast, run_broadcast)
+#endif

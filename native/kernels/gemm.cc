@@ -1,0 +1,208 @@
+// Register-tile GEMM kernels; see gemm.h for the contract. The tile sizes fill the register file: mr*nv accumulators, nv
+// vectors of B and one broadcast of A (AVX-512 and NEON have 32 registers, AVX2 and SSE 16).
+#define TENON_NO_REF
+#define TENON_KERNEL_FILE "kernels/gemm.cc"
+#include "kernels/gemm.h"
+
+#include "kernels/for_each_target.h"
+
+#ifdef TENON_TARGET
+#include "kernels/math.h"
+
+#if defined(TENON_IS_AVX512)
+constexpr int kTallest[] = {0, 14, 14, 9, 6};
+#elif defined(TENON_IS_NEON)
+constexpr int kTallest[] = {0, 14, 12, 8, 6};
+#else
+constexpr int kTallest[] = {0, 12, 6, 4, 2};
+#endif
+
+// As the pointwise kernels compute them, so that fusing changes no bit.
+inline V activate(V v, Activation activation) {
+  switch (activation) {
+    case Activation::relu: return vmax(v, V{});
+    case Activation::relu6: return vmin(vmax(v, V{}), splat(6));
+    case Activation::tanh: return vtanh(v);
+    case Activation::sigmoid: return vsigmoid(v);
+    default: return v;
+  }
+}
+
+// vec.h's splat adds zero, which costs an instruction here.
+template <int... I>
+inline V broadcast(real x, std::integer_sequence<int, I...>) {
+  return V{(static_cast<void>(I), x)...};
+}
+
+// Row m < 7 of A's half tile, from strides kept in registers: left alone, compilers keep a pointer per row and spill them.
+struct Strides {
+  int64_t one, three, five;
+};
+
+template <int M>
+inline real row(const real* p, const Strides& s) {
+  const char* q = reinterpret_cast<const char*>(p);
+  if constexpr (M == 1) q += s.one;
+  if constexpr (M == 2) q += 2 * s.one;
+  if constexpr (M == 3) q += s.three;
+  if constexpr (M == 4) q += 4 * s.one;
+  if constexpr (M == 5) q += s.five;
+  if constexpr (M == 6) q += 2 * s.three;
+  static_assert(M < 7);
+  real value;
+  std::memcpy(&value, q, sizeof(real));
+  return value;
+}
+
+template <int NV, int M, int Half, int MR>
+inline void multiply_row(const real* lower, const real* upper, const Strides& s, const V (&b)[NV], V (&acc)[MR][NV]) {
+  const V a = broadcast(M < Half ? row<M % Half>(lower, s) : row<M % Half>(upper, s), std::make_integer_sequence<int, W>());
+  for (int v = 0; v < NV; ++v) acc[M][v] = fma(a, b[v], acc[M][v]);
+}
+
+template <int MR, int NV, int... M>
+inline void multiply(const GemmTile& g, V (&acc)[MR][NV], std::integer_sequence<int, M...>) {
+  constexpr int kHalf = (MR + 1) / 2;
+  const int64_t stride = g.ars * static_cast<int64_t>(sizeof(real));
+  Strides s = {stride, 3 * stride, 5 * stride};
+  asm("" : "+r"(s.one), "+r"(s.three), "+r"(s.five));  // three independent registers, not three expressions
+  const int64_t aks = g.aks, bks = g.bks, depth = g.k;
+  for (int64_t i = 0; i < g.batch; ++i) {
+    const real* lower = g.a + g.a_off[i];
+    const real* upper = lower + g.a_jump;
+    const real* p = g.b + g.b_off[i];
+    for (int64_t k = 0; k < depth; ++k) {
+      V b[NV];
+      for (int v = 0; v < NV; ++v) b[v] = load(p + v * W);
+      (multiply_row<NV, M, kHalf, MR>(lower, upper, s, b, acc), ...);
+      lower += aks;
+      upper += aks;
+      p += bks;
+    }
+  }
+}
+
+template <int MR, int NV>
+inline real* c_row(const GemmTile& g, int m) {
+  constexpr int kHalf = (MR + 1) / 2;
+  return m < kHalf ? g.c + m * g.crs : g.c + g.c_jump + (m - kHalf) * g.crs;
+}
+
+// Adds bias, activates and stores; the last vector may be partial.
+template <int MR, int NV>
+inline void finish(const GemmTile& g, V (&acc)[MR][NV]) {
+  const int64_t tail = g.n - (NV - 1) * W;
+  V bias[NV] = {};
+  if (g.bias)
+    for (int v = 0; v < NV; ++v) bias[v] = v == NV - 1 && tail < W ? load_n(g.bias + v * W, tail) : load(g.bias + v * W);
+  for (int m = 0; m < MR; ++m) {
+    real* c = c_row<MR, NV>(g, m);
+    for (int v = 0; v < NV; ++v) {
+      V y = acc[m][v];
+      if (g.bias) y = y + bias[v];
+      if (g.activation != Activation::none) y = activate(y, g.activation);
+      if (v == NV - 1 && tail < W)
+        store_n(c + v * W, y, tail);
+      else
+        store(c + v * W, y);
+    }
+  }
+}
+
+template <int MR, int NV>
+void tile(const GemmTile& g) {
+  V acc[MR][NV] = {};
+  if (g.accumulate) {
+    const int64_t tail = g.n - (NV - 1) * W;
+    for (int m = 0; m < MR; ++m) {
+      const real* c = c_row<MR, NV>(g, m);
+      for (int v = 0; v < NV; ++v) acc[m][v] = v == NV - 1 && tail < W ? load_n(c + v * W, tail) : load(c + v * W);
+    }
+  }
+  multiply(g, acc, std::make_integer_sequence<int, MR>());
+  finish(g, acc);
+}
+
+// The W x W transpose: log2(W) rounds, each exchanging the off-diagonal blocks of half the size.
+template <int Half, bool Upper, int... I>
+inline V exchange(V a, V b, std::integer_sequence<int, I...>) {
+#if defined(__clang__)
+  if constexpr (Upper)
+    return __builtin_shufflevector(a, b, ((I & Half) ? I + W : I + Half)...);
+  else
+    return __builtin_shufflevector(a, b, ((I & Half) ? I - Half + W : I)...);
+#else
+  if constexpr (Upper)
+    return __builtin_shuffle(a, b, M{((I & Half) ? I + W : I + Half)...});
+  else
+    return __builtin_shuffle(a, b, M{((I & Half) ? I - Half + W : I)...});
+#endif
+}
+
+template <int Half>
+inline void transpose_round(V (&r)[W]) {
+  for (int i = 0; i < W; ++i) {
+    if (i & Half) continue;
+    const V a = r[i], b = r[i + Half];
+    r[i] = exchange<Half, false>(a, b, std::make_integer_sequence<int, W>());
+    r[i + Half] = exchange<Half, true>(a, b, std::make_integer_sequence<int, W>());
+  }
+  if constexpr (Half > 1) transpose_round<Half / 2>(r);
+}
+
+void pack_transposed(const real* src, int64_t ld, int64_t n, int64_t depth, real* dst, int64_t panel) {
+  for (int64_t j = 0; j < panel; j += W) {
+    const int64_t rows = std::clamp<int64_t>(n - j, 0, W);
+    for (int64_t k = 0; k < depth; k += W) {
+      const int64_t columns = std::min<int64_t>(W, depth - k);
+      V r[W] = {};
+      for (int64_t i = 0; i < rows; ++i) {
+        const real* p = src + (j + i) * ld + k;
+        r[i] = columns == W ? load(p) : load_n(p, columns);
+      }
+      transpose_round<W / 2>(r);
+      for (int64_t i = 0; i < columns; ++i) store(dst + (k + i) * panel + j, r[i]);
+    }
+  }
+}
+
+template <int NV, int... MR>
+constexpr void fill_row(GemmKernels& table, std::integer_sequence<int, MR...>) {
+  table.mr[NV] = kTallest[NV];
+  ((table.fn[NV][MR + 1] = &tile<MR + 1, NV>), ...);
+}
+
+constexpr GemmKernels make_table() {
+  GemmKernels table = {};
+  table.width = W;
+  fill_row<1>(table, std::make_integer_sequence<int, kTallest[1]>());
+  fill_row<2>(table, std::make_integer_sequence<int, kTallest[2]>());
+  fill_row<3>(table, std::make_integer_sequence<int, kTallest[3]>());
+  fill_row<4>(table, std::make_integer_sequence<int, kTallest[4]>());
+  table.pack_transposed = &pack_transposed;
+  return table;
+}
+
+constexpr GemmKernels kTable = make_table();
+
+#else
+
+namespace tenon {
+
+const GemmKernels& gemm_kernels(Target target) {
+#if defined(__x86_64__)
+  if (target == Target::avx512) return avx512::kTable;
+  if (target == Target::avx2) return avx2::kTable;
+  return baseline::kTable;
+#elif defined(__aarch64__)
+  static_cast<void>(target);
+  return neon::kTable;
+#else
+  static_cast<void>(target);
+  return baseline::kTable;
+#endif
+}
+
+}  // namespace tenon
+
+#endif

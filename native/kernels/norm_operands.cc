@@ -1,0 +1,92 @@
+#include "kernels/norm_operands.h"
+
+#include <cmath>
+
+namespace tenon {
+namespace {
+
+void require_all(const Call& call, DType real) {
+  for (int i = 0; i < call.count; ++i) require(call.t[i].dtype == real, "batch_norm: operand of wrong dtype");
+}
+
+void require_channels(const TensorView& v, const NormGeom& geom) {
+  require(v.rank == 1 && v.dims[0] == geom.channels(), "batch_norm: expected one value per channel");
+}
+
+bool flag(const Call& call, int i) {
+  require(call.attrs[i] == 0 || call.attrs[i] == 1, "batch_norm: attribute must be 0 or 1");
+  return call.attrs[i] == 1;
+}
+
+// The index of x among the operands; also makes sure it is there, as the geometry is built before all else.
+const TensorView& operand_x(const Call& call, int i) {
+  require(call.count > i, "wrong number of operands");
+  require_counts(call, -1, 3);
+  require(call.attrs[0] >= 0 && std::isfinite(call.attrs[0]), "batch_norm: eps must be finite and not negative");
+  return call.t[i];
+}
+
+}  // namespace
+
+NormForward::NormForward(const Call& call, bool train, DType real, int lanes)
+    : geom(operand_x(call, 0), lanes),
+      eps(call.attrs[0]),
+      relu(flag(call, 1)),
+      has_residual(flag(call, 2)) {
+  require_counts(call, has_residual ? 7 : 6, 3);
+  require_all(call, real);
+  const TensorView* t = call.t;
+  x = *t++;
+  gamma = *t++;
+  beta = *t++;
+  if (!train) mean = *t++, var = *t++;
+  if (has_residual) residual = *t++;
+  y = *t++;
+  if (train) mean = *t++, var = *t++;
+  for (const TensorView* v : {&gamma, &beta, &mean, &var}) require_channels(*v, geom);
+  require_same_dims(x, y, "batch_norm: y has another shape than x");
+  if (has_residual) require_same_dims(x, residual, "batch_norm: residual has another shape than x");
+  require(!train || geom.rows() > 0, "batch_norm: no rows to take statistics of");
+}
+
+NormBackward::NormBackward(const Call& call, bool train, DType real, int lanes)
+    : geom(operand_x(call, 1), lanes),
+      eps(call.attrs[0]),
+      relu(flag(call, 1)),
+      has_residual(flag(call, 2)) {
+  require_counts(call, 8 + relu + has_residual, 3);
+  require_all(call, real);
+  const TensorView* t = call.t;
+  dy = *t++;
+  x = *t++;
+  gamma = *t++;
+  mean = *t++;
+  var = *t++;
+  if (relu) y = *t++;
+  dx = *t++;
+  dgamma = *t++;
+  dbeta = *t++;
+  if (has_residual) dresidual = *t++;
+  for (const TensorView* v : {&gamma, &mean, &var, &dgamma, &dbeta}) require_channels(*v, geom);
+  require_same_dims(x, dy, "batch_norm_backward: dy has another shape than x");
+  require_same_dims(x, dx, "batch_norm_backward: dx has another shape than x");
+  if (relu) require_same_dims(x, y, "batch_norm_backward: y has another shape than x");
+  if (has_residual) require_same_dims(x, dresidual, "batch_norm_backward: dresidual has another shape than x");
+  require(!train || geom.rows() > 0, "batch_norm_backward: no rows");
+}
+
+NormRunning::NormRunning(const Call& call, DType real) : t(call.t) {
+  require_counts(call, 7, 1);
+  channels = call.t[0].last();
+  for (int i : {0, 1, 2, 3, 5, 6}) {
+    require(call.t[i].dtype == real, "batch_norm_running: operand of wrong dtype");
+    require(call.t[i].rank == 1 && call.t[i].dims[0] == channels, "batch_norm_running: operands of differing sizes");
+  }
+  require(call.t[4].dtype == DType::f64 && call.t[4].rank == 0, "batch_norm_running: momentum must be a scalar");
+  const double count = call.attrs[0];
+  require(count >= 1 && std::isfinite(count), "batch_norm_running: count must be at least 1");
+  // One value has variance 0, biased or not.
+  unbias = count > 1 ? count / (count - 1) : 1;
+}
+
+}  // namespace tenon

@@ -1,0 +1,43 @@
+// The operands of the batch-norm kernels by name, checked: shared by every target and the reference, so that what prepare()
+// refused can never reach run().
+#pragma once
+
+#include "base/norm_geom.h"
+#include "kernels/kernel.h"
+
+namespace tenon {
+
+enum class NormActivation : int { none = 0, relu = 1 };
+
+// batch_norm_train and batch_norm_eval: x, gamma, beta, (mean, var of eval), (residual) -> y, (mean, var of train)
+struct NormForward {
+  NormForward(const Call& call, bool train, DType real, int lanes);
+
+  NormGeom geom;
+  double eps;
+  bool relu;
+  bool has_residual;
+  TensorView x, gamma, beta, mean, var, residual, y;
+};
+
+// batch_norm_backward and batch_norm_eval_backward: dy, x, gamma, mean, var, (y) -> dx, dgamma, dbeta, (dresidual)
+struct NormBackward {
+  NormBackward(const Call& call, bool train, DType real, int lanes);
+
+  NormGeom geom;
+  double eps;
+  bool relu;
+  bool has_residual;
+  TensorView dy, x, gamma, mean, var, y, dx, dgamma, dbeta, dresidual;
+};
+
+// batch_norm_running: running_mean, running_var, mean, var, momentum -> running_mean', running_var'
+struct NormRunning {
+  NormRunning(const Call& call, DType real);
+
+  int64_t channels;
+  double unbias;  // count / (count - 1)
+  const TensorView* t;
+};
+
+}  // namespace tenon

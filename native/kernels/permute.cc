@@ -1,0 +1,115 @@
+// y = x with its axes in another order; any dtype. After merging axes that stay together there are three cases: nothing moved (copy); the
+// innermost axis stays (rows are copied); or it moves, which is a transpose of the two axes that are innermost in x and in y,
+// done in square tiles so that both sides are read and written in cache lines, inside loops over the other axes.
+#define TENON_KERNEL_FILE "kernels/permute.cc"
+#include "kernels/cells.h"
+#include "kernels/checks.h"
+#include "kernels/strides.h"
+
+#include "kernels/for_each_target.h"
+#ifdef TENON_TARGET
+
+constexpr int64_t kTile = 16;
+constexpr int64_t kChunkBytes = 32768;
+
+// Loops in y's order; operand 0 is x, operand 1 is y.
+Loops<2> loops_of(const Call& c) {
+  const TensorView &x = c.t[0], &y = c.t[1];
+  int64_t step_x[kMaxRank], step_y[kMaxRank];
+  dense_strides(x, step_x);
+  dense_strides(y, step_y);
+  Loops<2> loops;
+  for (int i = 0; i < y.rank; ++i) loops.push(y.dims[i], {step_x[c.attr(i)], step_y[i]});
+  loops.finish();
+  return loops;
+}
+
+Cost prepare_permute(const Call& c) {
+  require_counts(c, 2, -1);
+  const TensorView &x = c.t[0], &y = c.t[1];
+  require(x.dtype == y.dtype, "permute: dtypes differ");
+  require(x.rank == y.rank && c.attr_count == x.rank, "permute: ranks differ");
+  bool seen[kMaxRank] = {};
+  for (int i = 0; i < x.rank; ++i) {
+    const int64_t axis = integer_attr(c, i, "permute: axes must be integers");
+    require(axis >= 0 && axis < x.rank && !seen[axis], "permute: the axes are no permutation");
+    require(y.dims[i] == x.dims[axis], "permute: dims of y do not follow from x");
+    seen[axis] = true;
+  }
+  return {0, 0, 2.0 * static_cast<double>(x.bytes())};
+}
+
+void copy_rows(const Loops<2>& loops, int64_t size, const std::byte* x, std::byte* y) {
+  const int64_t row_bytes = loops.inner() * size, rows = loops.outer();
+  const int64_t grain = std::max<int64_t>(1, kChunkBytes / row_bytes);
+  parallel_chunks(rows, grain, 2.0 * static_cast<double>(rows * row_bytes), [&](int64_t begin, int64_t end) {
+    Position<2> at(loops, begin);
+    for (int64_t row = begin; row < end; ++row, at.next())
+      std::memcpy(y + at.offset[1] * size, x + at.offset[0] * size, static_cast<size_t>(row_bytes));
+  });
+}
+
+// y[j][i] = x[i][j] for i < m, j < n: x has rows of step_x elements, y of step_y. Full tiles go through a local square: reads and
+// writes are then both runs of kTile elements.
+template <class T>
+void transpose_tile(int64_t m, int64_t n, const T* x, int64_t step_x, T* y, int64_t step_y) {
+  if (m == kTile && n == kTile) {
+    T square[kTile][kTile];
+    for (int64_t i = 0; i < kTile; ++i)
+      for (int64_t j = 0; j < kTile; ++j) square[j][i] = x[i * step_x + j];
+    for (int64_t j = 0; j < kTile; ++j) std::memcpy(y + j * step_y, square[j], sizeof square[j]);
+  } else {
+    for (int64_t j = 0; j < n; ++j)
+      for (int64_t i = 0; i < m; ++i) y[j * step_y + i] = x[i * step_x + j];
+  }
+}
+
+// m rows that are innermost in y, n columns that are innermost in x. A block is kTile columns of x of one position of the other loops.
+template <class T>
+void transpose(const Loops<2>& others, int64_t m, int64_t step_x, int64_t n, int64_t step_y, const T* x, T* y) {
+  const int64_t strips = ceil_div(n, kTile), blocks = others.outer() * strips;
+  const int64_t strip_bytes = kTile * m * static_cast<int64_t>(sizeof(T));
+  const int64_t grain = std::max<int64_t>(1, kChunkBytes / strip_bytes);
+  const double cost = 2.0 * static_cast<double>(blocks * strip_bytes);
+  parallel_chunks(blocks, grain, cost, [&](int64_t begin, int64_t end) {
+    Position<2> at(others, begin / strips);
+    int64_t strip = begin % strips;
+    for (int64_t block = begin; block < end; ++block) {
+      const int64_t j = strip * kTile;
+      const T* from = x + at.offset[0] + j;
+      T* to = y + at.offset[1] + j * step_y;
+      for (int64_t i = 0; i < m; i += kTile)
+        transpose_tile(std::min(kTile, m - i), std::min(kTile, n - j), from + i * step_x, step_x, to + i, step_y);
+      if (++strip == strips) {
+        strip = 0;
+        at.next();
+      }
+    }
+  });
+}
+
+template <class T>
+void run_transpose(const Loops<2>& loops, const Call& c) {
+  int q = 0;  // the loop that is innermost in x
+  while (loops.stride[0][q] != 1) ++q;
+  Loops<2> others;  // all but q and the last, and a loop of one as the innermost, which Position does not walk
+  for (int i = 0; i + 1 < loops.rank; ++i)
+    if (i != q) others.push(loops.dims[i], {loops.stride[0][i], loops.stride[1][i]});
+  others.dims[others.rank++] = 1;
+  transpose(others, loops.inner(), loops.inner_stride(0), loops.dims[q], loops.stride[1][q], c.t[0].as<T>(),
+            c.t[1].as<T>());
+}
+
+void run_permute(const Call& c) {
+  if (c.t[0].numel() == 0) return;
+  const Loops<2> loops = loops_of(c);
+  const size_t size = size_of(c.t[0].dtype);
+  if (loops.inner_stride(0) == 1) {
+    copy_rows(loops, static_cast<int64_t>(size), c.t[0].data, c.t[1].data);
+  } else {
+    with_cell(size, [&](auto cell) { run_transpose<decltype(cell)>(loops, c); });
+  }
+}
+
+TENON_KERNEL(permute, prepare_permute, run_permute)
+#endif

@@ -1,0 +1,178 @@
+// 2-d pooling, forward. x is [N, H, W, C], y and tap are [N, OH, OW, C]; vectors run over channels (lanes.h masks the last one), so a
+// window is a loop over whole vectors and needs no shuffles. Taps outside of the image are left out of a window's loops.
+// Parallel over rows of the output.
+#define TENON_NO_REF
+#define TENON_KERNEL_FILE "kernels/pool.cc"
+#include "kernels/pool_operands.h"
+
+#include "kernels/for_each_target.h"
+#ifdef TENON_TARGET
+#include "kernels/lanes.h"
+
+// Enough elements for one parallel block.
+constexpr int64_t kChunkElements = 16384;
+
+typedef uint8_t Bytes __attribute__((vector_size(W)));
+
+template <class Lanes>
+inline void store_taps(uint8_t* p, M taps, Lanes lanes) {
+  const Bytes bytes = __builtin_convertvector(taps, Bytes);
+  std::memcpy(p, &bytes, static_cast<size_t>(lanes.count()));
+}
+
+template <class Lanes>
+inline void store_taps(int32_t* p, M taps, Lanes lanes) {
+  std::memcpy(p, &taps, static_cast<size_t>(lanes.count()) * sizeof(int32_t));
+}
+
+// The part of a window that lies inside the image: x is its first element, and `tap` the index of that.
+struct Window {
+  const real* x;
+  int64_t row_step;
+  int64_t col_step;
+  int32_t tap;
+  int32_t taps_per_row;
+};
+
+// Rows and Cols are integral constants for the common windows. The first of equal elements wins; NaN wins over all else.
+template <class Rows, class Cols, class Tap>
+inline void max_window(Rows rows, Cols cols, const Window& at, int64_t channels, real* y, Tap* tap) {
+  for_vectors(channels, [&](int64_t c, auto lanes) {
+    V best = lanes.load(at.x + c);
+    M winner = M{} + at.tap;
+    for (int32_t i = 0; i < rows; ++i) {
+      for (int32_t j = 0; j < cols; ++j) {
+        const V v = lanes.load(at.x + i * at.row_step + j * at.col_step + c);
+        const M take = (v > best) | ((v != v) & (best == best));
+        best = select(take, v, best);
+        winner = take ? M{} + (at.tap + i * at.taps_per_row + j) : winner;
+      }
+    }
+    lanes.store(y + c, best);
+    store_taps(tap + c, winner, lanes);
+  });
+}
+
+template <class Rows, class Cols>
+inline void avg_window(Rows rows, Cols cols, const Window& at, real weight, int64_t channels, real* y) {
+  for_vectors(channels, [&](int64_t c, auto lanes) {
+    V sum = {};
+    for (int64_t i = 0; i < rows; ++i) {
+      for (int64_t j = 0; j < cols; ++j) sum += lanes.load(at.x + i * at.row_step + j * at.col_step + c);
+    }
+    lanes.store(y + c, sum * splat(weight));
+  });
+}
+
+// A window of K x K whole taps gets constant loops. K = 0: no such case.
+template <int K>
+inline bool whole(TapRange rows, TapRange cols) {
+  return K > 0 && rows.size() == K && cols.size() == K;
+}
+
+template <int K>
+using Constant = std::integral_constant<int32_t, K>;
+
+inline Window window_at(const PoolGeom& g, const real* x, int64_t image, int64_t oy, int64_t ox, TapRange rows,
+                        TapRange cols, int64_t dh, int64_t dw) {
+  const int64_t row = image * g.h.in() + g.h.position(oy, rows.begin);
+  const int64_t col = g.w.position(ox, cols.begin);
+  return {x + (row * g.w.in() + col) * g.c, dh * g.w.in() * g.c, dw * g.c,
+          static_cast<int32_t>(rows.begin * g.w.size() + cols.begin), static_cast<int32_t>(g.w.size())};
+}
+
+template <int K, class Tap>
+void max_rows(const MaxPool& op, int64_t dh, int64_t dw, int64_t begin, int64_t end) {
+  const PoolGeom& g = op.geom;
+  for (int64_t row = begin; row < end; ++row) {
+    const int64_t oy = row % g.h.out();
+    const TapRange rows = g.h.taps(oy);
+    for (int64_t ox = 0; ox < g.w.out(); ++ox) {
+      const TapRange cols = g.w.taps(ox);
+      const int64_t to = (row * g.w.out() + ox) * g.c;
+      real* y = op.pooled.as<real>() + to;
+      Tap* tap = op.tap.as<Tap>() + to;
+      if (rows.size() == 0 || cols.size() == 0) {
+        std::fill_n(y, g.c, -std::numeric_limits<real>::infinity());
+        std::fill_n(tap, g.c, Tap{0});
+        continue;
+      }
+      const Window at = window_at(g, op.image.as<real>(), row / g.h.out(), oy, ox, rows, cols, dh, dw);
+      if (whole<K>(rows, cols)) {
+        max_window(Constant<K>{}, Constant<K>{}, at, g.c, y, tap);
+      } else {
+        max_window(rows.size(), cols.size(), at, g.c, y, tap);
+      }
+    }
+  }
+}
+
+template <int K>
+void avg_rows(const AvgPool& op, int64_t begin, int64_t end) {
+  const PoolGeom& g = op.geom;
+  for (int64_t row = begin; row < end; ++row) {
+    const int64_t oy = row % g.h.out();
+    const TapRange rows = g.h.taps(oy);
+    for (int64_t ox = 0; ox < g.w.out(); ++ox) {
+      const TapRange cols = g.w.taps(ox);
+      real* y = op.pooled.as<real>() + (row * g.w.out() + ox) * g.c;
+      const Window at = window_at(g, op.image.as<real>(), row / g.h.out(), oy, ox, rows, cols, 1, 1);
+      const real weight = static_cast<real>(op.weight(rows.size() * cols.size()));
+      if (whole<K>(rows, cols)) {
+        avg_window(Constant<K>{}, Constant<K>{}, at, weight, g.c, y);
+      } else {
+        avg_window(rows.size(), cols.size(), at, weight, g.c, y);
+      }
+    }
+  }
+}
+
+// Rows of the output per parallel block: as many as read kChunkElements elements.
+int64_t chunk_rows(const PoolGeom& g) {
+  const int64_t row = std::max<int64_t>(1, g.w.in() * g.c * ceil_div(g.h.in(), g.h.out()));
+  return std::max<int64_t>(1, kChunkElements / row);
+}
+
+double work(const PoolGeom& g) {
+  const double outputs = static_cast<double>(g.n) * g.h.out() * g.w.out() * g.c;
+  return outputs * std::min(g.h.size(), g.h.in()) * std::min(g.w.size(), g.w.in());
+}
+
+Cost prepare_max(const Call& call) {
+  const MaxPool op(call, false, kReal);
+  return {0, work(op.geom), static_cast<double>(op.image.bytes() + op.pooled.bytes() + op.tap.bytes())};
+}
+
+template <class Tap>
+void run_max_taps(const Call& call, const MaxPool& op) {
+  const PoolGeom& g = op.geom;
+  const int64_t dh = call.attr(6), dw = call.attr(7);
+  const bool square = g.h.size() == g.w.size();
+  const auto rows = square && g.h.size() == 2   ? max_rows<2, Tap>
+                    : square && g.h.size() == 3 ? max_rows<3, Tap>
+                                                : max_rows<0, Tap>;
+  parallel_chunks(g.n * g.h.out(), chunk_rows(g), 4 * work(g),
+                  [&](int64_t begin, int64_t end) { rows(op, dh, dw, begin, end); });
+}
+
+void run_max(const Call& call) {
+  const MaxPool op(call, false, kReal);
+  op.wide_taps ? run_max_taps<int32_t>(call, op) : run_max_taps<uint8_t>(call, op);
+}
+
+Cost prepare_avg(const Call& call) {
+  const AvgPool op(call, false, kReal);
+  return {0, work(op.geom), static_cast<double>(op.image.bytes() + op.pooled.bytes())};
+}
+
+void run_avg(const Call& call) {
+  const AvgPool op(call, false, kReal);
+  const PoolGeom& g = op.geom;
+  const auto rows = g.h.size() == 2 && g.w.size() == 2 ? avg_rows<2> : avg_rows<0>;
+  parallel_chunks(g.n * g.h.out(), chunk_rows(g), 4 * work(g),
+                  [&](int64_t begin, int64_t end) { rows(op, begin, end); });
+}
+
+TENON_KERNEL(max_pool2d, prepare_max, run_max)
+TENON_KERNEL(avg_pool2d, prepare_avg, run_avg)
+#endif

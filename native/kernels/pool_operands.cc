@@ -1,0 +1,46 @@
+#include "kernels/pool_operands.h"
+
+namespace tenon {
+namespace {
+
+constexpr int64_t kByteTaps = 256;
+
+PoolGeom geometry(const Call& call, int operands, int image, bool dilated) {
+  require_counts(call, operands, dilated ? 8 : 7);
+  double window[8] = {0, 0, 0, 0, 0, 0, 1, 1};
+  for (int i = 0; i < (dilated ? 8 : 6); ++i) window[i] = call.attrs[i];
+  return PoolGeom(call.t[image], window);
+}
+
+void require_pooled(const TensorView& y, const PoolGeom& g, const char* message) {
+  require(y.rank == 4 && y.dims[0] == g.n && y.dims[1] == g.h.out() && y.dims[2] == g.w.out() && y.dims[3] == g.c,
+          message);
+}
+
+}  // namespace
+
+MaxPool::MaxPool(const Call& call, bool backward, DType real)
+    : geom(geometry(call, 3, backward ? 2 : 0, true)),
+      wide_taps(geom.h.size() * geom.w.size() > kByteTaps),
+      image(call.t[backward ? 2 : 0]),
+      pooled(call.t[backward ? 0 : 1]),
+      tap(call.t[backward ? 1 : 2]) {
+  require(image.dtype == real && pooled.dtype == real, "max_pool2d: operand of wrong dtype");
+  require(tap.dtype == (wide_taps ? DType::i32 : DType::u8), "max_pool2d: tap has the wrong dtype");
+  require(geom.h.size() * geom.w.size() <= INT32_MAX, "max_pool2d: window too large");
+  require_pooled(pooled, geom, "max_pool2d: y has the wrong shape");
+  require_pooled(tap, geom, "max_pool2d: tap has the wrong shape");
+}
+
+AvgPool::AvgPool(const Call& call, bool backward, DType real)
+    : geom(geometry(call, 2, backward ? 1 : 0, false)),
+      // Without padding every window is whole.
+      count_padding(call.attrs[6] != 0 || (call.attrs[4] == 0 && call.attrs[5] == 0)),
+      image(call.t[backward ? 1 : 0]),
+      pooled(call.t[backward ? 0 : 1]) {
+  require(call.attrs[6] == 0 || call.attrs[6] == 1, "avg_pool2d: countIncludePad must be 0 or 1");
+  require(image.dtype == real && pooled.dtype == real, "avg_pool2d: operand of wrong dtype");
+  require_pooled(pooled, geom, "avg_pool2d: y has the wrong shape");
+}
+
+}  // namespace tenon

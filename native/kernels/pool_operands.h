@@ -1,0 +1,31 @@
+// The operands of the pooling kernels by name, checked: shared by every target and the reference.
+#pragma once
+
+#include "base/pool_geom.h"
+#include "kernels/kernel.h"
+
+namespace tenon {
+
+// max_pool2d: x -> y, tap; max_pool2d_backward: dy, tap -> dx. `image` is x or dx, `pooled` is y or dy.
+struct MaxPool {
+  MaxPool(const Call& call, bool backward, DType real);
+
+  PoolGeom geom;
+  bool wide_taps;  // tap is i32, not u8
+  TensorView image, pooled, tap;
+};
+
+// avg_pool2d: x -> y; avg_pool2d_backward: dy -> dx.
+struct AvgPool {
+  AvgPool(const Call& call, bool backward, DType real);
+  // 1 / the number of elements that the mean of a window with so many valid taps is over.
+  double weight(int64_t valid) const {
+    return 1.0 / static_cast<double>(count_padding ? geom.h.size() * geom.w.size() : valid);
+  }
+
+  PoolGeom geom;
+  bool count_padding;
+  TensorView image, pooled;
+};
+
+}  // namespace tenon

@@ -1,0 +1,59 @@
+// Random tensors: functions of (key, element index) only. Computed in double and then rounded, so that every target has the same numbers.
+#define TENON_KERNEL_FILE "kernels/random.cc"
+#include "kernels/checks.h"
+
+#include "kernels/for_each_target.h"
+#ifdef TENON_TARGET
+#include "kernels/philox_vec.h"
+
+constexpr int64_t kChunk = 4096;
+constexpr int64_t kPiece = 512;
+
+Cost prepare_random(const Call& c) {
+  require_counts(c, 1, 4);
+  require_dtype(c.t[0], kReal, "random: y must be real");
+  require_words(c, 0, 2, "random: keys must be 32-bit words");
+  return {0, static_cast<double>(c.t[0].numel()) * 20, static_cast<double>(c.t[0].bytes())};
+}
+
+// Calls fill(words, n, y) for pieces of y; words has n elements rounded up to whole blocks of 4.
+template <class Fill>
+void for_pieces(const Call& c, Fill&& fill) {
+  const int64_t n = c.t[0].numel();
+  const uint32_t key0 = word_of(c.attrs[0]), key1 = word_of(c.attrs[1]);
+  real* y = c.t[0].as<real>();
+  parallel_chunks(n, kChunk, static_cast<double>(n) * 20, [&](int64_t begin, int64_t end) {
+    uint32_t words[kPiece];
+    for (int64_t i = begin; i < end; i += kPiece) {
+      const int64_t count = std::min(kPiece, end - i);
+      philox_words(key0, key1, 0, 0, i, ceil_div(count, 4) * 4, words);
+      fill(words, count, y + i);
+    }
+  });
+}
+
+void run_uniform(const Call& c) {
+  const double low = c.attrs[2], range = c.attrs[3] - c.attrs[2];
+  for_pieces(c, [&](const uint32_t* words, int64_t n, real* y) {
+    for (int64_t i = 0; i < n; ++i) y[i] = static_cast<real>(low + range * philox_uniform(words[i]));
+  });
+}
+
+// Box & Muller, "A note on the generation of random normal deviates" (1958): the words (0, 1) of a block give elements 0 and 1 (cosine and
+// sine), the words (2, 3) elements 2 and 3. 1 - u is in (0, 1]: its logarithm is finite.
+void run_normal(const Call& c) {
+  constexpr double kTwoPi = 6.283185307179586477;
+  const double mean = c.attrs[2], deviation = c.attrs[3];
+  for_pieces(c, [&](const uint32_t* words, int64_t n, real* y) {
+    for (int64_t i = 0; i < n; i += 2) {
+      const double radius = deviation * std::sqrt(-2 * std::log(1 - philox_uniform(words[i])));
+      const double angle = kTwoPi * philox_uniform(words[i + 1]);
+      y[i] = static_cast<real>(mean + radius * std::cos(angle));
+      if (i + 1 < n) y[i + 1] = static_cast<real>(mean + radius * std::sin(angle));
+    }
+  });
+}
+
+TENON_KERNEL(random_uniform, prepare_random, run_uniform)
+TENON_KERNEL(random_normal, prepare_random, run_normal)
+#endif

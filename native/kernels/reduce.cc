@@ -1,0 +1,221 @@
+// Sums and maxima over axes. x and y have one rank; y's dim is 1 where x is reduced. After merging axes, a reduction is one or more passes
+// [outer, length, inner] -> [outer, inner], innermost reduced axes first. The sums of a convolution's bias ([N*H*W, C] -> [C]), a
+// global pooling ([N, H*W, C] -> [N, C]), a softmax ([B, K] -> [B]) and a total are one pass each.
+//
+// Order of every sum: `length` is cut in chunks whose size depends on the shape only. A chunk is summed from zero (four interleaved
+// vector accumulators, added pairwise) into the workspace, and the chunks of an output are then added in order, in double:
+// no float sum is longer than a chunk. Threads only choose who sums which chunk.
+#define TENON_KERNEL_FILE "kernels/reduce.cc"
+#include "kernels/checks.h"
+
+#include "kernels/for_each_target.h"
+#ifdef TENON_TARGET
+
+constexpr int64_t kChunk = 8192;  // elements of x in a chunk, where the shape allows
+constexpr int64_t kGrain = 16384;
+
+struct Sum {
+  static constexpr double kStart = 0;
+  static V combine(V a, V b) { return a + b; }
+  static double combine(double a, double b) { return a + b; }
+};
+
+struct Max {
+  static constexpr double kStart = -std::numeric_limits<double>::infinity();
+  static V combine(V a, V b) { return vmax(a, b); }
+  static double combine(double a, double b) { return a > b || a != a ? a : b; }
+};
+
+struct Pass {
+  int64_t outer = 1, length = 1, inner = 1;
+
+  // Length of a chunk, and how many there are (at least one: a sum of nothing is written too).
+  int64_t chunk() const { return std::max<int64_t>(inner == 1 ? kChunk : 32, kChunk / std::max<int64_t>(1, inner)); }
+  int64_t chunks() const { return std::max<int64_t>(1, ceil_div(length, chunk())); }
+  int64_t outputs() const { return outer * inner; }
+  size_t partials() const { return chunks() == 1 ? 0 : static_cast<size_t>(chunks() * outputs()); }
+};
+
+struct Plan {
+  Pass passes[kMaxRank];
+  int count = 0;
+  size_t partials = 0;  // elements of the largest pass
+  size_t results = 0;   // elements of the largest result that is not yet y
+
+  size_t workspace() const { return (partials + 2 * results) * sizeof(real); }
+};
+
+// Merged axes, outermost first; kept and reduced ones alternate.
+struct Axes {
+  int64_t dims[kMaxRank];
+  bool reduced[kMaxRank];
+  int count = 0;
+
+  Axes(const TensorView& x, const TensorView& y) {
+    for (int i = 0; i < x.rank; ++i) {
+      if (x.dims[i] == 1) continue;
+      const bool is_reduced = y.dims[i] == 1;
+      if (count > 0 && reduced[count - 1] == is_reduced) {
+        dims[count - 1] *= x.dims[i];
+      } else {
+        dims[count] = x.dims[i];
+        reduced[count++] = is_reduced;
+      }
+    }
+  }
+};
+
+Plan plan_of(const TensorView& x, const TensorView& y) {
+  const Axes axes(x, y);
+  Plan plan;
+  int64_t inner = 1;
+  for (int i = axes.count - 1; i >= 0; --i) {
+    if (!axes.reduced[i]) {
+      inner *= axes.dims[i];
+      continue;
+    }
+    Pass& pass = plan.passes[plan.count++];
+    pass.length = axes.dims[i];
+    pass.inner = inner;
+    for (int k = 0; k < i; ++k) pass.outer *= axes.dims[k];
+  }
+  if (plan.count == 0) plan.passes[plan.count++].inner = inner;  // nothing is reduced: one row
+  for (int i = 0; i < plan.count; ++i) {
+    plan.partials = std::max(plan.partials, plan.passes[i].partials());
+    if (i + 1 < plan.count) plan.results = std::max(plan.results, static_cast<size_t>(plan.passes[i].outputs()));
+  }
+  return plan;
+}
+
+// n contiguous elements.
+template <class R>
+real reduce_run(int64_t n, const real* x) {
+  const V start = splat(static_cast<real>(R::kStart));
+  V a[4] = {start, start, start, start};
+  int64_t i = 0;
+  for (; i + 4 * W <= n; i += 4 * W)
+    for (int k = 0; k < 4; ++k) a[k] = R::combine(a[k], load(x + i + k * W));
+  for (; i + W <= n; i += W) a[0] = R::combine(a[0], load(x + i));
+  const V total = R::combine(R::combine(a[0], a[1]), R::combine(a[2], a[3]));
+  real result = total[0];
+  for (int lane = 1; lane < W; ++lane) result = R::combine(splat(result), splat(total[lane]))[0];
+  for (; i < n; ++i) result = R::combine(splat(result), splat(x[i]))[0];
+  return result;
+}
+
+// One strip of `Vectors` vectors (or n < W elements when Vectors is 0) down `rows` rows of x.
+template <class R, int Vectors>
+void reduce_strip(int64_t rows, int64_t step, int64_t n, const real* x, real* y) {
+  constexpr int kVectors = Vectors == 0 ? 1 : Vectors;
+  constexpr int kRows = Vectors >= 4 ? 1 : 4;  // rows in flight, so that additions need not wait for each other
+  const auto get = [n](const real* p) { return Vectors == 0 ? load_n(p, n) : load(p); };
+  V a[kRows][kVectors];
+  for (auto& row : a)
+    for (V& v : row) v = splat(static_cast<real>(R::kStart));
+  int64_t i = 0;
+  for (; i + kRows <= rows; i += kRows)
+    for (int r = 0; r < kRows; ++r)
+      for (int k = 0; k < kVectors; ++k) a[r][k] = R::combine(a[r][k], get(x + (i + r) * step + k * W));
+  for (; i < rows; ++i)
+    for (int k = 0; k < kVectors; ++k) a[0][k] = R::combine(a[0][k], get(x + i * step + k * W));
+  for (int k = 0; k < kVectors; ++k) {
+    for (int r = 1; r < kRows; ++r) a[0][k] = R::combine(a[0][k], a[r][k]);
+    if (Vectors == 0) {
+      store_n(y, a[0][0], n);
+    } else {
+      store(y + k * W, a[0][k]);
+    }
+  }
+}
+
+// rows x columns, one output per column.
+template <class R>
+void reduce_rows(int64_t rows, int64_t columns, const real* x, real* y) {
+  int64_t j = 0;
+  for (; j + 4 * W <= columns; j += 4 * W) reduce_strip<R, 4>(rows, columns, 0, x + j, y + j);
+  for (; j + W <= columns; j += W) reduce_strip<R, 1>(rows, columns, 0, x + j, y + j);
+  if (j < columns) reduce_strip<R, 0>(rows, columns, columns - j, x + j, y + j);
+}
+
+template <class R>
+void reduce_chunk(const Pass& pass, int64_t outer, int64_t chunk, const real* x, real* y) {
+  const int64_t begin = chunk * pass.chunk(), rows = std::min(pass.chunk(), pass.length - begin);
+  const real* from = x + (outer * pass.length + begin) * pass.inner;
+  if (pass.inner == 1) {
+    *y = reduce_run<R>(rows, from);
+  } else {
+    reduce_rows<R>(rows, pass.inner, from, y);
+  }
+}
+
+// y = scale * the chunks of each output in order.
+template <class R>
+void combine_chunks(const Pass& pass, double scale, const real* partials, real* y) {
+  constexpr int64_t kColumns = 64;
+  const int64_t strips = ceil_div(pass.inner, kColumns), chunks = pass.chunks();
+  const double cost = static_cast<double>(chunks * pass.outputs()) * sizeof(real);
+  parallel_for(pass.outer * strips, cost, [&](int64_t block) {
+    const int64_t outer = block / strips, begin = block % strips * kColumns;
+    const int64_t n = std::min(kColumns, pass.inner - begin);
+    const real* from = partials + outer * chunks * pass.inner + begin;
+    double total[kColumns];
+    for (int64_t j = 0; j < n; ++j) total[j] = R::kStart;
+    for (int64_t chunk = 0; chunk < chunks; ++chunk)
+      for (int64_t j = 0; j < n; ++j) total[j] = R::combine(total[j], static_cast<double>(from[chunk * pass.inner + j]));
+    for (int64_t j = 0; j < n; ++j) y[outer * pass.inner + begin + j] = static_cast<real>(scale * total[j]);
+  });
+}
+
+template <class R>
+void run_pass(const Pass& pass, double scale, const real* x, real* partials, real* y) {
+  const int64_t chunks = pass.chunks(), units = pass.outer * chunks;
+  const int64_t unit_size = std::max<int64_t>(1, std::min(pass.chunk(), pass.length) * pass.inner);
+  real* out = chunks == 1 ? y : partials;
+  const double cost = static_cast<double>(units * unit_size) * sizeof(real);
+  parallel_chunks(units, std::max<int64_t>(1, kGrain / unit_size), cost, [&](int64_t begin, int64_t end) {
+    for (int64_t unit = begin; unit < end; ++unit) {
+      real* to = out + unit * pass.inner;
+      reduce_chunk<R>(pass, unit / chunks, unit % chunks, x, to);
+      if (chunks == 1 && scale != 1) map(pass.inner, to, [s = splat(static_cast<real>(scale))](V v) { return s * v; }, to);
+    }
+  });
+  if (chunks > 1) combine_chunks<R>(pass, scale, partials, y);
+}
+
+template <class R>
+void run_reduce(const Call& c, double scale) {
+  const Plan plan = plan_of(c.t[0], c.t[1]);
+  if (c.t[1].numel() == 0) return;
+  real* partials = reinterpret_cast<real*>(c.workspace);
+  const real* x = c.t[0].as<real>();
+  for (int i = 0; i < plan.count; ++i) {
+    const bool last = i + 1 == plan.count;
+    real* y = last ? c.t[1].as<real>() : partials + plan.partials + static_cast<size_t>(i % 2) * plan.results;
+    run_pass<R>(plan.passes[i], last ? scale : 1, x, partials, y);
+    x = y;
+  }
+}
+
+Cost prepare_reduce(const Call& c, int attrs) {
+  require_counts(c, 2, attrs);
+  const TensorView &x = c.t[0], &y = c.t[1];
+  require(x.dtype == kReal && y.dtype == kReal, "reduce: x and y must be real");
+  require(x.rank == y.rank, "reduce: ranks differ");
+  for (int i = 0; i < x.rank; ++i)
+    require(x.dims[i] >= 0 && (y.dims[i] == x.dims[i] || y.dims[i] == 1), "reduce: each dim of y must be x's or 1");
+  return {plan_of(x, y).workspace(), static_cast<double>(x.numel()), static_cast<double>(x.bytes() + y.bytes())};
+}
+
+Cost prepare_sum(const Call& c) { return prepare_reduce(c, 1); }
+void run_sum(const Call& c) { run_reduce<Sum>(c, c.attrs[0]); }
+
+Cost prepare_max(const Call& c) {
+  const Cost cost = prepare_reduce(c, 0);
+  require(c.t[0].numel() > 0 || c.t[1].numel() == 0, "reduce_max: nothing to take the maximum of");
+  return cost;
+}
+void run_max(const Call& c) { run_reduce<Max>(c, 1); }
+
+TENON_KERNEL(reduce_sum, prepare_sum, run_sum)
+TENON_KERNEL(reduce_max, prepare_max, run_max)
+#endif

@@ -1,0 +1,52 @@
+// The parts of the convolution driver. Each algorithm states its workspace in floats and runs with that much.
+#pragma once
+
+#include <cstdint>
+
+#include "base/conv_geom.h"
+#include "ops/heavy.h"
+
+namespace tenon {
+
+// Batch-reduce GEMM over the taps, no column buffer (conv2d_direct.cc).
+int64_t conv2d_direct_workspace(const ConvCall& call, const GemmKernels& kernels);
+void conv2d_direct(const ConvCall& call, const GemmKernels& kernels, float* workspace);
+int64_t conv2d_direct_data_workspace(const ConvCall& call, const GemmKernels& kernels);
+void conv2d_direct_data(const ConvCall& call, const GemmKernels& kernels, float* workspace);
+
+// Weight gradients: M = output channels, N = input channels, K = pixels (conv2d_weights.cc), and the other way round for few
+// input channels (conv2d_weights_narrow.cc).
+int64_t conv2d_weights_workspace(const ConvCall& call, const GemmKernels& kernels);
+void conv2d_weights(const ConvCall& call, const GemmKernels& kernels, float* workspace);
+bool conv2d_weights_is_narrow(const ConvGeom& g, const GemmKernels& kernels);
+int64_t conv2d_weights_narrow_workspace(const ConvCall& call, const GemmKernels& kernels);
+void conv2d_weights_narrow(const ConvCall& call, const GemmKernels& kernels, float* workspace);
+
+// A column matrix per image and one GEMM per group (conv2d_im2col.cc): the alternative, correct for everything.
+int64_t conv2d_im2col_workspace(ConvPass pass, const ConvCall& call, const GemmKernels& kernels);
+void conv2d_im2col(ConvPass pass, const ConvCall& call, const GemmKernels& kernels, float* workspace);
+
+// Output pixels in blocks: either `images` whole images, or `rows` output rows of one image.
+struct PixelBlocks {
+  int64_t n, oh;         // all there is
+  int64_t images, rows;  // of a block
+
+  struct Block {
+    int64_t n0, n1, i0, i1;
+  };
+  int64_t row_blocks() const { return ceil_div(oh, rows); }
+  int64_t count() const { return ceil_div(n, images) * row_blocks(); }
+  Block at(int64_t index) const {
+    const int64_t n0 = index / row_blocks() * images, i0 = index % row_blocks() * rows;
+    return {n0, std::min(n, n0 + images), i0, std::min(oh, i0 + rows)};
+  }
+  // Blocks of about `pixels` pixels of images oh x ow; several images only when they are whole.
+  static PixelBlocks make(int64_t n, int64_t oh, int64_t ow, int64_t pixels, int64_t most_rows) {
+    const int64_t rows = std::clamp<int64_t>(pixels / ow, 1, std::max<int64_t>(1, std::min(oh, most_rows)));
+    const int64_t even = ceil_div(oh, ceil_div(oh, rows));
+    const int64_t images = even == oh ? std::clamp<int64_t>(pixels / (oh * ow), 1, std::max<int64_t>(n, 1)) : 1;
+    return {n, oh, images, even};
+  }
+};
+
+}  // namespace tenon

@@ -1,0 +1,160 @@
+// Weight gradients where input channels are fewer than a vector's lanes (the first layer of a network), so that roles are exchanged:
+//
+//   dw'[r][s*C + c][o] = sum over output pixels of x[oh*SH - PH + r*DH][(ow*SW - PW)*C + (s*C + c)] * dy[pixel][o]
+//
+// M = the KW*C neighbouring floats of x that one row of the kernel covers, N = output channels, K = pixels of an output row, batch = rows.
+// x is copied with its zero padding, dy to panels. Each chunk of pixels (their number is fixed by shape) has its own dw' in
+// the workspace; they are added in order and transposed to dw at the end.
+#include <cstring>
+
+#include "ops/conv2d.h"
+
+namespace tenon {
+namespace {
+
+constexpr int64_t kPixels = 512;
+constexpr int64_t kChunks = 32;
+
+struct Plan {
+  int64_t nv, mr, panel, panels;
+  int64_t m;  // KW * C
+  PixelBlocks blocks;
+  int64_t chunks;
+  int64_t rows, cols;  // of x's padded copy, an image; a pixel is C floats
+  int64_t batch;
+  int64_t x_floats, dy_floats, part_floats, slot_floats, parts, slots, total;
+};
+
+Plan make_plan(const ConvGeom& g, const GemmKernels& kernels) {
+  Plan p = {};
+  p.nv = g.o <= kernels.width ? 1 : 2;
+  p.mr = kernels.mr[p.nv];
+  p.panel = p.nv * kernels.width;
+  p.panels = ceil_div(g.o, p.panel);
+  p.m = g.kw * g.c;
+  p.blocks = PixelBlocks::make(g.n, g.oh, g.ow, kPixels, g.oh);
+  p.chunks = std::min(kChunks, p.blocks.count());
+  p.rows = (p.blocks.rows - 1) * g.sh + (g.kh - 1) * g.dh + 1;
+  p.cols = (g.ow - 1) * g.sw + g.kw;
+  p.batch = p.blocks.images * p.blocks.rows;
+  Layout slot;
+  p.x_floats = slot.add(checked_product(p.blocks.images * p.rows, p.cols, g.c));
+  p.x_floats = slot.floats();
+  slot.add(checked_product(p.panels * p.batch, g.ow, p.panel));
+  p.dy_floats = slot.floats() - p.x_floats;
+  slot.add(checked_product(p.batch, 4));
+  p.slot_floats = slot.floats();
+  Layout layout;
+  p.part_floats = ceil_div(g.weights(), 16) * 16;
+  p.parts = layout.add(checked_product(p.part_floats, p.chunks));
+  p.slots = layout.add(checked_product(p.slot_floats, scratch_slots()));
+  p.total = layout.floats();
+  return p;
+}
+
+// x's rows under the block, with zeros where the padding is.
+void copy_x(const ConvCall& call, const Plan& p, const PixelBlocks::Block& b, float* dst) {
+  const ConvGeom& g = call.g;
+  const int64_t lo = std::clamp<int64_t>(g.pw, 0, p.cols), hi = std::clamp<int64_t>(g.pw + g.w, lo, p.cols);
+  const int64_t used = (b.i1 - b.i0 - 1) * g.sh + (g.kh - 1) * g.dh + 1;
+  for (int64_t n = b.n0; n < b.n1; ++n) {
+    for (int64_t i = 0; i < used; ++i) {
+      const int64_t row = b.i0 * g.sh - g.ph + i;
+      float* q = dst + ((n - b.n0) * p.rows + i) * p.cols * g.c;
+      if (row < 0 || row >= g.h || lo == hi) {
+        std::fill(q, q + p.cols * g.c, 0.0f);
+        continue;
+      }
+      std::fill(q, q + lo * g.c, 0.0f);
+      const float* src = call.x.as<float>() + ((n * g.h + row) * g.w + lo - g.pw) * g.c;
+      std::memcpy(q + lo * g.c, src, static_cast<size_t>((hi - lo) * g.c) * sizeof(float));
+      std::fill(q + hi * g.c, q + p.cols * g.c, 0.0f);
+    }
+  }
+}
+
+// The block's pixels of dy -> [panel][pixel][panel width]
+void copy_dy(const ConvCall& call, const Plan& p, const PixelBlocks::Block& b, float* dst) {
+  const ConvGeom& g = call.g;
+  const int64_t pixels = (b.n1 - b.n0 - 1) * g.oh * g.ow + (b.i1 - b.i0) * g.ow;
+  const float* dy = call.y.as<float>() + (b.n0 * g.oh + b.i0) * g.ow * g.o;
+  for (int64_t panel = 0; panel < p.panels; ++panel) {
+    const int64_t o0 = panel * p.panel, count = std::min(p.panel, g.o - o0);
+    float* q = dst + panel * p.batch * g.ow * p.panel;
+    for (int64_t i = 0; i < pixels; ++i, q += p.panel) {
+      std::memcpy(q, dy + i * g.o + o0, static_cast<size_t>(count) * sizeof(float));
+      std::fill(q + count, q + p.panel, 0.0f);
+    }
+  }
+}
+
+void add_block(const ConvCall& call, const Plan& p, const GemmKernels& kernels, const PixelBlocks::Block& b, bool first, float* out, float* slot) {
+  const ConvGeom& g = call.g;
+  float* dy = slot + p.x_floats;
+  auto* a_off = reinterpret_cast<int64_t*>(dy + p.dy_floats);
+  int64_t* b_off = a_off + p.batch;
+  copy_x(call, p, b, slot);
+  copy_dy(call, p, b, dy);
+  int64_t count = 0;
+  for (int64_t n = 0; n < b.n1 - b.n0; ++n) {
+    for (int64_t i = 0; i < b.i1 - b.i0; ++i, ++count) {
+      a_off[count] = (n * p.rows + i * g.sh) * p.cols * g.c;
+      b_off[count] = count * g.ow * p.panel;
+    }
+  }
+  GemmTile tile = {};
+  tile.a_off = a_off, tile.b_off = b_off, tile.batch = count, tile.k = g.ow;
+  tile.ars = 1, tile.aks = g.sw * g.c;
+  tile.bks = p.panel, tile.crs = g.o, tile.accumulate = !first;
+  const EvenSplit split = tile_rows(p.m, p.mr);
+  for (int64_t panel = 0; panel < p.panels; ++panel) {
+    tile.b = dy + panel * p.batch * g.ow * p.panel;
+    tile.n = std::min(p.panel, g.o - panel * p.panel);
+    for (int64_t i = 0; i < g.kh * split.parts; ++i) {
+      const int64_t r = i / split.parts, m = split.begin(i % split.parts), height = split.size(i % split.parts);
+      tile.a = slot + r * g.dh * p.cols * g.c + m;
+      tile.c = out + (r * p.m + m) * g.o + panel * p.panel;
+      tile.a_jump = (height + 1) / 2;
+      tile.c_jump = tile.a_jump * g.o;
+      kernels.fn[ceil_div(tile.n, kernels.width)][height](tile);
+    }
+  }
+}
+
+// dw[o][r][m] = sum over chunks of dw'[r][m][o], in order
+void add_parts(const ConvGeom& g, const Plan& p, const float* parts, float* dw) {
+  const int64_t taps = g.kh * p.m;
+  parallel_for(g.o, static_cast<double>(g.weights() * p.chunks), [&](int64_t o) {
+    for (int64_t i = 0; i < taps; ++i) {
+      float sum = parts[i * g.o + o];
+      for (int64_t chunk = 1; chunk < p.chunks; ++chunk) sum += parts[chunk * p.part_floats + i * g.o + o];
+      dw[o * taps + i] = sum;
+    }
+  });
+}
+
+}  // namespace
+
+bool conv2d_weights_is_narrow(const ConvGeom& g, const GemmKernels& kernels) {
+  return g.groups == 1 && g.dw == 1 && g.c < kernels.width;
+}
+
+int64_t conv2d_weights_narrow_workspace(const ConvCall& call, const GemmKernels& kernels) {
+  return call.g.n == 0 ? 0 : make_plan(call.g, kernels).total;
+}
+
+void conv2d_weights_narrow(const ConvCall& call, const GemmKernels& kernels, float* workspace) {
+  const ConvGeom& g = call.g;
+  if (g.n == 0) return std::fill_n(call.w.as<float>(), g.weights(), 0.0f), void();
+  const Plan p = make_plan(g, kernels);
+  const EvenSplit split = {p.blocks.count(), p.chunks};
+  parallel_tasks(p.chunks, g.flops() / 16, [&](int64_t chunk, int64_t slot) {
+    const int64_t begin = split.begin(chunk), end = begin + split.size(chunk);
+    for (int64_t block = begin; block < end; ++block)
+      add_block(call, p, kernels, p.blocks.at(block), block == begin, workspace + p.parts + chunk * p.part_floats,
+                workspace + p.slots + slot * p.slot_floats);
+  });
+  add_parts(g, p, workspace + p.parts, call.w.as<float>());
+}
+
+}  // namespace tenon

@@ -1,0 +1,83 @@
+// What the drivers of the heavy ops share: registration for every compiled instruction set, a workspace layout, and
+// parallel loops whose workers own a scratch area. Drivers are plain C++ compiled once; only the GEMM kernels behind
+// gemm_kernels() differ per target.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <thread>
+
+#include "base/conv_geom.h"
+#include "base/parallel.h"
+#include "kernels/gemm.h"
+#include "kernels/kernel.h"
+
+namespace tenon {
+
+// Op has: static constexpr const char* kName; static Cost prepare(const Call&, const GemmKernels&); static void run(same).
+template <class Op, Target T>
+struct HeavyFor {
+  static Cost prepare(const Call& call) { return Op::prepare(call, gemm_kernels(T)); }
+  static void run(const Call& call) { Op::run(call, gemm_kernels(T)); }
+};
+
+template <class Op, Target... T>
+struct RegisterFor {
+  KernelRegistrar registrars[sizeof...(T)] = {{Op::kName, T, HeavyFor<Op, T>::prepare, HeavyFor<Op, T>::run}...};
+};
+
+#if defined(__x86_64__)
+template <class Op>
+using RegisterHeavy = RegisterFor<Op, Target::baseline, Target::avx2, Target::avx512>;
+#elif defined(__aarch64__)
+template <class Op>
+using RegisterHeavy = RegisterFor<Op, Target::neon>;
+#else
+template <class Op>
+using RegisterHeavy = RegisterFor<Op, Target::baseline>;
+#endif
+
+// Workspace offsets in floats, each part on a cache line. Built the same way by prepare() and run().
+class Layout {
+ public:
+  int64_t add(int64_t floats) {
+    const int64_t at = size_;
+    size_ = checked_product(ceil_div(size_ + checked_product(floats, 1), kLine), kLine);
+    return at;
+  }
+  int64_t floats() const { return size_; }
+  size_t bytes() const { return static_cast<size_t>(size_) * sizeof(float); }
+
+ private:
+  static constexpr int64_t kLine = 16;
+  int64_t size_ = 0;
+};
+
+// Most workers that one heavy op uses: a constant of the process, because prepare() sizes the scratch areas by it.
+inline int scratch_slots() {
+  static const int slots = std::max(4, static_cast<int>(std::thread::hardware_concurrency()));
+  return slots;
+}
+
+// fn(task, slot) for every task in [0, tasks), as parallel_for; calls that run at the same time have different slots.
+template <class Fn>
+void parallel_tasks(int64_t tasks, double cost, Fn&& fn) {
+  const int64_t workers = std::min<int64_t>({tasks, scratch_slots(), num_threads()});
+  std::atomic<int64_t> next{0};
+  parallel_for(workers, cost, [&](int64_t slot) {
+    for (int64_t task; (task = next.fetch_add(1, std::memory_order_relaxed)) < tasks;) fn(task, slot);
+  });
+}
+
+// [0, total) cut in `parts` pieces whose sizes differ by at most one.
+struct EvenSplit {
+  int64_t total, parts;
+  int64_t begin(int64_t i) const { return total / parts * i + std::min(i, total % parts); }
+  int64_t size(int64_t i) const { return total / parts + (i < total % parts ? 1 : 0); }
+};
+
+// [0, rows) cut in register tiles of nearly equal height, at most `tallest`.
+inline EvenSplit tile_rows(int64_t rows, int64_t tallest) { return {rows, ceil_div(rows, tallest)}; }
+
+}  // namespace tenon

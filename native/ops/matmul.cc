@@ -1,0 +1,40 @@
+// matmul: a, b, (bias) -> y; attributes transA, transB, hasBias, activation. Rank 2, or rank 3 with the batch first.
+#include "ops/matmul.h"
+
+#include "base/matmul_geom.h"
+
+namespace tenon {
+namespace {
+
+Gemm make_gemm(const Call& call) {
+  const MatmulGeom s = MatmulGeom::make(call.t, call.count, call.attrs, call.attr_count, DType::f32);
+  Gemm g;
+  g.batch = s.batch, g.m = s.m, g.n = s.n, g.k = s.k;
+  g.a = call.t[0].as<float>(), g.b = call.t[1].as<float>(), g.c = call.t[call.count - 1].as<float>();
+  g.a_batch = s.m * s.k, g.b_batch = s.k * s.n, g.c_batch = s.m * s.n;
+  g.ars = s.trans_a ? 1 : s.k, g.aks = s.trans_a ? s.m : 1;
+  g.ldb = s.trans_b ? s.k : s.n, g.b_transposed = s.trans_b;
+  g.ldc = s.n;
+  g.bias = s.has_bias ? call.t[2].as<float>() : nullptr;
+  g.activation = static_cast<Activation>(s.activation);
+  return g;
+}
+
+struct Matmul {
+  static constexpr const char* kName = "matmul";
+  static Cost prepare(const Call& call, const GemmKernels& kernels) {
+    const Gemm g = make_gemm(call);
+    double bytes = 0;
+    for (int i = 0; i < call.count; ++i) bytes += static_cast<double>(call.t[i].bytes());
+    const double flops = 2.0 * static_cast<double>(g.batch * g.m) * static_cast<double>(g.n) * static_cast<double>(g.k);
+    return {static_cast<size_t>(gemm_workspace(g, kernels)) * sizeof(float), flops, bytes};
+  }
+  static void run(const Call& call, const GemmKernels& kernels) {
+    gemm(make_gemm(call), kernels, reinterpret_cast<float*>(call.workspace));
+  }
+};
+
+const RegisterHeavy<Matmul> registration;
+
+}  // namespace
+}  // namespace tenon

@@ -1,0 +1,31 @@
+// C[M][N] = act(op(A) op(B) + bias), batched: the driver over the GEMM kernels that `matmul` and the explicit-im2col
+// convolutions use.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/gemm.h"
+#include "ops/heavy.h"
+
+namespace tenon {
+
+struct Gemm {
+  int64_t batch = 1;
+  int64_t m = 0, n = 0, k = 0;
+  const float* a = nullptr;
+  int64_t a_batch = 0, ars = 0, aks = 1;  // A[m][k] is at a + batch*a_batch + m*ars + k*aks
+  const float* b = nullptr;
+  int64_t b_batch = 0, ldb = 0;  // B[k][n] is at k*ldb + n, or transposed: n*ldb + k
+  bool b_transposed = false;
+  float* c = nullptr;
+  int64_t c_batch = 0, ldc = 0;
+  const float* bias = nullptr;
+  Activation activation = Activation::none;
+  bool accumulate = false;
+};
+
+// Floats of workspace (64-byte aligned) that gemm() needs for a problem; data pointers are not looked at.
+int64_t gemm_workspace(const Gemm& problem, const GemmKernels& kernels);
+void gemm(const Gemm& problem, const GemmKernels& kernels, float* workspace);
+
+}  // namespace tenon

@@ -1,0 +1,110 @@
+// Batch normalization as it is written in the paper (Ioffe and Szegedy 2015), one channel at a time, in double: the reference of
+// native/kernels/batch_norm*.cc. The backward pass goes through dxhat, dvar and dmean as the paper's section 3 does.
+#include <cmath>
+
+#include "kernels/norm_operands.h"
+
+namespace tenon {
+namespace {
+
+// Column c of a [rows, C] tensor.
+struct Column {
+  double* data;
+  int64_t stride;
+  double& operator[](int64_t row) const { return data[row * stride]; }
+};
+
+Column column(const TensorView& v, int64_t c) { return {v.as<double>() + c, v.last()}; }
+
+void statistics(const Column& x, int64_t rows, double* mean, double* var) {
+  double sum = 0, squares = 0;
+  for (int64_t r = 0; r < rows; ++r) sum += x[r];
+  *mean = sum / rows;
+  for (int64_t r = 0; r < rows; ++r) squares += (x[r] - *mean) * (x[r] - *mean);
+  *var = squares / rows;
+}
+
+template <bool kTrain>
+Cost prepare_forward(const Call& call) {
+  NormForward(call, kTrain, DType::f64, 1);
+  return {};
+}
+
+template <bool kTrain>
+void run_forward(const Call& call) {
+  const NormForward op(call, kTrain, DType::f64, 1);
+  for (int64_t c = 0; c < op.geom.channels(); ++c) {
+    const Column x = column(op.x, c), y = column(op.y, c);
+    double& mean = op.mean.as<double>()[c];
+    double& var = op.var.as<double>()[c];
+    if (kTrain) statistics(x, op.geom.rows(), &mean, &var);
+    for (int64_t r = 0; r < op.geom.rows(); ++r) {
+      const double xhat = (x[r] - mean) / std::sqrt(var + op.eps);
+      double v = op.gamma.as<double>()[c] * xhat + op.beta.as<double>()[c];
+      if (op.has_residual) v += column(op.residual, c)[r];
+      y[r] = op.relu && v <= 0 ? 0 : v;
+    }
+  }
+}
+
+template <bool kTrain>
+Cost prepare_backward(const Call& call) {
+  NormBackward(call, kTrain, DType::f64, 1);
+  return {};
+}
+
+template <bool kTrain>
+void backward_channel(const NormBackward& op, int64_t c) {
+  const int64_t rows = op.geom.rows();
+  const Column dy = column(op.dy, c), x = column(op.x, c), dx = column(op.dx, c);
+  const double gamma = op.gamma.as<double>()[c], mean = op.mean.as<double>()[c];
+  const double s = std::sqrt(op.var.as<double>()[c] + op.eps);
+  double dgamma = 0, dbeta = 0, dvar = 0, dmean = 0, centered_sum = 0;
+  for (int64_t r = 0; r < rows; ++r) {
+    const double d = op.relu && !(column(op.y, c)[r] > 0) ? 0 : dy[r];
+    if (op.has_residual) column(op.dresidual, c)[r] = d;
+    const double centered = x[r] - mean, dxhat = d * gamma;
+    dgamma += d * centered / s;
+    dbeta += d;
+    dvar += dxhat * centered * -0.5 / (s * s * s);
+    dmean += -dxhat / s;
+    centered_sum += centered;
+    dx[r] = dxhat / s;
+  }
+  dmean += dvar * -2 * centered_sum / rows;
+  if (kTrain) {
+    for (int64_t r = 0; r < rows; ++r) dx[r] += dvar * 2 * (x[r] - mean) / rows + dmean / rows;
+  }
+  op.dgamma.as<double>()[c] = dgamma;
+  op.dbeta.as<double>()[c] = dbeta;
+}
+
+template <bool kTrain>
+void run_backward(const Call& call) {
+  const NormBackward op(call, kTrain, DType::f64, 1);
+  for (int64_t c = 0; c < op.geom.channels(); ++c) backward_channel<kTrain>(op, c);
+}
+
+Cost prepare_running(const Call& call) {
+  NormRunning(call, DType::f64);
+  return {};
+}
+
+void run_running(const Call& call) {
+  const NormRunning op(call, DType::f64);
+  const double m = *op.t[4].as<double>();
+  for (int64_t c = 0; c < op.channels; ++c) {
+    op.t[5].as<double>()[c] = (1 - m) * op.t[0].as<double>()[c] + m * op.t[2].as<double>()[c];
+    op.t[6].as<double>()[c] = (1 - m) * op.t[1].as<double>()[c] + m * op.t[3].as<double>()[c] * op.unbias;
+  }
+}
+
+const KernelRegistrar train("batch_norm_train", Target::ref, prepare_forward<true>, run_forward<true>);
+const KernelRegistrar eval("batch_norm_eval", Target::ref, prepare_forward<false>, run_forward<false>);
+const KernelRegistrar backward("batch_norm_backward", Target::ref, prepare_backward<true>, run_backward<true>);
+const KernelRegistrar eval_backward("batch_norm_eval_backward", Target::ref, prepare_backward<false>,
+                                    run_backward<false>);
+const KernelRegistrar running("batch_norm_running", Target::ref, prepare_running, run_running);
+
+}  // namespace
+}  // namespace tenon

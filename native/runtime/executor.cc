@@ -1,0 +1,188 @@
+#include "runtime/executor.h"
+
+#include <new>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include "base/parallel.h"
+
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
+namespace tenon {
+namespace {
+
+// Denormal numbers are a hundred times slower and count as zero here. Set on this thread before it starts its team:
+// new threads inherit the floating-point environment. JavaScript's threads are never touched.
+void flush_denormals() {
+#if defined(__x86_64__)
+  constexpr unsigned kFlushToZero = 0x8000, kDenormalsAreZero = 0x0040;
+  _mm_setcsr(_mm_getcsr() | kFlushToZero | kDenormalsAreZero);
+#elif defined(__aarch64__)
+  uint64_t control = 0;
+  __asm__ volatile("mrs %0, fpcr" : "=r"(control));
+  control |= uint64_t{1} << 24;
+  __asm__ volatile("msr fpcr, %0" : : "r"(control));
+#endif
+}
+
+void run_guarded(Job& job, Executor& executor) {
+  try {
+    job.run(executor);
+  } catch (const std::bad_alloc&) {
+    job.outcome = Outcome::failed;
+    job.message = "out of memory";
+  } catch (const std::exception& error) {
+    job.outcome = Outcome::failed;
+    job.message = error.what();
+  }
+}
+
+}  // namespace
+
+// Heap-allocated and never destroyed: the thread may still run while the process exits.
+Executor& Executor::get() {
+  static auto* executor = new Executor();
+  return *executor;
+}
+
+uint64_t Executor::submit(Queue queue, const JobRef& job, const std::function<void(uint64_t)>& before_run) {
+  const Lock lock(mutex_);
+  if (!started_) start();
+  job->ticket_ = ++last_ticket_;
+  if (before_run) before_run(job->ticket_);
+  queues_[static_cast<int>(queue)].push_back(job);
+  if (queue == Queue::predict) predictions_waiting_.fetch_add(1, std::memory_order_relaxed);
+  work_.notify_one();
+  return job->ticket_;
+}
+
+void Executor::start() {
+  std::thread([this] { loop(); }).detach();
+  started_ = true;
+}
+
+// The oldest prediction, unless it must wait for a write that the train queue still holds. Needs the lock.
+JobRef Executor::take_prediction() {
+  auto& predict = queues_[static_cast<int>(Queue::predict)];
+  const auto& train = queues_[static_cast<int>(Queue::train)];
+  const JobRef& training = running_[static_cast<int>(Queue::train)];
+  if (predict.empty()) return nullptr;
+  const uint64_t oldest = training ? training->ticket_ : train.empty() ? ~uint64_t{0} : train.front()->ticket_;
+  if (predict.front()->after >= oldest) return nullptr;
+  JobRef job = predict.front();
+  predict.pop_front();
+  predictions_waiting_.fetch_sub(1, std::memory_order_relaxed);
+  return job;
+}
+
+void Executor::execute(const JobRef& job, JobRef* running, Lock* lock) {
+  *running = job;
+  lock->unlock();
+  run_guarded(*job, *this);
+  if (job->done) job->done(*job);
+  lock->lock();
+  running->reset();
+  idle_.notify_all();
+}
+
+void Executor::loop() {
+  flush_denormals();
+  Lock lock(mutex_);
+  for (;;) {
+    set_num_threads(threads());
+    JobRef* running = &running_[static_cast<int>(Queue::predict)];
+    JobRef job = take_prediction();
+    auto& train = queues_[static_cast<int>(Queue::train)];
+    if (!job && !train.empty()) {
+      job = train.front();
+      train.pop_front();
+      running = &running_[static_cast<int>(Queue::train)];
+    }
+    if (job) {
+      execute(job, running, &lock);
+      lock.unlock();
+      job.reset();  // outside the lock: the last reference may free a program
+      lock.lock();
+    } else {
+      work_.wait(lock);
+    }
+  }
+}
+
+void Executor::serve_predictions() {
+  if (predictions_waiting_.load(std::memory_order_relaxed) == 0) return;
+  Lock lock(mutex_);
+  while (JobRef job = take_prediction()) {
+    execute(job, &running_[static_cast<int>(Queue::predict)], &lock);
+    lock.unlock();
+    job.reset();
+    lock.lock();
+  }
+}
+
+// Takes the jobs that match out of both queues and marks the running ones that match. Needs the lock.
+template <class Matches>
+std::vector<JobRef> Executor::withdraw(Matches&& matches) {
+  std::vector<JobRef> taken;
+  for (int q = 0; q < kQueues; ++q) {
+    std::deque<JobRef> kept;
+    for (const JobRef& job : queues_[q]) {
+      if (matches(*job)) {
+        taken.push_back(job);
+      } else {
+        kept.push_back(job);
+      }
+    }
+    queues_[q] = std::move(kept);
+    if (running_[q] && matches(*running_[q])) running_[q]->cancelled_.store(true);
+  }
+  predictions_waiting_.store(static_cast<int>(queues_[static_cast<int>(Queue::predict)].size()));
+  work_.notify_one();  // a prediction may have waited for one of them
+  return taken;
+}
+
+void Executor::cancel_group(const void* group) {
+  Lock lock(mutex_);
+  const std::vector<JobRef> aborted = withdraw([group](const Job& job) { return job.group == group; });
+  lock.unlock();
+  for (const JobRef& job : aborted) {
+    job->outcome = Outcome::aborted;
+    if (job->done) job->done(*job);
+  }
+}
+
+bool Executor::runs_for(const void* owner) const {
+  for (const JobRef& job : running_) {
+    if (job && job->owner == owner) return true;
+  }
+  return false;
+}
+
+void Executor::cancel_owner(const void* owner) {
+  Lock lock(mutex_);
+  const std::vector<JobRef> dropped = withdraw([owner](const Job& job) { return job.owner == owner; });
+  while (runs_for(owner)) idle_.wait(lock);
+  lock.unlock();  // before `dropped` is destroyed: the last reference may free a program
+}
+
+void run_and_wait(Queue queue, const JobRef& job, const std::function<void(uint64_t)>& before_run) {
+  struct Gate {
+    std::mutex mutex;
+    std::condition_variable opened;
+    bool open = false;
+  };
+  const auto gate = std::make_shared<Gate>();
+  job->done = [gate](Job&) {
+    const std::lock_guard lock(gate->mutex);
+    gate->open = true;
+    gate->opened.notify_all();
+  };
+  Executor::get().submit(queue, job, before_run);
+  std::unique_lock lock(gate->mutex);
+  while (!gate->open) gate->opened.wait(lock);
+}
+
+}  // namespace tenon

@@ -1,0 +1,103 @@
+// The one thread of the process that computes. It owns every parallel region (libgomp keeps a team per calling
+// thread) and takes jobs from two queues, first in, first out each:
+//   train    training steps, and reads and writes of buffers, which must keep their order
+//   predict  served first, also between two kernels of a training step that has not begun to commit
+// Started by the first job, never stopped or destroyed: it may outlive the environment that started it.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "runtime/arena.h"
+
+namespace tenon {
+
+enum class Queue : uint8_t { train = 0, predict = 1 };
+inline constexpr int kQueues = 2;
+
+enum class Outcome : uint8_t { ok, failed, bad_data, aborted };
+
+class Executor;
+
+class Job : public std::enable_shared_from_this<Job> {
+ public:
+  virtual ~Job() = default;
+
+  // On the executor thread. May throw: the job has then failed.
+  virtual void run(Executor& executor) = 0;
+
+  // Checked between kernels; a job in its commit section no longer looks.
+  bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
+
+  const void* owner = nullptr;     // the environment that queued it
+  const void* group = nullptr;     // the program it runs, for cancel_group
+  uint64_t after = 0;              // predict only: starts when the train queue's tickets up to this one are done
+  std::function<void(Job&)> done;  // exactly once, on any thread, unless cancel_owner removed the job
+
+  Outcome outcome = Outcome::ok;
+  std::string message;
+
+ private:
+  friend class Executor;
+  std::atomic<bool> cancelled_{false};
+  uint64_t ticket_ = 0;
+};
+
+using JobRef = std::shared_ptr<Job>;
+
+class Executor {
+ public:
+  static Executor& get();
+
+  // Queues a job and returns its ticket; `before_run` is called with it under the lock, before the job can start.
+  uint64_t submit(Queue queue, const JobRef& job, const std::function<void(uint64_t)>& before_run = {});
+
+  // Queued jobs of the group end as aborted at once, the running one at its next kernel.
+  void cancel_group(const void* group);
+
+  // As above for everything an environment queued, without calling done; returns when nothing of it runs any more.
+  void cancel_owner(const void* owner);
+
+  // Executor thread only: runs waiting predict jobs, from inside a train job.
+  void serve_predictions();
+
+  // Takes effect before the next job.
+  void set_threads(int threads) { wanted_threads_.store(threads, std::memory_order_relaxed); }
+  int threads() const { return wanted_threads_.load(std::memory_order_relaxed); }
+
+  Arena& arena(Queue queue) { return arenas_[static_cast<int>(queue)]; }
+
+ private:
+  using Lock = std::unique_lock<std::mutex>;
+
+  Executor() = default;
+  void start();
+  void loop();
+  JobRef take_prediction();
+  template <class Matches>
+  std::vector<JobRef> withdraw(Matches&& matches);
+  void execute(const JobRef& job, JobRef* running, Lock* lock);
+  bool runs_for(const void* owner) const;
+
+  std::mutex mutex_;
+  std::condition_variable work_, idle_;
+  std::deque<JobRef> queues_[kQueues];
+  JobRef running_[kQueues];
+  std::atomic<int> predictions_waiting_{0};
+  std::atomic<int> wanted_threads_{1};
+  uint64_t last_ticket_ = 0;
+  bool started_ = false;
+  Arena arenas_[kQueues];
+};
+
+// Queues the job and waits for it. The job's done is taken.
+void run_and_wait(Queue queue, const JobRef& job, const std::function<void(uint64_t)>& before_run = {});
+
+}  // namespace tenon

@@ -1,0 +1,33 @@
+#include "runtime/jobs.h"
+
+#include <cstring>
+
+namespace tenon {
+
+ProgramJob::ProgramJob(ProgramRef program) : program_(std::move(program)), staging_(program_->take_staging()) {
+  group = program_.get();
+  if (program_->queue() == Queue::predict) after = program_->last_write();
+  for (const TensorView& output : program_->outputs()) outputs_.emplace_back(output.bytes(), MemoryKind::staging);
+}
+
+ProgramJob::~ProgramJob() { program_->give_staging(std::move(staging_)); }
+
+void ProgramJob::run(Executor& executor) {
+  if (!program_->run(executor, *this, staging_.data(), &state_, &outputs_)) {
+    outcome = Outcome::aborted;
+  } else if (state_.faulted()) {
+    outcome = Outcome::bad_data;
+    message = describe_fault(state_);
+  }
+}
+
+void WriteJob::run(Executor&) {
+  const Memory& from = source_->memory;
+  if (from.bytes() != 0) std::memmove(buffer_->memory.data() + offset_, from.data(), from.bytes());
+}
+
+void ReadJob::run(Executor&) {
+  if (copy_.bytes() != 0) std::memcpy(copy_.data(), buffer_->memory.data() + offset_, copy_.bytes());
+}
+
+}  // namespace tenon

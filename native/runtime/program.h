@@ -1,0 +1,122 @@
+// A Program: a flat list of kernel calls over planned memory, checked once when it is built and then run any number
+// of times. Every extent is checked against its place and every call by its kernel's prepare(), so that a run needs no
+// checks and cannot fail by its shapes.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "kernels/kernel.h"
+#include "runtime/arena.h"
+#include "runtime/buffer.h"
+#include "runtime/executor.h"
+
+namespace tenon {
+
+// Where a tensor lives: an index into the program's buffers, or one of these; input i is kFirstInput - i.
+inline constexpr int64_t kArenaPlace = -1;
+inline constexpr int64_t kScalarPlace = -2;
+inline constexpr int64_t kFirstInput = -3;
+
+// Plain description, as it came from JavaScript: nothing in it is trusted.
+struct TensorDesc {
+  int64_t place = 0, offset = 0, dtype = 0, rank = 0;
+  int64_t dims[kMaxRank] = {};
+};
+
+struct CallDesc {
+  std::string kernel;
+  std::vector<int64_t> tensors;
+  std::vector<double> attrs;
+};
+
+struct ProgramDesc {
+  bool reference = false;  // the ref target
+  Queue queue = Queue::train;
+  size_t arena_bytes = 0;
+  size_t scalars = 0;
+  std::vector<BufferRef> buffers;
+  std::vector<size_t> inputs;  // byte lengths
+  std::vector<TensorDesc> tensors;
+  std::vector<CallDesc> calls;
+  size_t commit_start = 0;
+  std::vector<int64_t> outputs;
+};
+
+struct CallProfile {
+  const std::string* kernel = nullptr;
+  uint64_t calls = 0, nanoseconds = 0;
+  double flops = 0, bytes = 0;
+};
+
+class Program {
+ public:
+  // Throws std::invalid_argument that names the call, its kernel and the problem.
+  explicit Program(const ProgramDesc& desc);
+  ~Program();
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  Queue queue() const { return queue_; }
+  size_t scalars() const { return scalars_; }
+  const std::vector<size_t>& inputs() const { return input_bytes_; }
+  const std::vector<TensorView>& outputs() const { return outputs_; }  // data pointers: executor only
+  size_t arena_bytes() const { return arena_bytes_; }
+  std::vector<CallProfile> profile() const;
+  uint64_t last_write() const;  // the latest ticket among its buffers
+  static int64_t live();
+
+  // The block that carries one run's scalars and inputs. Kept for the next run when given back.
+  Memory take_staging();
+  void give_staging(Memory staging);
+  size_t input_offset(size_t input) const { return input_offsets_[input]; }
+
+  // Executor only. False when `job` was cancelled before the commit section. `outputs` has a block for each output.
+  bool run(Executor& executor, const Job& job, std::byte* staging, RunState* state, std::vector<Memory>* outputs);
+
+ private:
+  struct Step {
+    const Kernel* kernel = nullptr;
+    RunFn run = nullptr;
+    Call call;
+    double flops = 0, bytes = 0;
+    std::atomic<uint64_t> calls{0}, nanoseconds{0};
+  };
+  struct Binding {  // an operand whose address depends on the run
+    size_t view;
+    size_t offset;
+  };
+
+  void lay_out_staging(const ProgramDesc& desc);
+  TensorView checked_view(const ProgramDesc& desc, int64_t id, std::vector<Binding>* arena,
+                          std::vector<Binding>* staged, size_t view) const;
+  void build_views(const ProgramDesc& desc);
+  void build_steps(const ProgramDesc& desc);
+  void bind(std::byte* arena, std::byte* staging);
+  bool run_steps(Executor& executor, const Job& job, std::byte* workspace, RunState* state);
+
+  Queue queue_;
+  size_t arena_bytes_ = 0, workspace_offset_ = 0, scalars_ = 0, staging_bytes_ = 0, commit_start_ = 0;
+  std::vector<BufferRef> buffers_;
+  std::vector<size_t> input_bytes_, input_offsets_;
+  std::vector<TensorView> views_;  // operands of all calls, one after the other, then outputs
+  std::vector<TensorView> outputs_;
+  std::vector<Binding> arena_views_, staged_views_, arena_outputs_, staged_outputs_;
+  std::vector<double> attrs_;
+  std::vector<Step> steps_;
+  std::byte* bound_arena_ = nullptr;
+  std::mutex staging_mutex_;
+  std::vector<Memory> spare_staging_;
+  std::unique_ptr<Arena::Claim> claim_;
+};
+
+using ProgramRef = std::shared_ptr<Program>;
+
+// Names a fault for people: "label_out_of_range at element 17".
+std::string describe_fault(const RunState& state);
+
+}  // namespace tenon

@@ -1,0 +1,212 @@
+// Batch norm on every target against the naive float64 reference.
+#include "test/check.h"
+
+using namespace tenon;
+using namespace tenon::test;
+
+namespace {
+
+struct Case {
+  Dims dims;
+  bool relu;
+  bool residual;
+  double offset;  // mean / standard deviation of x
+};
+
+std::string describe(const Case& c, Target target) {
+  std::string text = std::string(name_of(target)) + " [";
+  for (const int64_t dim : c.dims) text += std::to_string(dim) + " ";
+  return text + "] relu " + std::to_string(c.relu) + " residual " + std::to_string(c.residual) + " offset " +
+         std::to_string(c.offset);
+}
+
+// All operands of a case on one target; inputs are the same numbers everywhere.
+struct Problem {
+  Problem(const Case& c, Target t)
+      : target(t),
+        channels{c.dims.back()},
+        n(numel_of(c.dims)),
+        x(t, c.dims, random_values(n, 1, c.offset - 1.7, c.offset + 1.7)),
+        residual(t, c.dims, random_values(n, 2)),
+        dy(t, c.dims, random_values(n, 3)),
+        gamma(t, channels, random_values(channels[0], 4, 0.5, 2)),
+        beta(t, channels, random_values(channels[0], 5)),
+        y(t, c.dims),
+        dx(t, c.dims),
+        dresidual(t, c.dims),
+        mean(t, channels),
+        var(t, channels),
+        dgamma(t, channels),
+        dbeta(t, channels),
+        attrs{1e-5, double(c.relu), double(c.residual)} {}
+
+  std::vector<TensorView> forward(const Case& c, bool train) const {
+    std::vector<TensorView> views{x, gamma, beta};
+    if (!train) views.insert(views.end(), {mean, var});
+    if (c.residual) views.push_back(residual);
+    views.push_back(y);
+    if (train) views.insert(views.end(), {mean, var});
+    return views;
+  }
+  std::vector<TensorView> backward(const Case& c) const {
+    std::vector<TensorView> views{dy, x, gamma, mean, var};
+    if (c.relu) views.push_back(y);
+    views.insert(views.end(), {dx, dgamma, dbeta});
+    if (c.residual) views.push_back(dresidual);
+    return views;
+  }
+
+  Target target;
+  Dims channels;
+  int64_t n;
+  Tensor x, residual, dy, gamma, beta, y, dx, dresidual, mean, var, dgamma, dbeta;
+  std::vector<double> attrs;
+};
+
+// x has |x| <= offset + 1.7 and variance about 1, so x - mean carries an error of eps (offset + 2).
+void test_forward(const Case& c, Target target, const Problem& ref, const Problem& p) {
+  const std::string what = describe(c, target);
+  const double unit = eps_of(target) * (c.offset + 2);
+  run_kernel("batch_norm_train", target, p.forward(c, true), p.attrs);
+  const double rows = static_cast<double>(p.n) / p.channels[0];
+  const double spread = rows > 3 ? 1 : 300;  // few rows may lie close together: 1 / sqrt(var + eps) grows
+  close(p.mean, ref.mean.values(), 4 * unit, 0, what + " mean");
+  close(p.var, ref.var.values(), 8 * unit, 16 * eps_of(target) * (1 + c.offset * c.offset * eps_of(target)), what + " var");
+  close(p.y, ref.y.values(), 24 * unit * spread, 8 * unit * spread, what + " y");
+}
+
+// Backward starts from the reference's statistics and output, so that no relu is decided otherwise.
+void test_backward(const Case& c, Target target, const Problem& ref, const Problem& p, const char* name) {
+  const std::string what = describe(c, target) + " " + name;
+  p.mean.set(ref.mean.values());
+  p.var.set(ref.var.values());
+  p.y.set(ref.y.values());
+  run_kernel(name, ref.target, ref.backward(c), ref.attrs);
+  run_kernel(name, target, p.backward(c), p.attrs);
+  const double rows = static_cast<double>(p.n) / p.channels[0];
+  const double unit = eps_of(target) * (c.offset + 2), spread = rows > 3 ? 1 : 1e4;
+  close(p.dgamma, ref.dgamma.values(), 4 * unit * rows * spread, 0, what + " dgamma");
+  close(p.dbeta, ref.dbeta.values(), 4 * eps_of(target) * rows, 0, what + " dbeta");
+  close(p.dx, ref.dx.values(), 64 * unit * spread, 16 * unit * spread, what + " dx");
+  if (c.residual) close(p.dresidual, ref.dresidual.values(), 0, 0, what + " dresidual");
+}
+
+void test_case(const Case& c) {
+  const Problem ref(c, Target::ref);
+  run_kernel("batch_norm_train", Target::ref, ref.forward(c, true), ref.attrs);
+  for_each_target([&](Target target) {
+    const Problem p(c, target);
+    test_forward(c, target, ref, p);
+    test_backward(c, target, ref, p, "batch_norm_backward");
+    test_backward(c, target, ref, p, "batch_norm_eval_backward");
+    const Problem eval(c, target);
+    eval.mean.set(ref.mean.values());
+    eval.var.set(ref.var.values());
+    run_kernel("batch_norm_eval", target, eval.forward(c, false), eval.attrs);
+    const double unit = eps_of(target) * (c.offset + 2) * (numel_of(c.dims) / c.dims.back() > 3 ? 1 : 300);
+    close(eval.y, ref.y.values(), 24 * unit, 8 * unit, describe(c, target) + " eval y");
+  });
+}
+
+void test_threads() {
+  for_each_target([](Target target) {
+    for (const int64_t channels : {3, 16, 100}) {
+      const Case c{{4, 37, 41, channels}, true, true, 1};
+      const Problem p(c, target);
+      for (const Tensor* out : {&p.mean, &p.var, &p.y}) {
+        check_threads("batch_norm_train", target, p.forward(c, true), p.attrs, *out);
+      }
+      for (const Tensor* out : {&p.dx, &p.dgamma, &p.dbeta, &p.dresidual}) {
+        check_threads("batch_norm_backward", target, p.backward(c), p.attrs, *out);
+      }
+    }
+  });
+}
+
+// Statistics hold their relative accuracy where the mean is far larger than the deviation, also over many rows.
+void test_far_mean() {
+  const Dims dims{8, 64, 64, 16};
+  const int64_t n = numel_of(dims);
+  const Tensor reference(Target::ref, dims, random_values(n, 7, 100 - 1.7, 100 + 1.7));
+  for_each_target([&](Target target) {
+    const Case c{dims, false, false, 100};
+    const Problem p(c, target), ref(c, Target::ref);
+    p.x.set(reference.values());
+    ref.x.set(reference.values());
+    run_kernel("batch_norm_train", target, p.forward(c, true), p.attrs);
+    run_kernel("batch_norm_train", Target::ref, ref.forward(c, true), ref.attrs);
+    close(p.mean, ref.mean.values(), 0, 2 * eps_of(target), "far mean: mean");
+    close(p.var, ref.var.values(), 0, 8 * eps_of(target), std::string(name_of(target)) + " far mean: var");
+  });
+}
+
+void test_running() {
+  for_each_target([](Target target) {
+    const Tensor momentum(DType::f64, {}, {0.1});
+    const Tensor mean(target, {2}, {1, -2}), var(target, {2}, {4, 8}), batch_mean(target, {2}, {3, 0}), batch_var(target, {2}, {2, 6});
+    const std::vector<TensorView> views{mean, var, batch_mean, batch_var, momentum, mean, var};
+    run_kernel("batch_norm_running", target, views, {4});
+    const double eps = 4 * eps_of(target);
+    close(mean, {0.9 * 1 + 0.1 * 3, 0.9 * -2}, eps, eps, "running mean");
+    close(var, {0.9 * 4 + 0.1 * 2 * 4 / 3, 0.9 * 8 + 0.1 * 6 * 4 / 3}, eps, eps, "running var, unbiased");
+    CHECK(rejects("batch_norm_running", target, views, {0}));
+    CHECK(rejects("batch_norm_running", target, views, {NAN}));
+  });
+}
+
+void test_rejects() {
+  for_each_target([](Target target) {
+    const Case c{{2, 3, 3, 5}, true, true, 0};
+    const Problem p(c, target);
+    auto views = p.forward(c, true);
+    CHECK(!rejects("batch_norm_train", target, views, p.attrs));
+    CHECK(rejects("batch_norm_train", target, views, {1e-5, 2, 1}));
+    CHECK(rejects("batch_norm_train", target, views, {1e-5, 1, 0}));
+    CHECK(rejects("batch_norm_train", target, views, {-1, 1, 1}));
+    CHECK(rejects("batch_norm_train", target, views, {1e-5, 1}));
+    CHECK(rejects("batch_norm_train", target, {}, p.attrs));
+    for (size_t i = 0; i < views.size(); ++i) {
+      auto wrong = views;
+      --wrong[i].dims[wrong[i].rank - 1];
+      CHECK_THAT(rejects("batch_norm_train", target, wrong, p.attrs), std::to_string(i));
+      wrong = views;
+      wrong[i].dtype = DType::i32;
+      CHECK_THAT(rejects("batch_norm_train", target, wrong, p.attrs), std::to_string(i));
+    }
+    views = p.backward(c);
+    CHECK(!rejects("batch_norm_backward", target, views, p.attrs));
+    for (size_t i = 0; i < views.size(); ++i) {
+      auto wrong = views;
+      ++wrong[i].dims[wrong[i].rank - 1];
+      CHECK_THAT(rejects("batch_norm_backward", target, wrong, p.attrs), std::to_string(i));
+    }
+    const Case none{{0, 5}, false, false, 0};
+    const Problem empty(none, target);
+    empty.mean.set(std::vector<double>(5, 0));
+    empty.var.set(std::vector<double>(5, 1));
+    CHECK(rejects("batch_norm_train", target, empty.forward(none, true), empty.attrs));
+    CHECK(!rejects("batch_norm_eval", target, empty.forward(none, false), empty.attrs));
+    run_kernel("batch_norm_eval_backward", target, empty.backward(none), empty.attrs);
+    close(empty.dgamma, std::vector<double>(5, 0), 0, 0, "no rows: dgamma");
+  });
+}
+
+}  // namespace
+
+int main() {
+  for (const int64_t channels : {1, 3, 4, 6, 7, 8, 9, 15, 16, 17, 24, 31, 33, 64, 100}) {
+    test_case({{3, 5, 7, channels}, true, true, 0});
+    test_case({{2, 8, 8, channels}, true, false, 3});
+    test_case({{129, channels}, false, true, 100});
+    test_case({{1, channels}, false, false, 0});
+    test_case({{2, channels}, true, false, 0});
+  }
+  test_case({{16, 16, 16, 8}, true, true, 100});
+  test_case({{4, 33, 31, 20}, false, false, 10});
+  test_case({{70, 700}, false, false, 1});
+  test_threads();
+  test_far_mean();
+  test_running();
+  test_rejects();
+  return report();
+}

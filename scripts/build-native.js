@@ -1,0 +1,84 @@
+'use strict';
+
+// Builds build/Release/tenon.node. Nothing is downloaded: Node-API needs the headers of node-api-headers only.
+//   node scripts/build-native.js [--backend cmake|gyp]      without one: cmake where it is installed
+// TENON_WERROR=0|1 decides whether warnings are errors; unset, they are in a git checkout and in CI.
+
+const fs = require('node:fs');
+const path = require('node:path');
+const { parseArgs } = require('node:util');
+const { root, run, onPath, packageBin, script, jobs } = require('./tools.js');
+
+const addon = path.join(root, 'build', 'Release', 'tenon.node');
+
+const werrorByDefault = Boolean(process.env.CI) || fs.existsSync(path.join(root, '.git'));
+const werror = process.env.TENON_WERROR ? process.env.TENON_WERROR !== '0' : werrorByDefault;
+
+/** Builds with cmake-js in build/cmake, native tests included if asked, and puts the addon in its place. */
+function buildWithCmake({ warningsAreErrors = werror, tests = false } = {}) {
+  const folder = path.join(root, 'build', 'cmake');
+  const cmakeJs = (command, ...args) =>
+    run(process.execPath, [
+      packageBin('cmake-js'),
+      command,
+      '--directory',
+      root,
+      '--out',
+      folder,
+      '--log-level',
+      'error',
+      `--CDTENON_NODE=${process.execPath}`,
+      `--CDTENON_WERROR=${warningsAreErrors ? 'ON' : 'OFF'}`,
+      `--CDTENON_TESTS=${tests ? 'ON' : 'OFF'}`,
+      ...args,
+    ]);
+  // Always configured anew: a source file that came or went changes the list, which cmake itself cannot see.
+  try {
+    cmakeJs('configure');
+  } catch (error) {
+    if (!fs.existsSync(folder)) throw error;
+    fs.rmSync(folder, { recursive: true }); // a cache made by another generator, compiler or checkout
+    cmakeJs('configure');
+  }
+  cmakeJs('build', '--parallel', String(jobs));
+  install(path.join(folder, 'Release', 'tenon.node'));
+}
+
+/** Builds with node-gyp, which works in build/ itself. */
+function buildWithGyp({ warningsAreErrors = werror } = {}) {
+  fs.rmSync(addon, { force: true }); // perhaps cmake's, and newer than what make knows
+  // By environment, which node-gyp puts above its arguments: a user's own nodedir setting must not bring in Node's
+  // headers and flags.
+  const env = { npm_config_nodedir: path.join(root, 'scripts', 'gyp') };
+  const nodeGyp = (command, ...args) =>
+    run(process.execPath, [packageBin('node-gyp'), command, '--loglevel', 'warn', ...args], env);
+  nodeGyp('configure', '--force-process-config', '--', `-Dtenon_werror=${warningsAreErrors ? 1 : 0}`);
+  nodeGyp('build', '--jobs', String(jobs));
+}
+
+/** Renamed into place, never written over: a process may have the old file mapped. */
+function install(built) {
+  const temporary = `${addon}.${process.pid}`;
+  fs.mkdirSync(path.dirname(addon), { recursive: true });
+  fs.copyFileSync(built, temporary);
+  fs.renameSync(temporary, addon);
+}
+
+function build(backend, options) {
+  const chosen = backend ?? (onPath('cmake') ? 'cmake' : 'gyp');
+  if (chosen === 'cmake') buildWithCmake(options);
+  else if (chosen === 'gyp') buildWithGyp(options);
+  else throw new Error(`--backend: expected cmake or gyp, got ${chosen}`);
+  console.log(
+    `tenon: built ${path.relative(root, addon)} with ${chosen === 'cmake' ? 'cmake-js' : 'node-gyp'}`,
+  );
+}
+
+if (require.main === module) {
+  script(() => {
+    const { values } = parseArgs({ options: { backend: { type: 'string' } } });
+    build(values.backend);
+  });
+}
+
+module.exports = { build, buildWithCmake, werror };

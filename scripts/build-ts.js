@@ -1,0 +1,71 @@
+'use strict';
+
+// Compiles lib/ to dist/ and writes dist/index.mjs, the thin ESM door to the one CommonJS implementation.
+// As npm's `prepare` script (--if-possible) it does nothing where TypeScript is not installed.
+
+const fs = require('node:fs');
+const path = require('node:path');
+const { root, script } = require('./tools.js');
+
+const dist = path.join(root, 'dist');
+
+function compile(ts) {
+  const host = { ...ts.sys, onUnRecoverableConfigFileDiagnostic: (diagnostic) => fail(ts, [diagnostic]) };
+  const config = ts.getParsedCommandLineOfConfigFile(path.join(root, 'tsconfig.build.json'), {}, host);
+  const program = ts.createProgram(config.fileNames, config.options);
+  const before = [...config.errors, ...ts.getPreEmitDiagnostics(program)];
+  if (before.length > 0) fail(ts, before);
+  fs.rmSync(dist, { recursive: true, force: true });
+  const { diagnostics } = program.emit();
+  if (diagnostics.length > 0) fail(ts, diagnostics);
+  return program;
+}
+
+function fail(ts, diagnostics) {
+  const format = process.stderr.isTTY ? ts.formatDiagnosticsWithColorAndContext : ts.formatDiagnostics;
+  process.stderr.write(
+    format(diagnostics, {
+      getCanonicalFileName: (f) => f,
+      getCurrentDirectory: () => root,
+      getNewLine: () => '\n',
+    }),
+  );
+  throw new Error(`TypeScript: ${diagnostics.length} error(s)`);
+}
+
+/** Names of lib/index.ts that exist at run time; read from the types, so the addon need not be built. */
+function exportedValues(ts, program) {
+  const index = program.getSourceFile(path.join(root, 'lib', 'index.ts'));
+  if (!index) throw new Error('lib/index.ts is missing');
+  const checker = program.getTypeChecker();
+  const symbol = checker.getSymbolAtLocation(index);
+  if (!symbol) throw new Error('lib/index.ts exports nothing');
+  const isValue = (s) => {
+    if (s.declarations?.some((d) => ts.isTypeOnlyImportOrExportDeclaration(d))) return false;
+    const target = s.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(s) : s;
+    return (target.flags & ts.SymbolFlags.Value) !== 0;
+  };
+  return checker
+    .getExportsOfModule(symbol)
+    .filter(isValue)
+    .map((s) => s.name)
+    .sort();
+}
+
+script(() => {
+  let ts;
+  try {
+    ts = require('typescript');
+  } catch (error) {
+    if (!process.argv.includes('--if-possible') || error.code !== 'MODULE_NOT_FOUND') throw error;
+    console.log('tenon: TypeScript is not installed, dist/ is left as it is');
+    return;
+  }
+  const program = compile(ts);
+  const names = exportedValues(ts, program);
+  const lines = names.map((name) => `export const ${name} = tenon.${name};\n`);
+  fs.writeFileSync(path.join(dist, 'index.mjs'), `import tenon from './index.js';\n${lines.join('')}`);
+  fs.writeFileSync(path.join(dist, 'index.d.mts'), `export * from './index.js';\n`);
+  const command = path.join(dist, 'cli', 'main.js');
+  if (fs.existsSync(command)) fs.chmodSync(command, 0o755);
+});

@@ -1,0 +1,47 @@
+'use strict';
+
+const { spawnSync } = require('node:child_process');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+
+const root = path.join(__dirname, '..');
+
+/** Runs a program in the package's root with its output shown; throws an Error naming it when it fails. */
+function run(program, args, env = {}) {
+  const { status, signal, error } = spawnSync(program, args, {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, ...env },
+  });
+  if (error) throw new Error(`${program}: ${error.message}`);
+  if (status !== 0)
+    throw new Error(`${path.basename(program)} ${args[0] ?? ''} failed (${signal ?? `exit ${status}`})`);
+}
+
+/** Whether `program` is somewhere on PATH. */
+function onPath(program) {
+  const names = process.platform === 'win32' ? [`${program}.exe`, `${program}.cmd`] : [program];
+  return (process.env.PATH ?? '')
+    .split(path.delimiter)
+    .some((folder) => names.some((name) => fs.existsSync(path.join(folder, name))));
+}
+
+/** The script of an npm package's command: `packageBin('node-gyp')`. Works wherever npm hoisted the package. */
+function packageBin(name, bin = name) {
+  const manifest = require.resolve(`${name}/package.json`, { paths: [root] });
+  const { bin: bins } = require(manifest);
+  return path.join(path.dirname(manifest), typeof bins === 'string' ? bins : bins[bin]);
+}
+
+/** Runs `main`; a failure is one plain line and exit code 1. */
+function script(main) {
+  try {
+    main();
+  } catch (error) {
+    console.error(`tenon: ${error.message}`);
+    process.exitCode = 1;
+  }
+}
+
+module.exports = { root, run, onPath, packageBin, script, jobs: os.availableParallelism() };

@@ -1,0 +1,54 @@
+import * as errors from '../lib/errors';
+import { checkKeys, finite, nonNegative, oneOf, positiveInteger, probability } from '../lib/options';
+
+test('every error has its own stable code, its name and its cause', () => {
+  const { TenonError, ...kinds } = errors;
+  const codes = new Set<string>();
+  for (const [name, Kind] of Object.entries(kinds)) {
+    const cause = new Error('below');
+    const error = new Kind('what came', { cause });
+    expect(error).toBeInstanceOf(TenonError);
+    expect(error).toMatchObject({ name, message: 'what came', cause });
+    expect(error.code).toMatch(/^ERR_TENON_[A-Z]+$/);
+    expect(Object.keys(new Kind('x'))).toEqual(['code']);
+    codes.add(error.code);
+  }
+  expect(codes.size).toBe(Object.keys(kinds).length);
+});
+
+test('unknown keys are named, with the nearest known one', () => {
+  expect(() => checkKeys('optim.sgd', { lr: 1, momentun: 0.9 }, ['lr', 'momentum'])).toThrow(
+    'optim.sgd: unknown option "momentun" (did you mean "momentum"?); known: lr, momentum',
+  );
+  expect(() => checkKeys('f', { a: 1, zzzzzz: 2 }, [])).toThrow(
+    'f: unknown options "a", "zzzzzz"; it takes none',
+  );
+  expect(() => checkKeys('f', null, [])).toThrow(errors.OptionError);
+  expect(() => checkKeys('f', 3, ['a'])).toThrow('f: options must be an object, got 3');
+  checkKeys('f', undefined, []);
+  checkKeys('f', { a: 1 }, ['a', 'b']);
+});
+
+test('validators return good values and refuse bad ones', () => {
+  const bad = [NaN, Infinity, -1, '1', undefined, null, 1n];
+  for (const value of bad) {
+    for (const check of [positiveInteger, nonNegative, probability])
+      expect(() => check('f', 'x', value)).toThrow(errors.OptionError);
+  }
+  expect(() => finite('f', 'x', NaN)).toThrow('f: x must be a finite number, got NaN');
+  expect(() => positiveInteger('f', 'x', 0)).toThrow('f: x must be a positive integer, got 0');
+  expect(() => probability('f', 'x', 1.1)).toThrow(errors.OptionError);
+  expect([
+    positiveInteger('f', 'x', 3),
+    finite('f', 'x', -2.5),
+    nonNegative('f', 'x', 0),
+    probability('f', 'x', 1),
+  ]).toEqual([3, -2.5, 0, 1]);
+});
+
+test('oneOf lists the choices and guesses', () => {
+  expect(oneOf('f', 'kind', 'max', ['max', 'average'])).toBe('max');
+  expect(() => oneOf('f', 'kind', 'averge', ['max', 'average'])).toThrow(
+    'f: kind must be one of "max", "average", got "averge" (did you mean "average"?)',
+  );
+});
