@@ -194,7 +194,8 @@ function checkLabel(where: string, label: unknown): number {
   return label;
 }
 
-function asLabels(where: string, labels: unknown): Int32Array {
+/** Copies labels, each checked to be a whole number from 0. @throws DTypeError, DataError */
+export function asLabels(where: string, labels: unknown): Int32Array {
   if (!Array.isArray(labels) && typedArrayTag(labels) === undefined) {
     throw new DTypeError(`${where}: labels must be an array of whole numbers, got ${show(labels)}`);
   }

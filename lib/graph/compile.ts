@@ -14,7 +14,7 @@ import { commitSection } from './commit';
 import { lowerGraph } from './lower';
 import { runPasses } from './passes';
 import { Program, type KernelProfile } from './program';
-import { Trace, withTrace } from './trace';
+import { resolveAssigned, Trace, withTrace } from './trace';
 import { flatten, rebuild, type Tree } from './tree';
 
 export interface CompileOptions {
@@ -64,7 +64,7 @@ export function compile<A extends unknown[], R>(fn: (...args: A) => R, options: 
     const [entry, inputs] = cache.lookup(args);
     const pending = entry.program.run(inputs);
     afterQueueing(entry);
-    return finish(entry, await pending) as R;
+    return finish(entry, await orRefuse(entry, pending)) as R;
   };
   return Object.assign(run, {
     runSync: (...args: A): R => {
@@ -81,10 +81,27 @@ export function compile<A extends unknown[], R>(fn: (...args: A) => R, options: 
 
 function afterQueueing(entry: Entry): void {
   if (entry.trace.usesRandom) entry.trace.random.step++;
+  for (const hooks of entry.trace.hooks) hooks.queued();
+}
+
+function refuse(entry: Entry): void {
+  for (const hooks of entry.trace.hooks) hooks.refused();
+}
+
+async function orRefuse(entry: Entry, pending: Promise<RunResult>): Promise<RunResult> {
+  try {
+    return await pending;
+  } catch (error) {
+    refuse(entry);
+    throw error;
+  }
 }
 
 function finish(entry: Entry, run: RunResult): unknown {
-  if (run.nonfinite) throw new NonFiniteError('the loss or a gradient norm is not finite; nothing was updated by this step');
+  if (run.nonfinite) {
+    refuse(entry);
+    throw new NonFiniteError('the loss or a gradient norm is not finite; nothing was updated by this step');
+  }
   const values = run.outputs.map((array, i) => {
     const { shape, dtype } = entry.outputTypes[i]!;
     return new Tensor(shape, dtype, { kind: 'host', array });
@@ -183,7 +200,10 @@ function record(fn: (...args: unknown[]) => unknown, args: readonly unknown[], o
   return withTrace(trace, () => {
     const logical = placeholders.map((t) => (t.source.kind === 'input' ? fromLogical(t) : t));
     const returned = fn(...(rebuild(flat, logical) as unknown[]));
-    if (returned instanceof Promise) throw new TraceError('compile: the function is async; ops only record, so nothing needs awaiting');
+    if (returned instanceof Promise) {
+      returned.catch(() => undefined); // the error below tells more than what happens inside
+      throw new TraceError('compile: the function is async; ops only record, so nothing needs awaiting');
+    }
     const result = flatten(returned, 'compile: returned value');
     return buildEntry(trace, target, result, runInputs, options);
   });
@@ -207,7 +227,7 @@ function buildEntry(trace: Trace, target: Target, result: Tree, runInputs: Tenso
         throw new TraceError('compile: internal error, a node is not a leaf');
     }
   };
-  const outputs = result.leaves.map((t) => toLogical(t));
+  const outputs = result.leaves.map((t) => toLogical(resolveAssigned(t)));
   const graph = capture(outputs, trace.assigned, leafOf);
   const optimized = options.fuse === false ? graph : runPasses(graph);
   const lowered = lowerGraph(optimized, commitSection(optimized), target);

@@ -122,7 +122,7 @@ export function lowerGraph(graph: Graph, commitNodes: ReadonlySet<GraphNode>, ta
   const main = graph.nodes.filter((n) => !commitNodes.has(n) && n.op.schedule !== 'gate');
   const gates = graph.nodes.filter((n) => n.op.schedule === 'gate');
   for (const node of main) lowering.lowerNode(node);
-  const staged = stageAssignedLeaves(graph, lowering);
+  const staged = stageOldState(graph, lowering);
   for (const node of gates) {
     aliasState(graph, node, lowering);
     lowering.lowerNode(node);
@@ -134,7 +134,8 @@ export function lowerGraph(graph: Graph, commitNodes: ReadonlySet<GraphNode>, ta
     lowering.lowerNode(node);
   }
   commitCopies(graph, staged, lowering);
-  return { calls: lowering.calls, commitStart, outputs: graph.outputs.map((v) => lowering.operandOf(v)) };
+  const outputs = graph.outputs.map((v) => staged.get(v) ?? lowering.operandOf(v));
+  return { calls: lowering.calls, commitStart, outputs };
 }
 
 const syntheticScope = '';
@@ -143,13 +144,14 @@ function copy(lowering: Lowering, from: Operand, to: Operand): void {
   lowering.calls.push({ kernel: 'copy', inputs: [from], outputs: [to], attrs: [], inPlace: [], scope: syntheticScope, op: 'assign' });
 }
 
-/** A storage assigned from another storage (a swap) is read before anything is committed. */
-function stageAssignedLeaves(graph: Graph, lowering: Lowering): Map<Value, Operand> {
+/** Old contents of storages that this program writes, where they are assigned elsewhere (a swap) or returned: copied beforehand. */
+function stageOldState(graph: Graph, lowering: Lowering): Map<Value, Operand> {
   const staged = new Map<Value, Operand>();
   const written = new Set(graph.assignments.map((a) => a.storage));
-  for (const { value } of graph.assignments) {
-    if (value.leaf?.kind !== 'storage' || !written.has(value.leaf.storage) || staged.has(value)) continue;
+  for (const value of [...graph.assignments.map((a) => a.value), ...graph.outputs]) {
     const from = lowering.operandOf(value);
+    const leaf = rootOf(from.slot).leaf;
+    if (leaf?.kind !== 'storage' || !written.has(leaf.storage) || staged.has(value)) continue;
     const to = lowering.temp(from.dims, from.dtype);
     copy(lowering, from, to);
     staged.set(value, to);

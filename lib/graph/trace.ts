@@ -11,10 +11,19 @@ export interface TraceDependency {
   signature(): string;
 }
 
+/** What happens in JavaScript each time a compiled program is run. */
+export interface RunHooks {
+  /** The run is in the queue; its scalars have been read. */
+  queued(): void;
+  /** The run committed nothing: a number was not finite, an input was at fault, or it was aborted. */
+  refused(): void;
+}
+
 export class Trace {
   readonly random: RandomState;
   readonly assigned = new Map<Storage, Tensor>();
   readonly dependencies = new Map<TraceDependency, string>();
+  readonly hooks: RunHooks[] = [];
   usesRandom = false;
   private readonly ordinals = new Map<string, number>();
 
@@ -24,6 +33,11 @@ export class Trace {
 
   depend(on: TraceDependency): void {
     if (!this.dependencies.has(on)) this.dependencies.set(on, on.signature());
+  }
+
+  /** Registers counters to be moved with every run of the program that is being recorded. */
+  onRun(hooks: RunHooks): void {
+    this.hooks.push(hooks);
   }
 
   /** How many draws this stream made before, in this trace. */

@@ -8,8 +8,8 @@
 
 namespace tenon {
 namespace {
-// A block is large enough that its partial results are small beside it, and there are few enough blocks that merging them
-// costs nothing. Rows come in multiples of the kernels' row group.
+// A block is large enough that its partial results are small beside it, and there are few enough blocks that
+// merging them costs nothing. Rows come in multiples of the kernels' row group.
 constexpr int64_t kBlockElements = 16384;
 constexpr int64_t kMaxBlocks = 256;
 constexpr int64_t kRowGroup = 16;

@@ -1,5 +1,5 @@
-// The geometry of 2-d pooling, the same object for forward and backward. Every axis is on its own: output o reads, as
-// its tap t, the input position o * stride - padding + t * dilation, where there is one.
+// The geometry of 2-d pooling, the same object for forward and backward. Every axis is on its own: output o
+// reads, as its tap t, the input position o * stride - padding + t * dilation, where there is one.
 #pragma once
 
 #include <algorithm>
@@ -18,15 +18,16 @@ struct TapRange {
 
 class PoolAxis {
  public:
-  // Throws std::invalid_argument unless the window makes sense: size, stride, dilation at least 1, padding at most half
-  // the window, and at least one output.
+  // Throws std::invalid_argument unless the window makes sense: size, stride, dilation at least 1, padding at
+  // most half the window, and at least one output.
   PoolAxis(int64_t in, double size, double stride, double padding, double dilation);
 
   int64_t in() const { return in_; }
   int64_t out() const { return out_; }
   int64_t size() const { return size_; }
   int64_t position(int64_t o, int64_t tap) const { return o * stride_ - padding_ + tap * dilation_; }
-  // The taps of output o that lie inside the input; empty only where a dilated window steps over a tiny input.
+  // The taps of output o that lie inside the input; empty only where a dilated window steps over a tiny
+  // input.
   TapRange taps(int64_t o) const;
   // Windows tile the input: each position is read by at most one output.
   bool tiles() const { return stride_ == size_ && padding_ == 0 && dilation_ == 1; }
@@ -47,8 +48,8 @@ class PoolAxis {
 };
 
 struct PoolGeom {
-  // window: kh, kw, sh, sw, ph, pw, dh, dw, as attributes. Throws std::invalid_argument unless x is [N, H, W, C] and both axes
-  // are good.
+  // window: kh, kw, sh, sw, ph, pw, dh, dw, as attributes. Throws std::invalid_argument unless x is [N, H, W,
+  // C] and both axes are good.
   PoolGeom(const TensorView& x, const double window[8]);
 
   int64_t n, c;

@@ -1,24 +1,27 @@
-// Batch normalization, forward (Ioffe and Szegedy 2015): y = act(gamma (x - mean) / sqrt(var + eps) + beta + residual).
+// Batch normalization, forward (Ioffe and Szegedy 2015): y = act(gamma (x - mean) / sqrt(var + eps) + beta +
+// residual).
 //
-// x, residual and y are [rows, C], dense; the kernels see them as wide rows (base/norm_geom.h), so that a vector of columns is
-// nearly always whole; where it is not, lanes.h masks the last one. Training reads x twice: once for the statistics, once to apply.
+// x, residual and y are [rows, C], dense; the kernels see them as wide rows (base/norm_geom.h), so that a
+// vector of columns is nearly always whole; where it is not, lanes.h masks the last one. Training reads x
+// twice: once for the statistics, once to apply.
 //
-// Statistics are (mean, M2) with M2 = sum (x - mean)^2, never sums of squares: groups of 16 rows are reduced in registers
-// against their own mean, and groups, then blocks, are merged by Chan, Golub and LeVeque 1979. Partial results of blocks are
-// real, merged in double in block order.
+// Statistics are (mean, M2) with M2 = sum (x - mean)^2, never sums of squares: groups of 16 rows are reduced
+// in registers against their own mean, and groups, then blocks, are merged by Chan, Golub and LeVeque 1979.
+// Partial results of blocks are real, merged in double in block order.
 #define TENON_NO_REF
 #define TENON_KERNEL_FILE "kernels/batch_norm.cc"
 #include "kernels/norm_operands.h"
 
 #include "kernels/for_each_target.h"
 #ifdef TENON_TARGET
-#include "kernels/lanes.h"
+  #include "kernels/lanes.h"
 
 constexpr int64_t kRowGroup = 16;
 constexpr int64_t kMergeColumns = 64;
 
-// Merges the statistics of `rows` rows at x into those of the `seen` rows before them, column by column. Count is an
-// integral constant in the main loop, so that the rows of a group stay in registers between the two sums.
+// Merges the statistics of `rows` rows at x into those of the `seen` rows before them, column by column.
+// Count is an integral constant in the main loop, so that the rows of a group stay in registers between the
+// two sums.
 template <class Count>
 inline void merge_group(Count rows, const real* x, int64_t width, int64_t seen, real* mean, real* m2) {
   const real n = static_cast<real>(rows);
@@ -51,7 +54,8 @@ inline void block_statistics(const real* x, int64_t width, int64_t begin, int64_
   if (r < end) merge_group(end - r, x + r * width, width, r - begin, mean, m2);
 }
 
-// Merges the blocks' statistics of channels [c0, c1), in block order and, inside a block, in the order of its folds.
+// Merges the blocks' statistics of channels [c0, c1), in block order and, inside a block, in the order of its
+// folds.
 void merge_blocks(const NormForward& op, const real* partial, int64_t c0, int64_t c1) {
   const NormGeom& g = op.geom;
   double mean[kMergeColumns] = {}, m2[kMergeColumns] = {};
@@ -75,7 +79,8 @@ void merge_blocks(const NormForward& op, const real* partial, int64_t c0, int64_
   }
 }
 
-// Per column of a wide row: y = (x - mean) scale + beta. x - mean comes first: folding the mean into the shift would cancel.
+// Per column of a wide row: y = (x - mean) scale + beta. x - mean comes first: folding the mean into the
+// shift would cancel.
 struct Coefficients {
   real* mean;
   real* scale;
@@ -119,9 +124,8 @@ void apply(const NormForward& op, real* storage) {
   const auto rows = op.relu ? (op.has_residual ? apply_rows<true, true> : apply_rows<true, false>)
                             : (op.has_residual ? apply_rows<false, true> : apply_rows<false, false>);
   const NormGeom& g = op.geom;
-  parallel_for(g.blocks(), static_cast<double>(op.x.bytes()), [&](int64_t block) {
-    rows(op, k, g.begin(block), g.end(block));
-  });
+  parallel_for(g.blocks(), static_cast<double>(op.x.bytes()),
+               [&](int64_t block) { rows(op, k, g.begin(block), g.end(block)); });
 }
 
 Cost prepare_train(const Call& call) {

@@ -1,17 +1,17 @@
-// Batch normalization, backward. With dy masked by y > 0 where the forward ended in relu, xhat = (x - mean) / s and
-// s = sqrt(var + eps):
+// Batch normalization, backward. With dy masked by y > 0 where the forward ended in relu, xhat = (x - mean) /
+// s and s = sqrt(var + eps):
 //   dbeta = sum dy,  dgamma = sum dy xhat,  dresidual = dy,
 //   dx = gamma / s (dy - dbeta / rows - xhat dgamma / rows)   (training: mean and var depend on x)
 //   dx = gamma / s dy                                         (eval: they are constants)
-// All tensors of x's shape are [rows, C], dense, seen as wide rows (base/norm_geom.h); lanes.h masks the last vector. One pass
-// reads for both sums (per block, merged in double in block order), one writes dx.
+// All tensors of x's shape are [rows, C], dense, seen as wide rows (base/norm_geom.h); lanes.h masks the last
+// vector. One pass reads for both sums (per block, merged in double in block order), one writes dx.
 #define TENON_NO_REF
 #define TENON_KERNEL_FILE "kernels/batch_norm_backward.cc"
 #include "kernels/norm_operands.h"
 
 #include "kernels/for_each_target.h"
 #ifdef TENON_TARGET
-#include "kernels/lanes.h"
+  #include "kernels/lanes.h"
 
 constexpr int64_t kRowGroup = 16;
 constexpr int64_t kMergeColumns = 64;
@@ -32,10 +32,11 @@ inline V masked(const real* dy, const real* y, int64_t i, Lanes lanes) {
   return v;
 }
 
-// Adds the sums of dy and dy (x - mean) over `rows` rows, starting at element `at`, to sum and dot. Groups are summed in
-// registers first: rounding errors then grow with the number of groups only.
+// Adds the sums of dy and dy (x - mean) over `rows` rows, starting at element `at`, to sum and dot. Groups
+// are summed in registers first: rounding errors then grow with the number of groups only.
 template <bool kRelu, class Count>
-inline void add_group(Count rows, const NormBackward& op, const real* mean, int64_t at, real* sum, real* dot) {
+inline void add_group(Count rows, const NormBackward& op, const real* mean, int64_t at, real* sum,
+                      real* dot) {
   const int64_t width = op.geom.width();
   const real* dy = op.dy.as<real>() + at;
   const real* x = op.x.as<real>() + at;
@@ -66,9 +67,11 @@ void block_sums(const NormBackward& op, const real* mean, int64_t begin, int64_t
   if (r < end) add_group<kRelu>(end - r, op, mean, r * width, sum, dot);
 }
 
-// The sums of channels [c0, c1) over all blocks, in block order; then dgamma, dbeta and the coefficients of dx.
+// The sums of channels [c0, c1) over all blocks, in block order; then dgamma, dbeta and the coefficients of
+// dx.
 template <bool kTrain>
-void merge_blocks(const NormBackward& op, const real* partial, const Coefficients& k, int64_t c0, int64_t c1) {
+void merge_blocks(const NormBackward& op, const real* partial, const Coefficients& k, int64_t c0,
+                  int64_t c1) {
   const NormGeom& g = op.geom;
   double sum[kMergeColumns] = {}, dot[kMergeColumns] = {};
   for (int64_t block = 0; block < g.blocks(); ++block) {
@@ -124,7 +127,8 @@ template <bool kTrain, bool kRelu>
 void backward(const NormBackward& op, real* workspace) {
   const NormGeom& g = op.geom;
   real* partial = workspace + 4 * g.width();
-  const Coefficients k{workspace, workspace + g.width(), workspace + 2 * g.width(), workspace + 3 * g.width()};
+  const Coefficients k{workspace, workspace + g.width(), workspace + 2 * g.width(),
+                       workspace + 3 * g.width()};
   for (int64_t i = 0; i < g.width(); ++i) k.mean[i] = op.mean.as<real>()[i % g.channels()];
   const double bytes = static_cast<double>(op.x.bytes());
   parallel_for(g.blocks(), bytes, [&](int64_t block) {

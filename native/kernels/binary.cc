@@ -1,6 +1,7 @@
-// Pointwise functions of two tensors with broadcasting, and `broadcast` itself. Operands are dense, of one rank; a dim of a or b is y's or 1.
-// Merged loops (strides.h) leave: one loop when shapes agree or one side is a scalar; [rows, C] with [C] or [rows, 1]
-// two; the rest is the same code with more outer loops. y may be a or b when that operand has y's size.
+// Pointwise functions of two tensors with broadcasting, and `broadcast` itself. Operands are dense, of one
+// rank; a dim of a or b is y's or 1. Merged loops (strides.h) leave: one loop when shapes agree or one side
+// is a scalar; [rows, C] with [C] or [rows, 1] two; the rest is the same code with more outer loops. y may be
+// a or b when that operand has y's size.
 #define TENON_KERNEL_FILE "kernels/binary.cc"
 #include "kernels/checks.h"
 #include "kernels/strides.h"
@@ -47,11 +48,14 @@ Loops<2> loops_of(const TensorView& a, const TensorView& b, const TensorView& y)
 template <class F>
 void run_row(int64_t n, real* y, const real* a, int64_t step_a, const real* b, int64_t step_b) {
   if (step_a == 1 && step_b == 1) {
-    map(n, y, [](V u, V v) { return F::f(u, v); }, a, b);
+    map(
+        n, y, [](V u, V v) { return F::f(u, v); }, a, b);
   } else if (step_a == 1) {
-    map(n, y, [v = splat(*b)](V u) { return F::f(u, v); }, a);
+    map(
+        n, y, [v = splat(*b)](V u) { return F::f(u, v); }, a);
   } else if (step_b == 1) {
-    map(n, y, [u = splat(*a)](V v) { return F::f(u, v); }, b);
+    map(
+        n, y, [u = splat(*a)](V v) { return F::f(u, v); }, b);
   } else {
     const real value = F::f(splat(*a), splat(*b))[0];
     for (int64_t i = 0; i < n; ++i) y[i] = value;
@@ -66,15 +70,18 @@ void run_range(const Loops<2>& loops, const real* a, const real* b, real* y, int
   int64_t column = begin % inner;
   for (int64_t i = begin; i < end; at.next(), column = 0) {
     const int64_t n = std::min(inner - column, end - i);
-    run_row<F>(n, y + i, a + at.offset[0] + column * step_a, step_a, b + at.offset[1] + column * step_b, step_b);
+    run_row<F>(n, y + i, a + at.offset[0] + column * step_a, step_a, b + at.offset[1] + column * step_b,
+               step_b);
     i += n;
   }
 }
 
-// Two loops, where operand `still` is one short row for all rows: several rows at once, against a tile of copies of that row.
+// Two loops, where operand `still` is one short row for all rows: several rows at once, against a tile of
+// copies of that row.
 bool is_short_row(const Loops<2>& loops, int still) {
   return loops.rank == 2 && loops.stride[still][0] == 0 && loops.inner_stride(still) == 1 &&
-         loops.inner_stride(1 - still) == 1 && loops.stride[1 - still][0] == loops.inner() && loops.inner() <= kTile / 4;
+         loops.inner_stride(1 - still) == 1 && loops.stride[1 - still][0] == loops.inner() &&
+         loops.inner() <= kTile / 4;
 }
 
 template <class F, bool kStillIsA>
@@ -86,9 +93,11 @@ void run_tiled(int64_t row, const real* moving, const real* still, real* y, int6
   for (int64_t i = begin; i < end; i += rows * row) {
     const int64_t n = std::min(rows * row, end - i);
     if (kStillIsA) {
-      map(n, y + i, [](V u, V v) { return F::f(u, v); }, tile, moving + i);
+      map(
+          n, y + i, [](V u, V v) { return F::f(u, v); }, tile, moving + i);
     } else {
-      map(n, y + i, [](V u, V v) { return F::f(u, v); }, moving + i, tile);
+      map(
+          n, y + i, [](V u, V v) { return F::f(u, v); }, moving + i, tile);
     }
   }
 }
@@ -96,7 +105,8 @@ void run_tiled(int64_t row, const real* moving, const real* still, real* y, int6
 Cost prepare_binary(const Call& c) {
   require_counts(c, 3, 0);
   for (int i = 0; i < 3; ++i) require_dtype(c.t[i], kReal, "binary: operands must be real");
-  require(broadcasts_to(c.t[0], c.t[2]) && broadcasts_to(c.t[1], c.t[2]), "binary: a and b must broadcast to y");
+  require(broadcasts_to(c.t[0], c.t[2]) && broadcasts_to(c.t[1], c.t[2]),
+          "binary: a and b must broadcast to y");
   const double n = static_cast<double>(c.t[2].numel());
   return {0, n, static_cast<double>(c.t[0].bytes() + c.t[1].bytes() + c.t[2].bytes())};
 }
@@ -140,9 +150,8 @@ void run_broadcast(const Call& c) {
   const Loops<2> loops = loops_of(c.t[0], one, c.t[1]);
   const real* x = c.t[0].as<real>();
   real* y = c.t[1].as<real>();
-  parallel_chunks(n, kChunk, static_cast<double>(n) * 2 * sizeof(real), [&](int64_t begin, int64_t end) {
-    run_range<Mul>(loops, x, &scale, y, begin, end);
-  });
+  parallel_chunks(n, kChunk, static_cast<double>(n) * 2 * sizeof(real),
+                  [&](int64_t begin, int64_t end) { run_range<Mul>(loops, x, &scale, y, begin, end); });
 }
 
 TENON_KERNEL(add, prepare_binary, run_binary<Add>)

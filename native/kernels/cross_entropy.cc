@@ -1,16 +1,18 @@
 // Cross entropy of logits x [B, K] with hard (i32 [B]) or soft (real [B, K]) targets and label smoothing:
-//   q = (1 - smoothing) target + smoothing / K,  loss = -sum_k q_k log softmax(x)_k,  dx = dloss (softmax(x) sum q - q).
-// Everything is relative to the row's maximum m: loss = sum_k q_k (log sum exp(x - m) - (x_k - m)), which does not cancel where logits
-// are large. lse = m + log sum exp(x - m) is kept for the backward pass. A label outside of [0, K) is a Fault; its row is then 0.
-// Parallel over chunks of rows; lanes.h masks the last vector of a row.
+//   q = (1 - smoothing) target + smoothing / K,  loss = -sum_k q_k log softmax(x)_k,  dx = dloss (softmax(x)
+//   sum q - q).
+// Everything is relative to the row's maximum m: loss = sum_k q_k (log sum exp(x - m) - (x_k - m)), which
+// does not cancel where logits are large. lse = m + log sum exp(x - m) is kept for the backward pass. A label
+// outside of [0, K) is a Fault; its row is then 0. Parallel over chunks of rows; lanes.h masks the last
+// vector of a row.
 #define TENON_KERNEL_FILE "kernels/cross_entropy.cc"
 #include "kernels/for_each_target.h"
 #ifdef TENON_TARGET
-#include "kernels/math.h"
+  #include "kernels/math.h"
 
-#include "kernels/lanes.h"
+  #include "kernels/lanes.h"
 
-#include "kernels/log_sum_exp.h"
+  #include "kernels/log_sum_exp.h"
 
 struct Targets {
   Targets(const TensorView& target, int64_t k, double smoothing)

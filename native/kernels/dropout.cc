@@ -1,12 +1,12 @@
-// Inverted dropout: y = u >= p ? x / (1 - p) : 0 with u drawn by Philox from (key, element, ordinal, step), so that backward draws the same
-// mask again instead of storing it. Per element (stride 1), or one draw for each (n, c) of x [N, H, W, C] (stride H*W).
-// y may be x.
+// Inverted dropout: y = u >= p ? x / (1 - p) : 0 with u drawn by Philox from (key, element, ordinal, step),
+// so that backward draws the same mask again instead of storing it. Per element (stride 1), or one draw for
+// each (n, c) of x [N, H, W, C] (stride H*W). y may be x.
 #define TENON_KERNEL_FILE "kernels/dropout.cc"
 #include "kernels/checks.h"
 
 #include "kernels/for_each_target.h"
 #ifdef TENON_TARGET
-#include "kernels/philox_vec.h"
+  #include "kernels/philox_vec.h"
 
 constexpr int64_t kChunk = 8192;
 constexpr int64_t kPiece = 512;
@@ -17,10 +17,15 @@ struct Mask {
   real scale;
 
   explicit Mask(const Call& c)
-      : key0(word_of(c.attrs[0])), key1(word_of(c.attrs[1])), ordinal(word_of(c.attrs[2])), step(word_of(scalar(c.t[2]))) {
+      : key0(word_of(c.attrs[0])),
+        key1(word_of(c.attrs[1])),
+        ordinal(word_of(c.attrs[2])),
+        step(word_of(scalar(c.t[2]))) {
     const double p = scalar(c.t[1]);
     const double wanted = std::ceil(p * 16777216.0);
-    threshold = p <= 0 ? 0 : wanted <= 16777216.0 ? static_cast<uint32_t>(wanted) : 16777216u;  // NaN keeps nothing
+    threshold = p <= 0                 ? 0
+                : wanted <= 16777216.0 ? static_cast<uint32_t>(wanted)
+                                       : 16777216u;  // NaN keeps nothing
     scale = threshold == 16777216u ? real{0} : static_cast<real>(1 / (1 - std::max(p, 0.0)));
   }
 
@@ -28,7 +33,10 @@ struct Mask {
   void draw(int64_t begin, int64_t n, real* m) const {
     uint32_t bits[kPiece];
     philox_words(key0, key1, ordinal, step, begin, n, bits);
-    for (int64_t i = 0; i < n; ++i) m[i] = (bits[i] >> 8) >= threshold ? scale : real{0};
+    const int32_t limit =
+        static_cast<int32_t>(threshold);  // 24 bits fit in a signed word, which every target can compare
+    const real kept = scale;
+    for (int64_t i = 0; i < n; ++i) m[i] = static_cast<int32_t>(bits[i] >> 8) >= limit ? kept : real{0};
   }
 };
 
@@ -73,10 +81,11 @@ void run_spatial(const Call& c, const Mask& mask, int64_t stride) {
   const real* x = c.t[0].as<real>();
   real* y = c.t[3].as<real>();
   const int64_t rows = std::max<int64_t>(1, kChunk / std::max<int64_t>(1, channels));
-  parallel_chunks(images * stride, rows, static_cast<double>(c.t[0].bytes()) * 2, [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row)
-      map(channels, y + row * channels, keep, x + row * channels, masks + row / stride * channels);
-  });
+  parallel_chunks(
+      images * stride, rows, static_cast<double>(c.t[0].bytes()) * 2, [&](int64_t begin, int64_t end) {
+        for (int64_t row = begin; row < end; ++row)
+          map(channels, y + row * channels, keep, x + row * channels, masks + row / stride * channels);
+      });
 }
 
 void run_dropout(const Call& c) {

@@ -1,20 +1,21 @@
-// Makes a batch from a data set in memory: data u8 [T, H, W, C], index i32 [B] -> y real [B, OH, OW, C], normalized, cropped from
-// the image with a border of black (0 before normalization) and flipped left to right.
+// Makes a batch from a data set in memory: data u8 [T, H, W, C], index i32 [B] -> y real [B, OH, OW, C],
+// normalized, cropped from the image with a border of black (0 before normalization) and flipped left to
+// right.
 //
-// y = byte * scale + shift with scale = 1 / (255 std) and shift = -mean / std of the channel; both are laid out for a whole row of
-// y, so that a row is one loop over bytes without regard to channels. What is drawn depends on (key, sample, epoch) alone.
-// Parallel over images.
+// y = byte * scale + shift with scale = 1 / (255 std) and shift = -mean / std of the channel; both are laid
+// out for a whole row of y, so that a row is one loop over bytes without regard to channels. What is drawn
+// depends on (key, sample, epoch) alone. Parallel over images.
 #define TENON_KERNEL_FILE "kernels/image_batch.cc"
 #include "kernels/checks.h"
 
 #include "kernels/for_each_target.h"
 #ifdef TENON_TARGET
-#include "kernels/lanes.h"
+  #include "kernels/lanes.h"
+
+  #include "kernels/bytes.h"
 
 // A flipped row is reversed in pieces of this many bytes; a pixel larger than that is normalized by itself.
 constexpr int64_t kFlipBytes = 1024;
-
-typedef uint8_t Bytes __attribute__((vector_size(W)));
 
 struct Geometry {
   explicit Geometry(const Call& call)
@@ -36,12 +37,13 @@ struct Draw {
 };
 
 Draw draw(const Geometry& g, const Call& call, int32_t sample) {
-  const PhiloxBlock r = philox(word_of(call.attrs[0]), word_of(call.attrs[1]), static_cast<uint32_t>(sample), 0, 0,
-                               word_of(scalar(call.t[4])));
+  const PhiloxBlock r = philox(word_of(call.attrs[0]), word_of(call.attrs[1]), static_cast<uint32_t>(sample),
+                               0, 0, word_of(scalar(call.t[4])));
   const double rows = static_cast<double>(g.h + 2 * g.padding - g.oh + 1);
   const double cols = static_cast<double>(g.w + 2 * g.padding - g.ow + 1);
   return {static_cast<int64_t>(philox_uniform(r.v[1]) * rows) - g.padding,
-          static_cast<int64_t>(philox_uniform(r.v[2]) * cols) - g.padding, philox_uniform(r.v[0]) < call.attrs[2]};
+          static_cast<int64_t>(philox_uniform(r.v[2]) * cols) - g.padding,
+          philox_uniform(r.v[0]) < call.attrs[2]};
 }
 
 // scale and shift for every element of a row of y.
@@ -52,9 +54,7 @@ struct Rows {
 
 inline void normalize(int64_t n, const uint8_t* bytes, const Rows& k, int64_t at, real* y) {
   for_vectors(n, [&](int64_t i, auto lanes) {
-    Bytes b = {};
-    std::memcpy(&b, bytes + i, static_cast<size_t>(lanes.count()));
-    const V v = __builtin_convertvector(b, V);
+    const V v = __builtin_convertvector(load_bytes(bytes + i, lanes), V);
     lanes.store(y + i, fma(v, lanes.load(k.scale + at + i), lanes.load(k.shift + at + i)));
   });
 }
@@ -65,7 +65,8 @@ inline void blacken(int64_t n, const Rows& k, int64_t at, real* y) {
 }
 
 // `pixels` pixels that end before `end`, last one first, as columns column.. of the row y.
-void normalize_flipped(int64_t pixels, const uint8_t* end, const Rows& k, int64_t c, int64_t column, real* row) {
+void normalize_flipped(int64_t pixels, const uint8_t* end, const Rows& k, int64_t c, int64_t column,
+                       real* row) {
   uint8_t reversed[kFlipBytes];
   const int64_t piece = std::max<int64_t>(1, kFlipBytes / c);
   for (int64_t done = 0; done < pixels; done += piece) {
@@ -82,9 +83,11 @@ void normalize_flipped(int64_t pixels, const uint8_t* end, const Rows& k, int64_
   }
 }
 
-// One row of y from the row of data at `source`. Columns [begin, end) of the unflipped crop lie inside the image.
+// One row of y from the row of data at `source`. Columns [begin, end) of the unflipped crop lie inside the
+// image.
 void write_row(const Geometry& g, const Draw& d, const uint8_t* source, const Rows& k, real* y) {
-  const int64_t begin = std::clamp<int64_t>(-d.left, 0, g.ow), end = std::clamp<int64_t>(g.w - d.left, begin, g.ow);
+  const int64_t begin = std::clamp<int64_t>(-d.left, 0, g.ow),
+                end = std::clamp<int64_t>(g.w - d.left, begin, g.ow);
   const int64_t first = d.flip ? g.ow - end : begin, last = d.flip ? g.ow - begin : end;
   blacken(first * g.c, k, 0, y);
   if (first == last) {

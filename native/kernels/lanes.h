@@ -1,5 +1,6 @@
-// Loops over rows whose length need not be a multiple of W. Included once per target after vec.h (no include guard on purpose).
-// The body is written once and instantiated twice: with whole vectors, and with the masked last one.
+// Loops over rows whose length need not be a multiple of W. Included once per target after vec.h (no include
+// guard on purpose). The body is written once and instantiated twice: with whole vectors, and with the masked
+// last one.
 struct WholeLanes {
   static constexpr int64_t count() { return W; }
   V load(const real* p) const { return tenon::TENON_TARGET::load(p); }

@@ -1,5 +1,5 @@
-// Reductions over one row that softmax and cross entropy share. Included once per target after vec.h, math.h and lanes.h (no include
-// guard on purpose). Sums are over lanes first, then across them.
+// Reductions over one row that softmax and cross entropy share. Included once per target after vec.h, math.h
+// and lanes.h (no include guard on purpose). Sums are over lanes first, then across them.
 inline real row_max(const real* x, int64_t n) {
   constexpr real lowest = -std::numeric_limits<real>::infinity();
   V max = splat(lowest);

@@ -1,7 +1,8 @@
-// exp, log, tanh, ... on vectors. Included once per target after vec.h (no include guard on purpose), from inside the TENON_TARGET part
-// of a kernel file. On the reference target these are the functions of std:: in double; elsewhere float polynomials
-// within a few units in the last place, branch-free, with infinities, NaN, overflow and underflow as std:: has them.
-// Polynomials: exp, log, tanh from Moshier's Cephes library (single precision), erf from N. Juffa's published minimax fits.
+// exp, log, tanh, ... on vectors. Included once per target after vec.h (no include guard on purpose), from
+// inside the TENON_TARGET part of a kernel file. On the reference target these are the functions of std:: in
+// double; elsewhere float polynomials within a few units in the last place, branch-free, with infinities,
+// NaN, overflow and underflow as std:: has them. Polynomials: exp, log, tanh from Moshier's Cephes library
+// (single precision), erf from N. Juffa's published minimax fits.
 
 inline V vabs(V x) {
   const M sign = (M)-V{};
@@ -51,8 +52,8 @@ inline V exp_tail(V r) {
   return polynomial(r, c);
 }
 
-// e^x = 2^n e^r, r = x - n ln 2. 2^n is applied in two halves, so that results near the ends of the range, also the subnormal ones,
-// are rounded once and everything beyond becomes infinity or zero by itself.
+// e^x = 2^n e^r, r = x - n ln 2. 2^n is applied in two halves, so that results near the ends of the range,
+// also the subnormal ones, are rounded once and everything beyond becomes infinity or zero by itself.
 inline V vexp(V x) {
   const V clamped = vmin(vmax(x, splat(-105.0f)), splat(89.0f));
   const V magic = splat(12582912.0f);  // 1.5 * 2^23: adding it leaves the nearest integer in the low bits
@@ -72,8 +73,9 @@ inline V vexpm1(V x) {
 
 // log x = k ln 2 + log m, m in [sqrt(1/2), sqrt(2)).
 inline V vlog(V x) {
-  constexpr real c[] = {7.0376836292e-2f,  -1.1514610310e-1f, 1.1676998740e-1f, -1.2420140846e-1f, 1.4249322787e-1f,
-                        -1.6668057665e-1f, 2.0000714765e-1f,  -2.4999993993e-1f, 3.3333331174e-1f};
+  constexpr real c[] = {7.0376836292e-2f,  -1.1514610310e-1f, 1.1676998740e-1f,
+                        -1.2420140846e-1f, 1.4249322787e-1f,  -1.6668057665e-1f,
+                        2.0000714765e-1f,  -2.4999993993e-1f, 3.3333331174e-1f};
   const V smallest = splat(std::numeric_limits<float>::min());
   const M subnormal = x < smallest;
   const V scaled = select(subnormal, x * splat(8388608.0f), x);

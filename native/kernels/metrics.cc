@@ -1,5 +1,6 @@
-// Counts the rows of x [B, K] whose argmax is the target: a label (i32 [B]) or the argmax of soft targets (real [B, K]). The
-// lowest index wins ties and NaN counts as largest, as in argmax. A label outside of [0, K) equals no argmax: cross_entropy reports it.
+// Counts the rows of x [B, K] whose argmax is the target: a label (i32 [B]) or the argmax of soft targets
+// (real [B, K]). The lowest index wins ties and NaN counts as largest, as in argmax. A label outside of [0,
+// K) equals no argmax: cross_entropy reports it.
 #define TENON_KERNEL_FILE "kernels/metrics.cc"
 #include "kernels/for_each_target.h"
 #ifdef TENON_TARGET
@@ -22,10 +23,12 @@ Cost prepare(const Call& call) {
   require(x.rank == 2 && x.dims[1] >= 1 && x.dtype == kReal, "count_correct: x must be real [B, K]");
   const bool hard = target.dtype == DType::i32 && target.rank == 1;
   const bool soft = target.dtype == kReal && target.rank == 2 && target.dims[1] == x.dims[1];
-  require((hard || soft) && target.dims[0] == x.dims[0], "count_correct: target must be i32 [B] or real [B, K]");
+  require((hard || soft) && target.dims[0] == x.dims[0],
+          "count_correct: target must be i32 [B] or real [B, K]");
   require(y.dtype == kReal && y.rank == 0, "count_correct: y must be a real of rank 0");
   const size_t chunks = static_cast<size_t>(ceil_div(x.dims[0], chunk_rows(x.dims[1])));
-  return {chunks * sizeof(int64_t), static_cast<double>(x.numel()), static_cast<double>(x.bytes() + target.bytes())};
+  return {chunks * sizeof(int64_t), static_cast<double>(x.numel()),
+          static_cast<double>(x.bytes() + target.bytes())};
 }
 
 void run(const Call& call) {

@@ -1,5 +1,5 @@
-// Copies: of whole tensors (copy, fill, cast) and of boxes inside tensors (concat, slice, pad). Any dtype: boxes move bytes, in rows as long as
-// the axes that are contiguous on both sides.
+// Copies: of whole tensors (copy, fill, cast) and of boxes inside tensors (concat, slice, pad). Any dtype:
+// boxes move bytes, in rows as long as the axes that are contiguous on both sides.
 #define TENON_KERNEL_FILE "kernels/movement.cc"
 #include "kernels/cells.h"
 #include "kernels/checks.h"
@@ -28,7 +28,8 @@ void run_copy(const Call& c) { copy_bytes(static_cast<int64_t>(c.t[0].bytes()), 
 
 template <class To, class From>
 To convert(From value) {
-  if constexpr (std::is_integral_v<To> && std::is_floating_point_v<From>) {  // truncates; what does not fit is clamped, NaN is 0
+  if constexpr (std::is_integral_v<To> &&
+                std::is_floating_point_v<From>) {  // truncates; what does not fit is clamped, NaN is 0
     constexpr double low = std::numeric_limits<To>::min(), high = std::numeric_limits<To>::max();
     const double wide = value;
     return static_cast<To>(wide >= low ? std::min(wide, high) : wide < low ? low : 0.0);
@@ -42,9 +43,10 @@ void convert_all(const Call& c) {
   const int64_t n = c.t[0].numel();
   const From* x = c.t[0].as<From>();
   To* y = c.t[1].as<To>();
-  parallel_chunks(n, kChunk, static_cast<double>(n) * (sizeof(From) + sizeof(To)), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) y[i] = convert<To>(x[i]);
-  });
+  parallel_chunks(n, kChunk, static_cast<double>(n) * (sizeof(From) + sizeof(To)),
+                  [&](int64_t begin, int64_t end) {
+                    for (int64_t i = begin; i < end; ++i) y[i] = convert<To>(x[i]);
+                  });
 }
 
 bool to_real(DType from) {
@@ -66,10 +68,14 @@ void run_cast(const Call& c) {
   if (to == DType::i32) return convert_all<real, int32_t>(c);
   if (to != kReal) return convert_all<real, double>(c);
   switch (from) {
-    case DType::u8: return convert_all<uint8_t, real>(c);
-    case DType::i32: return convert_all<int32_t, real>(c);
-    case DType::f32: return convert_all<float, real>(c);
-    default: return convert_all<double, real>(c);
+    case DType::u8:
+      return convert_all<uint8_t, real>(c);
+    case DType::i32:
+      return convert_all<int32_t, real>(c);
+    case DType::f32:
+      return convert_all<float, real>(c);
+    default:
+      return convert_all<double, real>(c);
   }
 }
 
@@ -80,7 +86,8 @@ Cost prepare_fill(const Call& c) {
   require(dtype != DType::bf16, "fill: bf16 is not supported");
   const bool whole = std::floor(value) == value;
   require(dtype != DType::u8 || (whole && value >= 0 && value <= 255), "fill: value is no u8");
-  require(dtype != DType::i32 || (whole && value >= -2147483648.0 && value <= 2147483647.0), "fill: value is no i32");
+  require(dtype != DType::i32 || (whole && value >= -2147483648.0 && value <= 2147483647.0),
+          "fill: value is no i32");
   return {0, 0, static_cast<double>(c.t[0].bytes())};
 }
 
@@ -94,15 +101,19 @@ void fill_all(const TensorView& y, T value) {
 void run_fill(const Call& c) {
   const double value = c.attrs[0];
   switch (c.t[0].dtype) {
-    case DType::f32: return fill_all(c.t[0], static_cast<float>(value));
-    case DType::f64: return fill_all(c.t[0], value);
-    case DType::u8: return fill_all(c.t[0], static_cast<uint8_t>(value));
-    default: return fill_all(c.t[0], static_cast<int32_t>(value));
+    case DType::f32:
+      return fill_all(c.t[0], static_cast<float>(value));
+    case DType::f64:
+      return fill_all(c.t[0], value);
+    case DType::u8:
+      return fill_all(c.t[0], static_cast<uint8_t>(value));
+    default:
+      return fill_all(c.t[0], static_cast<int32_t>(value));
   }
 }
 
-// Copies a box of `dims` elements; operand 0 of the loops is x, operand 1 is y. The innermost loop is contiguous on both sides
-// because both tensors are dense and every box spans whole elements.
+// Copies a box of `dims` elements; operand 0 of the loops is x, operand 1 is y. The innermost loop is
+// contiguous on both sides because both tensors are dense and every box spans whole elements.
 void copy_box(const Loops<2>& loops, size_t size, const std::byte* x, std::byte* y) {
   const int64_t width = static_cast<int64_t>(size), row_bytes = loops.inner() * width, rows = loops.outer();
   if (rows * row_bytes == 0) return;
@@ -115,7 +126,8 @@ void copy_box(const Loops<2>& loops, size_t size, const std::byte* x, std::byte*
   });
 }
 
-// The loops over `box` with the strides of x and y. An innermost axis of size 1 leaves a stride that is not 1: then a row is one element.
+// The loops over `box` with the strides of x and y. An innermost axis of size 1 leaves a stride that is not
+// 1: then a row is one element.
 Loops<2> box_loops(const TensorView& box, const TensorView& x, const TensorView& y) {
   int64_t step_x[kMaxRank], step_y[kMaxRank];
   dense_strides(x, step_x);
@@ -175,7 +187,8 @@ void run_pad(const Call& c) {
   const TensorView &x = c.t[0], &y = c.t[1];
   fill_all(y, static_cast<real>(c.attrs[x.rank]));
   if (x.numel() == 0) return;
-  copy_box(box_loops(x, x, y), sizeof(real), x.data, y.data + offset_of(c, y) * static_cast<int64_t>(sizeof(real)));
+  copy_box(box_loops(x, x, y), sizeof(real), x.data,
+           y.data + offset_of(c, y) * static_cast<int64_t>(sizeof(real)));
 }
 
 Cost prepare_concat(const Call& c) {
@@ -189,7 +202,8 @@ Cost prepare_concat(const Call& c) {
     const TensorView& x = c.t[k];
     require(x.dtype == y.dtype && x.rank == y.rank, "concat: dtypes or ranks differ");
     for (int i = 0; i < y.rank; ++i) require(i == axis || x.dims[i] == y.dims[i], "concat: shapes differ");
-    require(x.dims[axis] >= 0 && x.dims[axis] <= y.dims[axis] - total, "concat: sizes along the axis do not add up");
+    require(x.dims[axis] >= 0 && x.dims[axis] <= y.dims[axis] - total,
+            "concat: sizes along the axis do not add up");
     total += x.dims[axis];
   }
   require(total == y.dims[axis], "concat: sizes along the axis do not add up");

@@ -22,17 +22,15 @@ bool flag(const Call& call, int i) {
 const TensorView& operand_x(const Call& call, int i) {
   require(call.count > i, "wrong number of operands");
   require_counts(call, -1, 3);
-  require(call.attrs[0] >= 0 && std::isfinite(call.attrs[0]), "batch_norm: eps must be finite and not negative");
+  require(call.attrs[0] >= 0 && std::isfinite(call.attrs[0]),
+          "batch_norm: eps must be finite and not negative");
   return call.t[i];
 }
 
 }  // namespace
 
 NormForward::NormForward(const Call& call, bool train, DType real, int lanes)
-    : geom(operand_x(call, 0), lanes),
-      eps(call.attrs[0]),
-      relu(flag(call, 1)),
-      has_residual(flag(call, 2)) {
+    : geom(operand_x(call, 0), lanes), eps(call.attrs[0]), relu(flag(call, 1)), has_residual(flag(call, 2)) {
   require_counts(call, has_residual ? 7 : 6, 3);
   require_all(call, real);
   const TensorView* t = call.t;
@@ -50,10 +48,7 @@ NormForward::NormForward(const Call& call, bool train, DType real, int lanes)
 }
 
 NormBackward::NormBackward(const Call& call, bool train, DType real, int lanes)
-    : geom(operand_x(call, 1), lanes),
-      eps(call.attrs[0]),
-      relu(flag(call, 1)),
-      has_residual(flag(call, 2)) {
+    : geom(operand_x(call, 1), lanes), eps(call.attrs[0]), relu(flag(call, 1)), has_residual(flag(call, 2)) {
   require_counts(call, 8 + relu + has_residual, 3);
   require_all(call, real);
   const TensorView* t = call.t;
@@ -71,7 +66,8 @@ NormBackward::NormBackward(const Call& call, bool train, DType real, int lanes)
   require_same_dims(x, dy, "batch_norm_backward: dy has another shape than x");
   require_same_dims(x, dx, "batch_norm_backward: dx has another shape than x");
   if (relu) require_same_dims(x, y, "batch_norm_backward: y has another shape than x");
-  if (has_residual) require_same_dims(x, dresidual, "batch_norm_backward: dresidual has another shape than x");
+  if (has_residual)
+    require_same_dims(x, dresidual, "batch_norm_backward: dresidual has another shape than x");
   require(!train || geom.rows() > 0, "batch_norm_backward: no rows");
 }
 
@@ -80,9 +76,11 @@ NormRunning::NormRunning(const Call& call, DType real) : t(call.t) {
   channels = call.t[0].last();
   for (int i : {0, 1, 2, 3, 5, 6}) {
     require(call.t[i].dtype == real, "batch_norm_running: operand of wrong dtype");
-    require(call.t[i].rank == 1 && call.t[i].dims[0] == channels, "batch_norm_running: operands of differing sizes");
+    require(call.t[i].rank == 1 && call.t[i].dims[0] == channels,
+            "batch_norm_running: operands of differing sizes");
   }
-  require(call.t[4].dtype == DType::f64 && call.t[4].rank == 0, "batch_norm_running: momentum must be a scalar");
+  require(call.t[4].dtype == DType::f64 && call.t[4].rank == 0,
+          "batch_norm_running: momentum must be a scalar");
   const double count = call.attrs[0];
   require(count >= 1 && std::isfinite(count), "batch_norm_running: count must be at least 1");
   // One value has variance 0, biased or not.

@@ -1,5 +1,5 @@
-// The operands of the batch-norm kernels by name, checked: shared by every target and the reference, so that what prepare()
-// refused can never reach run().
+// The operands of the batch-norm kernels by name, checked: shared by every target and the reference, so that
+// what prepare() refused can never reach run().
 #pragma once
 
 #include "base/norm_geom.h"
@@ -9,7 +9,8 @@ namespace tenon {
 
 enum class NormActivation : int { none = 0, relu = 1 };
 
-// batch_norm_train and batch_norm_eval: x, gamma, beta, (mean, var of eval), (residual) -> y, (mean, var of train)
+// batch_norm_train and batch_norm_eval: x, gamma, beta, (mean, var of eval), (residual) -> y, (mean, var of
+// train)
 struct NormForward {
   NormForward(const Call& call, bool train, DType real, int lanes);
 
@@ -20,7 +21,8 @@ struct NormForward {
   TensorView x, gamma, beta, mean, var, residual, y;
 };
 
-// batch_norm_backward and batch_norm_eval_backward: dy, x, gamma, mean, var, (y) -> dx, dgamma, dbeta, (dresidual)
+// batch_norm_backward and batch_norm_eval_backward: dy, x, gamma, mean, var, (y) -> dx, dgamma, dbeta,
+// (dresidual)
 struct NormBackward {
   NormBackward(const Call& call, bool train, DType real, int lanes);
 

@@ -1,16 +1,18 @@
-// Optimizer updates of all parameters of a group in one call, and the guard against numbers that are not finite. The tensors count as one
-// concatenated range of elements, cut in chunks of equal size: many small tensors (biases, norms) and a few large ones balance
-// alike. New weights and states may be the same memory as the old. Formulas: torch.optim.SGD, Adam, AdamW.
+// Optimizer updates of all parameters of a group in one call, and the guard against numbers that are not
+// finite. The tensors count as one concatenated range of elements, cut in chunks of equal size: many small
+// tensors (biases, norms) and a few large ones balance alike. New weights and states may be the same memory
+// as the old. Formulas: torch.optim.SGD, Adam, AdamW.
 #define TENON_KERNEL_FILE "kernels/optim.cc"
 #include "kernels/checks.h"
 
 #include "kernels/for_each_target.h"
 #ifdef TENON_TARGET
-#include "kernels/math.h"
+  #include "kernels/math.h"
 
 constexpr int64_t kChunk = 8192;
 
-// The operands of an optimizer call: `scalars` runtime scalars, an optional gradient scale, and groups of n tensors of equal sizes.
+// The operands of an optimizer call: `scalars` runtime scalars, an optional gradient scale, and groups of n
+// tensors of equal sizes.
 struct Groups {
   int n = 0, first = 0, groups = 0;
   const TensorView* t = nullptr;
@@ -33,13 +35,16 @@ Cost prepare_groups(const Call& c, int scalars, bool scaled, int groups, double 
   const int first = scalars + (scaled ? 1 : 0);
   require(n >= 1 && n <= c.count, "optimizer: n must be the number of parameters");
   require(c.count == first + groups * n, "optimizer: wrong number of operands");
-  for (int i = 0; i < scalars; ++i) require_scalar(c.t[i], "optimizer: hyper-parameters must be runtime scalars");
-  if (scaled) require(c.t[scalars].dtype == kReal && c.t[scalars].rank == 0, "optimizer: scale must be real of rank 0");
+  for (int i = 0; i < scalars; ++i)
+    require_scalar(c.t[i], "optimizer: hyper-parameters must be runtime scalars");
+  if (scaled)
+    require(c.t[scalars].dtype == kReal && c.t[scalars].rank == 0, "optimizer: scale must be real of rank 0");
   const Groups tensors(c, scalars, scaled, groups);
   for (int i = 0; i < n; ++i) {
     for (int group = 0; group < groups; ++group) {
       require_dtype(tensors.at(group, i), kReal, "optimizer: parameters and states must be real");
-      require_same_dims(tensors.at(0, i), tensors.at(group, i), "optimizer: shapes of a parameter's tensors differ");
+      require_same_dims(tensors.at(0, i), tensors.at(group, i),
+                        "optimizer: shapes of a parameter's tensors differ");
     }
   }
   const double total = static_cast<double>(tensors.total());
@@ -61,7 +66,8 @@ void for_elements(const Groups& tensors, double operations, Fn&& fn) {
   });
 }
 
-// out = f(in) over n elements of several tensors: all inputs of a vector are read before an output is written, so they may be the same memory.
+// out = f(in) over n elements of several tensors: all inputs of a vector are read before an output is
+// written, so they may be the same memory.
 template <int In, int Out, class F>
 void update(int64_t n, const real* const (&in)[In], real* const (&out)[Out], F&& f) {
   V x[In], y[Out];
@@ -117,7 +123,8 @@ void run_sgd(const Call& c) {
         out[1] = v;
       });
     } else {
-      map(end - begin, at(2), [sgd](V w, V g) { return fma(-sgd.lr, sgd.gradient(w, g), w); }, at(0), at(1));
+      map(
+          end - begin, at(2), [sgd](V w, V g) { return fma(-sgd.lr, sgd.gradient(w, g), w); }, at(0), at(1));
     }
   });
 }
@@ -126,7 +133,8 @@ struct Adam {
   V one_minus_beta1, beta2, one_minus_beta2, eps, decay, keep, rate, root, scale;
 
   explicit Adam(const Call& c) {
-    const double lr = scalar(c.t[0]), b1 = scalar(c.t[1]), b2 = scalar(c.t[2]), wd = scalar(c.t[4]), step = scalar(c.t[5]);
+    const double lr = scalar(c.t[0]), b1 = scalar(c.t[1]), b2 = scalar(c.t[2]), wd = scalar(c.t[4]),
+                 step = scalar(c.t[5]);
     const bool decoupled = flag(c, 1);
     const auto spread = [](double x) { return splat(static_cast<real>(x)); };
     one_minus_beta1 = spread(1 - b1);

@@ -1,6 +1,7 @@
-// y = x with its axes in another order; any dtype. After merging axes that stay together there are three cases: nothing moved (copy); the
-// innermost axis stays (rows are copied); or it moves, which is a transpose of the two axes that are innermost in x and in y,
-// done in square tiles so that both sides are read and written in cache lines, inside loops over the other axes.
+// y = x with its axes in another order; any dtype. After merging axes that stay together there are three
+// cases: nothing moved (copy); the innermost axis stays (rows are copied); or it moves, which is a transpose
+// of the two axes that are innermost in x and in y, done in square tiles so that both sides are read and
+// written in cache lines, inside loops over the other axes.
 #define TENON_KERNEL_FILE "kernels/permute.cc"
 #include "kernels/cells.h"
 #include "kernels/checks.h"
@@ -10,6 +11,7 @@
 #ifdef TENON_TARGET
 
 constexpr int64_t kTile = 16;
+constexpr int64_t kStrip = 64;  // columns of x in a block: whole cache lines of every row
 constexpr int64_t kChunkBytes = 32768;
 
 // Loops in y's order; operand 0 is x, operand 1 is y.
@@ -49,37 +51,72 @@ void copy_rows(const Loops<2>& loops, int64_t size, const std::byte* x, std::byt
   });
 }
 
-// y[j][i] = x[i][j] for i < m, j < n: x has rows of step_x elements, y of step_y. Full tiles go through a local square: reads and
-// writes are then both runs of kTile elements.
+// A 4 x 4 transpose of 4-byte elements in registers.
+void transpose4(const Cell<4>* x, int64_t step_x, Cell<4>* y, int64_t step_y) {
+  #if defined(__SSE2__)
+  __m128i row[4];
+  for (int i = 0; i < 4; ++i) row[i] = _mm_loadu_si128(reinterpret_cast<const __m128i*>(x + i * step_x));
+  const __m128i a = _mm_unpacklo_epi32(row[0], row[1]), b = _mm_unpacklo_epi32(row[2], row[3]);
+  const __m128i c = _mm_unpackhi_epi32(row[0], row[1]), d = _mm_unpackhi_epi32(row[2], row[3]);
+  const __m128i column[4] = {_mm_unpacklo_epi64(a, b), _mm_unpackhi_epi64(a, b), _mm_unpacklo_epi64(c, d),
+                             _mm_unpackhi_epi64(c, d)};
+  for (int j = 0; j < 4; ++j) _mm_storeu_si128(reinterpret_cast<__m128i*>(y + j * step_y), column[j]);
+  #else
+  for (int j = 0; j < 4; ++j)
+    for (int i = 0; i < 4; ++i) y[j * step_y + i] = x[i * step_x + j];
+  #endif
+}
+
+// y[j][i] = x[i][j] for i < m, j < n: x has rows of step_x elements, y of step_y. Whole tiles go through a
+// local square, so that the rows of y are written in runs of kTile elements however far apart they are.
 template <class T>
 void transpose_tile(int64_t m, int64_t n, const T* x, int64_t step_x, T* y, int64_t step_y) {
-  if (m == kTile && n == kTile) {
-    T square[kTile][kTile];
-    for (int64_t i = 0; i < kTile; ++i)
-      for (int64_t j = 0; j < kTile; ++j) square[j][i] = x[i * step_x + j];
-    for (int64_t j = 0; j < kTile; ++j) std::memcpy(y + j * step_y, square[j], sizeof square[j]);
-  } else {
+  if (m != kTile || n != kTile) {
     for (int64_t j = 0; j < n; ++j)
       for (int64_t i = 0; i < m; ++i) y[j * step_y + i] = x[i * step_x + j];
+    return;
+  }
+  T square[kTile][kTile];
+  for (int64_t i = 0; i < kTile; i += 4) {
+    for (int64_t j = 0; j < kTile; j += 4) {
+      if constexpr (sizeof(T) == 4) {
+        transpose4(x + i * step_x + j, step_x, &square[j][i], kTile);
+      } else {
+        for (int64_t r = 0; r < 4; ++r)
+          for (int64_t s = 0; s < 4; ++s) square[j + s][i + r] = x[(i + r) * step_x + j + s];
+      }
+    }
+  }
+  for (int64_t j = 0; j < kTile; ++j) std::memcpy(y + j * step_y, square[j], sizeof square[j]);
+}
+
+// One strip of x: m rows, at most kStrip columns.
+template <class T>
+void transpose_strip(int64_t m, int64_t n, const T* x, int64_t step_x, T* y, int64_t step_y) {
+  for (int64_t i = 0; i < m; i += kTile) {
+    for (int64_t j = 0; j < n; j += kTile) {
+      transpose_tile(std::min(kTile, m - i), std::min(kTile, n - j), x + i * step_x + j, step_x,
+                     y + j * step_y + i, step_y);
+    }
   }
 }
 
-// m rows that are innermost in y, n columns that are innermost in x. A block is kTile columns of x of one position of the other loops.
+// m rows that are innermost in y, n columns that are innermost in x. A block is a strip of one position of
+// the other loops.
 template <class T>
-void transpose(const Loops<2>& others, int64_t m, int64_t step_x, int64_t n, int64_t step_y, const T* x, T* y) {
-  const int64_t strips = ceil_div(n, kTile), blocks = others.outer() * strips;
-  const int64_t strip_bytes = kTile * m * static_cast<int64_t>(sizeof(T));
+void transpose(const Loops<2>& others, int64_t m, int64_t step_x, int64_t n, int64_t step_y, const T* x,
+               T* y) {
+  const int64_t strips = ceil_div(n, kStrip), blocks = others.outer() * strips;
+  const int64_t strip_bytes = std::min(kStrip, n) * m * static_cast<int64_t>(sizeof(T));
   const int64_t grain = std::max<int64_t>(1, kChunkBytes / strip_bytes);
   const double cost = 2.0 * static_cast<double>(blocks * strip_bytes);
   parallel_chunks(blocks, grain, cost, [&](int64_t begin, int64_t end) {
     Position<2> at(others, begin / strips);
     int64_t strip = begin % strips;
     for (int64_t block = begin; block < end; ++block) {
-      const int64_t j = strip * kTile;
-      const T* from = x + at.offset[0] + j;
-      T* to = y + at.offset[1] + j * step_y;
-      for (int64_t i = 0; i < m; i += kTile)
-        transpose_tile(std::min(kTile, m - i), std::min(kTile, n - j), from + i * step_x, step_x, to + i, step_y);
+      const int64_t j = strip * kStrip;
+      transpose_strip(m, std::min(kStrip, n - j), x + at.offset[0] + j, step_x, y + at.offset[1] + j * step_y,
+                      step_y);
       if (++strip == strips) {
         strip = 0;
         at.next();
@@ -92,7 +129,8 @@ template <class T>
 void run_transpose(const Loops<2>& loops, const Call& c) {
   int q = 0;  // the loop that is innermost in x
   while (loops.stride[0][q] != 1) ++q;
-  Loops<2> others;  // all but q and the last, and a loop of one as the innermost, which Position does not walk
+  Loops<2>
+      others;  // all but q and the last, and a loop of one as the innermost, which Position does not walk
   for (int i = 0; i + 1 < loops.rank; ++i)
     if (i != q) others.push(loops.dims[i], {loops.stride[0][i], loops.stride[1][i]});
   others.dims[others.rank++] = 1;

@@ -1,23 +1,22 @@
-// 2-d pooling, forward. x is [N, H, W, C], y and tap are [N, OH, OW, C]; vectors run over channels (lanes.h masks the last one), so a
-// window is a loop over whole vectors and needs no shuffles. Taps outside of the image are left out of a window's loops.
-// Parallel over rows of the output.
+// 2-d pooling, forward. x is [N, H, W, C], y and tap are [N, OH, OW, C]; vectors run over channels (lanes.h
+// masks the last one), so a window is a loop over whole vectors and needs no shuffles. Taps outside of the
+// image are left out of a window's loops. Parallel over rows of the output.
 #define TENON_NO_REF
 #define TENON_KERNEL_FILE "kernels/pool.cc"
 #include "kernels/pool_operands.h"
 
 #include "kernels/for_each_target.h"
 #ifdef TENON_TARGET
-#include "kernels/lanes.h"
+  #include "kernels/lanes.h"
+
+  #include "kernels/bytes.h"
 
 // Enough elements for one parallel block.
 constexpr int64_t kChunkElements = 16384;
 
-typedef uint8_t Bytes __attribute__((vector_size(W)));
-
 template <class Lanes>
 inline void store_taps(uint8_t* p, M taps, Lanes lanes) {
-  const Bytes bytes = __builtin_convertvector(taps, Bytes);
-  std::memcpy(p, &bytes, static_cast<size_t>(lanes.count()));
+  store_bytes(p, taps, lanes);
 }
 
 template <class Lanes>
@@ -34,7 +33,8 @@ struct Window {
   int32_t taps_per_row;
 };
 
-// Rows and Cols are integral constants for the common windows. The first of equal elements wins; NaN wins over all else.
+// Rows and Cols are integral constants for the common windows. The first of equal elements wins; NaN wins
+// over all else.
 template <class Rows, class Cols, class Tap>
 inline void max_window(Rows rows, Cols cols, const Window& at, int64_t channels, real* y, Tap* tap) {
   for_vectors(channels, [&](int64_t c, auto lanes) {
@@ -73,8 +73,8 @@ inline bool whole(TapRange rows, TapRange cols) {
 template <int K>
 using Constant = std::integral_constant<int32_t, K>;
 
-inline Window window_at(const PoolGeom& g, const real* x, int64_t image, int64_t oy, int64_t ox, TapRange rows,
-                        TapRange cols, int64_t dh, int64_t dw) {
+inline Window window_at(const PoolGeom& g, const real* x, int64_t image, int64_t oy, int64_t ox,
+                        TapRange rows, TapRange cols, int64_t dh, int64_t dw) {
   const int64_t row = image * g.h.in() + g.h.position(oy, rows.begin);
   const int64_t col = g.w.position(ox, cols.begin);
   return {x + (row * g.w.in() + col) * g.c, dh * g.w.in() * g.c, dw * g.c,

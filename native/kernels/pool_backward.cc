@@ -1,25 +1,24 @@
-// 2-d pooling, backward. dy and tap are [N, OH, OW, C], dx is [N, H, W, C]; vectors run over channels (lanes.h masks the last one).
+// 2-d pooling, backward. dy and tap are [N, OH, OW, C], dx is [N, H, W, C]; vectors run over channels
+// (lanes.h masks the last one).
 //
-// Gather form: an element of dx looks at the outputs that read it (its cover, a table per axis in the workspace), so that every
-// element of dx is written once, by one thread, from sums in a fixed order. Where the windows tile the image, max pooling instead
-// walks the outputs and writes each one's own window.
+// Gather form: an element of dx looks at the outputs that read it (its cover, a table per axis in the
+// workspace), so that every element of dx is written once, by one thread, from sums in a fixed order. Where
+// the windows tile the image, max pooling instead walks the outputs and writes each one's own window.
 #define TENON_NO_REF
 #define TENON_KERNEL_FILE "kernels/pool_backward.cc"
 #include "kernels/pool_operands.h"
 
 #include "kernels/for_each_target.h"
 #ifdef TENON_TARGET
-#include "kernels/lanes.h"
+  #include "kernels/lanes.h"
+
+  #include "kernels/bytes.h"
 
 constexpr int64_t kChunkElements = 16384;
 
-typedef uint8_t Bytes __attribute__((vector_size(W)));
-
 template <class Lanes>
 inline M load_taps(const uint8_t* p, Lanes lanes) {
-  Bytes bytes = {};
-  std::memcpy(&bytes, p, static_cast<size_t>(lanes.count()));
-  return __builtin_convertvector(bytes, M);
+  return load_bytes(p, lanes);
 }
 
 template <class Lanes>
@@ -34,7 +33,8 @@ struct CoverItem {
   int32_t out;
 };
 
-// For each input position of an axis, the pairs (tap, output) that read it: items[start[i]] .. items[start[i + 1]].
+// For each input position of an axis, the pairs (tap, output) that read it: items[start[i]] .. items[start[i
+// + 1]].
 struct Cover {
   int64_t* start;
   CoverItem* items;
@@ -66,11 +66,11 @@ struct Covers {
   static size_t bytes(const PoolGeom& g) { return Cover::bytes(g.h) + Cover::bytes(g.w); }
 };
 
-// kVectors vectors of channels from c on, of pixel (iy, ix) of one image of dx, side by side: the walk over the cover and its
-// addresses are shared by them.
+// kVectors vectors of channels from c on, of pixel (iy, ix) of one image of dx, side by side: the walk over
+// the cover and its addresses are shared by them.
 template <int kVectors, class Lanes, class Term>
-inline void gather(const PoolGeom& g, const Covers& covers, int64_t image, int64_t iy, int64_t ix, int64_t c, real* to,
-                   Lanes lanes, Term&& term) {
+inline void gather(const PoolGeom& g, const Covers& covers, int64_t image, int64_t iy, int64_t ix, int64_t c,
+                   real* to, Lanes lanes, Term&& term) {
   V sum[kVectors] = {};
   for (const CoverItem* i = covers.h.begin(iy); i != covers.h.end(iy); ++i) {
     const int64_t out_row = (image * g.h.out() + i->out) * g.w.out();
@@ -82,9 +82,11 @@ inline void gather(const PoolGeom& g, const Covers& covers, int64_t image, int64
   for (int u = 0; u < kVectors; ++u) lanes.store(to + c + u * W, sum[u]);
 }
 
-// Rows [begin, end) of dx, counted over all images: the sum of term(row of output, column of output, tap, lanes).
+// Rows [begin, end) of dx, counted over all images: the sum of term(row of output, column of output, tap,
+// lanes).
 template <class Term>
-inline void gather_rows(const PoolGeom& g, const Covers& covers, real* dx, int64_t begin, int64_t end, Term&& term) {
+inline void gather_rows(const PoolGeom& g, const Covers& covers, real* dx, int64_t begin, int64_t end,
+                        Term&& term) {
   constexpr int kVectors = 4;
   for (int64_t row = begin; row < end; ++row) {
     const int64_t image = row / g.h.in(), iy = row % g.h.in();
@@ -124,7 +126,8 @@ void max_gather(const MaxPool& op, const Covers& covers) {
 
 // One output pixel into its own window of `rows` x `cols` elements at dx.
 template <class Rows, class Cols, class Tap>
-inline void scatter_window(Rows rows, Cols cols, const real* dy, const Tap* tap, const PoolGeom& g, real* dx) {
+inline void scatter_window(Rows rows, Cols cols, const real* dy, const Tap* tap, const PoolGeom& g,
+                           real* dx) {
   for_vectors(g.c, [&](int64_t c, auto lanes) {
     const V d = lanes.load(dy + c);
     const M winner = load_taps(tap + c, lanes);

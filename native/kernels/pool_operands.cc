@@ -13,8 +13,9 @@ PoolGeom geometry(const Call& call, int operands, int image, bool dilated) {
 }
 
 void require_pooled(const TensorView& y, const PoolGeom& g, const char* message) {
-  require(y.rank == 4 && y.dims[0] == g.n && y.dims[1] == g.h.out() && y.dims[2] == g.w.out() && y.dims[3] == g.c,
-          message);
+  require(
+      y.rank == 4 && y.dims[0] == g.n && y.dims[1] == g.h.out() && y.dims[2] == g.w.out() && y.dims[3] == g.c,
+      message);
 }
 
 }  // namespace

@@ -1,10 +1,11 @@
-// Random tensors: functions of (key, element index) only. Computed in double and then rounded, so that every target has the same numbers.
+// Random tensors: functions of (key, element index) only. Computed in double and then rounded, so that every
+// target has the same numbers.
 #define TENON_KERNEL_FILE "kernels/random.cc"
 #include "kernels/checks.h"
 
 #include "kernels/for_each_target.h"
 #ifdef TENON_TARGET
-#include "kernels/philox_vec.h"
+  #include "kernels/philox_vec.h"
 
 constexpr int64_t kChunk = 4096;
 constexpr int64_t kPiece = 512;
@@ -39,8 +40,9 @@ void run_uniform(const Call& c) {
   });
 }
 
-// Box & Muller, "A note on the generation of random normal deviates" (1958): the words (0, 1) of a block give elements 0 and 1 (cosine and
-// sine), the words (2, 3) elements 2 and 3. 1 - u is in (0, 1]: its logarithm is finite.
+// Box & Muller, "A note on the generation of random normal deviates" (1958): the words (0, 1) of a block give
+// elements 0 and 1 (cosine and sine), the words (2, 3) elements 2 and 3. 1 - u is in (0, 1]: its logarithm is
+// finite.
 void run_normal(const Call& c) {
   constexpr double kTwoPi = 6.283185307179586477;
   const double mean = c.attrs[2], deviation = c.attrs[3];

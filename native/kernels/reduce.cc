@@ -1,10 +1,12 @@
-// Sums and maxima over axes. x and y have one rank; y's dim is 1 where x is reduced. After merging axes, a reduction is one or more passes
-// [outer, length, inner] -> [outer, inner], innermost reduced axes first. The sums of a convolution's bias ([N*H*W, C] -> [C]), a
-// global pooling ([N, H*W, C] -> [N, C]), a softmax ([B, K] -> [B]) and a total are one pass each.
+// Sums and maxima over axes. x and y have one rank; y's dim is 1 where x is reduced. After merging axes, a
+// reduction is one or more passes [outer, length, inner] -> [outer, inner], innermost reduced axes first. The
+// sums of a convolution's bias ([N*H*W, C] -> [C]), a global pooling ([N, H*W, C] -> [N, C]), a softmax ([B,
+// K] -> [B]) and a total are one pass each.
 //
-// Order of every sum: `length` is cut in chunks whose size depends on the shape only. A chunk is summed from zero (four interleaved
-// vector accumulators, added pairwise) into the workspace, and the chunks of an output are then added in order, in double:
-// no float sum is longer than a chunk. Threads only choose who sums which chunk.
+// Order of every sum: `length` is cut in chunks whose size depends on the shape only. A chunk is summed from
+// zero (four interleaved vector accumulators, added pairwise) into the workspace, and the chunks of an output
+// are then added in order, in double: no float sum is longer than a chunk. Threads only choose who sums which
+// chunk.
 #define TENON_KERNEL_FILE "kernels/reduce.cc"
 #include "kernels/checks.h"
 
@@ -17,20 +19,28 @@ constexpr int64_t kGrain = 16384;
 struct Sum {
   static constexpr double kStart = 0;
   static V combine(V a, V b) { return a + b; }
-  static double combine(double a, double b) { return a + b; }
+  template <class T>
+  static T combine_one(T a, T b) {
+    return a + b;
+  }
 };
 
 struct Max {
   static constexpr double kStart = -std::numeric_limits<double>::infinity();
   static V combine(V a, V b) { return vmax(a, b); }
-  static double combine(double a, double b) { return a > b || a != a ? a : b; }
+  template <class T>
+  static T combine_one(T a, T b) {
+    return a > b || a != a ? a : b;
+  }
 };
 
 struct Pass {
   int64_t outer = 1, length = 1, inner = 1;
 
   // Length of a chunk, and how many there are (at least one: a sum of nothing is written too).
-  int64_t chunk() const { return std::max<int64_t>(inner == 1 ? kChunk : 32, kChunk / std::max<int64_t>(1, inner)); }
+  int64_t chunk() const {
+    return std::max<int64_t>(inner == 1 ? kChunk : 32, kChunk / std::max<int64_t>(1, inner));
+  }
   int64_t chunks() const { return std::max<int64_t>(1, ceil_div(length, chunk())); }
   int64_t outputs() const { return outer * inner; }
   size_t partials() const { return chunks() == 1 ? 0 : static_cast<size_t>(chunks() * outputs()); }
@@ -82,32 +92,45 @@ Plan plan_of(const TensorView& x, const TensorView& y) {
   if (plan.count == 0) plan.passes[plan.count++].inner = inner;  // nothing is reduced: one row
   for (int i = 0; i < plan.count; ++i) {
     plan.partials = std::max(plan.partials, plan.passes[i].partials());
-    if (i + 1 < plan.count) plan.results = std::max(plan.results, static_cast<size_t>(plan.passes[i].outputs()));
+    if (i + 1 < plan.count)
+      plan.results = std::max(plan.results, static_cast<size_t>(plan.passes[i].outputs()));
   }
   return plan;
 }
 
-// n contiguous elements.
+// The lanes of v, halves folded onto each other.
+template <class R>
+real fold(V v) {
+  real lanes[W];
+  store(lanes, v);
+  for (int half = W / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i) lanes[i] = R::combine_one(lanes[i], lanes[i + half]);
+  return lanes[0];
+}
+
+// n contiguous elements. Short rows (classes of a softmax) are not worth the folding of lanes.
 template <class R>
 real reduce_run(int64_t n, const real* x) {
-  const V start = splat(static_cast<real>(R::kStart));
-  V a[4] = {start, start, start, start};
   int64_t i = 0;
-  for (; i + 4 * W <= n; i += 4 * W)
-    for (int k = 0; k < 4; ++k) a[k] = R::combine(a[k], load(x + i + k * W));
-  for (; i + W <= n; i += W) a[0] = R::combine(a[0], load(x + i));
-  const V total = R::combine(R::combine(a[0], a[1]), R::combine(a[2], a[3]));
-  real result = total[0];
-  for (int lane = 1; lane < W; ++lane) result = R::combine(splat(result), splat(total[lane]))[0];
-  for (; i < n; ++i) result = R::combine(splat(result), splat(x[i]))[0];
-  return result;
+  real rest = static_cast<real>(R::kStart);
+  if (n >= 2 * W) {
+    const V start = splat(rest);
+    V a[4] = {start, start, start, start};
+    for (; i + 4 * W <= n; i += 4 * W)
+      for (int k = 0; k < 4; ++k) a[k] = R::combine(a[k], load(x + i + k * W));
+    for (; i + W <= n; i += W) a[0] = R::combine(a[0], load(x + i));
+    rest = fold<R>(R::combine(R::combine(a[0], a[1]), R::combine(a[2], a[3])));
+  }
+  for (; i < n; ++i) rest = R::combine_one(rest, x[i]);
+  return rest;
 }
 
 // One strip of `Vectors` vectors (or n < W elements when Vectors is 0) down `rows` rows of x.
 template <class R, int Vectors>
 void reduce_strip(int64_t rows, int64_t step, int64_t n, const real* x, real* y) {
   constexpr int kVectors = Vectors == 0 ? 1 : Vectors;
-  constexpr int kRows = Vectors >= 4 ? 1 : 4;  // rows in flight, so that additions need not wait for each other
+  constexpr int kRows =
+      Vectors >= 4 ? 1 : 4;  // rows in flight, so that additions need not wait for each other
   const auto get = [n](const real* p) { return Vectors == 0 ? load_n(p, n) : load(p); };
   V a[kRows][kVectors];
   for (auto& row : a)
@@ -161,7 +184,8 @@ void combine_chunks(const Pass& pass, double scale, const real* partials, real* 
     double total[kColumns];
     for (int64_t j = 0; j < n; ++j) total[j] = R::kStart;
     for (int64_t chunk = 0; chunk < chunks; ++chunk)
-      for (int64_t j = 0; j < n; ++j) total[j] = R::combine(total[j], static_cast<double>(from[chunk * pass.inner + j]));
+      for (int64_t j = 0; j < n; ++j)
+        total[j] = R::combine_one(total[j], static_cast<double>(from[chunk * pass.inner + j]));
     for (int64_t j = 0; j < n; ++j) y[outer * pass.inner + begin + j] = static_cast<real>(scale * total[j]);
   });
 }
@@ -176,7 +200,9 @@ void run_pass(const Pass& pass, double scale, const real* x, real* partials, rea
     for (int64_t unit = begin; unit < end; ++unit) {
       real* to = out + unit * pass.inner;
       reduce_chunk<R>(pass, unit / chunks, unit % chunks, x, to);
-      if (chunks == 1 && scale != 1) map(pass.inner, to, [s = splat(static_cast<real>(scale))](V v) { return s * v; }, to);
+      if (chunks == 1 && scale != 1)
+        map(
+            pass.inner, to, [s = splat(static_cast<real>(scale))](V v) { return s * v; }, to);
     }
   });
   if (chunks > 1) combine_chunks<R>(pass, scale, partials, y);
@@ -202,8 +228,10 @@ Cost prepare_reduce(const Call& c, int attrs) {
   require(x.dtype == kReal && y.dtype == kReal, "reduce: x and y must be real");
   require(x.rank == y.rank, "reduce: ranks differ");
   for (int i = 0; i < x.rank; ++i)
-    require(x.dims[i] >= 0 && (y.dims[i] == x.dims[i] || y.dims[i] == 1), "reduce: each dim of y must be x's or 1");
-  return {plan_of(x, y).workspace(), static_cast<double>(x.numel()), static_cast<double>(x.bytes() + y.bytes())};
+    require(x.dims[i] >= 0 && (y.dims[i] == x.dims[i] || y.dims[i] == 1),
+            "reduce: each dim of y must be x's or 1");
+  return {plan_of(x, y).workspace(), static_cast<double>(x.numel()),
+          static_cast<double>(x.bytes() + y.bytes())};
 }
 
 Cost prepare_sum(const Call& c) { return prepare_reduce(c, 1); }

@@ -1,5 +1,5 @@
-// Reductions that are not along broadcast axes: the sum of squares of many tensors (gradient norm), argmax of rows, and the accumulators of
-// metrics.
+// Reductions that are not along broadcast axes: the sum of squares of many tensors (gradient norm), argmax of
+// rows, and the accumulators of metrics.
 #define TENON_KERNEL_FILE "kernels/reduce_many.cc"
 #include "kernels/checks.h"
 
@@ -14,7 +14,8 @@ double sum_squares_run(int64_t n, const real* x) {
   double lanes[kLanes] = {};
   int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes)
-    for (int k = 0; k < kLanes; ++k) lanes[k] += static_cast<double>(x[i + k]) * static_cast<double>(x[i + k]);
+    for (int k = 0; k < kLanes; ++k)
+      lanes[k] += static_cast<double>(x[i + k]) * static_cast<double>(x[i + k]);
   for (; i < n; ++i) lanes[0] += static_cast<double>(x[i]) * static_cast<double>(x[i]);
   double total = 0;
   for (const double lane : lanes) total += lane;
@@ -65,7 +66,8 @@ Cost prepare_argmax(const Call& c) {
   require(x.dtype == kReal && y.dtype == DType::i32, "argmax: x must be real, y i32");
   require(x.rank >= 1 && y.rank == x.rank - 1, "argmax: y has one axis less than x");
   for (int i = 0; i < y.rank; ++i) require(x.dims[i] == y.dims[i], "argmax: shapes differ");
-  require(x.last() >= 1 && x.last() <= std::numeric_limits<int32_t>::max(), "argmax: the last axis is empty or too long");
+  require(x.last() >= 1 && x.last() <= std::numeric_limits<int32_t>::max(),
+          "argmax: the last axis is empty or too long");
   return {0, static_cast<double>(x.numel()), static_cast<double>(x.bytes() + y.bytes())};
 }
 
@@ -84,9 +86,10 @@ void run_argmax(const Call& c) {
   const real* x = c.t[0].as<real>();
   int32_t* y = c.t[1].as<int32_t>();
   const int64_t grain = std::max<int64_t>(1, kChunk / length);
-  parallel_chunks(rows, grain, static_cast<double>(rows * length) * sizeof(real), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) y[row] = argmax_row(length, x + row * length);
-  });
+  parallel_chunks(rows, grain, static_cast<double>(rows * length) * sizeof(real),
+                  [&](int64_t begin, int64_t end) {
+                    for (int64_t row = begin; row < end; ++row) y[row] = argmax_row(length, x + row * length);
+                  });
 }
 
 Cost prepare_accumulate(const Call& c) {

@@ -1,14 +1,14 @@
-// Softmax and log-softmax over the last axis, forward and backward. All operands are [rows, K], dense. Rows are independent: parallel
-// over chunks of rows; inside a row vectors run over K and lanes.h masks the last one. The row's maximum is subtracted first, so that
-// nothing overflows.
+// Softmax and log-softmax over the last axis, forward and backward. All operands are [rows, K], dense. Rows
+// are independent: parallel over chunks of rows; inside a row vectors run over K and lanes.h masks the last
+// one. The row's maximum is subtracted first, so that nothing overflows.
 #define TENON_KERNEL_FILE "kernels/softmax.cc"
 #include "kernels/for_each_target.h"
 #ifdef TENON_TARGET
-#include "kernels/math.h"
+  #include "kernels/math.h"
 
-#include "kernels/lanes.h"
+  #include "kernels/lanes.h"
 
-#include "kernels/log_sum_exp.h"
+  #include "kernels/log_sum_exp.h"
 
 void softmax_row(int64_t n, const real* x, real* y) {
   const V max = splat(row_max(x, n));
@@ -25,7 +25,8 @@ void softmax_row(int64_t n, const real* x, real* y) {
 void log_softmax_row(int64_t n, const real* x, real* y) {
   const real max = row_max(x, n);
   const V log_sum = splat(scalar_log(row_exp_sum(x, n, max)));
-  for_vectors(n, [&](int64_t k, auto lanes) { lanes.store(y + k, lanes.load(x + k) - splat(max) - log_sum); });
+  for_vectors(n,
+              [&](int64_t k, auto lanes) { lanes.store(y + k, lanes.load(x + k) - splat(max) - log_sum); });
 }
 
 // dx = y (dy - sum dy y)
@@ -33,9 +34,8 @@ void softmax_backward_row(int64_t n, const real* dy, const real* y, real* dx) {
   V sum = {};
   for_vectors(n, [&](int64_t k, auto lanes) { sum = fma(lanes.load(dy + k), lanes.load(y + k), sum); });
   const V dot = splat(hsum(sum));
-  for_vectors(n, [&](int64_t k, auto lanes) {
-    lanes.store(dx + k, lanes.load(y + k) * (lanes.load(dy + k) - dot));
-  });
+  for_vectors(
+      n, [&](int64_t k, auto lanes) { lanes.store(dx + k, lanes.load(y + k) * (lanes.load(dy + k) - dot)); });
 }
 
 // dx = dy - exp(y) sum dy

@@ -1,5 +1,6 @@
-// How an op walks memory when its operands do not all have the same dims: one list of loops, a stride of every operand for each loop.
-// Neighbouring loops that every operand walks without a jump are merged, so that common cases end with one or two loops.
+// How an op walks memory when its operands do not all have the same dims: one list of loops, a stride of
+// every operand for each loop. Neighbouring loops that every operand walks without a jump are merged, so that
+// common cases end with one or two loops.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +9,8 @@
 
 namespace tenon {
 
-// Loops over `dims`, outermost first; operand k advances by stride[k][i] elements per step of loop i. rank is at least 1.
+// Loops over `dims`, outermost first; operand k advances by stride[k][i] elements per step of loop i. rank is
+// at least 1.
 template <int Operands>
 struct Loops {
   int rank = 0;

@@ -1,11 +1,12 @@
-// Pointwise functions of one tensor and their gradients. An op is one struct (f: value; df: gradient times dy) and one row of
-// the table at the end. x, y, dy: dense, any shape, `real`; y may be x, dx may be dy. Tails are handled by map's mask.
+// Pointwise functions of one tensor and their gradients. An op is one struct (f: value; df: gradient times
+// dy) and one row of the table at the end. x, y, dy: dense, any shape, `real`; y may be x, dx may be dy.
+// Tails are handled by map's mask.
 #define TENON_KERNEL_FILE "kernels/unary.cc"
 #include "kernels/checks.h"
 
 #include "kernels/for_each_target.h"
 #ifdef TENON_TARGET
-#include "kernels/math.h"
+  #include "kernels/math.h"
 
 constexpr int64_t kChunk = 8192;
 
@@ -72,7 +73,9 @@ struct Elu : WithAttr<20> {
 };
 struct Gelu : Plain<40> {
   using Plain::Plain;
-  static V normal_cdf(V x) { return splat(0.5) * (one() + verf(x * splat(static_cast<real>(0.70710678118654752440)))); }
+  static V normal_cdf(V x) {
+    return splat(0.5) * (one() + verf(x * splat(static_cast<real>(0.70710678118654752440))));
+  }
   static V normal_density(V x) {
     return splat(static_cast<real>(0.39894228040143267794)) * vexp(splat(-0.5) * x * x);
   }
@@ -140,7 +143,8 @@ void run_unary(const Call& c) {
   real* y = c.t[1].as<real>();
   const double cost = static_cast<double>(n) * std::max<int>(F::kCost, 2 * sizeof(real));
   parallel_chunks(n, kChunk, cost, [&](int64_t begin, int64_t end) {
-    map(end - begin, y + begin, [op](V v) { return op.f(v); }, x + begin);
+    map(
+        end - begin, y + begin, [op](V v) { return op.f(v); }, x + begin);
   });
 }
 
@@ -158,7 +162,8 @@ void run_backward(const Call& c) {
   real* dx = c.t[2].as<real>();
   const double cost = static_cast<double>(n) * std::max<int>(F::kCost, 3 * sizeof(real));
   parallel_chunks(n, kChunk, cost, [&](int64_t begin, int64_t end) {
-    map(end - begin, dx + begin, [op](V g, V v) { return op.df(g, v); }, dy + begin, saved + begin);
+    map(
+        end - begin, dx + begin, [op](V g, V v) { return op.df(g, v); }, dy + begin, saved + begin);
   });
 }
 
@@ -171,10 +176,10 @@ Cost prepare_from_scalar(const Call& c) {
 
 void run_from_scalar(const Call& c) { *c.t[1].as<real>() = static_cast<real>(scalar(c.t[0])); }
 
-#define TENON_UNARY(name, Op) TENON_KERNEL(name, prepare_unary<Op>, run_unary<Op>)
-#define TENON_UNARY_PAIR(name, Op) \
-  TENON_UNARY(name, Op)            \
-  TENON_KERNEL(name##_backward, prepare_backward<Op>, run_backward<Op>)
+  #define TENON_UNARY(name, Op) TENON_KERNEL(name, prepare_unary<Op>, run_unary<Op>)
+  #define TENON_UNARY_PAIR(name, Op) \
+    TENON_UNARY(name, Op)            \
+    TENON_KERNEL(name##_backward, prepare_backward<Op>, run_backward<Op>)
 
 TENON_UNARY_PAIR(relu, Relu)
 TENON_UNARY_PAIR(relu6, Relu6)
@@ -193,6 +198,6 @@ TENON_UNARY(neg, Neg)
 TENON_UNARY(affine, Affine)
 TENON_KERNEL(from_scalar, prepare_from_scalar, run_from_scalar)
 
-#undef TENON_UNARY_PAIR
-#undef TENON_UNARY
+  #undef TENON_UNARY_PAIR
+  #undef TENON_UNARY
 #endif

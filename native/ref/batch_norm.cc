@@ -1,5 +1,6 @@
-// Batch normalization as it is written in the paper (Ioffe and Szegedy 2015), one channel at a time, in double: the reference of
-// native/kernels/batch_norm*.cc. The backward pass goes through dxhat, dvar and dmean as the paper's section 3 does.
+// Batch normalization as it is written in the paper (Ioffe and Szegedy 2015), one channel at a time, in
+// double: the reference of native/kernels/batch_norm*.cc. The backward pass goes through dxhat, dvar and
+// dmean as the paper's section 3 does.
 #include <cmath>
 
 #include "kernels/norm_operands.h"
@@ -101,7 +102,8 @@ void run_running(const Call& call) {
 
 const KernelRegistrar train("batch_norm_train", Target::ref, prepare_forward<true>, run_forward<true>);
 const KernelRegistrar eval("batch_norm_eval", Target::ref, prepare_forward<false>, run_forward<false>);
-const KernelRegistrar backward("batch_norm_backward", Target::ref, prepare_backward<true>, run_backward<true>);
+const KernelRegistrar backward("batch_norm_backward", Target::ref, prepare_backward<true>,
+                               run_backward<true>);
 const KernelRegistrar eval_backward("batch_norm_eval_backward", Target::ref, prepare_backward<false>,
                                     run_backward<false>);
 const KernelRegistrar running("batch_norm_running", Target::ref, prepare_running, run_running);

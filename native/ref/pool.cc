@@ -1,5 +1,6 @@
-// Pooling as its definition reads, in double: every output looks at every tap of its window and skips those outside of the
-// image; the backward passes walk the outputs and add to dx. The reference of native/kernels/pool*.cc.
+// Pooling as its definition reads, in double: every output looks at every tap of its window and skips those
+// outside of the image; the backward passes walk the outputs and add to dx. The reference of
+// native/kernels/pool*.cc.
 #include <algorithm>
 #include <limits>
 
@@ -8,7 +9,8 @@
 namespace tenon {
 namespace {
 
-// Calls f(index into the image, tap) for every element of output (n, oy, ox, c)'s window, with the attributes as they came.
+// Calls f(index into the image, tap) for every element of output (n, oy, ox, c)'s window, with the attributes
+// as they came.
 template <class F>
 void for_window(const Call& call, const TensorView& image, bool dilated, const int64_t at[4], F&& f) {
   const int64_t kh = call.attr(0), kw = call.attr(1);
@@ -37,7 +39,9 @@ void for_outputs(const TensorView& y, F&& f) {
         }
 }
 
-int64_t tap_at(const MaxPool& op, int64_t i) { return op.wide_taps ? op.tap.as<int32_t>()[i] : op.tap.as<uint8_t>()[i]; }
+int64_t tap_at(const MaxPool& op, int64_t i) {
+  return op.wide_taps ? op.tap.as<int32_t>()[i] : op.tap.as<uint8_t>()[i];
+}
 
 void set_tap(const MaxPool& op, int64_t i, int64_t tap) {
   if (op.wide_taps) {
@@ -106,9 +110,11 @@ void avg_backward(const Call& call) {
 }
 
 const KernelRegistrar max_pool("max_pool2d", Target::ref, prepare<MaxPool, false>, max_forward);
-const KernelRegistrar max_pool_backward("max_pool2d_backward", Target::ref, prepare<MaxPool, true>, max_backward);
+const KernelRegistrar max_pool_backward("max_pool2d_backward", Target::ref, prepare<MaxPool, true>,
+                                        max_backward);
 const KernelRegistrar avg_pool("avg_pool2d", Target::ref, prepare<AvgPool, false>, avg_forward);
-const KernelRegistrar avg_pool_backward("avg_pool2d_backward", Target::ref, prepare<AvgPool, true>, avg_backward);
+const KernelRegistrar avg_pool_backward("avg_pool2d_backward", Target::ref, prepare<AvgPool, true>,
+                                        avg_backward);
 
 }  // namespace
 }  // namespace tenon

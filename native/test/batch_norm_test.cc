@@ -71,7 +71,8 @@ void test_forward(const Case& c, Target target, const Problem& ref, const Proble
   const double rows = static_cast<double>(p.n) / p.channels[0];
   const double spread = rows > 3 ? 1 : 300;  // few rows may lie close together: 1 / sqrt(var + eps) grows
   close(p.mean, ref.mean.values(), 4 * unit, 0, what + " mean");
-  close(p.var, ref.var.values(), 8 * unit, 16 * eps_of(target) * (1 + c.offset * c.offset * eps_of(target)), what + " var");
+  close(p.var, ref.var.values(), 8 * unit, 16 * eps_of(target) * (1 + c.offset * c.offset * eps_of(target)),
+        what + " var");
   close(p.y, ref.y.values(), 24 * unit * spread, 8 * unit * spread, what + " y");
 }
 
@@ -123,7 +124,8 @@ void test_threads() {
   });
 }
 
-// Statistics hold their relative accuracy where the mean is far larger than the deviation, also over many rows.
+// Statistics hold their relative accuracy where the mean is far larger than the deviation, also over many
+// rows.
 void test_far_mean() {
   const Dims dims{8, 64, 64, 16};
   const int64_t n = numel_of(dims);
@@ -143,7 +145,8 @@ void test_far_mean() {
 void test_running() {
   for_each_target([](Target target) {
     const Tensor momentum(DType::f64, {}, {0.1});
-    const Tensor mean(target, {2}, {1, -2}), var(target, {2}, {4, 8}), batch_mean(target, {2}, {3, 0}), batch_var(target, {2}, {2, 6});
+    const Tensor mean(target, {2}, {1, -2}), var(target, {2}, {4, 8}), batch_mean(target, {2}, {3, 0}),
+        batch_var(target, {2}, {2, 6});
     const std::vector<TensorView> views{mean, var, batch_mean, batch_var, momentum, mean, var};
     run_kernel("batch_norm_running", target, views, {4});
     const double eps = 4 * eps_of(target);

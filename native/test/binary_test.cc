@@ -1,4 +1,5 @@
-// Pointwise functions of two tensors and `broadcast` against plain index arithmetic, over the ways shapes can broadcast.
+// Pointwise functions of two tensors and `broadcast` against plain index arithmetic, over the ways shapes can
+// broadcast.
 #include <functional>
 
 #include "test/check.h"
@@ -80,7 +81,8 @@ std::vector<double> values_for(const Case& c, int64_t n, uint64_t seed) {
 
 void check_case(const Case& c, const Shapes& s, Target target) {
   const std::string context = c.name + " on " + name_of(target) + " " + text(s.a) + text(s.b);
-  const Tensor a(target, s.a, values_for(c, numel_of(s.a), 1)), b(target, s.b, values_for(c, numel_of(s.b), 2)), y(target, s.y);
+  const Tensor a(target, s.a, values_for(c, numel_of(s.a), 1)),
+      b(target, s.b, values_for(c, numel_of(s.b), 2)), y(target, s.y);
   run_kernel(c.name, target, {a, b, y});
   std::vector<double> expected;
   for (int64_t i = 0; i < y.numel(); ++i)
@@ -106,9 +108,14 @@ void check_nan(Target target) {
 }
 
 void check_broadcast(Target target) {
-  const std::vector<std::pair<Dims, Dims>> list = {{{}, {}},           {{1}, {70}},          {{1, 5}, {900, 5}},
-                                                   {{900, 1}, {900, 5}}, {{2, 1, 1, 9}, {2, 40, 30, 9}},
-                                                   {{7}, {7}},         {{1, 3, 1}, {2, 3, 4}}, {{1, 4}, {0, 4}}};
+  const std::vector<std::pair<Dims, Dims>> list = {{{}, {}},
+                                                   {{1}, {70}},
+                                                   {{1, 5}, {900, 5}},
+                                                   {{900, 1}, {900, 5}},
+                                                   {{2, 1, 1, 9}, {2, 40, 30, 9}},
+                                                   {{7}, {7}},
+                                                   {{1, 3, 1}, {2, 3, 4}},
+                                                   {{1, 4}, {0, 4}}};
   for (const auto& [from, to] : list) {
     const Tensor x(target, from, random_values(numel_of(from), 5)), y(target, to);
     run_kernel("broadcast", target, {x, y}, {0.25});
@@ -125,7 +132,8 @@ void check_rejections(Target target) {
   CHECK(rejects("add", target, {make({3}), make({1, 3}), make({1, 3})}));
   CHECK(rejects("add", target, {make({3}), make({3})}));
   CHECK(rejects("add", target, {make({3}), make_view(DType::i32, {3}), make({3})}));
-  CHECK(rejects("broadcast", target, {make({2}), make({3})}, {1}) && rejects("broadcast", target, {make({3}), make({3})}));
+  CHECK(rejects("broadcast", target, {make({2}), make({3})}, {1}) &&
+        rejects("broadcast", target, {make({3}), make({3})}));
 }
 
 }  // namespace

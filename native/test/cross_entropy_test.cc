@@ -11,7 +11,8 @@ struct Expected {
 };
 
 // loss = -sum q log softmax(x), dx = dloss (softmax(x) sum q - q), q given in full.
-Expected expect(const std::vector<double>& x, const std::vector<double>& q, const std::vector<double>& dloss, int64_t n) {
+Expected expect(const std::vector<double>& x, const std::vector<double>& q, const std::vector<double>& dloss,
+                int64_t n) {
   Expected e{dloss, dloss, x};
   for (size_t b = 0; b < dloss.size(); ++b) {
     const size_t at = b * static_cast<size_t>(n), end = at + static_cast<size_t>(n);
@@ -48,13 +49,15 @@ void compare(Target target, const Tensor& x, const Tensor& targets, double smoot
 
 void test_size(int64_t rows, int64_t n, double smoothing, double scale) {
   const auto x = random_values(rows * n, 31, -scale, scale), labels = random_integers(rows, 32, 0, n - 1);
-  const auto soft = random_values(rows * n, 33, 0, 2.0 / static_cast<double>(n)), dloss = random_values(rows, 34);
+  const auto soft = random_values(rows * n, 33, 0, 2.0 / static_cast<double>(n)),
+             dloss = random_values(rows, 34);
   std::vector<double> hard(static_cast<size_t>(rows * n), 0);
   for (int64_t b = 0; b < rows; ++b) hard[static_cast<size_t>(b * n + static_cast<int64_t>(labels[b]))] = 1;
   const Expected of_hard = expect(x, smooth(hard, smoothing, n), dloss, n);
   const Expected of_soft = expect(x, smooth(soft, smoothing, n), dloss, n);
   for_each_target([&](Target target) {
-    const std::string what = std::string(name_of(target)) + " " + std::to_string(rows) + " x " + std::to_string(n);
+    const std::string what =
+        std::string(name_of(target)) + " " + std::to_string(rows) + " x " + std::to_string(n);
     const Tensor tx(target, {rows, n}, x), tdloss(target, {rows}, dloss);
     const Tensor tlabels(DType::i32, {rows}, labels), tsoft(target, {rows, n}, soft);
     compare(target, tx, tlabels, smoothing, tdloss, of_hard, scale, what + " hard");
@@ -64,7 +67,8 @@ void test_size(int64_t rows, int64_t n, double smoothing, double scale) {
 
 void test_faults() {
   for_each_target([](Target target) {
-    const Tensor x(target, {5, 3}, random_values(15, 1)), loss(target, {5}), lse(target, {5}), dx(target, {5, 3});
+    const Tensor x(target, {5, 3}, random_values(15, 1)), loss(target, {5}), lse(target, {5}),
+        dx(target, {5, 3});
     const Tensor labels(DType::i32, {5}, {0, 2, 3, 1, -1});
     Outcome outcome = run_kernel("cross_entropy", target, {x, labels, loss, lse}, {0});
     CHECK(outcome.fault() == Fault::label_out_of_range && outcome.fault_index() == 2);
@@ -92,7 +96,8 @@ void test_special() {
 void test_count() {
   for_each_target([](Target target) {
     const Tensor x(target, {5, 3}, {1, 1, 0, 0, 2, 1, NAN, 9, 9, -3, -2, -1, 5, 5, 5});
-    const Tensor labels(DType::i32, {5}, {0, 1, 0, 1, 7}), soft(target, {5, 3}, {0.6, 0.2, 0.2, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0.5, 0.5, 0});
+    const Tensor labels(DType::i32, {5}, {0, 1, 0, 1, 7}),
+        soft(target, {5, 3}, {0.6, 0.2, 0.2, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0.5, 0.5, 0});
     const Tensor count(target, {});
     run_kernel("count_correct", target, {x, labels, count});
     close(count, {3}, 0, 0, "labels");
@@ -103,7 +108,8 @@ void test_count() {
     const Tensor none(target, {0, 3}), no_labels(DType::i32, {0});
     run_kernel("count_correct", target, {none, no_labels, count});
     close(count, {0}, 0, 0, "no rows");
-    const Tensor many(target, {9001, 10}, random_values(90010, 1)), many_labels(DType::i32, {9001}, random_integers(9001, 2, 0, 9));
+    const Tensor many(target, {9001, 10}, random_values(90010, 1)),
+        many_labels(DType::i32, {9001}, random_integers(9001, 2, 0, 9));
     check_threads("count_correct", target, {many, many_labels, count}, {}, count);
     CHECK(count.at(0) > 600 && count.at(0) < 1200);
   });
@@ -111,7 +117,8 @@ void test_count() {
 
 void test_rejects() {
   for_each_target([](Target target) {
-    const Tensor x(target, {5, 3}), loss(target, {5}), four(target, {4}), labels(DType::i32, {5}), bytes(DType::u8, {5});
+    const Tensor x(target, {5, 3}), loss(target, {5}), four(target, {4}), labels(DType::i32, {5}),
+        bytes(DType::u8, {5});
     const Tensor empty(target, {5, 0}), soft(target, {5, 2});
     CHECK(!rejects("cross_entropy", target, {x, labels, loss, loss}, {0}));
     CHECK(!rejects("cross_entropy", target, {x, x, loss, loss}, {1}));
@@ -145,7 +152,8 @@ int main() {
   test_count();
   test_rejects();
   for_each_target([](Target target) {
-    const Tensor x(target, {3000, 33}, random_values(99000, 1)), labels(DType::i32, {3000}, random_integers(3000, 2, 0, 32));
+    const Tensor x(target, {3000, 33}, random_values(99000, 1)),
+        labels(DType::i32, {3000}, random_integers(3000, 2, 0, 32));
     const Tensor loss(target, {3000}), lse(target, {3000});
     check_threads("cross_entropy", target, {x, labels, loss, lse}, {0.1}, loss);
   });

@@ -17,12 +17,14 @@ struct Case {
 constexpr uint32_t kKey0 = 0xDEADBEEF, kKey1 = 77;
 
 // Element (row, col, ch) of y for one sample.
-double pixel(const Case& c, const std::vector<double>& data, int64_t sample, uint32_t epoch, int64_t row, int64_t col,
-             int64_t ch, double mean, double std) {
+double pixel(const Case& c, const std::vector<double>& data, int64_t sample, uint32_t epoch, int64_t row,
+             int64_t col, int64_t ch, double mean, double std) {
   const PhiloxBlock r = philox(kKey0, kKey1, static_cast<uint32_t>(sample), 0, 0, epoch);
   const int64_t h = c.data[1], w = c.data[2];
-  const int64_t top = static_cast<int64_t>(philox_uniform(r.v[1]) * static_cast<double>(h + 2 * c.padding - c.oh + 1));
-  const int64_t left = static_cast<int64_t>(philox_uniform(r.v[2]) * static_cast<double>(w + 2 * c.padding - c.ow + 1));
+  const int64_t top =
+      static_cast<int64_t>(philox_uniform(r.v[1]) * static_cast<double>(h + 2 * c.padding - c.oh + 1));
+  const int64_t left =
+      static_cast<int64_t>(philox_uniform(r.v[2]) * static_cast<double>(w + 2 * c.padding - c.ow + 1));
   if (philox_uniform(r.v[0]) < c.flip) col = c.ow - 1 - col;
   const int64_t y = row + top - c.padding, x = col + left - c.padding;
   const bool inside = y >= 0 && y < h && x >= 0 && x < w;
@@ -42,10 +44,11 @@ void test_case(const Case& c) {
       for (int64_t row = 0; row < c.oh; ++row)
         for (int64_t col = 0; col < c.ow; ++col)
           for (int64_t ch = 0; ch < channels; ++ch)
-            want.push_back(pixel(c, bytes, static_cast<int64_t>(sample), epoch, row, col, ch, mean[static_cast<size_t>(ch)],
-                                 std[static_cast<size_t>(ch)]));
+            want.push_back(pixel(c, bytes, static_cast<int64_t>(sample), epoch, row, col, ch,
+                                 mean[static_cast<size_t>(ch)], std[static_cast<size_t>(ch)]));
     for_each_target([&](Target target) {
-      const Tensor data(DType::u8, c.data, bytes), indices(DType::i32, {9}, index), step(DType::f64, {}, {double(epoch)});
+      const Tensor data(DType::u8, c.data, bytes), indices(DType::i32, {9}, index),
+          step(DType::f64, {}, {double(epoch)});
       const Tensor means(target, {channels}, mean), stds(target, {channels}, std), y(target, out);
       const std::vector<TensorView> views{data, indices, means, stds, step, y};
       const std::vector<double> attrs{kKey0, kKey1, c.flip, static_cast<double>(c.padding)};
@@ -60,7 +63,8 @@ void test_case(const Case& c) {
 
 void test_faults_and_rejects() {
   for_each_target([](Target target) {
-    const Tensor data(DType::u8, {3, 4, 5, 2}), index(DType::i32, {3}, {2, 3, -1}), epoch(DType::f64, {}, {0});
+    const Tensor data(DType::u8, {3, 4, 5, 2}), index(DType::i32, {3}, {2, 3, -1}),
+        epoch(DType::f64, {}, {0});
     const Tensor mean(target, {2}, {0, 0}), std(target, {2}, {1, 1}), y(target, {3, 4, 5, 2});
     const std::vector<double> attrs{1, 2, 0.5, 0};
     const Outcome outcome = run_kernel("image_batch", target, {data, index, mean, std, epoch, y}, attrs);
@@ -71,7 +75,8 @@ void test_faults_and_rejects() {
       epoch.set({odd});
       CHECK(!run_kernel("image_batch", target, {data, index, mean, std, epoch, y}, attrs).faulted());
     }
-    const Tensor three(target, {3}), floats(target, {3, 4, 5, 2}), larger(target, {3, 5, 5, 2}), two(target, {2, 4, 5, 2});
+    const Tensor three(target, {3}), floats(target, {3, 4, 5, 2}), larger(target, {3, 5, 5, 2}),
+        two(target, {2, 4, 5, 2});
     CHECK(rejects("image_batch", target, {floats, index, mean, std, epoch, y}, attrs));
     CHECK(rejects("image_batch", target, {data, three, mean, std, epoch, y}, attrs));
     CHECK(rejects("image_batch", target, {data, index, three, std, epoch, y}, attrs));
@@ -80,8 +85,14 @@ void test_faults_and_rejects() {
     CHECK(rejects("image_batch", target, {data, index, mean, std, epoch, larger}, attrs));
     CHECK(rejects("image_batch", target, {data, index, mean, std, epoch, two}, attrs));
     CHECK(rejects("image_batch", target, {data, index, mean, std, epoch}, attrs));
-    for (const auto& bad : std::vector<std::vector<double>>{
-             {-1, 2, 0.5, 0}, {1, 4294967296.0, 0.5, 0}, {1, 2, 1.5, 0}, {1, 2, NAN, 0}, {1, 2, 0, -1}, {1, 2, 0, 0.5}, {1, 2, 0, 1e18}, {1, 2, 0}}) {
+    for (const auto& bad : std::vector<std::vector<double>>{{-1, 2, 0.5, 0},
+                                                            {1, 4294967296.0, 0.5, 0},
+                                                            {1, 2, 1.5, 0},
+                                                            {1, 2, NAN, 0},
+                                                            {1, 2, 0, -1},
+                                                            {1, 2, 0, 0.5},
+                                                            {1, 2, 0, 1e18},
+                                                            {1, 2, 0}}) {
       CHECK(rejects("image_batch", target, {data, index, mean, std, epoch, y}, bad));
     }
   });
@@ -97,7 +108,7 @@ int main() {
     test_case({{5, 3, 3, channels}, 2, 2, 0.5, 9});  // crops that miss the image
   }
   test_case({{3, 32, 32, 3}, 32, 32, 0.5, 4});
-  test_case({{2, 3, 600, 3}, 3, 500, 0.5, 0});     // rows longer than a piece of a flipped one
+  test_case({{2, 3, 600, 3}, 3, 500, 0.5, 0});  // rows longer than a piece of a flipped one
   test_case({{2, 2, 5, 1500}, 2, 4, 0.5, 1});
   test_faults_and_rejects();
   return report();

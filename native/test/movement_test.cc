@@ -105,11 +105,16 @@ void check_boxes(Target target) {
   check_slice_and_pad(target, {8, 40, 40, 5}, {0, 4, 4, 0}, {8, 32, 32, 5});
   check_slice_and_pad(target, {2, 2, 2, 2, 2, 2}, {1, 0, 1, 0, 1, 0}, {1, 1, 1, 1, 1, 1});
   const auto make = [&](const Dims& dims) { return make_view(real_of(target), dims); };
-  CHECK(rejects("slice", target, {make({4}), make({3})}, {2}) && rejects("slice", target, {make({4}), make({3})}, {-1}));
-  CHECK(rejects("slice", target, {make({4}), make({3})}) && rejects("slice", target, {make({4}), make({3, 1})}, {0}));
-  CHECK(rejects("slice", target, {make({4}), make({3})}, {1e300}) && rejects("slice", target, {make({4}), make({3})}, {NAN}));
-  CHECK(rejects("pad", target, {make({3}), make({4})}, {2, 0}) && rejects("pad", target, {make({3}), make({4})}, {-1, 0}));
-  CHECK(rejects("pad", target, {make({3}), make({4})}, {0}) && rejects("pad", target, {make({5}), make({4})}, {0, 0}));
+  CHECK(rejects("slice", target, {make({4}), make({3})}, {2}) &&
+        rejects("slice", target, {make({4}), make({3})}, {-1}));
+  CHECK(rejects("slice", target, {make({4}), make({3})}) &&
+        rejects("slice", target, {make({4}), make({3, 1})}, {0}));
+  CHECK(rejects("slice", target, {make({4}), make({3})}, {1e300}) &&
+        rejects("slice", target, {make({4}), make({3})}, {NAN}));
+  CHECK(rejects("pad", target, {make({3}), make({4})}, {2, 0}) &&
+        rejects("pad", target, {make({3}), make({4})}, {-1, 0}));
+  CHECK(rejects("pad", target, {make({3}), make({4})}, {0}) &&
+        rejects("pad", target, {make({5}), make({4})}, {0, 0}));
 }
 
 void check_concat(Target target, Dims dims, size_t axis, const Dims& sizes) {
@@ -148,12 +153,15 @@ void check_concats(Target target) {
   check_concat(target, {3, 0, 2}, 1, {1});
   check_concat(target, {64, 20, 20, 0}, 3, {3, 4});
   const auto make = [&](const Dims& dims) { return make_view(real_of(target), dims); };
-  CHECK(rejects("concat", target, {make({2}), make({2}), make({5})}, {0}) && rejects("concat", target, {make({2})}, {0}));
+  CHECK(rejects("concat", target, {make({2}), make({2}), make({5})}, {0}) &&
+        rejects("concat", target, {make({2})}, {0}));
   CHECK(rejects("concat", target, {make({2, 3}), make({2, 4}), make({4, 3})}, {0}));
-  CHECK(rejects("concat", target, {make({2}), make({2}), make({4})}, {1}) && rejects("concat", target, {make({4}), make({4})}));
+  CHECK(rejects("concat", target, {make({2}), make({2}), make({4})}, {1}) &&
+        rejects("concat", target, {make({4}), make({4})}));
 }
 
-void check_cast(Target target, DType from, DType to, const std::vector<double>& x, const std::vector<double>& y) {
+void check_cast(Target target, DType from, DType to, const std::vector<double>& x,
+                const std::vector<double>& y) {
   const int64_t n = static_cast<int64_t>(x.size());
   const Tensor in(from, {n}, x), out(to, {n});
   run_kernel("cast", target, {in, out});
@@ -167,7 +175,8 @@ void check_copies(Target target) {
   check_cast(target, DType::f32, real, {0.5, -7, 1e10}, {0.5, -7, 1e10});
   check_cast(target, DType::f64, real, {0.1, -7, 1e10}, {0.1, -7, 1e10});
   check_cast(target, real, DType::f64, {0.5, -7}, {0.5, -7});
-  check_cast(target, real, DType::i32, {0.9, -1.9, NAN, 1e20, -1e20, 7}, {0, -1, 0, 2147483647, -2147483648.0, 7});
+  check_cast(target, real, DType::i32, {0.9, -1.9, NAN, 1e20, -1e20, 7},
+             {0, -1, 0, 2147483647, -2147483648.0, 7});
   for (const DType dtype : kTypes) {
     for (const int64_t n : {0, 1, 33, 200'000}) {
       const Tensor x = numbered(dtype, {n}), y(dtype, {1, n});
@@ -181,9 +190,12 @@ void check_copies(Target target) {
     CHECK(close(y, std::vector<double>(21'000, 42), 0, 0, "fill"));
   }
   const auto make = [&](const Dims& dims) { return make_view(real_of(target), dims); };
-  CHECK(rejects("copy", target, {make({4}), make({5})}) && rejects("copy", target, {make({4}), make_view(DType::i32, {4})}));
-  CHECK(rejects("cast", target, {make({4}), make({5})}) && rejects("cast", target, {make({4}), make_view(DType::u8, {4})}));
-  CHECK(rejects("fill", target, {make_view(DType::u8, {4})}, {256}) && rejects("fill", target, {make_view(DType::i32, {4})}, {0.5}));
+  CHECK(rejects("copy", target, {make({4}), make({5})}) &&
+        rejects("copy", target, {make({4}), make_view(DType::i32, {4})}));
+  CHECK(rejects("cast", target, {make({4}), make({5})}) &&
+        rejects("cast", target, {make({4}), make_view(DType::u8, {4})}));
+  CHECK(rejects("fill", target, {make_view(DType::u8, {4})}, {256}) &&
+        rejects("fill", target, {make_view(DType::i32, {4})}, {0.5}));
   CHECK(rejects("fill", target, {make_view(DType::i32, {4})}, {NAN}) && rejects("fill", target, {make({4})}));
 }
 
@@ -193,7 +205,8 @@ void check_gather(Target target) {
     const Tensor good(DType::i32, {5}, {9, 0, 3, 3, 1}), bad(DType::i32, {5}, {9, 10, -1, 3, 1});
     CHECK(!run_kernel("gather_rows", target, {x, good, y}).faulted());
     std::vector<double> expected;
-    for (int64_t i = 0; i < 30; ++i) expected.push_back(x.at(static_cast<int64_t>(good.at(i / 6)) * 6 + i % 6));
+    for (int64_t i = 0; i < 30; ++i)
+      expected.push_back(x.at(static_cast<int64_t>(good.at(i / 6)) * 6 + i % 6));
     close(y, expected, 0, 0, "gather_rows");
     const Outcome outcome = run_kernel("gather_rows", target, {x, bad, y});
     CHECK(outcome.fault() == Fault::index_out_of_range && outcome.fault_index() == 1);
@@ -203,7 +216,8 @@ void check_gather(Target target) {
   const TensorView index = make_view(DType::i32, {2});
   CHECK(rejects("gather_rows", target, {make({4, 3}), index, make({3, 3})}));
   CHECK(rejects("gather_rows", target, {make({4, 3}), index, make({2, 4})}));
-  CHECK(rejects("gather_rows", target, {make({4, 3}), make({2}), make({2, 3})}) && rejects("gather_rows", target, {make({}), index, make({})}));
+  CHECK(rejects("gather_rows", target, {make({4, 3}), make({2}), make({2, 3})}) &&
+        rejects("gather_rows", target, {make({}), index, make({})}));
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// SGD and Adam against PyTorch's formulas written out in double, several steps, over tensors of many sizes; the guard.
+// SGD and Adam against PyTorch's formulas written out in double, several steps, over tensors of many sizes;
+// the guard.
 #include "test/check.h"
 
 using namespace tenon;
@@ -23,7 +24,8 @@ struct Role {
     return all;
   }
   void fill(double value) const {
-    for (const Tensor& tensor : tensors) tensor.set(std::vector<double>(static_cast<size_t>(tensor.numel()), value));
+    for (const Tensor& tensor : tensors)
+      tensor.set(std::vector<double>(static_cast<size_t>(tensor.numel()), value));
   }
   std::vector<Tensor> tensors;
 };
@@ -34,10 +36,12 @@ std::vector<TensorView> operands(const std::vector<Tensor>& scalars, const std::
   return views;
 }
 
-void expect(const Role& role, const std::vector<double>& expected, double tolerance, const std::string& context) {
+void expect(const Role& role, const std::vector<double>& expected, double tolerance,
+            const std::string& context) {
   const auto actual = role.values();
   bool ok = actual.size() == expected.size();
-  for (size_t i = 0; ok && i < actual.size(); ++i) ok = std::fabs(actual[i] - expected[i]) <= tolerance * (1 + std::fabs(expected[i]));
+  for (size_t i = 0; ok && i < actual.size(); ++i)
+    ok = std::fabs(actual[i] - expected[i]) <= tolerance * (1 + std::fabs(expected[i]));
   CHECK_THAT(ok, context);
 }
 
@@ -63,7 +67,8 @@ void check_sgd(Target target, const SgdCase& c) {
     auto scalars = scalars_of({lr, c.momentum, c.dampening, c.decay, static_cast<double>(step)});
     if (c.scaled) scalars.emplace_back(target, Dims{}, std::vector<double>{scale});
     const auto views = c.stateful ? operands(scalars, {&w, &g, &v, &w, &v}) : operands(scalars, {&w, &g, &w});
-    run_kernel("sgd", target, views, {n, c.nesterov ? 1.0 : 0.0, c.stateful ? 1.0 : 0.0, c.scaled ? 1.0 : 0.0});
+    run_kernel("sgd", target, views,
+               {n, c.nesterov ? 1.0 : 0.0, c.stateful ? 1.0 : 0.0, c.scaled ? 1.0 : 0.0});
     for (size_t i = 0; i < weights.size(); ++i) {
       double d = scale * gradients[i] + c.decay * weights[i];
       if (c.stateful) {
@@ -112,7 +117,8 @@ void check_adam(Target target, bool decoupled, bool scaled) {
 
 // New weights in other memory give the same bits as in place, with any number of threads.
 void check_same_bits(Target target) {
-  const Role w(target, 1), g(target, 2), v(target, 3), w1(target, 8), v1(target, 9), w3(target, 10), v3(target, 11);
+  const Role w(target, 1), g(target, 2), v(target, 3), w1(target, 8), v1(target, 9), w3(target, 10),
+      v3(target, 11);
   const std::vector<double> attrs = {static_cast<double>(kSizes.size()), 1, 1, 0};
   const auto scalars = scalars_of({0.1, 0.9, 0, 1e-4, 2});
   run_kernel("sgd", target, operands(scalars, {&w, &g, &v, &w1, &v1}), attrs);
@@ -155,9 +161,10 @@ void check_rejections(Target target) {
 
 int main() {
   for_each_target([](Target target) {
-    for (const SgdCase& c : {SgdCase{0, 0, 0, false, false, false}, SgdCase{0, 0, 0.01, false, false, true},
-                             SgdCase{0.9, 0, 0, false, true, false}, SgdCase{0.9, 0.5, 0.01, false, true, true},
-                             SgdCase{0.9, 0, 5e-4, true, true, false}, SgdCase{0.9, 0, 5e-4, true, true, true}})
+    for (const SgdCase& c :
+         {SgdCase{0, 0, 0, false, false, false}, SgdCase{0, 0, 0.01, false, false, true},
+          SgdCase{0.9, 0, 0, false, true, false}, SgdCase{0.9, 0.5, 0.01, false, true, true},
+          SgdCase{0.9, 0, 5e-4, true, true, false}, SgdCase{0.9, 0, 5e-4, true, true, true}})
       check_sgd(target, c);
     for (const bool decoupled : {false, true})
       for (const bool scaled : {false, true}) check_adam(target, decoupled, scaled);

@@ -24,7 +24,8 @@ Dims pooled(const Case& c) {
   for (size_t axis : {0, 1}) {
     const int64_t window = static_cast<int64_t>(c.window[6 + axis] * (c.window[axis] - 1)) + 1;
     y[1 + axis] = (c.x[1 + axis] + 2 * static_cast<int64_t>(c.window[4 + axis]) - window) /
-                      static_cast<int64_t>(c.window[2 + axis]) + 1;
+                      static_cast<int64_t>(c.window[2 + axis]) +
+                  1;
   }
   return y;
 }
@@ -83,8 +84,10 @@ void test_case(const Case& c) {
 
 void test_threads() {
   for_each_target([](Target target) {
-    for (const Case& c : {Case{{3, 40, 41, 24}, {3, 3, 2, 2, 1, 1, 1, 1}}, Case{{3, 41, 40, 24}, {2, 2, 2, 2, 0, 0, 1, 1}}}) {
-      const Tensor x(target, c.x, random_values(numel_of(c.x), 1)), y(target, pooled(c)), tap(tap_type(c), pooled(c));
+    for (const Case& c :
+         {Case{{3, 40, 41, 24}, {3, 3, 2, 2, 1, 1, 1, 1}}, Case{{3, 41, 40, 24}, {2, 2, 2, 2, 0, 0, 1, 1}}}) {
+      const Tensor x(target, c.x, random_values(numel_of(c.x), 1)), y(target, pooled(c)),
+          tap(tap_type(c), pooled(c));
       const Tensor dy(target, pooled(c), random_values(numel_of(pooled(c)), 2)), dx(target, c.x);
       check_threads("max_pool2d", target, {x, y, tap}, c.window, y);
       check_threads("max_pool2d", target, {x, y, tap}, c.window, tap);
@@ -141,10 +144,10 @@ int main() {
       test_case({{1, 5, 7, channels}, window});
     }
   }
-  test_case({{2, 7, 7, 20}, {7, 7, 7, 7, 0, 0, 1, 1}});      // global
-  test_case({{1, 20, 20, 3}, {17, 17, 1, 1, 8, 8, 1, 1}});   // 289 taps: i32
+  test_case({{2, 7, 7, 20}, {7, 7, 7, 7, 0, 0, 1, 1}});     // global
+  test_case({{1, 20, 20, 3}, {17, 17, 1, 1, 8, 8, 1, 1}});  // 289 taps: i32
   test_case({{2, 18, 37, 5}, {18, 18, 18, 18, 0, 0, 1, 1}});
-  test_case({{2, 1, 1, 5}, {2, 2, 1, 1, 2, 2, 4, 4}});       // dilated windows that miss the image
+  test_case({{2, 1, 1, 5}, {2, 2, 1, 1, 2, 2, 4, 4}});  // dilated windows that miss the image
   test_case({{0, 4, 4, 5}, {2, 2, 2, 2, 0, 0, 1, 1}});
   test_threads();
   test_rejects();

@@ -1,4 +1,5 @@
-// Random tensors and dropout: known answers of Philox, plain formulas element by element, moments, and that every target draws the same.
+// Random tensors and dropout: known answers of Philox, plain formulas element by element, moments, and that
+// every target draws the same.
 #include "base/philox.h"
 #include "test/check.h"
 
@@ -12,10 +13,12 @@ constexpr uint32_t kKey0 = 0xDEADBEEF, kKey1 = 77;
 // Known-answer vectors of the Random123 distribution (philox4x32, 10 rounds).
 void check_philox() {
   const PhiloxBlock zero = philox(0, 0, 0, 0, 0, 0);
-  CHECK(zero.v[0] == 0x6627e8d5 && zero.v[1] == 0xe169c58d && zero.v[2] == 0xbc57ac4c && zero.v[3] == 0x9b00dbd8);
+  CHECK(zero.v[0] == 0x6627e8d5 && zero.v[1] == 0xe169c58d && zero.v[2] == 0xbc57ac4c &&
+        zero.v[3] == 0x9b00dbd8);
   const uint32_t f = 0xffffffff;
   const PhiloxBlock ones = philox(f, f, f, f, f, f);
-  CHECK(ones.v[0] == 0x408f276d && ones.v[1] == 0x41c83b0e && ones.v[2] == 0xa20bc7c6 && ones.v[3] == 0x6d5451fd);
+  CHECK(ones.v[0] == 0x408f276d && ones.v[1] == 0x41c83b0e && ones.v[2] == 0xa20bc7c6 &&
+        ones.v[3] == 0x6d5451fd);
   const PhiloxBlock pi = philox(0xa4093822, 0x299f31d0, 0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344);
   CHECK(pi.v[0] == 0xd16cfe09 && pi.v[1] == 0x94fdcceb && pi.v[2] == 0x5001e420 && pi.v[3] == 0x24126ea1);
 }
@@ -39,7 +42,8 @@ void check_normal(Target target, int64_t n) {
   std::vector<double> expected;
   for (int64_t i = 0; i < n; ++i) {
     const int64_t pair = i - i % 2;
-    const double radius = std::sqrt(-2 * std::log(1 - uniform_of(pair, 0, 0))), angle = 2 * std::acos(-1.0) * uniform_of(pair + 1, 0, 0);
+    const double radius = std::sqrt(-2 * std::log(1 - uniform_of(pair, 0, 0))),
+                 angle = 2 * std::acos(-1.0) * uniform_of(pair + 1, 0, 0);
     expected.push_back(0.25 + 2 * radius * (i % 2 == 0 ? std::cos(angle) : std::sin(angle)));
   }
   close(y, expected, 1e-13, eps_of(target), "random_normal");
@@ -63,7 +67,8 @@ void check_moments(Target target) {
 void check_dropout(Target target, const Dims& dims, double stride, double p) {
   const std::string context = std::string("dropout on ") + name_of(target) + " p = " + std::to_string(p);
   const int64_t n = numel_of(dims);
-  const Tensor x(target, dims, random_values(n, 9, 1, 2)), y(target, dims), rate(DType::f64, {}, {p}), step(DType::f64, {}, {5});
+  const Tensor x(target, dims, random_values(n, 9, 1, 2)), y(target, dims), rate(DType::f64, {}, {p}),
+      step(DType::f64, {}, {5});
   const std::vector<double> attrs = {kKey0, kKey1, 3, stride};
   run_kernel("dropout", target, {x, rate, step, y}, attrs);
   std::vector<double> expected;
@@ -75,7 +80,8 @@ void check_dropout(Target target, const Dims& dims, double stride, double p) {
     kept += keep;
   }
   close(y, expected, 0, 2 * eps_of(target), context);
-  if (n > 1000 && stride == 1) CHECK_THAT(std::fabs(static_cast<double>(kept) / static_cast<double>(n) - (1 - p)) < 0.05, context);
+  if (n > 1000 && stride == 1)
+    CHECK_THAT(std::fabs(static_cast<double>(kept) / static_cast<double>(n) - (1 - p)) < 0.05, context);
   check_threads("dropout", target, {x, rate, step, y}, attrs, y);
   run_kernel("dropout", target, {x, rate, step, x}, attrs);
   CHECK_THAT(same_bits(x, y), context + " in place");
@@ -89,12 +95,16 @@ void check_dropouts(Target target) {
     check_dropout(target, {2, 1, 1, 7}, 1, p);
     check_dropout(target, {8, 16, 16, 33}, 256, p);
   }
-  const Tensor x(target, {3}, {INFINITY, NAN, 1}), y(target, {3}), one(DType::f64, {}, {1}), step(DType::f64, {}, {1});
+  const Tensor x(target, {3}, {INFINITY, NAN, 1}), y(target, {3}), one(DType::f64, {}, {1}),
+      step(DType::f64, {}, {1});
   run_kernel("dropout", target, {x, one, step, y}, {1, 2, 3, 1});
   close(y, {0, 0, 0}, 0, 0, "dropped infinity");
-  CHECK(rejects("dropout", target, {x, one, step, y}, {1, 2, 3, 2}) && rejects("dropout", target, {x, one, step, y}, {-1, 2, 3, 1}));
-  CHECK(rejects("dropout", target, {x, one, step, y}, {1, 2, 4294967296.0, 1}) && rejects("dropout", target, {x, one, y}, {1, 2, 3, 1}));
-  CHECK(rejects("random_uniform", target, {y}, {0.5, 1, 0, 1}) && rejects("random_normal", target, {y}, {0, 1, 0}));
+  CHECK(rejects("dropout", target, {x, one, step, y}, {1, 2, 3, 2}) &&
+        rejects("dropout", target, {x, one, step, y}, {-1, 2, 3, 1}));
+  CHECK(rejects("dropout", target, {x, one, step, y}, {1, 2, 4294967296.0, 1}) &&
+        rejects("dropout", target, {x, one, y}, {1, 2, 3, 1}));
+  CHECK(rejects("random_uniform", target, {y}, {0.5, 1, 0, 1}) &&
+        rejects("random_normal", target, {y}, {0, 1, 0}));
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ struct Expected {
 // In the plainest form: exp(x_k - max) / sum, and Jacobians written as double loops.
 Expected expect(const std::vector<double>& x, const std::vector<double>& dy, int64_t rows, int64_t n) {
   Expected e{x, x, x, x};
-  for (int64_t r = 0; r < rows; ++r) {
+  for (int64_t r = 0; r < rows && n > 0; ++r) {
     const size_t at = static_cast<size_t>(r * n), end = at + static_cast<size_t>(n);
     const double max = *std::max_element(x.begin() + r * n, x.begin() + (r + 1) * n);
     double sum = 0;
@@ -41,9 +41,11 @@ void test_size(int64_t rows, int64_t n, double scale) {
   const auto x = random_values(rows * n, 21, -scale, scale), dy = random_values(rows * n, 22);
   const Expected e = expect(x, dy, rows, n);
   for_each_target([&](Target target) {
-    const std::string what = std::string(name_of(target)) + " " + std::to_string(rows) + " x " + std::to_string(n);
+    const std::string what =
+        std::string(name_of(target)) + " " + std::to_string(rows) + " x " + std::to_string(n);
     // f32 holds x - max to eps * 2 scale; sums round K times at most.
-    const double eps = eps_of(target) * (8 + 4 * scale), eps_sum = eps + 4 * eps_of(target) * static_cast<double>(n);
+    const double eps = eps_of(target) * (8 + 4 * scale),
+                 eps_sum = eps + 4 * eps_of(target) * static_cast<double>(n);
     const Tensor tx(target, dims, x), tdy(target, dims, dy), y(target, dims), dx(target, dims);
     run_kernel("softmax", target, {tx, y});
     close(y, e.softmax, 1e-37, eps_sum, what + " softmax");

@@ -1,4 +1,5 @@
-// Pointwise functions of one tensor against std:: in double, special values, every length around the vector width, dropout.
+// Pointwise functions of one tensor against std:: in double, special values, every length around the vector
+// width, dropout.
 #include <functional>
 
 #include "base/philox.h"
@@ -31,25 +32,101 @@ double step(bool on) { return on ? 1.0 : 0.0; }
 std::vector<Case> cases() {
   const auto nan_max = [](double a, double b) { return a != a ? a : a > b ? a : b; };
   return {
-      {"relu", {}, [=](double x) { return nan_max(x, 0); }, [](double y) { return step(y > 0); }, true, -3, 3, 0, 0},
-      {"relu6", {}, [=](double x) { return x != x ? x : std::min(nan_max(x, 0), 6.0); },
-       [](double y) { return step(y > 0 && y < 6); }, true, -9, 9, 0, 0},
-      {"tanh", {}, [](double x) { return std::tanh(x); }, [](double y) { return 1 - y * y; }, true, -10, 10, 3, 0},
+      {"relu",
+       {},
+       [=](double x) { return nan_max(x, 0); },
+       [](double y) { return step(y > 0); },
+       true,
+       -3,
+       3,
+       0,
+       0},
+      {"relu6",
+       {},
+       [=](double x) { return x != x ? x : std::min(nan_max(x, 0), 6.0); },
+       [](double y) { return step(y > 0 && y < 6); },
+       true,
+       -9,
+       9,
+       0,
+       0},
+      {"tanh",
+       {},
+       [](double x) { return std::tanh(x); },
+       [](double y) { return 1 - y * y; },
+       true,
+       -10,
+       10,
+       3,
+       0},
       {"sigmoid", {}, logistic, [](double y) { return y * (1 - y); }, true, -30, 30, 4, 0},
       {"exp", {}, [](double x) { return std::exp(x); }, [](double y) { return y; }, true, -86, 88, 2, 0},
-      {"sqrt", {}, [](double x) { return std::sqrt(x); }, [](double y) { return 0.5 / y; }, true, 0, 100, 1, 0},
-      {"leaky_relu", {0.125}, [](double x) { return x > 0 ? x : 0.125 * x; },
-       [](double x) { return x > 0 ? 1 : 0.125; }, false, -3, 3, 1, 0},
-      {"elu", {0.75}, [](double x) { return x > 0 ? x : 0.75 * std::expm1(x); },
-       [](double x) { return x > 0 ? 1 : 0.75 * std::exp(x); }, false, -10, 3, 4, 0},
-      {"gelu", {}, [](double x) { return x * normal_cdf(x); },
-       [](double x) { return normal_cdf(x) + x * normal_density(x); }, false, -6, 6, 4, 4},
-      {"silu", {}, [](double x) { return x * logistic(x); },
-       [](double x) { return logistic(x) * (1 + x * (1 - logistic(x))); }, false, -20, 20, 5, 0},
-      {"log", {}, [](double x) { return std::log(x); }, [](double x) { return 1 / x; }, false, 1e-3, 50, 2, 0.5},
+      {"sqrt",
+       {},
+       [](double x) { return std::sqrt(x); },
+       [](double y) { return 0.5 / y; },
+       true,
+       0,
+       100,
+       1,
+       0},
+      {"leaky_relu",
+       {0.125},
+       [](double x) { return x > 0 ? x : 0.125 * x; },
+       [](double x) { return x > 0 ? 1 : 0.125; },
+       false,
+       -3,
+       3,
+       1,
+       0},
+      {"elu",
+       {0.75},
+       [](double x) { return x > 0 ? x : 0.75 * std::expm1(x); },
+       [](double x) { return x > 0 ? 1 : 0.75 * std::exp(x); },
+       false,
+       -10,
+       3,
+       4,
+       0},
+      {"gelu",
+       {},
+       [](double x) { return x * normal_cdf(x); },
+       [](double x) { return normal_cdf(x) + x * normal_density(x); },
+       false,
+       -6,
+       6,
+       4,
+       4},
+      {"silu",
+       {},
+       [](double x) { return x * logistic(x); },
+       [](double x) { return logistic(x) * (1 + x * (1 - logistic(x))); },
+       false,
+       -20,
+       20,
+       5,
+       0},
+      {"log",
+       {},
+       [](double x) { return std::log(x); },
+       [](double x) { return 1 / x; },
+       false,
+       1e-3,
+       50,
+       2,
+       0.5},
       {"square", {}, [](double x) { return x * x; }, [](double x) { return 2 * x; }, false, -3, 3, 1, 0},
-      {"abs", {}, [](double x) { return std::fabs(x); }, [](double x) { return x > 0 ? 1 : x < 0 ? -1 : 0; }, false, -3, 3,
-       0, 0},
+      {"abs",
+       {},
+       [](double x) { return std::fabs(x); },
+       [](double x) { return x > 0   ? 1
+                             : x < 0 ? -1
+                                     : 0; },
+       false,
+       -3,
+       3,
+       0,
+       0},
       {"neg", {}, [](double x) { return -x; }, {}, false, -3, 3, 0, 0},
       {"affine", {3, -0.5}, [](double x) { return 3 * x - 0.5; }, {}, false, -3, 3, 2, 1},
   };
@@ -86,33 +163,39 @@ void check_backward(const Case& c, Target target, int64_t n) {
     largest = std::max(largest, std::fabs(slope));
   }
   run_kernel(name, target, {grad, saved, dx}, c.attrs);
-  close(dx, expected, (c.name == "abs" ? 0 : 4) * eps_of(target) * std::min(largest, 8.0), 8 * eps_of(target), context);
+  close(dx, expected, (c.name == "abs" ? 0 : 4) * eps_of(target) * std::min(largest, 8.0), 8 * eps_of(target),
+        context);
   run_kernel(name, target, {grad, saved, grad}, c.attrs);
   CHECK_THAT(same_bits(grad, dx), context + " in place");
 }
 
-// Where std:: says infinity, zero or NaN, so must every target; and nothing may be lost at the ends of a function's range.
+// Where std:: says infinity, zero or NaN, so must every target; and nothing may be lost at the ends of a
+// function's range.
 void check_special(const Case& c, Target target) {
   const double inf = std::numeric_limits<double>::infinity(), nan = std::nan("");
-  const std::vector<double> x = {0.0,   -0.0, inf,    -inf,  nan,     1e-30,  -1e-30, 1e-6, -1e-6, 0.624, 0.626, 0.34, 0.341,
-                                 -0.34, 80,   88.5, -80,   -87,   9,       -9,     19,     -19,  0.7,   1.42,  1.41, 0.71};
+  const std::vector<double> x = {0.0,   -0.0,  inf,  -inf,  nan,   1e-30, -1e-30, 1e-6, -1e-6,
+                                 0.624, 0.626, 0.34, 0.341, -0.34, 80,    88.5,   -80,  -87,
+                                 9,     -9,    19,   -19,   0.7,   1.42,  1.41,   0.71};
   const bool gelu = c.name == "gelu" || c.name == "silu";  // -inf * 0 is NaN, in PyTorch too
   const int64_t n = static_cast<int64_t>(x.size());
   const Tensor in(target, {n}, x), y(target, {n});
   run_kernel(c.name, target, {in, y}, c.attrs);
   std::vector<double> expected = mapped(in.values(), c.f);
   for (double& value : expected)
-    if (real_of(target) == DType::f32 && std::fabs(value) > std::numeric_limits<float>::max()) value = std::copysign(inf, value);
+    if (real_of(target) == DType::f32 && std::fabs(value) > std::numeric_limits<float>::max())
+      value = std::copysign(inf, value);
   if (gelu) expected[3] = nan;
   const double eps = eps_of(target);
-  close(y, expected, (c.absolute + 1e-25) * eps, (c.ulps + 1) * eps, c.name + " special on " + name_of(target));
+  close(y, expected, (c.absolute + 1e-25) * eps, (c.ulps + 1) * eps,
+        c.name + " special on " + name_of(target));
 }
 
 // Every exponent, densely: the worst error in units of eps, relative.
 void check_sweep(const std::string& name, const Function& f, double low, double high, double ulps) {
   const int64_t n = 200'003;
   std::vector<double> x;
-  for (int64_t i = 0; i < n; ++i) x.push_back(static_cast<float>(low + (high - low) * static_cast<double>(i) / (n - 1)));
+  for (int64_t i = 0; i < n; ++i)
+    x.push_back(static_cast<float>(low + (high - low) * static_cast<double>(i) / (n - 1)));
   for_each_target([&](Target target) {
     const Tensor in(target, {n}, x), y(target, {n});
     run_kernel(name, target, {in, y});
@@ -122,7 +205,8 @@ void check_sweep(const std::string& name, const Function& f, double low, double 
       if (!(error <= worst)) worst = error;
     }
     worst /= eps_of(target);
-    if (!CHECK_THAT(worst <= ulps, name + " on " + name_of(target))) std::printf("%s: %g eps\n", name.c_str(), worst);
+    if (!CHECK_THAT(worst <= ulps, name + " on " + name_of(target)))
+      std::printf("%s: %g eps\n", name.c_str(), worst);
   });
 }
 
@@ -142,7 +226,8 @@ void check_limits() {
     const Tensor v(DType::f64, {}, {2.5}), s(target, {});
     run_kernel("from_scalar", target, {v, s});
     CHECK(s.at(0) == 2.5);
-    CHECK(rejects("relu", target, {x, w}) && rejects("relu", target, {x, x, x}) && rejects("elu", target, {x, y}));
+    CHECK(rejects("relu", target, {x, w}) && rejects("relu", target, {x, x, x}) &&
+          rejects("elu", target, {x, y}));
     CHECK(rejects("relu", target, {Tensor(DType::i32, {6}), y}) && rejects("from_scalar", target, {s, x}));
     CHECK(rejects("tanh_backward", target, {x, w, y}));
   });
@@ -164,12 +249,18 @@ int main() {
       check_threads(c.name, target, {x, y}, c.attrs, y);
     }
   });
-  check_sweep("exp", [](double x) { return std::exp(x); }, -87, 88.7, 2);
-  check_sweep("exp", [](double x) { return std::exp(x); }, -1, 1, 2);
-  check_sweep("log", [](double x) { return std::log(x); }, 1e-6, 0.9, 2);
-  check_sweep("log", [](double x) { return std::log(x); }, 0.9, 1.1, 2);
-  check_sweep("log", [](double x) { return std::log(x); }, 1.1, 1e30, 2);
-  check_sweep("tanh", [](double x) { return std::tanh(x); }, -1.5, 1.5, 3);
+  check_sweep(
+      "exp", [](double x) { return std::exp(x); }, -87, 88.7, 2);
+  check_sweep(
+      "exp", [](double x) { return std::exp(x); }, -1, 1, 2);
+  check_sweep(
+      "log", [](double x) { return std::log(x); }, 1e-6, 0.9, 2);
+  check_sweep(
+      "log", [](double x) { return std::log(x); }, 0.9, 1.1, 2);
+  check_sweep(
+      "log", [](double x) { return std::log(x); }, 1.1, 1e30, 2);
+  check_sweep(
+      "tanh", [](double x) { return std::tanh(x); }, -1.5, 1.5, 3);
   check_sweep("sigmoid", logistic, -80, 20, 4);
   check_limits();
   return report();

@@ -1,0 +1,85 @@
+'use strict';
+
+/**
+ * The child's side of the protocol: JSON lines, commands on stdin and events on stdout.
+ *
+ *   {"command":"prepare","item":{...},"threads":2}  ->  {"event":"ready","version":"1.2.3","notes":[...]}
+ *                                                   or  {"event":"unsupported","reason":"..."}
+ *   {"command":"run","steps":4}                     ->  {"event":"times","ms":[...]}
+ *   (anything that fails)                           ->  {"event":"error","message":"..."}
+ *
+ * The parent ends a child by closing its stdin or killing it.
+ */
+const readline = require('node:readline');
+
+/** Thrown by an adapter that cannot do an item; the reason is printed beside it. */
+class Unsupported extends Error {}
+
+function emit(event) {
+  process.stdout.write(JSON.stringify(event) + '\n');
+}
+
+function isThenable(value) {
+  return value !== null && typeof value === 'object' && typeof value.then === 'function';
+}
+
+/** Times of `steps` steps, each from the end of the one before. */
+async function timeSteps(step, steps) {
+  const ms = [];
+  let before = performance.now();
+  for (let i = 0; i < steps; i++) {
+    const pending = step();
+    if (isThenable(pending)) await pending;
+    const now = performance.now();
+    ms.push(now - before);
+    before = now;
+  }
+  return ms;
+}
+
+/** As timeSteps, with one step queued ahead of the one waited for. */
+async function timeQueuedSteps(step, steps) {
+  const ms = [];
+  let before = performance.now();
+  let pending = step();
+  for (let i = 0; i < steps; i++) {
+    const next = i + 1 < steps ? step() : undefined;
+    await pending;
+    const now = performance.now();
+    ms.push(now - before);
+    before = now;
+    pending = next;
+  }
+  return ms;
+}
+
+/**
+ * Serves one adapter.
+ * @param {(item: import('./workloads').Item, options: { threads: number }) => Promise<{
+ *   version: string, notes?: string[], step: () => unknown, queued?: boolean }>} prepare
+ */
+function serve(prepare) {
+  let prepared;
+  const handle = async (message) => {
+    if (message.command === 'prepare') {
+      prepared = await prepare(message.item, { threads: message.threads });
+      emit({ event: 'ready', version: prepared.version, notes: prepared.notes ?? [] });
+    } else {
+      const time = prepared.queued ? timeQueuedSteps : timeSteps;
+      emit({ event: 'times', ms: await time(prepared.step, message.steps) });
+    }
+  };
+  const lines = readline.createInterface({ input: process.stdin });
+  let queue = Promise.resolve();
+  lines.on('line', (line) => {
+    queue = queue.then(() => handle(JSON.parse(line))).catch(report);
+  });
+  lines.on('close', () => process.exit(0));
+}
+
+function report(error) {
+  if (error instanceof Unsupported) emit({ event: 'unsupported', reason: error.message });
+  else emit({ event: 'error', message: error?.stack ?? String(error) });
+}
+
+module.exports = { serve, Unsupported };

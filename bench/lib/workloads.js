@@ -1,0 +1,136 @@
+'use strict';
+
+/**
+ * What is measured. One definition serves every system: an adapter turns `layers` into a model of its own library, so that no two
+ * systems can differ in what they compute. Shapes are logical (C, H, W), weights as in PyTorch.
+ *
+ * @typedef {{ type: string, [key: string]: unknown }} Layer
+ * @typedef {object} Item
+ * @property {string} name
+ * @property {'train' | 'infer'} kind
+ * @property {number[]} input Shape of one example.
+ * @property {number} classes Classes of the uniform labels; 0 where the loss is the sum of squares.
+ * @property {number} batch
+ * @property {{ type: 'sgd' | 'adam', lr: number, momentum: number, weightDecay: number } | null} optimizer
+ * @property {Layer[]} layers
+ */
+
+const relu = { type: 'relu' };
+const tanh = { type: 'tanh' };
+const flatten = { type: 'flatten' };
+const globalAverage = { type: 'globalAveragePool' };
+
+const linear = (input, output) => ({ type: 'linear', input, output });
+const dropout = (p) => ({ type: 'dropout', p });
+const batchNorm = (channels) => ({ type: 'batchNorm', channels });
+const maxPool = (kernel, stride = kernel, padding = 0) => ({ type: 'maxPool', kernel, stride, padding });
+const conv = (input, output, kernel, { stride = 1, padding = 0, bias = false } = {}) => ({
+  type: 'conv',
+  input,
+  output,
+  kernel,
+  stride,
+  padding,
+  bias,
+});
+
+/** Convolution without bias, batch norm. */
+const convNorm = (input, output, kernel, stride = 1, padding = (kernel - 1) / 2) => [
+  conv(input, output, kernel, { stride, padding }),
+  batchNorm(output),
+];
+
+/** Basic block of He et al. 2016: relu(main(x) + shortcut(x)); the shortcut is a 1x1 convolution where the shape changes. */
+function residual(input, output, stride) {
+  const main = [...convNorm(input, output, 3, stride), relu, ...convNorm(output, output, 3)];
+  const shortcut = stride !== 1 || input !== output ? convNorm(input, output, 1, stride) : [];
+  return { type: 'residual', main, shortcut };
+}
+
+function stages(input, widths, blocks) {
+  const layers = [];
+  let channels = input;
+  widths.forEach((width, stage) => {
+    for (let i = 0; i < blocks; i++) {
+      layers.push(residual(channels, width, stage > 0 && i === 0 ? 2 : 1));
+      channels = width;
+    }
+  });
+  return layers;
+}
+
+function vggsLayers() {
+  const pairs = [
+    [3, 64],
+    [64, 128],
+    [128, 256],
+  ].flatMap(([input, k]) => [...convNorm(input, k, 3), relu, ...convNorm(k, k, 3), relu, maxPool(2)]);
+  return [...pairs, flatten, linear(4096, 256), relu, dropout(0.5), linear(256, 10)];
+}
+
+const models = {
+  mlp: {
+    input: [784],
+    classes: 10,
+    layers: [linear(784, 256), relu, linear(256, 128), relu, linear(128, 10)],
+  },
+  lenet: {
+    input: [1, 28, 28],
+    classes: 10,
+    layers: [
+      ...[conv(1, 32, 3, { padding: 1, bias: true }), relu, maxPool(2)],
+      ...[conv(32, 64, 3, { padding: 1, bias: true }), relu, maxPool(2)],
+      ...[flatten, linear(3136, 128), relu, linear(128, 10)],
+    ],
+  },
+  vggs: { input: [3, 32, 32], classes: 10, layers: vggsLayers() },
+  resnet20: {
+    input: [3, 32, 32],
+    classes: 10,
+    layers: [
+      ...[...convNorm(3, 16, 3), relu, ...stages(16, [16, 32, 64], 3)],
+      ...[globalAverage, flatten, linear(64, 10)],
+    ],
+  },
+  resnet18: {
+    input: [3, 224, 224],
+    classes: 1000,
+    layers: [
+      ...[...convNorm(3, 64, 7, 2, 3), relu, maxPool(3, 2, 1), ...stages(64, [64, 128, 256, 512], 2)],
+      ...[globalAverage, flatten, linear(512, 1000)],
+    ],
+  },
+  tanh6: {
+    input: [4096],
+    classes: 0,
+    layers: Array.from({ length: 6 }, () => [linear(4096, 4096), tanh]).flat(),
+  },
+};
+
+const sgd = (lr, momentum, weightDecay) => ({ type: 'sgd', lr, momentum, weightDecay });
+const adam = { type: 'adam', lr: 1e-3, momentum: 0, weightDecay: 0 };
+
+const train = (name, batch, optimizer) => ({ name, kind: 'train', ...models[name], batch, optimizer });
+const infer = (model, batch) => ({
+  name: `infer-${model}-b${batch}`,
+  kind: 'infer',
+  ...models[model],
+  batch,
+  optimizer: null,
+});
+
+/** @type {readonly Item[]} */
+const items = [
+  train('mlp', 128, sgd(0.01, 0.9, 0)),
+  train('lenet', 64, adam),
+  train('vggs', 128, sgd(0.01, 0.9, 5e-4)),
+  train('resnet20', 128, sgd(0.01, 0.9, 1e-4)),
+  train('resnet18', 16, sgd(0.01, 0.9, 1e-4)),
+  train('tanh6', 16, sgd(1e-6, 0, 0)),
+  infer('lenet', 1),
+  infer('resnet18', 1),
+  infer('resnet18', 16),
+  infer('vggs', 128),
+];
+
+module.exports = { items };

@@ -1,0 +1,86 @@
+/** `tenon doctor`: what this machine offers, what tenon uses of it, and why. The first thing to ask for in a bug report. */
+import { Command } from 'commander';
+import { freemem, totalmem } from 'node:os';
+import { probe } from '../data/decode';
+import { messageOf } from '../data/source';
+import { NativeError } from '../errors';
+import { info, type NativeInfo } from '../native';
+import { affine } from '../ops';
+import { tensor } from '../tensor/tensor';
+import '../graph/evaluate';
+import { EXIT, EXIT_HELP } from './exit-codes';
+import { jsonOption } from './flags';
+import type { Session } from './session';
+
+/** A grey PNG of one pixel: what sharp is asked to read. */
+const ONE_PIXEL = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==',
+  'base64',
+);
+
+export function doctorCommand(session: Session): Command {
+  return new Command('doctor')
+    .description('print the processor, the instruction set and threads in use and why, the build, and memory')
+    .addOption(jsonOption())
+    .addHelpText('after', EXIT_HELP)
+    .action(() => session.perform(doctor));
+}
+
+async function doctor(session: Session): Promise<number> {
+  const { output } = session;
+  let native: NativeInfo;
+  try {
+    native = info();
+    checkArithmetic();
+  } catch (error) {
+    output.line('addon         cannot be used');
+    throw error;
+  }
+  const images = await imageSupport();
+  const system = `Node ${process.versions.node}, Node-API ${process.versions.napi ?? '?'}, ${process.platform} ${process.arch}`;
+  output.event('done', { ...native, node: system, images });
+  for (const [name, value] of describeMachine(native)) output.line(`${name.padEnd(14)}${value}`);
+  output.line(`node          ${system}`);
+  output.line(`images        ${images.ok ? 'sharp is installed' : images.problem}`);
+  output.line('\nEverything needed for training is in order.');
+  return EXIT.ok;
+}
+
+/** Runs one small program: an addon that loads but computes nonsense must not pass. */
+function checkArithmetic(): void {
+  const got = [...affine(tensor([1, 2, 3]), 2, 1).dataSync()];
+  if (got.join() !== '3,5,7') {
+    throw new NativeError(`the addon computes wrongly: 2 x + 1 of [1, 2, 3] came out as [${got.join(', ')}]`);
+  }
+}
+
+function describeMachine(native: NativeInfo): [string, string][] {
+  const { buffers, arenas, staging, programs } = native.memory;
+  const held = `tenon holds ${size(buffers + arenas + staging)} in ${programs} programs`;
+  return [
+    ['tenon', native.version],
+    ['processor', `${native.cpu} (${native.features.join(', ') || 'no vector extensions'})`],
+    ['instructions', `${native.isa}: ${native.isaReason}`],
+    ['threads', `${native.threads}: ${native.threadsReason}`],
+    ['build', `${native.compiler}, ${native.build}`],
+    ['memory', `${size(freemem())} of ${size(totalmem())} free; ${held}`],
+  ];
+}
+
+async function imageSupport(): Promise<{ ok: boolean; problem: string | null }> {
+  try {
+    await probe(ONE_PIXEL, 'test image');
+    return { ok: true, problem: null };
+  } catch (error) {
+    return { ok: false, problem: `${messageOf(error)}; only image files need it` };
+  }
+}
+
+/** Bytes as people read them. */
+function size(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let value = bytes;
+  let unit = 0;
+  for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024;
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit] ?? ''}`;
+}

@@ -1,0 +1,49 @@
+/** What the command's exit code says, and which error leads to which. */
+import { CommanderError } from 'commander';
+import { TenonError } from '../errors';
+import { messageOf, systemCode } from '../data/source';
+
+export const EXIT = {
+  ok: 0,
+  /** The run failed: data, files, numbers, the addon. */
+  failed: 1,
+  /** The command line itself is wrong: nothing was started. */
+  usage: 2,
+  /** Stopped by SIGINT (128 + 2); the state was saved where there is one. */
+  interrupted: 130,
+  /** Stopped by SIGTERM (128 + 15). */
+  terminated: 143,
+} as const;
+
+/** Table of exit codes, as `--help` shows it. */
+export const EXIT_HELP = `
+Exit codes:
+  0    success
+  1    the run failed (data, files, numbers that are not finite, the addon)
+  2    wrong command line: unknown or bad option; nothing was started
+  130  stopped by SIGINT (Ctrl-C), 143 by SIGTERM; training saves a checkpoint first`;
+
+/** A failure as the outside sees it. */
+export interface Failure {
+  readonly exitCode: number;
+  /** Stable identifier, for example `ERR_TENON_DATA`. */
+  readonly code: string;
+  readonly message: string;
+}
+
+const USAGE_CODES = new Set(['ERR_TENON_OPTION', 'ERR_TENON_USAGE']);
+
+/** A command line that commander itself accepts but that makes no sense. */
+export class UsageError extends TenonError {
+  override readonly code: string = 'ERR_TENON_USAGE';
+}
+
+/** Exit code, code and message for anything thrown. */
+export function failureOf(error: unknown): Failure {
+  if (error instanceof CommanderError) {
+    const message = error.message.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' ');
+    return { exitCode: EXIT.usage, code: 'ERR_TENON_USAGE', message };
+  }
+  const code = systemCode(error) ?? 'ERR_UNKNOWN';
+  return { exitCode: USAGE_CODES.has(code) ? EXIT.usage : EXIT.failed, code, message: messageOf(error) };
+}

@@ -1,0 +1,44 @@
+/** Turning option texts into checked values, with messages that name the option and show what came. */
+import { Option } from 'commander';
+import { nonEmptyString, oneOf, positiveInteger } from '../options';
+
+type Check = (where: string, name: string, value: unknown) => number;
+
+/** A commander parser: text to a number that `check` accepts. Decimal only: an empty text or `12abc` is refused as it came. */
+export function numberFlag(flag: string, check: Check): (text: string) => number {
+  return (text) => {
+    const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : text;
+    return check('option', flag, value);
+  };
+}
+
+/** A commander parser: one of `choices`, with the nearest one suggested where it is not. */
+export function choiceFlag<const T extends string>(flag: string, choices: readonly T[]): (text: string) => T {
+  return (text) => oneOf('option', flag, text, choices);
+}
+
+/** A commander parser: `a,b,c`, each of `choices`, none twice; `none` is the empty list. */
+export function listFlag<const T extends string>(flag: string, choices: readonly T[]): (text: string) => T[] {
+  return (text) => {
+    if (text === 'none') return [];
+    const parts = text.split(',').map((part) => oneOf('option', flag, part.trim(), choices));
+    return [...new Set(parts)];
+  };
+}
+
+/** A commander parser: a path or another text that may not be empty. */
+export function textFlag(flag: string): (text: string) => string {
+  return (text) => nonEmptyString('option', flag, text);
+}
+
+/** `--threads N`, which every command that computes has. */
+export function threadsOption(): Option {
+  return new Option('--threads <n>', 'threads (default: what the machine grants)').argParser(
+    numberFlag('--threads', positiveInteger),
+  );
+}
+
+/** `--json`, which every command has. */
+export function jsonOption(): Option {
+  return new Option('--json', 'print one JSON object a line');
+}

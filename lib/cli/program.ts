@@ -1,0 +1,55 @@
+/** The whole command line, as a function of its arguments and streams, so that tests can call it. */
+import { Command, CommanderError } from 'commander';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { doctorCommand } from './doctor';
+import { evaluateCommand } from './evaluate';
+import { EXIT_HELP } from './exit-codes';
+import type { Streams } from './output';
+import { predictCommand } from './predict';
+import { Session } from './session';
+import { trainCommand } from './train';
+
+const EXAMPLES = `
+Examples:
+  tenon train                                    the embedded data set, in well under a minute
+  tenon train --dataset mnist --data data/mnist --out runs/mnist
+  tenon train --resume runs/mnist                goes on where it stopped
+  tenon evaluate --model-file runs/mnist/model.safetensors --dataset mnist --data data/mnist
+  tenon predict --model-file runs/mnist/model.safetensors digit.png`;
+
+function packageVersion(): string {
+  // The same distance from lib/cli as from dist/cli.
+  const manifest = join(__dirname, '..', '..', 'package.json');
+  return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version;
+}
+
+function buildProgram(session: Session): Command {
+  const program = new Command('tenon')
+    .description('Train, evaluate and use convolutional networks on this machine.')
+    .version(packageVersion())
+    .addHelpText('after', `${EXAMPLES}\n${EXIT_HELP}`)
+    .helpCommand(false);
+  const commands = [trainCommand, evaluateCommand, predictCommand, doctorCommand];
+  for (const command of commands) program.addCommand(command(session));
+  for (const command of [program, ...program.commands]) {
+    command.exitOverride().configureOutput({
+      writeOut: (text) => session.streams.stdout.write(text),
+      writeErr: (text) => session.streams.stderr.write(text),
+      outputError: () => undefined, // reported once, by the session
+    });
+  }
+  return program;
+}
+
+/** Runs one command line (without the program's name) to its exit code; never throws. */
+export async function runCommand(args: readonly string[], streams: Streams): Promise<number> {
+  const session = new Session(streams, args.includes('--json'));
+  try {
+    await buildProgram(session).parseAsync([...args], { from: 'user' });
+  } catch (error) {
+    // --help and --version end the parse by throwing, and are no failures.
+    if (!(error instanceof CommanderError && error.exitCode === 0)) session.fail(error);
+  }
+  return session.exitCode;
+}

@@ -1,0 +1,122 @@
+/** What to train and how, for `tenon train`: the options given, and good defaults for the rest. */
+import { UsageError } from './exit-codes';
+
+export const DATASETS = ['glyphs', 'mnist', 'cifar10', 'folder'] as const;
+export const MODELS = ['mlp', 'lenet5', 'lenet', 'vggs', 'resnet20'] as const;
+export const OPTIMIZERS = ['sgd', 'adam'] as const;
+export const SCHEDULES = ['constant', 'step', 'cosine'] as const;
+export const AUGMENTATIONS = ['flip', 'crop'] as const;
+
+export type DatasetName = (typeof DATASETS)[number];
+export type ModelName = (typeof MODELS)[number];
+export type OptimizerName = (typeof OPTIMIZERS)[number];
+export type ScheduleName = (typeof SCHEDULES)[number];
+export type Augmentation = (typeof AUGMENTATIONS)[number];
+
+/** Everything that decides what a run computes, and the place of its data. Kept beside the checkpoints as run.json. */
+export interface Recipe {
+  readonly dataset: DatasetName;
+  readonly data: string | null;
+  readonly imageSize: number | null;
+  readonly model: ModelName;
+  readonly epochs: number;
+  readonly batchSize: number;
+  readonly optimizer: OptimizerName;
+  readonly lr: number;
+  readonly momentum: number;
+  readonly weightDecay: number;
+  readonly schedule: ScheduleName;
+  readonly augment: readonly Augmentation[];
+  /** Share of the training split that is held out for validation. */
+  readonly validation: number;
+  readonly seed: number;
+}
+
+/** The options of `tenon train` that make up a recipe, each absent where it was not given. */
+export type RecipeFlags = { -readonly [K in keyof Recipe]?: NonNullable<Recipe[K]> };
+
+const DEFAULT_MODEL: Readonly<Record<DatasetName, ModelName>> = {
+  glyphs: 'lenet',
+  mnist: 'lenet',
+  cifar10: 'resnet20',
+  folder: 'resnet20',
+};
+const DEFAULT_EPOCHS: Readonly<Record<DatasetName, number>> = { glyphs: 5, mnist: 5, cifar10: 15, folder: 15 };
+
+/** Deep networks with batch norm like SGD and large steps; the small ones Adam. */
+function isDeep(model: ModelName): boolean {
+  return model === 'vggs' || model === 'resnet20';
+}
+
+function defaultLr(model: ModelName, optimizer: OptimizerName): number {
+  if (optimizer === 'adam') return 0.001;
+  return isDeep(model) ? 0.1 : 0.02;
+}
+
+/** Digits must not be mirrored; photographs may. */
+function defaultAugment(dataset: DatasetName): readonly Augmentation[] {
+  return dataset === 'cifar10' || dataset === 'folder' ? ['flip', 'crop'] : [];
+}
+
+/**
+ * Fills in what was not given.
+ * @throws UsageError where options contradict each other or one is missing
+ */
+export function completeRecipe(flags: RecipeFlags): Recipe {
+  const dataset = flags.dataset ?? 'glyphs';
+  const model = flags.model ?? DEFAULT_MODEL[dataset];
+  const optimizer = flags.optimizer ?? (isDeep(model) ? 'sgd' : 'adam');
+  checkDataOptions(dataset, flags);
+  if (optimizer === 'adam' && flags.momentum !== undefined) {
+    throw new UsageError('--momentum belongs to --optimizer sgd; adam has its own moments');
+  }
+  return {
+    dataset,
+    data: flags.data ?? null,
+    imageSize: flags.imageSize ?? null,
+    model,
+    epochs: flags.epochs ?? DEFAULT_EPOCHS[dataset],
+    batchSize: flags.batchSize ?? (isDeep(model) ? 128 : 64),
+    optimizer,
+    lr: flags.lr ?? defaultLr(model, optimizer),
+    momentum: optimizer === 'adam' ? 0 : (flags.momentum ?? 0.9),
+    weightDecay: flags.weightDecay ?? (optimizer === 'sgd' ? 5e-4 : 0),
+    schedule: flags.schedule ?? 'cosine',
+    augment: flags.augment ?? defaultAugment(dataset),
+    validation: flags.validation ?? 0.05,
+    seed: flags.seed ?? 0,
+  };
+}
+
+/** Whether a data set needs --data and may take --image-size. @throws UsageError */
+export function checkDataOptions(
+  dataset: DatasetName,
+  flags: { readonly data?: string; readonly imageSize?: number },
+): void {
+  if (dataset === 'glyphs' && flags.data !== undefined) {
+    throw new UsageError('--data: the glyphs data set is generated; name another with --dataset mnist, cifar10 or folder');
+  }
+  if (dataset !== 'glyphs' && flags.data === undefined) {
+    throw new UsageError(`--dataset ${dataset} needs --data DIR, the directory that holds it`);
+  }
+  if (dataset !== 'folder' && flags.imageSize !== undefined) {
+    throw new UsageError(`--image-size belongs to --dataset folder; images of ${dataset} have one size`);
+  }
+}
+
+/**
+ * The recipe of a run that goes on: what was kept, with more epochs if asked.
+ * @throws UsageError for an option that would make it another run
+ */
+export function resumedRecipe(kept: Recipe, flags: RecipeFlags): Recipe {
+  for (const key of Object.keys(flags) as (keyof Recipe)[]) {
+    if (key === 'epochs' || key === 'data') continue; // how long, and where the same data is now
+    if (JSON.stringify(flags[key]) !== JSON.stringify(kept[key])) {
+      const flag = key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+      throw new UsageError(
+        `--${flag} ${String(flags[key])}: the run that is resumed was started with ${String(kept[key])}; leave the option out`,
+      );
+    }
+  }
+  return { ...kept, epochs: flags.epochs ?? kept.epochs, data: flags.data ?? kept.data };
+}

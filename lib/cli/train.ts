@@ -1,0 +1,101 @@
+/** `tenon train`: its options. What they lead to is in training.ts. */
+import { Command, Option } from 'commander';
+import { nonNegative, nonNegativeInteger, positive, positiveInteger, probability } from '../options';
+import { EXIT_HELP } from './exit-codes';
+import { choiceFlag, jsonOption, listFlag, numberFlag, textFlag, threadsOption } from './flags';
+import {
+  AUGMENTATIONS,
+  DATASETS,
+  MODELS,
+  OPTIMIZERS,
+  SCHEDULES,
+  type Augmentation,
+  type DatasetName,
+  type ModelName,
+  type OptimizerName,
+  type ScheduleName,
+} from './recipe';
+import type { Session } from './session';
+import { train } from './training';
+
+/** Options of `tenon train`, each absent where it was not given. */
+export interface TrainFlags {
+  readonly dataset?: DatasetName;
+  readonly data?: string;
+  readonly imageSize?: number;
+  readonly model?: ModelName;
+  readonly epochs?: number;
+  readonly batchSize?: number;
+  readonly optimizer?: OptimizerName;
+  readonly lr?: number;
+  readonly momentum?: number;
+  readonly weightDecay?: number;
+  readonly schedule?: ScheduleName;
+  readonly augment?: Augmentation[];
+  readonly validation?: number;
+  readonly seed?: number;
+  readonly threads?: number;
+  readonly out?: string;
+  readonly resume?: string;
+  readonly json?: boolean;
+}
+
+const FILES_HELP = `
+--out gets model.safetensors (weights, architecture, preprocessing, class names), history.jsonl (a line an epoch, written
+as it ends), run.json (the options) and checkpoints/.
+
+With --json, lines are objects with "event": "start", "epoch", "done" or "error". An epoch has epoch, trainLoss, trainAccuracy,
+validationLoss, validationAccuracy, imagesPerSecond, dataWaitMs, learningRate; done has testAccuracy (where there is a test split) and model.`;
+
+function option(flags: string, description: string, parse: (text: string) => unknown): Option {
+  return new Option(flags, description).argParser(parse);
+}
+
+function choice(flags: string, description: string, choices: readonly string[]): Option {
+  const name = flags.split(' ')[0] ?? flags;
+  return option(flags, `${description}: ${choices.join(', ')}`, choiceFlag(name, choices));
+}
+
+function dataOptions(): Option[] {
+  return [
+    choice('--dataset <name>', 'what to train on (default: glyphs, which is embedded)', DATASETS),
+    option('--data <dir>', 'where mnist, cifar10 or folder is', textFlag('--data')),
+    option(
+      '--image-size <n>',
+      'folder: side of the images (default: that of the first)',
+      numberFlag('--image-size', positiveInteger),
+    ),
+    option(
+      '--validation <share>',
+      'share of the training split held out for validation (default: 0.05)',
+      numberFlag('--validation', probability),
+    ),
+    option('--augment <list>', `${AUGMENTATIONS.join(',')} or none (default: by data set)`, listFlag('--augment', AUGMENTATIONS)),
+  ];
+}
+
+function learningOptions(): Option[] {
+  return [
+    choice('--model <name>', 'network (default: by data set)', MODELS),
+    option('--epochs <n>', 'passes over the training split (default: by data set)', numberFlag('--epochs', positiveInteger)),
+    option('--batch-size <n>', 'examples a step (default: by model)', numberFlag('--batch-size', positiveInteger)),
+    choice('--optimizer <name>', 'default: by model', OPTIMIZERS),
+    option('--lr <x>', 'learning rate (default: by model and optimizer)', numberFlag('--lr', positive)),
+    option('--momentum <x>', 'sgd: momentum (default: 0.9)', numberFlag('--momentum', nonNegative)),
+    option('--weight-decay <x>', 'weight decay (default: 5e-4 for sgd, 0 for adam)', numberFlag('--weight-decay', nonNegative)),
+    choice('--schedule <name>', 'of the learning rate (default: cosine)', SCHEDULES),
+    option('--seed <n>', 'of everything random (default: 0)', numberFlag('--seed', nonNegativeInteger)),
+  ];
+}
+
+export function trainCommand(session: Session): Command {
+  const command = new Command('train').description('train a network; without options, on the embedded data set');
+  for (const each of [...dataOptions(), ...learningOptions()]) command.addOption(each);
+  return command
+    .addOption(threadsOption())
+    .addOption(option('--out <dir>', 'where results go (default: runs/DATASET-MODEL)', textFlag('--out')))
+    .addOption(option('--resume <dir>', 'go on with the interrupted run in this directory', textFlag('--resume')))
+    .addOption(jsonOption())
+    .addHelpText('after', `${FILES_HELP}\n${EXIT_HELP}`)
+    .action(() => session.perform(() => train(session, command.opts<TrainFlags>())));
+}

@@ -1,0 +1,141 @@
+/** A Dataset: some rows of samples that live in native memory, with their targets. What Trainer trains on and evaluates. */
+import { DataError, OptionError } from '../errors';
+import { checkKeys, nonNegativeInteger, positiveInteger, show } from '../options';
+import { gatherRows } from '../ops';
+import type { Shape } from '../tensor/shape';
+import type { Tensor } from '../tensor/tensor';
+import { packFeatures, type FromFeaturesOptions } from './features';
+import { PackedImages } from './images';
+import { shuffledSync } from './order';
+import type { ChannelStatistics, ImageRecipe, Samples } from './samples';
+import type { ImageSource } from './source';
+
+/** Options of `Dataset.split`. */
+export interface SplitOptions {
+  /** Decides which samples go where. Default 0. */
+  readonly seed?: number;
+}
+
+export class Dataset {
+  /** Made by `data.mnist`, `data.folder`, `data.fromArrays` and so on; `rows` are those of `samples` that this set is made of. */
+  private constructor(
+    private readonly samples: Samples,
+    private readonly rows: Int32Array,
+  ) {}
+
+  /** Packs a source of images: an eager one now, one that decodes as its samples are asked for. */
+  static async fromSource(source: ImageSource): Promise<Dataset> {
+    return whole(await PackedImages.pack(source));
+  }
+
+  /** Packs rows of numbers. @throws as `data.fromFeatures` */
+  static async fromFeatures(options: FromFeaturesOptions): Promise<Dataset> {
+    return whole(await packFeatures(options));
+  }
+
+  /** @internal */
+  static over(samples: Samples, rows: Int32Array): Dataset {
+    return new Dataset(samples, rows);
+  }
+
+  get kind(): 'images' | 'features' {
+    return this.samples.kind;
+  }
+
+  /** Number of samples. */
+  get length(): number {
+    return this.rows.length;
+  }
+
+  /** Logical shape of one input, [C, H, W] for images. */
+  get inputShape(): Shape {
+    return this.samples.shape;
+  }
+
+  /** Logical shape of one target: [] where it is a class index. */
+  get targetShape(): Shape {
+    return this.samples.targets.shape.slice(1);
+  }
+
+  /** Names of the classes, by index; none where targets are numbers. */
+  get classNames(): readonly string[] {
+    return this.samples.classNames;
+  }
+
+  /** Class index of each sample; undefined where targets are numbers. */
+  get labels(): Int32Array | undefined {
+    const { labels } = this.samples;
+    return labels && this.rows.map((row) => labels[row]!);
+  }
+
+  /** Whether targets are class indices. */
+  get labelled(): boolean {
+    return this.samples.labels !== undefined;
+  }
+
+  /**
+   * Parts of these sizes, without overlap, drawn at random. They share the memory of this set.
+   * @throws OptionError for a bad count or seed, DataError for more samples than there are
+   */
+  split(counts: readonly number[], options: SplitOptions = {}): Dataset[] {
+    checkKeys('split', options, ['seed']);
+    const seed = nonNegativeInteger('split', 'seed', options.seed ?? 0);
+    if (!Array.isArray(counts) || counts.length === 0)
+      throw new OptionError(`split: expected the sizes of the parts, such as [55_000, 5_000], got ${show(counts)}`);
+    const total = counts.reduce((sum, count: number, i) => sum + positiveInteger('split', `size ${i}`, count), 0);
+    if (total > this.length)
+      throw new DataError(`split: parts of ${counts.join(' + ')} = ${total} samples, but there are ${this.length}`);
+    const order = shuffledSync(this.length, seed, 'split');
+    let begin = 0;
+    return counts.map((count) => {
+      // Sorted: parts keep the order of the files, so that reading them in order is reading files in order.
+      const part = order.slice(begin, (begin += count)).sort();
+      return new Dataset(this.samples, part.map((i) => this.rows[i]!));
+    });
+  }
+
+  /** The first `count` samples, or all where there are fewer. Shares the memory of this set. */
+  take(count: number): Dataset {
+    return new Dataset(this.samples, this.rows.slice(0, positiveInteger('take', 'count', count)));
+  }
+
+  /**
+   * Decodes these samples (positions in this set) unless they are in memory. Undefined where nothing needs awaiting.
+   * @throws FormatError for a corrupt image, DataError for one of the wrong size, naming it
+   */
+  ensure(positions: Int32Array): Promise<void> | undefined {
+    return this.samples.ensure(this.rowsAt(positions));
+  }
+
+  /** Rows of the packed samples at these positions: what a program takes as a batch. */
+  rowsAt(positions: Int32Array): Int32Array {
+    return positions.map((position) => this.rows[position]!);
+  }
+
+  /**
+   * Mean and deviation of each channel, of pixels scaled to 0..1; undefined for features. Exact over data in memory; where images are
+   * decoded lazily, over {@link STATISTICS_SAMPLE} of them, evenly spaced.
+   */
+  statistics(): Promise<ChannelStatistics | undefined> {
+    return this.samples.statistics(this.rows);
+  }
+
+  /** Records a batch inside compile(): `index` is an i32 [B] tensor of rows. Inputs are f32 [B, ...inputShape]. */
+  batch(index: Tensor, recipe: ImageRecipe): { inputs: Tensor; targets: Tensor } {
+    return { inputs: this.samples.inputs(index, recipe), targets: gatherRows(this.samples.targets, index) };
+  }
+
+  /** Whether both are views of the same samples, so that one program serves both. */
+  sharesSamplesWith(other: Dataset): boolean {
+    return this.samples === other.samples;
+  }
+
+  /** Gives the memory back now instead of at garbage collection. Parts made by split and take go with it. */
+  dispose(): void {
+    this.samples.dispose();
+  }
+}
+
+function whole(samples: Samples): Dataset {
+  return Dataset.over(samples, Int32Array.from({ length: samples.length }, (_, i) => i));
+}

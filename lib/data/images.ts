@@ -1,0 +1,193 @@
+/** Images packed as u8 [N, C, H, W] in native memory. Sources that decode fill it row by row, on demand and ahead of it. */
+import { availableParallelism } from 'node:os';
+import * as native from '../native';
+import { imageBatch } from '../ops';
+import { Storage } from '../tensor/storage';
+import type { Shape } from '../tensor/shape';
+import { tensor, type Tensor } from '../tensor/tensor';
+import {
+  inSlices,
+  packLabels,
+  storageTensor,
+  type ChannelStatistics,
+  type ImageRecipe,
+  type Samples,
+} from './samples';
+import type { ImageSource } from './source';
+
+/** Rows that are read at once: enough to keep the decoding threads busy while others wait for their file. */
+const READS_AT_ONCE = 2 * Math.max(2, availableParallelism());
+
+/** Statistics of data that is decoded lazily come from this many images, evenly spaced over the set: folders group them by class. */
+export const STATISTICS_SAMPLE = 2048;
+
+export class PackedImages implements Samples {
+  readonly kind = 'images';
+  readonly length: number;
+  readonly shape: Shape;
+  readonly targets: Tensor;
+  readonly labels: Int32Array;
+  readonly classNames: readonly string[];
+  private readonly images: Storage;
+  private readonly rowBytes: number;
+  private readonly sums: PixelSums;
+  /** 1 for rows in memory. */
+  private readonly present: Uint8Array;
+  private missing: number;
+  private readonly reading = new Map<number, Promise<void>>();
+  private readonly slots = new Slots(READS_AT_ONCE);
+  /** Dropped once everything is packed: an eager source holds a second copy of all pixels. */
+  private source: ImageSource | undefined;
+  private readonly lazy: boolean;
+
+  private constructor(source: ImageSource) {
+    const { length, height, width, channels } = source;
+    this.length = length;
+    this.shape = [channels, height, width];
+    this.labels = source.labels;
+    this.classNames = source.classNames;
+    this.rowBytes = height * width * channels;
+    this.images = new Storage([length, channels, height, width], 'u8');
+    this.targets = packLabels(source.labels);
+    this.sums = new PixelSums(length, channels);
+    this.present = new Uint8Array(length);
+    this.missing = length;
+    this.source = source;
+    this.lazy = source.bytes === undefined;
+  }
+
+  /** Eager sources are copied now, in slices between which the event loop turns; others stay where they are. */
+  static async pack(source: ImageSource): Promise<PackedImages> {
+    const packed = new PackedImages(source);
+    const { bytes } = source;
+    if (bytes === undefined) return packed;
+    const { rowBytes } = packed;
+    await inSlices(packed.length, rowBytes, (begin, end) => {
+      for (let row = begin; row < end; row++)
+        packed.put(row, bytes.subarray(row * rowBytes, (row + 1) * rowBytes));
+    });
+    return packed;
+  }
+
+  ensure(rows: Int32Array): Promise<void> | undefined {
+    if (this.missing === 0) return undefined;
+    const reads: Promise<void>[] = [];
+    for (const row of rows) if (this.present[row] === 0) reads.push(this.read(row));
+    return reads.length === 0 ? undefined : Promise.all(reads).then(() => undefined);
+  }
+
+  async statistics(rows: Int32Array): Promise<ChannelStatistics> {
+    const sample = this.lazy ? evenlySpaced(rows, STATISTICS_SAMPLE) : rows;
+    await this.ensure(sample);
+    return this.sums.statistics(sample, this.shape[1]! * this.shape[2]!);
+  }
+
+  inputs(index: Tensor, recipe: ImageRecipe): Tensor {
+    const { mean, std, epoch, seed, flip, padding, size } = recipe;
+    const normalization = [tensor([...mean]), tensor([...std])] as const;
+    return imageBatch(storageTensor(this.images), index, ...normalization, epoch, { seed, flip, padding, size });
+  }
+
+  dispose(): void {
+    this.images.dispose();
+    this.targets.dispose();
+  }
+
+  /** One read a row, however many ask for it. A failed one is tried again when it is asked for again. */
+  private read(row: number): Promise<void> {
+    const known = this.reading.get(row);
+    if (known !== undefined) return known;
+    const read = this.slots
+      .run(async () => {
+        const out = new Uint8Array(this.rowBytes);
+        await this.source!.read(row, out);
+        this.put(row, out);
+      })
+      .finally(() => this.reading.delete(row));
+    this.reading.set(row, read);
+    return read;
+  }
+
+  private put(row: number, bytes: Uint8Array): void {
+    native.fillBufferNow(this.images.buffer, row * this.rowBytes, bytes);
+    this.sums.add(row, bytes);
+    this.present[row] = 1;
+    if (--this.missing === 0) this.source = undefined;
+  }
+}
+
+/** Lets a fixed number of jobs run at once, first come, first served. */
+class Slots {
+  private free: number;
+  private readonly waiting: (() => void)[] = [];
+
+  constructor(count: number) {
+    this.free = count;
+  }
+
+  async run<T>(job: () => Promise<T>): Promise<T> {
+    if (this.free > 0) this.free--;
+    else await new Promise<void>((resolve) => this.waiting.push(resolve));
+    try {
+      return await job();
+    } finally {
+      const next = this.waiting.shift();
+      if (next === undefined) this.free++;
+      else next();
+    }
+  }
+}
+
+/** Sums of pixels and of their squares, by row and channel: whole numbers, so that any subset adds up to the same bits. */
+class PixelSums {
+  private readonly sums: Float64Array;
+  private readonly squares: Float64Array;
+
+  constructor(
+    rows: number,
+    private readonly channels: number,
+  ) {
+    this.sums = new Float64Array(rows * channels);
+    this.squares = new Float64Array(rows * channels);
+  }
+
+  /** `bytes` are interleaved. */
+  add(row: number, bytes: Uint8Array): void {
+    const { channels } = this;
+    for (let c = 0; c < channels; c++) {
+      let sum = 0;
+      let square = 0;
+      for (let i = c; i < bytes.length; i += channels) {
+        const value = bytes[i]!;
+        sum += value;
+        square += value * value;
+      }
+      this.sums[row * channels + c] = sum;
+      this.squares[row * channels + c] = square;
+    }
+  }
+
+  /** A channel that never changes gets a deviation of 1, so that dividing by it does no harm. */
+  statistics(rows: Int32Array, pixels: number): ChannelStatistics {
+    const count = rows.length * pixels;
+    const mean: number[] = [];
+    const std: number[] = [];
+    for (let c = 0; c < this.channels; c++) {
+      let [sum, square] = [0, 0];
+      for (const row of rows) {
+        sum += this.sums[row * this.channels + c]!;
+        square += this.squares[row * this.channels + c]!;
+      }
+      const average = sum / count;
+      const variance = square / count - average * average;
+      mean.push(average / 255);
+      std.push(variance > 1e-9 ? Math.sqrt(variance) / 255 : 1);
+    }
+    return { mean, std };
+  }
+}
+
+function evenlySpaced(rows: Int32Array, most: number): Int32Array {
+  if (rows.length <= most) return rows;
+  return Int32Array.from({ length: most }, (_, i) => rows[Math.floor((i * rows.length) / most)]!);
+}

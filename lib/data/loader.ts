@@ -1,0 +1,88 @@
+/** Batches of a data set in order, read ahead of training so that decoding and training overlap. */
+import { performance } from 'node:perf_hooks';
+import type { Dataset } from './dataset';
+import { shuffled } from './order';
+
+/** Batches whose samples are being decoded while earlier ones train. */
+const BATCHES_AHEAD = 8;
+
+/** Options of {@link BatchLoader}. */
+export interface LoaderOptions {
+  readonly batchSize: number;
+  /** Random order by (seed, epoch); without it samples come in the order of the set. */
+  readonly shuffle?: { readonly seed: number; readonly epoch: number };
+  /** Batches to pass over: those of this epoch that were trained before a checkpoint. Default 0. */
+  readonly start?: number;
+}
+
+/**
+ * How many batches an epoch has. The last one may be smaller, but a remainder of a single sample joins the batch before it: batch
+ * normalization has no variance over one.
+ */
+export function batchCount(length: number, batchSize: number): number {
+  const remainder = length % batchSize;
+  const whole = (length - remainder) / batchSize;
+  return remainder > 1 || whole === 0 ? Math.ceil(length / batchSize) : whole;
+}
+
+/** Where batch `index` begins and ends. */
+function bounds(index: number, length: number, batchSize: number): [begin: number, end: number] {
+  const last = index === batchCount(length, batchSize) - 1;
+  return [index * batchSize, last ? length : (index + 1) * batchSize];
+}
+
+export class BatchLoader {
+  /** Milliseconds that next() has spent waiting for samples to be decoded. */
+  waitMs = 0;
+  readonly count: number;
+  private order: Int32Array | undefined;
+  private position: number;
+  /** Next batch to start reading. */
+  private ahead: number;
+  private readonly reads: (Promise<void> | undefined)[] = [];
+
+  constructor(
+    private readonly dataset: Dataset,
+    private readonly options: LoaderOptions,
+  ) {
+    this.count = batchCount(dataset.length, options.batchSize);
+    this.position = options.start ?? 0;
+    this.ahead = this.position;
+  }
+
+  /**
+   * The next batch, as rows for `Dataset.batch`; undefined after the last. Its samples are in memory.
+   * @throws what reading its samples throws
+   */
+  async next(): Promise<Int32Array | undefined> {
+    if (this.position >= this.count) return undefined;
+    this.order ??= await this.makeOrder();
+    while (this.ahead < this.count && this.ahead <= this.position + BATCHES_AHEAD) this.startReading();
+    const read = this.reads.shift();
+    if (read !== undefined) {
+      const begin = performance.now();
+      await read;
+      this.waitMs += performance.now() - begin;
+    }
+    return this.dataset.rowsAt(this.positions(this.position++));
+  }
+
+  private startReading(): void {
+    const read = this.dataset.ensure(this.positions(this.ahead++));
+    // Whoever takes this batch sees the failure; until then it is not an unhandled one.
+    read?.catch(() => undefined);
+    this.reads.push(read);
+  }
+
+  private positions(batch: number): Int32Array {
+    const [begin, end] = bounds(batch, this.dataset.length, this.options.batchSize);
+    return this.order!.subarray(begin, end);
+  }
+
+  private async makeOrder(): Promise<Int32Array> {
+    const { shuffle } = this.options;
+    const { length } = this.dataset;
+    if (shuffle === undefined) return Int32Array.from({ length }, (_, i) => i);
+    return shuffled(length, shuffle.seed, 'order', shuffle.epoch);
+  }
+}

@@ -1,0 +1,99 @@
+/** Samples in native memory, and how a batch of them enters a program. A Dataset is a view of some rows of these. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { arrayFor } from '../tensor/dtype';
+import { Storage } from '../tensor/storage';
+import { numel, type Shape } from '../tensor/shape';
+import { Tensor } from '../tensor/tensor';
+import * as native from '../native';
+
+/** Mean and standard deviation of each channel, of values scaled to 0..1. */
+export interface ChannelStatistics {
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
+/** What is done to stored images on their way into a batch. */
+export interface ImageRecipe extends ChannelStatistics {
+  readonly seed: number;
+  /** Runtime scalar; part of every random draw of the augmentation. */
+  readonly epoch: Tensor;
+  /** Probability of mirroring left and right. */
+  readonly flip: number;
+  /** Zero pixels around the image before a random crop. */
+  readonly padding: number;
+  /** Height and width of the result. */
+  readonly size: readonly [height: number, width: number];
+}
+
+/** Rows of one kind in native memory, each with a target. */
+export interface Samples {
+  readonly kind: 'images' | 'features';
+  readonly length: number;
+  /** Logical shape of one input: [C, H, W] for images. */
+  readonly shape: Shape;
+  /** One row a sample: i32 [N] class indices, or f32 [N, ...]. */
+  readonly targets: Tensor;
+  readonly classNames: readonly string[];
+  /** Class index of each sample; absent where targets are numbers. */
+  readonly labels?: Int32Array;
+  /** Brings rows into memory. Undefined where they are there already, so that nothing needs awaiting. */
+  ensure(rows: Int32Array): Promise<void> | undefined;
+  /** Channel statistics over these rows; undefined for features, which enter as they are. */
+  statistics(rows: Int32Array): Promise<ChannelStatistics | undefined>;
+  /** Records the inputs of a batch: rows `index` (i32 [B]) as f32 [B, ...shape]. */
+  inputs(index: Tensor, recipe: ImageRecipe): Tensor;
+  dispose(): void;
+}
+
+/** Bytes copied or scanned in one turn of the event loop: about half a millisecond. */
+const SLICE_BYTES = 1 << 19;
+
+/** Calls `work` on ranges of rows small enough that the event loop stays free, with a turn between. */
+export async function inSlices(
+  rows: number,
+  rowBytes: number,
+  work: (begin: number, end: number) => void,
+): Promise<void> {
+  const step = Math.max(1, Math.floor(SLICE_BYTES / Math.max(1, rowBytes)));
+  for (let begin = 0; begin < rows; begin += step) {
+    if (begin > 0) await nextTurn();
+    work(begin, Math.min(rows, begin + step));
+  }
+}
+
+/** A persistent tensor over new memory. */
+export function storageTensor(storage: Storage): Tensor {
+  return new Tensor(storage.shape, storage.dtype, { kind: 'storage', storage });
+}
+
+/** The bytes of a typed array. */
+export function bytesOf(view: ArrayBufferView): Uint8Array {
+  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+}
+
+/** Class indices as i32 [N] in native memory. */
+export function packLabels(labels: Int32Array): Tensor {
+  const storage = new Storage([labels.length], 'i32');
+  native.fillBufferNow(storage.buffer, 0, bytesOf(labels));
+  return storageTensor(storage);
+}
+
+/**
+ * f32 rows in native memory. `data` is in logical order; rows of rank 3 are turned channels-last, as everything of rank 4 is stored.
+ */
+export async function packRows(data: Float32Array, count: number, shape: Shape): Promise<Tensor> {
+  const storage = new Storage([count, ...shape], 'f32');
+  const size = numel(shape);
+  const [channels, pixels] = shape.length === 3 ? [shape[0]!, shape[1]! * shape[2]!] : [1, size];
+  await inSlices(count, size * 4, (begin, end) => {
+    const rows = arrayFor('f32', (end - begin) * size, storage.target);
+    for (let r = 0; r < rows.length; r += size) {
+      const from = begin * size + r;
+      for (let c = 0; c < channels; c++) {
+        for (let p = 0; p < pixels; p++) rows[r + p * channels + c] = data[from + c * pixels + p]!;
+      }
+    }
+    native.fillBufferNow(storage.buffer, begin * size * rows.BYTES_PER_ELEMENT, bytesOf(rows));
+  });
+  return storageTensor(storage);
+}

@@ -1,0 +1,57 @@
+/** Finds the layer in which numbers stopped being finite, by running the same batch again with every intermediate checked. */
+import { compile } from '../graph/compile';
+import { grad } from '../graph/grad';
+import { reachableNodes } from '../graph/ir';
+import type { Node } from '../graph/op';
+import { sub, sumSquares } from '../ops';
+import type { Tensor } from '../tensor/tensor';
+import type { Batch } from './source';
+import { recordLoss, type StepParts } from './steps';
+
+/** 0 where all numbers are finite, else NaN: x - x is NaN for infinities and NaNs only, and cannot overflow. */
+function finiteness(value: Tensor): Tensor {
+  return sumSquares([sub(value, value)]);
+}
+
+function describe(node: Node, phase: string): string {
+  return `${node.op.name}${node.scope === '' ? '' : ` '${node.scope}'`} ${phase}`;
+}
+
+/**
+ * Where the first number that is not finite comes from, in the order of computation: "conv2d 'features.3' in the forward pass".
+ * Model, optimizer and random state must be as they were before the step that failed. Undefined when all is finite.
+ */
+export async function locateNonFinite(parts: StepParts, batch: Batch): Promise<string | undefined> {
+  return (await search(parts, batch, false)) ?? (await search(parts, batch, true));
+}
+
+/** The forward pass is searched alone first: with every intermediate alive, both passes together take much memory. */
+async function search(parts: StepParts, batch: Batch, backward: boolean): Promise<string | undefined> {
+  const what: string[] = [];
+  const program = compile(
+    (...args: Tensor[]) => {
+      const { loss } = recordLoss(parts, args);
+      const forward = reachableNodes([loss]);
+      const roots = backward ? grad(loss).entries().map(([, gradient]) => gradient) : [loss];
+      const seen = new Set(backward ? forward : []);
+      const checks: Tensor[] = [];
+      for (const node of reachableNodes(roots)) {
+        if (seen.has(node)) continue;
+        for (const output of node.outputs) {
+          if (output.dtype !== 'f32') continue;
+          what.push(describe(node, backward ? 'in the backward pass' : 'in the forward pass'));
+          checks.push(finiteness(output));
+        }
+      }
+      return checks;
+    },
+    { random: parts.random },
+  );
+  try {
+    const results = await program(...batch.args);
+    const bad = results.findIndex((check) => !Number.isFinite(check.itemSync()));
+    return bad < 0 ? undefined : what[bad];
+  } finally {
+    program.dispose();
+  }
+}

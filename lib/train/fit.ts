@@ -1,0 +1,80 @@
+/** What `Trainer.fit` returns: awaiting it gives the history, iterating it the events. */
+import type { FitEvent, History } from './events';
+
+/** Events of one `for await`. Only the newest of several step events in a row is kept, so a slow reader costs no memory. */
+class EventQueue {
+  private readonly events: FitEvent[] = [];
+  private wake: (() => void) | undefined;
+  private ended = false;
+
+  push(event: FitEvent): void {
+    const last = this.events.length - 1;
+    if (event.type === 'step' && this.events[last]?.type === 'step') this.events[last] = event;
+    else this.events.push(event);
+    this.wake?.();
+  }
+
+  end(): void {
+    this.ended = true;
+    this.wake?.();
+  }
+
+  /** The next event, or undefined after the last. */
+  async next(): Promise<FitEvent | undefined> {
+    while (this.events.length === 0 && !this.ended) {
+      await new Promise<void>((resolve) => (this.wake = resolve));
+      this.wake = undefined;
+    }
+    return this.events.shift();
+  }
+}
+
+/**
+ * A run of training, already going.
+ *
+ * `await fit` resolves with the {@link History}, or rejects with what ended the run. `for await (const event of fit)` gives the events
+ * from the moment it begins, and throws what ended the run; leaving the loop early stops listening, not training.
+ */
+export class Fit implements PromiseLike<History>, AsyncIterable<FitEvent> {
+  private readonly queues = new Set<EventQueue>();
+  private readonly result: Promise<History>;
+
+  /** @internal `run` begins after the caller had the chance to listen. */
+  constructor(run: (emit: (event: FitEvent) => void) => Promise<History>) {
+    this.result = Promise.resolve()
+      .then(() => run((event) => this.queues.forEach((queue) => queue.push(event))))
+      .finally(() => this.queues.forEach((queue) => queue.end()));
+  }
+
+  then<A = History, B = never>(
+    onFulfilled?: ((value: History) => A | PromiseLike<A>) | null,
+    onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.result.then(onFulfilled, onRejected);
+  }
+
+  catch<B>(onRejected: (reason: unknown) => B | PromiseLike<B>): Promise<History | B> {
+    return this.result.catch(onRejected);
+  }
+
+  finally(onFinally: () => void): Promise<History> {
+    return this.result.finally(onFinally);
+  }
+
+  [Symbol.asyncIterator](): AsyncGenerator<FitEvent, void, undefined> {
+    const queue = new EventQueue();
+    this.queues.add(queue);
+    // The loop below throws it; without a loop that gets this far it must still not count as unhandled.
+    this.result.catch(() => undefined);
+    return this.iterate(queue);
+  }
+
+  private async *iterate(queue: EventQueue): AsyncGenerator<FitEvent, void, undefined> {
+    try {
+      for (let event = await queue.next(); event !== undefined; event = await queue.next()) yield event;
+      await this.result;
+    } finally {
+      this.queues.delete(queue);
+    }
+  }
+}

@@ -1,0 +1,192 @@
+/** Where the batches of an epoch come from: a Dataset, or anything iterable that yields batches. */
+import { performance } from 'node:perf_hooks';
+import { DataError, OptionError, ShapeError } from '../errors';
+import { show } from '../options';
+import { Dataset } from '../data/dataset';
+import { batchCount, BatchLoader } from '../data/loader';
+import type { ChannelStatistics, ImageRecipe } from '../data/samples';
+import type { AnyArray } from '../native';
+import { tensor, Tensor } from '../tensor/tensor';
+import type { Shape } from '../tensor/shape';
+
+/** Numbers with the shape they stand for. */
+export interface ShapedArray {
+  readonly data: AnyArray;
+  readonly shape: Shape;
+}
+
+/** One batch of a stream. Class indices are an Int32Array of shape [B], or an i32 tensor. */
+export interface StreamBatch {
+  readonly inputs: Tensor | ShapedArray;
+  readonly targets: Tensor | ShapedArray;
+}
+
+type AnyIterable<T> = Iterable<T> | AsyncIterable<T>;
+
+/**
+ * Batches in an order of the caller's: an array, a generator, a database cursor. To train several epochs it must be iterable again
+ * (an array is, a generator is not), or be a function that gives a fresh one for each epoch (counted from 0).
+ */
+export type BatchStream = AnyIterable<StreamBatch> | ((epoch: number) => AnyIterable<StreamBatch>);
+
+/** A batch as a compiled step takes it. */
+export interface Batch {
+  readonly args: Tensor[];
+  readonly size: number;
+}
+
+/** The batches of one epoch, in order. */
+export interface EpochBatches {
+  next(): Promise<Batch | undefined>;
+  /** Milliseconds spent waiting for data so far. */
+  readonly waitMs: number;
+  /** Lets go of what the iteration holds; called when an epoch ends early, too. */
+  close(): Promise<void>;
+}
+
+export interface BatchSource {
+  readonly stepsPerEpoch: number | undefined;
+  /** The largest class index there is; undefined where targets are numbers, or unknown. */
+  readonly highestLabel: number | undefined;
+  /** Opens an epoch behind its first `start` batches. */
+  open(epoch: number, start: number): Promise<EpochBatches>;
+  /** Records the tensors of a batch inside compile(). */
+  record(args: readonly Tensor[]): { inputs: Tensor; targets: Tensor };
+}
+
+/** How samples of a data set are ordered and prepared. */
+export interface DatasetOptions {
+  readonly batchSize: number;
+  /** Random order from this seed; undefined: the order of the set. */
+  readonly shuffleSeed: number | undefined;
+  /** Ignored for features. */
+  readonly recipe: ImageRecipe;
+}
+
+export class DatasetSource implements BatchSource {
+  readonly stepsPerEpoch: number;
+  readonly highestLabel: number | undefined;
+
+  constructor(
+    private readonly dataset: Dataset,
+    private readonly options: DatasetOptions,
+  ) {
+    this.highestLabel = dataset.labels?.reduce((max, label) => Math.max(max, label), 0);
+    this.stepsPerEpoch = batchCount(dataset.length, options.batchSize);
+  }
+
+  async open(epoch: number, start: number): Promise<EpochBatches> {
+    const { batchSize, shuffleSeed: seed } = this.options;
+    const loader = new BatchLoader(this.dataset, {
+      batchSize,
+      start,
+      ...(seed !== undefined && { shuffle: { seed, epoch } }),
+    });
+    return {
+      async next() {
+        const rows = await loader.next();
+        return rows && { args: [indexTensor(rows)], size: rows.length };
+      },
+      get waitMs() {
+        return loader.waitMs;
+      },
+      close: async () => undefined,
+    };
+  }
+
+  record([index]: readonly Tensor[]): { inputs: Tensor; targets: Tensor } {
+    return this.dataset.batch(index!, this.options.recipe);
+  }
+}
+
+function indexTensor(rows: Int32Array): Tensor {
+  return new Tensor([rows.length], 'i32', { kind: 'host', array: rows });
+}
+
+export class StreamSource implements BatchSource {
+  readonly stepsPerEpoch = undefined;
+  readonly highestLabel = undefined;
+  private opened = 0;
+
+  constructor(private readonly stream: BatchStream) {}
+
+  async open(epoch: number, start: number): Promise<EpochBatches> {
+    const iterable = typeof this.stream === 'function' ? this.stream(epoch) : this.stream;
+    const iterator = iteratorOf(iterable);
+    if (this.opened++ > 0 && typeof this.stream !== 'function' && isOneShot(iterable, iterator)) {
+      throw new DataError(
+        'fit: this iterable can be read only once, which was the first epoch; give a function that makes a new one for each epoch',
+      );
+    }
+    const batches = new StreamBatches(iterator);
+    for (let i = 0; i < start; i++) {
+      if ((await batches.next()) === undefined)
+        throw new DataError(`fit: the stream ended after ${i} batches, the checkpoint was made after ${start}`);
+    }
+    batches.waitMs = 0;
+    return batches;
+  }
+
+  record([inputs, targets]: readonly Tensor[]): { inputs: Tensor; targets: Tensor } {
+    return { inputs: inputs!, targets: targets! };
+  }
+}
+
+class StreamBatches implements EpochBatches {
+  waitMs = 0;
+
+  constructor(private readonly iterator: Iterator<StreamBatch> | AsyncIterator<StreamBatch>) {}
+
+  async next(): Promise<Batch | undefined> {
+    const begin = performance.now();
+    const result = await this.iterator.next();
+    this.waitMs += performance.now() - begin;
+    if (result.done === true) return undefined;
+    const value: unknown = result.value;
+    if (typeof value !== 'object' || value === null || !('inputs' in value) || !('targets' in value))
+      throw new DataError(`fit: a stream must yield { inputs, targets }, got ${show(value)}`);
+    const args = [asTensor('inputs', value.inputs), asTensor('targets', value.targets)];
+    const size = args[0]!.shape[0] ?? 0;
+    if (size === 0 || args[1]!.shape[0] !== size) {
+      throw new ShapeError(`fit: a batch has inputs [${args[0]!.shape.join(', ')}] and targets [${args[1]!.shape.join(', ')}]`);
+    }
+    return { args, size };
+  }
+
+  async close(): Promise<void> {
+    await this.iterator.return?.();
+  }
+}
+
+function asTensor(name: string, value: unknown): Tensor {
+  if (value instanceof Tensor) return value;
+  if (typeof value === 'object' && value !== null && 'data' in value && 'shape' in value) {
+    const { data, shape } = value as ShapedArray;
+    return tensor(data, shape);
+  }
+  throw new DataError(`fit: ${name} of a batch must be a tensor or { data, shape }, got ${show(value)}`);
+}
+
+function iteratorOf(iterable: unknown): Iterator<StreamBatch> | AsyncIterator<StreamBatch> {
+  if (typeof iterable === 'object' && iterable !== null) {
+    if (Symbol.asyncIterator in iterable) return (iterable as AsyncIterable<StreamBatch>)[Symbol.asyncIterator]();
+    if (Symbol.iterator in iterable) return (iterable as Iterable<StreamBatch>)[Symbol.iterator]();
+  }
+  throw new OptionError(`fit: expected a Dataset or an iterable of batches, got ${show(iterable)}`);
+}
+
+/** Generators return themselves: a second loop over one finds nothing. */
+function isOneShot(iterable: unknown, iterator: unknown): boolean {
+  return iterable === iterator;
+}
+
+/** The recipe of images that are only normalized. */
+export function plainRecipe(dataset: Dataset, statistics: ChannelStatistics, epoch: Tensor): ImageRecipe {
+  const [, height = 1, width = 1] = dataset.inputShape;
+  return { ...statistics, seed: 0, epoch, flip: 0, padding: 0, size: [height, width] };
+}
+
+/** @throws DataError where there is nothing to train on */
+export function requireSamples(where: string, dataset: Dataset): void {
+  if (dataset.length === 0) throw new DataError(`${where}: the data set is empty`);
+}

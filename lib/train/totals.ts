@@ -1,0 +1,71 @@
+/** Sums that steps add to in native memory, in f64, so that no step has to be waited for. Read once an epoch. */
+import { assign } from '../graph/trace';
+import { accumulate, affine, countCorrect, reshape } from '../ops';
+import { zeros, type Tensor } from '../tensor/tensor';
+
+/** Plain numbers of a moment. */
+export interface TotalsState {
+  readonly lossSum: number;
+  readonly correct: number;
+  /** Samples counted. */
+  readonly samples: number;
+}
+
+/** Mean loss, and accuracy where there is one. */
+export interface Averages {
+  readonly loss: number;
+  readonly accuracy?: number;
+}
+
+export class Totals {
+  /** Samples of the steps queued so far. */
+  samples = 0;
+  private readonly lossSum = zeros([], 'f64');
+  private readonly correct = zeros([], 'f64');
+  /** Set when a recorded batch had classes to be right about. */
+  private counted = false;
+
+  /** Records the addition of one batch: `loss` is the mean over its `size` samples. */
+  record(loss: Tensor, outputs: Tensor, targets: Tensor, size: number): void {
+    assign(this.lossSum, accumulate(this.lossSum, affine(reshape(loss, []), size)));
+    if (!isClassification(outputs, targets)) return;
+    this.counted = true;
+    assign(this.correct, accumulate(this.correct, countCorrect(outputs, targets)));
+  }
+
+  async reset(): Promise<void> {
+    await this.restore({ lossSum: 0, correct: 0, samples: 0 });
+  }
+
+  /** Lands behind all queued steps. */
+  async restore(state: TotalsState): Promise<void> {
+    this.samples = state.samples;
+    await Promise.all([write(this.lossSum, state.lossSum), write(this.correct, state.correct)]);
+  }
+
+  /** The sums after all queued steps. */
+  async state(): Promise<TotalsState> {
+    const { samples } = this;
+    const [lossSum, correct] = await Promise.all([this.lossSum.item(), this.correct.item()]);
+    return { lossSum, correct, samples };
+  }
+
+  async averages(): Promise<Averages> {
+    const { lossSum, correct, samples } = await this.state();
+    return { loss: lossSum / samples, ...(this.counted && { accuracy: correct / samples }) };
+  }
+
+  dispose(): void {
+    this.lossSum.dispose();
+    this.correct.dispose();
+  }
+}
+
+async function write(total: Tensor, value: number): Promise<void> {
+  if (total.source.kind === 'storage') await total.source.storage.write(Float64Array.of(value));
+}
+
+/** Class indices against one score a class. */
+function isClassification(outputs: Tensor, targets: Tensor): boolean {
+  return targets.dtype === 'i32' && targets.rank === 1 && outputs.rank === 2;
+}

@@ -1,0 +1,183 @@
+// The three convolution kernels, both algorithms, on every target against the f64 reference.
+#include "base/conv_geom.h"
+#include "test/check.h"
+
+namespace tenon::test {
+namespace {
+
+struct Case {
+  int64_t n, c, h, w, o, kh, kw;
+  int64_t sh = 1, sw = 1, ph = 0, pw = 0, dh = 1, dw = 1, groups = 1;
+  int bias = 0, activation = 0;
+
+  int64_t oh() const { return (h + 2 * ph - dh * (kh - 1) - 1) / sh + 1; }
+  int64_t ow() const { return (w + 2 * pw - dw * (kw - 1) - 1) / sw + 1; }
+  bool valid() const {
+    return h + 2 * ph >= dh * (kh - 1) + 1 && w + 2 * pw >= dw * (kw - 1) + 1 && c % groups == 0 && o % groups == 0;
+  }
+  Dims x() const { return {n, h, w, c}; }
+  Dims weight() const { return {o, kh, kw, c / groups}; }
+  Dims y() const { return {n, oh(), ow(), o}; }
+  std::vector<double> geometry() const {
+    return {double(sh), double(sw), double(ph), double(pw), double(dh), double(dw), double(groups)};
+  }
+  std::string name() const {
+    std::string s;
+    for (const int64_t v : {n, c, h, w, o, kh, kw, sh, sw, ph, pw, dh, dw, groups, int64_t{bias}, int64_t{activation}})
+      s += std::to_string(v) + " ";
+    return s;
+  }
+};
+
+// One call of one pass.
+struct PassCall {
+  std::string kernel;
+  std::vector<Dims> dims;  // operands, the output last
+  std::vector<double> attrs;
+  double terms;  // products in the longest sum
+};
+
+std::vector<PassCall> passes_of(const Case& c, int algorithm) {
+  std::vector<double> forward = c.geometry(), backward = c.geometry();
+  forward.insert(forward.end(), {double(c.bias), double(c.activation), double(algorithm)});
+  backward.push_back(algorithm);
+  std::vector<Dims> operands = {c.x(), c.weight()};
+  if (c.bias) operands.push_back({c.o});
+  operands.push_back(c.y());
+  const double taps = double(c.kh * c.kw);
+  return {{"conv2d", operands, forward, taps * double(c.c / c.groups)},
+          {"conv2d_backward_data", {c.y(), c.weight(), c.x()}, backward, taps * double(c.o / c.groups)},
+          {"conv2d_backward_weights", {c.y(), c.x(), c.weight()}, backward, double(c.n * c.oh() * c.ow())}};
+}
+
+std::vector<Tensor> make_operands(const PassCall& p, Target target) {
+  std::vector<Tensor> t;
+  for (size_t i = 0; i + 1 < p.dims.size(); ++i) t.emplace_back(target, p.dims[i], random_values(numel_of(p.dims[i]), i + 1));
+  t.emplace_back(target, p.dims.back());
+  return t;
+}
+
+std::vector<TensorView> views_of(const std::vector<Tensor>& tensors) {
+  return std::vector<TensorView>(tensors.begin(), tensors.end());
+}
+
+void check_case(const Case& c, bool threads = false) {
+  if (!c.valid()) return;
+  for (size_t pass = 0; pass < 3; ++pass) {
+    const PassCall reference = passes_of(c, 0)[pass];
+    const std::vector<Tensor> expected = make_operands(reference, Target::ref);
+    run_kernel(reference.kernel, Target::ref, views_of(expected), reference.attrs);
+    for (int algorithm = 0; algorithm < 2; ++algorithm) {
+      const PassCall p = passes_of(c, algorithm)[pass];
+      for_each_target([&](Target target) {
+        if (target == Target::ref) return;
+        const std::vector<Tensor> t = make_operands(p, target);
+        run_kernel(p.kernel, target, views_of(t), p.attrs);
+        const std::string what = p.kernel + " " + c.name() + name_of(target) + " algorithm " + std::to_string(algorithm);
+        close(t.back(), expected.back().values(), eps_of(target) * (2 * p.terms + 16), 0, what);
+        if (threads) check_threads(p.kernel, target, views_of(t), p.attrs, t.back());
+      });
+    }
+  }
+}
+
+void plain() {
+  for (const int64_t channels : {1, 3, 4, 5, 16, 17, 33, 64})
+    for (const int64_t size : {1, 2, 7, 8, 15}) check_case({2, channels, size, size, channels + 1, 3, 3, 1, 1, 1, 1}, size == 7);
+  check_case({3, 64, 14, 14, 40, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1}, true);
+  check_case({9, 20, 7, 7, 70, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 4}, true);
+  check_case({2, 256, 5, 5, 8, 3, 3, 1, 1, 1, 1}, true);
+  check_case({2, 1, 28, 28, 32, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1}, true);
+  check_case({2, 1, 28, 28, 6, 5, 5, 1, 1, 2, 2, 1, 1, 1, 1, 3}, true);
+  check_case({2, 6, 14, 14, 16, 5, 5}, true);
+  check_case({1, 3, 40, 36, 10, 7, 7, 2, 2, 3, 3}, true);
+  check_case({2, 24, 9, 100, 12, 1, 3, 1, 1, 0, 1}, true);
+  check_case({2, 300, 3, 3, 150, 3, 3, 1, 1, 1, 1}, true);
+}
+
+void pointwise_and_strided() {
+  check_case({2, 48, 9, 9, 33, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1, 2}, true);
+  check_case({2, 48, 9, 9, 33, 1, 1, 2, 2}, true);
+  check_case({2, 20, 9, 8, 33, 1, 1, 3, 2, 1, 2}, true);
+  check_case({2, 20, 12, 12, 33, 3, 3, 2, 2, 1, 1}, true);
+  check_case({2, 3, 12, 12, 5, 2, 2, 3, 3}, true);  // strides beyond the kernel leave gaps in dx
+  check_case({1, 2, 5, 5, 3, 1, 1, 7, 7}, true);
+  check_case({1, 2, 4, 4, 3, 3, 3, 1, 1, 3, 3}, true);  // padding beyond the kernel
+  check_case({1, 5, 2, 2, 3, 2, 2, 2, 2, 4, 4}, true);
+}
+
+void grouped() {
+  check_case({2, 8, 7, 7, 12, 3, 3, 1, 1, 1, 1, 1, 1, 2, 1, 1}, true);
+  check_case({2, 34, 6, 6, 68, 3, 3, 2, 2, 1, 1, 1, 1, 2}, true);
+  check_case({2, 17, 7, 7, 17, 3, 3, 1, 1, 1, 1, 1, 1, 17, 1, 1}, true);  // depthwise
+  check_case({2, 32, 9, 9, 32, 3, 3, 2, 2, 1, 1, 1, 1, 32}, true);
+  check_case({2, 6, 9, 9, 12, 3, 3, 1, 1, 2, 2, 2, 2, 6}, true);
+}
+
+void empty() {
+  check_case({0, 3, 5, 5, 4, 3, 3, 1, 1, 1, 1});
+  check_case({0, 20, 5, 5, 4, 1, 1});
+  check_case({2, 3, 0, 5, 4, 3, 3, 1, 1, 2, 1});
+  check_case({2, 20, 0, 0, 4, 1, 1, 1, 1, 1, 1});
+}
+
+// Random geometries: whatever a user can ask for.
+void fuzz() {
+  Random random(2026);
+  for (int i = 0; i < 400; ++i) {
+    const int64_t groups = random.integer(0, 3) == 0 ? random.integer(2, 4) : 1;
+    Case c = {random.integer(1, 3), groups * random.integer(1, 20), random.integer(1, 12), random.integer(1, 20), groups * random.integer(1, 20),
+              random.integer(1, 5), random.integer(1, 5), random.integer(1, 4), random.integer(1, 4), random.integer(0, 5), random.integer(0, 5),
+              random.integer(1, 3), random.integer(1, 3), groups, int(random.integer(0, 1)), int(random.integer(0, 4))};
+    check_case(c, i % 8 == 0);
+  }
+}
+
+void refusals() {
+  const Case c = {2, 4, 7, 7, 6, 3, 3, 1, 1, 1, 1};
+  for_each_target([&](Target target) {
+    for (const PassCall& p : passes_of(c, 0)) {
+      const auto refused = [&](const std::vector<Dims>& dims, const std::vector<double>& attrs) {
+        std::vector<TensorView> views;
+        for (const Dims& d : dims) views.push_back(make_view(real_of(target), d));
+        return rejects(p.kernel, target, views, attrs);
+      };
+      CHECK(!refused(p.dims, p.attrs));
+      for (size_t operand = 0; operand < 3; ++operand) {
+        for (size_t axis = 0; axis < 4; ++axis) {
+          std::vector<Dims> dims = p.dims;
+          dims[operand][axis] += 1;
+          CHECK_THAT(refused(dims, p.attrs), p.kernel + std::to_string(operand) + std::to_string(axis));
+          dims[operand][axis] = -1;
+          CHECK(refused(dims, p.attrs));
+        }
+        std::vector<Dims> flat = p.dims;
+        flat[operand].pop_back();
+        CHECK(refused(flat, p.attrs));
+      }
+      for (size_t i = 0; i < p.attrs.size(); ++i) {
+        for (const double bad : {-1.0, 0.5, 1e9, std::nan(""), std::numeric_limits<double>::infinity()}) {
+          std::vector<double> attrs = p.attrs;
+          attrs[i] = bad;
+          CHECK_THAT(refused(p.dims, attrs), p.kernel + " attribute " + std::to_string(i));
+        }
+      }
+      CHECK(refused({p.dims[0], p.dims[1]}, p.attrs));
+      CHECK(refused(p.dims, std::vector<double>(p.attrs.begin(), p.attrs.end() - 1)));
+    }
+  });
+}
+
+}  // namespace
+}  // namespace tenon::test
+
+int main() {
+  using namespace tenon::test;
+  plain();
+  pointwise_and_strided();
+  grouped();
+  empty();
+  fuzz();
+  refusals();
+  return report();
+}

@@ -1,0 +1,129 @@
+import { join } from 'node:path';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { temporaryDirectory, tenon } from './support';
+
+const dir = temporaryDirectory();
+
+/** Every wrong command line: what it says, in one line, before anything is started. */
+const WRONG: [args: string[], message: string][] = [
+  [['train', '--epoch', '3'], "unknown option '--epoch' (Did you mean --epochs?)"],
+  [['trian'], "unknown command 'trian' (Did you mean train?)"],
+  [['train', 'extra'], "too many arguments for 'train'"],
+  [['train', '--epochs'], 'argument missing'],
+  [['train', '--epochs', '0'], 'option: --epochs must be a positive integer, got 0'],
+  [['train', '--epochs', '1.5'], 'option: --epochs must be a positive integer, got 1.5'],
+  [['train', '--epochs', 'ten'], 'option: --epochs must be a positive integer, got "ten"'],
+  [['train', '--epochs', '0x10'], 'option: --epochs must be a positive integer, got "0x10"'],
+  [['train', '--epochs', ''], 'option: --epochs must be a positive integer, got ""'],
+  [['train', '--batch-size', '-1'], 'option: --batch-size must be a positive integer, got -1'],
+  [['train', '--lr', 'NaN'], 'option: --lr must be a finite number above 0, got "NaN"'],
+  [['train', '--lr', '1e999'], 'option: --lr must be a finite number above 0, got Infinity'],
+  [['train', '--momentum', '-0.9'], 'option: --momentum must be a finite number of at least 0, got -0.9'],
+  [['train', '--weight-decay', 'x'], 'option: --weight-decay must be a finite number of at least 0, got "x"'],
+  [['train', '--validation', '2'], 'option: --validation must be a number from 0 to 1, got 2'],
+  [['train', '--seed', '-1'], 'option: --seed must be an integer of at least 0, got -1'],
+  [['train', '--threads', '0'], 'option: --threads must be a positive integer, got 0'],
+  [['train', '--dataset', 'mnits'], 'got "mnits" (did you mean "mnist"?)'],
+  [['train', '--model', 'resnet'], 'option: --model must be one of "mlp", "lenet5", "lenet", "vggs", "resnet20"'],
+  [['train', '--optimizer', 'adm'], '(did you mean "adam"?)'],
+  [['train', '--schedule', 'linear'], 'option: --schedule must be one of "constant", "step", "cosine", got "linear"'],
+  [['train', '--augment', 'flip,rotate'], 'option: --augment must be one of "flip", "crop", got "rotate"'],
+  [['train', '--out', ''], 'option: --out must be a non-empty string, got ""'],
+  [['train', '--dataset', 'mnist'], '--dataset mnist needs --data DIR'],
+  [['train', '--data', 'x'], '--data: the glyphs data set is generated'],
+  [['train', '--image-size', '32'], '--image-size belongs to --dataset folder'],
+  [['train', '--optimizer', 'adam', '--momentum', '0.9'], '--momentum belongs to --optimizer sgd'],
+  [['evaluate'], "required option '--model-file <file>' not specified"],
+  [['predict', 'x.png'], "required option '--model-file <file>' not specified"],
+  [['predict', '--model-file', 'm'], "missing required argument 'image'"],
+  [['predict', '--model-file', 'm', '--top', '0', 'x.png'], 'option: --top must be a positive integer, got 0'],
+];
+
+describe('a wrong command line', () => {
+  it.each(WRONG)('%j', async (args, message) => {
+    const { code, out, err } = await tenon(...args);
+    expect(err).toContain(message);
+    expect(err).toMatch(/^tenon: [^\n]+\n$/);
+    expect(out).toBe('');
+    expect(code).toBe(2);
+  });
+
+  it('is one JSON object with --json', async () => {
+    const { code, lines, err } = await tenon('train', '--json', '--lr', '-1');
+    expect(lines).toEqual([
+      {
+        event: 'error',
+        code: 'ERR_TENON_OPTION',
+        message: 'option: --lr must be a finite number above 0, got -1',
+      },
+    ]);
+    expect([code, err]).toEqual([2, '']);
+  });
+});
+
+describe('a run that cannot begin', () => {
+  it('names a missing directory, and exits with 1', async () => {
+    const missing = join(dir, 'missing');
+    const { code, err } = await tenon('train', '--dataset', 'mnist', '--data', missing, '--out', join(dir, 'a'));
+    expect(err).toBe(`tenon: mnist: directory ${missing} does not exist\n`);
+    expect(code).toBe(1);
+  });
+
+  it('names a directory without a run', async () => {
+    const { code, err } = await tenon('train', '--resume', dir);
+    expect(err).toBe(`tenon: resume: ${dir} holds no run (there is no run.json)\n`);
+    expect(code).toBe(1);
+  });
+
+  it('refuses a damaged run.json', async () => {
+    const damaged = join(dir, 'damaged');
+    mkdirSync(damaged);
+    writeFileSync(join(damaged, 'run.json'), '{"dataset": "glyphs", "model": "le');
+    expect((await tenon('train', '--resume', damaged)).err).toContain('run.json: not valid JSON');
+    writeFileSync(join(damaged, 'run.json'), '{"dataset": "glyphs", "model": "constructor"}');
+    const { code, err } = await tenon('train', '--resume', damaged);
+    expect(err).toMatch(/run.json: model must be one of/);
+    expect(code).toBe(1);
+  });
+
+  it('names a model file that is missing or is none', async () => {
+    const file = join(dir, 'model.safetensors');
+    const missing = await tenon('evaluate', '--model-file', file);
+    expect([missing.code, missing.err]).toEqual([1, expect.stringContaining(file)]);
+    writeFileSync(file, 'not a model file at all');
+    const wrong = await tenon('evaluate', '--model-file', file, '--json');
+    expect(wrong.lines).toEqual([{ event: 'error', code: 'ERR_TENON_FORMAT', message: expect.stringContaining(file) }]);
+    expect(wrong.code).toBe(1);
+  });
+});
+
+describe('--help and --version', () => {
+  it('lists commands, examples and exit codes', async () => {
+    const { code, out, err } = await tenon('--help');
+    for (const word of ['train', 'evaluate', 'predict', 'doctor', 'Exit codes', '130']) expect(out).toContain(word);
+    expect([code, err]).toEqual([0, '']);
+  });
+
+  it.each(['train', 'evaluate', 'predict', 'doctor'])('%s --help says what it does', async (command) => {
+    const { code, out } = await tenon(command, '--help');
+    expect(out).toContain(`tenon ${command}`);
+    expect(out).toContain('Exit codes');
+    expect(code).toBe(0);
+  });
+
+  it('has all options of train', async () => {
+    const { out } = await tenon('train', '--help');
+    const options = 'dataset data image-size model epochs batch-size optimizer lr schedule augment threads seed out resume json';
+    for (const name of options.split(' ')) expect(out).toContain(`--${name} `);
+  });
+
+  it('prints the version', async () => {
+    expect(await tenon('--version')).toMatchObject({ code: 0, out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
+  });
+
+  it('shows help where nothing is asked', async () => {
+    const { code, err } = await tenon();
+    expect(err).toContain('Usage: tenon');
+    expect(code).toBe(2);
+  });
+});

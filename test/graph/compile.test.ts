@@ -1,0 +1,219 @@
+import '../../lib/graph/evaluate';
+import { OptionError, ShapeError, StaleTensorError, TraceError, UninitializedError } from '../../lib/errors';
+import { compile } from '../../lib/graph/compile';
+import { grad } from '../../lib/graph/grad';
+import { applyOp, first, type OpRecord } from '../../lib/graph/op';
+import { assign } from '../../lib/graph/trace';
+import * as ops from '../../lib/ops';
+import { Parameter } from '../../lib/tensor/parameter';
+import { persistent, runtimeScalar, tensor, zeros, type Tensor } from '../../lib/tensor/tensor';
+import { checkGradients, testOp } from '../ops/support';
+
+const values = async (t: Tensor): Promise<number[]> => Array.from(await t.data());
+
+describe('compile', () => {
+  it('records once per signature and gives structures back', async () => {
+    let recorded = 0;
+    const f = compile((batch: { x: Tensor; scale: number }) => {
+      recorded++;
+      return { doubled: ops.mul(batch.x, batch.scale), list: [ops.sum(batch.x)] };
+    });
+    const one = await f({ x: tensor([1, 2]), scale: 2 });
+    expect(await values(one.doubled)).toEqual([2, 4]);
+    expect(await values(one.list[0]!)).toEqual([3]);
+    await f({ x: tensor([3, 4]), scale: 2 });
+    expect(recorded).toBe(1);
+    await f({ x: tensor([3, 4, 5]), scale: 2 });
+    await f({ x: tensor([3, 4]), scale: 3 });
+    expect(recorded).toBe(3);
+    expect(Array.from(f.runSync({ x: tensor([3, 4]), scale: 3 }).doubled.dataSync())).toEqual([9, 12]);
+  });
+
+  it('keeps a bounded number of programs, dropping the least recently used', async () => {
+    let recorded = 0;
+    const f = compile((x: Tensor) => (recorded++, ops.neg(x)), { cacheSize: 2 });
+    for (const n of [1, 2, 1, 3, 1, 2]) await f(tensor(new Float32Array(n)));
+    // 1, 2, 3 are recorded; 3 pushes 2 out, so the last 2 is recorded again; 1 stays throughout.
+    expect(recorded).toBe(4);
+  });
+
+  it('runtime scalars change without compiling', async () => {
+    let [lr, recorded] = [0.5, 0];
+    const scalar = runtimeScalar(() => lr);
+    const f = compile((x: Tensor) => (recorded++, ops.mul(x, ops.fromScalar(scalar))));
+    expect(await values(await f(tensor([4])))).toEqual([2]);
+    lr = 0.25;
+    expect(await values(await f(tensor([4])))).toEqual([1]);
+    expect(recorded).toBe(1);
+  });
+
+  it('leaves the event loop free', async () => {
+    const big = tensor(new Float32Array(700 * 700).fill(1), [700, 700]);
+    const f = compile((x: Tensor) => {
+      let y = x;
+      for (let i = 0; i < 20; i++) y = ops.tanh(ops.matmul(y, x));
+      return ops.sum(y);
+    });
+    f.prepare(big);
+    let ticks = 0;
+    const timer = setInterval(() => ticks++, 1);
+    const started = performance.now();
+    await f(big);
+    clearInterval(timer);
+    // At least every fifth millisecond the timer fired while the program ran.
+    expect(ticks).toBeGreaterThan((performance.now() - started) / 5 - 5);
+  });
+
+  it('rejects what cannot be recorded', async () => {
+    await expect(compile(async (x: Tensor) => Promise.resolve(x))(tensor([1]))).rejects.toThrow(TraceError);
+    await expect(compile(() => new Map())()).rejects.toThrow(/returned value/);
+    await expect(compile((x: Tensor) => x.dataSync())(tensor([1]))).rejects.toThrow(TraceError);
+    expect(() => compile((x: Tensor) => x, { cachesize: 2 } as object)).toThrow(OptionError);
+    const inner = compile((x: Tensor) => ops.neg(x));
+    await expect(compile((x: Tensor) => inner.runSync(x))(tensor([1]))).rejects.toThrow(TraceError);
+    let leaked: Tensor | undefined;
+    await compile((x: Tensor) => (leaked = ops.neg(x)))(tensor([1]));
+    await expect(leaked!.data()).rejects.toThrow(TraceError);
+  });
+
+  it('returns arguments, literals and parameters as they are', async () => {
+    const w = persistent([7, 8]);
+    const image = tensor(Float32Array.from({ length: 12 }, (_, i) => i), [1, 3, 2, 2]);
+    const f = compile((x: Tensor) => [x, tensor([5]), w]);
+    const [x, literal, weight] = await f(image);
+    expect(await values(x!)).toEqual(await values(image));
+    expect(await values(literal!)).toEqual([5]);
+    expect(await values(weight!)).toEqual([7, 8]);
+  });
+});
+
+describe('assign', () => {
+  it('is seen by later reads of the trace and committed at the end', async () => {
+    const w = persistent([1, 2]);
+    const f = compile(() => {
+      const before = ops.mul(w, 1);
+      assign(w, ops.add(w, 10));
+      return [before, ops.mul(w, 1)];
+    });
+    const [before, after] = await f();
+    expect([await values(before!), await values(after!), await values(w)]).toEqual([[1, 2], [11, 12], [11, 12]]);
+  });
+
+  it('swaps', async () => {
+    const [a, b] = [persistent([1]), persistent([2])];
+    const swap = compile(() => {
+      const [oldA, oldB] = [ops.mul(a, 1), ops.mul(b, 1)];
+      assign(a, oldB);
+      assign(b, oldA);
+    });
+    await swap();
+    expect([await values(a), await values(b)]).toEqual([[2], [1]]);
+  });
+
+  it('swaps the buffers themselves', async () => {
+    const [a, b, c] = [persistent([1]), persistent([2]), persistent([3])];
+    const rotate = compile(() => {
+      const chain = [a, b, c];
+      const old = chain.map((t) => ops.reshape(t, [1, 1])).map((t) => ops.reshape(t, [1]));
+      assign(a, old[1]!);
+      assign(b, old[2]!);
+      assign(c, old[0]!);
+    });
+    await rotate();
+    expect([await values(a), await values(b), await values(c)]).toEqual([[2], [3], [1]]);
+  });
+
+  it('an in-place update does not disturb readers of the old value', async () => {
+    const w = persistent([1, 1]);
+    const scalars = { lr: 0.5, momentum: 0, dampening: 0, weightDecay: 0, step: 1 };
+    const s = Object.fromEntries(Object.entries(scalars).map(([k, v]) => [k, runtimeScalar(() => v)])) as unknown as ops.SgdScalars;
+    const f = compile((g: Tensor) => {
+      const { weights } = ops.sgdUpdate(s, { weights: [w], gradients: [g], states: [] }, false);
+      const old = ops.mul(w, 3);
+      assign(w, weights[0]!);
+      return [old, ops.mul(w, 1)];
+    });
+    const [old, now] = await f(tensor([2, 4]));
+    expect([await values(old!), await values(now!), await values(w)]).toEqual([[3, 3], [0, -1], [0, -1]]);
+  });
+
+  it('checks its arguments', async () => {
+    const w = zeros([2]);
+    expect(() => assign(w, tensor([1, 2]))).toThrow(TraceError);
+    await expect(compile(() => assign(w, tensor([1])))()).rejects.toThrow(ShapeError);
+    await expect(compile((x: Tensor) => assign(x, tensor([1])))(tensor([1]))).rejects.toThrow(TraceError);
+  });
+});
+
+describe('recipes', () => {
+  it('go stale when a buffer they read changes', async () => {
+    const w = persistent([1]);
+    const recipe = ops.mul(w, 2);
+    expect(await values(recipe)).toEqual([2]);
+    await compile(() => assign(w, tensor([5])))();
+    await expect(recipe.data()).rejects.toThrow(StaleTensorError);
+    expect(await values(ops.mul(w, 2))).toEqual([10]);
+  });
+
+  it('copy what they are given and give copies', async () => {
+    const array = Float32Array.of(1, 2);
+    const t = tensor(array);
+    array[0] = 9;
+    (await t.data())[1] = 9;
+    expect(await values(t)).toEqual([1, 2]);
+  });
+
+  it('a parameter without values says what to do', () => {
+    const p = new Parameter([2], (shape) => ops.full(shape, 1));
+    p.name = 'conv.weight';
+    expect(() => ops.mul(p, 2)).toThrow(UninitializedError);
+    expect(() => ops.mul(p, 2)).toThrow(/'conv.weight' has no values yet: call model.initialize/);
+  });
+});
+
+describe('grad', () => {
+  it('adds up over uses, and un-broadcasts', async () => {
+    const f = compile((x: Tensor, b: Tensor) => grad(ops.sum(ops.mul(ops.add(x, b), x)), [x, b]));
+    const [dx, db] = await f(tensor([1, 2, 3, 4], [2, 2]), tensor([10, 20]));
+    expect(await values(dx!)).toEqual([12, 24, 16, 28]);
+    expect(await values(db!)).toEqual([4, 6]);
+  });
+
+  it('finds trainable parameters by itself and leaves frozen ones out', async () => {
+    const make = (name: string): Parameter => {
+      const p = new Parameter([1], (shape) => ops.full(shape, 3));
+      p.name = name;
+      p.materialize((persistent([3]).source as { storage: never }).storage);
+      return p;
+    };
+    const [a, b] = [make('a'), make('b')];
+    b.requiresGrad = false;
+    const f = compile(() => grad(ops.sum(ops.mul(a, b))).entries().map(([p, g]) => [p.name, g] as const));
+    const entries = await f();
+    expect(entries.map(([name]) => name)).toEqual(['a']);
+    expect(await values(entries[0]![1])).toEqual([3]);
+  });
+
+  it('rejects losses with several elements and unrelated tensors', () => {
+    const x = tensor([1, 2]);
+    expect(() => grad(ops.mul(x, 2), [x])).toThrow(/one element/);
+    expect(() => grad(ops.sum(x), [tensor([1])])).toThrow(TraceError);
+  });
+
+  it('is caught when a rule is wrong', () => {
+    const wrong: OpRecord<{ parameters: number[] }> = {
+      name: 'tanh',
+      infer: ([x]) => [{ shape: x!.shape, dtype: 'f32' }],
+      grad: ({ grads, outputs }) => [ops.mul(grads[0]!, ops.sub(1, outputs[0]!))],
+      lower: (l) => l.call('tanh', l.inputs, l.outputs),
+    };
+    expect(() => checkGradients({ args: [{ shape: [5] }], fn: (x) => first(applyOp(wrong, [x], { parameters: [] })) })).toThrow(/gradient of argument 0/);
+  });
+});
+
+testOp('compositions', {
+  'softmax of a small network': {
+    args: [{ shape: [3, 4] }, { shape: [5, 4] }, { shape: [5] }],
+    fn: (x, w, b) => ops.softmax(ops.elu(ops.linear(x, w, b))),
+  },
+});

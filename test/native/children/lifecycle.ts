@@ -1,0 +1,127 @@
+/** Scenarios that need a process of their own; test/native/lifecycle.test.ts says what each must do. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { Worker, isMainThread } from 'node:worker_threads';
+import * as native from '../../../lib/native';
+import { adder, noScalars } from '../helpers';
+
+const n = 1 << 18;
+
+function longRunning(): native.ProgramHandle {
+  return adder(native.allocate(4 * n), n, 1, { repeat: 20_000 });
+}
+
+function residentBytes(): number {
+  return Number(readFileSync('/proc/self/statm', 'utf8').split(' ')[1]) * 4096;
+}
+
+function collect(): Promise<void> {
+  global.gc?.();
+  return new Promise((resolve) => setTimeout(resolve, 1));
+}
+
+/** A function of its own, so that nothing of it stays in a frame. */
+async function oneModel(size: number): Promise<void> {
+  await native.runProgram(adder(native.allocate(4 * size), size, 1), [], noScalars);
+}
+
+const scenarios: Record<string, () => unknown> = {
+  /** process.exit() while a step runs and more are queued. */
+  exit() {
+    const program = longRunning();
+    for (let i = 0; i < 10; i++) void native.runProgram(program, [], noScalars);
+    setTimeout(() => {
+      console.log('exiting');
+      process.exit(3);
+    }, 50);
+  },
+
+  /** Nothing pending: the process ends by itself. Something pending: it waits for it. */
+  async drains() {
+    const counter = native.allocate(4 * n);
+    void native
+      .runProgram(adder(counter, n, 1, { repeat: 200 }), [], noScalars)
+      .then(() => console.log('settled', native.readBufferSync(counter, 0, 'f32', 1)[0]));
+  },
+
+  /** A hundred workers load the addon first and go in the middle of a step; then the main thread trains. */
+  async workers() {
+    for (let i = 0; i < 100; i++) {
+      const worker = new Worker(__filename, { argv: [i % 3 === 0 ? 'worker-exits' : 'worker-runs'] });
+      const gone = new Promise((resolve) => worker.once('exit', resolve));
+      if (i % 3 !== 0) {
+        await new Promise((resolve) => worker.once('message', resolve));
+        if (i % 3 === 1) await worker.terminate();
+        else worker.postMessage('go');
+      }
+      await gone;
+    }
+    const counter = native.allocate(4 * n);
+    const program = adder(counter, n, 1, { repeat: 3 });
+    for (let i = 0; i < 5; i++) await native.runProgram(program, [], noScalars);
+    console.log(JSON.stringify({ value: native.readBufferSync(counter, n * 4 - 4, 'f32', 1)[0], ...native.info() }));
+  },
+  'worker-exits'() {
+    void native.runProgram(longRunning(), [], noScalars);
+    process.exit();
+  },
+  async 'worker-runs'() {
+    const { parentPort } = await import('node:worker_threads');
+    const running = native.runProgram(longRunning(), [], noScalars);
+    running.catch(() => undefined);
+    parentPort?.on('message', () => process.exit());
+    parentPort?.postMessage('running');
+  },
+
+  /** Programs and buffers that are dropped give their memory back. */
+  async memory() {
+    const rounds: number[] = [];
+    for (let round = 0; round < 30; round++) {
+      await oneModel((1 << 20) + round * 4096);
+      await collect();
+      if (round >= 5) rounds.push(residentBytes());
+    }
+    await collect();
+    await collect();
+    await collect();
+    console.log(JSON.stringify({ rounds, memory: native.info().memory }));
+  },
+
+  /** Ten thousand runs of one program. */
+  async steps() {
+    const program = adder(native.allocate(4096), 1024, 1, { repeat: 4 });
+    const seen: number[] = [];
+    for (let i = 0; i < 10_000; i++) {
+      await native.runProgram(program, [], noScalars);
+      if (i % 1000 === 999) {
+        await collect();
+        seen.push(residentBytes());
+      }
+    }
+    console.log(JSON.stringify({ seen, memory: native.info().memory }));
+  },
+
+  /** How many threads the process has once it has computed, and what an idle second costs. */
+  async threads() {
+    const before = readdirSync('/proc/self/task').length;
+    const program = adder(native.allocate(4 * n), n, 1, { repeat: 50 });
+    const predict = adder(native.allocate(4 * n), n, 1, { queue: 'predict' });
+    for (let i = 0; i < 5; i++) {
+      const runs = [program, predict].map((each) => native.runProgram(each, [], noScalars));
+      native.runProgramSync(predict, [], noScalars);
+      await Promise.all(runs);
+    }
+    const during = readdirSync('/proc/self/task').length;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const used = process.cpuUsage();
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const { user, system } = process.cpuUsage(used);
+    console.log(JSON.stringify({ extra: during - before, idleMs: (user + system) / 1000, ...native.info() }));
+  },
+
+  info() {
+    console.log(JSON.stringify(native.info()));
+  },
+};
+
+const name = isMainThread ? process.argv[2] : process.argv.at(-1);
+void scenarios[name ?? '']?.();

@@ -1,0 +1,106 @@
+import type { NativeInfo } from '../../lib/native';
+import { runChild } from './helpers';
+
+type Options = Parameters<typeof runChild>[1];
+
+function scenario(name: string, options: Options = {}) {
+  return runChild('lifecycle', { flags: ['--expose-gc'], ...options, args: [name] });
+}
+
+function json<T>(name: string, options?: Options): T {
+  const { status, signal, stdout, stderr } = scenario(name, options);
+  expect({ status, signal, stderr }).toEqual({ status: 0, signal: null, stderr: '' });
+  return JSON.parse(stdout) as T;
+}
+
+const MB = 1 << 20;
+
+describe('a process', () => {
+  test('exits in the middle of a step in under a second', () => {
+    const { status, signal, stdout, ms } = scenario('exit');
+    expect({ status, signal, stdout }).toEqual({ status: 3, signal: null, stdout: 'exiting\n' });
+    expect(ms).toBeLessThan(1500); // a second, and half for node to start and read TypeScript
+  });
+
+  test('stays while work is pending and then ends', () => {
+    const { status, stdout } = scenario('drains');
+    expect({ status, stdout }).toEqual({ status: 0, stdout: 'settled 200\n' });
+  });
+
+  test('outlives a hundred workers that loaded the addon first and left mid-step', () => {
+    const result = json<NativeInfo & { value: number }>('workers');
+    expect(result.value).toBe(15);
+    expect(result.memory.programs).toBe(1);
+    expect(result.memory.buffers).toBe(4 << 18);
+  });
+});
+
+describe('memory', () => {
+  test('of dropped programs and buffers is given back', () => {
+    const { rounds, memory } = json<{ rounds: number[]; memory: NativeInfo['memory'] }>('memory');
+    expect(memory).toEqual({ buffers: 0, arenas: 0, staging: 0, programs: 0 });
+    expect(Math.max(...rounds.slice(-5)) - Math.min(...rounds.slice(0, 5))).toBeLessThan(20 * MB);
+  });
+
+  test('is flat over ten thousand runs', () => {
+    const { seen } = json<{ seen: number[] }>('steps');
+    const late = seen.slice(5);
+    expect(Math.max(...late) - Math.min(...late)).toBeLessThan(5 * MB);
+  });
+});
+
+describe('threads', () => {
+  test('are one executor and its team, and sleep when idle', () => {
+    const result = json<NativeInfo & { extra: number; idleMs: number }>('threads', {
+      env: { TENON_NUM_THREADS: '3' },
+    });
+    expect(result.threads).toBe(3);
+    expect(result.threadsReason).toBe('TENON_NUM_THREADS');
+    expect(result.extra).toBe(3);
+    expect(result.idleMs).toBeLessThan(50);
+  });
+
+  test.each([
+    [{ TENON_NUM_THREADS: '2', OMP_NUM_THREADS: '5' }, 2, 'TENON_NUM_THREADS'],
+    [{ TENON_NUM_THREADS: '', OMP_NUM_THREADS: '5,2' }, 5, 'OMP_NUM_THREADS'],
+  ])('follow %j', (env, threads, threadsReason) => {
+    expect(json<NativeInfo>('info', { env })).toMatchObject({ threads, threadsReason });
+  });
+
+  test.each(['0', '-1', 'x', '2x', '1e3', '99999', '1.5'])('TENON_NUM_THREADS=%s is an error', (value) => {
+    const { status, stderr } = scenario('info', { env: { TENON_NUM_THREADS: value } });
+    expect(status).toBe(1);
+    expect(stderr).toContain('ERR_TENON_OPTION');
+    expect(stderr).toContain(`TENON_NUM_THREADS=${value}`);
+  });
+});
+
+describe('TENON_ISA', () => {
+  const best = json<NativeInfo>('info', { env: { TENON_ISA: '' } });
+  const available = process.arch === 'arm64' ? ['neon'] : ['baseline', ...best.features.filter((f) => /^avx(2|512)$/.test(f))];
+
+  test.each(available)('%s runs when forced', (isa) => {
+    expect(json<NativeInfo>('info', { env: { TENON_ISA: isa } })).toMatchObject({
+      isa,
+      isaReason: `TENON_ISA=${isa}`,
+    });
+  });
+
+  test('is the best there is when not set', () => {
+    expect(available.at(-1)).toBe(best.isa);
+  });
+
+  test.each(['ref', 'sse9', 'AVX2', process.arch === 'arm64' ? 'avx2' : 'neon'])('%s is an error', (isa) => {
+    const { status, stderr } = scenario('info', { env: { TENON_ISA: isa } });
+    expect(status).toBe(1);
+    expect(stderr).toContain('ERR_TENON_OPTION');
+    expect(stderr).toContain(`TENON_ISA=${isa}: `);
+  });
+});
+
+test('disabled addons are explained', () => {
+  const { status, stderr } = scenario('info', { flags: ['--no-addons'] });
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/ERR_TENON_NATIVE/);
+  expect(stderr).toMatch(/start node without --no-addons/);
+});

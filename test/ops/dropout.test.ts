@@ -1,0 +1,72 @@
+import { compile } from '../../lib/graph/compile';
+import { grad } from '../../lib/graph/grad';
+import * as ops from '../../lib/ops';
+import { RandomState } from '../../lib/random';
+import { setThreads } from '../../lib/native';
+import { runtimeScalar, tensor, type Tensor } from '../../lib/tensor/tensor';
+import { testOp } from './support';
+
+const half = runtimeScalar(() => 0.5);
+
+testOp('dropout', {
+  // The mask is the same in every run outside compile()'s counting, so differences see a linear function.
+  'p = 0 is the identity': { args: [{ shape: [3, 7] }], fn: (x) => ops.dropout(x, runtimeScalar(() => 0)), reference: (x) => x },
+  'p = 1 gives zeros': { args: [{ shape: [3, 7] }], fn: (x) => ops.dropout(x, runtimeScalar(() => 1)), reference: (x) => x.map(() => 0) },
+});
+
+describe('dropout', () => {
+  const ones = tensor(new Float32Array(4096).fill(1), [64, 64]);
+
+  function mask(random: RandomState): Float32Array {
+    return compile((x: Tensor) => ops.dropout(x, half), { random }).runSync(ones).dataSync() as Float32Array;
+  }
+
+  it('keeps the expectation: survivors are divided by 1 - p', () => {
+    const y = mask(new RandomState(1));
+    expect(new Set(y)).toEqual(new Set([0, 2]));
+    const mean = y.reduce((n, v) => n + v, 0) / y.length;
+    // Four standard errors of the mean of 4096 draws of 0 or 2.
+    expect(Math.abs(mean - 1)).toBeLessThan(4 / 64);
+  });
+
+  it('is a function of seed and step, not of threads', () => {
+    const first = mask(new RandomState(1));
+    setThreads(1);
+    expect(mask(new RandomState(1))).toEqual(first);
+    setThreads(2);
+    expect(mask(new RandomState(2))).not.toEqual(first);
+    const random = new RandomState(1);
+    random.step = 1;
+    expect(mask(random)).not.toEqual(first);
+  });
+
+  it('draws anew at every run and call, and backward sees the same mask', async () => {
+    const random = new RandomState(3);
+    const both = compile(
+      (x: Tensor) => {
+        const [a, b] = [ops.dropout(x, half), ops.dropout(x, half)];
+        return { a, b, ga: grad(ops.sum(a), [x])[0]! };
+      },
+      { random },
+    );
+    const first = await both(ones);
+    const second = await both(ones);
+    expect(first.a.dataSync()).toEqual(first.ga.dataSync());
+    expect(first.a.dataSync()).not.toEqual(first.b.dataSync());
+    expect(first.a.dataSync()).not.toEqual(second.a.dataSync());
+    expect(random.step).toBe(2);
+  });
+
+  it('drops whole channels', async () => {
+    const x = tensor(new Float32Array(2 * 8 * 9).fill(1), [2, 8, 3, 3]);
+    const y = await (await compile((t: Tensor) => ops.dropout(t, half, { perChannel: true }))(x)).data();
+    for (let plane = 0; plane < 16; plane++) expect(new Set(y.slice(plane * 9, plane * 9 + 9)).size).toBe(1);
+    expect(new Set(y).size).toBe(2);
+    expect(() => ops.dropout(ones, half, { perChannel: true })).toThrow(/rank 4/);
+  });
+
+  it('has no effect on infinite inputs where it drops', async () => {
+    const y = await ops.dropout(tensor([Infinity, Infinity]), runtimeScalar(() => 1)).data();
+    expect(Array.from(y)).toEqual([0, 0]);
+  });
+});
