@@ -59,7 +59,8 @@ export async function openTestSplit(
   }
   const splits = await openSplits(choice);
   const found = splits[split];
-  if (found === undefined) throw new DataError(`evaluate: ${choice.data ?? choice.dataset} has no ${split} split`);
+  if (found === undefined)
+    throw new DataError(`evaluate: ${choice.data ?? choice.dataset} has no ${split} split`);
   return found;
 }
 

@@ -16,7 +16,8 @@ export interface Streams {
 export type EventName = 'start' | 'epoch' | 'prediction' | 'done' | 'error';
 
 /** Numbers that JSON lacks become null, so that every line can be parsed. */
-type Field = string | number | boolean | null | undefined | readonly Field[] | { readonly [key: string]: Field };
+type Field =
+  string | number | boolean | null | undefined | readonly Field[] | { readonly [key: string]: Field };
 
 export class Output {
   constructor(

@@ -1,4 +1,7 @@
 /** What to train and how, for `tenon train`: the options given, and good defaults for the rest. */
+import { FormatError } from '../errors';
+import * as check from '../options';
+import { messageOf } from '../data/source';
 import { UsageError } from './exit-codes';
 
 export const DATASETS = ['glyphs', 'mnist', 'cifar10', 'folder'] as const;
@@ -41,7 +44,12 @@ const DEFAULT_MODEL: Readonly<Record<DatasetName, ModelName>> = {
   cifar10: 'resnet20',
   folder: 'resnet20',
 };
-const DEFAULT_EPOCHS: Readonly<Record<DatasetName, number>> = { glyphs: 5, mnist: 5, cifar10: 15, folder: 15 };
+const DEFAULT_EPOCHS: Readonly<Record<DatasetName, number>> = {
+  glyphs: 5,
+  mnist: 5,
+  cifar10: 15,
+  folder: 15,
+};
 
 /** Deep networks with batch norm like SGD and large steps; the small ones Adam. */
 function isDeep(model: ModelName): boolean {
@@ -94,7 +102,9 @@ export function checkDataOptions(
   flags: { readonly data?: string; readonly imageSize?: number },
 ): void {
   if (dataset === 'glyphs' && flags.data !== undefined) {
-    throw new UsageError('--data: the glyphs data set is generated; name another with --dataset mnist, cifar10 or folder');
+    throw new UsageError(
+      '--data: the glyphs data set is generated; name another with --dataset mnist, cifar10 or folder',
+    );
   }
   if (dataset !== 'glyphs' && flags.data === undefined) {
     throw new UsageError(`--dataset ${dataset} needs --data DIR, the directory that holds it`);
@@ -119,4 +129,38 @@ export function resumedRecipe(kept: Recipe, flags: RecipeFlags): Recipe {
     }
   }
   return { ...kept, epochs: flags.epochs ?? kept.epochs, data: flags.data ?? kept.data };
+}
+
+/**
+ * A recipe read from a file, checked as options are.
+ * @throws FormatError naming the file
+ */
+export function parseRecipe(file: string, json: unknown): Recipe {
+  if (typeof json !== 'object' || json === null) throw new FormatError(`${file}: not the recipe of a run`);
+  const given = json as Readonly<Record<string, unknown>>;
+  try {
+    return {
+      dataset: check.oneOf(file, 'dataset', given['dataset'], DATASETS),
+      data: given['data'] === null ? null : check.nonEmptyString(file, 'data', given['data']),
+      imageSize:
+        given['imageSize'] === null ? null : check.positiveInteger(file, 'imageSize', given['imageSize']),
+      model: check.oneOf(file, 'model', given['model'], MODELS),
+      epochs: check.positiveInteger(file, 'epochs', given['epochs']),
+      batchSize: check.positiveInteger(file, 'batchSize', given['batchSize']),
+      optimizer: check.oneOf(file, 'optimizer', given['optimizer'], OPTIMIZERS),
+      lr: check.positive(file, 'lr', given['lr']),
+      momentum: check.nonNegative(file, 'momentum', given['momentum']),
+      weightDecay: check.nonNegative(file, 'weightDecay', given['weightDecay']),
+      schedule: check.oneOf(file, 'schedule', given['schedule'], SCHEDULES),
+      augment: list(given['augment']).map((name) => check.oneOf(file, 'augment', name, AUGMENTATIONS)),
+      validation: check.probability(file, 'validation', given['validation']),
+      seed: check.nonNegativeInteger(file, 'seed', given['seed']),
+    };
+  } catch (error) {
+    throw new FormatError(messageOf(error), { cause: error });
+  }
+}
+
+function list(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [value];
 }

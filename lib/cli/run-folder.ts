@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileError, messageOf, pathKind } from '../data/source';
 import { DataError, FormatError, IoError } from '../errors';
 import { UsageError } from './exit-codes';
-import type { Recipe } from './recipe';
+import { parseRecipe, type Recipe } from './recipe';
 
 /** Numbers of one epoch, as history.jsonl keeps them. */
 export interface EpochRecord {
@@ -69,10 +69,7 @@ export class RunFolder {
         throw new DataError(`resume: ${this.path} holds no run (there is no run.json)`, { cause: error });
       throw fileError('file', this.recipeFile, error);
     });
-    const recipe: unknown = parse(this.recipeFile, text);
-    if (typeof recipe !== 'object' || recipe === null || !('dataset' in recipe) || !('model' in recipe))
-      throw new FormatError(`${this.recipeFile}: not the recipe of a run`);
-    return recipe as Recipe;
+    return parseRecipe(this.recipeFile, parse(this.recipeFile, text));
   }
 
   /** Lines of history.jsonl; a last line that was cut off is left out. */

@@ -70,31 +70,51 @@ function dataOptions(): Option[] {
       'share of the training split held out for validation (default: 0.05)',
       numberFlag('--validation', probability),
     ),
-    option('--augment <list>', `${AUGMENTATIONS.join(',')} or none (default: by data set)`, listFlag('--augment', AUGMENTATIONS)),
+    option(
+      '--augment <list>',
+      `${AUGMENTATIONS.join(',')} or none (default: by data set)`,
+      listFlag('--augment', AUGMENTATIONS),
+    ),
   ];
 }
 
 function learningOptions(): Option[] {
   return [
     choice('--model <name>', 'network (default: by data set)', MODELS),
-    option('--epochs <n>', 'passes over the training split (default: by data set)', numberFlag('--epochs', positiveInteger)),
-    option('--batch-size <n>', 'examples a step (default: by model)', numberFlag('--batch-size', positiveInteger)),
+    option(
+      '--epochs <n>',
+      'passes over the training split (default: by data set)',
+      numberFlag('--epochs', positiveInteger),
+    ),
+    option(
+      '--batch-size <n>',
+      'examples a step (default: by model)',
+      numberFlag('--batch-size', positiveInteger),
+    ),
     choice('--optimizer <name>', 'default: by model', OPTIMIZERS),
     option('--lr <x>', 'learning rate (default: by model and optimizer)', numberFlag('--lr', positive)),
     option('--momentum <x>', 'sgd: momentum (default: 0.9)', numberFlag('--momentum', nonNegative)),
-    option('--weight-decay <x>', 'weight decay (default: 5e-4 for sgd, 0 for adam)', numberFlag('--weight-decay', nonNegative)),
+    option(
+      '--weight-decay <x>',
+      'weight decay (default: 5e-4 for sgd, 0 for adam)',
+      numberFlag('--weight-decay', nonNegative),
+    ),
     choice('--schedule <name>', 'of the learning rate (default: cosine)', SCHEDULES),
     option('--seed <n>', 'of everything random (default: 0)', numberFlag('--seed', nonNegativeInteger)),
   ];
 }
 
 export function trainCommand(session: Session): Command {
-  const command = new Command('train').description('train a network; without options, on the embedded data set');
+  const command = new Command('train').description(
+    'train a network; without options, on the embedded data set',
+  );
   for (const each of [...dataOptions(), ...learningOptions()]) command.addOption(each);
   return command
     .addOption(threadsOption())
     .addOption(option('--out <dir>', 'where results go (default: runs/DATASET-MODEL)', textFlag('--out')))
-    .addOption(option('--resume <dir>', 'go on with the interrupted run in this directory', textFlag('--resume')))
+    .addOption(
+      option('--resume <dir>', 'go on with the interrupted run in this directory', textFlag('--resume')),
+    )
     .addOption(jsonOption())
     .addHelpText('after', `${FILES_HELP}\n${EXIT_HELP}`)
     .action(() => session.perform(() => train(session, command.opts<TrainFlags>())));

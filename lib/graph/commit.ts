@@ -34,7 +34,8 @@ function readsOldState(graph: Graph, commit: ReadonlySet<GraphNode>): boolean {
   const overwritten = new Set<unknown>();
   for (const node of graph.nodes) {
     if (!commit.has(node)) continue;
-    for (const input of node.inputs) if (input.leaf?.kind === 'storage' && overwritten.has(input.leaf.storage)) return true;
+    for (const input of node.inputs)
+      if (input.leaf?.kind === 'storage' && overwritten.has(input.leaf.storage)) return true;
     for (const output of node.outputs) {
       const storage = storageOf.get(output);
       if (storage !== undefined) overwritten.add(storage);

@@ -57,7 +57,10 @@ interface Entry {
  *
  * @throws TraceError when fn is async or returns something that is not made of tensors
  */
-export function compile<A extends unknown[], R>(fn: (...args: A) => R, options: CompileOptions = {}): Compiled<A, R> {
+export function compile<A extends unknown[], R>(
+  fn: (...args: A) => R,
+  options: CompileOptions = {},
+): Compiled<A, R> {
   checkKeys('compile', options, ['random', 'queue', 'cacheSize', 'fuse']);
   const cache = new ProgramCache(fn as (...args: unknown[]) => unknown, options);
   const run = async (...args: A): Promise<R> => {
@@ -169,7 +172,8 @@ class ProgramCache {
 
 /** Whether the modules that took part are still in the state they were recorded in. */
 function isCurrent(entry: Entry): boolean {
-  for (const [dependency, signature] of entry.trace.dependencies) if (dependency.signature() !== signature) return false;
+  for (const [dependency, signature] of entry.trace.dependencies)
+    if (dependency.signature() !== signature) return false;
   return true;
 }
 
@@ -179,7 +183,8 @@ function isRunInput(t: Tensor): boolean {
 }
 
 function hostArray(t: Tensor): AnyArray {
-  if (t.source.kind !== 'host') throw new TraceError('compile: an argument has no values yet; await its data() first');
+  if (t.source.kind !== 'host')
+    throw new TraceError('compile: an argument has no values yet; await its data() first');
   return t.source.array;
 }
 
@@ -188,7 +193,11 @@ function leafSignature(t: Tensor): string {
   return `${t.dtype}[${t.shape.join()}]${identity}`;
 }
 
-function record(fn: (...args: unknown[]) => unknown, args: readonly unknown[], options: CompileOptions): Entry {
+function record(
+  fn: (...args: unknown[]) => unknown,
+  args: readonly unknown[],
+  options: CompileOptions,
+): Entry {
   const trace = new Trace(options.random ?? defaultRandom);
   const target = defaultTarget();
   const flat = flatten(args, 'compile: argument');
@@ -209,17 +218,29 @@ function record(fn: (...args: unknown[]) => unknown, args: readonly unknown[], o
   });
 }
 
-function buildEntry(trace: Trace, target: Target, result: Tree, runInputs: Tensor[], options: CompileOptions): Entry {
+function buildEntry(
+  trace: Trace,
+  target: Target,
+  result: Tree,
+  runInputs: Tensor[],
+  options: CompileOptions,
+): Entry {
   const leafOf = (t: Tensor): Leaf => {
     const source = t.source;
     switch (source.kind) {
       case 'storage':
-        if (source.storage.target !== target) throw new DTypeError(`compile: a tensor of target ${source.storage.target} in a program for ${target}`);
+        if (source.storage.target !== target)
+          throw new DTypeError(
+            `compile: a tensor of target ${source.storage.target} in a program for ${target}`,
+          );
         return { kind: 'storage', storage: source.storage };
       case 'scalar':
         return { kind: 'scalar', get: source.get };
       case 'input':
-        if (source.trace !== trace) throw new TraceError('compile: a tensor of another compiled function was used; pass it as an argument');
+        if (source.trace !== trace)
+          throw new TraceError(
+            'compile: a tensor of another compiled function was used; pass it as an argument',
+          );
         return { kind: 'input', index: source.index };
       case 'host':
         return { kind: 'storage', storage: constantStorage(t, source.array, target) };

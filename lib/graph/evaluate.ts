@@ -4,7 +4,8 @@ import type { AnyArray } from '../native';
 import { toLogical } from '../ops/layout';
 import { Storage } from '../tensor/storage';
 import { defaultTarget } from '../tensor/target';
-import { setEvaluator, Tensor } from '../tensor/tensor';
+import type { Tensor } from '../tensor/tensor';
+import { setEvaluator } from '../tensor/tensor';
 import { capture, reachableNodes, type Leaf } from './ir';
 import { lowerGraph } from './lower';
 import { runPasses } from './passes';
@@ -15,7 +16,9 @@ function checkFresh(root: Tensor): void {
   for (const node of reachableNodes([root])) {
     node.inputs.forEach((t, i) => {
       if (t.source.kind === 'storage' && t.source.storage.version !== node.versions[i]) {
-        throw new StaleTensorError(`${node.op.name}: ${t.toString()} has changed since this recipe was written down; record it again`);
+        throw new StaleTensorError(
+          `${node.op.name}: ${t.toString()} has changed since this recipe was written down; record it again`,
+        );
       }
     });
   }
@@ -34,7 +37,9 @@ function build(root: Tensor): Program {
       storage.writeSync(source.array);
       return { kind: 'storage', storage };
     }
-    throw new TraceError('this tensor belongs to a function that is being compiled; return it to see its values');
+    throw new TraceError(
+      'this tensor belongs to a function that is being compiled; return it to see its values',
+    );
   };
   const graph = runPasses(capture([toLogical(root)], new Map(), leafOf));
   const lowered = lowerGraph(graph, new Set(), target);
@@ -51,7 +56,10 @@ function targetOf(root: Tensor): 'native' | 'ref' {
 }
 
 function direct(t: Tensor): AnyArray | undefined {
-  if (currentTrace() !== undefined) throw new TraceError('data: values do not exist while a function is being compiled; return the tensor instead');
+  if (currentTrace() !== undefined)
+    throw new TraceError(
+      'data: values do not exist while a function is being compiled; return the tensor instead',
+    );
   if (t.source.kind === 'host') return t.source.array.slice();
   if (t.source.kind === 'scalar') return Float64Array.of(t.source.get());
   return undefined;

@@ -2,7 +2,7 @@
 import { ShapeError, TraceError } from '../errors';
 import { add, ones, sumTo } from '../ops';
 import { formatShape, sameShape } from '../tensor/shape';
-import { Tensor } from '../tensor/tensor';
+import type { Tensor } from '../tensor/tensor';
 import { Parameter } from '../tensor/parameter';
 import { reachableNodes } from './ir';
 import type { Node } from './op';
@@ -41,7 +41,9 @@ export function grad(loss: Tensor): Gradients;
 export function grad(loss: Tensor, withRespectTo: readonly Tensor[]): Tensor[];
 export function grad(loss: Tensor, withRespectTo?: readonly Tensor[]): Gradients | Tensor[] {
   if (loss.size !== 1) {
-    throw new ShapeError(`grad: the loss must have one element, got ${formatShape(loss.shape)}; reduce it with mean or sum`);
+    throw new ShapeError(
+      `grad: the loss must have one element, got ${formatShape(loss.shape)}; reduce it with mean or sum`,
+    );
   }
   const nodes = reachableNodes([loss]);
   if (withRespectTo === undefined) {
@@ -52,7 +54,8 @@ export function grad(loss: Tensor, withRespectTo?: readonly Tensor[]): Gradients
   const gradients = backward(loss, nodes, withRespectTo);
   return withRespectTo.map((t) => {
     const g = gradients.get(keyOf(t));
-    if (g === undefined) throw new TraceError(`grad: the loss does not depend on ${t.toString()} by differentiable ops`);
+    if (g === undefined)
+      throw new TraceError(`grad: the loss does not depend on ${t.toString()} by differentiable ops`);
     return g;
   });
 }
@@ -78,7 +81,8 @@ function backward(loss: Tensor, nodes: readonly Node[], targets: readonly Tensor
   const wanted = new Set<unknown>(targets.map(keyOf));
   const onPath = new Set<unknown>(wanted);
   for (const node of nodes) {
-    if (node.op.grad !== undefined && node.inputs.some((t) => onPath.has(keyOf(t)))) node.outputs.forEach((t) => onPath.add(t));
+    if (node.op.grad !== undefined && node.inputs.some((t) => onPath.has(keyOf(t))))
+      node.outputs.forEach((t) => onPath.add(t));
   }
   const gradients = new Map<unknown, Tensor>();
   if (!onPath.has(keyOf(loss))) return gradients;
@@ -95,7 +99,8 @@ function backwardNode(node: Node, onPath: ReadonlySet<unknown>, gradients: Map<u
   withScope(node.scope, () => {
     const { inputs, outputs, attrs } = node;
     const results = rule({ inputs, outputs, grads, attrs, wanted: needed });
-    if (results.length !== inputs.length) throw new TraceError(`${node.op.name}: its gradient rule must give one entry per input`);
+    if (results.length !== inputs.length)
+      throw new TraceError(`${node.op.name}: its gradient rule must give one entry per input`);
     results.forEach((g, i) => {
       if (g !== null && needed[i]) accumulate(gradients, inputs[i]!, g);
     });

@@ -50,7 +50,11 @@ export function reachableNodes(roots: Iterable<Tensor>): Node[] {
 }
 
 /** Builds the graph of everything that `outputs` and `assignments` need. What they do not need is left out: dead code. */
-export function capture(outputs: readonly Tensor[], assigned: ReadonlyMap<Storage, Tensor>, leafOf: LeafOf): Graph {
+export function capture(
+  outputs: readonly Tensor[],
+  assigned: ReadonlyMap<Storage, Tensor>,
+  leafOf: LeafOf,
+): Graph {
   const values = new Map<Tensor, Value>();
   const shared = new Map<unknown, Value>();
   const valueOf = (t: Tensor): Value => {

@@ -74,8 +74,22 @@ export class Lowering {
   }
 
   /** Appends one kernel call. `inPlace` lists the inputs whose memory output 0 may take over when they are not read later. */
-  call(kernel: string, inputs: Operand[], outputs: Operand[], attrs: number[] = [], inPlace: number[] = []): void {
-    this.calls.push({ kernel, inputs, outputs, attrs, inPlace, scope: this.node.scope, op: this.node.op.name });
+  call(
+    kernel: string,
+    inputs: Operand[],
+    outputs: Operand[],
+    attrs: number[] = [],
+    inPlace: number[] = [],
+  ): void {
+    this.calls.push({
+      kernel,
+      inputs,
+      outputs,
+      attrs,
+      inPlace,
+      scope: this.node.scope,
+      op: this.node.op.name,
+    });
   }
 
   /** Scratch memory of this op. */
@@ -141,7 +155,15 @@ export function lowerGraph(graph: Graph, commitNodes: ReadonlySet<GraphNode>, ta
 const syntheticScope = '';
 
 function copy(lowering: Lowering, from: Operand, to: Operand): void {
-  lowering.calls.push({ kernel: 'copy', inputs: [from], outputs: [to], attrs: [], inPlace: [], scope: syntheticScope, op: 'assign' });
+  lowering.calls.push({
+    kernel: 'copy',
+    inputs: [from],
+    outputs: [to],
+    attrs: [],
+    inPlace: [],
+    scope: syntheticScope,
+    op: 'assign',
+  });
 }
 
 /** Old contents of storages that this program writes, where they are assigned elsewhere (a swap) or returned: copied beforehand. */
@@ -176,7 +198,10 @@ function commitCopies(graph: Graph, staged: ReadonlyMap<Value, Operand>, lowerin
     const from = staged.get(value) ?? lowering.operandOf(value);
     const root = rootOf(from.slot);
     if (root.leaf?.kind === 'storage' && root.leaf.storage === storage) continue;
-    const leafValue: Value = { type: { shape: storage.shape, dtype: storage.dtype }, leaf: { kind: 'storage', storage } };
+    const leafValue: Value = {
+      type: { shape: storage.shape, dtype: storage.dtype },
+      leaf: { kind: 'storage', storage },
+    };
     copy(lowering, from, lowering.operandOf(leafValue));
   }
 }

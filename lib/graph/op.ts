@@ -49,7 +49,10 @@ let nextNode = 1;
 function locate(op: string, scope: string, error: unknown): unknown {
   if (!(error instanceof TenonError)) return error;
   const place = scope === '' ? op : `${op} '${scope}'`;
-  if (!error.message.startsWith(place)) error.message = error.message.startsWith(op) ? place + error.message.slice(op.length) : `${place}: ${error.message}`;
+  if (!error.message.startsWith(place))
+    error.message = error.message.startsWith(op)
+      ? place + error.message.slice(op.length)
+      : `${place}: ${error.message}`;
   return error;
 }
 
@@ -66,13 +69,25 @@ export function applyOp<A>(op: OpRecord<A>, inputs: readonly Tensor[], attrs: A)
   }
   const outputs: Tensor[] = [];
   const versions = resolved.map((t) => (t.source.kind === 'storage' ? t.source.storage.version : undefined));
-  const node: Node = { id: nextNode++, op: op as OpRecord<unknown>, inputs: resolved, attrs, outputs, scope, versions };
-  types.forEach((type, index) => outputs.push(new Tensor(type.shape, type.dtype, { kind: 'node', node, index })));
+  const node: Node = {
+    id: nextNode++,
+    op: op as OpRecord<unknown>,
+    inputs: resolved,
+    attrs,
+    outputs,
+    scope,
+    versions,
+  };
+  types.forEach((type, index) =>
+    outputs.push(new Tensor(type.shape, type.dtype, { kind: 'node', node, index })),
+  );
   return outputs;
 }
 
 /** Makes an op callable: returns the function that records it. The record itself stays reachable as `.op`. */
-export function defineOp<A>(op: OpRecord<A>): ((inputs: readonly Tensor[], attrs: A) => Tensor[]) & { readonly op: OpRecord<A> } {
+export function defineOp<A>(
+  op: OpRecord<A>,
+): ((inputs: readonly Tensor[], attrs: A) => Tensor[]) & { readonly op: OpRecord<A> } {
   return Object.assign((inputs: readonly Tensor[], attrs: A) => applyOp(op, inputs, attrs), { op });
 }
 

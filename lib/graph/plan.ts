@@ -46,7 +46,8 @@ function shareInPlace(lowered: Lowered): void {
     for (const index of call.inPlace) {
       const root = rootOf(call.inputs[index]!.slot);
       const readTwice = call.inputs.filter((o) => rootOf(o.slot) === root).length > 1;
-      if (root.leaf !== undefined || root.bytes !== output.slot.bytes || last.get(root) !== i || readTwice) continue;
+      if (root.leaf !== undefined || root.bytes !== output.slot.bytes || last.get(root) !== i || readTwice)
+        continue;
       output.slot.alias = root;
       last.set(root, Math.max(i, last.get(output.slot) ?? i));
       return;

@@ -3,7 +3,7 @@ import { DTypeError, ShapeError, TraceError } from '../errors';
 import type { RandomState } from '../random';
 import { formatShape, sameShape } from '../tensor/shape';
 import type { Storage } from '../tensor/storage';
-import { Tensor } from '../tensor/tensor';
+import type { Tensor } from '../tensor/tensor';
 
 /** Something whose state a compiled program depends on: the root of a module tree. */
 export interface TraceDependency {
@@ -57,7 +57,8 @@ export function currentTrace(): Trace | undefined {
 
 /** Runs `fn` with `trace` recording. */
 export function withTrace<R>(trace: Trace, fn: () => R): R {
-  if (current !== undefined) throw new TraceError('compile: a function that is being compiled cannot run a compiled function');
+  if (current !== undefined)
+    throw new TraceError('compile: a function that is being compiled cannot run a compiled function');
   current = trace;
   try {
     return fn();
@@ -94,10 +95,14 @@ export function resolveAssigned(t: Tensor): Tensor {
  */
 export function assign(target: Tensor, value: Tensor): void {
   if (current === undefined) throw new TraceError('assign: only a function given to compile() can assign');
-  if (target.source.kind !== 'storage') throw new TraceError('assign: the target must be a parameter or a persistent buffer');
+  if (target.source.kind !== 'storage')
+    throw new TraceError('assign: the target must be a parameter or a persistent buffer');
   if (!sameShape(target.shape, value.shape)) {
-    throw new ShapeError(`assign: the target is ${formatShape(target.shape)}, the value ${formatShape(value.shape)}`);
+    throw new ShapeError(
+      `assign: the target is ${formatShape(target.shape)}, the value ${formatShape(value.shape)}`,
+    );
   }
-  if (target.dtype !== value.dtype) throw new DTypeError(`assign: the target is ${target.dtype}, the value ${value.dtype}`);
+  if (target.dtype !== value.dtype)
+    throw new DTypeError(`assign: the target is ${target.dtype}, the value ${value.dtype}`);
   current.assigned.set(target.source.storage, resolveAssigned(value));
 }

@@ -33,14 +33,17 @@ export function flatten(value: unknown, where: string): Tree {
       return { kind: 'list', items };
     }
     if (typeof v === 'object' && v !== null) return walkRecord(v);
-    if (typeof v === 'function' || typeof v === 'symbol') throw new TraceError(`${where}: cannot hold ${show(v)}`);
+    if (typeof v === 'function' || typeof v === 'symbol')
+      throw new TraceError(`${where}: cannot hold ${show(v)}`);
     structure += `${typeof v}:${String(v)},`;
     return { kind: 'constant', value: v };
   };
   const walkRecord = (v: object): Skeleton => {
     const prototype: unknown = Object.getPrototypeOf(v);
     if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
-      throw new TraceError(`${where}: expected tensors, arrays and plain objects, got ${show(v)}; make a tensor of it with tensor(data, shape)`);
+      throw new TraceError(
+        `${where}: expected tensors, arrays and plain objects, got ${show(v)}; make a tensor of it with tensor(data, shape)`,
+      );
     }
     structure += '{';
     const entries = Object.entries(v).map(([key, item]) => {

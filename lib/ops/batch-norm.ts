@@ -26,7 +26,9 @@ function checkOperands(op: string, x: Tensor, perChannel: readonly Tensor[]): nu
   const channels = x.shape[1]!;
   for (const t of perChannel) {
     if (t.rank !== 1 || t.shape[0] !== channels) {
-      throw new ShapeError(`${op}: expects [${channels}] per-channel values for x ${formatShape(x.shape)}, got ${formatShape(t.shape)}`);
+      throw new ShapeError(
+        `${op}: expects [${channels}] per-channel values for x ${formatShape(x.shape)}, got ${formatShape(t.shape)}`,
+      );
     }
   }
   return channels;
@@ -52,13 +54,17 @@ const trainOp: OpRecord<NormAttrs> = {
   infer: ([x, gamma, beta]) => {
     const channels = checkOperands('batch_norm', x!, [gamma!, beta!]);
     if (x!.size / Math.max(1, channels) < 2) {
-      throw new ShapeError(`batch_norm: training needs more than one value per channel, x is ${formatShape(x!.shape)}`);
+      throw new ShapeError(
+        `batch_norm: training needs more than one value per channel, x is ${formatShape(x!.shape)}`,
+      );
     }
     const statistic: TensorType = { shape: [channels], dtype: 'f32' };
     return [{ shape: x!.shape, dtype: 'f32' }, statistic, statistic];
   },
   grad: ({ inputs: [x, gamma], outputs: [, mean, variance], grads, attrs }: GradContext<NormAttrs>) =>
-    grads[0] === null ? [null, null, null] : applyOp(trainBackwardOp, [grads[0]!, x!, gamma!, mean!, variance!], attrs),
+    grads[0] === null
+      ? [null, null, null]
+      : applyOp(trainBackwardOp, [grads[0]!, x!, gamma!, mean!, variance!], attrs),
   lower: (l, attrs) => l.call('batch_norm_train', l.inputs, l.outputs, kernelAttrs(attrs), [0]),
 };
 
@@ -90,8 +96,17 @@ export function batchNormTrain(x: Tensor, gamma: Tensor, beta: Tensor, eps = 1e-
 }
 
 /** Normalizes by given statistics, which count as constants. */
-export function batchNormEval(x: Tensor, gamma: Tensor, beta: Tensor, mean: Tensor, variance: Tensor, eps = 1e-5): Tensor {
-  return first(applyOp(evalOp, [x, gamma, beta, mean, variance], { eps: positive('batch_norm', 'eps', eps) }));
+export function batchNormEval(
+  x: Tensor,
+  gamma: Tensor,
+  beta: Tensor,
+  mean: Tensor,
+  variance: Tensor,
+  eps = 1e-5,
+): Tensor {
+  return first(
+    applyOp(evalOp, [x, gamma, beta, mean, variance], { eps: positive('batch_norm', 'eps', eps) }),
+  );
 }
 
 const runningOp: OpRecord<{ count: number }> = {
@@ -115,7 +130,12 @@ const runningOp: OpRecord<{ count: number }> = {
  * @param momentum a runtime scalar
  * @param count values per channel in the batch
  */
-export function batchNormRunning(running: readonly [Tensor, Tensor], batch: readonly [Tensor, Tensor], momentum: Tensor, count: number): [Tensor, Tensor] {
+export function batchNormRunning(
+  running: readonly [Tensor, Tensor],
+  batch: readonly [Tensor, Tensor],
+  momentum: Tensor,
+  count: number,
+): [Tensor, Tensor] {
   const [mean, variance] = applyOp(runningOp, [...running, ...batch, momentum], { count });
   return [mean!, variance!];
 }

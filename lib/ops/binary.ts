@@ -2,7 +2,8 @@
 import { applyOp, first, type GradContext, type OpRecord } from '../graph/op';
 import type { Lowering, Operand } from '../graph/lower';
 import { broadcastShapes, isLayoutTrivial, physicalDims, type Shape } from '../tensor/shape';
-import { tensor, Tensor } from '../tensor/tensor';
+import type { Tensor } from '../tensor/tensor';
+import { tensor } from '../tensor/tensor';
 import { checkDType } from './checks';
 import { reshape } from './shape-ops';
 import { affine } from './unary';
@@ -110,4 +111,3 @@ export function minimum(a: Operandish, b: Operandish): Tensor {
 export function equal(a: Operandish, b: Operandish): Tensor {
   return binary(equalOp, a, b);
 }
-

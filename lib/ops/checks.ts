@@ -5,7 +5,8 @@ import { formatShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 
 export function checkDType(op: string, name: string, t: Tensor, ...dtypes: DType[]): void {
-  if (!dtypes.includes(t.dtype)) throw new DTypeError(`${op}: ${name} must be ${dtypes.join(' or ')}, got ${t.dtype}`);
+  if (!dtypes.includes(t.dtype))
+    throw new DTypeError(`${op}: ${name} must be ${dtypes.join(' or ')}, got ${t.dtype}`);
 }
 
 export function checkRank(op: string, name: string, t: Tensor, ...ranks: number[]): void {
@@ -22,7 +23,9 @@ export function pair(op: string, name: string, value: Pair, minimum: number): [n
   const [h, w] = typeof value === 'number' ? [value, value] : value;
   for (const v of [h, w]) {
     if (!Number.isSafeInteger(v) || v < minimum || v > 65535) {
-      throw new ShapeError(`${op}: ${name} must be a whole number of at least ${minimum}, got ${formatShape([h, w])}`);
+      throw new ShapeError(
+        `${op}: ${name} must be a whole number of at least ${minimum}, got ${formatShape([h, w])}`,
+      );
     }
   }
   return [h, w];

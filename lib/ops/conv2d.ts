@@ -48,7 +48,13 @@ function algorithmCode(g: Geometry): number {
 }
 
 /** Output height or width. */
-export function convOutputSize(input: number, kernel: number, stride: number, padding: number, dilation: number): number {
+export function convOutputSize(
+  input: number,
+  kernel: number,
+  stride: number,
+  padding: number,
+  dilation: number,
+): number {
   return Math.floor((input + 2 * padding - dilation * (kernel - 1) - 1) / stride) + 1;
 }
 
@@ -59,16 +65,21 @@ function inferForward([x, w, b]: readonly Tensor[], g: ForwardAttrs): Shape {
   const [n, c, h, width] = x!.shape as [number, number, number, number];
   const [o, ci, kh, kw] = w!.shape as [number, number, number, number];
   if (c !== ci * g.groups) {
-    throw new ShapeError(`conv2d: weight expects ${ci * g.groups} input channels, x is ${formatShape(x!.shape)}`);
+    throw new ShapeError(
+      `conv2d: weight expects ${ci * g.groups} input channels, x is ${formatShape(x!.shape)}`,
+    );
   }
-  if (o % g.groups !== 0) throw new ShapeError(`conv2d: ${o} output channels cannot be split in ${g.groups} groups`);
+  if (o % g.groups !== 0)
+    throw new ShapeError(`conv2d: ${o} output channels cannot be split in ${g.groups} groups`);
   if (b !== undefined && (b.rank !== 1 || b.shape[0] !== o)) {
     throw new ShapeError(`conv2d: bias must be [${o}], got ${formatShape(b.shape)}`);
   }
   const oh = convOutputSize(h, kh, g.stride[0], g.padding[0], g.dilation[0]);
   const ow = convOutputSize(width, kw, g.stride[1], g.padding[1], g.dilation[1]);
   if (oh < 1 || ow < 1 || o < 1 || ci < 1) {
-    throw new ShapeError(`conv2d: a ${kh}x${kw} kernel does not fit into x ${formatShape(x!.shape)} with padding ${formatShape(g.padding)}`);
+    throw new ShapeError(
+      `conv2d: a ${kh}x${kw} kernel does not fit into x ${formatShape(x!.shape)} with padding ${formatShape(g.padding)}`,
+    );
   }
   return [n, o, oh, ow];
 }
@@ -77,12 +88,21 @@ const conv2dOp: OpRecord<ForwardAttrs> = {
   name: 'conv2d',
   infer: (inputs, attrs) => [{ shape: inferForward(inputs, attrs), dtype: 'f32' }],
   grad: ({ inputs: [x, w, b], grads: [dy], attrs, wanted }) => {
-    const dx = wanted[0] ? first(applyOp(backwardDataOp, [dy!, w!], { geometry: attrs, shape: x!.shape })) : null;
-    const dw = wanted[1] ? first(applyOp(backwardWeightsOp, [dy!, x!], { geometry: attrs, shape: w!.shape })) : null;
+    const dx = wanted[0]
+      ? first(applyOp(backwardDataOp, [dy!, w!], { geometry: attrs, shape: x!.shape }))
+      : null;
+    const dw = wanted[1]
+      ? first(applyOp(backwardWeightsOp, [dy!, x!], { geometry: attrs, shape: w!.shape }))
+      : null;
     return b === undefined ? [dx, dw] : [dx, dw, wanted[2] ? sum(dy!, { axes: [0, 2, 3] }) : null];
   },
   lower: (l, a) =>
-    l.call('conv2d', l.inputs, l.outputs, [...geometryAttrs(a), Number(a.bias), activationCodes[a.activation], algorithmCode(a)]),
+    l.call('conv2d', l.inputs, l.outputs, [
+      ...geometryAttrs(a),
+      Number(a.bias),
+      activationCodes[a.activation],
+      algorithmCode(a),
+    ]),
 };
 
 interface BackwardAttrs {
@@ -94,7 +114,8 @@ function backwardOp(name: string): OpRecord<BackwardAttrs> {
   return {
     name,
     infer: (_, { shape }) => [{ shape, dtype: 'f32' }],
-    lower: (l, { geometry }) => l.call(name, l.inputs, l.outputs, [...geometryAttrs(geometry), algorithmCode(geometry)]),
+    lower: (l, { geometry }) =>
+      l.call(name, l.inputs, l.outputs, [...geometryAttrs(geometry), algorithmCode(geometry)]),
   };
 }
 
@@ -107,7 +128,11 @@ const backwardWeightsOp = backwardOp('conv2d_backward_weights');
  * @throws ShapeError when channels, groups or the kernel do not fit
  */
 export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor, options: Conv2dOptions = {}): Tensor {
-  const attrs: ForwardAttrs = { ...convGeometry('conv2d', options), bias: bias !== undefined, activation: 'none' };
+  const attrs: ForwardAttrs = {
+    ...convGeometry('conv2d', options),
+    bias: bias !== undefined,
+    activation: 'none',
+  };
   return first(applyOp(conv2dOp, bias === undefined ? [x, weight] : [x, weight, bias], attrs));
 }
 

@@ -17,7 +17,9 @@ function checkTarget(x: Tensor, target: Tensor): void {
   const [rows, classes] = x.shape as [number, number];
   const expected = target.dtype === 'i32' ? [rows] : [rows, classes];
   if (target.rank !== expected.length || target.shape.some((d, i) => d !== expected[i])) {
-    throw new ShapeError(`cross_entropy: ${target.dtype} targets for x ${formatShape(x.shape)} must be ${formatShape(expected)}, got ${formatShape(target.shape)}`);
+    throw new ShapeError(
+      `cross_entropy: ${target.dtype} targets for x ${formatShape(x.shape)} must be ${formatShape(expected)}, got ${formatShape(target.shape)}`,
+    );
   }
   if (classes < 1) throw new ShapeError('cross_entropy: x has no classes');
 }
@@ -49,7 +51,9 @@ const backwardOp: OpRecord<Attrs> = {
  * A class index outside [0, K) rejects the run with a DataError.
  */
 export function crossEntropy(x: Tensor, target: Tensor, smoothing = 0): Tensor {
-  return first(applyOp(crossEntropyOp, [x, target], { smoothing: probability('cross_entropy', 'smoothing', smoothing) }));
+  return first(
+    applyOp(crossEntropyOp, [x, target], { smoothing: probability('cross_entropy', 'smoothing', smoothing) }),
+  );
 }
 
 const countCorrectOp: OpRecord<null> = {

@@ -22,7 +22,11 @@ const dropoutOp: OpRecord<Attrs> = {
     return [{ shape: x!.shape, dtype: 'f32' }];
   },
   // The mask is a function of its counter: the backward pass draws it again instead of keeping it.
-  grad: ({ inputs: [, p, step], grads, attrs }) => [first(applyOp(dropoutOp, [grads[0]!, p!, step!], attrs)), null, null],
+  grad: ({ inputs: [, p, step], grads, attrs }) => [
+    first(applyOp(dropoutOp, [grads[0]!, p!, step!], attrs)),
+    null,
+    null,
+  ],
   lower: (l, { key, ordinal, perChannel }) => {
     const [, , h, w] = l.inputTypes[0]!.shape;
     l.call('dropout', l.inputs, l.outputs, [...key, ordinal, perChannel ? h! * w! : 1], [0]);

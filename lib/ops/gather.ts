@@ -50,10 +50,13 @@ const imageBatchOp: OpRecord<ImageBatchAttrs> = {
     checkScalar('image_batch', 'epoch', epoch!);
     const [, c, h, w] = data!.shape as [number, number, number, number];
     for (const t of [mean!, std!]) {
-      if (t.rank !== 1 || t.shape[0] !== c) throw new ShapeError(`image_batch: mean and std must be [${c}], got ${formatShape(t.shape)}`);
+      if (t.rank !== 1 || t.shape[0] !== c)
+        throw new ShapeError(`image_batch: mean and std must be [${c}], got ${formatShape(t.shape)}`);
     }
     if (size[0] > h + 2 * padding || size[1] > w + 2 * padding) {
-      throw new ShapeError(`image_batch: crops of ${formatShape(size)} do not fit into images ${formatShape([h, w])} with padding ${padding}`);
+      throw new ShapeError(
+        `image_batch: crops of ${formatShape(size)} do not fit into images ${formatShape([h, w])} with padding ${padding}`,
+      );
     }
     const shape: Shape = [index!.shape[0]!, c, size[0], size[1]];
     return [{ shape, dtype: 'f32' }];
@@ -66,7 +69,14 @@ const imageBatchOp: OpRecord<ImageBatchAttrs> = {
  * image is a function of (seed, epoch, its index), whatever the batch it is in.
  * @param epoch a runtime scalar
  */
-export function imageBatch(data: Tensor, index: Tensor, mean: Tensor, std: Tensor, epoch: Tensor, options: ImageBatchOptions): Tensor {
+export function imageBatch(
+  data: Tensor,
+  index: Tensor,
+  mean: Tensor,
+  std: Tensor,
+  epoch: Tensor,
+  options: ImageBatchOptions,
+): Tensor {
   const { seed, flip, padding, size } = options;
   const attrs = { key: streamKey(seed, 'augment'), flip, padding, size };
   return first(applyOp(imageBatchOp, [data, index, mean, std, epoch], attrs));
@@ -88,7 +98,9 @@ const asImagesOp: OpRecord<{ size: readonly [number, number, number] }> = {
   infer: ([x], { size: [h, w, c] }) => {
     checkRank('as_images', 'x', x!, 2);
     if (x!.shape[1] !== h * w * c) {
-      throw new ShapeError(`as_images: rows must hold ${h} x ${w} x ${c} = ${h * w * c} values, x is ${formatShape(x!.shape)}`);
+      throw new ShapeError(
+        `as_images: rows must hold ${h} x ${w} x ${c} = ${h * w * c} values, x is ${formatShape(x!.shape)}`,
+      );
     }
     return [{ shape: [x!.shape[0]!, c, h, w], dtype: x!.dtype }];
   },
@@ -98,6 +110,9 @@ const asImagesOp: OpRecord<{ size: readonly [number, number, number] }> = {
 /**
  * Reads rows of H W C interleaved values (as decoders give them) as images [N, C, H, W]. Costs nothing: that is how images lie in memory.
  */
-export function asImages(x: Tensor, size: readonly [height: number, width: number, channels: number]): Tensor {
+export function asImages(
+  x: Tensor,
+  size: readonly [height: number, width: number, channels: number],
+): Tensor {
   return first(applyOp(asImagesOp, [x], { size }));
 }

@@ -17,7 +17,12 @@ const toLogicalOp: OpRecord<null> = {
   infer: ([x]) => [{ shape: x!.shape, dtype: x!.dtype }],
   lower: (l) => {
     const [x, y] = [l.inputs[0]!, l.outputs[0]!];
-    l.call('permute', [l.view(x, physicalDims(l.inputTypes[0]!.shape))], [l.view(y, l.outputTypes[0]!.shape)], [0, 3, 1, 2]);
+    l.call(
+      'permute',
+      [l.view(x, physicalDims(l.inputTypes[0]!.shape))],
+      [l.view(y, l.outputTypes[0]!.shape)],
+      [0, 3, 1, 2],
+    );
   },
 };
 

@@ -16,7 +16,10 @@ interface MatmulAttrs {
 const matmulOp: OpRecord<MatmulAttrs> = {
   name: 'matmul',
   infer: ([a, b], { transposeA, transposeB }) => {
-    for (const [name, t] of [['a', a!], ['b', b!]] as const) {
+    for (const [name, t] of [
+      ['a', a!],
+      ['b', b!],
+    ] as const) {
       checkDType('matmul', name, t, 'f32');
       checkRank('matmul', name, t, 2, 3);
     }
@@ -30,10 +33,19 @@ const matmulOp: OpRecord<MatmulAttrs> = {
   },
   // C = op(A) op(B): dA = dC op(B)^T and dB = op(A)^T dC, transposed themselves where the operand was.
   grad: ({ inputs: [a, b], grads: [dy], attrs: { transposeA, transposeB }, wanted }) => [
-    wanted[0] ? (transposeA ? matmul(b!, dy!, { transposeA: transposeB, transposeB: true }) : matmul(dy!, b!, { transposeB: !transposeB })) : null,
-    wanted[1] ? (transposeB ? matmul(dy!, a!, { transposeA: true, transposeB: transposeA }) : matmul(a!, dy!, { transposeA: !transposeA })) : null,
+    wanted[0]
+      ? transposeA
+        ? matmul(b!, dy!, { transposeA: transposeB, transposeB: true })
+        : matmul(dy!, b!, { transposeB: !transposeB })
+      : null,
+    wanted[1]
+      ? transposeB
+        ? matmul(dy!, a!, { transposeA: true, transposeB: transposeA })
+        : matmul(a!, dy!, { transposeA: !transposeA })
+      : null,
   ],
-  lower: (l, { transposeA, transposeB }) => l.call('matmul', l.inputs, l.outputs, [Number(transposeA), Number(transposeB), 0, 0]),
+  lower: (l, { transposeA, transposeB }) =>
+    l.call('matmul', l.inputs, l.outputs, [Number(transposeA), Number(transposeB), 0, 0]),
 };
 
 function matrixDims(t: Tensor, transposed: boolean): [number, number] {
@@ -46,8 +58,17 @@ function describe(t: Tensor, transposed: boolean): string {
 }
 
 /** op(a) op(b) of matrices [M, K] and [K, N], or of stacks [B, M, K] and [B, K, N]; `transpose` options turn an operand over first. */
-export function matmul(a: Tensor, b: Tensor, options: { transposeA?: boolean; transposeB?: boolean } = {}): Tensor {
-  return first(applyOp(matmulOp, [a, b], { transposeA: options.transposeA ?? false, transposeB: options.transposeB ?? false }));
+export function matmul(
+  a: Tensor,
+  b: Tensor,
+  options: { transposeA?: boolean; transposeB?: boolean } = {},
+): Tensor {
+  return first(
+    applyOp(matmulOp, [a, b], {
+      transposeA: options.transposeA ?? false,
+      transposeB: options.transposeB ?? false,
+    }),
+  );
 }
 
 interface LinearAttrs {
@@ -75,7 +96,8 @@ const linearOp: OpRecord<LinearAttrs> = {
     const dw = wanted[1] ? matmul(dy!, x!, { transposeA: true }) : null;
     return b === undefined ? [dx, dw] : [dx, dw, wanted[2] ? sum(dy!, { axes: 0 }) : null];
   },
-  lower: (l, { bias, activation }) => l.call('matmul', l.inputs, l.outputs, [0, 1, Number(bias), activationCodes[activation]]),
+  lower: (l, { bias, activation }) =>
+    l.call('matmul', l.inputs, l.outputs, [0, 1, Number(bias), activationCodes[activation]]),
 };
 
 /** x weight^T + bias: x [..., in], weight [out, in] and bias [out] as in PyTorch; the result is [..., out]. */

@@ -41,7 +41,9 @@ function checkWindow(op: string, kernel: Pair, options: MaxPool2dOptions): Windo
     dilation: pair(op, 'dilation', options.dilation ?? 1, 1),
   };
   if (window.padding.some((p, i) => 2 * p > window.kernel[i]!)) {
-    throw new ShapeError(`${op}: padding ${formatShape(window.padding)} must be at most half of kernel ${formatShape(window.kernel)}`);
+    throw new ShapeError(
+      `${op}: padding ${formatShape(window.padding)} must be at most half of kernel ${formatShape(window.kernel)}`,
+    );
   }
   return window;
 }
@@ -52,7 +54,10 @@ function pooledShape(op: string, x: Tensor, w: Window): Shape {
   const [n, c, h, width] = x.shape as [number, number, number, number];
   const oh = convOutputSize(h, w.kernel[0], w.stride[0], w.padding[0], w.dilation[0]);
   const ow = convOutputSize(width, w.kernel[1], w.stride[1], w.padding[1], w.dilation[1]);
-  if (oh < 1 || ow < 1) throw new ShapeError(`${op}: a window of ${formatShape(w.kernel)} does not fit into x ${formatShape(x.shape)}`);
+  if (oh < 1 || ow < 1)
+    throw new ShapeError(
+      `${op}: a window of ${formatShape(w.kernel)} does not fit into x ${formatShape(x.shape)}`,
+    );
   return [n, c, oh, ow];
 }
 
@@ -115,7 +120,13 @@ const avgPoolBackwardOp: OpRecord<AverageAttrs> = {
 export function avgPool2d(x: Tensor, kernel: Pair, options: AvgPool2dOptions = {}): Tensor {
   checkKeys('avg_pool2d', options, ['stride', 'padding', 'countIncludePad']);
   const { countIncludePad = true, ...window } = options;
-  return first(applyOp(avgPoolOp, [x], { window: checkWindow('avg_pool2d', kernel, window), countIncludePad, shape: x.shape }));
+  return first(
+    applyOp(avgPoolOp, [x], {
+      window: checkWindow('avg_pool2d', kernel, window),
+      countIncludePad,
+      shape: x.shape,
+    }),
+  );
 }
 
 /** Mean over H and W: [N, C, H, W] to [N, C, 1, 1], as PyTorch's AdaptiveAvgPool2d(1). */

@@ -78,7 +78,10 @@ export function argmax(x: Tensor, axis = -1): Tensor {
   const at = normalizeAxis('argmax', axis, x.rank);
   const rows = lastAxisRows(x, at);
   const found = first(applyOp(argmaxOp, [rows], null));
-  return reshape(found, x.shape.filter((_, i) => i !== at));
+  return reshape(
+    found,
+    x.shape.filter((_, i) => i !== at),
+  );
 }
 
 /** x as [everything else, axis]: a matrix whose rows run along the axis. */
@@ -102,4 +105,3 @@ const sumSquaresOp: OpRecord<null> = {
 export function sumSquares(tensors: readonly Tensor[]): Tensor {
   return first(applyOp(sumSquaresOp, tensors, null));
 }
-

@@ -38,8 +38,14 @@ const reshapeOp: OpRecord<{ shape: Shape }> = {
 export function reshape(x: Tensor, shape: Shape): Tensor {
   const known = shape.reduce((n, d) => (d === -1 ? n : n * d), 1);
   const target = shape.map((d) => (d === -1 ? x.size / known : d));
-  if (shape.filter((d) => d === -1).length > 1 || numel(target) !== x.size || !target.every(Number.isInteger)) {
-    throw new ShapeError(`reshape: ${formatShape(x.shape)} has ${x.size} elements, which ${formatShape(shape)} cannot hold`);
+  if (
+    shape.filter((d) => d === -1).length > 1 ||
+    numel(target) !== x.size ||
+    !target.every(Number.isInteger)
+  ) {
+    throw new ShapeError(
+      `reshape: ${formatShape(x.shape)} has ${x.size} elements, which ${formatShape(shape)} cannot hold`,
+    );
   }
   return sameShape(target, x.shape) ? x : first(applyOp(reshapeOp, [x], { shape: target }));
 }
@@ -54,7 +60,12 @@ export function flatten(x: Tensor, start = 1): Tensor {
 const permuteOp: OpRecord<{ axes: readonly number[] }> = {
   name: 'permute',
   infer: ([x], { axes }) => [{ shape: axes.map((a) => x!.shape[a]!), dtype: x!.dtype }],
-  grad: ({ grads, attrs }) => [permute(grads[0]!, attrs.axes.map((_, i) => attrs.axes.indexOf(i)))],
+  grad: ({ grads, attrs }) => [
+    permute(
+      grads[0]!,
+      attrs.axes.map((_, i) => attrs.axes.indexOf(i)),
+    ),
+  ],
   lower: (l, { axes }) => {
     const physical = physicalAxes(axes.length);
     // Physical axis i of y is logical axis physical[i], which is logical axis axes[...] of x.
@@ -74,7 +85,8 @@ export function permute(x: Tensor, axes: readonly number[]): Tensor {
 
 /** Swaps the two axes of a matrix. */
 export function transpose(x: Tensor): Tensor {
-  if (x.rank !== 2) throw new ShapeError(`transpose: needs a matrix, got ${formatShape(x.shape)}; use permute`);
+  if (x.rank !== 2)
+    throw new ShapeError(`transpose: needs a matrix, got ${formatShape(x.shape)}; use permute`);
   return permute(x, [1, 0]);
 }
 
@@ -85,7 +97,9 @@ const concatOp: OpRecord<{ axis: number }> = {
     for (const x of inputs.slice(1)) {
       checkDType('concat', 'each tensor', x, inputs[0]!.dtype);
       if (x.rank !== shape.length || x.shape.some((d, i) => i !== axis && d !== shape[i])) {
-        throw new ShapeError(`concat: ${formatShape(x.shape)} does not fit ${formatShape(inputs[0]!.shape)} along axis ${axis}`);
+        throw new ShapeError(
+          `concat: ${formatShape(x.shape)} does not fit ${formatShape(inputs[0]!.shape)} along axis ${axis}`,
+        );
       }
       shape[axis]! += x.shape[axis]!;
     }
@@ -99,7 +113,8 @@ const concatOp: OpRecord<{ axis: number }> = {
       return slice(grads[0]!, start, x.shape);
     });
   },
-  lower: (l, { axis }) => l.call('concat', l.inputs, l.outputs, [physicalAxis(axis, l.inputTypes[0]!.shape.length)]),
+  lower: (l, { axis }) =>
+    l.call('concat', l.inputs, l.outputs, [physicalAxis(axis, l.inputTypes[0]!.shape.length)]),
 };
 
 /** Puts tensors one behind the other along `axis`. */
@@ -113,34 +128,57 @@ export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
 const sliceOp: OpRecord<{ start: readonly number[]; size: Shape }> = {
   name: 'slice',
   infer: ([x], { start, size }) => {
-    const fits = start.length === x!.rank && size.length === x!.rank && start.every((s, i) => s >= 0 && size[i]! >= 0 && s + size[i]! <= x!.shape[i]!);
-    if (!fits) throw new ShapeError(`slice: ${formatShape(size)} at ${formatShape(start)} is not inside ${formatShape(x!.shape)}`);
+    const fits =
+      start.length === x!.rank &&
+      size.length === x!.rank &&
+      start.every((s, i) => s >= 0 && size[i]! >= 0 && s + size[i]! <= x!.shape[i]!);
+    if (!fits)
+      throw new ShapeError(
+        `slice: ${formatShape(size)} at ${formatShape(start)} is not inside ${formatShape(x!.shape)}`,
+      );
     return [{ shape: size, dtype: x!.dtype }];
   },
   grad: ({ inputs, grads, attrs: { start } }) => [pad(grads[0]!, start, inputs[0]!.shape)],
-  lower: (l, { start }) => l.call('slice', l.inputs, l.outputs, physicalAxes(start.length).map((a) => start[a]!)),
+  lower: (l, { start }) =>
+    l.call(
+      'slice',
+      l.inputs,
+      l.outputs,
+      physicalAxes(start.length).map((a) => start[a]!),
+    ),
 };
 
 /** The block of `size` that begins at `start`. */
 export function slice(x: Tensor, start: readonly number[], size: Shape): Tensor {
-  return sameShape(size, x.shape) && start.every((s) => s === 0) ? x : first(applyOp(sliceOp, [x], { start: [...start], size: [...size] }));
+  return sameShape(size, x.shape) && start.every((s) => s === 0)
+    ? x
+    : first(applyOp(sliceOp, [x], { start: [...start], size: [...size] }));
 }
 
 const padOp: OpRecord<{ before: readonly number[]; shape: Shape; value: number }> = {
   name: 'pad',
   infer: ([x], { before, shape }) => {
     checkDType('pad', 'x', x!, 'f32');
-    const fits = before.length === x!.rank && shape.length === x!.rank && before.every((b, i) => Number.isInteger(b) && b >= 0 && b + x!.shape[i]! <= shape[i]!);
-    if (!fits) throw new ShapeError(`pad: ${formatShape(x!.shape)} at ${formatShape(before)} is not inside ${formatShape(shape)}`);
+    const fits =
+      before.length === x!.rank &&
+      shape.length === x!.rank &&
+      before.every((b, i) => Number.isInteger(b) && b >= 0 && b + x!.shape[i]! <= shape[i]!);
+    if (!fits)
+      throw new ShapeError(
+        `pad: ${formatShape(x!.shape)} at ${formatShape(before)} is not inside ${formatShape(shape)}`,
+      );
     return [{ shape, dtype: x!.dtype }];
   },
   grad: ({ inputs, grads, attrs: { before } }) => [slice(grads[0]!, before, inputs[0]!.shape)],
-  lower: (l, { before, value }) => l.call('pad', l.inputs, l.outputs, [...physicalAxes(before.length).map((a) => before[a]!), value]),
+  lower: (l, { before, value }) =>
+    l.call('pad', l.inputs, l.outputs, [...physicalAxes(before.length).map((a) => before[a]!), value]),
 };
 
 /** A tensor of `shape` filled with `value` (0), holding x at position `before`. */
 export function pad(x: Tensor, before: readonly number[], shape: Shape, value = 0): Tensor {
-  return first(applyOp(padOp, [x], { before: [...before], shape: [...shape], value: finite('pad', 'value', value) }));
+  return first(
+    applyOp(padOp, [x], { before: [...before], shape: [...shape], value: finite('pad', 'value', value) }),
+  );
 }
 
 const broadcastOp: OpRecord<{ shape: Shape; scale: number }> = {
@@ -148,7 +186,8 @@ const broadcastOp: OpRecord<{ shape: Shape; scale: number }> = {
   infer: ([x], { shape }) => {
     checkDType('broadcast', 'x', x!, 'f32');
     const fits = x!.rank === shape.length && sameShape(broadcastShapes('broadcast', x!.shape, shape), shape);
-    if (!fits) throw new ShapeError(`broadcast: ${formatShape(x!.shape)} does not spread to ${formatShape(shape)}`);
+    if (!fits)
+      throw new ShapeError(`broadcast: ${formatShape(x!.shape)} does not spread to ${formatShape(shape)}`);
     return [{ shape, dtype: 'f32' }];
   },
   // grad.ts sums the gradient back to the input's shape.

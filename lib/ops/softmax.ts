@@ -25,7 +25,8 @@ function softmaxOp(name: string): OpRecord<null> {
 
 /** The kernels work along the axis that is innermost in memory; any other axis is moved there and back. */
 function alongAxis(op: OpRecord<null>, x: Tensor, axis: number): Tensor {
-  if (x.rank === 0 || x.size === 0) throw new ShapeError(`${op.name}: needs elements along an axis, got ${formatShape(x.shape)}`);
+  if (x.rank === 0 || x.size === 0)
+    throw new ShapeError(`${op.name}: needs elements along an axis, got ${formatShape(x.shape)}`);
   const at = normalizeAxis(op.name, axis, x.rank);
   const inner = physicalAxes(x.rank)[x.rank - 1]!;
   if (at === inner) return first(applyOp(op, [x], null));

@@ -40,7 +40,12 @@ function unary(name: string, saved: Saved): (x: Tensor) => Tensor {
   return (x) => first(applyOp(op, [x], { parameters: [] }));
 }
 
-function unaryWith(name: string, saved: Saved, parameter: string, initial: number): (x: Tensor, value?: number) => Tensor {
+function unaryWith(
+  name: string,
+  saved: Saved,
+  parameter: string,
+  initial: number,
+): (x: Tensor, value?: number) => Tensor {
   const op = unaryOp(name, saved);
   return (x, value = initial) => first(applyOp(op, [x], { parameters: [finite(name, parameter, value)] }));
 }

@@ -33,7 +33,9 @@ function updateOp(name: string): OpRecord<UpdateAttrs> {
         checkDType(name, 'each operand', t, 'f32');
         const weight = lists[i % count]!;
         if (!sameShape(t.shape, weight.shape)) {
-          throw new ShapeError(`${name}: operand ${i} is ${formatShape(t.shape)}, its parameter ${formatShape(weight.shape)}`);
+          throw new ShapeError(
+            `${name}: operand ${i} is ${formatShape(t.shape)}, its parameter ${formatShape(weight.shape)}`,
+          );
         }
       });
       const kept = [...lists.slice(0, count), ...lists.slice(2 * count, (2 + states) * count)];
@@ -43,7 +45,8 @@ function updateOp(name: string): OpRecord<UpdateAttrs> {
       const begin = scalars + Number(scaled);
       return Array.from({ length: (1 + states) * count }, (_, i) => [i, begin + (i < count ? i : i + count)]);
     },
-    lower: (l, { count, flags, scaled }) => l.call(name, l.inputs, l.outputs, [count, ...flags, Number(scaled)]),
+    lower: (l, { count, flags, scaled }) =>
+      l.call(name, l.inputs, l.outputs, [count, ...flags, Number(scaled)]),
   };
 }
 
@@ -55,11 +58,26 @@ interface Updated {
   readonly states: Tensor[][];
 }
 
-function update(op: OpRecord<UpdateAttrs>, scalars: readonly Tensor[], flags: readonly number[], o: UpdateOperands): Updated {
+function update(
+  op: OpRecord<UpdateAttrs>,
+  scalars: readonly Tensor[],
+  flags: readonly number[],
+  o: UpdateOperands,
+): Updated {
   const count = o.weights.length;
-  const attrs = { count, states: o.states.length, scalars: scalars.length, scaled: o.scale !== undefined, flags };
+  const attrs = {
+    count,
+    states: o.states.length,
+    scalars: scalars.length,
+    scaled: o.scale !== undefined,
+    flags,
+  };
   const scale = o.scale === undefined ? [] : [o.scale];
-  const outputs = applyOp(op, [...scalars, ...scale, ...o.weights, ...o.gradients, ...o.states.flat()], attrs);
+  const outputs = applyOp(
+    op,
+    [...scalars, ...scale, ...o.weights, ...o.gradients, ...o.states.flat()],
+    attrs,
+  );
   const list = (i: number): Tensor[] => outputs.slice(i * count, (i + 1) * count);
   return { weights: list(0), states: o.states.map((_, i) => list(i + 1)) };
 }
@@ -76,7 +94,12 @@ export interface SgdScalars {
 /** SGD with momentum (state: velocity, or none), Nesterov and weight decay: lib/optim/sgd.ts has the formulas. */
 export function sgdUpdate(scalars: SgdScalars, operands: UpdateOperands, nesterov: boolean): Updated {
   const { lr, momentum, dampening, weightDecay, step } = scalars;
-  return update(sgdOp, [lr, momentum, dampening, weightDecay, step], [Number(nesterov), Number(operands.states.length > 0)], operands);
+  return update(
+    sgdOp,
+    [lr, momentum, dampening, weightDecay, step],
+    [Number(nesterov), Number(operands.states.length > 0)],
+    operands,
+  );
 }
 
 /** Runtime scalars of Adam. `step` counts from 1. */
@@ -100,7 +123,8 @@ const accumulateOp: OpRecord<null> = {
   infer: ([total, x]) => {
     checkDType('accumulate', 'total', total!, 'f64');
     checkDType('accumulate', 'x', x!, 'f32');
-    if (total!.size !== x!.size) throw new ShapeError(`accumulate: total is ${formatShape(total!.shape)}, x ${formatShape(x!.shape)}`);
+    if (total!.size !== x!.size)
+      throw new ShapeError(`accumulate: total is ${formatShape(total!.shape)}, x ${formatShape(x!.shape)}`);
     return [{ shape: total!.shape, dtype: 'f64' }];
   },
   inPlaceState: () => [[0, 0]],

@@ -58,14 +58,20 @@ export function arrayFor(dtype: DType, n: number, target: Target = 'native'): An
 }
 
 /** Copies numbers into a new array of the stored type. Throws ShapeError when the count is wrong, DTypeError on loss. */
-export function toArray(where: string, data: AnyArray | readonly number[], dtype: DType, n: number, target: Target): AnyArray {
+export function toArray(
+  where: string,
+  data: AnyArray | readonly number[],
+  dtype: DType,
+  n: number,
+  target: Target,
+): AnyArray {
   if (ArrayBuffer.isView(data) && data.byteLength === 0 && n > 0) {
     throw new ShapeError(`${where}: expected ${n} elements, got an empty or detached array`);
   }
   if (data.length !== n) throw new ShapeError(`${where}: expected ${n} elements, got ${data.length}`);
   const out = arrayFor(dtype, n, target);
   if (dtype === 'i32' || dtype === 'u8') checkIntegers(where, data, dtype);
-  out.set(data as ArrayLike<number>);
+  out.set(data);
   return out;
 }
 

@@ -2,7 +2,7 @@
 import { UninitializedError } from '../errors';
 import type { DType } from './dtype';
 import { type Shape } from './shape';
-import { Storage } from './storage';
+import type { Storage } from './storage';
 import { Tensor, type Source } from './tensor';
 
 /** Fills a fresh parameter. `name` is its path in the model: `features.0.weight`. */
@@ -27,7 +27,9 @@ export class Parameter extends Tensor {
   override get source(): Source {
     if (this.origin === undefined) {
       const name = this.name === '' ? 'a parameter' : `parameter '${this.name}'`;
-      throw new UninitializedError(`${name} has no values yet: call model.initialize({ seed }) or model.load(file) first`);
+      throw new UninitializedError(
+        `${name} has no values yet: call model.initialize({ seed }) or model.load(file) first`,
+      );
     }
     return this.origin;
   }

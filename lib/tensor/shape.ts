@@ -21,13 +21,17 @@ export function formatShape(shape: Shape): string {
 
 /** Throws ShapeError unless every dim is a whole number that a program can address. */
 export function checkShape(where: string, shape: Shape): void {
-  if (shape.length > maxRank) throw new ShapeError(`${where}: rank is at most ${maxRank}, got ${formatShape(shape)}`);
+  if (shape.length > maxRank)
+    throw new ShapeError(`${where}: rank is at most ${maxRank}, got ${formatShape(shape)}`);
   for (const d of shape) {
     if (!Number.isSafeInteger(d) || d < 0) {
-      throw new ShapeError(`${where}: dimensions must be whole numbers of at least 0, got ${formatShape(shape)}`);
+      throw new ShapeError(
+        `${where}: dimensions must be whole numbers of at least 0, got ${formatShape(shape)}`,
+      );
     }
   }
-  if (!(numel(shape) < 2 ** 40)) throw new ShapeError(`${where}: ${formatShape(shape)} has too many elements`);
+  if (!(numel(shape) < 2 ** 40))
+    throw new ShapeError(`${where}: ${formatShape(shape)} has too many elements`);
 }
 
 /** Logical axis order of a tensor's memory: [0, 2, 3, 1] for rank 4. */
@@ -57,7 +61,9 @@ export function broadcastShapes(where: string, a: Shape, b: Shape): number[] {
     const da = a[i - rank + a.length] ?? 1;
     const db = b[i - rank + b.length] ?? 1;
     if (da !== db && da !== 1 && db !== 1) {
-      throw new ShapeError(`${where}: shapes ${formatShape(a)} and ${formatShape(b)} cannot be broadcast together`);
+      throw new ShapeError(
+        `${where}: shapes ${formatShape(a)} and ${formatShape(b)} cannot be broadcast together`,
+      );
     }
     return da === 1 ? db : da;
   });

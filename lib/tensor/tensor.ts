@@ -36,7 +36,8 @@ export function setEvaluator(value: Evaluator): void {
 }
 
 function engine(): Evaluator {
-  if (evaluator === undefined) throw new TraceError('the graph engine is not loaded; import tenon by its main entry');
+  if (evaluator === undefined)
+    throw new TraceError('the graph engine is not loaded; import tenon by its main entry');
   return evaluator;
 }
 
@@ -100,7 +101,8 @@ export class Tensor implements TensorType {
 }
 
 function single(tensor: Tensor, values: AnyArray): number {
-  if (values.length !== 1) throw new ShapeError(`item: needs a tensor with one element, this one is ${formatShape(tensor.shape)}`);
+  if (values.length !== 1)
+    throw new ShapeError(`item: needs a tensor with one element, this one is ${formatShape(tensor.shape)}`);
   return values[0]!;
 }
 
@@ -131,7 +133,8 @@ export function zeros(shape: Shape, dtype: DType = 'f32'): Tensor {
 export function persistent(data: TensorData, shape?: Shape, dtype?: DType): Tensor {
   const host = tensor(data, shape, dtype);
   const made = zeros(host.shape, host.dtype);
-  if (host.source.kind === 'host' && made.source.kind === 'storage') made.source.storage.writeSync(host.source.array);
+  if (host.source.kind === 'host' && made.source.kind === 'storage')
+    made.source.storage.writeSync(host.source.array);
   return made;
 }
 

@@ -21,7 +21,7 @@ export interface StepParts {
 /** Forward and loss of a batch, recorded. */
 export function recordLoss(parts: StepParts, args: readonly Tensor[]): { outputs: Tensor; targets: Tensor; loss: Tensor } {
   const { inputs, targets } = parts.source.record(args);
-  const outputs = parts.model.call(inputs);
+  const outputs = parts.model.forward(inputs);
   checkClasses(parts.source.highestLabel, outputs, targets);
   return { outputs, targets, loss: parts.loss(outputs, targets) };
 }

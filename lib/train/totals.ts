@@ -9,6 +9,8 @@ export interface TotalsState {
   readonly correct: number;
   /** Samples counted. */
   readonly samples: number;
+  /** Whether there were classes to be right about. */
+  readonly classes: boolean;
 }
 
 /** Mean loss, and accuracy where there is one. */
@@ -22,37 +24,37 @@ export class Totals {
   samples = 0;
   private readonly lossSum = zeros([], 'f64');
   private readonly correct = zeros([], 'f64');
-  /** Set when a recorded batch had classes to be right about. */
-  private counted = false;
+  private classes = false;
 
   /** Records the addition of one batch: `loss` is the mean over its `size` samples. */
   record(loss: Tensor, outputs: Tensor, targets: Tensor, size: number): void {
     assign(this.lossSum, accumulate(this.lossSum, affine(reshape(loss, []), size)));
     if (!isClassification(outputs, targets)) return;
-    this.counted = true;
+    this.classes = true;
     assign(this.correct, accumulate(this.correct, countCorrect(outputs, targets)));
   }
 
   async reset(): Promise<void> {
-    await this.restore({ lossSum: 0, correct: 0, samples: 0 });
+    await this.restore({ lossSum: 0, correct: 0, samples: 0, classes: this.classes });
   }
 
   /** Lands behind all queued steps. */
   async restore(state: TotalsState): Promise<void> {
     this.samples = state.samples;
+    this.classes = state.classes;
     await Promise.all([write(this.lossSum, state.lossSum), write(this.correct, state.correct)]);
   }
 
   /** The sums after all queued steps. */
   async state(): Promise<TotalsState> {
-    const { samples } = this;
+    const { samples, classes } = this;
     const [lossSum, correct] = await Promise.all([this.lossSum.item(), this.correct.item()]);
-    return { lossSum, correct, samples };
+    return { lossSum, correct, samples, classes };
   }
 
   async averages(): Promise<Averages> {
-    const { lossSum, correct, samples } = await this.state();
-    return { loss: lossSum / samples, ...(this.counted && { accuracy: correct / samples }) };
+    const { lossSum, correct, samples, classes } = await this.state();
+    return { loss: lossSum / samples, ...(classes && { accuracy: correct / samples }) };
   }
 
   dispose(): void {

@@ -52,15 +52,24 @@ inline void narrow(uint8_t* p, M v) {
 inline M load_bytes(const uint8_t* p, WholeLanes) { return widen(p); }
 
 inline M load_bytes(const uint8_t* p, FirstLanes lanes) {
+#if defined(TENON_IS_AVX512)
+  const __m128i bytes = _mm_maskz_loadu_epi8((__mmask16)((1u << lanes.n) - 1), p);
+  return (M)_mm512_maskz_cvtepu8_epi32((__mmask16)-1, bytes);
+#else
   uint8_t bytes[W] = {};
   for (int64_t i = 0; i < lanes.n; ++i) bytes[i] = p[i];
   return widen(bytes);
+#endif
 }
 
 inline void store_bytes(uint8_t* p, M v, WholeLanes) { narrow(p, v); }
 
 inline void store_bytes(uint8_t* p, M v, FirstLanes lanes) {
+#if defined(TENON_IS_AVX512)
+  _mm512_mask_cvtepi32_storeu_epi8(p, (__mmask16)((1u << lanes.n) - 1), (__m512i)v);
+#else
   uint8_t bytes[W];
   narrow(bytes, v);
   for (int64_t i = 0; i < lanes.n; ++i) p[i] = bytes[i];
+#endif
 }

@@ -89,37 +89,57 @@ inline real* c_row(const GemmTile& g, int m) {
   return g.c + m * g.crs + (m < kHalf ? 0 : g.c_jump - kHalf * g.crs);
 }
 
+// f(accumulator, m, v) for each one, unrolled: a loop would send the registers through memory.
+template <int MR, int NV, class F, int... I>
+inline void each(V (&acc)[MR][NV], std::integer_sequence<int, I...>, F&& f) {
+  (f(acc[I / NV][I % NV], I / NV, I % NV), ...);
+}
+template <int MR, int NV, class F>
+inline void each(V (&acc)[MR][NV], F&& f) {
+  each(acc, std::make_integer_sequence<int, MR * NV>(), f);
+}
+
+template <int MR, int NV>
+void activate_all(V (&acc)[MR][NV], Activation activation) {
+  if (activation == Activation::relu) return each(acc, [](V& y, int, int) { y = vmax(y, V{}); });
+  if (activation == Activation::none) return;
+  for (auto& line : acc)
+    for (V& y : line) y = activate(y, activation);
+}
+
 // Adds bias, activates and stores; the last vector may be partial.
 template <int MR, int NV>
 inline void finish(const GemmTile& g, V (&acc)[MR][NV]) {
   const int64_t tail = g.n - (NV - 1) * W;
-  V bias[NV] = {};
-  if (g.bias)
+  if (g.bias) {
+    V bias[NV] = {};
     for (int v = 0; v < NV; ++v) bias[v] = v == NV - 1 && tail < W ? load_n(g.bias + v * W, tail) : load(g.bias + v * W);
+    each(acc, [&](V& y, int, int v) { y = y + bias[v]; });
+  }
+  activate_all(acc, g.activation);
+  if (tail == W) return each(acc, [&](V& y, int m, int v) { store(c_row<MR, NV>(g, m) + v * W, y); });
   for (int m = 0; m < MR; ++m) {
     real* c = c_row<MR, NV>(g, m);
-    for (int v = 0; v < NV; ++v) {
-      V y = acc[m][v];
-      if (g.bias) y = y + bias[v];
-      if (g.activation != Activation::none) y = activate(y, g.activation);
-      if (v == NV - 1 && tail < W)
-        store_n(c + v * W, y, tail);
-      else
-        store(c + v * W, y);
-    }
+    for (int v = 0; v < NV - 1; ++v) store(c + v * W, acc[m][v]);
+    store_n(c + (NV - 1) * W, acc[m][NV - 1], tail);
+  }
+}
+
+template <int MR, int NV>
+inline void load_sums(const GemmTile& g, V (&acc)[MR][NV]) {
+  const int64_t tail = g.n - (NV - 1) * W;
+  if (tail == W) return each(acc, [&](V& y, int m, int v) { y = load(c_row<MR, NV>(g, m) + v * W); });
+  for (int m = 0; m < MR; ++m) {
+    const real* c = c_row<MR, NV>(g, m);
+    for (int v = 0; v < NV - 1; ++v) acc[m][v] = load(c + v * W);
+    acc[m][NV - 1] = load_n(c + (NV - 1) * W, tail);
   }
 }
 
 template <int MR, int NV>
 void tile(const GemmTile& g) {
   V acc[MR][NV] = {};
-  if (g.accumulate) {
-    const int64_t tail = g.n - (NV - 1) * W;
-    for (int m = 0; m < MR; ++m) {
-      const real* c = c_row<MR, NV>(g, m);
-      for (int v = 0; v < NV; ++v) acc[m][v] = v == NV - 1 && tail < W ? load_n(c + v * W, tail) : load(c + v * W);
-    }
-  }
+  if (g.accumulate) load_sums(g, acc);
   multiply(g, acc, std::make_integer_sequence<int, MR>());
   finish(g, acc);
 }

@@ -78,7 +78,7 @@ inline V vlog(V x) {
                         2.0000714765e-1f,  -2.4999993993e-1f, 3.3333331174e-1f};
   const V smallest = splat(std::numeric_limits<float>::min());
   const M subnormal = x < smallest;
-  const V scaled = select(subnormal, x * splat(8388608.0f), x);
+  const V scaled = vabs(select(subnormal, x * splat(8388608.0f), x));  // the sign is dealt with at the end
   const M sqrt_half = (M)splat(0.70710678f);
   const M exponent = ((M)scaled - sqrt_half) >> 23;
   const V f = (V)((M)scaled - (exponent << 23)) - splat(1.0f);

@@ -31,6 +31,7 @@ inline M load_taps(const int32_t* p, Lanes lanes) {
 struct CoverItem {
   int32_t tap;
   int32_t out;
+  int32_t valid;  // taps of this output that lie inside the image
 };
 
 // For each input position of an axis, the pairs (tap, output) that read it: items[start[i]] .. items[start[i
@@ -40,7 +41,8 @@ struct Cover {
   CoverItem* items;
 
   static size_t bytes(const PoolAxis& axis) {
-    return (axis.in() + 1) * sizeof(int64_t) + axis.in() * axis.max_cover() * sizeof(CoverItem);
+    const size_t size = (axis.in() + 1) * sizeof(int64_t) + axis.in() * axis.max_cover() * sizeof(CoverItem);
+    return (size + alignof(int64_t) - 1) / alignof(int64_t) * alignof(int64_t);  // another table follows
   }
   static Cover make(const PoolAxis& axis, std::byte* memory) {
     const Cover cover{reinterpret_cast<int64_t*>(memory),
@@ -49,7 +51,8 @@ struct Cover {
     for (int64_t i = 0; i < axis.in(); ++i) {
       cover.start[i] = count;
       axis.for_cover(i, [&](int64_t tap, int64_t out) {
-        cover.items[count++] = {static_cast<int32_t>(tap), static_cast<int32_t>(out)};
+        cover.items[count++] = {static_cast<int32_t>(tap), static_cast<int32_t>(out),
+                                static_cast<int32_t>(axis.taps(out).size())};
       });
     }
     cover.start[axis.in()] = count;
@@ -68,25 +71,26 @@ struct Covers {
 
 // kVectors vectors of channels from c on, of pixel (iy, ix) of one image of dx, side by side: the walk over
 // the cover and its addresses are shared by them.
-template <int kVectors, class Lanes, class Term>
+template <int kVectors, class Lanes, class Pair>
 inline void gather(const PoolGeom& g, const Covers& covers, int64_t image, int64_t iy, int64_t ix, int64_t c,
-                   real* to, Lanes lanes, Term&& term) {
+                   real* to, Lanes lanes, Pair&& pair) {
   V sum[kVectors] = {};
   for (const CoverItem* i = covers.h.begin(iy); i != covers.h.end(iy); ++i) {
     const int64_t out_row = (image * g.h.out() + i->out) * g.w.out();
     for (const CoverItem* j = covers.w.begin(ix); j != covers.w.end(ix); ++j) {
       const int64_t at = (out_row + j->out) * g.c + c;
-      for (int u = 0; u < kVectors; ++u) sum[u] = term(sum[u], at + u * W, *i, *j, lanes);
+      const auto term = pair(*i, *j);
+      for (int u = 0; u < kVectors; ++u) sum[u] = term(sum[u], at + u * W, lanes);
     }
   }
   for (int u = 0; u < kVectors; ++u) lanes.store(to + c + u * W, sum[u]);
 }
 
-// Rows [begin, end) of dx, counted over all images: the sum of term(row of output, column of output, tap,
-// lanes).
-template <class Term>
+// Rows [begin, end) of dx, counted over all images: over the pairs of a pixel's cover, pair(row, column)
+// gives a function that adds one output's share: (sum so far, index into dy, lanes) -> sum.
+template <class Pair>
 inline void gather_rows(const PoolGeom& g, const Covers& covers, real* dx, int64_t begin, int64_t end,
-                        Term&& term) {
+                        Pair&& pair) {
   constexpr int kVectors = 4;
   for (int64_t row = begin; row < end; ++row) {
     const int64_t image = row / g.h.in(), iy = row % g.h.in();
@@ -94,10 +98,10 @@ inline void gather_rows(const PoolGeom& g, const Covers& covers, real* dx, int64
       real* to = dx + (row * g.w.in() + ix) * g.c;
       int64_t c = 0;
       for (; c + kVectors * W <= g.c; c += kVectors * W) {
-        gather<kVectors>(g, covers, image, iy, ix, c, to, WholeLanes{}, term);
+        gather<kVectors>(g, covers, image, iy, ix, c, to, WholeLanes{}, pair);
       }
       for_vectors(g.c - c, [&](int64_t rest, auto lanes) {
-        gather<1>(g, covers, image, iy, ix, c + rest, to, lanes, term);
+        gather<1>(g, covers, image, iy, ix, c + rest, to, lanes, pair);
       });
     }
   }
@@ -116,11 +120,12 @@ void max_gather(const MaxPool& op, const Covers& covers) {
   const Tap* tap = op.tap.as<Tap>();
   const int32_t taps_per_row = static_cast<int32_t>(g.w.size());
   parallel_chunks(g.n * g.h.in(), chunk_rows(g), work(op.image), [&](int64_t begin, int64_t end) {
-    gather_rows(g, covers, op.image.as<real>(), begin, end,
-                [&](V sum, int64_t at, CoverItem i, CoverItem j, auto lanes) {
-                  const M mine = load_taps(tap + at, lanes) == M{} + (i.tap * taps_per_row + j.tap);
-                  return sum + select(mine, lanes.load(dy + at), V{});
-                });
+    gather_rows(g, covers, op.image.as<real>(), begin, end, [=](const CoverItem& i, const CoverItem& j) {
+      const M wanted = M{} + (i.tap * taps_per_row + j.tap);
+      return [=](V sum, int64_t at, auto lanes) {
+        return sum + select(load_taps(tap + at, lanes) == wanted, lanes.load(dy + at), V{});
+      };
+    });
   });
 }
 
@@ -195,13 +200,11 @@ void run_avg(const Call& call) {
   const PoolGeom& g = op.geom;
   const Covers covers(g, call.workspace);
   const real* dy = op.pooled.as<real>();
-  const real weight = static_cast<real>(op.weight(1));
   parallel_chunks(g.n * g.h.in(), chunk_rows(g), work(op.image), [&](int64_t begin, int64_t end) {
     gather_rows(g, covers, op.image.as<real>(), begin, end,
-                [&](V sum, int64_t at, CoverItem i, CoverItem j, auto lanes) {
-                  if (op.count_padding) return fma(lanes.load(dy + at), splat(weight), sum);
-                  const int64_t valid = g.h.taps(i.out).size() * g.w.taps(j.out).size();
-                  return fma(lanes.load(dy + at), splat(static_cast<real>(op.weight(valid))), sum);
+                [&op, dy](const CoverItem& i, const CoverItem& j) {
+                  const V weight = splat(static_cast<real>(op.weight(int64_t{i.valid} * j.valid)));
+                  return [=](V sum, int64_t at, auto lanes) { return fma(lanes.load(dy + at), weight, sum); };
                 });
   });
 }

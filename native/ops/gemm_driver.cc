@@ -3,9 +3,10 @@
 //   C[M][N] is cut in tasks of mc x nc; a task walks K in blocks of kc, keeping one packed panel of B (kc x panel) and its
 //   block of A (mc x kc) in the second-level cache, and calls the register kernel for every tile of mr x panel.
 //
-// B comes from packed panels [panel][k][width of panel] in the workspace when it is transposed, when it is large enough that strided
-// reads hurt, and for the last panel where rows of B end early; otherwise it is read where it is. A's block is copied to
-// the worker's scratch when its rows lie so that they would fall on the same cache sets.
+// B comes from packed panels [panel][k][width of panel] when it is transposed, when it is large enough that strided reads hurt, and for
+// the last panel where rows of B end early; otherwise it is read where it is. With few rows of A a task packs the block of B it is about to
+// use into its scratch; with many, all of B is packed to the workspace first. A's block is copied to the scratch when
+// its rows lie so that they would fall on the same cache sets.
 // Blocks never change bits: every C[m][n] is one chain over k (see gemm.h).
 #include <cstring>
 
@@ -14,9 +15,11 @@
 namespace tenon {
 namespace {
 
-constexpr int64_t kKc = 1024;           // floats of K per block
+constexpr int64_t kKc = 512;              // of K, per block
 constexpr int64_t kPackFloats = 1 << 18;  // a row-major B of at least this many floats is packed,
-constexpr int64_t kPackRows = 64;         // if as many rows of A will use it
+constexpr int64_t kPackRows = 64;         // if as many rows of A will use it;
+constexpr int64_t kPackFirst = 256;       // with more rows than this, before all tasks
+constexpr int64_t kTasks = 16;
 
 struct Plan {
   int nv;
@@ -25,8 +28,9 @@ struct Plan {
   int64_t mc, nc;                // task: rows, panels
   int64_t m_blocks, n_blocks;
   int64_t kc;
-  bool copy_a;
-  int64_t pack_floats, b_packed, scratch, scratch_floats, total;  // workspace, in floats
+  bool copy_a, pack_first;
+  int64_t pack_floats, b_packed;                         // workspace, in floats: all of B,
+  int64_t scratch, a_floats, scratch_floats, total;      // and a worker's blocks of A and B
 
   int64_t tasks(const Gemm& g) const { return g.batch * m_blocks * n_blocks; }
 };
@@ -53,29 +57,30 @@ Plan make_plan(const Gemm& g, const GemmKernels& kernels) {
   const bool pack_all = g.b_transposed || (g.m >= kPackRows && g.k * g.n >= kPackFloats);
   p.packed_from = pack_all ? 0 : g.n / p.panel;
   p.kc = std::min(g.k, kKc);
-  // Tasks: about 128 rows by 256 columns, smaller when there would be fewer than 32 of them.
+  // Tasks: about 128 rows by 256 columns, smaller when there would be few of them.
   p.mc = p.mr * std::max<int64_t>(1, 128 / p.mr);
   p.nc = std::max<int64_t>(1, 256 / p.panel);
-  while (p.nc > 1 && g.batch * ceil_div(g.m, p.mc) * ceil_div(p.panels, p.nc) < 32) p.nc /= 2;
-  while (p.mc > 2 * p.mr && g.batch * ceil_div(g.m, p.mc) * ceil_div(p.panels, p.nc) < 8) p.mc = p.mr * ((p.mc / p.mr + 1) / 2);
+  const auto tasks = [&] { return g.batch * ceil_div(g.m, p.mc) * ceil_div(p.panels, p.nc); };
+  while (p.nc > 1 && tasks() < kTasks) p.nc /= 2;
+  while (p.mc > 2 * p.mr && tasks() < kTasks / 2) p.mc = p.mr * ceil_div(p.mc / p.mr, 2);
   p.m_blocks = ceil_div(g.m, p.mc);
   p.n_blocks = ceil_div(p.panels, p.nc);
   p.copy_a = wants_copy(g, p);
+  p.pack_first = g.m > kPackFirst && p.packed_from < p.panels;
   Layout layout;
-  p.pack_floats = checked_product(p.panels - p.packed_from, g.k, p.panel);
+  p.pack_floats = p.pack_first ? checked_product(p.panels - p.packed_from, g.k, p.panel) : 0;
   p.b_packed = layout.add(checked_product(g.batch, p.pack_floats));
-  p.scratch_floats = p.copy_a ? p.mc * (p.kc + 16) : 0;
+  p.a_floats = p.copy_a ? ceil_div(p.mc * (p.kc + 16), 16) * 16 : 0;
+  p.scratch_floats = p.a_floats + (p.pack_first || p.packed_from == p.panels ? 0 : p.kc * p.panel);
   p.scratch = layout.add(checked_product(p.scratch_floats, scratch_slots()));
   p.total = layout.floats();
   return p;
 }
 
-// One panel of B, all of K, columns beyond N zero.
-void pack_panel(const Gemm& g, const Plan& p, const GemmKernels& kernels, int64_t batch, int64_t panel, int64_t k0, int64_t k1,
-                float* packed) {
+// B[k0 : k1][one panel] -> dst, columns beyond N zero.
+void pack_panel(const Gemm& g, const Plan& p, const GemmKernels& kernels, int64_t batch, int64_t panel, int64_t k0, int64_t k1, float* dst) {
   const int64_t n0 = panel * p.panel, n = std::min(p.panel, g.n - n0);
   const float* b = g.b + batch * g.b_batch;
-  float* dst = packed + batch * p.pack_floats + (panel - p.packed_from) * g.k * p.panel + k0 * p.panel;
   if (g.b_transposed) return kernels.pack_transposed(b + n0 * g.ldb + k0, g.ldb, n, k1 - k0, dst, p.panel);
   for (int64_t k = k0; k < k1; ++k, dst += p.panel) {
     std::memcpy(dst, b + k * g.ldb + n0, static_cast<size_t>(n) * sizeof(float));
@@ -89,7 +94,8 @@ void pack_b(const Gemm& g, const Plan& p, const GemmKernels& kernels, float* pac
   const double cost = static_cast<double>(g.batch * p.pack_floats) * 8;
   parallel_for(g.batch * panels * pieces, cost, [&](int64_t task) {
     const int64_t piece = task % pieces, panel = task / pieces % panels, batch = task / pieces / panels;
-    pack_panel(g, p, kernels, batch, p.packed_from + panel, piece * kDepth, std::min(g.k, (piece + 1) * kDepth), packed);
+    float* dst = packed + batch * p.pack_floats + (panel * g.k + piece * kDepth) * p.panel;
+    pack_panel(g, p, kernels, batch, p.packed_from + panel, piece * kDepth, std::min(g.k, (piece + 1) * kDepth), dst);
   });
 }
 
@@ -107,20 +113,39 @@ void copy_block_of_a(const Gemm& g, const float* a, int64_t rows, int64_t depth,
   tile.a = scratch;
 }
 
-// One task's C block for one block of K.
-void multiply_block(const Gemm& g, const Plan& p, const GemmKernels& kernels, GemmTile& tile, int64_t m0, int64_t rows, int64_t panel0,
-                    int64_t panel1, int64_t batch, int64_t k0, const float* packed) {
+// What a task works on: rows of A, panels of B, a block of K.
+struct Block {
+  int64_t batch, m0, rows, panel0, panel1, k0;
+};
+
+// Where the panel's block of B is read; packs it first when that is the task's job.
+void place_b(const Gemm& g, const Plan& p, const GemmKernels& kernels, const Block& x, int64_t panel, const float* packed, float* scratch,
+             GemmTile& tile) {
+  tile.bks = p.panel;
+  if (panel < p.packed_from) {
+    tile.b = g.b + x.batch * g.b_batch + x.k0 * g.ldb + panel * p.panel;
+    tile.bks = g.ldb;
+  } else if (p.pack_first) {
+    tile.b = packed + x.batch * p.pack_floats + ((panel - p.packed_from) * g.k + x.k0) * p.panel;
+  } else {
+    pack_panel(g, p, kernels, x.batch, panel, x.k0, x.k0 + tile.k, scratch + p.a_floats);
+    tile.b = scratch + p.a_floats;
+  }
+}
+
+// The task's block of C for one block of K.
+void multiply_block(const Gemm& g, const Plan& p, const GemmKernels& kernels, const Block& x, GemmTile& tile, const float* packed,
+                    float* scratch) {
   const float* a = tile.a;
-  float* c = g.c + batch * g.c_batch + m0 * g.ldc;
-  const EvenSplit split = tile_rows(rows, p.mr);
-  for (int64_t panel = panel0; panel < panel1; ++panel) {
+  float* c = g.c + x.batch * g.c_batch + x.m0 * g.ldc;
+  const EvenSplit split = tile_rows(x.rows, p.mr);
+  const bool last = x.k0 + tile.k == g.k;
+  tile.activation = last ? g.activation : Activation::none;
+  for (int64_t panel = x.panel0; panel < x.panel1; ++panel) {
     const int64_t n0 = panel * p.panel;
-    const bool from_pack = panel >= p.packed_from;
-    tile.b = from_pack ? packed + batch * p.pack_floats + ((panel - p.packed_from) * g.k + k0) * p.panel
-                       : g.b + batch * g.b_batch + k0 * g.ldb + n0;
-    tile.bks = from_pack ? p.panel : g.ldb;
+    place_b(g, p, kernels, x, panel, packed, scratch, tile);
     tile.n = std::min(p.panel, g.n - n0);
-    tile.bias = g.bias ? g.bias + n0 : nullptr;
+    tile.bias = last && g.bias ? g.bias + n0 : nullptr;
     const auto& fn = kernels.fn[ceil_div(tile.n, kernels.width)];
     for (int64_t i = 0; i < split.parts; ++i) {
       const int64_t m = split.begin(i), height = split.size(i);
@@ -134,27 +159,25 @@ void multiply_block(const Gemm& g, const Plan& p, const GemmKernels& kernels, Ge
 }
 
 void run_task(const Gemm& g, const Plan& p, const GemmKernels& kernels, int64_t task, const float* packed, float* scratch) {
-  const int64_t n_block = task % p.n_blocks, m_block = task / p.n_blocks % p.m_blocks, batch = task / p.n_blocks / p.m_blocks;
-  const int64_t m0 = m_block * p.mc, rows = std::min(p.mc, g.m - m0);
+  const int64_t n_block = task % p.n_blocks, m_block = task / p.n_blocks % p.m_blocks;
+  Block x = {};
+  x.batch = task / p.n_blocks / p.m_blocks;
+  x.m0 = m_block * p.mc, x.rows = std::min(p.mc, g.m - x.m0);
+  x.panel0 = n_block * p.nc, x.panel1 = std::min(p.panels, x.panel0 + p.nc);
   const int64_t zero = 0;
   GemmTile tile = {};
   tile.a_off = tile.b_off = &zero;
   tile.batch = 1;
   tile.crs = g.ldc;
-  int64_t k0 = 0;
   do {  // once also when K is 0: C = act(bias)
-    tile.k = std::min(p.kc, g.k - k0);
-    tile.a = g.a + batch * g.a_batch + m0 * g.ars + k0 * g.aks;
+    tile.k = std::min(p.kc, g.k - x.k0);
+    tile.a = g.a + x.batch * g.a_batch + x.m0 * g.ars + x.k0 * g.aks;
     tile.ars = g.ars, tile.aks = g.aks;
-    if (p.copy_a) copy_block_of_a(g, tile.a, rows, tile.k, scratch, tile);
-    const bool last = k0 + tile.k == g.k;
-    tile.accumulate = g.accumulate || k0 > 0;
-    tile.activation = last ? g.activation : Activation::none;
-    Gemm part = g;
-    if (!last) part.bias = nullptr;
-    multiply_block(part, p, kernels, tile, m0, rows, n_block * p.nc, std::min(p.panels, (n_block + 1) * p.nc), batch, k0, packed);
-    k0 += tile.k;
-  } while (k0 < g.k);
+    if (p.copy_a) copy_block_of_a(g, tile.a, x.rows, tile.k, scratch, tile);
+    tile.accumulate = g.accumulate || x.k0 > 0;
+    multiply_block(g, p, kernels, x, tile, packed, scratch);
+    x.k0 += tile.k;
+  } while (x.k0 < g.k);
 }
 
 }  // namespace
@@ -167,7 +190,7 @@ int64_t gemm_workspace(const Gemm& problem, const GemmKernels& kernels) {
 void gemm(const Gemm& g, const GemmKernels& kernels, float* workspace) {
   if (g.batch == 0 || g.m == 0 || g.n == 0) return;
   const Plan p = make_plan(g, kernels);
-  if (p.packed_from < p.panels && g.k > 0) pack_b(g, p, kernels, workspace + p.b_packed);
+  if (p.pack_first && g.k > 0) pack_b(g, p, kernels, workspace + p.b_packed);
   const double cost = 2.0 * static_cast<double>(g.batch * g.m) * static_cast<double>(g.n * g.k) / 16 + static_cast<double>(g.m * g.n);
   parallel_tasks(p.tasks(g), cost, [&](int64_t task, int64_t slot) {
     run_task(g, p, kernels, task, workspace + p.b_packed, workspace + p.scratch + slot * p.scratch_floats);

@@ -24,9 +24,15 @@ const WRONG: [args: string[], message: string][] = [
   [['train', '--seed', '-1'], 'option: --seed must be an integer of at least 0, got -1'],
   [['train', '--threads', '0'], 'option: --threads must be a positive integer, got 0'],
   [['train', '--dataset', 'mnits'], 'got "mnits" (did you mean "mnist"?)'],
-  [['train', '--model', 'resnet'], 'option: --model must be one of "mlp", "lenet5", "lenet", "vggs", "resnet20"'],
+  [
+    ['train', '--model', 'resnet'],
+    'option: --model must be one of "mlp", "lenet5", "lenet", "vggs", "resnet20"',
+  ],
   [['train', '--optimizer', 'adm'], '(did you mean "adam"?)'],
-  [['train', '--schedule', 'linear'], 'option: --schedule must be one of "constant", "step", "cosine", got "linear"'],
+  [
+    ['train', '--schedule', 'linear'],
+    'option: --schedule must be one of "constant", "step", "cosine", got "linear"',
+  ],
   [['train', '--augment', 'flip,rotate'], 'option: --augment must be one of "flip", "crop", got "rotate"'],
   [['train', '--out', ''], 'option: --out must be a non-empty string, got ""'],
   [['train', '--dataset', 'mnist'], '--dataset mnist needs --data DIR'],
@@ -36,7 +42,10 @@ const WRONG: [args: string[], message: string][] = [
   [['evaluate'], "required option '--model-file <file>' not specified"],
   [['predict', 'x.png'], "required option '--model-file <file>' not specified"],
   [['predict', '--model-file', 'm'], "missing required argument 'image'"],
-  [['predict', '--model-file', 'm', '--top', '0', 'x.png'], 'option: --top must be a positive integer, got 0'],
+  [
+    ['predict', '--model-file', 'm', '--top', '0', 'x.png'],
+    'option: --top must be a positive integer, got 0',
+  ],
 ];
 
 describe('a wrong command line', () => {
@@ -64,7 +73,15 @@ describe('a wrong command line', () => {
 describe('a run that cannot begin', () => {
   it('names a missing directory, and exits with 1', async () => {
     const missing = join(dir, 'missing');
-    const { code, err } = await tenon('train', '--dataset', 'mnist', '--data', missing, '--out', join(dir, 'a'));
+    const { code, err } = await tenon(
+      'train',
+      '--dataset',
+      'mnist',
+      '--data',
+      missing,
+      '--out',
+      join(dir, 'a'),
+    );
     expect(err).toBe(`tenon: mnist: directory ${missing} does not exist\n`);
     expect(code).toBe(1);
   });
@@ -80,9 +97,9 @@ describe('a run that cannot begin', () => {
     mkdirSync(damaged);
     writeFileSync(join(damaged, 'run.json'), '{"dataset": "glyphs", "model": "le');
     expect((await tenon('train', '--resume', damaged)).err).toContain('run.json: not valid JSON');
-    writeFileSync(join(damaged, 'run.json'), '{"dataset": "glyphs", "model": "constructor"}');
+    writeFileSync(join(damaged, 'run.json'), '{"dataset": "glyphs", "model": "lenet"}');
     const { code, err } = await tenon('train', '--resume', damaged);
-    expect(err).toMatch(/run.json: model must be one of/);
+    expect(err).toContain('run.json: data must be a non-empty string, got undefined');
     expect(code).toBe(1);
   });
 
@@ -92,7 +109,9 @@ describe('a run that cannot begin', () => {
     expect([missing.code, missing.err]).toEqual([1, expect.stringContaining(file)]);
     writeFileSync(file, 'not a model file at all');
     const wrong = await tenon('evaluate', '--model-file', file, '--json');
-    expect(wrong.lines).toEqual([{ event: 'error', code: 'ERR_TENON_FORMAT', message: expect.stringContaining(file) }]);
+    expect(wrong.lines).toEqual([
+      { event: 'error', code: 'ERR_TENON_FORMAT', message: expect.stringContaining(file) },
+    ]);
     expect(wrong.code).toBe(1);
   });
 });
@@ -100,7 +119,8 @@ describe('a run that cannot begin', () => {
 describe('--help and --version', () => {
   it('lists commands, examples and exit codes', async () => {
     const { code, out, err } = await tenon('--help');
-    for (const word of ['train', 'evaluate', 'predict', 'doctor', 'Exit codes', '130']) expect(out).toContain(word);
+    for (const word of ['train', 'evaluate', 'predict', 'doctor', 'Exit codes', '130'])
+      expect(out).toContain(word);
     expect([code, err]).toEqual([0, '']);
   });
 
@@ -113,12 +133,16 @@ describe('--help and --version', () => {
 
   it('has all options of train', async () => {
     const { out } = await tenon('train', '--help');
-    const options = 'dataset data image-size model epochs batch-size optimizer lr schedule augment threads seed out resume json';
+    const options =
+      'dataset data image-size model epochs batch-size optimizer lr schedule augment threads seed out resume json';
     for (const name of options.split(' ')) expect(out).toContain(`--${name} `);
   });
 
   it('prints the version', async () => {
-    expect(await tenon('--version')).toMatchObject({ code: 0, out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
+    expect(await tenon('--version')).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
+    });
   });
 
   it('shows help where nothing is asked', async () => {

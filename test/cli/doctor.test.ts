@@ -1,7 +1,4 @@
-import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, symlinkSync } from 'node:fs';
-import { join } from 'node:path';
-import { temporaryDirectory, tenon } from './support';
+import { tenon } from "./support";
 
 describe('tenon doctor', () => {
   it('tells processor, instruction set, threads, build and memory, and why', async () => {

@@ -6,6 +6,7 @@ import { applyOp, first, type OpRecord } from '../../lib/graph/op';
 import { assign } from '../../lib/graph/trace';
 import * as ops from '../../lib/ops';
 import { Parameter } from '../../lib/tensor/parameter';
+import { Storage } from '../../lib/tensor/storage';
 import { persistent, runtimeScalar, tensor, zeros, type Tensor } from '../../lib/tensor/tensor';
 import { checkGradients, testOp } from '../ops/support';
 
@@ -78,7 +79,10 @@ describe('compile', () => {
 
   it('returns arguments, literals and parameters as they are', async () => {
     const w = persistent([7, 8]);
-    const image = tensor(Float32Array.from({ length: 12 }, (_, i) => i), [1, 3, 2, 2]);
+    const image = tensor(
+      Float32Array.from({ length: 12 }, (_, i) => i),
+      [1, 3, 2, 2],
+    );
     const f = compile((x: Tensor) => [x, tensor([5]), w]);
     const [x, literal, weight] = await f(image);
     expect(await values(x!)).toEqual(await values(image));
@@ -96,7 +100,11 @@ describe('assign', () => {
       return [before, ops.mul(w, 1)];
     });
     const [before, after] = await f();
-    expect([await values(before!), await values(after!), await values(w)]).toEqual([[1, 2], [11, 12], [11, 12]]);
+    expect([await values(before!), await values(after!), await values(w)]).toEqual([
+      [1, 2],
+      [11, 12],
+      [11, 12],
+    ]);
   });
 
   it('swaps', async () => {
@@ -126,7 +134,9 @@ describe('assign', () => {
   it('an in-place update does not disturb readers of the old value', async () => {
     const w = persistent([1, 1]);
     const scalars = { lr: 0.5, momentum: 0, dampening: 0, weightDecay: 0, step: 1 };
-    const s = Object.fromEntries(Object.entries(scalars).map(([k, v]) => [k, runtimeScalar(() => v)])) as unknown as ops.SgdScalars;
+    const s = Object.fromEntries(
+      Object.entries(scalars).map(([k, v]) => [k, runtimeScalar(() => v)]),
+    ) as unknown as ops.SgdScalars;
     const f = compile((g: Tensor) => {
       const { weights } = ops.sgdUpdate(s, { weights: [w], gradients: [g], states: [] }, false);
       const old = ops.mul(w, 3);
@@ -134,7 +144,11 @@ describe('assign', () => {
       return [old, ops.mul(w, 1)];
     });
     const [old, now] = await f(tensor([2, 4]));
-    expect([await values(old!), await values(now!), await values(w)]).toEqual([[3, 3], [0, -1], [0, -1]]);
+    expect([await values(old!), await values(now!), await values(w)]).toEqual([
+      [3, 3],
+      [0, -1],
+      [0, -1],
+    ]);
   });
 
   it('checks its arguments', async () => {
@@ -183,12 +197,18 @@ describe('grad', () => {
     const make = (name: string): Parameter => {
       const p = new Parameter([1], (shape) => ops.full(shape, 3));
       p.name = name;
-      p.materialize((persistent([3]).source as { storage: never }).storage);
+      const storage = new Storage([1], 'f32');
+      storage.writeSync(Float32Array.of(3));
+      p.materialize(storage);
       return p;
     };
     const [a, b] = [make('a'), make('b')];
     b.requiresGrad = false;
-    const f = compile(() => grad(ops.sum(ops.mul(a, b))).entries().map(([p, g]) => [p.name, g] as const));
+    const f = compile(() =>
+      grad(ops.sum(ops.mul(a, b)))
+        .entries()
+        .map(([p, g]) => [p.name, g] as const),
+    );
     const entries = await f();
     expect(entries.map(([name]) => name)).toEqual(['a']);
     expect(await values(entries[0]![1])).toEqual([3]);
@@ -207,7 +227,9 @@ describe('grad', () => {
       grad: ({ grads, outputs }) => [ops.mul(grads[0]!, ops.sub(1, outputs[0]!))],
       lower: (l) => l.call('tanh', l.inputs, l.outputs),
     };
-    expect(() => checkGradients({ args: [{ shape: [5] }], fn: (x) => first(applyOp(wrong, [x], { parameters: [] })) })).toThrow(/gradient of argument 0/);
+    expect(() =>
+      checkGradients({ args: [{ shape: [5] }], fn: (x) => first(applyOp(wrong, [x], { parameters: [] })) }),
+    ).toThrow(/gradient of argument 0/);
   });
 });
 

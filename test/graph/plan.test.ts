@@ -14,10 +14,16 @@ function network(x: Tensor, w: Tensor, v: Tensor): Tensor {
   return ops.mean(ops.square(c));
 }
 
-const args = [tensor(new Float32Array(2 * 3 * 36), [2, 3, 6, 6]), tensor(new Float32Array(4 * 27), [4, 3, 3, 3]), tensor(new Float32Array(4 * 36), [4, 4, 3, 3])] as [Tensor, Tensor, Tensor];
+const args = [
+  tensor(new Float32Array(2 * 3 * 36), [2, 3, 6, 6]),
+  tensor(new Float32Array(4 * 27), [4, 3, 3, 3]),
+  tensor(new Float32Array(4 * 36), [4, 4, 3, 3]),
+] as [Tensor, Tensor, Tensor];
 
 describe('memory plan', () => {
-  const program = compile((x: Tensor, w: Tensor, v: Tensor) => grad(network(x, w, v), [x, w, v])).prepare(...args);
+  const program = compile((x: Tensor, w: Tensor, v: Tensor) => grad(network(x, w, v), [x, w, v])).prepare(
+    ...args,
+  );
   const { calls, outputs } = program.lowered;
   const roots = (call: KernelCall): Slot[] => [...call.inputs, ...call.outputs].map((o) => rootOf(o.slot));
 
@@ -38,14 +44,17 @@ describe('memory plan', () => {
   });
 
   it('reuses memory', () => {
-    const total = [...new Set(calls.flatMap(roots))].filter((s) => s.leaf === undefined).reduce((n, s) => n + s.bytes, 0);
+    const total = [...new Set(calls.flatMap(roots))]
+      .filter((s) => s.leaf === undefined)
+      .reduce((n, s) => n + s.bytes, 0);
     expect(program.arenaBytes).toBeLessThan(0.7 * total);
   });
 
   it('reads nothing before it was written', () => {
     const written = new Set<Slot>();
     for (const call of calls) {
-      for (const o of call.inputs) expect(rootOf(o.slot).leaf !== undefined || written.has(rootOf(o.slot))).toBe(true);
+      for (const o of call.inputs)
+        expect(rootOf(o.slot).leaf !== undefined || written.has(rootOf(o.slot))).toBe(true);
       for (const o of call.outputs) written.add(rootOf(o.slot));
     }
   });
@@ -61,9 +70,25 @@ describe('fusion', () => {
         },
         { fuse },
       );
-      const inputs = [tensor(Float32Array.from({ length: 216 }, (_, i) => Math.sin(i)), [2, 3, 6, 6]), tensor(Float32Array.from({ length: 108 }, (_, i) => Math.cos(i)), [4, 3, 3, 3]), tensor([1, -1, 0, 2])] as const;
+      const inputs = [
+        tensor(
+          Float32Array.from({ length: 216 }, (_, i) => Math.sin(i)),
+          [2, 3, 6, 6],
+        ),
+        tensor(
+          Float32Array.from({ length: 108 }, (_, i) => Math.cos(i)),
+          [4, 3, 3, 3],
+        ),
+        tensor([1, -1, 0, 2]),
+      ] as const;
       const kernels = f.prepare(...inputs).lowered.calls.map((c) => c.kernel);
-      return [kernels, f.runSync(...inputs).map((t) => Buffer.from(t.dataSync().buffer).toString('hex')).join()];
+      return [
+        kernels,
+        f
+          .runSync(...inputs)
+          .map((t) => Buffer.from(t.dataSync().buffer).toString('hex'))
+          .join(),
+      ];
     };
     const [fused, bits] = run(true);
     const [unfused, sameBits] = run(false);

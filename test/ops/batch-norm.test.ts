@@ -24,7 +24,14 @@ function statistics(x: Numbers, shape: readonly number[]): { mean: Float64Array;
   return { mean, variance };
 }
 
-function normalized(x: Numbers, shape: readonly number[], gamma: Numbers, beta: Numbers, mean: Numbers, variance: Numbers): Numbers {
+function normalized(
+  x: Numbers,
+  shape: readonly number[],
+  gamma: Numbers,
+  beta: Numbers,
+  mean: Numbers,
+  variance: Numbers,
+): Numbers {
   const channel = channelOf(shape);
   return x.map((v, i) => {
     const c = channel(i);
@@ -32,9 +39,18 @@ function normalized(x: Numbers, shape: readonly number[], gamma: Numbers, beta: 
   });
 }
 
-const shapes = [[6, 3], [4, 5, 3, 2], [2, 16, 4, 4], [3, 37, 2, 2]];
+const shapes = [
+  [6, 3],
+  [4, 5, 3, 2],
+  [2, 16, 4, 4],
+  [3, 37, 2, 2],
+];
 
-function trainCase(shape: readonly number[], wrap: (y: Tensor, r: Tensor) => Tensor, f: (y: number, r: number) => number): OpCase {
+function trainCase(
+  shape: readonly number[],
+  wrap: (y: Tensor, r: Tensor) => Tensor,
+  f: (y: number, r: number) => number,
+): OpCase {
   const channels = shape[1]!;
   return {
     args: [{ shape }, { shape: [channels] }, { shape: [channels] }, { shape, values: numbers(shape, 31) }],
@@ -51,13 +67,30 @@ const relu = (y: number): number => Math.max(y, 0);
 for (const shape of shapes) {
   testOp(`batchNormTrain [${shape}]`, {
     // The residual takes part in each, so that every argument has a gradient.
-    plain: trainCase(shape, (y, r) => ops.mul(y, r), (y, r) => y * r),
-    'relu (fused)': trainCase(shape, (y, r) => ops.mul(ops.relu(y), r), (y, r) => relu(y) * r),
-    'residual and relu (fused)': trainCase(shape, (y, r) => ops.relu(ops.add(y, r)), (y, r) => relu(y + r)),
+    plain: trainCase(
+      shape,
+      (y, r) => ops.mul(y, r),
+      (y, r) => y * r,
+    ),
+    'relu (fused)': trainCase(
+      shape,
+      (y, r) => ops.mul(ops.relu(y), r),
+      (y, r) => relu(y) * r,
+    ),
+    'residual and relu (fused)': trainCase(
+      shape,
+      (y, r) => ops.relu(ops.add(y, r)),
+      (y, r) => relu(y + r),
+    ),
   });
   testOp(`batchNormEval [${shape}]`, {
     'residual and relu (fused)': {
-      args: [{ shape }, { shape: [shape[1]!] }, { shape: [shape[1]!] }, { shape, values: numbers(shape, 31) }],
+      args: [
+        { shape },
+        { shape: [shape[1]!] },
+        { shape: [shape[1]!] },
+        { shape, values: numbers(shape, 31) },
+      ],
       fn: (x, gamma, beta, r) => {
         const mean = tensor(numbers([shape[1]!], 5));
         const variance = tensor(numbers([shape[1]!], 6).map((v) => 1.5 + v));
@@ -66,7 +99,14 @@ for (const shape of shapes) {
       reference: (x, gamma, beta, r) => {
         const c = shape[1]!;
         const f32 = (v: Numbers): Numbers => v;
-        const y = normalized(x, shape, gamma, beta, f32(numbers([c], 5)), f32(numbers([c], 6).map((v) => 1.5 + v)));
+        const y = normalized(
+          x,
+          shape,
+          gamma,
+          beta,
+          f32(numbers([c], 5)),
+          f32(numbers([c], 6).map((v) => 1.5 + v)),
+        );
         return y.map((v, i) => relu(v + r[i]!));
       },
     },
@@ -78,7 +118,10 @@ describe('batch norm', () => {
     const shape = [8, 20, 6, 6];
     const x = Float32Array.from(numbers(shape), (v) => 100 + v);
     const run = (): ArrayLike<number> =>
-      compile((t: Tensor) => ops.batchNormTrain(t, tensor(new Float32Array(20).fill(1)), tensor(new Float32Array(20))).y)
+      compile(
+        (t: Tensor) =>
+          ops.batchNormTrain(t, tensor(new Float32Array(20).fill(1)), tensor(new Float32Array(20))).y,
+      )
         .runSync(tensor(x, shape))
         .dataSync();
     expectClose(run(), withTarget('ref', run), 5e-5, 'normalized values');
@@ -108,7 +151,9 @@ describe('batch norm', () => {
 
   it('gives the same bits fused and unfused', () => {
     const shape = [4, 20, 5, 5];
-    const args = [numbers(shape), numbers([20], 2), numbers([20], 3), numbers(shape, 4)].map((v, i) => tensor(v, i === 0 || i === 3 ? shape : [20]));
+    const args = [numbers(shape), numbers([20], 2), numbers([20], 3), numbers(shape, 4)].map((v, i) =>
+      tensor(v, i === 0 || i === 3 ? shape : [20]),
+    );
     const all = (fuse: boolean): string => {
       const fn = compile(
         (x: Tensor, g: Tensor, b: Tensor, r: Tensor) => {
@@ -117,7 +162,9 @@ describe('batch norm', () => {
         },
         { fuse },
       );
-      const kernels = fn.prepare(...(args as [Tensor, Tensor, Tensor, Tensor])).lowered.calls.map((c) => c.kernel);
+      const kernels = fn
+        .prepare(...(args as [Tensor, Tensor, Tensor, Tensor]))
+        .lowered.calls.map((c) => c.kernel);
       expect(kernels.includes('relu')).toBe(!fuse);
       return fn
         .runSync(...(args as [Tensor, Tensor, Tensor, Tensor]))
@@ -128,7 +175,11 @@ describe('batch norm', () => {
   });
 
   it('rejects one value per channel and wrong sizes', () => {
-    expect(() => ops.batchNormTrain(tensor([1, 2], [1, 2]), tensor([1, 1]), tensor([0, 0]))).toThrow('batch_norm: training needs more than one value per channel');
-    expect(() => ops.batchNormTrain(tensor([1, 2], [2, 1]), tensor([1, 1]), tensor([0, 0]))).toThrow(ShapeError);
+    expect(() => ops.batchNormTrain(tensor([1, 2], [1, 2]), tensor([1, 1]), tensor([0, 0]))).toThrow(
+      'batch_norm: training needs more than one value per channel',
+    );
+    expect(() => ops.batchNormTrain(tensor([1, 2], [2, 1]), tensor([1, 1]), tensor([0, 0]))).toThrow(
+      ShapeError,
+    );
   });
 });

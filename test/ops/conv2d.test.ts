@@ -21,35 +21,62 @@ interface Size {
 
 /** The definition, straight from the formula in lib/ops/conv2d.ts. */
 function naive(s: Size): (x: Numbers, w: Numbers, b: Numbers | undefined) => Numbers {
-  const { n, c, h, w: width, o, kernel: [kh, kw], stride: [sh, sw] = [1, 1], padding: [ph, pw] = [0, 0], dilation: [dh, dw] = [1, 1], groups = 1 } = s;
+  const {
+    n,
+    c,
+    h,
+    w: width,
+    o,
+    kernel: [kh, kw],
+    stride: [sh, sw] = [1, 1],
+    padding: [ph, pw] = [0, 0],
+    dilation: [dh, dw] = [1, 1],
+    groups = 1,
+  } = s;
   const oh = ops.convOutputSize(h, kh, sh, ph, dh);
   const ow = ops.convOutputSize(width, kw, sw, pw, dw);
   const ci = c / groups;
   return (x, weight, bias) => {
     const y = new Float64Array(n * o * oh * ow);
-    for (let z = 0; z < n; z++) for (let k = 0; k < o; k++) for (let i = 0; i < oh; i++) for (let j = 0; j < ow; j++) {
-      let total = bias?.[k] ?? 0;
-      for (let q = 0; q < ci; q++) for (let r = 0; r < kh; r++) for (let t = 0; t < kw; t++) {
-        const [row, column] = [i * sh - ph + r * dh, j * sw - pw + t * dw];
-        if (row < 0 || row >= h || column < 0 || column >= width) continue;
-        const channel = Math.floor(k / (o / groups)) * ci + q;
-        total += x[((z * c + channel) * h + row) * width + column]! * weight[((k * ci + q) * kh + r) * kw + t]!;
-      }
-      y[((z * o + k) * oh + i) * ow + j] = total;
-    }
+    for (let z = 0; z < n; z++)
+      for (let k = 0; k < o; k++)
+        for (let i = 0; i < oh; i++)
+          for (let j = 0; j < ow; j++) {
+            let total = bias?.[k] ?? 0;
+            for (let q = 0; q < ci; q++)
+              for (let r = 0; r < kh; r++)
+                for (let t = 0; t < kw; t++) {
+                  const [row, column] = [i * sh - ph + r * dh, j * sw - pw + t * dw];
+                  if (row < 0 || row >= h || column < 0 || column >= width) continue;
+                  const channel = Math.floor(k / (o / groups)) * ci + q;
+                  total +=
+                    x[((z * c + channel) * h + row) * width + column]! *
+                    weight[((k * ci + q) * kh + r) * kw + t]!;
+                }
+            y[((z * o + k) * oh + i) * ow + j] = total;
+          }
     return y;
   };
 }
 
 function options(s: Size): ops.Conv2dOptions {
   const { stride, padding, dilation, groups } = s;
-  return { ...(stride && { stride }), ...(padding && { padding }), ...(dilation && { dilation }), ...(groups && { groups }) };
+  return {
+    ...(stride && { stride }),
+    ...(padding && { padding }),
+    ...(dilation && { dilation }),
+    ...(groups && { groups }),
+  };
 }
 
 function convCase(s: Size, algorithm: 'auto' | 'im2col' = 'auto'): OpCase {
   const reference = naive(s);
   return {
-    args: [{ shape: [s.n, s.c, s.h, s.w] }, { shape: [s.o, s.c / (s.groups ?? 1), ...s.kernel] }, { shape: [s.o] }],
+    args: [
+      { shape: [s.n, s.c, s.h, s.w] },
+      { shape: [s.o, s.c / (s.groups ?? 1), ...s.kernel] },
+      { shape: [s.o] },
+    ],
     fn: (x, w, b) => ops.conv2d(x, w, b, { ...options(s), algorithm }),
     reference: (x, w, b) => reference(x, w, b),
   };
@@ -65,11 +92,25 @@ const sizes: Record<string, Size> = {
   depthwise: { n: 1, c: 5, h: 5, w: 4, o: 5, kernel: [3, 3], padding: [1, 1], groups: 5 },
   'kernel as large as the image': { n: 3, c: 2, h: 4, w: 4, o: 5, kernel: [4, 4] },
   'stride beyond the kernel': { n: 1, c: 2, h: 7, w: 7, o: 2, kernel: [2, 2], stride: [3, 3] },
-  'dilated, strided, padded, grouped': { n: 1, c: 4, h: 9, w: 8, o: 2, kernel: [3, 2], stride: [2, 3], padding: [2, 1], dilation: [2, 3], groups: 2 },
+  'dilated, strided, padded, grouped': {
+    n: 1,
+    c: 4,
+    h: 9,
+    w: 8,
+    o: 2,
+    kernel: [3, 2],
+    stride: [2, 3],
+    padding: [2, 1],
+    dilation: [2, 3],
+    groups: 2,
+  },
 };
 
 testOp('conv2d', Object.fromEntries(Object.entries(sizes).map(([name, s]) => [name, convCase(s)])));
-testOp('conv2d by im2col', Object.fromEntries(Object.entries(sizes).map(([name, s]) => [name, convCase(s, 'im2col')])));
+testOp(
+  'conv2d by im2col',
+  Object.fromEntries(Object.entries(sizes).map(([name, s]) => [name, convCase(s, 'im2col')])),
+);
 
 /** Sizes around the vector and tile widths, where edges go wrong; forward and both gradients, native against the reference target. */
 const wide: Record<string, Size> = {
@@ -80,7 +121,16 @@ const wide: Record<string, Size> = {
   '7x7': { n: 1, c: 64, h: 7, w: 7, o: 96, kernel: [3, 3], padding: [1, 1] },
   'odd channels': { n: 3, c: 17, h: 15, w: 13, o: 33, kernel: [3, 3], padding: [1, 1] },
   'one channel in': { n: 4, c: 1, h: 28, w: 28, o: 32, kernel: [3, 3], padding: [1, 1] },
-  '7x7 stride 2 of 3 channels': { n: 1, c: 3, h: 37, w: 35, o: 64, kernel: [7, 7], stride: [2, 2], padding: [3, 3] },
+  '7x7 stride 2 of 3 channels': {
+    n: 1,
+    c: 3,
+    h: 37,
+    w: 35,
+    o: 64,
+    kernel: [7, 7],
+    stride: [2, 2],
+    padding: [3, 3],
+  },
   'depthwise 40': { n: 2, c: 40, h: 9, w: 9, o: 40, kernel: [3, 3], padding: [1, 1], groups: 40 },
 };
 
@@ -96,7 +146,9 @@ describe('conv2d on the native target', () => {
             const loss = ops.sum(ops.mul(y, tensor(numbers(y.shape, 9), y.shape)));
             return [y, ...grad(loss, [x, w, b])];
           });
-          return all.runSync(...(values.map((v, i) => tensor(v, shapes[i]!)) as [Tensor, Tensor, Tensor])).map((t) => t.dataSync());
+          return all
+            .runSync(...(values.map((v, i) => tensor(v, shapes[i])) as [Tensor, Tensor, Tensor]))
+            .map((t) => t.dataSync());
         };
         const expected = withTarget('ref', run);
         run().forEach((actual, i) => expectClose(actual, expected[i]!, 2e-5, ['y', 'dx', 'dw', 'db'][i]!));
@@ -109,12 +161,16 @@ describe('conv2d checks', () => {
   const x = tensor(new Float32Array(2 * 3 * 5 * 5), [2, 3, 5, 5]);
   const w = tensor(new Float32Array(4 * 3 * 3 * 3), [4, 3, 3, 3]);
   it('names what came and what was expected', () => {
-    expect(() => ops.conv2d(x, tensor(new Float32Array(36), [4, 1, 3, 3]))).toThrow('conv2d: weight expects 1 input channels, x is [2, 3, 5, 5]');
+    expect(() => ops.conv2d(x, tensor(new Float32Array(36), [4, 1, 3, 3]))).toThrow(
+      'conv2d: weight expects 1 input channels, x is [2, 3, 5, 5]',
+    );
     expect(() => ops.conv2d(x, w, tensor([1]))).toThrow(ShapeError);
     expect(() => ops.conv2d(x, w, undefined, { dilation: 3 })).toThrow(ShapeError);
     expect(() => ops.conv2d(x, w, undefined, { stride: 0 })).toThrow(ShapeError);
     expect(() => ops.conv2d(x, w, undefined, { padding: -1 })).toThrow(ShapeError);
     expect(() => ops.conv2d(x, w, undefined, { groups: 0 })).toThrow(OptionError);
-    expect(() => ops.conv2d(x, w, undefined, { strides: 2 } as ops.Conv2dOptions)).toThrow(/unknown option "strides" \(did you mean "stride"\?\)/);
+    expect(() => ops.conv2d(x, w, undefined, { strides: 2 } as ops.Conv2dOptions)).toThrow(
+      /unknown option "strides" \(did you mean "stride"\?\)/,
+    );
   });
 });

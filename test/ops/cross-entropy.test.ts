@@ -28,14 +28,22 @@ function hard(smoothing: number): OpCase {
 
 function soft(smoothing: number): OpCase {
   return {
-    args: [{ shape: [rows, classes] }, { shape: [rows, classes], values: numbers([rows, classes], 3).map((v) => (1 + v) / classes) }],
+    args: [
+      { shape: [rows, classes] },
+      { shape: [rows, classes], values: numbers([rows, classes], 3).map((v) => (1 + v) / classes) },
+    ],
     fn: (x, t) => ops.crossEntropy(x, t, smoothing),
     reference: (x, t) => loss(x, (row, k) => t[row * classes + k]!, smoothing),
     differentiate: [0],
   };
 }
 
-testOp('crossEntropy', { hard: hard(0), 'hard, smoothed': hard(0.1), soft: soft(0), 'soft, smoothed': soft(0.2) });
+testOp('crossEntropy', {
+  hard: hard(0),
+  'hard, smoothed': hard(0.1),
+  soft: soft(0),
+  'soft, smoothed': soft(0.2),
+});
 
 describe('crossEntropy', () => {
   const x = tensor([0, 1, 2, 3], [2, 2]);

@@ -10,15 +10,33 @@ const half = runtimeScalar(() => 0.5);
 
 testOp('dropout', {
   // The mask is the same in every run outside compile()'s counting, so differences see a linear function.
-  'p = 0 is the identity': { args: [{ shape: [3, 7] }], fn: (x) => ops.dropout(x, runtimeScalar(() => 0)), reference: (x) => x },
-  'p = 1 gives zeros': { args: [{ shape: [3, 7] }], fn: (x) => ops.dropout(x, runtimeScalar(() => 1)), reference: (x) => x.map(() => 0) },
+  'p = 0 is the identity': {
+    args: [{ shape: [3, 7] }],
+    fn: (x) =>
+      ops.dropout(
+        x,
+        runtimeScalar(() => 0),
+      ),
+    reference: (x) => x,
+  },
+  'p = 1 gives zeros': {
+    args: [{ shape: [3, 7] }],
+    fn: (x) =>
+      ops.dropout(
+        x,
+        runtimeScalar(() => 1),
+      ),
+    reference: (x) => x.map(() => 0),
+  },
 });
 
 describe('dropout', () => {
   const ones = tensor(new Float32Array(4096).fill(1), [64, 64]);
 
   function mask(random: RandomState): Float32Array {
-    return compile((x: Tensor) => ops.dropout(x, half), { random }).runSync(ones).dataSync() as Float32Array;
+    return compile((x: Tensor) => ops.dropout(x, half), { random })
+      .runSync(ones)
+      .dataSync() as Float32Array;
   }
 
   it('keeps the expectation: survivors are divided by 1 - p', () => {
@@ -66,7 +84,12 @@ describe('dropout', () => {
   });
 
   it('has no effect on infinite inputs where it drops', async () => {
-    const y = await ops.dropout(tensor([Infinity, Infinity]), runtimeScalar(() => 1)).data();
+    const y = await ops
+      .dropout(
+        tensor([Infinity, Infinity]),
+        runtimeScalar(() => 1),
+      )
+      .data();
     expect(Array.from(y)).toEqual([0, 0]);
   });
 });

@@ -54,7 +54,11 @@ testOp('linear', {
     fn: (x, w, b) => ops.linear(x, w, b),
     reference: (x, w, b) => layer(x, w).map((v, i) => v + b[i % 5]!),
   },
-  'without bias, leading axes': { args: [{ shape: [2, 2, 6] }, { shape: [5, 6] }], fn: (x, w) => ops.linear(x, w), reference: layer },
+  'without bias, leading axes': {
+    args: [{ shape: [2, 2, 6] }, { shape: [5, 6] }],
+    fn: (x, w) => ops.linear(x, w),
+    reference: layer,
+  },
   'into tanh (fused)': {
     args: [{ shape: [4, 6] }, { shape: [5, 6] }, { shape: [5] }],
     fn: (x, w, b) => ops.tanh(ops.linear(x, w, b)),
@@ -66,7 +70,9 @@ describe('matrix products', () => {
   it('name what does not fit', () => {
     const x = tensor([1, 2, 3, 4, 5, 6], [2, 3]);
     expect(() => ops.matmul(x, x)).toThrow('matmul: [2, 3] does not fit [2, 3]');
-    expect(() => ops.linear(x, tensor([1, 2], [1, 2]))).toThrow('linear: weight expects 2 input features, x is [2, 3]');
+    expect(() => ops.linear(x, tensor([1, 2], [1, 2]))).toThrow(
+      'linear: weight expects 2 input features, x is [2, 3]',
+    );
     expect(() => ops.linear(x, x, tensor([1]))).toThrow(ShapeError);
   });
 });

@@ -12,20 +12,32 @@ interface Window {
 }
 
 /** Calls `visit` with the elements of every window, null for those in the border. */
-function windows(shape: readonly number[], { kernel, stride = kernel, padding = [0, 0], dilation = [1, 1] }: Window, reduce: (e: (number | null)[]) => number): (x: Numbers) => number[] {
+function windows(
+  shape: readonly number[],
+  { kernel, stride = kernel, padding = [0, 0], dilation = [1, 1] }: Window,
+  reduce: (e: (number | null)[]) => number,
+): (x: Numbers) => number[] {
   const [n, c, h, w] = shape as [number, number, number, number];
   const oh = ops.convOutputSize(h, kernel[0], stride[0], padding[0], dilation[0]);
   const ow = ops.convOutputSize(w, kernel[1], stride[1], padding[1], dilation[1]);
   return (x) => {
     const out: number[] = [];
-    for (let plane = 0; plane < n * c; plane++) for (let i = 0; i < oh; i++) for (let j = 0; j < ow; j++) {
-      const elements: (number | null)[] = [];
-      for (let r = 0; r < kernel[0]; r++) for (let t = 0; t < kernel[1]; t++) {
-        const [row, column] = [i * stride[0] - padding[0] + r * dilation[0], j * stride[1] - padding[1] + t * dilation[1]];
-        elements.push(row < 0 || row >= h || column < 0 || column >= w ? null : x[(plane * h + row) * w + column]!);
-      }
-      out.push(reduce(elements));
-    }
+    for (let plane = 0; plane < n * c; plane++)
+      for (let i = 0; i < oh; i++)
+        for (let j = 0; j < ow; j++) {
+          const elements: (number | null)[] = [];
+          for (let r = 0; r < kernel[0]; r++)
+            for (let t = 0; t < kernel[1]; t++) {
+              const [row, column] = [
+                i * stride[0] - padding[0] + r * dilation[0],
+                j * stride[1] - padding[1] + t * dilation[1],
+              ];
+              elements.push(
+                row < 0 || row >= h || column < 0 || column >= w ? null : x[(plane * h + row) * w + column]!,
+              );
+            }
+          out.push(reduce(elements));
+        }
     return out;
   };
 }
@@ -47,7 +59,11 @@ testOp('maxPool2d', {
       name,
       {
         args: [{ shape, values: distinct(shape) }],
-        fn: (x) => ops.maxPool2d(x, w.kernel, { ...(w.stride && { stride: w.stride }), ...(w.padding && { padding: w.padding }) }),
+        fn: (x) =>
+          ops.maxPool2d(x, w.kernel, {
+            ...(w.stride && { stride: w.stride }),
+            ...(w.padding && { padding: w.padding }),
+          }),
         reference: windows(shape, w, (e) => Math.max(...present(e))),
       } satisfies OpCase,
     ]),
@@ -55,14 +71,21 @@ testOp('maxPool2d', {
   dilated: {
     args: [{ shape: [1, 3, 7, 8], values: distinct([1, 3, 7, 8]) }],
     fn: (x) => ops.maxPool2d(x, 2, { stride: 1, dilation: [2, 3] }),
-    reference: windows([1, 3, 7, 8], { kernel: [2, 2], stride: [1, 1], dilation: [2, 3] }, (e) => Math.max(...present(e))),
+    reference: windows([1, 3, 7, 8], { kernel: [2, 2], stride: [1, 1], dilation: [2, 3] }, (e) =>
+      Math.max(...present(e)),
+    ),
   },
 });
 
 function average([shape, w]: readonly [readonly number[], Window], countIncludePad: boolean): OpCase {
   return {
     args: [{ shape }],
-    fn: (x) => ops.avgPool2d(x, w.kernel, { ...(w.stride && { stride: w.stride }), ...(w.padding && { padding: w.padding }), countIncludePad }),
+    fn: (x) =>
+      ops.avgPool2d(x, w.kernel, {
+        ...(w.stride && { stride: w.stride }),
+        ...(w.padding && { padding: w.padding }),
+        countIncludePad,
+      }),
     reference: windows(shape, w, (e) => total(present(e)) / (countIncludePad ? e.length : present(e).length)),
   };
 }

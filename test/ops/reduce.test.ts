@@ -6,7 +6,12 @@ import type { Shape } from '../../lib/tensor/shape';
 import { tensor, type Tensor } from '../../lib/tensor/tensor';
 import { distinct, forEachIndex, testOp, type Numbers, type OpCase } from './support';
 
-function reduced(shape: Shape, axes: readonly number[], start: number, f: (a: number, b: number) => number): (x: Numbers) => Numbers {
+function reduced(
+  shape: Shape,
+  axes: readonly number[],
+  start: number,
+  f: (a: number, b: number) => number,
+): (x: Numbers) => Numbers {
   const kept = shape.map((d, i) => (axes.includes(i) ? 1 : d));
   return (x) => {
     const out = new Float64Array(kept.reduce((n, d) => n * d, 1)).fill(start);
@@ -19,9 +24,18 @@ function reduced(shape: Shape, axes: readonly number[], start: number, f: (a: nu
 }
 
 const cases: readonly [Shape, readonly number[]][] = [
-  [[2, 3, 4, 5], [0, 1, 2, 3]],
-  [[2, 3, 4, 5], [0, 2, 3]],
-  [[2, 3, 4, 5], [2, 3]],
+  [
+    [2, 3, 4, 5],
+    [0, 1, 2, 3],
+  ],
+  [
+    [2, 3, 4, 5],
+    [0, 2, 3],
+  ],
+  [
+    [2, 3, 4, 5],
+    [2, 3],
+  ],
   [[2, 3, 4, 5], [1]],
   [[2, 19, 3, 3], [0]],
   [[6, 7], [0]],
@@ -33,23 +47,36 @@ function table(make: (shape: Shape, axes: readonly number[]) => OpCase): Record<
   return Object.fromEntries(cases.map(([shape, axes]) => [`[${shape}] over ${axes}`, make(shape, axes)]));
 }
 
-testOp('sum', table((shape, axes) => ({
-  args: [{ shape }],
-  fn: (x) => ops.sum(x, { axes }),
-  reference: reduced(shape, axes, 0, (a, b) => a + b),
-})));
+testOp(
+  'sum',
+  table((shape, axes) => ({
+    args: [{ shape }],
+    fn: (x) => ops.sum(x, { axes }),
+    reference: reduced(shape, axes, 0, (a, b) => a + b),
+  })),
+);
 
-testOp('mean', table((shape, axes) => {
-  const count = axes.reduce((n, a) => n * shape[a]!, 1);
-  const total = reduced(shape, axes, 0, (a, b) => a + b);
-  return { args: [{ shape }], fn: (x) => ops.mean(x, { axes, keepDims: true }), reference: (x) => total(x).map((v) => v / count) };
-}));
+testOp(
+  'mean',
+  table((shape, axes) => {
+    const count = axes.reduce((n, a) => n * shape[a]!, 1);
+    const total = reduced(shape, axes, 0, (a, b) => a + b);
+    return {
+      args: [{ shape }],
+      fn: (x) => ops.mean(x, { axes, keepDims: true }),
+      reference: (x) => total(x).map((v) => v / count),
+    };
+  }),
+);
 
-testOp('max', table((shape, axes) => ({
-  args: [{ shape, values: distinct(shape) }],
-  fn: (x) => ops.max(x, { axes }),
-  reference: reduced(shape, axes, -Infinity, Math.max),
-})));
+testOp(
+  'max',
+  table((shape, axes) => ({
+    args: [{ shape, values: distinct(shape) }],
+    fn: (x) => ops.max(x, { axes }),
+    reference: reduced(shape, axes, -Infinity, Math.max),
+  })),
+);
 
 testOp('sumSquares', {
   'several tensors': {

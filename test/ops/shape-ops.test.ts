@@ -9,23 +9,42 @@ function permuted(shape: readonly number[], axes: readonly number[]): (x: Number
   const strides = shape.map((_, i) => shape.slice(i + 1).reduce((n, d) => n * d, 1));
   return (x) => {
     const out = new Float64Array(x.length);
-    forEachIndex(axes.map((a) => shape[a]!), (index, linear) => {
-      out[linear] = x[index.reduce((n, i, axis) => n + i * strides[axes[axis]!]!, 0)]!;
-    });
+    forEachIndex(
+      axes.map((a) => shape[a]!),
+      (index, linear) => {
+        out[linear] = x[index.reduce((n, i, axis) => n + i * strides[axes[axis]!]!, 0)]!;
+      },
+    );
     return out;
   };
 }
 
 testOp('reshape', {
-  'rank 4 to 2 keeps N, C, H, W order': { args: [{ shape: [2, 3, 4, 5] }], fn: (x) => ops.flatten(x), reference: same },
+  'rank 4 to 2 keeps N, C, H, W order': {
+    args: [{ shape: [2, 3, 4, 5] }],
+    fn: (x) => ops.flatten(x),
+    reference: same,
+  },
   'rank 2 to 4': { args: [{ shape: [2, 60] }], fn: (x) => ops.reshape(x, [2, 3, 4, 5]), reference: same },
-  'rank 4 to 4': { args: [{ shape: [2, 3, 4, 5] }], fn: (x) => ops.reshape(x, [5, 4, 3, 2]), reference: same },
+  'rank 4 to 4': {
+    args: [{ shape: [2, 3, 4, 5] }],
+    fn: (x) => ops.reshape(x, [5, 4, 3, 2]),
+    reference: same,
+  },
   'rank 3 to 1, inferred': { args: [{ shape: [2, 3, 4] }], fn: (x) => ops.reshape(x, [-1]), reference: same },
 });
 
 testOp('permute', {
-  'N, C, H, W to W, N, H, C': { args: [{ shape: [2, 3, 4, 5] }], fn: (x) => ops.permute(x, [3, 0, 2, 1]), reference: permuted([2, 3, 4, 5], [3, 0, 2, 1]) },
-  'rank 3': { args: [{ shape: [2, 3, 4] }], fn: (x) => ops.permute(x, [2, 0, 1]), reference: permuted([2, 3, 4], [2, 0, 1]) },
+  'N, C, H, W to W, N, H, C': {
+    args: [{ shape: [2, 3, 4, 5] }],
+    fn: (x) => ops.permute(x, [3, 0, 2, 1]),
+    reference: permuted([2, 3, 4, 5], [3, 0, 2, 1]),
+  },
+  'rank 3': {
+    args: [{ shape: [2, 3, 4] }],
+    fn: (x) => ops.permute(x, [2, 0, 1]),
+    reference: permuted([2, 3, 4], [2, 0, 1]),
+  },
   transpose: { args: [{ shape: [37, 19] }], fn: ops.transpose, reference: permuted([37, 19], [1, 0]) },
 });
 
@@ -33,9 +52,21 @@ testOp('concat', {
   'channels of images': {
     args: [{ shape: [2, 3, 2, 2] }, { shape: [2, 1, 2, 2] }, { shape: [2, 2, 2, 2] }],
     fn: (...x) => ops.concat(x, 1),
-    reference: (a, b, c) => Float64Array.of(...a.slice(0, 12), ...b.slice(0, 4), ...c.slice(0, 8), ...a.slice(12), ...b.slice(4), ...c.slice(8)),
+    reference: (a, b, c) =>
+      Float64Array.of(
+        ...a.slice(0, 12),
+        ...b.slice(0, 4),
+        ...c.slice(0, 8),
+        ...a.slice(12),
+        ...b.slice(4),
+        ...c.slice(8),
+      ),
   },
-  rows: { args: [{ shape: [2, 3] }, { shape: [1, 3] }], fn: (...x) => ops.concat(x), reference: (a, b) => Float64Array.of(...a, ...b) },
+  rows: {
+    args: [{ shape: [2, 3] }, { shape: [1, 3] }],
+    fn: (...x) => ops.concat(x),
+    reference: (a, b) => Float64Array.of(...a, ...b),
+  },
 });
 
 testOp('slice and pad', {
@@ -44,7 +75,9 @@ testOp('slice and pad', {
     fn: (x) => ops.slice(x, [1, 0, 1, 2], [1, 2, 3, 2]),
     reference: (x) => {
       const out: number[] = [];
-      forEachIndex([1, 2, 3, 2], ([n, c, h, w]) => out.push(x[(((n! + 1) * 3 + c!) * 4 + h! + 1) * 5 + w! + 2]!));
+      forEachIndex([1, 2, 3, 2], ([n, c, h, w]) =>
+        out.push(x[(((n! + 1) * 3 + c!) * 4 + h! + 1) * 5 + w! + 2]!),
+      );
       return out;
     },
   },

@@ -8,7 +8,8 @@ import { grad } from '../../lib/graph/grad';
 import { mul, sum } from '../../lib/ops';
 import { numel, type Shape } from '../../lib/tensor/shape';
 import { withTarget } from '../../lib/tensor/target';
-import { tensor, Tensor } from '../../lib/tensor/tensor';
+import type { Tensor } from '../../lib/tensor/tensor';
+import { tensor } from '../../lib/tensor/tensor';
 
 export type Numbers = Float64Array;
 
@@ -23,7 +24,9 @@ export function numbers(shape: Shape, salt = 1): Numbers {
 /** Distinct values, far enough apart that no kink or tie lies within a difference step of a sample. */
 export function distinct(shape: Shape, salt = 1): Numbers {
   const n = numel(shape);
-  const order = Array.from({ length: n }, (_, i) => i).sort((a, b) => numbers([n], salt)[a]! - numbers([n], salt)[b]!);
+  const order = Array.from({ length: n }, (_, i) => i).sort(
+    (a, b) => numbers([n], salt)[a]! - numbers([n], salt)[b]!,
+  );
   return Float64Array.from(order, (rank) => (2 * (rank + 0.5)) / n - 1);
 }
 
@@ -47,7 +50,13 @@ export interface OpCase {
 }
 
 function argumentsOf(c: OpCase, values: readonly Numbers[]): Tensor[] {
-  return c.args.map((a, i) => tensor(a.dtype === undefined || a.dtype === 'f32' ? values[i]! : Array.from(values[i]!), a.shape, a.dtype ?? 'f32'));
+  return c.args.map((a, i) =>
+    tensor(
+      a.dtype === undefined || a.dtype === 'f32' ? values[i]! : Array.from(values[i]!),
+      a.shape,
+      a.dtype ?? 'f32',
+    ),
+  );
 }
 
 function valuesOf(c: OpCase): Numbers[] {
@@ -55,7 +64,12 @@ function valuesOf(c: OpCase): Numbers[] {
 }
 
 /** NaN must fail: never write `if (error > tolerance)`. */
-export function expectClose(actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number, what: string): void {
+export function expectClose(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  tolerance: number,
+  what: string,
+): void {
   expect(`${what}: ${actual.length} values`).toBe(`${what}: ${expected.length} values`);
   let scale = 1;
   for (let i = 0; i < expected.length; i++) scale = Math.max(scale, Math.abs(expected[i]!));
@@ -63,20 +77,25 @@ export function expectClose(actual: ArrayLike<number>, expected: ArrayLike<numbe
     const error = Math.abs(actual[i]! - expected[i]!);
     const same = Object.is(actual[i], expected[i]) || (Number.isNaN(actual[i]) && Number.isNaN(expected[i]));
     if (!same && !(error <= tolerance * scale)) {
-      throw new Error(`${what}: element ${i} is ${actual[i]}, expected ${expected[i]} (error ${error}, allowed ${tolerance * scale})`);
+      throw new Error(
+        `${what}: element ${i} is ${actual[i]}, expected ${expected[i]} (error ${error}, allowed ${tolerance * scale})`,
+      );
     }
   }
 }
 
 function run(c: OpCase, values: readonly Numbers[]): ArrayLike<number> {
-  return compile((...args: Tensor[]) => c.fn(...args)).runSync(...argumentsOf(c, values)).dataSync();
+  return compile((...args: Tensor[]) => c.fn(...args))
+    .runSync(...argumentsOf(c, values))
+    .dataSync();
 }
 
 /** Values on the reference target equal the naive function; on the native target they equal the reference. */
 export function checkValues(c: OpCase): void {
   const values = valuesOf(c);
   const onRef = withTarget('ref', () => run(c, values));
-  if (c.reference !== undefined) expectClose(onRef, c.reference(...values), 1e-12, 'ref target against the naive function');
+  if (c.reference !== undefined)
+    expectClose(onRef, c.reference(...values), 1e-12, 'ref target against the naive function');
   // The native target rounds its inputs to f32; compare with the reference of the rounded inputs.
   const rounded = values.map((v) => Float64Array.from(Float32Array.from(v)));
   const expected = withTarget('ref', () => run(c, rounded));
@@ -90,13 +109,19 @@ function difference(f: (x: number) => number, h: number): number {
 
 /** The gradient rules of the op (and of what it is made of) against central differences, in float64. */
 export function checkGradients(c: OpCase, tolerance = 1e-6): void {
-  const wanted = c.differentiate ?? c.args.flatMap((a, i) => (a.dtype === undefined || a.dtype === 'f32' ? [i] : []));
+  const wanted =
+    c.differentiate ?? c.args.flatMap((a, i) => (a.dtype === undefined || a.dtype === 'f32' ? [i] : []));
   withTarget('ref', () => {
     const values = valuesOf(c);
     // A weighted sum: every output element gets a gradient of its own.
     const weigh = (y: Tensor): Tensor => sum(mul(y, tensor(numbers(y.shape, 99), y.shape)));
     const loss = compile((...args: Tensor[]) => weigh(c.fn(...args)));
-    const gradients = compile((...args: Tensor[]) => grad(weigh(c.fn(...args)), wanted.map((i) => args[i]!)));
+    const gradients = compile((...args: Tensor[]) =>
+      grad(
+        weigh(c.fn(...args)),
+        wanted.map((i) => args[i]!),
+      ),
+    );
     const analytic = gradients.runSync(...argumentsOf(c, values)).map((t) => t.dataSync());
     wanted.forEach((argument, g) => {
       const numeric = values[argument]!.map((x, i) => {
@@ -106,7 +131,7 @@ export function checkGradients(c: OpCase, tolerance = 1e-6): void {
           return loss.runSync(...argumentsOf(c, moved)).itemSync();
         };
         // In float64 this step is far above rounding (1e-16 / 1e-5) and rarely straddles a kink of relu.
-          return difference(at, 1e-5);
+        return difference(at, 1e-5);
       });
       expectClose(analytic[g]!, numeric, tolerance, `gradient of argument ${argument}`);
     });

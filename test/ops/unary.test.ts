@@ -16,7 +16,11 @@ function erf(x: number): number {
 
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 
-function pointwise(fn: OpCase['fn'], f: (x: number) => number, values = distinct([2, 3, 5, 7]).map((x) => 3 * x)): OpCase {
+function pointwise(
+  fn: OpCase['fn'],
+  f: (x: number) => number,
+  values = distinct([2, 3, 5, 7]).map((x) => 3 * x),
+): OpCase {
   return { args: [{ shape: [2, 3, 5, 7], values }], fn, reference: (x) => x.map(f) };
 }
 
@@ -24,9 +28,19 @@ const positive = numbers([2, 3, 5, 7]).map((x) => 1.5 + x);
 
 testOp('unary ops', {
   relu: pointwise(ops.relu, (x) => Math.max(x, 0)),
-  relu6: pointwise((x) => ops.relu6(x), (x) => Math.min(Math.max(x, 0), 6), distinct([2, 3, 5, 7]).map((x) => 10 * x)),
-  leakyRelu: pointwise((x) => ops.leakyRelu(x, 0.2), (x) => (x > 0 ? x : 0.2 * x)),
-  elu: pointwise((x) => ops.elu(x, 1.5), (x) => (x > 0 ? x : 1.5 * Math.expm1(x))),
+  relu6: pointwise(
+    (x) => ops.relu6(x),
+    (x) => Math.min(Math.max(x, 0), 6),
+    distinct([2, 3, 5, 7]).map((x) => 10 * x),
+  ),
+  leakyRelu: pointwise(
+    (x) => ops.leakyRelu(x, 0.2),
+    (x) => (x > 0 ? x : 0.2 * x),
+  ),
+  elu: pointwise(
+    (x) => ops.elu(x, 1.5),
+    (x) => (x > 0 ? x : 1.5 * Math.expm1(x)),
+  ),
   gelu: pointwise(ops.gelu, (x) => 0.5 * x * (1 + erf(x / Math.SQRT2))),
   silu: pointwise(ops.silu, (x) => x * sigmoid(x)),
   tanh: pointwise(ops.tanh, Math.tanh),
@@ -37,12 +51,26 @@ testOp('unary ops', {
   square: pointwise(ops.square, (x) => x * x),
   abs: pointwise(ops.abs, Math.abs),
   neg: pointwise(ops.neg, (x) => -x),
-  affine: pointwise((x) => ops.affine(x, -2.5, 0.75), (x) => -2.5 * x + 0.75),
+  affine: pointwise(
+    (x) => ops.affine(x, -2.5, 0.75),
+    (x) => -2.5 * x + 0.75,
+  ),
 });
 
 describe('unary ops at the edges', () => {
   it('NaN goes through', async () => {
-    for (const fn of [ops.relu, ops.relu6, ops.gelu, ops.silu, ops.tanh, ops.sigmoid, ops.exp, ops.log, ops.sqrt, ops.abs]) {
+    for (const fn of [
+      ops.relu,
+      ops.relu6,
+      ops.gelu,
+      ops.silu,
+      ops.tanh,
+      ops.sigmoid,
+      ops.exp,
+      ops.log,
+      ops.sqrt,
+      ops.abs,
+    ]) {
       expect((await fn(tensor([NaN, 1])).data())[0]).toBeNaN();
     }
   });

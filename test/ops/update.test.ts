@@ -8,13 +8,23 @@ import { expectClose, numbers } from './support';
 const scalar = (value: number): Tensor => runtimeScalar(() => value);
 
 describe('sgd', () => {
-  it.each([[false, 0], [false, 0.1], [true, 0]])('equals the formula over 5 steps (nesterov %s, dampening %d)', async (nesterov, dampening) => {
+  it.each([
+    [false, 0],
+    [false, 0.1],
+    [true, 0],
+  ])('equals the formula over 5 steps (nesterov %s, dampening %d)', async (nesterov, dampening) => {
     const [lr, mu, decay] = [0.1, 0.9, 0.01];
     const start = [numbers([7]), numbers([2, 3], 5)];
     const weights = start.map((v, i) => persistent(Float32Array.from(v), i === 0 ? [7] : [2, 3]));
     const velocity = weights.map((w) => zeros(w.shape));
     let step = 1;
-    const scalars = { lr: scalar(lr), momentum: scalar(mu), dampening: scalar(dampening), weightDecay: scalar(decay), step: runtimeScalar(() => step) };
+    const scalars = {
+      lr: scalar(lr),
+      momentum: scalar(mu),
+      dampening: scalar(dampening),
+      weightDecay: scalar(decay),
+      step: runtimeScalar(() => step),
+    };
     const run = compile((a: Tensor, b: Tensor) => {
       const next = ops.sgdUpdate(scalars, { weights, gradients: [a, b], states: [velocity] }, nesterov);
       weights.forEach((w, i) => assign(w, next.weights[i]!));
@@ -25,45 +35,62 @@ describe('sgd', () => {
     for (; step <= 5; step++) {
       const gradients = [numbers([7], 10 + step), numbers([2, 3], 20 + step)];
       await run(tensor(gradients[0]!), tensor(gradients[1]!, [2, 3]));
-      expected.forEach((w, t) => w.forEach((x, i) => {
-        const g = gradients[t]![i]! + decay * x;
-        const v = step === 1 ? g : mu * state[t]![i]! + (1 - dampening) * g;
-        state[t]![i] = v;
-        w[i] = x - lr * (nesterov ? g + mu * v : v);
-      }));
+      expected.forEach((w, t) =>
+        w.forEach((x, i) => {
+          const g = gradients[t]![i]! + decay * x;
+          const v = step === 1 ? g : mu * state[t]![i]! + (1 - dampening) * g;
+          state[t]![i] = v;
+          w[i] = x - lr * (nesterov ? g + mu * v : v);
+        }),
+      );
     }
     for (const [i, w] of weights.entries()) expectClose(await w.data(), expected[i]!, 1e-6, `weights ${i}`);
   });
 });
 
 describe('adam', () => {
-  it.each([false, true])('equals the formula over 5 steps (decoupled decay %s), gradients scaled', async (decoupled) => {
-    const [lr, b1, b2, eps, decay] = [0.01, 0.9, 0.99, 1e-8, 0.1];
-    const w = persistent(Float32Array.from(numbers([9])));
-    const [m, v] = [zeros([9]), zeros([9])];
-    let step = 1;
-    const scalars = { lr: scalar(lr), beta1: scalar(b1), beta2: scalar(b2), eps: scalar(eps), weightDecay: scalar(decay), step: runtimeScalar(() => step) };
-    const run = compile((g: Tensor) => {
-      const next = ops.adamUpdate(scalars, { weights: [w], gradients: [g], states: [[m], [v]], scale: tensor(0.5) }, decoupled);
-      assign(w, next.weights[0]!);
-      assign(m, next.states[0]![0]!);
-      assign(v, next.states[1]![0]!);
-    });
-    const expected = Float64Array.from(Float32Array.from(numbers([9])));
-    const [em, ev] = [new Float64Array(9), new Float64Array(9)];
-    for (; step <= 5; step++) {
-      const gradient = numbers([9], step);
-      await run(tensor(gradient));
-      expected.forEach((x, i) => {
-        const decayed = decoupled ? x * (1 - lr * decay) : x;
-        const g = 0.5 * gradient[i]! + (decoupled ? 0 : decay * x);
-        em[i] = b1 * em[i]! + (1 - b1) * g;
-        ev[i] = b2 * ev[i]! + (1 - b2) * g * g;
-        expected[i] = decayed - (lr * (em[i]! / (1 - b1 ** step))) / (Math.sqrt(ev[i]! / (1 - b2 ** step)) + eps);
+  it.each([false, true])(
+    'equals the formula over 5 steps (decoupled decay %s), gradients scaled',
+    async (decoupled) => {
+      const [lr, b1, b2, eps, decay] = [0.01, 0.9, 0.99, 1e-8, 0.1];
+      const w = persistent(Float32Array.from(numbers([9])));
+      const [m, v] = [zeros([9]), zeros([9])];
+      let step = 1;
+      const scalars = {
+        lr: scalar(lr),
+        beta1: scalar(b1),
+        beta2: scalar(b2),
+        eps: scalar(eps),
+        weightDecay: scalar(decay),
+        step: runtimeScalar(() => step),
+      };
+      const run = compile((g: Tensor) => {
+        const next = ops.adamUpdate(
+          scalars,
+          { weights: [w], gradients: [g], states: [[m], [v]], scale: tensor(0.5) },
+          decoupled,
+        );
+        assign(w, next.weights[0]!);
+        assign(m, next.states[0]![0]!);
+        assign(v, next.states[1]![0]!);
       });
-    }
-    expectClose(await w.data(), expected, 1e-6, 'weights');
-  });
+      const expected = Float64Array.from(Float32Array.from(numbers([9])));
+      const [em, ev] = [new Float64Array(9), new Float64Array(9)];
+      for (; step <= 5; step++) {
+        const gradient = numbers([9], step);
+        await run(tensor(gradient));
+        expected.forEach((x, i) => {
+          const decayed = decoupled ? x * (1 - lr * decay) : x;
+          const g = 0.5 * gradient[i]! + (decoupled ? 0 : decay * x);
+          em[i] = b1 * em[i]! + (1 - b1) * g;
+          ev[i] = b2 * ev[i]! + (1 - b2) * g * g;
+          expected[i] =
+            decayed - (lr * (em[i] / (1 - b1 ** step))) / (Math.sqrt(ev[i] / (1 - b2 ** step)) + eps);
+        });
+      }
+      expectClose(await w.data(), expected, 1e-6, 'weights');
+    },
+  );
 });
 
 describe('finiteGuard', () => {
@@ -92,8 +119,22 @@ describe('accumulate', () => {
 
 describe('checks', () => {
   it('shapes and types of operands', () => {
-    const s = { lr: scalar(1), momentum: scalar(0), dampening: scalar(0), weightDecay: scalar(0), step: scalar(1) };
-    expect(() => ops.sgdUpdate(s, { weights: [tensor([1, 2])], gradients: [tensor([1])], states: [] }, false)).toThrow(ShapeError);
-    expect(() => ops.sgdUpdate({ ...s, lr: tensor(1) }, { weights: [tensor([1])], gradients: [tensor([1])], states: [] }, false)).toThrow(DTypeError);
+    const s = {
+      lr: scalar(1),
+      momentum: scalar(0),
+      dampening: scalar(0),
+      weightDecay: scalar(0),
+      step: scalar(1),
+    };
+    expect(() =>
+      ops.sgdUpdate(s, { weights: [tensor([1, 2])], gradients: [tensor([1])], states: [] }, false),
+    ).toThrow(ShapeError);
+    expect(() =>
+      ops.sgdUpdate(
+        { ...s, lr: tensor(1) },
+        { weights: [tensor([1])], gradients: [tensor([1])], states: [] },
+        false,
+      ),
+    ).toThrow(DTypeError);
   });
 });

@@ -18,7 +18,11 @@ export function fuseBatchNorm(graph: Graph): Graph {
   return rewrite(forward, backwards, fuseBackward);
 }
 
-function rewrite(graph: Graph, ops: ReadonlySet<string>, fuse: (node: GraphNode, uses: Uses) => GraphNode[]): Graph {
+function rewrite(
+  graph: Graph,
+  ops: ReadonlySet<string>,
+  fuse: (node: GraphNode, uses: Uses) => GraphNode[],
+): Graph {
   const maker = new Map<Value, GraphNode>();
   for (const node of graph.nodes) for (const output of node.outputs) maker.set(output, node);
   const removed = new Set<GraphNode>();
@@ -35,7 +39,8 @@ function rewrite(graph: Graph, ops: ReadonlySet<string>, fuse: (node: GraphNode,
 function onlyReader(value: Value, uses: Uses): GraphNode | undefined {
   const readers = uses.consumers.get(value) ?? [];
   const reader = readers[0];
-  if (readers.length !== 1 || reader === undefined || uses.outside.has(value) || uses.removed.has(reader)) return undefined;
+  if (readers.length !== 1 || reader === undefined || uses.outside.has(value) || uses.removed.has(reader))
+    return undefined;
   return reader;
 }
 
@@ -54,7 +59,8 @@ function fuseForward(node: GraphNode, uses: Uses): GraphNode[] {
     return [next];
   }
   const residual = next.inputs[0] === value ? next.inputs[1] : next.inputs[0];
-  if (next.op.name !== 'add' || residual === undefined || residual === value || !sameType(residual, value)) return [];
+  if (next.op.name !== 'add' || residual === undefined || residual === value || !sameType(residual, value))
+    return [];
   const relu = onlyReader(next.outputs[0]!, uses);
   if (relu?.op.name !== 'relu') return [];
   node.attrs = { ...(node.attrs as object), activation: 'relu', residual: true };
@@ -71,7 +77,11 @@ function fuseBackward(node: GraphNode, uses: Uses): GraphNode[] {
   // A masked dy that others read as well is stored, as the gradient of the residual.
   const others = (uses.consumers.get(dy) ?? []).filter((reader) => reader !== node);
   const [upstream, y] = mask.inputs;
-  node.attrs = { ...(node.attrs as object), activation: 'relu', ...(others.length > 0 && { residual: true }) };
+  node.attrs = {
+    ...(node.attrs as object),
+    activation: 'relu',
+    ...(others.length > 0 && { residual: true }),
+  };
   node.inputs = [upstream!, ...node.inputs.slice(1), y!];
   if (others.length > 0) node.outputs = [...node.outputs, dy];
   return [mask];

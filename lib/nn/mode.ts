@@ -1,0 +1,13 @@
+/** Running something in evaluation mode and leaving modes as they were. */
+import type { Module } from './module';
+
+/** Runs `fn` with every module below `root` in evaluation mode; each gets its own mode back, also when `fn` throws. */
+export function inEvalMode<R>(root: Module, fn: () => R): R {
+  const training = [...root.namedModules().values()].filter((module) => module.training);
+  for (const module of training) module.training = false;
+  try {
+    return fn();
+  } finally {
+    for (const module of training) module.training = true;
+  }
+}

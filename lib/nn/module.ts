@@ -1,0 +1,300 @@
+/** The base of all layers and models: named parameters, modes, initial weights, saving, prediction. */
+import { DisposedError, OptionError } from '../errors';
+import { compile } from '../graph/compile';
+import { assign, currentTrace, withScope, type TraceDependency } from '../graph/trace';
+import * as ops from '../ops';
+import { bool, checkKeys, nearest, nonNegativeInteger, show } from '../options';
+import { Parameter } from '../tensor/parameter';
+import { Storage } from '../tensor/storage';
+import type { Tensor } from '../tensor/tensor';
+import { StateBuffer } from './buffer';
+import type { Json } from './architecture';
+import { encodeModel, loadInto, writeModel, type LoadOptions } from './model-file';
+import { noteForward } from './observe';
+import { Predictor, type PredictOptions } from './predict';
+import { summarize, type Summary, type SummaryOptions } from './summary';
+import { walk, type ModuleTree, type StateTensor } from './tree';
+
+/** How raw images become a model's input: (x / 255 - mean) / std per channel. */
+export interface Preprocessing {
+  /** Pixels of the input. */
+  readonly height: number;
+  readonly width: number;
+  /** 1 (grey) or 3 (R, G, B). */
+  readonly channels: number;
+  /** Per channel, of values from 0 to 1. */
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+  /** Rule that brought images to this size, for programs that decode files. */
+  readonly resize?: string;
+}
+
+export interface InitializeOptions {
+  /** Seed of the initial weights. Default 0. */
+  readonly seed?: number;
+}
+
+function isModule(value: unknown): value is Module {
+  return value instanceof Module;
+}
+
+/**
+ * A layer or a model. A module of one's own extends it, keeps parameters (`nn.parameter`), buffers (`nn.buffer`) and modules as
+ * fields, or arrays of them, and has a method `forward`. Their names are PyTorch's: field names joined by dots.
+ */
+export abstract class Module implements TraceDependency {
+  /** Names a built-in layer in model files. A class without one is loaded into an instance, not rebuilt. */
+  static readonly kind: string = '';
+  /** Fields that do not change a compiled program; all other plain fields do when they change. */
+  static readonly runtimeFields: readonly string[] = [];
+
+  /** Whether dropout drops and batch norm takes statistics from the batch. Set by train() and eval(). */
+  training = true;
+  /** Place in the model, '' at the top. Set by initialize(). */
+  path = '';
+  /** How raw images become inputs; saved with the model. */
+  preprocessing?: Preprocessing;
+  /** Names of the classes, in the order of the outputs; saved with the model. */
+  classNames?: readonly string[];
+  #root: Module | undefined;
+  #predictor: Predictor | undefined;
+
+  constructor() {
+    // eslint-disable-next-line @typescript-eslint/unbound-method -- called with `this` below
+    const own = this.forward;
+    const forward = (...inputs: Tensor[]): Tensor => {
+      currentTrace()?.depend(this.#root ?? this);
+      const output = withScope(this.path, () => own.apply(this, inputs));
+      noteForward(this, output);
+      return output;
+    };
+    // Not configurable: a field `forward = (x) => ...` would silently go without the above; now it throws.
+    Object.defineProperty(this, 'forward', { value: forward, enumerable: false, configurable: false, writable: false });
+  }
+
+  /** Records the layer's ops. Call it on tensors; what it returns is a recipe. */
+  abstract forward(...inputs: Tensor[]): Tensor;
+
+  /** The class's name in model files; '' where it has none. */
+  get kind(): string {
+    return (this.constructor as typeof Module).kind;
+  }
+
+  /** Everything but state that a model file needs to rebuild a built-in layer. */
+  config(): Json {
+    return {};
+  }
+
+  /** Fields by name, as they appear in names of parameters. */
+  members(): Iterable<[string, unknown]> {
+    return Object.entries(this);
+  }
+
+  /** Names of everything below, walked now. */
+  tree(): ModuleTree {
+    return walk(this, isModule);
+  }
+
+  /** Modules by path, this one ('') first. */
+  namedModules(): ReadonlyMap<string, Module> {
+    return this.tree().modules;
+  }
+
+  /** Parameters by name; a tied one under its first name. Draws the initial weights with seed 0 where there are none yet. */
+  namedParameters(): Map<string, Parameter> {
+    this.ensureInitialized();
+    return new Map([...this.tree().tensors].filter((e): e is [string, Parameter] => e[1] instanceof Parameter));
+  }
+
+  /** Buffers by name. */
+  namedBuffers(): Map<string, StateBuffer> {
+    this.ensureInitialized();
+    return new Map([...this.tree().tensors].filter((e): e is [string, StateBuffer] => e[1] instanceof StateBuffer));
+  }
+
+  parameters(): Parameter[] {
+    return [...this.namedParameters().values()];
+  }
+
+  /** Whether every parameter and buffer has values. */
+  get initialized(): boolean {
+    return [...this.tree().tensors.values()].every((t) => t.initialized);
+  }
+
+  /**
+   * Draws all weights anew: numbers are a function of the seed and each parameter's name. Also (re)names everything below.
+   * @throws OptionError for an unknown key or a seed that is not a whole number of at least 0
+   */
+  initialize(options: InitializeOptions = {}): this {
+    checkKeys('initialize', options, ['seed']);
+    const seed = nonNegativeInteger('initialize', 'seed', options.seed ?? 0);
+    const tree = this.adopt();
+    draw(new Map(tree.tensors), seed);
+    return this;
+  }
+
+  /** As initialize(), but only for what has no values yet: after a part of a loaded model was replaced, for example. */
+  ensureInitialized(options: InitializeOptions = {}): this {
+    checkKeys('ensureInitialized', options, ['seed']);
+    const seed = nonNegativeInteger('ensureInitialized', 'seed', options.seed ?? 0);
+    const tree = this.#root === undefined || !this.initialized ? this.adopt() : undefined;
+    if (tree !== undefined) draw(new Map([...tree.tensors].filter(([, t]) => !t.initialized)), seed);
+    return this;
+  }
+
+  /** Sets paths and names below, with this module as the root. A part of a larger, already named model keeps its names. */
+  adopt(): ModuleTree {
+    const tree = this.tree();
+    if (this.#root !== undefined && this.#root !== this && [...this.#root.namedModules().values()].includes(this)) return tree;
+    for (const [path, module] of tree.modules) {
+      module.path = path;
+      module.#root = this;
+    }
+    for (const [name, tensor] of tree.tensors) tensor.name = name;
+    return tree;
+  }
+
+  /** Training mode, here and below. */
+  train(training = true): this {
+    bool('train', 'training', training);
+    for (const module of this.namedModules().values()) module.training = training;
+    return this;
+  }
+
+  /** Evaluation mode, here and below. */
+  eval(): this {
+    return this.train(false);
+  }
+
+  /**
+   * Freezes (false) or frees (true) parameters: all, those under a path ('features' or 'features.0.weight'), or those whose names
+   * match a pattern. @throws OptionError when none does
+   */
+  requiresGrad(flag: boolean, pattern?: string | RegExp): this {
+    bool('requiresGrad', 'flag', flag);
+    const named = [...this.tree().tensors].filter((e): e is [string, Parameter] => e[1] instanceof Parameter);
+    const chosen = named.filter(([name]) => {
+      if (pattern === undefined) return true;
+      if (typeof pattern === 'string') return name === pattern || name.startsWith(`${pattern}.`);
+      return name.search(pattern) >= 0;
+    });
+    if (chosen.length === 0 && pattern !== undefined) {
+      const near = typeof pattern === 'string' ? nearest(pattern, named.map(([name]) => name)) : undefined;
+      const hint = near === undefined ? '' : ` (did you mean ${show(near)}?)`;
+      throw new OptionError(`requiresGrad: no parameter matches ${String(pattern)}${hint}`);
+    }
+    for (const [, parameter] of chosen) parameter.requiresGrad = flag;
+    return this;
+  }
+
+  /** Changes whenever a program compiled from this tree would: modes, plain fields, parameters and whether they are trained. */
+  signature(): string {
+    return signatureOf(this, new Set());
+  }
+
+  /** Gives the memory of parameters and buffers back now. The model cannot be used any more. */
+  dispose(): void {
+    this.#predictor?.dispose();
+    for (const tensor of this.tree().tensors.values()) {
+      if (!tensor.initialized) tensor.materialize(new Storage([0], 'f32'));
+      tensor.dispose();
+    }
+  }
+
+  /**
+   * Layers with output shapes, parameters and multiply-add work of one example, as data; `String(summary)` is a table.
+   * @throws ShapeError when the model cannot take such an input
+   */
+  summary(options: SummaryOptions): Summary {
+    return summarize(this, options);
+  }
+
+  /**
+   * Outputs for N examples, off the event loop, in evaluation mode.
+   * @param images bytes: N raw images of H W C interleaved values of the size in `preprocessing`; floats: N inputs as forward() takes
+   *   them, each of `shape` (default: [C, H, W] of `preprocessing`)
+   * @returns N rows of outputs: class probabilities, or with `output: 'logits'` what forward() gives
+   * @throws OptionError, ShapeError when the count does not fit; DTypeError for other arrays
+   */
+  predict(images: Uint8Array | Float32Array, options: PredictOptions = {}): Promise<Float32Array> {
+    return this.prediction().run(images, options);
+  }
+
+  /** As `predict`, but blocks. */
+  predictSync(images: Uint8Array | Float32Array, options: PredictOptions = {}): Float32Array {
+    return this.prediction().runSync(images, options);
+  }
+
+  /** The model as a safetensors file: the same model gives the same bytes, whatever the time, path, host or threads. */
+  toBuffer(): Promise<Uint8Array> {
+    return encodeModel(this);
+  }
+
+  /** Writes `toBuffer()` to a file, which is replaced only once all is on disk. @throws IoError */
+  save(path: string): Promise<void> {
+    return writeModel(this, path);
+  }
+
+  /**
+   * Takes the state in a safetensors file. Strict by default: every name and shape must agree.
+   * @throws FormatError for a corrupt file, missing or unexpected names; ShapeError naming the tensor; DataError, IoError
+   */
+  async load(path: string, options: LoadOptions = {}): Promise<this> {
+    await loadInto(this, path, options);
+    return this;
+  }
+
+  private prediction(): Predictor {
+    return (this.#predictor ??= new Predictor(this));
+  }
+}
+
+/** One program draws everything. */
+function draw(tensors: ReadonlyMap<string, StateTensor>, seed: number): void {
+  if (tensors.size === 0) return;
+  for (const tensor of tensors.values()) {
+    if (!tensor.initialized) tensor.materialize(new Storage(tensor.shape, tensor.dtype));
+    if (tensor.storage.disposed) throw new DisposedError(`${tensor.toString()} was disposed; its memory is gone`);
+  }
+  const program = compile(() => {
+    for (const tensor of tensors.values()) {
+      const value =
+        tensor instanceof Parameter ? tensor.initializer(tensor.shape, seed, tensor.name) : ops.full(tensor.shape, tensor.initial);
+      assign(tensor, value);
+    }
+  });
+  program.runSync();
+  program.dispose();
+}
+
+const baseRuntimeFields: readonly string[] = ['preprocessing', 'classNames'];
+
+function signatureOf(module: Module, open: Set<Module>): string {
+  if (open.has(module)) return '^';
+  open.add(module);
+  const skip = (module.constructor as typeof Module).runtimeFields;
+  let text = '(';
+  for (const [key, value] of Object.entries(module)) {
+    if (!skip.includes(key) && !baseRuntimeFields.includes(key)) text += fieldSignature(value, open);
+  }
+  open.delete(module);
+  return `${text})`;
+}
+
+function fieldSignature(value: unknown, open: Set<Module>): string {
+  switch (typeof value) {
+    case 'number':
+    case 'boolean':
+    case 'string':
+      return `${value},`;
+    case 'object':
+      if (value === null) return ',';
+      if (value instanceof Parameter) return `${value.id}${value.requiresGrad ? '+' : '-'}`;
+      if (value instanceof StateBuffer) return `${value.id}`;
+      if (value instanceof Module) return signatureOf(value, open);
+      if (Array.isArray(value)) return `[${value.map((item) => fieldSignature(item, open)).join('')}]`;
+      return ',';
+    default:
+      return ',';
+  }
+}

@@ -1,0 +1,181 @@
+/** Outputs of a model for arrays of examples: normalization, batches, evaluation mode, programs of their own queue. */
+import { DTypeError, OptionError, ShapeError } from '../errors';
+import { compile, type Compiled } from '../graph/compile';
+import * as ops from '../ops';
+import { checkKeys, oneOf, positiveInteger } from '../options';
+import { checkShape, formatShape, numel, type Shape } from '../tensor/shape';
+import { runtimeScalar, tensor, type Tensor } from '../tensor/tensor';
+import { inEvalMode } from './mode';
+import type { Module, Preprocessing } from './module';
+
+export interface PredictOptions {
+  /** Shape of one input, for arrays of floats. Default: [channels, height, width] of the model's preprocessing. */
+  readonly shape?: Shape;
+  /** Default: 'probabilities' (softmax) where the model gives [N, K] with K of 2 or more, else what forward() gives. */
+  readonly output?: 'probabilities' | 'logits';
+  /** Examples per program run; the result does not depend on it. Default 128. */
+  readonly batchSize?: number;
+}
+
+type OutputKind = 'probabilities' | 'logits' | 'default';
+type Run = Compiled<[Tensor, OutputKind], Tensor>;
+
+/** The arrays of one call, cut into batches. */
+interface Job {
+  readonly run: Run;
+  readonly output: OutputKind;
+  readonly batches: readonly Tensor[];
+}
+
+/** Runs in flight at once: one computes while the next is being copied in. */
+const ahead = 2;
+const programsKept = 16;
+
+function tagOf(value: unknown): string {
+  return Object.prototype.toString.call(value).slice(8, -1);
+}
+
+export class Predictor {
+  private images: { readonly run: Run; readonly key: string } | undefined;
+  private floats: Run | undefined;
+
+  constructor(private readonly model: Module) {}
+
+  async run(data: unknown, options: PredictOptions): Promise<Float32Array> {
+    const { run, output, batches } = this.plan(data, options);
+    const results: Float32Array[] = [];
+    const inFlight: Promise<Tensor>[] = [];
+    try {
+      for (const batch of batches) {
+        // The modes are looked at while the run is being queued, not while it runs.
+        inFlight.push(inEvalMode(this.model, () => run(batch, output)));
+        if (inFlight.length >= ahead) results.push(valuesOf(await inFlight.shift()!));
+      }
+      for (const pending of inFlight.splice(0)) results.push(valuesOf(await pending));
+    } finally {
+      await Promise.allSettled(inFlight);
+    }
+    return join(results);
+  }
+
+  runSync(data: unknown, options: PredictOptions): Float32Array {
+    const { run, output, batches } = this.plan(data, options);
+    return join(inEvalMode(this.model, () => batches.map((batch) => valuesOf(run.runSync(batch, output)))));
+  }
+
+  dispose(): void {
+    this.images?.run.dispose();
+    this.floats?.dispose();
+    this.images = undefined;
+    this.floats = undefined;
+  }
+
+  private plan(data: unknown, options: PredictOptions): Job {
+    checkKeys('predict', options, ['shape', 'output', 'batchSize']);
+    const output = oneOf('predict', 'output', options.output ?? 'default', ['probabilities', 'logits', 'default'] as const);
+    const batchSize = positiveInteger('predict', 'batchSize', options.batchSize ?? 128);
+    this.model.ensureInitialized();
+    switch (tagOf(data)) {
+      case 'Uint8Array':
+      case 'Uint8ClampedArray': {
+        const settings = this.model.preprocessing;
+        if (settings === undefined) {
+          throw new OptionError('predict: raw images need model.preprocessing (height, width, channels, mean, std); give a Float32Array otherwise');
+        }
+        if (options.shape !== undefined) throw new OptionError('predict: shape is for floats; raw images have the size in model.preprocessing');
+        const row = settings.height * settings.width * settings.channels;
+        return { run: this.imageRun(settings), output, batches: cut(data as Uint8Array, [row], batchSize) };
+      }
+      case 'Float32Array':
+        return { run: this.floatRun(), output, batches: cut(data as Float32Array, this.inputShape(options.shape), batchSize) };
+      default:
+        throw new DTypeError(`predict: expected a Uint8Array of raw images or a Float32Array of inputs, got ${tagOf(data)}`);
+    }
+  }
+
+  private inputShape(shape: Shape | undefined): Shape {
+    const settings = this.model.preprocessing;
+    if (shape !== undefined) {
+      if (!Array.isArray(shape)) throw new OptionError('predict: shape must be an array of dimensions');
+      checkShape('predict', shape);
+      return shape;
+    }
+    if (settings === undefined) throw new OptionError('predict: give the shape of one input as { shape: [...] }, or set model.preprocessing');
+    return [settings.channels, settings.height, settings.width];
+  }
+
+  private imageRun(settings: Preprocessing): Run {
+    const key = JSON.stringify(settings);
+    if (this.images?.key !== key) {
+      this.images?.run.dispose();
+      const { height, width, channels } = settings;
+      const normalize = normalizer(settings);
+      const fn = (rows: Tensor, output: OutputKind): Tensor =>
+        finish(this.model.forward(normalize(ops.asImages(rows, [height, width, channels]))), output);
+      this.images = { key, run: compile(fn, { queue: 'predict', cacheSize: programsKept }) };
+    }
+    return this.images.run;
+  }
+
+  private floatRun(): Run {
+    this.floats ??= compile((x: Tensor, output: OutputKind) => finish(this.model.forward(x), output), {
+      queue: 'predict',
+      cacheSize: programsKept,
+    });
+    return this.floats;
+  }
+}
+
+const noEpoch = runtimeScalar(() => 0);
+
+/** Raw images u8 [N, C, H, W] to inputs. @throws OptionError where settings are of the wrong length */
+function normalizer({ channels, height, width, mean, std }: Preprocessing): (images: Tensor) => Tensor {
+  if (mean.length !== channels || std.length !== channels) {
+    throw new OptionError(`preprocessing: mean and std must have ${channels} numbers each, got ${mean.length} and ${std.length}`);
+  }
+  return (images) => {
+    const every = tensor(Int32Array.from({ length: images.shape[0]! }, (_, i) => i));
+    const size = [height, width] as const;
+    return ops.imageBatch(images, every, tensor(mean), tensor(std), noEpoch, { seed: 0, flip: 0, padding: 0, size });
+  };
+}
+
+function finish(outputs: Tensor, kind: OutputKind): Tensor {
+  const classifier = outputs.rank === 2 && outputs.shape[1]! >= 2;
+  if (kind === 'probabilities' && !classifier) {
+    throw new ShapeError(`predict: probabilities need outputs [N, K] with K of 2 or more, the model gives ${formatShape(outputs.shape)}`);
+  }
+  return kind !== 'logits' && classifier ? ops.softmax(outputs) : outputs;
+}
+
+/** Batches of at most `batchSize` rows of `shape`. Views of `data`, not copies: the tensors copy. */
+function cut(data: Uint8Array | Float32Array, shape: Shape, batchSize: number): Tensor[] {
+  const row = numel(shape);
+  const rows = row === 0 ? 0 : data.length / row;
+  if (rows === 0 || !Number.isInteger(rows)) {
+    throw new ShapeError(`predict: expected a multiple of ${row} values (${formatShape(shape)} each), got ${data.length}`);
+  }
+  const batches: Tensor[] = [];
+  for (let from = 0; from < rows; from += batchSize) {
+    const to = Math.min(rows, from + batchSize);
+    batches.push(tensor(data.subarray(from * row, to * row), [to - from, ...shape]));
+  }
+  return batches;
+}
+
+function valuesOf(outputs: Tensor): Float32Array {
+  const source = outputs.source;
+  if (source.kind !== 'host') throw new ShapeError('predict: internal error, the output has no values');
+  return tagOf(source.array) === 'Float32Array' ? (source.array as Float32Array) : Float32Array.from(source.array);
+}
+
+function join(parts: readonly Float32Array[]): Float32Array {
+  if (parts.length === 1) return parts[0]!;
+  const all = new Float32Array(parts.reduce((n, part) => n + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}

@@ -1,0 +1,66 @@
+/** Walks over the parts of a module: which parameters, buffers and modules it holds, under which names. */
+import { Parameter } from '../tensor/parameter';
+import { StateBuffer } from './buffer';
+import type { Module } from './module';
+
+/** A tensor that is saved with a model. */
+export type StateTensor = Parameter | StateBuffer;
+
+/** What one walk over a tree of modules finds. A thing met twice is listed under its first name. */
+export interface ModuleTree {
+  readonly modules: ReadonlyMap<string, Module>;
+  /** Parameters before buffers before children within a module, as in PyTorch's state dict. */
+  readonly tensors: ReadonlyMap<string, StateTensor>;
+  /** Further names of tensors met before: '2.weight' is '0.weight'. */
+  readonly aliases: ReadonlyMap<string, string>;
+}
+
+function join(path: string, name: string): string {
+  return path === '' ? name : `${path}.${name}`;
+}
+
+class Walk implements ModuleTree {
+  readonly modules = new Map<string, Module>();
+  readonly tensors = new Map<string, StateTensor>();
+  readonly aliases = new Map<string, string>();
+  private readonly names = new Map<StateTensor, string>();
+  private readonly open = new Set<Module>();
+  private readonly seen = new Set<Module>();
+
+  /** `isModule` is handed in because module.ts is built on this file. */
+  constructor(private readonly isModule: (value: unknown) => value is Module) {}
+
+  visit(module: Module, path: string): void {
+    // A module that holds itself, however deep, is one level of it.
+    if (this.open.has(module)) return;
+    this.open.add(module);
+    if (!this.seen.has(module)) this.modules.set(path, module);
+    this.seen.add(module);
+    const members = [...module.members()].flatMap(([name, value]) => this.expand(name, value));
+    for (const [name, value] of members) if (value instanceof Parameter) this.note(join(path, name), value);
+    for (const [name, value] of members) if (value instanceof StateBuffer) this.note(join(path, name), value);
+    for (const [name, value] of members) if (this.isModule(value)) this.visit(value, join(path, name));
+    this.open.delete(module);
+  }
+
+  private expand(name: string, value: unknown): [string, unknown][] {
+    if (!Array.isArray(value)) return [[name, value]];
+    return value.flatMap((item, i) => this.expand(`${name}.${i}`, item));
+  }
+
+  private note(name: string, tensor: StateTensor): void {
+    const first = this.names.get(tensor);
+    if (first !== undefined) {
+      if (first !== name) this.aliases.set(name, first);
+      return;
+    }
+    this.names.set(tensor, name);
+    this.tensors.set(name, tensor);
+  }
+}
+
+export function walk(root: Module, isModule: (value: unknown) => value is Module): ModuleTree {
+  const found = new Walk(isModule);
+  found.visit(root, '');
+  return found;
+}

@@ -1,0 +1,18 @@
+/** Waiting for something while an AbortSignal may fire. */
+
+/** `work`, or undefined as soon as the signal fires. What `work` fails with after that is nobody's business any more. */
+export async function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T | undefined> {
+  if (signal === undefined) return work;
+  let listener: (() => void) | undefined;
+  const fired = new Promise<undefined>((resolve) => {
+    listener = () => resolve(undefined);
+    if (signal.aborted) resolve(undefined);
+    else signal.addEventListener('abort', listener, { once: true });
+  });
+  work.catch(() => undefined);
+  try {
+    return await Promise.race([work, fired]);
+  } finally {
+    if (listener !== undefined) signal.removeEventListener('abort', listener);
+  }
+}

@@ -1,0 +1,30 @@
+/** Mean loss and accuracy of a model over the batches of a source. */
+import { AbortedError, DataError } from '../errors';
+import { abortable } from './abort';
+import { EvalStep, type StepParts } from './steps';
+import type { Averages } from './totals';
+
+/** Leaves the model in eval mode. @throws AbortedError, DataError for no batches, what reading the data throws */
+export async function evaluateSource(parts: StepParts, signal: AbortSignal | undefined): Promise<Averages> {
+  parts.model.eval();
+  const step = new EvalStep(parts);
+  let last: Promise<void> | undefined;
+  try {
+    const batches = await parts.source.open(0, 0);
+    for (;;) {
+      const batch = signal?.aborted === true ? undefined : await abortable(batches.next(), signal);
+      if (signal?.aborted === true) throw new AbortedError('evaluate: aborted', { cause: signal.reason });
+      if (batch === undefined) break;
+      const queued = step.queue(batch);
+      queued.catch(() => undefined); // seen below, when the batch after it is in the queue
+      await last;
+      last = queued;
+    }
+    if (last === undefined) throw new DataError('evaluate: there are no batches');
+    await last;
+    return await step.totals.averages();
+  } finally {
+    await last?.catch(() => undefined);
+    step.dispose();
+  }
+}

@@ -1,0 +1,304 @@
+/** One run of training: the loop over epochs and steps, its events, its end. */
+import { performance } from 'node:perf_hooks';
+import { AbortedError, DataError, NonFiniteError } from '../errors';
+import type { Module } from '../nn/module';
+import type { Optimizer } from '../optim/optimizer';
+import type { RandomState } from '../random';
+import type { Schedule } from '../schedules';
+import { abortable } from './abort';
+import { writeCheckpoint, type Position, type Resumed } from './checkpoint';
+import { locateNonFinite } from './diagnose';
+import type { Callback, EpochRecord, FitControl, FitEvent, History } from './events';
+import type { Batch, BatchSource, EpochBatches } from './source';
+import { TrainStep, type StepParts } from './steps';
+import type { Averages } from './totals';
+
+/** Steps in the addon's queue at once: one that runs, and the one behind it, so that the executor never waits for JavaScript. */
+const STEPS_IN_FLIGHT = 2;
+
+/** At most one step event in this many milliseconds. */
+const STEP_EVENT_MS = 100;
+
+/** What a run works on. */
+export interface RunParts extends StepParts {
+  readonly optimizer: Optimizer;
+  readonly schedule: Schedule | undefined;
+  readonly clock: EpochClock;
+  /** Where to go on; absent for a run from the start. Model and optimizer are loaded already. */
+  readonly resumed: Resumed | undefined;
+  /** Evaluates the model; absent without a validation set. */
+  readonly validate: (() => Promise<Averages>) | undefined;
+}
+
+/** The epoch that is being trained, counted from 0, as augmentation reads it. */
+export interface EpochClock {
+  epoch: number;
+}
+
+export interface RunOptions {
+  readonly epochs: number;
+  readonly callbacks: readonly Callback[];
+  readonly signal: AbortSignal | undefined;
+  readonly maxSteps: number;
+  readonly timeLimitMs: number;
+  /** Goes into checkpoints; a run in the middle of an epoch can only go on with the same batches. */
+  readonly batches: { readonly batchSize: number | null; readonly samples: number | null };
+}
+
+interface QueuedStep {
+  readonly done: Promise<number>;
+  readonly batch: Batch;
+  /** Counts from 1. */
+  readonly step: number;
+  readonly inEpoch: number;
+  /** The random counter it was queued with. */
+  readonly randomStep: number;
+}
+
+export class FitRun implements FitControl {
+  private readonly trainStep: TrainStep;
+  private readonly model: Module;
+  private readonly random: RandomState;
+  private readonly source: BatchSource;
+  private readonly optimizer: Optimizer;
+  /** Steps queued, over all epochs. */
+  private step = 0;
+  /** Steps of this epoch queued. */
+  private position = 0;
+  private readonly records: EpochRecord[] = [];
+  private readonly inFlight: QueuedStep[] = [];
+  private stopped: History['stopped'] | undefined;
+  private readonly begun = performance.now();
+  private lastStepEvent = -Infinity;
+
+  constructor(
+    private readonly parts: RunParts,
+    private readonly options: RunOptions,
+    private readonly listener: (event: FitEvent) => void,
+  ) {
+    this.model = parts.model;
+    this.random = parts.random;
+    this.source = parts.source;
+    this.optimizer = parts.optimizer;
+    this.trainStep = new TrainStep(parts, parts.optimizer);
+  }
+
+  /** Trains to the end. Whatever it throws, the weights are those after the last whole step. */
+  async execute(): Promise<History> {
+    const { clock } = this.parts;
+    try {
+      clock.epoch = 0;
+      await this.restore();
+      await this.emitStart();
+      while (clock.epoch < this.options.epochs && !(await this.limitReached())) await this.trainEpoch();
+      const history: History = { epochs: [...this.records], steps: this.step, stopped: this.stopped ?? 'finished' };
+      await this.emit({ type: 'done', history });
+      return history;
+    } finally {
+      await this.settleRest();
+      this.trainStep.dispose();
+    }
+  }
+
+  async saveCheckpoint(directory: string, options: { readonly keep?: number } = {}): Promise<string> {
+    await this.drain();
+    const { model, optimizer } = this;
+    const saved = await writeCheckpoint(directory, { model, optimizer, position: await this.whereNow() }, options.keep);
+    await this.emit({ type: 'checkpoint', directory: saved, step: this.step });
+    return saved;
+  }
+
+  stop(): void {
+    this.stopped ??= 'callback';
+  }
+
+  private async emitStart(): Promise<void> {
+    const parameters = this.model.parameters().reduce((sum, p) => sum + p.size, 0);
+    const { stepsPerEpoch } = this.source;
+    await this.emit({ type: 'start', epochs: this.options.epochs, stepsPerEpoch, step: this.step, parameters });
+    for (const message of this.parts.resumed?.warnings ?? []) await this.emit({ type: 'warning', message });
+  }
+
+  private async trainEpoch(): Promise<void> {
+    const { clock } = this.parts;
+    const begin = performance.now();
+    this.model.train();
+    const before = this.position === 0 ? 0 : this.trainStep.totals.samples;
+    if (this.position === 0) await this.trainStep.totals.reset();
+    const batches = await this.source.open(clock.epoch, this.position);
+    let complete: boolean;
+    try {
+      complete = await this.trainBatches(batches);
+    } finally {
+      // Not awaited: a generator that waits for something that never comes would keep an aborted run from ending.
+      batches.close().catch(() => undefined);
+    }
+    // An epoch that a limit cut short has no record; resuming it will complete it.
+    if (complete) await this.endEpoch(begin, before, batches.waitMs);
+  }
+
+  /** Trains until the epoch is complete, or a limit is reached (false). No step is in flight afterwards. */
+  private async trainBatches(batches: EpochBatches): Promise<boolean> {
+    const { signal } = this.options;
+    while (this.position !== this.source.stepsPerEpoch) {
+      if (await this.limitReached()) {
+        await this.drain();
+        return false;
+      }
+      const batch = await abortable(batches.next(), signal);
+      if (signal?.aborted === true) continue;
+      if (batch === undefined) break;
+      this.queue(batch);
+      if (this.inFlight.length >= STEPS_IN_FLIGHT) await this.settleOldest();
+      await this.afterStep();
+    }
+    await this.drain();
+    if (this.position === 0) throw new DataError('fit: the data set has no batches');
+    return true;
+  }
+
+  private queue(batch: Batch): void {
+    const { parts, random } = this;
+    parts.optimizer.lrFactor = parts.schedule?.(this.progress()) ?? 1;
+    const randomStep = random.step;
+    const done = this.trainStep.queue(batch);
+    // Whoever settles it sees the failure; until then it is not an unhandled one.
+    done.catch(() => undefined);
+    this.step++;
+    this.position++;
+    this.inFlight.push({ done, batch, step: this.step, inEpoch: this.position, randomStep });
+  }
+
+  private progress(): { step: number; epoch: number; totalSteps: number; stepsPerEpoch: number } {
+    const stepsPerEpoch = this.source.stepsPerEpoch ?? Infinity;
+    const known = this.source.stepsPerEpoch === undefined ? this.options.maxSteps : stepsPerEpoch * this.options.epochs;
+    return { step: this.step, epoch: this.parts.clock.epoch, totalSteps: known, stepsPerEpoch };
+  }
+
+  /** Waits for the oldest queued step. @throws what it failed with, a NonFiniteError with the layer's name */
+  private async settleOldest(): Promise<void> {
+    const oldest = this.inFlight.shift();
+    if (oldest === undefined) return;
+    try {
+      const loss = await oldest.done;
+      await this.reportStep(oldest, loss);
+    } catch (error) {
+      await this.settleRest();
+      if (error instanceof NonFiniteError) throw await this.explain(oldest, error);
+      throw error;
+    }
+  }
+
+  private async drain(): Promise<void> {
+    while (this.inFlight.length > 0) await this.settleOldest();
+  }
+
+  private async settleRest(): Promise<void> {
+    await Promise.allSettled(this.inFlight.splice(0).map(({ done }) => done));
+  }
+
+  private async reportStep({ step, inEpoch }: QueuedStep, loss: number): Promise<void> {
+    const now = performance.now();
+    if (now - this.lastStepEvent < STEP_EVENT_MS) return;
+    this.lastStepEvent = now;
+    const { stepsPerEpoch } = this.source;
+    const epoch = this.parts.clock.epoch + 1;
+    await this.emit({ type: 'step', epoch, step, stepInEpoch: inEpoch, stepsPerEpoch, loss, learningRate: this.learningRate() });
+  }
+
+  /** Runs the failed step again with every intermediate checked. The state is the last good one: the failed step committed nothing. */
+  private async explain(failed: QueuedStep, cause: NonFiniteError): Promise<NonFiniteError> {
+    this.random.step = failed.randomStep;
+    this.step = failed.step - 1;
+    this.optimizer.resetGuard();
+    const place = await locateNonFinite(this.parts, failed.batch).catch(() => undefined);
+    this.random.step = failed.randomStep;
+    const first = place === undefined ? 'the norm of the gradients overflowed' : `the first such number came from ${place}`;
+    const epoch = this.parts.clock.epoch + 1;
+    return new NonFiniteError(
+      `fit: loss or gradients are not finite at step ${failed.step} (epoch ${epoch}, learning rate ${this.learningRate()}): ${first}. ` +
+        'The weights are those before this step',
+      { cause },
+    );
+  }
+
+  private learningRate(): number {
+    return this.optimizer.lr * this.optimizer.lrFactor;
+  }
+
+  private async afterStep(): Promise<void> {
+    for (const callback of this.options.callbacks) {
+      const every = callback.everySteps;
+      if (every === undefined || this.step % every !== 0) continue;
+      await this.drain();
+      await callback.onSteps?.(this.step, this);
+    }
+  }
+
+  /** @throws AbortedError once the signal has fired and queued steps are through */
+  private async limitReached(): Promise<boolean> {
+    const { signal, maxSteps, timeLimitMs } = this.options;
+    if (signal?.aborted === true) {
+      await this.drain();
+      throw new AbortedError(`fit: aborted after step ${this.step}`, { cause: signal.reason });
+    }
+    if (this.step >= maxSteps) this.stopped ??= 'maxSteps';
+    if (performance.now() - this.begun >= timeLimitMs) this.stopped ??= 'timeLimit';
+    return this.stopped !== undefined;
+  }
+
+  private async endEpoch(begin: number, samplesBefore: number, dataWaitMs: number): Promise<void> {
+    const { clock, validate } = this.parts;
+    const train = await this.trainStep.totals.averages();
+    const trained = performance.now();
+    const validation = await validate?.();
+    const learningRate = this.learningRate();
+    const record: EpochRecord = {
+      epoch: clock.epoch + 1,
+      step: this.step,
+      trainLoss: train.loss,
+      ...(train.accuracy !== undefined && { trainAccuracy: train.accuracy }),
+      ...(validation && { validationLoss: validation.loss }),
+      ...(validation?.accuracy !== undefined && { validationAccuracy: validation.accuracy }),
+      imagesPerSecond: ((this.trainStep.totals.samples - samplesBefore) * 1000) / (trained - begin),
+      dataWaitMs,
+      learningRate,
+      seconds: (performance.now() - begin) / 1000,
+    };
+    this.records.push(record);
+    clock.epoch++;
+    this.position = 0;
+    await this.emit({ type: 'epoch', ...record });
+  }
+
+  private async emit(event: FitEvent): Promise<void> {
+    this.listener(event);
+    for (const callback of this.options.callbacks) await callback.onEvent?.(event, this);
+  }
+
+  private async whereNow(): Promise<Position> {
+    const { random, step, position } = this;
+    return {
+      seed: random.seed,
+      epoch: this.parts.clock.epoch,
+      step,
+      position,
+      randomStep: random.step,
+      totals: await this.trainStep.totals.state(),
+      batches: this.options.batches,
+      history: this.records,
+    };
+  }
+
+  private async restore(): Promise<void> {
+    const { resumed, clock } = this.parts;
+    if (resumed === undefined) return;
+    const { position } = resumed;
+    clock.epoch = position.epoch;
+    this.step = position.step;
+    this.position = position.position;
+    this.random.step = position.randomStep;
+    this.records.push(...position.history);
+    await this.trainStep.totals.restore(position.totals);
+  }
+}

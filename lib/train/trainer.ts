@@ -1,0 +1,211 @@
+/** Trainer: fits a model to data with a loss and an optimizer, and evaluates it. */
+import { planAugmentation, type Augmentation } from '../augment';
+import { Dataset } from '../data/dataset';
+import type { ChannelStatistics, ImageRecipe } from '../data/samples';
+import { AbortedError, BusyError, OptionError } from '../errors';
+import type { Loss } from '../losses';
+import type { Module } from '../nn/module';
+import { Optimizer } from '../optim/optimizer';
+import { checkKeys, nonEmptyString, nonNegativeInteger, oneOf, positive, positiveInteger, show } from '../options';
+import { RandomState } from '../random';
+import type { Schedule } from '../schedules';
+import { runtimeScalar } from '../tensor/tensor';
+import { checkCallbacks } from './callbacks';
+import { evaluateSource } from './evaluate';
+import type { Callback, FitEvent, History } from './events';
+import { Fit } from './fit';
+import { readCheckpoint, type Resumed } from './checkpoint';
+import { FitRun, type EpochClock, type RunOptions } from './run';
+import { DatasetSource, plainRecipe, requireSamples, StreamSource, type BatchSource, type BatchStream } from './source';
+import type { Averages } from './totals';
+
+/** Options of `new Trainer(model, options)`. */
+export interface TrainerOptions {
+  readonly loss: Loss;
+  readonly optimizer: Optimizer;
+  /** Factor of the optimizer's learning rate over time. Default: constant. */
+  readonly schedule?: Schedule;
+  /** What is done to training images, in the step's own program. Default: nothing. */
+  readonly augment?: readonly Augmentation[];
+  /** Of initial weights, order, augmentation and dropout. Default 0. */
+  readonly seed?: number;
+  /** Only 'fp32' so far. */
+  readonly precision?: 'fp32';
+}
+
+/** Options of `Trainer.fit`. */
+export interface FitOptions {
+  /** Passes over the data. */
+  readonly epochs: number;
+  /** Samples a step, for a Dataset. Default 32. A last batch may be smaller; a single sample left over joins the batch before it. */
+  readonly batchSize?: number;
+  /** Evaluated after each epoch. */
+  readonly validation?: Dataset;
+  /** Stops between two steps; `fit` then rejects with an AbortedError whose cause is the signal's reason. */
+  readonly signal?: AbortSignal;
+  readonly callbacks?: readonly Callback[];
+  /** A directory of checkpoints, or one checkpoint: go on from there, with the same bits as if never interrupted. */
+  readonly resume?: string;
+  /** End after this many steps in all. Schedules still see the whole training. */
+  readonly maxSteps?: number;
+  /** End after the step in which this much time has passed. */
+  readonly timeLimitMs?: number;
+}
+
+/** Options of `Trainer.evaluate`. */
+export interface EvaluateOptions {
+  /** Samples at once. Does not change the result. Default 128. */
+  readonly batchSize?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Mean loss; accuracy where targets are classes. */
+export type Evaluation = Averages;
+
+const TRAINER_KEYS = ['loss', 'optimizer', 'schedule', 'augment', 'seed', 'precision'] as const;
+const FIT_KEYS = ['epochs', 'batchSize', 'validation', 'signal', 'callbacks', 'resume', 'maxSteps', 'timeLimitMs'] as const;
+
+/** Models that a trainer is fitting now. */
+const busyModels = new WeakSet<Module>();
+
+export class Trainer {
+  readonly model: Module;
+  readonly optimizer: Optimizer;
+  readonly seed: number;
+  private readonly loss: Loss;
+  private readonly schedule: Schedule | undefined;
+  private readonly augment: readonly Augmentation[];
+  private readonly random: RandomState;
+  private readonly clock: EpochClock = { epoch: 0 };
+  private readonly epochScalar = runtimeScalar(() => this.clock.epoch);
+
+  /** @throws OptionError on an unknown key or a value of the wrong kind */
+  constructor(model: Module, options: TrainerOptions) {
+    checkKeys('Trainer', options, TRAINER_KEYS);
+    if (typeof options?.loss !== 'function')
+      throw new OptionError(`Trainer: loss must be a loss such as losses.crossEntropy(), got ${show(options?.loss)}`);
+    if (!(options.optimizer instanceof Optimizer))
+      throw new OptionError(`Trainer: optimizer must be one such as optim.sgd({ lr: 0.1 }), got ${show(options.optimizer)}`);
+    if (options.schedule !== undefined && typeof options.schedule !== 'function')
+      throw new OptionError(`Trainer: schedule must be one such as schedules.cosine(), got ${show(options.schedule)}`);
+    oneOf('Trainer', 'precision', options.precision ?? 'fp32', ['fp32']);
+    planAugmentation(options.augment ?? [], [Infinity, Infinity]);
+    this.model = model;
+    this.loss = options.loss;
+    this.optimizer = options.optimizer;
+    this.schedule = options.schedule;
+    this.augment = options.augment ?? [];
+    this.seed = nonNegativeInteger('Trainer', 'seed', options.seed ?? 0);
+    this.random = new RandomState(this.seed);
+  }
+
+  /**
+   * Trains on a Dataset, or on a stream of batches. Starts at once; await the result for the history, iterate it for events.
+   * A model without weights is initialized from the seed; normalization and class names are taken from the data and kept in the model.
+   *
+   * @throws OptionError, DataError, BusyError at once. What ends the run rejects it: AbortedError, NonFiniteError with the layer's name,
+   *   FormatError for a corrupt image or checkpoint, what a stream or a callback throws. The weights are then those after the last whole step.
+   */
+  fit(data: Dataset | BatchStream, options: FitOptions): Fit {
+    const checked = checkFitOptions(data, options);
+    if (busyModels.has(this.model)) throw new BusyError('fit: this model is being trained already; await that run first');
+    busyModels.add(this.model);
+    return new Fit(async (emit) => {
+      try {
+        return await this.run(data, options, checked, emit);
+      } finally {
+        busyModels.delete(this.model);
+      }
+    });
+  }
+
+  /** Mean loss and accuracy in eval mode. @throws DataError, FormatError, AbortedError, BusyError while the model is being trained */
+  async evaluate(data: Dataset | BatchStream, options: EvaluateOptions = {}): Promise<Evaluation> {
+    checkKeys('evaluate', options, ['batchSize', 'signal']);
+    const batchSize = positiveInteger('evaluate', 'batchSize', options.batchSize ?? 128);
+    if (busyModels.has(this.model)) throw new BusyError('evaluate: this model is being trained; await that run first');
+    if (data instanceof Dataset) requireSamples('evaluate', data);
+    this.model.ensureInitialized({ seed: this.seed });
+    const source = data instanceof Dataset ? await this.plainSource(data, batchSize) : new StreamSource(data);
+    return this.evaluateWith(source, options.signal);
+  }
+
+  private async run(
+    data: Dataset | BatchStream,
+    options: FitOptions,
+    checked: RunOptions,
+    emit: (event: FitEvent) => void,
+  ): Promise<History> {
+    if (checked.signal?.aborted === true)
+      throw new AbortedError('fit: aborted before the first step', { cause: checked.signal.reason });
+    this.model.ensureInitialized({ seed: this.seed });
+    const resumed = options.resume === undefined ? undefined : await this.readCheckpoint(options.resume, checked);
+    const source = data instanceof Dataset ? await this.trainSource(data, checked) : new StreamSource(data);
+    const held = options.validation && (await this.plainSource(options.validation, 128));
+    const { model, loss, optimizer, schedule, random, clock } = this;
+    const validate = held && ((): Promise<Averages> => this.evaluateWith(held, checked.signal));
+    const parts = { model, loss, optimizer, schedule, random, clock, source, resumed, validate };
+    return new FitRun(parts, checked, emit).execute();
+  }
+
+  private readCheckpoint(directory: string, { batches }: RunOptions): Promise<Resumed> {
+    const { model, optimizer, seed } = this;
+    return readCheckpoint(directory, { model, optimizer }, { seed, batches });
+  }
+
+  private async trainSource(dataset: Dataset, { batches }: RunOptions): Promise<DatasetSource> {
+    const [, height = 1, width = 1] = dataset.inputShape;
+    const plan = planAugmentation(this.augment, [height, width]);
+    const statistics = await this.normalization(dataset, true);
+    const recipe: ImageRecipe = { ...statistics, ...plan, seed: this.seed, epoch: this.epochScalar };
+    return new DatasetSource(dataset, { batchSize: batches.batchSize ?? 32, shuffleSeed: this.seed, recipe });
+  }
+
+  private async plainSource(dataset: Dataset, batchSize: number): Promise<DatasetSource> {
+    const recipe = plainRecipe(dataset, await this.normalization(dataset, false), this.epochScalar);
+    return new DatasetSource(dataset, { batchSize, shuffleSeed: undefined, recipe });
+  }
+
+  /** The model's own normalization where it has one: its weights belong to it. Otherwise the data set's, which `keep` makes the model's. */
+  private async normalization(dataset: Dataset, keep: boolean): Promise<ChannelStatistics> {
+    if (dataset.kind !== 'images') return { mean: [], std: [] };
+    const [channels = 1, height = 1, width = 1] = dataset.inputShape;
+    const known = this.model.preprocessing;
+    if (known !== undefined && known.mean.length === channels) return known;
+    const statistics = (await dataset.statistics()) ?? { mean: [], std: [] };
+    if (keep) {
+      this.model.preprocessing = { ...statistics, channels, height, width };
+      this.model.classNames = [...dataset.classNames];
+    }
+    return statistics;
+  }
+
+  private evaluateWith(source: BatchSource, signal: AbortSignal | undefined): Promise<Averages> {
+    const { model, loss, random } = this;
+    return evaluateSource({ model, loss, random, source }, signal);
+  }
+}
+
+function checkFitOptions(data: unknown, options: FitOptions): RunOptions {
+  checkKeys('fit', options, FIT_KEYS);
+  const dataset = data instanceof Dataset ? data : undefined;
+  if (dataset !== undefined) requireSamples('fit', dataset);
+  else if (options.batchSize !== undefined) throw new OptionError('fit: batchSize is for a Dataset; a stream makes its own batches');
+  if (options.validation !== undefined) {
+    if (!(options.validation instanceof Dataset))
+      throw new OptionError(`fit: validation must be a Dataset, got ${show(options.validation)}`);
+    requireSamples('fit: validation', options.validation);
+  }
+  if (options.resume !== undefined) nonEmptyString('fit', 'resume', options.resume);
+  return {
+    epochs: positiveInteger('fit', 'epochs', options?.epochs),
+    callbacks: checkCallbacks(options.callbacks),
+    signal: options.signal,
+    maxSteps: options.maxSteps === undefined ? Infinity : positiveInteger('fit', 'maxSteps', options.maxSteps),
+    timeLimitMs: options.timeLimitMs === undefined ? Infinity : positive('fit', 'timeLimitMs', options.timeLimitMs),
+    batches: {
+      batchSize: dataset === undefined ? null : positiveInteger('fit', 'batchSize', options.batchSize ?? 32),
+      samples: dataset?.length ?? null,
+    },
+  };
+}
