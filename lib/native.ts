@@ -5,19 +5,15 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { AbortedError, DataError, DisposedError, NativeError, OptionError, TenonError } from './errors';
+import { AbortedError, DataError, DisposedError, NativeError, OptionError } from './errors';
+import type { TenonError } from './errors';
 
 export type DType = 'f32' | 'bf16' | 'f64' | 'u8' | 'i32';
 /** `ref` is the float64 reference: every operand of floating type is f64 there. */
 export type Target = 'native' | 'ref';
 export type QueueName = 'train' | 'predict';
 export type AnyArray =
-  | Float32Array
-  | Float64Array
-  | Uint8Array
-  | Uint8ClampedArray
-  | Int32Array
-  | Uint16Array;
+  Float32Array | Float64Array | Uint8Array | Uint8ClampedArray | Int32Array | Uint16Array;
 
 /** The numbers of dtypes in {@link ProgramDesc.tensors}. */
 export const DTYPE_CODES: Readonly<Record<DType, number>> = { f32: 0, bf16: 1, f64: 2, u8: 3, i32: 4 };
@@ -144,12 +140,18 @@ function loadError(file: string, cause: unknown): NativeError {
   const text = cause instanceof Error ? cause.message : String(cause);
   const lines = [`tenon's addon could not be loaded from ${file}: ${text}`];
   if (code === 'ERR_DLOPEN_DISABLED') {
-    lines.push('Addons are disabled: start node without --no-addons, and give a permission model --allow-addons.');
+    lines.push(
+      'Addons are disabled: start node without --no-addons, and give a permission model --allow-addons.',
+    );
   } else if (!existsSync(file)) {
-    lines.push('It was never built: run `npm rebuild tenon` (it needs g++ or clang++, make, and cmake or python3);');
+    lines.push(
+      'It was never built: run `npm rebuild tenon` (it needs g++ or clang++, make, and cmake or python3);',
+    );
     lines.push('an install with --ignore-scripts skips the build.');
   } else {
-    lines.push(`Built for another system or processor than ${process.platform} ${process.arch}? Run \`npm rebuild tenon\` here.`);
+    lines.push(
+      `Built for another system or processor than ${process.platform} ${process.arch}? Run \`npm rebuild tenon\` here.`,
+    );
     lines.push('On Linux it needs the OpenMP runtime libgomp.so.1 (Debian: libgomp1; Alpine: libgomp).');
   }
   return new NativeError(lines.join('\n'), { cause });
@@ -227,7 +229,9 @@ export function disposeBuffer(buffer: NativeBuffer): void {
  */
 export function writeBuffer(buffer: NativeBuffer, byteOffset: number, data: AnyArray): Promise<void> {
   return attemptAsync(() =>
-    data.byteLength <= SLICE ? addon().writeBuffer(buffer, byteOffset, data) : writeSlices(buffer, byteOffset, data),
+    data.byteLength <= SLICE
+      ? addon().writeBuffer(buffer, byteOffset, data)
+      : writeSlices(buffer, byteOffset, data),
   );
 }
 
@@ -240,7 +244,8 @@ async function writeSlices(buffer: NativeBuffer, byteOffset: number, data: AnyAr
   try {
     for (let from = 0; from < length; from += SLICE) {
       if (from > 0) await nextTurn();
-      if (data.byteLength !== length) throw new DataError('writeBuffer: the array was detached or resized meanwhile');
+      if (data.byteLength !== length)
+        throw new DataError('writeBuffer: the array was detached or resized meanwhile');
       const slice = new Uint8Array(data.buffer, data.byteOffset + from, Math.min(SLICE, length - from));
       addon().fillBufferNow(staged, from, slice);
     }
@@ -271,7 +276,12 @@ export function readBuffer(
 }
 
 /** As {@link readBuffer}, waiting for it. */
-export function readBufferSync(buffer: NativeBuffer, byteOffset: number, dtype: DType, count: number): AnyArray {
+export function readBufferSync(
+  buffer: NativeBuffer,
+  byteOffset: number,
+  dtype: DType,
+  count: number,
+): AnyArray {
   return attempt(() => addon().readBufferSync(buffer, byteOffset, dtype, count));
 }
 
@@ -345,7 +355,9 @@ export function disposeProgram(program: ProgramHandle): void {
 
 /** The processor, the instruction set in use, threads and why, the build, live memory. */
 export function info(): NativeInfo {
-  const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string };
+  const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as {
+    version: string;
+  };
   return { version, ...attempt(() => addon().info()) };
 }
 

@@ -15,8 +15,6 @@ async function prepare(item, { threads }) {
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     graphOptimizationLevel: 'all',
-    // Its threads must not spin while other systems are measured.
-    extra: { session: { intra_op: { allow_spinning: '0' } } },
   });
   const shape = [item.batch, ...item.input];
   const x = new ort.Tensor('float32', normal(shape.reduce((a, b) => a * b, 1), 1), shape);

@@ -17,7 +17,7 @@ export interface DatasetChoice {
 export interface FolderForm {
   readonly size: readonly [height: number, width: number];
   readonly channels: 1 | 3;
-  readonly classNames: readonly string[];
+  readonly classNames?: readonly string[];
 }
 
 /** Names a test split goes by, in order of preference. */
@@ -54,8 +54,8 @@ export async function openTestSplit(
   if (choice.dataset === 'folder' && form !== undefined) {
     const dir = choice.data ?? '';
     const name = split === 'train' ? split : ((await findTestSplit(dir)) ?? 'test');
-    const { size, channels, classNames } = form;
-    return data.folder({ dir, split: name, imageSize: size, channels, classNames });
+    const { size, ...rest } = form;
+    return data.folder({ dir, split: name, imageSize: size, ...rest });
   }
   const splits = await openSplits(choice);
   const found = splits[split];

@@ -2,10 +2,11 @@
  * The directory of a training run: run.json (the recipe), history.jsonl (a line an epoch), checkpoints, and in the end
  * model.safetensors.
  */
-import { appendFile, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileError, messageOf, pathKind } from '../data/source';
 import { DataError, FormatError, IoError } from '../errors';
+import { writeFileAtomic } from '../formats/atomic-file';
 import { UsageError } from './exit-codes';
 import { parseRecipe, type Recipe } from './recipe';
 
@@ -72,6 +73,12 @@ export class RunFolder {
     return parseRecipe(this.recipeFile, parse(this.recipeFile, text));
   }
 
+  /** Where to resume from; undefined where the run stopped before its first checkpoint. */
+  async latestCheckpoint(): Promise<string | undefined> {
+    const saved = (await pathKind(join(this.checkpoints, 'latest'))) === 'file';
+    return saved ? this.checkpoints : undefined;
+  }
+
   /** Lines of history.jsonl; a last line that was cut off is left out. */
   async history(): Promise<EpochRecord[]> {
     const text = await readFile(this.historyFile, 'utf8').catch(() => '');
@@ -85,11 +92,11 @@ export class RunFolder {
   }
 
   private writeRecipe(recipe: Recipe): Promise<void> {
-    return replaceFile(this.recipeFile, `${JSON.stringify(recipe, null, 2)}\n`);
+    return writeText(this.recipeFile, `${JSON.stringify(recipe, null, 2)}\n`);
   }
 
   private writeHistory(epochs: readonly EpochRecord[]): Promise<void> {
-    return replaceFile(this.historyFile, epochs.map((epoch) => `${JSON.stringify(epoch)}\n`).join(''));
+    return writeText(this.historyFile, epochs.map((epoch) => `${JSON.stringify(epoch)}\n`).join(''));
   }
 }
 
@@ -101,23 +108,8 @@ function parse(file: string, text: string): unknown {
   }
 }
 
-/** A whole file or the old one: written beside it, synced, renamed. */
-async function replaceFile(file: string, content: string): Promise<void> {
-  const temporary = `${file}.${process.pid}.tmp`;
-  await refused(file, async () => {
-    try {
-      const handle = await open(temporary, 'w');
-      try {
-        await handle.writeFile(content);
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-      await rename(temporary, file);
-    } finally {
-      await rm(temporary, { force: true });
-    }
-  });
+function writeText(file: string, text: string): Promise<void> {
+  return writeFileAtomic(file, [Buffer.from(text)]);
 }
 
 /** What the system refuses becomes an IoError that names the path. */

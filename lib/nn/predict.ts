@@ -24,7 +24,7 @@ type Run = Compiled<[Tensor, OutputKind], Tensor>;
 interface Job {
   readonly run: Run;
   readonly output: OutputKind;
-  readonly batches: readonly Tensor[];
+  readonly batches: Iterable<Tensor>;
 }
 
 /** Runs in flight at once: one computes while the next is being copied in. */
@@ -60,7 +60,7 @@ export class Predictor {
 
   runSync(data: unknown, options: PredictOptions): Float32Array {
     const { run, output, batches } = this.plan(data, options);
-    return join(inEvalMode(this.model, () => batches.map((batch) => valuesOf(run.runSync(batch, output)))));
+    return join(inEvalMode(this.model, () => Array.from(batches, (batch) => valuesOf(run.runSync(batch, output)))));
   }
 
   dispose(): void {
@@ -148,19 +148,22 @@ function finish(outputs: Tensor, kind: OutputKind): Tensor {
   return kind !== 'logits' && classifier ? ops.softmax(outputs) : outputs;
 }
 
-/** Batches of at most `batchSize` rows of `shape`. Views of `data`, not copies: the tensors copy. */
-function cut(data: Uint8Array | Float32Array, shape: Shape, batchSize: number): Tensor[] {
+/** Batches of at most `batchSize` rows of `shape`, copied as they are asked for. @throws ShapeError at once */
+function cut(data: Uint8Array | Float32Array, shape: Shape, batchSize: number): Iterable<Tensor> {
   const row = numel(shape);
   const rows = row === 0 ? 0 : data.length / row;
   if (rows === 0 || !Number.isInteger(rows)) {
     throw new ShapeError(`predict: expected a multiple of ${row} values (${formatShape(shape)} each), got ${data.length}`);
   }
-  const batches: Tensor[] = [];
+  return batchesOf(data, shape, rows, batchSize);
+}
+
+function* batchesOf(data: Uint8Array | Float32Array, shape: Shape, rows: number, batchSize: number): Iterable<Tensor> {
+  const row = numel(shape);
   for (let from = 0; from < rows; from += batchSize) {
     const to = Math.min(rows, from + batchSize);
-    batches.push(tensor(data.subarray(from * row, to * row), [to - from, ...shape]));
+    yield tensor(data.subarray(from * row, to * row), [to - from, ...shape]);
   }
-  return batches;
 }
 
 function valuesOf(outputs: Tensor): Float32Array {

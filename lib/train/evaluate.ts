@@ -4,9 +4,8 @@ import { abortable } from './abort';
 import { EvalStep, type StepParts } from './steps';
 import type { Averages } from './totals';
 
-/** Leaves the model in eval mode. @throws AbortedError, DataError for no batches, what reading the data throws */
+/** @throws AbortedError, DataError for no batches, what reading the data throws */
 export async function evaluateSource(parts: StepParts, signal: AbortSignal | undefined): Promise<Averages> {
-  parts.model.eval();
   const step = new EvalStep(parts);
   let last: Promise<void> | undefined;
   try {

@@ -6,9 +6,10 @@ import type { Optimizer } from '../optim/optimizer';
 import type { RandomState } from '../random';
 import type { Schedule } from '../schedules';
 import { abortable } from './abort';
-import { writeCheckpoint, type Position, type Resumed } from './checkpoint';
+import { writeCheckpoint, type Resumed } from './checkpoint';
 import { locateNonFinite } from './diagnose';
 import type { Callback, EpochRecord, FitControl, FitEvent, History } from './events';
+import type { Position } from './position';
 import type { Batch, BatchSource, EpochBatches } from './source';
 import { TrainStep, type StepParts } from './steps';
 import type { Averages } from './totals';
@@ -88,6 +89,8 @@ export class FitRun implements FitControl {
     const { clock } = this.parts;
     try {
       clock.epoch = 0;
+      // A model whose root is in training mode may hold layers that were put in evaluation mode on purpose.
+      if (!this.model.training) this.model.train();
       await this.restore();
       await this.emitStart();
       while (clock.epoch < this.options.epochs && !(await this.limitReached())) await this.trainEpoch();
@@ -103,7 +106,7 @@ export class FitRun implements FitControl {
   async saveCheckpoint(directory: string, options: { readonly keep?: number } = {}): Promise<string> {
     await this.drain();
     const { model, optimizer } = this;
-    const saved = await writeCheckpoint(directory, { model, optimizer, position: await this.whereNow() }, options.keep);
+    const saved = await writeCheckpoint(directory, { model, optimizer }, await this.whereNow(), options.keep);
     await this.emit({ type: 'checkpoint', directory: saved, step: this.step });
     return saved;
   }
@@ -122,7 +125,6 @@ export class FitRun implements FitControl {
   private async trainEpoch(): Promise<void> {
     const { clock } = this.parts;
     const begin = performance.now();
-    this.model.train();
     const before = this.position === 0 ? 0 : this.trainStep.totals.samples;
     if (this.position === 0) await this.trainStep.totals.reset();
     const batches = await this.source.open(clock.epoch, this.position);

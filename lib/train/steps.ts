@@ -3,6 +3,7 @@ import { DataError } from '../errors';
 import { compile, type Compiled } from '../graph/compile';
 import { grad } from '../graph/grad';
 import type { Loss } from '../losses';
+import { inEvalMode } from '../nn/mode';
 import type { Module } from '../nn/module';
 import type { Optimizer } from '../optim/optimizer';
 import type { RandomState } from '../random';
@@ -65,12 +66,12 @@ export class TrainStep {
   }
 }
 
-/** Forward and sums of one batch. The model must be in eval mode. */
+/** Forward and sums of one batch, in evaluation mode. */
 export class EvalStep {
   readonly totals = new Totals();
   private readonly compiled: Compiled<Tensor[], Record<string, never>>;
 
-  constructor(parts: StepParts) {
+  constructor(private readonly parts: StepParts) {
     this.compiled = compile(
       (...args: Tensor[]) => {
         const { outputs, targets, loss } = recordLoss(parts, args);
@@ -82,7 +83,7 @@ export class EvalStep {
   }
 
   async queue({ args, size }: Batch): Promise<void> {
-    const pending = this.compiled(...args);
+    const pending = inEvalMode(this.parts.model, () => this.compiled(...args));
     this.totals.samples += size;
     await pending;
   }

@@ -1,4 +1,6 @@
 /** Trainer: fits a model to data with a loss and an optimizer, and evaluates it. */
+// Loss values are read with item().
+import '../graph/evaluate';
 import { planAugmentation, type Augmentation } from '../augment';
 import { Dataset } from '../data/dataset';
 import type { ChannelStatistics, ImageRecipe } from '../data/samples';

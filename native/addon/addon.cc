@@ -44,8 +44,8 @@ ThreadChoice& thread_choice() {
   return *choice;
 }
 
-// Reads TENON_ISA and the thread variables, once per process. Throws ERR_TENON_OPTION, again at every call, until they are
-// right.
+// Reads TENON_ISA and the thread variables, once per process. Throws ERR_TENON_OPTION, again at every call,
+// until they are right.
 Napi::Value start(const Napi::CallbackInfo& info) {
   try {
     dispatch();

@@ -27,10 +27,12 @@ void Environment::create(Napi::Env env) {
   self->env_ = env;
   env.SetInstanceData<std::shared_ptr<Environment>>(new std::shared_ptr<Environment>(self));
   auto* held = new std::shared_ptr<Environment>(self);
-  const auto free_held = [](napi_env, void* data, void*) { delete static_cast<std::shared_ptr<Environment>*>(data); };
+  const auto free_held = [](napi_env, void* data, void*) {
+    delete static_cast<std::shared_ptr<Environment>*>(data);
+  };
   const Napi::String name = Napi::String::New(env, "tenon");
-  const napi_status status = napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, held, free_held,
-                                                             self.get(), drain, &self->wake_);
+  const napi_status status = napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, held,
+                                                             free_held, self.get(), drain, &self->wake_);
   if (status != napi_ok) throw Napi::Error::New(env);
   napi_unref_threadsafe_function(env, self->wake_);
   // After the function: hooks run in reverse order, so jobs are stopped before the function closes.

@@ -1,5 +1,6 @@
-// What one JavaScript environment (the main thread or a worker) owns: its jobs in flight and the one thread-safe function
-// that wakes its event loop when some are done. The function keeps the loop alive only while jobs are pending.
+// What one JavaScript environment (the main thread or a worker) owns: its jobs in flight and the one
+// thread-safe function that wakes its event loop when some are done. The function keeps the loop alive only
+// while jobs are pending.
 #pragma once
 
 #define NODE_ADDON_API_SWALLOW_UNTHROWABLE_EXCEPTIONS
@@ -14,8 +15,8 @@
 
 namespace tenon::addon {
 
-// Makes the value a finished job resolves with. Uses the C interface and may return null: in an environment that is being
-// torn down every call can fail.
+// Makes the value a finished job resolves with. Uses the C interface and may return null: in an environment
+// that is being torn down every call can fail.
 using MakeValue = napi_value (*)(napi_env, Job&);
 
 class Environment : public std::enable_shared_from_this<Environment> {

@@ -60,8 +60,9 @@ Handle<T>* unwrap(Napi::Env env, napi_value value) {
   bool tagged = false;
   void* data = nullptr;
   napi_typeof(env, value, &type);
-  if (type != napi_object || napi_check_object_type_tag(env, value, &HandleType<T>::tag, &tagged) != napi_ok ||
-      !tagged || napi_unwrap(env, value, &data) != napi_ok) {
+  if (type != napi_object ||
+      napi_check_object_type_tag(env, value, &HandleType<T>::tag, &tagged) != napi_ok || !tagged ||
+      napi_unwrap(env, value, &data) != napi_ok) {
     throw Napi::TypeError::New(env, std::string("expected ") + HandleType<T>::name);
   }
   return static_cast<Handle<T>*>(data);
@@ -87,7 +88,8 @@ Napi::Value wrap_buffer(Napi::Env env, BufferRef buffer) {
 BufferRef buffer_from(Napi::Env env, napi_value value) { return target_of<Buffer>(env, value); }
 void dispose_buffer(Napi::Env env, napi_value value) { drop(env, unwrap<Buffer>(env, value)); }
 
-// An arena may be shared with other programs; its size is reported for each, since at most that is freed with it.
+// An arena may be shared with other programs; its size is reported for each, since at most that is freed with
+// it.
 Napi::Value wrap_program(Napi::Env env, ProgramRef program) {
   const size_t bytes = program->arena_bytes();
   return wrap(env, std::move(program), bytes);

@@ -57,7 +57,8 @@ std::vector<CallDesc> calls_of(const std::vector<double>& table, const std::vect
       throw std::invalid_argument("calls: no such kernel name");
     }
     call.kernel = kernels[static_cast<size_t>(kernel)];
-    for (size_t n = cursor.count(); n > 0; --n) call.tensors.push_back(whole(cursor.number(), "calls: operand"));
+    for (size_t n = cursor.count(); n > 0; --n)
+      call.tensors.push_back(whole(cursor.number(), "calls: operand"));
     for (size_t n = cursor.count(); n > 0; --n) call.attrs.push_back(cursor.number());
     calls.push_back(std::move(call));
   }
@@ -83,7 +84,8 @@ Napi::Value create(const Napi::CallbackInfo& info) {
   desc.queue = queue_of(string_from(env, info[1], "queue"));
   desc.arena_bytes = size_from(env, info[2], "arenaBytes");
   desc.scalars = size_from(env, info[3], "scalars");
-  for (napi_value buffer : elements_of(env, info[4], "buffers")) desc.buffers.push_back(buffer_from(env, buffer));
+  for (napi_value buffer : elements_of(env, info[4], "buffers"))
+    desc.buffers.push_back(buffer_from(env, buffer));
   for (const double bytes : doubles_from(env, info[5], "inputs")) {
     const int64_t length = whole(bytes, "inputs");
     if (length < 0) throw std::invalid_argument("inputs: a length is negative");
@@ -91,16 +93,19 @@ Napi::Value create(const Napi::CallbackInfo& info) {
   }
   desc.tensors = tensors_of(doubles_from(env, info[6], "tensors"));
   std::vector<std::string> kernels;
-  for (napi_value name : elements_of(env, info[7], "kernels")) kernels.push_back(string_from(env, name, "kernel"));
+  for (napi_value name : elements_of(env, info[7], "kernels"))
+    kernels.push_back(string_from(env, name, "kernel"));
   desc.calls = calls_of(doubles_from(env, info[8], "calls"), kernels);
   desc.commit_start = size_from(env, info[9], "commitStart");
   for (const double id : doubles_from(env, info[10], "outputs")) desc.outputs.push_back(whole(id, "outputs"));
   return wrap_program(env, std::make_shared<Program>(desc));
 }
 
-[[noreturn]] void bad_input(Napi::Env env, const std::string& what, size_t got, size_t expected, const char* unit) {
-  throw_error(env, "ERR_TENON_DATA", what + ": expected " + std::to_string(expected) + " " + unit + ", got " +
-                                         std::to_string(got) + (got == 0 ? " (a detached array?)" : ""));
+[[noreturn]] void bad_input(Napi::Env env, const std::string& what, size_t got, size_t expected,
+                            const char* unit) {
+  throw_error(env, "ERR_TENON_DATA",
+              what + ": expected " + std::to_string(expected) + " " + unit + ", got " + std::to_string(got) +
+                  (got == 0 ? " (a detached array?)" : ""));
 }
 
 // Copies the caller's scalars and inputs now.
@@ -137,7 +142,8 @@ napi_value make_result(napi_env env, Job& job) {
   for (size_t i = 0; i < count; ++i) {
     const Memory& bytes = done.outputs()[i];
     napi_value array = typed_copy(env, done.program().outputs()[i].dtype, bytes.data(), bytes.bytes());
-    if (array == nullptr || napi_set_element(env, outputs, static_cast<uint32_t>(i), array) != napi_ok) return nullptr;
+    if (array == nullptr || napi_set_element(env, outputs, static_cast<uint32_t>(i), array) != napi_ok)
+      return nullptr;
   }
   napi_get_boolean(env, done.nonfinite(), &nonfinite);
   napi_set_named_property(env, result, "outputs", outputs);

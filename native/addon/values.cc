@@ -85,7 +85,8 @@ size_t size_from(Napi::Env env, napi_value value, const char* what) {
 std::string string_from(Napi::Env env, napi_value value, const char* what) {
   char text[128];
   size_t length = 0;
-  if (napi_get_value_string_utf8(env, value, text, sizeof text, &length) != napi_ok) type_error(env, what, "a string");
+  if (napi_get_value_string_utf8(env, value, text, sizeof text, &length) != napi_ok)
+    type_error(env, what, "a string");
   return std::string(text, length);  // longer ones are cut: no name is that long
 }
 

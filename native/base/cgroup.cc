@@ -13,7 +13,7 @@
 #include <utility>
 
 #if defined(__linux__)
-#include <sched.h>
+  #include <sched.h>
 #endif
 
 namespace tenon {
@@ -58,7 +58,8 @@ bool find_path(const std::string& root, bool v2, std::string* path) {
     if (second == std::string::npos) continue;
     const std::string controllers = line.substr(first + 1, second - first - 1);
     *path = line.substr(second + 1);
-    if (v2 ? line.compare(0, first, "0") == 0 && controllers.empty() : contains(controllers, "cpu")) return true;
+    if (v2 ? line.compare(0, first, "0") == 0 && controllers.empty() : contains(controllers, "cpu"))
+      return true;
   }
   return false;
 }
@@ -100,13 +101,16 @@ double hierarchy_quota(const std::string& root, bool v2) {
   }
 }
 
-bool read_int(const std::string& file, int* value) { return static_cast<bool>(std::ifstream(file) >> *value); }
+bool read_int(const std::string& file, int* value) {
+  return static_cast<bool>(std::ifstream(file) >> *value);
+}
 
 std::string plural(int n, const char* one) { return std::to_string(n) + " " + one + (n == 1 ? "" : "s"); }
 
 // A whole number from 1 to kMaxThreads, in full; throws otherwise.
 int parse_threads(const char* name, const std::string& text) {
-  const bool digits = !text.empty() && text.size() <= 4 && text.find_first_not_of("0123456789") == std::string::npos;
+  const bool digits =
+      !text.empty() && text.size() <= 4 && text.find_first_not_of("0123456789") == std::string::npos;
   const int threads = digits ? std::atoi(text.c_str()) : 0;
   if (threads < 1 || threads > kMaxThreads) {
     throw std::invalid_argument(std::string(name) + "=" + text + ": expected a whole number from 1 to " +
@@ -167,7 +171,8 @@ CpuBudget cpu_budget(int affinity, int cores, double quota) {
   return budget;
 }
 
-CpuBudget threads_from(const char* tenon_num_threads, const char* omp_num_threads, const CpuBudget& detected) {
+CpuBudget threads_from(const char* tenon_num_threads, const char* omp_num_threads,
+                       const CpuBudget& detected) {
   if (tenon_num_threads != nullptr && *tenon_num_threads != '\0') {
     return {parse_threads("TENON_NUM_THREADS", tenon_num_threads), "TENON_NUM_THREADS"};
   }

@@ -1,5 +1,6 @@
-// How many threads this process may keep busy: the affinity mask, the physical cores behind it and the cgroup CPU
-// quota. Node itself ignores the quota, and a team larger than it is throttled by the kernel in every period.
+// How many threads this process may keep busy: the affinity mask, the physical cores behind it and the cgroup
+// CPU quota. Node itself ignores the quota, and a team larger than it is throttled by the kernel in every
+// period.
 #pragma once
 
 #include <string>
@@ -12,8 +13,9 @@ struct CpuBudget {
   std::string reason;  // for people: "2 CPUs in the affinity mask"
 };
 
-// The least CPU quota on the whole path from this process's cgroup to the root, in CPUs; infinity when there is none.
-// cgroup v1 and v2. Reads <root>/proc/self/{cgroup,mountinfo} and the mount points below <root>; tests give a root.
+// The least CPU quota on the whole path from this process's cgroup to the root, in CPUs; infinity when there
+// is none. cgroup v1 and v2. Reads <root>/proc/self/{cgroup,mountinfo} and the mount points below <root>;
+// tests give a root.
 double cgroup_cpu_quota(const std::string& root = "");
 
 // CPUs this thread may run on, in order. Empty when the system does not say.
@@ -22,12 +24,14 @@ std::vector<int> affinity_cpus();
 // Distinct physical cores among `cpus` (hardware threads of one core count once).
 int physical_cores(const std::vector<int>& cpus, const std::string& root = "");
 
-// min(affinity, cores, floor(quota)), at least 1. The floor and not the ceiling: with 2.5 CPUs of quota a team of three
-// is stopped for a part of every period, and at each join two threads wait for the one that was stopped.
+// min(affinity, cores, floor(quota)), at least 1. The floor and not the ceiling: with 2.5 CPUs of quota a
+// team of three is stopped for a part of every period, and at each join two threads wait for the one that was
+// stopped.
 CpuBudget cpu_budget(int affinity, int cores, double quota);
 
-// The budget of this process; TENON_NUM_THREADS, then OMP_NUM_THREADS override it. Throws std::invalid_argument when
-// the variable is not a whole number from 1 to 1024 (OMP_NUM_THREADS may be a list: the first counts).
+// The budget of this process; TENON_NUM_THREADS, then OMP_NUM_THREADS override it. Throws
+// std::invalid_argument when the variable is not a whole number from 1 to 1024 (OMP_NUM_THREADS may be a
+// list: the first counts).
 CpuBudget default_threads();
 
 // The same, of given values of the variables (null: not set).

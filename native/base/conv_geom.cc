@@ -52,7 +52,8 @@ ConvGeom ConvGeom::make(const TensorView& x, const TensorView& w, const TensorVi
   return g;
 }
 
-ConvCall ConvCall::make(ConvPass pass, const TensorView* t, int count, const double* attrs, int attr_count, DType real) {
+ConvCall ConvCall::make(ConvPass pass, const TensorView* t, int count, const double* attrs, int attr_count,
+                        DType real) {
   const bool forward = pass == ConvPass::forward;
   check(attr_count == (forward ? 10 : 8), "conv2d: wrong number of attributes");
   const auto small = [](double value, int most, const char* message) {

@@ -1,8 +1,8 @@
-// The geometry of one 2-d convolution: built and fully checked once from the operands of a call, then shared by the
-// forward pass, both backward passes and the reference.
+// The geometry of one 2-d convolution: built and fully checked once from the operands of a call, then shared
+// by the forward pass, both backward passes and the reference.
 //
-// Physical layouts: x [N, H, W, C], w [O, KH, KW, C/G], y [N, OH, OW, O]. Output pixel (oh, ow) and kernel tap (r, s)
-// meet input pixel (oh*SH - PH + r*DH, ow*SW - PW + s*DW); outside the image that is zero.
+// Physical layouts: x [N, H, W, C], w [O, KH, KW, C/G], y [N, OH, OW, O]. Output pixel (oh, ow) and kernel
+// tap (r, s) meet input pixel (oh*SH - PH + r*DH, ow*SW - PW + s*DW); outside the image that is zero.
 #pragma once
 
 #include <cstdint>
@@ -12,9 +12,9 @@
 namespace tenon {
 
 struct ConvGeom {
-  int64_t n, h, w, c;            // input
-  int64_t o, oh, ow;             // output
-  int64_t kh, kw;                // kernel
+  int64_t n, h, w, c;              // input
+  int64_t o, oh, ow;               // output
+  int64_t kh, kw;                  // kernel
   int64_t sh, sw, ph, pw, dh, dw;  // stride, padding, dilation
   int64_t groups;
 
@@ -25,14 +25,15 @@ struct ConvGeom {
   int64_t weights() const { return o * taps() * cg(); }
   double flops() const { return 2.0 * static_cast<double>(pixels()) * static_cast<double>(weights()); }
 
-  // attrs: sh, sw, ph, pw, dh, dw, groups. Throws std::invalid_argument when operands and attributes disagree.
+  // attrs: sh, sw, ph, pw, dh, dw, groups. Throws std::invalid_argument when operands and attributes
+  // disagree.
   static ConvGeom make(const TensorView& x, const TensorView& w, const TensorView& y, const double* attrs);
 };
 
 enum class ConvPass { forward, backward_data, backward_weights };
 
-// One call of conv2d, conv2d_backward_data or conv2d_backward_weights as native/kernels/README.md lists its operands and
-// attributes. Pointers are null in prepare().
+// One call of conv2d, conv2d_backward_data or conv2d_backward_weights as native/kernels/README.md lists its
+// operands and attributes. Pointers are null in prepare().
 struct ConvCall {
   ConvGeom g;
   TensorView x, w, y, bias;  // or their gradients; whichever the pass computes is the output
@@ -41,10 +42,12 @@ struct ConvCall {
   int algorithm;
 
   // Throws std::invalid_argument.
-  static ConvCall make(ConvPass pass, const TensorView* t, int count, const double* attrs, int attr_count, DType real);
+  static ConvCall make(ConvPass pass, const TensorView* t, int count, const double* attrs, int attr_count,
+                       DType real);
 };
 
-// The range of output positions [lo, hi) inside [begin, end) whose tap meets the input: 0 <= i*stride + offset < size.
+// The range of output positions [lo, hi) inside [begin, end) whose tap meets the input: 0 <= i*stride +
+// offset < size.
 struct Range {
   int64_t lo, hi;
   int64_t size() const { return hi > lo ? hi - lo : 0; }

@@ -4,7 +4,7 @@
 #include <fstream>
 
 #if defined(__x86_64__)
-#include <cpuid.h>
+  #include <cpuid.h>
 #endif
 
 namespace tenon {
@@ -55,9 +55,9 @@ CpuFeatures detect() {
 #else
 CpuFeatures detect() {
   CpuFeatures f;
-#if defined(__aarch64__)
+  #if defined(__aarch64__)
   f.neon = true;
-#endif
+  #endif
   return f;
 }
 #endif
@@ -91,9 +91,14 @@ const CpuFeatures& cpu_features() {
 std::vector<std::string> cpu_feature_names() {
   const CpuFeatures& f = cpu_features();
   const std::pair<bool, const char*> all[] = {
-      {f.avx2, "avx2"},         {f.avx512, "avx512"},     {f.avx512_vnni, "avx512_vnni"},
-      {f.avx512_bf16, "avx512_bf16"}, {f.amx_tile, "amx_tile"}, {f.amx_bf16, "amx_bf16"},
-      {f.amx_int8, "amx_int8"}, {f.neon, "neon"},
+      {f.avx2, "avx2"},
+      {f.avx512, "avx512"},
+      {f.avx512_vnni, "avx512_vnni"},
+      {f.avx512_bf16, "avx512_bf16"},
+      {f.amx_tile, "amx_tile"},
+      {f.amx_bf16, "amx_bf16"},
+      {f.amx_int8, "amx_int8"},
+      {f.neon, "neon"},
   };
   std::vector<std::string> names;
   for (const auto& [present, name] : all) {

@@ -24,13 +24,15 @@ MatmulGeom MatmulGeom::make(const TensorView* t, int count, const double* attrs,
   g.trans_a = flag(attrs[0], "matmul: transA is 0 or 1");
   g.trans_b = flag(attrs[1], "matmul: transB is 0 or 1");
   g.has_bias = flag(attrs[2], "matmul: hasBias is 0 or 1");
-  check(attrs[3] == 0 || attrs[3] == 1 || attrs[3] == 2 || attrs[3] == 3 || attrs[3] == 4, "matmul: unknown activation");
+  check(attrs[3] == 0 || attrs[3] == 1 || attrs[3] == 2 || attrs[3] == 3 || attrs[3] == 4,
+        "matmul: unknown activation");
   g.activation = static_cast<int>(attrs[3]);
   check(count == (g.has_bias ? 4 : 3), "matmul: wrong number of operands");
   for (int i = 0; i < count; ++i) check(t[i].dtype == real, "matmul: wrong dtype");
   const TensorView &a = t[0], &b = t[1], &y = t[count - 1];
   const int rank = y.rank, r = rank - 2;  // r: the first matrix axis
-  check((rank == 2 || rank == 3) && a.rank == rank && b.rank == rank, "matmul: all matrices have rank 2, or all rank 3");
+  check((rank == 2 || rank == 3) && a.rank == rank && b.rank == rank,
+        "matmul: all matrices have rank 2, or all rank 3");
   for (const TensorView* v : {&a, &b, &y})
     for (int i = 0; i < rank; ++i) check(v->dims[i] >= 0, "matmul: a dimension is negative");
   g.batch = rank == 3 ? y.dims[0] : 1;

@@ -4,10 +4,10 @@
 #include <atomic>
 
 #ifdef TENON_STD_THREAD  // ThreadSanitizer builds: it does not understand libgomp's barriers
-#include <thread>
-#include <vector>
+  #include <thread>
+  #include <vector>
 #else
-#include <omp.h>
+  #include <omp.h>
 #endif
 
 namespace tenon {
@@ -22,8 +22,9 @@ void set_num_threads(int threads) { g_threads.store(std::max(1, threads), std::m
 namespace detail {
 
 void run_blocks(int64_t blocks, void (*body)(void*, int64_t), void* context) {
-  // Always the whole team, even for two blocks: libgomp ends the threads of a team that shrinks and starts new ones
-  // when it grows again (measured, sizes 4 and 2 in turn: 2002 threads in 2000 regions, and three times the time).
+  // Always the whole team, even for two blocks: libgomp ends the threads of a team that shrinks and starts
+  // new ones when it grows again (measured, sizes 4 and 2 in turn: 2002 threads in 2000 regions, and three
+  // times the time).
   const int threads = num_threads();
   if (threads <= 1 || blocks <= 1 || t_inside) {
     for (int64_t block = 0; block < blocks; ++block) body(context, block);
@@ -32,7 +33,8 @@ void run_blocks(int64_t blocks, void (*body)(void*, int64_t), void* context) {
   std::atomic<int64_t> next{0};
   const auto work = [&] {
     t_inside = true;
-    for (int64_t block; (block = next.fetch_add(1, std::memory_order_relaxed)) < blocks;) body(context, block);
+    for (int64_t block; (block = next.fetch_add(1, std::memory_order_relaxed)) < blocks;)
+      body(context, block);
     t_inside = false;
   };
 #ifdef TENON_STD_THREAD
@@ -41,7 +43,7 @@ void run_blocks(int64_t blocks, void (*body)(void*, int64_t), void* context) {
   work();
   for (auto& thread : team) thread.join();
 #else
-#pragma omp parallel num_threads(threads)
+  #pragma omp parallel num_threads(threads)
   work();
 #endif
 }

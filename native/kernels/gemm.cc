@@ -1,5 +1,5 @@
-// Register-tile GEMM kernels; see gemm.h for the contract. The tile sizes fill the register file: mr*nv accumulators, nv
-// vectors of B and one broadcast of A (AVX-512 and NEON have 32 registers, AVX2 and SSE 16).
+// Register-tile GEMM kernels; see gemm.h for the contract. The tile sizes fill the register file: mr*nv
+// accumulators, nv vectors of B and one broadcast of A (AVX-512 and NEON have 32 registers, AVX2 and SSE 16).
 #define TENON_NO_REF
 #define TENON_KERNEL_FILE "kernels/gemm.cc"
 #include "kernels/gemm.h"
@@ -7,24 +7,29 @@
 #include "kernels/for_each_target.h"
 
 #ifdef TENON_TARGET
-#include "kernels/math.h"
+  #include "kernels/math.h"
 
-#if defined(TENON_IS_AVX512)
+  #if defined(TENON_IS_AVX512)
 constexpr int kTallest[] = {0, 14, 14, 9, 6};
-#elif defined(TENON_IS_NEON)
+  #elif defined(TENON_IS_NEON)
 constexpr int kTallest[] = {0, 14, 12, 8, 6};
-#else
+  #else
 constexpr int kTallest[] = {0, 12, 6, 4, 2};
-#endif
+  #endif
 
 // As the pointwise kernels compute them, so that fusing changes no bit.
 inline V activate(V v, Activation activation) {
   switch (activation) {
-    case Activation::relu: return vmax(v, V{});
-    case Activation::relu6: return vmin(vmax(v, V{}), splat(6));
-    case Activation::tanh: return vtanh(v);
-    case Activation::sigmoid: return vsigmoid(v);
-    default: return v;
+    case Activation::relu:
+      return vmax(v, V{});
+    case Activation::relu6:
+      return vmin(vmax(v, V{}), splat(6));
+    case Activation::tanh:
+      return vtanh(v);
+    case Activation::sigmoid:
+      return vsigmoid(v);
+    default:
+      return v;
   }
 }
 
@@ -34,7 +39,8 @@ inline V broadcast(real x, std::integer_sequence<int, I...>) {
   return V{(static_cast<void>(I), x)...};
 }
 
-// Row m < 7 of A's half tile, from strides kept in registers: left alone, compilers keep a pointer per row and spill them.
+// Row m < 7 of A's half tile, from strides kept in registers: left alone, compilers keep a pointer per row
+// and spill them.
 struct Strides {
   int64_t one, three, five;
 };
@@ -55,8 +61,10 @@ inline real row(const real* p, const Strides& s) {
 }
 
 template <int NV, int M, int Half, int MR>
-inline void multiply_row(const real* lower, const real* upper, const Strides& s, const V (&b)[NV], V (&acc)[MR][NV]) {
-  const V a = broadcast(M < Half ? row<M % Half>(lower, s) : row<M % Half>(upper, s), std::make_integer_sequence<int, W>());
+inline void multiply_row(const real* lower, const real* upper, const Strides& s, const V (&b)[NV],
+                         V (&acc)[MR][NV]) {
+  const V a = broadcast(M < Half ? row<M % Half>(lower, s) : row<M % Half>(upper, s),
+                        std::make_integer_sequence<int, W>());
   for (int v = 0; v < NV; ++v) acc[M][v] = fma(a, b[v], acc[M][v]);
 }
 
@@ -85,7 +93,8 @@ inline void multiply(const GemmTile& g, V (&acc)[MR][NV], std::integer_sequence<
 template <int MR, int NV>
 inline real* c_row(const GemmTile& g, int m) {
   constexpr int kHalf = (MR + 1) / 2;
-  // Not a choice between two pointers: GCC 12 -O2 turns that into row 0 for row 1 of 3 and 4 (gemm_test sees it).
+  // Not a choice between two pointers: GCC 12 -O2 turns that into row 0 for row 1 of 3 and 4 (gemm_test sees
+  // it).
   return g.c + m * g.crs + (m < kHalf ? 0 : g.c_jump - kHalf * g.crs);
 }
 
@@ -113,7 +122,8 @@ inline void finish(const GemmTile& g, V (&acc)[MR][NV]) {
   const int64_t tail = g.n - (NV - 1) * W;
   if (g.bias) {
     V bias[NV] = {};
-    for (int v = 0; v < NV; ++v) bias[v] = v == NV - 1 && tail < W ? load_n(g.bias + v * W, tail) : load(g.bias + v * W);
+    for (int v = 0; v < NV; ++v)
+      bias[v] = v == NV - 1 && tail < W ? load_n(g.bias + v * W, tail) : load(g.bias + v * W);
     each(acc, [&](V& y, int, int v) { y = y + bias[v]; });
   }
   activate_all(acc, g.activation);
@@ -147,17 +157,17 @@ void tile(const GemmTile& g) {
 // The W x W transpose: log2(W) rounds, each exchanging the off-diagonal blocks of half the size.
 template <int Half, bool Upper, int... I>
 inline V exchange(V a, V b, std::integer_sequence<int, I...>) {
-#if defined(__clang__)
+  #if defined(__clang__)
   if constexpr (Upper)
     return __builtin_shufflevector(a, b, ((I & Half) ? I + W : I + Half)...);
   else
     return __builtin_shufflevector(a, b, ((I & Half) ? I - Half + W : I)...);
-#else
+  #else
   if constexpr (Upper)
     return __builtin_shuffle(a, b, M{((I & Half) ? I + W : I + Half)...});
   else
     return __builtin_shuffle(a, b, M{((I & Half) ? I - Half + W : I)...});
-#endif
+  #endif
 }
 
 template <int Half>
@@ -211,17 +221,17 @@ constexpr GemmKernels kTable = make_table();
 namespace tenon {
 
 const GemmKernels& gemm_kernels(Target target) {
-#if defined(__x86_64__)
+  #if defined(__x86_64__)
   if (target == Target::avx512) return avx512::kTable;
   if (target == Target::avx2) return avx2::kTable;
   return baseline::kTable;
-#elif defined(__aarch64__)
+  #elif defined(__aarch64__)
   static_cast<void>(target);
   return neon::kTable;
-#else
+  #else
   static_cast<void>(target);
   return baseline::kTable;
-#endif
+  #endif
 }
 
 }  // namespace tenon

@@ -2,11 +2,13 @@
 //
 //   C[m][n] (+)= sum over i < batch, k < K of A[a_off[i] + m*ars + k*aks] * B[b_off[i] + k*bks + n]
 //
-// for one register tile of mr rows and nv vectors of columns. Each C[m][n] is one chain of multiply-adds in the order of
-// (i, k), whatever the tile: results do not depend on how M and N are cut, nor on where K is cut (C goes through memory unrounded).
+// for one register tile of mr rows and nv vectors of columns. Each C[m][n] is one chain of multiply-adds in
+// the order of (i, k), whatever the tile: results do not depend on how M and N are cut, nor on where K is cut
+// (C goes through memory unrounded).
 //
-// M: rows, e.g. the pixels of an output row. N: columns, contiguous. The driver owns every blocking decision; the kernel
-// handles columns beyond `n` (they are computed and not stored, so B's rows must be readable for nv * width floats).
+// M: rows, e.g. the pixels of an output row. N: columns, contiguous. The driver owns every blocking decision;
+// the kernel handles columns beyond `n` (they are computed and not stored, so B's rows must be readable for
+// nv * width floats).
 #pragma once
 
 #include <cstdint>
@@ -30,8 +32,8 @@ struct GemmTile {
   int64_t a_jump;  // row (mr+1)/2 is at a + a_jump (normally (mr+1)/2 * ars): a tile may span two pixel rows
   int64_t bks;
   int64_t crs;
-  int64_t c_jump;  // as a_jump, for C
-  int64_t n;       // columns to store, (nv-1) * width < n <= nv * width
+  int64_t c_jump;     // as a_jump, for C
+  int64_t n;          // columns to store, (nv-1) * width < n <= nv * width
   const float* bias;  // [n] added after the sum, or null
   Activation activation;
   bool accumulate;  // C += instead of C =
@@ -44,11 +46,12 @@ struct GemmKernels {
   static constexpr int kMaxMr = 14;
   static constexpr int kMaxNv = 4;
 
-  int width;                       // floats in a vector
-  int mr[kMaxNv + 1];              // tallest tile with nv vectors; 0 where there is none
+  int width;           // floats in a vector
+  int mr[kMaxNv + 1];  // tallest tile with nv vectors; 0 where there is none
   GemmFn fn[kMaxNv + 1][kMaxMr + 1];
 
-  // dst[k][j] = src[j*ld + k] for k < depth, j < n; zero for n <= j < panel. Rows of dst are `panel` floats (a multiple of width).
+  // dst[k][j] = src[j*ld + k] for k < depth, j < n; zero for n <= j < panel. Rows of dst are `panel` floats
+  // (a multiple of width).
   void (*pack_transposed)(const float* src, int64_t ld, int64_t n, int64_t depth, float* dst, int64_t panel);
 };
 

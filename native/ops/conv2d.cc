@@ -1,4 +1,5 @@
-// conv2d, conv2d_backward_data, conv2d_backward_weights: which algorithm runs, what it costs, and their registration.
+// conv2d, conv2d_backward_data, conv2d_backward_weights: which algorithm runs, what it costs, and their
+// registration.
 #include "ops/conv2d.h"
 
 namespace tenon {

@@ -14,15 +14,16 @@ void conv2d_direct(const ConvCall& call, const GemmKernels& kernels, float* work
 int64_t conv2d_direct_data_workspace(const ConvCall& call, const GemmKernels& kernels);
 void conv2d_direct_data(const ConvCall& call, const GemmKernels& kernels, float* workspace);
 
-// Weight gradients: M = output channels, N = input channels, K = pixels (conv2d_weights.cc), and the other way round for few
-// input channels (conv2d_weights_narrow.cc).
+// Weight gradients: M = output channels, N = input channels, K = pixels (conv2d_weights.cc), and the other
+// way round for few input channels (conv2d_weights_narrow.cc).
 int64_t conv2d_weights_workspace(const ConvCall& call, const GemmKernels& kernels);
 void conv2d_weights(const ConvCall& call, const GemmKernels& kernels, float* workspace);
 bool conv2d_weights_is_narrow(const ConvGeom& g, const GemmKernels& kernels);
 int64_t conv2d_weights_narrow_workspace(const ConvCall& call, const GemmKernels& kernels);
 void conv2d_weights_narrow(const ConvCall& call, const GemmKernels& kernels, float* workspace);
 
-// A column matrix per image and one GEMM per group (conv2d_im2col.cc): the alternative, correct for everything.
+// A column matrix per image and one GEMM per group (conv2d_im2col.cc): the alternative, correct for
+// everything.
 int64_t conv2d_im2col_workspace(ConvPass pass, const ConvCall& call, const GemmKernels& kernels);
 void conv2d_im2col(ConvPass pass, const ConvCall& call, const GemmKernels& kernels, float* workspace);
 
@@ -44,7 +45,8 @@ struct PixelBlocks {
   static PixelBlocks make(int64_t n, int64_t oh, int64_t ow, int64_t pixels, int64_t most_rows) {
     const int64_t rows = std::clamp<int64_t>(pixels / ow, 1, std::max<int64_t>(1, std::min(oh, most_rows)));
     const int64_t even = ceil_div(oh, ceil_div(oh, rows));
-    const int64_t images = even == oh ? std::clamp<int64_t>(pixels / (oh * ow), 1, std::max<int64_t>(n, 1)) : 1;
+    const int64_t images =
+        even == oh ? std::clamp<int64_t>(pixels / (oh * ow), 1, std::max<int64_t>(n, 1)) : 1;
     return {n, oh, images, even};
   }
 };

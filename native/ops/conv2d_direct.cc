@@ -1,8 +1,9 @@
 // Forward and backward-data convolution as TapConv: packs the weights, states the grid of taps.
 //
-// Backward-data: dx[ih][iw] collects dy[oh][ow] * w[r][s] where oh*SH = ih + PH - r*DH (and so for columns). The input pixels
-// with ih = i0 + i*SH form a phase: for them the taps r that divide evenly are an arithmetic progression, and oh = i + const - j*gap: a
-// stride-1 convolution over dy with those taps in descending order. Phases without taps are zero.
+// Backward-data: dx[ih][iw] collects dy[oh][ow] * w[r][s] where oh*SH = ih + PH - r*DH (and so for columns).
+// The input pixels with ih = i0 + i*SH form a phase: for them the taps r that divide evenly are an arithmetic
+// progression, and oh = i + const - j*gap: a stride-1 convolution over dy with those taps in descending
+// order. Phases without taps are zero.
 #include <cstring>
 #include <numeric>
 
@@ -66,22 +67,25 @@ void pack_forward(const ConvGeom& g, const float* w, const GemmKernels& kernels,
   });
 }
 
-// One axis of a backward-data phase: input positions first + i*stride, i < count, and the taps that reach them, in the order
-// of ascending output position: tap(j) = tap0 - j*tap_step meets output position i + out0 + j*gap.
+// One axis of a backward-data phase: input positions first + i*stride, i < count, and the taps that reach
+// them, in the order of ascending output position: tap(j) = tap0 - j*tap_step meets output position i + out0
+// + j*gap.
 struct Phase {
   int64_t first, count;
   int64_t taps, tap0, tap_step;
   int64_t out0, gap;
 };
 
-Phase make_phase(int64_t first, int64_t size, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation) {
+Phase make_phase(int64_t first, int64_t size, int64_t kernel, int64_t stride, int64_t padding,
+                 int64_t dilation) {
   Phase p = {};
   p.first = first;
   p.count = ceil_div(size - first, stride);
   p.tap_step = stride / std::gcd(stride, dilation);
   p.gap = dilation / std::gcd(stride, dilation);
   int64_t lowest = 0;  // the first tap whose distance is a multiple of the stride; at most tap_step tries
-  while (lowest < kernel && lowest < p.tap_step && (first + padding - lowest * dilation) % stride != 0) ++lowest;
+  while (lowest < kernel && lowest < p.tap_step && (first + padding - lowest * dilation) % stride != 0)
+    ++lowest;
   if (lowest >= kernel || lowest >= p.tap_step) return p;
   p.taps = (kernel - 1 - lowest) / p.tap_step + 1;
   p.tap0 = lowest + (p.taps - 1) * p.tap_step;
@@ -101,8 +105,10 @@ TapConv phase_taps(const ConvCall& call, const Phase& h, const Phase& w) {
 }
 
 // w [O][KH][KW][C/G] -> [group][panel][taps of the phase][O/G][panel]
-void pack_phase(const ConvGeom& g, const Phase& h, const Phase& w, const float* weights, const GemmKernels& kernels, float* packed) {
-  const int64_t panel = TapConv::panel(g.cg(), kernels), panels = ceil_div(g.cg(), panel), taps = h.taps * w.taps;
+void pack_phase(const ConvGeom& g, const Phase& h, const Phase& w, const float* weights,
+                const GemmKernels& kernels, float* packed) {
+  const int64_t panel = TapConv::panel(g.cg(), kernels), panels = ceil_div(g.cg(), panel),
+                taps = h.taps * w.taps;
   const double cost = static_cast<double>(taps * g.o * g.cg()) * 4;
   parallel_for(g.groups * panels * taps, cost, [&](int64_t task) {
     const int64_t tap = task % taps, p = task / taps % panels, group = task / taps / panels;
@@ -135,7 +141,8 @@ bool for_each_phase(const ConvGeom& g, Fn&& fn) {
 }
 
 void fill_zero(float* data, int64_t n) {
-  parallel_chunks(n, 1 << 16, static_cast<double>(n), [&](int64_t begin, int64_t end) { std::fill(data + begin, data + end, 0.0f); });
+  parallel_chunks(n, 1 << 16, static_cast<double>(n),
+                  [&](int64_t begin, int64_t end) { std::fill(data + begin, data + end, 0.0f); });
 }
 
 }  // namespace

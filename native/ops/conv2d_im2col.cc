@@ -2,7 +2,8 @@
 //
 //   col[OH*OW][KH*KW*C/G];  y = col w^T;  dcol = dy w, dx gathers dcol;  dw += dy^T col
 //
-// The alternative to the direct algorithms (`algorithm` 1), and what they are compared with: correct for every geometry.
+// The alternative to the direct algorithms (`algorithm` 1), and what they are compared with: correct for
+// every geometry.
 #include <cstring>
 
 #include "ops/conv2d.h"
@@ -16,7 +17,9 @@ int64_t depth_of(const ConvGeom& g) { return g.taps() * g.cg(); }
 // The matrix product of one image and group; `col` may be null when only sizes matter.
 Gemm make_gemm(ConvPass pass, const ConvCall& call, int64_t n, int64_t group, float* col) {
   const ConvGeom& g = call.g;
-  const auto at = [](const TensorView& t, int64_t offset) { return t.data ? t.as<float>() + offset : nullptr; };
+  const auto at = [](const TensorView& t, int64_t offset) {
+    return t.data ? t.as<float>() + offset : nullptr;
+  };
   const int64_t depth = depth_of(g), pixels = g.oh * g.ow;
   float* y = at(call.y, n * pixels * g.o + group * g.og());
   float* w = at(call.w, group * g.og() * depth);
@@ -60,7 +63,8 @@ void gather_columns(const ConvCall& call, int64_t n, int64_t group, const float*
   const ConvGeom& g = call.g;
   float* dx = call.x.as<float>() + n * g.h * g.w * g.c + group * g.cg();
   parallel_for(g.h, static_cast<double>(g.oh * g.ow) * static_cast<double>(depth_of(g)), [&](int64_t row) {
-    for (int64_t column = 0; column < g.w; ++column) std::fill_n(dx + (row * g.w + column) * g.c, g.cg(), 0.0f);
+    for (int64_t column = 0; column < g.w; ++column)
+      std::fill_n(dx + (row * g.w + column) * g.c, g.cg(), 0.0f);
     for (int64_t tap = 0; tap < g.taps(); ++tap) {
       const int64_t up = row + g.ph - tap / g.kw * g.dh;
       if (up < 0 || up % g.sh != 0 || up / g.sh >= g.oh) continue;

@@ -1,11 +1,13 @@
 // Weight gradients: dw[o][tap][c] = sum over output pixels of dy[pixel][o] * x[pixel moved by tap][c].
 //
-// M = output channels (dy is read in place, transposed by its strides), N = input channels, K = the pixels of an output row,
-// batch = rows. A task is (chunk of pixels, group, block of o, block of c panels); it walks its chunk in blocks of pixels, copies their
-// slice of x to [panel][row][column][panel width] once, and adds every (panel, tap, tile of o) from it. Padding is
-// never touched: rows and columns of a tap are clipped to those that meet the image.
+// M = output channels (dy is read in place, transposed by its strides), N = input channels, K = the pixels of
+// an output row, batch = rows. A task is (chunk of pixels, group, block of o, block of c panels); it walks
+// its chunk in blocks of pixels, copies their slice of x to [panel][row][column][panel width] once, and adds
+// every (panel, tap, tile of o) from it. Padding is never touched: rows and columns of a tap are clipped to
+// those that meet the image.
 //
-// The number of chunks is a function of the shape alone; with several, each has its own dw in the workspace, added in order.
+// The number of chunks is a function of the shape alone; with several, each has its own dw in the workspace,
+// added in order.
 #include <cstring>
 
 #include "ops/conv2d.h"
@@ -13,7 +15,7 @@
 namespace tenon {
 namespace {
 
-constexpr int64_t kPixels = 512;            // of a block
+constexpr int64_t kPixels = 512;              // of a block
 constexpr int64_t kSmallWeights = 64 * 1024;  // floats of dw up to which tasks share nothing but pixels
 constexpr int64_t kTasks = 32;
 constexpr int64_t kMostPartFloats = 1 << 23;
@@ -77,7 +79,7 @@ struct Slice {
   int64_t cols;
 };
 
-Slice make_slice(const ConvGeom& g, const Plan& p, const PixelBlocks::Block& b) {
+Slice make_slice(const ConvGeom& g, const PixelBlocks::Block& b) {
   Slice s = {b, {}, 0, g.w};
   const Range low = inside(b.i0, b.i1, g.sh, -g.ph, g.h);
   if (g.kh == 1)
@@ -90,12 +92,12 @@ Slice make_slice(const ConvGeom& g, const Plan& p, const PixelBlocks::Block& b) 
     s.first_col = columns.lo * g.sw - g.pw;
     s.cols = columns.size();
   }
-  static_cast<void>(p);
   return s;
 }
 
 // x's slice -> [panel of the block][image][row][column][panel width], zero beyond the group's channels.
-void copy_slice(const ConvCall& call, const Plan& p, const Slice& s, int64_t channel0, int64_t panel0, int64_t panel1, float* dst) {
+void copy_slice(const ConvCall& call, const Plan& p, const Slice& s, int64_t channel0, int64_t panel0,
+                int64_t panel1, float* dst) {
   const ConvGeom& g = call.g;
   for (int64_t panel = panel0; panel < panel1; ++panel) {
     const int64_t c0 = panel * p.panel, count = std::min(p.panel, g.cg() - c0);
@@ -114,7 +116,8 @@ void copy_slice(const ConvCall& call, const Plan& p, const Slice& s, int64_t cha
 }
 
 // The rows and columns of the block that tap (r, s) meets: fills the batch, sets K; returns the batch size.
-int64_t list_rows(const ConvGeom& g, const Plan& p, const Slice& slice, int64_t r, int64_t s, int64_t* a_off, int64_t* b_off, int64_t* depth) {
+int64_t list_rows(const ConvGeom& g, const Plan& p, const Slice& slice, int64_t r, int64_t s, int64_t* a_off,
+                  int64_t* b_off, int64_t* depth) {
   const int64_t row0 = r * g.dh - g.ph, col0 = s * g.dw - g.pw;
   const Range rows = inside(slice.b.i0, slice.b.i1, g.sh, row0, g.h), cols = inside(0, g.ow, g.sw, col0, g.w);
   *depth = cols.size();
@@ -132,7 +135,8 @@ int64_t list_rows(const ConvGeom& g, const Plan& p, const Slice& slice, int64_t 
 }
 
 // All tiles of o for one panel and tap.
-void run_tiles(const ConvGeom& g, const Plan& p, const GemmKernels& kernels, GemmTile& tile, const float* dy, int64_t rows, float* dw) {
+void run_tiles(const Plan& p, const GemmKernels& kernels, GemmTile& tile, const float* dy, int64_t rows,
+               float* dw) {
   const GemmFn* fn = kernels.fn[ceil_div(tile.n, kernels.width)];
   const EvenSplit split = tile_rows(rows, p.mr);
   for (int64_t t = 0; t < split.parts; ++t) {
@@ -143,12 +147,11 @@ void run_tiles(const ConvGeom& g, const Plan& p, const GemmKernels& kernels, Gem
     tile.c_jump = tile.a_jump * tile.crs;
     fn[height](tile);
   }
-  static_cast<void>(g);
 }
 
 // Adds one block of pixels to the task's part of dw.
-void add_block(const ConvCall& call, const Plan& p, const GemmKernels& kernels, const Slice& slice, int64_t group, int64_t o_index,
-               int64_t c_index, bool first, float* out, float* slot) {
+void add_block(const ConvCall& call, const Plan& p, const GemmKernels& kernels, const Slice& slice,
+               int64_t group, int64_t o_index, int64_t c_index, bool first, float* out, float* slot) {
   const ConvGeom& g = call.g;
   const int64_t panel0 = c_index * p.c_block, panel1 = std::min(p.panels, panel0 + p.c_block);
   const int64_t o0 = o_index * p.o_block, rows = std::min(p.o_block, g.og() - o0);
@@ -168,20 +171,23 @@ void add_block(const ConvCall& call, const Plan& p, const GemmKernels& kernels, 
       tile.b = slot + (panel - panel0) * p.blocks.images * p.rows * p.cols * p.panel;
       tile.n = std::min(p.panel, g.cg() - panel * p.panel);
       float* dw = out + ((group * g.og() + o0) * g.taps() + tap) * g.cg() + panel * p.panel;
-      run_tiles(g, p, kernels, tile, call.y.as<float>() + group * g.og() + o0, rows, dw);
+      run_tiles(p, kernels, tile, call.y.as<float>() + group * g.og() + o0, rows, dw);
     }
   }
 }
 
-void run_task(const ConvCall& call, const Plan& p, const GemmKernels& kernels, int64_t task, float* parts, float* slot) {
+void run_task(const ConvCall& call, const Plan& p, const GemmKernels& kernels, int64_t task, float* parts,
+              float* slot) {
   const ConvGeom& g = call.g;
   const int64_t c_index = task % p.c_blocks, o_index = task / p.c_blocks % p.o_blocks;
-  const int64_t group = task / p.c_blocks / p.o_blocks % g.groups, chunk = task / p.c_blocks / p.o_blocks / g.groups;
+  const int64_t group = task / p.c_blocks / p.o_blocks % g.groups,
+                chunk = task / p.c_blocks / p.o_blocks / g.groups;
   float* out = p.chunks > 1 ? parts + chunk * p.part_floats : call.w.as<float>();
   const EvenSplit split = {p.blocks.count(), p.chunks};
   const int64_t begin = split.begin(chunk), end = begin + split.size(chunk);
   for (int64_t block = begin; block < end; ++block)
-    add_block(call, p, kernels, make_slice(g, p, p.blocks.at(block)), group, o_index, c_index, block == begin, out, slot);
+    add_block(call, p, kernels, make_slice(g, p.blocks.at(block)), group, o_index, c_index, block == begin,
+              out, slot);
 }
 
 // dw = part 0 + part 1 + ... in order.

@@ -1,10 +1,13 @@
-// Weight gradients where input channels are fewer than a vector's lanes (the first layer of a network), so that roles are exchanged:
+// Weight gradients where input channels are fewer than a vector's lanes (the first layer of a network), so
+// that roles are exchanged:
 //
-//   dw'[r][s*C + c][o] = sum over output pixels of x[oh*SH - PH + r*DH][(ow*SW - PW)*C + (s*C + c)] * dy[pixel][o]
+//   dw'[r][s*C + c][o] = sum over output pixels of x[oh*SH - PH + r*DH][(ow*SW - PW)*C + (s*C + c)] *
+//   dy[pixel][o]
 //
-// M = the KW*C neighbouring floats of x that one row of the kernel covers, N = output channels, K = pixels of an output row, batch = rows.
-// x is copied with its zero padding, dy to panels. Each chunk of pixels (their number is fixed by shape) has its own dw' in
-// the workspace; they are added in order and transposed to dw at the end.
+// M = the KW*C neighbouring floats of x that one row of the kernel covers, N = output channels, K = pixels of
+// an output row, batch = rows. x is copied with its zero padding, dy to panels. Each chunk of pixels (their
+// number is fixed by shape) has its own dw' in the workspace; they are added in order and transposed to dw at
+// the end.
 #include <cstring>
 
 #include "ops/conv2d.h"
@@ -88,7 +91,8 @@ void copy_dy(const ConvCall& call, const Plan& p, const PixelBlocks::Block& b, f
   }
 }
 
-void add_block(const ConvCall& call, const Plan& p, const GemmKernels& kernels, const PixelBlocks::Block& b, bool first, float* out, float* slot) {
+void add_block(const ConvCall& call, const Plan& p, const GemmKernels& kernels, const PixelBlocks::Block& b,
+               bool first, float* out, float* slot) {
   const ConvGeom& g = call.g;
   float* dy = slot + p.x_floats;
   auto* a_off = reinterpret_cast<int64_t*>(dy + p.dy_floats);
@@ -111,7 +115,8 @@ void add_block(const ConvCall& call, const Plan& p, const GemmKernels& kernels, 
     tile.b = dy + panel * p.batch * g.ow * p.panel;
     tile.n = std::min(p.panel, g.o - panel * p.panel);
     for (int64_t i = 0; i < g.kh * split.parts; ++i) {
-      const int64_t r = i / split.parts, m = split.begin(i % split.parts), height = split.size(i % split.parts);
+      const int64_t r = i / split.parts, m = split.begin(i % split.parts),
+                    height = split.size(i % split.parts);
       tile.a = slot + r * g.dh * p.cols * g.c + m;
       tile.c = out + (r * p.m + m) * g.o + panel * p.panel;
       tile.a_jump = (height + 1) / 2;
@@ -151,8 +156,8 @@ void conv2d_weights_narrow(const ConvCall& call, const GemmKernels& kernels, flo
   parallel_tasks(p.chunks, g.flops() / 16, [&](int64_t chunk, int64_t slot) {
     const int64_t begin = split.begin(chunk), end = begin + split.size(chunk);
     for (int64_t block = begin; block < end; ++block)
-      add_block(call, p, kernels, p.blocks.at(block), block == begin, workspace + p.parts + chunk * p.part_floats,
-                workspace + p.slots + slot * p.slot_floats);
+      add_block(call, p, kernels, p.blocks.at(block), block == begin,
+                workspace + p.parts + chunk * p.part_floats, workspace + p.slots + slot * p.slot_floats);
   });
   add_parts(g, p, workspace + p.parts, call.w.as<float>());
 }

@@ -1,12 +1,13 @@
 // Blocking, packing and threads of C = op(A) op(B).
 //
-//   C[M][N] is cut in tasks of mc x nc; a task walks K in blocks of kc, keeping one packed panel of B (kc x panel) and its
-//   block of A (mc x kc) in the second-level cache, and calls the register kernel for every tile of mr x panel.
+//   C[M][N] is cut in tasks of mc x nc; a task walks K in blocks of kc, keeping one packed panel of B (kc x
+//   panel) and its block of A (mc x kc) in the second-level cache, and calls the register kernel for every
+//   tile of mr x panel.
 //
-// B comes from packed panels [panel][k][width of panel] when it is transposed, when it is large enough that strided reads hurt, and for
-// the last panel where rows of B end early; otherwise it is read where it is. With few rows of A a task packs the block of B it is about to
-// use into its scratch; with many, all of B is packed to the workspace first. A's block is copied to the scratch when
-// its rows lie so that they would fall on the same cache sets.
+// B comes from packed panels [panel][k][width of panel] when it is transposed, when it is large enough that
+// strided reads hurt, and for the last panel where rows of B end early; otherwise it is read where it is.
+// With few rows of A a task packs the block of B it is about to use into its scratch; with many, all of B is
+// packed to the workspace first. A's block is copied to the scratch, tile by tile, when enough panels use it.
 // Blocks never change bits: every C[m][n] is one chain over k (see gemm.h).
 #include <cstring>
 
@@ -23,14 +24,14 @@ constexpr int64_t kTasks = 16;
 
 struct Plan {
   int nv;
-  int64_t mr, panel;             // register tile
-  int64_t panels, packed_from;   // panels from this one on are packed
-  int64_t mc, nc;                // task: rows, panels
+  int64_t mr, panel;            // register tile
+  int64_t panels, packed_from;  // panels from this one on are packed
+  int64_t mc, nc;               // task: rows, panels
   int64_t m_blocks, n_blocks;
-  int64_t kc;
+  int64_t kc, a_panel;
   bool copy_a, pack_first;
-  int64_t pack_floats, b_packed;                         // workspace, in floats: all of B,
-  int64_t scratch, a_floats, scratch_floats, total;      // and a worker's blocks of A and B
+  int64_t pack_floats, b_packed;                     // workspace, in floats: all of B,
+  int64_t scratch, a_floats, scratch_floats, total;  // and a worker's blocks of A and B
 
   int64_t tasks(const Gemm& g) const { return g.batch * m_blocks * n_blocks; }
 };
@@ -42,10 +43,11 @@ int choose_nv(const Gemm& g, const GemmKernels& kernels) {
   return nv;
 }
 
-// A's k-contiguous rows at strides of a multiple of 1 KB meet in few cache sets; a transposed A touches a page per k.
+// Copying pays when enough panels use the copy; rows a multiple of 1 KB apart, which meet in few cache sets,
+// sooner.
 bool wants_copy(const Gemm& g, const Plan& p) {
-  if (p.nc < 2) return false;
-  return g.aks == 1 ? g.ars % 256 == 0 : (p.nc >= 4 && g.aks >= 512);
+  if (g.aks == 1) return p.nc >= 4 || (p.nc >= 2 && g.ars % 256 == 0);
+  return p.nc >= 4 && g.aks >= 512;
 }
 
 Plan make_plan(const Gemm& g, const GemmKernels& kernels) {
@@ -70,7 +72,9 @@ Plan make_plan(const Gemm& g, const GemmKernels& kernels) {
   Layout layout;
   p.pack_floats = p.pack_first ? checked_product(p.panels - p.packed_from, g.k, p.panel) : 0;
   p.b_packed = layout.add(checked_product(g.batch, p.pack_floats));
-  p.a_floats = p.copy_a ? ceil_div(p.mc * (p.kc + 16), 16) * 16 : 0;
+  p.a_panel = ceil_div(p.mr, kernels.width) * kernels.width;
+  p.a_floats =
+      p.copy_a ? ceil_div(tile_rows(std::min(p.mc, g.m), p.mr).parts * p.kc * p.a_panel, 16) * 16 : 0;
   p.scratch_floats = p.a_floats + (p.pack_first || p.packed_from == p.panels ? 0 : p.kc * p.panel);
   p.scratch = layout.add(checked_product(p.scratch_floats, scratch_slots()));
   p.total = layout.floats();
@@ -78,7 +82,8 @@ Plan make_plan(const Gemm& g, const GemmKernels& kernels) {
 }
 
 // B[k0 : k1][one panel] -> dst, columns beyond N zero.
-void pack_panel(const Gemm& g, const Plan& p, const GemmKernels& kernels, int64_t batch, int64_t panel, int64_t k0, int64_t k1, float* dst) {
+void pack_panel(const Gemm& g, const Plan& p, const GemmKernels& kernels, int64_t batch, int64_t panel,
+                int64_t k0, int64_t k1, float* dst) {
   const int64_t n0 = panel * p.panel, n = std::min(p.panel, g.n - n0);
   const float* b = g.b + batch * g.b_batch;
   if (g.b_transposed) return kernels.pack_transposed(b + n0 * g.ldb + k0, g.ldb, n, k1 - k0, dst, p.panel);
@@ -95,22 +100,35 @@ void pack_b(const Gemm& g, const Plan& p, const GemmKernels& kernels, float* pac
   parallel_for(g.batch * panels * pieces, cost, [&](int64_t task) {
     const int64_t piece = task % pieces, panel = task / pieces % panels, batch = task / pieces / panels;
     float* dst = packed + batch * p.pack_floats + (panel * g.k + piece * kDepth) * p.panel;
-    pack_panel(g, p, kernels, batch, p.packed_from + panel, piece * kDepth, std::min(g.k, (piece + 1) * kDepth), dst);
+    pack_panel(g, p, kernels, batch, p.packed_from + panel, piece * kDepth,
+               std::min(g.k, (piece + 1) * kDepth), dst);
   });
 }
 
-// A[m0 : m0+rows][k0 : k0+depth] into scratch; sets how the kernel reads it.
-void copy_block_of_a(const Gemm& g, const float* a, int64_t rows, int64_t depth, float* scratch, GemmTile& tile) {
-  if (g.aks == 1) {
-    tile.ars = depth + 16, tile.aks = 1;
-    for (int64_t m = 0; m < rows; ++m)
-      std::memcpy(scratch + m * tile.ars, a + m * g.ars, static_cast<size_t>(depth) * sizeof(float));
-  } else {
-    tile.ars = 1, tile.aks = rows;
-    for (int64_t k = 0; k < depth; ++k)
-      std::memcpy(scratch + k * rows, a + k * g.aks, static_cast<size_t>(rows) * sizeof(float));
+// The rows of a task as the kernels read them: tile i is at a + i * tile_step (copied) or at its rows' own
+// place.
+struct BlockOfA {
+  const float* a;
+  int64_t ars, aks;
+  bool copied;
+};
+
+// A[m0 : m0+rows][k0 : k0+depth] -> [tile][k][a_panel], each tile's rows next to each other.
+BlockOfA copy_block_of_a(const Gemm& g, const Plan& p, const GemmKernels& kernels, const float* a,
+                         int64_t rows, int64_t depth, float* scratch) {
+  const EvenSplit split = tile_rows(rows, p.mr);
+  for (int64_t i = 0; i < split.parts; ++i) {
+    const int64_t height = split.size(i);
+    const float* src = a + split.begin(i) * g.ars;
+    float* dst = scratch + i * depth * p.a_panel;
+    if (g.aks == 1) {
+      kernels.pack_transposed(src, g.ars, height, depth, dst, p.a_panel);
+    } else {
+      for (int64_t k = 0; k < depth; ++k)
+        std::memcpy(dst + k * p.a_panel, src + k * g.aks, static_cast<size_t>(height) * sizeof(float));
+    }
   }
-  tile.a = scratch;
+  return {scratch, 1, p.a_panel, true};
 }
 
 // What a task works on: rows of A, panels of B, a block of K.
@@ -119,8 +137,8 @@ struct Block {
 };
 
 // Where the panel's block of B is read; packs it first when that is the task's job.
-void place_b(const Gemm& g, const Plan& p, const GemmKernels& kernels, const Block& x, int64_t panel, const float* packed, float* scratch,
-             GemmTile& tile) {
+void place_b(const Gemm& g, const Plan& p, const GemmKernels& kernels, const Block& x, int64_t panel,
+             const float* packed, float* scratch, GemmTile& tile) {
   tile.bks = p.panel;
   if (panel < p.packed_from) {
     tile.b = g.b + x.batch * g.b_batch + x.k0 * g.ldb + panel * p.panel;
@@ -134,9 +152,8 @@ void place_b(const Gemm& g, const Plan& p, const GemmKernels& kernels, const Blo
 }
 
 // The task's block of C for one block of K.
-void multiply_block(const Gemm& g, const Plan& p, const GemmKernels& kernels, const Block& x, GemmTile& tile, const float* packed,
-                    float* scratch) {
-  const float* a = tile.a;
+void multiply_block(const Gemm& g, const Plan& p, const GemmKernels& kernels, const Block& x,
+                    const BlockOfA& a, GemmTile& tile, const float* packed, float* scratch) {
   float* c = g.c + x.batch * g.c_batch + x.m0 * g.ldc;
   const EvenSplit split = tile_rows(x.rows, p.mr);
   const bool last = x.k0 + tile.k == g.k;
@@ -149,7 +166,7 @@ void multiply_block(const Gemm& g, const Plan& p, const GemmKernels& kernels, co
     const auto& fn = kernels.fn[ceil_div(tile.n, kernels.width)];
     for (int64_t i = 0; i < split.parts; ++i) {
       const int64_t m = split.begin(i), height = split.size(i);
-      tile.a = a + m * tile.ars;
+      tile.a = a.a + (a.copied ? i * tile.k * p.a_panel : m * tile.ars);
       tile.c = c + m * g.ldc + n0;
       tile.a_jump = (height + 1) / 2 * tile.ars;
       tile.c_jump = (height + 1) / 2 * tile.crs;
@@ -158,7 +175,8 @@ void multiply_block(const Gemm& g, const Plan& p, const GemmKernels& kernels, co
   }
 }
 
-void run_task(const Gemm& g, const Plan& p, const GemmKernels& kernels, int64_t task, const float* packed, float* scratch) {
+void run_task(const Gemm& g, const Plan& p, const GemmKernels& kernels, int64_t task, const float* packed,
+              float* scratch) {
   const int64_t n_block = task % p.n_blocks, m_block = task / p.n_blocks % p.m_blocks;
   Block x = {};
   x.batch = task / p.n_blocks / p.m_blocks;
@@ -171,11 +189,11 @@ void run_task(const Gemm& g, const Plan& p, const GemmKernels& kernels, int64_t 
   tile.crs = g.ldc;
   do {  // once also when K is 0: C = act(bias)
     tile.k = std::min(p.kc, g.k - x.k0);
-    tile.a = g.a + x.batch * g.a_batch + x.m0 * g.ars + x.k0 * g.aks;
-    tile.ars = g.ars, tile.aks = g.aks;
-    if (p.copy_a) copy_block_of_a(g, tile.a, x.rows, tile.k, scratch, tile);
+    BlockOfA a = {g.a + x.batch * g.a_batch + x.m0 * g.ars + x.k0 * g.aks, g.ars, g.aks, false};
+    if (p.copy_a) a = copy_block_of_a(g, p, kernels, a.a, x.rows, tile.k, scratch);
+    tile.ars = a.ars, tile.aks = a.aks;
     tile.accumulate = g.accumulate || x.k0 > 0;
-    multiply_block(g, p, kernels, x, tile, packed, scratch);
+    multiply_block(g, p, kernels, x, a, tile, packed, scratch);
     x.k0 += tile.k;
   } while (x.k0 < g.k);
 }
@@ -191,7 +209,8 @@ void gemm(const Gemm& g, const GemmKernels& kernels, float* workspace) {
   if (g.batch == 0 || g.m == 0 || g.n == 0) return;
   const Plan p = make_plan(g, kernels);
   if (p.pack_first && g.k > 0) pack_b(g, p, kernels, workspace + p.b_packed);
-  const double cost = 2.0 * static_cast<double>(g.batch * g.m) * static_cast<double>(g.n * g.k) / 16 + static_cast<double>(g.m * g.n);
+  const double cost = 2.0 * static_cast<double>(g.batch * g.m) * static_cast<double>(g.n * g.k) / 16 +
+                      static_cast<double>(g.m * g.n);
   parallel_tasks(p.tasks(g), cost, [&](int64_t task, int64_t slot) {
     run_task(g, p, kernels, task, workspace + p.b_packed, workspace + p.scratch + slot * p.scratch_floats);
   });

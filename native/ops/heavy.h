@@ -1,6 +1,6 @@
-// What the drivers of the heavy ops share: registration for every compiled instruction set, a workspace layout, and
-// parallel loops whose workers own a scratch area. Drivers are plain C++ compiled once; only the GEMM kernels behind
-// gemm_kernels() differ per target.
+// What the drivers of the heavy ops share: registration for every compiled instruction set, a workspace
+// layout, and parallel loops whose workers own a scratch area. Drivers are plain C++ compiled once; only the
+// GEMM kernels behind gemm_kernels() differ per target.
 #pragma once
 
 #include <algorithm>
@@ -15,7 +15,8 @@
 
 namespace tenon {
 
-// Op has: static constexpr const char* kName; static Cost prepare(const Call&, const GemmKernels&); static void run(same).
+// Op has: static constexpr const char* kName; static Cost prepare(const Call&, const GemmKernels&); static
+// void run(same).
 template <class Op, Target T>
 struct HeavyFor {
   static Cost prepare(const Call& call) { return Op::prepare(call, gemm_kernels(T)); }
@@ -24,7 +25,8 @@ struct HeavyFor {
 
 template <class Op, Target... T>
 struct RegisterFor {
-  KernelRegistrar registrars[sizeof...(T)] = {{Op::kName, T, HeavyFor<Op, T>::prepare, HeavyFor<Op, T>::run}...};
+  KernelRegistrar registrars[sizeof...(T)] = {
+      {Op::kName, T, HeavyFor<Op, T>::prepare, HeavyFor<Op, T>::run}...};
 };
 
 #if defined(__x86_64__)
@@ -54,13 +56,15 @@ class Layout {
   int64_t size_ = 0;
 };
 
-// Most workers that one heavy op uses: a constant of the process, because prepare() sizes the scratch areas by it.
+// Most workers that one heavy op uses: a constant of the process, because prepare() sizes the scratch areas
+// by it.
 inline int scratch_slots() {
   static const int slots = std::max(4, static_cast<int>(std::thread::hardware_concurrency()));
   return slots;
 }
 
-// fn(task, slot) for every task in [0, tasks), as parallel_for; calls that run at the same time have different slots.
+// fn(task, slot) for every task in [0, tasks), as parallel_for; calls that run at the same time have
+// different slots.
 template <class Fn>
 void parallel_tasks(int64_t tasks, double cost, Fn&& fn) {
   const int64_t workers = std::min<int64_t>({tasks, scratch_slots(), num_threads()});

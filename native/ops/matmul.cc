@@ -1,4 +1,5 @@
-// matmul: a, b, (bias) -> y; attributes transA, transB, hasBias, activation. Rank 2, or rank 3 with the batch first.
+// matmul: a, b, (bias) -> y; attributes transA, transB, hasBias, activation. Rank 2, or rank 3 with the batch
+// first.
 #include "ops/matmul.h"
 
 #include "base/matmul_geom.h"
@@ -26,7 +27,8 @@ struct Matmul {
     const Gemm g = make_gemm(call);
     double bytes = 0;
     for (int i = 0; i < call.count; ++i) bytes += static_cast<double>(call.t[i].bytes());
-    const double flops = 2.0 * static_cast<double>(g.batch * g.m) * static_cast<double>(g.n) * static_cast<double>(g.k);
+    const double flops =
+        2.0 * static_cast<double>(g.batch * g.m) * static_cast<double>(g.n) * static_cast<double>(g.k);
     return {static_cast<size_t>(gemm_workspace(g, kernels)) * sizeof(float), flops, bytes};
   }
   static void run(const Call& call, const GemmKernels& kernels) {

@@ -1,5 +1,5 @@
-// C[M][N] = act(op(A) op(B) + bias), batched: the driver over the GEMM kernels that `matmul` and the explicit-im2col
-// convolutions use.
+// C[M][N] = act(op(A) op(B) + bias), batched: the driver over the GEMM kernels that `matmul` and the
+// explicit-im2col convolutions use.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,7 @@
-// Blocking and threads of TapConv. A task is (block of output rows, group, run of weight panels): it copies the input rows that
-// its block needs to a zero-padded scratch in the second-level cache, so that every tap of every pixel is a plain offset,
-// then runs a register tile for each panel and piece of an output row. Without padding the input is read where it is.
+// Blocking and threads of TapConv. A task is (block of output rows, group, run of weight panels): it copies
+// the input rows that its block needs to a zero-padded scratch in the second-level cache, so that every tap
+// of every pixel is a plain offset, then runs a register tile for each panel and piece of an output row.
+// Without padding the input is read where it is.
 #include "ops/tap_conv.h"
 
 #include <cstring>
@@ -10,23 +11,26 @@ namespace {
 
 constexpr int64_t kScratchFloats = 64 * 1024;  // of a block: a quarter of a megabyte
 constexpr int64_t kPixels = 512;               // of a block that reads in place
-constexpr int64_t kImagePixels = 128;          // small images are taken together up to this many, to read the weights less often
-constexpr int64_t kTasks = 16;                 // with fewer blocks, panels are shared out too
+constexpr int64_t kImagePixels =
+    128;  // small images are taken together up to this many, to read the weights less often
+constexpr int64_t kTasks = 16;  // with fewer blocks, panels are shared out too
 
 struct Plan {
   int64_t mr, panel, panels;
   bool in_place, merged;  // merged: the taps of a row are one run of taps_w * k channels
   int64_t ps, cols;       // scratch: floats between pixels, pixels in a row
   PixelBlocks blocks;
-  int64_t rows_in;        // scratch rows of an image
-  int64_t batch, depth;   // of the kernel: taps, channels
+  int64_t rows_in;       // scratch rows of an image
+  int64_t batch, depth;  // of the kernel: taps, channels
   int64_t panel_groups;
   int64_t scratch_floats, a_off, b_off, scratch, total;  // workspace
 
   int64_t tasks(const TapConv& c) const { return blocks.count() * c.groups * panel_groups; }
 };
 
-int64_t rows_needed(const TapConv& c, int64_t out_rows) { return (out_rows - 1) * c.step_h + (c.taps_h - 1) * c.gap_h + 1; }
+int64_t rows_needed(const TapConv& c, int64_t out_rows) {
+  return (out_rows - 1) * c.step_h + (c.taps_h - 1) * c.gap_h + 1;
+}
 
 // Whether no tap of any pixel falls outside the input.
 bool needs_no_padding(const TapConv& c) {
@@ -40,7 +44,8 @@ PixelBlocks choose_blocks(const TapConv& c, const Plan& p) {
   const int64_t halo = (c.taps_h - 1) * c.gap_h + 1;
   const int64_t most = std::max<int64_t>(1, (kScratchFloats / row - halo) / c.step_h + 1);
   const int64_t image = checked_product(rows_needed(c, c.out_h), row);
-  const int64_t together = std::min(ceil_div(kImagePixels, c.out_h * c.out_w), std::max<int64_t>(1, kScratchFloats / image));
+  const int64_t together =
+      std::min(ceil_div(kImagePixels, c.out_h * c.out_w), std::max<int64_t>(1, kScratchFloats / image));
   const int64_t pixels = most >= c.out_h ? together * c.out_h * c.out_w : most * c.out_w;
   return PixelBlocks::make(c.images, c.out_h, c.out_w, pixels, most);
 }
@@ -73,7 +78,8 @@ Plan make_plan(const TapConv& c, const GemmKernels& kernels) {
 
 // Scratch row <- one input row (null: outside the image), from column col0 on, zeros around it.
 void copy_row(const TapConv& c, const Plan& p, const float* row, float* dst) {
-  const int64_t lo = std::clamp<int64_t>(-c.col0, 0, p.cols), hi = std::clamp<int64_t>(c.in_w - c.col0, lo, p.cols);
+  const int64_t lo = std::clamp<int64_t>(-c.col0, 0, p.cols),
+                hi = std::clamp<int64_t>(c.in_w - c.col0, lo, p.cols);
   if (row == nullptr || lo == hi) {
     std::fill(dst, dst + p.cols * p.ps, 0.0f);
     return;
@@ -86,7 +92,8 @@ void copy_row(const TapConv& c, const Plan& p, const float* row, float* dst) {
     std::memcpy(dst, src, static_cast<size_t>((hi - lo) * p.ps) * sizeof(float));
     return;
   }
-  for (int64_t j = lo; j < hi; ++j, src += c.in_c, dst += p.ps) std::memcpy(dst, src, static_cast<size_t>(c.k) * sizeof(float));
+  for (int64_t j = lo; j < hi; ++j, src += c.in_c, dst += p.ps)
+    std::memcpy(dst, src, static_cast<size_t>(c.k) * sizeof(float));
 }
 
 void copy_block(const TapConv& c, const Plan& p, const PixelBlocks::Block& b, int64_t group, float* scratch) {
@@ -101,13 +108,9 @@ void copy_block(const TapConv& c, const Plan& p, const PixelBlocks::Block& b, in
   }
 }
 
-// The tiles of one output row, or of two rows when both fit one tile.
-struct RowTiles {
-  EvenSplit split;
-  bool pair;
-};
-
-void run_rows(const TapConv& c, const Plan& p, const GemmFn* fn, GemmTile& tile, const float* a, float* out, bool pair) {
+// One output row, or two when both fit one tile.
+void run_rows(const TapConv& c, const Plan& p, const GemmFn* fn, GemmTile& tile, const float* a, float* out,
+              bool pair) {
   const EvenSplit split = pair ? EvenSplit{2 * c.out_w, 1} : tile_rows(c.out_w, p.mr);
   for (int64_t t = 0; t < split.parts; ++t) {
     const int64_t j = split.begin(t), height = split.size(t), half = (height + 1) / 2;
@@ -119,8 +122,8 @@ void run_rows(const TapConv& c, const Plan& p, const GemmFn* fn, GemmTile& tile,
   }
 }
 
-void run_panel(const TapConv& c, const Plan& p, const GemmKernels& kernels, const PixelBlocks::Block& b, GemmTile& tile, const float* base,
-               float* out) {
+void run_panel(const TapConv& c, const Plan& p, const GemmKernels& kernels, const PixelBlocks::Block& b,
+               GemmTile& tile, const float* base, float* out) {
   const GemmFn* fn = kernels.fn[ceil_div(tile.n, kernels.width)];
   const int64_t image = (p.in_place ? c.in_h : p.rows_in) * p.cols * p.ps;
   for (int64_t n = b.n0; n < b.n1; ++n) {
@@ -133,7 +136,8 @@ void run_panel(const TapConv& c, const Plan& p, const GemmKernels& kernels, cons
   }
 }
 
-void run_task(const TapConv& c, const Plan& p, const GemmKernels& kernels, int64_t task, float* workspace, float* scratch) {
+void run_task(const TapConv& c, const Plan& p, const GemmKernels& kernels, int64_t task, float* workspace,
+              float* scratch) {
   const int64_t part = task % p.panel_groups, group = task / p.panel_groups % c.groups;
   const PixelBlocks::Block b = p.blocks.at(task / p.panel_groups / c.groups);
   const float* base = scratch;
@@ -160,7 +164,9 @@ void run_task(const TapConv& c, const Plan& p, const GemmKernels& kernels, int64
 
 }  // namespace
 
-int64_t tap_conv_workspace(const TapConv& conv, const GemmKernels& kernels) { return make_plan(conv, kernels).total; }
+int64_t tap_conv_workspace(const TapConv& conv, const GemmKernels& kernels) {
+  return make_plan(conv, kernels).total;
+}
 
 void tap_conv(const TapConv& c, const GemmKernels& kernels, float* workspace) {
   const Plan p = make_plan(c, kernels);
@@ -171,7 +177,8 @@ void tap_conv(const TapConv& c, const GemmKernels& kernels, float* workspace) {
     a_off[i] = (r * c.gap_h * p.cols + s * c.gap_w) * p.ps;
     b_off[i] = i * p.depth * p.panel;
   }
-  const double cost = static_cast<double>(c.images * c.out_h * c.out_w * c.groups) * static_cast<double>(c.n * (c.taps() * c.k + 8));
+  const double cost = static_cast<double>(c.images * c.out_h * c.out_w * c.groups) *
+                      static_cast<double>(c.n * (c.taps() * c.k + 8));
   parallel_tasks(p.tasks(c), cost / 8, [&](int64_t task, int64_t slot) {
     run_task(c, p, kernels, task, workspace, workspace + p.scratch + slot * p.scratch_floats);
   });

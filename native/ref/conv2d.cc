@@ -36,12 +36,14 @@ void forward(const ConvCall& call) {
         const int64_t c0 = o / g.og() * g.cg();
         T sum = 0;
         for (int64_t tap = 0; tap < g.taps(); ++tap) {
-          const int64_t h = input_of(i, g.sh, tap / g.kw, g.dh, g.ph, g.h), v = input_of(j, g.sw, tap % g.kw, g.dw, g.pw, g.w);
+          const int64_t h = input_of(i, g.sh, tap / g.kw, g.dh, g.ph, g.h),
+                        v = input_of(j, g.sw, tap % g.kw, g.dw, g.pw, g.w);
           if (h < 0 || v < 0) continue;
           for (int64_t c = 0; c < g.cg(); ++c)
             sum += x[((n * g.h + h) * g.w + v) * g.c + c0 + c] * w[(o * g.taps() + tap) * g.cg() + c];
         }
-        call.y.as<T>()[(row * g.ow + j) * g.o + o] = activate(call.has_bias ? sum + bias[o] : sum, call.activation);
+        call.y.as<T>()[(row * g.ow + j) * g.o + o] =
+            activate(call.has_bias ? sum + bias[o] : sum, call.activation);
       }
     }
   });
@@ -58,7 +60,8 @@ void backward_data(const ConvCall& call) {
         const int64_t o0 = c / g.cg() * g.og(), inner = c % g.cg();
         T sum = 0;
         for (int64_t tap = 0; tap < g.taps(); ++tap) {
-          const int64_t i = output_of(h, g.sh, tap / g.kw, g.dh, g.ph, g.oh), j = output_of(v, g.sw, tap % g.kw, g.dw, g.pw, g.ow);
+          const int64_t i = output_of(h, g.sh, tap / g.kw, g.dh, g.ph, g.oh),
+                        j = output_of(v, g.sw, tap % g.kw, g.dw, g.pw, g.ow);
           if (i < 0 || j < 0) continue;
           for (int64_t o = o0; o < o0 + g.og(); ++o)
             sum += dy[((n * g.oh + i) * g.ow + j) * g.o + o] * w[(o * g.taps() + tap) * g.cg() + inner];
@@ -82,7 +85,8 @@ void backward_weights(const ConvCall& call) {
         if (h < 0) continue;
         for (int64_t j = 0; j < g.ow; ++j) {
           const int64_t v = input_of(j, g.sw, tap % g.kw, g.dw, g.pw, g.w);
-          if (v >= 0) sum += dy[(row * g.ow + j) * g.o + o] * x[((row / g.oh * g.h + h) * g.w + v) * g.c + c0 + c];
+          if (v >= 0)
+            sum += dy[(row * g.ow + j) * g.o + o] * x[((row / g.oh * g.h + h) * g.w + v) * g.c + c0 + c];
         }
       }
       call.w.as<T>()[index * g.cg() + c] = sum;
@@ -101,7 +105,8 @@ void run(const Call& call) {
 const KernelRegistrar registrations[] = {
     {"conv2d", Target::ref, prepare<ConvPass::forward>, run<ConvPass::forward>},
     {"conv2d_backward_data", Target::ref, prepare<ConvPass::backward_data>, run<ConvPass::backward_data>},
-    {"conv2d_backward_weights", Target::ref, prepare<ConvPass::backward_weights>, run<ConvPass::backward_weights>},
+    {"conv2d_backward_weights", Target::ref, prepare<ConvPass::backward_weights>,
+     run<ConvPass::backward_weights>},
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
-// The memory of intermediates: one arena per queue, as large as its largest live program, because programs of one queue
-// run one after the other. It is mapped when a program runs and unmapped when the programs that needed it die.
+// The memory of intermediates: one arena per queue, as large as its largest live program, because programs of
+// one queue run one after the other. It is mapped when a program runs and unmapped when the programs that
+// needed it die.
 #pragma once
 
 #include <cstddef>
@@ -25,7 +26,8 @@ class Arena {
     size_t bytes_;
   };
 
-  // Executor only: start of a run. Maps what the largest claim needs; throws std::bad_alloc. The address stays until leave().
+  // Executor only: start of a run. Maps what the largest claim needs; throws std::bad_alloc. The address
+  // stays until leave().
   std::byte* enter();
   void leave();
 

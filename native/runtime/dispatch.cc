@@ -26,7 +26,8 @@ Dispatch choose_target(const char* forced) {
     if (wanted.empty() && target_supported(target)) return {target, "the best this processor has"};
     if (wanted != name_of(target)) continue;
     if (target_supported(target)) return {target, "TENON_ISA=" + wanted};
-    throw std::invalid_argument("TENON_ISA=" + wanted + ": not available on this machine, which has " + available());
+    throw std::invalid_argument("TENON_ISA=" + wanted + ": not available on this machine, which has " +
+                                available());
   }
   throw std::invalid_argument("TENON_ISA=" + wanted + ": expected one of " + available());
 }

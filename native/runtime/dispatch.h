@@ -12,8 +12,9 @@ struct Dispatch {
   std::string reason;  // for people: "best of this processor", "TENON_ISA"
 };
 
-// The best target of this machine, or the one that `forced` names (null or "": none). Throws std::invalid_argument for
-// a name that is unknown, not available here, or `ref` (a property of a program, not of the process).
+// The best target of this machine, or the one that `forced` names (null or "": none). Throws
+// std::invalid_argument for a name that is unknown, not available here, or `ref` (a property of a program,
+// not of the process).
 Dispatch choose_target(const char* forced);
 
 // choose_target of TENON_ISA, once per process.

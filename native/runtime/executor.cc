@@ -8,14 +8,14 @@
 #include "base/parallel.h"
 
 #if defined(__x86_64__)
-#include <xmmintrin.h>
+  #include <xmmintrin.h>
 #endif
 
 namespace tenon {
 namespace {
 
-// Denormal numbers are a hundred times slower and count as zero here. Set on this thread before it starts its team:
-// new threads inherit the floating-point environment. JavaScript's threads are never touched.
+// Denormal numbers are a hundred times slower and count as zero here. Set on this thread before it starts its
+// team: new threads inherit the floating-point environment. JavaScript's threads are never touched.
 void flush_denormals() {
 #if defined(__x86_64__)
   constexpr unsigned kFlushToZero = 0x8000, kDenormalsAreZero = 0x0040;
@@ -70,7 +70,9 @@ JobRef Executor::take_prediction() {
   const auto& train = queues_[static_cast<int>(Queue::train)];
   const JobRef& training = running_[static_cast<int>(Queue::train)];
   if (predict.empty()) return nullptr;
-  const uint64_t oldest = training ? training->ticket_ : train.empty() ? ~uint64_t{0} : train.front()->ticket_;
+  const uint64_t oldest = training        ? training->ticket_
+                          : train.empty() ? ~uint64_t{0}
+                                          : train.front()->ticket_;
   if (predict.front()->after >= oldest) return nullptr;
   JobRef job = predict.front();
   predict.pop_front();

@@ -1,5 +1,5 @@
-// The one thread of the process that computes. It owns every parallel region (libgomp keeps a team per calling
-// thread) and takes jobs from two queues, first in, first out each:
+// The one thread of the process that computes. It owns every parallel region (libgomp keeps a team per
+// calling thread) and takes jobs from two queues, first in, first out each:
 //   train    training steps, and reads and writes of buffers, which must keep their order
 //   predict  served first, also between two kernels of a training step that has not begun to commit
 // Started by the first job, never stopped or destroyed: it may outlive the environment that started it.
@@ -36,9 +36,9 @@ class Job : public std::enable_shared_from_this<Job> {
   // Checked between kernels; a job in its commit section no longer looks.
   bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
 
-  const void* owner = nullptr;     // the environment that queued it
-  const void* group = nullptr;     // the program it runs, for cancel_group
-  uint64_t after = 0;              // predict only: starts when the train queue's tickets up to this one are done
+  const void* owner = nullptr;  // the environment that queued it
+  const void* group = nullptr;  // the program it runs, for cancel_group
+  uint64_t after = 0;           // predict only: starts when the train queue's tickets up to this one are done
   std::function<void(Job&)> done;  // exactly once, on any thread, unless cancel_owner removed the job
 
   Outcome outcome = Outcome::ok;
@@ -56,13 +56,15 @@ class Executor {
  public:
   static Executor& get();
 
-  // Queues a job and returns its ticket; `before_run` is called with it under the lock, before the job can start.
+  // Queues a job and returns its ticket; `before_run` is called with it under the lock, before the job can
+  // start.
   uint64_t submit(Queue queue, const JobRef& job, const std::function<void(uint64_t)>& before_run = {});
 
   // Queued jobs of the group end as aborted at once, the running one at its next kernel.
   void cancel_group(const void* group);
 
-  // As above for everything an environment queued, without calling done; returns when nothing of it runs any more.
+  // As above for everything an environment queued, without calling done; returns when nothing of it runs any
+  // more.
   void cancel_owner(const void* owner);
 
   // Executor thread only: runs waiting predict jobs, from inside a train job.

@@ -4,10 +4,12 @@
 
 namespace tenon {
 
-ProgramJob::ProgramJob(ProgramRef program) : program_(std::move(program)), staging_(program_->take_staging()) {
+ProgramJob::ProgramJob(ProgramRef program)
+    : program_(std::move(program)), staging_(program_->take_staging()) {
   group = program_.get();
   if (program_->queue() == Queue::predict) after = program_->last_write();
-  for (const TensorView& output : program_->outputs()) outputs_.emplace_back(output.bytes(), MemoryKind::staging);
+  for (const TensorView& output : program_->outputs())
+    outputs_.emplace_back(output.bytes(), MemoryKind::staging);
 }
 
 ProgramJob::~ProgramJob() { program_->give_staging(std::move(staging_)); }

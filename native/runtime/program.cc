@@ -52,8 +52,9 @@ TensorView view_of(const TensorDesc& tensor, int64_t id, size_t* bytes) {
 void check_extent(int64_t id, size_t offset, size_t bytes, size_t available, const char* place) {
   size_t end = 0;
   if (checked_add(offset, bytes, &end) && end <= available) return;
-  fail_tensor(id, "bytes " + std::to_string(offset) + " to " + std::to_string(offset) + "+" + std::to_string(bytes) +
-                      " lie outside its " + place + " of " + std::to_string(available) + " bytes");
+  fail_tensor(id, "bytes " + std::to_string(offset) + " to " + std::to_string(offset) + "+" +
+                      std::to_string(bytes) + " lie outside its " + place + " of " +
+                      std::to_string(available) + " bytes");
 }
 
 }  // namespace
@@ -90,8 +91,8 @@ void Program::lay_out_staging(const ProgramDesc& desc) {
   staging_bytes_ = end;
 }
 
-// Checks tensor `id` against its place and gives its view: with its address where that never changes (buffers), else
-// with a binding.
+// Checks tensor `id` against its place and gives its view: with its address where that never changes
+// (buffers), else with a binding.
 TensorView Program::checked_view(const ProgramDesc& desc, int64_t id, std::vector<Binding>* arena,
                                  std::vector<Binding>* staged, size_t view_index) const {
   if (id < 0 || id >= static_cast<int64_t>(desc.tensors.size())) fail_tensor(id, "no such tensor");
@@ -101,7 +102,7 @@ TensorView Program::checked_view(const ProgramDesc& desc, int64_t id, std::vecto
   if (tensor.offset < 0) fail_tensor(id, "negative offset");
   const size_t offset = static_cast<size_t>(tensor.offset);
   if (offset % size_of(view.dtype) != 0) fail_tensor(id, "its offset is not a multiple of its element size");
-  const int64_t input = kFirstInput - tensor.place;
+  const int64_t input = tensor.place <= kFirstInput ? kFirstInput - tensor.place : -1;
   if (tensor.place == kArenaPlace) {
     check_extent(id, offset, bytes, desc.arena_bytes, "arena");
     arena->push_back({view_index, offset});
@@ -228,7 +229,8 @@ bool Program::run(Executor& executor, const Job& job, std::byte* staging, RunSta
     bind(base, staging);
     if (!run_steps(executor, job, base + workspace_offset_, state)) return false;
     for (size_t i = 0; i < outputs_.size(); ++i) {
-      if ((*outputs)[i].bytes() != 0) std::memcpy((*outputs)[i].data(), outputs_[i].data, (*outputs)[i].bytes());
+      if ((*outputs)[i].bytes() != 0)
+        std::memcpy((*outputs)[i].data(), outputs_[i].data, (*outputs)[i].bytes());
     }
     return true;
   }();
@@ -238,7 +240,8 @@ bool Program::run(Executor& executor, const Job& job, std::byte* staging, RunSta
 
 uint64_t Program::last_write() const {
   uint64_t last = 0;
-  for (const BufferRef& buffer : buffers_) last = std::max(last, buffer->last_write.load(std::memory_order_relaxed));
+  for (const BufferRef& buffer : buffers_)
+    last = std::max(last, buffer->last_write.load(std::memory_order_relaxed));
   return last;
 }
 

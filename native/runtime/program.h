@@ -1,6 +1,6 @@
-// A Program: a flat list of kernel calls over planned memory, checked once when it is built and then run any number
-// of times. Every extent is checked against its place and every call by its kernel's prepare(), so that a run needs no
-// checks and cannot fail by its shapes.
+// A Program: a flat list of kernel calls over planned memory, checked once when it is built and then run any
+// number of times. Every extent is checked against its place and every call by its kernel's prepare(), so
+// that a run needs no checks and cannot fail by its shapes.
 #pragma once
 
 #include <atomic>
@@ -75,8 +75,10 @@ class Program {
   void give_staging(Memory staging);
   size_t input_offset(size_t input) const { return input_offsets_[input]; }
 
-  // Executor only. False when `job` was cancelled before the commit section. `outputs` has a block for each output.
-  bool run(Executor& executor, const Job& job, std::byte* staging, RunState* state, std::vector<Memory>* outputs);
+  // Executor only. False when `job` was cancelled before the commit section. `outputs` has a block for each
+  // output.
+  bool run(Executor& executor, const Job& job, std::byte* staging, RunState* state,
+           std::vector<Memory>* outputs);
 
  private:
   struct Step {

@@ -13,7 +13,8 @@ struct Case {
   int64_t oh() const { return (h + 2 * ph - dh * (kh - 1) - 1) / sh + 1; }
   int64_t ow() const { return (w + 2 * pw - dw * (kw - 1) - 1) / sw + 1; }
   bool valid() const {
-    return h + 2 * ph >= dh * (kh - 1) + 1 && w + 2 * pw >= dw * (kw - 1) + 1 && c % groups == 0 && o % groups == 0;
+    return h + 2 * ph >= dh * (kh - 1) + 1 && w + 2 * pw >= dw * (kw - 1) + 1 && c % groups == 0 &&
+           o % groups == 0;
   }
   Dims x() const { return {n, h, w, c}; }
   Dims weight() const { return {o, kh, kw, c / groups}; }
@@ -23,7 +24,8 @@ struct Case {
   }
   std::string name() const {
     std::string s;
-    for (const int64_t v : {n, c, h, w, o, kh, kw, sh, sw, ph, pw, dh, dw, groups, int64_t{bias}, int64_t{activation}})
+    for (const int64_t v :
+         {n, c, h, w, o, kh, kw, sh, sw, ph, pw, dh, dw, groups, int64_t{bias}, int64_t{activation}})
       s += std::to_string(v) + " ";
     return s;
   }
@@ -52,7 +54,8 @@ std::vector<PassCall> passes_of(const Case& c, int algorithm) {
 
 std::vector<Tensor> make_operands(const PassCall& p, Target target) {
   std::vector<Tensor> t;
-  for (size_t i = 0; i + 1 < p.dims.size(); ++i) t.emplace_back(target, p.dims[i], random_values(numel_of(p.dims[i]), i + 1));
+  for (size_t i = 0; i + 1 < p.dims.size(); ++i)
+    t.emplace_back(target, p.dims[i], random_values(numel_of(p.dims[i]), i + 1));
   t.emplace_back(target, p.dims.back());
   return t;
 }
@@ -73,7 +76,8 @@ void check_case(const Case& c, bool threads = false) {
         if (target == Target::ref) return;
         const std::vector<Tensor> t = make_operands(p, target);
         run_kernel(p.kernel, target, views_of(t), p.attrs);
-        const std::string what = p.kernel + " " + c.name() + name_of(target) + " algorithm " + std::to_string(algorithm);
+        const std::string what =
+            p.kernel + " " + c.name() + name_of(target) + " algorithm " + std::to_string(algorithm);
         close(t.back(), expected.back().values(), eps_of(target) * (2 * p.terms + 16), 0, what);
         if (threads) check_threads(p.kernel, target, views_of(t), p.attrs, t.back());
       });
@@ -83,7 +87,8 @@ void check_case(const Case& c, bool threads = false) {
 
 void plain() {
   for (const int64_t channels : {1, 3, 4, 5, 16, 17, 33, 64})
-    for (const int64_t size : {1, 2, 7, 8, 15}) check_case({2, channels, size, size, channels + 1, 3, 3, 1, 1, 1, 1}, size == 7);
+    for (const int64_t size : {1, 2, 7, 8, 15})
+      check_case({2, channels, size, size, channels + 1, 3, 3, 1, 1, 1, 1}, size == 7);
   check_case({3, 64, 14, 14, 40, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1}, true);
   check_case({9, 20, 7, 7, 70, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 4}, true);
   check_case({2, 256, 5, 5, 8, 3, 3, 1, 1, 1, 1}, true);
@@ -126,9 +131,14 @@ void fuzz() {
   Random random(2026);
   for (int i = 0; i < 400; ++i) {
     const int64_t groups = random.integer(0, 3) == 0 ? random.integer(2, 4) : 1;
-    Case c = {random.integer(1, 3), groups * random.integer(1, 20), random.integer(1, 12), random.integer(1, 20), groups * random.integer(1, 20),
-              random.integer(1, 5), random.integer(1, 5), random.integer(1, 4), random.integer(1, 4), random.integer(0, 5), random.integer(0, 5),
-              random.integer(1, 3), random.integer(1, 3), groups, int(random.integer(0, 1)), int(random.integer(0, 4))};
+    Case c = {random.integer(1, 3),           groups * random.integer(1, 20),
+              random.integer(1, 12),          random.integer(1, 20),
+              groups * random.integer(1, 20), random.integer(1, 5),
+              random.integer(1, 5),           random.integer(1, 4),
+              random.integer(1, 4),           random.integer(0, 5),
+              random.integer(0, 5),           random.integer(1, 3),
+              random.integer(1, 3),           groups,
+              int(random.integer(0, 1)),      int(random.integer(0, 4))};
     check_case(c, i % 8 == 0);
   }
 }

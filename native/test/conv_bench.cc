@@ -1,4 +1,6 @@
-// GFLOP/s (of the wall clock, and per core by processor time, which other load on the machine disturbs less) of the convolutions c1..c7 and the matrix products that training spends its time in. Not a test: run it by hand.
+// GFLOP/s (of the wall clock, and per core by processor time, which other load on the machine disturbs less)
+// of the convolutions c1..c7 and the matrix products that training spends its time in. Not a test: run it by
+// hand.
 //   conv_bench [threads] [name]
 #include <chrono>
 #include <ctime>
@@ -18,11 +20,14 @@ double median(std::vector<double> values) {
 }
 
 // Medians of a call over about half a second.
-Timing measure(const std::string& name, Target target, const std::vector<TensorView>& views, const std::vector<double>& attrs) {
+Timing measure(const std::string& name, Target target, const std::vector<TensorView>& views,
+               const std::vector<double>& attrs) {
   const Cost cost = prepare_kernel(name, target, views, attrs);
   const GuardedMemory workspace(cost.workspace, 64);
   RunState state;
-  Call call = {views.data(), static_cast<int>(views.size()), attrs.data(), static_cast<int>(attrs.size()), workspace.data(), &state};
+  Call call = {views.data(),     static_cast<int>(views.size()),
+               attrs.data(),     static_cast<int>(attrs.size()),
+               workspace.data(), &state};
   const RunFn run = find_kernel(name)->run[static_cast<int>(target)];
   std::vector<double> wall, processor;
   double total = 0;
@@ -30,18 +35,22 @@ Timing measure(const std::string& name, Target target, const std::vector<TensorV
     const std::clock_t cpu = std::clock();
     const auto start = std::chrono::steady_clock::now();
     run(call);
-    const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-    if (i > 0) wall.push_back(ms), total += ms, processor.push_back(1e3 * static_cast<double>(std::clock() - cpu) / CLOCKS_PER_SEC);
+    const double ms =
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    if (i > 0)
+      wall.push_back(ms), total += ms,
+          processor.push_back(1e3 * static_cast<double>(std::clock() - cpu) / CLOCKS_PER_SEC);
   }
   return {cost.flops, median(wall), median(processor)};
 }
 
-void bench(const std::string& label, const std::string& kernel, Target target, const std::vector<Dims>& dims, const std::vector<double>& attrs) {
+void bench(const std::string& label, const std::string& kernel, Target target, const std::vector<Dims>& dims,
+           const std::vector<double>& attrs) {
   std::vector<Tensor> tensors;
   for (const Dims& d : dims) tensors.emplace_back(target, d, random_values(numel_of(d), tensors.size() + 1));
   const Timing t = measure(kernel, target, std::vector<TensorView>(tensors.begin(), tensors.end()), attrs);
-  std::printf("%-28s %-9s %9.3f ms %8.1f GFLOP/s  %8.1f a core\n", label.c_str(), name_of(target), t.wall_ms, t.flops / t.wall_ms / 1e6,
-              t.flops / t.cpu_ms / 1e6);
+  std::printf("%-28s %-9s %9.3f ms %8.1f GFLOP/s  %8.1f a core\n", label.c_str(), name_of(target), t.wall_ms,
+              t.flops / t.wall_ms / 1e6, t.flops / t.cpu_ms / 1e6);
   std::fflush(stdout);
 }
 
@@ -49,26 +58,32 @@ struct Conv {
   const char* name;
   double n, c, h, o, k, stride, pad;
 };
-constexpr Conv kConvs[] = {{"c1", 16, 64, 56, 64, 3, 1, 1},    {"c2", 16, 128, 28, 128, 3, 1, 1}, {"c3", 16, 256, 14, 256, 3, 1, 1},
-                           {"c4", 16, 512, 7, 512, 3, 1, 1},   {"c5", 16, 3, 224, 64, 7, 2, 3},   {"c6", 16, 64, 56, 128, 1, 2, 0},
-                           {"c7", 128, 64, 32, 64, 3, 1, 1},   {"lenet1", 64, 1, 28, 32, 3, 1, 1}, {"lenet2", 64, 32, 14, 64, 3, 1, 1},
-                           {"r20_0", 128, 3, 32, 16, 3, 1, 1}, {"r20_16", 128, 16, 32, 16, 3, 1, 1}, {"r20_32", 128, 32, 16, 32, 3, 1, 1},
-                           {"r20_64", 128, 64, 8, 64, 3, 1, 1}, {"r20_down", 128, 16, 32, 32, 3, 2, 1}};
+constexpr Conv kConvs[] = {{"c1", 16, 64, 56, 64, 3, 1, 1},      {"c2", 16, 128, 28, 128, 3, 1, 1},
+                           {"c3", 16, 256, 14, 256, 3, 1, 1},    {"c4", 16, 512, 7, 512, 3, 1, 1},
+                           {"c5", 16, 3, 224, 64, 7, 2, 3},      {"c6", 16, 64, 56, 128, 1, 2, 0},
+                           {"c7", 128, 64, 32, 64, 3, 1, 1},     {"lenet1", 64, 1, 28, 32, 3, 1, 1},
+                           {"lenet2", 64, 32, 14, 64, 3, 1, 1},  {"r20_0", 128, 3, 32, 16, 3, 1, 1},
+                           {"r20_16", 128, 16, 32, 16, 3, 1, 1}, {"r20_32", 128, 32, 16, 32, 3, 1, 1},
+                           {"r20_64", 128, 64, 8, 64, 3, 1, 1},  {"r20_down", 128, 16, 32, 32, 3, 2, 1}};
 
 struct Product {
   const char* name;
   double m, n, k, trans_a, trans_b;
 };
-constexpr Product kProducts[] = {{"mlp1-fwd", 128, 256, 784, 0, 1}, {"mlp1-dw", 256, 784, 128, 1, 0}, {"mlp2-fwd", 128, 128, 256, 0, 1},
-                                 {"mlp2-dx", 128, 256, 128, 0, 0},  {"mlp3-fwd", 128, 10, 128, 0, 1}, {"fc-fwd", 64, 128, 3136, 0, 1},
-                                 {"fc-dx", 64, 3136, 128, 0, 0},    {"fc-dw", 128, 3136, 64, 1, 0},   {"tanh6-fwd", 16, 4096, 4096, 0, 1},
-                                 {"tanh6-dx", 16, 4096, 4096, 0, 0}, {"tanh6-dw", 4096, 4096, 16, 1, 0}, {"sgemm256", 256, 256, 256, 0, 0},
-                                 {"sgemm512", 512, 512, 512, 0, 0},  {"sgemm1024", 1024, 1024, 1024, 0, 0}, {"sgemm2048", 2048, 2048, 2048, 0, 0}};
+constexpr Product kProducts[] = {{"mlp1-fwd", 128, 256, 784, 0, 1},    {"mlp1-dw", 256, 784, 128, 1, 0},
+                                 {"mlp2-fwd", 128, 128, 256, 0, 1},    {"mlp2-dx", 128, 256, 128, 0, 0},
+                                 {"mlp3-fwd", 128, 10, 128, 0, 1},     {"fc-fwd", 64, 128, 3136, 0, 1},
+                                 {"fc-dx", 64, 3136, 128, 0, 0},       {"fc-dw", 128, 3136, 64, 1, 0},
+                                 {"tanh6-fwd", 16, 4096, 4096, 0, 1},  {"tanh6-dx", 16, 4096, 4096, 0, 0},
+                                 {"tanh6-dw", 4096, 4096, 16, 1, 0},   {"sgemm256", 256, 256, 256, 0, 0},
+                                 {"sgemm512", 512, 512, 512, 0, 0},    {"sgemm1024", 1024, 1024, 1024, 0, 0},
+                                 {"sgemm2048", 2048, 2048, 2048, 0, 0}};
 
 void bench_conv(const Conv& c, Target target) {
   const int64_t out = static_cast<int64_t>((c.h + 2 * c.pad - c.k) / c.stride) + 1;
   const auto i = [](double v) { return static_cast<int64_t>(v); };
-  const Dims x = {i(c.n), i(c.h), i(c.h), i(c.c)}, w = {i(c.o), i(c.k), i(c.k), i(c.c)}, y = {i(c.n), out, out, i(c.o)};
+  const Dims x = {i(c.n), i(c.h), i(c.h), i(c.c)}, w = {i(c.o), i(c.k), i(c.k), i(c.c)},
+             y = {i(c.n), out, out, i(c.o)};
   const std::vector<double> geometry = {c.stride, c.stride, c.pad, c.pad, 1, 1, 1};
   std::vector<double> forward = geometry, backward = geometry;
   forward.insert(forward.end(), {0, 0, 0});
@@ -83,7 +98,8 @@ void bench_product(const Product& p, Target target) {
     const auto r = static_cast<int64_t>(rows), c = static_cast<int64_t>(columns);
     return transposed != 0 ? Dims{c, r} : Dims{r, c};
   };
-  bench(p.name, "matmul", target, {dims(p.m, p.k, p.trans_a), dims(p.k, p.n, p.trans_b), dims(p.m, p.n, 0)}, {p.trans_a, p.trans_b, 0, 0});
+  bench(p.name, "matmul", target, {dims(p.m, p.k, p.trans_a), dims(p.k, p.n, p.trans_b), dims(p.m, p.n, 0)},
+        {p.trans_a, p.trans_b, 0, 0});
 }
 
 }  // namespace

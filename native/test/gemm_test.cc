@@ -1,4 +1,5 @@
-// Every register tile of every target: strides, batches, partial columns, epilogues, against sums in double; packing.
+// Every register tile of every target: strides, batches, partial columns, epilogues, against sums in double;
+// packing.
 #include "kernels/gemm.h"
 
 #include "test/check.h"
@@ -6,7 +7,8 @@
 namespace tenon::test {
 namespace {
 
-// A tile problem in guarded memory: A [batch][mr][k] with strides of its own, B [batch][k][panel], C with gaps between rows.
+// A tile problem in guarded memory: A [batch][mr][k] with strides of its own, B [batch][k][panel], C with
+// gaps between rows.
 struct Problem {
   int64_t mr, nv, width, k, batch, n;
   bool a_transposed;
@@ -21,15 +23,21 @@ struct Problem {
 
 double activation_of(double x, Activation activation) {
   switch (activation) {
-    case Activation::relu: return std::max(x, 0.0);
-    case Activation::relu6: return std::min(std::max(x, 0.0), 6.0);
-    case Activation::tanh: return std::tanh(x);
-    case Activation::sigmoid: return 1 / (1 + std::exp(-x));
-    default: return x;
+    case Activation::relu:
+      return std::max(x, 0.0);
+    case Activation::relu6:
+      return std::min(std::max(x, 0.0), 6.0);
+    case Activation::tanh:
+      return std::tanh(x);
+    case Activation::sigmoid:
+      return 1 / (1 + std::exp(-x));
+    default:
+      return x;
   }
 }
 
-void check_tile(const GemmKernels& kernels, const Problem& p, bool with_bias, Activation activation, bool accumulate) {
+void check_tile(const GemmKernels& kernels, const Problem& p, bool with_bias, Activation activation,
+                bool accumulate) {
   const int64_t ars = p.a_transposed ? 1 : p.k, aks = p.a_transposed ? p.mr : 1, ldc = p.n + 3;
   const int64_t half = (p.mr + 1) / 2, gap = 5;  // the lower half of C's rows lies `gap` floats further
   const Tensor a(DType::f32, {p.batch, p.mr * p.k}, random_values(p.batch * p.mr * p.k, 1));
@@ -38,7 +46,8 @@ void check_tile(const GemmKernels& kernels, const Problem& p, bool with_bias, Ac
   const int64_t c_floats = (p.mr - 1) * ldc + p.n + (p.mr > half ? gap : 0);
   const Tensor c(DType::f32, {c_floats}, random_values(c_floats, 4));
   std::vector<int64_t> a_off, b_off;
-  for (int64_t i = p.batch - 1; i >= 0; --i) a_off.push_back(i * p.mr * p.k), b_off.push_back(i * p.k * p.panel());
+  for (int64_t i = p.batch - 1; i >= 0; --i)
+    a_off.push_back(i * p.mr * p.k), b_off.push_back(i * p.k * p.panel());
   std::vector<double> expected = c.values();
   for (int64_t m = 0; m < p.mr; ++m) {
     for (int64_t n = 0; n < p.n; ++n) {

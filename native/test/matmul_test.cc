@@ -1,4 +1,5 @@
-// matmul on every target against the f64 reference: sizes around the tiles, transposes, bias, activations, batches, threads.
+// matmul on every target against the f64 reference: sizes around the tiles, transposes, bias, activations,
+// batches, threads.
 #include "test/check.h"
 
 namespace tenon::test {
@@ -10,7 +11,8 @@ struct Case {
 
   std::string name() const {
     std::string s;
-    for (const int64_t v : {batch, m, n, k, int64_t{trans_a}, int64_t{trans_b}, int64_t{bias}, int64_t{activation}})
+    for (const int64_t v :
+         {batch, m, n, k, int64_t{trans_a}, int64_t{trans_b}, int64_t{bias}, int64_t{activation}})
       s += std::to_string(v) + " ";
     return s;
   }
@@ -38,7 +40,8 @@ std::vector<TensorView> views_of(const std::vector<Tensor>& tensors) {
   return std::vector<TensorView>(tensors.begin(), tensors.end());
 }
 
-// Operands have absolute values up to 1: the error of a chain of k multiply-adds, and a few units for the activation.
+// Operands have absolute values up to 1: the error of a chain of k multiply-adds, and a few units for the
+// activation.
 double tolerance(const Case& c) { return eps_of(Target::baseline) * (2.0 * static_cast<double>(c.k) + 16); }
 
 void check_case(const Case& c, bool threads = false) {
@@ -56,9 +59,11 @@ void check_case(const Case& c, bool threads = false) {
 void sizes_around_tiles() {
   for (const int64_t m : {1, 2, 6, 7, 13, 14, 15, 29})
     for (const int64_t n : {1, 3, 4, 8, 15, 16, 17, 31, 32, 33, 50, 64, 65})
-      for (const int64_t k : {1, 2, 17}) check_case({0, m, n, k, int(m + k) & 1, int(n + k) & 1, int(n) & 1, int(m) % 5});
+      for (const int64_t k : {1, 2, 17})
+        check_case({0, m, n, k, int(m + k) & 1, int(n + k) & 1, int(n) & 1, int(m) % 5});
   for (const int64_t n : {1, 7, 16, 33})
-    for (int transposes = 0; transposes < 4; ++transposes) check_case({0, 5, n, 40, transposes & 1, transposes >> 1, 1, 0});
+    for (int transposes = 0; transposes < 4; ++transposes)
+      check_case({0, 5, n, 40, transposes & 1, transposes >> 1, 1, 0});
   check_case({0, 0, 5, 3});
   check_case({0, 5, 0, 3});
   check_case({0, 5, 7, 0, 0, 0, 1, 1});
@@ -66,7 +71,7 @@ void sizes_around_tiles() {
 }
 
 void blocks() {
-  check_case({0, 128, 256, 784, 0, 1, 1, 1}, true);   // a linear layer, and its two gradients
+  check_case({0, 128, 256, 784, 0, 1, 1, 1}, true);  // a linear layer, and its two gradients
   check_case({0, 128, 784, 256, 0, 0, 0, 0}, true);
   check_case({0, 256, 784, 128, 1, 0, 0, 0}, true);
   check_case({0, 200, 300, 2100, 0, 0, 1, 3}, true);  // K in blocks, B packed
@@ -105,7 +110,9 @@ void same_bits_in_any_tile() {
       TensorView a = t[0];
       a.dims[0] = rows;
       run_kernel("matmul", target, {a, t[1], y}, whole.attrs());
-      CHECK_THAT(std::memcmp(y.view.data, t.back().view.data, static_cast<size_t>(rows * whole.n) * size) == 0, name_of(target));
+      CHECK_THAT(
+          std::memcmp(y.view.data, t.back().view.data, static_cast<size_t>(rows * whole.n) * size) == 0,
+          name_of(target));
     }
   });
 }
@@ -126,8 +133,11 @@ void refusals() {
     CHECK(rejects("matmul", target, {a, b, make_view(real, {3, 6})}, {0, 0, 0, 0}));
     CHECK(rejects("matmul", target, {a, b, make_view(real, {4}), y}, {0, 0, 1, 0}));
     CHECK(rejects("matmul", target, {a, b, make_view(DType::i32, {3, 5})}, {0, 0, 0, 0}));
-    CHECK(rejects("matmul", target, {make_view(real, {2, 3, 4}), b, make_view(real, {2, 3, 5})}, {0, 0, 0, 0}));
-    CHECK(rejects("matmul", target, {make_view(real, {2, 3, 4}), make_view(real, {3, 4, 5}), make_view(real, {2, 3, 5})}, {0, 0, 0, 0}));
+    CHECK(
+        rejects("matmul", target, {make_view(real, {2, 3, 4}), b, make_view(real, {2, 3, 5})}, {0, 0, 0, 0}));
+    CHECK(rejects("matmul", target,
+                  {make_view(real, {2, 3, 4}), make_view(real, {3, 4, 5}), make_view(real, {2, 3, 5})},
+                  {0, 0, 0, 0}));
   });
 }
 

@@ -95,6 +95,7 @@ void check_dropouts(Target target) {
     check_dropout(target, {2, 1, 1, 7}, 1, p);
     check_dropout(target, {8, 16, 16, 33}, 256, p);
   }
+  check_dropout(target, {5}, 1, uniform_of(2, 3, 5));  // u == p is kept
   const Tensor x(target, {3}, {INFINITY, NAN, 1}), y(target, {3}), one(DType::f64, {}, {1}),
       step(DType::f64, {}, {1});
   run_kernel("dropout", target, {x, one, step, y}, {1, 2, 3, 1});

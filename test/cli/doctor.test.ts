@@ -1,4 +1,4 @@
-import { tenon } from "./support";
+import { tenon } from './support';
 
 describe('tenon doctor', () => {
   it('tells processor, instruction set, threads, build and memory, and why', async () => {

@@ -101,7 +101,19 @@ describe('buffers', () => {
 
 describe('handles', () => {
   test('of the wrong kind are type errors', () => {
-    const wrong = [undefined, null, 1, 'x', {}, [], Symbol('s'), 1n, () => 0, new Proxy({}, {}), new Uint8Array(4)];
+    const wrong = [
+      undefined,
+      null,
+      1,
+      'x',
+      {},
+      [],
+      Symbol('s'),
+      1n,
+      () => 0,
+      new Proxy({}, {}),
+      new Uint8Array(4),
+    ];
     for (const value of [...wrong, new Proxy(native.allocate(4), {})]) {
       const calls = [
         () => native.readBufferSync(value as native.NativeBuffer, 0, 'f32', 1),
@@ -111,6 +123,8 @@ describe('handles', () => {
       ];
       for (const call of calls) expect(call).toThrow(expect.objectContaining({ name: 'TypeError' }));
     }
-    expect(() => native.disposeProgram(native.allocate(4) as unknown as native.ProgramHandle)).toThrow(/a tenon program/);
+    expect(() => native.disposeProgram(native.allocate(4) as unknown as native.ProgramHandle)).toThrow(
+      /a tenon program/,
+    );
   });
 });

@@ -81,13 +81,17 @@ export interface Child {
 /** Runs children/<name>.ts in a node process of its own. */
 export function runChild(
   name: string,
-  { args = [], env = {}, flags = [] }: { args?: string[]; env?: Record<string, string>; flags?: string[] } = {},
+  {
+    args = [],
+    env = {},
+    flags = [],
+  }: { args?: string[]; env?: Record<string, string>; flags?: string[] } = {},
 ): Child {
   const folder = join(__dirname, 'children');
   const started = performance.now();
   const { status, signal, stdout, stderr } = spawnSync(
     process.execPath,
-    [...flags, '-r', join(folder, 'register.cjs'), join(folder, `${name}.ts`), ...args],
+    [...flags, '-r', join(folder, 'register.js'), join(folder, `${name}.ts`), ...args],
     { encoding: 'utf8', env: { ...process.env, ...env }, timeout: 50_000 },
   );
   return { status, signal, stdout, stderr, ms: performance.now() - started };

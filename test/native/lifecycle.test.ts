@@ -77,7 +77,10 @@ describe('threads', () => {
 
 describe('TENON_ISA', () => {
   const best = json<NativeInfo>('info', { env: { TENON_ISA: '' } });
-  const available = process.arch === 'arm64' ? ['neon'] : ['baseline', ...best.features.filter((f) => /^avx(2|512)$/.test(f))];
+  const available =
+    process.arch === 'arm64'
+      ? ['neon']
+      : ['baseline', ...best.features.filter((f) => /^avx(2|512)$/.test(f))];
 
   test.each(available)('%s runs when forced', (isa) => {
     expect(json<NativeInfo>('info', { env: { TENON_ISA: isa } })).toMatchObject({

@@ -93,10 +93,16 @@ describe('programs', () => {
     expect([...(native.runProgramSync(program, [shared], noScalars).outputs[0] ?? [])]).toEqual([0, 3]);
     const detached = new Float32Array(2);
     structuredClone(detached.buffer, { transfer: [detached.buffer] });
-    expect(() => native.runProgramSync(program, [detached], noScalars)).toThrow(/input 0: expected 8 bytes, got 0/);
-    expect(() => native.runProgramSync(program, [new Float32Array(3)], noScalars)).toThrow(/expected 8 bytes, got 12/);
+    expect(() => native.runProgramSync(program, [detached], noScalars)).toThrow(
+      /input 0: expected 8 bytes, got 0/,
+    );
+    expect(() => native.runProgramSync(program, [new Float32Array(3)], noScalars)).toThrow(
+      /expected 8 bytes, got 12/,
+    );
     expect(() => native.runProgramSync(program, [], noScalars)).toThrow(/expected 1 arrays/);
-    expect(() => native.runProgramSync(program, [shared], new Float64Array(1))).toThrow(/scalars: expected 0/);
+    expect(() => native.runProgramSync(program, [shared], new Float64Array(1))).toThrow(
+      /scalars: expected 0/,
+    );
   });
 
   test('that predict overtake training, but not the writes before them', async () => {
@@ -226,12 +232,28 @@ describe('bad descriptions', () => {
     calls: [{ kernel: 'add', tensors: [0, 1, 0], attrs: [] }],
   };
   const cases: [string, Parameters<typeof programOf>[0], RegExp][] = [
-    ['kernel', { ...good, calls: [{ kernel: 'nope', tensors: [], attrs: [] }] }, /call 0 \(nope\): no such kernel/],
-    ['operand', { ...good, calls: [{ kernel: 'add', tensors: [0, 1, 2], attrs: [] }] }, /call 0 \(add\): tensor 2/],
+    [
+      'kernel',
+      { ...good, calls: [{ kernel: 'nope', tensors: [], attrs: [] }] },
+      /call 0 \(nope\): no such kernel/,
+    ],
+    [
+      'operand',
+      { ...good, calls: [{ kernel: 'add', tensors: [0, 1, 2], attrs: [] }] },
+      /call 0 \(add\): tensor 2/,
+    ],
     ['count', { ...good, calls: [{ kernel: 'add', tensors: [0, 1], attrs: [] }] }, /call 0 \(add\): /],
     ['extent', { ...good, arenaBytes: 31 }, /call 0 \(add\): tensor 1: .* outside its arena of 31 bytes/],
-    ['offset', { ...good, tensors: [good.tensors[0], [ARENA, 2, 'f32', [4]]] }, /multiple of its element size/],
-    ['dims', { ...good, tensors: [good.tensors[0], [ARENA, 0, 'f32', [2 ** 40, 2 ** 40]]] }, /too many elements/],
+    [
+      'offset',
+      { ...good, tensors: [good.tensors[0], [ARENA, 2, 'f32', [4]]] },
+      /multiple of its element size/,
+    ],
+    [
+      'dims',
+      { ...good, tensors: [good.tensors[0], [ARENA, 0, 'f32', [2 ** 40, 2 ** 40]]] },
+      /too many elements/,
+    ],
     ['negative', { ...good, tensors: [good.tensors[0], [ARENA, 0, 'f32', [-4]]] }, /negative dimension/],
     ['fraction', { ...good, tensors: [good.tensors[0], [ARENA, 0.5, 'f32', [4]]] }, /whole number/],
     ['NaN', { ...good, tensors: [good.tensors[0], [NaN, 0, 'f32', [4]]] }, /whole number/],
@@ -248,7 +270,9 @@ describe('bad descriptions', () => {
 
   test('an arena larger than the machine rejects the run, not the process', async () => {
     const program = native.createProgram(programOf({ ...good, arenaBytes: 2 ** 45 }));
-    await expect(native.runProgram(program, [], noScalars)).rejects.toMatchObject({ message: 'out of memory' });
+    await expect(native.runProgram(program, [], noScalars)).rejects.toMatchObject({
+      message: 'out of memory',
+    });
     native.disposeProgram(program);
     await native.runProgram(native.createProgram(programOf(good)), [], noScalars);
   });

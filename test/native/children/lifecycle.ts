@@ -58,7 +58,9 @@ const scenarios: Record<string, () => unknown> = {
     const counter = native.allocate(4 * n);
     const program = adder(counter, n, 1, { repeat: 3 });
     for (let i = 0; i < 5; i++) await native.runProgram(program, [], noScalars);
-    console.log(JSON.stringify({ value: native.readBufferSync(counter, n * 4 - 4, 'f32', 1)[0], ...native.info() }));
+    console.log(
+      JSON.stringify({ value: native.readBufferSync(counter, n * 4 - 4, 'f32', 1)[0], ...native.info() }),
+    );
   },
   'worker-exits'() {
     void native.runProgram(longRunning(), [], noScalars);

@@ -1,0 +1,204 @@
+'use strict';
+
+/**
+ * Measures one item on all systems, interleaved: every system has its own process, and in each round they take turns. A system may spend
+ * `budgetMs` on an item, preparation included; what does not fit gets a smaller batch, then fewer steps, and says so.
+ */
+const { ChildProcess } = require('./process');
+
+const warmupSteps = 3;
+const wantedSteps = 10;
+/** Steps are asked for in portions of about this long, so that a killed system still has results. */
+const portionMs = 2000;
+
+class Candidate {
+  constructor(system, item, options) {
+    this.system = system;
+    this.item = item;
+    this.options = options;
+    this.spentMs = 0;
+    this.batch = item.batch;
+    this.version = undefined;
+    this.notes = [];
+    this.rounds = [];
+    this.warmedUp = 0;
+    /** Set when the system is out: { status, reason }. */
+    this.verdict = undefined;
+    this.stepMs = undefined;
+  }
+
+  get remainingMs() {
+    return this.options.budgetMs - this.spentMs;
+  }
+
+  get running() {
+    return this.verdict === undefined;
+  }
+
+  /** Starts the system and finds out what it can do in its time. */
+  async admit() {
+    if (this.system.missing !== undefined) return this.out('unsupported', this.system.missing);
+    if (!this.system.probe) return this.start(this.item.batch);
+    const one = await this.tryBatch(1);
+    if (one === undefined) return undefined;
+    const some = Math.min(8, this.item.batch);
+    let fit = { fixed: 0, each: one };
+    if (some > 1 && one * some * 2 < this.remainingMs / 4) {
+      const more = await this.tryBatch(some);
+      if (more === undefined) return undefined;
+      const each = Math.max((more - one) / (some - 1), 0.1 * (more / some));
+      fit = { fixed: Math.max(more - each * some, 0), each };
+    }
+    const batch = this.largestBatch(fit);
+    return batch === this.batch ? undefined : this.start(batch);
+  }
+
+  /** Milliseconds of a step after the first one, which may compile. */
+  async tryBatch(batch) {
+    await this.start(batch);
+    if (!this.running) return undefined;
+    const first = await this.run(1);
+    // A second try must not eat the time that measuring needs.
+    if (first === undefined || first[0] > this.remainingMs / 4) return first?.[0];
+    return (await this.run(1))?.[0];
+  }
+
+  largestBatch({ fixed, each }) {
+    const steps = warmupSteps + wantedSteps;
+    let batch = this.item.batch;
+    while (batch > 1 && (fixed + each * batch) * steps > 0.8 * this.remainingMs) batch = Math.ceil(batch / 2);
+    return batch;
+  }
+
+  async start(batch) {
+    this.child?.kill();
+    this.child = new ChildProcess(this.system.launch);
+    this.batch = batch;
+    this.warmedUp = 0;
+    const item = { ...this.item, batch };
+    const event = await this.request({ command: 'prepare', item, threads: this.options.threads });
+    if (event.event !== 'ready') return;
+    this.version = event.version;
+    this.notes = event.notes;
+  }
+
+  /** Step times, or undefined when the system is out. Counts the steps as warm-up. */
+  async run(steps) {
+    const event = await this.request({ command: 'run', steps });
+    if (event.event !== 'times') return undefined;
+    this.warmedUp += steps;
+    this.stepMs = Math.min(...event.ms.slice(-3));
+    return event.ms;
+  }
+
+  async request(message) {
+    const before = performance.now();
+    const event = await this.child.request(message, Math.max(this.remainingMs, 1));
+    this.spentMs += performance.now() - before;
+    if (event.event === 'unsupported') this.out('unsupported', event.reason);
+    if (event.event === 'error') this.out('error', event.message);
+    if (event.event === 'timeout') this.out('timeout', `over ${Math.round(this.options.budgetMs / 1000)} s`);
+    return event;
+  }
+
+  out(status, reason) {
+    this.verdict = { status, reason };
+    this.child?.kill();
+  }
+
+  /** One turn of `rounds` turns. */
+  async turn(roundsLeft) {
+    await this.warmUp(roundsLeft);
+    const times = [];
+    while (this.running && times.length < this.stepsOfTurn(roundsLeft, times.length)) {
+      const wanted = this.stepsOfTurn(roundsLeft, times.length) - times.length;
+      const portion = Math.max(1, Math.min(wanted, Math.floor(portionMs / this.stepMs)));
+      const ms = await this.run(portion);
+      if (ms !== undefined) times.push(...ms);
+    }
+    if (times.length > 0) this.rounds.push(times);
+  }
+
+  /** Three steps before the first turn, one before a later one, where there is time for it. */
+  async warmUp(roundsLeft) {
+    const wanted = this.rounds.length === 0 ? warmupSteps - this.warmedUp : 1;
+    for (let i = 0; i < wanted && this.running; i++) {
+      const known = this.stepMs ?? 0;
+      if (this.warmedUp > 0 && known * (wantedSteps + roundsLeft) > this.remainingMs) return;
+      await this.run(1);
+    }
+  }
+
+  /** Enough for ten steps over all rounds and `secondsPerRound`, but no more than the time left allows. */
+  stepsOfTurn(roundsLeft, done) {
+    const { rounds, secondsPerRound } = this.options;
+    const wanted = Math.max(Math.ceil(wantedSteps / rounds), Math.ceil((secondsPerRound * 1000) / this.stepMs));
+    const share = done + Math.floor((0.95 * this.remainingMs) / roundsLeft / this.stepMs);
+    const atLeast = this.rounds.length === 0 ? 1 : 0;
+    return Math.max(Math.min(wanted, share), atLeast);
+  }
+
+  result() {
+    const ms = this.rounds.flat();
+    const { item, system } = this;
+    const common = { item: item.name, system: system.name, version: this.version ?? null };
+    if (ms.length === 0) {
+      const { status, reason } = this.verdict ?? { status: 'timeout', reason: 'no step in its time' };
+      return { ...common, status, reason: status === 'timeout' ? `no step of one example measured: ${reason}` : reason };
+    }
+    const middle = median(ms);
+    return {
+      ...common,
+      status: 'ok',
+      value: item.kind === 'train' ? (1000 * this.batch) / middle : middle,
+      unit: item.kind === 'train' ? 'examples/s' : 'ms',
+      medianMs: middle,
+      minMs: Math.min(...ms),
+      roundMediansMs: this.rounds.map(median),
+      steps: ms.length,
+      batch: this.batch,
+      fullBatch: item.batch,
+      notes: this.resultNotes(ms.length),
+    };
+  }
+
+  resultNotes(steps) {
+    const notes = [...this.notes];
+    if (this.batch < this.item.batch) notes.push(`batch ${this.batch} instead of ${this.item.batch}`);
+    if (steps < wantedSteps) notes.push(`${steps} step${steps === 1 ? '' : 's'}`);
+    if (this.verdict !== undefined) notes.push(`stopped: ${this.verdict.reason}`);
+    return notes;
+  }
+}
+
+function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const half = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+}
+
+/**
+ * @param {import('./workloads').Item} item
+ * @param {{ threads: number, rounds: number, secondsPerRound: number, budgetMs: number, log: (line: string) => void }} options
+ */
+async function measureItem(item, systems, options) {
+  const candidates = systems.map((system) => new Candidate(system, item, options));
+  try {
+    for (const candidate of candidates) {
+      await candidate.admit();
+      options.log(`${item.name} ${candidate.system.name}: ${candidate.verdict?.status ?? 'ready'}`);
+    }
+    for (let round = 0; round < options.rounds; round++) {
+      const running = candidates.filter((candidate) => candidate.running);
+      // Nobody always runs after the same neighbour's caches.
+      const order = round % 2 === 0 ? running : [...running].reverse();
+      for (const candidate of order) await candidate.turn(options.rounds - round);
+      options.log(`${item.name}: round ${round + 1} of ${options.rounds}`);
+    }
+    return candidates.map((candidate) => candidate.result());
+  } finally {
+    for (const candidate of candidates) candidate.child?.kill();
+  }
+}
+
+module.exports = { measureItem };

@@ -1,0 +1,81 @@
+'use strict';
+
+/** tenon, by its public API. Training goes through the low-level loop: the batch is in persistent buffers, one step is queued ahead. */
+const tenon = require('../../dist');
+const { version } = require('../../package.json');
+const { serve, Unsupported } = require('../lib/child');
+const { normal, labels } = require('../lib/random');
+
+const { compile, grad, losses, nn, ops, optim, persistent } = tenon;
+
+function buildLayer(layer) {
+  switch (layer.type) {
+    case 'linear':
+      return nn.linear(layer.input, layer.output);
+    case 'conv': {
+      const { kernel, stride, padding, bias } = layer;
+      return nn.conv2d(layer.input, layer.output, { kernel, stride, padding, bias });
+    }
+    case 'batchNorm':
+      return nn.batchNorm2d(layer.channels);
+    case 'maxPool':
+      return nn.maxPool2d(layer.kernel, { stride: layer.stride, padding: layer.padding });
+    case 'globalAveragePool':
+      return nn.globalAvgPool2d();
+    case 'flatten':
+      return nn.flatten();
+    case 'relu':
+      return nn.relu();
+    case 'tanh':
+      return nn.tanh();
+    case 'dropout':
+      return nn.dropout(layer.p);
+    case 'residual':
+      return buildBlock(layer);
+    default:
+      throw new Unsupported(`layer ${layer.type}`);
+  }
+}
+
+/** The item's residual layer is exactly nn.basicBlock: its first convolution has input, output and stride. */
+function buildBlock({ main }) {
+  const [{ input, output, stride }] = main;
+  return nn.basicBlock(input, output, { stride });
+}
+
+function makeOptimizer({ type, lr, momentum, weightDecay }) {
+  return type === 'adam' ? optim.adam({ lr, weightDecay }) : optim.sgd({ lr, momentum, weightDecay });
+}
+
+function lossOf(item) {
+  if (item.classes === 0) return (y) => ops.sum(ops.mul(y, y));
+  const targets = persistent(labels(item.batch, item.classes, 2));
+  const crossEntropy = losses.crossEntropy();
+  return (y) => crossEntropy(y, targets);
+}
+
+function trainingStep(item, model, values) {
+  const x = persistent(values, [item.batch, ...item.input]);
+  const optimizer = makeOptimizer(item.optimizer);
+  const loss = lossOf(item);
+  return compile(() => {
+    const value = loss(model.forward(x));
+    optimizer.update(grad(value));
+    return value;
+  });
+}
+
+async function prepare(item, { threads }) {
+  tenon.setThreads(threads);
+  const model = nn.sequential(...item.layers.map(buildLayer)).initialize({ seed: 1 });
+  const values = normal(
+    item.input.reduce((a, b) => a * b, item.batch),
+    1,
+  );
+  if (item.kind === 'train') return { version, step: trainingStep(item, model, values), queued: true };
+  model.eval();
+  const options = { shape: item.input, output: 'logits', batchSize: item.batch };
+  return { version, step: () => model.predictSync(values, options) };
+}
+
+serve(prepare);

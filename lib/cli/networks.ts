@@ -1,0 +1,88 @@
+/** From a recipe to the things that train: model, optimizer, schedule, augmentation. */
+import * as augment from '../augment';
+import type { Dataset } from '../data';
+import * as losses from '../losses';
+import * as models from '../models';
+import * as nn from '../nn';
+import * as optim from '../optim';
+import * as schedules from '../schedules';
+import { Trainer } from '../train/trainer';
+import { UsageError } from './exit-codes';
+import type { Augmentation, ModelName, Recipe } from './recipe';
+
+type Builder = (
+  shape: readonly [channels: number, height: number, width: number],
+  classes: number,
+) => nn.Module;
+
+/** Three dense layers: 256 and 128 hidden units. */
+const mlp: Builder = ([channels, height, width], classes) =>
+  nn.sequential(
+    nn.flatten(),
+    nn.linear(channels * height * width, 256),
+    nn.relu(),
+    nn.linear(256, 128),
+    nn.relu(),
+    nn.linear(128, classes),
+  );
+
+function square(model: string, [, height, width]: readonly number[]): number {
+  if (height !== width || height === undefined)
+    throw new UsageError(
+      `--model ${model} takes square images, these are ${height}x${width} (height x width): give --image-size`,
+    );
+  return height;
+}
+
+const BUILDERS: Readonly<Record<ModelName, Builder>> = {
+  mlp,
+  lenet5: (shape, classes) =>
+    models.lenet5({ inChannels: shape[0], imageSize: square('lenet5', shape), classes }),
+  lenet: (shape, classes) =>
+    models.lenet({ inChannels: shape[0], imageSize: square('lenet', shape), classes }),
+  vggs: (shape, classes) => models.vggs({ inChannels: shape[0], imageSize: square('vggs', shape), classes }),
+  resnet20: ([inChannels], classes) => models.resnet20({ inChannels, classes }),
+};
+
+/** The model, sized for the data, with the seed's initial weights. @throws UsageError, OptionError where the images do not suit it */
+export function buildModel(recipe: Recipe, data: Dataset): nn.Module {
+  const [channels = 1, height = 1, width = 1] = data.inputShape;
+  const model = BUILDERS[recipe.model]([channels, height, width], data.classNames.length);
+  return model.initialize({ seed: recipe.seed });
+}
+
+export function buildTrainer(recipe: Recipe, model: nn.Module, data: Dataset): Trainer {
+  return new Trainer(model, {
+    loss: losses.crossEntropy(),
+    optimizer: buildOptimizer(recipe),
+    schedule: buildSchedule(recipe),
+    augment: recipe.augment.map((name) => buildAugmentation(name, data)),
+    seed: recipe.seed,
+  });
+}
+
+function buildOptimizer({ optimizer, lr, momentum, weightDecay }: Recipe): optim.Optimizer {
+  return optimizer === 'adam'
+    ? optim.adam({ lr, weightDecay })
+    : optim.sgd({ lr, momentum, weightDecay, nesterov: momentum > 0 });
+}
+
+/** `step` divides the rate by 10 after each third of the epochs. */
+function buildSchedule({ schedule, epochs }: Recipe): schedules.Schedule {
+  switch (schedule) {
+    case 'constant':
+      return schedules.constant();
+    case 'step':
+      return schedules.step({ size: Math.max(1, Math.ceil(epochs / 3)), gamma: 0.1 });
+    case 'cosine':
+      return schedules.cosine();
+  }
+}
+
+/** Crops are padded by an eighth of the side, as is usual for CIFAR (4 of 32). */
+function buildAugmentation(name: Augmentation, data: Dataset): augment.Augmentation {
+  if (name === 'flip') return augment.flip();
+  const [, height = 1, width = 1] = data.inputShape;
+  const padding = Math.max(1, Math.round(Math.min(height, width) / 8));
+  return augment.randomCrop([height, width], { padding });
+}

@@ -1,0 +1,130 @@
+/** `tenon predict`: class and probability of image files. */
+import { Argument, Command, Option } from 'commander';
+import { RESIZE_RULES, decode, type DecodeTarget } from '../data/decode';
+import { readWhole } from '../data/source';
+import { FormatError } from '../errors';
+import { setThreads } from '../native';
+import type { Module, Preprocessing } from '../nn';
+import { load } from '../nn/load';
+import { oneOf, positiveInteger } from '../options';
+import { EXIT, EXIT_HELP, failureOf } from './exit-codes';
+import { jsonOption, numberFlag, textFlag, threadsOption } from './flags';
+import { percent } from './output';
+import type { Session } from './session';
+
+interface PredictFlags {
+  readonly modelFile: string;
+  readonly top?: number;
+  readonly threads?: number;
+}
+
+/** Images that are decoded and run together. */
+const BATCH = 64;
+
+/** The `--model-file F` of every command that uses a trained model. */
+export function modelFileOption(): Option {
+  return new Option('--model-file <file>', 'model.safetensors as tenon train wrote it')
+    .argParser(textFlag('--model-file'))
+    .makeOptionMandatory();
+}
+
+export function predictCommand(session: Session): Command {
+  const command = new Command('predict')
+    .description('print class and probability of each image')
+    .addArgument(
+      new Argument('<image...>', 'PNG, JPEG or WebP files; brought to the size the model was trained with'),
+    )
+    .addOption(modelFileOption())
+    .addOption(
+      new Option('--top <k>', 'how many classes to print (default: 1)').argParser(
+        numberFlag('--top', positiveInteger),
+      ),
+    )
+    .addOption(threadsOption())
+    .addOption(jsonOption())
+    .addHelpText('after', EXIT_HELP);
+  return command.action((images: string[]) =>
+    session.perform(() => predict(session, images, command.opts<PredictFlags>())),
+  );
+}
+
+async function predict(session: Session, images: readonly string[], flags: PredictFlags): Promise<number> {
+  if (flags.threads !== undefined) setThreads(flags.threads);
+  const model = await load(flags.modelFile);
+  const settings = preprocessingOf(flags.modelFile, model);
+  const target = decodeTarget(flags.modelFile, settings);
+  let failed = 0;
+  for (let at = 0; at < images.length && !session.signal.aborted; at += BATCH) {
+    const batch = images.slice(at, at + BATCH);
+    const decoded = await Promise.allSettled(batch.map((file) => readImage(file, target)));
+    const pixels = decoded.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    const outputs = pixels.length === 0 ? new Float32Array(0) : await model.predict(Buffer.concat(pixels));
+    const classes = outputs.length / Math.max(1, pixels.length);
+    let row = 0;
+    for (const [i, result] of decoded.entries()) {
+      if (result.status === 'fulfilled') {
+        const probabilities = outputs.subarray(row * classes, ++row * classes);
+        report(session, batch[i] ?? '', rank(probabilities, model.classNames, flags.top ?? 1));
+      } else {
+        failed++;
+        const { code, message } = failureOf(result.reason);
+        session.output.failure(code, message);
+      }
+    }
+  }
+  if (session.signal.aborted) return session.interruptedCode;
+  session.output.event('done', { images: images.length, failed });
+  return failed > 0 ? EXIT.failed : EXIT.ok;
+}
+
+/** What the model was trained to be shown. @throws FormatError where the file does not say */
+export function preprocessingOf(file: string, model: Module): Preprocessing {
+  const settings = model.preprocessing;
+  if (settings === undefined)
+    throw new FormatError(`${file}: says nothing about preprocessing, so images cannot be fed to it`);
+  return settings;
+}
+
+function decodeTarget(file: string, { height, width, channels, resize }: Preprocessing): DecodeTarget {
+  if (channels !== 1 && channels !== 3) {
+    throw new FormatError(`${file}: images of ${channels} channels, image files have 1 or 3`);
+  }
+  const rule = oneOf('predict', 'resize rule of the model', resize ?? 'cover', RESIZE_RULES);
+  return { height, width, channels, resize: rule };
+}
+
+async function readImage(file: string, target: DecodeTarget): Promise<Uint8Array> {
+  const out = new Uint8Array(target.height * target.width * target.channels);
+  await decode(await readWhole(file), file, target, out);
+  return out;
+}
+
+interface Ranked {
+  readonly class: string;
+  readonly probability: number;
+}
+
+/** The `count` most probable classes, best first; of equal ones the lower index. */
+function rank(
+  probabilities: Float32Array,
+  classNames: readonly string[] | undefined,
+  count: number,
+): Ranked[] {
+  const indices = Array.from(probabilities, (_, i) => i);
+  indices.sort((a, b) => (probabilities[b] ?? 0) - (probabilities[a] ?? 0) || a - b);
+  return indices
+    .slice(0, count)
+    .map((i) => ({ class: classNames?.[i] ?? String(i), probability: probabilities[i] ?? 0 }));
+}
+
+function report(session: Session, image: string, ranked: readonly Ranked[]): void {
+  const [best] = ranked;
+  session.output.event('prediction', {
+    image,
+    class: best?.class ?? null,
+    probability: best?.probability ?? null,
+    top: ranked.map((entry) => ({ ...entry })),
+  });
+  const shown = ranked.map((entry) => `${entry.class} ${percent(entry.probability)}`);
+  session.output.line(`${image}  ${shown.join('  ')}`);
+}

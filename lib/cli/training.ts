@@ -1,0 +1,186 @@
+/** What `tenon train` does: data, model, training with checkpoints and history, evaluation, the result. */
+import type { Dataset } from '../data';
+import { DataError } from '../errors';
+import { setThreads } from '../native';
+import type { Module } from '../nn';
+import { checkpoint } from '../train/callbacks';
+import type { Callback, EpochRecord } from '../train/events';
+import { progress } from '../train/progress';
+import type { Trainer } from '../train/trainer';
+import { openSplits } from './datasets';
+import { EXIT } from './exit-codes';
+import { buildModel, buildTrainer } from './networks';
+import { percent } from './output';
+import { completeRecipe, resumedRecipe, type Recipe } from './recipe';
+import { RunFolder } from './run-folder';
+import type { Session } from './session';
+import { showAnswers } from './show-answers';
+import type { TrainFlags } from './train';
+
+/** What is being done where. */
+interface Plan {
+  readonly recipe: Recipe;
+  readonly folder: RunFolder;
+  /** The run that goes on; absent for a new one. */
+  readonly from: RunFolder | undefined;
+}
+
+/** The data of a run. */
+interface Splits {
+  readonly train: Dataset;
+  readonly validation?: Dataset;
+  readonly test?: Dataset;
+}
+
+export async function train(session: Session, flags: TrainFlags): Promise<number> {
+  const plan = await makePlan(flags);
+  if (flags.threads !== undefined) setThreads(flags.threads);
+  const splits = await openData(plan.recipe);
+  const model = buildModel(plan.recipe, splits.train);
+  const trainer = buildTrainer(plan.recipe, model, splits.train);
+  if (plan.from === undefined) await plan.folder.begin(plan.recipe);
+  announce(session, plan, splits, model);
+  const finished = await fit(session, plan, splits, trainer);
+  if (!finished) {
+    session.output.line(`stopped; go on with: tenon train --resume ${plan.folder.path}`);
+    return session.interruptedCode;
+  }
+  return conclude(session, plan, splits, trainer);
+}
+
+async function makePlan(flags: TrainFlags): Promise<Plan> {
+  const { threads: _threads, json: _json, out, resume, ...rest } = flags;
+  if (resume !== undefined) {
+    const from = new RunFolder(resume);
+    const recipe = resumedRecipe(await from.recipe(), rest);
+    return { recipe, from, folder: out === undefined ? from : new RunFolder(out) };
+  }
+  const recipe = completeRecipe(rest);
+  return { recipe, from: undefined, folder: new RunFolder(out ?? `runs/${recipe.dataset}-${recipe.model}`) };
+}
+
+/** Opens the data and holds a share of the training split out. @throws DataError where nothing would be left to train on */
+async function openData(recipe: Recipe): Promise<Splits> {
+  const { train: all, test } = await openSplits(recipe);
+  const held = Math.round(all.length * recipe.validation);
+  if (held >= all.length)
+    throw new DataError(
+      `train: --validation ${recipe.validation} leaves nothing of ${all.length} samples to train on`,
+    );
+  const rest = test === undefined ? {} : { test };
+  if (held === 0) return { train: all, ...rest };
+  const [train, validation] = await all.split([all.length - held, held], { seed: recipe.seed });
+  return { train: train ?? all, ...(validation && { validation }), ...rest };
+}
+
+function announce({ output }: Session, { recipe, folder, from }: Plan, splits: Splits, model: Module): void {
+  const parameters = model.parameters().reduce((sum, parameter) => sum + parameter.size, 0);
+  const counts = {
+    trainImages: splits.train.length,
+    validationImages: splits.validation?.length ?? 0,
+    testImages: splits.test?.length ?? 0,
+  };
+  output.event('start', { ...recipe, out: folder.path, resumed: from !== undefined, parameters, ...counts });
+  const { dataset, optimizer, lr, batchSize, schedule, augment } = recipe;
+  const shape = splits.train.inputShape.join('x');
+  output.line(
+    `data   ${dataset}: ${counts.trainImages} + ${counts.validationImages} + ${counts.testImages} images of ${shape} (train, validation, test)`,
+  );
+  output.line(`model  ${recipe.model}, ${parameters.toLocaleString('en-US')} parameters`);
+  output.line(
+    `steps  ${optimizer}, learning rate ${lr} (${schedule}), batches of ${batchSize}, augmentation: ${augment.join(', ') || 'none'}`,
+  );
+}
+
+/** Trains to the end (true) or to an interruption (false). */
+async function fit(session: Session, plan: Plan, splits: Splits, trainer: Trainer): Promise<boolean> {
+  const { recipe, folder, from } = plan;
+  const resume = await from?.latestCheckpoint();
+  if (from !== undefined && resume === undefined)
+    session.output.warning(`${from.path} has no checkpoint yet: beginning anew`);
+  const stop = new StopOnSignal(session.signal, folder.checkpoints);
+  const { stdout } = session.streams;
+  const callbacks: Callback[] = [
+    // History first: a run killed between the two lines of an epoch loses the checkpoint, not the history.
+    await historyKeeper(session, plan),
+    checkpoint(folder.checkpoints),
+    ...(session.output.json ? [] : [progress({ stream: stdout })]),
+    stop,
+  ];
+  await trainer.fit(splits.train, {
+    epochs: recipe.epochs,
+    batchSize: recipe.batchSize,
+    callbacks,
+    ...(splits.validation && { validation: splits.validation }),
+    ...(resume !== undefined && { resume }),
+  });
+  return !stop.stopped;
+}
+
+/** Saves a checkpoint and ends training at the first event after the signal: events come at least every step of 100 ms. */
+class StopOnSignal implements Callback {
+  stopped = false;
+
+  constructor(
+    private readonly signal: AbortSignal,
+    private readonly directory: string,
+  ) {}
+
+  async onEvent(
+    event: Parameters<NonNullable<Callback['onEvent']>>[0],
+    control: Parameters<NonNullable<Callback['onEvent']>>[1],
+  ): Promise<void> {
+    const between = event.type === 'start' || event.type === 'step' || event.type === 'epoch';
+    if (!between || !this.signal.aborted || this.stopped) return;
+    this.stopped = true;
+    control.stop();
+    if (event.type !== 'start') await control.saveCheckpoint(this.directory, { keep: 2 });
+  }
+}
+
+/** Writes history.jsonl and the `epoch` lines. A resumed run keeps the lines up to its checkpoint. */
+async function historyKeeper(session: Session, { recipe, folder, from }: Plan): Promise<Callback> {
+  const before = (await from?.history()) ?? [];
+  return {
+    async onEvent(event) {
+      if (event.type === 'start' && from !== undefined) {
+        await folder.proceed(
+          recipe,
+          before.filter(({ step }) => typeof step === 'number' && step <= event.step),
+        );
+      }
+      if (event.type === 'warning') session.output.warning(event.message);
+      if (event.type !== 'epoch') return;
+      const { type: _type, ...record } = event;
+      const line = complete(record);
+      await folder.append(line);
+      session.output.event('epoch', line);
+    },
+  };
+}
+
+/** The record with null for what there is none of, so that every line has the same fields. */
+function complete(record: EpochRecord): EpochRecord & Record<string, number | null> {
+  const { trainAccuracy = null, validationLoss = null, validationAccuracy = null } = record;
+  return { ...record, trainAccuracy, validationLoss, validationAccuracy } as EpochRecord &
+    Record<string, number | null>;
+}
+
+/** Saves the model, evaluates it where there is a test split, and shows what it answers. */
+async function conclude(session: Session, plan: Plan, splits: Splits, trainer: Trainer): Promise<number> {
+  const { output, signal } = session;
+  const { model } = trainer;
+  if (plan.recipe.dataset === 'folder' && model.preprocessing !== undefined)
+    model.preprocessing = { ...model.preprocessing, resize: 'cover' };
+  await model.save(plan.folder.modelFile);
+  const result = splits.test && (await trainer.evaluate(splits.test, { signal }));
+  const accuracy = result?.accuracy;
+  output.event('done', {
+    ...(result && { testLoss: result.loss, testAccuracy: accuracy }),
+    model: plan.folder.modelFile,
+  });
+  if (!output.json && plan.recipe.dataset === 'glyphs') output.line(`\n${await showAnswers(model)}\n`);
+  if (accuracy !== undefined) output.line(`test accuracy ${percent(accuracy)}`);
+  output.line(`model saved to ${plan.folder.modelFile}`);
+  return EXIT.ok;
+}

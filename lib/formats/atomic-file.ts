@@ -1,0 +1,62 @@
+/** Writing files so that a reader sees the old contents or the new, never a part: temporary name, sync, rename. */
+import { randomUUID } from 'node:crypto';
+import { open, rename, unlink, type FileHandle } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { IoError } from '../errors';
+
+function describe(error: unknown): string {
+  const code = (error as { code?: unknown } | undefined)?.code;
+  if (code === 'ENOSPC') return 'the disk is full';
+  if (code === 'ENOENT') return 'its directory does not exist';
+  return error instanceof Error || (typeof error === 'object' && error !== null && 'message' in error)
+    ? String((error as { message: unknown }).message)
+    : String(error);
+}
+
+async function writeAll(file: FileHandle, parts: readonly Uint8Array[]): Promise<void> {
+  for (const part of parts) {
+    // One write() may take only a part of what it is given.
+    for (let at = 0; at < part.byteLength; ) at += (await file.write(part, at, part.byteLength - at)).bytesWritten;
+  }
+}
+
+/** Makes a rename durable. Some systems cannot open directories; there the rename stands without it. */
+async function syncDirectory(path: string): Promise<void> {
+  let directory: FileHandle;
+  try {
+    directory = await open(path, 'r');
+  } catch {
+    return;
+  }
+  try {
+    await directory.sync();
+  } catch {
+    // Network file systems refuse this; the file itself has been synced.
+  } finally {
+    await directory.close();
+  }
+}
+
+/**
+ * Puts `parts`, one behind the other, at `path`. The file that was there stays until all of the new one is on disk, and stays for good
+ * when anything fails; the temporary file `.NAME.ID.tmp` beside it is removed then.
+ * @throws IoError when the system refuses: disk full, no permission, no such directory
+ */
+export async function writeFileAtomic(path: string, parts: readonly Uint8Array[]): Promise<void> {
+  const directory = dirname(path);
+  const temporary = join(directory, `.${basename(path)}.${randomUUID()}.tmp`);
+  try {
+    const file = await open(temporary, 'wx', 0o666);
+    try {
+      await writeAll(file, parts);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await unlink(temporary).catch(() => undefined);
+    throw new IoError(`${path} cannot be written: ${describe(error)}`, { cause: error });
+  }
+  await syncDirectory(directory);
+}

@@ -1,0 +1,27 @@
+/** tenon: convolutional networks for Node.js on CPU servers. Everything a program imports from 'tenon' is named here. */
+import './graph/evaluate';
+
+export * as augment from './augment';
+export * as data from './data';
+export * as losses from './losses';
+export * as metrics from './metrics';
+export * as models from './models';
+export * as nn from './nn';
+export * as ops from './ops';
+export * as optim from './optim';
+export * as schedules from './schedules';
+export * from './train';
+
+export * from './errors';
+export { compile, type Compiled, type CompileOptions } from './graph/compile';
+export { grad, Gradients } from './graph/grad';
+export type { KernelProfile } from './graph/program';
+export { assign } from './graph/trace';
+export { info, setThreads, type NativeInfo } from './native';
+export { load } from './nn/load';
+export { RandomState } from './random';
+export type { DType, Target } from './tensor/dtype';
+export { Parameter, type Initializer } from './tensor/parameter';
+export type { Shape } from './tensor/shape';
+export { withTarget } from './tensor/target';
+export { persistent, runtimeScalar, tensor, Tensor, zeros, type TensorData } from './tensor/tensor';

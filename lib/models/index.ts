@@ -1,0 +1,5 @@
+/** Ready-made models: `models.lenet({ classes: 10 })`. State names are those of the same models in PyTorch. */
+export { lenet, lenet5 } from './lenet';
+export { resnet20 } from './resnet20';
+export { vggs, type VggsOptions } from './vggs';
+export type { ModelOptions } from './options';

@@ -1,0 +1,41 @@
+/** Options that the ready-made models share. */
+import { OptionError } from '../errors';
+import { checkKeys, positiveInteger } from '../options';
+
+export interface ModelOptions {
+  /** Outputs of the last layer. Default 10. */
+  readonly classes?: number;
+  /** Channels of the input. */
+  readonly inChannels?: number;
+  /** Height and width of the input in pixels. */
+  readonly imageSize?: number;
+  /** Seed of the initial weights. Default: drawn with seed 0, or the Trainer's, when they are first needed. */
+  readonly seed?: number;
+}
+
+export const modelKeys = ['classes', 'inChannels', 'imageSize', 'seed'] as const;
+
+export interface ResolvedOptions {
+  readonly classes: number;
+  readonly inChannels: number;
+  readonly imageSize: number;
+}
+
+/** @throws OptionError for unknown keys, numbers out of range, images too small for the model */
+export function resolveOptions(
+  where: string,
+  options: ModelOptions,
+  defaults: { readonly inChannels: number; readonly imageSize: number; readonly minimumSize: number },
+  extraKeys: readonly string[] = [],
+): ResolvedOptions {
+  checkKeys(where, options, [...modelKeys, ...extraKeys]);
+  const imageSize = positiveInteger(where, 'imageSize', options.imageSize ?? defaults.imageSize);
+  if (imageSize < defaults.minimumSize) {
+    throw new OptionError(`${where}: imageSize must be at least ${defaults.minimumSize}, got ${imageSize}`);
+  }
+  return {
+    classes: positiveInteger(where, 'classes', options.classes ?? 10),
+    inChannels: positiveInteger(where, 'inChannels', options.inChannels ?? defaults.inChannels),
+    imageSize,
+  };
+}

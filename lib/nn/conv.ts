@@ -1,0 +1,91 @@
+/** The 2-D convolution layer. */
+import { OptionError } from '../errors';
+import * as ops from '../ops';
+import type { Pair } from '../ops/checks';
+import { convGeometry } from '../ops/conv2d';
+import { pair } from '../ops/checks';
+import { bool, checkKeys, positiveInteger } from '../options';
+import type { Parameter } from '../tensor/parameter';
+import type { Tensor } from '../tensor/tensor';
+import type { Json } from './architecture';
+import { kaimingUniform, parameter, uniform } from './init';
+import { Module } from './module';
+import type { Channels } from './typing';
+
+export interface Conv2dLayerOptions {
+  /** Height and width of the kernel. */
+  readonly kernel: Pair;
+  /** Default 1. */
+  readonly stride?: Pair;
+  /** Zeros added on each side. Default 0. */
+  readonly padding?: Pair;
+  /** Distance between kernel elements. Default 1. */
+  readonly dilation?: Pair;
+  /** Channels are split in this many groups that do not see each other. Default 1. */
+  readonly groups?: number;
+  /** Default true. */
+  readonly bias?: boolean;
+}
+
+/** Convolution of [N, In, H, W] to [N, Out, H', W']; the formula is in lib/ops/conv2d.ts. */
+export class Conv2d<In extends number = number, Out extends number = number> extends Module {
+  static override readonly kind: string = 'conv2d';
+  declare readonly channels?: Channels<In, Out>;
+  readonly inChannels: In;
+  readonly outChannels: Out;
+  readonly kernel: readonly [number, number];
+  readonly stride: readonly [number, number];
+  readonly padding: readonly [number, number];
+  readonly dilation: readonly [number, number];
+  readonly groups: number;
+  /** [Out, In / groups, kH, kW] */
+  readonly weight: Parameter;
+  /** [Out] */
+  readonly bias: Parameter | undefined;
+
+  constructor(inChannels: In, outChannels: Out, options: Conv2dLayerOptions) {
+    super();
+    const where = 'nn.conv2d';
+    checkKeys(where, options, ['kernel', 'stride', 'padding', 'dilation', 'groups', 'bias']);
+    if (options?.kernel === undefined) throw new OptionError(`${where}: { kernel } must be given`);
+    positiveInteger(where, 'inChannels', inChannels);
+    positiveInteger(where, 'outChannels', outChannels);
+    const { kernel, bias = true, ...steps } = options;
+    const geometry = convGeometry(where, steps);
+    if (inChannels % geometry.groups !== 0 || outChannels % geometry.groups !== 0) {
+      throw new OptionError(`${where}: ${inChannels} and ${outChannels} channels cannot be split in ${geometry.groups} groups`);
+    }
+    this.inChannels = inChannels;
+    this.outChannels = outChannels;
+    this.kernel = pair(where, 'kernel', kernel, 1);
+    this.stride = geometry.stride;
+    this.padding = geometry.padding;
+    this.dilation = geometry.dilation;
+    this.groups = geometry.groups;
+    this.weight = parameter([outChannels, inChannels / geometry.groups, ...this.kernel], kaimingUniform());
+    const bound = 1 / Math.sqrt(this.weight.size / outChannels);
+    this.bias = bool(where, 'bias', bias) ? parameter([outChannels], uniform(-bound, bound)) : undefined;
+  }
+
+  override forward(x: Tensor): Tensor {
+    const { stride, padding, dilation, groups } = this;
+    return ops.conv2d(x, this.weight, this.bias, { stride, padding, dilation, groups });
+  }
+
+  override config(): Json {
+    const { inChannels, outChannels, kernel, stride, padding, dilation, groups } = this;
+    return { inChannels, outChannels, kernel, stride, padding, dilation, groups, bias: this.bias !== undefined };
+  }
+}
+
+/**
+ * A convolution layer with PyTorch's initial weights.
+ * @throws OptionError for missing or unknown options, channels that groups do not divide; ShapeError for bad kernels or steps
+ */
+export function conv2d<const In extends number, const Out extends number>(
+  inChannels: In,
+  outChannels: Out,
+  options: Conv2dLayerOptions,
+): Conv2d<In, Out> {
+  return new Conv2d(inChannels, outChannels, options);
+}

@@ -1,0 +1,20 @@
+/** Layers and what models are made of: `nn.sequential(nn.conv2d(1, 32, { kernel: 3 }), nn.relu())`. */
+export { gelu, leakyRelu, elu, logSoftmax, relu, relu6, sigmoid, silu, softmax, tanh } from './activations';
+export { Activation, ELU, LeakyReLU } from './activations';
+export { batchNorm1d, BatchNorm1d, batchNorm2d, BatchNorm2d, type BatchNormOptions } from './batch-norm';
+export { buffer, StateBuffer } from './buffer';
+export { flatten, Flatten, identity, Identity, sequential, Sequential } from './containers';
+export { conv2d, Conv2d, type Conv2dLayerOptions } from './conv';
+export { dropout, Dropout, dropout2d, Dropout2d } from './dropout';
+export * as init from './init';
+export { parameter } from './init';
+export { linear, Linear, type LinearOptions } from './linear';
+export { load } from './load';
+export { Module, type InitializeOptions, type Preprocessing } from './module';
+export type { Json } from './architecture';
+export type { LoadOptions } from './model-file';
+export { avgPool2d, AvgPool2d, globalAvgPool2d, GlobalAvgPool2d, maxPool2d, MaxPool2d } from './pooling';
+export type { PredictOptions } from './predict';
+export { basicBlock, BasicBlock, type BasicBlockOptions } from './residual';
+export type { Summary, SummaryOptions, SummaryRow } from './summary';
+export type { Channels, Mismatch, PassThrough } from './typing';

@@ -1,0 +1,78 @@
+/** Rebuilding a model from its file. */
+import { FormatError } from '../errors';
+import { show } from '../options';
+import type { Parameter } from '../tensor/parameter';
+import type { Architecture } from './architecture';
+import type { StateBuffer } from './buffer';
+import { Sequential } from './containers';
+import { isArchitecture, readMetadata, readSafetensors, takeState } from './model-file';
+import type { Module } from './module';
+import { builders, type Config } from './registry';
+
+/** Deeper nesting than any real model has; keeps a hostile file from exhausting the stack. */
+const maxDepth = 64;
+
+function build(where: string, { kind, config }: Architecture, depth = 0): Module {
+  if (depth > maxDepth) throw new FormatError(`${where}: its architecture is nested more than ${maxDepth} deep`);
+  if (typeof config !== 'object' || config === null || Array.isArray(config)) {
+    throw new FormatError(`${where}: the settings of ${show(kind)} are not an object`);
+  }
+  if (kind === 'sequential') return buildSequential(where, config as Config, depth);
+  const builder = builders.get(kind);
+  if (builder === undefined) throw new FormatError(`${where}: this version of tenon has no layer ${show(kind)}`);
+  try {
+    return builder(config as Config);
+  } catch (cause) {
+    const problem = cause instanceof Error ? cause.message : String(cause);
+    throw new FormatError(`${where}: bad settings of ${show(kind)}: ${problem}`, { cause });
+  }
+}
+
+function buildSequential(where: string, { layers }: Config, depth: number): Module {
+  if (!Array.isArray(layers)) throw new FormatError(`${where}: a sequential has no list of layers`);
+  return new Sequential(
+    layers.map((layer: unknown) => {
+      if (!isArchitecture(layer)) throw new FormatError(`${where}: ${show(layer)} is not a layer`);
+      return build(where, layer, depth + 1);
+    }),
+  );
+}
+
+/** Puts tied tensors back together: the field called `alias` becomes the tensor called `name`. */
+function tie(where: string, model: Module, aliases: ReadonlyMap<string, string>): void {
+  const { modules, tensors } = model.tree();
+  for (const [alias, name] of aliases) {
+    const cut = alias.lastIndexOf('.');
+    const owner = modules.get(alias.slice(0, Math.max(0, cut)));
+    const [own, shared] = [tensors.get(alias), tensors.get(name)];
+    const key = owner === undefined ? undefined : fieldOf(owner, own);
+    if (owner === undefined || key === undefined || shared === undefined) {
+      throw new FormatError(`${where}: ${show(alias)} cannot be tied to ${show(name)}, its architecture lacks one of them`);
+    }
+    Reflect.set(owner, key, shared);
+  }
+}
+
+function fieldOf(owner: Module, tensor: Parameter | StateBuffer | undefined): string | undefined {
+  return tensor === undefined ? undefined : Object.entries(owner).find(([, value]) => value === tensor)?.[0];
+}
+
+/**
+ * Rebuilds a model from a file that `model.save` wrote, in evaluation mode. Only for models made of tenon's own layers; for a class
+ * of one's own, make an instance and call its `load`.
+ * @throws FormatError for a corrupt file or one without an architecture; ShapeError; DataError (no such file), IoError
+ */
+export async function load(path: string): Promise<Module> {
+  const file = await readSafetensors(path);
+  const { architecture, preprocessing, classNames, aliases } = readMetadata(path, file.metadata);
+  if (architecture === undefined) {
+    throw new FormatError(`${path}: holds no architecture to rebuild (a class of one's own, or another program's file): make the model and call model.load(file)`);
+  }
+  const model = build(path, architecture);
+  tie(path, model, aliases);
+  // Shapes are compared with the file's before any memory is taken.
+  await takeState(model, path, file, true);
+  if (preprocessing !== undefined) model.preprocessing = preprocessing;
+  if (classNames !== undefined) model.classNames = classNames;
+  return model.eval();
+}

@@ -1,0 +1,184 @@
+/** Models as safetensors files: state by PyTorch's names; architecture, preprocessing and class names in the metadata. */
+import { readFile } from 'node:fs/promises';
+import { DataError, FormatError, IoError, ShapeError } from '../errors';
+import { writeFileAtomic } from '../formats/atomic-file';
+import { toBytes, toFloats } from '../formats/numbers';
+import { decodeSafetensors, encodeSafetensors, type SafetensorsEntry, type SafetensorsFile } from '../formats/safetensors';
+import type { AnyArray } from '../native';
+import { bool, checkKeys, show } from '../options';
+import { storedDType } from '../tensor/dtype';
+import { formatShape, sameShape } from '../tensor/shape';
+import { Storage } from '../tensor/storage';
+import { architectureOf, type Architecture } from './architecture';
+import type { Module, Preprocessing } from './module';
+import type { StateTensor } from './tree';
+
+export interface LoadOptions {
+  /** False takes what fits by name and leaves the rest of the model as it is. Shapes must agree all the same. Default true. */
+  readonly strict?: boolean;
+}
+
+/** Of the contents of `__metadata__`. Raised when a reader of the old form would misread the new one. */
+const formatVersion = '1';
+
+/** What a model file holds besides tensors. */
+export interface ModelMetadata {
+  readonly architecture?: Architecture;
+  readonly preprocessing?: Preprocessing;
+  readonly classNames?: readonly string[];
+  /** Further names of tied tensors. */
+  readonly aliases: ReadonlyMap<string, string>;
+}
+
+function metadataOf(model: Module): Map<string, string> {
+  const architecture = architectureOf(model);
+  const { aliases } = model.tree();
+  const metadata = new Map([['format', 'tenon'], ['formatVersion', formatVersion]]);
+  if (architecture !== undefined) metadata.set('architecture', JSON.stringify(architecture));
+  if (model.preprocessing !== undefined) metadata.set('preprocessing', JSON.stringify(model.preprocessing));
+  if (model.classNames !== undefined) metadata.set('classNames', JSON.stringify(model.classNames));
+  if (aliases.size > 0) metadata.set('aliases', JSON.stringify([...aliases]));
+  return metadata;
+}
+
+async function stateEntry(tensor: StateTensor): Promise<SafetensorsEntry> {
+  const values = await tensor.storage.read();
+  const floats = Object.prototype.toString.call(values) === '[object Float32Array]' ? values : Float32Array.from(values);
+  return { dtype: 'F32', shape: tensor.shape, bytes: toBytes(floats) };
+}
+
+async function piecesOf(model: Module): Promise<Uint8Array[]> {
+  model.ensureInitialized();
+  // All reads are queued before any is awaited: they see one moment between two training steps.
+  const reads = [...model.tree().tensors].map(async ([name, t]) => [name, await stateEntry(t)] as const);
+  return encodeSafetensors({ tensors: new Map(await Promise.all(reads)), metadata: metadataOf(model) });
+}
+
+/** The bytes of a model file. */
+export async function encodeModel(model: Module): Promise<Uint8Array> {
+  return Buffer.concat(await piecesOf(model));
+}
+
+/** @throws IoError */
+export async function writeModel(model: Module, path: string): Promise<void> {
+  await writeFileAtomic(path, await piecesOf(model));
+}
+
+/** Reads and checks a safetensors file. @throws DataError (no such file), IoError, FormatError */
+export async function readSafetensors(path: string): Promise<SafetensorsFile> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(path);
+  } catch (error) {
+    const code = (error as { code?: unknown }).code;
+    if (code === 'ENOENT' || code === 'ENOTDIR') throw new DataError(`file ${path} does not exist`, { cause: error });
+    throw new IoError(`file ${path} cannot be read: ${(error as Error).message}`, { cause: error });
+  }
+  return decodeSafetensors(path, bytes);
+}
+
+/** @throws FormatError for metadata that is not what tenon writes */
+export function readMetadata(where: string, metadata: ReadonlyMap<string, string>): ModelMetadata {
+  const version = metadata.get('formatVersion');
+  const ours = metadata.get('format') === 'tenon';
+  if (ours && version !== formatVersion) {
+    throw new FormatError(`${where}: written in form ${show(version)}; this version of tenon reads form ${show(formatVersion)}`);
+  }
+  const parse = <T>(key: string, check: (value: unknown) => value is T): T | undefined => {
+    const text = ours ? metadata.get(key) : undefined;
+    return text === undefined ? undefined : parseField(where, key, text, check);
+  };
+  const architecture = parse('architecture', isArchitecture);
+  const preprocessing = parse('preprocessing', isPreprocessing);
+  const classNames = parse('classNames', isStrings);
+  return {
+    ...(architecture && { architecture }),
+    ...(preprocessing && { preprocessing }),
+    ...(classNames && { classNames }),
+    aliases: new Map(parse('aliases', isPairs)),
+  };
+}
+
+function parseField<T>(where: string, key: string, text: string, check: (value: unknown) => value is T): T {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new FormatError(`${where}: metadata '${key}' is not JSON`, { cause });
+  }
+  if (!check(value)) throw new FormatError(`${where}: metadata '${key}' is not what it should be: ${show(text)}`);
+  return value;
+}
+
+export function isArchitecture(value: unknown): value is Architecture {
+  return typeof value === 'object' && value !== null && 'kind' in value && typeof value.kind === 'string' && 'config' in value;
+}
+
+function isStrings(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
+}
+
+function isPairs(value: unknown): value is [string, string][] {
+  return Array.isArray(value) && value.every((item) => isStrings(item) && item.length === 2);
+}
+
+function isPreprocessing(value: unknown): value is Preprocessing {
+  if (typeof value !== 'object' || value === null) return false;
+  const { height, width, channels, mean, std, resize } = value as Record<string, unknown>;
+  const count = (n: unknown): boolean => Number.isSafeInteger(n) && (n as number) >= 1 && (n as number) <= 65535;
+  const perChannel = (list: unknown): boolean =>
+    Array.isArray(list) && list.length === channels && list.every((n) => typeof n === 'number' && Number.isFinite(n));
+  const sizes = count(height) && count(width) && count(channels);
+  return sizes && perChannel(mean) && perChannel(std) && (resize === undefined || typeof resize === 'string');
+}
+
+/** Takes the state in a file into a model. @throws FormatError, ShapeError, DataError, IoError */
+export async function loadInto(model: Module, path: string, options: LoadOptions): Promise<void> {
+  checkKeys('load', options, ['strict']);
+  const strict = bool('load', 'strict', options.strict ?? true);
+  const file = await readSafetensors(path);
+  await takeState(model, path, file, strict);
+  const { preprocessing, classNames } = readMetadata(path, file.metadata);
+  if (preprocessing !== undefined) model.preprocessing = preprocessing;
+  if (classNames !== undefined) model.classNames = classNames;
+}
+
+/** Checks everything first and only then writes: a file that does not fit changes nothing. */
+export async function takeState(model: Module, where: string, file: SafetensorsFile, strict: boolean): Promise<void> {
+  const { tensors } = model.adopt();
+  if (strict) checkNames(where, [...tensors.keys()], [...file.tensors.keys()]);
+  const writes: [StateTensor, AnyArray][] = [];
+  for (const [name, tensor] of tensors) {
+    const entry = file.tensors.get(name);
+    if (entry === undefined) continue;
+    if (!sameShape(entry.shape, tensor.shape)) {
+      throw new ShapeError(`${where}: '${name}' is ${formatShape(entry.shape)}, the model expects ${formatShape(tensor.shape)}`);
+    }
+    writes.push([tensor, toFloats(name, entry)]);
+  }
+  for (const [tensor] of writes) if (!tensor.initialized) tensor.materialize(new Storage(tensor.shape, tensor.dtype));
+  await Promise.all(writes.map(([{ storage }, values]) => storage.write(stored(values, storage))));
+  model.ensureInitialized();
+}
+
+/** On the reference target, f32 values are kept as f64. */
+function stored(values: AnyArray, storage: Storage): AnyArray {
+  return storedDType(storage.dtype, storage.target) === 'f64' ? Float64Array.from(values) : values;
+}
+
+function checkNames(where: string, expected: readonly string[], found: readonly string[]): void {
+  const [known, present] = [new Set(expected), new Set(found)];
+  const missing = expected.filter((name) => !present.has(name));
+  // PyTorch counts batches in each batch norm; the count has no part in results.
+  const unexpected = found.filter((name) => !known.has(name) && !/(^|\.)num_batches_tracked$/.test(name));
+  if (missing.length === 0 && unexpected.length === 0) return;
+  const list = (names: readonly string[]): string => {
+    const more = names.length > 6 ? `, and ${names.length - 6} more` : '';
+    return names.slice(0, 6).map(show).join(', ') + more;
+  };
+  const parts = [
+    ...(missing.length > 0 ? [`missing ${list(missing)}`] : []),
+    ...(unexpected.length > 0 ? [`unexpected ${list(unexpected)}`] : []),
+  ];
+  throw new FormatError(`${where}: does not fit the model: ${parts.join('; ')}. { strict: false } takes what fits`);
+}

@@ -1,0 +1,94 @@
+/** Pooling layers; the ops are in lib/ops/pool2d.ts. */
+import * as ops from '../ops';
+import { pair, type Pair } from '../ops/checks';
+import type { AvgPool2dOptions, MaxPool2dOptions } from '../ops/pool2d';
+import { bool, checkKeys } from '../options';
+import type { Tensor } from '../tensor/tensor';
+import type { Json } from './architecture';
+import { Module } from './module';
+import type { PassThrough } from './typing';
+
+/** Largest element of each window. */
+export class MaxPool2d extends Module {
+  static override readonly kind: string = 'maxPool2d';
+  declare readonly channels?: PassThrough;
+  readonly kernel: readonly [number, number];
+  readonly stride: readonly [number, number];
+  readonly padding: readonly [number, number];
+  readonly dilation: readonly [number, number];
+
+  constructor(kernel: Pair, options: MaxPool2dOptions = {}) {
+    super();
+    const where = 'nn.maxPool2d';
+    checkKeys(where, options, ['stride', 'padding', 'dilation']);
+    this.kernel = pair(where, 'kernel', kernel, 1);
+    this.stride = pair(where, 'stride', options.stride ?? kernel, 1);
+    this.padding = pair(where, 'padding', options.padding ?? 0, 0);
+    this.dilation = pair(where, 'dilation', options.dilation ?? 1, 1);
+  }
+
+  override forward(x: Tensor): Tensor {
+    const { stride, padding, dilation } = this;
+    return ops.maxPool2d(x, this.kernel, { stride, padding, dilation });
+  }
+
+  override config(): Json {
+    const { kernel, stride, padding, dilation } = this;
+    return { kernel, stride, padding, dilation };
+  }
+}
+
+/** Largest element of each window of [N, C, H, W]. The stride defaults to the kernel. @throws ShapeError, OptionError */
+export function maxPool2d(kernel: Pair, options: MaxPool2dOptions = {}): MaxPool2d {
+  return new MaxPool2d(kernel, options);
+}
+
+/** Mean of each window. */
+export class AvgPool2d extends Module {
+  static override readonly kind: string = 'avgPool2d';
+  declare readonly channels?: PassThrough;
+  readonly kernel: readonly [number, number];
+  readonly stride: readonly [number, number];
+  readonly padding: readonly [number, number];
+  readonly countIncludePad: boolean;
+
+  constructor(kernel: Pair, options: AvgPool2dOptions = {}) {
+    super();
+    const where = 'nn.avgPool2d';
+    checkKeys(where, options, ['stride', 'padding', 'countIncludePad']);
+    this.kernel = pair(where, 'kernel', kernel, 1);
+    this.stride = pair(where, 'stride', options.stride ?? kernel, 1);
+    this.padding = pair(where, 'padding', options.padding ?? 0, 0);
+    this.countIncludePad = bool(where, 'countIncludePad', options.countIncludePad ?? true);
+  }
+
+  override forward(x: Tensor): Tensor {
+    const { stride, padding, countIncludePad } = this;
+    return ops.avgPool2d(x, this.kernel, { stride, padding, countIncludePad });
+  }
+
+  override config(): Json {
+    const { kernel, stride, padding, countIncludePad } = this;
+    return { kernel, stride, padding, countIncludePad };
+  }
+}
+
+/** Mean of each window of [N, C, H, W]. The stride defaults to the kernel. @throws ShapeError, OptionError */
+export function avgPool2d(kernel: Pair, options: AvgPool2dOptions = {}): AvgPool2d {
+  return new AvgPool2d(kernel, options);
+}
+
+/** Mean over H and W. */
+export class GlobalAvgPool2d extends Module {
+  static override readonly kind: string = 'globalAvgPool2d';
+  declare readonly channels?: PassThrough;
+
+  override forward(x: Tensor): Tensor {
+    return ops.globalAvgPool2d(x);
+  }
+}
+
+/** Mean over H and W: [N, C, H, W] to [N, C, 1, 1], as PyTorch's AdaptiveAvgPool2d(1). */
+export function globalAvgPool2d(): GlobalAvgPool2d {
+  return new GlobalAvgPool2d();
+}

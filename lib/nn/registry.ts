@@ -1,0 +1,50 @@
+/** Built-in layers by kind, for rebuilding models from files. Adding a layer that can be rebuilt is a line here. */
+import * as activations from './activations';
+import type { Json } from './architecture';
+import { batchNorm1d, batchNorm2d, type BatchNormOptions } from './batch-norm';
+import { flatten, identity } from './containers';
+import { conv2d, type Conv2dLayerOptions } from './conv';
+import { dropout, dropout2d } from './dropout';
+import { linear, type LinearOptions } from './linear';
+import type { Module } from './module';
+import { avgPool2d, globalAvgPool2d, maxPool2d } from './pooling';
+import { basicBlock, type BasicBlockOptions } from './residual';
+
+/** Settings as they come from a file: of any type. The layers check them as they check a caller's. */
+export type Config = Readonly<Record<string, Json>>;
+
+type Build = (config: Config) => Module;
+
+/** The settings besides the ones named, in the type that the layer is about to check them for. */
+function rest<T>(config: Config, ...named: string[]): T {
+  return Object.fromEntries(Object.entries(config).filter(([key]) => !named.includes(key))) as T;
+}
+
+function count(config: Config, key: string): number {
+  return config[key] as number;
+}
+
+export const builders: ReadonlyMap<string, Build> = new Map<string, Build>([
+  ['conv2d', (c) => conv2d(count(c, 'inChannels'), count(c, 'outChannels'), rest<Conv2dLayerOptions>(c, 'inChannels', 'outChannels'))],
+  ['linear', (c) => linear(count(c, 'inFeatures'), count(c, 'outFeatures'), rest<LinearOptions>(c, 'inFeatures', 'outFeatures'))],
+  ['batchNorm1d', (c) => batchNorm1d(count(c, 'features'), rest<BatchNormOptions>(c, 'features'))],
+  ['batchNorm2d', (c) => batchNorm2d(count(c, 'features'), rest<BatchNormOptions>(c, 'features'))],
+  ['basicBlock', (c) => basicBlock(count(c, 'inChannels'), count(c, 'outChannels'), rest<BasicBlockOptions>(c, 'inChannels', 'outChannels'))],
+  ['maxPool2d', (c) => maxPool2d(c.kernel as number, rest(c, 'kernel'))],
+  ['avgPool2d', (c) => avgPool2d(c.kernel as number, rest(c, 'kernel'))],
+  ['globalAvgPool2d', globalAvgPool2d],
+  ['dropout', (c) => dropout(count(c, 'p'))],
+  ['dropout2d', (c) => dropout2d(count(c, 'p'))],
+  ['relu', activations.relu],
+  ['relu6', activations.relu6],
+  ['leakyRelu', (c) => activations.leakyRelu(rest(c))],
+  ['elu', (c) => activations.elu(rest(c))],
+  ['gelu', activations.gelu],
+  ['silu', activations.silu],
+  ['tanh', activations.tanh],
+  ['sigmoid', activations.sigmoid],
+  ['softmax', activations.softmax],
+  ['logSoftmax', activations.logSoftmax],
+  ['flatten', flatten],
+  ['identity', identity],
+]);

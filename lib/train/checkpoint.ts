@@ -1,0 +1,220 @@
+/**
+ * Checkpoints: a directory with `model.safetensors`, `optimizer.safetensors` and `state.json`, written under a temporary name, synced and
+ * renamed to `checkpoint-STEP`; then the file `latest` beside it is replaced. Whatever interrupts that, what `latest` names is whole.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { fileError, messageOf, pathKind } from '../data/source';
+import { DataError, FormatError, IoError, OptionError, TenonError } from '../errors';
+import { writeFileAtomic } from '../formats/atomic-file';
+import { toBytes, toFloats } from '../formats/numbers';
+import { encodeSafetensors, type SafetensorsEntry } from '../formats/safetensors';
+import { info } from '../native';
+import { readSafetensors } from '../nn/model-file';
+import type { Module } from '../nn/module';
+import type { LoadedOptimizerState, Optimizer } from '../optim/optimizer';
+import { fileDigest, syncPath } from './files';
+import { parsePosition, type Position } from './position';
+
+/** What a checkpoint holds besides a position. */
+export interface Trained {
+  readonly model: Module;
+  readonly optimizer: Optimizer;
+}
+
+/** A checkpoint that was read: model and optimizer are loaded. */
+export interface Resumed {
+  readonly position: Position;
+  readonly warnings: readonly string[];
+}
+
+const MODEL_FILE = 'model.safetensors';
+const OPTIMIZER_FILE = 'optimizer.safetensors';
+const STATE_FILE = 'state.json';
+const LATEST_FILE = 'latest';
+const FORM = 1;
+
+/** What state.json says besides the position. */
+interface StateFile {
+  readonly form: number;
+  readonly version: string;
+  readonly isa: string;
+  readonly optimizer: { readonly kind: string; readonly step: number };
+  readonly sha256: { readonly model: string; readonly optimizer: string };
+  readonly position: unknown;
+}
+
+/**
+ * Saves a checkpoint in `root` and deletes all but the newest `keep`. No step may be queued while it runs.
+ * @returns its directory
+ * @throws IoError when the system refuses; checkpoints saved before stay as they are
+ */
+export async function writeCheckpoint(root: string, trained: Trained, position: Position, keep = 2): Promise<string> {
+  const temporary = join(root, `.saving-${randomBytes(6).toString('hex')}`);
+  try {
+    await mkdir(temporary, { recursive: true });
+    await writeContents(temporary, trained, position);
+    const name = await freeName(root, `checkpoint-${position.step}`);
+    await rename(temporary, join(root, name));
+    await syncPath(root);
+    await writeFileAtomic(join(root, LATEST_FILE), [Buffer.from(`${name}\n`)]);
+    await prune(root, name, keep);
+    return join(root, name);
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
+    if (error instanceof TenonError) throw error;
+    throw new IoError(`checkpoint: cannot save in ${root}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+async function writeContents(directory: string, { model, optimizer }: Trained, position: Position): Promise<void> {
+  const files = { model: join(directory, MODEL_FILE), optimizer: join(directory, OPTIMIZER_FILE) };
+  await model.save(files.model);
+  const step = await writeOptimizer(files.optimizer, optimizer);
+  const { version, isa } = info();
+  const state: StateFile = {
+    form: FORM,
+    version,
+    isa,
+    optimizer: { kind: optimizer.kind, step },
+    sha256: { model: await fileDigest(files.model), optimizer: await fileDigest(files.optimizer) },
+    position,
+  };
+  await writeFileAtomic(join(directory, STATE_FILE), [Buffer.from(`${JSON.stringify(state, null, 1)}\n`)]);
+  await syncPath(directory);
+}
+
+/** Writes the state tensors. Returns the step they belong to. */
+async function writeOptimizer(file: string, optimizer: Optimizer): Promise<number> {
+  const { step, tensors } = optimizer.state();
+  const reads = [...tensors].map(async ([name, t]): Promise<[string, SafetensorsEntry]> => {
+    const floats = Float32Array.from(await t.data());
+    return [name, { dtype: 'F32', shape: t.shape, bytes: toBytes(floats) }];
+  });
+  const metadata = new Map([['kind', optimizer.kind]]);
+  await writeFileAtomic(file, encodeSafetensors({ tensors: new Map(await Promise.all(reads)), metadata }));
+  return step;
+}
+
+async function readOptimizer(file: string): Promise<LoadedOptimizerState['tensors']> {
+  const { tensors } = await readSafetensors(file);
+  return new Map([...tensors].map(([name, entry]) => [name, { shape: entry.shape, data: toFloats(name, entry) }]));
+}
+
+/** Steps are counted per run, so a directory may hold another run's checkpoint of the same step; it is never overwritten. */
+async function freeName(root: string, name: string): Promise<string> {
+  for (let i = 0; ; i++) {
+    const candidate = i === 0 ? name : `${name}-${i}`;
+    if ((await pathKind(join(root, candidate))) === 'nothing') return candidate;
+  }
+}
+
+/** Deletes old checkpoints by age, and what interrupted saves left. */
+async function prune(root: string, latest: string, keep: number): Promise<void> {
+  const names = await readdir(root);
+  const saved = await Promise.all(
+    names
+      .filter((name) => name.startsWith('checkpoint-') && name !== latest)
+      .map(async (name) => ({ name, time: (await stat(join(root, name))).mtimeMs })),
+  );
+  saved.sort((a, b) => b.time - a.time || (a.name < b.name ? 1 : -1));
+  const leftovers = names.filter((name) => name.startsWith('.saving-'));
+  for (const name of [...saved.slice(keep - 1).map((s) => s.name), ...leftovers])
+    await rm(join(root, name), { recursive: true, force: true });
+}
+
+/** What a run that resumes must have in common with the one that saved. */
+export interface Expected {
+  readonly seed: number;
+  readonly batches: Position['batches'];
+}
+
+/**
+ * Loads a checkpoint into a model and an optimizer: `directory` itself, or the latest in it. Everything is checked before anything
+ * is changed.
+ * @throws DataError where there is none, FormatError where it is damaged, OptionError where it belongs to another run
+ */
+export async function readCheckpoint(directory: string, trained: Trained, expected: Expected): Promise<Resumed> {
+  const place = await locate(directory);
+  const state = await readState(place);
+  const position = parsePosition(join(place, STATE_FILE), state.position);
+  checkSameRun(place, state, position, trained, expected);
+  await checkDigest(join(place, MODEL_FILE), state.sha256.model);
+  await checkDigest(join(place, OPTIMIZER_FILE), state.sha256.optimizer);
+  const tensors = await readOptimizer(join(place, OPTIMIZER_FILE));
+  await trained.model.load(join(place, MODEL_FILE));
+  await trained.optimizer.loadState({ step: state.optimizer.step, tensors });
+  return { position, warnings: differences(place, state) };
+}
+
+async function locate(directory: string): Promise<string> {
+  if ((await pathKind(directory)) !== 'directory') throw new DataError(`resume: directory ${directory} does not exist`);
+  if ((await pathKind(join(directory, STATE_FILE))) === 'file') return directory;
+  const pointer = join(directory, LATEST_FILE);
+  if ((await pathKind(pointer)) !== 'file') throw new DataError(`resume: ${directory} holds no checkpoint`);
+  const name = (await readFile(pointer, 'utf8')).trim();
+  // The file could be anyone's: it may only name a checkpoint beside it.
+  if (basename(name) !== name || !name.startsWith('checkpoint-'))
+    throw new FormatError(`${pointer}: names no checkpoint: ${JSON.stringify(name.slice(0, 60))}`);
+  if ((await pathKind(join(directory, name, STATE_FILE))) !== 'file') throw await damaged(directory, name, 'is not there or has no state.json');
+  return join(directory, name);
+}
+
+/** The earlier checkpoints are whole; the message says which they are. */
+async function damaged(root: string, name: string, problem: string): Promise<FormatError> {
+  const names = await readdir(root).catch(() => []);
+  const others = names.filter((other) => other.startsWith('checkpoint-') && other !== name);
+  const hint = others.length > 0 ? `; there are also ${others.sort().join(', ')}` : '';
+  return new FormatError(`${join(root, name)} ${problem}${hint}`);
+}
+
+async function readState(place: string): Promise<StateFile> {
+  const file = join(place, STATE_FILE);
+  let state: Partial<StateFile> | null;
+  try {
+    state = JSON.parse(await readFile(file, 'utf8')) as Partial<StateFile> | null;
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new FormatError(`${file}: truncated or corrupt: ${error.message}`, { cause: error });
+    throw fileError('file', file, error);
+  }
+  if (state?.form !== FORM) throw new FormatError(`${file}: form ${String(state?.form)} of checkpoint, expected ${FORM}`);
+  const strings = [state.version, state.isa, state.optimizer?.kind, state.sha256?.model, state.sha256?.optimizer];
+  if (!strings.every((s) => typeof s === 'string') || !Number.isSafeInteger(state.optimizer?.step))
+    throw new FormatError(`${file}: entries are missing`);
+  return state as StateFile;
+}
+
+async function checkDigest(file: string, expected: string): Promise<void> {
+  const found = await fileDigest(file).catch((error: unknown) => {
+    throw fileError('file', file, error);
+  });
+  if (found !== expected) throw new FormatError(`${file}: truncated or corrupt: its SHA-256 is not the one that was saved with it`);
+}
+
+function checkSameRun(place: string, state: StateFile, position: Position, { optimizer }: Trained, expected: Expected): void {
+  const where = `resume: ${place}`;
+  if (state.optimizer.kind !== optimizer.kind)
+    throw new OptionError(`${where} was trained with ${state.optimizer.kind}, the trainer has ${optimizer.kind}`);
+  if (position.seed !== expected.seed)
+    throw new OptionError(`${where} was trained with seed ${position.seed}, the trainer has ${expected.seed}`);
+  // At the end of an epoch nothing depends on how it was cut into batches.
+  if (position.position === 0) return;
+  for (const key of ['batchSize', 'samples'] as const) {
+    if (position.batches[key] !== expected.batches[key]) {
+      throw new OptionError(
+        `${where} is in the middle of an epoch with ${key} ${position.batches[key]}, this run has ${expected.batches[key]}`,
+      );
+    }
+  }
+}
+
+function differences(place: string, state: StateFile): string[] {
+  const { version, isa } = info();
+  const warnings: string[] = [];
+  if (state.isa !== isa)
+    warnings.push(`${place} was trained with ${state.isa} kernels, this process uses ${isa}: results will differ in their last bits`);
+  if (state.version !== version)
+    warnings.push(`${place} was saved by tenon ${state.version}, this is ${version}: results may differ in their last bits`);
+  return warnings;
+}

@@ -1,0 +1,7 @@
+/** Training: Trainer, its events, and built-in callbacks. */
+export { Trainer, type EvaluateOptions, type Evaluation, type FitOptions, type TrainerOptions } from './trainer';
+export { checkpoint, type CheckpointOptions } from './callbacks';
+export { describeEpoch, progress, type ProgressOptions, type ProgressStream } from './progress';
+export { Fit } from './fit';
+export type * from './events';
+export type { BatchStream, ShapedArray, StreamBatch } from './source';

@@ -1,0 +1,76 @@
+/** Where in a training run something is: all the numbers that the next step depends on, besides weights and optimizer state. */
+import { FormatError } from '../errors';
+import type { EpochRecord } from './events';
+import type { TotalsState } from './totals';
+
+export interface Position {
+  readonly seed: number;
+  /** Epochs finished. */
+  readonly epoch: number;
+  /** Steps trained in all. */
+  readonly step: number;
+  /** Steps of the current epoch trained. */
+  readonly position: number;
+  /** Counter of random draws. */
+  readonly randomStep: number;
+  /** Sums of the current epoch. */
+  readonly totals: TotalsState;
+  /** What `position` counts; null for streams. */
+  readonly batches: { readonly batchSize: number | null; readonly samples: number | null };
+  readonly history: readonly EpochRecord[];
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Reads a position out of JSON that may hold anything. @throws FormatError naming the entry */
+export function parsePosition(file: string, value: unknown): Position {
+  const fields = record(file, 'position', value);
+  const totals = record(file, 'position.totals', fields.totals);
+  const batches = record(file, 'position.batches', fields.batches);
+  if (!Array.isArray(fields.history)) throw new FormatError(`${file}: position.history is not a list`);
+  return {
+    seed: count(file, fields, 'seed'),
+    epoch: count(file, fields, 'epoch'),
+    step: count(file, fields, 'step'),
+    position: count(file, fields, 'position'),
+    randomStep: count(file, fields, 'randomStep'),
+    totals: {
+      lossSum: number(file, totals, 'lossSum'),
+      correct: number(file, totals, 'correct'),
+      samples: count(file, totals, 'samples'),
+      classes: totals.classes === true,
+    },
+    batches: {
+      batchSize: batches.batchSize === null ? null : count(file, batches, 'batchSize'),
+      samples: batches.samples === null ? null : count(file, batches, 'samples'),
+    },
+    history: fields.history.map((entry, i) => epochRecord(file, `position.history[${i}]`, entry)),
+  };
+}
+
+function record(file: string, name: string, value: unknown): Fields {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new FormatError(`${file}: ${name} is missing`);
+  return value as Fields;
+}
+
+function number(file: string, fields: Fields, key: string): number {
+  const value = fields[key];
+  if (typeof value !== 'number') throw new FormatError(`${file}: ${key} is not a number`);
+  return value;
+}
+
+function count(file: string, fields: Fields, key: string): number {
+  const value = number(file, fields, key);
+  if (!Number.isSafeInteger(value) || value < 0) throw new FormatError(`${file}: ${key} is ${value}, not a count`);
+  return value;
+}
+
+const required = ['epoch', 'step', 'trainLoss', 'imagesPerSecond', 'dataWaitMs', 'learningRate', 'seconds'] as const;
+const optional = ['trainAccuracy', 'validationLoss', 'validationAccuracy'] as const;
+
+function epochRecord(file: string, name: string, value: unknown): EpochRecord {
+  const fields = record(file, name, value);
+  const entries: [string, number][] = required.map((key) => [key, number(file, fields, key)]);
+  for (const key of optional) if (fields[key] !== undefined) entries.push([key, number(file, fields, key)]);
+  return Object.fromEntries(entries) as Readonly<Record<(typeof required)[number], number>>;
+}

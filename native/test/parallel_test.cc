@@ -1,0 +1,94 @@
+// parallel_for: every block once, nested calls serial, one constant team.
+#include "base/parallel.h"
+
+#include <atomic>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "test/check.h"
+
+namespace tenon {
+namespace {
+
+void test_every_block_once() {
+  for (const int threads : {1, 2, 3, 7}) {
+    set_num_threads(threads);
+    for (const int64_t blocks : {0, 1, 2, 3, 8, 1000}) {
+      std::vector<std::atomic<int>> seen(static_cast<size_t>(blocks));
+      parallel_for(blocks, [&](int64_t block) { seen[static_cast<size_t>(block)].fetch_add(1); });
+      for (const auto& times : seen) CHECK(times.load() == 1);
+    }
+  }
+}
+
+void test_nested() {
+  set_num_threads(3);
+  std::atomic<int> total{0}, strangers{0};
+  parallel_for(6, [&](int64_t) {
+    const auto mine = std::this_thread::get_id();
+    parallel_for(5, [&](int64_t) {
+      total.fetch_add(1);
+      if (std::this_thread::get_id() != mine) strangers.fetch_add(1);
+    });
+  });
+  CHECK(total.load() == 30);
+  CHECK(strangers.load() == 0);
+}
+
+void test_cheap_loops_stay() {
+  set_num_threads(4);
+  const auto here = std::this_thread::get_id();
+  bool stayed = true;
+  parallel_for(100, 10.0, [&](int64_t) { stayed = stayed && std::this_thread::get_id() == here; });
+  CHECK(stayed);
+}
+
+void test_chunks() {
+  set_num_threads(3);
+  for (const int64_t n : {0, 1, 15, 16, 17, 100}) {
+    std::vector<std::atomic<int>> seen(static_cast<size_t>(n));
+    parallel_chunks(n, 16, 1e9, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) seen[static_cast<size_t>(i)].fetch_add(1);
+    });
+    for (const auto& times : seen) CHECK(times.load() == 1);
+  }
+}
+
+#ifndef TENON_STD_THREAD
+// Loops of different lengths use the same team: no thread is ended or started.
+void test_team_is_kept() {
+  set_num_threads(4);
+  std::mutex mutex;
+  std::set<std::thread::id> ids;
+  for (int i = 0; i < 200; ++i) {
+    parallel_for(i % 2 == 0 ? 2 : 64, [&](int64_t) {
+      const std::lock_guard lock(mutex);
+      ids.insert(std::this_thread::get_id());
+    });
+  }
+  CHECK(ids.size() <= 4);
+}
+#endif
+
+void test_thread_count() {
+  set_num_threads(0);
+  CHECK(num_threads() == 1);
+  set_num_threads(-5);
+  CHECK(num_threads() == 1);
+}
+
+}  // namespace
+}  // namespace tenon
+
+int main() {
+  tenon::test_every_block_once();
+  tenon::test_nested();
+  tenon::test_cheap_loops_stay();
+  tenon::test_chunks();
+#ifndef TENON_STD_THREAD
+  tenon::test_team_is_kept();
+#endif
+  tenon::test_thread_count();
+  return tenon::test::report();
+}

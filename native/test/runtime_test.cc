@@ -1,0 +1,285 @@
+// The runtime without Node: memory, arenas, programs, and the order in which the executor takes jobs.
+#include <cstring>
+#include <functional>
+#include <new>
+#include <thread>
+
+#include "base/memory.h"
+#include "runtime/executor.h"
+#include "runtime/jobs.h"
+#include "runtime/program.h"
+#include "test/check.h"
+
+namespace tenon {
+namespace {
+
+TensorDesc tensor(int64_t place, int64_t offset, DType dtype, const test::Dims& dims) {
+  TensorDesc desc;
+  desc.place = place;
+  desc.offset = offset;
+  desc.dtype = static_cast<int64_t>(dtype);
+  desc.rank = static_cast<int64_t>(dims.size());
+  for (size_t i = 0; i < dims.size(); ++i) desc.dims[i] = dims[i];
+  return desc;
+}
+
+// counter += 1, `repeat` times, over the buffer's floats.
+ProgramDesc counting(const BufferRef& buffer, int repeat) {
+  const int64_t n = static_cast<int64_t>(buffer->memory.bytes() / 4);
+  ProgramDesc desc;
+  desc.buffers = {buffer};
+  desc.arena_bytes = 256;
+  desc.tensors = {tensor(0, 0, DType::f32, {n}), tensor(kArenaPlace, 0, DType::f32, {n})};
+  for (int i = 0; i < repeat; ++i) desc.calls.push_back({"affine", {0, 0}, {1, 1}});
+  desc.tensors.pop_back();
+  desc.commit_start = desc.calls.size();
+  desc.outputs = {0};
+  return desc;
+}
+
+float first_float(const Memory& memory) {
+  float value = 0;
+  std::memcpy(&value, memory.data(), sizeof value);
+  return value;
+}
+
+void test_memory() {
+  for (const size_t bytes : {size_t{1}, size_t{63}, size_t{65535}, size_t{65536}, size_t{1} << 23}) {
+    const size_t before = live_bytes(MemoryKind::buffer);
+    {
+      Memory memory(bytes, MemoryKind::buffer);
+      CHECK(live_bytes(MemoryKind::buffer) == before + bytes);
+      CHECK(reinterpret_cast<uintptr_t>(memory.data()) % kAlignment == 0);
+      CHECK(std::all_of(memory.data(), memory.data() + bytes, [](std::byte b) { return b == std::byte{0}; }));
+      Memory moved = std::move(memory);
+      CHECK(memory.data() == nullptr && moved.bytes() == bytes);  // NOLINT: the moved-from state is specified
+    }
+    CHECK(live_bytes(MemoryKind::buffer) == before);
+  }
+  for (const size_t bytes : {size_t{1} << 45, SIZE_MAX, SIZE_MAX - 100}) {
+    bool threw = false;
+    try {
+      Memory memory(bytes, MemoryKind::buffer);
+    } catch (const std::bad_alloc&) {
+      threw = true;
+    }
+    CHECK(threw || bytes == size_t{1} << 45);  // some systems promise any amount
+  }
+  size_t result = 7;
+  CHECK(!checked_multiply(SIZE_MAX, 2, &result) && result == 7);
+  CHECK(!checked_add(SIZE_MAX, 1, &result) && !checked_align(SIZE_MAX, &result));
+  CHECK(checked_align(65, &result) && result == 128);
+}
+
+void test_arena() {
+  Arena arena;
+  auto small = std::make_unique<Arena::Claim>(arena, 1000);
+  auto large = std::make_unique<Arena::Claim>(arena, 1 << 20);
+  CHECK(arena.bytes() == 0);
+  CHECK(arena.enter() != nullptr && arena.bytes() == 1 << 20);
+  large.reset();
+  CHECK(arena.bytes() == 1 << 20);  // in use
+  arena.leave();
+  CHECK(arena.bytes() == 0);
+  arena.enter();
+  CHECK(arena.bytes() == 1000);
+  arena.leave();
+  small.reset();
+  CHECK(arena.bytes() == 0);
+}
+
+JobRef finished_into(JobRef job, std::vector<std::string>* log, std::mutex* mutex, const char* name) {
+  job->done = [=](Job&) {
+    const std::lock_guard lock(*mutex);
+    log->push_back(name);
+  };
+  return job;
+}
+
+// Blocks the executor until opened: what is queued meanwhile is taken in a known order.
+class Blocker : public Job {
+ public:
+  void run(Executor& executor) override {
+    started = true;
+    while (!open.load()) {
+      if (serve) executor.serve_predictions();
+      std::this_thread::yield();
+      if (cancelled()) break;
+    }
+  }
+  std::atomic<bool> started{false}, open{false};
+  bool serve = false;
+};
+
+void test_program_runs() {
+  const auto buffer = std::make_shared<Buffer>(64);
+  const auto program = std::make_shared<Program>(counting(buffer, 5));
+  for (int i = 1; i <= 3; ++i) {
+    const auto job = std::make_shared<ProgramJob>(program);
+    run_and_wait(Queue::train, job);
+    CHECK(job->outcome == Outcome::ok);
+    CHECK(first_float(job->outputs()[0]) == 5.0f * static_cast<float>(i));
+  }
+  CHECK(program->profile().size() == 5 && program->profile()[4].calls == 3);
+}
+
+void test_order() {
+  Executor& executor = Executor::get();
+  std::vector<std::string> log;
+  std::mutex mutex;
+  const auto buffer = std::make_shared<Buffer>(64), other = std::make_shared<Buffer>(64);
+  ProgramDesc desc = counting(buffer, 1);
+  const auto train = std::make_shared<Program>(desc);
+  desc.queue = Queue::predict;
+  const auto predict = std::make_shared<Program>(desc);
+  const auto blocker = std::make_shared<Blocker>();
+  executor.submit(Queue::train, blocker);
+  while (!blocker->started) std::this_thread::yield();
+
+  const auto queue = [&](Queue where, const JobRef& job, const char* name) {
+    executor.submit(where, finished_into(job, &log, &mutex, name));
+  };
+  queue(Queue::train, std::make_shared<ProgramJob>(train), "train");
+  queue(Queue::predict, std::make_shared<ProgramJob>(predict), "predict");
+  const auto write = std::make_shared<WriteJob>(buffer, 0, std::make_shared<Buffer>(64));
+  executor.submit(Queue::train, finished_into(write, &log, &mutex, "write"),
+                  [&](uint64_t ticket) { buffer->last_write = ticket; });
+  queue(Queue::predict, std::make_shared<ProgramJob>(predict), "predict after write");
+  queue(Queue::train, std::make_shared<ProgramJob>(train), "train again");
+  blocker->open = true;
+  run_and_wait(Queue::train, std::make_shared<ProgramJob>(train));
+  const std::vector<std::string> expected = {"predict", "train", "write", "predict after write",
+                                             "train again"};
+  CHECK(log == expected);
+}
+
+void test_predictions_inside_training() {
+  const auto buffer = std::make_shared<Buffer>(64);
+  ProgramDesc desc = counting(buffer, 1);
+  desc.queue = Queue::predict;
+  const auto predict = std::make_shared<Program>(desc);
+  const auto blocker = std::make_shared<Blocker>();
+  blocker->serve = true;
+  Executor::get().submit(Queue::train, blocker);
+  run_and_wait(Queue::predict, std::make_shared<ProgramJob>(predict));  // while the blocker still runs
+  CHECK(!blocker->open);
+  blocker->open = true;
+}
+
+void test_cancel() {
+  Executor& executor = Executor::get();
+  const auto buffer = std::make_shared<Buffer>(64);
+  const auto program = std::make_shared<Program>(counting(buffer, 1));
+  const auto blocker = std::make_shared<Blocker>();
+  blocker->group = &executor;
+  executor.submit(Queue::train, blocker);
+  std::vector<std::shared_ptr<ProgramJob>> jobs;
+  std::atomic<int> done{0};
+  for (int i = 0; i < 5; ++i) {
+    jobs.push_back(std::make_shared<ProgramJob>(program));
+    jobs.back()->owner = i < 3 ? &jobs : nullptr;
+    jobs.back()->done = [&](Job&) { done.fetch_add(1); };
+    executor.submit(Queue::train, jobs.back());
+  }
+  executor.cancel_owner(&jobs);  // three go, without done
+  CHECK(done.load() == 0);
+  executor.cancel_group(program.get());  // the others, with done
+  CHECK(done.load() == 2 && jobs[4]->outcome == Outcome::aborted);
+  executor.cancel_group(&executor);  // the one that runs stops
+  run_and_wait(Queue::train, std::make_shared<ProgramJob>(program));
+  CHECK(first_float(buffer->memory) == 1);
+}
+
+// Threads of several environments submit, cancel and wait at once (for the sanitizers).
+void test_many_threads() {
+  std::vector<std::thread> threads;
+  std::atomic<int> bad{0};
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&bad, t] {
+      for (int i = 0; i < 100; ++i) {
+        const auto buffer = std::make_shared<Buffer>(4096 << t);
+        ProgramDesc desc = counting(buffer, 3);
+        desc.queue = i % 2 == 0 ? Queue::train : Queue::predict;
+        const auto program = std::make_shared<Program>(desc);
+        const auto job = std::make_shared<ProgramJob>(program);
+        job->owner = buffer.get();
+        Executor::get().submit(desc.queue, job);
+        if (i % 3 == 0) {
+          Executor::get().cancel_owner(buffer.get());
+          continue;
+        }
+        const auto last = std::make_shared<ProgramJob>(program);
+        run_and_wait(desc.queue, last);
+        if (first_float(last->outputs()[0]) != 6) bad.fetch_add(1);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(bad.load() == 0);
+}
+
+bool refused(const std::function<void(ProgramDesc&)>& change) {
+  ProgramDesc desc = counting(std::make_shared<Buffer>(64), 2);
+  change(desc);
+  try {
+    Program program(desc);
+  } catch (const std::invalid_argument&) {
+    return true;
+  }
+  return false;
+}
+
+void test_bad_programs() {
+  CHECK(!refused([](ProgramDesc&) {}));
+  CHECK(refused([](ProgramDesc& d) { d.tensors[0].dims[0] = 17; }));
+  CHECK(refused([](ProgramDesc& d) { d.tensors[0].dims[0] = INT64_MAX; }));
+  CHECK(refused([](ProgramDesc& d) { d.tensors[0].dims[0] = -1; }));
+  CHECK(refused([](ProgramDesc& d) { d.tensors[0].offset = 4; }));
+  CHECK(refused([](ProgramDesc& d) { d.tensors[0].offset = -64; }));
+  CHECK(refused([](ProgramDesc& d) { d.tensors[0].offset = INT64_MAX - 3; }));
+  CHECK(refused([](ProgramDesc& d) { d.tensors[0].rank = 7; }));
+  CHECK(refused([](ProgramDesc& d) { d.tensors[0].rank = -1; }));
+  CHECK(refused([](ProgramDesc& d) { d.tensors[0].dtype = 5; }));
+  CHECK(refused([](ProgramDesc& d) { d.tensors[0].place = 1; }));
+  CHECK(refused([](ProgramDesc& d) { d.tensors[0].place = INT64_MIN; }));
+  CHECK(refused([](ProgramDesc& d) { d.tensors[0].place = kScalarPlace; }));
+  CHECK(refused([](ProgramDesc& d) { d.calls[1].tensors[0] = INT64_MAX; }));
+  CHECK(refused([](ProgramDesc& d) { d.calls[1].kernel = "nothing"; }));
+  CHECK(refused([](ProgramDesc& d) { d.outputs = {1}; }));
+  CHECK(refused([](ProgramDesc& d) { d.arena_bytes = SIZE_MAX; }));
+  CHECK(refused([](ProgramDesc& d) { d.scalars = SIZE_MAX / 4; }));
+  CHECK(refused([](ProgramDesc& d) { d.inputs = {SIZE_MAX, SIZE_MAX}; }));
+}
+
+// Denormal numbers count as zero on the executor's threads, all of them, and nowhere else.
+void test_denormals() {
+  set_num_threads(3);
+  Executor::get().set_threads(3);
+  const int64_t n = 1 << 20;
+  const auto buffer = std::make_shared<Buffer>(static_cast<size_t>(n) * 4);
+  ProgramDesc desc = counting(buffer, 1);
+  desc.calls[0].attrs = {1e-30, 0};
+  const float small = 1e-10f;
+  for (int64_t i = 0; i < n; ++i) std::memcpy(buffer->memory.data() + 4 * i, &small, 4);
+  run_and_wait(Queue::train, std::make_shared<ProgramJob>(std::make_shared<Program>(desc)));
+  const auto* values = reinterpret_cast<const float*>(buffer->memory.data());
+  CHECK(std::all_of(values, values + n, [](float x) { return x == 0.0f; }));
+  volatile float here = small;
+  CHECK(here * 1e-30f != 0.0f);
+}
+
+}  // namespace
+}  // namespace tenon
+
+int main() {
+  tenon::test_memory();
+  tenon::test_arena();
+  tenon::test_program_runs();
+  tenon::test_order();
+  tenon::test_predictions_inside_training();
+  tenon::test_cancel();
+  tenon::test_many_threads();
+  tenon::test_bad_programs();
+  tenon::test_denormals();
+  return tenon::test::report();
+}

@@ -1,0 +1,234 @@
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { drawGlyph, glyphLabel } from '../../lib/data/glyphs';
+import { temporaryDirectory, tenon, type Result } from './support';
+
+const dir = temporaryDirectory();
+const EPOCH_FIELDS = [
+  'epoch',
+  'trainLoss',
+  'trainAccuracy',
+  'validationLoss',
+  'validationAccuracy',
+  'imagesPerSecond',
+  'dataWaitMs',
+  'learningRate',
+];
+
+function train(out: string, ...args: (string | number)[]): Promise<Result> {
+  return tenon('train', '--model', 'mlp', '--epochs', 3, '--out', out, '--json', ...args);
+}
+
+function bytesOf(out: string): Buffer {
+  return readFileSync(join(out, 'model.safetensors'));
+}
+
+/** Glyphs as PNG files; their classes. */
+async function drawFiles(folder: string, count: number): Promise<{ files: string[]; classes: string[] }> {
+  mkdirSync(folder, { recursive: true });
+  const files: string[] = [];
+  const classes: string[] = [];
+  for (let i = 0; i < count; i++) {
+    const bytes = new Uint8Array(28 * 28);
+    drawGlyph(0, 'test', i, bytes);
+    const file = join(folder, `${i}.png`);
+    await sharp(bytes, { raw: { width: 28, height: 28, channels: 1 } })
+      .png()
+      .toFile(file);
+    files.push(file);
+    classes.push(String(glyphLabel(i)));
+  }
+  return { files, classes };
+}
+
+describe('tenon train', () => {
+  const out = join(dir, 'whole');
+  let result: Result;
+
+  beforeAll(async () => {
+    result = await train(out);
+  });
+
+  it('prints a line a thing, and exits with 0', () => {
+    expect(result.err).toBe('');
+    expect(result.code).toBe(0);
+    expect(result.lines.map((line) => line['event'])).toEqual(['start', 'epoch', 'epoch', 'epoch', 'done']);
+    for (const field of EPOCH_FIELDS) expect(typeof result.lines[1]?.[field]).toBe('number');
+    expect(result.lines[4]?.['testAccuracy']).toBeGreaterThan(0.7);
+    expect(result.lines[4]?.['model']).toBe(join(out, 'model.safetensors'));
+  });
+
+  it('leaves the model, the history, the recipe and checkpoints', () => {
+    expect(readdirSync(out).sort()).toEqual([
+      'checkpoints',
+      'history.jsonl',
+      'model.safetensors',
+      'run.json',
+    ]);
+    const history = readFileSync(join(out, 'history.jsonl'), 'utf8').trimEnd().split('\n');
+    const epochs = history.map((line) => ({ event: 'epoch', ...(JSON.parse(line) as object) }));
+    expect(epochs).toEqual(result.lines.slice(1, 4));
+  });
+
+  it('gives the same model again, whatever the threads', async () => {
+    const again = join(dir, 'again');
+    await train(again, '--threads', 1);
+    expect(bytesOf(again).equals(bytesOf(out))).toBe(true);
+  });
+
+  it('may replace a finished run', async () => {
+    const replaced = join(dir, 'replaced');
+    await train(replaced, '--epochs', 1);
+    expect((await train(replaced, '--epochs', 1)).code).toBe(0);
+  });
+
+  it('is evaluated to the same accuracy', async () => {
+    const { code, lines } = await tenon('evaluate', '--model-file', join(out, 'model.safetensors'), '--json');
+    expect(code).toBe(0);
+    expect(lines.at(-1)).toMatchObject({
+      event: 'done',
+      accuracy: result.lines[4]?.['testAccuracy'],
+      images: 2000,
+    });
+  });
+
+  it('predicts image files', async () => {
+    const { files, classes } = await drawFiles(join(dir, 'pngs'), 70);
+    const model = join(out, 'model.safetensors');
+    const { code, lines } = await tenon('predict', '--model-file', model, '--json', '--top', 3, ...files);
+    expect(code).toBe(0);
+    const predictions = lines.slice(0, -1);
+    expect(predictions.map((line) => line['image'])).toEqual(files);
+    const right = predictions.filter((line, i) => line['class'] === classes[i]).length;
+    expect(right).toBeGreaterThan(45);
+    for (const line of predictions) {
+      const top = line['top'] as { class: string; probability: number }[];
+      expect(top).toHaveLength(3);
+      expect(top[0]).toEqual({ class: line['class'], probability: line['probability'] });
+    }
+    expect(lines.at(-1)).toEqual({ event: 'done', images: 70, failed: 0 });
+  });
+
+  it('predicts the good images beside a bad one, and exits with 1', async () => {
+    const { files } = await drawFiles(join(dir, 'mixed'), 2);
+    const bad = join(dir, 'mixed', 'bad.png');
+    writeFileSync(bad, 'no image');
+    const model = join(out, 'model.safetensors');
+    const {
+      code,
+      out: text,
+      err,
+    } = await tenon('predict', '--model-file', model, files[0] ?? '', bad, files[1] ?? '');
+    expect(code).toBe(1);
+    expect(text.trimEnd().split('\n')).toHaveLength(2);
+    expect(err).toMatch(/^tenon: .*bad\.png: not a readable image[^\n]*\n$/);
+  });
+
+  it('shows the result to people', async () => {
+    const { out: text } = await tenon('train', '--model', 'mlp', '--epochs', 1, '--out', join(dir, 'people'));
+    expect(text).toMatch(/^data {3}glyphs: 11400 \+ 600 \+ 2000 images of 1x28x28/m);
+    expect(text).toMatch(/^epoch 1\/1 /m);
+    expect(text).toMatch(/it is a \d, read as \d/);
+    expect(text).toMatch(/^test accuracy \d+\.\d\d%$/m);
+  });
+});
+
+describe('an interrupted run', () => {
+  /** Trains with a signal raised after `ms`. */
+  async function interrupted(out: string, signal: 'SIGINT' | 'SIGTERM', ms: number): Promise<Result> {
+    const run = train(out);
+    const started = (): boolean => existsSync(join(out, 'history.jsonl'));
+    while (!started()) await new Promise((resolve) => setTimeout(resolve, 2));
+    setTimeout(() => process.emit(signal), ms);
+    return run;
+  }
+
+  it.each([
+    ['SIGINT', 130, 30],
+    ['SIGTERM', 143, 200],
+  ] as const)('%s: saves, exits with %i, and resumes to the same bits', async (signal, code, ms) => {
+    const [whole, out] = [join(dir, `whole-${signal}`), join(dir, `part-${signal}`)];
+    const complete = await train(whole);
+    const part = await interrupted(out, signal, ms);
+    expect(part.code).toBe(code);
+    expect(part.lines.at(-1)?.['event']).not.toBe('done');
+    expect(part.err).toContain(`${signal}: stopping after this step`);
+    expect(existsSync(join(out, 'model.safetensors'))).toBe(false);
+    const resumed = await tenon('train', '--resume', out, '--json');
+    expect(resumed.code).toBe(0);
+    expect(bytesOf(out).equals(bytesOf(whole))).toBe(true);
+    const epochs = readFileSync(join(out, 'history.jsonl'), 'utf8').trimEnd().split('\n');
+    const expected = complete.lines.filter((line) => line['event'] === 'epoch');
+    expect(epochs.map((line) => (JSON.parse(line) as { trainLoss: number }).trainLoss)).toEqual(
+      expected.map((line) => line['trainLoss']),
+    );
+  });
+
+  it('is not overwritten, nor continued as another run', async () => {
+    const out = join(dir, 'unfinished');
+    await interrupted(out, 'SIGINT', 50);
+    const again = await train(out);
+    expect(again.code).toBe(2);
+    expect(again.lines[0]?.['message']).toContain(`go on with --resume ${out}`);
+    const other = await tenon('train', '--resume', out, '--lr', '0.5');
+    expect(other.err).toBe(
+      'tenon: --lr 0.5: the run that is resumed was started with 0.001; leave the option out\n',
+    );
+    expect(other.code).toBe(2);
+  });
+
+  it('continues into another directory', async () => {
+    const [out, next] = [join(dir, 'first'), join(dir, 'second')];
+    await interrupted(out, 'SIGINT', 50);
+    expect((await tenon('train', '--resume', out, '--out', next, '--json')).code).toBe(0);
+    expect(existsSync(join(next, 'model.safetensors'))).toBe(true);
+    expect(existsSync(join(out, 'model.safetensors'))).toBe(false);
+  });
+});
+
+describe('an image folder', () => {
+  const root = join(dir, 'folder');
+
+  beforeAll(async () => {
+    for (const split of ['train', 'test']) {
+      for (const [name, red] of [['blue', 20] as const, ['red', 220] as const]) {
+        const folder = join(root, split, name);
+        mkdirSync(folder, { recursive: true });
+        for (let i = 0; i < 24; i++) {
+          const background = { r: red + (i % 10), g: 40, b: 240 - red };
+          await sharp({ create: { width: 30 + i, height: 40, channels: 3, background } })
+            .jpeg()
+            .toFile(join(folder, `${i}.jpg`));
+        }
+      }
+    }
+  });
+
+  it('of differing sizes is trained on, evaluated and predicted', async () => {
+    const out = join(dir, 'colours');
+    const from = ['--dataset', 'folder', '--data', root];
+    const args = [
+      ...from,
+      '--image-size',
+      16,
+      '--model',
+      'mlp',
+      '--epochs',
+      8,
+      '--batch-size',
+      8,
+      '--out',
+      out,
+      '--json',
+    ];
+    const { code, lines } = await tenon('train', ...args);
+    expect(code).toBe(0);
+    expect(lines.at(-1)).toMatchObject({ testAccuracy: 1 });
+    const model = join(out, 'model.safetensors');
+    const evaluation = await tenon('evaluate', '--model-file', model, ...from, '--json');
+    expect(evaluation.lines.at(-1)).toMatchObject({ accuracy: 1, images: 48 });
+    const prediction = await tenon('predict', '--model-file', model, join(root, 'test', 'red', '3.jpg'));
+    expect(prediction.out).toMatch(/3\.jpg {2}red \d+\.\d\d%\n$/);
+  });
+});

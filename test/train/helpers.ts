@@ -1,0 +1,63 @@
+/** A small network with everything that makes training stateful or random: batch norm, dropout, momentum, augmentation. */
+import { createHash } from 'node:crypto';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as augment from '../../lib/augment';
+import * as data from '../../lib/data';
+import type { Dataset } from '../../lib/data';
+import { crossEntropy } from '../../lib/losses';
+import * as nn from '../../lib/nn';
+import * as optim from '../../lib/optim';
+import * as schedules from '../../lib/schedules';
+import { Trainer, type TrainerOptions } from '../../lib/train';
+
+export function smallNet(): nn.Module {
+  return nn.sequential(
+    nn.conv2d(1, 4, { kernel: 3, padding: 1, stride: 2, bias: false }),
+    nn.batchNorm2d(4),
+    nn.relu(),
+    nn.maxPool2d(2),
+    nn.flatten(),
+    nn.dropout(0.1),
+    nn.linear(4 * 7 * 7, 10),
+  );
+}
+
+export function smallTrainer(model: nn.Module = smallNet(), options: Partial<TrainerOptions> = {}): Trainer {
+  return new Trainer(model, {
+    loss: crossEntropy({ labelSmoothing: 0.05 }),
+    optimizer: optim.sgd({ lr: 0.05, momentum: 0.9, nesterov: true, weightDecay: 1e-4 }),
+    schedule: schedules.warmup(5, schedules.cosine()),
+    augment: [augment.randomCrop(28, { padding: 2 }), augment.flip({ p: 0.1 })],
+    seed: 3,
+    ...options,
+  });
+}
+
+let glyphs: Promise<Dataset> | undefined;
+
+/** 203 glyphs: with batches of 32, six whole ones and one of 11. */
+export function someGlyphs(): Promise<Dataset> {
+  glyphs ??= data.glyphs({ trainCount: 203, testCount: 1 }).then(({ train }) => train);
+  return glyphs;
+}
+
+/** Bits of all parameters and buffers, as a digest. */
+export async function weightsDigest(model: nn.Module): Promise<string> {
+  return createHash('sha256').update(await model.toBuffer()).digest('hex');
+}
+
+export function temporaryDirectory(): string {
+  return mkdtempSync(join(tmpdir(), 'tenon-train-'));
+}
+
+/** What a failing call rejected with. */
+export async function failure(work: () => PromiseLike<unknown>): Promise<Error & { code?: string }> {
+  try {
+    await work();
+  } catch (error) {
+    return error as Error & { code?: string };
+  }
+  throw new Error('expected an error, there was none');
+}

@@ -1,0 +1,123 @@
+import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { checkpoint } from '../../lib/train';
+import { failure, smallNet, smallTrainer, someGlyphs, temporaryDirectory, weightsDigest } from './helpers';
+
+const made: string[] = [];
+
+function directory(): string {
+  made.push(temporaryDirectory());
+  return made[made.length - 1]!;
+}
+
+afterAll(() => made.forEach((path) => rmSync(path, { recursive: true })));
+
+/** Four epochs without interruption. */
+async function reference(): Promise<{ digest: string; losses: number[] }> {
+  const trainer = smallTrainer();
+  const { epochs } = await trainer.fit(await someGlyphs(), { epochs: 4 });
+  return { digest: await weightsDigest(trainer.model), losses: epochs.map((e) => e.trainLoss) };
+}
+
+describe('resume', () => {
+  test.each([
+    ['between epochs', 14, {}],
+    ['within an epoch', 17, { everySteps: 17 }],
+    ['at the last batch of an epoch', 21, { everySteps: 21 }],
+  ])('%s gives the same bits', async (_, maxSteps, options) => {
+    const dir = directory();
+    await smallTrainer().fit(await someGlyphs(), { epochs: 4, maxSteps, callbacks: [checkpoint(dir, options)] });
+    const trainer = smallTrainer(smallNet(), {});
+    const { epochs, steps } = await trainer.fit(await someGlyphs(), { epochs: 4, resume: dir });
+    const { digest, losses } = await reference();
+    expect(steps).toBe(28);
+    expect(epochs.map((e) => e.trainLoss)).toEqual(losses);
+    expect(epochs.every((e) => e.trainAccuracy !== undefined)).toBe(true);
+    expect(await weightsDigest(trainer.model)).toBe(digest);
+  });
+
+  test('of a finished run changes nothing, and more epochs go on', async () => {
+    const dir = directory();
+    const first = smallTrainer();
+    await first.fit(await someGlyphs(), { epochs: 2, callbacks: [checkpoint(dir)] });
+    const again = smallTrainer();
+    const history = await again.fit(await someGlyphs(), { epochs: 2, resume: dir });
+    expect(history.epochs).toHaveLength(2);
+    expect(await weightsDigest(again.model)).toBe(await weightsDigest(first.model));
+    expect((await smallTrainer().fit(await someGlyphs(), { epochs: 3, resume: dir })).steps).toBe(21);
+  });
+
+  test('keeps the newest checkpoints only, and clears up after a killed save', async () => {
+    const dir = directory();
+    writeFileSync(join(dir, '.saving-0123'), 'x');
+    await smallTrainer().fit(await someGlyphs(), { epochs: 4, callbacks: [checkpoint(dir, { keep: 3 })] });
+    expect(readdirSync(dir).sort()).toEqual(['checkpoint-14', 'checkpoint-21', 'checkpoint-28', 'latest']);
+    expect(readdirSync(join(dir, 'checkpoint-28')).sort()).toEqual(['model.safetensors', 'optimizer.safetensors', 'state.json']);
+  });
+});
+
+describe('a damaged checkpoint', () => {
+  const damage: [string, string, (file: string) => void][] = [
+    ['a truncated model', 'model.safetensors', (file) => truncateSync(file, 100)],
+    ['a flipped bit', 'optimizer.safetensors', flipLastBit],
+    ['a truncated state', 'state.json', (file) => truncateSync(file, 50)],
+    ['an empty state', 'state.json', (file) => writeFileSync(file, '{"form":1}')],
+    ['an unknown form', 'state.json', (file) => writeFileSync(file, '{"form":2}')],
+    ['a lost state', 'state.json', (file) => rmSync(file)],
+  ];
+
+  test.each(damage)('%s is a FormatError that changes nothing', async (_, name, spoil) => {
+    const dir = directory();
+    const glyphs = await someGlyphs();
+    await smallTrainer().fit(glyphs, { epochs: 2, callbacks: [checkpoint(dir)] });
+    spoil(join(dir, 'checkpoint-14', name));
+    const trainer = smallTrainer();
+    const error = await failure(() => trainer.fit(glyphs, { epochs: 4, resume: dir }));
+    expect(error.code).toBe('ERR_TENON_FORMAT');
+    expect(error.message).toContain('checkpoint-14');
+    expect(await weightsDigest(trainer.model)).toBe(await weightsDigest(smallNet().initialize({ seed: 3 })));
+    // The one before it is whole, and can be named.
+    expect((await trainer.fit(glyphs, { epochs: 2, resume: join(dir, 'checkpoint-7') })).steps).toBe(14);
+  });
+
+  function flipLastBit(file: string): void {
+    const bytes = readFileSync(file);
+    bytes[bytes.length - 1]! ^= 1;
+    writeFileSync(file, bytes);
+  }
+
+  test('a missing one, one of another seed, optimizer or batch size are told apart', async () => {
+    const dir = directory();
+    const glyphs = await someGlyphs();
+    expect((await failure(() => smallTrainer().fit(glyphs, { epochs: 1, resume: join(dir, 'none') }))).code).toBe('ERR_TENON_DATA');
+    expect((await failure(() => smallTrainer().fit(glyphs, { epochs: 1, resume: dir }))).message).toContain('holds no checkpoint');
+    writeFileSync(join(dir, 'latest'), '../../etc\n');
+    expect((await failure(() => smallTrainer().fit(glyphs, { epochs: 1, resume: dir }))).code).toBe('ERR_TENON_FORMAT');
+    await smallTrainer().fit(glyphs, { epochs: 2, maxSteps: 3, callbacks: [checkpoint(dir, { everySteps: 3 })] });
+    const seed = await failure(() => smallTrainer(smallNet(), { seed: 9 }).fit(glyphs, { epochs: 2, resume: dir }));
+    expect(seed).toMatchObject({ code: 'ERR_TENON_OPTION' });
+    const size = await failure(() => smallTrainer().fit(glyphs, { epochs: 2, batchSize: 16, resume: dir }));
+    expect(size.message).toContain('batchSize 32, this run has 16');
+  });
+
+  test('a directory that cannot be written is an IoError', async () => {
+    const dir = directory();
+    writeFileSync(join(dir, 'file'), '');
+    const callbacks = [checkpoint(join(dir, 'file', 'below'))];
+    const error = await failure(async () => smallTrainer().fit(await someGlyphs(), { epochs: 1, callbacks }));
+    expect(error.code).toBe('ERR_TENON_IO');
+  });
+});
+
+test('another instruction set is warned about', async () => {
+  const dir = directory();
+  const glyphs = await someGlyphs();
+  await smallTrainer().fit(glyphs, { epochs: 1, callbacks: [checkpoint(dir)] });
+  const file = join(dir, 'checkpoint-7', 'state.json');
+  const state = JSON.parse(readFileSync(file, 'utf8')) as { isa: string };
+  writeFileSync(file, JSON.stringify({ ...state, isa: 'quantum' }));
+  const warnings: string[] = [];
+  const onEvent = (event: { type: string; message?: string }): void => void (event.type === 'warning' && warnings.push(event.message!));
+  await smallTrainer().fit(glyphs, { epochs: 2, resume: dir, callbacks: [{ onEvent }] });
+  expect(warnings).toEqual([expect.stringContaining('trained with quantum kernels')]);
+});

@@ -1,0 +1,69 @@
+import * as nn from '../../lib/nn';
+import * as optim from '../../lib/optim';
+import { crossEntropy } from '../../lib/losses';
+import { Trainer, type StreamBatch } from '../../lib/train';
+import { tensor } from '../../lib/tensor/tensor';
+import { failure } from './helpers';
+
+function batch(size: number, offset: number): StreamBatch {
+  const data = Float32Array.from({ length: size * 4 }, (_, i) => Math.sin(i * 3 + offset));
+  const targets = Int32Array.from({ length: size }, (_, i) => (data[4 * i]! > 0 ? 1 : 0));
+  return { inputs: { data, shape: [size, 4] }, targets: { data: targets, shape: [size] } };
+}
+
+function trainer(): Trainer {
+  return new Trainer(nn.linear(4, 2), { loss: crossEntropy(), optimizer: optim.sgd({ lr: 0.5 }) });
+}
+
+describe('a stream of batches', () => {
+  test('an array, and a function that makes a generator for each epoch', async () => {
+    const batches = Array.from({ length: 5 }, (_, i) => batch(i === 4 ? 3 : 8, i));
+    const one = await trainer().fit(batches, { epochs: 20 });
+    expect(one.steps).toBe(100);
+    expect(one.epochs[19]!.trainAccuracy).toBeGreaterThan(0.9);
+    const epochs: number[] = [];
+    const two = await trainer().fit(
+      async function* (epoch) {
+        epochs.push(epoch);
+        for (const each of batches) yield each;
+      },
+      { epochs: 20 },
+    );
+    expect(epochs).toEqual(Array.from({ length: 20 }, (_, i) => i));
+    expect(two.epochs.map((e) => e.trainLoss)).toEqual(one.epochs.map((e) => e.trainLoss));
+  });
+
+  test('tensors are batches too', async () => {
+    const inputs = tensor(Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8), [2, 4]);
+    const targets = tensor(Int32Array.of(0, 1));
+    expect((await trainer().fit([{ inputs, targets }], { epochs: 2 })).steps).toBe(2);
+    expect(await trainer().evaluate([{ inputs, targets }])).toEqual({ loss: expect.any(Number), accuracy: expect.any(Number) });
+  });
+
+  test('a generator serves one epoch only', async () => {
+    const once = (function* () {
+      yield batch(8, 0);
+    })();
+    const error = await failure(() => trainer().fit(once, { epochs: 2 }));
+    expect(error).toMatchObject({ code: 'ERR_TENON_DATA' });
+    expect(error.message).toContain('give a function');
+  });
+
+  test('what it yields is checked', async () => {
+    const fails = (stream: unknown): Promise<Error & { code?: string }> =>
+      failure(async () => trainer().fit(stream as never, { epochs: 1 }));
+    expect((await fails([])).message).toBe('fit: the data set has no batches');
+    expect((await fails([3])).message).toBe('fit: a stream must yield { inputs, targets }, got 3');
+    expect((await fails([{ inputs: 3, targets: 4 }])).message).toContain('inputs of a batch must be a tensor');
+    expect((await fails(7)).message).toContain('expected a Dataset or an iterable');
+    const uneven = { ...batch(8, 0), targets: { data: new Int32Array(3), shape: [3] } };
+    expect((await fails([uneven])).code).toBe('ERR_TENON_SHAPE');
+    const wrongLabel = { ...batch(8, 0), targets: { data: new Int32Array(8).fill(5), shape: [8] } };
+    expect((await fails([wrongLabel])).code).toBe('ERR_TENON_DATA');
+    const broken = (function* () {
+      yield batch(8, 0);
+      throw new Error('cursor closed');
+    })();
+    expect((await fails(broken)).message).toBe('cursor closed');
+  });
+});
