@@ -32,7 +32,9 @@ Items: ${items.map((item) => item.name).join(', ')}`;
 class UsageError extends Error {}
 
 const optionTypes = {
-  ...Object.fromEntries(['only', 'systems', 'threads', 'rounds', 'seconds', 'budget'].map((k) => [k, { type: 'string' }])),
+  ...Object.fromEntries(
+    ['only', 'systems', 'threads', 'rounds', 'seconds', 'budget'].map((k) => [k, { type: 'string' }]),
+  ),
   ...Object.fromEntries(['json', 'md', 'label', 'python'].map((k) => [k, { type: 'string' }])),
   list: { type: 'boolean' },
   help: { type: 'boolean' },
@@ -42,7 +44,9 @@ function positive(values, name, fallback, whole) {
   if (values[name] === undefined) return fallback;
   const value = Number(values[name]);
   if (!(value > 0 && Number.isFinite(value)) || (whole && !Number.isInteger(value))) {
-    throw new UsageError(`--${name} must be a positive ${whole ? 'integer' : 'number'}, got '${values[name]}'`);
+    throw new UsageError(
+      `--${name} must be a positive ${whole ? 'integer' : 'number'}, got '${values[name]}'`,
+    );
   }
   return value;
 }
@@ -51,7 +55,8 @@ function chosenItems(only) {
   if (only === undefined) return items;
   const wanted = only.split(',');
   for (const name of wanted) {
-    if (!items.some((item) => matches(item.name, name))) throw new UsageError(`--only: no item '${name}'; see --list`);
+    if (!items.some((item) => matches(item.name, name)))
+      throw new UsageError(`--only: no item '${name}'; see --list`);
   }
   return items.filter((item) => wanted.some((name) => matches(item.name, name)));
 }
@@ -64,7 +69,8 @@ function chosenSystems(names) {
   if (names === undefined) return defaultSystems;
   const wanted = names.split(',');
   for (const name of wanted) {
-    if (!systemNames.includes(name)) throw new UsageError(`--systems: '${name}' is none of ${systemNames.join(', ')}`);
+    if (!systemNames.includes(name))
+      throw new UsageError(`--systems: '${name}' is none of ${systemNames.join(', ')}`);
   }
   return wanted;
 }
@@ -84,7 +90,9 @@ function readOptions(argv) {
     rounds: positive(values, 'rounds', 3, true),
     secondsPerRound: positive(values, 'seconds', 1, false),
     budgetMs: 1000 * positive(values, 'budget', 60, false),
-    log: process.stderr.isTTY ? (line) => process.stderr.write(`\r\x1b[K${line}`) : (line) => console.error(line),
+    log: process.stderr.isTTY
+      ? (line) => process.stderr.write(`\r\x1b[K${line}`)
+      : (line) => console.error(line),
   };
 }
 
@@ -93,12 +101,16 @@ function installPeers() {
   if (fs.existsSync(path.join(__dirname, 'node_modules'))) return;
   console.error('bench: installing the peers into bench/node_modules');
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
-  execFileSync(npm, ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: __dirname, stdio: 'inherit' });
+  execFileSync(npm, ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], {
+    cwd: __dirname,
+    stdio: 'inherit',
+  });
 }
 
 function commit() {
   try {
-    const git = (...args) => execFileSync('git', args, { cwd: __dirname, encoding: 'utf8', stdio: 'pipe' }).trim();
+    const git = (...args) =>
+      execFileSync('git', args, { cwd: __dirname, encoding: 'utf8', stdio: 'pipe' }).trim();
     const changed = git('status', '--porcelain', '--untracked-files=no') !== '';
     return git('rev-parse', '--short', 'HEAD') + (changed ? ' with changes' : '');
   } catch {
@@ -131,7 +143,8 @@ async function main() {
   for (const item of options.items) {
     report.results.push(...(await measureItem(item, systems, options)));
     // Written after each item, so that an interrupted run leaves what it has.
-    if (options.values.json !== undefined) fs.writeFileSync(options.values.json, `${JSON.stringify(report, null, 1)}\n`);
+    if (options.values.json !== undefined)
+      fs.writeFileSync(options.values.json, `${JSON.stringify(report, null, 1)}\n`);
     if (options.values.md !== undefined) fs.writeFileSync(options.values.md, markdownReport(report));
   }
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');

@@ -36,7 +36,7 @@ class Net extends nn.Module {
 
 const { train, test } = await data.glyphs();
 const model = new Net();
-console.log(String(model.summary({ input: [1, 28, 28] })));
+console.log(String(model.summary({ inputShape: [1, 28, 28] })));
 const trainer = new Trainer(model, { loss: losses.crossEntropy(), optimizer: optim.adam(), seed: 7 });
 await trainer.fit(train, { epochs: 1, batchSize: 128, callbacks: [progress()] });
 console.log(await trainer.evaluate(test));

@@ -1,7 +1,7 @@
 import { augment, data, losses, nn, optim, progress, schedules, Trainer } from 'tenon';
 
 const { train, test } = await data.glyphs();
-const [fit, held] = await train.split([11_000, 1_000], { seed: 1 });
+const [fit, held] = train.split([11_000, 1_000], { seed: 1 });
 
 // prettier-ignore
 const model = nn.sequential(

@@ -137,7 +137,8 @@ function packageRoot(): string {
 /** Why the addon did not load, and what helps. */
 function loadError(file: string, cause: unknown): NativeError {
   const code = (cause as { code?: unknown } | undefined)?.code;
-  const text = cause instanceof Error ? cause.message : String(cause);
+  // Node appends the list of files that required it, which helps nobody here.
+  const [text = ''] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
   const lines = [`tenon's addon could not be loaded from ${file}: ${text}`];
   if (code === 'ERR_DLOPEN_DISABLED') {
     lines.push(

@@ -8,6 +8,8 @@ const { ChildProcess } = require('./process');
 
 const warmupSteps = 3;
 const wantedSteps = 10;
+/** Where ten steps do not fit, warm-up and steps are first cut down to this many, then the batch: a smaller batch is another workload. */
+const fewestSteps = 5;
 /** Steps are asked for in portions of about this long, so that a killed system still has results. */
 const portionMs = 2000;
 
@@ -41,16 +43,25 @@ class Candidate {
     if (!this.system.probe) return this.start(this.item.batch);
     const one = await this.tryBatch(1);
     if (one === undefined) return undefined;
-    const some = Math.min(8, this.item.batch);
-    let fit = { fixed: 0, each: one };
-    if (some > 1 && one * some * 2 < this.remainingMs / 4) {
-      const more = await this.tryBatch(some);
-      if (more === undefined) return undefined;
-      const each = Math.max((more - one) / (some - 1), 0.1 * (more / some));
-      fit = { fixed: Math.max(more - each * some, 0), each };
-    }
-    const batch = this.largestBatch(fit);
-    return batch === this.batch ? undefined : this.start(batch);
+    const batch = await this.largestBatch(one);
+    return batch === undefined || batch === this.batch ? undefined : this.start(batch);
+  }
+
+  /** By a second try with more examples: a step takes fixed + each * batch. Undefined when the system is out. */
+  async largestBatch(one) {
+    const affordable = [8, 2].find((n) => n <= this.item.batch && one * n * 2 < this.remainingMs / 2);
+    if (affordable === undefined) return this.fittingBatch(0, one);
+    const more = await this.tryBatch(affordable);
+    if (more === undefined) return undefined;
+    const each = Math.max((more - one) / (affordable - 1), (0.1 * more) / affordable);
+    return this.fittingBatch(Math.max(more - each * affordable, 0), each);
+  }
+
+  fittingBatch(fixed, each) {
+    let batch = this.item.batch;
+    while (batch > 1 && (fixed + each * batch) * fewestSteps > 0.8 * this.remainingMs)
+      batch = Math.ceil(batch / 2);
+    return batch;
   }
 
   /** Milliseconds of a step after the first one, which may compile. */
@@ -61,13 +72,6 @@ class Candidate {
     // A second try must not eat the time that measuring needs.
     if (first === undefined || first[0] > this.remainingMs / 4) return first?.[0];
     return (await this.run(1))?.[0];
-  }
-
-  largestBatch({ fixed, each }) {
-    const steps = warmupSteps + wantedSteps;
-    let batch = this.item.batch;
-    while (batch > 1 && (fixed + each * batch) * steps > 0.8 * this.remainingMs) batch = Math.ceil(batch / 2);
-    return batch;
   }
 
   async start(batch) {
@@ -132,7 +136,10 @@ class Candidate {
   /** Enough for ten steps over all rounds and `secondsPerRound`, but no more than the time left allows. */
   stepsOfTurn(roundsLeft, done) {
     const { rounds, secondsPerRound } = this.options;
-    const wanted = Math.max(Math.ceil(wantedSteps / rounds), Math.ceil((secondsPerRound * 1000) / this.stepMs));
+    const wanted = Math.max(
+      Math.ceil(wantedSteps / rounds),
+      Math.ceil((secondsPerRound * 1000) / this.stepMs),
+    );
     const share = done + Math.floor((0.95 * this.remainingMs) / roundsLeft / this.stepMs);
     const atLeast = this.rounds.length === 0 ? 1 : 0;
     return Math.max(Math.min(wanted, share), atLeast);
@@ -144,7 +151,11 @@ class Candidate {
     const common = { item: item.name, system: system.name, version: this.version ?? null };
     if (ms.length === 0) {
       const { status, reason } = this.verdict ?? { status: 'timeout', reason: 'no step in its time' };
-      return { ...common, status, reason: status === 'timeout' ? `no step of one example measured: ${reason}` : reason };
+      return {
+        ...common,
+        status,
+        reason: status === 'timeout' ? `no step of one example measured: ${reason}` : reason,
+      };
     }
     const middle = median(ms);
     return {

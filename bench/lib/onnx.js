@@ -47,7 +47,11 @@ class GraphWriter {
 
   weight(shape, scale, offset = 0) {
     const name = `w${this.count++}`;
-    const values = normal(shape.reduce((a, b) => a * b, 1), this.count, scale).map((v) => v + offset);
+    const values = normal(
+      shape.reduce((a, b) => a * b, 1),
+      this.count,
+      scale,
+    ).map((v) => v + offset);
     const raw = Buffer.from(values.buffer, values.byteOffset, values.byteLength);
     const dims = shape.map((size) => integer(1, size));
     this.initializers.push(bytes(5, ...dims, integer(2, float32), bytes(8, name), bytes(9, raw)));
@@ -77,7 +81,12 @@ class GraphWriter {
         return this.conv(layer, x);
       case 'batchNorm': {
         const c = [layer.channels];
-        const statistics = [this.weight(c, 0, 1), this.weight(c, 0), this.weight(c, 0.1), this.weight(c, 0, 1)];
+        const statistics = [
+          this.weight(c, 0, 1),
+          this.weight(c, 0),
+          this.weight(c, 0.1),
+          this.weight(c, 0, 1),
+        ];
         return this.node('BatchNormalization', [x, ...statistics]);
       }
       case 'maxPool':
@@ -93,7 +102,9 @@ class GraphWriter {
       case 'dropout':
         return x;
       case 'residual':
-        return this.node('Relu', [this.node('Add', [this.layers(layer.main, x), this.layers(layer.shortcut, x)])]);
+        return this.node('Relu', [
+          this.node('Add', [this.layers(layer.main, x), this.layers(layer.shortcut, x)]),
+        ]);
       default:
         throw new Error(`onnx: no layer ${layer.type}`);
     }

@@ -20,7 +20,9 @@ class ChildProcess {
     // A child that died between two requests is reported by the next one.
     this.process.stdin.on('error', () => {});
     this.process.on('error', (error) => this.end(error.message));
-    this.process.on('close', (code, signal) => this.end(`ended with ${signal ?? `code ${code}`}: ${this.lastLine()}`));
+    this.process.on('close', (code, signal) =>
+      this.end(`ended with ${signal ?? `code ${code}`}: ${this.lastLine()}`),
+    );
     readline.createInterface({ input: this.process.stdout }).on('line', (line) => this.receive(line));
   }
 

@@ -34,10 +34,14 @@ function firstLine(text) {
 function sections(results) {
   const systems = [...new Set(results.map((r) => r.system))];
   const group = (title, infer) => {
-    const items = [...new Set(results.map((r) => r.item).filter((name) => name.startsWith('infer-') === infer))];
+    const items = [
+      ...new Set(results.map((r) => r.item).filter((name) => name.startsWith('infer-') === infer)),
+    ];
     return { title, items, systems };
   };
-  return [group('Training, examples/s', false), group('Inference, median ms', true)].filter((s) => s.items.length > 0);
+  return [group('Training, examples/s', false), group('Inference, median ms', true)].filter(
+    (s) => s.items.length > 0,
+  );
 }
 
 /** @returns {{ tables: { title: string, rows: string[][] }[], notes: string[] }} */
@@ -61,14 +65,19 @@ function withVersion(system, results) {
 
 function textTable(rows) {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  const line = (row) => row.map((text, c) => (c === 0 ? text.padEnd(widths[c]) : text.padStart(widths[c]))).join('  ');
+  const line = (row) =>
+    row.map((text, c) => (c === 0 ? text.padEnd(widths[c]) : text.padStart(widths[c]))).join('  ');
   return rows.map(line).join('\n');
 }
 
 function markdownTable(rows) {
   const line = (row) => `| ${row.join(' | ')} |`;
   const [header, ...body] = rows;
-  return [line(header), `|${header.map((_, i) => (i === 0 ? '---' : '---:')).join('|')}|`, ...body.map(line)].join('\n');
+  return [
+    line(header),
+    `|${header.map((_, i) => (i === 0 ? '---' : '---:')).join('|')}|`,
+    ...body.map(line),
+  ].join('\n');
 }
 
 function machineLines(machine) {
@@ -82,14 +91,20 @@ function machineLines(machine) {
 function terminalReport({ machine, results }) {
   const { tables, notes } = layOut(results);
   const parts = tables.map(({ title, rows }) => `${title}\n${textTable(rows)}`);
-  return [machineLines(machine).join('\n'), ...parts, notes.map((text, i) => `[${i + 1}] ${text}`).join('\n')].join('\n\n');
+  return [
+    machineLines(machine).join('\n'),
+    ...parts,
+    notes.map((text, i) => `[${i + 1}] ${text}`).join('\n'),
+  ].join('\n\n');
 }
 
 function markdownReport({ machine, results }) {
   const { tables, notes } = layOut(results);
   const parts = tables.map(({ title, rows }) => `## ${title}\n\n${markdownTable(rows)}`);
   const list = notes.map((text, i) => `- [${i + 1}] ${text}`).join('\n');
-  return ['# tenon and others', machineLines(machine).join('.\n'), ...parts, '## Notes', list].join('\n\n') + '\n';
+  return (
+    ['# tenon and others', machineLines(machine).join('.\n'), ...parts, '## Notes', list].join('\n\n') + '\n'
+  );
 }
 
 module.exports = { terminalReport, markdownReport };

@@ -62,9 +62,24 @@ function tenon() {
 const byName = {
   tenon: { launch: tenon, probe: false },
   pytorch: { launch: ({ python }) => pytorch(python, true), probe: false, python: true },
-  'pytorch-stock': { launch: ({ python }) => pytorch(python, false), probe: false, python: true, optional: true },
+  'pytorch-stock': {
+    launch: ({ python }) => pytorch(python, false),
+    probe: false,
+    python: true,
+    optional: true,
+  },
   'tfjs-cpu': { launch: () => node('tfjs.js', 'cpu'), probe: true, package: '@tensorflow/tfjs' },
-  'tfjs-wasm': { launch: () => node('tfjs.js', 'wasm'), probe: true, package: '@tensorflow/tfjs-backend-wasm' },
+  'tfjs-wasm': {
+    launch: () => node('tfjs.js', 'wasm'),
+    probe: true,
+    package: '@tensorflow/tfjs-backend-wasm',
+  },
+  'tfjs-wasm-shim': {
+    launch: () => node('tfjs.js', 'wasm', '--shim'),
+    probe: true,
+    package: '@tensorflow/tfjs-backend-wasm',
+    optional: true,
+  },
   'jax-js': { launch: () => node('jax.js'), probe: true, package: '@jax-js/jax' },
   convnetjs: { launch: () => node('convnetjs.js'), probe: true, package: 'convnetjs' },
   onnxruntime: { launch: () => node('onnxruntime.js'), probe: false, package: 'onnxruntime-node' },

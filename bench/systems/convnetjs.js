@@ -27,7 +27,13 @@ function definition(layer) {
     case 'linear':
       return { type: 'fc', num_neurons: layer.output };
     case 'conv':
-      return { type: 'conv', sx: layer.kernel, filters: layer.output, stride: layer.stride, pad: layer.padding };
+      return {
+        type: 'conv',
+        sx: layer.kernel,
+        filters: layer.output,
+        stride: layer.stride,
+        pad: layer.padding,
+      };
     case 'maxPool':
       return { type: 'pool', sx: layer.kernel, stride: layer.stride, pad: layer.padding };
     case 'dropout':

@@ -14,7 +14,15 @@ const epsilon = 1e-5;
 const statisticsMomentum = 0.1;
 
 function array(shape, seed, scale = 1) {
-  return np.array(normal(shape.reduce((a, b) => a * b, 1), seed, scale)).reshape(shape);
+  return np
+    .array(
+      normal(
+        shape.reduce((a, b) => a * b, 1),
+        seed,
+        scale,
+      ),
+    )
+    .reshape(shape);
 }
 
 /** Trainable arrays and running statistics, in the order in which the layers take them. */
@@ -22,10 +30,15 @@ function initialize(layers, state = { parameters: [], statistics: [] }) {
   const seed = () => state.parameters.length + 10;
   for (const layer of layers) {
     if (layer.type === 'linear') {
-      state.parameters.push(array([layer.input, layer.output], seed(), layer.input ** -0.5), np.zeros([layer.output]));
+      state.parameters.push(
+        array([layer.input, layer.output], seed(), layer.input ** -0.5),
+        np.zeros([layer.output]),
+      );
     } else if (layer.type === 'conv') {
       const { input, output, kernel } = layer;
-      state.parameters.push(array([output, input, kernel, kernel], seed(), (input * kernel * kernel) ** -0.5));
+      state.parameters.push(
+        array([output, input, kernel, kernel], seed(), (input * kernel * kernel) ** -0.5),
+      );
       if (layer.bias) state.parameters.push(np.zeros([1, output, 1, 1]));
     } else if (layer.type === 'batchNorm') {
       const shape = [1, layer.channels, 1, 1];
@@ -89,9 +102,13 @@ function batchNorm(x, context) {
   const mean = x.ref.mean([0, 2, 3], { keepdims: true });
   const centred = x.sub(mean.ref);
   const variance = np.square(centred.ref).mean([0, 2, 3], { keepdims: true });
-  const blend = (running, value) => running.mul(1 - statisticsMomentum).add(lax.stopGradient(value).mul(statisticsMomentum));
+  const blend = (running, value) =>
+    running.mul(1 - statisticsMomentum).add(lax.stopGradient(value).mul(statisticsMomentum));
   context.updated.push(blend(runningMean, mean), blend(runningVariance, variance.ref));
-  return centred.div(np.sqrt(variance.add(epsilon))).mul(gamma).add(beta);
+  return centred
+    .div(np.sqrt(variance.add(epsilon)))
+    .mul(gamma)
+    .add(beta);
 }
 
 /** Padding with zeros equals padding with -inf here: a ReLU comes before every padded pool. */
@@ -113,7 +130,13 @@ function lossOf(item) {
     const context = makeContext(parameters, statistics, true, key);
     const y = apply(item.layers, x, context);
     const loss =
-      item.classes > 0 ? nn.logSoftmax(y).mul(targets).sum().mul(-1 / item.batch) : np.square(y).sum();
+      item.classes > 0
+        ? nn
+            .logSoftmax(y)
+            .mul(targets)
+            .sum()
+            .mul(-1 / item.batch)
+        : np.square(y).sum();
     return [loss, context.updated];
   };
 }
@@ -156,7 +179,15 @@ function trainingStep(item, x) {
   let count = 0;
   return async () => {
     count++;
-    const outputs = run(parameters, states, statistics, x.ref, targets.ref, random.key(count), np.array(count));
+    const outputs = run(
+      parameters,
+      states,
+      statistics,
+      x.ref,
+      targets.ref,
+      random.key(count),
+      np.array(count),
+    );
     [parameters, states, statistics] = outputs;
     await jax.blockUntilReady([parameters, states, statistics]);
     await outputs[3].data();
@@ -176,7 +207,8 @@ async function prepare(item) {
   await jax.init('wasm');
   jax.defaultDevice('wasm');
   const x = array([item.batch, ...item.input], 1);
-  const notes = typeof Worker === 'undefined' ? ['1 thread: Node has no Worker global, which its threads need'] : [];
+  const notes =
+    typeof Worker === 'undefined' ? ['1 thread: Node has no Worker global, which its threads need'] : [];
   const step = item.kind === 'train' ? trainingStep(item, x) : inferenceStep(item, x);
   return { version, notes, step };
 }

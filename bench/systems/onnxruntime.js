@@ -17,7 +17,14 @@ async function prepare(item, { threads }) {
     graphOptimizationLevel: 'all',
   });
   const shape = [item.batch, ...item.input];
-  const x = new ort.Tensor('float32', normal(shape.reduce((a, b) => a * b, 1), 1), shape);
+  const x = new ort.Tensor(
+    'float32',
+    normal(
+      shape.reduce((a, b) => a * b, 1),
+      1,
+    ),
+    shape,
+  );
   const step = async () => {
     const { [output]: y } = await session.run({ x });
     return y.data;

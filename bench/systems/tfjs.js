@@ -1,6 +1,9 @@
 'use strict';
 
-/** TensorFlow.js: `node tfjs.js cpu` or `node tfjs.js wasm`. Activations are N, H, W, C, its native order. */
+/**
+ * TensorFlow.js: `node tfjs.js cpu`, `node tfjs.js wasm`, or `node tfjs.js wasm --shim`, which adds the gradient of convolution weights
+ * that the wasm backend lacks. Activations are N, H, W, C, its native order.
+ */
 const tf = require('@tensorflow/tfjs');
 const { serve, Unsupported } = require('../lib/child');
 const { normal, labels } = require('../lib/random');
@@ -85,7 +88,9 @@ function trainingStep(item, model, variables, x) {
   const optimizer = makeOptimizer(item.optimizer);
   const decay = item.optimizer.weightDecay;
   const targets =
-    item.classes > 0 ? tf.oneHot(tf.tensor1d(labels(item.batch, item.classes, 2), 'int32'), item.classes) : undefined;
+    item.classes > 0
+      ? tf.oneHot(tf.tensor1d(labels(item.batch, item.classes, 2), 'int32'), item.classes)
+      : undefined;
   const loss = () => {
     const y = model(x, true);
     return targets === undefined ? tf.sum(tf.square(y)) : tf.losses.softmaxCrossEntropy(targets, y);
@@ -102,10 +107,49 @@ function trainingStep(item, model, variables, x) {
     });
 }
 
+/** Gradient of convolution weights by one matrix product per filter tap, in TensorFlow.js's own ops. */
+function filterGradient(dy, x, { strides, pad }, [kernelHeight, kernelWidth, input, output]) {
+  const [batch, height, width] = dy.shape;
+  const [strideHeight, strideWidth] = Array.isArray(strides) ? strides : [strides, strides];
+  const padded = tf.pad(x, [
+    [0, 0],
+    [pad, pad],
+    [pad, pad],
+    [0, 0],
+  ]);
+  const rows = tf.reshape(dy, [-1, output]);
+  const taps = [];
+  for (let r = 0; r < kernelHeight; r++) {
+    for (let s = 0; s < kernelWidth; s++) {
+      const end = [batch, r + (height - 1) * strideHeight + 1, s + (width - 1) * strideWidth + 1, input];
+      const seen = tf.stridedSlice(padded, [0, r, s, 0], end, [1, strideHeight, strideWidth, 1]);
+      taps.push(tf.matMul(tf.reshape(seen, [-1, input]), rows, true, false));
+    }
+  }
+  return tf.reshape(tf.stack(taps), [kernelHeight, kernelWidth, input, output]);
+}
+
+function installShim() {
+  const original = tf.getGradient('Conv2D');
+  const gradFunc = (dy, saved, attributes) => {
+    const [x, filter] = saved;
+    const ours = () => filterGradient(dy, x, attributes, filter.shape);
+    return { ...original.gradFunc(dy, saved, attributes), filter: ours };
+  };
+  tf.unregisterGradient('Conv2D');
+  tf.registerGradient({ ...original, gradFunc });
+}
+
 function checkSupported(item, backend) {
   const layers = JSON.stringify(item.layers);
-  if (item.kind === 'train' && layers.includes('"conv"') && tf.getKernel('Conv2DBackpropFilter', backend) === undefined) {
-    throw new Unsupported(`the ${backend} backend has no kernel for the gradient of convolution weights (Conv2DBackpropFilter)`);
+  if (
+    item.kind === 'train' &&
+    layers.includes('"conv"') &&
+    tf.getKernel('Conv2DBackpropFilter', backend) === undefined
+  ) {
+    throw new Unsupported(
+      `the ${backend} backend has no kernel for the gradient of convolution weights (Conv2DBackpropFilter)`,
+    );
   }
 }
 
@@ -114,13 +158,16 @@ async function prepare(item) {
   if (backend === 'wasm') require('@tensorflow/tfjs-backend-wasm');
   await tf.setBackend(backend);
   await tf.ready();
-  checkSupported(item, backend);
+  const shim = process.argv.includes('--shim');
+  if (shim) installShim();
+  else checkSupported(item, backend);
   const variables = [];
   const model = buildModel(item.layers, variables);
   const [channels, height, width] = item.input;
   const shape = item.input.length === 3 ? [item.batch, height, width, channels] : [item.batch, ...item.input];
   const x = tf.tensor(normal(tf.util.sizeFromShape(shape), 1), shape);
   const notes = ['1 thread: its CPU backends start none in Node'];
+  if (shim) notes.push('gradient of convolution weights added by this benchmark');
   const infer = () => tf.tidy(() => model(x, false).dataSync());
   const step = item.kind === 'train' ? trainingStep(item, model, variables, x) : infer;
   return { version: tf.version.tfjs, notes, step };

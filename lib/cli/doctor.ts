@@ -8,7 +8,7 @@ import { info, type NativeInfo } from '../native';
 import { affine } from '../ops';
 import { tensor } from '../tensor/tensor';
 import '../graph/evaluate';
-import { EXIT, EXIT_HELP } from './exit-codes';
+import { EXIT, EXIT_HELP, failureOf } from './exit-codes';
 import { jsonOption } from './flags';
 import type { Session } from './session';
 
@@ -33,8 +33,11 @@ async function doctor(session: Session): Promise<number> {
     native = info();
     checkArithmetic();
   } catch (error) {
+    // Whatever it is, also a TENON_ISA that this machine lacks: the machine is not in order. The message has the remedy.
+    const { code, message } = failureOf(error);
     output.line('addon         cannot be used');
-    throw error;
+    output.failure(code, message);
+    return EXIT.failed;
   }
   const images = await imageSupport();
   const system = `Node ${process.versions.node}, Node-API ${process.versions.napi ?? '?'}, ${process.platform} ${process.arch}`;

@@ -55,11 +55,13 @@ export class Session {
       this.output.warning(`${name}: stopping after this step (once more to stop at once)`);
       this.controller.abort();
     };
-    process.on('SIGINT', stop);
-    process.on('SIGTERM', stop);
+    const onInterrupt = (): void => stop('SIGINT');
+    const onTerminate = (): void => stop('SIGTERM');
+    process.on('SIGINT', onInterrupt);
+    process.on('SIGTERM', onTerminate);
     return () => {
-      process.off('SIGINT', stop);
-      process.off('SIGTERM', stop);
+      process.off('SIGINT', onInterrupt);
+      process.off('SIGTERM', onTerminate);
     };
   }
 }

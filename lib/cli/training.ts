@@ -4,7 +4,7 @@ import { DataError } from '../errors';
 import { setThreads } from '../native';
 import type { Module } from '../nn';
 import { checkpoint } from '../train/callbacks';
-import type { Callback, EpochRecord } from '../train/events';
+import type { Callback, EpochRecord, FitControl, FitEvent } from '../train/events';
 import { progress } from '../train/progress';
 import type { Trainer } from '../train/trainer';
 import { openSplits } from './datasets';
@@ -69,7 +69,7 @@ async function openData(recipe: Recipe): Promise<Splits> {
     );
   const rest = test === undefined ? {} : { test };
   if (held === 0) return { train: all, ...rest };
-  const [train, validation] = await all.split([all.length - held, held], { seed: recipe.seed });
+  const [train, validation] = all.split([all.length - held, held], { seed: recipe.seed });
   return { train: train ?? all, ...(validation && { validation }), ...rest };
 }
 
@@ -102,7 +102,7 @@ async function fit(session: Session, plan: Plan, splits: Splits, trainer: Traine
   const { stdout } = session.streams;
   const callbacks: Callback[] = [
     // History first: a run killed between the two lines of an epoch loses the checkpoint, not the history.
-    await historyKeeper(session, plan),
+    historyKeeper(session, plan),
     checkpoint(folder.checkpoints),
     ...(session.output.json ? [] : [progress({ stream: stdout })]),
     stop,
@@ -126,10 +126,7 @@ class StopOnSignal implements Callback {
     private readonly directory: string,
   ) {}
 
-  async onEvent(
-    event: Parameters<NonNullable<Callback['onEvent']>>[0],
-    control: Parameters<NonNullable<Callback['onEvent']>>[1],
-  ): Promise<void> {
+  async onEvent(event: FitEvent, control: FitControl): Promise<void> {
     const between = event.type === 'start' || event.type === 'step' || event.type === 'epoch';
     if (!between || !this.signal.aborted || this.stopped) return;
     this.stopped = true;
@@ -139,22 +136,23 @@ class StopOnSignal implements Callback {
 }
 
 /** Writes history.jsonl and the `epoch` lines. A resumed run keeps the lines up to its checkpoint. */
-async function historyKeeper(session: Session, { recipe, folder, from }: Plan): Promise<Callback> {
-  const before = (await from?.history()) ?? [];
+function historyKeeper({ output }: Session, { recipe, folder, from }: Plan): Callback {
   return {
     async onEvent(event) {
       if (event.type === 'start' && from !== undefined) {
+        const before = await from.history();
         await folder.proceed(
           recipe,
           before.filter(({ step }) => typeof step === 'number' && step <= event.step),
         );
       }
-      if (event.type === 'warning') session.output.warning(event.message);
+      // For people, progress() prints both.
+      if (event.type === 'warning' && output.json) output.warning(event.message);
       if (event.type !== 'epoch') return;
       const { type: _type, ...record } = event;
       const line = complete(record);
       await folder.append(line);
-      session.output.event('epoch', line);
+      output.event('epoch', line);
     },
   };
 }

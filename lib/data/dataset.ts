@@ -6,7 +6,7 @@ import type { Shape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { packFeatures, type FromFeaturesOptions } from './features';
 import { PackedImages } from './images';
-import { shuffledSync } from './order';
+import { identity, shuffledSync } from './order';
 import type { ChannelStatistics, ImageRecipe, Samples } from './samples';
 import type { ImageSource } from './source';
 
@@ -80,17 +80,21 @@ export class Dataset {
   split(counts: readonly number[], options: SplitOptions = {}): Dataset[] {
     checkKeys('split', options, ['seed']);
     const seed = nonNegativeInteger('split', 'seed', options.seed ?? 0);
-    if (!Array.isArray(counts) || counts.length === 0)
-      throw new OptionError(`split: expected the sizes of the parts, such as [55_000, 5_000], got ${show(counts)}`);
-    const total = counts.reduce((sum, count: number, i) => sum + positiveInteger('split', `size ${i}`, count), 0);
+    const sizes = checkSizes(counts);
+    const total = sizes.reduce((sum, size) => sum + size, 0);
     if (total > this.length)
-      throw new DataError(`split: parts of ${counts.join(' + ')} = ${total} samples, but there are ${this.length}`);
+      throw new DataError(
+        `split: parts of ${sizes.join(' + ')} = ${total} samples, but there are ${this.length}`,
+      );
     const order = shuffledSync(this.length, seed, 'split');
     let begin = 0;
-    return counts.map((count) => {
+    return sizes.map((size) => {
       // Sorted: parts keep the order of the files, so that reading them in order is reading files in order.
-      const part = order.slice(begin, (begin += count)).sort();
-      return new Dataset(this.samples, part.map((i) => this.rows[i]!));
+      const part = order.slice(begin, (begin += size)).sort();
+      return new Dataset(
+        this.samples,
+        part.map((i) => this.rows[i]!),
+      );
     });
   }
 
@@ -136,6 +140,14 @@ export class Dataset {
   }
 }
 
+function checkSizes(counts: unknown): number[] {
+  if (!Array.isArray(counts) || counts.length === 0)
+    throw new OptionError(
+      `split: expected the sizes of the parts, such as [55_000, 5_000], got ${show(counts)}`,
+    );
+  return counts.map((count, i) => positiveInteger('split', `size ${i}`, count));
+}
+
 function whole(samples: Samples): Dataset {
-  return Dataset.over(samples, Int32Array.from({ length: samples.length }, (_, i) => i));
+  return Dataset.over(samples, identity(samples.length));
 }

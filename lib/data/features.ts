@@ -84,8 +84,11 @@ export async function packFeatures(options: FromFeaturesOptions): Promise<Packed
 
 function rowShape(name: string, shape: unknown): Shape {
   const valid =
-    Array.isArray(shape) && shape.length <= 5 && shape.every((d) => Number.isSafeInteger(d) && (d as number) > 0);
-  if (!valid) throw new OptionError(`fromFeatures: ${name} must be a shape such as [784], got ${show(shape)}`);
+    Array.isArray(shape) &&
+    shape.length <= 5 &&
+    shape.every((d) => Number.isSafeInteger(d) && (d as number) > 0);
+  if (!valid)
+    throw new OptionError(`fromFeatures: ${name} must be a shape such as [784], got ${show(shape)}`);
   return [...(shape as number[])];
 }
 

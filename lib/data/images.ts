@@ -85,7 +85,12 @@ export class PackedImages implements Samples {
   inputs(index: Tensor, recipe: ImageRecipe): Tensor {
     const { mean, std, epoch, seed, flip, padding, size } = recipe;
     const normalization = [tensor([...mean]), tensor([...std])] as const;
-    return imageBatch(storageTensor(this.images), index, ...normalization, epoch, { seed, flip, padding, size });
+    return imageBatch(storageTensor(this.images), index, ...normalization, epoch, {
+      seed,
+      flip,
+      padding,
+      size,
+    });
   }
 
   dispose(): void {

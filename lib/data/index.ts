@@ -86,7 +86,10 @@ export async function glyphs(options: GlyphsOptions = {}): Promise<TrainAndTest>
   checkKeys('glyphs', options, ['trainCount', 'testCount', 'seed']);
   const { trainCount, testCount } = options;
   const seed = options.seed === undefined ? {} : { seed: options.seed };
-  const train = await drawGlyphs('train', { ...seed, ...(trainCount !== undefined && { count: trainCount }) });
+  const train = await drawGlyphs('train', {
+    ...seed,
+    ...(trainCount !== undefined && { count: trainCount }),
+  });
   const test = await drawGlyphs('test', { ...seed, ...(testCount !== undefined && { count: testCount }) });
   return pack(train, test);
 }

@@ -1,7 +1,7 @@
 /** Batches of a data set in order, read ahead of training so that decoding and training overlap. */
 import { performance } from 'node:perf_hooks';
 import type { Dataset } from './dataset';
-import { shuffled } from './order';
+import { identity, shuffled } from './order';
 
 /** Batches whose samples are being decoded while earlier ones train. */
 const BATCHES_AHEAD = 8;
@@ -82,7 +82,7 @@ export class BatchLoader {
   private async makeOrder(): Promise<Int32Array> {
     const { shuffle } = this.options;
     const { length } = this.dataset;
-    if (shuffle === undefined) return Int32Array.from({ length }, (_, i) => i);
+    if (shuffle === undefined) return identity(length);
     return shuffled(length, shuffle.seed, 'order', shuffle.epoch);
   }
 }

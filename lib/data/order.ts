@@ -29,8 +29,11 @@ export function shuffledSync(length: number, seed: number, stream: string, epoch
   return order;
 }
 
-function identity(length: number): Int32Array {
-  return Int32Array.from({ length }, (_, i) => i);
+/** 0, 1, ..., length - 1. */
+export function identity(length: number): Int32Array {
+  const order = new Int32Array(length);
+  for (let i = 0; i < length; i++) order[i] = i;
+  return order;
 }
 
 /** Positions end - 1 down to `low` each swap with a random one at or below them. Position i is draw `length - 1 - i`. */

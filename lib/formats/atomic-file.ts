@@ -9,14 +9,15 @@ function describe(error: unknown): string {
   if (code === 'ENOSPC') return 'the disk is full';
   if (code === 'ENOENT') return 'its directory does not exist';
   return error instanceof Error || (typeof error === 'object' && error !== null && 'message' in error)
-    ? String((error as { message: unknown }).message)
+    ? String(error.message)
     : String(error);
 }
 
 async function writeAll(file: FileHandle, parts: readonly Uint8Array[]): Promise<void> {
   for (const part of parts) {
     // One write() may take only a part of what it is given.
-    for (let at = 0; at < part.byteLength; ) at += (await file.write(part, at, part.byteLength - at)).bytesWritten;
+    for (let at = 0; at < part.byteLength;)
+      at += (await file.write(part, at, part.byteLength - at)).bytesWritten;
   }
 }
 

@@ -7,7 +7,13 @@ import type { SafetensorsDType, SafetensorsEntry } from './safetensors';
 const littleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
 /** The name of tenon's element types in safetensors files. */
-export const fileDType: Readonly<Record<DType, SafetensorsDType>> = { f32: 'F32', bf16: 'BF16', f64: 'F64', u8: 'U8', i32: 'I32' };
+export const fileDType: Readonly<Record<DType, SafetensorsDType>> = {
+  f32: 'F32',
+  bf16: 'BF16',
+  f64: 'F64',
+  u8: 'U8',
+  i32: 'I32',
+};
 
 /** A copy in memory of its own, aligned and in the machine's byte order. */
 function nativeOrder(bytes: Uint8Array, size: number): ArrayBuffer {

@@ -6,7 +6,8 @@ import { FormatError } from '../errors';
 import { show } from '../options';
 
 /** Element types of the format that tenon reads and writes. */
-export type SafetensorsDType = 'F64' | 'F32' | 'BF16' | 'F16' | 'I64' | 'I32' | 'I16' | 'I8' | 'U64' | 'U32' | 'U16' | 'U8' | 'BOOL';
+export type SafetensorsDType =
+  'F64' | 'F32' | 'BF16' | 'F16' | 'I64' | 'I32' | 'I16' | 'I8' | 'U64' | 'U32' | 'U16' | 'U8' | 'BOOL';
 
 const bytesOf: ReadonlyMap<string, number> = new Map<SafetensorsDType, number>([
   ['F64', 8],
@@ -52,7 +53,9 @@ export function encodeSafetensors(file: SafetensorsFile): Uint8Array[] {
   for (const [name, { dtype, shape, bytes }] of file.tensors) {
     const expected = elements(shape) * (bytesOf.get(dtype) ?? NaN);
     if (name === '__metadata__' || bytes.byteLength !== expected) {
-      throw new FormatError(`safetensors: tensor ${show(name)} of ${dtype} [${shape.join(', ')}] cannot hold ${bytes.byteLength} bytes`);
+      throw new FormatError(
+        `safetensors: tensor ${show(name)} of ${dtype} [${shape.join(', ')}] cannot hold ${bytes.byteLength} bytes`,
+      );
     }
     entries.push([name, { dtype, shape, data_offsets: [offset, offset + bytes.byteLength] }]);
     offset += bytes.byteLength;
@@ -99,7 +102,8 @@ function parseHeader(bytes: Uint8Array, fail: Fail): [string, unknown][] {
   } catch (cause) {
     fail('its header is not JSON in UTF-8', cause);
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return fail('its header is not an object');
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return fail('its header is not an object');
   const repeated = repeatedKey(text);
   if (repeated !== undefined) fail(`its header names ${show(repeated)} twice`);
   return Object.entries(value);
@@ -138,26 +142,39 @@ function readEntries(header: readonly [string, unknown][], data: Uint8Array, fai
       continue;
     }
     const entry = readEntry(name, value, fail);
-    if (entry.end > data.byteLength) fail(`tensor ${show(name)} ends at byte ${entry.end}, its data has ${data.byteLength}`);
+    if (entry.end > data.byteLength)
+      fail(`tensor ${show(name)} ends at byte ${entry.end}, its data has ${data.byteLength}`);
     ranges.push({ begin: entry.begin, end: entry.end, name });
-    tensors.set(name, { dtype: entry.dtype, shape: entry.shape, bytes: data.subarray(entry.begin, entry.end) });
+    tensors.set(name, {
+      dtype: entry.dtype,
+      shape: entry.shape,
+      bytes: data.subarray(entry.begin, entry.end),
+    });
   }
   checkRanges(ranges, data.byteLength, fail);
   return { tensors, metadata };
 }
 
 /** Tensors cover the data without overlaps or holes, as the format demands. */
-function checkRanges(ranges: { begin: number; end: number; name: string }[], total: number, fail: Fail): void {
+function checkRanges(
+  ranges: { begin: number; end: number; name: string }[],
+  total: number,
+  fail: Fail,
+): void {
   let at = 0;
   for (const { begin, end, name } of ranges.sort((a, b) => a.begin - b.begin || a.end - b.end)) {
-    if (begin !== at) fail(`tensor ${show(name)} begins at byte ${begin}, expected ${at}: its tensors overlap or leave holes`);
+    if (begin !== at)
+      fail(
+        `tensor ${show(name)} begins at byte ${begin}, expected ${at}: its tensors overlap or leave holes`,
+      );
     at = end;
   }
   if (at !== total) fail(`its tensors take ${at} bytes, its data has ${total}`);
 }
 
 function readMetadata(value: unknown, fail: Fail): ReadonlyMap<string, string> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return fail('its metadata is not an object');
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return fail('its metadata is not an object');
   return new Map(
     Object.entries(value).map(([key, text]: [string, unknown]) =>
       typeof text === 'string' ? [key, text] : fail(`its metadata ${show(key)} is not a string`),
@@ -177,7 +194,8 @@ function isCount(value: unknown): value is number {
 }
 
 function readEntry(name: string, value: unknown, fail: Fail): Located {
-  if (typeof value !== 'object' || value === null) return fail(`tensor ${show(name)} is not described by an object`);
+  if (typeof value !== 'object' || value === null)
+    return fail(`tensor ${show(name)} is not described by an object`);
   const { dtype, shape, data_offsets: offsets } = value as Record<string, unknown>;
   const size = typeof dtype === 'string' ? bytesOf.get(dtype) : undefined;
   if (size === undefined) return fail(`tensor ${show(name)} has an unknown dtype ${show(dtype)}`);
@@ -190,7 +208,9 @@ function readEntry(name: string, value: unknown, fail: Fail): Located {
   const [begin, end] = offsets as [number, number];
   const expected = elements(shape) * size;
   if (!Number.isSafeInteger(expected) || end - begin !== expected) {
-    return fail(`tensor ${show(name)} of ${String(dtype)} [${shape.join(', ')}] takes ${expected} bytes, its offsets ${end - begin}`);
+    return fail(
+      `tensor ${show(name)} of ${String(dtype)} [${shape.join(', ')}] takes ${expected} bytes, its offsets ${end - begin}`,
+    );
   }
   return { dtype: dtype as SafetensorsDType, shape, begin, end };
 }

@@ -26,10 +26,17 @@ export interface MseOptions {
   readonly reduction?: Reduction;
 }
 
-function reduce(where: string, perExample: Tensor, reduction: Reduction, weights: Tensor | undefined): Tensor {
+function reduce(
+  where: string,
+  perExample: Tensor,
+  reduction: Reduction,
+  weights: Tensor | undefined,
+): Tensor {
   if (weights === undefined) return reduction === 'mean' ? ops.mean(perExample) : ops.sum(perExample);
   if (!sameShape(weights.shape, perExample.shape)) {
-    throw new ShapeError(`${where}: weights must be ${formatShape(perExample.shape)}, got ${formatShape(weights.shape)}`);
+    throw new ShapeError(
+      `${where}: weights must be ${formatShape(perExample.shape)}, got ${formatShape(weights.shape)}`,
+    );
   }
   const total = ops.sum(ops.mul(perExample, weights));
   return reduction === 'mean' ? ops.div(total, ops.sum(weights)) : total;
@@ -44,7 +51,8 @@ export function crossEntropy(options: CrossEntropyOptions = {}): Loss {
   checkKeys(where, options, ['labelSmoothing', 'reduction']);
   const smoothing = probability(where, 'labelSmoothing', options.labelSmoothing ?? 0);
   const reduction = oneOf(where, 'reduction', options.reduction ?? 'mean', ['mean', 'sum'] as const);
-  return (outputs, targets, weights) => reduce(where, ops.crossEntropy(outputs, targets, smoothing), reduction, weights);
+  return (outputs, targets, weights) =>
+    reduce(where, ops.crossEntropy(outputs, targets, smoothing), reduction, weights);
 }
 
 /** Squared difference of outputs and targets of one shape. @throws OptionError; the loss itself ShapeError when shapes differ */
@@ -54,11 +62,18 @@ export function mse(options: MseOptions = {}): Loss {
   const reduction = oneOf(where, 'reduction', options.reduction ?? 'mean', ['mean', 'sum'] as const);
   return (outputs, targets, weights) => {
     if (!sameShape(outputs.shape, targets.shape)) {
-      throw new ShapeError(`${where}: outputs ${formatShape(outputs.shape)} and targets ${formatShape(targets.shape)} must have one shape`);
+      throw new ShapeError(
+        `${where}: outputs ${formatShape(outputs.shape)} and targets ${formatShape(targets.shape)} must have one shape`,
+      );
     }
     const squares = ops.square(ops.sub(outputs, targets));
     if (weights === undefined) return reduce(where, squares, reduction, undefined);
     const axes = squares.shape.map((_, i) => i).slice(1);
-    return reduce(where, reduction === 'mean' ? ops.mean(squares, { axes }) : ops.sum(squares, { axes }), reduction, weights);
+    return reduce(
+      where,
+      reduction === 'mean' ? ops.mean(squares, { axes }) : ops.sum(squares, { axes }),
+      reduction,
+      weights,
+    );
   };
 }

@@ -8,7 +8,11 @@ import { resolveOptions, type ModelOptions } from './options';
  * @throws OptionError; imageSize is at least 12
  */
 export function lenet5(options: ModelOptions = {}): nn.Sequential {
-  const { classes, inChannels, imageSize } = resolveOptions('models.lenet5', options, { inChannels: 1, imageSize: 28, minimumSize: 12 });
+  const { classes, inChannels, imageSize } = resolveOptions('models.lenet5', options, {
+    inChannels: 1,
+    imageSize: 28,
+    minimumSize: 12,
+  });
   const side = Math.floor((Math.floor(imageSize / 2) - 4) / 2);
   const model = nn.sequential(
     nn.conv2d(inChannels, 6, { kernel: 5, padding: 2 }),
@@ -32,7 +36,11 @@ export function lenet5(options: ModelOptions = {}): nn.Sequential {
  * @throws OptionError; imageSize is at least 4
  */
 export function lenet(options: ModelOptions = {}): nn.Sequential {
-  const { classes, inChannels, imageSize } = resolveOptions('models.lenet', options, { inChannels: 1, imageSize: 28, minimumSize: 4 });
+  const { classes, inChannels, imageSize } = resolveOptions('models.lenet', options, {
+    inChannels: 1,
+    imageSize: 28,
+    minimumSize: 4,
+  });
   const side = Math.floor(imageSize / 4);
   const model = nn.sequential(
     nn.conv2d(inChannels, 32, { kernel: 3, padding: 1 }),

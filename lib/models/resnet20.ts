@@ -9,14 +9,22 @@ import { resolveOptions, type ModelOptions } from './options';
  * @throws OptionError
  */
 export function resnet20(options: ModelOptions = {}): nn.Sequential {
-  const { classes, inChannels } = resolveOptions('models.resnet20', options, { inChannels: 3, imageSize: 32, minimumSize: 1 });
+  const { classes, inChannels } = resolveOptions('models.resnet20', options, {
+    inChannels: 3,
+    imageSize: 32,
+    minimumSize: 1,
+  });
   const layers: nn.Module[] = [
     nn.conv2d<number, 16>(inChannels, 16, { kernel: 3, padding: 1, bias: false }),
     nn.batchNorm2d(16),
     nn.relu(),
   ];
   let channels = 16;
-  for (const [width, stride] of [[16, 1], [32, 2], [64, 2]] as const) {
+  for (const [width, stride] of [
+    [16, 1],
+    [32, 2],
+    [64, 2],
+  ] as const) {
     for (let i = 0; i < 3; i++) {
       layers.push(nn.basicBlock<number, number>(channels, width, { stride: i === 0 ? stride : 1 }));
       channels = width;

@@ -23,12 +23,22 @@ export function vggs(options: VggsOptions = {}): nn.Sequential {
   let channels = inChannels;
   for (const width of [64, 128, 256]) {
     for (let i = 0; i < 2; i++) {
-      layers.push(nn.conv2d<number, number>(channels, width, { kernel: 3, padding: 1, bias: false }), nn.batchNorm2d<number>(width), nn.relu());
+      layers.push(
+        nn.conv2d<number, number>(channels, width, { kernel: 3, padding: 1, bias: false }),
+        nn.batchNorm2d<number>(width),
+        nn.relu(),
+      );
       channels = width;
     }
     layers.push(nn.maxPool2d(2));
   }
   const side = Math.floor(imageSize / 8);
-  layers.push(nn.flatten(), nn.linear<number, 256>(channels * side * side, 256), nn.relu(), nn.dropout(p), nn.linear(256, classes));
+  layers.push(
+    nn.flatten(),
+    nn.linear<number, 256>(channels * side * side, 256),
+    nn.relu(),
+    nn.dropout(p),
+    nn.linear(256, classes),
+  );
   return seeded(nn.sequential(...layers), options);
 }

@@ -83,13 +83,24 @@ abstract class BatchNorm<C extends number> extends Module {
 
   override config(): Json {
     const { features, eps, momentum } = this;
-    return { features, eps, momentum, affine: this.weight !== undefined, trackRunningStats: this.runningMean !== undefined };
+    return {
+      features,
+      eps,
+      momentum,
+      affine: this.weight !== undefined,
+      trackRunningStats: this.runningMean !== undefined,
+    };
   }
 
   private track(mean: Tensor, variance: Tensor, count: number): void {
     const { runningMean, runningVar } = this;
     if (runningMean === undefined || runningVar === undefined || currentTrace() === undefined) return;
-    const [m, v] = ops.batchNormRunning([runningMean, runningVar], [mean, variance], this.momentumScalar, count);
+    const [m, v] = ops.batchNormRunning(
+      [runningMean, runningVar],
+      [mean, variance],
+      this.momentumScalar,
+      count,
+    );
     assign(runningMean, m);
     assign(runningVar, v);
   }
@@ -116,11 +127,17 @@ export class BatchNorm2d<C extends number = number> extends BatchNorm<C> {
 }
 
 /** Batch normalization of [N, C]. Parameters and buffers as in PyTorch, without num_batches_tracked. @throws OptionError */
-export function batchNorm1d<const C extends number>(features: C, options: BatchNormOptions = {}): BatchNorm1d<C> {
+export function batchNorm1d<const C extends number>(
+  features: C,
+  options: BatchNormOptions = {},
+): BatchNorm1d<C> {
   return new BatchNorm1d(features, options);
 }
 
 /** Batch normalization of [N, C, H, W]. Parameters and buffers as in PyTorch, without num_batches_tracked. @throws OptionError */
-export function batchNorm2d<const C extends number>(features: C, options: BatchNormOptions = {}): BatchNorm2d<C> {
+export function batchNorm2d<const C extends number>(
+  features: C,
+  options: BatchNormOptions = {},
+): BatchNorm2d<C> {
   return new BatchNorm2d(features, options);
 }

@@ -1,7 +1,7 @@
 /** State of a module that is saved with it but not trained: running statistics. */
 import { UninitializedError } from '../errors';
 import { checkShape, type Shape } from '../tensor/shape';
-import { Storage } from '../tensor/storage';
+import type { Storage } from '../tensor/storage';
 import { Tensor, type Source } from '../tensor/tensor';
 
 /** A persistent f32 tensor that forward() may assign to. Kept in a field of a module, it is saved and loaded with it. */
@@ -24,7 +24,9 @@ export class StateBuffer extends Tensor {
   override get source(): Source {
     if (this.origin === undefined) {
       const name = this.name === '' ? 'a buffer' : `buffer '${this.name}'`;
-      throw new UninitializedError(`${name} has no values yet: call model.initialize({ seed }) or model.load(file) first`);
+      throw new UninitializedError(
+        `${name} has no values yet: call model.initialize({ seed }) or model.load(file) first`,
+      );
     }
     return this.origin;
   }

@@ -16,7 +16,8 @@ export class Sequential<In extends number = number, Out extends number = number>
   constructor(layers: readonly Module[]) {
     super();
     layers.forEach((layer: unknown, i) => {
-      if (!(layer instanceof Module)) throw new OptionError(`nn.sequential: layer ${i} must be a module, got ${show(layer)}`);
+      if (!(layer instanceof Module))
+        throw new OptionError(`nn.sequential: layer ${i} must be a module, got ${show(layer)}`);
     });
     this.layers = [...layers];
   }

@@ -53,7 +53,9 @@ export class Conv2d<In extends number = number, Out extends number = number> ext
     const { kernel, bias = true, ...steps } = options;
     const geometry = convGeometry(where, steps);
     if (inChannels % geometry.groups !== 0 || outChannels % geometry.groups !== 0) {
-      throw new OptionError(`${where}: ${inChannels} and ${outChannels} channels cannot be split in ${geometry.groups} groups`);
+      throw new OptionError(
+        `${where}: ${inChannels} and ${outChannels} channels cannot be split in ${geometry.groups} groups`,
+      );
     }
     this.inChannels = inChannels;
     this.outChannels = outChannels;
@@ -74,7 +76,16 @@ export class Conv2d<In extends number = number, Out extends number = number> ext
 
   override config(): Json {
     const { inChannels, outChannels, kernel, stride, padding, dilation, groups } = this;
-    return { inChannels, outChannels, kernel, stride, padding, dilation, groups, bias: this.bias !== undefined };
+    return {
+      inChannels,
+      outChannels,
+      kernel,
+      stride,
+      padding,
+      dilation,
+      groups,
+      bias: this.bias !== undefined,
+    };
   }
 }
 

@@ -7,7 +7,8 @@ import { checkShape, formatShape, numel, type Shape } from '../tensor/shape';
 
 /** Inputs of one output: everything but the first axis, as in PyTorch. */
 export function fanIn(shape: Shape): number {
-  if (shape.length < 2) throw new ShapeError(`fan-in needs a weight of rank 2 or more, got ${formatShape(shape)}`);
+  if (shape.length < 2)
+    throw new ShapeError(`fan-in needs a weight of rank 2 or more, got ${formatShape(shape)}`);
   return numel(shape.slice(1));
 }
 
@@ -45,7 +46,8 @@ export function kaimingUniform(a = Math.sqrt(5)): Initializer {
 
 /** Normal with deviation sqrt(2 / fanIn) (He et al. 2015, for ReLU). */
 export function kaimingNormal(): Initializer {
-  return (shape, seed, name) => ops.randomNormal(shape, seed, name, 0, Math.sqrt(2 / Math.max(1, fanIn(shape))));
+  return (shape, seed, name) =>
+    ops.randomNormal(shape, seed, name, 0, Math.sqrt(2 / Math.max(1, fanIn(shape))));
 }
 
 /** A trainable tensor for a field of a module. Its numbers are drawn by `model.initialize({ seed })`. */

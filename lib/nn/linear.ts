@@ -34,7 +34,9 @@ export class Linear<In extends number = number, Out extends number = number> ext
     this.outFeatures = outFeatures;
     this.weight = parameter([outFeatures, inFeatures], kaimingUniform());
     const bound = 1 / Math.sqrt(inFeatures);
-    this.bias = bool(where, 'bias', options.bias ?? true) ? parameter([outFeatures], uniform(-bound, bound)) : undefined;
+    this.bias = bool(where, 'bias', options.bias ?? true)
+      ? parameter([outFeatures], uniform(-bound, bound))
+      : undefined;
   }
 
   override forward(x: Tensor): Tensor {

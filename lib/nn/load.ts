@@ -13,13 +13,15 @@ import { builders, type Config } from './registry';
 const maxDepth = 64;
 
 function build(where: string, { kind, config }: Architecture, depth = 0): Module {
-  if (depth > maxDepth) throw new FormatError(`${where}: its architecture is nested more than ${maxDepth} deep`);
+  if (depth > maxDepth)
+    throw new FormatError(`${where}: its architecture is nested more than ${maxDepth} deep`);
   if (typeof config !== 'object' || config === null || Array.isArray(config)) {
     throw new FormatError(`${where}: the settings of ${show(kind)} are not an object`);
   }
   if (kind === 'sequential') return buildSequential(where, config as Config, depth);
   const builder = builders.get(kind);
-  if (builder === undefined) throw new FormatError(`${where}: this version of tenon has no layer ${show(kind)}`);
+  if (builder === undefined)
+    throw new FormatError(`${where}: this version of tenon has no layer ${show(kind)}`);
   try {
     return builder(config as Config);
   } catch (cause) {
@@ -47,7 +49,9 @@ function tie(where: string, model: Module, aliases: ReadonlyMap<string, string>)
     const [own, shared] = [tensors.get(alias), tensors.get(name)];
     const key = owner === undefined ? undefined : fieldOf(owner, own);
     if (owner === undefined || key === undefined || shared === undefined) {
-      throw new FormatError(`${where}: ${show(alias)} cannot be tied to ${show(name)}, its architecture lacks one of them`);
+      throw new FormatError(
+        `${where}: ${show(alias)} cannot be tied to ${show(name)}, its architecture lacks one of them`,
+      );
     }
     Reflect.set(owner, key, shared);
   }
@@ -66,7 +70,9 @@ export async function load(path: string): Promise<Module> {
   const file = await readSafetensors(path);
   const { architecture, preprocessing, classNames, aliases } = readMetadata(path, file.metadata);
   if (architecture === undefined) {
-    throw new FormatError(`${path}: holds no architecture to rebuild (a class of one's own, or another program's file): make the model and call model.load(file)`);
+    throw new FormatError(
+      `${path}: holds no architecture to rebuild (a class of one's own, or another program's file): make the model and call model.load(file)`,
+    );
   }
   const model = build(path, architecture);
   tie(path, model, aliases);

@@ -3,7 +3,12 @@ import { readFile } from 'node:fs/promises';
 import { DataError, FormatError, IoError, ShapeError } from '../errors';
 import { writeFileAtomic } from '../formats/atomic-file';
 import { toBytes, toFloats } from '../formats/numbers';
-import { decodeSafetensors, encodeSafetensors, type SafetensorsEntry, type SafetensorsFile } from '../formats/safetensors';
+import {
+  decodeSafetensors,
+  encodeSafetensors,
+  type SafetensorsEntry,
+  type SafetensorsFile,
+} from '../formats/safetensors';
 import type { AnyArray } from '../native';
 import { bool, checkKeys, show } from '../options';
 import { storedDType } from '../tensor/dtype';
@@ -33,7 +38,10 @@ export interface ModelMetadata {
 function metadataOf(model: Module): Map<string, string> {
   const architecture = architectureOf(model);
   const { aliases } = model.tree();
-  const metadata = new Map([['format', 'tenon'], ['formatVersion', formatVersion]]);
+  const metadata = new Map([
+    ['format', 'tenon'],
+    ['formatVersion', formatVersion],
+  ]);
   if (architecture !== undefined) metadata.set('architecture', JSON.stringify(architecture));
   if (model.preprocessing !== undefined) metadata.set('preprocessing', JSON.stringify(model.preprocessing));
   if (model.classNames !== undefined) metadata.set('classNames', JSON.stringify(model.classNames));
@@ -43,7 +51,8 @@ function metadataOf(model: Module): Map<string, string> {
 
 async function stateEntry(tensor: StateTensor): Promise<SafetensorsEntry> {
   const values = await tensor.storage.read();
-  const floats = Object.prototype.toString.call(values) === '[object Float32Array]' ? values : Float32Array.from(values);
+  const floats =
+    Object.prototype.toString.call(values) === '[object Float32Array]' ? values : Float32Array.from(values);
   return { dtype: 'F32', shape: tensor.shape, bytes: toBytes(floats) };
 }
 
@@ -71,7 +80,8 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
     bytes = await readFile(path);
   } catch (error) {
     const code = (error as { code?: unknown }).code;
-    if (code === 'ENOENT' || code === 'ENOTDIR') throw new DataError(`file ${path} does not exist`, { cause: error });
+    if (code === 'ENOENT' || code === 'ENOTDIR')
+      throw new DataError(`file ${path} does not exist`, { cause: error });
     throw new IoError(`file ${path} cannot be read: ${(error as Error).message}`, { cause: error });
   }
   return decodeSafetensors(path, bytes);
@@ -82,7 +92,9 @@ export function readMetadata(where: string, metadata: ReadonlyMap<string, string
   const version = metadata.get('formatVersion');
   const ours = metadata.get('format') === 'tenon';
   if (ours && version !== formatVersion) {
-    throw new FormatError(`${where}: written in form ${show(version)}; this version of tenon reads form ${show(formatVersion)}`);
+    throw new FormatError(
+      `${where}: written in form ${show(version)}; this version of tenon reads form ${show(formatVersion)}`,
+    );
   }
   const parse = <T>(key: string, check: (value: unknown) => value is T): T | undefined => {
     const text = ours ? metadata.get(key) : undefined;
@@ -106,12 +118,19 @@ function parseField<T>(where: string, key: string, text: string, check: (value: 
   } catch (cause) {
     throw new FormatError(`${where}: metadata '${key}' is not JSON`, { cause });
   }
-  if (!check(value)) throw new FormatError(`${where}: metadata '${key}' is not what it should be: ${show(text)}`);
+  if (!check(value))
+    throw new FormatError(`${where}: metadata '${key}' is not what it should be: ${show(text)}`);
   return value;
 }
 
 export function isArchitecture(value: unknown): value is Architecture {
-  return typeof value === 'object' && value !== null && 'kind' in value && typeof value.kind === 'string' && 'config' in value;
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'kind' in value &&
+    typeof value.kind === 'string' &&
+    'config' in value
+  );
 }
 
 function isStrings(value: unknown): value is string[] {
@@ -125,9 +144,12 @@ function isPairs(value: unknown): value is [string, string][] {
 function isPreprocessing(value: unknown): value is Preprocessing {
   if (typeof value !== 'object' || value === null) return false;
   const { height, width, channels, mean, std, resize } = value as Record<string, unknown>;
-  const count = (n: unknown): boolean => Number.isSafeInteger(n) && (n as number) >= 1 && (n as number) <= 65535;
+  const count = (n: unknown): boolean =>
+    Number.isSafeInteger(n) && (n as number) >= 1 && (n as number) <= 65535;
   const perChannel = (list: unknown): boolean =>
-    Array.isArray(list) && list.length === channels && list.every((n) => typeof n === 'number' && Number.isFinite(n));
+    Array.isArray(list) &&
+    list.length === channels &&
+    list.every((n) => typeof n === 'number' && Number.isFinite(n));
   const sizes = count(height) && count(width) && count(channels);
   return sizes && perChannel(mean) && perChannel(std) && (resize === undefined || typeof resize === 'string');
 }
@@ -144,7 +166,12 @@ export async function loadInto(model: Module, path: string, options: LoadOptions
 }
 
 /** Checks everything first and only then writes: a file that does not fit changes nothing. */
-export async function takeState(model: Module, where: string, file: SafetensorsFile, strict: boolean): Promise<void> {
+export async function takeState(
+  model: Module,
+  where: string,
+  file: SafetensorsFile,
+  strict: boolean,
+): Promise<void> {
   const { tensors } = model.adopt();
   if (strict) checkNames(where, [...tensors.keys()], [...file.tensors.keys()]);
   const writes: [StateTensor, AnyArray][] = [];
@@ -152,11 +179,14 @@ export async function takeState(model: Module, where: string, file: SafetensorsF
     const entry = file.tensors.get(name);
     if (entry === undefined) continue;
     if (!sameShape(entry.shape, tensor.shape)) {
-      throw new ShapeError(`${where}: '${name}' is ${formatShape(entry.shape)}, the model expects ${formatShape(tensor.shape)}`);
+      throw new ShapeError(
+        `${where}: '${name}' is ${formatShape(entry.shape)}, the model expects ${formatShape(tensor.shape)}`,
+      );
     }
     writes.push([tensor, toFloats(name, entry)]);
   }
-  for (const [tensor] of writes) if (!tensor.initialized) tensor.materialize(new Storage(tensor.shape, tensor.dtype));
+  for (const [tensor] of writes)
+    if (!tensor.initialized) tensor.materialize(new Storage(tensor.shape, tensor.dtype));
   await Promise.all(writes.map(([{ storage }, values]) => storage.write(stored(values, storage))));
   model.ensureInitialized();
 }
@@ -180,5 +210,7 @@ function checkNames(where: string, expected: readonly string[], found: readonly 
     ...(missing.length > 0 ? [`missing ${list(missing)}`] : []),
     ...(unexpected.length > 0 ? [`unexpected ${list(unexpected)}`] : []),
   ];
-  throw new FormatError(`${where}: does not fit the model: ${parts.join('; ')}. { strict: false } takes what fits`);
+  throw new FormatError(
+    `${where}: does not fit the model: ${parts.join('; ')}. { strict: false } takes what fits`,
+  );
 }

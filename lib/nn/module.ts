@@ -69,7 +69,12 @@ export abstract class Module implements TraceDependency {
       return output;
     };
     // Not configurable: a field `forward = (x) => ...` would silently go without the above; now it throws.
-    Object.defineProperty(this, 'forward', { value: forward, enumerable: false, configurable: false, writable: false });
+    Object.defineProperty(this, 'forward', {
+      value: forward,
+      enumerable: false,
+      configurable: false,
+      writable: false,
+    });
   }
 
   /** Records the layer's ops. Call it on tensors; what it returns is a recipe. */
@@ -103,13 +108,17 @@ export abstract class Module implements TraceDependency {
   /** Parameters by name; a tied one under its first name. Draws the initial weights with seed 0 where there are none yet. */
   namedParameters(): Map<string, Parameter> {
     this.ensureInitialized();
-    return new Map([...this.tree().tensors].filter((e): e is [string, Parameter] => e[1] instanceof Parameter));
+    return new Map(
+      [...this.tree().tensors].filter((e): e is [string, Parameter] => e[1] instanceof Parameter),
+    );
   }
 
   /** Buffers by name. */
   namedBuffers(): Map<string, StateBuffer> {
     this.ensureInitialized();
-    return new Map([...this.tree().tensors].filter((e): e is [string, StateBuffer] => e[1] instanceof StateBuffer));
+    return new Map(
+      [...this.tree().tensors].filter((e): e is [string, StateBuffer] => e[1] instanceof StateBuffer),
+    );
   }
 
   parameters(): Parameter[] {
@@ -145,7 +154,12 @@ export abstract class Module implements TraceDependency {
   /** Sets paths and names below, with this module as the root. A part of a larger, already named model keeps its names. */
   adopt(): ModuleTree {
     const tree = this.tree();
-    if (this.#root !== undefined && this.#root !== this && [...this.#root.namedModules().values()].includes(this)) return tree;
+    if (
+      this.#root !== undefined &&
+      this.#root !== this &&
+      [...this.#root.namedModules().values()].includes(this)
+    )
+      return tree;
     for (const [path, module] of tree.modules) {
       module.path = path;
       module.#root = this;
@@ -179,7 +193,13 @@ export abstract class Module implements TraceDependency {
       return name.search(pattern) >= 0;
     });
     if (chosen.length === 0 && pattern !== undefined) {
-      const near = typeof pattern === 'string' ? nearest(pattern, named.map(([name]) => name)) : undefined;
+      const near =
+        typeof pattern === 'string'
+          ? nearest(
+              pattern,
+              named.map(([name]) => name),
+            )
+          : undefined;
       const hint = near === undefined ? '' : ` (did you mean ${show(near)}?)`;
       throw new OptionError(`requiresGrad: no parameter matches ${String(pattern)}${hint}`);
     }
@@ -254,12 +274,15 @@ function draw(tensors: ReadonlyMap<string, StateTensor>, seed: number): void {
   if (tensors.size === 0) return;
   for (const tensor of tensors.values()) {
     if (!tensor.initialized) tensor.materialize(new Storage(tensor.shape, tensor.dtype));
-    if (tensor.storage.disposed) throw new DisposedError(`${tensor.toString()} was disposed; its memory is gone`);
+    if (tensor.storage.disposed)
+      throw new DisposedError(`${tensor.toString()} was disposed; its memory is gone`);
   }
   const program = compile(() => {
     for (const tensor of tensors.values()) {
       const value =
-        tensor instanceof Parameter ? tensor.initializer(tensor.shape, seed, tensor.name) : ops.full(tensor.shape, tensor.initial);
+        tensor instanceof Parameter
+          ? tensor.initializer(tensor.shape, seed, tensor.name)
+          : ops.full(tensor.shape, tensor.initial);
       assign(tensor, value);
     }
   });

@@ -38,6 +38,8 @@ function tagOf(value: unknown): string {
 export class Predictor {
   private images: { readonly run: Run; readonly key: string } | undefined;
   private floats: Run | undefined;
+  /** Signature of the model when it last had all its values and was in evaluation mode throughout. */
+  private settled = '';
 
   constructor(private readonly model: Module) {}
 
@@ -48,7 +50,7 @@ export class Predictor {
     try {
       for (const batch of batches) {
         // The modes are looked at while the run is being queued, not while it runs.
-        inFlight.push(inEvalMode(this.model, () => run(batch, output)));
+        inFlight.push(this.evaluating(() => run(batch, output)));
         if (inFlight.length >= ahead) results.push(valuesOf(await inFlight.shift()!));
       }
       for (const pending of inFlight.splice(0)) results.push(valuesOf(await pending));
@@ -60,7 +62,7 @@ export class Predictor {
 
   runSync(data: unknown, options: PredictOptions): Float32Array {
     const { run, output, batches } = this.plan(data, options);
-    return join(inEvalMode(this.model, () => Array.from(batches, (batch) => valuesOf(run.runSync(batch, output)))));
+    return join(this.evaluating(() => Array.from(batches, (batch) => valuesOf(run.runSync(batch, output)))));
   }
 
   dispose(): void {
@@ -72,35 +74,62 @@ export class Predictor {
 
   private plan(data: unknown, options: PredictOptions): Job {
     checkKeys('predict', options, ['shape', 'output', 'batchSize']);
-    const output = oneOf('predict', 'output', options.output ?? 'default', ['probabilities', 'logits', 'default'] as const);
+    const output = outputKind(options.output);
     const batchSize = positiveInteger('predict', 'batchSize', options.batchSize ?? 128);
-    this.model.ensureInitialized();
+    this.settle();
     switch (tagOf(data)) {
       case 'Uint8Array':
       case 'Uint8ClampedArray': {
         const settings = this.model.preprocessing;
         if (settings === undefined) {
-          throw new OptionError('predict: raw images need model.preprocessing (height, width, channels, mean, std); give a Float32Array otherwise');
+          throw new OptionError(
+            'predict: raw images need model.preprocessing (height, width, channels, mean, std); give a Float32Array otherwise',
+          );
         }
-        if (options.shape !== undefined) throw new OptionError('predict: shape is for floats; raw images have the size in model.preprocessing');
+        if (options.shape !== undefined)
+          throw new OptionError(
+            'predict: shape is for floats; raw images have the size in model.preprocessing',
+          );
         const row = settings.height * settings.width * settings.channels;
         return { run: this.imageRun(settings), output, batches: cut(data as Uint8Array, [row], batchSize) };
       }
       case 'Float32Array':
-        return { run: this.floatRun(), output, batches: cut(data as Float32Array, this.inputShape(options.shape), batchSize) };
+        return {
+          run: this.floatRun(),
+          output,
+          batches: cut(data as Float32Array, this.inputShape(options.shape), batchSize),
+        };
       default:
-        throw new DTypeError(`predict: expected a Uint8Array of raw images or a Float32Array of inputs, got ${tagOf(data)}`);
+        throw new DTypeError(
+          `predict: expected a Uint8Array of raw images or a Float32Array of inputs, got ${tagOf(data)}`,
+        );
     }
+  }
+
+  /** Walks over the model only when something in it has changed since the last call: a service predicts one image at a time. */
+  private settle(): void {
+    const signature = this.model.signature();
+    if (signature === this.settled) return;
+    this.model.ensureInitialized();
+    const training = [...this.model.namedModules().values()].some((module) => module.training);
+    this.settled = training ? '' : this.model.signature();
+  }
+
+  private evaluating<R>(fn: () => R): R {
+    return this.settled !== '' && this.settled === this.model.signature() ? fn() : inEvalMode(this.model, fn);
   }
 
   private inputShape(shape: Shape | undefined): Shape {
     const settings = this.model.preprocessing;
     if (shape !== undefined) {
       if (!Array.isArray(shape)) throw new OptionError('predict: shape must be an array of dimensions');
-      checkShape('predict', shape);
-      return shape;
+      checkShape('predict', shape as Shape);
+      return shape as Shape;
     }
-    if (settings === undefined) throw new OptionError('predict: give the shape of one input as { shape: [...] }, or set model.preprocessing');
+    if (settings === undefined)
+      throw new OptionError(
+        'predict: give the shape of one input as { shape: [...] }, or set model.preprocessing',
+      );
     return [settings.channels, settings.height, settings.width];
   }
 
@@ -131,19 +160,34 @@ const noEpoch = runtimeScalar(() => 0);
 /** Raw images u8 [N, C, H, W] to inputs. @throws OptionError where settings are of the wrong length */
 function normalizer({ channels, height, width, mean, std }: Preprocessing): (images: Tensor) => Tensor {
   if (mean.length !== channels || std.length !== channels) {
-    throw new OptionError(`preprocessing: mean and std must have ${channels} numbers each, got ${mean.length} and ${std.length}`);
+    throw new OptionError(
+      `preprocessing: mean and std must have ${channels} numbers each, got ${mean.length} and ${std.length}`,
+    );
   }
   return (images) => {
     const every = tensor(Int32Array.from({ length: images.shape[0]! }, (_, i) => i));
     const size = [height, width] as const;
-    return ops.imageBatch(images, every, tensor(mean), tensor(std), noEpoch, { seed: 0, flip: 0, padding: 0, size });
+    return ops.imageBatch(images, every, tensor(mean), tensor(std), noEpoch, {
+      seed: 0,
+      flip: 0,
+      padding: 0,
+      size,
+    });
   };
+}
+
+function outputKind(value: PredictOptions['output']): OutputKind {
+  return value === undefined
+    ? 'default'
+    : oneOf('predict', 'output', value, ['probabilities', 'logits'] as const);
 }
 
 function finish(outputs: Tensor, kind: OutputKind): Tensor {
   const classifier = outputs.rank === 2 && outputs.shape[1]! >= 2;
   if (kind === 'probabilities' && !classifier) {
-    throw new ShapeError(`predict: probabilities need outputs [N, K] with K of 2 or more, the model gives ${formatShape(outputs.shape)}`);
+    throw new ShapeError(
+      `predict: probabilities need outputs [N, K] with K of 2 or more, the model gives ${formatShape(outputs.shape)}`,
+    );
   }
   return kind !== 'logits' && classifier ? ops.softmax(outputs) : outputs;
 }
@@ -153,12 +197,19 @@ function cut(data: Uint8Array | Float32Array, shape: Shape, batchSize: number): 
   const row = numel(shape);
   const rows = row === 0 ? 0 : data.length / row;
   if (rows === 0 || !Number.isInteger(rows)) {
-    throw new ShapeError(`predict: expected a multiple of ${row} values (${formatShape(shape)} each), got ${data.length}`);
+    throw new ShapeError(
+      `predict: expected a multiple of ${row} values (${formatShape(shape)} each), got ${data.length}`,
+    );
   }
   return batchesOf(data, shape, rows, batchSize);
 }
 
-function* batchesOf(data: Uint8Array | Float32Array, shape: Shape, rows: number, batchSize: number): Iterable<Tensor> {
+function* batchesOf(
+  data: Uint8Array | Float32Array,
+  shape: Shape,
+  rows: number,
+  batchSize: number,
+): Iterable<Tensor> {
   const row = numel(shape);
   for (let from = 0; from < rows; from += batchSize) {
     const to = Math.min(rows, from + batchSize);
@@ -169,7 +220,9 @@ function* batchesOf(data: Uint8Array | Float32Array, shape: Shape, rows: number,
 function valuesOf(outputs: Tensor): Float32Array {
   const source = outputs.source;
   if (source.kind !== 'host') throw new ShapeError('predict: internal error, the output has no values');
-  return tagOf(source.array) === 'Float32Array' ? (source.array as Float32Array) : Float32Array.from(source.array);
+  return tagOf(source.array) === 'Float32Array'
+    ? (source.array as Float32Array)
+    : Float32Array.from(source.array);
 }
 
 function join(parts: readonly Float32Array[]): Float32Array {

@@ -25,11 +25,35 @@ function count(config: Config, key: string): number {
 }
 
 export const builders: ReadonlyMap<string, Build> = new Map<string, Build>([
-  ['conv2d', (c) => conv2d(count(c, 'inChannels'), count(c, 'outChannels'), rest<Conv2dLayerOptions>(c, 'inChannels', 'outChannels'))],
-  ['linear', (c) => linear(count(c, 'inFeatures'), count(c, 'outFeatures'), rest<LinearOptions>(c, 'inFeatures', 'outFeatures'))],
+  [
+    'conv2d',
+    (c) =>
+      conv2d(
+        count(c, 'inChannels'),
+        count(c, 'outChannels'),
+        rest<Conv2dLayerOptions>(c, 'inChannels', 'outChannels'),
+      ),
+  ],
+  [
+    'linear',
+    (c) =>
+      linear(
+        count(c, 'inFeatures'),
+        count(c, 'outFeatures'),
+        rest<LinearOptions>(c, 'inFeatures', 'outFeatures'),
+      ),
+  ],
   ['batchNorm1d', (c) => batchNorm1d(count(c, 'features'), rest<BatchNormOptions>(c, 'features'))],
   ['batchNorm2d', (c) => batchNorm2d(count(c, 'features'), rest<BatchNormOptions>(c, 'features'))],
-  ['basicBlock', (c) => basicBlock(count(c, 'inChannels'), count(c, 'outChannels'), rest<BasicBlockOptions>(c, 'inChannels', 'outChannels'))],
+  [
+    'basicBlock',
+    (c) =>
+      basicBlock(
+        count(c, 'inChannels'),
+        count(c, 'outChannels'),
+        rest<BasicBlockOptions>(c, 'inChannels', 'outChannels'),
+      ),
+  ],
   ['maxPool2d', (c) => maxPool2d(c.kernel as number, rest(c, 'kernel'))],
   ['avgPool2d', (c) => avgPool2d(c.kernel as number, rest(c, 'kernel'))],
   ['globalAvgPool2d', globalAvgPool2d],

@@ -2,7 +2,7 @@
 import { OptionError } from '../errors';
 import { compile } from '../graph/compile';
 import { checkKeys, show } from '../options';
-import { Parameter } from '../tensor/parameter';
+import type { Parameter } from '../tensor/parameter';
 import { checkShape, numel, type Shape } from '../tensor/shape';
 import { tensor, type Tensor } from '../tensor/tensor';
 import { inEvalMode } from './mode';
@@ -46,17 +46,26 @@ function below(path: string, name: string): boolean {
 export function summarize(model: Module, options: SummaryOptions): Summary {
   checkKeys('summary', options, ['inputShape']);
   const shape: unknown = options?.inputShape;
-  if (!Array.isArray(shape)) throw new OptionError(`summary: inputShape must be an array such as [1, 28, 28], got ${show(shape)}`);
+  if (!Array.isArray(shape))
+    throw new OptionError(`summary: inputShape must be an array such as [1, 28, 28], got ${show(shape)}`);
   checkShape('summary', shape as number[]);
   model.ensureInitialized();
   const batch = [1, ...(shape as number[])];
   const outputs: [Module, Tensor][] = [];
-  const run = compile((x: Tensor) => observeForward((m, y) => outputs.push([m, y]), () => model.forward(x)), { fuse: false });
+  const run = compile(
+    (x: Tensor) =>
+      observeForward(
+        (m, y) => outputs.push([m, y]),
+        () => model.forward(x),
+      ),
+    { fuse: false },
+  );
   const calls = inEvalMode(model, () => run.prepare(tensor(new Float32Array(numel(batch)), batch)).profile());
   run.dispose();
   const parameters = [...model.namedParameters()];
   // Scopes are paths from the root, of which `model` may be a part.
-  const flopsBelow = (path: string): number => calls.reduce((n, call) => n + (below(path, call.scope) ? call.flops : 0), 0);
+  const flopsBelow = (path: string): number =>
+    calls.reduce((n, call) => n + (below(path, call.scope) ? call.flops : 0), 0);
   const countBelow = (path: string): number =>
     parameters.reduce((n, [, p]) => n + (below(path, p.name) ? p.size : 0), 0);
   const rows = outputs
@@ -89,10 +98,19 @@ function grouped(n: number): string {
 
 function table(summary: Summary): string {
   const head = ['layer', 'type', 'output shape', 'parameters', 'FLOPs'];
-  const body = summary.rows.map((r) => [r.path, r.type, `[${r.outputShape.join(', ')}]`, grouped(r.parameters), grouped(r.flops)]);
+  const body = summary.rows.map((r) => [
+    r.path,
+    r.type,
+    `[${r.outputShape.join(', ')}]`,
+    grouped(r.parameters),
+    grouped(r.flops),
+  ]);
   const widths = head.map((title, i) => Math.max(title.length, ...body.map((row) => row[i]!.length)));
   const line = (cells: readonly string[]): string =>
-    cells.map((cell, i) => (i < 3 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ').trimEnd();
+    cells
+      .map((cell, i) => (i < 3 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
+      .join('  ')
+      .trimEnd();
   const rule = widths.map((w) => '-'.repeat(w)).join('  ');
   const total = `${grouped(summary.parameters)} parameters (${grouped(summary.trainable)} trainable), ${grouped(summary.flops)} FLOPs an example`;
   return [line(head), rule, ...body.map(line), rule, total].join('\n');

@@ -35,9 +35,12 @@ type Accepts<Layer, Now extends number> =
       : Layer
     : Layer;
 
+declare const never: unique symbol;
+
 /** Nothing is of this type; editors and the compiler print the reason. */
 export interface Mismatch<Reason extends string> {
-  readonly mismatch: Reason & never;
+  readonly mismatch: Reason;
+  readonly [never]: never;
 }
 
 /** The layers, with a Mismatch in place of each that does not fit the one before it. */
@@ -62,9 +65,7 @@ export type ChainIn<Layers extends readonly unknown[]> = Layers extends readonly
   : number;
 
 /** Channels that a chain gives. */
-export type ChainOut<Layers extends readonly unknown[], Now extends number = number> = Layers extends readonly [
-  infer Head,
-  ...infer Rest,
-]
-  ? ChainOut<Rest, Next<Head, Now>>
-  : Now;
+export type ChainOut<
+  Layers extends readonly unknown[],
+  Now extends number = number,
+> = Layers extends readonly [infer Head, ...infer Rest] ? ChainOut<Rest, Next<Head, Now>> : Now;

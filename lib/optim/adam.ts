@@ -20,7 +20,10 @@ export interface AdamOptions extends OptimizerOptions {
 }
 
 function checkBetas(where: string, betas: unknown): [number, number] {
-  const ok = Array.isArray(betas) && betas.length === 2 && betas.every((b) => typeof b === 'number' && b >= 0 && b < 1);
+  const ok =
+    Array.isArray(betas) &&
+    betas.length === 2 &&
+    betas.every((b) => typeof b === 'number' && b >= 0 && b < 1);
   if (!ok) throw new OptionError(`${where}: betas must be two numbers from 0 to below 1, got ${show(betas)}`);
   return [...(betas as [number, number])];
 }
@@ -54,7 +57,10 @@ export class Adam extends Optimizer {
     return ['exp_avg', 'exp_avg_sq'];
   }
 
-  protected apply(scalars: GroupScalars, operands: UpdateOperands): { weights: Tensor[]; states: Tensor[][] } {
+  protected apply(
+    scalars: GroupScalars,
+    operands: UpdateOperands,
+  ): { weights: Tensor[]; states: Tensor[][] } {
     return ops.adamUpdate({ ...scalars, ...this.own }, operands, this.decoupled);
   }
 }

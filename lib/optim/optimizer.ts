@@ -65,7 +65,9 @@ function matcher(match: ParameterMatch): (name: string) => boolean {
   if (typeof match === 'function') return match;
   if (typeof match === 'string') return (name) => name === match || name.startsWith(`${match}.`);
   if (match instanceof RegExp) return (name) => name.search(match) >= 0;
-  throw new OptionError(`optimizer: a group's match must be a string, a RegExp or a function, got ${show(match)}`);
+  throw new OptionError(
+    `optimizer: a group's match must be a string, a RegExp or a function, got ${show(match)}`,
+  );
 }
 
 export abstract class Optimizer {
@@ -85,7 +87,8 @@ export abstract class Optimizer {
   protected constructor(where: string, lr: number, options: OptimizerOptions) {
     this.lr = nonNegative(where, 'lr', lr);
     this.weightDecay = nonNegative(where, 'weightDecay', options.weightDecay ?? 0);
-    this.clipNorm = options.clipNorm === undefined ? undefined : positive(where, 'clipNorm', options.clipNorm);
+    this.clipNorm =
+      options.clipNorm === undefined ? undefined : positive(where, 'clipNorm', options.clipNorm);
     const step = runtimeScalar(() => this.step + 1);
     const own = (options.groups ?? []).map((group) => this.group(where, group, step));
     this.groups = [...own, this.group(where, { match: () => true }, step)];
@@ -102,9 +105,11 @@ export abstract class Optimizer {
    */
   update(gradients: Gradients): void {
     const trace = currentTrace();
-    if (trace === undefined) throw new TraceError('optimizer.update: call it in a function given to compile()');
+    if (trace === undefined)
+      throw new TraceError('optimizer.update: call it in a function given to compile()');
     const entries = gradients.entries();
-    if (entries.length === 0) throw new TraceError('optimizer.update: the loss depends on no parameter that requires a gradient');
+    if (entries.length === 0)
+      throw new TraceError('optimizer.update: the loss depends on no parameter that requires a gradient');
     withScope('optimizer', () => {
       const squares = ops.sumSquares(entries.map(([, g]) => g));
       this.watch(gradients.loss, squares);
@@ -133,9 +138,12 @@ export abstract class Optimizer {
    */
   async loadState(state: LoadedOptimizerState): Promise<void> {
     if (!Number.isSafeInteger(state.step) || state.step < 0) {
-      throw new FormatError(`optimizer state: step must be a whole number of at least 0, got ${show(state.step)}`);
+      throw new FormatError(
+        `optimizer state: step must be a whole number of at least 0, got ${show(state.step)}`,
+      );
     }
-    for (const [key, { shape }] of state.tensors) checkSlotShape(key, this.slots.get(key)?.shape ?? shape, shape);
+    for (const [key, { shape }] of state.tensors)
+      checkSlotShape(key, this.slots.get(key)?.shape ?? shape, shape);
     await Promise.all(
       [...state.tensors].map(async ([key, { shape, data }]) => {
         const slot = this.slots.get(key) ?? zeros(shape);
@@ -158,14 +166,19 @@ export abstract class Optimizer {
   protected abstract slotNames(): readonly string[];
 
   /** Records the update of one group; returns new weights and states in the order they came. */
-  protected abstract apply(scalars: GroupScalars, operands: UpdateOperands): { weights: Tensor[]; states: Tensor[][] };
+  protected abstract apply(
+    scalars: GroupScalars,
+    operands: UpdateOperands,
+  ): { weights: Tensor[]; states: Tensor[][] };
 
   private group(where: string, options: ParameterGroup, step: Tensor): LiveGroup {
     checkKeys(`${where}: group`, options, ['match', 'lr', 'weightDecay']);
     const { lr, weightDecay } = options;
     const group: LiveGroup = {
       ...(lr !== undefined && { lr: nonNegative(where, 'lr of a group', lr) }),
-      ...(weightDecay !== undefined && { weightDecay: nonNegative(where, 'weightDecay of a group', weightDecay) }),
+      ...(weightDecay !== undefined && {
+        weightDecay: nonNegative(where, 'weightDecay of a group', weightDecay),
+      }),
       matches: matcher(options.match),
       scalars: {
         lr: runtimeScalar(() => (group.lr ?? this.lr) * this.lrFactor),
@@ -186,7 +199,11 @@ export abstract class Optimizer {
     assign(this.guard, ops.finiteGuard(this.guard, [ops.reshape(loss, []), squares]));
   }
 
-  private updateMembers(group: LiveGroup, members: readonly [Parameter, Tensor][], scale: Tensor | undefined): void {
+  private updateMembers(
+    group: LiveGroup,
+    members: readonly [Parameter, Tensor][],
+    scale: Tensor | undefined,
+  ): void {
     const states = this.slotNames().map((name) => members.map(([p]) => this.slot(name, p)));
     const weights = members.map(([p]) => p);
     const gradients = members.map(([, g]) => g);
@@ -206,7 +223,9 @@ export abstract class Optimizer {
 
 function checkSlotShape(key: string, expected: Shape, actual: Shape): void {
   if (sameShape(expected, actual)) return;
-  throw new ShapeError(`optimizer state '${key}': expected ${formatShape(expected)}, got ${formatShape(actual)}`);
+  throw new ShapeError(
+    `optimizer state '${key}': expected ${formatShape(expected)}, got ${formatShape(actual)}`,
+  );
 }
 
 /** min(1, limit / (norm + 1e-6)), as PyTorch's clip_grad_norm_. */

@@ -49,7 +49,10 @@ export class Sgd extends Optimizer {
     return this.hasVelocity ? ['momentum_buffer'] : [];
   }
 
-  protected apply(scalars: GroupScalars, operands: UpdateOperands): { weights: Tensor[]; states: Tensor[][] } {
+  protected apply(
+    scalars: GroupScalars,
+    operands: UpdateOperands,
+  ): { weights: Tensor[]; states: Tensor[][] } {
     const all = { ...scalars, momentum: this.momentumScalar, dampening: this.dampeningScalar };
     return ops.sgdUpdate(all, operands, this.nesterov);
   }

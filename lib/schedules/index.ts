@@ -48,7 +48,8 @@ export function multiStep(options: MultiStepOptions): Schedule {
   const where = 'schedules.multiStep';
   checkKeys(where, options, ['milestones', 'gamma']);
   const given: unknown = options?.milestones;
-  if (!Array.isArray(given)) throw new OptionError(`${where}: milestones must be an array of epochs, got ${show(given)}`);
+  if (!Array.isArray(given))
+    throw new OptionError(`${where}: milestones must be an array of epochs, got ${show(given)}`);
   const milestones = given.map((m) => nonNegativeInteger(where, 'each milestone', m));
   if (milestones.some((m, i) => i > 0 && m <= milestones[i - 1]!)) {
     throw new OptionError(`${where}: milestones must ascend, got ${show(given)}`);
@@ -78,9 +79,14 @@ export function cosine(options: CosineOptions = {}): Schedule {
  */
 export function warmup(n: number, inner: Schedule = constant()): Schedule {
   const steps = nonNegativeInteger('schedules.warmup', 'steps', n);
-  if (typeof inner !== 'function') throw new OptionError(`schedules.warmup: the inner schedule must be a schedule, got ${show(inner)}`);
+  if (typeof inner !== 'function')
+    throw new OptionError(`schedules.warmup: the inner schedule must be a schedule, got ${show(inner)}`);
   return (progress) => {
-    const rest = { ...progress, step: Math.max(0, progress.step - steps), totalSteps: Math.max(0, progress.totalSteps - steps) };
+    const rest = {
+      ...progress,
+      step: Math.max(0, progress.step - steps),
+      totalSteps: Math.max(0, progress.totalSteps - steps),
+    };
     const rise = steps === 0 ? 1 : Math.min(1, (progress.step + 1) / steps);
     return rise * inner(rest);
   };

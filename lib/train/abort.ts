@@ -1,7 +1,10 @@
 /** Waiting for something while an AbortSignal may fire. */
 
 /** `work`, or undefined as soon as the signal fires. What `work` fails with after that is nobody's business any more. */
-export async function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T | undefined> {
+export async function abortable<T>(
+  work: Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<T | undefined> {
   if (signal === undefined) return work;
   let listener: (() => void) | undefined;
   const fired = new Promise<undefined>((resolve) => {

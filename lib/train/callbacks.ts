@@ -28,11 +28,15 @@ export function checkpoint(directory: string, options: CheckpointOptions = {}): 
     async onEvent(event, control) {
       if (event.type === 'start') epochs = event.epochs;
       if (event.type !== 'epoch') return;
-      if (event.epoch % everyEpochs === 0 || event.epoch === epochs) await control.saveCheckpoint(directory, { keep });
+      if (event.epoch % everyEpochs === 0 || event.epoch === epochs)
+        await control.saveCheckpoint(directory, { keep });
     },
     ...(options.everySteps !== undefined && {
       everySteps: positiveInteger('checkpoint', 'everySteps', options.everySteps),
-      onSteps: async (_step: number, control: { saveCheckpoint: (dir: string, o: { keep: number }) => Promise<string> }) => {
+      onSteps: async (
+        _step: number,
+        control: { saveCheckpoint: (dir: string, o: { keep: number }) => Promise<string> },
+      ) => {
         await control.saveCheckpoint(directory, { keep });
       },
     }),

@@ -50,7 +50,12 @@ interface StateFile {
  * @returns its directory
  * @throws IoError when the system refuses; checkpoints saved before stay as they are
  */
-export async function writeCheckpoint(root: string, trained: Trained, position: Position, keep = 2): Promise<string> {
+export async function writeCheckpoint(
+  root: string,
+  trained: Trained,
+  position: Position,
+  keep = 2,
+): Promise<string> {
   const temporary = join(root, `.saving-${randomBytes(6).toString('hex')}`);
   try {
     await mkdir(temporary, { recursive: true });
@@ -68,7 +73,11 @@ export async function writeCheckpoint(root: string, trained: Trained, position: 
   }
 }
 
-async function writeContents(directory: string, { model, optimizer }: Trained, position: Position): Promise<void> {
+async function writeContents(
+  directory: string,
+  { model, optimizer }: Trained,
+  position: Position,
+): Promise<void> {
   const files = { model: join(directory, MODEL_FILE), optimizer: join(directory, OPTIMIZER_FILE) };
   await model.save(files.model);
   const step = await writeOptimizer(files.optimizer, optimizer);
@@ -99,7 +108,9 @@ async function writeOptimizer(file: string, optimizer: Optimizer): Promise<numbe
 
 async function readOptimizer(file: string): Promise<LoadedOptimizerState['tensors']> {
   const { tensors } = await readSafetensors(file);
-  return new Map([...tensors].map(([name, entry]) => [name, { shape: entry.shape, data: toFloats(name, entry) }]));
+  return new Map(
+    [...tensors].map(([name, entry]) => [name, { shape: entry.shape, data: toFloats(name, entry) }]),
+  );
 }
 
 /** Steps are counted per run, so a directory may hold another run's checkpoint of the same step; it is never overwritten. */
@@ -135,7 +146,11 @@ export interface Expected {
  * is changed.
  * @throws DataError where there is none, FormatError where it is damaged, OptionError where it belongs to another run
  */
-export async function readCheckpoint(directory: string, trained: Trained, expected: Expected): Promise<Resumed> {
+export async function readCheckpoint(
+  directory: string,
+  trained: Trained,
+  expected: Expected,
+): Promise<Resumed> {
   const place = await locate(directory);
   const state = await readState(place);
   const position = parsePosition(join(place, STATE_FILE), state.position);
@@ -149,7 +164,8 @@ export async function readCheckpoint(directory: string, trained: Trained, expect
 }
 
 async function locate(directory: string): Promise<string> {
-  if ((await pathKind(directory)) !== 'directory') throw new DataError(`resume: directory ${directory} does not exist`);
+  if ((await pathKind(directory)) !== 'directory')
+    throw new DataError(`resume: directory ${directory} does not exist`);
   if ((await pathKind(join(directory, STATE_FILE))) === 'file') return directory;
   const pointer = join(directory, LATEST_FILE);
   if ((await pathKind(pointer)) !== 'file') throw new DataError(`resume: ${directory} holds no checkpoint`);
@@ -157,7 +173,8 @@ async function locate(directory: string): Promise<string> {
   // The file could be anyone's: it may only name a checkpoint beside it.
   if (basename(name) !== name || !name.startsWith('checkpoint-'))
     throw new FormatError(`${pointer}: names no checkpoint: ${JSON.stringify(name.slice(0, 60))}`);
-  if ((await pathKind(join(directory, name, STATE_FILE))) !== 'file') throw await damaged(directory, name, 'is not there or has no state.json');
+  if ((await pathKind(join(directory, name, STATE_FILE))) !== 'file')
+    throw await damaged(directory, name, 'is not there or has no state.json');
   return join(directory, name);
 }
 
@@ -175,11 +192,19 @@ async function readState(place: string): Promise<StateFile> {
   try {
     state = JSON.parse(await readFile(file, 'utf8')) as Partial<StateFile> | null;
   } catch (error) {
-    if (error instanceof SyntaxError) throw new FormatError(`${file}: truncated or corrupt: ${error.message}`, { cause: error });
+    if (error instanceof SyntaxError)
+      throw new FormatError(`${file}: truncated or corrupt: ${error.message}`, { cause: error });
     throw fileError('file', file, error);
   }
-  if (state?.form !== FORM) throw new FormatError(`${file}: form ${String(state?.form)} of checkpoint, expected ${FORM}`);
-  const strings = [state.version, state.isa, state.optimizer?.kind, state.sha256?.model, state.sha256?.optimizer];
+  if (state?.form !== FORM)
+    throw new FormatError(`${file}: form ${String(state?.form)} of checkpoint, expected ${FORM}`);
+  const strings = [
+    state.version,
+    state.isa,
+    state.optimizer?.kind,
+    state.sha256?.model,
+    state.sha256?.optimizer,
+  ];
   if (!strings.every((s) => typeof s === 'string') || !Number.isSafeInteger(state.optimizer?.step))
     throw new FormatError(`${file}: entries are missing`);
   return state as StateFile;
@@ -189,15 +214,26 @@ async function checkDigest(file: string, expected: string): Promise<void> {
   const found = await fileDigest(file).catch((error: unknown) => {
     throw fileError('file', file, error);
   });
-  if (found !== expected) throw new FormatError(`${file}: truncated or corrupt: its SHA-256 is not the one that was saved with it`);
+  if (found !== expected)
+    throw new FormatError(`${file}: truncated or corrupt: its SHA-256 is not the one that was saved with it`);
 }
 
-function checkSameRun(place: string, state: StateFile, position: Position, { optimizer }: Trained, expected: Expected): void {
+function checkSameRun(
+  place: string,
+  state: StateFile,
+  position: Position,
+  { optimizer }: Trained,
+  expected: Expected,
+): void {
   const where = `resume: ${place}`;
   if (state.optimizer.kind !== optimizer.kind)
-    throw new OptionError(`${where} was trained with ${state.optimizer.kind}, the trainer has ${optimizer.kind}`);
+    throw new OptionError(
+      `${where} was trained with ${state.optimizer.kind}, the trainer has ${optimizer.kind}`,
+    );
   if (position.seed !== expected.seed)
-    throw new OptionError(`${where} was trained with seed ${position.seed}, the trainer has ${expected.seed}`);
+    throw new OptionError(
+      `${where} was trained with seed ${position.seed}, the trainer has ${expected.seed}`,
+    );
   // At the end of an epoch nothing depends on how it was cut into batches.
   if (position.position === 0) return;
   for (const key of ['batchSize', 'samples'] as const) {
@@ -213,8 +249,12 @@ function differences(place: string, state: StateFile): string[] {
   const { version, isa } = info();
   const warnings: string[] = [];
   if (state.isa !== isa)
-    warnings.push(`${place} was trained with ${state.isa} kernels, this process uses ${isa}: results will differ in their last bits`);
+    warnings.push(
+      `${place} was trained with ${state.isa} kernels, this process uses ${isa}: results will differ in their last bits`,
+    );
   if (state.version !== version)
-    warnings.push(`${place} was saved by tenon ${state.version}, this is ${version}: results may differ in their last bits`);
+    warnings.push(
+      `${place} was saved by tenon ${state.version}, this is ${version}: results may differ in their last bits`,
+    );
   return warnings;
 }

@@ -33,7 +33,11 @@ async function search(parts: StepParts, batch: Batch, backward: boolean): Promis
     (...args: Tensor[]) => {
       const { loss } = recordLoss(parts, args);
       const forward = reachableNodes([loss]);
-      const roots = backward ? grad(loss).entries().map(([, gradient]) => gradient) : [loss];
+      const roots = backward
+        ? grad(loss)
+            .entries()
+            .map(([, gradient]) => gradient)
+        : [loss];
       const seen = new Set(backward ? forward : []);
       const checks: Tensor[] = [];
       for (const node of reachableNodes(roots)) {

@@ -1,5 +1,11 @@
 /** Training: Trainer, its events, and built-in callbacks. */
-export { Trainer, type EvaluateOptions, type Evaluation, type FitOptions, type TrainerOptions } from './trainer';
+export {
+  Trainer,
+  type EvaluateOptions,
+  type Evaluation,
+  type FitOptions,
+  type TrainerOptions,
+} from './trainer';
 export { checkpoint, type CheckpointOptions } from './callbacks';
 export { describeEpoch, progress, type ProgressOptions, type ProgressStream } from './progress';
 export { Fit } from './fit';

@@ -49,7 +49,8 @@ export function parsePosition(file: string, value: unknown): Position {
 }
 
 function record(file: string, name: string, value: unknown): Fields {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new FormatError(`${file}: ${name} is missing`);
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new FormatError(`${file}: ${name} is missing`);
   return value as Fields;
 }
 
@@ -61,11 +62,20 @@ function number(file: string, fields: Fields, key: string): number {
 
 function count(file: string, fields: Fields, key: string): number {
   const value = number(file, fields, key);
-  if (!Number.isSafeInteger(value) || value < 0) throw new FormatError(`${file}: ${key} is ${value}, not a count`);
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new FormatError(`${file}: ${key} is ${value}, not a count`);
   return value;
 }
 
-const required = ['epoch', 'step', 'trainLoss', 'imagesPerSecond', 'dataWaitMs', 'learningRate', 'seconds'] as const;
+const required = [
+  'epoch',
+  'step',
+  'trainLoss',
+  'imagesPerSecond',
+  'dataWaitMs',
+  'learningRate',
+  'seconds',
+] as const;
 const optional = ['trainAccuracy', 'validationLoss', 'validationAccuracy'] as const;
 
 function epochRecord(file: string, name: string, value: unknown): EpochRecord {

@@ -57,7 +57,8 @@ export function describeEpoch(record: EpochRecord, epochs: number): string {
     parts.push(`validation ${record.validationLoss.toFixed(4)}${accuracy}`);
   }
   parts.push(`${record.imagesPerSecond.toFixed(0)} images/s`, `${record.seconds.toFixed(1)} s`);
-  if (record.dataWaitMs > 50 * record.seconds) parts.push(`waited ${(record.dataWaitMs / 1000).toFixed(1)} s for data`);
+  if (record.dataWaitMs > 50 * record.seconds)
+    parts.push(`waited ${(record.dataWaitMs / 1000).toFixed(1)} s for data`);
   return parts.join('  ');
 }
 
@@ -82,9 +83,17 @@ class EpochBar {
 
   private start(total: number): SingleBar {
     const format =
-      total > 0 ? 'epoch {epoch} {bar} {value}/{total}  loss {loss}  {eta_formatted} left' : 'epoch {epoch}  step {value}  loss {loss}';
+      total > 0
+        ? 'epoch {epoch} {bar} {value}/{total}  loss {loss}  {eta_formatted} left'
+        : 'epoch {epoch}  step {value}  loss {loss}';
     const bar = new SingleBar(
-      { format, stream: this.stream as NodeJS.WriteStream, clearOnComplete: true, hideCursor: true, barsize: 30 },
+      {
+        format,
+        stream: this.stream as NodeJS.WriteStream,
+        clearOnComplete: true,
+        hideCursor: true,
+        barsize: 30,
+      },
       Presets.shades_classic,
     );
     bar.start(total, 0, { epoch: '', loss: '' });

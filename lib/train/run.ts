@@ -52,6 +52,7 @@ interface QueuedStep {
   /** Counts from 1. */
   readonly step: number;
   readonly inEpoch: number;
+  readonly learningRate: number;
   /** The random counter it was queued with. */
   readonly randomStep: number;
 }
@@ -94,11 +95,16 @@ export class FitRun implements FitControl {
       await this.restore();
       await this.emitStart();
       while (clock.epoch < this.options.epochs && !(await this.limitReached())) await this.trainEpoch();
-      const history: History = { epochs: [...this.records], steps: this.step, stopped: this.stopped ?? 'finished' };
+      const history: History = {
+        epochs: [...this.records],
+        steps: this.step,
+        stopped: this.stopped ?? 'finished',
+      };
       await this.emit({ type: 'done', history });
       return history;
     } finally {
       await this.settleRest();
+      this.optimizer.lrFactor = 1;
       this.trainStep.dispose();
     }
   }
@@ -118,7 +124,13 @@ export class FitRun implements FitControl {
   private async emitStart(): Promise<void> {
     const parameters = this.model.parameters().reduce((sum, p) => sum + p.size, 0);
     const { stepsPerEpoch } = this.source;
-    await this.emit({ type: 'start', epochs: this.options.epochs, stepsPerEpoch, step: this.step, parameters });
+    await this.emit({
+      type: 'start',
+      epochs: this.options.epochs,
+      stepsPerEpoch,
+      step: this.step,
+      parameters,
+    });
     for (const message of this.parts.resumed?.warnings ?? []) await this.emit({ type: 'warning', message });
   }
 
@@ -168,12 +180,20 @@ export class FitRun implements FitControl {
     done.catch(() => undefined);
     this.step++;
     this.position++;
-    this.inFlight.push({ done, batch, step: this.step, inEpoch: this.position, randomStep });
+    this.inFlight.push({
+      done,
+      batch,
+      step: this.step,
+      inEpoch: this.position,
+      learningRate: this.learningRate(),
+      randomStep,
+    });
   }
 
   private progress(): { step: number; epoch: number; totalSteps: number; stepsPerEpoch: number } {
     const stepsPerEpoch = this.source.stepsPerEpoch ?? Infinity;
-    const known = this.source.stepsPerEpoch === undefined ? this.options.maxSteps : stepsPerEpoch * this.options.epochs;
+    const known =
+      this.source.stepsPerEpoch === undefined ? this.options.maxSteps : stepsPerEpoch * this.options.epochs;
     return { step: this.step, epoch: this.parts.clock.epoch, totalSteps: known, stepsPerEpoch };
   }
 
@@ -199,13 +219,21 @@ export class FitRun implements FitControl {
     await Promise.allSettled(this.inFlight.splice(0).map(({ done }) => done));
   }
 
-  private async reportStep({ step, inEpoch }: QueuedStep, loss: number): Promise<void> {
+  private async reportStep({ step, inEpoch, learningRate }: QueuedStep, loss: number): Promise<void> {
     const now = performance.now();
     if (now - this.lastStepEvent < STEP_EVENT_MS) return;
     this.lastStepEvent = now;
     const { stepsPerEpoch } = this.source;
     const epoch = this.parts.clock.epoch + 1;
-    await this.emit({ type: 'step', epoch, step, stepInEpoch: inEpoch, stepsPerEpoch, loss, learningRate: this.learningRate() });
+    await this.emit({
+      type: 'step',
+      epoch,
+      step,
+      stepInEpoch: inEpoch,
+      stepsPerEpoch,
+      loss,
+      learningRate,
+    });
   }
 
   /** Runs the failed step again with every intermediate checked. The state is the last good one: the failed step committed nothing. */
@@ -215,10 +243,13 @@ export class FitRun implements FitControl {
     this.optimizer.resetGuard();
     const place = await locateNonFinite(this.parts, failed.batch).catch(() => undefined);
     this.random.step = failed.randomStep;
-    const first = place === undefined ? 'the norm of the gradients overflowed' : `the first such number came from ${place}`;
+    const first =
+      place === undefined
+        ? 'the norm of the gradients overflowed'
+        : `the first such number came from ${place}`;
     const epoch = this.parts.clock.epoch + 1;
     return new NonFiniteError(
-      `fit: loss or gradients are not finite at step ${failed.step} (epoch ${epoch}, learning rate ${this.learningRate()}): ${first}. ` +
+      `fit: loss or gradients are not finite at step ${failed.step} (epoch ${epoch}, learning rate ${failed.learningRate}): ${first}. ` +
         'The weights are those before this step',
       { cause },
     );

@@ -2,7 +2,7 @@
 import { performance } from 'node:perf_hooks';
 import { DataError, OptionError, ShapeError } from '../errors';
 import { show } from '../options';
-import { Dataset } from '../data/dataset';
+import type { Dataset } from '../data/dataset';
 import { batchCount, BatchLoader } from '../data/loader';
 import type { ChannelStatistics, ImageRecipe } from '../data/samples';
 import type { AnyArray } from '../native';
@@ -121,7 +121,9 @@ export class StreamSource implements BatchSource {
     const batches = new StreamBatches(iterator);
     for (let i = 0; i < start; i++) {
       if ((await batches.next()) === undefined)
-        throw new DataError(`fit: the stream ended after ${i} batches, the checkpoint was made after ${start}`);
+        throw new DataError(
+          `fit: the stream ended after ${i} batches, the checkpoint was made after ${start}`,
+        );
     }
     batches.waitMs = 0;
     return batches;
@@ -148,7 +150,9 @@ class StreamBatches implements EpochBatches {
     const args = [asTensor('inputs', value.inputs), asTensor('targets', value.targets)];
     const size = args[0]!.shape[0] ?? 0;
     if (size === 0 || args[1]!.shape[0] !== size) {
-      throw new ShapeError(`fit: a batch has inputs [${args[0]!.shape.join(', ')}] and targets [${args[1]!.shape.join(', ')}]`);
+      throw new ShapeError(
+        `fit: a batch has inputs [${args[0]!.shape.join(', ')}] and targets [${args[1]!.shape.join(', ')}]`,
+      );
     }
     return { args, size };
   }
@@ -169,7 +173,8 @@ function asTensor(name: string, value: unknown): Tensor {
 
 function iteratorOf(iterable: unknown): Iterator<StreamBatch> | AsyncIterator<StreamBatch> {
   if (typeof iterable === 'object' && iterable !== null) {
-    if (Symbol.asyncIterator in iterable) return (iterable as AsyncIterable<StreamBatch>)[Symbol.asyncIterator]();
+    if (Symbol.asyncIterator in iterable)
+      return (iterable as AsyncIterable<StreamBatch>)[Symbol.asyncIterator]();
     if (Symbol.iterator in iterable) return (iterable as Iterable<StreamBatch>)[Symbol.iterator]();
   }
   throw new OptionError(`fit: expected a Dataset or an iterable of batches, got ${show(iterable)}`);

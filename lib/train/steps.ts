@@ -20,7 +20,10 @@ export interface StepParts {
 }
 
 /** Forward and loss of a batch, recorded. */
-export function recordLoss(parts: StepParts, args: readonly Tensor[]): { outputs: Tensor; targets: Tensor; loss: Tensor } {
+export function recordLoss(
+  parts: StepParts,
+  args: readonly Tensor[],
+): { outputs: Tensor; targets: Tensor; loss: Tensor } {
   const { inputs, targets } = parts.source.record(args);
   const outputs = parts.model.forward(inputs);
   checkClasses(parts.source.highestLabel, outputs, targets);
@@ -32,7 +35,9 @@ function checkClasses(highest: number | undefined, outputs: Tensor, targets: Ten
   if (highest === undefined || outputs.rank !== 2 || targets.dtype !== 'i32') return;
   const classes = outputs.shape[1]!;
   if (highest >= classes) {
-    throw new DataError(`the data set has label ${highest}, but the model has ${classes} outputs (labels 0 to ${classes - 1})`);
+    throw new DataError(
+      `the data set has label ${highest}, but the model has ${classes} outputs (labels 0 to ${classes - 1})`,
+    );
   }
 }
 

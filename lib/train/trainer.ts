@@ -1,14 +1,24 @@
 /** Trainer: fits a model to data with a loss and an optimizer, and evaluates it. */
 // Loss values are read with item().
 import '../graph/evaluate';
-import { planAugmentation, type Augmentation } from '../augment';
+import type { Augmentation } from '../augment';
+import { planAugmentation } from '../augment/plan';
 import { Dataset } from '../data/dataset';
 import type { ChannelStatistics, ImageRecipe } from '../data/samples';
 import { AbortedError, BusyError, OptionError } from '../errors';
 import type { Loss } from '../losses';
 import type { Module } from '../nn/module';
+import type { PredictOptions } from '../nn/predict';
 import { Optimizer } from '../optim/optimizer';
-import { checkKeys, nonEmptyString, nonNegativeInteger, oneOf, positive, positiveInteger, show } from '../options';
+import {
+  checkKeys,
+  nonEmptyString,
+  nonNegativeInteger,
+  oneOf,
+  positive,
+  positiveInteger,
+  show,
+} from '../options';
 import { RandomState } from '../random';
 import type { Schedule } from '../schedules';
 import { runtimeScalar } from '../tensor/tensor';
@@ -18,7 +28,14 @@ import type { Callback, FitEvent, History } from './events';
 import { Fit } from './fit';
 import { readCheckpoint, type Resumed } from './checkpoint';
 import { FitRun, type EpochClock, type RunOptions } from './run';
-import { DatasetSource, plainRecipe, requireSamples, StreamSource, type BatchSource, type BatchStream } from './source';
+import {
+  DatasetSource,
+  plainRecipe,
+  requireSamples,
+  StreamSource,
+  type BatchSource,
+  type BatchStream,
+} from './source';
 import type { Averages } from './totals';
 
 /** Options of `new Trainer(model, options)`. */
@@ -65,7 +82,16 @@ export interface EvaluateOptions {
 export type Evaluation = Averages;
 
 const TRAINER_KEYS = ['loss', 'optimizer', 'schedule', 'augment', 'seed', 'precision'] as const;
-const FIT_KEYS = ['epochs', 'batchSize', 'validation', 'signal', 'callbacks', 'resume', 'maxSteps', 'timeLimitMs'] as const;
+const FIT_KEYS = [
+  'epochs',
+  'batchSize',
+  'validation',
+  'signal',
+  'callbacks',
+  'resume',
+  'maxSteps',
+  'timeLimitMs',
+] as const;
 
 /** Models that a trainer is fitting now. */
 const busyModels = new WeakSet<Module>();
@@ -85,11 +111,17 @@ export class Trainer {
   constructor(model: Module, options: TrainerOptions) {
     checkKeys('Trainer', options, TRAINER_KEYS);
     if (typeof options?.loss !== 'function')
-      throw new OptionError(`Trainer: loss must be a loss such as losses.crossEntropy(), got ${show(options?.loss)}`);
+      throw new OptionError(
+        `Trainer: loss must be a loss such as losses.crossEntropy(), got ${show(options?.loss)}`,
+      );
     if (!(options.optimizer instanceof Optimizer))
-      throw new OptionError(`Trainer: optimizer must be one such as optim.sgd({ lr: 0.1 }), got ${show(options.optimizer)}`);
+      throw new OptionError(
+        `Trainer: optimizer must be one such as optim.sgd({ lr: 0.1 }), got ${show(options.optimizer)}`,
+      );
     if (options.schedule !== undefined && typeof options.schedule !== 'function')
-      throw new OptionError(`Trainer: schedule must be one such as schedules.cosine(), got ${show(options.schedule)}`);
+      throw new OptionError(
+        `Trainer: schedule must be one such as schedules.cosine(), got ${show(options.schedule)}`,
+      );
     oneOf('Trainer', 'precision', options.precision ?? 'fp32', ['fp32']);
     planAugmentation(options.augment ?? [], [Infinity, Infinity]);
     this.model = model;
@@ -110,7 +142,8 @@ export class Trainer {
    */
   fit(data: Dataset | BatchStream, options: FitOptions): Fit {
     const checked = checkFitOptions(data, options);
-    if (busyModels.has(this.model)) throw new BusyError('fit: this model is being trained already; await that run first');
+    if (busyModels.has(this.model))
+      throw new BusyError('fit: this model is being trained already; await that run first');
     busyModels.add(this.model);
     return new Fit(async (emit) => {
       try {
@@ -121,15 +154,22 @@ export class Trainer {
     });
   }
 
-  /** Mean loss and accuracy in eval mode. @throws DataError, FormatError, AbortedError, BusyError while the model is being trained */
+  /**
+   * Mean loss and accuracy in evaluation mode. May be called while the model is being trained, from a callback for example.
+   * @throws OptionError, DataError, FormatError for a corrupt image, AbortedError
+   */
   async evaluate(data: Dataset | BatchStream, options: EvaluateOptions = {}): Promise<Evaluation> {
     checkKeys('evaluate', options, ['batchSize', 'signal']);
     const batchSize = positiveInteger('evaluate', 'batchSize', options.batchSize ?? 128);
-    if (busyModels.has(this.model)) throw new BusyError('evaluate: this model is being trained; await that run first');
     if (data instanceof Dataset) requireSamples('evaluate', data);
     this.model.ensureInitialized({ seed: this.seed });
     const source = data instanceof Dataset ? await this.plainSource(data, batchSize) : new StreamSource(data);
     return this.evaluateWith(source, options.signal);
+  }
+
+  /** As `model.predict`: class probabilities of N raw images or inputs, off the event loop. */
+  predict(images: Uint8Array | Float32Array, options: PredictOptions = {}): Promise<Float32Array> {
+    return this.model.predict(images, options);
   }
 
   private async run(
@@ -141,7 +181,8 @@ export class Trainer {
     if (checked.signal?.aborted === true)
       throw new AbortedError('fit: aborted before the first step', { cause: checked.signal.reason });
     this.model.ensureInitialized({ seed: this.seed });
-    const resumed = options.resume === undefined ? undefined : await this.readCheckpoint(options.resume, checked);
+    const resumed =
+      options.resume === undefined ? undefined : await this.readCheckpoint(options.resume, checked);
     const source = data instanceof Dataset ? await this.trainSource(data, checked) : new StreamSource(data);
     const held = options.validation && (await this.plainSource(options.validation, 128));
     const { model, loss, optimizer, schedule, random, clock } = this;
@@ -168,18 +209,21 @@ export class Trainer {
     return new DatasetSource(dataset, { batchSize, shuffleSeed: undefined, recipe });
   }
 
-  /** The model's own normalization where it has one: its weights belong to it. Otherwise the data set's, which `keep` makes the model's. */
+  /**
+   * The model's own normalization where it has one, because its weights belong to it; else the data set's. `keep` notes in the model
+   * what raw images must go through.
+   */
   private async normalization(dataset: Dataset, keep: boolean): Promise<ChannelStatistics> {
     if (dataset.kind !== 'images') return { mean: [], std: [] };
     const [channels = 1, height = 1, width = 1] = dataset.inputShape;
     const known = this.model.preprocessing;
-    if (known !== undefined && known.mean.length === channels) return known;
-    const statistics = (await dataset.statistics()) ?? { mean: [], std: [] };
+    const own = known !== undefined && known.mean.length === channels ? known : undefined;
+    const { mean, std } = own ?? (await dataset.statistics()) ?? { mean: [], std: [] };
     if (keep) {
-      this.model.preprocessing = { ...statistics, channels, height, width };
+      this.model.preprocessing = { ...own, mean, std, channels, height, width };
       this.model.classNames = [...dataset.classNames];
     }
-    return statistics;
+    return { mean, std };
   }
 
   private evaluateWith(source: BatchSource, signal: AbortSignal | undefined): Promise<Averages> {
@@ -192,7 +236,8 @@ function checkFitOptions(data: unknown, options: FitOptions): RunOptions {
   checkKeys('fit', options, FIT_KEYS);
   const dataset = data instanceof Dataset ? data : undefined;
   if (dataset !== undefined) requireSamples('fit', dataset);
-  else if (options.batchSize !== undefined) throw new OptionError('fit: batchSize is for a Dataset; a stream makes its own batches');
+  else if (options.batchSize !== undefined)
+    throw new OptionError('fit: batchSize is for a Dataset; a stream makes its own batches');
   if (options.validation !== undefined) {
     if (!(options.validation instanceof Dataset))
       throw new OptionError(`fit: validation must be a Dataset, got ${show(options.validation)}`);
@@ -203,8 +248,10 @@ function checkFitOptions(data: unknown, options: FitOptions): RunOptions {
     epochs: positiveInteger('fit', 'epochs', options?.epochs),
     callbacks: checkCallbacks(options.callbacks),
     signal: options.signal,
-    maxSteps: options.maxSteps === undefined ? Infinity : positiveInteger('fit', 'maxSteps', options.maxSteps),
-    timeLimitMs: options.timeLimitMs === undefined ? Infinity : positive('fit', 'timeLimitMs', options.timeLimitMs),
+    maxSteps:
+      options.maxSteps === undefined ? Infinity : positiveInteger('fit', 'maxSteps', options.maxSteps),
+    timeLimitMs:
+      options.timeLimitMs === undefined ? Infinity : positive('fit', 'timeLimitMs', options.timeLimitMs),
     batches: {
       batchSize: dataset === undefined ? null : positiveInteger('fit', 'batchSize', options.batchSize ?? 32),
       samples: dataset?.length ?? null,

@@ -33,12 +33,6 @@ inline V activate(V v, Activation activation) {
   }
 }
 
-// vec.h's splat adds zero, which costs an instruction here.
-template <int... I>
-inline V broadcast(real x, std::integer_sequence<int, I...>) {
-  return V{(static_cast<void>(I), x)...};
-}
-
 // Row m < 7 of A's half tile, from strides kept in registers: left alone, compilers keep a pointer per row
 // and spill them.
 struct Strides {
@@ -63,8 +57,7 @@ inline real row(const real* p, const Strides& s) {
 template <int NV, int M, int Half, int MR>
 inline void multiply_row(const real* lower, const real* upper, const Strides& s, const V (&b)[NV],
                          V (&acc)[MR][NV]) {
-  const V a = broadcast(M < Half ? row<M % Half>(lower, s) : row<M % Half>(upper, s),
-                        std::make_integer_sequence<int, W>());
+  const V a = splat(M < Half ? row<M % Half>(lower, s) : row<M % Half>(upper, s));
   for (int v = 0; v < NV; ++v) acc[M][v] = fma(a, b[v], acc[M][v]);
 }
 

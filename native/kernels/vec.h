@@ -21,7 +21,8 @@ typedef float V __attribute__((vector_size(W * 4)));
 typedef int32_t M __attribute__((vector_size(W * 4)));
 #endif
 
-inline V splat(real x) { return V{} + x; }
+// Subtracting zero leaves every value as it is, -0 included, so compilers make one broadcast of it.
+inline V splat(real x) { return x - V{}; }
 
 inline V load(const real* p) {
   V v;

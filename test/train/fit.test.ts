@@ -8,11 +8,11 @@ import { failure, smallNet, smallTrainer, someGlyphs, weightsDigest } from './he
 describe('fit', () => {
   test('learns, and evaluate agrees with its validation', async () => {
     const glyphs = await someGlyphs();
-    const trainer = smallTrainer();
-    const { epochs, steps, stopped } = await trainer.fit(glyphs, { epochs: 6, validation: glyphs });
-    expect({ count: epochs.length, steps, stopped }).toEqual({ count: 6, steps: 42, stopped: 'finished' });
-    const [first, last] = [epochs[0]!, epochs[5]!];
-    expect(last.trainLoss).toBeLessThan(0.8 * first.trainLoss);
+    const trainer = smallTrainer(smallNet(), { optimizer: optim.adam({ lr: 0.02 }), augment: [] });
+    const { epochs, steps, stopped } = await trainer.fit(glyphs, { epochs: 15, validation: glyphs });
+    expect({ count: epochs.length, steps, stopped }).toEqual({ count: 15, steps: 105, stopped: 'finished' });
+    const [first, last] = [epochs[0]!, epochs[14]!];
+    expect(last.trainLoss).toBeLessThan(0.6 * first.trainLoss);
     expect(last.trainAccuracy).toBeGreaterThan(first.trainAccuracy!);
     const { loss, accuracy } = await trainer.evaluate(glyphs);
     expect(loss).toBeCloseTo(last.validationLoss!, 6);
@@ -63,12 +63,23 @@ describe('fit', () => {
 
   test('ends at maxSteps, timeLimitMs and stop()', async () => {
     const glyphs = await someGlyphs();
-    expect(await smallTrainer().fit(glyphs, { epochs: 9, maxSteps: 10 })).toMatchObject({ steps: 10, stopped: 'maxSteps' });
+    expect(await smallTrainer().fit(glyphs, { epochs: 9, maxSteps: 10 })).toMatchObject({
+      steps: 10,
+      stopped: 'maxSteps',
+    });
     const whole = await smallTrainer().fit(glyphs, { epochs: 9, maxSteps: 14 });
     expect(whole.epochs).toHaveLength(2);
-    expect(await smallTrainer().fit(glyphs, { epochs: 1e6, timeLimitMs: 50 })).toMatchObject({ stopped: 'timeLimit' });
-    const stop = { onEvent: (event: FitEvent, control: { stop(): void }) => void (event.type === 'epoch' && control.stop()) };
-    expect(await smallTrainer().fit(glyphs, { epochs: 9, callbacks: [stop] })).toMatchObject({ steps: 7, stopped: 'callback' });
+    expect(await smallTrainer().fit(glyphs, { epochs: 1e6, timeLimitMs: 50 })).toMatchObject({
+      stopped: 'timeLimit',
+    });
+    const stop = {
+      onEvent: (event: FitEvent, control: { stop(): void }) =>
+        void (event.type === 'epoch' && control.stop()),
+    };
+    expect(await smallTrainer().fit(glyphs, { epochs: 9, callbacks: [stop] })).toMatchObject({
+      steps: 7,
+      stopped: 'callback',
+    });
   });
 
   test('a single sample left over joins the batch before it', async () => {
@@ -78,7 +89,10 @@ describe('fit', () => {
 
   test('regression: loss without accuracy', async () => {
     const inputs = Float32Array.from({ length: 64 * 3 }, (_, i) => Math.sin(i * 7));
-    const targets = Float32Array.from({ length: 64 }, (_, i) => 2 * inputs[3 * i]! - inputs[3 * i + 2]! + 0.5);
+    const targets = Float32Array.from(
+      { length: 64 },
+      (_, i) => 2 * inputs[3 * i]! - inputs[3 * i + 2]! + 0.5,
+    );
     const set = await fromFeatures({ inputs, shape: [3], targets, targetShape: [1] });
     const trainer = new Trainer(nn.linear(3, 1), { loss: mse(), optimizer: optim.adam({ lr: 0.05 }) });
     const { epochs } = await trainer.fit(set, { epochs: 60, batchSize: 16, validation: set });
@@ -94,7 +108,9 @@ describe('fit', () => {
     await smallTrainer().fit(await someGlyphs(), { epochs: 2, callbacks: [progress({ stream })] });
     const lines = text.trimEnd().split('\n');
     expect(lines).toHaveLength(2);
-    expect(lines[1]).toMatch(/^epoch 2\/2 {2}loss \d\.\d{4} {2}accuracy \d+\.\d\d% {2}\d+ images\/s {2}\d+\.\d s/);
+    expect(lines[1]).toMatch(
+      /^epoch 2\/2 {2}loss \d\.\d{4} {2}accuracy \d+\.\d\d% {2}\d+ images\/s {2}\d+\.\d s/,
+    );
   });
 
   test('leaves the event loop free', async () => {
@@ -107,6 +123,7 @@ describe('fit', () => {
     await smallTrainer().fit(await someGlyphs(), { epochs: 20 });
     clearInterval(timer);
     expect(late.length).toBeGreaterThan(5);
+    expect(late.sort((a, b) => a - b)[late.length >> 1]).toBeLessThan(5);
   });
 });
 
@@ -114,14 +131,19 @@ describe('bad calls', () => {
   test('are refused at once, by name', async () => {
     const glyphs = await someGlyphs();
     const trainer = smallTrainer();
-    const bad = (options: object): (() => unknown) => () => trainer.fit(glyphs, options as never);
+    const bad =
+      (options: object): (() => unknown) =>
+      () =>
+        trainer.fit(glyphs, options as never);
     expect(bad({})).toThrow('fit: epochs must be a positive integer, got undefined');
     expect(bad({ epochs: 1, batchsize: 3 })).toThrow('did you mean "batchSize"?');
     expect(bad({ epochs: NaN })).toThrow('got NaN');
     expect(bad({ epochs: 1, validation: 3 })).toThrow('fit: validation must be a Dataset, got 3');
     expect(bad({ epochs: 1, callbacks: [3] })).toThrow('callback 0 has neither');
     expect(() => new Trainer(smallNet(), { loss: 3 } as never)).toThrow('Trainer: loss must be a loss');
-    expect(() => smallTrainer(smallNet(), { precision: 'bf16' as never })).toThrow('precision must be one of "fp32"');
+    expect(() => smallTrainer(smallNet(), { precision: 'bf16' as never })).toThrow(
+      'precision must be one of "fp32"',
+    );
     expect(() => smallTrainer(smallNet(), { seed: -1 })).toThrow('seed');
   });
 
@@ -129,8 +151,10 @@ describe('bad calls', () => {
     const glyphs = await someGlyphs();
     const model = smallNet();
     const fit = smallTrainer(model).fit(glyphs, { epochs: 1 });
-    expect(() => smallTrainer(model).fit(glyphs, { epochs: 1 })).toThrow(expect.objectContaining({ code: 'ERR_TENON_BUSY' }));
-    expect((await failure(() => smallTrainer(model).evaluate(glyphs))).code).toBe('ERR_TENON_BUSY');
+    expect(() => smallTrainer(model).fit(glyphs, { epochs: 1 })).toThrow(
+      expect.objectContaining({ code: 'ERR_TENON_BUSY' }),
+    );
+    expect((await smallTrainer(model).evaluate(glyphs)).accuracy).toBeGreaterThanOrEqual(0);
     await fit;
     await smallTrainer(model).fit(glyphs, { epochs: 1 });
   });

@@ -45,7 +45,9 @@ export function someGlyphs(): Promise<Dataset> {
 
 /** Bits of all parameters and buffers, as a digest. */
 export async function weightsDigest(model: nn.Module): Promise<string> {
-  return createHash('sha256').update(await model.toBuffer()).digest('hex');
+  return createHash('sha256')
+    .update(await model.toBuffer())
+    .digest('hex');
 }
 
 export function temporaryDirectory(): string {

@@ -26,7 +26,11 @@ describe('resume', () => {
     ['at the last batch of an epoch', 21, { everySteps: 21 }],
   ])('%s gives the same bits', async (_, maxSteps, options) => {
     const dir = directory();
-    await smallTrainer().fit(await someGlyphs(), { epochs: 4, maxSteps, callbacks: [checkpoint(dir, options)] });
+    await smallTrainer().fit(await someGlyphs(), {
+      epochs: 4,
+      maxSteps,
+      callbacks: [checkpoint(dir, options)],
+    });
     const trainer = smallTrainer(smallNet(), {});
     const { epochs, steps } = await trainer.fit(await someGlyphs(), { epochs: 4, resume: dir });
     const { digest, losses } = await reference();
@@ -52,7 +56,11 @@ describe('resume', () => {
     writeFileSync(join(dir, '.saving-0123'), 'x');
     await smallTrainer().fit(await someGlyphs(), { epochs: 4, callbacks: [checkpoint(dir, { keep: 3 })] });
     expect(readdirSync(dir).sort()).toEqual(['checkpoint-14', 'checkpoint-21', 'checkpoint-28', 'latest']);
-    expect(readdirSync(join(dir, 'checkpoint-28')).sort()).toEqual(['model.safetensors', 'optimizer.safetensors', 'state.json']);
+    expect(readdirSync(join(dir, 'checkpoint-28')).sort()).toEqual([
+      'model.safetensors',
+      'optimizer.safetensors',
+      'state.json',
+    ]);
   });
 });
 
@@ -89,12 +97,24 @@ describe('a damaged checkpoint', () => {
   test('a missing one, one of another seed, optimizer or batch size are told apart', async () => {
     const dir = directory();
     const glyphs = await someGlyphs();
-    expect((await failure(() => smallTrainer().fit(glyphs, { epochs: 1, resume: join(dir, 'none') }))).code).toBe('ERR_TENON_DATA');
-    expect((await failure(() => smallTrainer().fit(glyphs, { epochs: 1, resume: dir }))).message).toContain('holds no checkpoint');
+    expect(
+      (await failure(() => smallTrainer().fit(glyphs, { epochs: 1, resume: join(dir, 'none') }))).code,
+    ).toBe('ERR_TENON_DATA');
+    expect((await failure(() => smallTrainer().fit(glyphs, { epochs: 1, resume: dir }))).message).toContain(
+      'holds no checkpoint',
+    );
     writeFileSync(join(dir, 'latest'), '../../etc\n');
-    expect((await failure(() => smallTrainer().fit(glyphs, { epochs: 1, resume: dir }))).code).toBe('ERR_TENON_FORMAT');
-    await smallTrainer().fit(glyphs, { epochs: 2, maxSteps: 3, callbacks: [checkpoint(dir, { everySteps: 3 })] });
-    const seed = await failure(() => smallTrainer(smallNet(), { seed: 9 }).fit(glyphs, { epochs: 2, resume: dir }));
+    expect((await failure(() => smallTrainer().fit(glyphs, { epochs: 1, resume: dir }))).code).toBe(
+      'ERR_TENON_FORMAT',
+    );
+    await smallTrainer().fit(glyphs, {
+      epochs: 2,
+      maxSteps: 3,
+      callbacks: [checkpoint(dir, { everySteps: 3 })],
+    });
+    const seed = await failure(() =>
+      smallTrainer(smallNet(), { seed: 9 }).fit(glyphs, { epochs: 2, resume: dir }),
+    );
     expect(seed).toMatchObject({ code: 'ERR_TENON_OPTION' });
     const size = await failure(() => smallTrainer().fit(glyphs, { epochs: 2, batchSize: 16, resume: dir }));
     expect(size.message).toContain('batchSize 32, this run has 16');
@@ -117,7 +137,8 @@ test('another instruction set is warned about', async () => {
   const state = JSON.parse(readFileSync(file, 'utf8')) as { isa: string };
   writeFileSync(file, JSON.stringify({ ...state, isa: 'quantum' }));
   const warnings: string[] = [];
-  const onEvent = (event: { type: string; message?: string }): void => void (event.type === 'warning' && warnings.push(event.message!));
+  const onEvent = (event: { type: string; message?: string }): void =>
+    void (event.type === 'warning' && warnings.push(event.message!));
   await smallTrainer().fit(glyphs, { epochs: 2, resume: dir, callbacks: [{ onEvent }] });
   expect(warnings).toEqual([expect.stringContaining('trained with quantum kernels')]);
 });

@@ -37,7 +37,10 @@ describe('a stream of batches', () => {
     const inputs = tensor(Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8), [2, 4]);
     const targets = tensor(Int32Array.of(0, 1));
     expect((await trainer().fit([{ inputs, targets }], { epochs: 2 })).steps).toBe(2);
-    expect(await trainer().evaluate([{ inputs, targets }])).toEqual({ loss: expect.any(Number), accuracy: expect.any(Number) });
+    expect(await trainer().evaluate([{ inputs, targets }])).toEqual({
+      loss: expect.any(Number),
+      accuracy: expect.any(Number),
+    });
   });
 
   test('a generator serves one epoch only', async () => {
@@ -54,7 +57,9 @@ describe('a stream of batches', () => {
       failure(async () => trainer().fit(stream as never, { epochs: 1 }));
     expect((await fails([])).message).toBe('fit: the data set has no batches');
     expect((await fails([3])).message).toBe('fit: a stream must yield { inputs, targets }, got 3');
-    expect((await fails([{ inputs: 3, targets: 4 }])).message).toContain('inputs of a batch must be a tensor');
+    expect((await fails([{ inputs: 3, targets: 4 }])).message).toContain(
+      'inputs of a batch must be a tensor',
+    );
     expect((await fails(7)).message).toContain('expected a Dataset or an iterable');
     const uneven = { ...batch(8, 0), targets: { data: new Int32Array(3), shape: [3] } };
     expect((await fails([uneven])).code).toBe('ERR_TENON_SHAPE');

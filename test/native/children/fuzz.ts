@@ -117,9 +117,12 @@ const wrong: unknown[] = [
   new Uint8Array(3),
   ...strange,
 ];
-const data = Uint8Array.from({ length: 8192 }, (_, i) => (i * 2654435761) >>> 11);
-const inputs = [data.subarray(0, 4096), Float32Array.from({ length: 1024 }, (_, i) => Math.sin(i))];
-const labels = Int32Array.from({ length: 1024 }, (_, i) => (i % 7) - (i % 97 === 0 ? 1 : 0));
+/** Bytes of each place: room for a slot of each operand, because operands of a program do not overlap. */
+const PLACE = 65536;
+const SLOT = 4096;
+const data = Uint8Array.from({ length: PLACE }, (_, i) => (i * 2654435761) >>> 11);
+const inputs = [data, Float32Array.from({ length: PLACE / 4 }, (_, i) => Math.sin(i))];
+const labels = Int32Array.from({ length: PLACE / 4 }, (_, i) => (i % 7) - (i % 97 === 0 ? 1 : 0));
 
 function fuzz(seed: number): string {
   const random = randomOf(seed);
@@ -133,29 +136,29 @@ function fuzz(seed: number): string {
   const target = pick(['native', 'ref'] as const);
   const codes = { r: target === 'ref' ? 2 : 0, s: 2, f64: 2, i32: 4, u8: 3 };
   const table: number[] = [];
-  for (const [kind, ...given] of operands) {
+  for (const [i, [kind, ...given]] of operands.entries()) {
     const dims = given.map((d) => (rarely(changed) ? int(0, 7) : d));
     if (rarely(changed)) dims[int(0, 5)] = int(0, 3);
     const places = kind === 's' ? [-2] : kind === 'i32' ? [1] : [-1, -1, 0, -3, -4];
     const dtype = rarely(changed) ? int(0, 4) : codes[kind];
-    const offset = 8 * int(0, kind === 's' ? 5 : 100);
+    const offset = kind === 's' ? 8 * int(0, 5) : SLOT * i + 8 * int(0, 8);
     const row = [pick(places), offset, dtype, rarely(changed) ? int(0, 6) : dims.length];
-    row.push(...Array.from({ length: 6 }, (_, i) => dims[i] ?? 0));
+    row.push(...Array.from({ length: 6 }, (_, d) => dims[d] ?? 0));
     table.push(...row.map((x) => (rarely(odd) ? pick(strange) : x)));
   }
   const numbers = attrs.map((x) => (rarely(odd) ? pick(strange) : rarely(changed) ? int(-1, 5) : x));
   if (rarely(changed)) numbers.push(int(0, 3));
   const ids = operands.map((_, i) => (rarely(changed / 4) ? int(0, operands.length) : i));
-  const buffers = [native.allocate(8192), native.allocate(4096)];
+  const buffers = [native.allocate(PLACE), native.allocate(PLACE)];
   native.fillBufferNow(buffers[0] as native.NativeBuffer, 0, data);
   native.fillBufferNow(buffers[1] as native.NativeBuffer, 0, new Uint8Array(labels.buffer));
   const program = native.createProgram({
     target,
     queue: pick(['train', 'predict'] as const),
-    arenaBytes: rarely(odd) ? pick(strange) : 8192,
+    arenaBytes: rarely(odd) ? pick(strange) : PLACE,
     scalars: rarely(odd) ? pick(strange) : 6,
     buffers,
-    inputs: [4096, 4096],
+    inputs: [PLACE, PLACE],
     tensors: Float64Array.from(table),
     calls: [{ kernel, tensors: ids, attrs: numbers }],
     commitStart: int(0, 2),

@@ -30,7 +30,7 @@ const scenarios: Record<string, () => unknown> = {
     const program = longRunning();
     for (let i = 0; i < 10; i++) void native.runProgram(program, [], noScalars);
     setTimeout(() => {
-      console.log('exiting');
+      console.log(`exiting at ${Date.now()}`);
       process.exit(3);
     }, 50);
   },

@@ -1,0 +1,55 @@
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import * as fs from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { IoError } from '../../lib/errors';
+import { writeFileAtomic } from '../../lib/formats/atomic-file';
+
+let dir: string;
+beforeEach(() => void (dir = mkdtempSync(join(tmpdir(), 'tenon-atomic-'))));
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+test('writes all parts and leaves nothing beside', async () => {
+  const path = join(dir, 'model');
+  writeFileSync(path, 'old');
+  await writeFileAtomic(path, [Buffer.from('new '), Buffer.alloc(0), Buffer.from('contents')]);
+  expect(readFileSync(path, 'utf8')).toBe('new contents');
+  expect(readdirSync(dir)).toEqual(['model']);
+});
+
+test('a missing directory, and a directory in the way', async () => {
+  await expect(writeFileAtomic(join(dir, 'no', 'model'), [])).rejects.toThrow('its directory does not exist');
+  mkdirSync(join(dir, 'taken', 'full'), { recursive: true });
+  await expect(writeFileAtomic(join(dir, 'taken'), [])).rejects.toThrow(IoError);
+  expect(readdirSync(dir)).toEqual(['taken']);
+});
+
+test('a full disk leaves the old file and no temporary one', async () => {
+  // /dev/full cannot be renamed over, so the system call itself is made to fail.
+  const path = join(dir, 'model');
+  writeFileSync(path, 'old');
+  const probe = await fs.open(path, 'r');
+  const prototype = Object.getPrototypeOf(probe) as { write: unknown };
+  await probe.close();
+  const full = jest
+    .spyOn(prototype as { write: () => Promise<never> }, 'write')
+    .mockRejectedValue(Object.assign(new Error('ENOSPC'), { code: 'ENOSPC' }));
+  try {
+    await expect(writeFileAtomic(path, [Buffer.from('new')])).rejects.toThrow(
+      'cannot be written: the disk is full',
+    );
+  } finally {
+    full.mockRestore();
+  }
+  expect(readFileSync(path, 'utf8')).toBe('old');
+  expect(readdirSync(dir)).toEqual(['model']);
+  expect(existsSync(path)).toBe(true);
+});

@@ -1,0 +1,153 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import '../../lib/graph/evaluate';
+import { DataError, FormatError, ShapeError } from '../../lib/errors';
+import { decodeSafetensors, encodeSafetensors } from '../../lib/formats/safetensors';
+import * as models from '../../lib/models';
+import * as nn from '../../lib/nn';
+import type { Tensor } from '../../lib/tensor/tensor';
+
+let dir: string;
+beforeEach(() => void (dir = mkdtempSync(join(tmpdir(), 'tenon-model-'))));
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+const everything = (): nn.Sequential =>
+  nn.sequential(
+    nn.conv2d(1, 4, { kernel: [3, 1], padding: [1, 0], groups: 1, bias: false }),
+    nn.batchNorm2d(4, { momentum: 0.2 }),
+    nn.leakyRelu({ slope: 0.3 }),
+    nn.elu({ alpha: 0.5 }),
+    nn.sequential(nn.gelu(), nn.silu(), nn.sigmoid(), nn.tanh(), nn.relu6(), nn.relu(), nn.identity()),
+    nn.maxPool2d(2, { stride: 1 }),
+    nn.avgPool2d(2, { stride: 1, countIncludePad: false, padding: 1 }),
+    nn.dropout2d(0.1),
+    nn.basicBlock(4, 6, { stride: 2 }),
+    nn.globalAvgPool2d(),
+    nn.flatten(),
+    nn.batchNorm1d(6, { affine: false }),
+    nn.linear(6, 3),
+    nn.dropout(0.2),
+  );
+
+const x = Float32Array.from({ length: 2 * 64 }, (_, i) => Math.cos(i));
+const options = { shape: [1, 8, 8], output: 'logits' } as const;
+
+test('a model of built-in layers is rebuilt, state and metadata included', async () => {
+  const model = everything().initialize({ seed: 5 });
+  model.preprocessing = { height: 8, width: 8, channels: 1, mean: [0.5], std: [0.25], resize: 'cover' };
+  model.classNames = ['a', 'ä', 'c'];
+  const path = join(dir, 'm.safetensors');
+  await model.save(path);
+  const again = await nn.load(path);
+  expect([...(await again.predict(x, options))]).toEqual([...(await model.predict(x, options))]);
+  expect(again.config()).toEqual(model.config());
+  expect(again.preprocessing).toEqual(model.preprocessing);
+  expect(again.classNames).toEqual(model.classNames);
+  expect(again.training).toBe(false);
+  expect(Buffer.compare(await again.toBuffer(), readFileSync(path))).toBe(0);
+  expect(Buffer.compare(await everything().initialize({ seed: 5 }).toBuffer(), readFileSync(path))).not.toBe(
+    0,
+  );
+});
+
+test.each(['lenet5', 'lenet', 'vggs', 'resnet20'] as const)('%s is rebuilt', async (name) => {
+  const path = join(dir, 'm.safetensors');
+  const model = models[name]({ seed: 1 });
+  await model.save(path);
+  const again = await nn.load(path);
+  expect(again.config()).toEqual(model.config());
+  expect(Buffer.compare(await again.toBuffer(), readFileSync(path))).toBe(0);
+});
+
+test('a tied parameter is stored once and tied again', async () => {
+  const path = join(dir, 'm.safetensors');
+  const shared = nn.linear(4, 4);
+  await nn.sequential(shared, nn.relu(), shared).save(path);
+  expect(decodeSafetensors('f', readFileSync(path)).tensors.size).toBe(2);
+  const again = await nn.load(path);
+  expect(again.parameters()).toHaveLength(2);
+  expect([...again.tree().aliases.keys()]).toEqual(['2.weight', '2.bias']);
+});
+
+class Own extends nn.Module {
+  readonly fc = nn.linear(4, 2);
+  override forward(t: Tensor): Tensor {
+    return this.fc.forward(t);
+  }
+}
+
+test("a class of one's own loads into an instance and is not rebuilt", async () => {
+  const path = join(dir, 'own.safetensors');
+  const model = new Own().initialize({ seed: 3 });
+  await model.save(path);
+  await expect(nn.load(path)).rejects.toThrow('no architecture to rebuild');
+  const other = await new Own().load(path);
+  expect([...other.fc.weight.dataSync()]).toEqual([...model.fc.weight.dataSync()]);
+});
+
+test('names and shapes that do not fit are refused, and change nothing', async () => {
+  const path = join(dir, 'm.safetensors');
+  await nn.sequential(nn.linear(4, 2), nn.linear(2, 2)).save(path);
+  const other = nn.sequential(nn.linear(4, 2), nn.relu(), nn.linear(2, 2)).initialize({ seed: 9 });
+  const before = await other.toBuffer();
+  await expect(other.load(path)).rejects.toThrow(FormatError);
+  await expect(other.load(path)).rejects.toThrow(
+    'missing "2.weight", "2.bias"; unexpected "1.weight", "1.bias"',
+  );
+  await expect(nn.sequential(nn.linear(4, 2), nn.linear(2, 3)).load(path)).rejects.toThrow(
+    "'1.weight' is [2, 2], the model expects [3, 2]",
+  );
+  await expect(nn.sequential(nn.linear(4, 3)).load(path, { strict: false })).rejects.toThrow(ShapeError);
+  expect(Buffer.compare(await other.toBuffer(), before)).toBe(0);
+  await other.load(path, { strict: false });
+  expect(Buffer.compare(await other.toBuffer(), before)).not.toBe(0);
+});
+
+test('lying files', async () => {
+  const path = join(dir, 'm.safetensors');
+  await expect(nn.load(path)).rejects.toThrow(DataError);
+  writeFileSync(path, 'not a model');
+  await expect(nn.load(path)).rejects.toThrow(FormatError);
+  await nn.linear(2, 2).save(path);
+  const { tensors, metadata } = decodeSafetensors('f', readFileSync(path));
+  const deep = { kind: 'sequential', config: { layers: [] as unknown[] } };
+  for (let i = 0, at = deep; i < 100; i++)
+    at.config.layers.push((at = { kind: 'sequential', config: { layers: [] } }));
+  const lies: [string, string, string][] = [
+    ['architecture', '{', 'is not JSON'],
+    ['architecture', '3', 'is not what it should be'],
+    ['architecture', '{"kind":"nope","config":{}}', 'has no layer "nope"'],
+    ['architecture', '{"kind":"constructor","config":{}}', 'has no layer'],
+    ['architecture', '{"kind":"linear","config":null}', 'are not an object'],
+    [
+      'architecture',
+      '{"kind":"linear","config":{"inFeatures":"2","outFeatures":2}}',
+      'bad settings of "linear"',
+    ],
+    ['architecture', '{"kind":"maxPool2d","config":{"kernel":null}}', 'bad settings of "maxPool2d"'],
+    ['architecture', '{"kind":"linear","config":{"inFeatures":2,"outFeatures":2,"x":1}}', 'unknown option'],
+    [
+      'architecture',
+      '{"kind":"linear","config":{"inFeatures":1000000,"outFeatures":1000000}}',
+      'the model expects',
+    ],
+    ['architecture', '{"kind":"sequential","config":{}}', 'no list of layers'],
+    ['architecture', '{"kind":"sequential","config":{"layers":[4]}}', 'is not a layer'],
+    ['architecture', JSON.stringify(deep), 'nested more than 64 deep'],
+    ['formatVersion', '2', 'reads form "1"'],
+    ['classNames', '[1]', 'is not what it should be'],
+    ['preprocessing', '{"height":1,"width":1,"channels":1,"mean":[0],"std":[]}', 'is not what it should be'],
+    ['aliases', '[["x","weight"]]', 'cannot be tied'],
+    ['aliases', '[["weight","__proto__"]]', 'cannot be tied'],
+  ];
+  for (const [key, value, message] of lies) {
+    writeFileSync(
+      path,
+      Buffer.concat(encodeSafetensors({ tensors, metadata: new Map([...metadata, [key, value]]) })),
+    );
+    const attempt = nn.load(path);
+    await expect(attempt).rejects.toThrow(message);
+    await expect(attempt).rejects.toMatchObject({ code: expect.stringMatching(/ERR_TENON_(FORMAT|SHAPE)/) });
+  }
+});

@@ -1,0 +1,98 @@
+import '../../lib/graph/evaluate';
+import * as nn from '../../lib/nn';
+
+function model(): nn.Sequential {
+  return nn
+    .sequential(
+      nn.conv2d(3, 4, { kernel: 3 }),
+      nn.batchNorm2d(4),
+      nn.relu(),
+      nn.dropout(0.5),
+      nn.flatten(),
+      nn.linear(4 * 9, 5),
+    )
+    .initialize({ seed: 7 });
+}
+
+const preprocessing = { height: 5, width: 5, channels: 3, mean: [0.1, 0.2, 0.3], std: [0.5, 0.25, 2] };
+const bytes = Uint8Array.from({ length: 7 * 75 }, (_, i) => (i * 37) % 256);
+
+/** The same images as N, C, H, W floats, normalized by hand. */
+function floats(): Float32Array {
+  const out = new Float32Array(bytes.length);
+  bytes.forEach((v, i) => {
+    const [n, p, c] = [Math.floor(i / 75), Math.floor((i % 75) / 3), i % 3];
+    out[n * 75 + c * 25 + p] = (v / 255 - preprocessing.mean[c]!) / preprocessing.std[c]!;
+  });
+  return out;
+}
+
+test('raw images and normalized floats give the same probabilities, in evaluation mode', async () => {
+  const net = model();
+  net.preprocessing = preprocessing;
+  const fromFloats = await net.predict(floats());
+  const fromBytes = await net.predict(bytes);
+  expect(fromBytes).toHaveLength(35);
+  fromBytes.forEach((p, i) => expect(p).toBeCloseTo(fromFloats[i]!, 5));
+  expect(fromBytes.subarray(0, 5).reduce((a, b) => a + b)).toBeCloseTo(1, 5);
+  expect(net.training).toBe(true);
+  expect(net.layers.every((layer) => layer.training)).toBe(true);
+  expect(await net.predict(bytes)).toEqual(fromBytes);
+  expect(net.predictSync(bytes)).toEqual(fromBytes);
+});
+
+test('batches do not show', async () => {
+  const net = model().eval();
+  const whole = await net.predict(floats(), { shape: [3, 5, 5] });
+  expect([...(await net.predict(floats(), { shape: [3, 5, 5], batchSize: 2 }))]).toEqual([...whole]);
+  expect([...net.predictSync(floats(), { shape: [3, 5, 5], batchSize: 3 })]).toEqual([...whole]);
+  expect(net.training).toBe(false);
+});
+
+test('logits, and models that are no classifiers', async () => {
+  const net = model();
+  const options = { shape: [3, 5, 5] };
+  const logits = await net.predict(floats(), { ...options, output: 'logits' });
+  const probabilities = await net.predict(floats(), options);
+  const total = logits.subarray(0, 5).reduce((a, b) => a + Math.exp(b), 0);
+  expect(Math.exp(logits[1]!) / total).toBeCloseTo(probabilities[1]!, 5);
+  const one = nn.linear(2, 1).initialize();
+  expect(await one.predict(Float32Array.of(1, 2), { shape: [2] })).toHaveLength(1);
+  await expect(one.predict(Float32Array.of(1, 2), { shape: [2], output: 'probabilities' })).rejects.toThrow(
+    'probabilities need outputs [N, K]',
+  );
+});
+
+test('new weights and new modes are seen', async () => {
+  const net = model().eval();
+  const options = { shape: [3, 5, 5] };
+  const before = await net.predict(floats(), options);
+  net.initialize({ seed: 8 });
+  expect(await net.predict(floats(), options)).not.toEqual(before);
+  net.train();
+  net.initialize({ seed: 7 });
+  expect(await net.predict(floats(), options)).toEqual(before);
+});
+
+test('bad input', async () => {
+  const net = model();
+  await expect(net.predict(bytes)).rejects.toThrow('model.preprocessing');
+  await expect(net.predict(floats())).rejects.toThrow('shape');
+  await expect(net.predict(floats().subarray(1), { shape: [3, 5, 5] })).rejects.toThrow(
+    'expected a multiple of 75 values',
+  );
+  await expect(net.predict(new Float32Array(0), { shape: [3, 5, 5] })).rejects.toThrow('got 0');
+  await expect(net.predict([1, 2] as never, { shape: [2] })).rejects.toThrow('got Array');
+  await expect(net.predict(new Float64Array(75) as never, { shape: [3, 5, 5] })).rejects.toThrow(
+    'got Float64Array',
+  );
+  await expect(net.predict(floats(), { shape: [3, 5, 5], output: 'class' as never })).rejects.toThrow(
+    'output',
+  );
+  await expect(net.predict(floats(), { shape: [5, 3, 5] })).rejects.toThrow("conv2d '0'");
+  const detached = floats();
+  structuredClone(detached.buffer, { transfer: [detached.buffer as ArrayBuffer] });
+  await expect(net.predict(detached, { shape: [3, 5, 5] })).rejects.toThrow('got 0');
+  net.preprocessing = { ...preprocessing, mean: [0] };
+  await expect(net.predict(bytes)).rejects.toThrow('mean and std must have 3 numbers');
+});

@@ -1,0 +1,59 @@
+/** Checked by tsc (npm run lint): each @ts-expect-error must be an error, every other line none. */
+import * as nn from '../../lib/nn';
+
+class Own extends nn.Module {
+  forward(x: Parameters<nn.Activation['forward']>[0]): ReturnType<nn.Activation['forward']> {
+    return x;
+  }
+}
+
+test('sequential accepts layers that fit', () => {
+  const features = nn.sequential(
+    nn.conv2d(1, 32, { kernel: 3 }),
+    nn.batchNorm2d(32),
+    nn.relu(),
+    nn.maxPool2d(2),
+  );
+  const typed: nn.Sequential<1, 32> = features;
+  const width: number = 5;
+  const unknown: nn.Module[] = [nn.linear(4, 8), nn.linear(16, 2)];
+  const models = [
+    nn.sequential(
+      typed,
+      nn.conv2d(32, 64, { kernel: 3 }),
+      nn.flatten(),
+      nn.linear(64 * 7 * 7, 128),
+      nn.relu(),
+      nn.linear(128, 10),
+    ),
+    nn.sequential(nn.conv2d(3, width, { kernel: 1 }), nn.conv2d(7, 8, { kernel: 1 })),
+    nn.sequential(nn.linear(4, 8), new Own(), nn.linear(16, 2)),
+    nn.sequential(
+      nn.basicBlock(16, 32, { stride: 2 }),
+      nn.basicBlock(32, 32),
+      nn.globalAvgPool2d(),
+      nn.flatten(),
+      nn.linear(32, 10),
+    ),
+    nn.sequential(...unknown),
+    nn.sequential(),
+  ];
+  expect(models).toHaveLength(6);
+});
+
+test('sequential rejects neighbours that do not', () => {
+  // @ts-expect-error 64 channels into a layer that expects 32
+  nn.sequential(nn.conv2d(1, 64, { kernel: 3 }), nn.conv2d(32, 64, { kernel: 3 }));
+  // @ts-expect-error batch norm of 16 after 32 channels, through a layer that passes them on
+  nn.sequential(nn.conv2d(1, 32, { kernel: 3 }), nn.relu(), nn.batchNorm2d(16));
+  // @ts-expect-error 128 features into a layer that expects 100
+  nn.sequential(nn.flatten(), nn.linear(784, 128), nn.dropout(0.5), nn.linear(100, 10));
+  // @ts-expect-error inside and outside do not fit
+  nn.sequential(nn.sequential(nn.linear(4, 8)), nn.linear(9, 2));
+  // @ts-expect-error residual blocks
+  nn.sequential(nn.basicBlock(16, 32), nn.basicBlock(16, 32));
+  // @ts-expect-error not a module
+  expect(() => nn.sequential(nn.relu(), 'relu')).toThrow(
+    'nn.sequential: layer 1 must be a module, got "relu"',
+  );
+});
