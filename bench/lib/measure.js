@@ -23,6 +23,8 @@ class Candidate {
     this.version = undefined;
     this.notes = [];
     this.rounds = [];
+    /** Steps taken while the batch was being found: all there is when a system gets no further. */
+    this.tried = undefined;
     this.warmedUp = 0;
     /** Set when the system is out: { status, reason }. */
     this.verdict = undefined;
@@ -68,10 +70,14 @@ class Candidate {
   async tryBatch(batch) {
     await this.start(batch);
     if (!this.running) return undefined;
-    const first = await this.run(1);
-    // A second try must not eat the time that measuring needs.
-    if (first === undefined || first[0] > this.remainingMs / 4) return first?.[0];
-    return (await this.run(1))?.[0];
+    const first = (await this.run(1))?.[0];
+    if (first === undefined) return undefined;
+    this.tried = { batch, ms: first, notes: this.notes };
+    // A second step must not eat the time that measuring needs.
+    if (first > this.remainingMs / 4) return first;
+    const second = (await this.run(1))?.[0];
+    if (second !== undefined) this.tried.ms = second;
+    return second;
   }
 
   async start(batch) {
@@ -146,36 +152,41 @@ class Candidate {
   }
 
   result() {
-    const ms = this.rounds.flat();
     const { item, system } = this;
     const common = { item: item.name, system: system.name, version: this.version ?? null };
-    if (ms.length === 0) {
+    const measured = this.measured();
+    if (measured === undefined) {
       const { status, reason } = this.verdict ?? { status: 'timeout', reason: 'no step in its time' };
-      return {
-        ...common,
-        status,
-        reason: status === 'timeout' ? `no step of one example measured: ${reason}` : reason,
-      };
+      return { ...common, status, reason: status === 'timeout' ? `no step measured: ${reason}` : reason };
     }
+    const { rounds, batch, notes } = measured;
+    const ms = rounds.flat();
     const middle = median(ms);
     return {
       ...common,
       status: 'ok',
-      value: item.kind === 'train' ? (1000 * this.batch) / middle : middle,
+      value: item.kind === 'train' ? (1000 * batch) / middle : middle,
       unit: item.kind === 'train' ? 'examples/s' : 'ms',
       medianMs: middle,
       minMs: Math.min(...ms),
-      roundMediansMs: this.rounds.map(median),
+      roundMediansMs: rounds.map(median),
       steps: ms.length,
-      batch: this.batch,
+      batch,
       fullBatch: item.batch,
-      notes: this.resultNotes(ms.length),
+      notes: [...notes, ...this.deviations(batch, ms.length)],
     };
   }
 
-  resultNotes(steps) {
-    const notes = [...this.notes];
-    if (this.batch < this.item.batch) notes.push(`batch ${this.batch} instead of ${this.item.batch}`);
+  /** Steps of the rounds, or where there were none, the last one of the tries. */
+  measured() {
+    const { rounds, batch, notes, tried } = this;
+    if (rounds.length > 0) return { rounds, batch, notes };
+    return tried === undefined ? undefined : { rounds: [[tried.ms]], batch: tried.batch, notes: tried.notes };
+  }
+
+  deviations(batch, steps) {
+    const notes = [];
+    if (batch < this.item.batch) notes.push(`batch ${batch} instead of ${this.item.batch}`);
     if (steps < wantedSteps) notes.push(`${steps} step${steps === 1 ? '' : 's'}`);
     if (this.verdict !== undefined) notes.push(`stopped: ${this.verdict.reason}`);
     return notes;

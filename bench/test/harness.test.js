@@ -26,7 +26,7 @@ function system(name, { mode = 'ok', fixed = 0, each = 0, probe = false }) {
   return { name, probe, launch: { command: process.execPath, args } };
 }
 
-async function measure(...systems) {
+function measure(...systems) {
   return measureItem(item, systems, options);
 }
 
@@ -47,10 +47,18 @@ test('a system that is slow by the example gets a smaller batch and says so', as
 });
 
 test('a system that is slow by the step gets fewer steps of the whole batch', async () => {
-  const [result] = await measure(system('heavy', { fixed: 110, each: 0.1, probe: true }));
+  const heavy = system('heavy', { fixed: 300, each: 0.1, probe: true });
+  const [result] = await measureItem(item, [heavy], { ...options, budgetMs: 4000 });
   assert.equal(result.status, 'ok');
   assert.equal(result.batch, 16);
   assert.ok(result.steps < 10 && result.notes.some((note) => note.endsWith('steps')), result.notes.join());
+});
+
+test('a system that gets no further than its first try reports that', async () => {
+  const [result] = await measure(system('very slow', { each: 1200, probe: true }));
+  assert.equal(result.status, 'ok');
+  assert.deepEqual([result.batch, result.steps], [1, 1]);
+  assert.ok(result.notes.includes('1 step'));
 });
 
 test('unsupported, failing and hanging systems do not stop the others', async () => {

@@ -3,7 +3,7 @@ import { DisposedError } from '../errors';
 import * as native from '../native';
 import type { AnyArray, DType, NativeBuffer, Target } from '../native';
 import { bytesPerElement, storedDType } from './dtype';
-import { toLogicalOrder, toPhysicalOrder } from './layout';
+import { toLogicalOrder, toLogicalOrderSync, toPhysicalOrder, toPhysicalOrderSync } from './layout';
 import { numel, type Shape } from './shape';
 import { defaultTarget } from './target';
 
@@ -37,15 +37,15 @@ export class Storage {
     return this.handle === undefined;
   }
 
-  /** Replaces the contents; `data` is in logical order and of the stored type. Lands behind programs queued before. */
+  /** Replaces the contents; `data` is in logical order and of the stored type, not to be changed meanwhile. Lands in queue order. */
   async write(data: AnyArray): Promise<void> {
     this.version++;
-    await native.writeBuffer(this.buffer, 0, toPhysicalOrder(data, this.shape));
+    await native.writeBuffer(this.buffer, 0, await toPhysicalOrder(data, this.shape));
   }
 
   writeSync(data: AnyArray): void {
     this.version++;
-    native.writeBufferSync(this.buffer, 0, toPhysicalOrder(data, this.shape));
+    native.writeBufferSync(this.buffer, 0, toPhysicalOrderSync(data, this.shape));
   }
 
   /** A copy in logical order, taken behind programs queued before. */
@@ -56,7 +56,7 @@ export class Storage {
 
   readSync(): AnyArray {
     const stored = storedDType(this.dtype, this.target);
-    return toLogicalOrder(native.readBufferSync(this.buffer, 0, stored, numel(this.shape)), this.shape);
+    return toLogicalOrderSync(native.readBufferSync(this.buffer, 0, stored, numel(this.shape)), this.shape);
   }
 
   dispose(): void {
