@@ -5,7 +5,7 @@
  *
  *   {"command":"prepare","item":{...},"threads":2}  ->  {"event":"ready","version":"1.2.3","notes":[...]}
  *                                                   or  {"event":"unsupported","reason":"..."}
- *   {"command":"run","steps":4}                     ->  {"event":"times","ms":[...]}
+ *   {"command":"run","steps":4}                     ->  {"event":"times","ms":[...],"loss":2.3}  (loss: of the last training step)
  *   (anything that fails)                           ->  {"event":"error","message":"..."}
  *
  * The parent ends a child by closing its stdin or killing it.
@@ -23,18 +23,19 @@ function isThenable(value) {
   return value !== null && typeof value === 'object' && typeof value.then === 'function';
 }
 
-/** Times of `steps` steps, each from the end of the one before. */
+/** Times of `steps` steps, each from the end of the one before, and what the last one gave. */
 async function timeSteps(step, steps) {
   const ms = [];
+  let last;
   let before = performance.now();
   for (let i = 0; i < steps; i++) {
-    const pending = step();
-    if (isThenable(pending)) await pending;
+    last = step();
+    if (isThenable(last)) last = await last;
     const now = performance.now();
     ms.push(now - before);
     before = now;
   }
-  return ms;
+  return { ms, last };
 }
 
 /** As timeSteps, with one step queued ahead of the one waited for. */
@@ -42,21 +43,23 @@ async function timeQueuedSteps(step, steps) {
   const ms = [];
   let before = performance.now();
   let pending = step();
+  let last;
   for (let i = 0; i < steps; i++) {
     const next = i + 1 < steps ? step() : undefined;
-    await pending;
+    last = await pending;
     const now = performance.now();
     ms.push(now - before);
     before = now;
     pending = next;
   }
-  return ms;
+  return { ms, last };
 }
 
 /**
  * Serves one adapter.
  * @param {(item: import('./workloads').Item, options: { threads: number }) => Promise<{
- *   version: string, notes?: string[], step: () => unknown, queued?: boolean }>} prepare
+ *   version: string, notes?: string[], step: () => unknown, queued?: boolean, loss?: (last: unknown) => number }>} prepare
+ *   `loss` reads the loss from what a step gave, outside the timing
  */
 function serve(prepare) {
   let prepared;
@@ -66,7 +69,8 @@ function serve(prepare) {
       emit({ event: 'ready', version: prepared.version, notes: prepared.notes ?? [] });
     } else {
       const time = prepared.queued ? timeQueuedSteps : timeSteps;
-      emit({ event: 'times', ms: await time(prepared.step, message.steps) });
+      const { ms, last } = await time(prepared.step, message.steps);
+      emit({ event: 'times', ms, loss: prepared.loss?.(last) });
     }
   };
   const lines = readline.createInterface({ input: process.stdin });

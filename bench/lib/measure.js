@@ -29,6 +29,8 @@ class Candidate {
     /** Set when the system is out: { status, reason }. */
     this.verdict = undefined;
     this.stepMs = undefined;
+    /** Of the last training step: falls towards 0 as the batch is learnt by heart, in every system that really trains. */
+    this.loss = undefined;
   }
 
   get remainingMs() {
@@ -55,7 +57,7 @@ class Candidate {
     if (affordable === undefined) return this.fittingBatch(0, one);
     const more = await this.tryBatch(affordable);
     if (more === undefined) return undefined;
-    const each = Math.max((more - one) / (affordable - 1), (0.1 * more) / affordable);
+    const each = Math.max((more - one) / (affordable - 1), (0.02 * more) / affordable);
     return this.fittingBatch(Math.max(more - each * affordable, 0), each);
   }
 
@@ -98,6 +100,7 @@ class Candidate {
     if (event.event !== 'times') return undefined;
     this.warmedUp += steps;
     this.stepMs = Math.min(...event.ms.slice(-3));
+    this.loss = event.loss;
     return event.ms;
   }
 
@@ -173,6 +176,7 @@ class Candidate {
       steps: ms.length,
       batch,
       fullBatch: item.batch,
+      ...(this.loss === undefined ? {} : { loss: this.loss }),
       notes: [...notes, ...this.deviations(batch, ms.length)],
     };
   }

@@ -85,8 +85,9 @@ async function prepare(item) {
   const zeros = new Array(item.input[0]).fill(0);
   const targets = Array.from(classes, (label) => (item.classes > 0 ? label : zeros));
   const trainer = makeTrainer(net, item.optimizer, item.batch, notes);
-  const step = () => inputs.forEach((x, i) => trainer.train(x, targets[i]));
-  return { version, notes: [...notes], step };
+  const step = () =>
+    inputs.reduce((sum, x, i) => sum + trainer.train(x, targets[i]).cost_loss, 0) / item.batch;
+  return { version, notes: [...notes], step, loss: Number };
 }
 
 serve(prepare);

@@ -190,7 +190,7 @@ function trainingStep(item, x) {
     );
     [parameters, states, statistics] = outputs;
     await jax.blockUntilReady([parameters, states, statistics]);
-    await outputs[3].data();
+    return (await outputs[3].data())[0];
   };
 }
 
@@ -209,8 +209,8 @@ async function prepare(item) {
   const x = array([item.batch, ...item.input], 1);
   const notes =
     typeof Worker === 'undefined' ? ['1 thread: Node has no Worker global, which its threads need'] : [];
-  const step = item.kind === 'train' ? trainingStep(item, x) : inferenceStep(item, x);
-  return { version, notes, step };
+  if (item.kind === 'infer') return { version, notes, step: inferenceStep(item, x) };
+  return { version, notes, step: trainingStep(item, x), loss: Number };
 }
 
 serve(prepare);

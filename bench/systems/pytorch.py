@@ -56,6 +56,7 @@ def training_step(item, model, x):
         loss = F.cross_entropy(y, labels) if item["classes"] else y.square().sum()
         loss.backward()
         optimizer.step()
+        return loss
 
     return step
 
@@ -86,11 +87,11 @@ def timed(step, steps):
     ms = []
     before = time.perf_counter()
     for _ in range(steps):
-        step()
+        last = step()
         now = time.perf_counter()
         ms.append((now - before) * 1e3)
         before = now
-    return ms
+    return {"ms": ms} if last is None else {"ms": ms, "loss": last.item()}
 
 
 def emit(**event):
@@ -107,7 +108,7 @@ def main():
                 step = prepare(message["item"], message["threads"], channels_last)
                 emit(event="ready", version=torch.__version__, notes=[])
             else:
-                emit(event="times", ms=timed(step, message["steps"]))
+                emit(event="times", **timed(step, message["steps"]))
         except Exception:
             emit(event="error", message=traceback.format_exc(limit=-2))
 

@@ -72,7 +72,14 @@ async function prepare(item, { threads }) {
     item.input.reduce((a, b) => a * b, item.batch),
     1,
   );
-  if (item.kind === 'train') return { version, step: trainingStep(item, model, values), queued: true };
+  if (item.kind === 'train') {
+    return {
+      version,
+      step: trainingStep(item, model, values),
+      queued: true,
+      loss: (value) => value.itemSync(),
+    };
+  }
   model.eval();
   const options = { shape: item.input, output: 'logits', batchSize: item.batch };
   return { version, step: () => model.predictSync(values, options) };

@@ -103,7 +103,7 @@ function trainingStep(item, model, variables, x) {
         return { name: v.name, tensor: decay > 0 ? tf.add(g, tf.mul(v, decay)) : g };
       });
       optimizer.applyGradients(decayed);
-      value.dataSync();
+      return value.dataSync()[0];
     });
 }
 
@@ -169,8 +169,9 @@ async function prepare(item) {
   const notes = ['1 thread: its CPU backends start none in Node'];
   if (shim) notes.push('gradient of convolution weights added by this benchmark');
   const infer = () => tf.tidy(() => model(x, false).dataSync());
-  const step = item.kind === 'train' ? trainingStep(item, model, variables, x) : infer;
-  return { version: tf.version.tfjs, notes, step };
+  const version = tf.version.tfjs;
+  if (item.kind === 'infer') return { version, notes, step: infer };
+  return { version, notes, step: trainingStep(item, model, variables, x), loss: Number };
 }
 
 serve(prepare);

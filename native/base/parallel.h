@@ -1,5 +1,6 @@
-// The only place that starts threads inside an op. Everything parallel in tenon is a loop over independent blocks:
-// which thread runs a block never changes what the block computes, so results do not depend on the thread count.
+// The only place that starts threads inside an op. Everything parallel in tenon is a loop over independent
+// blocks: which thread runs a block never changes what the block computes, so results do not depend on the
+// thread count.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +15,8 @@ namespace detail {
 void run_blocks(int64_t blocks, void (*body)(void*, int64_t), void* context);
 }
 
-// Calls fn(block) for every block in [0, blocks), in any order, on num_threads() threads; returns when all are done.
-// fn must not throw. Nested calls run serially.
+// Calls fn(block) for every block in [0, blocks), in any order, on num_threads() threads; returns when all
+// are done. fn must not throw. Nested calls run serially.
 template <class Fn>
 void parallel_for(int64_t blocks, Fn&& fn) {
   auto* body = &fn;

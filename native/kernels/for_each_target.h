@@ -7,90 +7,91 @@
 //   TENON_KERNEL(relu, prepare, run)
 //   #endif
 //
-// Every header is included before the first target pragma opens: code for a newer processor must not leak into shared
-// inline functions (a weak std::vector symbol built with AVX-512 would crash older machines).
-// A file whose reference is written separately (native/ref) defines TENON_NO_REF first.
+// Every header is included before the first target pragma opens: code for a newer processor must not leak
+// into shared inline functions (a weak std::vector symbol built with AVX-512 would crash older machines). A
+// file whose reference is written separately (native/ref) defines TENON_NO_REF first.
 #ifndef TENON_TARGET
 
-#ifndef TENON_KERNEL_FILE
-#error "define TENON_KERNEL_FILE before including for_each_target.h"
-#endif
+  #ifndef TENON_KERNEL_FILE
+    #error "define TENON_KERNEL_FILE before including for_each_target.h"
+  #endif
 
-#include <algorithm>
-#include <bit>
-#include <cmath>
-#include <cstdint>
-#include <cstring>
-#include <limits>
-#include <type_traits>
-#include <utility>
-#if defined(__x86_64__)
-#include <immintrin.h>
-#elif defined(__aarch64__)
-#include <arm_neon.h>
-#endif
+  #include <algorithm>
+  #include <bit>
+  #include <cmath>
+  #include <cstdint>
+  #include <cstring>
+  #include <limits>
+  #include <type_traits>
+  #include <utility>
+  #if defined(__x86_64__)
+    #include <immintrin.h>
+  #elif defined(__aarch64__)
+    #include <arm_neon.h>
+  #endif
 
-#include "base/parallel.h"
-#include "base/philox.h"
-#include "base/tensor.h"
-#include "kernels/kernel.h"
+  #include "base/parallel.h"
+  #include "base/philox.h"
+  #include "base/tensor.h"
+  #include "kernels/kernel.h"
 
-#define TENON_STRINGIZE_(x) #x
-#define TENON_STRINGIZE(x) TENON_STRINGIZE_(x)
-#define TENON_CONCAT_(a, b) a##b
-#define TENON_CONCAT(a, b) TENON_CONCAT_(a, b)
+  #define TENON_STRINGIZE_(x) #x
+  #define TENON_STRINGIZE(x) TENON_STRINGIZE_(x)
+  #define TENON_CONCAT_(a, b) a##b
+  #define TENON_CONCAT(a, b) TENON_CONCAT_(a, b)
 
-#if defined(__clang__)
-#define TENON_PUSH_TARGET(features) \
-  _Pragma(TENON_STRINGIZE(clang attribute push(__attribute__((target(features))), apply_to = function)))
-#define TENON_POP_TARGET _Pragma("clang attribute pop")
-#else
-#define TENON_PUSH_TARGET(features) _Pragma("GCC push_options") _Pragma(TENON_STRINGIZE(GCC target(features)))
-#define TENON_POP_TARGET _Pragma("GCC pop_options")
-#endif
+  #if defined(__clang__)
+    #define TENON_PUSH_TARGET(features) \
+      _Pragma(TENON_STRINGIZE(clang attribute push(__attribute__((target(features))), apply_to = function)))
+    #define TENON_POP_TARGET _Pragma("clang attribute pop")
+  #else
+    #define TENON_PUSH_TARGET(features) \
+      _Pragma("GCC push_options") _Pragma(TENON_STRINGIZE(GCC target(features)))
+    #define TENON_POP_TARGET _Pragma("GCC pop_options")
+  #endif
 
-// Registers prepare and run of this file's kernel for the target being compiled.
-#define TENON_KERNEL(name, prepare, run) \
-  static const ::tenon::KernelRegistrar TENON_CONCAT(registrar_, name)(#name, kTarget, prepare, run);
+  // Registers prepare and run of this file's kernel for the target being compiled.
+  #define TENON_KERNEL(name, prepare, run) \
+    static const ::tenon::KernelRegistrar TENON_CONCAT(registrar_, name)(#name, kTarget, prepare, run);
 
-#if defined(__x86_64__)
-#define TENON_TARGET baseline
-#include "kernels/target.h"
-#undef TENON_TARGET
+  #if defined(__x86_64__)
+    #define TENON_TARGET baseline
+    #include "kernels/target.h"
+    #undef TENON_TARGET
 
-#define TENON_TARGET avx2
-#define TENON_IS_AVX2 1
+    #define TENON_TARGET avx2
+    #define TENON_IS_AVX2 1
 TENON_PUSH_TARGET("avx2,fma,f16c,bmi,bmi2")
-#include "kernels/target.h"
+    #include "kernels/target.h"
 TENON_POP_TARGET
-#undef TENON_IS_AVX2
-#undef TENON_TARGET
+    #undef TENON_IS_AVX2
+    #undef TENON_TARGET
 
-#define TENON_TARGET avx512
-#define TENON_IS_AVX512 1
+    #define TENON_TARGET avx512
+    #define TENON_IS_AVX512 1
 TENON_PUSH_TARGET("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c,bmi,bmi2")
-#include "kernels/target.h"
+    #include "kernels/target.h"
 TENON_POP_TARGET
-#undef TENON_IS_AVX512
-#undef TENON_TARGET
-#elif defined(__aarch64__)
-#define TENON_TARGET neon
-#define TENON_IS_NEON 1
-#include "kernels/target.h"
-#undef TENON_IS_NEON
-#undef TENON_TARGET
-#else  // any other processor: the compiler's own vectors
-#define TENON_TARGET baseline
-#include "kernels/target.h"
-#undef TENON_TARGET
-#endif
+    #undef TENON_IS_AVX512
+    #undef TENON_TARGET
+  #elif defined(__aarch64__)
+    #define TENON_TARGET neon
+    #define TENON_IS_NEON 1
+    #include "kernels/target.h"
+    #undef TENON_IS_NEON
+    #undef TENON_TARGET
+  #else  // any other processor: the compiler's own vectors
+    #define TENON_TARGET baseline
+    #include "kernels/target.h"
+    #undef TENON_TARGET
+  #endif
 
-#ifndef TENON_NO_REF
-#define TENON_TARGET ref
-#define TENON_IS_REF 1
-#include "kernels/target.h"
-#undef TENON_IS_REF
-#undef TENON_TARGET
-#endif
+  #ifndef TENON_NO_REF
+    #define TENON_TARGET ref
+    #define TENON_IS_REF 1
+    #include "kernels/target.h"
+    #undef TENON_IS_REF
+    #undef TENON_TARGET
+  #endif
 
 #endif  // TENON_TARGET

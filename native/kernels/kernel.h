@@ -1,4 +1,5 @@
-// What a kernel is to the runtime: a name, and for each target a function that checks a call and one that runs it.
+// What a kernel is to the runtime: a name, and for each target a function that checks a call and one that
+// runs it.
 #pragma once
 
 #include <atomic>
@@ -56,8 +57,9 @@ struct Cost {
   double bytes = 0;
 };
 
-// Called once, when the program is built, with null data pointers. Must check everything that run() relies on: operand and
-// attribute counts, dtypes, ranks, and that all dims agree; throws std::invalid_argument otherwise.
+// Called once, when the program is built, with null data pointers. Must check everything that run() relies
+// on: operand and attribute counts, dtypes, ranks, and that all dims agree; throws std::invalid_argument
+// otherwise.
 using PrepareFn = Cost (*)(const Call&);
 using RunFn = void (*)(const Call&);
 

@@ -1,6 +1,6 @@
-// One small vector type per target, written with the compiler's vector extensions. Included once per target inside its namespace
-// (no include guard on purpose). `real` is the element type: float, or double on the reference target (W = 1 there, so
-// that a kernel file compiles to plain naive loops in float64).
+// One small vector type per target, written with the compiler's vector extensions. Included once per target
+// inside its namespace (no include guard on purpose). `real` is the element type: float, or double on the
+// reference target (W = 1 there, so that a kernel file compiles to plain naive loops in float64).
 #if defined(TENON_IS_REF)
 using real = double;
 inline constexpr int W = 1;
@@ -9,13 +9,13 @@ typedef double V __attribute__((vector_size(8)));
 typedef int64_t M __attribute__((vector_size(8)));
 #else
 using real = float;
-#if defined(TENON_IS_AVX512)
+  #if defined(TENON_IS_AVX512)
 inline constexpr int W = 16;
-#elif defined(TENON_IS_AVX2)
+  #elif defined(TENON_IS_AVX2)
 inline constexpr int W = 8;
-#else
+  #else
 inline constexpr int W = 4;
-#endif
+  #endif
 inline constexpr DType kReal = DType::f32;
 typedef float V __attribute__((vector_size(W * 4)));
 typedef int32_t M __attribute__((vector_size(W * 4)));
