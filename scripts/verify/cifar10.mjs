@@ -12,7 +12,7 @@ await check('cifar10', goal, { epochs: 15 }, async ({ epochs }) =>
     const data = ['--dataset', 'cifar10', '--data', requireData('cifar10')];
     const how = ['--model', 'resnet20', '--augment', 'flip,crop', '--epochs', epochs];
     const command = tenon('train', ...data, ...how, '--json', '--out', join(directory, 'run'));
-    const run = await succeed(['--require', childScript('lateness.cjs'), ...command], {
+    const run = await succeed(['--require', childScript('lateness.js'), ...command], {
       env: { TENON_LATENESS_FILE: file },
     });
     const all = events(run);
