@@ -22,11 +22,9 @@
       'conditions': [
         ['tenon_werror=="1"', {'cflags': ['-Werror']}],
         ['OS=="linux"', {
-          'cflags': ['-fopenmp'],
-          'ldflags': ['-fopenmp', '-pthread', '-Wl,-z,nodelete'],
+          'ldflags': ['-pthread', '-Wl,-z,nodelete'],
         }],
         ['OS=="mac"', {
-          'defines': ['TENON_STD_THREAD=1'],
           'include_dirs': [
             '<(tenon_api_headers)',
             '<(tenon_addon_api)',

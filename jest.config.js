@@ -1,9 +1,5 @@
 'use strict';
 
-// jest gives each test file a copy of process.env, so what lib/native.ts sets there never reaches libgomp.
-// Set here, it is inherited by jest's worker processes.
-process.env.GOMP_SPINCOUNT ??= '1000';
-
 /** @type {import('jest').Config} */
 module.exports = {
   rootDir: __dirname,

@@ -153,14 +153,11 @@ function loadError(file: string, cause: unknown): NativeError {
     lines.push(
       `Built for another system or processor than ${process.platform} ${process.arch}? Run \`npm rebuild tenon\` here.`,
     );
-    lines.push('On Linux it needs the OpenMP runtime libgomp.so.1 (Debian: libgomp1; Alpine: libgomp).');
   }
   return new NativeError(lines.join('\n'), { cause });
 }
 
 function loadAddon(): Addon {
-  // Must be in the environment before libgomp loads: threads that spin for milliseconds slow everything else down.
-  process.env.GOMP_SPINCOUNT ??= '1000';
   const file = join(packageRoot(), 'build', 'Release', 'tenon.node');
   try {
     // eslint-disable-next-line @typescript-eslint/no-require-imports

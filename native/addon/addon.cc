@@ -4,8 +4,6 @@
 #include "base/cpu.h"
 #include "runtime/dispatch.h"
 
-#define TENON_TEXT_(x) #x
-#define TENON_TEXT(x) TENON_TEXT_(x)
 
 namespace tenon::addon {
 namespace {
@@ -21,11 +19,6 @@ constexpr const char* kArchitecture = "x64";
 constexpr const char* kArchitecture = "arm64";
 #else
 constexpr const char* kArchitecture = "other";
-#endif
-#if defined(TENON_STD_THREAD)
-constexpr const char* kThreading = "std::thread";
-#else
-constexpr const char* kThreading = "OpenMP " TENON_TEXT(_OPENMP);
 #endif
 #if defined(NDEBUG)
 constexpr const char* kBuildType = "release";
@@ -98,7 +91,7 @@ Napi::Value info_door(const Napi::CallbackInfo& info) {
   }
   result.Set("memory", memory_info(env));
   result.Set("compiler", kCompiler);
-  result.Set("build", std::string(kBuildType) + ", " + kArchitecture + ", " + kThreading);
+  result.Set("build", std::string(kBuildType) + ", " + kArchitecture);
   return result;
 }
 

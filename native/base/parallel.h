@@ -1,6 +1,7 @@
-// The only place that starts threads inside an op. Everything parallel in tenon is a loop over independent
-// blocks: which thread runs a block never changes what the block computes, so results do not depend on the
-// thread count.
+// The only place that starts threads inside an op: one team, whose threads wait at most 20 microseconds awake
+// and then asleep (see ARCHITECTURE.md, Threads, for why this is not OpenMP). Everything parallel in tenon is
+// a loop over independent blocks: which thread runs a block never changes what the block computes, so results
+// do not depend on the thread count.
 #pragma once
 
 #include <cstdint>

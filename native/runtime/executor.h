@@ -1,5 +1,6 @@
-// The one thread of the process that computes. It owns every parallel region (libgomp keeps a team per
-// calling thread) and takes jobs from two queues, first in, first out each:
+// The one thread of the process that computes. It owns every parallel loop, so that
+// there is one team of threads however many models run, and takes jobs from two queues, first in, first out
+// each:
 //   train    training steps, and reads and writes of buffers, which must keep their order
 //   predict  served first, also between two kernels of a training step that has not begun to commit
 // Started by the first job, never stopped or destroyed: it may outlive the environment that started it.

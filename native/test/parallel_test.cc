@@ -55,7 +55,6 @@ void test_chunks() {
   }
 }
 
-#ifndef TENON_STD_THREAD
 // Loops of different lengths use the same team: no thread is ended or started.
 void test_team_is_kept() {
   set_num_threads(4);
@@ -69,7 +68,33 @@ void test_team_is_kept() {
   }
   CHECK(ids.size() <= 4);
 }
-#endif
+
+// Two callers at once: one gets the team, the other does its loop by itself.
+void test_two_callers() {
+  set_num_threads(3);
+  std::atomic<int> total{0};
+  const auto loops = [&] {
+    for (int i = 0; i < 200; ++i) parallel_for(8, [&](int64_t) { total.fetch_add(1); });
+  };
+  std::thread other(loops);
+  loops();
+  other.join();
+  CHECK(total.load() == 2 * 200 * 8);
+}
+
+// Shrinking and growing between loops: a helper that wakes late must not take part in a loop it was not
+// counted for.
+void test_changing_team() {
+  std::atomic<int64_t> total{0};
+  int64_t expected = 0;
+  for (int i = 0; i < 3000; ++i) {
+    set_num_threads(1 + i % 5);
+    const int64_t blocks = i % 7;
+    parallel_for(blocks, [&](int64_t block) { total.fetch_add(block + 1); });
+    expected += blocks * (blocks + 1) / 2;
+    CHECK(total.load() == expected);
+  }
+}
 
 void test_thread_count() {
   set_num_threads(0);
@@ -86,9 +111,9 @@ int main() {
   tenon::test_nested();
   tenon::test_cheap_loops_stay();
   tenon::test_chunks();
-#ifndef TENON_STD_THREAD
   tenon::test_team_is_kept();
-#endif
+  tenon::test_two_callers();
+  tenon::test_changing_team();
   tenon::test_thread_count();
   return tenon::test::report();
 }

@@ -6,14 +6,14 @@ const goal = 'under 5% of 1,000 awaited lenet steps at batch 64 is outside kerne
 
 await check('overhead', goal, { steps: 1000, batch: 64 }, async ({ steps, batch }) => {
   const child = await succeed([childScript('overhead.mjs'), steps, batch].map(String));
-  const { loop, fit } = lastLine(child);
-  const once = [loop, fit].every(({ calls }) => calls === steps);
-  const per = ({ calls }) => (calls / steps).toFixed(calls % steps === 0 ? 0 : 3);
+  const { loop, fit, byName } = lastLine(child);
+  const once = [loop, fit].every((run) => run.calls === run.steps);
+  const per = (run) => (run.calls / run.steps).toFixed(run.calls % run.steps === 0 ? 0 : 3);
   return {
     pass: loop.overhead < 0.05 && once,
     figure:
       `${percent(loop.overhead)} of ${(loop.wallMs / steps).toFixed(2)} ms a step; ` +
       `N-API calls a step: ${per(loop)} in a compiled loop, ${per(fit)} in Trainer.fit`,
-    details: { loop, fit },
+    details: { loop, fit, byName },
   };
 });

@@ -62,7 +62,9 @@ async function byCommandLine(directory, { epochs }) {
   });
   const resumed = tenon('train', '--json', '--resume', join(directory, 'killed'));
   const seen = events(await succeed(resumed)).filter(({ event }) => event === 'epoch');
-  return { whole: weights('whole'), resumed: weights('killed'), epochsAfter: seen.length };
+  if (seen.length !== epochs - 1)
+    throw new Error(`--resume trained ${seen.length} epochs, expected ${epochs - 1}`);
+  return { whole: weights('whole'), resumed: weights('killed') };
 }
 
 await check('resume', goal, defaults, (settings) =>

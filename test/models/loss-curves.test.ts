@@ -17,10 +17,10 @@ const cases = {
 test.each(['lenet', 'vggs', 'resnet20'] as const)(
   'the loss of %s over 10 steps equals PyTorch to 1e-4',
   async (name) => {
-    const { batch, momentum, weightDecay, losses: curve } = expected[name];
+    const { batch, momentum, weightDecay, convScale, losses: curve } = expected[name];
     const { make, shape } = cases[name];
     const model = make();
-    fill(model);
+    fill(model, convScale);
     const optimizer = optim.sgd({ lr: 0.01, momentum, weightDecay });
     const crossEntropy = losses.crossEntropy();
     const step = compile((inputs: Tensor, targets: Tensor) => {

@@ -4,7 +4,18 @@
  */
 import { createHash } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import { augment, checkpoint, data, losses, models, optim, schedules, setThreads, Trainer } from 'tenon';
+import {
+  augment,
+  checkpoint,
+  data,
+  info,
+  losses,
+  models,
+  optim,
+  schedules,
+  setThreads,
+  Trainer,
+} from 'tenon';
 import { findData } from '../process.mjs';
 
 const text = { type: 'string' };
@@ -52,4 +63,4 @@ const { steps: done } = await trainer.fit(train, {
 const digest = createHash('sha256')
   .update(await model.toBuffer())
   .digest('hex');
-console.log(JSON.stringify({ done, samples: train.length, digest }));
+console.log(JSON.stringify({ done, samples: train.length, threads: info().threads, digest }));
