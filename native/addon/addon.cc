@@ -4,7 +4,6 @@
 #include "base/cpu.h"
 #include "runtime/dispatch.h"
 
-
 namespace tenon::addon {
 namespace {
 
