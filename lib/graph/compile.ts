@@ -262,6 +262,6 @@ function buildEntry(
 /** A literal tensor inside the function becomes memory of the program. */
 function constantStorage(t: Tensor, array: AnyArray, target: Target): Storage {
   const storage = new Storage(t.shape, t.dtype, target);
-  storage.writeSync(array);
+  storage.fill(array);
   return storage;
 }

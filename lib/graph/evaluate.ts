@@ -34,7 +34,7 @@ function build(root: Tensor): Program {
     if (source.kind === 'host') {
       // A rank-4 literal is in logical order; memory of its own puts it in physical order.
       const storage = new Storage(t.shape, t.dtype, target);
-      storage.writeSync(source.array);
+      storage.fill(source.array);
       return { kind: 'storage', storage };
     }
     throw new TraceError(

@@ -272,20 +272,25 @@ export abstract class Module implements TraceDependency {
 /** One program draws everything. */
 function draw(tensors: ReadonlyMap<string, StateTensor>, seed: number): void {
   if (tensors.size === 0) return;
+  // Memory that no program uses yet need not wait for the steps of other models.
+  const queue = [...tensors.values()].some((tensor) => tensor.initialized) ? 'train' : 'predict';
   for (const tensor of tensors.values()) {
     if (!tensor.initialized) tensor.materialize(new Storage(tensor.shape, tensor.dtype));
     if (tensor.storage.disposed)
       throw new DisposedError(`${tensor.toString()} was disposed; its memory is gone`);
   }
-  const program = compile(() => {
-    for (const tensor of tensors.values()) {
-      const value =
-        tensor instanceof Parameter
-          ? tensor.initializer(tensor.shape, seed, tensor.name)
-          : ops.full(tensor.shape, tensor.initial);
-      assign(tensor, value);
-    }
-  });
+  const program = compile(
+    () => {
+      for (const tensor of tensors.values()) {
+        const value =
+          tensor instanceof Parameter
+            ? tensor.initializer(tensor.shape, seed, tensor.name)
+            : ops.full(tensor.shape, tensor.initial);
+        assign(tensor, value);
+      }
+    },
+    { queue },
+  );
   program.runSync();
   program.dispose();
 }

@@ -43,6 +43,12 @@ export class Storage {
     await native.writeBuffer(this.buffer, 0, await toPhysicalOrder(data, this.shape));
   }
 
+  /** Fills memory that no program has been given yet, at once: unlike `writeSync` it waits for nothing that is running. */
+  fill(data: AnyArray): void {
+    const { buffer, byteOffset, byteLength } = toPhysicalOrderSync(data, this.shape);
+    native.fillBufferNow(this.buffer, 0, new Uint8Array(buffer, byteOffset, byteLength));
+  }
+
   writeSync(data: AnyArray): void {
     this.version++;
     native.writeBufferSync(this.buffer, 0, toPhysicalOrderSync(data, this.shape));

@@ -134,7 +134,7 @@ export function persistent(data: TensorData, shape?: Shape, dtype?: DType): Tens
   const host = tensor(data, shape, dtype);
   const made = zeros(host.shape, host.dtype);
   if (host.source.kind === 'host' && made.source.kind === 'storage')
-    made.source.storage.writeSync(host.source.array);
+    made.source.storage.fill(host.source.array);
   return made;
 }
 
