@@ -118,7 +118,7 @@ function commit() {
   }
 }
 
-function describeMachine({ threads, rounds, values }) {
+function describeMachine({ threads, rounds, budgetMs, values }) {
   return {
     date: new Date().toISOString(),
     cpu: os.cpus()[0]?.model.trim() ?? 'unknown CPU',
@@ -128,6 +128,7 @@ function describeMachine({ threads, rounds, values }) {
     commit: commit(),
     threads,
     rounds,
+    budgetSeconds: budgetMs / 1000,
     loadAverage: os.loadavg().map((load) => Number(load.toFixed(2))),
     ...(values.label === undefined ? {} : { label: values.label }),
   };
@@ -150,6 +151,8 @@ async function main() {
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
   console.log(terminalReport(report));
 }
+
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
 
 main().catch((error) => {
   console.error(error instanceof UsageError ? `bench: ${error.message}` : error);

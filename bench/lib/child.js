@@ -38,19 +38,24 @@ async function timeSteps(step, steps) {
   return { ms, last };
 }
 
+/** Settled steps reach JavaScript in bunches when they are short: a time is then the mean over at least this long. */
+const bunchMs = 10;
+
 /** As timeSteps, with one step queued ahead of the one waited for. */
 async function timeQueuedSteps(step, steps) {
   const ms = [];
+  let last;
   let before = performance.now();
   let pending = step();
-  let last;
   for (let i = 0; i < steps; i++) {
     const next = i + 1 < steps ? step() : undefined;
     last = await pending;
-    const now = performance.now();
-    ms.push(now - before);
-    before = now;
     pending = next;
+    const elapsed = performance.now() - before;
+    if (elapsed < bunchMs && i + 1 < steps) continue;
+    const settled = i + 1 - ms.length;
+    for (let k = 0; k < settled; k++) ms.push(elapsed / settled);
+    before += elapsed;
   }
   return { ms, last };
 }

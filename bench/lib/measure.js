@@ -10,8 +10,8 @@ const warmupSteps = 3;
 const wantedSteps = 10;
 /** Where ten steps do not fit, warm-up and steps are first cut down to this many, then the batch: a smaller batch is another workload. */
 const fewestSteps = 5;
-/** Steps are asked for in portions of about this long, so that a killed system still has results. */
-const portionMs = 2000;
+/** Steps are asked for in portions of about this long: a killed system still has results, and a first guess of its speed is corrected. */
+const portionMs = 1000;
 
 class Candidate {
   constructor(system, item, options) {
@@ -99,7 +99,7 @@ class Candidate {
     const event = await this.request({ command: 'run', steps });
     if (event.event !== 'times') return undefined;
     this.warmedUp += steps;
-    this.stepMs = Math.min(...event.ms.slice(-3));
+    this.stepMs = median(event.ms);
     this.loss = event.loss;
     return event.ms;
   }
@@ -125,7 +125,8 @@ class Candidate {
     const times = [];
     while (this.running && times.length < this.stepsOfTurn(roundsLeft, times.length)) {
       const wanted = this.stepsOfTurn(roundsLeft, times.length) - times.length;
-      const portion = Math.max(1, Math.min(wanted, Math.floor(portionMs / this.stepMs)));
+      const likely = times.length === 0 ? wantedSteps : Math.floor(portionMs / this.stepMs);
+      const portion = Math.max(1, Math.min(wanted, likely, Math.ceil(portionMs / this.stepMs)));
       const ms = await this.run(portion);
       if (ms !== undefined) times.push(...ms);
     }

@@ -6,6 +6,12 @@ const readline = require('node:readline');
 
 const keptStderr = 4000;
 
+/** A child in the middle of a step would outlive us. */
+const live = new Set();
+process.on('exit', () => {
+  for (const child of live) child.kill('SIGKILL');
+});
+
 class ChildProcess {
   /** @param {{ command: string, args: string[], env?: Record<string, string> }} launch */
   constructor(launch) {
@@ -14,6 +20,7 @@ class ChildProcess {
     this.waiting = undefined;
     this.ended = undefined;
     this.process = spawn(launch.command, launch.args, { env, stdio: ['pipe', 'pipe', 'pipe'] });
+    live.add(this.process);
     this.process.stderr.on('data', (chunk) => {
       this.stderr = (this.stderr + chunk).slice(-keptStderr);
     });
@@ -60,6 +67,7 @@ class ChildProcess {
   }
 
   end(message) {
+    live.delete(this.process);
     this.ended ??= message;
     this.settle({ event: 'error', message: this.ended });
   }

@@ -23,7 +23,8 @@ class Footnotes {
 
 function cell(result, notes) {
   if (result.status !== 'ok') return `${statusText[result.status]} [${notes.mark(firstLine(result.reason))}]`;
-  const text = number(result.value);
+  const smaller = result.batch < result.fullBatch ? ` (b${result.batch})` : '';
+  const text = number(result.value) + smaller;
   return result.notes.length === 0 ? text : `${text} [${notes.mark(result.notes.join('; '))}]`;
 }
 
@@ -83,7 +84,7 @@ function markdownTable(rows) {
 function machineLines(machine) {
   return [
     `${machine.date}, ${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, commit ${machine.commit}`,
-    `${machine.threads} threads, ${machine.rounds} interleaved rounds, load average at the start ${machine.loadAverage.join(' ')}` +
+    `${machine.threads} threads, ${machine.rounds} interleaved rounds, at most ${machine.budgetSeconds} s an item and system, load average at the start ${machine.loadAverage.join(' ')}` +
       (machine.label === undefined ? '' : `; ${machine.label}`),
   ];
 }
