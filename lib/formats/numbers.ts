@@ -1,19 +1,9 @@
 /** Numbers of a file as typed arrays: byte order, alignment, half precision. */
 import { DTypeError } from '../errors';
 import type { AnyArray } from '../native';
-import type { DType } from '../tensor/dtype';
-import type { SafetensorsDType, SafetensorsEntry } from './safetensors';
+import type { SafetensorsEntry } from './safetensors';
 
 const littleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
-
-/** The name of tenon's element types in safetensors files. */
-export const fileDType: Readonly<Record<DType, SafetensorsDType>> = {
-  f32: 'F32',
-  bf16: 'BF16',
-  f64: 'F64',
-  u8: 'U8',
-  i32: 'I32',
-};
 
 /** A copy in memory of its own, aligned and in the machine's byte order. */
 function nativeOrder(bytes: Uint8Array, size: number): ArrayBuffer {

@@ -84,13 +84,6 @@ export function applyOp<A>(op: OpRecord<A>, inputs: readonly Tensor[], attrs: A)
   return outputs;
 }
 
-/** Makes an op callable: returns the function that records it. The record itself stays reachable as `.op`. */
-export function defineOp<A>(
-  op: OpRecord<A>,
-): ((inputs: readonly Tensor[], attrs: A) => Tensor[]) & { readonly op: OpRecord<A> } {
-  return Object.assign((inputs: readonly Tensor[], attrs: A) => applyOp(op, inputs, attrs), { op });
-}
-
 /** The first output of an op application; every op has at least one. */
 export function first(outputs: readonly Tensor[]): Tensor {
   return outputs[0]!;

@@ -1,9 +1,8 @@
 /** A planned list of calls handed to the addon, and the runs of it. */
 import { DisposedError } from '../errors';
 import * as native from '../native';
-import type { AnyArray, DType, ProgramDesc, ProgramHandle, RunResult, Target } from '../native';
-import { dtypes, storedDType } from '../tensor/dtype';
-import { maxRank } from '../tensor/shape';
+import type { AnyArray, ProgramDesc, ProgramHandle, RunResult, Target } from '../native';
+import { storedDType } from '../tensor/dtype';
 import type { Storage } from '../tensor/storage';
 import { rootOf, type Lowered, type Operand, type Slot } from './lower';
 import { planMemory, type MemoryPlan } from './plan';
@@ -12,7 +11,6 @@ import { planMemory, type MemoryPlan } from './plan';
 const arenaPlace = -1;
 const scalarPlace = -2;
 const firstInputPlace = -3;
-const wordsPerTensor = 4 + maxRank;
 
 export interface KernelProfile {
   readonly kernel: string;
@@ -45,13 +43,13 @@ class DescriptionBuilder {
   /** Row of the operand in the tensor table. */
   tensor(operand: Operand): number {
     const [place, offset] = this.placeOf(rootOf(operand.slot));
-    const dtype = dtypes.indexOf(storedDType(operand.dtype, this.target));
+    const dtype = native.DTYPE_CODES[storedDType(operand.dtype, this.target)];
     const row = [place, offset, dtype, operand.dims.length, ...operand.dims];
-    while (row.length < wordsPerTensor) row.push(0);
+    while (row.length < native.TENSOR_ROW) row.push(0);
     const key = row.join();
     let index = this.rows.get(key);
     if (index === undefined) {
-      index = this.words.length / wordsPerTensor;
+      index = this.words.length / native.TENSOR_ROW;
       this.words.push(...row);
       this.rows.set(key, index);
     }
@@ -162,5 +160,3 @@ export class Program {
     for (const storage of this.writes) storage.version++;
   }
 }
-
-export type { DType };

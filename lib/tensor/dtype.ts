@@ -1,12 +1,8 @@
 /** Element types, and which typed array carries each of them. */
 import { DTypeError, ShapeError } from '../errors';
-import type { AnyArray, DType, Target } from '../native';
+import { DTYPE_BYTES, type AnyArray, type DType, type Target } from '../native';
 
 export type { AnyArray, DType, Target };
-
-export const dtypes: readonly DType[] = ['f32', 'bf16', 'f64', 'u8', 'i32'];
-
-const bytes: Record<DType, number> = { f32: 4, bf16: 2, f64: 8, u8: 1, i32: 4 };
 
 /** The type memory really has: on the reference target, f32 values are kept as f64. */
 export function storedDType(dtype: DType, target: Target): DType {
@@ -14,7 +10,7 @@ export function storedDType(dtype: DType, target: Target): DType {
 }
 
 export function bytesPerElement(dtype: DType, target: Target): number {
-  return bytes[storedDType(dtype, target)];
+  return DTYPE_BYTES[storedDType(dtype, target)];
 }
 
 /** Recognizes typed arrays by their tag, not by `instanceof`: arrays of another realm (jest, vm) are as good. */

@@ -1,10 +1,8 @@
 /** Logical shapes (PyTorch's) and physical dims (rank 4 is stored channels-last; all other ranks row-major). */
 import { ShapeError } from '../errors';
+import { MAX_RANK } from '../native';
 
 export type Shape = readonly number[];
-
-/** Highest rank of a tensor, as in native/base/tensor.h. */
-export const maxRank = 6;
 
 export function numel(shape: Shape): number {
   return shape.reduce((n, d) => n * d, 1);
@@ -21,8 +19,8 @@ export function formatShape(shape: Shape): string {
 
 /** Throws ShapeError unless every dim is a whole number that a program can address. */
 export function checkShape(where: string, shape: Shape): void {
-  if (shape.length > maxRank)
-    throw new ShapeError(`${where}: rank is at most ${maxRank}, got ${formatShape(shape)}`);
+  if (shape.length > MAX_RANK)
+    throw new ShapeError(`${where}: rank is at most ${MAX_RANK}, got ${formatShape(shape)}`);
   for (const d of shape) {
     if (!Number.isSafeInteger(d) || d < 0) {
       throw new ShapeError(

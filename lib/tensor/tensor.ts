@@ -1,6 +1,6 @@
 /** A Tensor is either data or a recipe: an op applied to tensors. Making one checks shapes; nothing runs until it is asked for. */
 import { ShapeError, TraceError } from '../errors';
-import { arrayFor, dtypeOf, toArray, type AnyArray, type DType } from './dtype';
+import { dtypeOf, toArray, type AnyArray, type DType } from './dtype';
 import { checkShape, formatShape, numel, type Shape } from './shape';
 import { Storage } from './storage';
 import { defaultTarget } from './target';
@@ -144,9 +144,4 @@ export function persistent(data: TensorData, shape?: Shape, dtype?: DType): Tens
  */
 export function runtimeScalar(get: () => number): Tensor {
   return new Tensor([], 'f64', { kind: 'scalar', get });
-}
-
-/** A copy of a tensor's storage in host memory order, for tests and import. */
-export function emptyLike(type: TensorType): AnyArray {
-  return arrayFor(type.dtype, numel(type.shape), defaultTarget());
 }
