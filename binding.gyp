@@ -16,7 +16,7 @@
         '-isystem', '<(tenon_addon_api)',
         '-O3', '-fno-math-errno', '-fno-trapping-math', '-ffp-contract=off',
         '-fvisibility=hidden', '-pthread', '-Wall', '-Wextra',
-        '-Wno-unknown-warning-option', '-Wno-psabi', '-Wno-maybe-uninitialized',
+        '-Wno-unknown-warning-option', '-Wno-psabi', '-Wno-maybe-uninitialized', '-Wno-restrict',
       ],
       'cflags_cc': ['-std=c++20', '-fvisibility-inlines-hidden'],
       'conditions': [
