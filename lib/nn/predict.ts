@@ -1,5 +1,5 @@
 /** Outputs of a model for arrays of examples: normalization, batches, evaluation mode, programs of their own queue. */
-import { DTypeError, OptionError, ShapeError } from '../errors';
+import { AbortedError, DTypeError, OptionError, ShapeError } from '../errors';
 import { compile, type Compiled } from '../graph/compile';
 import * as ops from '../ops';
 import { checkKeys, oneOf, positiveInteger } from '../options';
@@ -15,6 +15,8 @@ export interface PredictOptions {
   readonly output?: 'probabilities' | 'logits';
   /** Examples per program run; the result does not depend on it. Default 128. */
   readonly batchSize?: number;
+  /** Stops between two batches; `predict` then rejects with an AbortedError whose cause is the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
 type OutputKind = 'probabilities' | 'logits' | 'default';
@@ -49,6 +51,8 @@ export class Predictor {
     const inFlight: Promise<Tensor>[] = [];
     try {
       for (const batch of batches) {
+        if (options.signal?.aborted === true)
+          throw new AbortedError('predict: aborted', { cause: options.signal.reason });
         // The modes are looked at while the run is being queued, not while it runs.
         inFlight.push(this.evaluating(() => run(batch, output)));
         if (inFlight.length >= ahead) results.push(valuesOf(await inFlight.shift()!));
@@ -73,7 +77,7 @@ export class Predictor {
   }
 
   private plan(data: unknown, options: PredictOptions): Job {
-    checkKeys('predict', options, ['shape', 'output', 'batchSize']);
+    checkKeys('predict', options, ['shape', 'output', 'batchSize', 'signal']);
     const output = outputKind(options.output);
     const batchSize = positiveInteger('predict', 'batchSize', options.batchSize ?? 128);
     this.settle();

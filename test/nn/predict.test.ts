@@ -96,3 +96,18 @@ test('bad input', async () => {
   net.preprocessing = { ...preprocessing, mean: [0] };
   await expect(net.predict(bytes)).rejects.toThrow('mean and std must have 3 numbers');
 });
+
+test('an abort signal ends it between two batches, with its reason', async () => {
+  const net = model();
+  const options = { shape: [3, 5, 5], batchSize: 1 };
+  const gone = AbortSignal.abort('gone');
+  await expect(net.predict(floats(), { ...options, signal: gone })).rejects.toMatchObject({
+    code: 'ERR_TENON_ABORTED',
+    cause: 'gone',
+  });
+  const control = new AbortController();
+  const pending = net.predict(floats(), { ...options, signal: control.signal });
+  control.abort();
+  await expect(pending).rejects.toMatchObject({ code: 'ERR_TENON_ABORTED' });
+  expect(await net.predict(floats(), options)).toHaveLength(35);
+});
