@@ -1,13 +1,9 @@
 /** State of a module that is saved with it but not trained: running statistics. */
-import { UninitializedError } from '../errors';
+import { LazyTensor } from '../tensor/lazy';
 import { checkShape, type Shape } from '../tensor/shape';
-import type { Storage } from '../tensor/storage';
-import { Tensor, type Source } from '../tensor/tensor';
 
 /** A persistent f32 tensor that forward() may assign to. Kept in a field of a module, it is saved and loaded with it. */
-export class StateBuffer extends Tensor {
-  /** Path in the model, set by initialize(). */
-  name = '';
+export class StateBuffer extends LazyTensor {
   /** What every element is at first. */
   readonly initial: number;
 
@@ -17,29 +13,8 @@ export class StateBuffer extends Tensor {
     this.initial = initial;
   }
 
-  get initialized(): boolean {
-    return this.origin !== undefined;
-  }
-
-  override get source(): Source {
-    if (this.origin === undefined) {
-      const name = this.name === '' ? 'a buffer' : `buffer '${this.name}'`;
-      throw new UninitializedError(
-        `${name} has no values yet: call model.initialize({ seed }) or model.load(file) first`,
-      );
-    }
-    return this.origin;
-  }
-
-  get storage(): Storage {
-    const source = this.source;
-    if (source.kind !== 'storage') throw new UninitializedError(`buffer '${this.name}' has no memory`);
-    return source.storage;
-  }
-
-  /** Gives the buffer its memory. Called by Module.initialize and by loading. */
-  materialize(storage: Storage): void {
-    this.origin = { kind: 'storage', storage };
+  protected override get noun(): string {
+    return 'buffer';
   }
 
   override toString(): string {
