@@ -10,7 +10,17 @@ import { info } from 'tenon';
 import { commit, machine, root } from './report.mjs';
 
 /** Timings first, so that they are not taken on a processor that the long runs have heated. */
-const CHECKS = ['overhead', 'embedded', 'workers', 'memory', 'threads', 'resume', 'mnist', 'cifar10'];
+const CHECKS = [
+  'overhead',
+  'embedded',
+  'workers',
+  'memory',
+  'threads',
+  'resume',
+  'mnist',
+  'cifar10-fast',
+  'cifar10',
+];
 
 /** Runs a check with its lines shown and returns its record. */
 function runCheck(name) {
