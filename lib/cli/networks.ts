@@ -44,10 +44,15 @@ const BUILDERS: Readonly<Record<ModelName, Builder>> = {
   resnet20: ([inChannels], classes) => models.resnet20({ inChannels, classes }),
 };
 
+/** A network by its name. @throws UsageError, OptionError where the input does not suit it */
+export function buildNetwork(name: ModelName, shape: Parameters<Builder>[0], classes: number): nn.Module {
+  return BUILDERS[name](shape, classes);
+}
+
 /** The model, sized for the data, with the seed's initial weights. @throws UsageError, OptionError where the images do not suit it */
 export function buildModel(recipe: Recipe, data: Dataset): nn.Module {
   const [channels = 1, height = 1, width = 1] = data.inputShape;
-  const model = BUILDERS[recipe.model]([channels, height, width], data.classNames.length);
+  const model = buildNetwork(recipe.model, [channels, height, width], data.classNames.length);
   return model.initialize({ seed: recipe.seed });
 }
 

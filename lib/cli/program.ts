@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { benchCommand } from './bench';
 import { doctorCommand } from './doctor';
 import { evaluateCommand } from './evaluate';
 import { EXIT_HELP } from './exit-codes';
@@ -30,7 +31,7 @@ function buildProgram(session: Session): Command {
     .version(packageVersion())
     .addHelpText('after', `${EXAMPLES}\n${EXIT_HELP}`)
     .helpCommand(false);
-  const commands = [trainCommand, evaluateCommand, predictCommand, doctorCommand];
+  const commands = [trainCommand, evaluateCommand, predictCommand, benchCommand, doctorCommand];
   for (const command of commands) program.addCommand(command(session));
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureOutput({

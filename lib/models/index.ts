@@ -1,5 +1,6 @@
 /** Ready-made models: `models.lenet({ classes: 10 })`. State names are those of the same models in PyTorch. */
 export { lenet, lenet5 } from './lenet';
+export { resnet18 } from './resnet18';
 export { resnet20 } from './resnet20';
 export { vggs, type VggsOptions } from './vggs';
 export type { ModelOptions } from './options';

@@ -1,6 +1,7 @@
 import '../../lib/graph/evaluate';
 import * as models from '../../lib/models';
 import expected from '../fixtures/state_names.json';
+import torchvision from '../fixtures/torchvision_names.json';
 
 test.each(['lenet5', 'lenet', 'vggs', 'resnet20'] as const)(
   '%s has the state dict of the PyTorch model',
@@ -9,6 +10,17 @@ test.each(['lenet5', 'lenet', 'vggs', 'resnet20'] as const)(
     expect(state).toEqual(expected[name]);
   },
 );
+
+test('resnet18 has the state dict of torchvision', () => {
+  const state = [...models.resnet18().tree().tensors].map(([key, t]) => [key, t.shape]);
+  expect(state).toEqual(torchvision.resnet18);
+  expect(models.resnet18().summary({ inputShape: [3, 224, 224] }).parameters).toBe(11_689_512);
+});
+
+test('resnet18 takes other sizes and classes', () => {
+  const model = models.resnet18({ classes: 5, inChannels: 1 }).initialize();
+  expect(model.predictSync(new Float32Array(2 * 40 * 33), { shape: [1, 40, 33] })).toHaveLength(10);
+});
 
 test('other sizes and classes', () => {
   expect(

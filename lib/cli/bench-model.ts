@@ -1,0 +1,104 @@
+/** What `tenon bench` measures: a model, its input, and a compiled training step or inference of it on random data. */
+import { compile, type Compiled } from '../graph/compile';
+import { grad } from '../graph/grad';
+import * as losses from '../losses';
+import * as models from '../models';
+import type * as nn from '../nn';
+import { load } from '../nn/load';
+import { oneOf } from '../options';
+import * as optim from '../optim';
+import { randomNormal } from '../ops';
+import { zeros, type Tensor } from '../tensor/tensor';
+import { assign } from '../graph/trace';
+import { UsageError } from './exit-codes';
+import { buildNetwork } from './networks';
+import { MODELS } from './recipe';
+
+export const BENCH_MODELS = [...MODELS, 'resnet18'] as const;
+type BenchModel = (typeof BENCH_MODELS)[number];
+
+/** Channels, height, width. */
+export type InputShape = readonly [channels: number, height: number, width: number];
+
+interface Defaults {
+  readonly input: InputShape;
+  readonly batch: number;
+  readonly optimizer: () => optim.Optimizer;
+}
+
+const adam = (): optim.Optimizer => optim.adam();
+const sgd = (): optim.Optimizer => optim.sgd({ lr: 0.01, momentum: 0.9, weightDecay: 1e-4 });
+
+const DEFAULTS: Readonly<Record<BenchModel, Defaults>> = {
+  mlp: { input: [1, 28, 28], batch: 128, optimizer: sgd },
+  lenet5: { input: [1, 28, 28], batch: 64, optimizer: adam },
+  lenet: { input: [1, 28, 28], batch: 64, optimizer: adam },
+  vggs: { input: [3, 32, 32], batch: 128, optimizer: sgd },
+  resnet20: { input: [3, 32, 32], batch: 128, optimizer: sgd },
+  resnet18: { input: [3, 224, 224], batch: 16, optimizer: sgd },
+};
+
+export interface Subject {
+  readonly name: string;
+  readonly model: nn.Module;
+  readonly input: InputShape;
+  readonly batch: number;
+  readonly optimizer: optim.Optimizer;
+}
+
+export interface SubjectOptions {
+  /** A name of BENCH_MODELS, or a model file. Default lenet. */
+  readonly model?: string;
+  readonly input?: InputShape;
+  readonly batch?: number;
+}
+
+/** @throws UsageError, OptionError; whatever loading a file throws */
+export async function openSubject({ model = 'lenet', input, batch }: SubjectOptions): Promise<Subject> {
+  if (/[./\\]/.test(model)) return openFile(model, input, batch);
+  const name = oneOf('option', '--model', model, BENCH_MODELS);
+  const defaults = DEFAULTS[name];
+  const shape = input ?? defaults.input;
+  return {
+    name,
+    model: name === 'resnet18' ? models.resnet18({ inChannels: shape[0] }) : buildNetwork(name, shape, 10),
+    input: shape,
+    batch: batch ?? defaults.batch,
+    optimizer: defaults.optimizer(),
+  };
+}
+
+async function openFile(file: string, input: InputShape | undefined, batch = 64): Promise<Subject> {
+  const model = await load(file);
+  const settings = model.preprocessing;
+  const shape: InputShape | undefined =
+    input ?? (settings && [settings.channels, settings.height, settings.width]);
+  if (shape === undefined)
+    throw new UsageError(`${file} does not say how large its images are: give --input CxHxW`);
+  return { name: file, model, input: shape, batch, optimizer: sgd() };
+}
+
+export type Step = Compiled<[], Tensor>;
+
+/** Forward, loss, backward and update, or forward alone; the data, N(0, 1), are in memory already. */
+export function compileStep({ model, input, batch, optimizer }: Subject, evaluate: boolean): Step {
+  model.initialize().train(!evaluate);
+  const x = normalImages([batch, ...input]);
+  if (evaluate) return compile(() => model.forward(x));
+  const loss = losses.crossEntropy();
+  // The work does not depend on the labels, and every model has a class 0.
+  const labels = zeros([batch], 'i32');
+  return compile(() => {
+    const value = loss(model.forward(x), labels);
+    optimizer.update(grad(value));
+    return value;
+  });
+}
+
+function normalImages(shape: readonly number[]): Tensor {
+  const x = zeros(shape);
+  const fill = compile(() => assign(x, randomNormal(shape, 1, 'bench')));
+  fill.runSync();
+  fill.dispose();
+  return x;
+}

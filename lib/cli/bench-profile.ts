@@ -1,0 +1,137 @@
+/** Time, work and memory of a model's step: as a whole and, against the roofline, of each kernel call in it. */
+import type { KernelProfile } from '../graph/program';
+import { numel } from '../tensor/shape';
+import { leastMs, measurePeaks, type Peaks } from './bench-peaks';
+import { compileStep, type Step, type Subject } from './bench-model';
+
+export interface CallFigures {
+  readonly op: string;
+  readonly layer: string;
+  readonly kernel: string;
+  /** Mean of a step. */
+  readonly ms: number;
+  /** Of the time of all kernels. */
+  readonly share: number;
+  readonly gflops: number;
+  readonly gbs: number;
+  /** Least time by the roofline over the time taken: 1 is as fast as this machine can, more is data found in a cache. */
+  readonly ofLimit: number;
+}
+
+export interface StepMemory {
+  /** Of everything between input and output: one block, planned when the step is compiled. */
+  readonly arena: number;
+  readonly parameters: number;
+  readonly optimizer: number;
+  /** The most that this process held, Node.js included. */
+  readonly peakResident: number;
+}
+
+export interface StepFigures {
+  readonly steps: number;
+  readonly medianMs: number;
+  readonly minMs: number;
+  readonly meanMs: number;
+  readonly kernelMs: number;
+  /** Mean of a step that no kernel accounts for. */
+  readonly outsideMs: number;
+  readonly examplesPerSecond: number;
+  readonly gflops: number;
+  readonly ofPeak: number;
+  readonly memory: StepMemory;
+  readonly peaks: Peaks;
+  /** In the order in which they run. */
+  readonly calls: readonly CallFigures[];
+}
+
+const warmupSteps = 3;
+
+/** Runs the step; stops early, after at least one, when `signal` fires. */
+export function measureStep(
+  subject: Subject,
+  options: { readonly steps: number; readonly evaluate: boolean; readonly signal?: AbortSignal },
+): StepFigures {
+  const step = compileStep(subject, options.evaluate);
+  for (let i = 0; i < warmupSteps; i++) step.runSync();
+  const before = callsOf(step);
+  const times: number[] = [];
+  while (times.length < options.steps && !(options.signal?.aborted === true && times.length > 0)) {
+    const begun = performance.now();
+    step.runSync();
+    times.push(performance.now() - begun);
+  }
+  const calls = callsOf(step).map((call, i) => ({
+    ...call,
+    ms: (call.nanoseconds - (before[i]?.nanoseconds ?? 0)) / 1e6 / times.length,
+  }));
+  const memory = memoryOf(subject, step);
+  step.dispose();
+  // Last, because it takes memory of its own.
+  return { ...summary(subject, times, calls, measurePeaks()), memory };
+}
+
+function callsOf(step: Step): KernelProfile[] {
+  return step.profile().flat();
+}
+
+type TimedCall = KernelProfile & { readonly ms: number };
+
+function summary(
+  { batch }: Subject,
+  times: readonly number[],
+  calls: readonly TimedCall[],
+  peaks: Peaks,
+): Omit<StepFigures, 'memory'> {
+  const sorted = [...times].sort((a, b) => a - b);
+  const medianMs = sorted[sorted.length >> 1] ?? 0;
+  const meanMs = sum(times) / times.length;
+  const kernelMs = sum(calls.map(({ ms }) => ms));
+  const gflops = sum(calls.map(({ flops }) => flops)) / medianMs / 1e6;
+  return {
+    steps: times.length,
+    medianMs,
+    minMs: sorted[0] ?? 0,
+    meanMs,
+    kernelMs,
+    outsideMs: meanMs - kernelMs,
+    examplesPerSecond: (1000 * batch) / medianMs,
+    gflops,
+    ofPeak: gflops / peaks.gflops,
+    peaks,
+    calls: calls.map((call) => figuresOf(call, kernelMs, peaks)),
+  };
+}
+
+function figuresOf(
+  { op, scope, kernel, flops, bytes, ms }: TimedCall,
+  kernelMs: number,
+  peaks: Peaks,
+): CallFigures {
+  // A call too short for the clock has no rate.
+  const perSecond = (amount: number): number => (ms > 0 ? amount / ms / 1e6 : 0);
+  return {
+    op,
+    layer: scope,
+    kernel,
+    ms,
+    share: kernelMs > 0 ? ms / kernelMs : 0,
+    gflops: perSecond(flops),
+    gbs: perSecond(bytes),
+    ofLimit: ms > 0 ? leastMs(peaks, { flops, bytes }) / ms : 0,
+  };
+}
+
+function memoryOf({ model, optimizer }: Subject, step: Step): StepMemory {
+  const bytes = (tensors: Iterable<{ readonly shape: readonly number[] }>): number =>
+    sum([...tensors].map(({ shape }) => 4 * numel(shape)));
+  return {
+    arena: step.prepare().arenaBytes,
+    parameters: bytes(model.parameters()),
+    optimizer: bytes(optimizer.state().tensors.values()),
+    peakResident: process.resourceUsage().maxRSS * 1024,
+  };
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((a, b) => a + b, 0);
+}

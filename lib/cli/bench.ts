@@ -1,0 +1,161 @@
+/** `tenon bench`: how fast a model's step is on this machine, how fast it could be, and where the time goes. */
+import { Command, Option } from 'commander';
+import { OptionError } from '../errors';
+import { info, setThreads } from '../native';
+import { positiveInteger } from '../options';
+import { BENCH_MODELS, openSubject, type InputShape, type Subject } from './bench-model';
+import { measurePeaks, type Peaks } from './bench-peaks';
+import { measureStep, type CallFigures, type StepFigures } from './bench-profile';
+import { EXIT, EXIT_HELP, UsageError } from './exit-codes';
+import { choiceFlag, jsonOption, numberFlag, textFlag, threadsOption } from './flags';
+import { percent } from './output';
+import type { Session } from './session';
+
+interface BenchFlags {
+  readonly model?: string;
+  readonly batch?: number;
+  readonly input?: InputShape;
+  readonly steps?: number;
+  readonly threads?: number;
+  readonly precision?: 'fp32';
+  readonly eval?: boolean;
+  readonly profile?: boolean;
+  readonly peak?: boolean;
+  readonly json?: boolean;
+}
+
+/** `3x224x224`. @throws OptionError */
+function parseInput(text: string): InputShape {
+  const sizes = /^(\d+)x(\d+)x(\d+)$/.exec(text)?.slice(1).map(Number) ?? [];
+  const [channels = 0, height = 0, width = 0] = sizes;
+  if (!sizes.every((n) => n >= 1 && n <= 65535) || sizes.length === 0)
+    throw new OptionError(`option: --input must be CHANNELSxHEIGHTxWIDTH, as in 3x224x224, got "${text}"`);
+  return [channels, height, width];
+}
+
+function count(flag: string, description: string): Option {
+  const name = flag.split(' ')[0] ?? flag;
+  return new Option(flag, description).argParser(numberFlag(name, positiveInteger));
+}
+
+export function benchCommand(session: Session): Command {
+  const models = `${BENCH_MODELS.join(', ')} or a model file (default: lenet)`;
+  const command = new Command('bench')
+    .description("measure a model's training step against what this machine can do at most")
+    .addOption(new Option('--model <name>', models).argParser(textFlag('--model')))
+    .addOption(count('--batch <n>', 'examples a step (default: by model)'))
+    .addOption(new Option('--input <CxHxW>', 'one input (default: by model)').argParser(parseInput))
+    .addOption(new Option('--eval', 'inference instead of training'))
+    .addOption(count('--steps <n>', 'measured steps, after 3 others (default: 10)'))
+    .addOption(new Option('--profile', 'print each kernel call, the slowest first'))
+    .addOption(new Option('--peak', 'print nothing but what this machine can do'))
+    .addOption(
+      new Option('--precision <name>', 'fp32').argParser(choiceFlag('--precision', ['fp32'] as const)),
+    )
+    .addOption(threadsOption())
+    .addOption(jsonOption())
+    .addHelpText('after', EXIT_HELP);
+  return command.action(() => session.perform(() => bench(session, command.opts<BenchFlags>())));
+}
+
+async function bench(session: Session, flags: BenchFlags): Promise<number> {
+  if (flags.peak === true) return benchPeaks(session, flags);
+  const subject = await openSubject(flags);
+  if (flags.threads !== undefined) setThreads(flags.threads);
+  const evaluate = flags.eval === true;
+  const figures = measureStep(subject, { steps: flags.steps ?? 10, evaluate, signal: session.signal });
+  const { calls, memory, peaks, ...step } = figures;
+  session.output.event('done', {
+    ...machine(),
+    model: subject.name,
+    mode: evaluate ? 'inference' : 'training',
+    precision: 'fp32',
+    input: subject.input,
+    batch: subject.batch,
+    ...step,
+    memory: { ...memory },
+    peaks: peakFields(peaks),
+    ...(flags.profile === true && { calls: calls.map((call) => ({ ...call })) }),
+  });
+  const lines = [...describeStep(subject, evaluate, figures), ...describePeaks(peaks)];
+  for (const line of lines) session.output.line(line);
+  if (flags.profile === true) for (const line of callTable(figures)) session.output.line(line);
+  return session.signal.aborted ? session.interruptedCode : EXIT.ok;
+}
+
+function benchPeaks(session: Session, { threads, ...others }: BenchFlags): number {
+  const extra = Object.keys(others).find((flag) => flag !== 'peak' && flag !== 'json');
+  if (extra !== undefined) throw new UsageError(`--${extra} has no part in --peak, which runs no model`);
+  if (threads !== undefined) setThreads(threads);
+  const peaks = measurePeaks();
+  session.output.event('done', { ...machine(), peaks: peakFields(peaks) });
+  for (const line of describePeaks(peaks)) session.output.line(line);
+  return EXIT.ok;
+}
+
+function machine(): { cpu: string; isa: string; threads: number } {
+  const { cpu, isa, threads } = info();
+  return { cpu, isa, threads };
+}
+
+function peakFields({ gflops, memory, cache }: Peaks): {
+  gflops: number;
+  memory: { bytes: number; plain: number; streaming: number };
+  cache: { bytes: number; plain: number; streaming: number };
+} {
+  return { gflops, memory: { ...memory }, cache: { ...cache } };
+}
+
+function describePeaks({ gflops, memory, cache }: Peaks): string[] {
+  const { cpu, isa, threads } = machine();
+  const triad = ({ bytes, plain, streaming }: Peaks['memory']): string =>
+    `${plain.toFixed(1)} GB/s plain, ${streaming.toFixed(1)} streaming (a = b + s c of ${megabytes(bytes)})`;
+  return [
+    `machine       ${cpu}, ${threads} thread${threads === 1 ? '' : 's'}, ${isa}`,
+    `arithmetic    ${gflops.toFixed(1)} GFLOP/s in fp32 multiply-adds`,
+    `memory        ${triad(memory)}`,
+    `cache         ${triad(cache)}`,
+  ];
+}
+
+function describeStep(subject: Subject, evaluate: boolean, f: StepFigures): string[] {
+  const what = evaluate ? 'inference' : 'training';
+  const { arena, parameters, optimizer, peakResident } = f.memory;
+  return [
+    `model         ${subject.name}, ${what}, batch ${subject.batch} of ${subject.input.join('x')}`,
+    `step          ${f.medianMs.toFixed(3)} ms (median of ${f.steps}, least ${f.minMs.toFixed(3)}), ` +
+      `${f.examplesPerSecond.toFixed(1)} examples/s`,
+    `work          ${f.gflops.toFixed(1)} GFLOP/s, ${percent(f.ofPeak)} of the peak`,
+    `kernels       ${f.kernelMs.toFixed(3)} ms; ${f.outsideMs.toFixed(3)} ms outside them`,
+    `held          arena ${megabytes(arena)}, parameters ${megabytes(parameters)}, ` +
+      `optimizer ${megabytes(optimizer)}; process at most ${megabytes(peakResident)}`,
+  ];
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(1)} MB`;
+}
+
+function callTable({ calls, kernelMs }: StepFigures): string[] {
+  const header = ['op', 'layer', 'kernel', 'ms', 'share', 'GFLOP/s', 'GB/s', 'of limit'];
+  const cells = (c: CallFigures): string[] => [
+    c.op,
+    c.layer,
+    c.kernel,
+    c.ms.toFixed(3),
+    percent(c.share),
+    c.gflops.toFixed(1),
+    c.gbs.toFixed(1),
+    percent(c.ofLimit),
+  ];
+  const slowestFirst = [...calls].sort((a, b) => b.ms - a.ms);
+  const rows = [
+    header,
+    ...slowestFirst.map(cells),
+    ['all', '', '', kernelMs.toFixed(3), percent(1), '', '', ''],
+  ];
+  const widths = header.map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
+  const line = (row: readonly string[]): string =>
+    row.map((text, i) => (i < 3 ? text.padEnd(widths[i] ?? 0) : text.padStart(widths[i] ?? 0))).join('  ');
+  return ['', ...rows.map((row) => line(row).trimEnd())];
+}

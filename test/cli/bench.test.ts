@@ -1,0 +1,105 @@
+import { tenon, temporaryDirectory } from './support';
+import { join } from 'node:path';
+import * as models from '../../lib/models';
+
+const dir = temporaryDirectory();
+const peaks = {
+  gflops: expect.any(Number),
+  memory: { bytes: expect.any(Number), plain: expect.any(Number), streaming: expect.any(Number) },
+  cache: { bytes: expect.any(Number), plain: expect.any(Number), streaming: expect.any(Number) },
+};
+
+interface Done {
+  kernelMs: number;
+  memory: { arena: number; parameters: number; optimizer: number; peakResident: number };
+  peaks: { gflops: number; memory: { plain: number; streaming: number } };
+  calls: { kernel: string; op: string; layer: string; ms: number; share: number; gflops: number }[];
+}
+
+async function done(...args: string[]): Promise<Done> {
+  const { code, err, lines } = await tenon('bench', ...args, '--json');
+  expect([code, err]).toEqual([0, '']);
+  expect(lines).toHaveLength(1);
+  return lines[0] as unknown as Done;
+}
+
+describe('tenon bench', () => {
+  it('profiles each call of a training step', async () => {
+    const result = await done('--model', 'lenet', '--batch', '4', '--steps', '2', '--profile');
+    expect(result).toMatchObject({
+      event: 'done',
+      model: 'lenet',
+      mode: 'training',
+      precision: 'fp32',
+      input: [1, 28, 28],
+      batch: 4,
+      steps: 2,
+      peaks,
+    });
+    expect(result.calls.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 6);
+    expect(result.calls.reduce((sum, { ms }) => sum + ms, 0)).toBeCloseTo(result.kernelMs, 6);
+    expect(result.calls.map(({ op }) => op)).toContain('conv2d_backward_weights');
+    for (const { gflops } of result.calls) expect(gflops).toBeLessThan(4 * result.peaks.gflops);
+  });
+
+  it('tells the memory of a step', async () => {
+    const { memory } = await done('--model', 'lenet', '--batch', '4', '--steps', '1');
+    const weights = models.lenet().summary({ inputShape: [1, 28, 28] }).parameters;
+    expect(memory.parameters).toBe(4 * weights);
+    expect(memory.optimizer).toBe(8 * weights);
+    expect(memory.arena).toBeGreaterThan(4 * 4 * 32 * 28 * 28);
+    expect(memory.peakResident).toBeGreaterThan(memory.arena);
+  });
+
+  it('measures inference, other sizes and networks', async () => {
+    const flags = ['--model', 'resnet18', '--input', '3x32x48', '--batch', '2', '--steps', '1', '--eval'];
+    const result = await done(...flags, '--profile');
+    expect(result).toMatchObject({ mode: 'inference', input: [3, 32, 48] });
+    expect(result.memory.optimizer).toBe(0);
+    expect(result.calls.some(({ kernel }) => kernel.includes('backward'))).toBe(false);
+  });
+
+  it('measures a model file', async () => {
+    const file = join(dir, 'model.safetensors');
+    await models.lenet({ classes: 3 }).save(file);
+    const flags = ['--model', file, '--batch', '2', '--steps', '1'];
+    expect(await done(...flags, '--input', '1x28x28')).toMatchObject({ model: file, batch: 2 });
+    const without = await tenon('bench', ...flags);
+    expect([without.code, without.err]).toEqual([2, expect.stringContaining('give --input CxHxW')]);
+  });
+
+  it('prints a table for people', async () => {
+    const { code, out } = await tenon('bench', '--model', 'mlp', '--batch', 2, '--steps', 1, '--profile');
+    expect(code).toBe(0);
+    for (const name of ['model', 'step', 'work', 'kernels', 'held', 'machine', 'arithmetic', 'memory'])
+      expect(out).toMatch(new RegExp(`^${name} +\\S`, 'm'));
+    expect(out).toMatch(/^op +layer +kernel +ms +share +GFLOP\/s +GB\/s +of limit$/m);
+  });
+
+  it('measures what the machine can do', async () => {
+    const result = await done('--peak');
+    expect(result).toMatchObject({
+      event: 'done',
+      isa: expect.any(String),
+      threads: expect.any(Number),
+      peaks,
+    });
+    expect(result.peaks.gflops).toBeGreaterThan(0.5);
+    expect(result.peaks.memory.streaming).toBeGreaterThan(0.1);
+  });
+
+  it.each([
+    [['--model', 'resnet19'], 'did you mean "resnet18"'],
+    [['--batch', '0'], '--batch must be a positive integer, got 0'],
+    [['--input', '3x32'], '--input must be CHANNELSxHEIGHTxWIDTH, as in 3x224x224, got "3x32"'],
+    [['--input', '0x32x32'], '--input must be CHANNELSxHEIGHTxWIDTH'],
+    [['--steps', 'x'], '--steps must be a positive integer, got "x"'],
+    [['--precision', 'fp8'], '--precision must be one of'],
+    [['--peak', '--model', 'lenet'], '--model has no part in --peak'],
+    [['--model', 'lenet', '--input', '1x28x30'], '--model lenet takes square images'],
+  ])('refuses %j', async (args, message) => {
+    const { code, out, err } = await tenon('bench', ...args);
+    expect([code, out]).toEqual([2, '']);
+    expect(err).toContain(message);
+  });
+});
