@@ -1,5 +1,13 @@
 /** Batch norm followed by (an addition and) relu: one pass over memory instead of three, forward and backward. */
-import { consumersOf, escaping, sortTopologically, type Graph, type GraphNode, type Value } from '../ir';
+import {
+  consumersOf,
+  escaping,
+  makersOf,
+  sortTopologically,
+  type Graph,
+  type GraphNode,
+  type Value,
+} from '../ir';
 
 /** What the rewrite knows of the graph; `removed` and `maker` follow along as nodes are fused. */
 interface Uses {
@@ -23,8 +31,7 @@ function rewrite(
   ops: ReadonlySet<string>,
   fuse: (node: GraphNode, uses: Uses) => GraphNode[],
 ): Graph {
-  const maker = new Map<Value, GraphNode>();
-  for (const node of graph.nodes) for (const output of node.outputs) maker.set(output, node);
+  const maker = makersOf(graph);
   const removed = new Set<GraphNode>();
   const uses = { consumers: consumersOf(graph), outside: escaping(graph), maker, removed };
   for (const node of graph.nodes) {
