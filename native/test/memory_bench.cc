@@ -1,6 +1,6 @@
-// GB/s of the kernels that memory bounds, beside a triad (y = a x + z) over as many bytes, in the same run and by the
-// processor time of one thread, which other load on the machine disturbs less than the wall clock. Not a test:
-// run it by hand.
+// GB/s of the kernels that memory bounds, beside a triad (y = a x + z) over as many bytes, in the same run
+// and by the processor time of one thread, which other load on the machine disturbs less than the wall clock.
+// Not a test: run it by hand.
 //   memory_bench [name]
 #include <ctime>
 
@@ -34,9 +34,10 @@ double best_time(Fn&& fn) {
 // GB/s of y = a x + z over three arrays of `bytes` together: what this machine gives now.
 double triad(double bytes) {
   const size_t n = static_cast<size_t>(bytes / 3 / sizeof(float)) + 1;
-  std::vector<float> x(n, 1.0f), z(n, 2.0f), y(n);
-  float* to = y.data();
-  const float *a = x.data(), *b = z.data();
+  constexpr size_t kApart = 80;  // so that the arrays do not lie at the same place of their pages
+  std::vector<float> memory(3 * (n + kApart), 1.0f);
+  float* to = memory.data();
+  const float *a = to + n + kApart, *b = to + 2 * (n + kApart);
   const double seconds = best_time([=] {
     for (size_t i = 0; i < n; ++i) to[i] = 3.0f * a[i] + b[i];
   });
@@ -79,14 +80,16 @@ Operand all(const Dims& dims) { return {dims, DType::f32, 0}; }
 Operand scalar(double value) { return {{}, DType::f64, value}; }
 
 void bench_batch_norm(Target target) {
-  for (const Dims& d : {Dims{128, 32, 32, 16}, Dims{128, 16, 16, 32}, Dims{128, 8, 8, 64}, Dims{128, 32, 32, 64},
-                        Dims{16, 56, 56, 64}, Dims{16, 7, 7, 512}}) {
+  for (const Dims& d : {Dims{128, 32, 32, 16}, Dims{128, 16, 16, 32}, Dims{128, 8, 8, 64},
+                        Dims{128, 32, 32, 64}, Dims{16, 56, 56, 64}, Dims{16, 7, 7, 512}}) {
     const Operand x = all(d), c = all({d[3]});
     const std::string shape = " " + std::to_string(d[0]) + "x" + std::to_string(d[1]) + "x" +
                               std::to_string(d[1]) + "x" + std::to_string(d[3]);
     bench("bn_train" + shape, "batch_norm_train", target, {x, c, c, x, c, c}, {1e-5, 1, 0});
     bench("bn_train+res" + shape, "batch_norm_train", target, {x, c, c, x, x, c, c}, {1e-5, 1, 1});
     bench("bn_backward" + shape, "batch_norm_backward", target, {x, x, c, c, c, x, x, c, c}, {1e-5, 1, 0});
+    bench("bn_backward, mask from x" + shape, "batch_norm_backward", target, {x, x, c, c, c, c, x, c, c},
+          {1e-5, 2, 0});
     bench("bn_backward+res" + shape, "batch_norm_backward", target, {x, x, c, c, c, x, x, c, c, x},
           {1e-5, 1, 1});
   }
