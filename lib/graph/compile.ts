@@ -250,7 +250,7 @@ function buildEntry(
   };
   const outputs = result.leaves.map((t) => toLogical(resolveAssigned(t)));
   const graph = capture(outputs, trace.assigned, leafOf);
-  const optimized = options.fuse === false ? graph : runPasses(graph);
+  const optimized = runPasses(graph, { fuse: options.fuse !== false });
   const lowered = lowerGraph(optimized, commitSection(optimized), target);
   const writes = [...trace.assigned.keys()];
   const inputBytes = runInputs.map((t) => t.size * bytesPerElement(t.dtype, target));

@@ -107,6 +107,13 @@ export function consumersOf(graph: Graph): Map<Value, GraphNode[]> {
   return consumers;
 }
 
+/** The node that makes each value. */
+export function makersOf(graph: Graph): Map<Value, GraphNode> {
+  const makers = new Map<Value, GraphNode>();
+  for (const node of graph.nodes) for (const output of node.outputs) makers.set(output, node);
+  return makers;
+}
+
 /** Values that leave the graph. */
 export function escaping(graph: Graph): Set<Value> {
   return new Set([...graph.outputs, ...graph.assignments.map((a) => a.value)]);

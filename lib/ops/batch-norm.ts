@@ -9,15 +9,18 @@ import { formatShape } from '../tensor/shape';
 import type { Tensor, TensorType } from '../tensor/tensor';
 import { checkDType, checkRank, checkScalar } from './checks';
 
-/** `activation` and `residual` are set by lib/graph/passes/fuse-batch-norm.ts. */
-interface NormAttrs {
+/** `activation`, `residual` and `mask` are set by lib/graph/passes/fuse-batch-norm.ts. */
+export interface NormAttrs {
   readonly eps: number;
   readonly activation?: 'relu';
   readonly residual?: boolean;
+  /** Backward of relu: what its last input is. The sign of y (default), or beta to compute that sign from x again. */
+  readonly mask?: 'output' | 'input';
 }
 
-function kernelAttrs({ eps, activation, residual }: NormAttrs): number[] {
-  return [eps, activation === 'relu' ? 1 : 0, residual === true ? 1 : 0];
+function kernelAttrs({ eps, activation, residual, mask = 'output' }: NormAttrs): number[] {
+  const relu = mask === 'output' ? 1 : 2;
+  return [eps, activation === 'relu' ? relu : 0, residual === true ? 1 : 0];
 }
 
 function checkOperands(op: string, x: Tensor, perChannel: readonly Tensor[]): number {

@@ -80,7 +80,13 @@ const maxPoolOp: OpRecord<Window> = {
   lower: (l, w) => l.call('max_pool2d', l.inputs, l.outputs, windowAttrs(w)),
 };
 
-const maxPoolBackwardOp: OpRecord<{ window: Window; shape: Shape }> = {
+/** `window` of the pooling, `shape` of its input. */
+export interface MaxPoolBackwardAttrs {
+  readonly window: Window;
+  readonly shape: Shape;
+}
+
+const maxPoolBackwardOp: OpRecord<MaxPoolBackwardAttrs> = {
   name: 'max_pool2d_backward',
   infer: (_, { shape }) => [{ shape, dtype: 'f32' }],
   lower: (l, { window }) => l.call('max_pool2d_backward', l.inputs, l.outputs, windowAttrs(window)),

@@ -202,7 +202,13 @@ export function broadcastTo(x: Tensor, shape: Shape, scale = 1): Tensor {
   return first(applyOp(broadcastOp, [reshape(x, padded)], { shape: [...shape], scale }));
 }
 
-const reduceSumOp: OpRecord<{ shape: Shape; scale: number }> = {
+/** `shape` of the result: 1 along the axes that are summed. */
+export interface ReduceSumAttrs {
+  readonly shape: Shape;
+  readonly scale: number;
+}
+
+const reduceSumOp: OpRecord<ReduceSumAttrs> = {
   name: 'reduce_sum',
   infer: ([x], { shape }) => {
     checkDType('reduce_sum', 'x', x!, 'f32');

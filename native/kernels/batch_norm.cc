@@ -3,7 +3,7 @@
 //
 // x, residual and y are [rows, C], dense; the kernels see them as wide rows (base/norm_geom.h), so that a
 // vector of columns is nearly always whole; where it is not, lanes.h masks the last one. Training reads x
-// twice: once for the statistics, once to apply.
+// twice: once for the statistics, and once to apply them, last block first, while that is still in cache.
 //
 // Statistics are (mean, M2) with M2 = sum (x - mean)^2, never sums of squares: groups of 16 rows are reduced
 // in registers against their own mean, and groups, then blocks, are merged by Chan, Golub and LeVeque 1979.
@@ -92,8 +92,7 @@ Coefficients make_coefficients(const NormForward& op, real* storage) {
   const Coefficients to{storage, storage + g.width(), storage + 2 * g.width()};
   for (int64_t c = 0; c < g.channels(); ++c) {
     const real mean = op.mean.as<real>()[c], beta = op.beta.as<real>()[c];
-    const double deviation = std::sqrt(static_cast<double>(op.var.as<real>()[c]) + op.eps);
-    const real scale = static_cast<real>(op.gamma.as<real>()[c] / deviation);
+    const real scale = static_cast<real>(norm_scale(op.gamma.as<real>()[c], op.var.as<real>()[c], op.eps));
     for (int64_t i = c; i < g.width(); i += g.channels()) {
       to.mean[i] = mean;
       to.scale[i] = scale;
@@ -124,8 +123,10 @@ void apply(const NormForward& op, real* storage) {
   const auto rows = op.relu ? (op.has_residual ? apply_rows<true, true> : apply_rows<true, false>)
                             : (op.has_residual ? apply_rows<false, true> : apply_rows<false, false>);
   const NormGeom& g = op.geom;
-  parallel_for(g.blocks(), static_cast<double>(op.x.bytes()),
-               [&](int64_t block) { rows(op, k, g.begin(block), g.end(block)); });
+  parallel_for(g.blocks(), static_cast<double>(op.x.bytes()), [&](int64_t i) {
+    const int64_t block = g.blocks() - 1 - i;
+    rows(op, k, g.begin(block), g.end(block));
+  });
 }
 
 Cost prepare_train(const Call& call) {

@@ -4,7 +4,8 @@
 //   dx = gamma / s (dy - dbeta / rows - xhat dgamma / rows)   (training: mean and var depend on x)
 //   dx = gamma / s dy                                         (eval: they are constants)
 // All tensors of x's shape are [rows, C], dense, seen as wide rows (base/norm_geom.h); lanes.h masks the last
-// vector. One pass reads for both sums (per block, merged in double in block order), one writes dx.
+// vector. One pass reads for both sums (per block, merged in double in block order), one writes dx, last
+// block first, while that is still in cache.
 #define TENON_NO_REF
 #define TENON_KERNEL_FILE "kernels/batch_norm_backward.cc"
 #include "kernels/norm_operands.h"
@@ -16,55 +17,92 @@
 constexpr int64_t kRowGroup = 16;
 constexpr int64_t kMergeColumns = 64;
 
-// Per column of a wide row: dx = a dy + b (x - mean) + c.
+constexpr int64_t kCoefficients = 6;
+
+// Per column of a wide row: dx = a dy + b (x - mean) + c, and the forward's y = (x - mean) scale + beta.
 struct Coefficients {
   real* mean;
+  real* scale;
+  real* beta;
   real* a;
   real* b;
   real* c;
 };
 
-// dy at one vector, masked.
-template <bool kRelu, class Lanes>
-inline V masked(const real* dy, const real* y, int64_t i, Lanes lanes) {
-  const V v = lanes.load(dy + i);
-  if constexpr (kRelu) return select(lanes.load(y + i) > V{}, v, V{});
-  return v;
+// The coefficients that the sums do not decide.
+Coefficients make_coefficients(const NormBackward& op, real* storage) {
+  const NormGeom& g = op.geom;
+  const int64_t width = g.width();
+  const Coefficients k{storage,
+                       storage + width,
+                       storage + 2 * width,
+                       storage + 3 * width,
+                       storage + 4 * width,
+                       storage + 5 * width};
+  for (int64_t c = 0; c < g.channels(); ++c) {
+    for (int64_t i = c; i < width; i += g.channels()) k.mean[i] = op.mean.as<real>()[c];
+    if (op.mask != NormMask::input) continue;
+    const double scale = norm_scale(op.gamma.as<real>()[c], op.var.as<real>()[c], op.eps);
+    for (int64_t i = c; i < width; i += g.channels()) {
+      k.scale[i] = static_cast<real>(scale);
+      k.beta[i] = op.beta.as<real>()[c];
+    }
+  }
+  return k;
+}
+
+// dy where relu let it through.
+template <NormMask kMask, class Lanes>
+inline V masked(V dy, V centered, V scale, V beta, const real* y, Lanes lanes) {
+  if constexpr (kMask == NormMask::output) return select(lanes.load(y) > V{}, dy, V{});
+  if constexpr (kMask == NormMask::input) return select(fma(centered, scale, beta) > V{}, dy, V{});
+  return dy;
+}
+
+// A coefficient at column c, where the mask needs it.
+template <NormMask kMask, class Lanes>
+inline V mask_coefficient(const real* k, int64_t c, Lanes lanes) {
+  if constexpr (kMask == NormMask::input) return lanes.load(k + c);
+  return V{};
 }
 
 // Adds the sums of dy and dy (x - mean) over `rows` rows, starting at element `at`, to sum and dot. Groups
 // are summed in registers first: rounding errors then grow with the number of groups only.
-template <bool kRelu, class Count>
-inline void add_group(Count rows, const NormBackward& op, const real* mean, int64_t at, real* sum,
+template <NormMask kMask, class Count>
+inline void add_group(Count rows, const NormBackward& op, const Coefficients& k, int64_t at, real* sum,
                       real* dot) {
   const int64_t width = op.geom.width();
   const real* dy = op.dy.as<real>() + at;
   const real* x = op.x.as<real>() + at;
-  const real* y = kRelu ? op.y.as<real>() + at : nullptr;
+  const real* y = kMask == NormMask::output ? op.y.as<real>() + at : x;
   for_vectors(width, [&](int64_t c, auto lanes) {
-    const V center = lanes.load(mean + c);
+    const V mean = lanes.load(k.mean + c);
+    const V scale = mask_coefficient<kMask>(k.scale, c, lanes),
+            beta = mask_coefficient<kMask>(k.beta, c, lanes);
     V s = {}, d = {};
     for (int64_t r = 0; r < rows; ++r) {
       const int64_t i = r * width + c;
-      const V v = masked<kRelu>(dy, y, i, lanes);
+      const V centered = lanes.load(x + i) - mean;
+      const V v = masked<kMask>(lanes.load(dy + i), centered, scale, beta, y + i, lanes);
       s += v;
-      d = fma(v, lanes.load(x + i) - center, d);
+      d = fma(v, centered, d);
     }
     lanes.store(sum + c, lanes.load(sum + c) + s);
     lanes.store(dot + c, lanes.load(dot + c) + d);
   });
 }
 
-template <bool kRelu>
-void block_sums(const NormBackward& op, const real* mean, int64_t begin, int64_t end, real* sum, real* dot) {
+template <NormMask kMask>
+void block_sums(const NormBackward& op, const Coefficients& k, int64_t begin, int64_t end, real* sum,
+                real* dot) {
   const int64_t width = op.geom.width();
   std::memset(sum, 0, sizeof(real) * width);
   std::memset(dot, 0, sizeof(real) * width);
   int64_t r = begin;
   for (; r + kRowGroup <= end; r += kRowGroup) {
-    add_group<kRelu>(std::integral_constant<int64_t, kRowGroup>{}, op, mean, r * width, sum, dot);
+    add_group<kMask>(std::integral_constant<int64_t, kRowGroup>{}, op, k, r * width, sum, dot);
   }
-  if (r < end) add_group<kRelu>(end - r, op, mean, r * width, sum, dot);
+  if (r < end) add_group<kMask>(end - r, op, k, r * width, sum, dot);
 }
 
 // The sums of channels [c0, c1) over all blocks, in block order; then dgamma, dbeta and the coefficients of
@@ -101,20 +139,22 @@ void merge_blocks(const NormBackward& op, const real* partial, const Coefficient
   }
 }
 
-template <bool kTrain, bool kRelu, bool kResidual>
+template <bool kTrain, NormMask kMask, bool kResidual>
 void write_rows(const NormBackward& op, const Coefficients& k, int64_t begin, int64_t end) {
   const int64_t width = op.geom.width();
   for (int64_t r = begin; r < end; ++r) {
     const real* dy = op.dy.as<real>() + r * width;
     const real* x = op.x.as<real>() + r * width;
-    const real* y = kRelu ? op.y.as<real>() + r * width : nullptr;
+    const real* y = kMask == NormMask::output ? op.y.as<real>() + r * width : x;
     real* dx = op.dx.as<real>() + r * width;
     real* dresidual = kResidual ? op.dresidual.as<real>() + r * width : nullptr;
     for_vectors(width, [&](int64_t c, auto lanes) {
-      const V v = masked<kRelu>(dy, y, c, lanes);
+      const V centered = lanes.load(x + c) - lanes.load(k.mean + c);
+      const V scale = mask_coefficient<kMask>(k.scale, c, lanes),
+              beta = mask_coefficient<kMask>(k.beta, c, lanes);
+      const V v = masked<kMask>(lanes.load(dy + c), centered, scale, beta, y + c, lanes);
       V d = lanes.load(k.a + c) * v;
       if constexpr (kTrain) {
-        const V centered = lanes.load(x + c) - lanes.load(k.mean + c);
         d = fma(lanes.load(k.a + c), v, fma(lanes.load(k.b + c), centered, lanes.load(k.c + c)));
       }
       lanes.store(dx + c, d);
@@ -123,30 +163,31 @@ void write_rows(const NormBackward& op, const Coefficients& k, int64_t begin, in
   }
 }
 
-template <bool kTrain, bool kRelu>
+template <bool kTrain, NormMask kMask>
 void backward(const NormBackward& op, real* workspace) {
   const NormGeom& g = op.geom;
-  real* partial = workspace + 4 * g.width();
-  const Coefficients k{workspace, workspace + g.width(), workspace + 2 * g.width(),
-                       workspace + 3 * g.width()};
-  for (int64_t i = 0; i < g.width(); ++i) k.mean[i] = op.mean.as<real>()[i % g.channels()];
+  real* partial = workspace + kCoefficients * g.width();
+  const Coefficients k = make_coefficients(op, workspace);
   const double bytes = static_cast<double>(op.x.bytes());
   parallel_for(g.blocks(), bytes, [&](int64_t block) {
     real* sum = partial + 2 * block * g.width();
-    block_sums<kRelu>(op, k.mean, g.begin(block), g.end(block), sum, sum + g.width());
+    block_sums<kMask>(op, k, g.begin(block), g.end(block), sum, sum + g.width());
   });
   const double merge_cost = 16.0 * g.blocks() * g.width();
   parallel_chunks(g.channels(), kMergeColumns, merge_cost,
                   [&](int64_t c0, int64_t c1) { merge_blocks<kTrain>(op, partial, k, c0, c1); });
-  const auto rows = op.has_residual ? write_rows<kTrain, kRelu, true> : write_rows<kTrain, kRelu, false>;
-  parallel_for(g.blocks(), bytes, [&](int64_t block) { rows(op, k, g.begin(block), g.end(block)); });
+  const auto rows = op.has_residual ? write_rows<kTrain, kMask, true> : write_rows<kTrain, kMask, false>;
+  parallel_for(g.blocks(), bytes, [&](int64_t i) {
+    const int64_t block = g.blocks() - 1 - i;
+    rows(op, k, g.begin(block), g.end(block));
+  });
 }
 
 template <bool kTrain>
 Cost prepare(const Call& call) {
   const NormBackward op(call, kTrain, kReal, W);
-  const double tensors = (kTrain ? 5.0 : 4.0) + 2 * op.relu + op.has_residual;
-  const size_t wide_rows = static_cast<size_t>(2 * op.geom.blocks() + 4);
+  const double tensors = (kTrain ? 5.0 : 4.0) + 2 * (op.mask == NormMask::output) + op.has_residual;
+  const size_t wide_rows = static_cast<size_t>(2 * op.geom.blocks() + kCoefficients);
   return {wide_rows * op.geom.width() * sizeof(real), 9.0 * op.x.numel(), tensors * op.x.bytes()};
 }
 
@@ -154,7 +195,14 @@ template <bool kTrain>
 void run(const Call& call) {
   const NormBackward op(call, kTrain, kReal, W);
   real* workspace = reinterpret_cast<real*>(call.workspace);
-  op.relu ? backward<kTrain, true>(op, workspace) : backward<kTrain, false>(op, workspace);
+  switch (op.mask) {
+    case NormMask::none:
+      return backward<kTrain, NormMask::none>(op, workspace);
+    case NormMask::output:
+      return backward<kTrain, NormMask::output>(op, workspace);
+    case NormMask::input:
+      return backward<kTrain, NormMask::input>(op, workspace);
+  }
 }
 
 TENON_KERNEL(batch_norm_backward, prepare<true>, run<true>)

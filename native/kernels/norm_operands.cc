@@ -18,6 +18,12 @@ bool flag(const Call& call, int i) {
   return call.attrs[i] == 1;
 }
 
+NormMask mask_of(const Call& call) {
+  const double mask = call.attrs[1];
+  require(mask == 0 || mask == 1 || mask == 2, "batch_norm_backward: activation must be 0, 1 or 2");
+  return static_cast<NormMask>(static_cast<int>(mask));
+}
+
 // The index of x among the operands; also makes sure it is there, as the geometry is built before all else.
 const TensorView& operand_x(const Call& call, int i) {
   require(call.count > i, "wrong number of operands");
@@ -48,8 +54,8 @@ NormForward::NormForward(const Call& call, bool train, DType real, int lanes)
 }
 
 NormBackward::NormBackward(const Call& call, bool train, DType real, int lanes)
-    : geom(operand_x(call, 1), lanes), eps(call.attrs[0]), relu(flag(call, 1)), has_residual(flag(call, 2)) {
-  require_counts(call, 8 + relu + has_residual, 3);
+    : geom(operand_x(call, 1), lanes), eps(call.attrs[0]), mask(mask_of(call)), has_residual(flag(call, 2)) {
+  require_counts(call, 8 + (mask != NormMask::none) + has_residual, 3);
   require_all(call, real);
   const TensorView* t = call.t;
   dy = *t++;
@@ -57,7 +63,8 @@ NormBackward::NormBackward(const Call& call, bool train, DType real, int lanes)
   gamma = *t++;
   mean = *t++;
   var = *t++;
-  if (relu) y = *t++;
+  if (mask == NormMask::output) y = *t++;
+  if (mask == NormMask::input) beta = *t++;
   dx = *t++;
   dgamma = *t++;
   dbeta = *t++;
@@ -65,7 +72,8 @@ NormBackward::NormBackward(const Call& call, bool train, DType real, int lanes)
   for (const TensorView* v : {&gamma, &mean, &var, &dgamma, &dbeta}) require_channels(*v, geom);
   require_same_dims(x, dy, "batch_norm_backward: dy has another shape than x");
   require_same_dims(x, dx, "batch_norm_backward: dx has another shape than x");
-  if (relu) require_same_dims(x, y, "batch_norm_backward: y has another shape than x");
+  if (mask == NormMask::output) require_same_dims(x, y, "batch_norm_backward: y has another shape than x");
+  if (mask == NormMask::input) require_channels(beta, geom);
   if (has_residual)
     require_same_dims(x, dresidual, "batch_norm_backward: dresidual has another shape than x");
   require(!train || geom.rows() > 0, "batch_norm_backward: no rows");

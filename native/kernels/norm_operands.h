@@ -2,12 +2,20 @@
 // what prepare() refused can never reach run().
 #pragma once
 
+#include <cmath>
+
 #include "base/norm_geom.h"
 #include "kernels/kernel.h"
 
 namespace tenon {
 
-enum class NormActivation : int { none = 0, relu = 1 };
+// What the forward multiplies x - mean by. Rounded to `real` it is the same number wherever it is needed
+// again.
+inline double norm_scale(double gamma, double var, double eps) { return gamma / std::sqrt(var + eps); }
+
+// How the backward pass knows where relu let the gradient through: by the sign of y, or of y as it was before
+// relu, computed again from x by the forward's formula (which saves reading y; not after a residual).
+enum class NormMask : int { none = 0, output = 1, input = 2 };
 
 // batch_norm_train and batch_norm_eval: x, gamma, beta, (mean, var of eval), (residual) -> y, (mean, var of
 // train)
@@ -21,16 +29,16 @@ struct NormForward {
   TensorView x, gamma, beta, mean, var, residual, y;
 };
 
-// batch_norm_backward and batch_norm_eval_backward: dy, x, gamma, mean, var, (y) -> dx, dgamma, dbeta,
-// (dresidual)
+// batch_norm_backward and batch_norm_eval_backward: dy, x, gamma, mean, var, (y or beta, by mask) -> dx,
+// dgamma, dbeta, (dresidual)
 struct NormBackward {
   NormBackward(const Call& call, bool train, DType real, int lanes);
 
   NormGeom geom;
   double eps;
-  bool relu;
+  NormMask mask;
   bool has_residual;
-  TensorView dy, x, gamma, mean, var, y, dx, dgamma, dbeta, dresidual;
+  TensorView dy, x, gamma, mean, var, y, beta, dx, dgamma, dbeta, dresidual;
 };
 
 // batch_norm_running: running_mean, running_var, mean, var, momentum -> running_mean', running_var'

@@ -54,6 +54,15 @@ Cost prepare_backward(const Call& call) {
   return {};
 }
 
+// Whether relu lets the gradient of row r through.
+bool passes(const NormBackward& op, int64_t c, int64_t r) {
+  if (op.mask == NormMask::none) return true;
+  if (op.mask == NormMask::output) return column(op.y, c)[r] > 0;
+  const double xhat =
+      (column(op.x, c)[r] - op.mean.as<double>()[c]) / std::sqrt(op.var.as<double>()[c] + op.eps);
+  return op.gamma.as<double>()[c] * xhat + op.beta.as<double>()[c] > 0;
+}
+
 template <bool kTrain>
 void backward_channel(const NormBackward& op, int64_t c) {
   const int64_t rows = op.geom.rows();
@@ -62,7 +71,7 @@ void backward_channel(const NormBackward& op, int64_t c) {
   const double s = std::sqrt(op.var.as<double>()[c] + op.eps);
   double dgamma = 0, dbeta = 0, dvar = 0, dmean = 0, centered_sum = 0;
   for (int64_t r = 0; r < rows; ++r) {
-    const double d = op.relu && !(column(op.y, c)[r] > 0) ? 0 : dy[r];
+    const double d = passes(op, c, r) ? dy[r] : 0;
     if (op.has_residual) column(op.dresidual, c)[r] = d;
     const double centered = x[r] - mean, dxhat = d * gamma;
     dgamma += d * centered / s;

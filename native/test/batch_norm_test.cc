@@ -109,6 +109,32 @@ void test_case(const Case& c) {
   });
 }
 
+// The mask that is computed again from x and beta is the sign of y: the same bits, wherever there is no
+// residual.
+void test_recomputed_mask() {
+  for_each_target([](Target target) {
+    for (const int64_t channels : {3, 8, 16, 20, 100}) {
+      const Case c{{3, 9, 11, channels}, true, false, 3};
+      const Problem p(c, target);
+      run_kernel("batch_norm_train", target, p.forward(c, true), p.attrs);
+      for (const char* name : {"batch_norm_backward", "batch_norm_eval_backward"}) {
+        run_kernel(name, target, p.backward(c), p.attrs);
+        const auto dx = p.dx.values(), dgamma = p.dgamma.values(), dbeta = p.dbeta.values();
+        std::vector<TensorView> views = p.backward(c);
+        views[5] = p.beta;
+        const std::vector<double> attrs = {p.attrs[0], 2, 0};
+        run_kernel(name, target, views, attrs);
+        const std::string what = describe(c, target) + " recomputed mask ";
+        close(p.dx, dx, 0, 0, what + "dx");
+        close(p.dgamma, dgamma, 0, 0, what + "dgamma");
+        close(p.dbeta, dbeta, 0, 0, what + "dbeta");
+        views[5] = p.y;
+        CHECK(rejects(name, target, views, attrs));
+      }
+    }
+  });
+}
+
 void test_threads() {
   for_each_target([](Target target) {
     for (const int64_t channels : {3, 16, 100}) {
@@ -207,6 +233,7 @@ int main() {
   test_case({{16, 16, 16, 8}, true, true, 100});
   test_case({{4, 33, 31, 20}, false, false, 10});
   test_case({{70, 700}, false, false, 1});
+  test_recomputed_mask();
   test_threads();
   test_far_mean();
   test_running();

@@ -174,6 +174,33 @@ describe('batch norm', () => {
     expect(all(true)).toBe(all(false));
   });
 
+  it.each(['train', 'eval'])('takes the mask of relu from x where it can, the same bits (%s)', (mode) => {
+    const shape = [4, 20, 5, 5];
+    const positive = numbers([20], 5).map((v) => v + 1.5);
+    const args = [
+      tensor(numbers(shape), shape),
+      ...[numbers([20], 2), numbers([20], 3), numbers([20], 4), positive].map((v) => tensor(v, [20])),
+    ] as [Tensor, Tensor, Tensor, Tensor, Tensor];
+    const all = (fuse: boolean, readsY = false): [number | undefined, string] => {
+      const fn = compile(
+        (x: Tensor, g: Tensor, b: Tensor, m: Tensor, v: Tensor) => {
+          const z = mode === 'train' ? ops.batchNormTrain(x, g, b).y : ops.batchNormEval(x, g, b, m, v);
+          const y = ops.relu(readsY ? ops.add(z, x) : z);
+          return grad(ops.sum(ops.mul(y, ops.sigmoid(y))), [x, g, b]);
+        },
+        { fuse },
+      );
+      const backward = fn
+        .prepare(...args)
+        .lowered.calls.find((c) => c.kernel.endsWith('backward') && c.kernel.startsWith('batch_norm'));
+      const bits = fn.runSync(...args).map((t) => Buffer.from(t.dataSync().buffer).toString('base64'));
+      return [backward?.attrs[1], bits.join()];
+    };
+    const [fused, unfused] = [all(true), all(false)];
+    expect([fused[0], unfused[0], all(true, true)[0]]).toEqual([2, 0, 1]);
+    expect(fused[1]).toBe(unfused[1]);
+  });
+
   it('rejects one value per channel and wrong sizes', () => {
     expect(() => ops.batchNormTrain(tensor([1, 2], [1, 2]), tensor([1, 1]), tensor([0, 0]))).toThrow(
       'batch_norm: training needs more than one value per channel',

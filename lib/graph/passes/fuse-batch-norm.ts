@@ -1,5 +1,14 @@
 /** Batch norm followed by (an addition and) relu: one pass over memory instead of three, forward and backward. */
-import { consumersOf, escaping, sortTopologically, type Graph, type GraphNode, type Value } from '../ir';
+import type { NormAttrs } from '../../ops/batch-norm';
+import {
+  consumersOf,
+  escaping,
+  makersOf,
+  sortTopologically,
+  type Graph,
+  type GraphNode,
+  type Value,
+} from '../ir';
 
 /** What the rewrite knows of the graph; `removed` and `maker` follow along as nodes are fused. */
 interface Uses {
@@ -23,8 +32,7 @@ function rewrite(
   ops: ReadonlySet<string>,
   fuse: (node: GraphNode, uses: Uses) => GraphNode[],
 ): Graph {
-  const maker = new Map<Value, GraphNode>();
-  for (const node of graph.nodes) for (const output of node.outputs) maker.set(output, node);
+  const maker = makersOf(graph);
   const removed = new Set<GraphNode>();
   const uses = { consumers: consumersOf(graph), outside: escaping(graph), maker, removed };
   for (const node of graph.nodes) {
@@ -77,12 +85,28 @@ function fuseBackward(node: GraphNode, uses: Uses): GraphNode[] {
   // A masked dy that others read as well is stored, as the gradient of the residual.
   const others = (uses.consumers.get(dy) ?? []).filter((reader) => reader !== node);
   const [upstream, y] = mask.inputs;
+  const beta = betaOf(node, uses.maker.get(y!));
   node.attrs = {
     ...(node.attrs as object),
     activation: 'relu',
     ...(others.length > 0 && { residual: true }),
+    ...(beta !== undefined && { mask: 'input' }),
   };
-  node.inputs = [upstream!, ...node.inputs.slice(1), y!];
+  node.inputs = [upstream!, ...node.inputs.slice(1), beta ?? y!];
   if (others.length > 0) node.outputs = [...node.outputs, dy];
   return [mask];
+}
+
+/**
+ * beta of the forward whose relu made the mask, when that forward is this node's own: y > 0 then follows from x and need not be read.
+ * Not so where a residual came in between.
+ */
+function betaOf(node: GraphNode, forward: GraphNode | undefined): Value | undefined {
+  if (forward === undefined || !forwards.has(forward.op.name)) return undefined;
+  const { activation, residual } = forward.attrs as NormAttrs;
+  const [x, gamma, beta] = forward.inputs;
+  const statistics =
+    forward.op.name === 'batch_norm_train' ? forward.outputs.slice(1, 3) : forward.inputs.slice(3, 5);
+  const own = [x, gamma, ...statistics].every((value, i) => value === node.inputs[i + 1]);
+  return own && activation === 'relu' && residual !== true ? beta : undefined;
 }

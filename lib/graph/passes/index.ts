@@ -1,10 +1,17 @@
-/** Rewrites of the graph, in order. Each keeps every output's bits: a fused program equals the unfused one. */
+/**
+ * Rewrites of the graph, in order. The first ones choose between formulas, the same with and without fusion; the others keep every
+ * output's bits: a fused program equals the unfused one.
+ */
 import type { Graph } from '../ir';
 import { fuseActivations } from './fuse-activations';
 import { fuseBatchNorm } from './fuse-batch-norm';
+import { maskPooledGradients, sumPooledGradients } from './pool-gradient';
 
-const passes: readonly ((graph: Graph) => Graph)[] = [fuseActivations, fuseBatchNorm];
+type Pass = (graph: Graph) => Graph;
 
-export function runPasses(graph: Graph): Graph {
-  return passes.reduce((g, pass) => pass(g), graph);
+const formulas: readonly Pass[] = [maskPooledGradients, sumPooledGradients];
+const fusions: readonly Pass[] = [fuseActivations, fuseBatchNorm];
+
+export function runPasses(graph: Graph, { fuse = true }: { readonly fuse?: boolean } = {}): Graph {
+  return [...formulas, ...(fuse ? fusions : [])].reduce((g, pass) => pass(g), graph);
 }

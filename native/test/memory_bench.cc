@@ -1,0 +1,150 @@
+// GB/s of the kernels that memory bounds, beside a triad (y = a x + z) over as many bytes, in the same run
+// and by the processor time of one thread, which other load on the machine disturbs less than the wall clock.
+// Not a test: run it by hand.
+//   memory_bench [name]
+#include <ctime>
+
+#include "test/check.h"
+
+namespace tenon::test {
+namespace {
+
+constexpr double kNanoseconds = 1e9;
+
+double thread_seconds() {
+  timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) / kNanoseconds;
+}
+
+// The best of many runs, in seconds.
+template <class Fn>
+double best_time(Fn&& fn) {
+  double best = 1e9, total = 0;
+  for (int i = 0; i < 4 || (total < 0.4 && i < 4000); ++i) {
+    const double start = thread_seconds();
+    fn();
+    const double seconds = thread_seconds() - start;
+    if (i > 0) best = std::min(best, seconds);
+    total += seconds;
+  }
+  return best;
+}
+
+// GB/s of y = a x + z over three arrays of `bytes` together: what this machine gives now.
+double triad(double bytes) {
+  const size_t n = static_cast<size_t>(bytes / 3 / sizeof(float)) + 1;
+  constexpr size_t kApart = 80;  // so that the arrays do not lie at the same place of their pages
+  std::vector<float> memory(3 * (n + kApart), 1.0f);
+  float* to = memory.data();
+  const float *a = to + n + kApart, *b = to + 2 * (n + kApart);
+  const double seconds = best_time([=] {
+    for (size_t i = 0; i < n; ++i) to[i] = 3.0f * a[i] + b[i];
+  });
+  return 3.0 * static_cast<double>(n * sizeof(float)) / seconds / kNanoseconds;
+}
+
+// Reals are random; all else holds `value`.
+struct Operand {
+  Dims dims;
+  DType dtype;
+  double value;
+};
+
+void bench(const std::string& label, const std::string& kernel, Target target,
+           const std::vector<Operand>& operands, const std::vector<double>& attrs) {
+  std::vector<Tensor> tensors;
+  for (const Operand& o : operands) {
+    if (o.dtype == DType::f32) {
+      tensors.emplace_back(target, o.dims, random_values(numel_of(o.dims), tensors.size() + 1));
+    } else {
+      tensors.emplace_back(o.dtype, o.dims,
+                           std::vector<double>(static_cast<size_t>(numel_of(o.dims)), o.value));
+    }
+  }
+  const std::vector<TensorView> views(tensors.begin(), tensors.end());
+  const Cost cost = prepare_kernel(kernel, target, views, attrs);
+  const GuardedMemory workspace(cost.workspace, 64);
+  RunState state;
+  const Call call = {views.data(),     static_cast<int>(views.size()),
+                     attrs.data(),     static_cast<int>(attrs.size()),
+                     workspace.data(), &state};
+  const RunFn run = find_kernel(kernel)->run[static_cast<int>(target)];
+  const double seconds = best_time([&] { run(call); });
+  std::printf("%-36s %10.1f us %7.1f GB/s   triad %6.1f\n", label.c_str(), 1e6 * seconds,
+              cost.bytes / seconds / kNanoseconds, triad(cost.bytes));
+  std::fflush(stdout);
+}
+
+Operand all(const Dims& dims) { return {dims, DType::f32, 0}; }
+Operand scalar(double value) { return {{}, DType::f64, value}; }
+
+void bench_batch_norm(Target target) {
+  for (const Dims& d : {Dims{128, 32, 32, 16}, Dims{128, 16, 16, 32}, Dims{128, 8, 8, 64},
+                        Dims{128, 32, 32, 64}, Dims{16, 56, 56, 64}, Dims{16, 7, 7, 512}}) {
+    const Operand x = all(d), c = all({d[3]});
+    const std::string shape = " " + std::to_string(d[0]) + "x" + std::to_string(d[1]) + "x" +
+                              std::to_string(d[1]) + "x" + std::to_string(d[3]);
+    bench("bn_train" + shape, "batch_norm_train", target, {x, c, c, x, c, c}, {1e-5, 1, 0});
+    bench("bn_train+res" + shape, "batch_norm_train", target, {x, c, c, x, x, c, c}, {1e-5, 1, 1});
+    bench("bn_backward" + shape, "batch_norm_backward", target, {x, x, c, c, c, x, x, c, c}, {1e-5, 1, 0});
+    bench("bn_backward, mask from x" + shape, "batch_norm_backward", target, {x, x, c, c, c, c, x, c, c},
+          {1e-5, 2, 0});
+    bench("bn_backward+res" + shape, "batch_norm_backward", target, {x, x, c, c, c, x, x, c, c, x},
+          {1e-5, 1, 1});
+  }
+}
+
+void bench_pool(Target target) {
+  for (const int64_t c : {32, 64}) {
+    const int64_t h = c == 32 ? 28 : 14, n = 64;
+    const Operand x = all({n, h, h, c}), y = all({n, h / 2, h / 2, c}), tap = {y.dims, DType::u8, 0};
+    const std::vector<double> window = {2, 2, 2, 2, 0, 0, 1, 1};
+    bench("max_pool2d " + std::to_string(c), "max_pool2d", target, {x, y, tap}, window);
+    bench("max_pool2d_backward " + std::to_string(c), "max_pool2d_backward", target, {y, tap, x}, window);
+    bench("relu_backward " + std::to_string(c), "relu_backward", target, {x, x, x}, {});
+    bench("bias gradient " + std::to_string(c), "reduce_sum", target, {x, all({1, 1, 1, c})}, {1});
+  }
+  const Operand x = all({4, 112, 112, 64}), y = all({4, 56, 56, 64}), tap = {y.dims, DType::u8, 0};
+  bench("max_pool2d 3x3", "max_pool2d", target, {x, y, tap}, {3, 3, 2, 2, 1, 1, 1, 1});
+  bench("max_pool2d_backward 3x3", "max_pool2d_backward", target, {y, tap, x}, {3, 3, 2, 2, 1, 1, 1, 1});
+}
+
+void bench_optim(Target target) {
+  const Operand w = all({11'700'000});
+  const Operand lr = scalar(0.01), zero = scalar(0), step = scalar(2), beta = scalar(0.9);
+  bench("sgd 11.7M", "sgd", target, {lr, zero, zero, zero, step, w, w, w}, {1, 0, 0, 0});
+  bench("sgd momentum 11.7M", "sgd", target, {lr, beta, zero, zero, step, w, w, w, w, w}, {1, 0, 1, 0});
+  bench("adam 11.7M", "adam", target, {lr, beta, beta, scalar(1e-8), zero, step, w, w, w, w, w, w, w},
+        {1, 0, 0});
+  bench("sum_squares 11.7M", "sum_squares", target, {w, all({})}, {});
+  bench("sum_squares 200k", "sum_squares", target, {all({200'000}), all({})}, {});
+}
+
+void bench_movement(Target target) {
+  bench("permute 64x49x64", "permute", target, {all({64, 7, 7, 64}), all({64, 64, 7, 7})}, {0, 3, 1, 2});
+  bench("permute back 64x49x64", "permute", target, {all({64, 64, 7, 7}), all({64, 7, 7, 64})}, {0, 2, 3, 1});
+  bench("permute 128x16x256", "permute", target, {all({128, 4, 4, 256}), all({128, 256, 4, 4})},
+        {0, 3, 1, 2});
+  bench("add", "add", target, {all({2'097'152}), all({2'097'152}), all({2'097'152})}, {});
+  bench("random_normal", "random_normal", target, {all({1'000'000})}, {1, 2, 0, 1});
+  bench("random_uniform", "random_uniform", target, {all({1'000'000})}, {1, 2, 0, 1});
+}
+
+}  // namespace
+}  // namespace tenon::test
+
+int main(int argc, char** argv) {
+  using namespace tenon;
+  using namespace tenon::test;
+  set_num_threads(1);
+  const std::string only = argc > 1 ? argv[1] : "";
+  const auto wanted = [&](const char* name) { return only.empty() || only == name; };
+  const Target order[] = {Target::avx512, Target::avx2, Target::neon, Target::baseline};
+  const Target best = *std::find_if(std::begin(order), std::end(order), target_supported);
+  if (wanted("batch_norm")) bench_batch_norm(best);
+  if (wanted("pool")) bench_pool(best);
+  if (wanted("optim")) bench_optim(best);
+  if (wanted("movement")) bench_movement(best);
+  return 0;
+}
