@@ -17,22 +17,6 @@ constexpr int kTallest[] = {0, 14, 12, 8, 6};
 constexpr int kTallest[] = {0, 12, 6, 4, 2};
   #endif
 
-// As the pointwise kernels compute them, so that fusing changes no bit.
-inline V activate(V v, Activation activation) {
-  switch (activation) {
-    case Activation::relu:
-      return vmax(v, V{});
-    case Activation::relu6:
-      return vmin(vmax(v, V{}), splat(6));
-    case Activation::tanh:
-      return vtanh(v);
-    case Activation::sigmoid:
-      return vsigmoid(v);
-    default:
-      return v;
-  }
-}
-
 // Row m < 7 of A's half tile, from strides kept in registers: left alone, compilers keep a pointer per row
 // and spill them.
 struct Strides {
@@ -101,48 +85,72 @@ inline void each(V (&acc)[MR][NV], F&& f) {
   each(acc, std::make_integer_sequence<int, MR * NV>(), f);
 }
 
+// Activations are what the pointwise kernels compute, so that fusing changes no bit. The two that need a
+// polynomial work on C where it was stored: with a call between them, the sums would not stay in registers.
+template <class F>
+inline void map_c(const GemmTile& g, int64_t rows, F&& f) {
+  const int64_t half = (rows + 1) / 2;
+  for (int64_t m = 0; m < rows; ++m) {
+    real* c = g.c + (m < half ? m * g.crs : g.c_jump + (m - half) * g.crs);
+    map(g.n, c, f, c);
+  }
+}
+
+__attribute__((noinline)) void activate_stored(const GemmTile& g, int64_t rows) {
+  if (g.activation == Activation::tanh)
+    map_c(g, rows, vtanh);
+  else
+    map_c(g, rows, vsigmoid);
+}
+
+inline V clip_to(Activation activation, V v) {
+  v = vmax(v, V{});
+  return activation == Activation::relu6 ? vmin(v, splat(6)) : v;
+}
+
 template <int MR, int NV>
-void activate_all(V (&acc)[MR][NV], Activation activation) {
-  if (activation == Activation::relu) return each(acc, [](V& y, int, int) { y = vmax(y, V{}); });
-  if (activation == Activation::none) return;
-  for (auto& line : acc)
-    for (V& y : line) y = activate(y, activation);
+inline void add_bias(const GemmTile& g, V (&acc)[MR][NV], int64_t tail) {
+  V bias[NV] = {};
+  for (int v = 0; v < NV; ++v)
+    bias[v] = v == NV - 1 && tail < W ? load_n(g.bias + v * W, tail) : load(g.bias + v * W);
+  each(acc, [&](V& y, int, int v) { y = y + bias[v]; });
 }
 
 // Adds bias, activates and stores; the last vector may be partial.
 template <int MR, int NV>
 inline void finish(const GemmTile& g, V (&acc)[MR][NV]) {
   const int64_t tail = g.n - (NV - 1) * W;
-  if (g.bias) {
-    V bias[NV] = {};
-    for (int v = 0; v < NV; ++v)
-      bias[v] = v == NV - 1 && tail < W ? load_n(g.bias + v * W, tail) : load(g.bias + v * W);
-    each(acc, [&](V& y, int, int v) { y = y + bias[v]; });
+  if (g.bias) add_bias(g, acc, tail);
+  if (g.activation == Activation::relu || g.activation == Activation::relu6)
+    each(acc, [&](V& y, int, int) { y = clip_to(g.activation, y); });
+  if (tail == W) {
+    each(acc, [&](V& y, int m, int v) { store(c_row<MR, NV>(g, m) + v * W, y); });
+  } else {
+    each(acc, [&](V& y, int m, int v) {
+      real* c = c_row<MR, NV>(g, m) + v * W;
+      v < NV - 1 ? store(c, y) : store_n(c, y, tail);
+    });
   }
-  activate_all(acc, g.activation);
-  if (tail == W) return each(acc, [&](V& y, int m, int v) { store(c_row<MR, NV>(g, m) + v * W, y); });
-  for (int m = 0; m < MR; ++m) {
-    real* c = c_row<MR, NV>(g, m);
-    for (int v = 0; v < NV - 1; ++v) store(c + v * W, acc[m][v]);
-    store_n(c + (NV - 1) * W, acc[m][NV - 1], tail);
-  }
+  if (g.activation == Activation::tanh || g.activation == Activation::sigmoid) activate_stored(g, MR);
 }
 
 template <int MR, int NV>
 inline void load_sums(const GemmTile& g, V (&acc)[MR][NV]) {
   const int64_t tail = g.n - (NV - 1) * W;
   if (tail == W) return each(acc, [&](V& y, int m, int v) { y = load(c_row<MR, NV>(g, m) + v * W); });
-  for (int m = 0; m < MR; ++m) {
-    const real* c = c_row<MR, NV>(g, m);
-    for (int v = 0; v < NV - 1; ++v) acc[m][v] = load(c + v * W);
-    acc[m][NV - 1] = load_n(c + (NV - 1) * W, tail);
-  }
+  each(acc, [&](V& y, int m, int v) {
+    const real* c = c_row<MR, NV>(g, m) + v * W;
+    y = v < NV - 1 ? load(c) : load_n(c, tail);
+  });
 }
 
 template <int MR, int NV>
 void tile(const GemmTile& g) {
-  V acc[MR][NV] = {};
-  if (g.accumulate) load_sums(g, acc);
+  V acc[MR][NV];
+  if (g.accumulate)
+    load_sums(g, acc);
+  else
+    each(acc, [](V& y, int, int) { y = V{}; });
   multiply(g, acc, std::make_integer_sequence<int, MR>());
   finish(g, acc);
 }
