@@ -41,6 +41,8 @@ export interface CallDesc {
   readonly kernel: string;
   /** Operands: indexes of rows of {@link ProgramDesc.tensors}, inputs first, then outputs. */
   readonly tensors: readonly number[];
+  /** How many of the operands, the last ones, are outputs. */
+  readonly outputs: number;
   readonly attrs: readonly number[];
 }
 
@@ -54,11 +56,17 @@ export interface ProgramDesc {
   /** Byte length of each input. */
   readonly inputs: readonly number[];
   /**
-   * Rows of `[place, byteOffset, dtype, rank, d0..d5]`. Place: an index into `buffers`, -1 the arena, -2 the scalar block
+   * Rows of `[place, byteOffset, dtype, rank, d0..d5]`. Place: an index into `buffers` and, behind them, the results of
+   * constant calls in order; -1 the arena, -2 the scalar block
    * (byteOffset = 8 i), -(3 + i) input i. Byte offsets are multiples of the element size.
    */
   readonly tensors: Float64Array;
   readonly calls: readonly CallDesc[];
+  /**
+   * The first so many calls read only buffers that the program does not write, and results of each other. They run when such a
+   * buffer has changed since they last did; what they give is kept, and shared by programs that need the same.
+   */
+  readonly constantCalls: number;
   /** Calls from here on are the commit: skipped when a fault or a non-finite number was found before, else never cut short. */
   readonly commitStart: number;
   /** Tensors copied out at the end of a run. */
@@ -89,8 +97,8 @@ export interface NativeInfo {
   readonly cpu: string;
   readonly threads: number;
   readonly threadsReason: string;
-  /** Live bytes of buffers, arenas and copies in flight; how many programs live. */
-  readonly memory: { buffers: number; arenas: number; staging: number; programs: number };
+  /** Live bytes of buffers, arenas, copies in flight, folded and packed weights; how many programs live. */
+  readonly memory: { buffers: number; arenas: number; staging: number; derived: number; programs: number };
   readonly compiler: string;
   readonly build: string;
 }
@@ -117,6 +125,7 @@ interface Addon {
     tensors: Float64Array,
     kernels: readonly string[],
     calls: Float64Array,
+    constantCalls: number,
     commitStart: number,
     outputs: Float64Array,
   ): ProgramHandle;
@@ -283,14 +292,14 @@ export function readBufferSync(
   return attempt(() => addon().readBufferSync(buffer, byteOffset, dtype, count));
 }
 
-/** Calls as one table: rows of kernel, operands, operand..., attributes, attribute... */
+/** Calls as one table: rows of kernel, operands, operand..., outputs, attributes, attribute... */
 function tableOf(calls: readonly CallDesc[]): { kernels: string[]; table: Float64Array } {
   const codes = new Map<string, number>();
   const table: number[] = [];
-  for (const { kernel, tensors, attrs } of calls) {
+  for (const { kernel, tensors, outputs, attrs } of calls) {
     let code = codes.get(kernel);
     if (code === undefined) codes.set(kernel, (code = codes.size));
-    table.push(code, tensors.length, ...tensors, attrs.length, ...attrs);
+    table.push(code, tensors.length, ...tensors, outputs, attrs.length, ...attrs);
   }
   return { kernels: [...codes.keys()], table: Float64Array.from(table) };
 }
@@ -309,6 +318,7 @@ export function createProgram(desc: ProgramDesc): ProgramHandle {
       desc.tensors,
       kernels,
       table,
+      desc.constantCalls,
       desc.commitStart,
       Float64Array.from(desc.outputs),
     ),

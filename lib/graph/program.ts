@@ -100,6 +100,7 @@ export class Program {
     const calls = lowered.calls.map((call) => ({
       kernel: call.kernel,
       tensors: [...call.inputs, ...call.outputs].map((o) => build.tensor(o)),
+      outputs: call.outputs.length,
       attrs: [...call.attrs],
     }));
     const outputs = lowered.outputs.map((o) => build.tensor(o));
@@ -112,6 +113,7 @@ export class Program {
       inputs: [...options.inputBytes],
       tensors: build.tensors,
       calls,
+      constantCalls: 0,
       commitStart: lowered.commitStart,
       outputs,
     };

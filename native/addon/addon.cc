@@ -69,6 +69,7 @@ Napi::Object memory_info(Napi::Env env) {
   memory.Set("buffers", static_cast<double>(live_bytes(MemoryKind::buffer)));
   memory.Set("arenas", static_cast<double>(live_bytes(MemoryKind::arena)));
   memory.Set("staging", static_cast<double>(live_bytes(MemoryKind::staging)));
+  memory.Set("derived", static_cast<double>(live_bytes(MemoryKind::derived)));
   memory.Set("programs", static_cast<double>(Program::live()));
   return memory;
 }

@@ -75,6 +75,7 @@ Napi::Value fill_now(const Napi::CallbackInfo& info) {
   const Bytes bytes = bytes_of(env, info[2], "data");
   check_range(env, *buffer, offset, bytes.size);
   if (bytes.size != 0) std::memcpy(buffer->memory.data() + offset, bytes.data, bytes.size);
+  buffer->changed();
   return env.Undefined();
 }
 

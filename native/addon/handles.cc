@@ -88,10 +88,10 @@ Napi::Value wrap_buffer(Napi::Env env, BufferRef buffer) {
 BufferRef buffer_from(Napi::Env env, napi_value value) { return target_of<Buffer>(env, value); }
 void dispose_buffer(Napi::Env env, napi_value value) { drop(env, unwrap<Buffer>(env, value)); }
 
-// An arena may be shared with other programs; its size is reported for each, since at most that is freed with
-// it.
+// An arena and derived values may be shared with other programs; their size is reported for each, since at
+// most that is freed with it.
 Napi::Value wrap_program(Napi::Env env, ProgramRef program) {
-  const size_t bytes = program->arena_bytes();
+  const size_t bytes = program->arena_bytes() + program->derived_bytes();
   return wrap(env, std::move(program), bytes);
 }
 

@@ -47,7 +47,7 @@ std::vector<TensorDesc> tensors_of(const std::vector<double>& table) {
   return tensors;
 }
 
-// Rows of [kernel, operands, operand..., attributes, attribute...].
+// Rows of [kernel, operands, operand..., outputs, attributes, attribute...].
 std::vector<CallDesc> calls_of(const std::vector<double>& table, const std::vector<std::string>& kernels) {
   std::vector<CallDesc> calls;
   for (Cursor cursor(table); !cursor.done();) {
@@ -59,6 +59,9 @@ std::vector<CallDesc> calls_of(const std::vector<double>& table, const std::vect
     call.kernel = kernels[static_cast<size_t>(kernel)];
     for (size_t n = cursor.count(); n > 0; --n)
       call.tensors.push_back(whole(cursor.number(), "calls: operand"));
+    const int64_t outputs = whole(cursor.number(), "calls: outputs");
+    if (outputs < 0) throw std::invalid_argument("calls: a count is negative");
+    call.outputs = static_cast<size_t>(outputs);
     for (size_t n = cursor.count(); n > 0; --n) call.attrs.push_back(cursor.number());
     calls.push_back(std::move(call));
   }
@@ -76,7 +79,8 @@ bool is_reference(const std::string& target) {
   return target == "ref";
 }
 
-// target, queue, arenaBytes, scalars, buffers, inputs, tensors, kernels, calls, commitStart, outputs
+// target, queue, arenaBytes, scalars, buffers, inputs, tensors, kernels, calls, constantCalls, commitStart,
+// outputs
 Napi::Value create(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   ProgramDesc desc;
@@ -96,8 +100,9 @@ Napi::Value create(const Napi::CallbackInfo& info) {
   for (napi_value name : elements_of(env, info[7], "kernels"))
     kernels.push_back(string_from(env, name, "kernel"));
   desc.calls = calls_of(doubles_from(env, info[8], "calls"), kernels);
-  desc.commit_start = size_from(env, info[9], "commitStart");
-  for (const double id : doubles_from(env, info[10], "outputs")) desc.outputs.push_back(whole(id, "outputs"));
+  desc.constant_calls = size_from(env, info[9], "constantCalls");
+  desc.commit_start = size_from(env, info[10], "commitStart");
+  for (const double id : doubles_from(env, info[11], "outputs")) desc.outputs.push_back(whole(id, "outputs"));
   return wrap_program(env, std::make_shared<Program>(desc));
 }
 

@@ -11,8 +11,8 @@ namespace tenon {
 inline constexpr size_t kAlignment = 64;
 
 // What a block is for: live bytes are counted by kind.
-enum class MemoryKind : uint8_t { buffer, arena, staging };
-inline constexpr int kMemoryKinds = 3;
+enum class MemoryKind : uint8_t { buffer, arena, staging, derived };
+inline constexpr int kMemoryKinds = 4;
 
 // Bytes alive now.
 size_t live_bytes(MemoryKind kind);

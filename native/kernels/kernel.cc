@@ -33,11 +33,12 @@ std::vector<const Kernel*> all_kernels() {
   return kernels;
 }
 
-KernelRegistrar::KernelRegistrar(const char* name, Target target, PrepareFn prepare, RunFn run) {
+KernelRegistrar::KernelRegistrar(const char* name, Target target, PrepareFn prepare, RunFn run, PackFn pack) {
   Kernel& kernel = registry()[name];
   kernel.name = name;
   kernel.prepare[static_cast<int>(target)] = prepare;
   kernel.run[static_cast<int>(target)] = run;
+  kernel.pack[static_cast<int>(target)] = pack;
 }
 
 void require(bool ok, const char* message) {

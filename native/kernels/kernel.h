@@ -39,7 +39,8 @@ struct Call {
   int count = 0;
   const double* attrs = nullptr;
   int attr_count = 0;
-  std::byte* workspace = nullptr;  // 64-byte aligned, as large as prepare() asked for, contents undefined
+  std::byte* workspace = nullptr;     // 64-byte aligned, as large as prepare() asked for, contents undefined
+  const std::byte* packed = nullptr;  // the packed operand, when the runtime keeps one (see Packing)
   RunState* run = nullptr;
 
   // NaN and what no int64 arithmetic survives become a large negative number, which every prepare() refuses.
@@ -50,23 +51,40 @@ struct Call {
   }
 };
 
+// A kernel that lays an operand out anew before it works with it (a weight in panels, or transformed) can
+// offer to do that once for many runs: prepare() says so here, and the kernel has a pack function. The
+// runtime then keeps the packed copy of an operand that changes seldom, and packs again when it has changed.
+struct Packing {
+  int operand = -1;  // none
+  size_t bytes = 0;  // of the packed copy
+  int64_t layout =
+      0;  // tells apart copies of one operand that differ though kernel, attributes and bytes agree
+};
+
 // What prepare() tells of a call: scratch memory it needs, and its work (for the profiler's roofline).
 struct Cost {
   size_t workspace = 0;
   double flops = 0;
   double bytes = 0;
+  Packing packing = {};
 };
 
 // Called once, when the program is built, with null data pointers. Must check everything that run() relies
 // on: operand and attribute counts, dtypes, ranks, and that all dims agree; throws std::invalid_argument
-// otherwise.
+// otherwise. Called again with Call::packed set when the runtime takes up an offer of packing: the workspace
+// then need not hold the packed operand.
 using PrepareFn = Cost (*)(const Call&);
+// Without Call::packed, packs into the workspace. The results are the same bits either way.
 using RunFn = void (*)(const Call&);
+// Writes all of the packed operand to `packed`, 64-byte aligned. Only that operand has an address, and what
+// is written depends on nothing but the operand, the attributes and Packing::layout.
+using PackFn = void (*)(const Call&, std::byte* packed);
 
 struct Kernel {
   std::string name;
   PrepareFn prepare[kTargets] = {};
   RunFn run[kTargets] = {};
+  PackFn pack[kTargets] = {};  // null where the kernel offers no packing
 };
 
 // Null when there is no such kernel.
@@ -74,7 +92,7 @@ const Kernel* find_kernel(const std::string& name);
 std::vector<const Kernel*> all_kernels();
 
 struct KernelRegistrar {
-  KernelRegistrar(const char* name, Target target, PrepareFn prepare, RunFn run);
+  KernelRegistrar(const char* name, Target target, PrepareFn prepare, RunFn run, PackFn pack = nullptr);
 };
 
 // Throws std::invalid_argument(message) when a call is malformed.

@@ -15,6 +15,10 @@ struct Buffer {
   Memory memory;
   // Ticket of the last queued write. A predict program that reads this buffer does not overtake it.
   std::atomic<uint64_t> last_write{0};
+  // Counts changes of the contents as they happen. What was derived from the buffer remembers it.
+  std::atomic<uint64_t> version{0};
+
+  void changed() { version.fetch_add(1, std::memory_order_relaxed); }
 };
 
 using BufferRef = std::shared_ptr<Buffer>;

@@ -26,6 +26,7 @@ void ProgramJob::run(Executor& executor) {
 void WriteJob::run(Executor&) {
   const Memory& from = source_->memory;
   if (from.bytes() != 0) std::memmove(buffer_->memory.data() + offset_, from.data(), from.bytes());
+  buffer_->changed();
 }
 
 void ReadJob::run(Executor&) {

@@ -13,11 +13,13 @@
 #include "kernels/kernel.h"
 #include "runtime/arena.h"
 #include "runtime/buffer.h"
+#include "runtime/derived.h"
 #include "runtime/executor.h"
 
 namespace tenon {
 
-// Where a tensor lives: an index into the program's buffers, or one of these; input i is kFirstInput - i.
+// Where a tensor lives: an index into the program's buffers, followed by the results of its constant calls in
+// order, or one of these; input i is kFirstInput - i.
 inline constexpr int64_t kArenaPlace = -1;
 inline constexpr int64_t kScalarPlace = -2;
 inline constexpr int64_t kFirstInput = -3;
@@ -32,6 +34,7 @@ struct CallDesc {
   std::string kernel;
   std::vector<int64_t> tensors;
   std::vector<double> attrs;
+  size_t outputs = 0;  // the last so many of the tensors
 };
 
 struct ProgramDesc {
@@ -43,6 +46,9 @@ struct ProgramDesc {
   std::vector<size_t> inputs;  // byte lengths
   std::vector<TensorDesc> tensors;
   std::vector<CallDesc> calls;
+  // The first so many calls read only buffers that the program does not write and results of each other. They
+  // run when such a buffer has changed, and their results are kept.
+  size_t constant_calls = 0;
   size_t commit_start = 0;
   std::vector<int64_t> outputs;
 };
@@ -66,8 +72,9 @@ class Program {
   const std::vector<size_t>& inputs() const { return input_bytes_; }
   const std::vector<TensorView>& outputs() const { return outputs_; }  // data pointers: executor only
   size_t arena_bytes() const { return arena_bytes_; }
-  std::vector<CallProfile> profile() const;
-  uint64_t last_write() const;  // the latest ticket among its buffers
+  size_t derived_bytes() const;              // shared with the programs that need the same
+  std::vector<CallProfile> profile() const;  // without the constant calls
+  uint64_t last_write() const;               // the latest ticket among its buffers
   static int64_t live();
 
   // The block that carries one run's scalars and inputs. Kept for the next run when given back.
@@ -85,6 +92,7 @@ class Program {
     const Kernel* kernel = nullptr;
     RunFn run = nullptr;
     Call call;
+    std::vector<Buffer*> writes;
     double flops = 0, bytes = 0;
     std::atomic<uint64_t> calls{0}, nanoseconds{0};
   };
@@ -93,17 +101,28 @@ class Program {
     size_t offset;
   };
 
+  void find_writes(const ProgramDesc& desc);
   void lay_out_staging(const ProgramDesc& desc);
   TensorView checked_view(const ProgramDesc& desc, int64_t id, std::vector<Binding>* arena,
                           std::vector<Binding>* staged, size_t view) const;
+  void build_constants(const ProgramDesc& desc);
+  void build_constant(const ProgramDesc& desc, const CallDesc& call);
   void build_views(const ProgramDesc& desc);
   void build_steps(const ProgramDesc& desc);
+  void build_step(const ProgramDesc& desc, const CallDesc& call, const TensorView* blank, Step* step);
+  BufferRef constant_source(const ProgramDesc& desc, int64_t id) const;
+  const std::byte* keep_packed(const ProgramDesc& desc, const CallDesc& call, const Step& step,
+                               const Packing& packing);
   void bind(std::byte* arena, std::byte* staging);
   bool run_steps(Executor& executor, const Job& job, std::byte* workspace, RunState* state);
 
   Queue queue_;
-  size_t arena_bytes_ = 0, workspace_offset_ = 0, scalars_ = 0, staging_bytes_ = 0, commit_start_ = 0;
+  Target target_;
+  size_t arena_bytes_ = 0, workspace_offset_ = 0, workspace_bytes_ = 0, scalars_ = 0, staging_bytes_ = 0,
+         commit_start_ = 0;
   std::vector<BufferRef> buffers_;
+  std::vector<bool> written_;        // of each buffer: whether this program writes it
+  std::vector<DerivedRef> derived_;  // in the order in which they are computed
   std::vector<size_t> input_bytes_, input_offsets_;
   std::vector<TensorView> views_;  // operands of all calls, one after the other, then outputs
   std::vector<TensorView> outputs_;
@@ -111,6 +130,7 @@ class Program {
   std::vector<double> attrs_;
   std::vector<Step> steps_;
   std::byte* bound_arena_ = nullptr;
+  static constexpr size_t kSpareStaging = 2;
   std::mutex staging_mutex_;
   std::vector<Memory> spare_staging_;
   std::unique_ptr<Arena::Claim> claim_;

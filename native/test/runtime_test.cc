@@ -30,7 +30,7 @@ ProgramDesc counting(const BufferRef& buffer, int repeat) {
   desc.buffers = {buffer};
   desc.arena_bytes = 256;
   desc.tensors = {tensor(0, 0, DType::f32, {n}), tensor(kArenaPlace, 0, DType::f32, {n})};
-  for (int i = 0; i < repeat; ++i) desc.calls.push_back({"affine", {0, 0}, {1, 1}});
+  for (int i = 0; i < repeat; ++i) desc.calls.push_back({"affine", {0, 0}, {1, 1}, 1});
   desc.tensors.pop_back();
   desc.commit_start = desc.calls.size();
   desc.outputs = {0};
@@ -218,6 +218,141 @@ void test_many_threads() {
   CHECK(bad.load() == 0);
 }
 
+// y = 3 w + x. Packing triples w; without a packed copy, run() does it in the workspace.
+std::atomic<int> g_packs{0}, g_unpacked_runs{0};
+
+Cost prepare_tripled(const Call& c) {
+  require_counts(c, 3, 0);
+  require_same_dims(c.t[0], c.t[1], "shapes differ");
+  require_same_dims(c.t[0], c.t[2], "shapes differ");
+  return {c.packed == nullptr ? c.t[1].bytes() : 0, 0, 0, {1, c.t[1].bytes(), 0}};
+}
+
+void pack_tripled(const Call& c, std::byte* packed) {
+  CHECK(c.t[0].data == nullptr && c.t[2].data == nullptr);
+  g_packs.fetch_add(1);
+  for (int64_t i = 0; i < c.t[1].numel(); ++i)
+    reinterpret_cast<float*>(packed)[i] = 3 * c.t[1].as<float>()[i];
+}
+
+void run_tripled(const Call& c) {
+  const auto* w = reinterpret_cast<const float*>(c.packed);
+  if (w == nullptr) {
+    g_unpacked_runs.fetch_add(1);
+    auto* scratch = reinterpret_cast<float*>(c.workspace);
+    for (int64_t i = 0; i < c.t[1].numel(); ++i) scratch[i] = 3 * c.t[1].as<float>()[i];
+    w = scratch;
+  }
+  for (int64_t i = 0; i < c.t[2].numel(); ++i) c.t[2].as<float>()[i] = w[i] + c.t[0].as<float>()[i];
+}
+
+constexpr int64_t kWeights = 48;
+
+// The kernel above over weights in a buffer, or over ten times the weights, made by a constant call.
+ProgramDesc packing(const BufferRef& weights, bool scaled) {
+  ProgramDesc desc;
+  desc.queue = Queue::predict;
+  desc.buffers = {weights};
+  desc.inputs = {kWeights * 4};
+  desc.arena_bytes = kWeights * 4;
+  desc.tensors = {tensor(0, 0, DType::f32, {kWeights}), tensor(1, 0, DType::f32, {kWeights}),
+                  tensor(kFirstInput, 0, DType::f32, {kWeights}),
+                  tensor(kArenaPlace, 0, DType::f32, {kWeights})};
+  if (scaled) {
+    desc.calls.push_back({"affine", {0, 1}, {10, 0}, 1});
+    desc.constant_calls = 1;
+  }
+  desc.calls.push_back({"test_tripled", {2, scaled ? 1 : 0, 3}, {}, 1});
+  desc.commit_start = desc.calls.size();
+  desc.outputs = {3};
+  return desc;
+}
+
+float run_once(const ProgramRef& program, float x) {
+  const auto job = std::make_shared<ProgramJob>(program);
+  if (!program->inputs().empty()) std::memcpy(job->input(0), &x, sizeof x);
+  run_and_wait(program->queue(), job);
+  CHECK(job->outcome == Outcome::ok);
+  return first_float(job->outputs()[0]);
+}
+
+void write_all(const BufferRef& buffer, float value) {
+  const auto source = std::make_shared<Buffer>(buffer->memory.bytes());
+  auto* floats = reinterpret_cast<float*>(source->memory.data());
+  std::fill_n(floats, buffer->memory.bytes() / 4, value);
+  run_and_wait(Queue::train, std::make_shared<WriteJob>(buffer, 0, source));
+}
+
+// What is derived is computed once, kept, shared, and computed anew after every kind of write.
+void test_derived() {
+  for (int target = 0; target < kTargets; ++target)
+    new KernelRegistrar("test_tripled", static_cast<Target>(target), prepare_tripled, run_tripled,
+                        pack_tripled);
+  const size_t before = live_bytes(MemoryKind::derived);
+  const auto weights = std::make_shared<Buffer>(kWeights * 4);
+  write_all(weights, 1);
+  {
+    const auto plain = std::make_shared<Program>(packing(weights, false));
+    const auto scaled = std::make_shared<Program>(packing(weights, true));
+    CHECK(run_once(plain, 0.5f) == 3.5f && run_once(plain, 1) == 4 && g_packs == 1);
+    CHECK(run_once(scaled, 1) == 31 && run_once(scaled, 2) == 32 && g_packs == 2);
+    CHECK(plain->derived_bytes() == kWeights * 4 && scaled->derived_bytes() == 2 * kWeights * 4);
+    CHECK(plain->profile().size() == 1 && scaled->profile().size() == 1);
+
+    // Another program over the same weights, with other dims elsewhere, needs nothing more.
+    ProgramDesc larger = packing(weights, true);
+    larger.arena_bytes = 4096;
+    const auto shared = std::make_shared<Program>(larger);
+    CHECK(run_once(shared, 1) == 31 && g_packs == 2);
+    CHECK(live_bytes(MemoryKind::derived) == before + 3 * kWeights * 4);
+
+    write_all(weights, 2);
+    CHECK(run_once(plain, 0) == 6 && run_once(shared, 0) == 60 && run_once(scaled, 1) == 61 && g_packs == 4);
+    run_once(std::make_shared<Program>(counting(weights, 1)), 0);  // a training step: w += 1
+    CHECK(run_once(scaled, 0) == 90 && run_once(plain, 0) == 9 && run_once(shared, 1) == 91 && g_packs == 6);
+  }
+  write_all(weights, 3);  // behind which the executor has let go of the programs
+  CHECK(live_bytes(MemoryKind::derived) == before);
+
+  // Nothing is kept of weights that the program writes itself, nor on the train queue.
+  CHECK(g_unpacked_runs == 0);
+  ProgramDesc writing = packing(weights, false);
+  writing.calls.push_back({"affine", {0, 0}, {1, 1}, 1});
+  const auto trained = std::make_shared<Program>(writing);
+  CHECK(run_once(trained, 0) == 9 && run_once(trained, 0) == 12 && g_unpacked_runs == 2 && g_packs == 6);
+  ProgramDesc queued = packing(weights, false);
+  queued.queue = Queue::train;
+  CHECK(run_once(std::make_shared<Program>(queued), 1) == 16 && g_unpacked_runs == 3);
+  CHECK(live_bytes(MemoryKind::derived) == before);
+}
+
+bool refused_constant(const std::function<void(ProgramDesc&)>& change) {
+  ProgramDesc desc = packing(std::make_shared<Buffer>(kWeights * 4), true);
+  change(desc);
+  try {
+    Program program(desc);
+  } catch (const std::invalid_argument&) {
+    return true;
+  }
+  return false;
+}
+
+void test_bad_constants() {
+  CHECK(!refused_constant([](ProgramDesc&) {}));
+  CHECK(refused_constant([](ProgramDesc& d) { d.constant_calls = 2; }));  // reads an input
+  CHECK(refused_constant([](ProgramDesc& d) { d.constant_calls = 3; }));
+  CHECK(refused_constant([](ProgramDesc& d) { d.constant_calls = 0; }));  // no such place
+  CHECK(refused_constant([](ProgramDesc& d) { d.tensors[1].place = 0; }));
+  CHECK(refused_constant([](ProgramDesc& d) { d.tensors[1].place = 2; }));
+  CHECK(refused_constant([](ProgramDesc& d) { d.tensors[1].place = kArenaPlace; }));
+  CHECK(refused_constant([](ProgramDesc& d) { d.tensors[1].offset = 4; }));
+  CHECK(refused_constant([](ProgramDesc& d) { d.calls[0].outputs = 3; }));
+  CHECK(refused_constant([](ProgramDesc& d) { d.calls[0].tensors = {0, 99}; }));
+  CHECK(refused_constant([](ProgramDesc& d) { d.calls[0].tensors = {99, 1}; }));
+  CHECK(refused_constant([](ProgramDesc& d) { d.calls[1].tensors = {2, 0, 1}; }));  // writes a constant
+  CHECK(refused_constant([](ProgramDesc& d) { d.calls[1].tensors = {2, 1, 0}; }));  // writes a source
+}
+
 bool refused(const std::function<void(ProgramDesc&)>& change) {
   ProgramDesc desc = counting(std::make_shared<Buffer>(64), 2);
   change(desc);
@@ -279,6 +414,8 @@ int main() {
   tenon::test_predictions_inside_training();
   tenon::test_cancel();
   tenon::test_many_threads();
+  tenon::test_derived();
+  tenon::test_bad_constants();
   tenon::test_bad_programs();
   tenon::test_denormals();
   return tenon::test::report();

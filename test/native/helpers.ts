@@ -30,6 +30,7 @@ export function programOf(given: Given): native.ProgramDesc {
     buffers: [],
     inputs: [],
     calls: [],
+    constantCalls: 0,
     commitStart: given.calls?.length ?? 0,
     outputs: [],
     ...given,
@@ -62,8 +63,13 @@ export function adder(
         [ARENA, 0, 'f32', [n]],
       ],
       calls: [
-        { kernel: 'affine', tensors: [0, 1], attrs: [0, by] },
-        ...Array.from({ length: repeat }, () => ({ kernel: 'add', tensors: [0, 1, 0], attrs: [] })),
+        { kernel: 'affine', tensors: [0, 1], outputs: 1, attrs: [0, by] },
+        ...Array.from({ length: repeat }, () => ({
+          kernel: 'add',
+          tensors: [0, 1, 0],
+          outputs: 1,
+          attrs: [],
+        })),
       ],
       outputs: [0],
     }),

@@ -38,7 +38,7 @@ describe('a process', () => {
 describe('memory', () => {
   test('of dropped programs and buffers is given back', () => {
     const { rounds, memory } = json<{ rounds: number[]; memory: NativeInfo['memory'] }>('memory');
-    expect(memory).toEqual({ buffers: 0, arenas: 0, staging: 0, programs: 0 });
+    expect(memory).toEqual({ buffers: 0, arenas: 0, staging: 0, derived: 0, programs: 0 });
     expect(Math.max(...rounds.slice(-5)) - Math.min(...rounds.slice(0, 5))).toBeLessThan(20 * MB);
   });
 

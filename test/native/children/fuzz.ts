@@ -131,6 +131,7 @@ function fuzz(seed: number): string {
   const rarely = (odds: number) => random() < odds;
   const changed = pick([0, 0.01, 0.05, 0.2]); // how often a thing is changed
   const odd = pick([0, 0, 0.02]); // how often a number becomes a strange one
+  const constant = rarely(0.2); // whether the result is to be kept
 
   const { kernel, operands, attrs } = pick(templates);
   const target = pick(['native', 'ref'] as const);
@@ -139,10 +140,11 @@ function fuzz(seed: number): string {
   for (const [i, [kind, ...given]] of operands.entries()) {
     const dims = given.map((d) => (rarely(changed) ? int(0, 7) : d));
     if (rarely(changed)) dims[int(0, 5)] = int(0, 3);
-    const places = kind === 's' ? [-2] : kind === 'i32' ? [1] : [-1, -1, 0, -3, -4];
+    const places = kind === 's' ? [-2] : kind === 'i32' ? [1] : constant ? [0, 2] : [-1, -1, 0, -3, -4];
     const dtype = rarely(changed) ? int(0, 4) : codes[kind];
-    const offset = kind === 's' ? 8 * int(0, 5) : SLOT * i + 8 * int(0, 8);
-    const row = [pick(places), offset, dtype, rarely(changed) ? int(0, 6) : dims.length];
+    const place = pick(places);
+    const offset = kind === 's' ? 8 * int(0, 5) : place === 2 ? 0 : SLOT * i + 8 * int(0, 8);
+    const row = [place, offset, dtype, rarely(changed) ? int(0, 6) : dims.length];
     row.push(...Array.from({ length: 6 }, (_, d) => dims[d] ?? 0));
     table.push(...row.map((x) => (rarely(odd) ? pick(strange) : x)));
   }
@@ -160,7 +162,8 @@ function fuzz(seed: number): string {
     buffers,
     inputs: [PLACE, PLACE],
     tensors: Float64Array.from(table),
-    calls: [{ kernel, tensors: ids, attrs: numbers }],
+    calls: [{ kernel, tensors: ids, outputs: constant ? 1 : int(0, ids.length), attrs: numbers }],
+    constantCalls: Number(constant),
     commitStart: int(0, 2),
     outputs: [int(0, operands.length)].filter((id) => id < operands.length),
   });
