@@ -64,7 +64,7 @@ ConvCall ConvCall::make(ConvPass pass, const TensorView* t, int count, const dou
   ConvCall c = {};
   c.has_bias = forward && small(attrs[7], 1, "conv2d: hasBias is 0 or 1") == 1;
   c.activation = forward ? small(attrs[8], 4, "conv2d: unknown activation") : 0;
-  c.algorithm = small(attrs[forward ? 9 : 7], 1, "conv2d: unknown algorithm");
+  c.algorithm = small(attrs[forward ? 9 : 7], 3, "conv2d: unknown algorithm");
   check(count == (c.has_bias ? 4 : 3), "conv2d: wrong number of operands");
   for (int i = 0; i < count; ++i) check(t[i].dtype == real, "conv2d: wrong dtype");
   const TensorView& out = t[count - 1];

@@ -2,54 +2,97 @@
 // registration.
 #include "ops/conv2d.h"
 
+#include "ops/conv2d_winograd.h"
+
 namespace tenon {
 namespace {
 
-int64_t workspace_of(ConvPass pass, const ConvCall& call, const GemmKernels& kernels) {
-  if (call.algorithm == 1) return conv2d_im2col_workspace(pass, call, kernels);
+// The algorithms, by the numbers that native/kernels/README.md lists.
+enum class Algorithm { im2col = 1, direct = 2, winograd = 3 };
+
+Algorithm choose(ConvPass pass, const ConvCall& call, const GemmKernels& kernels) {
+  if (call.algorithm != 0) return static_cast<Algorithm>(call.algorithm);
+  return conv2d_winograd_wins(pass, call.g, kernels) ? Algorithm::winograd : Algorithm::direct;
+}
+
+int64_t direct_workspace(ConvPass pass, const ConvCall& call, const GemmKernels& kernels) {
   if (pass == ConvPass::forward) return conv2d_direct_workspace(call, kernels);
   if (pass == ConvPass::backward_data) return conv2d_direct_data_workspace(call, kernels);
   if (conv2d_weights_is_narrow(call.g, kernels)) return conv2d_weights_narrow_workspace(call, kernels);
   return conv2d_weights_workspace(call, kernels);
 }
 
-void execute(ConvPass pass, const ConvCall& call, const GemmKernels& kernels, float* workspace) {
-  if (call.algorithm == 1) return conv2d_im2col(pass, call, kernels, workspace);
+void direct(ConvPass pass, const ConvCall& call, const GemmKernels& kernels, float* workspace) {
   if (pass == ConvPass::forward) return conv2d_direct(call, kernels, workspace);
   if (pass == ConvPass::backward_data) return conv2d_direct_data(call, kernels, workspace);
   if (conv2d_weights_is_narrow(call.g, kernels)) return conv2d_weights_narrow(call, kernels, workspace);
   conv2d_weights(call, kernels, workspace);
 }
 
+int64_t workspace_of(ConvPass pass, const ConvCall& call, const GemmKernels& kernels) {
+  switch (choose(pass, call, kernels)) {
+    case Algorithm::im2col:
+      return conv2d_im2col_workspace(pass, call, kernels);
+    case Algorithm::direct:
+      return direct_workspace(pass, call, kernels);
+    case Algorithm::winograd:
+      break;
+  }
+  require(conv2d_winograd_fits(call.g), "conv2d: Winograd is for 3x3 with stride, dilation and groups of 1");
+  if (pass == ConvPass::backward_weights) return conv2d_winograd_weights_workspace(call, kernels);
+  return conv2d_winograd_workspace(pass, call, kernels);
+}
+
+void execute(ConvPass pass, const ConvCall& call, Target target, float* workspace) {
+  const GemmKernels& kernels = gemm_kernels(target);
+  switch (choose(pass, call, kernels)) {
+    case Algorithm::im2col:
+      return conv2d_im2col(pass, call, kernels, workspace);
+    case Algorithm::direct:
+      return direct(pass, call, kernels, workspace);
+    case Algorithm::winograd:
+      break;
+  }
+  if (pass == ConvPass::backward_weights)
+    return conv2d_winograd_weights(call, kernels, winograd_kernels(target), workspace);
+  conv2d_winograd(pass, call, kernels, winograd_kernels(target), workspace);
+}
+
 template <ConvPass Pass>
 struct ConvOp {
+  static constexpr const char* kName = Pass == ConvPass::forward         ? "conv2d"
+                                       : Pass == ConvPass::backward_data ? "conv2d_backward_data"
+                                                                         : "conv2d_backward_weights";
+
   static ConvCall parse(const Call& call) {
     return ConvCall::make(Pass, call.t, call.count, call.attrs, call.attr_count, DType::f32);
   }
-  static Cost prepare(const Call& call, const GemmKernels& kernels) {
+  static Cost prepare(const Call& call, Target target) {
     const ConvCall conv = parse(call);
     double bytes = 0;
     for (int i = 0; i < call.count; ++i) bytes += static_cast<double>(call.t[i].bytes());
-    return {static_cast<size_t>(workspace_of(Pass, conv, kernels)) * sizeof(float), conv.g.flops(), bytes};
+    const int64_t workspace = workspace_of(Pass, conv, gemm_kernels(target));
+    return {static_cast<size_t>(workspace) * sizeof(float), conv.g.flops(), bytes};
   }
-  static void run(const Call& call, const GemmKernels& kernels) {
-    execute(Pass, parse(call), kernels, reinterpret_cast<float*>(call.workspace));
+  static void run(const Call& call, Target target) {
+    execute(Pass, parse(call), target, reinterpret_cast<float*>(call.workspace));
   }
 };
 
-struct Forward : ConvOp<ConvPass::forward> {
-  static constexpr const char* kName = "conv2d";
-};
-struct BackwardData : ConvOp<ConvPass::backward_data> {
-  static constexpr const char* kName = "conv2d_backward_data";
-};
-struct BackwardWeights : ConvOp<ConvPass::backward_weights> {
-  static constexpr const char* kName = "conv2d_backward_weights";
+}  // namespace
+
+// Convolutions use more than the GEMM kernels of a target.
+template <ConvPass Pass, Target T>
+struct HeavyFor<ConvOp<Pass>, T> {
+  static Cost prepare(const Call& call) { return ConvOp<Pass>::prepare(call, T); }
+  static void run(const Call& call) { ConvOp<Pass>::run(call, T); }
 };
 
-const RegisterHeavy<Forward> register_forward;
-const RegisterHeavy<BackwardData> register_backward_data;
-const RegisterHeavy<BackwardWeights> register_backward_weights;
+namespace {
+
+const RegisterHeavy<ConvOp<ConvPass::forward>> register_forward;
+const RegisterHeavy<ConvOp<ConvPass::backward_data>> register_backward_data;
+const RegisterHeavy<ConvOp<ConvPass::backward_weights>> register_backward_weights;
 
 }  // namespace
 }  // namespace tenon

@@ -1,4 +1,4 @@
-// The three convolution kernels, both algorithms, on every target against the f64 reference.
+// The three convolution kernels, im2col and direct, on every target against the f64 reference.
 #include "base/conv_geom.h"
 #include "test/check.h"
 
@@ -70,7 +70,7 @@ void check_case(const Case& c, bool threads = false) {
     const PassCall reference = passes_of(c, 0)[pass];
     const std::vector<Tensor> expected = make_operands(reference, Target::ref);
     run_kernel(reference.kernel, Target::ref, views_of(expected), reference.attrs);
-    for (int algorithm = 0; algorithm < 2; ++algorithm) {
+    for (int algorithm = 0; algorithm < 3; ++algorithm) {
       const PassCall p = passes_of(c, algorithm)[pass];
       for_each_target([&](Target target) {
         if (target == Target::ref) return;

@@ -2,7 +2,9 @@
 // of the convolutions c1..c7 and the matrix products that training spends its time in, best of the repeats,
 // and the share of what the register tile reaches on operands in the first-level cache. Not a test: run it
 // by hand.
-//   conv_bench [threads] [beginning of the names]
+//   conv_bench [threads] [beginning of the names] [algorithm]
+// algorithm: 0 the rule's choice (default), 1 im2col, 2 direct, 3 Winograd; convolutions it cannot compute
+// are left out.
 #include <chrono>
 #include <ctime>
 
@@ -82,16 +84,30 @@ struct Conv {
   const char* name;
   double n, c, h, o, k, stride, pad;
 };
-constexpr Conv kConvs[] = {{"c1", 16, 64, 56, 64, 3, 1, 1},          {"c2", 16, 128, 28, 128, 3, 1, 1},
-                           {"c3", 16, 256, 14, 256, 3, 1, 1},        {"c4", 16, 512, 7, 512, 3, 1, 1},
-                           {"c5", 16, 3, 224, 64, 7, 2, 3},          {"c6", 16, 64, 56, 128, 1, 2, 0},
-                           {"c7", 128, 64, 32, 64, 3, 1, 1},         {"lenet1", 64, 1, 28, 32, 3, 1, 1},
-                           {"lenet2", 64, 32, 14, 64, 3, 1, 1},      {"r20_0", 128, 3, 32, 16, 3, 1, 1},
-                           {"r20_16", 128, 16, 32, 16, 3, 1, 1},     {"r20_32", 128, 32, 16, 32, 3, 1, 1},
-                           {"r20_64", 128, 64, 8, 64, 3, 1, 1},      {"r20_down", 128, 16, 32, 32, 3, 2, 1},
-                           {"r20_down2", 128, 32, 16, 64, 3, 2, 1},  {"r20_short", 128, 16, 32, 32, 1, 2, 0},
-                           {"r20_short2", 128, 32, 16, 64, 1, 2, 0}, {"r18_down", 16, 64, 56, 128, 3, 2, 1},
-                           {"v0", 128, 3, 32, 64, 3, 1, 1},          {"n1_512", 1, 512, 7, 512, 3, 1, 1}};
+constexpr Conv kConvs[] = {{"c1", 16, 64, 56, 64, 3, 1, 1},
+                           {"c2", 16, 128, 28, 128, 3, 1, 1},
+                           {"c3", 16, 256, 14, 256, 3, 1, 1},
+                           {"c4", 16, 512, 7, 512, 3, 1, 1},
+                           {"c5", 16, 3, 224, 64, 7, 2, 3},
+                           {"c6", 16, 64, 56, 128, 1, 2, 0},
+                           {"c7", 128, 64, 32, 64, 3, 1, 1},
+                           {"lenet1", 64, 1, 28, 32, 3, 1, 1},
+                           {"lenet2", 64, 32, 14, 64, 3, 1, 1},
+                           {"r20_0", 128, 3, 32, 16, 3, 1, 1},
+                           {"r20_16", 128, 16, 32, 16, 3, 1, 1},
+                           {"r20_32", 128, 32, 16, 32, 3, 1, 1},
+                           {"r20_64", 128, 64, 8, 64, 3, 1, 1},
+                           {"r20_down", 128, 16, 32, 32, 3, 2, 1},
+                           {"r20_down2", 128, 32, 16, 64, 3, 2, 1},
+                           {"r20_short", 128, 16, 32, 32, 1, 2, 0},
+                           {"r20_short2", 128, 32, 16, 64, 1, 2, 0},
+                           {"r18_down", 16, 64, 56, 128, 3, 2, 1},
+                           {"v0", 128, 3, 32, 64, 3, 1, 1},
+                           {"n1_512", 1, 512, 7, 512, 3, 1, 1},
+                           {"vggs_64_128", 128, 64, 16, 128, 3, 1, 1},
+                           {"vggs_128", 128, 128, 16, 128, 3, 1, 1},
+                           {"vggs_128_256", 128, 128, 8, 256, 3, 1, 1},
+                           {"vggs_256", 128, 256, 8, 256, 3, 1, 1}};
 
 struct Product {
   const char* name;
@@ -109,15 +125,16 @@ constexpr Product kProducts[] = {{"mlp1-fwd", 128, 256, 784, 0, 1},    {"mlp1-dw
                                  {"sgemm512", 512, 512, 512, 0, 0},    {"sgemm1024", 1024, 1024, 1024, 0, 0},
                                  {"sgemm2048", 2048, 2048, 2048, 0, 0}};
 
-void bench_conv(const Conv& c, Target target) {
+void bench_conv(const Conv& c, double algorithm, Target target) {
   const int64_t out = static_cast<int64_t>((c.h + 2 * c.pad - c.k) / c.stride) + 1;
   const auto i = [](double v) { return static_cast<int64_t>(v); };
   const Dims x = {i(c.n), i(c.h), i(c.h), i(c.c)}, w = {i(c.o), i(c.k), i(c.k), i(c.c)},
              y = {i(c.n), out, out, i(c.o)};
   const std::vector<double> geometry = {c.stride, c.stride, c.pad, c.pad, 1, 1, 1};
   std::vector<double> forward = geometry, backward = geometry;
-  forward.insert(forward.end(), {0, 0, 0});
-  backward.push_back(0);
+  forward.insert(forward.end(), {0, 0, algorithm});
+  backward.push_back(algorithm);
+  if (algorithm == 3 && (c.k != 3 || c.stride != 1)) return;
   bench(std::string(c.name) + "-fwd", "conv2d", target, {x, w, y}, forward);
   bench(std::string(c.name) + "-bwd-data", "conv2d_backward_data", target, {y, w, x}, backward);
   bench(std::string(c.name) + "-bwd-weights", "conv2d_backward_weights", target, {y, x, w}, backward);
@@ -140,11 +157,12 @@ int main(int argc, char** argv) {
   using namespace tenon::test;
   set_num_threads(argc > 1 ? std::atoi(argv[1]) : 2);
   const std::string only = argc > 2 ? argv[2] : "";
+  const double algorithm = argc > 3 ? std::atof(argv[3]) : 0;
   const auto wanted = [&](const char* name) { return only.empty() || std::string(name).rfind(only, 0) == 0; };
   const Target order[] = {Target::avx512, Target::avx2, Target::neon, Target::baseline};
   const Target* best = std::find_if(std::begin(order), std::end(order), target_supported);
   for (const Conv& c : kConvs)
-    if (wanted(c.name)) bench_conv(c, *best);
+    if (wanted(c.name)) bench_conv(c, algorithm, *best);
   for (const Product& p : kProducts)
     if (wanted(p.name)) bench_product(p, *best);
   return 0;

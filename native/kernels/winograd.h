@@ -1,0 +1,59 @@
+// The transforms of Winograd convolution F(4x4, 3x3): 4x4 outputs of a 3x3 filter from a 6x6 tile of inputs
+// with 36 products instead of 144 (Lavin & Gray 2016, "Fast algorithms for convolutional neural networks"):
+//
+//   Y = A^T [ (G g G^T) . (B^T d B) ] A
+//
+// The products of all tiles, channels and filters at one of the 36 points are a matrix product, which the
+// drivers (ops/conv2d_winograd*.cc) leave to the register tiles of gemm.h. A transformed tile lies in 36
+// planes: point (i, j) at (6i + j) * plane. Vectors run over channels.
+//
+// Tiles are lists of pixel addresses, so that the drivers decide what stands for a pixel outside the image: a
+// line of zeros to read, a line that nobody reads to write.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/gemm.h"
+
+namespace tenon {
+
+inline constexpr int kWinogradIn = 6;       // rows and columns of an input tile
+inline constexpr int kWinogradOut = 4;      // of an output tile
+inline constexpr int kWinogradPoints = 36;  // of a transformed tile
+
+// Rows of filters: tap (r, s) of row i, lane j is at taps + (3r + s) * tap_stride + i * row_stride + j.
+struct WinogradFilters {
+  const float* taps;
+  int64_t tap_stride, row_stride;
+  int64_t rows, lanes;
+};
+
+struct WinogradOutput {
+  const float* products;  // A^T (products) A, in planes
+  int64_t plane;
+  float* const* pixels;  // [16]
+  int64_t channels;
+  const float* bias;  // [channels] added to every pixel, or null
+  Activation activation;
+};
+
+// What one instruction set offers. Whole vectors are written to planes and panels, zeros beyond the channels.
+struct WinogradKernels {
+  // planes <- B^T d B of the tile d at pixels[36].
+  void (*input)(const float* const* pixels, int64_t channels, float* planes, int64_t plane);
+
+  void (*output)(const WinogradOutput& tile);
+
+  // planes <- G g G^T, a row of `panel` lanes (a multiple of the vector width) for each row of filters.
+  void (*filter)(const WinogradFilters& filters, int64_t panel, float* planes, int64_t plane);
+
+  // The adjoints, for the gradient of the filters. planes <- A dy A^T of the output tile at pixels[16].
+  void (*output_gradient)(const float* const* pixels, int64_t channels, float* planes, int64_t plane);
+
+  // taps[(3r + s) * tap_stride + j] <- G^T (planes) G for j < lanes.
+  void (*filter_gradient)(const float* planes, int64_t plane, int64_t lanes, float* taps, int64_t tap_stride);
+};
+
+const WinogradKernels& winograd_kernels(Target target);
+
+}  // namespace tenon

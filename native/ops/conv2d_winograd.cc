@@ -1,0 +1,251 @@
+// Forward and backward-data convolution by Winograd's algorithm. Backward-data is the forward pass of dy with
+// the filters turned by 180 degrees, inputs and outputs exchanged, and padding 2 - p.
+//
+// First the filters are transformed, once. Then a task is a block of tiles: it transforms its input tiles,
+// multiplies at the 36 points, and transforms back, all in a scratch area of the second-level cache; nothing
+// else is stored. Where blocks are few, tasks also divide the output channels, and the input tiles are
+// transformed beforehand, into memory that they share.
+#include "ops/conv2d_winograd.h"
+
+namespace tenon {
+namespace {
+
+constexpr int64_t kPackRows = 32;  // of filters, transformed at a time
+constexpr int64_t kTasks = 16;
+constexpr int64_t kRun = 64;               // output channels multiplied before transforming back
+constexpr int64_t kBlock = 48;             // tiles
+constexpr int64_t kSmallBlock = 24;        // of a block that is to fit the second-level cache
+constexpr int64_t kCacheFloats = 3 << 16;  // 768 KB: the scratch area of a block that does, more or less
+
+struct WinogradConv {
+  const float* in = nullptr;  // [images][in_h][in_w][k]
+  int64_t images = 0, in_h = 0, in_w = 0, k = 0;
+  int64_t row0 = 0, col0 = 0;  // input position of the first output's tap (0, 0)
+  float* out = nullptr;        // [images][out_h][out_w][n]
+  int64_t out_h = 0, out_w = 0, n = 0;
+  const float* bias = nullptr;
+  Activation activation = Activation::none;
+
+  WinogradTiles tiles() const { return {images, out_h, out_w}; }
+};
+
+WinogradConv forward_conv(const ConvCall& call) {
+  const ConvGeom& g = call.g;
+  WinogradConv c;
+  c.in = call.x.as<float>(), c.images = g.n, c.in_h = g.h, c.in_w = g.w, c.k = g.c;
+  c.row0 = -g.ph, c.col0 = -g.pw;
+  c.out = call.y.as<float>(), c.out_h = g.oh, c.out_w = g.ow, c.n = g.o;
+  c.bias = call.bias.as<float>();
+  c.activation = static_cast<Activation>(call.activation);
+  return c;
+}
+
+WinogradConv data_conv(const ConvCall& call) {
+  const ConvGeom& g = call.g;
+  WinogradConv c;
+  c.in = call.y.as<float>(), c.images = g.n, c.in_h = g.oh, c.in_w = g.ow, c.k = g.o;
+  c.row0 = g.ph - 2, c.col0 = g.pw - 2;
+  c.out = call.x.as<float>(), c.out_h = g.h, c.out_w = g.w, c.n = g.c;
+  return c;
+}
+
+WinogradConv make_conv(ConvPass pass, const ConvCall& call) {
+  return pass == ConvPass::forward ? forward_conv(call) : data_conv(call);
+}
+
+struct Plan {
+  int64_t mr, panel, panels;
+  int64_t run, runs;                    // panels multiplied before transforming back; how often
+  int64_t block, blocks;                // tiles of a task; how many such blocks
+  int64_t run_parts;                    // tasks that share a block
+  int64_t in_row, in_plane, in_floats;  // transformed input: of a tile, of a point, of a block
+  int64_t product_row, product_plane;
+  int64_t filter_plane;                   // of a run of panels
+  int64_t filters, zeros, inputs, slots;  // workspace: what all tasks share; then for each worker
+  int64_t slot_products, slot_lost, slot_floats, total;
+
+  bool shares_inputs() const { return run_parts > 1; }
+  int64_t tasks() const { return blocks * run_parts; }
+  int64_t run_panels(int64_t index) const { return std::min(run, panels - index * run); }
+};
+
+// Blocks fit the second-level cache where they can. Where not even small ones do, larger ones at least read
+// the filters less often.
+int64_t choose_block(const WinogradConv& c, const Plan& p) {
+  const int64_t small = ceil_div(kSmallBlock, p.mr) * p.mr, large = kBlock / p.mr * p.mr;
+  const auto fits = [&](int64_t tiles) {
+    return tiles * kWinogradPoints * (c.k + p.run * p.panel) <= kCacheFloats;
+  };
+  const int64_t best = fits(small) && !fits(large) ? small : large;
+  return std::clamp<int64_t>(c.tiles().count(), 1, best);
+}
+
+void plan_tasks(const WinogradConv& c, Plan& p) {
+  p.run = std::clamp<int64_t>(kRun / p.panel, 1, p.panels);
+  p.block = choose_block(c, p);
+  p.blocks = ceil_div(c.tiles().count(), p.block);
+  p.run_parts = 1;
+  if (p.blocks > 0 && p.blocks < kTasks) {
+    p.run_parts = std::min(p.panels, ceil_div(kTasks, p.blocks));
+    p.run = std::min(p.run, ceil_div(p.panels, p.run_parts));
+  }
+  p.runs = ceil_div(p.panels, p.run);
+  p.run_parts = std::min(p.run_parts, p.runs);
+}
+
+Plan make_plan(const WinogradConv& c, const GemmKernels& kernels) {
+  Plan p = {};
+  const int nv = c.n <= kernels.width ? 1 : 2;
+  p.mr = kernels.mr[nv];
+  p.panel = nv * kernels.width;
+  p.panels = ceil_div(c.n, p.panel);
+  plan_tasks(c, p);
+  p.in_row = odd_lines(c.k);
+  p.in_plane = odd_lines(checked_product(p.block, p.in_row));
+  p.in_floats = checked_product(kWinogradPoints, p.in_plane);
+  p.product_row = checked_product(p.run, p.panel);
+  p.product_plane = odd_lines(checked_product(p.block, p.product_row));
+  p.filter_plane = odd_lines(checked_product(p.run, c.k, p.panel));
+  Layout slot;
+  slot.add(p.shares_inputs() ? 0 : p.in_floats);
+  p.slot_products =
+      slot.add(std::max(checked_product(kWinogradPoints, p.product_plane), kPackRows * 9 * p.panel));
+  p.slot_lost = slot.add(p.product_row);
+  p.slot_floats = slot.floats();
+  Layout layout;
+  p.filters = layout.add(checked_product(p.runs, kWinogradPoints, p.filter_plane));
+  p.zeros = layout.add(c.k);
+  p.inputs = layout.add(p.shares_inputs() ? checked_product(p.blocks, p.in_floats) : 0);
+  p.slots = layout.add(checked_product(p.slot_floats, scratch_slots()));
+  p.total = layout.floats();
+  return p;
+}
+
+// Transforms filters [n][3][3][k] (forward) or [k][3][3][n] turned by 180 degrees (backward-data) to
+// [run of panels][36][panel][k][panel width].
+void pack_filters(ConvPass pass, const WinogradConv& c, const Plan& p, const float* weights,
+                  const GemmKernels& kernels, const WinogradKernels& transforms, float* workspace) {
+  const int64_t pieces = ceil_div(c.k, kPackRows);
+  const double cost = static_cast<double>(c.k * c.n) * 64;
+  parallel_tasks(p.panels * pieces, cost, [&](int64_t task, int64_t slot) {
+    const int64_t panel = task / pieces, k0 = task % pieces * kPackRows, n0 = panel * p.panel;
+    const int64_t rows = std::min(kPackRows, c.k - k0), lanes = std::min(p.panel, c.n - n0);
+    WinogradFilters f = {weights + (k0 * 9 + 8) * c.n + n0, -c.n, 9 * c.n, rows, lanes};
+    if (pass == ConvPass::forward) {
+      float* taps = workspace + p.slots + slot * p.slot_floats + p.slot_products;
+      for (int64_t tap = 0; tap < 9; ++tap)
+        kernels.pack_transposed(weights + (n0 * 9 + tap) * c.k + k0, 9 * c.k, lanes, rows,
+                                taps + tap * kPackRows * p.panel, p.panel);
+      f = {taps, kPackRows * p.panel, p.panel, rows, p.panel};
+    }
+    const int64_t run = panel / p.run;
+    float* planes =
+        workspace + p.filters + run * kWinogradPoints * p.filter_plane + (panel % p.run * c.k + k0) * p.panel;
+    transforms.filter(f, p.panel, planes, p.filter_plane);
+  });
+}
+
+struct Tiles {
+  int64_t first, count;
+};
+
+Tiles tiles_of(const WinogradConv& c, const Plan& p, int64_t block) {
+  return {block * p.block, std::min(p.block, c.tiles().count() - block * p.block)};
+}
+
+void transform_input(const WinogradConv& c, const Plan& p, const WinogradKernels& transforms,
+                     const Tiles& tiles, const float* zeros, float* planes) {
+  const float* pixels[kWinogradIn * kWinogradIn];
+  for (int64_t i = 0; i < tiles.count; ++i) {
+    const WinogradTiles::Tile t = c.tiles().at(tiles.first + i);
+    list_pixels<kWinogradIn>(c.in + t.image * c.in_h * c.in_w * c.k, c.in_h, c.in_w, c.k, t.row + c.row0,
+                             t.col + c.col0, zeros, pixels);
+    transforms.input(pixels, c.k, planes + i * p.in_row, p.in_plane);
+  }
+}
+
+// Products of `count` tiles with one run of panels at all points.
+void multiply(const WinogradConv& c, const Plan& p, const GemmKernels& kernels, int64_t count, int64_t panels,
+              const float* planes, const float* filters, float* products) {
+  constexpr int64_t kNowhere = 0;
+  const GemmFn* fn = kernels.fn[p.panel / kernels.width];
+  const EvenSplit split = tile_rows(count, p.mr);
+  GemmTile tile = {};
+  tile.a_off = tile.b_off = &kNowhere;
+  tile.batch = 1, tile.k = c.k;
+  tile.ars = p.in_row, tile.aks = 1;
+  tile.bks = tile.n = p.panel;
+  tile.crs = p.product_row;
+  for (int64_t point = 0; point < kWinogradPoints; ++point) {
+    for (int64_t panel = 0; panel < panels; ++panel) {
+      tile.b = filters + point * p.filter_plane + panel * c.k * p.panel;
+      for (int64_t t = 0; t < split.parts; ++t) {
+        const int64_t row = split.begin(t), height = split.size(t), half = (height + 1) / 2;
+        tile.a = planes + point * p.in_plane + row * tile.ars;
+        tile.c = products + point * p.product_plane + row * tile.crs + panel * p.panel;
+        tile.a_jump = half * tile.ars;
+        tile.c_jump = half * tile.crs;
+        fn[height](tile);
+      }
+    }
+  }
+}
+
+void transform_output(const WinogradConv& c, const Plan& p, const WinogradKernels& transforms,
+                      const Tiles& tiles, int64_t channel0, const float* products, float* lost) {
+  float* pixels[kWinogradOut * kWinogradOut];
+  WinogradOutput out = {};
+  out.plane = p.product_plane;
+  out.pixels = pixels;
+  out.channels = std::min(p.product_row, c.n - channel0);
+  out.bias = c.bias ? c.bias + channel0 : nullptr;
+  out.activation = c.activation;
+  for (int64_t i = 0; i < tiles.count; ++i) {
+    const WinogradTiles::Tile t = c.tiles().at(tiles.first + i);
+    list_pixels<kWinogradOut>(c.out + t.image * c.out_h * c.out_w * c.n + channel0, c.out_h, c.out_w, c.n,
+                              t.row, t.col, lost, pixels);
+    out.products = products + i * p.product_row;
+    transforms.output(out);
+  }
+}
+
+void run_task(const WinogradConv& c, const Plan& p, const GemmKernels& kernels,
+              const WinogradKernels& transforms, int64_t task, float* workspace, float* slot) {
+  const int64_t block = task % p.blocks, part = task / p.blocks;
+  const Tiles tiles = tiles_of(c, p, block);
+  float* planes = p.shares_inputs() ? workspace + p.inputs + block * p.in_floats : slot;
+  if (!p.shares_inputs()) transform_input(c, p, transforms, tiles, workspace + p.zeros, planes);
+  float* products = slot + p.slot_products;
+  const EvenSplit split = {p.runs, p.run_parts};
+  for (int64_t run = split.begin(part); run < split.begin(part) + split.size(part); ++run) {
+    const float* filters = workspace + p.filters + run * kWinogradPoints * p.filter_plane;
+    multiply(c, p, kernels, tiles.count, p.run_panels(run), planes, filters, products);
+    transform_output(c, p, transforms, tiles, run * p.product_row, products, slot + p.slot_lost);
+  }
+}
+
+}  // namespace
+
+int64_t conv2d_winograd_workspace(ConvPass pass, const ConvCall& call, const GemmKernels& kernels) {
+  return make_plan(make_conv(pass, call), kernels).total;
+}
+
+void conv2d_winograd(ConvPass pass, const ConvCall& call, const GemmKernels& kernels,
+                     const WinogradKernels& transforms, float* workspace) {
+  const WinogradConv c = make_conv(pass, call);
+  const Plan p = make_plan(c, kernels);
+  if (p.blocks == 0) return;
+  pack_filters(pass, c, p, call.w.as<float>(), kernels, transforms, workspace);
+  std::fill_n(workspace + p.zeros, c.k, 0.0f);
+  const double cost = call.g.flops() / 32;
+  if (p.shares_inputs())
+    parallel_for(p.blocks, cost / 16, [&](int64_t block) {
+      float* planes = workspace + p.inputs + block * p.in_floats;
+      transform_input(c, p, transforms, tiles_of(c, p, block), workspace + p.zeros, planes);
+    });
+  parallel_tasks(p.tasks(), cost, [&](int64_t task, int64_t slot) {
+    run_task(c, p, kernels, transforms, task, workspace, workspace + p.slots + slot * p.slot_floats);
+  });
+}
+
+}  // namespace tenon
