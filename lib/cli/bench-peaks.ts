@@ -46,14 +46,15 @@ function singleCall(kernel: string, operands: readonly Dims[], attrs: readonly n
     buffers: bytes.map((n) => native.allocate(n)),
     inputs: [],
     tensors: Float64Array.from(tensors),
-    calls: operands.map((_, i) => ({ kernel: 'fill', tensors: [i], attrs: [1] })),
+    calls: operands.map((_, i) => ({ kernel: 'fill', tensors: [i], outputs: 1, attrs: [1] })),
+    constantCalls: 0,
     commitStart: operands.length,
     outputs: [],
   };
   const fill = native.createProgram(description);
   native.runProgramSync(fill, [], noScalars);
   native.disposeProgram(fill);
-  const call = { kernel, tensors: operands.map((_, i) => i), attrs };
+  const call = { kernel, tensors: operands.map((_, i) => i), outputs: 1, attrs };
   return { ...description, calls: [call], commitStart: 1 };
 }
 
