@@ -79,7 +79,10 @@ function knowsPrecision() {
 }
 
 /** bf16 is compared where tenon has it, and PyTorch's only where the processor computes in it: elsewhere a step takes minutes. */
-const bf16 = { tenon: knowsPrecision, pytorch: () => /\b(avx512_bf16|amx_bf16)\b/.test(readText('/proc/cpuinfo')) };
+const bf16 = {
+  tenon: knowsPrecision,
+  pytorch: () => /\b(avx512_bf16|amx_bf16)\b/.test(readText('/proc/cpuinfo')),
+};
 
 const byName = {
   tenon: { launch: () => tenon(), probe: false, kernels: true },
@@ -134,7 +137,9 @@ function resolveSystems(names, { python: askedPython }) {
   return names.map((name) => {
     const { launch, probe, kernels = false } = byName[name];
     const { missing, ...started } = launch({ python });
-    return missing === undefined ? { name, probe, kernels, launch: started } : { name, probe, kernels, missing };
+    return missing === undefined
+      ? { name, probe, kernels, launch: started }
+      : { name, probe, kernels, missing };
   });
 }
 

@@ -41,7 +41,7 @@ function step(layer, shape, counts) {
  * weights), but the first layer's input has no gradient.
  */
 function flopsOf(item) {
-  if (item.kind === 'kernel') return item.unit === 'GFLOP/s' ? item.work : undefined;
+  if (item.layers === undefined) return item.unit === 'GFLOP/s' ? item.work : undefined;
   const counts = [];
   walk(item.layers, item.input, counts);
   const macs = counts.reduce((a, b) => a + b, 0);

@@ -132,7 +132,13 @@ function convolutions(name, [n, c, h, k, r, stride, padding]) {
   const work = 2 * n * k * c * r * r * outputSize ** 2;
   const shapes = { x: [n, c, h, h], w: [k, c, r, r], y: [n, k, outputSize, outputSize] };
   return ['fwd', 'bwd-data', 'bwd-weights'].map((direction) =>
-    kernel(`conv-${name}-${direction}`, 'GFLOP/s', work, { type: 'conv', direction, ...shapes, stride, padding }),
+    kernel(`conv-${name}-${direction}`, 'GFLOP/s', work, {
+      type: 'conv',
+      direction,
+      ...shapes,
+      stride,
+      padding,
+    }),
   );
 }
 

@@ -37,8 +37,7 @@ const kinds = {
     const forward = () => ops.batchNormTrain(x, gamma, beta).y;
     if (direction === 'fwd') return { timed: 'batch_norm_train', record: () => corner(ops, forward()) };
     // All three gradients, as in PyTorch's kernel.
-    const record = () =>
-      grad(ops.sum(ops.mul(forward(), dy)), [x, gamma, beta]).map((g) => corner(ops, g));
+    const record = () => grad(ops.sum(ops.mul(forward(), dy)), [x, gamma, beta]).map((g) => corner(ops, g));
     return { timed: 'batch_norm_backward', record };
   },
   adam(tenon, { size }, filled) {
