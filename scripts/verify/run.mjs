@@ -18,7 +18,10 @@ const CHECKS = [
   'threads',
   'resume',
   'mnist',
+<<<<<<< HEAD
   'cifar10-fast',
+=======
+>>>>>>> 7bc3ae5 (bench:compare builds and compares two commits; verify:scaling looks for cliffs)
   'cifar10',
 ];
 
