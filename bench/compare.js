@@ -96,8 +96,16 @@ function judge(item, [before, after], threshold) {
   return !slower;
 }
 
+function commitOf(ref) {
+  try {
+    return git('rev-parse', '--verify', '--short', `${ref}^{commit}`);
+  } catch {
+    throw new UsageError(`${ref} names no commit`);
+  }
+}
+
 async function compare(options) {
-  const commits = options.refs.map((ref) => git('rev-parse', '--verify', '--short', `${ref}^{commit}`));
+  const commits = options.refs.map(commitOf);
   const temporary = fs.mkdtempSync(path.join(os.tmpdir(), 'tenon-compare-'));
   const folders = commits.map((commit, i) => path.join(temporary, `${'ab'[i]}-${commit}`));
   // Also when it is interrupted: exit handlers run then.
