@@ -12,16 +12,14 @@ import { commit, machine, root } from './report.mjs';
 /** Timings first, so that they are not taken on a processor that the long runs have heated. */
 const CHECKS = [
   'overhead',
+  'scaling',
   'embedded',
   'workers',
   'memory',
   'threads',
   'resume',
   'mnist',
-<<<<<<< HEAD
   'cifar10-fast',
-=======
->>>>>>> 7bc3ae5 (bench:compare builds and compares two commits; verify:scaling looks for cliffs)
   'cifar10',
 ];
 
