@@ -76,9 +76,13 @@ void parallel_tasks(int64_t tasks, double cost, Fn&& fn) {
 
 // [0, total) cut in `parts` pieces whose sizes differ by at most one.
 struct EvenSplit {
-  int64_t total, parts;
-  int64_t begin(int64_t i) const { return total / parts * i + std::min(i, total % parts); }
-  int64_t size(int64_t i) const { return total / parts + (i < total % parts ? 1 : 0); }
+  EvenSplit(int64_t total, int64_t pieces)
+      : parts(pieces), least(pieces > 0 ? total / pieces : 0), larger(pieces > 0 ? total % pieces : 0) {}
+  int64_t begin(int64_t i) const { return least * i + std::min(i, larger); }
+  int64_t size(int64_t i) const { return least + (i < larger ? 1 : 0); }
+
+  int64_t parts;
+  int64_t least, larger;  // the smallest size; how many parts have one more
 };
 
 // [0, rows) cut in register tiles of nearly equal height, at most `tallest`.
