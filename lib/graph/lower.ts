@@ -9,8 +9,8 @@ import type { Graph, GraphNode, Leaf, Value } from './ir';
 export interface Slot {
   readonly id: number;
   readonly bytes: number;
-  /** Absent for what lives in the arena. */
-  readonly leaf?: Leaf;
+  /** Absent for what lives in the arena; `constant`: kept between runs, set by constants.ts. */
+  leaf?: Leaf | { readonly kind: 'constant'; readonly index: number };
   /** Set when this slot is just another slot's memory (views, updates in place). */
   alias?: Slot;
 }

@@ -4,6 +4,7 @@ import * as native from '../native';
 import type { AnyArray, ProgramDesc, ProgramHandle, RunResult, Target } from '../native';
 import { storedDType } from '../tensor/dtype';
 import type { Storage } from '../tensor/storage';
+import { hoistConstants } from './constants';
 import { rootOf, type Lowered, type Operand, type Slot } from './lower';
 import { planMemory, type MemoryPlan } from './plan';
 
@@ -32,9 +33,17 @@ class DescriptionBuilder {
   private readonly rows = new Map<string, number>();
 
   constructor(
+    { calls, outputs }: Lowered,
     private readonly plan: MemoryPlan,
     private readonly target: Target,
-  ) {}
+  ) {
+    // All buffers first: constants are numbered behind them.
+    for (const { slot } of [...calls.flatMap((call) => [...call.inputs, ...call.outputs]), ...outputs]) {
+      const leaf = rootOf(slot).leaf;
+      if (leaf?.kind === 'storage')
+        this.buffers[indexOrPush(this.storages, leaf.storage)] = leaf.storage.buffer;
+    }
+  }
 
   get tensors(): Float64Array {
     return Float64Array.from(this.words);
@@ -64,11 +73,10 @@ class DescriptionBuilder {
         return [firstInputPlace - leaf.index, 0];
       case 'scalar':
         return [scalarPlace, 8 * indexOrPush(this.scalars, leaf.get)];
-      case 'storage': {
-        const index = indexOrPush(this.storages, leaf.storage);
-        this.buffers[index] = leaf.storage.buffer;
-        return [index, 0];
-      }
+      case 'storage':
+        return [this.storages.indexOf(leaf.storage), 0];
+      case 'constant':
+        return [this.buffers.length + leaf.index, 0];
     }
   }
 }
@@ -90,13 +98,18 @@ export interface ProgramOptions {
 export class Program {
   readonly arenaBytes: number;
   readonly lowered: Lowered;
+  private readonly constantCalls: number;
   private handle: ProgramHandle | undefined;
   private readonly scalars: readonly (() => number)[];
   private readonly writes: readonly Storage[];
 
-  constructor(lowered: Lowered, options: ProgramOptions) {
+  constructor(given: Lowered, options: ProgramOptions) {
+    const { lowered, constantCalls } =
+      options.queue === 'predict'
+        ? hoistConstants(given, options.writes)
+        : { lowered: given, constantCalls: 0 };
     const plan = planMemory(lowered);
-    const build = new DescriptionBuilder(plan, options.target);
+    const build = new DescriptionBuilder(lowered, plan, options.target);
     const calls = lowered.calls.map((call) => ({
       kernel: call.kernel,
       tensors: [...call.inputs, ...call.outputs].map((o) => build.tensor(o)),
@@ -113,13 +126,14 @@ export class Program {
       inputs: [...options.inputBytes],
       tensors: build.tensors,
       calls,
-      constantCalls: 0,
+      constantCalls,
       commitStart: lowered.commitStart,
       outputs,
     };
     this.handle = native.createProgram(description);
     this.arenaBytes = plan.arenaBytes;
     this.lowered = lowered;
+    this.constantCalls = constantCalls;
     this.scalars = build.scalars;
     this.writes = options.writes;
   }
@@ -136,10 +150,10 @@ export class Program {
     return result;
   }
 
-  /** Time, work and traffic of each call since the program was made. */
+  /** Time, work and traffic of each call since the program was made, without those that run only when parameters change. */
   profile(): KernelProfile[] {
     return native.profileProgram(this.live()).map((entry, i) => {
-      const call = this.lowered.calls[i]!;
+      const call = this.lowered.calls[this.constantCalls + i]!;
       return { ...entry, op: call.op, scope: call.scope };
     });
   }

@@ -14,19 +14,36 @@
 namespace tenon {
 namespace {
 
-// Denormal numbers are a hundred times slower and count as zero here. Set on this thread before it starts its
-// team: new threads inherit the floating-point environment. JavaScript's threads are never touched.
-void flush_denormals() {
+// Denormal numbers are a hundred times slower and count as zero in kernels. Set on the thread that runs jobs
+// before it starts its team: new threads inherit the floating-point environment. A JavaScript thread gets its
+// own back.
+class FlushDenormals {
+ public:
 #if defined(__x86_64__)
-  constexpr unsigned kFlushToZero = 0x8000, kDenormalsAreZero = 0x0040;
-  _mm_setcsr(_mm_getcsr() | kFlushToZero | kDenormalsAreZero);
+  FlushDenormals() : before_(_mm_getcsr()) {
+    constexpr unsigned kFlushToZero = 0x8000, kDenormalsAreZero = 0x0040;
+    _mm_setcsr(before_ | kFlushToZero | kDenormalsAreZero);
+  }
+  ~FlushDenormals() { _mm_setcsr(before_); }
 #elif defined(__aarch64__)
-  uint64_t control = 0;
-  __asm__ volatile("mrs %0, fpcr" : "=r"(control));
-  control |= uint64_t{1} << 24;
-  __asm__ volatile("msr fpcr, %0" : : "r"(control));
+  FlushDenormals() {
+    __asm__ volatile("mrs %0, fpcr" : "=r"(before_));
+    __asm__ volatile("msr fpcr, %0" : : "r"(before_ | uint64_t{1} << 24));
+  }
+  ~FlushDenormals() { __asm__ volatile("msr fpcr, %0" : : "r"(before_)); }
+#else
+  FlushDenormals() {}
 #endif
-}
+  FlushDenormals(const FlushDenormals&) = delete;
+  FlushDenormals& operator=(const FlushDenormals&) = delete;
+
+ private:
+#if defined(__x86_64__)
+  unsigned before_;
+#elif defined(__aarch64__)
+  uint64_t before_ = 0;
+#endif
+};
 
 void run_guarded(Job& job, Executor& executor) {
   try {
@@ -90,10 +107,30 @@ void Executor::execute(const JobRef& job, JobRef* running, Lock* lock) {
   idle_.notify_all();
 }
 
+bool Executor::run_here(Queue queue, const JobRef& job, const std::function<void(uint64_t)>& before_run) {
+  Lock lock(mutex_);
+  for (int q = 0; q < kQueues; ++q) {
+    if (running_[q] || !queues_[q].empty()) return false;
+  }
+  if (lent_) return false;
+  lent_ = true;
+  job->ticket_ = ++last_ticket_;
+  if (before_run) before_run(job->ticket_);
+  set_num_threads(threads());
+  {
+    const FlushDenormals flush;
+    execute(job, &running_[static_cast<int>(queue)], &lock);
+  }
+  lent_ = false;
+  if (!queues_[0].empty() || !queues_[1].empty()) work_.notify_one();
+  return true;
+}
+
 void Executor::loop() {
-  flush_denormals();
+  const FlushDenormals flush;
   Lock lock(mutex_);
   for (;;) {
+    while (lent_) work_.wait(lock);
     set_num_threads(threads());
     JobRef* running = &running_[static_cast<int>(Queue::predict)];
     JobRef job = take_prediction();
@@ -171,6 +208,7 @@ void Executor::cancel_owner(const void* owner) {
 }
 
 void run_and_wait(Queue queue, const JobRef& job, const std::function<void(uint64_t)>& before_run) {
+  if (Executor::get().run_here(queue, job, before_run)) return;
   struct Gate {
     std::mutex mutex;
     std::condition_variable opened;

@@ -1,6 +1,7 @@
 // The one thread of the process that computes. It owns every parallel loop, so that
 // there is one team of threads however many models run, and takes jobs from two queues, first in, first out
-// each:
+// each. While it has nothing to do, a thread that wants to wait for its job anyway takes its place for that
+// job and saves two changes of threads.
 //   train    training steps, and reads and writes of buffers, which must keep their order
 //   predict  served first, also between two kernels of a training step that has not begun to commit
 // Started by the first job, never stopped or destroyed: it may outlive the environment that started it.
@@ -61,6 +62,10 @@ class Executor {
   // start.
   uint64_t submit(Queue queue, const JobRef& job, const std::function<void(uint64_t)>& before_run = {});
 
+  // When nothing runs or waits: runs the job on the calling thread, in the executor's place, without done.
+  // Else gives false.
+  bool run_here(Queue queue, const JobRef& job, const std::function<void(uint64_t)>& before_run);
+
   // Queued jobs of the group end as aborted at once, the running one at its next kernel.
   void cancel_group(const void* group);
 
@@ -68,7 +73,7 @@ class Executor {
   // more.
   void cancel_owner(const void* owner);
 
-  // Executor thread only: runs waiting predict jobs, from inside a train job.
+  // From inside a train job only: runs waiting predict jobs.
   void serve_predictions();
 
   // Takes effect before the next job.
@@ -97,10 +102,11 @@ class Executor {
   std::atomic<int> wanted_threads_{1};
   uint64_t last_ticket_ = 0;
   bool started_ = false;
+  bool lent_ = false;  // another thread is in the executor's place
   Arena arenas_[kQueues];
 };
 
-// Queues the job and waits for it. The job's done is taken.
+// Runs the job, on this thread or the executor's, and waits for it. The job's done is taken.
 void run_and_wait(Queue queue, const JobRef& job, const std::function<void(uint64_t)>& before_run = {});
 
 }  // namespace tenon

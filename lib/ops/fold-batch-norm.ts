@@ -1,0 +1,22 @@
+/**
+ * The weights of a layer that does the work of the batch norm behind it as well, where statistics are fixed (evaluation):
+ * w' = s w and bias' = beta + (bias - mean) s with s = gamma / sqrt(var + eps) per output channel. lib/graph/passes/fold-batch-norm.ts
+ * puts it into programs; nobody calls it.
+ */
+import type { OpRecord } from '../graph/op';
+
+export interface FoldAttrs {
+  readonly eps: number;
+  /** Whether the layer has a bias: the second operand then. */
+  readonly bias: boolean;
+}
+
+/** w [O, ...], (bias [O]), gamma, beta, mean, variance -> w', bias'. */
+export const foldBatchNormOp: OpRecord<FoldAttrs> = {
+  name: 'fold_batch_norm',
+  infer: ([w]) => [
+    { shape: w!.shape, dtype: 'f32' },
+    { shape: [w!.shape[0]!], dtype: 'f32' },
+  ],
+  lower: (l, { eps, bias }) => l.call('fold_batch_norm', l.inputs, l.outputs, [eps, Number(bias)]),
+};

@@ -1,0 +1,137 @@
+/** Values that follow from parameters alone: folded batch norms, kept between runs and computed anew when the parameters change. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import '../../lib/graph/evaluate';
+import { compile } from '../../lib/graph/compile';
+import { info } from '../../lib/native';
+import * as losses from '../../lib/losses';
+import * as nn from '../../lib/nn';
+import * as ops from '../../lib/ops';
+import * as optim from '../../lib/optim';
+import { grad } from '../../lib/graph/grad';
+import { tensor, type Tensor } from '../../lib/tensor/tensor';
+
+function network(): nn.Sequential {
+  return nn
+    .sequential(
+      nn.conv2d(3, 8, { kernel: 3, padding: 1 }),
+      nn.batchNorm2d(8),
+      nn.tanh(),
+      nn.basicBlock(8, 8),
+      nn.basicBlock(8, 16, { stride: 2 }),
+      nn.globalAvgPool2d(),
+      nn.flatten(),
+      nn.linear(16, 12),
+      nn.batchNorm1d(12),
+      nn.relu(),
+      nn.linear(12, 5),
+    )
+    .initialize({ seed: 3 });
+}
+
+const shape = [3, 8, 8] as const;
+const values = Float32Array.from({ length: 4 * 192 }, (_, i) => Math.sin(i * 1.7) + 0.2);
+const images = tensor(values, [4, ...shape]);
+const labels = tensor(Int32Array.of(0, 1, 2, 3));
+
+/** Steps of training, after which no statistic and no parameter is what it was. */
+function trainer(net: nn.Module): (steps: number) => void {
+  const optimizer = optim.sgd({ lr: 0.05, momentum: 0.9 });
+  const step = compile((x: Tensor, y: Tensor) => {
+    optimizer.update(grad(losses.crossEntropy()(net.forward(x), y)));
+  });
+  return (steps) => {
+    net.train();
+    for (let i = 0; i < steps; i++) step.runSync(images, labels);
+  };
+}
+
+/** What evaluation gives without folding: on the train queue nothing is folded. */
+function unfolded(net: nn.Module): Float32Array {
+  net.eval();
+  const run = compile((x: Tensor) => net.forward(x), { fuse: false });
+  const result = run.runSync(images).dataSync() as Float32Array;
+  run.dispose();
+  return result;
+}
+
+function expectClose(actual: Float32Array, expected: Float32Array): void {
+  const scale = Math.max(...expected.map(Math.abs));
+  expect(actual).toHaveLength(expected.length);
+  actual.forEach((x, i) => expect(Math.abs(x - expected[i]!)).toBeLessThan(1e-5 * scale));
+}
+
+const options = { shape, output: 'logits' } as const;
+
+test('predictions with folded batch norms are those without, after every change of the parameters', async () => {
+  const net = network();
+  const train = trainer(net);
+  const results: Float32Array[] = [];
+  for (const steps of [0, 1, 3]) {
+    train(steps);
+    results.push(net.predictSync(values, options));
+    expectClose(results.at(-1)!, unfolded(net));
+    expect(await net.predict(values, options)).toEqual(results.at(-1));
+  }
+  expect(results[0]).not.toEqual(results[1]);
+  expect(results[1]).not.toEqual(results[2]);
+
+  const other = network().initialize({ seed: 4 });
+  const before = other.predictSync(values, options);
+  expect(before).not.toEqual(results[2]);
+  const folder = mkdtempSync(join(tmpdir(), 'tenon-'));
+  await net.save(join(folder, 'net.safetensors'));
+  await other.load(join(folder, 'net.safetensors'));
+  rmSync(folder, { recursive: true });
+  expect(other.predictSync(values, options)).toEqual(results[2]);
+  net.dispose();
+  other.dispose();
+});
+
+test('no batch norm without a residual is left in a program for predictions, and its weights take no part in a run', () => {
+  const net = network().eval();
+  const kernels = (queue: 'train' | 'predict'): string[] => {
+    const run = compile((x: Tensor) => net.forward(x), { queue });
+    run.runSync(images);
+    const rows = run.profile()[0]!;
+    run.dispose();
+    expect(rows.every((row) => row.calls === 1)).toBe(true);
+    return rows.map((row) => row.kernel);
+  };
+  expect(kernels('train').filter((k) => k === 'batch_norm_eval')).toHaveLength(7);
+  expect(kernels('predict').filter((k) => k === 'batch_norm_eval')).toHaveLength(2);
+  expect(kernels('predict')).not.toContain('fold_batch_norm');
+});
+
+test('a value that others read as well is not folded away', () => {
+  const conv = nn.conv2d(3, 4, { kernel: 3 }).initialize();
+  const norm = nn.batchNorm2d(4).initialize().eval();
+  const fn = (x: Tensor): Tensor => {
+    const y = conv.forward(x);
+    return ops.add(norm.forward(y), y);
+  };
+  const folded = compile(fn, { queue: 'predict' }).runSync(images).dataSync() as Float32Array;
+  const plain = compile(fn, { fuse: false }).runSync(images).dataSync() as Float32Array;
+  expect(folded).toEqual(plain);
+});
+
+test('programs of several batch sizes share what is kept, and give it back', () => {
+  const before = info().memory.derived;
+  const net = network();
+  net.predictSync(values, options);
+  const one = info().memory.derived;
+  expect(one).toBeGreaterThan(before);
+  net.predictSync(values.subarray(192), options);
+  net.predictSync(values.subarray(384), options);
+  expect(info().memory.derived).toBe(one);
+  const train = trainer(net);
+  for (let i = 0; i < 5; i++) {
+    train(1);
+    net.predictSync(values, options);
+  }
+  expect(info().memory.derived).toBe(one);
+  net.dispose();
+  network().predictSync(values, options); // behind which the executor has let go of the programs
+  expect(info().memory.derived).toBe(one);
+});
