@@ -1,7 +1,8 @@
 /**
  * 2-D convolution (cross-correlation, as in PyTorch):
  * y[n, o, i, j] = bias[o] + sum_{c, r, s} x[n, c, i sh - ph + r dh, j sw - pw + s dw] w[o, c, r, s].
- * Kernels: batch-reduce GEMM over channels-last memory (Georganas et al. 2019); see native/ops/conv2d.cc.
+ * Kernels: batch-reduce GEMM over channels-last memory (Georganas et al. 2019), and for 3x3 with stride 1, where it is
+ * faster, Winograd's F(4x4, 3x3) (Lavin & Gray 2016), whose rounding errors are a few times larger; see native/ops/conv2d.cc.
  */
 import { OptionError, ShapeError } from '../errors';
 import { applyOp, first, type OpRecord } from '../graph/op';
@@ -11,6 +12,10 @@ import type { Tensor } from '../tensor/tensor';
 import { activationCodes, type FusedActivation } from './activation';
 import { checkDType, checkRank, pair, type Pair } from './checks';
 import { sum } from './reduce';
+
+const algorithms = ['auto', 'im2col', 'direct', 'winograd'] as const;
+/** How a convolution is computed. */
+export type Conv2dAlgorithm = (typeof algorithms)[number];
 
 /** Steps and borders of a convolution. */
 export interface Conv2dOptions {
@@ -22,8 +27,11 @@ export interface Conv2dOptions {
   readonly dilation?: Pair;
   /** Channels are split in this many groups that do not see each other. Default 1. */
   readonly groups?: number;
-  /** `im2col` forces the explicit column matrix, the alternative to the default and what tests compare with. */
-  readonly algorithm?: 'auto' | 'im2col';
+  /**
+   * Forces an algorithm, for comparisons: `im2col` is the explicit column matrix, `direct` needs none, and `winograd`
+   * is an error unless kernel is 3, stride, dilation and groups 1. Default `auto`: the fastest for the shape.
+   */
+  readonly algorithm?: Conv2dAlgorithm;
 }
 
 interface Geometry {
@@ -31,7 +39,7 @@ interface Geometry {
   readonly padding: readonly [number, number];
   readonly dilation: readonly [number, number];
   readonly groups: number;
-  readonly algorithm: 'auto' | 'im2col';
+  readonly algorithm: Conv2dAlgorithm;
 }
 
 interface ForwardAttrs extends Geometry {
@@ -43,8 +51,9 @@ function geometryAttrs(g: Geometry): number[] {
   return [...g.stride, ...g.padding, ...g.dilation, g.groups];
 }
 
+/** The kernel's number for it: its place in the list. */
 function algorithmCode(g: Geometry): number {
-  return g.algorithm === 'im2col' ? 1 : 0;
+  return algorithms.indexOf(g.algorithm);
 }
 
 /** Output height or width. */
@@ -145,6 +154,6 @@ export function convGeometry(where: string, options: Conv2dOptions): Geometry {
     padding: pair(where, 'padding', options.padding ?? 0, 0),
     dilation: pair(where, 'dilation', options.dilation ?? 1, 1),
     groups: positiveInteger(where, 'groups', options.groups ?? 1),
-    algorithm: oneOf(where, 'algorithm', options.algorithm ?? 'auto', ['auto', 'im2col'] as const),
+    algorithm: oneOf(where, 'algorithm', options.algorithm ?? 'auto', algorithms),
   };
 }

@@ -69,7 +69,7 @@ function options(s: Size): ops.Conv2dOptions {
   };
 }
 
-function convCase(s: Size, algorithm: 'auto' | 'im2col' = 'auto'): OpCase {
+function convCase(s: Size, algorithm: ops.Conv2dOptions['algorithm'] = 'auto'): OpCase {
   const reference = naive(s);
   return {
     args: [
@@ -136,7 +136,13 @@ const wide: Record<string, Size> = {
 
 describe('conv2d on the native target', () => {
   for (const [name, s] of Object.entries(wide)) {
-    for (const algorithm of ['auto', 'im2col'] as const) {
+    const winograd = s.kernel[0] === 3 && s.stride === undefined && s.groups === undefined;
+    for (const algorithm of [
+      'auto',
+      'im2col',
+      'direct',
+      ...(winograd ? ['winograd' as const] : []),
+    ] as const) {
       it(`${name}, ${algorithm}: forward and gradients equal the reference`, () => {
         const shapes = convCase(s).args.map((a) => a.shape);
         const values = shapes.map((shape, i) => Float32Array.from(numbers(shape, i + 1)));
@@ -158,6 +164,14 @@ describe('conv2d on the native target', () => {
 });
 
 describe('conv2d checks', () => {
+  it('refuses Winograd where it does not apply', () => {
+    const x = tensor(numbers([1, 2, 5, 5], 1), [1, 2, 5, 5]);
+    const w = tensor(numbers([2, 2, 3, 3], 2), [2, 2, 3, 3]);
+    const conv = (stride: number): Tensor => ops.conv2d(x, w, undefined, { stride, algorithm: 'winograd' });
+    expect(conv(1).dataSync()).toHaveLength(18);
+    expect(() => conv(2).dataSync()).toThrow('Winograd');
+  });
+
   const x = tensor(new Float32Array(2 * 3 * 5 * 5), [2, 3, 5, 5]);
   const w = tensor(new Float32Array(4 * 3 * 3 * 3), [4, 3, 3, 3]);
   it('names what came and what was expected', () => {
