@@ -52,7 +52,7 @@ Timing measure(const std::string& name, Target target, const std::vector<TensorV
   RunState state;
   Call call = {views.data(),     static_cast<int>(views.size()),
                attrs.data(),     static_cast<int>(attrs.size()),
-               workspace.data(), &state};
+               workspace.data(), nullptr, &state};
   const RunFn run = find_kernel(name)->run[static_cast<int>(target)];
   std::vector<double> wall, processor;
   double total = 0;
