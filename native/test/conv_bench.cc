@@ -56,7 +56,7 @@ Timing measure(const std::string& name, Target target, const std::vector<TensorV
   const RunFn run = find_kernel(name)->run[static_cast<int>(target)];
   std::vector<double> wall, processor;
   double total = 0;
-  for (int i = 0; i < 3 || (total < 200 && i < 2000); ++i) {
+  for (int i = 0; i < 3 || (total < 120 && i < 2000); ++i) {
     const double cpu = cpu_ms();
     const auto start = std::chrono::steady_clock::now();
     run(call);
