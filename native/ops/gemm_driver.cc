@@ -22,6 +22,7 @@ constexpr int64_t kPackRows = 64;         // if as many rows of A will use it;
 constexpr int64_t kShortK = 32;           // sums so short that writing C takes most of the time,
 constexpr int64_t kLargeC = 1 << 18;      // where C is larger than the second-level cache
 constexpr int64_t kPackFirst = 256;       // with more rows than this, before all tasks
+constexpr int64_t kWays = 8;              // lines of a first-level cache's set
 constexpr int64_t kTasks = 16;
 
 struct Plan {
@@ -45,10 +46,10 @@ int choose_nv(const Gemm& g, const GemmKernels& kernels) {
   return nv;
 }
 
-// Copying pays when enough panels use the copy; rows a multiple of 1 KB apart, which meet in few cache sets,
-// sooner.
+// Copying pays when enough panels use the copy; sooner for tall tiles whose rows are a multiple of 1 KB apart
+// and meet in few cache sets.
 bool wants_copy(const Gemm& g, const Plan& p) {
-  if (g.aks == 1) return p.nc >= 4 || (p.nc >= 2 && g.ars % 256 == 0);
+  if (g.aks == 1) return p.nc >= 4 || (p.nc >= 2 && p.mr > kWays && g.ars % 256 == 0);
   return p.nc >= 4 && g.aks >= 512;
 }
 

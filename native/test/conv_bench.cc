@@ -50,13 +50,14 @@ Timing measure(const std::string& name, Target target, const std::vector<TensorV
   const Cost cost = prepare_kernel(name, target, views, attrs);
   const GuardedMemory workspace(cost.workspace, 64);
   RunState state;
-  Call call = {views.data(),     static_cast<int>(views.size()),
-               attrs.data(),     static_cast<int>(attrs.size()),
-               workspace.data(), nullptr, &state};
+  Call call;
+  call.t = views.data(), call.count = static_cast<int>(views.size());
+  call.attrs = attrs.data(), call.attr_count = static_cast<int>(attrs.size());
+  call.workspace = workspace.data(), call.run = &state;
   const RunFn run = find_kernel(name)->run[static_cast<int>(target)];
   std::vector<double> wall, processor;
   double total = 0;
-  for (int i = 0; i < 3 || (total < 200 && i < 2000); ++i) {
+  for (int i = 0; i < 3 || (total < 500 && i < 2000); ++i) {
     const double cpu = cpu_ms();
     const auto start = std::chrono::steady_clock::now();
     run(call);
