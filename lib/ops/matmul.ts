@@ -8,7 +8,7 @@ import { checkDType, checkRank } from './checks';
 import { sum } from './reduce';
 import { reshape } from './shape-ops';
 
-export interface MatmulAttrs {
+interface MatmulAttrs {
   readonly transposeA: boolean;
   readonly transposeB: boolean;
 }

@@ -33,8 +33,8 @@ struct Window {
   int32_t taps_per_row;
 };
 
-// Rows and Cols are integral constants for the common windows. The first of equal elements wins; NaN, which no
-// comparison holds for, wins over all else.
+// Rows and Cols are integral constants for the common windows. The first of equal elements wins; NaN, which
+// no comparison holds for, wins over all else.
 template <class Rows, class Cols, class Tap>
 inline void max_window(Rows rows, Cols cols, const Window& at, int64_t channels, real* y, Tap* tap) {
   for_vectors(channels, [&](int64_t c, auto lanes) {

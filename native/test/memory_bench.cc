@@ -31,19 +31,6 @@ double best_time(Fn&& fn) {
   return best;
 }
 
-// GB/s of y = a x + z over three arrays of `bytes` together: what this machine gives now.
-double triad(double bytes) {
-  const size_t n = static_cast<size_t>(bytes / 3 / sizeof(float)) + 1;
-  constexpr size_t kApart = 80;  // so that the arrays do not lie at the same place of their pages
-  std::vector<float> memory(3 * (n + kApart), 1.0f);
-  float* to = memory.data();
-  const float *a = to + n + kApart, *b = to + 2 * (n + kApart);
-  const double seconds = best_time([=] {
-    for (size_t i = 0; i < n; ++i) to[i] = 3.0f * a[i] + b[i];
-  });
-  return 3.0 * static_cast<double>(n * sizeof(float)) / seconds / kNanoseconds;
-}
-
 // Reals are random; all else holds `value`.
 struct Operand {
   Dims dims;
@@ -51,8 +38,13 @@ struct Operand {
   double value;
 };
 
-void bench(const std::string& label, const std::string& kernel, Target target,
-           const std::vector<Operand>& operands, const std::vector<double>& attrs) {
+struct Rate {
+  double seconds, gigabytes;  // of a run, and a second
+  double bytes;
+};
+
+Rate measure(const std::string& kernel, Target target, const std::vector<Operand>& operands,
+             const std::vector<double>& attrs) {
   std::vector<Tensor> tensors;
   for (const Operand& o : operands) {
     if (o.dtype == DType::f32) {
@@ -66,13 +58,26 @@ void bench(const std::string& label, const std::string& kernel, Target target,
   const Cost cost = prepare_kernel(kernel, target, views, attrs);
   const GuardedMemory workspace(cost.workspace, 64);
   RunState state;
-  const Call call = {views.data(),     static_cast<int>(views.size()),
-                     attrs.data(),     static_cast<int>(attrs.size()),
-                     workspace.data(), &state};
+  Call call;
+  call.t = views.data();
+  call.count = static_cast<int>(views.size());
+  call.attrs = attrs.data();
+  call.attr_count = static_cast<int>(attrs.size());
+  call.workspace = workspace.data();
+  call.run = &state;
   const RunFn run = find_kernel(kernel)->run[static_cast<int>(target)];
   const double seconds = best_time([&] { run(call); });
-  std::printf("%-36s %10.1f us %7.1f GB/s   triad %6.1f\n", label.c_str(), 1e6 * seconds,
-              cost.bytes / seconds / kNanoseconds, triad(cost.bytes));
+  return {seconds, cost.bytes / seconds / kNanoseconds, cost.bytes};
+}
+
+void bench(const std::string& label, const std::string& kernel, Target target,
+           const std::vector<Operand>& operands, const std::vector<double>& attrs) {
+  const Rate rate = measure(kernel, target, operands, attrs);
+  const Dims third{static_cast<int64_t>(rate.bytes / 3 / sizeof(float)) + 1};
+  const Operand x{third, DType::f32, 0};
+  const Rate add = measure("add", target, {x, x, x}, {});
+  std::printf("%-40s %10.1f us %7.1f GB/s   add %6.1f\n", label.c_str(), 1e6 * rate.seconds, rate.gigabytes,
+              add.gigabytes);
   std::fflush(stdout);
 }
 

@@ -40,16 +40,16 @@ describe.each([
   it.each(['relu', 'relu6'] as const)('%s masks the pooled gradient, bit for bit', (activation) => {
     const moved = run(
       (t) => {
-        const y = ops[activation](t!);
-        return grad(loss(y), [t!]);
+        const y = ops[activation](t);
+        return grad(loss(y), [t]);
       },
       [x],
     );
     // The gradient that was spread is an output here: the mask has to stay behind it.
     const kept = run(
       (t) => {
-        const y = ops[activation](t!);
-        return grad(loss(y), [t!, y]);
+        const y = ops[activation](t);
+        return grad(loss(y), [t, y]);
       },
       [x],
     );
@@ -63,8 +63,8 @@ describe.each([
 it('a value that others read is masked where it is', () => {
   const ran = run(
     (t) => {
-      const y = ops.relu(t!);
-      return grad(ops.add(ops.sum(ops.maxPool2d(y, 2)), ops.sum(ops.square(y))), [t!]);
+      const y = ops.relu(t);
+      return grad(ops.add(ops.sum(ops.maxPool2d(y, 2)), ops.sum(ops.square(y))), [t]);
     },
     [tensor(awkward, shape)],
   );
@@ -97,9 +97,9 @@ describe('the gradient of a bias before max pooling', () => {
   it('is what the long sum gives', () => {
     const dx = run(
       (x, w, b) => {
-        const z = ops.conv2d(x!, w!, b, { padding: 1 });
+        const z = ops.conv2d(x, w, b, { padding: 1 });
         const loss = ops.sum(ops.square(ops.maxPool2d(ops.relu(z), 2)));
-        return grad(loss, [z, b!]);
+        return grad(loss, [z, b]);
       },
       [...args, bias],
     );

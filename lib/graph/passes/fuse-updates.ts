@@ -3,7 +3,6 @@
  * updates the weight by tiles of the product that never leave the registers, and the guard takes the gradient's norm from the factors:
  * two passes over memory instead of six.
  */
-import type { MatmulAttrs } from '../../ops/matmul';
 import { productSquaresLimit, productSquaresOp, sgdProductOp, type UpdateAttrs } from '../../ops/update';
 import { numel } from '../../tensor/shape';
 import {
@@ -98,20 +97,16 @@ class Rewrite {
     if (kept.length === 0) this.removed.add(update);
   }
 
-  /** The matrix product that makes a gradient which only its update and the guard read. */
+  /** The node that makes a gradient dy^T x in f32 which only its update and the guard read. */
   private product(update: GraphNode, gradient: Value): GraphNode | undefined {
     const made = this.makers.get(gradient);
-    if (made?.op.name !== 'matmul' || this.outside.has(gradient)) return undefined;
+    if (made?.op.name !== 'linear_backward_weights' || this.outside.has(gradient)) return undefined;
     const readers = this.consumers.get(gradient) ?? [];
     if (readers.length !== 2 || !readers.includes(update) || !readers.includes(this.watch.squares))
       return undefined;
-    const { transposeA, transposeB } = made.attrs as MatmulAttrs;
     const [examples] = made.inputs[0]!.type.shape as [number];
-    const fits =
-      gradient.type.shape.length === 2 &&
-      numel(gradient.type.shape) >= leastElements &&
-      examples <= productSquaresLimit;
-    return transposeA && !transposeB && fits ? made : undefined;
+    const fits = numel(gradient.type.shape) >= leastElements && examples <= productSquaresLimit;
+    return fits && made.inputs.every((factor) => factor.type.dtype === 'f32') ? made : undefined;
   }
 
   /** Drops the product; the guard watches its norm by way of the factors, which are returned. */

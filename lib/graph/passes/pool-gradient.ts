@@ -32,7 +32,8 @@ export function maskPooledGradients(graph: Graph): Graph {
     if (uses.outside.has(spread) || uses.consumers.get(spread)!.length !== 1) continue;
     const [pooledGradient, tap] = unpool.inputs as [Value, Value];
     const pool = uses.makers.get(tap);
-    if (pool?.inputs[0] !== activation) continue;
+    if (pool?.inputs[0] !== activation || !alike([...mask.outputs, spread, pooledGradient, pool.outputs[0]!]))
+      continue;
     const masked: Value = { type: pooledGradient.type };
     unpool.inputs = [masked, tap];
     unpool.outputs = mask.outputs;
@@ -41,6 +42,11 @@ export function maskPooledGradients(graph: Graph): Graph {
     changed = true;
   }
   return changed ? { ...graph, nodes: sortTopologically(graph.nodes) } : graph;
+}
+
+/** Whether the values are stored in one dtype: mixed precision may have put casts elsewhere. */
+function alike(values: readonly Value[]): boolean {
+  return values.every((value) => value.type.dtype === values[0]!.type.dtype);
 }
 
 /**
