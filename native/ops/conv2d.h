@@ -8,9 +8,22 @@
 
 namespace tenon {
 
+// 1x1, stride 1, no padding: all pixels are one matrix.
+bool conv2d_is_matrix(const ConvGeom& g);
+
 // Batch-reduce GEMM over the taps, no column buffer (conv2d_direct.cc).
 int64_t conv2d_direct_workspace(const ConvCall& call, const GemmKernels& kernels);
 void conv2d_direct(const ConvCall& call, const GemmKernels& kernels, float* workspace);
+// The same forward pass, bit for bit, with weights packed once and kept between calls: conv2d_direct_pack()
+// fills conv2d_direct_packed_floats() floats (64-byte aligned; 0: the weights are read as they are).
+int64_t conv2d_direct_packed_floats(const ConvCall& call, const GemmKernels& kernels);
+int64_t conv2d_direct_packed_layout(const ConvCall& call, const GemmKernels& kernels);
+void conv2d_direct_pack(const ConvCall& call, const GemmKernels& kernels, float* packed);
+int64_t conv2d_direct_packed_workspace(const ConvCall& call, const GemmKernels& kernels);
+void conv2d_direct_packed(const ConvCall& call, const GemmKernels& kernels, const float* packed,
+                          float* workspace);
+
+// conv2d_direct_data.cc
 int64_t conv2d_direct_data_workspace(const ConvCall& call, const GemmKernels& kernels);
 void conv2d_direct_data(const ConvCall& call, const GemmKernels& kernels, float* workspace);
 

@@ -19,6 +19,8 @@ namespace {
 constexpr int64_t kKc = 512;              // of K, per block
 constexpr int64_t kPackFloats = 1 << 18;  // a row-major B of at least this many floats is packed,
 constexpr int64_t kPackRows = 64;         // if as many rows of A will use it;
+constexpr int64_t kShortK = 32;           // sums so short that writing C takes most of the time,
+constexpr int64_t kLargeC = 1 << 18;      // where C is larger than the second-level cache
 constexpr int64_t kPackFirst = 256;       // with more rows than this, before all tasks
 constexpr int64_t kTasks = 16;
 
@@ -29,8 +31,8 @@ struct Plan {
   int64_t mc, nc;               // task: rows, panels
   int64_t m_blocks, n_blocks;
   int64_t kc, a_panel;
-  bool copy_a, pack_first;
-  int64_t pack_floats, b_packed;                     // workspace, in floats: all of B,
+  bool copy_a, pack_first, along_rows;
+  int64_t pack_floats, packed_floats, b_packed;      // workspace, in floats: all of B (of one batch, of all),
   int64_t scratch, a_floats, scratch_floats, total;  // and a worker's blocks of A and B
 
   int64_t tasks(const Gemm& g) const { return g.batch * m_blocks * n_blocks; }
@@ -50,13 +52,15 @@ bool wants_copy(const Gemm& g, const Plan& p) {
   return p.nc >= 4 && g.aks >= 512;
 }
 
-Plan make_plan(const Gemm& g, const GemmKernels& kernels) {
+// kept: panels of B come from an earlier call, so all of them that are not read in place are packed first.
+Plan make_plan(const Gemm& g, const GemmKernels& kernels, bool kept) {
   Plan p = {};
   p.nv = choose_nv(g, kernels);
   p.mr = kernels.mr[p.nv];
   p.panel = p.nv * kernels.width;
   p.panels = ceil_div(g.n, p.panel);
-  const bool pack_all = g.b_transposed || (g.m >= kPackRows && g.k * g.n >= kPackFloats);
+  const bool large = g.k * g.n >= kPackFloats || g.ldb % 1024 == 0;  // so far apart, rows share cache sets
+  const bool pack_all = g.b_transposed || (g.m >= kPackRows && large);
   p.packed_from = pack_all ? 0 : g.n / p.panel;
   p.kc = std::min(g.k, kKc);
   // Tasks: about 128 rows by 256 columns, smaller when there would be few of them.
@@ -68,10 +72,12 @@ Plan make_plan(const Gemm& g, const GemmKernels& kernels) {
   p.m_blocks = ceil_div(g.m, p.mc);
   p.n_blocks = ceil_div(p.panels, p.nc);
   p.copy_a = wants_copy(g, p);
-  p.pack_first = g.m > kPackFirst && p.packed_from < p.panels;
+  p.pack_first = (kept || g.m > kPackFirst) && p.packed_from < p.panels;
+  p.along_rows = g.k <= kShortK && g.m * g.n >= kLargeC && (p.pack_first || p.packed_from == p.panels);
   Layout layout;
   p.pack_floats = p.pack_first ? checked_product(p.panels - p.packed_from, g.k, p.panel) : 0;
-  p.b_packed = layout.add(checked_product(g.batch, p.pack_floats));
+  p.packed_floats = checked_product(g.batch, p.pack_floats);
+  p.b_packed = layout.add(kept ? 0 : p.packed_floats);
   p.a_panel = ceil_div(p.mr, kernels.width) * kernels.width;
   p.a_floats =
       p.copy_a ? ceil_div(tile_rows(std::min(p.mc, g.m), p.mr).parts * p.kc * p.a_panel, 16) * 16 : 0;
@@ -151,27 +157,37 @@ void place_b(const Gemm& g, const Plan& p, const GemmKernels& kernels, const Blo
   }
 }
 
-// The task's block of C for one block of K.
+// Tile i of the block's rows with one panel whose block of B is placed.
+void multiply_tile(const Gemm& g, const Plan& p, const GemmKernels& kernels, const Block& x,
+                   const BlockOfA& a, const EvenSplit& split, int64_t panel, int64_t i, GemmTile& tile) {
+  const int64_t m = split.begin(i), height = split.size(i), n0 = panel * p.panel;
+  tile.a = a.a + (a.copied ? i * tile.k * p.a_panel : m * tile.ars);
+  tile.c = g.c + x.batch * g.c_batch + (x.m0 + m) * g.ldc + n0;
+  tile.a_jump = (height + 1) / 2 * tile.ars;
+  tile.c_jump = (height + 1) / 2 * tile.crs;
+  tile.n = std::min(p.panel, g.n - n0);
+  tile.bias = g.bias && x.k0 + tile.k == g.k ? g.bias + n0 : nullptr;
+  kernels.fn[ceil_div(tile.n, kernels.width)][height](tile);
+}
+
+// The task's block of C for one block of K. Panels change slower than rows, so that a panel of B stays in the
+// first-level cache; short sums go along the rows of C, as memory likes to be written.
 void multiply_block(const Gemm& g, const Plan& p, const GemmKernels& kernels, const Block& x,
                     const BlockOfA& a, GemmTile& tile, const float* packed, float* scratch) {
-  float* c = g.c + x.batch * g.c_batch + x.m0 * g.ldc;
   const EvenSplit split = tile_rows(x.rows, p.mr);
-  const bool last = x.k0 + tile.k == g.k;
-  tile.activation = last ? g.activation : Activation::none;
-  for (int64_t panel = x.panel0; panel < x.panel1; ++panel) {
-    const int64_t n0 = panel * p.panel;
-    place_b(g, p, kernels, x, panel, packed, scratch, tile);
-    tile.n = std::min(p.panel, g.n - n0);
-    tile.bias = last && g.bias ? g.bias + n0 : nullptr;
-    const auto& fn = kernels.fn[ceil_div(tile.n, kernels.width)];
+  tile.activation = x.k0 + tile.k == g.k ? g.activation : Activation::none;
+  if (p.along_rows) {
     for (int64_t i = 0; i < split.parts; ++i) {
-      const int64_t m = split.begin(i), height = split.size(i);
-      tile.a = a.a + (a.copied ? i * tile.k * p.a_panel : m * tile.ars);
-      tile.c = c + m * g.ldc + n0;
-      tile.a_jump = (height + 1) / 2 * tile.ars;
-      tile.c_jump = (height + 1) / 2 * tile.crs;
-      fn[height](tile);
+      for (int64_t panel = x.panel0; panel < x.panel1; ++panel) {
+        place_b(g, p, kernels, x, panel, packed, scratch, tile);
+        multiply_tile(g, p, kernels, x, a, split, panel, i, tile);
+      }
     }
+    return;
+  }
+  for (int64_t panel = x.panel0; panel < x.panel1; ++panel) {
+    place_b(g, p, kernels, x, panel, packed, scratch, tile);
+    for (int64_t i = 0; i < split.parts; ++i) multiply_tile(g, p, kernels, x, a, split, panel, i, tile);
   }
 }
 
@@ -198,22 +214,50 @@ void run_task(const Gemm& g, const Plan& p, const GemmKernels& kernels, int64_t 
   } while (x.k0 < g.k);
 }
 
-}  // namespace
-
-int64_t gemm_workspace(const Gemm& problem, const GemmKernels& kernels) {
-  if (problem.batch == 0 || problem.m == 0 || problem.n == 0) return 0;
-  return make_plan(problem, kernels).total;
-}
-
-void gemm(const Gemm& g, const GemmKernels& kernels, float* workspace) {
-  if (g.batch == 0 || g.m == 0 || g.n == 0) return;
-  const Plan p = make_plan(g, kernels);
-  if (p.pack_first && g.k > 0) pack_b(g, p, kernels, workspace + p.b_packed);
+void run(const Gemm& g, const Plan& p, const GemmKernels& kernels, const float* packed, float* workspace) {
   const double cost = 2.0 * static_cast<double>(g.batch * g.m) * static_cast<double>(g.n * g.k) / 16 +
                       static_cast<double>(g.m * g.n);
   parallel_tasks(p.tasks(g), cost, [&](int64_t task, int64_t slot) {
-    run_task(g, p, kernels, task, workspace + p.b_packed, workspace + p.scratch + slot * p.scratch_floats);
+    run_task(g, p, kernels, task, packed, workspace + p.scratch + slot * p.scratch_floats);
   });
+}
+
+bool is_empty(const Gemm& g) { return g.batch == 0 || g.m == 0 || g.n == 0; }
+
+}  // namespace
+
+int64_t gemm_workspace(const Gemm& g, const GemmKernels& kernels) {
+  return is_empty(g) ? 0 : make_plan(g, kernels, false).total;
+}
+
+void gemm(const Gemm& g, const GemmKernels& kernels, float* workspace) {
+  if (is_empty(g)) return;
+  const Plan p = make_plan(g, kernels, false);
+  if (p.packed_floats > 0) pack_b(g, p, kernels, workspace + p.b_packed);
+  run(g, p, kernels, workspace + p.b_packed, workspace);
+}
+
+int64_t gemm_packed_floats(const Gemm& g, const GemmKernels& kernels) {
+  return is_empty(g) ? 0 : make_plan(g, kernels, true).packed_floats;
+}
+
+int64_t gemm_packed_layout(const Gemm& g, const GemmKernels& kernels) {
+  return is_empty(g) ? 0 : make_plan(g, kernels, true).panel;
+}
+
+void gemm_pack(const Gemm& g, const GemmKernels& kernels, float* packed) {
+  if (is_empty(g)) return;
+  const Plan p = make_plan(g, kernels, true);
+  if (p.packed_floats > 0) pack_b(g, p, kernels, packed);
+}
+
+int64_t gemm_packed_workspace(const Gemm& g, const GemmKernels& kernels) {
+  return is_empty(g) ? 0 : make_plan(g, kernels, true).total;
+}
+
+void gemm_packed(const Gemm& g, const GemmKernels& kernels, const float* packed, float* workspace) {
+  if (is_empty(g)) return;
+  run(g, make_plan(g, kernels, true), kernels, packed, workspace);
 }
 
 }  // namespace tenon

@@ -16,17 +16,23 @@
 namespace tenon {
 
 // Op has: static constexpr const char* kName; static Cost prepare(const Call&, const GemmKernels&); static
-// void run(same).
+// void run(same); and, where it offers packing, static void pack(const Call&, const GemmKernels&, float*).
 template <class Op, Target T>
 struct HeavyFor {
   static Cost prepare(const Call& call) { return Op::prepare(call, gemm_kernels(T)); }
   static void run(const Call& call) { Op::run(call, gemm_kernels(T)); }
+  static constexpr bool kPacks = requires(const Call& call, const GemmKernels& kernels, float* packed) {
+    Op::pack(call, kernels, packed);
+  };
+  static void pack(const Call& call, std::byte* packed) {
+    if constexpr (kPacks) Op::pack(call, gemm_kernels(T), reinterpret_cast<float*>(packed));
+  }
 };
 
 template <class Op, Target... T>
 struct RegisterFor {
-  KernelRegistrar registrars[sizeof...(T)] = {
-      {Op::kName, T, HeavyFor<Op, T>::prepare, HeavyFor<Op, T>::run}...};
+  KernelRegistrar registrars[sizeof...(T)] = {{Op::kName, T, HeavyFor<Op, T>::prepare, HeavyFor<Op, T>::run,
+                                               HeavyFor<Op, T>::kPacks ? HeavyFor<Op, T>::pack : nullptr}...};
 };
 
 #if defined(__x86_64__)
@@ -76,9 +82,13 @@ void parallel_tasks(int64_t tasks, double cost, Fn&& fn) {
 
 // [0, total) cut in `parts` pieces whose sizes differ by at most one.
 struct EvenSplit {
-  int64_t total, parts;
-  int64_t begin(int64_t i) const { return total / parts * i + std::min(i, total % parts); }
-  int64_t size(int64_t i) const { return total / parts + (i < total % parts ? 1 : 0); }
+  EvenSplit(int64_t total, int64_t pieces)
+      : parts(pieces), least(pieces > 0 ? total / pieces : 0), larger(pieces > 0 ? total % pieces : 0) {}
+  int64_t begin(int64_t i) const { return least * i + std::min(i, larger); }
+  int64_t size(int64_t i) const { return least + (i < larger ? 1 : 0); }
+
+  int64_t parts;
+  int64_t least, larger;  // the smallest size; how many parts have one more
 };
 
 // [0, rows) cut in register tiles of nearly equal height, at most `tallest`.

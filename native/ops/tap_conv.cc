@@ -1,7 +1,7 @@
 // Blocking and threads of TapConv. A task is (block of output rows, group, run of weight panels): it copies
 // the input rows that its block needs to a zero-padded scratch in the second-level cache, so that every tap
-// of every pixel is a plain offset, then runs a register tile for each panel and piece of an output row.
-// Without padding the input is read where it is.
+// of every pixel is a plain offset, then runs all phases from it. Without padding the input is read where it
+// is.
 #include "ops/tap_conv.h"
 
 #include <cstring>
@@ -11,82 +11,104 @@ namespace {
 
 constexpr int64_t kScratchFloats = 64 * 1024;  // of a block: a quarter of a megabyte
 constexpr int64_t kPixels = 512;               // of a block that reads in place
-constexpr int64_t kImagePixels =
-    128;  // small images are taken together up to this many, to read the weights less often
-constexpr int64_t kTasks = 16;  // with fewer blocks, panels are shared out too
+constexpr int64_t kImagePixels = 128;  // small images go together up to this many, to read weights less often
+constexpr int64_t kTasks = 16;         // with fewer blocks, panels are shared out too
+
+// The input positions that the taps of output index 0 reach, over all phases of an axis, and whether those of
+// every output index lie inside the input.
+struct Extent {
+  int64_t low = 0, span = 1;
+  bool fits = true, gaps = false;  // gaps: phases without taps
+};
+
+Extent extent_of(const TapAxis& a) {
+  Extent e;
+  bool first = true;
+  int64_t high = 0;
+  for (int64_t i = 0; i < a.phases(); ++i) {
+    const Phase p = a.phase(i);
+    e.gaps |= p.taps == 0;
+    if (p.taps == 0) continue;
+    const int64_t top = p.in0 + (p.taps - 1) * p.gap;
+    e.low = first ? p.in0 : std::min(e.low, p.in0);
+    high = first ? top : std::max(high, top);
+    e.fits &= p.in0 >= 0 && (p.count - 1) * a.in_step() + top < a.in;
+    first = false;
+  }
+  e.span = high - e.low + 1;
+  return e;
+}
 
 struct Plan {
   int64_t mr, panel, panels;
+  Extent h, w;
   bool in_place, merged;  // merged: the taps of a row are one run of taps_w * k channels
+  int64_t width;          // output columns of the largest phase
   int64_t ps, cols;       // scratch: floats between pixels, pixels in a row
-  PixelBlocks blocks;
-  int64_t rows_in;       // scratch rows of an image
-  int64_t batch, depth;  // of the kernel: taps, channels
+  PixelBlocks blocks;     // of output rows of the largest phase
+  int64_t rows_in;        // scratch rows of an image
   int64_t panel_groups;
+  int64_t out_pixel;
   int64_t scratch_floats, a_off, b_off, scratch, total;  // workspace
 
   int64_t tasks(const TapConv& c) const { return blocks.count() * c.groups * panel_groups; }
+  int64_t rows_needed(const TapConv& c, int64_t rows) const { return (rows - 1) * c.h.in_step() + h.span; }
 };
 
-int64_t rows_needed(const TapConv& c, int64_t out_rows) {
-  return (out_rows - 1) * c.step_h + (c.taps_h - 1) * c.gap_h + 1;
-}
-
-// Whether no tap of any pixel falls outside the input.
-bool needs_no_padding(const TapConv& c) {
-  return c.row0 >= 0 && c.col0 >= 0 && c.row0 + rows_needed(c, c.out_h) <= c.in_h &&
-         c.col0 + (c.out_w - 1) * c.step_w + (c.taps_w - 1) * c.gap_w + 1 <= c.in_w;
-}
-
-PixelBlocks choose_blocks(const TapConv& c, const Plan& p) {
-  if (p.in_place) return PixelBlocks::make(c.images, c.out_h, c.out_w, kPixels, c.out_h);
+PixelBlocks choose_blocks(const TapConv& c, const Plan& p, int64_t height) {
+  const int64_t spread = std::min(p.panel, c.h.out_step() * c.w.out_step());
+  if (p.in_place)
+    return PixelBlocks::make(c.images, height, p.width, std::max<int64_t>(1, kPixels / spread), height);
   const int64_t row = checked_product(p.cols, p.ps);
-  const int64_t halo = (c.taps_h - 1) * c.gap_h + 1;
-  const int64_t most = std::max<int64_t>(1, (kScratchFloats / row - halo) / c.step_h + 1);
-  const int64_t image = checked_product(rows_needed(c, c.out_h), row);
+  const int64_t most = std::max<int64_t>(1, (kScratchFloats / row - p.h.span) / c.h.in_step() + 1);
+  const int64_t image = checked_product(p.rows_needed(c, height), row);
   const int64_t together =
-      std::min(ceil_div(kImagePixels, c.out_h * c.out_w), std::max<int64_t>(1, kScratchFloats / image));
-  const int64_t pixels = most >= c.out_h ? together * c.out_h * c.out_w : most * c.out_w;
-  return PixelBlocks::make(c.images, c.out_h, c.out_w, pixels, most);
+      std::min(ceil_div(kImagePixels, height * p.width), std::max<int64_t>(1, kScratchFloats / image));
+  const int64_t pixels = most >= height ? together * height * p.width : most * p.width;
+  return PixelBlocks::make(c.images, height, p.width, pixels, most);
 }
 
 Plan make_plan(const TapConv& c, const GemmKernels& kernels) {
   Plan p = {};
+  const int64_t height = ceil_div(c.h.out, c.h.out_step());
+  p.width = ceil_div(c.w.out, c.w.out_step());
+  if (height == 0 || p.width == 0 || c.images == 0) return p;
   p.panel = TapConv::panel(c.n, kernels);
   p.mr = kernels.mr[p.panel / kernels.width];
   p.panels = ceil_div(c.n, p.panel);
-  p.in_place = needs_no_padding(c);
+  p.h = extent_of(c.h), p.w = extent_of(c.w);
+  p.in_place = p.h.fits && p.w.fits;
   // Pixels a multiple of 1 KB apart would share few cache sets.
   p.ps = p.in_place ? c.in_c : (c.k % 256 == 0 ? c.k + 16 : c.k);
-  p.cols = p.in_place ? c.in_w : (c.out_w - 1) * c.step_w + (c.taps_w - 1) * c.gap_w + 1;
-  p.merged = c.taps_w == 1 || (c.gap_w == 1 && p.ps == c.k);
-  p.batch = p.merged ? c.taps_h : c.taps();
-  p.depth = p.merged ? c.taps_w * c.k : c.k;
-  p.blocks = choose_blocks(c, p);
-  p.rows_in = rows_needed(c, p.blocks.rows);
+  p.cols = p.in_place ? c.w.in : (p.width - 1) * c.w.in_step() + p.w.span;
+  p.merged = c.w.phase(0).gap == 1 && p.ps == c.k;
+  p.blocks = choose_blocks(c, p, height);
+  p.rows_in = p.rows_needed(c, p.blocks.rows);
+  p.out_pixel = c.groups * c.n;
   const int64_t tasks = p.blocks.count() * c.groups;
   p.panel_groups = tasks >= kTasks || tasks == 0 ? 1 : std::min(p.panels, ceil_div(kTasks, tasks));
   p.scratch_floats = p.in_place ? 0 : checked_product(p.blocks.images, p.rows_in, p.cols, p.ps);
   p.scratch_floats = ceil_div(p.scratch_floats, 16) * 16;
   Layout layout;
-  p.a_off = layout.add(checked_product(p.batch, 2));
-  p.b_off = layout.add(checked_product(p.batch, 2));
+  const int64_t entries = checked_product(c.h.kernel, std::max(c.w.kernel, c.w.phases()), 2);
+  p.a_off = layout.add(entries);
+  p.b_off = layout.add(entries);
   p.scratch = layout.add(checked_product(p.scratch_floats, scratch_slots()));
   p.total = layout.floats();
   return p;
 }
 
-// Scratch row <- one input row (null: outside the image), from column col0 on, zeros around it.
+// Scratch row <- one input row (null: outside the image), zeros around it.
 void copy_row(const TapConv& c, const Plan& p, const float* row, float* dst) {
-  const int64_t lo = std::clamp<int64_t>(-c.col0, 0, p.cols),
-                hi = std::clamp<int64_t>(c.in_w - c.col0, lo, p.cols);
+  const int64_t lo = std::clamp<int64_t>(-p.w.low, 0, p.cols),
+                hi = std::clamp<int64_t>(c.w.in - p.w.low, lo, p.cols);
   if (row == nullptr || lo == hi) {
     std::fill(dst, dst + p.cols * p.ps, 0.0f);
     return;
   }
   std::fill(dst, dst + lo * p.ps, 0.0f);
   std::fill(dst + hi * p.ps, dst + p.cols * p.ps, 0.0f);
-  const float* src = row + (lo + c.col0) * c.in_c;
+  const float* src = row + (lo + p.w.low) * c.in_c;
   dst += lo * p.ps;
   if (p.ps == c.in_c && c.k == c.in_c) {
     std::memcpy(dst, src, static_cast<size_t>((hi - lo) * p.ps) * sizeof(float));
@@ -97,42 +119,105 @@ void copy_row(const TapConv& c, const Plan& p, const float* row, float* dst) {
 }
 
 void copy_block(const TapConv& c, const Plan& p, const PixelBlocks::Block& b, int64_t group, float* scratch) {
-  const int64_t rows = rows_needed(c, b.i1 - b.i0);
+  const int64_t rows = p.rows_needed(c, b.i1 - b.i0);
   for (int64_t n = b.n0; n < b.n1; ++n) {
     for (int64_t i = 0; i < rows; ++i) {
-      const int64_t row = b.i0 * c.step_h + c.row0 + i;
-      const bool inside = row >= 0 && row < c.in_h;
-      const float* src = inside ? c.in + (n * c.in_h + row) * c.in_w * c.in_c + group * c.k : nullptr;
+      const int64_t row = b.i0 * c.h.in_step() + p.h.low + i;
+      const bool inside = row >= 0 && row < c.h.in;
+      const float* src = inside ? c.in + (n * c.h.in + row) * c.w.in * c.in_c + group * c.k : nullptr;
       copy_row(c, p, src, scratch + ((n - b.n0) * p.rows_in + i) * p.cols * p.ps);
     }
   }
 }
 
-// One output row, or two when both fit one tile.
-void run_rows(const TapConv& c, const Plan& p, const GemmFn* fn, GemmTile& tile, const float* a, float* out,
-              bool pair) {
-  const EvenSplit split = pair ? EvenSplit{2 * c.out_w, 1} : tile_rows(c.out_w, p.mr);
+// The pixels of one block and phase, whose tiles are all alike but for the piece of taps and channels.
+struct Pixels {
+  const float* a;  // of the block's first pixel
+  float* c;
+  int64_t images, rows, columns;
+  int64_t a_image, a_row, a_column;  // strides
+  int64_t c_image, c_row, c_column;
+};
+
+// A line of pixels: tiles along a row or down a column.
+void run_line(const EvenSplit& split, const GemmFn* fn, GemmTile& tile, const float* a, float* c) {
   for (int64_t t = 0; t < split.parts; ++t) {
     const int64_t j = split.begin(t), height = split.size(t), half = (height + 1) / 2;
-    tile.a = a + j * tile.ars;
-    tile.c = out + j * tile.crs;
-    tile.a_jump = pair ? c.step_h * p.cols * p.ps : half * tile.ars;
-    tile.c_jump = pair ? c.out_row : half * tile.crs;
+    tile.a = a + j * tile.ars, tile.a_jump = half * tile.ars;
+    tile.c = c + j * tile.crs, tile.c_jump = half * tile.crs;
     fn[height](tile);
   }
 }
 
-void run_panel(const TapConv& c, const Plan& p, const GemmKernels& kernels, const PixelBlocks::Block& b,
-               GemmTile& tile, const float* base, float* out) {
-  const GemmFn* fn = kernels.fn[ceil_div(tile.n, kernels.width)];
-  const int64_t image = (p.in_place ? c.in_h : p.rows_in) * p.cols * p.ps;
+// Narrow rows, two to a tile.
+void run_pairs(const Pixels& x, const GemmFn* fn, GemmTile& tile, const float* a, float* c) {
+  tile.a_jump = x.a_row, tile.c_jump = x.c_row;
+  int64_t i = 0;
+  for (; i + 1 < x.rows; i += 2) {
+    tile.a = a + i * x.a_row, tile.c = c + i * x.c_row;
+    fn[2 * x.columns](tile);
+  }
+  if (i < x.rows) run_line({x.columns, 1}, fn, tile, a + i * x.a_row, c + i * x.c_row);
+}
+
+// Rows, then the columns that would have left their tiles less than half full.
+void run_rows(const Pixels& x, int64_t mr, const GemmFn* fn, GemmTile& tile, const float* a, float* c) {
+  EvenSplit along = tile_rows(x.columns, mr);
+  const bool cut = x.columns > mr && along.least <= mr / 2;
+  const int64_t whole = cut ? x.columns / mr * mr : x.columns;
+  if (cut) along = tile_rows(whole, mr);
+  for (int64_t i = 0; i < x.rows; ++i) run_line(along, fn, tile, a + i * x.a_row, c + i * x.c_row);
+  if (!cut) return;
+  const EvenSplit down = tile_rows(x.rows, mr);
+  tile.ars = x.a_row, tile.crs = x.c_row;
+  for (int64_t j = whole; j < x.columns; ++j)
+    run_line(down, fn, tile, a + j * x.a_column, c + j * x.c_column);
+  tile.ars = x.a_column, tile.crs = x.c_column;
+}
+
+void run_pixels(const Pixels& x, int64_t mr, const GemmFn* fn, GemmTile& tile) {
+  tile.ars = x.a_column, tile.crs = x.c_column;
+  for (int64_t n = 0; n < x.images; ++n) {
+    const float* a = x.a + n * x.a_image;
+    float* c = x.c + n * x.c_image;
+    if (2 * x.columns <= mr)
+      run_pairs(x, fn, tile, a, c);
+    else
+      run_rows(x, mr, fn, tile, a, c);
+  }
+}
+
+// Zero to every output of the block, as phases without taps want it: before the others, in one sweep.
+void clear(const TapConv& c, const Plan& p, const PixelBlocks::Block& b, int64_t columns, float* out) {
+  const int64_t row0 = b.i0 * c.h.out_step(), row1 = std::min(c.h.out, b.i1 * c.h.out_step());
+  const int64_t pixels = (row1 - row0) * c.w.out;
   for (int64_t n = b.n0; n < b.n1; ++n) {
-    for (int64_t i = b.i0; i < b.i1;) {
-      const bool pair = 2 * c.out_w <= p.mr && i + 1 < b.i1;
-      const float* a = base + (n - b.n0) * image + (i - b.i0) * c.step_h * p.cols * p.ps;
-      run_rows(c, p, fn, tile, a, out + n * c.out_image + i * c.out_row, pair);
-      i += pair ? 2 : 1;
-    }
+    float* dst = out + (n * c.h.out + row0) * c.w.out * p.out_pixel;
+    if (columns == p.out_pixel)
+      std::fill_n(dst, pixels * columns, 0.0f);
+    else
+      for (int64_t i = 0; i < pixels; ++i) std::fill_n(dst + i * p.out_pixel, columns, 0.0f);
+  }
+}
+
+// All phases of a block for one panel.
+void run_panel(const TapConv& c, const Plan& p, const GemmFn* fn, const PixelBlocks::Block& b, GemmTile tile,
+               const float* base, float* out) {
+  Pixels x = {};
+  x.a = base, x.images = b.n1 - b.n0;
+  x.a_column = c.w.in_step() * p.ps, x.a_row = c.h.in_step() * p.cols * p.ps;
+  x.a_image = (p.in_place ? c.h.in : p.rows_in) * p.cols * p.ps;
+  x.c_column = c.w.out_step() * p.out_pixel, x.c_row = c.h.out_step() * c.w.out * p.out_pixel;
+  x.c_image = c.h.out * c.w.out * p.out_pixel;
+  for (int64_t i = 0; i < c.h.phases() * c.w.phases(); ++i) {
+    const Phase h = c.h.phase(i / c.w.phases()), w = c.w.phase(i % c.w.phases());
+    x.rows = std::min(b.i1, h.count) - b.i0, x.columns = w.count;
+    x.c = out + b.n0 * x.c_image + b.i0 * x.c_row + (h.first * c.w.out + w.first) * p.out_pixel;
+    const int64_t batch = w.taps == 0 ? 0 : h.taps * (p.merged ? 1 : w.taps);
+    tile.batch = batch, tile.k = p.merged ? w.taps * c.k : c.k;
+    if (x.rows > 0 && batch > 0) run_pixels(x, p.mr, fn, tile);
+    tile.a_off += batch, tile.b_off += batch;
+    tile.b += h.taps * w.taps * c.k * p.panel;
   }
 }
 
@@ -142,23 +227,39 @@ void run_task(const TapConv& c, const Plan& p, const GemmKernels& kernels, int64
   const PixelBlocks::Block b = p.blocks.at(task / p.panel_groups / c.groups);
   const float* base = scratch;
   if (p.in_place)
-    base = c.in + ((b.n0 * c.in_h + b.i0 * c.step_h + c.row0) * c.in_w + c.col0) * c.in_c + group * c.k;
+    base =
+        c.in + ((b.n0 * c.h.in + b.i0 * c.h.in_step() + p.h.low) * c.w.in + p.w.low) * c.in_c + group * c.k;
   else
     copy_block(c, p, b, group, scratch);
   GemmTile tile = {};
   tile.a_off = reinterpret_cast<const int64_t*>(workspace + p.a_off);
   tile.b_off = reinterpret_cast<const int64_t*>(workspace + p.b_off);
-  tile.batch = p.batch, tile.k = p.depth;
-  tile.ars = c.step_w * p.ps, tile.aks = 1;
-  tile.bks = p.panel, tile.crs = c.out_pixel;
+  tile.aks = 1, tile.bks = p.panel;
   tile.activation = c.activation;
   const EvenSplit split = {p.panels, p.panel_groups};
+  if (p.h.gaps || p.w.gaps) {
+    const int64_t n0 = split.begin(part) * p.panel, n1 = std::min(c.n, n0 + split.size(part) * p.panel);
+    clear(c, p, b, n1 - n0, c.out + group * c.n + n0);
+  }
   for (int64_t panel = split.begin(part); panel < split.begin(part) + split.size(part); ++panel) {
     const int64_t n0 = panel * p.panel;
     tile.b = c.weights + (group * p.panels + panel) * c.taps() * c.k * p.panel;
     tile.n = std::min(p.panel, c.n - n0);
     tile.bias = c.bias ? c.bias + group * c.n + n0 : nullptr;
-    run_panel(c, p, kernels, b, tile, base, c.out + group * c.n + n0);
+    run_panel(c, p, kernels.fn[ceil_div(tile.n, kernels.width)], b, tile, base, c.out + group * c.n + n0);
+  }
+}
+
+// Where the runs of channels of every phase begin, in the scratch (or input) and in the phase's weights.
+void list_taps(const TapConv& c, const Plan& p, int64_t* a_off, int64_t* b_off) {
+  for (int64_t i = 0; i < c.h.phases() * c.w.phases(); ++i) {
+    const Phase h = c.h.phase(i / c.w.phases()), w = c.w.phase(i % c.w.phases());
+    for (int64_t tap = 0; tap < h.taps * w.taps; tap += p.merged ? w.taps : 1) {
+      const int64_t row = h.in0 - p.h.low + tap / w.taps * h.gap,
+                    col = w.in0 - p.w.low + tap % w.taps * w.gap;
+      *a_off++ = (row * p.cols + col) * p.ps;
+      *b_off++ = tap * c.k * p.panel;
+    }
   }
 }
 
@@ -170,16 +271,13 @@ int64_t tap_conv_workspace(const TapConv& conv, const GemmKernels& kernels) {
 
 void tap_conv(const TapConv& c, const GemmKernels& kernels, float* workspace) {
   const Plan p = make_plan(c, kernels);
-  auto* a_off = reinterpret_cast<int64_t*>(workspace + p.a_off);
-  auto* b_off = reinterpret_cast<int64_t*>(workspace + p.b_off);
-  for (int64_t i = 0; i < p.batch; ++i) {
-    const int64_t r = p.merged ? i : i / c.taps_w, s = p.merged ? 0 : i % c.taps_w;
-    a_off[i] = (r * c.gap_h * p.cols + s * c.gap_w) * p.ps;
-    b_off[i] = i * p.depth * p.panel;
-  }
-  const double cost = static_cast<double>(c.images * c.out_h * c.out_w * c.groups) *
-                      static_cast<double>(c.n * (c.taps() * c.k + 8));
-  parallel_tasks(p.tasks(c), cost / 8, [&](int64_t task, int64_t slot) {
+  if (p.total == 0) return;
+  list_taps(c, p, reinterpret_cast<int64_t*>(workspace + p.a_off),
+            reinterpret_cast<int64_t*>(workspace + p.b_off));
+  const double outputs =
+      static_cast<double>(c.images * c.h.out * c.w.out * c.groups) * static_cast<double>(c.n);
+  const double products = static_cast<double>(ceil_div(c.taps(), c.h.out_step() * c.w.out_step()) * c.k);
+  parallel_tasks(p.tasks(c), outputs * (products + 8) / 8, [&](int64_t task, int64_t slot) {
     run_task(c, p, kernels, task, workspace, workspace + p.scratch + slot * p.scratch_floats);
   });
 }

@@ -1,4 +1,5 @@
 // The three convolution kernels, im2col and direct, on every target against the f64 reference.
+#include "ops/conv2d.h"
 #include "base/conv_geom.h"
 #include "test/check.h"
 
@@ -90,6 +91,7 @@ void plain() {
     for (const int64_t size : {1, 2, 7, 8, 15})
       check_case({2, channels, size, size, channels + 1, 3, 3, 1, 1, 1, 1}, size == 7);
   check_case({3, 64, 14, 14, 40, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1}, true);
+  check_case({2, 20, 13, 13, 8, 3, 3, 1, 1, 1, 1}, true);  // 13 = 12 + 1 in tiles of one vector
   check_case({9, 20, 7, 7, 70, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 4}, true);
   check_case({2, 256, 5, 5, 8, 3, 3, 1, 1, 1, 1}, true);
   check_case({2, 1, 28, 28, 32, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1}, true);
@@ -107,7 +109,9 @@ void pointwise_and_strided() {
   check_case({2, 20, 12, 12, 33, 3, 3, 2, 2, 1, 1}, true);
   check_case({2, 3, 12, 12, 5, 2, 2, 3, 3}, true);  // strides beyond the kernel leave gaps in dx
   check_case({1, 2, 5, 5, 3, 1, 1, 7, 7}, true);
-  check_case({1, 2, 4, 4, 3, 3, 3, 1, 1, 3, 3}, true);  // padding beyond the kernel
+  check_case({2, 34, 9, 9, 68, 1, 1, 2, 2, 0, 0, 1, 1, 2}, true);  // gaps in one group's channels
+  check_case({2, 20, 14, 14, 20, 3, 3, 2, 2, 1, 1}, true);         // phases of seven columns
+  check_case({1, 2, 4, 4, 3, 3, 3, 1, 1, 3, 3}, true);             // padding beyond the kernel
   check_case({1, 5, 2, 2, 3, 2, 2, 2, 2, 4, 4}, true);
 }
 
@@ -140,6 +144,33 @@ void fuzz() {
               random.integer(1, 3),           groups,
               int(random.integer(0, 1)),      int(random.integer(0, 4))};
     check_case(c, i % 8 == 0);
+  }
+}
+
+// Weights packed once give what packing in every call does.
+void packed_once() {
+  for (const Case& c : {Case{2, 20, 9, 9, 33, 3, 3, 2, 2, 1, 1, 1, 1, 1, 1, 1}, Case{3, 40, 5, 5, 37, 1, 1},
+                        Case{2, 12, 7, 7, 18, 3, 3, 1, 1, 1, 1, 1, 1, 3}}) {
+    for_each_target([&](Target target) {
+      if (target == Target::ref) return;
+      const PassCall p = passes_of(c, 0)[0];
+      const std::vector<Tensor> t = make_operands(p, target);
+      run_kernel(p.kernel, target, views_of(t), p.attrs);
+      std::vector<TensorView> views = views_of(t);
+      const Tensor y(target, c.y());
+      views.back() = y;
+      const GemmKernels& kernels = gemm_kernels(target);
+      const ConvCall call = ConvCall::make(ConvPass::forward, views.data(), static_cast<int>(views.size()),
+                                           p.attrs.data(), static_cast<int>(p.attrs.size()), DType::f32);
+      const auto floats = [](int64_t n) { return GuardedMemory(static_cast<size_t>(n) * sizeof(float), 64); };
+      const GuardedMemory packed = floats(conv2d_direct_packed_floats(call, kernels));
+      const GuardedMemory workspace = floats(conv2d_direct_packed_workspace(call, kernels));
+      auto* weights = reinterpret_cast<float*>(packed.data());
+      conv2d_direct_pack(call, kernels, weights);
+      std::memset(t[1].view.data, 0xFF, t[1].bytes());  // only the packed ones are read
+      conv2d_direct_packed(call, kernels, weights, reinterpret_cast<float*>(workspace.data()));
+      CHECK_THAT(same_bits(y, t.back()), c.name() + name_of(target));
+    });
   }
 }
 
@@ -188,6 +219,7 @@ int main() {
   grouped();
   empty();
   fuzz();
+  packed_once();
   refusals();
   return report();
 }

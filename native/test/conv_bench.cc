@@ -7,6 +7,7 @@
 // are left out.
 #include <chrono>
 #include <ctime>
+#include <memory>
 
 #include "kernels/gemm.h"
 #include "test/check.h"
@@ -68,12 +69,37 @@ Timing measure(const std::string& name, Target target, const std::vector<TensorV
   return {cost.flops, least(wall), least(processor)};
 }
 
+// Random floats in memory as the runtime's is: on huge pages where it is large.
+struct Operand {
+  explicit Operand(const Dims& dims, uint64_t seed) {
+    constexpr size_t kHuge = 2 << 20;
+    const auto n = static_cast<size_t>(numel_of(dims));
+    const size_t bytes = (n * sizeof(float) + kHuge - 1) / kHuge * kHuge;
+    memory.reset(static_cast<float*>(std::aligned_alloc(kHuge, bytes)));
+#ifdef MADV_HUGEPAGE
+    madvise(memory.get(), bytes, MADV_HUGEPAGE);
+#endif
+    Random random(seed);
+    for (size_t i = 0; i < n; ++i) memory.get()[i] = static_cast<float>(random.uniform(-1, 1));
+    view = make_view(DType::f32, dims, reinterpret_cast<std::byte*>(memory.get()));
+  }
+  struct Free {
+    void operator()(float* p) const { std::free(p); }
+  };
+  std::unique_ptr<float, Free> memory;
+  TensorView view;
+};
+
 void bench(const std::string& label, const std::string& kernel, Target target, const std::vector<Dims>& dims,
            const std::vector<double>& attrs) {
   static const double peak = tile_peak(target);
-  std::vector<Tensor> tensors;
-  for (const Dims& d : dims) tensors.emplace_back(target, d, random_values(numel_of(d), tensors.size() + 1));
-  const Timing t = measure(kernel, target, std::vector<TensorView>(tensors.begin(), tensors.end()), attrs);
+  std::vector<Operand> operands;
+  std::vector<TensorView> views;
+  for (const Dims& d : dims) {
+    operands.emplace_back(d, operands.size() + 1);
+    views.push_back(operands.back().view);
+  }
+  const Timing t = measure(kernel, target, views, attrs);
   std::printf("%-28s %-9s %9.3f ms %8.1f GFLOP/s  %8.1f a core (%2.0f%%)\n", label.c_str(), name_of(target),
               t.wall_ms, t.flops / t.wall_ms / 1e6, t.flops / t.cpu_ms / 1e6,
               100 * t.flops / t.cpu_ms / 1e6 / peak);

@@ -1,5 +1,6 @@
 // matmul on every target against the f64 reference: sizes around the tiles, transposes, bias, activations,
 // batches, threads.
+#include "ops/matmul.h"
 #include "test/check.h"
 
 namespace tenon::test {
@@ -82,6 +83,8 @@ void blocks() {
   check_case({3, 17, 33, 20, 0, 0, 1, 2}, true);
   check_case({3, 17, 33, 20, 1, 1, 0, 4}, true);
   check_case({0, 300, 1, 300, 0, 0}, true);
+  check_case({0, 600, 1024, 16, 1, 0, 0, 0}, true);  // short sums along the rows of a large C, B packed
+  check_case({0, 70, 4097, 9, 0, 0, 1, 1}, true);    // and with B where it is
 }
 
 // Small integers: every sum is exact, so every target must agree to the bit.
@@ -117,6 +120,36 @@ void same_bits_in_any_tile() {
   });
 }
 
+// A B packed once gives what packing in every call does.
+void packed_once() {
+  for (const Case& c : {Case{0, 5, 70, 300, 0, 1, 1, 1}, Case{0, 300, 70, 33, 0, 1}, Case{2, 7, 33, 20, 0, 1},
+                        Case{0, 70, 530, 520}, Case{0, 6, 40, 30}}) {
+    for_each_target([&](Target target) {
+      if (target == Target::ref) return;
+      const std::vector<Tensor> t = make_operands(c, target);
+      run_kernel("matmul", target, views_of(t), c.attrs());
+      const Tensor y(target, c.dims(c.m, c.n, false));
+      Gemm g;
+      g.batch = std::max<int64_t>(1, c.batch), g.m = c.m, g.n = c.n, g.k = c.k;
+      g.a = t[0].view.as<float>(), g.a_batch = c.m * c.k, g.ars = c.k;
+      g.b = t[1].view.as<float>(), g.b_batch = c.k * c.n;
+      g.b_transposed = c.trans_b == 1, g.ldb = c.trans_b ? c.k : c.n;
+      g.c = y.view.as<float>(), g.c_batch = c.m * c.n, g.ldc = c.n;
+      g.bias = c.bias ? t[2].view.as<float>() : nullptr;
+      g.activation = static_cast<Activation>(c.activation);
+      const GemmKernels& kernels = gemm_kernels(target);
+      const auto floats = [](int64_t n) { return GuardedMemory(static_cast<size_t>(n) * sizeof(float), 64); };
+      const GuardedMemory packed = floats(gemm_packed_floats(g, kernels));
+      const GuardedMemory workspace = floats(gemm_packed_workspace(g, kernels));
+      gemm_pack(g, kernels, reinterpret_cast<float*>(packed.data()));
+      if (g.b_transposed) std::memset(t[1].view.data, 0xFF, t[1].bytes());  // all of it is packed
+      gemm_packed(g, kernels, reinterpret_cast<float*>(packed.data()),
+                  reinterpret_cast<float*>(workspace.data()));
+      CHECK_THAT(same_bits(y, t.back()), c.name() + name_of(target));
+    });
+  }
+}
+
 void refusals() {
   for_each_target([&](Target target) {
     const DType real = real_of(target);
@@ -150,6 +183,7 @@ int main() {
   blocks();
   exact();
   same_bits_in_any_tile();
+  packed_once();
   refusals();
   return report();
 }
