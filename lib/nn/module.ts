@@ -302,8 +302,10 @@ function signatureOf(module: Module, open: Set<Module>): string {
   open.add(module);
   const skip = (module.constructor as typeof Module).runtimeFields;
   let text = '(';
-  for (const [key, value] of Object.entries(module)) {
-    if (!skip.includes(key) && !baseRuntimeFields.includes(key)) text += fieldSignature(value, open);
+  // Not Object.entries: this runs before every prediction, and that makes an array for each field.
+  for (const key in module) {
+    if (skip.includes(key) || baseRuntimeFields.includes(key)) continue;
+    text += fieldSignature(module[key as keyof Module], open);
   }
   open.delete(module);
   return `${text})`;
