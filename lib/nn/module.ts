@@ -303,9 +303,10 @@ function signatureOf(module: Module, open: Set<Module>): string {
   const skip = (module.constructor as typeof Module).runtimeFields;
   let text = '(';
   // Not Object.entries: this runs before every prediction, and that makes an array for each field.
-  for (const key in module) {
+  const fields = module as unknown as Readonly<Record<string, unknown>>;
+  for (const key in fields) {
     if (skip.includes(key) || baseRuntimeFields.includes(key)) continue;
-    text += fieldSignature(module[key as keyof Module], open);
+    text += fieldSignature(fields[key], open);
   }
   open.delete(module);
   return `${text})`;
