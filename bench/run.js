@@ -7,13 +7,14 @@ const os = require('node:os');
 const path = require('node:path');
 const { parseArgs } = require('node:util');
 const { measureItem } = require('./lib/measure');
+const { measurePeaks } = require('./lib/peaks');
 const { terminalReport, markdownReport } = require('./lib/report');
 const { defaultSystems, needPeers, resolveSystems, systemNames } = require('./lib/systems');
 const { items } = require('./lib/workloads');
 
 const help = `node bench/run.js [options]
 
-  --only ITEM,...       items, or the start of their names (default: all)
+  --only ITEM,...       items, the start of their names, or train, infer, kernel (default: all)
   --systems NAME,...    ${systemNames.join(', ')}
                         (default: ${defaultSystems.join(', ')})
   --threads N           threads of every system that has them (default: cores, at most 2)
@@ -55,14 +56,14 @@ function chosenItems(only) {
   if (only === undefined) return items;
   const wanted = only.split(',');
   for (const name of wanted) {
-    if (!items.some((item) => matches(item.name, name)))
+    if (!items.some((item) => matches(item, name)))
       throw new UsageError(`--only: no item '${name}'; see --list`);
   }
-  return items.filter((item) => wanted.some((name) => matches(item.name, name)));
+  return items.filter((item) => wanted.some((name) => matches(item, name)));
 }
 
 function matches(item, name) {
-  return item === name || item.startsWith(`${name}-`);
+  return item.name === name || item.kind === name || item.name.startsWith(`${name}-`);
 }
 
 function chosenSystems(names) {
@@ -141,6 +142,7 @@ async function main() {
   if (needPeers(options.systems)) installPeers();
   const systems = resolveSystems(options.systems, { python: options.values.python });
   const report = { machine: describeMachine(options), results: [] };
+  report.machine.peaks = measurePeaks(options.threads);
   for (const item of options.items) {
     report.results.push(...(await measureItem(item, systems, options)));
     // Written after each item, so that an interrupted run leaves what it has.

@@ -93,6 +93,8 @@ export interface NativeInfo {
   /** The instruction set in use. */
   readonly isa: string;
   readonly isaReason: string;
+  /** How bf16 products are computed: `amx`, `avx512bf16` or `emulated`; and why. */
+  readonly bf16: { readonly path: string; readonly reason: string };
   readonly features: string[];
   readonly cpu: string;
   readonly threads: number;

@@ -60,10 +60,26 @@ async function timeQueuedSteps(step, steps) {
   return { ms, last };
 }
 
+/** As timeSteps, by a clock of the system's own: `clock()` gives the milliseconds it has computed since its start. */
+function timeByClock(step, clock, steps) {
+  const ms = [];
+  for (let i = 0; i < steps; i++) {
+    const before = clock();
+    step();
+    ms.push(clock() - before);
+  }
+  return { ms };
+}
+
+function timing({ step, queued, clock }, steps) {
+  if (clock !== undefined) return timeByClock(step, clock, steps);
+  return queued ? timeQueuedSteps(step, steps) : timeSteps(step, steps);
+}
+
 /**
  * Serves one adapter.
  * @param {(item: import('./workloads').Item, options: { threads: number }) => Promise<{
- *   version: string, notes?: string[], step: () => unknown, queued?: boolean, loss?: (last: unknown) => number }>} prepare
+ *   version: string, notes?: string[], step: () => unknown, queued?: boolean, clock?: () => number, loss?: (last: unknown) => number }>} prepare
  *   `loss` reads the loss from what a step gave, outside the timing
  */
 function serve(prepare) {
@@ -73,8 +89,7 @@ function serve(prepare) {
       prepared = await prepare(message.item, { threads: message.threads });
       emit({ event: 'ready', version: prepared.version, notes: prepared.notes ?? [] });
     } else {
-      const time = prepared.queued ? timeQueuedSteps : timeSteps;
-      const { ms, last } = await time(prepared.step, message.steps);
+      const { ms, last } = await timing(prepared, message.steps);
       emit({ event: 'times', ms, loss: prepared.loss?.(last) });
     }
   };

@@ -157,7 +157,7 @@ class Candidate {
 
   result() {
     const { item, system } = this;
-    const common = { item: item.name, system: system.name, version: this.version ?? null };
+    const common = { item: item.name, kind: item.kind, system: system.name, version: this.version ?? null };
     const measured = this.measured();
     if (measured === undefined) {
       const { status, reason } = this.verdict ?? { status: 'timeout', reason: 'no step in its time' };
@@ -169,8 +169,7 @@ class Candidate {
     return {
       ...common,
       status: 'ok',
-      value: item.kind === 'train' ? (1000 * batch) / middle : middle,
-      unit: item.kind === 'train' ? 'examples/s' : 'ms',
+      ...valueOf(item, batch, middle),
       medianMs: middle,
       minMs: Math.min(...ms),
       roundMediansMs: rounds.map(median),
@@ -198,6 +197,13 @@ class Candidate {
   }
 }
 
+/** The figure that is reported for a step of so many milliseconds. */
+function valueOf(item, batch, ms) {
+  if (item.kind === 'train') return { value: (1000 * batch) / ms, unit: 'examples/s' };
+  if (item.kind === 'infer') return { value: ms, unit: 'ms' };
+  return { value: item.work / ms / 1e6, unit: item.unit };
+}
+
 function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
   const half = sorted.length >> 1;
@@ -209,7 +215,8 @@ function median(values) {
  * @param {{ threads: number, rounds: number, secondsPerRound: number, budgetMs: number, log: (line: string) => void }} options
  */
 async function measureItem(item, systems, options) {
-  const candidates = systems.map((system) => new Candidate(system, item, options));
+  const able = systems.filter((system) => item.kind !== 'kernel' || system.kernels);
+  const candidates = able.map((system) => new Candidate(system, item, options));
   try {
     for (const candidate of candidates) {
       await candidate.admit();

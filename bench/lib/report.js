@@ -1,6 +1,7 @@
 'use strict';
 
-/** Results as a table: rows are items, columns systems, deviations numbered below. */
+/** Results as tables: rows are items, columns systems and what they say about tenon; deviations numbered below. */
+const { comparison, comparisonHeader } = require('./comparison');
 
 const statusText = { unsupported: '-', error: 'error', timeout: 'too slow' };
 
@@ -32,27 +33,28 @@ function firstLine(text) {
   return text.split('\n').slice(0, 1).join('').slice(0, 200);
 }
 
+const titles = { train: 'Training, examples/s', infer: 'Inference, median ms' };
+const kernelTitle = 'Kernels, GFLOP/s; batch norm and Adam GB/s';
+
 function sections(results) {
-  const systems = [...new Set(results.map((r) => r.system))];
-  const group = (title, infer) => {
-    const items = [
-      ...new Set(results.map((r) => r.item).filter((name) => name.startsWith('infer-') === infer)),
-    ];
-    return { title, items, systems };
-  };
-  return [group('Training, examples/s', false), group('Inference, median ms', true)].filter(
-    (s) => s.items.length > 0,
-  );
+  return ['train', 'infer', 'kernel'].flatMap((kind) => {
+    const own = results.filter((r) => r.kind === kind);
+    if (own.length === 0) return [];
+    const unique = (key) => [...new Set(own.map((r) => r[key]))];
+    return [{ title: titles[kind] ?? kernelTitle, items: unique('item'), systems: unique('system') }];
+  });
 }
 
 /** @returns {{ tables: { title: string, rows: string[][] }[], notes: string[] }} */
-function layOut(results) {
+function layOut(results, peaks) {
   const notes = new Footnotes();
   const tables = sections(results).map(({ title, items, systems }) => {
-    const header = ['', ...systems.map((name) => withVersion(name, results))];
+    const compared = comparisonHeader(systems);
+    const header = ['', ...systems.map((name) => withVersion(name, results)), ...compared];
     const rows = items.map((item) => {
       const found = systems.map((system) => results.find((r) => r.item === item && r.system === system));
-      return [item, ...found.map((r) => (r === undefined ? '' : cell(r, notes)))];
+      const figures = found.map((r) => (r === undefined ? '' : cell(r, notes)));
+      return [item, ...figures, ...(compared.length === 0 ? [] : comparison(found, peaks))];
     });
     return { title, rows: [header, ...rows] };
   });
@@ -86,11 +88,17 @@ function machineLines(machine) {
     `${machine.date}, ${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, commit ${machine.commit}`,
     `${machine.threads} threads, ${machine.rounds} interleaved rounds, at most ${machine.budgetSeconds} s an item and system, load average at the start ${machine.loadAverage.join(' ')}` +
       (machine.label === undefined ? '' : `; ${machine.label}`),
+    ...(machine.peaks === undefined ? [] : [peakLine(machine.peaks)]),
   ];
 }
 
+function peakLine({ isa, gflops, memory, cache }) {
+  const triad = ({ plain, streaming }) => `${number(plain)} GB/s plain and ${number(streaming)} streaming`;
+  return `peaks measured in this run: ${number(gflops)} GFLOP/s fp32 (${isa}), memory ${triad(memory)}, in cache ${triad(cache)}`;
+}
+
 function terminalReport({ machine, results }) {
-  const { tables, notes } = layOut(results);
+  const { tables, notes } = layOut(results, machine.peaks);
   const parts = tables.map(({ title, rows }) => `${title}\n${textTable(rows)}`);
   return [
     machineLines(machine).join('\n'),
@@ -100,7 +108,7 @@ function terminalReport({ machine, results }) {
 }
 
 function markdownReport({ machine, results }) {
-  const { tables, notes } = layOut(results);
+  const { tables, notes } = layOut(results, machine.peaks);
   const parts = tables.map(({ title, rows }) => `## ${title}\n\n${markdownTable(rows)}`);
   const list = notes.map((text, i) => `- [${i + 1}] ${text}`).join('\n');
   return (

@@ -7,7 +7,10 @@
  * @typedef {{ type: string, [key: string]: unknown }} Layer
  * @typedef {object} Item
  * @property {string} name
- * @property {'train' | 'infer'} kind
+ * @property {'train' | 'infer' | 'kernel'} kind A kernel has kernel, work and unit instead of a network.
+ * @property {object} [kernel] What it computes, for the adapters: { type, ... }.
+ * @property {number} [work] Floating-point operations or bytes of one call.
+ * @property {'GFLOP/s' | 'GB/s'} [unit]
  * @property {number[]} input Shape of one example.
  * @property {number} classes Classes of the uniform labels; 0 where the loss is the sum of squares.
  * @property {number} batch
@@ -119,6 +122,45 @@ const infer = (model, batch) => ({
   optimizer: null,
 });
 
+const kernel = (name, unit, work, spec) => ({ name, kind: 'kernel', kernel: spec, unit, work, batch: 1 });
+
+const sgemm = (n) => kernel(`sgemm-${n}`, 'GFLOP/s', 2 * n ** 3, { type: 'sgemm', n });
+
+/** The three directions of a convolution [N, C, H, H] with K filters of R x R. */
+function convolutions(name, [n, c, h, k, r, stride, padding]) {
+  const outputSize = Math.floor((h + 2 * padding - r) / stride) + 1;
+  const work = 2 * n * k * c * r * r * outputSize ** 2;
+  const shapes = { x: [n, c, h, h], w: [k, c, r, r], y: [n, k, outputSize, outputSize] };
+  return ['fwd', 'bwd-data', 'bwd-weights'].map((direction) =>
+    kernel(`conv-${name}-${direction}`, 'GFLOP/s', work, {
+      type: 'conv',
+      direction,
+      ...shapes,
+      stride,
+      padding,
+    }),
+  );
+}
+
+const normShape = [128, 64, 32, 32];
+const normBytes = 4 * normShape.reduce((a, b) => a * b, 1);
+const adamSize = 11_700_000;
+
+const kernels = [
+  ...[256, 512, 1024, 2048].map(sgemm),
+  ...convolutions('c1', [16, 64, 56, 64, 3, 1, 1]),
+  ...convolutions('c2', [16, 128, 28, 128, 3, 1, 1]),
+  ...convolutions('c3', [16, 256, 14, 256, 3, 1, 1]),
+  ...convolutions('c4', [16, 512, 7, 512, 3, 1, 1]),
+  ...convolutions('c5', [16, 3, 224, 64, 7, 2, 3]),
+  ...convolutions('c6', [16, 64, 56, 128, 1, 2, 0]),
+  ...convolutions('c7', [128, 64, 32, 64, 3, 1, 1]),
+  // Passes over a tensor: x twice and y; dy and x twice, and dx. Adam reads w, g, m, v and writes w, m, v.
+  kernel('bn-fwd', 'GB/s', 3 * normBytes, { type: 'norm', direction: 'fwd', shape: normShape }),
+  kernel('bn-bwd', 'GB/s', 5 * normBytes, { type: 'norm', direction: 'bwd', shape: normShape }),
+  kernel('adam-11.7M', 'GB/s', 7 * 4 * adamSize, { type: 'adam', size: adamSize }),
+];
+
 /** @type {readonly Item[]} */
 const items = [
   train('mlp', 128, sgd(0.01, 0.9, 0)),
@@ -131,6 +173,7 @@ const items = [
   infer('resnet18', 1),
   infer('resnet18', 16),
   infer('vggs', 128),
+  ...kernels,
 ];
 
 module.exports = { items };

@@ -1,12 +1,19 @@
 'use strict';
 
-/** tenon, by its public API. Training goes through the low-level loop: the batch is in persistent buffers, one step is queued ahead. */
-const tenon = require('../../dist');
-const { version } = require('../../package.json');
+/**
+ * tenon, by its public API: `node tenon.js [--bf16]`, of the checkout TENON_BENCH_ROOT. Training goes through the low-level loop: the batch
+ * is in persistent buffers, one step is queued ahead.
+ */
+const path = require('node:path');
+const root = process.env.TENON_BENCH_ROOT ?? path.join(__dirname, '..', '..');
+const tenon = require(path.join(root, 'dist'));
+const { version } = require(path.join(root, 'package.json'));
 const { serve, Unsupported } = require('../lib/child');
 const { normal, labels } = require('../lib/random');
+const { prepareKernel } = require('./tenon-kernels');
 
 const { compile, grad, losses, nn, ops, optim, persistent } = tenon;
+const precision = process.argv.includes('--bf16') ? { precision: 'bf16' } : {};
 
 function buildLayer(layer) {
   switch (layer.type) {
@@ -62,11 +69,12 @@ function trainingStep(item, model, values) {
     const value = loss(model.forward(x));
     optimizer.update(grad(value));
     return value;
-  });
+  }, precision);
 }
 
 async function prepare(item, { threads }) {
   tenon.setThreads(threads);
+  if (item.kind === 'kernel') return { version, ...prepareKernel(tenon, item.kernel) };
   const model = nn.sequential(...item.layers.map(buildLayer)).initialize({ seed: 1 });
   const values = normal(
     item.input.reduce((a, b) => a * b, item.batch),
@@ -81,7 +89,7 @@ async function prepare(item, { threads }) {
     };
   }
   model.eval();
-  const options = { shape: item.input, output: 'logits', batchSize: item.batch };
+  const options = { shape: item.input, output: 'logits', batchSize: item.batch, ...precision };
   return { version, step: () => model.predictSync(values, options) };
 }
 

@@ -6,7 +6,10 @@ const path = require('node:path');
 const { test } = require('node:test');
 const { measureItem } = require('../lib/measure');
 const { onnxModel } = require('../lib/onnx');
+const { goalRatio, referenceShare } = require('../lib/goals');
 const { markdownReport, terminalReport } = require('../lib/report');
+const { resolveSystems, tunedPytorchEnvironment } = require('../lib/systems');
+const { flopsOf } = require('../lib/work');
 const { items } = require('../lib/workloads');
 
 const item = {
@@ -101,5 +104,57 @@ test('the ONNX writer encodes every inference item', () => {
   for (const inference of items.filter(({ kind }) => kind === 'infer')) {
     const { model, output } = onnxModel(inference);
     assert.ok(model.includes(Buffer.from(output)));
+  }
+});
+
+test('PyTorch is told the widest instruction set that the processor has', () => {
+  const asked = (flags) => tunedPytorchEnvironment(`flags : fpu ${flags} sse`).ATEN_CPU_CAPABILITY;
+  assert.equal(asked('avx2 avx512f avx512bw'), 'avx512');
+  assert.equal(asked('avx2'), 'avx2');
+  assert.equal(asked('avx'), undefined);
+});
+
+test('only systems with kernels are asked for kernels', async () => {
+  const kernel = items.find(({ kind }) => kind === 'kernel');
+  const [other] = resolveSystems(['convnetjs'], {});
+  assert.deepEqual(await measureItem(kernel, [other], options), []);
+});
+
+test('the work of an item is counted by its layers', () => {
+  const flops = (name) => flopsOf(items.find((item) => item.name === name));
+  assert.equal(flops('mlp'), 128 * (6 * (784 * 256 + 256 * 128 + 1280) - 2 * 784 * 256));
+  // 1.81 GMAC a picture, as everybody counts ResNet-18.
+  assert.ok(Math.abs(flops('infer-resnet18-b1') / 2e9 - 1.814) < 0.001);
+  assert.equal(flops('conv-c1-fwd'), 2 * 16 * 64 * 64 * 9 * 56 * 56);
+});
+
+test('a report compares tenon with PyTorch, its goal and the machine', () => {
+  const result = (system, medianMs) => ({
+    item: 'vggs',
+    kind: 'train',
+    system,
+    version: '1',
+    status: 'ok',
+    value: 128000 / medianMs,
+    medianMs,
+    roundMediansMs: [medianMs, 1.1 * medianMs],
+    batch: 128,
+    fullBatch: 128,
+    notes: [],
+  });
+  const triad = { plain: 10, streaming: 20 };
+  const peaks = { isa: 'avx2', gflops: 200, memory: triad, cache: triad };
+  const machine = { date: 'd', loadAverage: [0], peaks };
+  const text = (ms) => terminalReport({ machine, results: [result('tenon', ms), result('pytorch', 1000)] });
+  assert.match(text(500), /2\.00 \(2\.00-2\.00\) +1\.60 +met/);
+  assert.match(text(800), /1\.25 \(1\.25-1\.25\) +1\.60 +not met/);
+  assert.match(text(1176), / 50%/);
+  assert.match(text(500), /200 GFLOP\/s fp32 \(avx2\)/);
+});
+
+test('every network has a goal, every matrix product and convolution a peer', () => {
+  for (const { name, kind } of items) {
+    if (kind === 'kernel') assert.equal(referenceShare(name) > 0, /^(conv|sgemm)/.test(name), name);
+    else for (const precision of ['fp32', 'bf16']) assert.ok(goalRatio(name, precision) > 1, name);
   }
 });

@@ -64,6 +64,7 @@ function describeMachine(native: NativeInfo): [string, string][] {
     ['tenon', native.version],
     ['processor', `${native.cpu} (${native.features.join(', ') || 'no vector extensions'})`],
     ['instructions', `${native.isa}: ${native.isaReason}`],
+    ['bf16', `${native.bf16.path}: ${native.bf16.reason}`],
     ['threads', `${native.threads}: ${native.threadsReason}`],
     ['build', `${native.compiler}, ${native.build}`],
     ['memory', `${size(freemem())} of ${size(totalmem())} free; ${held}`],

@@ -1,9 +1,9 @@
 /** compile(fn): records fn once per signature of its arguments and runs the resulting program from then on. */
 import { DTypeError, NonFiniteError, TraceError } from '../errors';
-import { checkKeys } from '../options';
+import { checkKeys, oneOf } from '../options';
 import type { AnyArray, RunResult, Target } from '../native';
 import { defaultRandom, type RandomState } from '../random';
-import { bytesPerElement } from '../tensor/dtype';
+import { bytesPerElement, PRECISIONS, type Precision } from '../tensor/dtype';
 import { Storage } from '../tensor/storage';
 import { defaultTarget } from '../tensor/target';
 import { Tensor, type TensorType } from '../tensor/tensor';
@@ -13,6 +13,7 @@ import { capture, type Leaf } from './ir';
 import { commitSection } from './commit';
 import { lowerGraph } from './lower';
 import { runPasses } from './passes';
+import { autocast } from './passes/precision';
 import { Program, type KernelProfile } from './program';
 import { resolveAssigned, Trace, withTrace } from './trace';
 import { flatten, rebuild, type Tree } from './tree';
@@ -27,6 +28,8 @@ export interface CompileOptions {
   readonly queue?: 'train' | 'predict';
   /** Programs kept, one per signature of arguments and modules; the least recently used is dropped. Default 8. */
   readonly cacheSize?: number;
+  /** `bf16` stores activations and their gradients as bf16; the reference target ignores it. Default `fp32`. */
+  readonly precision?: Precision;
   /** `false` switches fusion off, for comparison. Default true. */
   readonly fuse?: boolean;
 }
@@ -64,7 +67,8 @@ export function compile<A extends unknown[], R>(
   fn: (...args: A) => R,
   options: CompileOptions = {},
 ): Compiled<A, R> {
-  checkKeys('compile', options, ['random', 'queue', 'cacheSize', 'fuse']);
+  checkKeys('compile', options, ['random', 'queue', 'cacheSize', 'precision', 'fuse']);
+  oneOf('compile', 'precision', options.precision ?? 'fp32', PRECISIONS);
   const cache = new ProgramCache(fn as (...args: unknown[]) => unknown, options);
   const run = async (...args: A): Promise<R> => {
     const [entry, inputs] = cache.lookup(args);
@@ -252,7 +256,8 @@ function buildEntry(
     }
   };
   const outputs = result.leaves.map((t) => toLogical(resolveAssigned(t)));
-  const graph = capture(outputs, trace.assigned, leafOf);
+  const captured = capture(outputs, trace.assigned, leafOf);
+  const graph = options.precision === 'bf16' && target === 'native' ? autocast(captured) : captured;
   const queue = options.queue ?? 'train';
   const optimized = runPasses(graph, { fuse: options.fuse !== false, predict: queue === 'predict' });
   const lowered = lowerGraph(optimized, commitSection(optimized), target);

@@ -10,7 +10,8 @@ export type Leaf =
   | { readonly kind: 'scalar'; readonly get: () => number };
 
 export interface Value {
-  readonly type: TensorType;
+  /** Passes may store a value in another dtype. */
+  type: TensorType;
   /** Absent for values that a node makes. */
   readonly leaf?: Leaf;
 }

@@ -92,6 +92,11 @@ export class Lowering {
     });
   }
 
+  /** The kernel for these operands: products of bf16 activations are kernels of their own. */
+  forOperands(kernel: string): string {
+    return this.inputs[0]!.dtype === 'bf16' ? `${kernel}_bf16` : kernel;
+  }
+
   /** Scratch memory of this op. */
   temp(dims: readonly number[], dtype: DType): Operand {
     const bytes = numel(dims) * bytesPerElement(dtype, this.target);

@@ -97,7 +97,7 @@ const conv2dOp: OpRecord<ForwardAttrs> = {
     return b === undefined ? [dx, dw] : [dx, dw, wanted[2] ? sum(dy!, { axes: [0, 2, 3] }) : null];
   },
   lower: (l, a) =>
-    l.call('conv2d', l.inputs, l.outputs, [
+    l.call(l.forOperands('conv2d'), l.inputs, l.outputs, [
       ...geometryAttrs(a),
       Number(a.bias),
       activationCodes[a.activation],
@@ -115,7 +115,7 @@ function backwardOp(name: string): OpRecord<BackwardAttrs> {
     name,
     infer: (_, { shape }) => [{ shape, dtype: 'f32' }],
     lower: (l, { geometry }) =>
-      l.call(name, l.inputs, l.outputs, [...geometryAttrs(geometry), algorithmCode(geometry)]),
+      l.call(l.forOperands(name), l.inputs, l.outputs, [...geometryAttrs(geometry), algorithmCode(geometry)]),
   };
 }
 

@@ -82,7 +82,7 @@ export function imageBatch(
   return first(applyOp(imageBatchOp, [data, index, mean, std, epoch], attrs));
 }
 
-const castOp: OpRecord<{ dtype: 'f32' | 'i32' | 'f64' }> = {
+export const castOp: OpRecord<{ dtype: 'f32' | 'i32' | 'f64' | 'bf16' }> = {
   name: 'cast',
   infer: ([x], { dtype }) => [{ shape: x!.shape, dtype }],
   lower: (l) => l.call('cast', l.inputs, l.outputs),

@@ -8,7 +8,7 @@ import { checkDType, checkRank } from './checks';
 import { sum } from './reduce';
 import { reshape } from './shape-ops';
 
-interface MatmulAttrs {
+export interface MatmulAttrs {
   readonly transposeA: boolean;
   readonly transposeB: boolean;
 }
@@ -45,7 +45,7 @@ const matmulOp: OpRecord<MatmulAttrs> = {
       : null,
   ],
   lower: (l, { transposeA, transposeB }) =>
-    l.call('matmul', l.inputs, l.outputs, [Number(transposeA), Number(transposeB), 0, 0]),
+    l.call(l.forOperands('matmul'), l.inputs, l.outputs, [Number(transposeA), Number(transposeB), 0, 0]),
 };
 
 function matrixDims(t: Tensor, transposed: boolean): [number, number] {
@@ -93,11 +93,18 @@ const linearOp: OpRecord<LinearAttrs> = {
   },
   grad: ({ inputs: [x, w, b], grads: [dy], wanted }) => {
     const dx = wanted[0] ? matmul(dy!, w!) : null;
-    const dw = wanted[1] ? matmul(dy!, x!, { transposeA: true }) : null;
+    const dw = wanted[1] ? first(applyOp(linearBackwardWeightsOp, [dy!, x!], null)) : null;
     return b === undefined ? [dx, dw] : [dx, dw, wanted[2] ? sum(dy!, { axes: 0 }) : null];
   },
   lower: (l, { bias, activation }) =>
-    l.call('matmul', l.inputs, l.outputs, [0, 1, Number(bias), activationCodes[activation]]),
+    l.call(l.forOperands('matmul'), l.inputs, l.outputs, [0, 1, Number(bias), activationCodes[activation]]),
+};
+
+/** dy^T x: a product of its own, because it is f32 in every precision. */
+const linearBackwardWeightsOp: OpRecord<null> = {
+  name: 'linear_backward_weights',
+  infer: ([dy, x]) => [{ shape: [dy!.shape[1]!, x!.shape[1]!], dtype: 'f32' }],
+  lower: (l) => l.call(l.forOperands('matmul'), l.inputs, l.outputs, [1, 0, 0, 0]),
 };
 
 /** x weight^T + bias: x [..., in], weight [out, in] and bias [out] as in PyTorch; the result is [..., out]. */

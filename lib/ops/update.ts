@@ -15,7 +15,7 @@ export interface UpdateOperands {
   readonly scale?: Tensor;
 }
 
-interface UpdateAttrs {
+export interface UpdateAttrs {
   readonly count: number;
   readonly states: number;
   readonly scalars: number;
@@ -117,6 +117,37 @@ export function adamUpdate(scalars: AdamScalars, operands: UpdateOperands, decou
   const { lr, beta1, beta2, eps, weightDecay, step } = scalars;
   return update(adamOp, [lr, beta1, beta2, eps, weightDecay, step], [Number(decoupled)], operands);
 }
+
+/** Kernel flags nesterov and momentum, as in {@link UpdateAttrs}. */
+interface ProductUpdateAttrs {
+  readonly flags: readonly number[];
+}
+
+/**
+ * SGD for a weight [M, N] whose gradient is a^T b of a [K, M] and b [K, N], which is never stored. Inputs: the five scalars, w, a, b,
+ * (velocity); outputs: the new w, (velocity). Made by lib/graph/passes/fuse-updates.ts.
+ */
+export const sgdProductOp: OpRecord<ProductUpdateAttrs> = {
+  name: 'sgd_product',
+  infer: (inputs) => [inputs[5]!, ...inputs.slice(8)].map(({ shape }) => ({ shape, dtype: 'f32' })),
+  inPlaceState: (_, inputs) =>
+    inputs > 8
+      ? [
+          [0, 5],
+          [1, 8],
+        ]
+      : [[0, 5]],
+  lower: (l, { flags }) => l.call('sgd_product', l.inputs, l.outputs, [...flags]),
+};
+
+/** Sum of the squares of a^T b, without making it. Inputs a [K, M] and b [K, N], K at most {@link productSquaresLimit}. */
+export const productSquaresOp: OpRecord<null> = {
+  name: 'product_squares',
+  infer: () => [{ shape: [], dtype: 'f32' }],
+  lower: (l) => l.call('product_squares', l.inputs, l.outputs),
+};
+
+export const productSquaresLimit = 64;
 
 const accumulateOp: OpRecord<null> = {
   name: 'accumulate',

@@ -4,6 +4,10 @@ import { DTYPE_BYTES, type AnyArray, type DType, type Target } from '../native';
 
 export type { AnyArray, DType, Target };
 
+/** How a program computes: all in f32, or activations and their gradients stored as bf16 with arithmetic in f32. */
+export const PRECISIONS = ['fp32', 'bf16'] as const;
+export type Precision = (typeof PRECISIONS)[number];
+
 /** The type memory really has: on the reference target, f32 values are kept as f64. */
 export function storedDType(dtype: DType, target: Target): DType {
   return target === 'ref' && dtype === 'f32' ? 'f64' : dtype;

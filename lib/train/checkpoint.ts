@@ -13,6 +13,7 @@ import { encodeSafetensors, type SafetensorsEntry } from '../formats/safetensors
 import { info } from '../native';
 import { readSafetensors } from '../nn/model-file';
 import type { Module } from '../nn/module';
+import type { Precision } from '../tensor/dtype';
 import type { LoadedOptimizerState, Optimizer } from '../optim/optimizer';
 import { fileDigest, syncPath } from './files';
 import { parsePosition, type Position } from './position';
@@ -21,6 +22,7 @@ import { parsePosition, type Position } from './position';
 export interface Trained {
   readonly model: Module;
   readonly optimizer: Optimizer;
+  readonly precision: Precision;
 }
 
 /** A checkpoint that was read: model and optimizer are loaded. */
@@ -40,6 +42,10 @@ interface StateFile {
   readonly form: number;
   readonly version: string;
   readonly isa: string;
+  /** Absent in checkpoints of versions that knew fp32 only. */
+  readonly precision?: Precision;
+  /** The path of bf16 products, of a run in that precision. */
+  readonly bf16Path?: string;
   readonly optimizer: { readonly kind: string; readonly step: number };
   readonly sha256: { readonly model: string; readonly optimizer: string };
   readonly position: unknown;
@@ -75,17 +81,19 @@ export async function writeCheckpoint(
 
 async function writeContents(
   directory: string,
-  { model, optimizer }: Trained,
+  { model, optimizer, precision }: Trained,
   position: Position,
 ): Promise<void> {
   const files = { model: join(directory, MODEL_FILE), optimizer: join(directory, OPTIMIZER_FILE) };
   await model.save(files.model);
   const step = await writeOptimizer(files.optimizer, optimizer);
-  const { version, isa } = info();
+  const { version, isa, bf16 } = info();
   const state: StateFile = {
     form: FORM,
     version,
     isa,
+    precision,
+    ...(precision === 'bf16' && { bf16Path: bf16.path }),
     optimizer: { kind: optimizer.kind, step },
     sha256: { model: await fileDigest(files.model), optimizer: await fileDigest(files.optimizer) },
     position,
@@ -222,7 +230,7 @@ function checkSameRun(
   place: string,
   state: StateFile,
   position: Position,
-  { optimizer }: Trained,
+  { optimizer, precision }: Trained,
   expected: Expected,
 ): void {
   const where = `resume: ${place}`;
@@ -230,6 +238,9 @@ function checkSameRun(
     throw new OptionError(
       `${where} was trained with ${state.optimizer.kind}, the trainer has ${optimizer.kind}`,
     );
+  const before = state.precision ?? 'fp32';
+  if (before !== precision)
+    throw new OptionError(`${where} was trained with precision ${before}, the trainer has ${precision}`);
   if (position.seed !== expected.seed)
     throw new OptionError(
       `${where} was trained with seed ${position.seed}, the trainer has ${expected.seed}`,
@@ -246,11 +257,15 @@ function checkSameRun(
 }
 
 function differences(place: string, state: StateFile): string[] {
-  const { version, isa } = info();
+  const { version, isa, bf16 } = info();
   const warnings: string[] = [];
   if (state.isa !== isa)
     warnings.push(
       `${place} was trained with ${state.isa} kernels, this process uses ${isa}: results will differ in their last bits`,
+    );
+  if (state.bf16Path !== undefined && state.bf16Path !== bf16.path)
+    warnings.push(
+      `${place} was trained with ${state.bf16Path} products, this process uses ${bf16.path}: results will differ in their last bits`,
     );
   if (state.version !== version)
     warnings.push(

@@ -52,7 +52,7 @@ async function search(parts: StepParts, batch: Batch, backward: boolean): Promis
       currentTrace()?.assigned.clear();
       return checks;
     },
-    { random: parts.random },
+    { random: parts.random, precision: parts.precision },
   );
   try {
     const results = await program(...batch.args);

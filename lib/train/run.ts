@@ -112,7 +112,8 @@ export class FitRun implements FitControl {
   async saveCheckpoint(directory: string, options: { readonly keep?: number } = {}): Promise<string> {
     await this.drain();
     const { model, optimizer } = this;
-    const saved = await writeCheckpoint(directory, { model, optimizer }, await this.whereNow(), options.keep);
+    const trained = { model, optimizer, precision: this.parts.precision };
+    const saved = await writeCheckpoint(directory, trained, await this.whereNow(), options.keep);
     await this.emit({ type: 'checkpoint', directory: saved, step: this.step });
     return saved;
   }

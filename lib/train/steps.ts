@@ -7,6 +7,7 @@ import { inEvalMode } from '../nn/mode';
 import type { Module } from '../nn/module';
 import type { Optimizer } from '../optim/optimizer';
 import type { RandomState } from '../random';
+import type { Precision } from '../tensor/dtype';
 import type { Tensor } from '../tensor/tensor';
 import type { Batch, BatchSource } from './source';
 import { Totals } from './totals';
@@ -17,6 +18,7 @@ export interface StepParts {
   readonly loss: Loss;
   readonly source: BatchSource;
   readonly random: RandomState;
+  readonly precision: Precision;
 }
 
 /** Forward and loss of a batch, recorded. */
@@ -54,7 +56,7 @@ export class TrainStep {
         this.totals.record(loss, outputs, targets, outputs.shape[0]!);
         return loss;
       },
-      { random: parts.random },
+      { random: parts.random, precision: parts.precision },
     );
   }
 
@@ -83,7 +85,7 @@ export class EvalStep {
         this.totals.record(loss, outputs, targets, outputs.shape[0]!);
         return {};
       },
-      { random: parts.random },
+      { random: parts.random, precision: parts.precision },
     );
   }
 

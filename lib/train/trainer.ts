@@ -21,6 +21,7 @@ import {
 } from '../options';
 import { RandomState } from '../random';
 import type { Schedule } from '../schedules';
+import { PRECISIONS, type Precision } from '../tensor/dtype';
 import { runtimeScalar } from '../tensor/tensor';
 import { checkCallbacks } from './callbacks';
 import { evaluateSource } from './evaluate';
@@ -48,8 +49,11 @@ export interface TrainerOptions {
   readonly augment?: readonly Augmentation[];
   /** Of initial weights, order, augmentation and dropout. Default 0. */
   readonly seed?: number;
-  /** Only 'fp32' so far. */
-  readonly precision?: 'fp32';
+  /**
+   * 'bf16' stores activations and their gradients as bf16 and multiplies bf16 matrices; weights, their gradients, statistics, sums and
+   * the optimizer stay f32. Fast where the processor has bf16 units (`tenon doctor`), else slower than 'fp32', the default.
+   */
+  readonly precision?: Precision;
 }
 
 /** Options of `Trainer.fit`. */
@@ -100,6 +104,7 @@ export class Trainer {
   readonly model: Module;
   readonly optimizer: Optimizer;
   readonly seed: number;
+  readonly precision: Precision;
   private readonly loss: Loss;
   private readonly schedule: Schedule | undefined;
   private readonly augment: readonly Augmentation[];
@@ -122,7 +127,6 @@ export class Trainer {
       throw new OptionError(
         `Trainer: schedule must be one such as schedules.cosine(), got ${show(options.schedule)}`,
       );
-    oneOf('Trainer', 'precision', options.precision ?? 'fp32', ['fp32']);
     planAugmentation(options.augment ?? [], [Infinity, Infinity]);
     this.model = model;
     this.loss = options.loss;
@@ -130,6 +134,7 @@ export class Trainer {
     this.schedule = options.schedule;
     this.augment = options.augment ?? [];
     this.seed = nonNegativeInteger('Trainer', 'seed', options.seed ?? 0);
+    this.precision = oneOf('Trainer', 'precision', options.precision ?? 'fp32', PRECISIONS);
     this.random = new RandomState(this.seed);
   }
 
@@ -169,7 +174,7 @@ export class Trainer {
 
   /** As `model.predict`: class probabilities of N raw images or inputs, off the event loop. */
   predict(images: Uint8Array | Float32Array, options: PredictOptions = {}): Promise<Float32Array> {
-    return this.model.predict(images, options);
+    return this.model.predict(images, { precision: this.precision, ...options });
   }
 
   private async run(
@@ -185,15 +190,15 @@ export class Trainer {
       options.resume === undefined ? undefined : await this.readCheckpoint(options.resume, checked);
     const source = data instanceof Dataset ? await this.trainSource(data, checked) : new StreamSource(data);
     const held = options.validation && (await this.plainSource(options.validation, 128));
-    const { model, loss, optimizer, schedule, random, clock } = this;
+    const { model, loss, optimizer, schedule, random, precision, clock } = this;
     const validate = held && ((): Promise<Averages> => this.evaluateWith(held, checked.signal));
-    const parts = { model, loss, optimizer, schedule, random, clock, source, resumed, validate };
+    const parts = { model, loss, optimizer, schedule, random, precision, clock, source, resumed, validate };
     return new FitRun(parts, checked, emit).execute();
   }
 
   private readCheckpoint(directory: string, { batches }: RunOptions): Promise<Resumed> {
-    const { model, optimizer, seed } = this;
-    return readCheckpoint(directory, { model, optimizer }, { seed, batches });
+    const { model, optimizer, precision, seed } = this;
+    return readCheckpoint(directory, { model, optimizer, precision }, { seed, batches });
   }
 
   private async trainSource(dataset: Dataset, { batches }: RunOptions): Promise<DatasetSource> {
@@ -227,8 +232,8 @@ export class Trainer {
   }
 
   private evaluateWith(source: BatchSource, signal: AbortSignal | undefined): Promise<Averages> {
-    const { model, loss, random } = this;
-    return evaluateSource({ model, loss, random, source }, signal);
+    const { model, loss, random, precision } = this;
+    return evaluateSource({ model, loss, random, precision, source }, signal);
   }
 }
 

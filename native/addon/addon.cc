@@ -2,6 +2,7 @@
 #include "addon/values.h"
 #include "base/cgroup.h"
 #include "base/cpu.h"
+#include "kernels/gemm_bf16.h"
 #include "runtime/dispatch.h"
 
 namespace tenon::addon {
@@ -36,11 +37,11 @@ ThreadChoice& thread_choice() {
   return *choice;
 }
 
-// Reads TENON_ISA and the thread variables, once per process. Throws ERR_TENON_OPTION, again at every call,
-// until they are right.
+// Reads TENON_ISA, TENON_BF16 and the thread variables, once per process. Throws ERR_TENON_OPTION, again at
+// every call, until they are right.
 Napi::Value start(const Napi::CallbackInfo& info) {
   try {
-    dispatch();
+    choose_bf16_path(dispatch().target, std::getenv("TENON_BF16"));
     const std::lock_guard lock(thread_choice().mutex);
     if (thread_choice().reason.empty()) {
       const CpuBudget budget = default_threads();
@@ -82,6 +83,11 @@ Napi::Value info_door(const Napi::CallbackInfo& info) {
   for (size_t i = 0; i < names.size(); ++i) features.Set(static_cast<uint32_t>(i), names[i]);
   result.Set("isa", name_of(dispatch().target));
   result.Set("isaReason", dispatch().reason);
+  const Bf16Choice& choice = bf16_path(dispatch().target);
+  Napi::Object bf16 = Napi::Object::New(env);
+  bf16.Set("path", name_of(choice.path));
+  bf16.Set("reason", choice.reason);
+  result.Set("bf16", bf16);
   result.Set("features", features);
   result.Set("cpu", cpu_brand());
   result.Set("threads", Executor::get().threads());

@@ -1,7 +1,7 @@
 // Pointwise functions of two tensors with broadcasting, and `broadcast` itself. Operands are dense, of one
 // rank; a dim of a or b is y's or 1. Merged loops (strides.h) leave: one loop when shapes agree or one side
 // is a scalar; [rows, C] with [C] or [rows, 1] two; the rest is the same code with more outer loops. y may be
-// a or b when that operand has y's size.
+// a or b when that operand has y's size. All are real or all bf16; x and y of broadcast may be either.
 #define TENON_KERNEL_FILE "kernels/binary.cc"
 #include "kernels/checks.h"
 #include "kernels/strides.h"
@@ -45,26 +45,25 @@ Loops<2> loops_of(const TensorView& a, const TensorView& b, const TensorView& y)
 }
 
 // n elements of one inner loop; the strides are 0 or 1.
-template <class F>
-void run_row(int64_t n, real* y, const real* a, int64_t step_a, const real* b, int64_t step_b) {
+template <class F, class Y, class A, class B>
+void run_row(int64_t n, Y* y, const A* a, int64_t step_a, const B* b, int64_t step_b) {
   if (step_a == 1 && step_b == 1) {
     map(
         n, y, [](V u, V v) { return F::f(u, v); }, a, b);
   } else if (step_a == 1) {
     map(
-        n, y, [v = splat(*b)](V u) { return F::f(u, v); }, a);
+        n, y, [v = splat_of(b)](V u) { return F::f(u, v); }, a);
   } else if (step_b == 1) {
     map(
-        n, y, [u = splat(*a)](V v) { return F::f(u, v); }, b);
+        n, y, [u = splat_of(a)](V v) { return F::f(u, v); }, b);
   } else {
-    const real value = F::f(splat(*a), splat(*b))[0];
-    for (int64_t i = 0; i < n; ++i) y[i] = value;
+    map(n, y, [v = F::f(splat_of(a), splat_of(b))] { return v; });
   }
 }
 
 // Elements [begin, end) of y.
-template <class F>
-void run_range(const Loops<2>& loops, const real* a, const real* b, real* y, int64_t begin, int64_t end) {
+template <class F, class Y, class A, class B>
+void run_range(const Loops<2>& loops, const A* a, const B* b, Y* y, int64_t begin, int64_t end) {
   const int64_t inner = loops.inner(), step_a = loops.inner_stride(0), step_b = loops.inner_stride(1);
   Position<2> at(loops, begin / inner);
   int64_t column = begin % inner;
@@ -84,9 +83,9 @@ bool is_short_row(const Loops<2>& loops, int still) {
          loops.inner() <= kTile / 4;
 }
 
-template <class F, bool kStillIsA>
-void run_tiled(int64_t row, const real* moving, const real* still, real* y, int64_t begin, int64_t end) {
-  real tile[kTile];
+template <class F, bool kStillIsA, class T>
+void run_tiled(int64_t row, const T* moving, const T* still, T* y, int64_t begin, int64_t end) {
+  T tile[kTile];
   const int64_t rows = kTile / row;
   const int64_t phase = begin % row;
   for (int64_t i = 0; i < rows * row; ++i) tile[i] = still[(phase + i) % row];
@@ -104,7 +103,9 @@ void run_tiled(int64_t row, const real* moving, const real* still, real* y, int6
 
 Cost prepare_binary(const Call& c) {
   require_counts(c, 3, 0);
-  for (int i = 0; i < 3; ++i) require_dtype(c.t[i], kReal, "binary: operands must be real");
+  for (int i = 0; i < 3; ++i)
+    require(is_storage(c.t[i].dtype) && c.t[i].dtype == c.t[2].dtype,
+            "binary: operands must be all real or all bf16");
   require(broadcasts_to(c.t[0], c.t[2]) && broadcasts_to(c.t[1], c.t[2]),
           "binary: a and b must broadcast to y");
   const double n = static_cast<double>(c.t[2].numel());
@@ -116,26 +117,28 @@ void run_binary(const Call& c) {
   const int64_t n = c.t[2].numel();
   if (n == 0) return;
   const Loops<2> loops = loops_of(c.t[0], c.t[1], c.t[2]);
-  const real* a = c.t[0].as<real>();
-  const real* b = c.t[1].as<real>();
-  real* y = c.t[2].as<real>();
   const bool tile_a = is_short_row(loops, 0), tile_b = is_short_row(loops, 1);
   const double cost = static_cast<double>(n) * 3 * sizeof(real);
-  parallel_chunks(n, kChunk, cost, [&](int64_t begin, int64_t end) {
-    if (tile_a) {
-      run_tiled<F, true>(loops.inner(), b, a, y, begin, end);
-    } else if (tile_b) {
-      run_tiled<F, false>(loops.inner(), a, b, y, begin, end);
-    } else {
-      run_range<F>(loops, a, b, y, begin, end);
-    }
+  with_storage(c.t[2].dtype, [&](auto stored) {
+    using T = decltype(stored);
+    const T* a = c.t[0].as<T>();
+    const T* b = c.t[1].as<T>();
+    T* y = c.t[2].as<T>();
+    parallel_chunks(n, kChunk, cost, [&](int64_t begin, int64_t end) {
+      if (tile_a) {
+        run_tiled<F, true>(loops.inner(), b, a, y, begin, end);
+      } else if (tile_b) {
+        run_tiled<F, false>(loops.inner(), a, b, y, begin, end);
+      } else {
+        run_range<F>(loops, a, b, y, begin, end);
+      }
+    });
   });
 }
 
 Cost prepare_broadcast(const Call& c) {
   require_counts(c, 2, 1);
-  require_dtype(c.t[0], kReal, "broadcast: x must be real");
-  require_dtype(c.t[1], kReal, "broadcast: y must be real");
+  require(is_storage(c.t[0].dtype) && is_storage(c.t[1].dtype), "broadcast: x and y must be real or bf16");
   require(broadcasts_to(c.t[0], c.t[1]), "broadcast: each dim of x must be y's or 1");
   return {0, static_cast<double>(c.t[1].numel()), static_cast<double>(c.t[0].bytes() + c.t[1].bytes())};
 }
@@ -148,10 +151,14 @@ void run_broadcast(const Call& c) {
   const int64_t n = c.t[1].numel();
   if (n == 0) return;
   const Loops<2> loops = loops_of(c.t[0], one, c.t[1]);
-  const real* x = c.t[0].as<real>();
-  real* y = c.t[1].as<real>();
-  parallel_chunks(n, kChunk, static_cast<double>(n) * 2 * sizeof(real),
-                  [&](int64_t begin, int64_t end) { run_range<Mul>(loops, x, &scale, y, begin, end); });
+  with_storage(c.t[0].dtype, [&](auto from) {
+    with_storage(c.t[1].dtype, [&](auto to) {
+      const auto* x = c.t[0].as<decltype(from)>();
+      auto* y = c.t[1].as<decltype(to)>();
+      parallel_chunks(n, kChunk, static_cast<double>(n) * 2 * sizeof(real),
+                      [&](int64_t begin, int64_t end) { run_range<Mul>(loops, x, &scale, y, begin, end); });
+    });
+  });
 }
 
 TENON_KERNEL(add, prepare_binary, run_binary<Add>)

@@ -3,16 +3,28 @@
 // last one.
 struct WholeLanes {
   static constexpr int64_t count() { return W; }
-  V load(const real* p) const { return tenon::TENON_TARGET::load(p); }
-  void store(real* p, V v) const { tenon::TENON_TARGET::store(p, v); }
+  template <class T>
+  V load(const T* p) const {
+    return tenon::TENON_TARGET::load(p);
+  }
+  template <class T>
+  void store(T* p, V v) const {
+    tenon::TENON_TARGET::store(p, v);
+  }
   V keep(V v, real) const { return v; }
 };
 
 struct FirstLanes {
   int64_t n;  // 0 < n < W
   int64_t count() const { return n; }
-  V load(const real* p) const { return load_n(p, n); }
-  void store(real* p, V v) const { store_n(p, v, n); }
+  template <class T>
+  V load(const T* p) const {
+    return load_n(p, n);
+  }
+  template <class T>
+  void store(T* p, V v) const {
+    store_n(p, v, n);
+  }
   // v, with `other` in the lanes past the end: what leaves a reduction over lanes as it is.
   V keep(V v, real other) const {
     M lane = {};

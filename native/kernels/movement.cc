@@ -50,21 +50,39 @@ void convert_all(const Call& c) {
 }
 
 bool to_real(DType from) {
-  return from == DType::u8 || from == DType::i32 || from == DType::f32 || from == DType::f64;
+  return from == DType::u8 || from == DType::i32 || from == DType::f32 || from == DType::f64 ||
+         from == DType::bf16;
 }
+
+bool from_real(DType to) { return to == DType::i32 || to == DType::f64 || to == DType::bf16; }
 
 Cost prepare_cast(const Call& c) {
   require_counts(c, 2, 0);
   const DType from = c.t[0].dtype, to = c.t[1].dtype;
-  require((to == kReal && to_real(from)) || (from == kReal && (to == DType::i32 || to == DType::f64)),
-          "cast: from u8, i32, f32 or f64 to real, or from real to i32 or f64");
+  require((to == kReal && to_real(from)) || (from == kReal && from_real(to)),
+          "cast: from u8, i32, f32, f64 or bf16 to real, or from real to i32, f64 or bf16");
   require(c.t[0].numel() == c.t[1].numel(), "cast: numbers of elements differ");
   return {0, 0, static_cast<double>(c.t[0].bytes() + c.t[1].bytes())};
+}
+
+// real to bf16, or bf16 to real.
+template <class From, class To>
+void convert_storage(const Call& c) {
+  const int64_t n = c.t[0].numel();
+  const From* x = c.t[0].as<From>();
+  To* y = c.t[1].as<To>();
+  parallel_chunks(n, kChunk, static_cast<double>(n) * (sizeof(From) + sizeof(To)),
+                  [&](int64_t begin, int64_t end) {
+                    map(
+                        end - begin, y + begin, [](V v) { return v; }, x + begin);
+                  });
 }
 
 void run_cast(const Call& c) {
   const DType from = c.t[0].dtype, to = c.t[1].dtype;
   if (from == to) return run_copy(c);
+  if (from == DType::bf16) return convert_storage<bf16, real>(c);
+  if (to == DType::bf16) return convert_storage<real, bf16>(c);
   if (to == DType::i32) return convert_all<real, int32_t>(c);
   if (to != kReal) return convert_all<real, double>(c);
   switch (from) {

@@ -8,6 +8,7 @@
 #include "kernels/for_each_target.h"
 #ifdef TENON_TARGET
   #include "kernels/math.h"
+  #include "kernels/sgd_rule.h"
 
 constexpr int64_t kChunk = 8192;
 
@@ -27,8 +28,6 @@ struct Groups {
     return sum;
   }
 };
-
-bool flag(const Call& c, int i) { return c.attrs[i] != 0; }
 
 Cost prepare_groups(const Call& c, int scalars, bool scaled, int groups, double operations) {
   const int64_t n = integer_attr(c, 0, "optimizer: n must be an integer");
@@ -83,34 +82,13 @@ void update(int64_t n, const real* const (&in)[In], real* const (&out)[Out], F&&
   for (int k = 0; k < Out; ++k) store_n(out[k] + i, y[k], n - i);
 }
 
-V scalar_vector(const TensorView& t) { return splat(static_cast<real>(scalar(t))); }
-
-struct Sgd {
-  V lr, momentum, undamped, decay, scale;
-  bool nesterov, first_step;
-
-  explicit Sgd(const Call& c)
-      : lr(scalar_vector(c.t[0])),
-        momentum(scalar_vector(c.t[1])),
-        undamped(splat(static_cast<real>(1 - scalar(c.t[2])))),
-        decay(scalar_vector(c.t[3])),
-        scale(flag(c, 3) ? splat(*c.t[5].as<real>()) : splat(1)),
-        nesterov(flag(c, 1)),
-        first_step(scalar(c.t[4]) == 1) {}
-
-  V gradient(V w, V g) const { return fma(decay, w, scale * g); }
-  // The state before the first step counts for nothing, not even as 0 * NaN.
-  V velocity(V g, V v) const { return first_step ? g : fma(momentum, v, undamped * g); }
-  V direction(V g, V v) const { return nesterov ? fma(momentum, v, g) : v; }
-};
-
 Cost prepare_sgd(const Call& c) {
   require_counts(c, -1, 4);
   return prepare_groups(c, 5, flag(c, 3), flag(c, 2) ? 5 : 3, 6);
 }
 
 void run_sgd(const Call& c) {
-  const Sgd sgd(c);
+  const Sgd sgd(c, flag(c, 1), flag(c, 3) ? *c.t[5].as<real>() : real{1});
   const bool stateful = flag(c, 2);
   const Groups t(c, 5, flag(c, 3), stateful ? 5 : 3);
   for_elements(t, 20, [&](int i, int64_t begin, int64_t end) {
@@ -119,12 +97,12 @@ void run_sgd(const Call& c) {
       update<3, 2>(end - begin, {at(0), at(1), at(2)}, {at(3), at(4)}, [sgd](const V(&in)[3], V(&out)[2]) {
         const V g = sgd.gradient(in[0], in[1]);
         const V v = sgd.velocity(g, in[2]);
-        out[0] = fma(-sgd.lr, sgd.direction(g, v), in[0]);
+        out[0] = sgd.step(in[0], sgd.direction(g, v));
         out[1] = v;
       });
     } else {
       map(
-          end - begin, at(2), [sgd](V w, V g) { return fma(-sgd.lr, sgd.gradient(w, g), w); }, at(0), at(1));
+          end - begin, at(2), [sgd](V w, V g) { return sgd.step(w, sgd.gradient(w, g)); }, at(0), at(1));
     }
   });
 }

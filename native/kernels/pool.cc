@@ -33,17 +33,17 @@ struct Window {
   int32_t taps_per_row;
 };
 
-// Rows and Cols are integral constants for the common windows. The first of equal elements wins; NaN wins
-// over all else.
+// Rows and Cols are integral constants for the common windows. The first of equal elements wins; NaN, which no
+// comparison holds for, wins over all else.
 template <class Rows, class Cols, class Tap>
 inline void max_window(Rows rows, Cols cols, const Window& at, int64_t channels, real* y, Tap* tap) {
   for_vectors(channels, [&](int64_t c, auto lanes) {
     V best = lanes.load(at.x + c);
     M winner = M{} + at.tap;
     for (int32_t i = 0; i < rows; ++i) {
-      for (int32_t j = 0; j < cols; ++j) {
+      for (int32_t j = i == 0 ? 1 : 0; j < cols; ++j) {
         const V v = lanes.load(at.x + i * at.row_step + j * at.col_step + c);
-        const M take = (v > best) | ((v != v) & (best == best));
+        const M take = ~(v <= best) & (best == best);
         best = select(take, v, best);
         winner = take ? M{} + (at.tap + i * at.taps_per_row + j) : winner;
       }

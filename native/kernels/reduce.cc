@@ -3,6 +3,8 @@
 // sums of a convolution's bias ([N*H*W, C] -> [C]), a global pooling ([N, H*W, C] -> [N, C]), a softmax ([B,
 // K] -> [B]) and a total are one pass each.
 //
+// x is real or bf16, y is real.
+//
 // Order of every sum: `length` is cut in chunks whose size depends on the shape only. A chunk is summed from
 // zero (four interleaved vector accumulators, added pairwise) into the workspace, and the chunks of an output
 // are then added in order, in double: no float sum is longer than a chunk. Threads only choose who sums which
@@ -109,8 +111,8 @@ real fold(V v) {
 }
 
 // n contiguous elements. Short rows (classes of a softmax) are not worth the folding of lanes.
-template <class R>
-real reduce_run(int64_t n, const real* x) {
+template <class R, class X>
+real reduce_run(int64_t n, const X* x) {
   int64_t i = 0;
   real rest = static_cast<real>(R::kStart);
   if (n >= 2 * W) {
@@ -121,17 +123,17 @@ real reduce_run(int64_t n, const real* x) {
     for (; i + W <= n; i += W) a[0] = R::combine(a[0], load(x + i));
     rest = fold<R>(R::combine(R::combine(a[0], a[1]), R::combine(a[2], a[3])));
   }
-  for (; i < n; ++i) rest = R::combine_one(rest, x[i]);
+  for (; i < n; ++i) rest = R::combine_one(rest, value_of(x[i]));
   return rest;
 }
 
 // One strip of `Vectors` vectors (or n < W elements when Vectors is 0) down `rows` rows of x.
-template <class R, int Vectors>
-void reduce_strip(int64_t rows, int64_t step, int64_t n, const real* x, real* y) {
+template <class R, int Vectors, class X>
+void reduce_strip(int64_t rows, int64_t step, int64_t n, const X* x, real* y) {
   constexpr int kVectors = Vectors == 0 ? 1 : Vectors;
   constexpr int kRows =
       Vectors >= 4 ? 1 : 4;  // rows in flight, so that additions need not wait for each other
-  const auto get = [n](const real* p) { return Vectors == 0 ? load_n(p, n) : load(p); };
+  const auto get = [n](const X* p) { return Vectors == 0 ? load_n(p, n) : load(p); };
   V a[kRows][kVectors];
   for (auto& row : a)
     for (V& v : row) v = splat(static_cast<real>(R::kStart));
@@ -152,18 +154,18 @@ void reduce_strip(int64_t rows, int64_t step, int64_t n, const real* x, real* y)
 }
 
 // rows x columns, one output per column.
-template <class R>
-void reduce_rows(int64_t rows, int64_t columns, const real* x, real* y) {
+template <class R, class X>
+void reduce_rows(int64_t rows, int64_t columns, const X* x, real* y) {
   int64_t j = 0;
   for (; j + 4 * W <= columns; j += 4 * W) reduce_strip<R, 4>(rows, columns, 0, x + j, y + j);
   for (; j + W <= columns; j += W) reduce_strip<R, 1>(rows, columns, 0, x + j, y + j);
   if (j < columns) reduce_strip<R, 0>(rows, columns, columns - j, x + j, y + j);
 }
 
-template <class R>
-void reduce_chunk(const Pass& pass, int64_t outer, int64_t chunk, const real* x, real* y) {
+template <class R, class X>
+void reduce_chunk(const Pass& pass, int64_t outer, int64_t chunk, const X* x, real* y) {
   const int64_t begin = chunk * pass.chunk(), rows = std::min(pass.chunk(), pass.length - begin);
-  const real* from = x + (outer * pass.length + begin) * pass.inner;
+  const X* from = x + (outer * pass.length + begin) * pass.inner;
   if (pass.inner == 1) {
     *y = reduce_run<R>(rows, from);
   } else {
@@ -190,8 +192,8 @@ void combine_chunks(const Pass& pass, double scale, const real* partials, real* 
   });
 }
 
-template <class R>
-void run_pass(const Pass& pass, double scale, const real* x, real* partials, real* y) {
+template <class R, class X>
+void run_pass(const Pass& pass, double scale, const X* x, real* partials, real* y) {
   const int64_t chunks = pass.chunks(), units = pass.outer * chunks;
   const int64_t unit_size = std::max<int64_t>(1, std::min(pass.chunk(), pass.length) * pass.inner);
   real* out = chunks == 1 ? y : partials;
@@ -213,11 +215,18 @@ void run_reduce(const Call& c, double scale) {
   const Plan plan = plan_of(c.t[0], c.t[1]);
   if (c.t[1].numel() == 0) return;
   real* partials = reinterpret_cast<real*>(c.workspace);
-  const real* x = c.t[0].as<real>();
+  const real* x = nullptr;  // what the pass before has made
   for (int i = 0; i < plan.count; ++i) {
     const bool last = i + 1 == plan.count;
+    const double factor = last ? scale : 1;
     real* y = last ? c.t[1].as<real>() : partials + plan.partials + static_cast<size_t>(i % 2) * plan.results;
-    run_pass<R>(plan.passes[i], last ? scale : 1, x, partials, y);
+    if (i > 0) {
+      run_pass<R>(plan.passes[i], factor, x, partials, y);
+    } else {
+      with_storage(c.t[0].dtype, [&](auto stored) {
+        run_pass<R>(plan.passes[0], factor, c.t[0].as<decltype(stored)>(), partials, y);
+      });
+    }
     x = y;
   }
 }
@@ -225,7 +234,7 @@ void run_reduce(const Call& c, double scale) {
 Cost prepare_reduce(const Call& c, int attrs) {
   require_counts(c, 2, attrs);
   const TensorView &x = c.t[0], &y = c.t[1];
-  require(x.dtype == kReal && y.dtype == kReal, "reduce: x and y must be real");
+  require(is_storage(x.dtype) && y.dtype == kReal, "reduce: x must be real or bf16, y real");
   require(x.rank == y.rank, "reduce: ranks differ");
   for (int i = 0; i < x.rank; ++i)
     require(x.dims[i] >= 0 && (y.dims[i] == x.dims[i] || y.dims[i] == 1),

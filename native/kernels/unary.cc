@@ -1,6 +1,6 @@
 // Pointwise functions of one tensor and their gradients. An op is one struct (f: value; df: gradient times
-// dy) and one row of the table at the end. x, y, dy: dense, any shape, `real`; y may be x, dx may be dy.
-// Tails are handled by map's mask.
+// dy) and one row of the table at the end. x, y, dy: dense, any shape, all `real` or all bf16; y may be x, dx
+// may be dy. Tails are handled by map's mask.
 #define TENON_KERNEL_FILE "kernels/unary.cc"
 #include "kernels/checks.h"
 
@@ -121,13 +121,13 @@ struct Affine : Op<2, 1> {
 Cost prepare_pointwise(const Call& c, int inputs, int attrs, int operations) {
   require_counts(c, inputs + 1, attrs);
   const TensorView& y = c.t[inputs];
-  require_dtype(y, kReal, "pointwise: the output must be real");
+  require(is_storage(y.dtype), "pointwise: the output must be real or bf16");
   for (int i = 0; i < inputs; ++i) {
-    require_dtype(c.t[i], kReal, "pointwise: operands must be real");
+    require_dtype(c.t[i], y.dtype, "pointwise: operands must be of the output's dtype");
     require_same_dims(c.t[i], y, "pointwise: shapes differ");
   }
   const double n = static_cast<double>(y.numel());
-  return {0, n * operations, n * (inputs + 1) * sizeof(real)};
+  return {0, n * operations, n * (inputs + 1) * static_cast<double>(size_of(y.dtype))};
 }
 
 template <class F>
@@ -139,12 +139,15 @@ template <class F>
 void run_unary(const Call& c) {
   const F op(c.attrs);
   const int64_t n = c.t[1].numel();
-  const real* x = c.t[0].as<real>();
-  real* y = c.t[1].as<real>();
   const double cost = static_cast<double>(n) * std::max<int>(F::kCost, 2 * sizeof(real));
-  parallel_chunks(n, kChunk, cost, [&](int64_t begin, int64_t end) {
-    map(
-        end - begin, y + begin, [op](V v) { return op.f(v); }, x + begin);
+  with_storage(c.t[1].dtype, [&](auto stored) {
+    using T = decltype(stored);
+    const T* x = c.t[0].as<T>();
+    T* y = c.t[1].as<T>();
+    parallel_chunks(n, kChunk, cost, [&](int64_t begin, int64_t end) {
+      map(
+          end - begin, y + begin, [op](V v) { return op.f(v); }, x + begin);
+    });
   });
 }
 
@@ -157,13 +160,16 @@ template <class F>
 void run_backward(const Call& c) {
   const F op(c.attrs);
   const int64_t n = c.t[2].numel();
-  const real* dy = c.t[0].as<real>();
-  const real* saved = c.t[1].as<real>();
-  real* dx = c.t[2].as<real>();
   const double cost = static_cast<double>(n) * std::max<int>(F::kCost, 3 * sizeof(real));
-  parallel_chunks(n, kChunk, cost, [&](int64_t begin, int64_t end) {
-    map(
-        end - begin, dx + begin, [op](V g, V v) { return op.df(g, v); }, dy + begin, saved + begin);
+  with_storage(c.t[2].dtype, [&](auto stored) {
+    using T = decltype(stored);
+    const T* dy = c.t[0].as<T>();
+    const T* saved = c.t[1].as<T>();
+    T* dx = c.t[2].as<T>();
+    parallel_chunks(n, kChunk, cost, [&](int64_t begin, int64_t end) {
+      map(
+          end - begin, dx + begin, [op](V g, V v) { return op.df(g, v); }, dy + begin, saved + begin);
+    });
   });
 }
 

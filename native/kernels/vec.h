@@ -74,6 +74,101 @@ inline V select(M mask, V a, V b) { return mask ? a : b; }
 inline V vmax(V a, V b) { return select((a > b) | (a != a), a, b); }
 inline V vmin(V a, V b) { return select((a < b) | (a != a), a, b); }
 
+#if !defined(TENON_IS_REF)
+typedef uint32_t Words __attribute__((vector_size(W * 4)));
+
+// Each lane rounded to bf16 (base/bf16.h), whose bits are the upper half; the lower half is undefined.
+inline Words round_bf16(V v) {
+  const Words bits = (Words)v;
+  return v != v ? bits | 0x400000u : bits + 0x7fffu + ((bits >> 16) & 1u);
+}
+#endif
+
+inline V load(const bf16* p) {
+#if defined(TENON_IS_AVX512)
+  const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  return (V)((Words)_mm512_maskz_cvtepu16_epi32((__mmask16)-1, halves) << 16);
+#elif defined(TENON_IS_AVX2)
+  const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return (V)_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16);
+#elif defined(TENON_IS_NEON)
+  return (V)((Words)vmovl_u16(vld1_u16(reinterpret_cast<const uint16_t*>(p))) << 16);
+#elif defined(__x86_64__) && !defined(TENON_IS_REF)
+  const __m128i halves = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+  return (V)_mm_unpacklo_epi16(_mm_setzero_si128(), halves);
+#else
+  V v;
+  for (int i = 0; i < W; ++i) v[i] = to_float(p[i]);
+  return v;
+#endif
+}
+
+inline void store(bf16* p, V v) {
+#if defined(TENON_IS_AVX512)
+  const __m256i halves = _mm512_maskz_cvtepi32_epi16((__mmask16)-1, (__m512i)(round_bf16(v) >> 16));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), halves);
+#elif defined(TENON_IS_AVX2)
+  const __m256i words = (__m256i)(round_bf16(v) >> 16);
+  const __m128i low = _mm256_castsi256_si128(words), high = _mm256_extracti128_si256(words, 1);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm_packus_epi32(low, high));
+#elif defined(TENON_IS_NEON)
+  vst1_u16(reinterpret_cast<uint16_t*>(p), vmovn_u32((uint32x4_t)(round_bf16(v) >> 16)));
+#elif defined(__x86_64__) && !defined(TENON_IS_REF)
+  const __m128i words = _mm_srai_epi32((__m128i)round_bf16(v), 16);  // signed: there is only a signed pack
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi32(words, words));
+#else
+  for (int i = 0; i < W; ++i) p[i] = to_bf16(static_cast<float>(v[i]));
+#endif
+}
+
+inline V load_n(const bf16* p, int64_t n) {
+  bf16 lanes[W] = {};
+  std::memcpy(lanes, p, static_cast<size_t>(n) * sizeof(bf16));
+  return load(lanes);
+}
+
+inline void store_n(bf16* p, V v, int64_t n) {
+  bf16 lanes[W];
+  store(lanes, v);
+  std::memcpy(p, lanes, static_cast<size_t>(n) * sizeof(bf16));
+}
+
+inline real value_of(real x) { return x; }
+inline real value_of(bf16 x) { return static_cast<real>(to_float(x)); }
+
+// *p in every lane.
+template <class T>
+inline V splat_of(const T* p) {
+  return splat(value_of(*p));
+}
+
+// v as it comes back after being stored as T: what a fused kernel applies where an unfused one would store.
+template <class T>
+inline V as_stored(V v) {
+  if constexpr (std::is_same_v<T, bf16>) {
+#if defined(TENON_IS_REF)
+    return V{to_float(to_bf16(static_cast<float>(v[0])))};
+#else
+    return (V)(round_bf16(v) & 0xffff0000u);
+#endif
+  } else {
+    return v;
+  }
+}
+
+// Tensors of activations are stored as real or as bf16; arithmetic is in real. Calls fn with a value of the
+// type that holds them.
+template <class Fn>
+inline void with_storage(DType dtype, Fn&& fn) {
+  if (dtype == DType::bf16) {
+    fn(bf16{});
+  } else {
+    fn(real{});
+  }
+}
+
+inline constexpr bool is_storage(DType dtype) { return dtype == kReal || dtype == DType::bf16; }
+
 // Sum of the lanes, in a fixed order (halves folded onto each other).
 inline real hsum(V v) {
   real lanes[W];
@@ -84,8 +179,8 @@ inline real hsum(V v) {
 }
 
 // y[i] = f(x_0[i], ..., x_k[i]) over n elements: whole vectors, then one masked tail.
-template <class F, class... In>
-inline void map(int64_t n, real* y, F&& f, const In*... x) {
+template <class Out, class F, class... In>
+inline void map(int64_t n, Out* y, F&& f, const In*... x) {
   int64_t i = 0;
   for (; i + W <= n; i += W) store(y + i, f(load(x + i)...));
   if (i < n) store_n(y + i, f(load_n(x + i, n - i)...), n - i);

@@ -1,5 +1,6 @@
 // The three convolution kernels, im2col and direct, on every target against the f64 reference.
 #include "ops/conv2d.h"
+
 #include "base/conv_geom.h"
 #include "test/check.h"
 

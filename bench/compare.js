@@ -1,0 +1,141 @@
+'use strict';
+
+/** Compares commits of tenon by ratio, built and measured side by side: `node bench/compare.js --help`. */
+const { execFileSync } = require('node:child_process');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+const { parseArgs } = require('node:util');
+const { speedup } = require('./lib/comparison');
+const { measureItem } = require('./lib/measure');
+const { tenon } = require('./lib/systems');
+const { items } = require('./lib/workloads');
+
+const root = path.join(__dirname, '..');
+const help = `node bench/compare.js [options] REF [REF2]
+
+Builds REF and REF2 (default: HEAD) in temporary folders and prints how many times as fast REF2 is, with the least and the most
+of the rounds. Exits with 1 when an item is slower by more than the threshold, or was not measured on both sides.
+
+  --only ITEM,...    items, the start of their names, or train, infer, kernel (default: train)
+  --threshold SHARE  how much slower is too slow (default 0.05)
+  --threads N        (default: cores, at most 2)   --rounds N  (default 5)
+  --seconds S        a side and round (default 1)  --budget S  an item and side (default 60)`;
+
+const names = ['only', 'threshold', 'threads', 'rounds', 'seconds', 'budget'];
+const optionTypes = {
+  ...Object.fromEntries(names.map((name) => [name, { type: 'string' }])),
+  help: { type: 'boolean' },
+};
+
+class UsageError extends Error {}
+
+function readOptions(argv) {
+  const { values, positionals } = parseArgs({ args: argv, options: optionTypes, allowPositionals: true });
+  if (values.help) return { help: true };
+  if (positionals.length < 1 || positionals.length > 2) throw new UsageError('give one or two commits');
+  const number = (name, fallback) => {
+    const value = Number(values[name] ?? fallback);
+    if (!(value > 0 && Number.isFinite(value))) throw new UsageError(`--${name} must be a positive number`);
+    return value;
+  };
+  const wanted = (values.only ?? 'train').split(',');
+  const matches = ({ name, kind }, text) => name === text || kind === text || name.startsWith(`${text}-`);
+  const unknown = wanted.find((text) => !items.some((item) => matches(item, text)));
+  if (unknown !== undefined) throw new UsageError(`--only: no item '${unknown}'`);
+  return {
+    refs: [positionals[0], positionals[1] ?? 'HEAD'],
+    items: items.filter((item) => wanted.some((text) => matches(item, text))),
+    threshold: number('threshold', 0.05),
+    threads: number('threads', Math.min(2, os.availableParallelism())),
+    rounds: number('rounds', 5),
+    secondsPerRound: number('seconds', 1),
+    budgetMs: 1000 * number('budget', 60),
+    log: () => {},
+  };
+}
+
+function git(...args) {
+  return execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
+}
+
+/** A checkout of `ref`, built with the dependencies of this one. */
+function build(ref, folder) {
+  git('worktree', 'add', '--detach', folder, ref);
+  const modules = fs.realpathSync(path.join(root, 'node_modules'));
+  fs.symlinkSync(modules, path.join(folder, 'node_modules'));
+  for (const script of ['build-native.js', 'build-ts.js']) {
+    execFileSync(process.execPath, [path.join(folder, 'scripts', script)], {
+      cwd: folder,
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+  }
+}
+
+function removeWorktrees(folders, temporary) {
+  for (const folder of folders) {
+    if (fs.existsSync(folder)) git('worktree', 'remove', '--force', folder);
+  }
+  fs.rmSync(temporary, { recursive: true, force: true });
+  git('worktree', 'prune');
+}
+
+/** Prints the line of an item; gives whether the second side is fast enough. */
+function judge(item, [before, after], threshold) {
+  const failed = [before, after].find(({ status }) => status !== 'ok');
+  const speed = failed === undefined ? speedup(before, after) : undefined;
+  if (speed === undefined) {
+    console.log(`${item.name.padEnd(24)} not measured: ${failed?.reason.split('\n')[0] ?? 'batches differ'}`);
+    return false;
+  }
+  const slower = speed.ratio < 1 - threshold;
+  const figures = `${speed.ratio.toFixed(3)} (${speed.least.toFixed(3)}-${speed.most.toFixed(3)})`;
+  const unit = before.unit;
+  const sides = `${before.value.toPrecision(4)} -> ${after.value.toPrecision(4)} ${unit}`;
+  console.log(`${item.name.padEnd(24)} ${figures}  ${sides}${slower ? '  SLOWER' : ''}`);
+  return !slower;
+}
+
+function commitOf(ref) {
+  try {
+    return git('rev-parse', '--verify', '--short', `${ref}^{commit}`);
+  } catch {
+    throw new UsageError(`${ref} names no commit`);
+  }
+}
+
+async function compare(options) {
+  const commits = options.refs.map(commitOf);
+  const temporary = fs.mkdtempSync(path.join(os.tmpdir(), 'tenon-compare-'));
+  const folders = commits.map((commit, i) => path.join(temporary, `${'ab'[i]}-${commit}`));
+  // Also when it is interrupted: exit handlers run then.
+  process.once('exit', () => removeWorktrees(folders, temporary));
+  folders.forEach((folder, i) => {
+    console.error(`building ${options.refs[i]} (${commits[i]})`);
+    build(commits[i], folder);
+  });
+  const systems = folders.map((folder, i) => {
+    const { missing, ...launch } = tenon({ root: folder });
+    return { name: commits[i], probe: false, kernels: true, launch, missing };
+  });
+  console.log(`${commits[1]} against ${commits[0]}, ${options.threads} threads, ${options.rounds} rounds`);
+  let allFast = true;
+  for (const item of options.items) {
+    allFast = judge(item, await measureItem(item, systems, options), options.threshold) && allFast;
+  }
+  return allFast;
+}
+
+async function main() {
+  const options = readOptions(process.argv.slice(2));
+  if (options.help) return console.log(help);
+  process.exitCode = (await compare(options)) ? 0 : 1;
+}
+
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
+
+main().catch((error) => {
+  const usage = error instanceof UsageError || /^ERR_PARSE_ARGS/.test(error.code ?? '');
+  console.error(usage ? `compare: ${error.message}` : error);
+  process.exitCode = usage ? 2 : 1;
+});

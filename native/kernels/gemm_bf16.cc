@@ -1,0 +1,122 @@
+// What every path of bf16 products needs of an instruction set: packing, the epilogue, and the path that
+// runs anywhere, float arithmetic on widened values. See gemm_bf16.h for the contract.
+#define TENON_NO_REF
+#define TENON_KERNEL_FILE "kernels/gemm_bf16.cc"
+#include "kernels/gemm_bf16.h"
+
+#include "kernels/for_each_target.h"
+#ifdef TENON_TARGET
+  #include "kernels/math.h"
+
+  #include "kernels/activate.h"
+
+  #include "kernels/gemm_bf16_tile.h"
+
+  #include "kernels/transpose.h"
+
+// An unfused activation reads the stored value, so the sum is rounded before a fused one too.
+template <class T>
+void finish_as(const Bf16Finish& f) {
+  T* y = static_cast<T*>(f.y);
+  const auto ended = [&f](V v) {
+    return f.activation == Activation::none ? v : activate(as_stored<T>(v), f.activation);
+  };
+  if (f.bias) {
+    map(
+        f.n, y, [&](V c, V bias) { return ended(c + bias); }, f.c, f.bias);
+  } else {
+    map(f.n, y, ended, f.c);
+  }
+}
+
+void finish(const Bf16Finish& f) { f.narrow ? finish_as<bf16>(f) : finish_as<float>(f); }
+
+void interleave(const bf16* even, const bf16* odd, int64_t n, uint32_t* to) {
+  int64_t i = 0;
+  for (; i + W <= n; i += W) {
+    const Words words = ((Words)load(even + i) >> 16) | (Words)load(odd + i);
+    std::memcpy(to + i, &words, sizeof words);
+  }
+  for (; i < n; ++i) to[i] = even[i].bits | static_cast<uint32_t>(odd[i].bits) << 16;
+}
+
+void transpose(const uint32_t* from, int64_t ld, int64_t rows, int64_t columns, uint32_t* to, int64_t to_ld) {
+  for (int64_t i = 0; i < rows; i += W) {
+    const int64_t height = std::min<int64_t>(W, rows - i);
+    for (int64_t j = 0; j < columns; j += W) {
+      const int64_t width = std::min<int64_t>(W, columns - j);
+      V r[W] = {};
+      for (int64_t k = 0; k < height; ++k)
+        std::memcpy(&r[k], from + (i + k) * ld + j, static_cast<size_t>(width) * sizeof(uint32_t));
+      transpose_round<W / 2>(r);
+      for (int64_t k = 0; k < width; ++k)
+        std::memcpy(to + (j + k) * to_ld + i, &r[k], static_cast<size_t>(height) * sizeof(uint32_t));
+    }
+  }
+}
+
+void narrow(const float* x, int64_t n, bf16* y) {
+  map(
+      n, y, [](V v) { return v; }, x);
+}
+
+constexpr Bf16Kernels kTable = {1,       2,           192 * 1024, &multiply_dots<WidenedDot>,
+                                &finish, &interleave, &transpose, &narrow};
+
+#else
+
+  #include <cstdlib>
+
+  #include "kernels/gemm_bf16_paths.h"
+
+namespace tenon {
+namespace {
+
+const Bf16Kernels& common(Target target) {
+  #if defined(__x86_64__)
+  if (target == Target::avx512) return avx512::kTable;
+  if (target == Target::avx2) return avx2::kTable;
+  return baseline::kTable;
+  #elif defined(__aarch64__)
+  static_cast<void>(target);
+  return neon::kTable;
+  #else
+  static_cast<void>(target);
+  return baseline::kTable;
+  #endif
+}
+
+Bf16Kernels with_tiles(Target target, Bf16Multiply multiply) {
+  Bf16Kernels kernels = common(target);
+  kernels.row_step = 16;
+  kernels.k_step = 32;
+  kernels.block_bytes = 1024 * 1024;
+  kernels.multiply = multiply;
+  return kernels;
+}
+
+}  // namespace
+
+Bf16Kernels bf16_kernels(Target target, Bf16Path path) {
+  if (path == Bf16Path::amx) return with_tiles(target, multiply_amx());
+  if (path == Bf16Path::amx_software) return with_tiles(target, multiply_amx_software());
+  Bf16Kernels kernels = common(target);
+  if (path == Bf16Path::avx512bf16) kernels.multiply = multiply_avx512bf16();
+  return kernels;
+}
+
+const Bf16Kernels& bf16_kernels(Target target) {
+  static const auto* of_target = [] {
+    auto* all = new Bf16Kernels[kTargets];
+    for (int t = 0; t < kTargets; ++t) {
+      const auto each = static_cast<Target>(t);
+      all[t] = bf16_kernels(each, bf16_path(each).path);
+    }
+    return all;
+  }();
+  return of_target[static_cast<int>(target)];
+}
+
+}  // namespace tenon
+
+#endif

@@ -1,0 +1,78 @@
+// Matrix products of bf16 operands, accumulated in float. Three paths compute them: AMX tiles, the dot
+// product instruction of AVX512-BF16, and, on every other processor, float arithmetic on the widened values
+// ("emulated"). Each is deterministic; their results may differ in the last bits, as they sum in different
+// orders.
+//
+// A is [m][lda] with K contiguous. B comes in panels of kBf16Panel columns: rows of pairs, [k/2][column][2],
+// as the instructions want them. C is float, [m][ldc]; the epilogue (`finish`) makes the result of it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/bf16.h"
+#include "base/cpu.h"
+#include "kernels/gemm.h"
+
+namespace tenon {
+
+inline constexpr int64_t kBf16Panel = 32;
+
+struct Bf16Product {
+  const bf16* a;  // rows up to a multiple of row_step are readable
+  int64_t lda;
+  const bf16* b;  // panel p at b + p * b_panel
+  int64_t b_panel;
+  int64_t m, n, k;  // k is a multiple of k_step; columns beyond n are zero in B
+  float* c;         // rows up to a multiple of row_step, whole panels of columns
+  int64_t ldc;
+  bool accumulate;  // C += instead of C =
+};
+
+// One row of C to y: plus bias, activated, stored as bf16 or float.
+struct Bf16Finish {
+  const float* c;
+  int64_t n;
+  const float* bias;  // or null
+  Activation activation;
+  void* y;
+  bool narrow;  // y is bf16
+};
+
+struct Bf16Kernels {
+  int64_t row_step, k_step;
+  int64_t
+      block_bytes;  // of A that one task should work on: what the second cache level holds with room to spare
+
+  void (*multiply)(const Bf16Product&);
+  void (*finish)(const Bf16Finish&);
+  // to[i] = (even[i], odd[i]) as one word each.
+  void (*interleave)(const bf16* even, const bf16* odd, int64_t n, uint32_t* to);
+  // to[j][i] = from[i][j], words.
+  void (*transpose)(const uint32_t* from, int64_t ld, int64_t rows, int64_t columns, uint32_t* to,
+                    int64_t to_ld);
+  void (*narrow)(const float* x, int64_t n, bf16* y);
+};
+
+// `amx_software` is the AMX driver over tiles computed in software (amx.h): slow, chosen only by
+// TENON_BF16=amx-software, for tests on machines without AMX.
+enum class Bf16Path : uint8_t { emulated, avx512bf16, amx, amx_software };
+
+const char* name_of(Bf16Path path);
+
+struct Bf16Choice {
+  Bf16Path path;
+  std::string reason;
+};
+
+// The best path of this machine for kernels of `target`. `forced`: TENON_BF16, or null. Throws
+// std::invalid_argument when it names a path that is not there.
+Bf16Choice choose_bf16_path(Target target, const char* forced);
+
+// The choice of this process, made once.
+const Bf16Choice& bf16_path(Target target);
+
+Bf16Kernels bf16_kernels(Target target, Bf16Path path);
+const Bf16Kernels& bf16_kernels(Target target);
+
+}  // namespace tenon

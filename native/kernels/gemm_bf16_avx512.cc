@@ -1,0 +1,56 @@
+// bf16 products by the dot product instruction of AVX512-BF16: the register tiles of gemm_bf16_tile.h over
+// one instruction. A file of its own, as its target is no instruction set of for_each_target.h.
+#include "kernels/gemm_bf16_paths.h"
+
+#if defined(__x86_64__)
+
+  #include <immintrin.h>
+
+  #include <algorithm>
+  #include <cstring>
+  #include <type_traits>
+  #include <utility>
+
+  #include "kernels/pragmas.h"
+
+TENON_PUSH_TARGET("avx512bf16,avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c,bmi,bmi2")
+namespace tenon {
+namespace avx512bf16 {
+namespace {
+  #define TENON_TARGET avx512bf16
+  #define TENON_IS_AVX512 1
+  #include "kernels/vec.h"
+
+  #include "kernels/gemm_bf16_tile.h"
+
+struct InstructionDot {
+  template <int Rows>
+  static inline void add(const bf16* a, int64_t lda, const bf16* b, V (&sum)[Rows][kDotColumns]) {
+    Words column[kDotColumns];
+    for (int v = 0; v < kDotColumns; ++v) column[v] = load_words(b + 2 * v * W);
+    for (int m = 0; m < Rows; ++m) {
+      const Words row = pair_at(a + m * lda);
+      for (int v = 0; v < kDotColumns; ++v)
+        sum[m][v] = (V)_mm512_dpbf16_ps((__m512)sum[m][v], (__m512bh)row, (__m512bh)column[v]);
+    }
+  }
+};
+
+void multiply(const Bf16Product& product) { multiply_dots<InstructionDot>(product); }
+
+}  // namespace
+}  // namespace avx512bf16
+}  // namespace tenon
+TENON_POP_TARGET
+
+namespace tenon {
+Bf16Multiply multiply_avx512bf16() { return &avx512bf16::multiply; }
+}  // namespace tenon
+
+#else
+
+namespace tenon {
+Bf16Multiply multiply_avx512bf16() { return nullptr; }
+}  // namespace tenon
+
+#endif

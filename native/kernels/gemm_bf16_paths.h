@@ -1,0 +1,18 @@
+// The products of processors that have bf16 instructions, behind function pointers: null where this build has
+// none for its architecture.
+#pragma once
+
+#include "kernels/gemm_bf16.h"
+
+namespace tenon {
+
+using Bf16Multiply = void (*)(const Bf16Product&);
+
+Bf16Multiply multiply_avx512bf16();    // gemm_bf16_avx512.cc
+Bf16Multiply multiply_amx();           // gemm_bf16_amx.cc
+Bf16Multiply multiply_amx_software();  // the same driver over software tiles, on any machine
+
+// Asks the system for this process's permission to use AMX tiles; empty when granted, else why not.
+std::string request_amx();
+
+}  // namespace tenon

@@ -1,0 +1,264 @@
+// conv2d_bf16 and conv2d_backward_data_bf16: rows of pixels gathered block by block (never the whole column
+// matrix), multiplied with packed weights. Operands and attributes are those of conv2d and
+// conv2d_backward_data; x, y and their gradients are bf16 (the output may be f32), weights and bias f32.
+//
+// Backward-data: dx[ih][iw] collects dy[oh][ow] w[r][s] where oh*SH = ih + PH - r*DH (and so for columns).
+// The input pixels ih = first + i*SH form a phase, which meets the same taps throughout: each phase is a
+// product of its own. Phases without taps are zero.
+#include "ops/conv2d_bf16.h"
+
+#include <numeric>
+
+namespace tenon {
+
+ConvCall bf16_conv_call(ConvPass pass, const Call& call) {
+  const bool weights = pass == ConvPass::backward_weights;
+  require(call.count == 3 || call.count == 4, "conv2d_bf16: wrong number of operands");
+  TensorView as_float[4];
+  for (int i = 0; i < call.count; ++i) as_float[i] = call.t[i], as_float[i].dtype = DType::f32;
+  const ConvCall c = ConvCall::make(pass, as_float, call.count, call.attrs, call.attr_count, DType::f32);
+  const TensorView& out = call.t[call.count - 1];
+  require(call.t[0].dtype == DType::bf16, "conv2d_bf16: the first operand must be bf16");
+  require(call.t[1].dtype == (weights ? DType::bf16 : DType::f32), "conv2d_bf16: the second operand's dtype");
+  require(out.dtype == DType::f32 || (out.dtype == DType::bf16 && !weights),
+          "conv2d_bf16: the output's dtype");
+  require(!c.has_bias || call.t[2].dtype == DType::f32, "conv2d_bf16: bias must be f32");
+  return c;
+}
+
+Cost bf16_conv_cost(const Call& call, const ConvGeom& g, int64_t workspace_floats) {
+  double bytes = 0;
+  for (int i = 0; i < call.count; ++i) bytes += static_cast<double>(call.t[i].bytes());
+  return {static_cast<size_t>(workspace_floats) * sizeof(float), g.flops(), bytes};
+}
+
+void PixelRows::gather(int64_t m0, int64_t rows, int64_t channel, int64_t tap0, int64_t tap1, bf16* to,
+                       int64_t ld) const {
+  int64_t j = m0 % out_w, i = m0 / out_w % out_h, image = m0 / out_w / out_h;
+  const auto copy = [](const bf16* from, int64_t n, bf16* dst) {
+    std::memcpy(dst, from, static_cast<size_t>(n) * sizeof(bf16));
+  };
+  const bool joined = gap_w == 1 && k == in_c && tap1 - tap0 == taps();  // a row of taps is contiguous
+  for (int64_t m = 0; m < rows; ++m, to += ld) {
+    const bf16* plane = in + image * in_h * in_w * in_c + channel;
+    const int64_t left = j * step_w + column0;
+    bf16* dst = to;
+    for (int64_t tap = tap0; tap < tap1;) {
+      const int64_t h = i * step_h + row0 + tap / taps_w * gap_h;
+      const bool row_inside = h >= 0 && h < in_h;
+      if (joined && row_inside && left >= 0 && left + taps_w <= in_w) {
+        copy(plane + (h * in_w + left) * in_c, taps_w * k, dst);
+        tap += taps_w, dst += taps_w * k;
+        continue;
+      }
+      const int64_t w = left + tap % taps_w * gap_w;
+      if (row_inside && w >= 0 && w < in_w) {
+        copy(plane + (h * in_w + w) * in_c, k, dst);
+      } else {
+        std::fill(dst, dst + k, bf16{});
+      }
+      ++tap, dst += k;
+    }
+    if (++j < out_w) continue;
+    j = 0;
+    if (++i < out_h) continue;
+    i = 0, ++image;
+  }
+}
+
+namespace {
+
+// The product behind a convolution: rows of pixels, packed weights, and where pixel (image, i, j) of the grid
+// is in the output.
+struct PixelProduct {
+  PixelRows rows;
+  Bf16Blocks blocks;
+  TensorView out;
+  int64_t out_first, out_pixel, out_row, out_image;  // in elements
+  const float* bias = nullptr;
+  Activation activation = Activation::none;
+
+  std::byte* out_at(int64_t m, int64_t column) const {
+    const int64_t j = m % rows.out_w, i = m / rows.out_w % rows.out_h, image = m / rows.out_w / rows.out_h;
+    const int64_t at = out_first + image * out_image + i * out_row + j * out_pixel + column;
+    return out.data + at * static_cast<int64_t>(size_of(out.dtype));
+  }
+
+  void run(const Bf16Kernels& kernels, const bf16* packed, float* workspace) const {
+    const auto gather = [&](int64_t group, int64_t m0, int64_t count, const Bf16Scratch& scratch) {
+      rows.gather(m0, count, group * rows.k, 0, rows.taps(), scratch.a, blocks.depth);
+      for (int64_t m = 0; m < count; ++m)
+        std::fill(scratch.a + m * blocks.depth + blocks.k, scratch.a + (m + 1) * blocks.depth, bf16{});
+    };
+    const auto put = [&](int64_t group, int64_t m0, int64_t count, int64_t n0, int64_t n, const float* c,
+                         int64_t ldc) {
+      const int64_t column = group * blocks.n + n0;
+      for (int64_t m = 0; m < count; ++m)
+        kernels.finish({c + m * ldc, n, bias ? bias + column : nullptr, activation, out_at(m0 + m, column),
+                        out.dtype == DType::bf16});
+    };
+    bf16_products(blocks, kernels, packed, 0, workspace, gather, put);
+  }
+};
+
+PixelProduct forward_product(const ConvCall& call, const TensorView& out, const Bf16Kernels& kernels) {
+  const ConvGeom& g = call.g;
+  PixelProduct p = {};
+  p.rows = {
+      call.x.as<bf16>(), g.h, g.w, g.c, g.oh, g.ow, g.sh, g.sw, g.kh, g.kw, -g.ph, g.dh, -g.pw, g.dw, g.cg()};
+  p.blocks = Bf16Blocks::make(g.groups, g.pixels(), g.og(), checked_product(g.taps(), g.cg()), kernels);
+  p.out = out;
+  p.out_pixel = g.o, p.out_row = g.ow * g.o, p.out_image = g.oh * p.out_row;
+  p.bias = call.has_bias ? call.bias.as<float>() : nullptr;
+  p.activation = static_cast<Activation>(call.activation);
+  return p;
+}
+
+// One axis of a backward-data phase: input positions first + i*stride, i < count, and the taps that reach
+// them: tap(t) = tap0 + t*tap_step meets output position i + out0 - t*gap.
+struct Phase {
+  int64_t first, count;
+  int64_t taps, tap0, tap_step;
+  int64_t out0, gap;
+};
+
+Phase make_phase(int64_t first, int64_t size, int64_t kernel, int64_t stride, int64_t padding,
+                 int64_t dilation) {
+  Phase p = {};
+  p.first = first;
+  p.count = ceil_div(size - first, stride);
+  p.tap_step = stride / std::gcd(stride, dilation);
+  p.gap = dilation / std::gcd(stride, dilation);
+  const int64_t tries = std::min(kernel, p.tap_step);
+  while (p.tap0 < tries && (first + padding - p.tap0 * dilation) % stride != 0) ++p.tap0;
+  if (p.tap0 == tries) return p;
+  p.taps = (kernel - 1 - p.tap0) / p.tap_step + 1;
+  p.out0 = (first + padding - p.tap0 * dilation) / stride;  // exact, also when negative
+  return p;
+}
+
+PixelProduct phase_product(const ConvCall& call, const TensorView& out, const Phase& h, const Phase& w,
+                           const Bf16Kernels& kernels) {
+  const ConvGeom& g = call.g;
+  PixelProduct p = {};
+  p.rows = {call.y.as<bf16>(),
+            g.oh,
+            g.ow,
+            g.o,
+            h.count,
+            w.count,
+            1,
+            1,
+            h.taps,
+            w.taps,
+            h.out0,
+            -h.gap,
+            w.out0,
+            -w.gap,
+            g.og()};
+  const int64_t pixels = checked_product(g.n, h.count, w.count);
+  p.blocks = Bf16Blocks::make(g.groups, pixels, g.cg(), checked_product(h.taps, w.taps, g.og()), kernels);
+  p.out = out;
+  p.out_first = (h.first * g.w + w.first) * g.c;
+  p.out_pixel = g.sw * g.c, p.out_row = g.sh * g.w * g.c, p.out_image = g.h * g.w * g.c;
+  return p;
+}
+
+// fn(h, w) for every phase that has taps. Returns whether some pixels belong to none.
+template <class Fn>
+bool for_each_phase(const ConvGeom& g, Fn&& fn) {
+  bool gaps = false;
+  for (int64_t i = 0; i < std::min(g.sh, g.h); ++i) {
+    const Phase h = make_phase(i, g.h, g.kh, g.sh, g.ph, g.dh);
+    for (int64_t j = 0; j < std::min(g.sw, g.w); ++j) {
+      const Phase w = make_phase(j, g.w, g.kw, g.sw, g.pw, g.dw);
+      gaps |= h.taps * w.taps == 0;
+      if (h.taps * w.taps > 0) fn(h, w);
+    }
+  }
+  return gaps;
+}
+
+// Workspace in floats: weights as bf16, weights packed, scratch of the blocks.
+struct Plan {
+  int64_t narrowed, packed, scratch, total;
+  static Plan make(int64_t narrowed, int64_t packed, int64_t scratch) {
+    Layout layout;
+    Plan p;
+    p.narrowed = layout.add(floats_of(narrowed));
+    p.packed = layout.add(floats_of(packed));
+    p.scratch = layout.add(scratch);
+    p.total = layout.floats();
+    return p;
+  }
+};
+
+Plan forward_plan(const ConvGeom& g, const Bf16Blocks& blocks) {
+  return Plan::make(checked_product(g.o, blocks.depth), blocks.packed(), bf16_workspace(blocks, 0));
+}
+
+Plan data_plan(const ConvCall& call, const Bf16Kernels& kernels) {
+  int64_t packed = 0, scratch = 0;
+  for_each_phase(call.g, [&](const Phase& h, const Phase& w) {
+    const Bf16Blocks blocks = phase_product(call, call.x, h, w, kernels).blocks;
+    packed = std::max(packed, blocks.packed());
+    scratch = std::max(scratch, bf16_workspace(blocks, 0));
+  });
+  return Plan::make(call.g.weights(), packed, scratch);
+}
+
+struct Forward {
+  static constexpr const char* kName = "conv2d_bf16";
+  static Cost prepare(const Call& call, const Bf16Kernels& kernels) {
+    const ConvCall c = bf16_conv_call(ConvPass::forward, call);
+    const PixelProduct p = forward_product(c, call.t[call.count - 1], kernels);
+    return bf16_conv_cost(call, c.g, forward_plan(c.g, p.blocks).total);
+  }
+  static void run(const Call& call, const Bf16Kernels& kernels) {
+    const ConvCall c = bf16_conv_call(ConvPass::forward, call);
+    if (c.g.pixels() == 0) return;
+    const PixelProduct p = forward_product(c, call.t[call.count - 1], kernels);
+    const Plan plan = forward_plan(c.g, p.blocks);
+    float* workspace = reinterpret_cast<float*>(call.workspace);
+    auto* narrowed = reinterpret_cast<bf16*>(workspace + plan.narrowed);
+    auto* packed = reinterpret_cast<bf16*>(workspace + plan.packed);
+    narrow_rows(c.w.as<float>(), c.g.o, p.blocks.k, p.blocks.depth, kernels, narrowed);
+    pack_all_columns(p.blocks, kernels, narrowed, packed);
+    p.run(kernels, packed, workspace + plan.scratch);
+  }
+};
+
+struct BackwardData {
+  static constexpr const char* kName = "conv2d_backward_data_bf16";
+  static Cost prepare(const Call& call, const Bf16Kernels& kernels) {
+    const ConvCall c = bf16_conv_call(ConvPass::backward_data, call);
+    return bf16_conv_cost(call, c.g, data_plan(c, kernels).total);
+  }
+  static void run(const Call& call, const Bf16Kernels& kernels) {
+    const ConvCall c = bf16_conv_call(ConvPass::backward_data, call);
+    const ConvGeom& g = c.g;
+    const TensorView& out = call.t[2];
+    if (g.n == 0) return;
+    const Plan plan = data_plan(c, kernels);
+    float* workspace = reinterpret_cast<float*>(call.workspace);
+    auto* narrowed = reinterpret_cast<bf16*>(workspace + plan.narrowed);
+    auto* packed = reinterpret_cast<bf16*>(workspace + plan.packed);
+    narrow_rows(c.w.as<float>(), g.o, g.taps() * g.cg(), g.taps() * g.cg(), kernels, narrowed);
+    if (for_each_phase(g, [](const Phase&, const Phase&) {})) std::memset(out.data, 0, out.bytes());
+    for_each_phase(g, [&](const Phase& h, const Phase& w) {
+      const PixelProduct p = phase_product(c, out, h, w, kernels);
+      pack_all_rows(p.blocks, kernels, packed, [&](int64_t group, int64_t k) {
+        const int64_t o = k % g.og(), tap = k / g.og();
+        const int64_t r = h.tap0 + tap / w.taps * h.tap_step, s = w.tap0 + tap % w.taps * w.tap_step;
+        return narrowed + ((group * g.og() + o) * g.taps() + r * g.kw + s) * g.cg();
+      });
+      p.run(kernels, packed, workspace + plan.scratch);
+    });
+  }
+};
+
+const RegisterBf16<Forward> register_forward;
+const RegisterBf16<BackwardData> register_backward_data;
+
+}  // namespace
+}  // namespace tenon

@@ -1,0 +1,32 @@
+// The operands of the bf16 convolutions: activations and their gradients are bf16, parameters and theirs f32.
+#pragma once
+
+#include "base/conv_geom.h"
+#include "ops/gemm_bf16.h"
+
+namespace tenon {
+
+// As ConvCall::make, which checks all but the dtypes.
+ConvCall bf16_conv_call(ConvPass pass, const Call& call);
+
+Cost bf16_conv_cost(const Call& call, const ConvGeom& g, int64_t workspace_floats);
+
+// A matrix of pixels by taps (im2col), gathered a few rows at a time: pixel (image, i, j) of an out_h x out_w
+// grid meets input pixel (i * step_h + row[tap], j * step_w + column[tap]), which is zero outside the image.
+struct PixelRows {
+  const bf16* in;  // [images][in_h][in_w][in_c]
+  int64_t in_h, in_w, in_c;
+  int64_t out_h, out_w, step_h, step_w;
+  int64_t taps_h, taps_w;  // tap t is (t / taps_w, t % taps_w)
+  int64_t row0, gap_h;     // row[tap] = row0 + tap row * gap_h; gap may be negative
+  int64_t column0, gap_w;
+  int64_t k;  // channels of a tap
+
+  int64_t taps() const { return taps_h * taps_w; }
+  // Channels [channel, channel + k) at taps [tap0, tap1) of pixels [m0, m0 + rows), `ld` bf16 apart; what is
+  // beyond the taps in a row is left as it is.
+  void gather(int64_t m0, int64_t rows, int64_t channel, int64_t tap0, int64_t tap1, bf16* to,
+              int64_t ld) const;
+};
+
+}  // namespace tenon

@@ -1,0 +1,61 @@
+#include "ops/gemm_bf16.h"
+
+namespace tenon {
+
+Bf16Blocks Bf16Blocks::make(int64_t count, int64_t m, int64_t n, int64_t k, const Bf16Kernels& kernels) {
+  constexpr int64_t kMostPanels = 16, kMostRows = 256, kLeastRows = 32, kTasks = 16;
+  Bf16Blocks s = {};
+  s.count = count, s.m = m, s.n = n, s.k = k;
+  s.depth = std::max(round_up(k, kernels.k_step), kernels.k_step);
+  s.columns = round_up(n, kBf16Panel);
+  s.panels = std::clamp<int64_t>(s.columns / kBf16Panel, 1, kMostPanels);
+  const int64_t fitting = kernels.block_bytes / (s.depth * static_cast<int64_t>(sizeof(bf16)));
+  const int64_t fair = ceil_div(m, kTasks);
+  s.rows = round_up(std::clamp(std::min(fitting, fair), kLeastRows, kMostRows), kLeastRows);
+  return s;
+}
+
+int64_t bf16_workspace(const Bf16Blocks& s, int64_t extra) {
+  Layout layout;
+  layout.add(s.a_floats()), layout.add(s.c_floats()), layout.add(extra);
+  return checked_product(layout.floats(), scratch_slots());
+}
+
+void pack_all_columns(const Bf16Blocks& s, const Bf16Kernels& kernels, const bf16* from, bf16* to) {
+  const int64_t panels = s.columns / kBf16Panel, pairs = s.depth / 2;
+  parallel_for(s.count * panels, static_cast<double>(s.packed()), [&](int64_t task) {
+    const int64_t i = task / panels, n0 = task % panels * kBf16Panel, count = std::min(kBf16Panel, s.n - n0);
+    auto* words = reinterpret_cast<uint32_t*>(to + (i * s.columns + n0) * s.depth);
+    const auto* rows = reinterpret_cast<const uint32_t*>(from + (i * s.n + n0) * s.depth);
+    if (count < kBf16Panel) std::fill(words, words + pairs * kBf16Panel, 0u);
+    kernels.transpose(rows, pairs, count, pairs, words, kBf16Panel);
+  });
+}
+
+void narrow_rows(const float* x, int64_t rows, int64_t k, int64_t depth, const Bf16Kernels& kernels,
+                 bf16* y) {
+  parallel_chunks(rows, 16, static_cast<double>(rows) * static_cast<double>(depth),
+                  [&](int64_t begin, int64_t end) {
+                    for (int64_t i = begin; i < end; ++i) {
+                      kernels.narrow(x + i * k, k, y + i * depth);
+                      std::fill(y + i * depth + k, y + (i + 1) * depth, bf16{});
+                    }
+                  });
+}
+
+void transpose_rows(const bf16* from, int64_t ld, int64_t count, int64_t rows, const Bf16Kernels& kernels,
+                    uint32_t* words, bf16* to, int64_t to_ld) {
+  const int64_t pairs = ceil_div(count, 2);
+  for (int64_t p = 0; p < pairs; ++p) {
+    const bf16* even = from + 2 * p * ld;
+    uint32_t* line = words + p * rows;
+    if (2 * p + 1 < count) {
+      kernels.interleave(even, even + ld, rows, line);
+    } else {
+      for (int64_t j = 0; j < rows; ++j) line[j] = even[j].bits;
+    }
+  }
+  kernels.transpose(words, rows, pairs, rows, reinterpret_cast<uint32_t*>(to), to_ld / 2);
+}
+
+}  // namespace tenon

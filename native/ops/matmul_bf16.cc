@@ -1,0 +1,124 @@
+// matmul_bf16: a bf16, b (bf16 or f32, narrowed while it is packed), (bias f32) -> y bf16 or f32. Attributes
+// and shapes are those of matmul.
+#include "base/matmul_geom.h"
+#include "ops/gemm_bf16.h"
+
+namespace tenon {
+namespace {
+
+struct Operands {
+  MatmulGeom g;
+  TensorView a, b, bias, y;
+
+  static Operands make(const Call& call) {
+    require(call.count == 3 || call.count == 4, "matmul_bf16: wrong number of operands");
+    TensorView as_float[4];
+    for (int i = 0; i < call.count; ++i) as_float[i] = call.t[i], as_float[i].dtype = DType::f32;
+    Operands o;
+    o.g = MatmulGeom::make(as_float, call.count, call.attrs, call.attr_count, DType::f32);
+    o.a = call.t[0], o.b = call.t[1], o.y = call.t[call.count - 1];
+    if (o.g.has_bias) o.bias = call.t[2];
+    const auto either = [](const TensorView& t) { return t.dtype == DType::bf16 || t.dtype == DType::f32; };
+    require(o.a.dtype == DType::bf16, "matmul_bf16: a must be bf16");
+    require(either(o.b) && either(o.y), "matmul_bf16: b and y must be bf16 or f32");
+    require(!o.g.has_bias || o.bias.dtype == DType::f32, "matmul_bf16: bias must be f32");
+    return o;
+  }
+};
+
+// Workspace in floats: B packed; before it is packed, B as bf16 (columns padded where it is given by them).
+struct Plan {
+  Bf16Blocks blocks;
+  int64_t packed, narrowed, extra, scratch, total;
+
+  static Plan make(const Operands& o, const Bf16Kernels& kernels) {
+    const MatmulGeom& g = o.g;
+    Plan p;
+    p.blocks = Bf16Blocks::make(g.batch, g.m, g.n, g.k, kernels);
+    Layout layout;
+    p.packed = layout.add(floats_of(p.blocks.packed()));
+    const int64_t columns = checked_product(g.batch, g.n, p.blocks.depth),
+                  rows = checked_product(g.batch, g.k, g.n);
+    p.narrowed = layout.add(floats_of(g.trans_b ? columns : o.b.dtype == DType::f32 ? rows : 0));
+    p.extra = g.trans_a ? checked_product(ceil_div(g.k, 2), p.blocks.rows) : 0;
+    p.scratch = layout.add(bf16_workspace(p.blocks, p.extra));
+    p.total = layout.floats();
+    return p;
+  }
+};
+
+void pad_rows(const bf16* x, int64_t rows, int64_t k, int64_t depth, bf16* y) {
+  for (int64_t i = 0; i < rows; ++i) {
+    std::memcpy(y + i * depth, x + i * k, static_cast<size_t>(k) * sizeof(bf16));
+    std::fill(y + i * depth + k, y + (i + 1) * depth, bf16{});
+  }
+}
+
+void pack_b(const Operands& o, const Plan& p, const Bf16Kernels& kernels, bf16* narrowed, bf16* packed) {
+  const MatmulGeom& g = o.g;
+  const bool is_float = o.b.dtype == DType::f32;
+  if (g.trans_b) {
+    const int64_t rows = g.batch * g.n;
+    if (is_float) {
+      narrow_rows(o.b.as<float>(), rows, g.k, p.blocks.depth, kernels, narrowed);
+    } else {
+      pad_rows(o.b.as<bf16>(), rows, g.k, p.blocks.depth, narrowed);
+    }
+    return pack_all_columns(p.blocks, kernels, narrowed, packed);
+  }
+  if (is_float) narrow_rows(o.b.as<float>(), g.batch * g.k, g.n, g.n, kernels, narrowed);
+  const bf16* rows = is_float ? narrowed : o.b.as<bf16>();
+  pack_all_rows(p.blocks, kernels, packed, [&](int64_t i, int64_t k) { return rows + (i * g.k + k) * g.n; });
+}
+
+void gather_a(const Operands& o, const Bf16Blocks& s, const Bf16Kernels& kernels, int64_t i, int64_t m0,
+              int64_t rows, const Bf16Scratch& scratch) {
+  const MatmulGeom& g = o.g;
+  const bf16* a = o.a.as<bf16>() + i * g.m * g.k;
+  if (!g.trans_a) return pad_rows(a + m0 * g.k, rows, g.k, s.depth, scratch.a);
+  if (g.k < s.depth) std::fill(scratch.a, scratch.a + rows * s.depth, bf16{});
+  transpose_rows(a + m0, g.m, g.k, rows, kernels, reinterpret_cast<uint32_t*>(scratch.rest), scratch.a,
+                 s.depth);
+}
+
+struct Matmul {
+  static constexpr const char* kName = "matmul_bf16";
+
+  static Cost prepare(const Call& call, const Bf16Kernels& kernels) {
+    const Operands o = Operands::make(call);
+    double bytes = 0;
+    for (int i = 0; i < call.count; ++i) bytes += static_cast<double>(call.t[i].bytes());
+    const double flops = 2.0 * static_cast<double>(o.g.batch * o.g.m) * static_cast<double>(o.g.n) *
+                         static_cast<double>(o.g.k);
+    return {static_cast<size_t>(Plan::make(o, kernels).total) * sizeof(float), flops, bytes};
+  }
+
+  static void run(const Call& call, const Bf16Kernels& kernels) {
+    const Operands o = Operands::make(call);
+    const MatmulGeom& g = o.g;
+    if (g.batch * g.m * g.n == 0) return;
+    const Plan p = Plan::make(o, kernels);
+    float* workspace = reinterpret_cast<float*>(call.workspace);
+    auto* packed = reinterpret_cast<bf16*>(workspace + p.packed);
+    pack_b(o, p, kernels, reinterpret_cast<bf16*>(workspace + p.narrowed), packed);
+    const auto gather = [&](int64_t i, int64_t m0, int64_t rows, const Bf16Scratch& scratch) {
+      gather_a(o, p.blocks, kernels, i, m0, rows, scratch);
+    };
+    const int64_t size = static_cast<int64_t>(size_of(o.y.dtype));
+    const auto put = [&](int64_t i, int64_t m0, int64_t rows, int64_t n0, int64_t n, const float* c,
+                         int64_t ldc) {
+      const float* bias = g.has_bias ? o.bias.as<float>() + n0 : nullptr;
+      for (int64_t r = 0; r < rows; ++r) {
+        std::byte* y = o.y.data + ((i * g.m + m0 + r) * g.n + n0) * size;
+        kernels.finish(
+            {c + r * ldc, n, bias, static_cast<Activation>(g.activation), y, o.y.dtype == DType::bf16});
+      }
+    };
+    bf16_products(p.blocks, kernels, packed, p.extra, workspace + p.scratch, gather, put);
+  }
+};
+
+const RegisterBf16<Matmul> registration;
+
+}  // namespace
+}  // namespace tenon

@@ -1,0 +1,166 @@
+// bf16 products and convolutions against the f64 reference: sizes around tiles, every pass, threads. Included
+// by a test for each path.
+#pragma once
+
+#include "kernels/gemm_bf16.h"
+#include "test/check.h"
+
+namespace tenon::test {
+
+constexpr double kHalfUnit = 1.0 / 256;  // relative error of one rounding to bf16
+
+// Values that bf16 holds exactly, so that the reference gets the same input.
+inline std::vector<double> bf16_values(int64_t n, uint64_t seed) {
+  std::vector<double> values = random_values(n, seed);
+  for (double& v : values) v = to_float(to_bf16(static_cast<float>(v)));
+  return values;
+}
+
+// An operand of a bf16 kernel, and the same for the reference.
+struct Pair {
+  Tensor fast, ref;
+  Pair(DType dtype, const Dims& dims, const std::vector<double>& values)
+      : fast(dtype, dims, values), ref(DType::f64, dims, values) {}
+  Pair(DType dtype, const Dims& dims) : fast(dtype, dims), ref(DType::f64, dims) {}
+};
+
+// Weights are f32 and rounded to bf16 as they are packed: their values here are rounded already, but for the
+// reference's sake only. Operands are at most 1: the error of a sum of k products, and one rounding.
+inline void compare(const std::string& name, const std::string& reference, Target target,
+                    const std::vector<const Pair*>& operands, const std::vector<double>& attrs, double k,
+                    const std::string& context, bool threads) {
+  std::vector<TensorView> fast, ref;
+  for (const Pair* p : operands) fast.push_back(p->fast), ref.push_back(p->ref);
+  run_kernel(reference, Target::ref, ref, attrs);
+  run_kernel(name, target, fast, attrs);
+  const Pair& out = *operands.back();
+  const double rounding = out.fast.view.dtype == DType::bf16 ? kHalfUnit : 0;
+  const std::string what = name + " " + context + " on " + name_of(target);
+  close(out.fast, out.ref.values(), 2 * eps_of(Target::baseline) * (k + 16), rounding, what);
+  if (threads) check_threads(name, target, fast, attrs, out.fast);
+}
+
+struct MatmulCase {
+  int64_t batch, m, n, k;  // batch 0: rank 2
+  int trans_a = 0, trans_b = 0, bias = 0, activation = 0;
+};
+
+inline void check_matmul(const MatmulCase& c, Target target, DType b_type, DType y_type,
+                         bool threads = false) {
+  const auto dims = [&](int64_t rows, int64_t columns, bool transposed) {
+    Dims d = transposed ? Dims{columns, rows} : Dims{rows, columns};
+    if (c.batch > 0) d.insert(d.begin(), c.batch);
+    return d;
+  };
+  const Dims a = dims(c.m, c.k, c.trans_a), b = dims(c.k, c.n, c.trans_b);
+  const Pair pa(DType::bf16, a, bf16_values(numel_of(a), 1)), pb(b_type, b, bf16_values(numel_of(b), 2)),
+      bias(DType::f32, {c.n}, bf16_values(c.n, 3)), y(y_type, dims(c.m, c.n, false));
+  std::vector<const Pair*> operands{&pa, &pb};
+  if (c.bias) operands.push_back(&bias);
+  operands.push_back(&y);
+  const std::string context = std::to_string(c.batch) + " " + std::to_string(c.m) + " " +
+                              std::to_string(c.n) + " " + std::to_string(c.k) + (c.trans_a ? " A^T" : "") +
+                              (c.trans_b ? " B^T" : "");
+  compare("matmul_bf16", "matmul", target, operands,
+          {double(c.trans_a), double(c.trans_b), double(c.bias), double(c.activation)}, double(c.k), context,
+          threads);
+}
+
+inline void matmuls(Target target) {
+  const DType types[] = {DType::bf16, DType::f32};
+  for (const int64_t m : {1, 5, 6, 7, 16, 17, 33})
+    for (const int64_t n : {1, 8, 15, 17, 32, 33, 65})
+      for (const int64_t k : {1, 2, 31, 33, 70})
+        check_matmul({0, m, n, k, int(m + k) & 1, int(n + k) & 1, int(n) & 1, int(m) % 3}, target,
+                     types[(m + n) % 2], types[(n + k / 2) % 2]);
+  check_matmul({0, 70, 1100, 600, 0, 1, 1, 1}, target, DType::f32, DType::bf16, true);
+  check_matmul({0, 300, 70, 128, 1, 0, 0, 0}, target, DType::bf16, DType::f32, true);
+  check_matmul({3, 17, 33, 20, 1, 1, 0, 0}, target, DType::bf16, DType::bf16, true);
+  check_matmul({0, 0, 5, 3}, target, DType::f32, DType::bf16);
+  check_matmul({0, 5, 0, 3}, target, DType::f32, DType::bf16);
+  check_matmul({0, 5, 7, 0, 0, 0, 1, 1}, target, DType::f32, DType::bf16);
+}
+
+struct ConvCase {
+  int64_t n, h, w, c, o, kh, kw;
+  int64_t sh = 1, sw = 1, ph = 0, pw = 0, dh = 1, dw = 1, groups = 1;
+};
+
+inline void check_conv(const ConvCase& c, Target target, bool threads = false) {
+  const int64_t oh = (c.h + 2 * c.ph - c.dh * (c.kh - 1) - 1) / c.sh + 1;
+  const int64_t ow = (c.w + 2 * c.pw - c.dw * (c.kw - 1) - 1) / c.sw + 1;
+  const Dims dx{c.n, c.h, c.w, c.c}, dw{c.o, c.kh, c.kw, c.c / c.groups}, dy{c.n, oh, ow, c.o};
+  const Pair x(DType::bf16, dx, bf16_values(numel_of(dx), 1)),
+      w(DType::f32, dw, bf16_values(numel_of(dw), 2)), bias(DType::f32, {c.o}, bf16_values(c.o, 3)),
+      g(DType::bf16, dy, bf16_values(numel_of(dy), 4));
+  const std::vector<double> geometry{double(c.sh), double(c.sw), double(c.ph),    double(c.pw),
+                                     double(c.dh), double(c.dw), double(c.groups)};
+  std::vector<double> forward = geometry, backward = geometry;
+  forward.insert(forward.end(), {1, 1, 0});
+  backward.push_back(0);
+  std::string context;
+  for (const int64_t v : {c.n, c.h, c.w, c.c, c.o, c.kh, c.kw, c.sh, c.ph, c.dh, c.groups})
+    context += std::to_string(v) + " ";
+  const double k = double(c.kh * c.kw);
+  for (const DType type : {DType::bf16, DType::f32}) {
+    const Pair y(type, dy), back(type, dx);
+    compare("conv2d_bf16", "conv2d", target, {&x, &w, &bias, &y}, forward, k * double(c.c), context, threads);
+    compare("conv2d_backward_data_bf16", "conv2d_backward_data", target, {&g, &w, &back}, backward,
+            k * double(c.o), context, threads);
+  }
+  const Pair gradient(DType::f32, dw);
+  compare("conv2d_backward_weights_bf16", "conv2d_backward_weights", target, {&g, &x, &gradient}, backward,
+          double(c.n * oh * ow), context, threads);
+}
+
+inline void convolutions(Target target) {
+  check_conv({2, 9, 8, 16, 32, 3, 3, 1, 1, 1, 1}, target, true);
+  check_conv({1, 7, 11, 3, 20, 3, 3, 1, 1, 1, 1}, target);
+  check_conv({2, 12, 10, 3, 33, 7, 7, 2, 2, 3, 3}, target, true);
+  check_conv({2, 9, 9, 24, 40, 3, 3, 2, 2, 1, 1}, target, true);
+  check_conv({2, 8, 8, 17, 19, 1, 1, 2, 2}, target);
+  check_conv({3, 6, 5, 32, 32, 1, 1}, target);
+  check_conv({1, 10, 10, 8, 12, 3, 3, 1, 1, 2, 2, 2, 2}, target);
+  check_conv({1, 13, 9, 6, 9, 3, 2, 3, 2, 0, 1, 2, 3}, target);
+  check_conv({2, 7, 7, 12, 18, 3, 3, 1, 1, 1, 1, 1, 1, 3}, target, true);
+  check_conv({2, 6, 6, 8, 8, 3, 3, 1, 1, 1, 1, 1, 1, 8}, target);
+  check_conv({4, 33, 34, 5, 7, 3, 3, 1, 1, 1, 1}, target, true);    // several chunks of pixels
+  check_conv({1, 6, 6, 100, 100, 3, 3, 1, 1, 1, 1}, target, true);  // taps in parts
+  check_conv({0, 6, 6, 4, 4, 3, 3, 1, 1, 1, 1}, target);
+}
+
+inline void refusals(Target target) {
+  const TensorView a = make_view(DType::bf16, {3, 4}), b = make_view(DType::f32, {4, 5}),
+                   y = make_view(DType::bf16, {3, 5});
+  CHECK(!rejects("matmul_bf16", target, {a, b, y}, {0, 0, 0, 0}));
+  CHECK(rejects("matmul_bf16", target, {a, b, y}, {1, 0, 0, 0}));
+  CHECK(rejects("matmul_bf16", target, {a, b}, {0, 0, 0, 0}));
+  CHECK(rejects("matmul_bf16", target, {a, b, y, y, y}, {0, 0, 0, 0}));
+  CHECK(rejects("matmul_bf16", target, {make_view(DType::f32, {3, 4}), b, y}, {0, 0, 0, 0}));
+  CHECK(rejects("matmul_bf16", target, {a, make_view(DType::i32, {4, 5}), y}, {0, 0, 0, 0}));
+  CHECK(rejects("matmul_bf16", target, {a, b, make_view(DType::bf16, {5}), y}, {0, 0, 1, 0}));
+  const TensorView x = make_view(DType::bf16, {1, 4, 4, 2}), w = make_view(DType::f32, {3, 3, 3, 2}),
+                   out = make_view(DType::bf16, {1, 4, 4, 3});
+  const std::vector<double> forward{1, 1, 1, 1, 1, 1, 1, 0, 0, 0}, backward{1, 1, 1, 1, 1, 1, 1, 0};
+  CHECK(!rejects("conv2d_bf16", target, {x, w, out}, forward));
+  CHECK(rejects("conv2d_bf16", target, {w, x, out}, forward));
+  CHECK(rejects("conv2d_bf16", target, {x, make_view(DType::bf16, {3, 3, 3, 2}), out}, forward));
+  CHECK(rejects("conv2d_bf16", target, {x, w, make_view(DType::f64, {1, 4, 4, 3})}, forward));
+  CHECK(rejects("conv2d_backward_weights_bf16", target, {out, x, make_view(DType::bf16, {3, 3, 3, 2})},
+                backward));
+  CHECK(!rejects("conv2d_backward_weights_bf16", target, {out, x, w}, backward));
+  CHECK(
+      rejects("conv2d_backward_data_bf16", target, {out, w, make_view(DType::bf16, {1, 4, 5, 2})}, backward));
+}
+
+// Everything on every instruction set of this machine.
+inline void bf16_cases() {
+  for_each_target([](Target target) {
+    if (target == Target::ref) return;
+    matmuls(target);
+    convolutions(target);
+    refusals(target);
+  });
+}
+
+}  // namespace tenon::test

@@ -1,0 +1,98 @@
+/** How a step grows: with threads, with the batch, with the image; and what it holds in memory, beside PyTorch. */
+import { spawnSync } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { events, succeed, tenon } from './process.mjs';
+import { check, megabytes, root } from './report.mjs';
+
+const goal =
+  '2 threads at least 1.6 times 1; time per example and per pixel within a factor of 1.5; no more memory than PyTorch';
+const defaults = { steps: 5, batch: 512, side: 224 };
+const leastSpeedup = 1.6;
+/** Between neighbours of a series, of time per example or pixel: more is a cliff. */
+const mostGrowth = 1.5;
+
+const figures = async (model, ...flags) =>
+  events(await succeed(tenon('bench', '--model', model, '--json', ...flags))).at(-1);
+
+async function threads(model, steps) {
+  const run = (n) => figures(model, '--steps', steps, '--threads', n);
+  return { model, speedup: (await run(1)).medianMs / (await run(2)).medianMs };
+}
+
+/** Times at each size, as time per unit of work; `cliffs` are sizes much dearer than the one before. */
+async function series(model, sizes, flagsOf, unitsOf, steps) {
+  const points = [];
+  for (const size of sizes) {
+    const { medianMs, memory } = await figures(model, '--steps', steps, ...flagsOf(size));
+    points.push({ size, medianMs, perUnit: medianMs / unitsOf(size), memory });
+  }
+  const cliffs = points.filter((p, i) => i > 0 && p.perUnit > mostGrowth * points[i - 1].perUnit);
+  return { model, points, cliffs: cliffs.map(({ size }) => size) };
+}
+
+const doubling = (from, to) => {
+  const sizes = [];
+  for (let size = from; size < to; size *= 2) sizes.push(size);
+  return [...sizes, to];
+};
+
+/** Peak resident memory of a fresh process that takes three steps: of tenon, and of PyTorch where there is one. */
+function residents(name) {
+  const require = createRequire(import.meta.url);
+  const { items } = require(join(root, 'bench', 'lib', 'workloads.js'));
+  const { resolveSystems } = require(join(root, 'bench', 'lib', 'systems.js'));
+  const item = items.find((each) => each.name === name);
+  const input = ['prepare', 'run'].map((command) => JSON.stringify({ command, item, threads: 2, steps: 3 }));
+  const peak = ({ launch, missing }) => {
+    if (missing !== undefined) return null;
+    const time = ['-f', 'peak %M', launch.command, ...launch.args];
+    const child = spawnSync('/usr/bin/time', time, {
+      encoding: 'utf8',
+      env: { ...process.env, ...launch.env },
+      input: `${input.join('\n')}\n`,
+    });
+    const kilobytes = /^peak (\d+)$/m.exec(child.stderr ?? '')?.[1];
+    return kilobytes === undefined ? null : 1024 * Number(kilobytes);
+  };
+  const [ours, theirs] = resolveSystems(['tenon', 'pytorch-stock'], {}).map(peak);
+  return { name, tenon: ours, pytorch: theirs };
+}
+
+function describe({ model, points, cliffs }) {
+  const ratio = points.at(-1).perUnit / points[0].perUnit;
+  const found = cliffs.length === 0 ? 'no cliff' : `CLIFF at ${cliffs.join(', ')}`;
+  return `${model} ${points[0].size} to ${points.at(-1).size}: ${ratio.toFixed(2)} a unit, ${found}`;
+}
+
+const show = (bytes) => (bytes === null ? 'unknown' : megabytes(bytes, 0));
+
+await check('scaling', goal, defaults, async ({ steps, batch, side }) => {
+  const speedups = [await threads('vggs', steps), await threads('resnet18', steps)];
+  const byBatch = await series(
+    'vggs',
+    doubling(16, batch),
+    (n) => ['--batch', n],
+    (n) => n,
+    steps,
+  );
+  const byArea = await series(
+    'resnet18',
+    doubling(32, side),
+    (n) => ['--batch', 16, '--input', `3x${n}x${n}`],
+    (n) => n * n,
+    steps,
+  );
+  const memory = ['vggs', 'resnet18'].map(residents);
+  const fast = speedups.every(({ speedup }) => speedup >= leastSpeedup);
+  const even = [byBatch, byArea].every(({ cliffs }) => cliffs.length === 0);
+  const small = memory.every((m) => m.tenon !== null && (m.pytorch === null || m.tenon <= m.pytorch));
+  const held = memory.map((m) => `${m.name} ${show(m.tenon)} (PyTorch ${show(m.pytorch)})`).join(', ');
+  return {
+    pass: fast && even && small,
+    figure:
+      `2 threads: ${speedups.map((s) => `${s.model} ${s.speedup.toFixed(2)}x`).join(', ')}; batch: ${describe(byBatch)}; ` +
+      `side: ${describe(byArea)}; peak resident: ${held}`,
+    details: { speedups, byBatch, byArea, memory },
+  };
+});
