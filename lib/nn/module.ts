@@ -302,8 +302,11 @@ function signatureOf(module: Module, open: Set<Module>): string {
   open.add(module);
   const skip = (module.constructor as typeof Module).runtimeFields;
   let text = '(';
-  for (const [key, value] of Object.entries(module)) {
-    if (!skip.includes(key) && !baseRuntimeFields.includes(key)) text += fieldSignature(value, open);
+  // Not Object.entries: this runs before every prediction, and that makes an array for each field.
+  const fields = module as unknown as Readonly<Record<string, unknown>>;
+  for (const key in fields) {
+    if (skip.includes(key) || baseRuntimeFields.includes(key)) continue;
+    text += fieldSignature(fields[key], open);
   }
   open.delete(module);
   return `${text})`;

@@ -84,7 +84,6 @@ export class Predictor {
     const output = outputKind(options.output);
     const batchSize = positiveInteger('predict', 'batchSize', options.batchSize ?? 128);
     const precision = oneOf('predict', 'precision', options.precision ?? 'fp32', PRECISIONS);
-    this.settle();
     switch (tagOf(data)) {
       case 'Uint8Array':
       case 'Uint8ClampedArray': {
@@ -118,17 +117,16 @@ export class Predictor {
     }
   }
 
-  /** Walks over the model only when something in it has changed since the last call: a service predicts one image at a time. */
-  private settle(): void {
-    const signature = this.model.signature();
-    if (signature === this.settled) return;
+  /**
+   * Runs `fn` with values in the whole model and all of it in evaluation mode. Looks for what is missing only when something in the
+   * model has changed since the last call: a service predicts one image at a time.
+   */
+  private evaluating<R>(fn: () => R): R {
+    if (this.settled === this.model.signature()) return fn();
     this.model.ensureInitialized();
     const training = [...this.model.namedModules().values()].some((module) => module.training);
     this.settled = training ? '' : this.model.signature();
-  }
-
-  private evaluating<R>(fn: () => R): R {
-    return this.settled !== '' && this.settled === this.model.signature() ? fn() : inEvalMode(this.model, fn);
+    return training ? inEvalMode(this.model, fn) : fn();
   }
 
   private inputShape(shape: Shape | undefined): Shape {

@@ -58,6 +58,11 @@ void execute(ConvPass pass, const ConvCall& call, Target target, float* workspac
   conv2d_winograd(pass, call, kernels, winograd_kernels(target), workspace);
 }
 
+// Whether the weights can be packed once for many runs.
+bool packs(ConvPass pass, const ConvCall& call, const GemmKernels& kernels) {
+  return pass == ConvPass::forward && choose(pass, call, kernels) == Algorithm::direct;
+}
+
 template <ConvPass Pass>
 struct ConvOp {
   static constexpr const char* kName = Pass == ConvPass::forward         ? "conv2d"
@@ -71,11 +76,24 @@ struct ConvOp {
     const ConvCall conv = parse(call);
     double bytes = 0;
     for (int i = 0; i < call.count; ++i) bytes += static_cast<double>(call.t[i].bytes());
-    const int64_t workspace = workspace_of(Pass, conv, gemm_kernels(target));
-    return {static_cast<size_t>(workspace) * sizeof(float), conv.g.flops(), bytes};
+    const GemmKernels& kernels = gemm_kernels(target);
+    const int64_t workspace = call.packed != nullptr ? conv2d_direct_packed_workspace(conv, kernels)
+                                                     : workspace_of(Pass, conv, kernels);
+    Packing packing;
+    if (packs(Pass, conv, kernels)) {
+      const int64_t packed = conv2d_direct_packed_floats(conv, kernels);
+      packing = {1, static_cast<size_t>(packed) * sizeof(float), conv2d_direct_packed_layout(conv, kernels)};
+    }
+    return {static_cast<size_t>(workspace) * sizeof(float), conv.g.flops(), bytes, packing};
+  }
+  static void pack(const Call& call, Target target, float* packed) {
+    conv2d_direct_pack(parse(call), gemm_kernels(target), packed);
   }
   static void run(const Call& call, Target target) {
-    execute(Pass, parse(call), target, reinterpret_cast<float*>(call.workspace));
+    auto* workspace = reinterpret_cast<float*>(call.workspace);
+    if (call.packed == nullptr) return execute(Pass, parse(call), target, workspace);
+    conv2d_direct_packed(parse(call), gemm_kernels(target), reinterpret_cast<const float*>(call.packed),
+                         workspace);
   }
 };
 
@@ -86,6 +104,10 @@ template <ConvPass Pass, Target T>
 struct HeavyFor<ConvOp<Pass>, T> {
   static Cost prepare(const Call& call) { return ConvOp<Pass>::prepare(call, T); }
   static void run(const Call& call) { ConvOp<Pass>::run(call, T); }
+  static constexpr bool kPacks = Pass == ConvPass::forward;
+  static void pack(const Call& call, std::byte* packed) {
+    ConvOp<Pass>::pack(call, T, reinterpret_cast<float*>(packed));
+  }
 };
 
 namespace {

@@ -17,6 +17,7 @@ void conv2d_direct(const ConvCall& call, const GemmKernels& kernels, float* work
 // The same forward pass, bit for bit, with weights packed once and kept between calls: conv2d_direct_pack()
 // fills conv2d_direct_packed_floats() floats (64-byte aligned; 0: the weights are read as they are).
 int64_t conv2d_direct_packed_floats(const ConvCall& call, const GemmKernels& kernels);
+int64_t conv2d_direct_packed_layout(const ConvCall& call, const GemmKernels& kernels);
 void conv2d_direct_pack(const ConvCall& call, const GemmKernels& kernels, float* packed);
 int64_t conv2d_direct_packed_workspace(const ConvCall& call, const GemmKernels& kernels);
 void conv2d_direct_packed(const ConvCall& call, const GemmKernels& kernels, const float* packed,

@@ -61,6 +61,11 @@ int64_t conv2d_direct_packed_floats(const ConvCall& call, const GemmKernels& ker
   return make_taps(call).packed_floats(kernels);
 }
 
+// The panels of taps depend on the weights alone.
+int64_t conv2d_direct_packed_layout(const ConvCall& call, const GemmKernels& kernels) {
+  return call.g.n > 0 && conv2d_is_matrix(call.g) ? gemm_packed_layout(make_matrix(call), kernels) : 0;
+}
+
 void conv2d_direct_pack(const ConvCall& call, const GemmKernels& kernels, float* packed) {
   if (call.g.n == 0) return;
   if (conv2d_is_matrix(call.g)) return gemm_pack(make_matrix(call), kernels, packed);

@@ -242,6 +242,10 @@ int64_t gemm_packed_floats(const Gemm& g, const GemmKernels& kernels) {
   return is_empty(g) ? 0 : make_plan(g, kernels, true).packed_floats;
 }
 
+int64_t gemm_packed_layout(const Gemm& g, const GemmKernels& kernels) {
+  return is_empty(g) ? 0 : make_plan(g, kernels, true).panel;
+}
+
 void gemm_pack(const Gemm& g, const GemmKernels& kernels, float* packed) {
   if (is_empty(g)) return;
   const Plan p = make_plan(g, kernels, true);

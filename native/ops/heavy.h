@@ -16,17 +16,23 @@
 namespace tenon {
 
 // Op has: static constexpr const char* kName; static Cost prepare(const Call&, const GemmKernels&); static
-// void run(same).
+// void run(same); and, where it offers packing, static void pack(const Call&, const GemmKernels&, float*).
 template <class Op, Target T>
 struct HeavyFor {
   static Cost prepare(const Call& call) { return Op::prepare(call, gemm_kernels(T)); }
   static void run(const Call& call) { Op::run(call, gemm_kernels(T)); }
+  static constexpr bool kPacks = requires(const Call& call, const GemmKernels& kernels, float* packed) {
+    Op::pack(call, kernels, packed);
+  };
+  static void pack(const Call& call, std::byte* packed) {
+    if constexpr (kPacks) Op::pack(call, gemm_kernels(T), reinterpret_cast<float*>(packed));
+  }
 };
 
 template <class Op, Target... T>
 struct RegisterFor {
-  KernelRegistrar registrars[sizeof...(T)] = {
-      {Op::kName, T, HeavyFor<Op, T>::prepare, HeavyFor<Op, T>::run}...};
+  KernelRegistrar registrars[sizeof...(T)] = {{Op::kName, T, HeavyFor<Op, T>::prepare, HeavyFor<Op, T>::run,
+                                               HeavyFor<Op, T>::kPacks ? HeavyFor<Op, T>::pack : nullptr}...};
 };
 
 #if defined(__x86_64__)

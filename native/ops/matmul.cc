@@ -29,11 +29,22 @@ struct Matmul {
     for (int i = 0; i < call.count; ++i) bytes += static_cast<double>(call.t[i].bytes());
     const double flops =
         2.0 * static_cast<double>(g.batch * g.m) * static_cast<double>(g.n) * static_cast<double>(g.k);
-    return {static_cast<size_t>(gemm_workspace(g, kernels)) * sizeof(float), flops, bytes};
+    const int64_t workspace =
+        call.packed != nullptr ? gemm_packed_workspace(g, kernels) : gemm_workspace(g, kernels);
+    const Packing packing = {1, floats(gemm_packed_floats(g, kernels)), gemm_packed_layout(g, kernels)};
+    return {floats(workspace), flops, bytes, packing};
+  }
+  static void pack(const Call& call, const GemmKernels& kernels, float* packed) {
+    gemm_pack(make_gemm(call), kernels, packed);
   }
   static void run(const Call& call, const GemmKernels& kernels) {
-    gemm(make_gemm(call), kernels, reinterpret_cast<float*>(call.workspace));
+    auto* workspace = reinterpret_cast<float*>(call.workspace);
+    if (call.packed == nullptr) return gemm(make_gemm(call), kernels, workspace);
+    gemm_packed(make_gemm(call), kernels, reinterpret_cast<const float*>(call.packed), workspace);
   }
+
+ private:
+  static size_t floats(int64_t count) { return static_cast<size_t>(count) * sizeof(float); }
 };
 
 const RegisterHeavy<Matmul> registration;

@@ -32,6 +32,8 @@ void gemm(const Gemm& problem, const GemmKernels& kernels, float* workspace);
 // gemm_packed_floats() floats (64-byte aligned; 0 where B is read as it is), gemm_packed() reads them and not
 // B's packed columns. The layout depends on everything in the problem but data, ldc and the epilogue.
 int64_t gemm_packed_floats(const Gemm& problem, const GemmKernels& kernels);
+// Tells apart the layouts of one B for different numbers of rows.
+int64_t gemm_packed_layout(const Gemm& problem, const GemmKernels& kernels);
 void gemm_pack(const Gemm& problem, const GemmKernels& kernels, float* packed);
 int64_t gemm_packed_workspace(const Gemm& problem, const GemmKernels& kernels);
 void gemm_packed(const Gemm& problem, const GemmKernels& kernels, const float* packed, float* workspace);

@@ -104,6 +104,30 @@ test('no batch norm without a residual is left in a program for predictions, and
   expect(kernels('predict')).not.toContain('fold_batch_norm');
 });
 
+test('weights packed once give the bits of weights packed in every run', () => {
+  const net = nn
+    .sequential(
+      nn.conv2d(3, 33, { kernel: 3, stride: 2, padding: 1 }),
+      nn.relu(),
+      nn.conv2d(33, 20, { kernel: 1 }),
+      nn.flatten(),
+      nn.linear(320, 70),
+      nn.tanh(),
+      nn.linear(70, 3),
+    )
+    .initialize();
+  const kept = compile((x: Tensor) => net.forward(x), { queue: 'predict' });
+  const anew = compile((x: Tensor) => net.forward(x));
+  const before = info().memory.derived;
+  for (const n of [1, 2, 4]) {
+    const x = tensor(values.subarray(0, n * 192), [n, ...shape]);
+    expect(kept.runSync(x).dataSync()).toEqual(anew.runSync(x).dataSync());
+  }
+  expect(info().memory.derived).toBeGreaterThan(before);
+  kept.dispose();
+  anew.dispose();
+});
+
 test('a value that others read as well is not folded away', () => {
   const conv = nn.conv2d(3, 4, { kernel: 3 }).initialize();
   const norm = nn.batchNorm2d(4).initialize().eval();
