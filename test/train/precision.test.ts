@@ -22,7 +22,7 @@ describe('training in bf16', () => {
     const [wide, narrow] = [await accuracy('fp32'), await accuracy('bf16')];
     expect(wide).toBeGreaterThan(0.9);
     expect(narrow).toBeGreaterThan(wide - 0.01);
-  });
+  }, 240_000);
 
   test('gives the same bits with 1, 2 and 3 threads, other ones than fp32', async () => {
     const before = info().threads;
