@@ -8,6 +8,7 @@ import { load } from '../nn/load';
 import { oneOf } from '../options';
 import * as optim from '../optim';
 import { randomNormal } from '../ops';
+import type { Precision } from '../tensor/dtype';
 import { zeros, type Tensor } from '../tensor/tensor';
 import { assign } from '../graph/trace';
 import { UsageError } from './exit-codes';
@@ -81,18 +82,25 @@ async function openFile(file: string, input: InputShape | undefined, batch = 64)
 export type Step = Compiled<[], Tensor>;
 
 /** Forward, loss, backward and update, or forward alone; the data, N(0, 1), are in memory already. */
-export function compileStep({ model, input, batch, optimizer }: Subject, evaluate: boolean): Step {
+export function compileStep(
+  { model, input, batch, optimizer }: Subject,
+  evaluate: boolean,
+  precision: Precision,
+): Step {
   model.initialize().train(!evaluate);
   const x = normalImages([batch, ...input]);
-  if (evaluate) return compile(() => model.forward(x));
+  if (evaluate) return compile(() => model.forward(x), { precision });
   const loss = losses.crossEntropy();
   // The work does not depend on the labels, and every model has a class 0.
   const labels = zeros([batch], 'i32');
-  return compile(() => {
-    const value = loss(model.forward(x), labels);
-    optimizer.update(grad(value));
-    return value;
-  });
+  return compile(
+    () => {
+      const value = loss(model.forward(x), labels);
+      optimizer.update(grad(value));
+      return value;
+    },
+    { precision },
+  );
 }
 
 function normalImages(shape: readonly number[]): Tensor {

@@ -1,5 +1,6 @@
 /** Time, work and memory of a model's step: as a whole and, against the roofline, of each kernel call in it. */
 import type { KernelProfile } from '../graph/program';
+import type { Precision } from '../tensor/dtype';
 import { numel } from '../tensor/shape';
 import { leastMs, measurePeaks, type Peaks } from './bench-peaks';
 import { compileStep, type Step, type Subject } from './bench-model';
@@ -49,9 +50,14 @@ const warmupSteps = 3;
 /** Runs the step; stops early, after at least one, when `signal` fires. */
 export function measureStep(
   subject: Subject,
-  options: { readonly steps: number; readonly evaluate: boolean; readonly signal?: AbortSignal },
+  options: {
+    readonly steps: number;
+    readonly evaluate: boolean;
+    readonly precision: Precision;
+    readonly signal?: AbortSignal;
+  },
 ): StepFigures {
-  const step = compileStep(subject, options.evaluate);
+  const step = compileStep(subject, options.evaluate, options.precision);
   for (let i = 0; i < warmupSteps; i++) step.runSync();
   const before = callsOf(step);
   const times: number[] = [];

@@ -7,8 +7,9 @@ import { BENCH_MODELS, openSubject, type InputShape, type Subject } from './benc
 import { measurePeaks, type Peaks } from './bench-peaks';
 import { measureStep, type CallFigures, type StepFigures } from './bench-profile';
 import { EXIT, EXIT_HELP, UsageError } from './exit-codes';
-import { choiceFlag, jsonOption, numberFlag, textFlag, threadsOption } from './flags';
+import { jsonOption, numberFlag, precisionOption, textFlag, threadsOption } from './flags';
 import { percent } from './output';
+import type { Precision } from '../tensor/dtype';
 import type { Session } from './session';
 
 interface BenchFlags {
@@ -17,7 +18,7 @@ interface BenchFlags {
   readonly input?: InputShape;
   readonly steps?: number;
   readonly threads?: number;
-  readonly precision?: 'fp32';
+  readonly precision?: Precision;
   readonly eval?: boolean;
   readonly profile?: boolean;
   readonly peak?: boolean;
@@ -49,9 +50,7 @@ export function benchCommand(session: Session): Command {
     .addOption(count('--steps <n>', 'measured steps, after 3 others (default: 10)'))
     .addOption(new Option('--profile', 'print each kernel call, the slowest first'))
     .addOption(new Option('--peak', 'print nothing but what this machine can do'))
-    .addOption(
-      new Option('--precision <name>', 'fp32').argParser(choiceFlag('--precision', ['fp32'] as const)),
-    )
+    .addOption(precisionOption())
     .addOption(threadsOption())
     .addOption(jsonOption())
     .addHelpText('after', EXIT_HELP);
@@ -63,13 +62,15 @@ async function bench(session: Session, flags: BenchFlags): Promise<number> {
   const subject = await openSubject(flags);
   if (flags.threads !== undefined) setThreads(flags.threads);
   const evaluate = flags.eval === true;
-  const figures = measureStep(subject, { steps: flags.steps ?? 10, evaluate, signal: session.signal });
+  const precision = flags.precision ?? 'fp32';
+  const { signal } = session;
+  const figures = measureStep(subject, { steps: flags.steps ?? 10, evaluate, precision, signal });
   const { calls, memory, peaks, ...step } = figures;
   session.output.event('done', {
     ...machine(),
     model: subject.name,
     mode: evaluate ? 'inference' : 'training',
-    precision: 'fp32',
+    precision,
     input: subject.input,
     batch: subject.batch,
     ...step,

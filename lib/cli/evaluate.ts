@@ -9,10 +9,11 @@ import * as optim from '../optim';
 import { Trainer } from '../train/trainer';
 import { openTestSplit, type FolderForm } from './datasets';
 import { EXIT, EXIT_HELP } from './exit-codes';
-import { choiceFlag, jsonOption, numberFlag, textFlag, threadsOption } from './flags';
+import { choiceFlag, jsonOption, numberFlag, precisionOption, textFlag, threadsOption } from './flags';
 import { percent } from './output';
 import { modelFileOption, preprocessingOf } from './predict';
 import { DATASETS, checkDataOptions, type DatasetName } from './recipe';
+import type { Precision } from '../tensor/dtype';
 import type { Session } from './session';
 
 interface EvaluateFlags {
@@ -21,6 +22,7 @@ interface EvaluateFlags {
   readonly data?: string;
   readonly split?: 'train' | 'test';
   readonly batchSize?: number;
+  readonly precision?: Precision;
   readonly threads?: number;
 }
 
@@ -44,6 +46,7 @@ export function evaluateCommand(session: Session): Command {
         numberFlag('--batch-size', positiveInteger),
       ),
     )
+    .addOption(precisionOption())
     .addOption(threadsOption())
     .addOption(jsonOption())
     .addHelpText('after', EXIT_HELP);
@@ -72,7 +75,11 @@ async function evaluate(session: Session, flags: EvaluateFlags): Promise<number>
   const { output } = session;
   output.event('start', { model: flags.modelFile, dataset, images: split.length });
   // Evaluation changes nothing, but a Trainer is what evaluates; its optimizer is never asked.
-  const trainer = new Trainer(model, { loss: losses.crossEntropy(), optimizer: optim.sgd({ lr: 0 }) });
+  const trainer = new Trainer(model, {
+    loss: losses.crossEntropy(),
+    optimizer: optim.sgd({ lr: 0 }),
+    precision: flags.precision ?? 'fp32',
+  });
   const { loss, accuracy } = await trainer.evaluate(split, {
     batchSize: flags.batchSize ?? 128,
     signal: session.signal,

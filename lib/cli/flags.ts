@@ -1,6 +1,7 @@
 /** Turning option texts into checked values, with messages that name the option and show what came. */
 import { Option } from 'commander';
 import { nonEmptyString, oneOf, positiveInteger } from '../options';
+import { PRECISIONS } from '../tensor/dtype';
 
 type Check = (where: string, name: string, value: unknown) => number;
 
@@ -36,6 +37,14 @@ export function threadsOption(): Option {
   return new Option('--threads <n>', 'threads (default: what the machine grants)').argParser(
     numberFlag('--threads', positiveInteger),
   );
+}
+
+/** `--precision`, of commands that run a network. */
+export function precisionOption(): Option {
+  return new Option(
+    '--precision <name>',
+    `${PRECISIONS.join(' or ')}: how activations are stored and multiplied (default: fp32); bf16 pays where doctor names a bf16 path that is not emulated`,
+  ).argParser(choiceFlag('--precision', PRECISIONS));
 }
 
 /** `--json`, which every command has. */

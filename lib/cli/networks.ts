@@ -63,6 +63,7 @@ export function buildTrainer(recipe: Recipe, model: nn.Module, data: Dataset): T
     schedule: buildSchedule(recipe),
     augment: recipe.augment.map((name) => buildAugmentation(name, data)),
     seed: recipe.seed,
+    precision: recipe.precision,
   });
 }
 

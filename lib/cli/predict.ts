@@ -8,13 +8,15 @@ import type { Module, Preprocessing } from '../nn';
 import { load } from '../nn/load';
 import { oneOf, positiveInteger } from '../options';
 import { EXIT, EXIT_HELP, failureOf } from './exit-codes';
-import { jsonOption, numberFlag, textFlag, threadsOption } from './flags';
+import { jsonOption, numberFlag, precisionOption, textFlag, threadsOption } from './flags';
 import { percent } from './output';
+import type { Precision } from '../tensor/dtype';
 import type { Session } from './session';
 
 interface PredictFlags {
   readonly modelFile: string;
   readonly top?: number;
+  readonly precision?: Precision;
   readonly threads?: number;
 }
 
@@ -40,6 +42,7 @@ export function predictCommand(session: Session): Command {
         numberFlag('--top', positiveInteger),
       ),
     )
+    .addOption(precisionOption())
     .addOption(threadsOption())
     .addOption(jsonOption())
     .addHelpText('after', EXIT_HELP);
@@ -58,7 +61,10 @@ async function predict(session: Session, images: readonly string[], flags: Predi
     const batch = images.slice(at, at + BATCH);
     const decoded = await Promise.allSettled(batch.map((file) => readImage(file, target)));
     const pixels = decoded.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
-    const outputs = pixels.length === 0 ? new Float32Array(0) : await model.predict(Buffer.concat(pixels));
+    const outputs =
+      pixels.length === 0
+        ? new Float32Array(0)
+        : await model.predict(Buffer.concat(pixels), { precision: flags.precision ?? 'fp32' });
     const classes = outputs.length / Math.max(1, pixels.length);
     let row = 0;
     for (const [i, result] of decoded.entries()) {

@@ -2,6 +2,7 @@
 import { FormatError } from '../errors';
 import * as check from '../options';
 import { messageOf } from '../data/source';
+import { PRECISIONS, type Precision } from '../tensor/dtype';
 import { UsageError } from './exit-codes';
 
 export const DATASETS = ['glyphs', 'mnist', 'cifar10', 'folder'] as const;
@@ -33,6 +34,7 @@ export interface Recipe {
   /** Share of the training split that is held out for validation. */
   readonly validation: number;
   readonly seed: number;
+  readonly precision: Precision;
 }
 
 /** The options of `tenon train` that make up a recipe, each absent where it was not given. */
@@ -93,6 +95,7 @@ export function completeRecipe(flags: RecipeFlags): Recipe {
     augment: flags.augment ?? defaultAugment(dataset),
     validation: flags.validation ?? 0.05,
     seed: flags.seed ?? 0,
+    precision: flags.precision ?? 'fp32',
   };
 }
 
@@ -155,6 +158,8 @@ export function parseRecipe(file: string, json: unknown): Recipe {
       augment: list(given['augment']).map((name) => check.oneOf(file, 'augment', name, AUGMENTATIONS)),
       validation: check.probability(file, 'validation', given['validation']),
       seed: check.nonNegativeInteger(file, 'seed', given['seed']),
+      // Absent in runs of versions that knew fp32 only.
+      precision: check.oneOf(file, 'precision', given['precision'] ?? 'fp32', PRECISIONS),
     };
   } catch (error) {
     throw new FormatError(messageOf(error), { cause: error });

@@ -2,7 +2,15 @@
 import { Command, Option } from 'commander';
 import { nonNegative, nonNegativeInteger, positive, positiveInteger, probability } from '../options';
 import { EXIT_HELP } from './exit-codes';
-import { choiceFlag, jsonOption, listFlag, numberFlag, textFlag, threadsOption } from './flags';
+import {
+  choiceFlag,
+  jsonOption,
+  listFlag,
+  numberFlag,
+  precisionOption,
+  textFlag,
+  threadsOption,
+} from './flags';
 import {
   AUGMENTATIONS,
   DATASETS,
@@ -15,6 +23,7 @@ import {
   type OptimizerName,
   type ScheduleName,
 } from './recipe';
+import type { Precision } from '../tensor/dtype';
 import type { Session } from './session';
 import { train } from './training';
 
@@ -34,6 +43,7 @@ export interface TrainFlags {
   readonly augment?: Augmentation[];
   readonly validation?: number;
   readonly seed?: number;
+  readonly precision?: Precision;
   readonly threads?: number;
   readonly out?: string;
   readonly resume?: string;
@@ -110,6 +120,7 @@ export function trainCommand(session: Session): Command {
   );
   for (const each of [...dataOptions(), ...learningOptions()]) command.addOption(each);
   return command
+    .addOption(precisionOption())
     .addOption(threadsOption())
     .addOption(option('--out <dir>', 'where results go (default: runs/DATASET-MODEL)', textFlag('--out')))
     .addOption(

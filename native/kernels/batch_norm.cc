@@ -1,9 +1,10 @@
 // Batch normalization, forward (Ioffe and Szegedy 2015): y = act(gamma (x - mean) / sqrt(var + eps) + beta +
 // residual).
 //
-// x, residual and y are [rows, C], dense; the kernels see them as wide rows (base/norm_geom.h), so that a
-// vector of columns is nearly always whole; where it is not, lanes.h masks the last one. Training reads x
-// twice: once for the statistics, and once to apply them, last block first, while that is still in cache.
+// x, residual and y are [rows, C], dense, real or bf16; the kernels see them as wide rows (base/norm_geom.h),
+// so that a vector of columns is nearly always whole; where it is not, lanes.h masks the last one. Training
+// reads x twice: once for the statistics, and once to apply them, last block first, while that is still in
+// cache.
 //
 // Statistics are (mean, M2) with M2 = sum (x - mean)^2, never sums of squares: groups of 16 rows are reduced
 // in registers against their own mean, and groups, then blocks, are merged by Chan, Golub and LeVeque 1979.
@@ -22,8 +23,8 @@ constexpr int64_t kMergeColumns = 64;
 // Merges the statistics of `rows` rows at x into those of the `seen` rows before them, column by column.
 // Count is an integral constant in the main loop, so that the rows of a group stay in registers between the
 // two sums.
-template <class Count>
-inline void merge_group(Count rows, const real* x, int64_t width, int64_t seen, real* mean, real* m2) {
+template <class Count, class T>
+inline void merge_group(Count rows, const T* x, int64_t width, int64_t seen, real* mean, real* m2) {
   const real n = static_cast<real>(rows);
   const V inverse = splat(1 / n);
   const V weight = splat(n / (static_cast<real>(seen) + n));
@@ -44,7 +45,8 @@ inline void merge_group(Count rows, const real* x, int64_t width, int64_t seen, 
 }
 
 // mean and M2 of every column over wide rows [begin, end).
-inline void block_statistics(const real* x, int64_t width, int64_t begin, int64_t end, real* mean, real* m2) {
+template <class T>
+inline void block_statistics(const T* x, int64_t width, int64_t begin, int64_t end, real* mean, real* m2) {
   std::memset(mean, 0, sizeof(real) * width);
   std::memset(m2, 0, sizeof(real) * width);
   int64_t r = begin;
@@ -102,26 +104,28 @@ Coefficients make_coefficients(const NormForward& op, real* storage) {
   return to;
 }
 
-template <bool kRelu, bool kResidual>
+template <class T, bool kRelu, bool kResidual>
 void apply_rows(const NormForward& op, const Coefficients& k, int64_t begin, int64_t end) {
   const int64_t width = op.geom.width();
   for (int64_t r = begin; r < end; ++r) {
-    const real* x = op.x.as<real>() + r * width;
-    const real* residual = kResidual ? op.residual.as<real>() + r * width : nullptr;
-    real* y = op.y.as<real>() + r * width;
+    const T* x = op.x.as<T>() + r * width;
+    const T* residual = kResidual ? op.residual.as<T>() + r * width : nullptr;
+    T* y = op.y.as<T>() + r * width;
     for_vectors(width, [&](int64_t c, auto lanes) {
       V v = fma(lanes.load(x + c) - lanes.load(k.mean + c), lanes.load(k.scale + c), lanes.load(k.beta + c));
-      if constexpr (kResidual) v += lanes.load(residual + c);
+      if constexpr (kResidual)
+        v = as_stored<T>(v) + lanes.load(residual + c);  // as the unfused addition has it
       if constexpr (kRelu) v = vmax(v, V{});
       lanes.store(y + c, v);
     });
   }
 }
 
+template <class T>
 void apply(const NormForward& op, real* storage) {
   const Coefficients k = make_coefficients(op, storage);
-  const auto rows = op.relu ? (op.has_residual ? apply_rows<true, true> : apply_rows<true, false>)
-                            : (op.has_residual ? apply_rows<false, true> : apply_rows<false, false>);
+  const auto rows = op.relu ? (op.has_residual ? apply_rows<T, true, true> : apply_rows<T, true, false>)
+                            : (op.has_residual ? apply_rows<T, false, true> : apply_rows<T, false, false>);
   const NormGeom& g = op.geom;
   parallel_for(g.blocks(), static_cast<double>(op.x.bytes()), [&](int64_t i) {
     const int64_t block = g.blocks() - 1 - i;
@@ -136,19 +140,24 @@ Cost prepare_train(const Call& call) {
   return {wide_rows * op.geom.width() * sizeof(real), 10 * n, (3.0 + op.has_residual) * op.x.bytes()};
 }
 
-void run_train(const Call& call) {
-  const NormForward op(call, true, kReal, W);
+template <class T>
+void train(const NormForward& op, real* partial) {
   const NormGeom& g = op.geom;
-  real* partial = reinterpret_cast<real*>(call.workspace);
   const double bytes = static_cast<double>(op.x.bytes());
   parallel_for(g.blocks(), bytes, [&](int64_t block) {
     real* mean = partial + 2 * block * g.width();
-    block_statistics(op.x.as<real>(), g.width(), g.begin(block), g.end(block), mean, mean + g.width());
+    block_statistics(op.x.as<T>(), g.width(), g.begin(block), g.end(block), mean, mean + g.width());
   });
   const double merge_cost = 32.0 * g.blocks() * g.width();
   parallel_chunks(g.channels(), kMergeColumns, merge_cost,
                   [&](int64_t c0, int64_t c1) { merge_blocks(op, partial, c0, c1); });
-  apply(op, partial + 2 * g.blocks() * g.width());
+  apply<T>(op, partial + 2 * g.blocks() * g.width());
+}
+
+void run_train(const Call& call) {
+  const NormForward op(call, true, kReal, W);
+  real* partial = reinterpret_cast<real*>(call.workspace);
+  with_storage(op.x.dtype, [&](auto stored) { train<decltype(stored)>(op, partial); });
 }
 
 Cost prepare_eval(const Call& call) {
@@ -159,7 +168,8 @@ Cost prepare_eval(const Call& call) {
 
 void run_eval(const Call& call) {
   const NormForward op(call, false, kReal, W);
-  apply(op, reinterpret_cast<real*>(call.workspace));
+  real* storage = reinterpret_cast<real*>(call.workspace);
+  with_storage(op.x.dtype, [&](auto stored) { apply<decltype(stored)>(op, storage); });
 }
 
 Cost prepare_running(const Call& call) {

@@ -3,9 +3,9 @@
 //   dbeta = sum dy,  dgamma = sum dy xhat,  dresidual = dy,
 //   dx = gamma / s (dy - dbeta / rows - xhat dgamma / rows)   (training: mean and var depend on x)
 //   dx = gamma / s dy                                         (eval: they are constants)
-// All tensors of x's shape are [rows, C], dense, seen as wide rows (base/norm_geom.h); lanes.h masks the last
-// vector. One pass reads for both sums (per block, merged in double in block order), one writes dx, last
-// block first, while that is still in cache.
+// All tensors of x's shape are [rows, C], dense, real or bf16, seen as wide rows (base/norm_geom.h); lanes.h
+// masks the last vector. One pass reads for both sums (per block, merged in double in block order), one
+// writes dx, last block first, while that is still in cache.
 #define TENON_NO_REF
 #define TENON_KERNEL_FILE "kernels/batch_norm_backward.cc"
 #include "kernels/norm_operands.h"
@@ -52,8 +52,8 @@ Coefficients make_coefficients(const NormBackward& op, real* storage) {
 }
 
 // dy where relu let it through.
-template <NormMask kMask, class Lanes>
-inline V masked(V dy, V centered, V scale, V beta, const real* y, Lanes lanes) {
+template <NormMask kMask, class T, class Lanes>
+inline V masked(V dy, V centered, V scale, V beta, const T* y, Lanes lanes) {
   if constexpr (kMask == NormMask::output) return select(lanes.load(y) > V{}, dy, V{});
   if constexpr (kMask == NormMask::input) return select(fma(centered, scale, beta) > V{}, dy, V{});
   return dy;
@@ -68,13 +68,13 @@ inline V mask_coefficient(const real* k, int64_t c, Lanes lanes) {
 
 // Adds the sums of dy and dy (x - mean) over `rows` rows, starting at element `at`, to sum and dot. Groups
 // are summed in registers first: rounding errors then grow with the number of groups only.
-template <NormMask kMask, class Count>
+template <class T, NormMask kMask, class Count>
 inline void add_group(Count rows, const NormBackward& op, const Coefficients& k, int64_t at, real* sum,
                       real* dot) {
   const int64_t width = op.geom.width();
-  const real* dy = op.dy.as<real>() + at;
-  const real* x = op.x.as<real>() + at;
-  const real* y = kMask == NormMask::output ? op.y.as<real>() + at : x;
+  const T* dy = op.dy.as<T>() + at;
+  const T* x = op.x.as<T>() + at;
+  const T* y = kMask == NormMask::output ? op.y.as<T>() + at : x;
   for_vectors(width, [&](int64_t c, auto lanes) {
     const V mean = lanes.load(k.mean + c);
     const V scale = mask_coefficient<kMask>(k.scale, c, lanes),
@@ -92,7 +92,7 @@ inline void add_group(Count rows, const NormBackward& op, const Coefficients& k,
   });
 }
 
-template <NormMask kMask>
+template <class T, NormMask kMask>
 void block_sums(const NormBackward& op, const Coefficients& k, int64_t begin, int64_t end, real* sum,
                 real* dot) {
   const int64_t width = op.geom.width();
@@ -100,9 +100,9 @@ void block_sums(const NormBackward& op, const Coefficients& k, int64_t begin, in
   std::memset(dot, 0, sizeof(real) * width);
   int64_t r = begin;
   for (; r + kRowGroup <= end; r += kRowGroup) {
-    add_group<kMask>(std::integral_constant<int64_t, kRowGroup>{}, op, k, r * width, sum, dot);
+    add_group<T, kMask>(std::integral_constant<int64_t, kRowGroup>{}, op, k, r * width, sum, dot);
   }
-  if (r < end) add_group<kMask>(end - r, op, k, r * width, sum, dot);
+  if (r < end) add_group<T, kMask>(end - r, op, k, r * width, sum, dot);
 }
 
 // The sums of channels [c0, c1) over all blocks, in block order; then dgamma, dbeta and the coefficients of
@@ -139,15 +139,15 @@ void merge_blocks(const NormBackward& op, const real* partial, const Coefficient
   }
 }
 
-template <bool kTrain, NormMask kMask, bool kResidual>
+template <class T, bool kTrain, NormMask kMask, bool kResidual>
 void write_rows(const NormBackward& op, const Coefficients& k, int64_t begin, int64_t end) {
   const int64_t width = op.geom.width();
   for (int64_t r = begin; r < end; ++r) {
-    const real* dy = op.dy.as<real>() + r * width;
-    const real* x = op.x.as<real>() + r * width;
-    const real* y = kMask == NormMask::output ? op.y.as<real>() + r * width : x;
-    real* dx = op.dx.as<real>() + r * width;
-    real* dresidual = kResidual ? op.dresidual.as<real>() + r * width : nullptr;
+    const T* dy = op.dy.as<T>() + r * width;
+    const T* x = op.x.as<T>() + r * width;
+    const T* y = kMask == NormMask::output ? op.y.as<T>() + r * width : x;
+    T* dx = op.dx.as<T>() + r * width;
+    T* dresidual = kResidual ? op.dresidual.as<T>() + r * width : nullptr;
     for_vectors(width, [&](int64_t c, auto lanes) {
       const V centered = lanes.load(x + c) - lanes.load(k.mean + c);
       const V scale = mask_coefficient<kMask>(k.scale, c, lanes),
@@ -163,7 +163,7 @@ void write_rows(const NormBackward& op, const Coefficients& k, int64_t begin, in
   }
 }
 
-template <bool kTrain, NormMask kMask>
+template <class T, bool kTrain, NormMask kMask>
 void backward(const NormBackward& op, real* workspace) {
   const NormGeom& g = op.geom;
   real* partial = workspace + kCoefficients * g.width();
@@ -171,12 +171,13 @@ void backward(const NormBackward& op, real* workspace) {
   const double bytes = static_cast<double>(op.x.bytes());
   parallel_for(g.blocks(), bytes, [&](int64_t block) {
     real* sum = partial + 2 * block * g.width();
-    block_sums<kMask>(op, k, g.begin(block), g.end(block), sum, sum + g.width());
+    block_sums<T, kMask>(op, k, g.begin(block), g.end(block), sum, sum + g.width());
   });
   const double merge_cost = 16.0 * g.blocks() * g.width();
   parallel_chunks(g.channels(), kMergeColumns, merge_cost,
                   [&](int64_t c0, int64_t c1) { merge_blocks<kTrain>(op, partial, k, c0, c1); });
-  const auto rows = op.has_residual ? write_rows<kTrain, kMask, true> : write_rows<kTrain, kMask, false>;
+  const auto rows =
+      op.has_residual ? write_rows<T, kTrain, kMask, true> : write_rows<T, kTrain, kMask, false>;
   parallel_for(g.blocks(), bytes, [&](int64_t i) {
     const int64_t block = g.blocks() - 1 - i;
     rows(op, k, g.begin(block), g.end(block));
@@ -191,18 +192,23 @@ Cost prepare(const Call& call) {
   return {wide_rows * op.geom.width() * sizeof(real), 9.0 * op.x.numel(), tensors * op.x.bytes()};
 }
 
+template <class T, bool kTrain>
+void run_masked(const NormBackward& op, real* workspace) {
+  switch (op.mask) {
+    case NormMask::none:
+      return backward<T, kTrain, NormMask::none>(op, workspace);
+    case NormMask::output:
+      return backward<T, kTrain, NormMask::output>(op, workspace);
+    case NormMask::input:
+      return backward<T, kTrain, NormMask::input>(op, workspace);
+  }
+}
+
 template <bool kTrain>
 void run(const Call& call) {
   const NormBackward op(call, kTrain, kReal, W);
   real* workspace = reinterpret_cast<real*>(call.workspace);
-  switch (op.mask) {
-    case NormMask::none:
-      return backward<kTrain, NormMask::none>(op, workspace);
-    case NormMask::output:
-      return backward<kTrain, NormMask::output>(op, workspace);
-    case NormMask::input:
-      return backward<kTrain, NormMask::input>(op, workspace);
-  }
+  with_storage(op.x.dtype, [&](auto stored) { run_masked<decltype(stored), kTrain>(op, workspace); });
 }
 
 TENON_KERNEL(batch_norm_backward, prepare<true>, run<true>)

@@ -13,6 +13,11 @@ inline void require_dtype(const TensorView& t, DType dtype, const char* message)
   require(t.dtype == dtype, message);
 }
 
+// Activations and their gradients are real, or bf16 with arithmetic in f32; on the reference target f64 only.
+inline bool is_activation(DType dtype, DType real) {
+  return dtype == real || (dtype == DType::bf16 && real == DType::f32);
+}
+
 // A runtime scalar: f64, rank 0.
 inline void require_scalar(const TensorView& t, const char* message) {
   require(t.dtype == DType::f64 && t.rank == 0, message);

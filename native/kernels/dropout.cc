@@ -45,8 +45,8 @@ V keep(V x, V m) { return select(m != V{}, x * m, V{}); }
 
 Cost prepare_dropout(const Call& c) {
   require_counts(c, 4, 4);
-  require_dtype(c.t[0], kReal, "dropout: x must be real");
-  require_dtype(c.t[3], kReal, "dropout: y must be real");
+  require(is_storage(c.t[0].dtype), "dropout: x must be real or bf16");
+  require_dtype(c.t[3], c.t[0].dtype, "dropout: y must be of x's dtype");
   require_scalar(c.t[1], "dropout: p must be a runtime scalar");
   require_scalar(c.t[2], "dropout: step must be a runtime scalar");
   require_same_dims(c.t[0], c.t[3], "dropout: shapes differ");
@@ -59,10 +59,11 @@ Cost prepare_dropout(const Call& c) {
   return {masks, static_cast<double>(x.numel()) * 12, 2.0 * static_cast<double>(x.bytes())};
 }
 
+template <class T>
 void run_elements(const Call& c, const Mask& mask) {
   const int64_t n = c.t[0].numel();
-  const real* x = c.t[0].as<real>();
-  real* y = c.t[3].as<real>();
+  const T* x = c.t[0].as<T>();
+  T* y = c.t[3].as<T>();
   parallel_chunks(n, kChunk, static_cast<double>(n) * 12, [&](int64_t begin, int64_t end) {
     real m[kPiece];
     for (int64_t i = begin; i < end; i += kPiece) {
@@ -73,13 +74,14 @@ void run_elements(const Call& c, const Mask& mask) {
   });
 }
 
+template <class T>
 void run_spatial(const Call& c, const Mask& mask, int64_t stride) {
   const int64_t images = c.t[0].dims[0], channels = c.t[0].dims[3];
   real* masks = reinterpret_cast<real*>(c.workspace);
   parallel_chunks(images * channels, kPiece, static_cast<double>(images * channels) * 12,
                   [&](int64_t begin, int64_t end) { mask.draw(begin, end - begin, masks + begin); });
-  const real* x = c.t[0].as<real>();
-  real* y = c.t[3].as<real>();
+  const T* x = c.t[0].as<T>();
+  T* y = c.t[3].as<T>();
   const int64_t rows = std::max<int64_t>(1, kChunk / std::max<int64_t>(1, channels));
   parallel_chunks(
       images * stride, rows, static_cast<double>(c.t[0].bytes()) * 2, [&](int64_t begin, int64_t end) {
@@ -90,11 +92,10 @@ void run_spatial(const Call& c, const Mask& mask, int64_t stride) {
 
 void run_dropout(const Call& c) {
   const Mask mask(c);
-  if (c.attr(3) == 1) {
-    run_elements(c, mask);
-  } else {
-    run_spatial(c, mask, c.attr(3));
-  }
+  with_storage(c.t[0].dtype, [&](auto stored) {
+    using T = decltype(stored);
+    c.attr(3) == 1 ? run_elements<T>(c, mask) : run_spatial<T>(c, mask, c.attr(3));
+  });
 }
 
 TENON_KERNEL(dropout, prepare_dropout, run_dropout)

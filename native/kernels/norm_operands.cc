@@ -2,11 +2,16 @@
 
 #include <cmath>
 
+#include "kernels/checks.h"
+
 namespace tenon {
 namespace {
 
-void require_all(const Call& call, DType real) {
-  for (int i = 0; i < call.count; ++i) require(call.t[i].dtype == real, "batch_norm: operand of wrong dtype");
+// Tensors of x's shape have its dtype, real or bf16; what is per channel is real.
+void require_dtypes(const Call& call, const TensorView& x, DType real) {
+  require(is_activation(x.dtype, real), "batch_norm: x has the wrong dtype");
+  for (int i = 0; i < call.count; ++i)
+    require(call.t[i].dtype == (call.t[i].rank == 1 ? real : x.dtype), "batch_norm: operand of wrong dtype");
 }
 
 void require_channels(const TensorView& v, const NormGeom& geom) {
@@ -38,7 +43,7 @@ const TensorView& operand_x(const Call& call, int i) {
 NormForward::NormForward(const Call& call, bool train, DType real, int lanes)
     : geom(operand_x(call, 0), lanes), eps(call.attrs[0]), relu(flag(call, 1)), has_residual(flag(call, 2)) {
   require_counts(call, has_residual ? 7 : 6, 3);
-  require_all(call, real);
+  require_dtypes(call, call.t[0], real);
   const TensorView* t = call.t;
   x = *t++;
   gamma = *t++;
@@ -56,7 +61,7 @@ NormForward::NormForward(const Call& call, bool train, DType real, int lanes)
 NormBackward::NormBackward(const Call& call, bool train, DType real, int lanes)
     : geom(operand_x(call, 1), lanes), eps(call.attrs[0]), mask(mask_of(call)), has_residual(flag(call, 2)) {
   require_counts(call, 8 + (mask != NormMask::none) + has_residual, 3);
-  require_all(call, real);
+  require_dtypes(call, call.t[1], real);
   const TensorView* t = call.t;
   dy = *t++;
   x = *t++;

@@ -1,6 +1,6 @@
-// 2-d pooling, forward. x is [N, H, W, C], y and tap are [N, OH, OW, C]; vectors run over channels (lanes.h
-// masks the last one), so a window is a loop over whole vectors and needs no shuffles. Taps outside of the
-// image are left out of a window's loops. Parallel over rows of the output.
+// 2-d pooling, forward. x is [N, H, W, C], y and tap are [N, OH, OW, C]; x and y are real or bf16. Vectors
+// run over channels (lanes.h masks the last one), so a window is a loop over whole vectors and needs no
+// shuffles. Taps outside of the image are left out of a window's loops. Parallel over rows of the output.
 #define TENON_NO_REF
 #define TENON_KERNEL_FILE "kernels/pool.cc"
 #include "kernels/pool_operands.h"
@@ -25,8 +25,9 @@ inline void store_taps(int32_t* p, M taps, Lanes lanes) {
 }
 
 // The part of a window that lies inside the image: x is its first element, and `tap` the index of that.
+template <class T>
 struct Window {
-  const real* x;
+  const T* x;
   int64_t row_step;
   int64_t col_step;
   int32_t tap;
@@ -35,8 +36,8 @@ struct Window {
 
 // Rows and Cols are integral constants for the common windows. The first of equal elements wins; NaN, which
 // no comparison holds for, wins over all else.
-template <class Rows, class Cols, class Tap>
-inline void max_window(Rows rows, Cols cols, const Window& at, int64_t channels, real* y, Tap* tap) {
+template <class Rows, class Cols, class T, class Tap>
+inline void max_window(Rows rows, Cols cols, const Window<T>& at, int64_t channels, T* y, Tap* tap) {
   for_vectors(channels, [&](int64_t c, auto lanes) {
     V best = lanes.load(at.x + c);
     M winner = M{} + at.tap;
@@ -53,8 +54,8 @@ inline void max_window(Rows rows, Cols cols, const Window& at, int64_t channels,
   });
 }
 
-template <class Rows, class Cols>
-inline void avg_window(Rows rows, Cols cols, const Window& at, real weight, int64_t channels, real* y) {
+template <class Rows, class Cols, class T>
+inline void avg_window(Rows rows, Cols cols, const Window<T>& at, real weight, int64_t channels, T* y) {
   for_vectors(channels, [&](int64_t c, auto lanes) {
     V sum = {};
     for (int64_t i = 0; i < rows; ++i) {
@@ -73,15 +74,16 @@ inline bool whole(TapRange rows, TapRange cols) {
 template <int K>
 using Constant = std::integral_constant<int32_t, K>;
 
-inline Window window_at(const PoolGeom& g, const real* x, int64_t image, int64_t oy, int64_t ox,
-                        TapRange rows, TapRange cols, int64_t dh, int64_t dw) {
+template <class T>
+inline Window<T> window_at(const PoolGeom& g, const T* x, int64_t image, int64_t oy, int64_t ox,
+                           TapRange rows, TapRange cols, int64_t dh, int64_t dw) {
   const int64_t row = image * g.h.in() + g.h.position(oy, rows.begin);
   const int64_t col = g.w.position(ox, cols.begin);
   return {x + (row * g.w.in() + col) * g.c, dh * g.w.in() * g.c, dw * g.c,
           static_cast<int32_t>(rows.begin * g.w.size() + cols.begin), static_cast<int32_t>(g.w.size())};
 }
 
-template <int K, class Tap>
+template <class T, int K, class Tap>
 void max_rows(const MaxPool& op, int64_t dh, int64_t dw, int64_t begin, int64_t end) {
   const PoolGeom& g = op.geom;
   for (int64_t row = begin; row < end; ++row) {
@@ -90,14 +92,14 @@ void max_rows(const MaxPool& op, int64_t dh, int64_t dw, int64_t begin, int64_t 
     for (int64_t ox = 0; ox < g.w.out(); ++ox) {
       const TapRange cols = g.w.taps(ox);
       const int64_t to = (row * g.w.out() + ox) * g.c;
-      real* y = op.pooled.as<real>() + to;
+      T* y = op.pooled.as<T>() + to;
       Tap* tap = op.tap.as<Tap>() + to;
       if (rows.size() == 0 || cols.size() == 0) {
-        std::fill_n(y, g.c, -std::numeric_limits<real>::infinity());
+        map(g.c, y, [] { return splat(-std::numeric_limits<real>::infinity()); });
         std::fill_n(tap, g.c, Tap{0});
         continue;
       }
-      const Window at = window_at(g, op.image.as<real>(), row / g.h.out(), oy, ox, rows, cols, dh, dw);
+      const Window<T> at = window_at(g, op.image.as<T>(), row / g.h.out(), oy, ox, rows, cols, dh, dw);
       if (whole<K>(rows, cols)) {
         max_window(Constant<K>{}, Constant<K>{}, at, g.c, y, tap);
       } else {
@@ -107,7 +109,7 @@ void max_rows(const MaxPool& op, int64_t dh, int64_t dw, int64_t begin, int64_t 
   }
 }
 
-template <int K>
+template <class T, int K>
 void avg_rows(const AvgPool& op, int64_t begin, int64_t end) {
   const PoolGeom& g = op.geom;
   for (int64_t row = begin; row < end; ++row) {
@@ -115,8 +117,8 @@ void avg_rows(const AvgPool& op, int64_t begin, int64_t end) {
     const TapRange rows = g.h.taps(oy);
     for (int64_t ox = 0; ox < g.w.out(); ++ox) {
       const TapRange cols = g.w.taps(ox);
-      real* y = op.pooled.as<real>() + (row * g.w.out() + ox) * g.c;
-      const Window at = window_at(g, op.image.as<real>(), row / g.h.out(), oy, ox, rows, cols, 1, 1);
+      T* y = op.pooled.as<T>() + (row * g.w.out() + ox) * g.c;
+      const Window<T> at = window_at(g, op.image.as<T>(), row / g.h.out(), oy, ox, rows, cols, 1, 1);
       const real weight = static_cast<real>(op.weight(rows.size() * cols.size()));
       if (whole<K>(rows, cols)) {
         avg_window(Constant<K>{}, Constant<K>{}, at, weight, g.c, y);
@@ -143,21 +145,24 @@ Cost prepare_max(const Call& call) {
   return {0, work(op.geom), static_cast<double>(op.image.bytes() + op.pooled.bytes() + op.tap.bytes())};
 }
 
-template <class Tap>
+template <class T, class Tap>
 void run_max_taps(const Call& call, const MaxPool& op) {
   const PoolGeom& g = op.geom;
   const int64_t dh = call.attr(6), dw = call.attr(7);
   const bool square = g.h.size() == g.w.size();
-  const auto rows = square && g.h.size() == 2   ? max_rows<2, Tap>
-                    : square && g.h.size() == 3 ? max_rows<3, Tap>
-                                                : max_rows<0, Tap>;
+  const auto rows = square && g.h.size() == 2   ? max_rows<T, 2, Tap>
+                    : square && g.h.size() == 3 ? max_rows<T, 3, Tap>
+                                                : max_rows<T, 0, Tap>;
   parallel_chunks(g.n * g.h.out(), chunk_rows(g), 4 * work(g),
                   [&](int64_t begin, int64_t end) { rows(op, dh, dw, begin, end); });
 }
 
 void run_max(const Call& call) {
   const MaxPool op(call, false, kReal);
-  op.wide_taps ? run_max_taps<int32_t>(call, op) : run_max_taps<uint8_t>(call, op);
+  with_storage(op.image.dtype, [&](auto stored) {
+    using T = decltype(stored);
+    op.wide_taps ? run_max_taps<T, int32_t>(call, op) : run_max_taps<T, uint8_t>(call, op);
+  });
 }
 
 Cost prepare_avg(const Call& call) {
@@ -168,9 +173,12 @@ Cost prepare_avg(const Call& call) {
 void run_avg(const Call& call) {
   const AvgPool op(call, false, kReal);
   const PoolGeom& g = op.geom;
-  const auto rows = g.h.size() == 2 && g.w.size() == 2 ? avg_rows<2> : avg_rows<0>;
-  parallel_chunks(g.n * g.h.out(), chunk_rows(g), 4 * work(g),
-                  [&](int64_t begin, int64_t end) { rows(op, begin, end); });
+  with_storage(op.image.dtype, [&](auto stored) {
+    using T = decltype(stored);
+    const auto rows = g.h.size() == 2 && g.w.size() == 2 ? avg_rows<T, 2> : avg_rows<T, 0>;
+    parallel_chunks(g.n * g.h.out(), chunk_rows(g), 4 * work(g),
+                    [&](int64_t begin, int64_t end) { rows(op, begin, end); });
+  });
 }
 
 TENON_KERNEL(max_pool2d, prepare_max, run_max)

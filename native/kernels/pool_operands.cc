@@ -1,5 +1,7 @@
 #include "kernels/pool_operands.h"
 
+#include "kernels/checks.h"
+
 namespace tenon {
 namespace {
 
@@ -26,7 +28,8 @@ MaxPool::MaxPool(const Call& call, bool backward, DType real)
       image(call.t[backward ? 2 : 0]),
       pooled(call.t[backward ? 0 : 1]),
       tap(call.t[backward ? 1 : 2]) {
-  require(image.dtype == real && pooled.dtype == real, "max_pool2d: operand of wrong dtype");
+  require(is_activation(image.dtype, real) && pooled.dtype == image.dtype,
+          "max_pool2d: operand of wrong dtype");
   require(tap.dtype == (wide_taps ? DType::i32 : DType::u8), "max_pool2d: tap has the wrong dtype");
   require(geom.h.size() * geom.w.size() <= INT32_MAX, "max_pool2d: window too large");
   require_pooled(pooled, geom, "max_pool2d: y has the wrong shape");
@@ -40,7 +43,8 @@ AvgPool::AvgPool(const Call& call, bool backward, DType real)
       image(call.t[backward ? 1 : 0]),
       pooled(call.t[backward ? 0 : 1]) {
   require(call.attrs[6] == 0 || call.attrs[6] == 1, "avg_pool2d: countIncludePad must be 0 or 1");
-  require(image.dtype == real && pooled.dtype == real, "avg_pool2d: operand of wrong dtype");
+  require(is_activation(image.dtype, real) && pooled.dtype == image.dtype,
+          "avg_pool2d: operand of wrong dtype");
   require_pooled(pooled, geom, "avg_pool2d: y has the wrong shape");
 }
 

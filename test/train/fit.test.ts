@@ -141,8 +141,8 @@ describe('bad calls', () => {
     expect(bad({ epochs: 1, validation: 3 })).toThrow('fit: validation must be a Dataset, got 3');
     expect(bad({ epochs: 1, callbacks: [3] })).toThrow('callback 0 has neither');
     expect(() => new Trainer(smallNet(), { loss: 3 } as never)).toThrow('Trainer: loss must be a loss');
-    expect(() => smallTrainer(smallNet(), { precision: 'bf16' as never })).toThrow(
-      'precision must be one of "fp32"',
+    expect(() => smallTrainer(smallNet(), { precision: 'fp16' as never })).toThrow(
+      'precision must be one of "fp32", "bf16"',
     );
     expect(() => smallTrainer(smallNet(), { seed: -1 })).toThrow('seed');
   });

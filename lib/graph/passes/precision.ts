@@ -10,18 +10,24 @@ import type { OpRecord } from '../op';
 /** How an op treats bf16. An op without a rule takes and gives f32. */
 type Rule =
   /**
-   * Operands `bf16` are cast where they are not bf16 yet; the others are taken as they come (f32 parameters). Output 0 is f32, or
+   * Operands `bf16` are cast to it, `free` ones are taken as they come, the others (parameters) are f32. Output 0 is f32, or
    * 'either': bf16 where a reader takes that, else f32.
    */
-  | { readonly kind: 'product'; readonly bf16: readonly number[]; readonly output: 'f32' | 'either' }
+  | {
+      readonly kind: 'product';
+      readonly bf16: readonly number[];
+      readonly free?: readonly number[];
+      readonly output: 'f32' | 'either';
+    }
   /** Reads input 0 as it comes. */
   | { readonly kind: 'reader'; readonly output: 'f32' | 'either' }
-  /** Inputs `group` (default: all) and output 0 have one type: bf16 where all of `from` (default: the group) are. */
+  /** Inputs `group` (default: all) and output 0 have one type: bf16 where all of `from` (default: the group) are. Others are f32. */
   | { readonly kind: 'alike'; readonly group?: readonly number[]; readonly from?: readonly number[] };
 
 const alike: Rule = { kind: 'alike' };
 /** dy is brought to the type of what the forward pass saved. */
 const backward: Rule = { kind: 'alike', group: [0, 1], from: [1] };
+const firstAlike: Rule = { kind: 'alike', group: [0] };
 
 const pointwise = [
   'relu',
@@ -45,9 +51,18 @@ const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ['conv2d_backward_weights', { kind: 'product', bf16: [0, 1], output: 'f32' }],
   ['linear', { kind: 'product', bf16: [0], output: 'either' }],
   ['linear_backward_weights', { kind: 'product', bf16: [0, 1], output: 'f32' }],
-  ['matmul', { kind: 'product', bf16: [0], output: 'either' }],
+  ['matmul', { kind: 'product', bf16: [0], free: [1], output: 'either' }],
   ['reduce_sum', { kind: 'reader', output: 'f32' }],
   ['broadcast', { kind: 'reader', output: 'either' }],
+  ['batch_norm_train', firstAlike],
+  ['batch_norm_eval', firstAlike],
+  ['batch_norm_backward', backward],
+  ['batch_norm_eval_backward', backward],
+  ['max_pool2d', firstAlike],
+  ['max_pool2d_backward', firstAlike],
+  ['avg_pool2d', firstAlike],
+  ['avg_pool2d_backward', firstAlike],
+  ['dropout', firstAlike],
   ...pointwise.flatMap((name): [string, Rule][] => [
     [name, alike],
     [`${name}_backward`, backward],
@@ -86,23 +101,32 @@ class Autocast {
 
   private typeNode(node: GraphNode): void {
     const rule = rules.get(node.op.name);
+    const all = [...node.inputs.keys()];
     switch (rule?.kind) {
       case undefined:
-        return this.cast(node, [...node.inputs.keys()], 'f32');
-      case 'product':
-        this.cast(node, rule.bf16, 'bf16');
-        if (rule.output === 'either') this.chooseOutput(node);
-        return;
+        return this.cast(node, all, 'f32');
+      case 'product': {
+        const { bf16, free = [], output } = rule;
+        this.cast(node, bf16, 'bf16');
+        this.cast(
+          node,
+          all.filter((i) => !bf16.includes(i) && !free.includes(i)),
+          'f32',
+        );
+        return output === 'either' ? this.chooseOutput(node) : undefined;
+      }
       case 'reader':
-        if (rule.output === 'either') this.chooseOutput(node);
-        return;
+        return rule.output === 'either' ? this.chooseOutput(node) : undefined;
       case 'alike': {
-        const group = rule.group ?? [...node.inputs.keys()];
-        const type = (rule.from ?? group).every((i) => node.inputs[i]!.type.dtype === 'bf16')
-          ? 'bf16'
-          : 'f32';
-        this.cast(node, group, type);
-        if (type === 'bf16') store(node.outputs[0]!);
+        const { group = all } = rule;
+        const narrow = (rule.from ?? group).every((i) => node.inputs[i]!.type.dtype === 'bf16');
+        this.cast(node, group, narrow ? 'bf16' : 'f32');
+        this.cast(
+          node,
+          all.filter((i) => !group.includes(i)),
+          'f32',
+        );
+        if (narrow) store(node.outputs[0]!);
       }
     }
   }

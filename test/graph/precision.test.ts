@@ -1,0 +1,135 @@
+import '../../lib/graph/evaluate';
+import { compile, type CompileOptions } from '../../lib/graph/compile';
+import { grad } from '../../lib/graph/grad';
+import { assign } from '../../lib/graph/trace';
+import { crossEntropy } from '../../lib/losses';
+import * as nn from '../../lib/nn';
+import * as ops from '../../lib/ops';
+import { RandomState } from '../../lib/random';
+import { tensor, type Tensor } from '../../lib/tensor/tensor';
+import { distinct } from '../ops/support';
+
+/** A residual network with everything that has a bf16 form. */
+function network(): nn.Module {
+  return nn
+    .sequential(
+      nn.conv2d(3, 8, { kernel: 3, padding: 1, bias: false }),
+      nn.batchNorm2d(8),
+      nn.relu(),
+      nn.basicBlock(8, 8),
+      nn.conv2d(8, 12, { kernel: 3, stride: 2, padding: 1 }),
+      nn.tanh(),
+      nn.maxPool2d(2),
+      nn.flatten(),
+      nn.dropout(0.2),
+      nn.linear(12 * 2 * 2, 20),
+      nn.relu(),
+      nn.linear(20, 5),
+    )
+    .initialize({ seed: 4 });
+}
+
+/** Without relu and max pooling, where a rounded value can send a gradient another way altogether. */
+function smoothNetwork(): nn.Module {
+  return nn
+    .sequential(
+      nn.conv2d(3, 8, { kernel: 3, padding: 1, bias: false }),
+      nn.batchNorm2d(8),
+      nn.silu(),
+      nn.conv2d(8, 12, { kernel: 3, stride: 2, padding: 1 }),
+      nn.tanh(),
+      nn.avgPool2d(2),
+      nn.flatten(),
+      nn.linear(12 * 2 * 2, 20),
+      nn.sigmoid(),
+      nn.linear(20, 5),
+    )
+    .initialize({ seed: 4 });
+}
+
+const x = tensor(
+  distinct([6, 3, 8, 8]).map((v) => Math.sin(9 * v)),
+  [6, 3, 8, 8],
+);
+const labels = tensor(Int32Array.of(0, 1, 2, 3, 4, 0));
+
+/** Loss and gradients of every parameter, by name. */
+function gradients(options: CompileOptions, model = network()): Map<string, number[]> {
+  const names = [...model.namedParameters().keys()];
+  const program = compile(
+    (input: Tensor, target: Tensor) => {
+      const loss = crossEntropy()(model.forward(input), target);
+      const all = grad(loss);
+      return [loss, ...model.parameters().map((p) => all.get(p)!)];
+    },
+    { random: new RandomState(7), ...options },
+  );
+  const values = program.runSync(x, labels).map((t) => Array.from(t.dataSync()));
+  program.dispose();
+  return new Map(['loss', ...names].map((name, i) => [name, values[i]!]));
+}
+
+function distance(a: readonly number[], b: readonly number[]): number {
+  const norm = (v: readonly number[]): number => Math.sqrt(v.reduce((sum, e) => sum + e * e, 0));
+  return norm(a.map((v, i) => v - b[i]!)) / Math.max(1e-3, norm(b));
+}
+
+describe('bf16 precision', () => {
+  it('gives nearly the gradients of fp32, but not the same', () => {
+    const wide = gradients({}, smoothNetwork());
+    const narrow = gradients({ precision: 'bf16' }, smoothNetwork());
+    for (const [name, value] of narrow)
+      expect([name, distance(value, wide.get(name)!) < 0.06]).toEqual([name, true]);
+    expect(distance(narrow.get('loss')!, wide.get('loss')!)).toBeLessThan(0.01);
+    expect(narrow.get('0.weight')).not.toEqual(wide.get('0.weight'));
+  });
+
+  it('has the same bits with and without fusion', () => {
+    expect(gradients({ precision: 'bf16', fuse: false })).toEqual(gradients({ precision: 'bf16' }));
+  });
+
+  it('stores activations as bf16 and multiplies them as such, with few casts', () => {
+    const model = network();
+    const program = compile(
+      (input: Tensor, target: Tensor) => {
+        for (const [p, g] of grad(crossEntropy()(model.forward(input), target)).entries())
+          assign(p, ops.sub(p, ops.mul(g, 0.1)));
+        return {};
+      },
+      { precision: 'bf16' },
+    );
+    const kernels = program
+      .prepare(x, labels)
+      .profile()
+      .map((call) => call.kernel);
+    expect(kernels.filter((name) => name === 'conv2d_bf16')).toHaveLength(4);
+    expect(kernels.filter((name) => name === 'conv2d_backward_weights_bf16')).toHaveLength(4);
+    expect(kernels).not.toContain('conv2d');
+    expect(kernels).not.toContain('matmul');
+    // The input, and the gradient of the logits.
+    expect(kernels.filter((name) => name === 'cast')).toHaveLength(2);
+    program.dispose();
+  });
+
+  it('keeps what leaves the program, and what mixes with f32, in f32', async () => {
+    const w = tensor(distinct([4, 4]), [4, 4]);
+    const f = compile(
+      (a: Tensor, b: Tensor) => [ops.relu(ops.linear(a, w)), ops.add(ops.relu(ops.linear(a, w)), b)],
+      {
+        precision: 'bf16',
+      },
+    );
+    const a = tensor([1, 2, 3, 4, 5, 6, 7, 8], [2, 4]);
+    const [y, sum] = await f(a, tensor(new Float32Array(8).fill(1 / 1024), [2, 4]));
+    const [values, sums] = [await y!.data(), await sum!.data()];
+    expect(y!.dtype).toBe('f32');
+    sums.forEach((v, i) => expect(v).toBe(Math.fround(values[i]! + 1 / 1024)));
+    f.dispose();
+  });
+
+  it('is an option of compile, checked', () => {
+    expect(() => compile(() => ops.ones([1]), { precision: 'fp16' as never })).toThrow(
+      'compile: precision must be one of "fp32", "bf16"',
+    );
+  });
+});
