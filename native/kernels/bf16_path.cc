@@ -24,7 +24,7 @@ std::string obstacle(Bf16Path path, Target target) {
 
 std::string describe(Bf16Path path, const std::string& why_not_better) {
   if (path == Bf16Path::emulated)
-    return why_not_better + "; bf16 is computed in float32 and is not faster than fp32";
+    return why_not_better + "; bf16 is computed in float32 instead, slower than fp32";
   return why_not_better.empty() ? "the best this processor has" : why_not_better;
 }
 
