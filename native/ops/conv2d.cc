@@ -58,9 +58,37 @@ void execute(ConvPass pass, const ConvCall& call, Target target, float* workspac
   conv2d_winograd(pass, call, kernels, winograd_kernels(target), workspace);
 }
 
-// Whether the weights can be packed once for many runs.
-bool packs(ConvPass pass, const ConvCall& call, const GemmKernels& kernels) {
-  return pass == ConvPass::forward && choose(pass, call, kernels) == Algorithm::direct;
+// Weights packed once for many runs: those of the forward pass, in the layout of the algorithm.
+Packing packing_of(ConvPass pass, const ConvCall& call, const GemmKernels& kernels) {
+  const Algorithm algorithm = choose(pass, call, kernels);
+  if (pass != ConvPass::forward || algorithm == Algorithm::im2col) return {};
+  const bool direct = algorithm == Algorithm::direct;
+  const int64_t floats =
+      direct ? conv2d_direct_packed_floats(call, kernels) : conv2d_winograd_packed_floats(call, kernels);
+  constexpr int64_t kAlgorithms = 4;
+  const int64_t layout = direct ? conv2d_direct_packed_layout(call, kernels) : 0;
+  return {1, static_cast<size_t>(floats) * sizeof(float),
+          layout * kAlgorithms + static_cast<int64_t>(algorithm)};
+}
+
+int64_t packed_workspace(const ConvCall& call, const GemmKernels& kernels) {
+  return choose(ConvPass::forward, call, kernels) == Algorithm::direct
+             ? conv2d_direct_packed_workspace(call, kernels)
+             : conv2d_winograd_packed_workspace(call, kernels);
+}
+
+void pack(const ConvCall& call, Target target, float* packed) {
+  const GemmKernels& kernels = gemm_kernels(target);
+  if (choose(ConvPass::forward, call, kernels) == Algorithm::direct)
+    return conv2d_direct_pack(call, kernels, packed);
+  conv2d_winograd_pack(call, kernels, winograd_kernels(target), packed);
+}
+
+void execute_packed(const ConvCall& call, Target target, const float* packed, float* workspace) {
+  const GemmKernels& kernels = gemm_kernels(target);
+  if (choose(ConvPass::forward, call, kernels) == Algorithm::direct)
+    return conv2d_direct_packed(call, kernels, packed, workspace);
+  conv2d_winograd_packed(call, kernels, winograd_kernels(target), packed, workspace);
 }
 
 template <ConvPass Pass>
@@ -77,23 +105,15 @@ struct ConvOp {
     double bytes = 0;
     for (int i = 0; i < call.count; ++i) bytes += static_cast<double>(call.t[i].bytes());
     const GemmKernels& kernels = gemm_kernels(target);
-    const int64_t workspace = call.packed != nullptr ? conv2d_direct_packed_workspace(conv, kernels)
-                                                     : workspace_of(Pass, conv, kernels);
-    Packing packing;
-    if (packs(Pass, conv, kernels)) {
-      const int64_t packed = conv2d_direct_packed_floats(conv, kernels);
-      packing = {1, static_cast<size_t>(packed) * sizeof(float), conv2d_direct_packed_layout(conv, kernels)};
-    }
-    return {static_cast<size_t>(workspace) * sizeof(float), conv.g.flops(), bytes, packing};
-  }
-  static void pack(const Call& call, Target target, float* packed) {
-    conv2d_direct_pack(parse(call), gemm_kernels(target), packed);
+    const int64_t workspace =
+        call.packed != nullptr ? packed_workspace(conv, kernels) : workspace_of(Pass, conv, kernels);
+    return {static_cast<size_t>(workspace) * sizeof(float), conv.g.flops(), bytes,
+            packing_of(Pass, conv, kernels)};
   }
   static void run(const Call& call, Target target) {
     auto* workspace = reinterpret_cast<float*>(call.workspace);
     if (call.packed == nullptr) return execute(Pass, parse(call), target, workspace);
-    conv2d_direct_packed(parse(call), gemm_kernels(target), reinterpret_cast<const float*>(call.packed),
-                         workspace);
+    execute_packed(parse(call), target, reinterpret_cast<const float*>(call.packed), workspace);
   }
 };
 
@@ -106,7 +126,7 @@ struct HeavyFor<ConvOp<Pass>, T> {
   static void run(const Call& call) { ConvOp<Pass>::run(call, T); }
   static constexpr bool kPacks = Pass == ConvPass::forward;
   static void pack(const Call& call, std::byte* packed) {
-    ConvOp<Pass>::pack(call, T, reinterpret_cast<float*>(packed));
+    tenon::pack(ConvOp<Pass>::parse(call), T, reinterpret_cast<float*>(packed));
   }
 };
 

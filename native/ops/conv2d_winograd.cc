@@ -1,16 +1,17 @@
 // Forward and backward-data convolution by Winograd's algorithm. Backward-data is the forward pass of dy with
 // the filters turned by 180 degrees, inputs and outputs exchanged, and padding 2 - p.
 //
-// First the filters are transformed, once. Then a task is a block of tiles: it transforms its input tiles,
-// multiplies at the 36 points, and transforms back, all in a scratch area of the second-level cache; nothing
-// else is stored. Where blocks are few, tasks also divide the output channels, and the input tiles are
-// transformed beforehand, into memory that they share.
+// First the filters are transformed, once; or once for many calls, when the runtime keeps them. Then a task
+// is a block of tiles: it transforms its input tiles, multiplies at the 36 points, and transforms back, all
+// in a scratch area of the second-level cache; nothing else is stored. Where blocks are few, tasks also
+// divide the output channels, and the input tiles are transformed beforehand, into memory that they share.
 #include "ops/conv2d_winograd.h"
 
 namespace tenon {
 namespace {
 
-constexpr int64_t kPackRows = 32;  // of filters, transformed at a time
+constexpr int64_t kPackRows = 32;   // of filters, transformed at a time
+constexpr int64_t kMostPanel = 32;  // two of the widest vectors
 constexpr int64_t kTasks = 16;
 constexpr int64_t kRun = 64;               // output channels multiplied before transforming back
 constexpr int64_t kBlock = 48;             // tiles
@@ -60,7 +61,7 @@ struct Plan {
   int64_t run_parts;                    // tasks that share a block
   int64_t in_row, in_plane, in_floats;  // transformed input: of a tile, of a point, of a block
   int64_t product_row, product_plane;
-  int64_t filter_plane;                   // of a run of panels
+  int64_t filter_plane, filter_floats;    // of a panel's point; of all transformed filters
   int64_t filters, zeros, inputs, slots;  // workspace: what all tasks share; then for each worker
   int64_t slot_products, slot_lost, slot_floats, total;
 
@@ -93,7 +94,8 @@ void plan_tasks(const WinogradConv& c, Plan& p) {
   p.run_parts = std::min(p.run_parts, p.runs);
 }
 
-Plan make_plan(const WinogradConv& c, const GemmKernels& kernels) {
+// kept: the transformed filters are not in the workspace.
+Plan make_plan(const WinogradConv& c, const GemmKernels& kernels, bool kept) {
   Plan p = {};
   const int nv = c.n <= kernels.width ? 1 : 2;
   p.mr = kernels.mr[nv];
@@ -105,15 +107,15 @@ Plan make_plan(const WinogradConv& c, const GemmKernels& kernels) {
   p.in_floats = checked_product(kWinogradPoints, p.in_plane);
   p.product_row = checked_product(p.run, p.panel);
   p.product_plane = odd_lines(checked_product(p.block, p.product_row));
-  p.filter_plane = odd_lines(checked_product(p.run, c.k, p.panel));
+  p.filter_plane = odd_lines(checked_product(c.k, p.panel));
+  p.filter_floats = checked_product(p.panels, kWinogradPoints, p.filter_plane);
   Layout slot;
   slot.add(p.shares_inputs() ? 0 : p.in_floats);
-  p.slot_products =
-      slot.add(std::max(checked_product(kWinogradPoints, p.product_plane), kPackRows * 9 * p.panel));
+  p.slot_products = slot.add(checked_product(kWinogradPoints, p.product_plane));
   p.slot_lost = slot.add(p.product_row);
   p.slot_floats = slot.floats();
   Layout layout;
-  p.filters = layout.add(checked_product(p.runs, kWinogradPoints, p.filter_plane));
+  p.filters = layout.add(kept ? 0 : p.filter_floats);
   p.zeros = layout.add(c.k);
   p.inputs = layout.add(p.shares_inputs() ? checked_product(p.blocks, p.in_floats) : 0);
   p.slots = layout.add(checked_product(p.slot_floats, scratch_slots()));
@@ -122,25 +124,23 @@ Plan make_plan(const WinogradConv& c, const GemmKernels& kernels) {
 }
 
 // Transforms filters [n][3][3][k] (forward) or [k][3][3][n] turned by 180 degrees (backward-data) to
-// [run of panels][36][panel][k][panel width].
+// [panel][36][k][panel width]: a layout that depends on the filters alone.
 void pack_filters(ConvPass pass, const WinogradConv& c, const Plan& p, const float* weights,
-                  const GemmKernels& kernels, const WinogradKernels& transforms, float* workspace) {
+                  const GemmKernels& kernels, const WinogradKernels& transforms, float* packed) {
   const int64_t pieces = ceil_div(c.k, kPackRows);
   const double cost = static_cast<double>(c.k * c.n) * 64;
-  parallel_tasks(p.panels * pieces, cost, [&](int64_t task, int64_t slot) {
+  parallel_for(p.panels * pieces, cost, [&](int64_t task) {
+    alignas(64) float taps[9 * kPackRows * kMostPanel];
     const int64_t panel = task / pieces, k0 = task % pieces * kPackRows, n0 = panel * p.panel;
     const int64_t rows = std::min(kPackRows, c.k - k0), lanes = std::min(p.panel, c.n - n0);
     WinogradFilters f = {weights + (k0 * 9 + 8) * c.n + n0, -c.n, 9 * c.n, rows, lanes};
     if (pass == ConvPass::forward) {
-      float* taps = workspace + p.slots + slot * p.slot_floats + p.slot_products;
       for (int64_t tap = 0; tap < 9; ++tap)
         kernels.pack_transposed(weights + (n0 * 9 + tap) * c.k + k0, 9 * c.k, lanes, rows,
                                 taps + tap * kPackRows * p.panel, p.panel);
       f = {taps, kPackRows * p.panel, p.panel, rows, p.panel};
     }
-    const int64_t run = panel / p.run;
-    float* planes =
-        workspace + p.filters + run * kWinogradPoints * p.filter_plane + (panel % p.run * c.k + k0) * p.panel;
+    float* planes = packed + panel * kWinogradPoints * p.filter_plane + k0 * p.panel;
     transforms.filter(f, p.panel, planes, p.filter_plane);
   });
 }
@@ -178,7 +178,7 @@ void multiply(const WinogradConv& c, const Plan& p, const GemmKernels& kernels, 
   tile.crs = p.product_row;
   for (int64_t point = 0; point < kWinogradPoints; ++point) {
     for (int64_t panel = 0; panel < panels; ++panel) {
-      tile.b = filters + point * p.filter_plane + panel * c.k * p.panel;
+      tile.b = filters + (panel * kWinogradPoints + point) * p.filter_plane;
       for (int64_t t = 0; t < split.parts; ++t) {
         const int64_t row = split.begin(t), height = split.size(t), half = (height + 1) / 2;
         tile.a = planes + point * p.in_plane + row * tile.ars;
@@ -210,7 +210,8 @@ void transform_output(const WinogradConv& c, const Plan& p, const WinogradKernel
 }
 
 void run_task(const WinogradConv& c, const Plan& p, const GemmKernels& kernels,
-              const WinogradKernels& transforms, int64_t task, float* workspace, float* slot) {
+              const WinogradKernels& transforms, int64_t task, const float* filters, float* workspace,
+              float* slot) {
   const int64_t block = task % p.blocks, part = task / p.blocks;
   const Tiles tiles = tiles_of(c, p, block);
   float* planes = p.shares_inputs() ? workspace + p.inputs + block * p.in_floats : slot;
@@ -218,34 +219,61 @@ void run_task(const WinogradConv& c, const Plan& p, const GemmKernels& kernels,
   float* products = slot + p.slot_products;
   const EvenSplit split = {p.runs, p.run_parts};
   for (int64_t run = split.begin(part); run < split.begin(part) + split.size(part); ++run) {
-    const float* filters = workspace + p.filters + run * kWinogradPoints * p.filter_plane;
-    multiply(c, p, kernels, tiles.count, p.run_panels(run), planes, filters, products);
+    const float* panels = filters + run * p.run * kWinogradPoints * p.filter_plane;
+    multiply(c, p, kernels, tiles.count, p.run_panels(run), planes, panels, products);
     transform_output(c, p, transforms, tiles, run * p.product_row, products, slot + p.slot_lost);
   }
 }
 
-}  // namespace
-
-int64_t conv2d_winograd_workspace(ConvPass pass, const ConvCall& call, const GemmKernels& kernels) {
-  return make_plan(make_conv(pass, call), kernels).total;
-}
-
-void conv2d_winograd(ConvPass pass, const ConvCall& call, const GemmKernels& kernels,
-                     const WinogradKernels& transforms, float* workspace) {
-  const WinogradConv c = make_conv(pass, call);
-  const Plan p = make_plan(c, kernels);
-  if (p.blocks == 0) return;
-  pack_filters(pass, c, p, call.w.as<float>(), kernels, transforms, workspace);
+void run(const WinogradConv& c, const Plan& p, double flops, const GemmKernels& kernels,
+         const WinogradKernels& transforms, const float* filters, float* workspace) {
   std::fill_n(workspace + p.zeros, c.k, 0.0f);
-  const double cost = call.g.flops() / 32;
+  const double cost = flops / 32;
   if (p.shares_inputs())
     parallel_for(p.blocks, cost / 16, [&](int64_t block) {
       float* planes = workspace + p.inputs + block * p.in_floats;
       transform_input(c, p, transforms, tiles_of(c, p, block), workspace + p.zeros, planes);
     });
   parallel_tasks(p.tasks(), cost, [&](int64_t task, int64_t slot) {
-    run_task(c, p, kernels, transforms, task, workspace, workspace + p.slots + slot * p.slot_floats);
+    run_task(c, p, kernels, transforms, task, filters, workspace, workspace + p.slots + slot * p.slot_floats);
   });
+}
+
+}  // namespace
+
+int64_t conv2d_winograd_workspace(ConvPass pass, const ConvCall& call, const GemmKernels& kernels) {
+  return make_plan(make_conv(pass, call), kernels, false).total;
+}
+
+void conv2d_winograd(ConvPass pass, const ConvCall& call, const GemmKernels& kernels,
+                     const WinogradKernels& transforms, float* workspace) {
+  const WinogradConv c = make_conv(pass, call);
+  const Plan p = make_plan(c, kernels, false);
+  if (p.blocks == 0) return;
+  pack_filters(pass, c, p, call.w.as<float>(), kernels, transforms, workspace + p.filters);
+  run(c, p, call.g.flops(), kernels, transforms, workspace + p.filters, workspace);
+}
+
+int64_t conv2d_winograd_packed_floats(const ConvCall& call, const GemmKernels& kernels) {
+  return make_plan(forward_conv(call), kernels, true).filter_floats;
+}
+
+void conv2d_winograd_pack(const ConvCall& call, const GemmKernels& kernels, const WinogradKernels& transforms,
+                          float* packed) {
+  const WinogradConv c = forward_conv(call);
+  pack_filters(ConvPass::forward, c, make_plan(c, kernels, true), call.w.as<float>(), kernels, transforms,
+               packed);
+}
+
+int64_t conv2d_winograd_packed_workspace(const ConvCall& call, const GemmKernels& kernels) {
+  return make_plan(forward_conv(call), kernels, true).total;
+}
+
+void conv2d_winograd_packed(const ConvCall& call, const GemmKernels& kernels,
+                            const WinogradKernels& transforms, const float* packed, float* workspace) {
+  const WinogradConv c = forward_conv(call);
+  const Plan p = make_plan(c, kernels, true);
+  if (p.blocks > 0) run(c, p, call.g.flops(), kernels, transforms, packed, workspace);
 }
 
 }  // namespace tenon

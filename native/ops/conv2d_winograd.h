@@ -18,6 +18,14 @@ bool conv2d_winograd_wins(ConvPass pass, const ConvGeom& g, const GemmKernels& k
 int64_t conv2d_winograd_workspace(ConvPass pass, const ConvCall& call, const GemmKernels& kernels);
 void conv2d_winograd(ConvPass pass, const ConvCall& call, const GemmKernels& kernels,
                      const WinogradKernels& transforms, float* workspace);
+// The same forward pass, bit for bit, with filters transformed once and kept between calls, as
+// conv2d_direct_pack() does for direct convolution. The packed layout depends on the filters alone.
+int64_t conv2d_winograd_packed_floats(const ConvCall& call, const GemmKernels& kernels);
+void conv2d_winograd_pack(const ConvCall& call, const GemmKernels& kernels, const WinogradKernels& transforms,
+                          float* packed);
+int64_t conv2d_winograd_packed_workspace(const ConvCall& call, const GemmKernels& kernels);
+void conv2d_winograd_packed(const ConvCall& call, const GemmKernels& kernels,
+                            const WinogradKernels& transforms, const float* packed, float* workspace);
 
 // Backward-weights (conv2d_winograd_weights.cc).
 int64_t conv2d_winograd_weights_workspace(const ConvCall& call, const GemmKernels& kernels);

@@ -1,4 +1,7 @@
 // Winograd convolution, all three passes, forced on shapes of every kind, against the f64 reference.
+#include <cstring>
+
+#include "ops/conv2d_winograd.h"
 #include "test/check.h"
 
 namespace tenon::test {
@@ -135,6 +138,57 @@ void fuzz() {
   }
 }
 
+// Filters transformed once give what transforming in every call does, also by way of a call of another batch.
+void packed_once() {
+  for (const Case& c : {Case{1, 70, 9, 14, 50, 1, 1, 1, 1}, Case{3, 5, 6, 7, 33}, Case{1, 300, 4, 4, 270}}) {
+    for_each_target([&](Target target) {
+      if (target == Target::ref) return;
+      const PassCall p = passes_of(c)[0];
+      const std::vector<Tensor> t = make_operands(p, target);
+      run_kernel(p.kernel, target, views_of(t), p.attrs);
+      const auto call_of = [&](const std::vector<TensorView>& views) {
+        return ConvCall::make(ConvPass::forward, views.data(), static_cast<int>(views.size()), p.attrs.data(),
+                              static_cast<int>(p.attrs.size()), DType::f32);
+      };
+      std::vector<TensorView> views = views_of(t);
+      const Tensor y(target, c.y());
+      views.back() = y;
+      Case larger = c;
+      larger.n = 40;
+      std::vector<TensorView> others = views;
+      others.front() = make_view(DType::f32, larger.x());
+      others.back() = make_view(DType::f32, larger.y());
+      const GemmKernels& kernels = gemm_kernels(target);
+      const WinogradKernels& transforms = winograd_kernels(target);
+      const ConvCall call = call_of(views), other = call_of(others);
+      const auto floats = [](int64_t n) { return GuardedMemory(static_cast<size_t>(n) * sizeof(float), 64); };
+      CHECK(conv2d_winograd_packed_floats(call, kernels) == conv2d_winograd_packed_floats(other, kernels));
+      const GuardedMemory packed = floats(conv2d_winograd_packed_floats(call, kernels));
+      const GuardedMemory workspace = floats(conv2d_winograd_packed_workspace(call, kernels));
+      auto* filters = reinterpret_cast<float*>(packed.data());
+      conv2d_winograd_pack(other, kernels, transforms, filters);
+      std::memset(t[1].view.data, 0xFF, t[1].bytes());  // only the packed ones are read
+      conv2d_winograd_packed(call, kernels, transforms, filters, reinterpret_cast<float*>(workspace.data()));
+      CHECK_THAT(same_bits(y, t.back()), c.name() + name_of(target));
+    });
+  }
+}
+
+// The packed filters of one algorithm are not mistaken for those of another.
+void layouts() {
+  PassCall p = passes_of({1, 4, 9, 9, 4})[0];
+  std::vector<TensorView> views;
+  for (const Dims& d : p.dims) views.push_back(make_view(DType::f32, d));
+  const auto layout_of = [&](double algorithm) {
+    p.attrs.back() = algorithm;
+    Call call;
+    call.t = views.data(), call.count = static_cast<int>(views.size());
+    call.attrs = p.attrs.data(), call.attr_count = static_cast<int>(p.attrs.size());
+    return find_kernel(p.kernel)->prepare[static_cast<int>(Target::baseline)](call).packing.layout;
+  };
+  CHECK(layout_of(2) != layout_of(3));
+}
+
 // What the algorithm cannot compute is refused when it is asked for.
 void refusals() {
   for (const PassCall& p : passes_of({1, 4, 9, 9, 4}))
@@ -184,6 +238,8 @@ int main() {
   blocks();
   empty();
   fuzz();
+  packed_once();
+  layouts();
   refusals();
   return report();
 }
