@@ -132,8 +132,12 @@ void convolve(const ConvCall& call, const Axes& a, const float* in, float* out,
 
 // dw[c][tap] = sum over chunks of sums[chunk][tap][c], in order.
 void add_chunks(const ConvGeom& g, const Plan& p, float* sums, float* dw) {
-  for (int64_t chunk = 1; chunk < p.chunks; ++chunk)
-    for (int64_t i = 0; i < g.weights(); ++i) sums[i] += sums[chunk * p.filter_floats + i];
+  constexpr int64_t kPiece = 1024;
+  const double cost = static_cast<double>(p.chunks * g.weights());
+  parallel_chunks(g.weights(), kPiece, cost, [&](int64_t begin, int64_t end) {
+    for (int64_t chunk = 1; chunk < p.chunks; ++chunk)
+      for (int64_t i = begin; i < end; ++i) sums[i] += sums[chunk * p.filter_floats + i];
+  });
   transpose(sums, g.taps(), g.c, dw);
 }
 
