@@ -2,16 +2,18 @@
 // registration.
 #include "ops/conv2d.h"
 
+#include "ops/conv2d_depthwise.h"
 #include "ops/conv2d_winograd.h"
 
 namespace tenon {
 namespace {
 
-// The algorithms, by the numbers that native/kernels/README.md lists.
-enum class Algorithm { im2col = 1, direct = 2, winograd = 3 };
+// The algorithms, by the numbers that native/kernels/README.md lists. Depthwise is the rule's choice only.
+enum class Algorithm { im2col = 1, direct = 2, winograd = 3, depthwise };
 
 Algorithm choose(ConvPass pass, const ConvCall& call, const GemmKernels& kernels) {
   if (call.algorithm != 0) return static_cast<Algorithm>(call.algorithm);
+  if (conv2d_is_depthwise(call.g)) return Algorithm::depthwise;
   return conv2d_winograd_wins(pass, call.g, kernels) ? Algorithm::winograd : Algorithm::direct;
 }
 
@@ -35,6 +37,8 @@ int64_t workspace_of(ConvPass pass, const ConvCall& call, const GemmKernels& ker
       return conv2d_im2col_workspace(pass, call, kernels);
     case Algorithm::direct:
       return direct_workspace(pass, call, kernels);
+    case Algorithm::depthwise:
+      return conv2d_depthwise_workspace(pass, call);
     case Algorithm::winograd:
       break;
   }
@@ -50,6 +54,8 @@ void execute(ConvPass pass, const ConvCall& call, Target target, float* workspac
       return conv2d_im2col(pass, call, kernels, workspace);
     case Algorithm::direct:
       return direct(pass, call, kernels, workspace);
+    case Algorithm::depthwise:
+      return conv2d_depthwise(pass, call, depthwise_kernels(target), workspace);
     case Algorithm::winograd:
       break;
   }

@@ -119,9 +119,36 @@ void pointwise_and_strided() {
 void grouped() {
   check_case({2, 8, 7, 7, 12, 3, 3, 1, 1, 1, 1, 1, 1, 2, 1, 1}, true);
   check_case({2, 34, 6, 6, 68, 3, 3, 2, 2, 1, 1, 1, 1, 2}, true);
-  check_case({2, 17, 7, 7, 17, 3, 3, 1, 1, 1, 1, 1, 1, 17, 1, 1}, true);  // depthwise
-  check_case({2, 32, 9, 9, 32, 3, 3, 2, 2, 1, 1, 1, 1, 32}, true);
   check_case({2, 6, 9, 9, 12, 3, 3, 1, 1, 2, 2, 2, 2, 6}, true);
+}
+
+// A filter for every channel has kernels of its own: channels around the vectors' lanes, rows around the
+// blocks of pixels, taps around those summed at a time, and every epilogue.
+void depthwise() {
+  for (const int64_t c : {2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 32, 33})
+    for (int64_t size = 1; size < 20; size += 3)
+      check_case({2, c, size, size + 1, c, 3, 3, 1, 1, 1, 1, 1, 1, c}, size == 7);
+  for (int activation = 0; activation < 5; ++activation)
+    for (int bias = 0; bias < 2; ++bias)
+      check_case({3, 19, 9, 11, 19, 3, 3, 1, 1, 1, 1, 1, 1, 19, bias, activation}, true);
+  for (int64_t k = 1; k < 8; ++k) check_case({2, 12, 9, 10, 12, k, k, 1, 1, k / 2, k / 2, 1, 1, 12}, true);
+  check_case({2, 32, 9, 9, 32, 3, 3, 2, 2, 1, 1, 1, 1, 32}, true);
+  check_case({2, 32, 21, 37, 32, 3, 3, 2, 2, 1, 1, 1, 1, 32}, true);
+  check_case({5, 24, 33, 34, 24, 3, 3, 1, 1, 1, 1, 1, 1, 24}, true);
+  check_case({2, 6, 9, 9, 6, 3, 3, 1, 1, 2, 2, 2, 2, 6}, true);
+  check_case({2, 6, 12, 12, 6, 2, 2, 3, 3, 0, 0, 1, 1, 6}, true);  // strides beyond the kernel: gaps in dx
+  check_case({1, 5, 4, 4, 5, 3, 3, 1, 1, 3, 3, 1, 1, 5}, true);    // padding beyond the kernel
+  check_case({1, 5, 4, 4, 5, 5, 5, 2, 2, 4, 4, 3, 2, 5}, true);
+  check_case({0, 4, 5, 5, 4, 3, 3, 1, 1, 1, 1, 1, 1, 4});
+  check_case({2, 4, 0, 5, 4, 3, 3, 1, 1, 2, 1, 1, 1, 4});
+  Random random(7);
+  for (int i = 0; i < 300; ++i) {
+    const int64_t c = random.integer(2, 40);
+    const auto any = [&](int least, int most) { return int64_t{random.integer(least, most)}; };
+    check_case({any(1, 3), c, any(1, 12), any(1, 30), c, any(1, 5), any(1, 5), any(1, 4), any(1, 4),
+                any(0, 5), any(0, 5), any(1, 3), any(1, 3), c, int(any(0, 1)), int(any(0, 4))},
+               i % 8 == 0);
+  }
 }
 
 void empty() {
@@ -218,6 +245,7 @@ int main() {
   plain();
   pointwise_and_strided();
   grouped();
+  depthwise();
   empty();
   fuzz();
   packed_once();

@@ -109,7 +109,7 @@ void bench(const std::string& label, const std::string& kernel, Target target, c
 
 struct Conv {
   const char* name;
-  double n, c, h, o, k, stride, pad;
+  double n, c, h, o, k, stride, pad, groups = 1;
 };
 constexpr Conv kConvs[] = {{"c1", 16, 64, 56, 64, 3, 1, 1},
                            {"c2", 16, 128, 28, 128, 3, 1, 1},
@@ -134,7 +134,11 @@ constexpr Conv kConvs[] = {{"c1", 16, 64, 56, 64, 3, 1, 1},
                            {"vggs_64_128", 128, 64, 16, 128, 3, 1, 1},
                            {"vggs_128", 128, 128, 16, 128, 3, 1, 1},
                            {"vggs_128_256", 128, 128, 8, 256, 3, 1, 1},
-                           {"vggs_256", 128, 256, 8, 256, 3, 1, 1}};
+                           {"vggs_256", 128, 256, 8, 256, 3, 1, 1},
+                           {"depthwise", 16, 64, 56, 64, 3, 1, 1, 64},
+                           {"depthwise_s2", 16, 64, 56, 64, 3, 2, 1, 64},
+                           {"depthwise_512", 16, 512, 7, 512, 3, 1, 1, 512},
+                           {"depthwise_7x7", 16, 96, 28, 96, 7, 1, 3, 96}};
 
 struct Product {
   const char* name;
@@ -155,13 +159,13 @@ constexpr Product kProducts[] = {{"mlp1-fwd", 128, 256, 784, 0, 1},    {"mlp1-dw
 void bench_conv(const Conv& c, double algorithm, Target target) {
   const int64_t out = static_cast<int64_t>((c.h + 2 * c.pad - c.k) / c.stride) + 1;
   const auto i = [](double v) { return static_cast<int64_t>(v); };
-  const Dims x = {i(c.n), i(c.h), i(c.h), i(c.c)}, w = {i(c.o), i(c.k), i(c.k), i(c.c)},
+  const Dims x = {i(c.n), i(c.h), i(c.h), i(c.c)}, w = {i(c.o), i(c.k), i(c.k), i(c.c / c.groups)},
              y = {i(c.n), out, out, i(c.o)};
-  const std::vector<double> geometry = {c.stride, c.stride, c.pad, c.pad, 1, 1, 1};
+  const std::vector<double> geometry = {c.stride, c.stride, c.pad, c.pad, 1, 1, c.groups};
   std::vector<double> forward = geometry, backward = geometry;
   forward.insert(forward.end(), {0, 0, algorithm});
   backward.push_back(algorithm);
-  if (algorithm == 3 && (c.k != 3 || c.stride != 1)) return;
+  if (algorithm == 3 && (c.k != 3 || c.stride != 1 || c.groups != 1)) return;
   bench(std::string(c.name) + "-fwd", "conv2d", target, {x, w, y}, forward);
   bench(std::string(c.name) + "-bwd-data", "conv2d_backward_data", target, {y, w, x}, backward);
   bench(std::string(c.name) + "-bwd-weights", "conv2d_backward_weights", target, {y, x, w}, backward);

@@ -1,0 +1,122 @@
+// The rows of depthwise convolution; see depthwise.h for the contract.
+#define TENON_NO_REF
+#define TENON_KERNEL_FILE "kernels/depthwise.cc"
+#include "kernels/depthwise.h"
+
+#include "kernels/for_each_target.h"
+
+#ifdef TENON_TARGET
+  #include "kernels/lanes.h"
+  #include "kernels/math.h"
+
+  #include "kernels/activate.h"
+
+// Pixels with a sum each in a register: enough that multiply-adds need not wait for each other, and that a
+// filter is loaded for many of them.
+constexpr int kPixels = 8;
+
+template <int Pixels, class Activate>
+void pixels_at(const DepthwiseSpan& s, int64_t first, Activate activate) {
+  const float *in = s.in + first * s.in_step, *filters = s.filters, *bias = s.bias;
+  float* out = s.out + first * s.out_step;
+  const DepthwiseTap *taps = s.taps, *end = s.taps + s.tap_count;
+  const int64_t in_step = s.in_step, out_step = s.out_step;
+  for_vectors(s.channels, [=](int64_t c, auto lanes) {
+    V sum[Pixels] = {};
+    for (const DepthwiseTap* tap = taps; tap < end; ++tap) {
+      const V filter = lanes.load(filters + tap->filter + c);
+      const float* at = in + tap->in + c;
+      for (int p = 0; p < Pixels; ++p) sum[p] = fma(lanes.load(at + p * in_step), filter, sum[p]);
+    }
+    const V offset = bias ? lanes.load(bias + c) : V{};
+    for (int p = 0; p < Pixels; ++p)
+      lanes.store(out + p * out_step + c, activate(bias ? sum[p] + offset : sum[p]));
+  });
+}
+
+// Blocks of kPixels, then of halves of that.
+template <int Pixels, class Activate>
+void pixels_from(const DepthwiseSpan& s, int64_t first, Activate activate) {
+  for (; first + Pixels <= s.pixels; first += Pixels) pixels_at<Pixels>(s, first, activate);
+  if constexpr (Pixels > 1) pixels_from<Pixels / 2>(s, first, activate);
+}
+
+void span(const DepthwiseSpan& s) {
+  switch (s.activation) {
+    case Activation::none:
+      return pixels_from<kPixels>(s, 0, [](V v) { return v; });
+    case Activation::relu:
+      return pixels_from<kPixels>(s, 0, [](V v) { return activate(v, Activation::relu); });
+    case Activation::relu6:
+      return pixels_from<kPixels>(s, 0, [](V v) { return activate(v, Activation::relu6); });
+    default:  // long ones: over the finished sums
+      pixels_from<kPixels>(s, 0, [](V v) { return v; });
+  }
+  for (int64_t p = 0; p < s.pixels; ++p) {
+    float* out = s.out + p * s.out_step;
+    map(
+        s.channels, out, [which = s.activation](V v) { return activate(v, which); }, out);
+  }
+}
+
+// Taps with a sum each in a register: those of a 3x3 filter.
+constexpr int kTaps = 9;
+
+template <int Taps>
+void taps_from(const DepthwiseGradient& g, const DepthwiseTap* taps) {
+  const float *in = g.in, *dy = g.dy;
+  float* filters = g.filters;
+  const int64_t pixels = g.pixels, in_step = g.in_step, dy_step = g.dy_step;
+  for_vectors(g.channels, [=](int64_t c, auto lanes) {
+    V sum[Taps];
+    const float* x[Taps];
+    for (int t = 0; t < Taps; ++t) {
+      sum[t] = lanes.load(filters + taps[t].filter + c);
+      x[t] = in + taps[t].in + c;
+    }
+    for (int64_t p = 0; p < pixels; ++p) {
+      const V d = lanes.load(dy + p * dy_step + c);
+      for (int t = 0; t < Taps; ++t) sum[t] = fma(d, lanes.load(x[t] + p * in_step), sum[t]);
+    }
+    for (int t = 0; t < Taps; ++t) lanes.store(filters + taps[t].filter + c, sum[t]);
+  });
+}
+
+// The last taps, fewer than kTaps.
+template <int Taps>
+void last_taps(const DepthwiseGradient& g, const DepthwiseTap* taps, int64_t count) {
+  if constexpr (Taps > 0) {
+    if (count == Taps) return taps_from<Taps>(g, taps);
+    last_taps<Taps - 1>(g, taps, count);
+  }
+}
+
+void gradient(const DepthwiseGradient& g) {
+  int64_t tap = 0;
+  for (; tap + kTaps <= g.tap_count; tap += kTaps) taps_from<kTaps>(g, g.taps + tap);
+  last_taps<kTaps - 1>(g, g.taps + tap, g.tap_count - tap);
+}
+
+constexpr DepthwiseKernels kTable = {&span, &gradient};
+
+#else
+
+namespace tenon {
+
+const DepthwiseKernels& depthwise_kernels(Target target) {
+  #if defined(__x86_64__)
+  if (target == Target::avx512) return avx512::kTable;
+  if (target == Target::avx2) return avx2::kTable;
+  return baseline::kTable;
+  #elif defined(__aarch64__)
+  static_cast<void>(target);
+  return neon::kTable;
+  #else
+  static_cast<void>(target);
+  return baseline::kTable;
+  #endif
+}
+
+}  // namespace tenon
+
+#endif

@@ -1,0 +1,53 @@
+// Depthwise convolution: every channel has a filter of its own. Vectors run over channels, which lie next to
+// each other in a pixel, so that all three passes are sums of products of rows. The drivers
+// (ops/conv2d_depthwise.cc) cut output rows in spans of pixels that the same taps reach: those in the middle,
+// which all taps do, and those at an edge of the image.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/gemm.h"
+
+namespace tenon {
+
+// Where a tap reads for the first pixel of a span, and where its filter lies: offsets in floats.
+struct DepthwiseTap {
+  int64_t in, filter;
+};
+
+// The channels of `pixels` outputs: out[p][c] = activation(bias[c] + sum over taps of in[p][tap][c] *
+// filters[tap][c]). Pixels are in_step and out_step floats apart.
+struct DepthwiseSpan {
+  const DepthwiseTap* taps;
+  int64_t tap_count;  // may be 0
+  const float* in;
+  int64_t in_step;
+  const float* filters;
+  float* out;
+  int64_t out_step;
+  int64_t pixels, channels;
+  const float* bias;  // [channels], or null
+  Activation activation;
+};
+
+// The gradient of the filters: filters[tap][c] += sum over pixels of dy[p][c] * in[p][tap][c].
+struct DepthwiseGradient {
+  const DepthwiseTap* taps;
+  int64_t tap_count;
+  const float* in;
+  int64_t in_step;
+  const float* dy;
+  int64_t dy_step;
+  int64_t pixels, channels;
+  float* filters;
+};
+
+// What one instruction set offers.
+struct DepthwiseKernels {
+  void (*span)(const DepthwiseSpan& span);
+  void (*gradient)(const DepthwiseGradient& gradient);
+};
+
+const DepthwiseKernels& depthwise_kernels(Target target);
+
+}  // namespace tenon

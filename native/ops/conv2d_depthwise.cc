@@ -1,0 +1,191 @@
+// Depthwise convolution, all three passes. Rows of the output are cut in spans of pixels that the same taps
+// reach. Backward-data is the forward pass over dy with the phases of the stride (tap_conv.h).
+//
+// Filters lie as [tap][C] in the workspace. For their gradients, output rows are divided among a number of
+// chunks that the shape fixes; each has sums of its own, which are added in order.
+#include "ops/conv2d_depthwise.h"
+
+#include "ops/tap_conv.h"
+
+namespace tenon {
+namespace {
+
+constexpr int64_t kChunks = 32;
+constexpr int64_t kPixels = 512;  // of a task, about
+constexpr int64_t kTapFloats = sizeof(DepthwiseTap) / sizeof(float);
+
+struct Axes {
+  TapAxis h, w;
+  int64_t c;
+};
+
+Axes make_axes(const ConvGeom& g, bool adjoint) {
+  Axes a = {{g.h, g.oh, g.kh, g.sh, g.ph, g.dh, adjoint}, {g.w, g.ow, g.kw, g.sw, g.pw, g.dw, adjoint}, g.c};
+  if (adjoint) std::swap(a.h.in, a.h.out), std::swap(a.w.in, a.w.out);
+  return a;
+}
+
+// `pixels` outputs of a row, out_step() columns apart from `column` on; `position` is the first one's number
+// within its phase.
+struct Span {
+  int64_t column, pixels;
+  int64_t tap_count;
+};
+
+// Positions of the phase that all its taps reach: [lo, hi), and lo <= hi.
+Range whole_positions(const TapAxis& axis, const Phase& p) {
+  if (p.taps == 0) return {0, p.count};
+  const Range first = inside(0, p.count, axis.in_step(), p.in0, axis.in);
+  const Range last = inside(0, p.count, axis.in_step(), p.in0 + (p.taps - 1) * p.gap, axis.in);
+  const int64_t lo = std::min(p.count, std::max(first.lo, last.lo));
+  return {lo, std::max(lo, std::min(first.hi, last.hi))};
+}
+
+// Taps of the phase that reach a position.
+Range taps_at(const TapAxis& axis, const Phase& p, int64_t position) {
+  return inside(0, p.taps, p.gap, position * axis.in_step() + p.in0, axis.in);
+}
+
+// fn(span) for all spans of an output row, with the span's taps in `taps`, relative to the image.
+template <class Fn>
+void for_spans(const Axes& a, int64_t row, DepthwiseTap* taps, Fn&& fn) {
+  const Phase h = a.h.phase(row % a.h.out_step());
+  const int64_t i = row / a.h.out_step();
+  const Range rows = taps_at(a.h, h, i);
+  for (int64_t index = 0; index < a.w.phases(); ++index) {
+    const Phase v = a.w.phase(index);
+    const auto span = [&](int64_t j, int64_t pixels, const Range& columns) {
+      int64_t count = 0;
+      for (int64_t r = rows.lo; r < rows.hi; ++r)
+        for (int64_t s = columns.lo; s < columns.hi; ++s) {
+          const int64_t in_row = i * a.h.in_step() + h.in0 + r * h.gap;
+          const int64_t in_column = j * a.w.in_step() + v.in0 + s * v.gap;
+          const int64_t tap = (h.tap0 + r * h.tap_step) * a.w.kernel + v.tap0 + s * v.tap_step;
+          taps[count++] = {(in_row * a.w.in + in_column) * a.c, tap * a.c};
+        }
+      fn(Span{v.first + j * a.w.out_step(), pixels, count});
+    };
+    const Range whole = whole_positions(a.w, v);
+    for (int64_t j = 0; j < whole.lo; ++j) span(j, 1, taps_at(a.w, v, j));
+    if (whole.size() > 0) span(whole.lo, whole.size(), {0, v.taps});
+    for (int64_t j = whole.hi; j < v.count; ++j) span(j, 1, taps_at(a.w, v, j));
+  }
+}
+
+// [rows][columns] -> [columns][rows]
+void transpose(const float* from, int64_t rows, int64_t columns, float* to) {
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = 0; j < columns; ++j) to[j * rows + i] = from[i * columns + j];
+}
+
+struct Plan {
+  int64_t filters;  // [tap][C], or that many for each chunk
+  int64_t filter_floats;
+  int64_t chunks;
+  int64_t taps, tap_floats;  // a worker's list
+  int64_t total;
+};
+
+Plan make_plan(ConvPass pass, const ConvGeom& g) {
+  Plan p = {};
+  p.chunks = pass == ConvPass::backward_weights ? std::min(kChunks, g.n * g.oh) : 1;
+  p.filter_floats = ceil_div(g.weights(), 16) * 16;
+  p.tap_floats = checked_product(g.taps(), kTapFloats);
+  Layout layout;
+  p.filters = layout.add(checked_product(p.chunks, p.filter_floats));
+  p.taps = layout.add(checked_product(p.tap_floats, scratch_slots()));
+  p.total = layout.floats();
+  return p;
+}
+
+DepthwiseTap* taps_of(const Plan& p, float* workspace, int64_t slot) {
+  return reinterpret_cast<DepthwiseTap*>(workspace + p.taps + slot * p.tap_floats);
+}
+
+// Forward and backward-data: from `in` to `out`, images of the axes' sizes.
+void convolve(const ConvCall& call, const Axes& a, const float* in, float* out,
+              const DepthwiseKernels& kernels, float* workspace) {
+  const ConvGeom& g = call.g;
+  const Plan p = make_plan(ConvPass::forward, g);
+  transpose(call.w.as<float>(), g.c, g.taps(), workspace + p.filters);
+  const int64_t rows = std::max<int64_t>(1, kPixels / std::max<int64_t>(1, a.w.out));
+  const int64_t all = g.n * a.h.out;
+  parallel_tasks(ceil_div(all, rows), g.flops() / 8, [&](int64_t task, int64_t slot) {
+    DepthwiseSpan s = {};
+    DepthwiseTap* taps = taps_of(p, workspace, slot);
+    s.taps = taps;
+    s.filters = workspace + p.filters;
+    s.in_step = a.w.in_step() * g.c, s.out_step = a.w.out_step() * g.c;
+    s.channels = g.c;
+    s.bias = call.bias.as<float>();
+    s.activation = static_cast<Activation>(call.activation);
+    for (int64_t row = task * rows; row < std::min(all, (task + 1) * rows); ++row) {
+      s.in = in + row / a.h.out * a.h.in * a.w.in * g.c;
+      for_spans(a, row % a.h.out, taps, [&](const Span& span) {
+        s.tap_count = span.tap_count, s.pixels = span.pixels;
+        s.out = out + (row * a.w.out + span.column) * g.c;
+        kernels.span(s);
+      });
+    }
+  });
+}
+
+// dw[c][tap] = sum over chunks of sums[chunk][tap][c], in order.
+void add_chunks(const ConvGeom& g, const Plan& p, float* sums, float* dw) {
+  constexpr int64_t kPiece = 1024;
+  const double cost = static_cast<double>(p.chunks * g.weights());
+  parallel_chunks(g.weights(), kPiece, cost, [&](int64_t begin, int64_t end) {
+    for (int64_t chunk = 1; chunk < p.chunks; ++chunk)
+      for (int64_t i = begin; i < end; ++i) sums[i] += sums[chunk * p.filter_floats + i];
+  });
+  transpose(sums, g.taps(), g.c, dw);
+}
+
+void backward_weights(const ConvCall& call, const DepthwiseKernels& kernels, float* workspace) {
+  const ConvGeom& g = call.g;
+  const Axes a = make_axes(g, false);
+  const Plan p = make_plan(ConvPass::backward_weights, g);
+  const EvenSplit split = {g.n * g.oh, p.chunks};
+  parallel_tasks(p.chunks, g.flops() / 8, [&](int64_t chunk, int64_t slot) {
+    DepthwiseGradient d = {};
+    DepthwiseTap* taps = taps_of(p, workspace, slot);
+    d.taps = taps;
+    d.filters = workspace + p.filters + chunk * p.filter_floats;
+    d.in_step = g.sw * g.c, d.dy_step = g.c;
+    d.channels = g.c;
+    std::fill_n(d.filters, g.weights(), 0.0f);
+    for (int64_t row = split.begin(chunk); row < split.begin(chunk) + split.size(chunk); ++row) {
+      d.in = call.x.as<float>() + row / g.oh * g.h * g.w * g.c;
+      for_spans(a, row % g.oh, taps, [&](const Span& span) {
+        d.tap_count = span.tap_count, d.pixels = span.pixels;
+        d.dy = call.y.as<float>() + (row * g.ow + span.column) * g.c;
+        kernels.gradient(d);
+      });
+    }
+  });
+  add_chunks(g, p, workspace + p.filters, call.w.as<float>());
+}
+
+}  // namespace
+
+bool conv2d_is_depthwise(const ConvGeom& g) { return g.groups > 1 && g.groups == g.c && g.groups == g.o; }
+
+int64_t conv2d_depthwise_workspace(ConvPass pass, const ConvCall& call) {
+  return call.g.n == 0 ? 0 : make_plan(pass, call.g).total;
+}
+
+void conv2d_depthwise(ConvPass pass, const ConvCall& call, const DepthwiseKernels& kernels,
+                      float* workspace) {
+  const ConvGeom& g = call.g;
+  const auto *x = call.x.as<float>(), *dy = call.y.as<float>();
+  if (pass == ConvPass::backward_weights) {
+    if (g.n == 0) return std::fill_n(call.w.as<float>(), g.weights(), 0.0f), void();
+    return backward_weights(call, kernels, workspace);
+  }
+  if (g.n == 0) return;
+  if (pass == ConvPass::forward)
+    return convolve(call, make_axes(g, false), x, call.y.as<float>(), kernels, workspace);
+  convolve(call, make_axes(g, true), dy, call.x.as<float>(), kernels, workspace);
+}
+
+}  // namespace tenon
