@@ -5,9 +5,9 @@
 //   dy[pixel][o]
 //
 // M = the KW*C neighbouring floats of x that one row of the kernel covers, N = output channels, K = pixels of
-// an output row, batch = rows. x is copied with its zero padding, dy to panels. Each chunk of pixels (their
-// number is fixed by shape) has its own dw' in the workspace; they are added in order and transposed to dw at
-// the end.
+// an output row, batch = rows. x is copied with its zero padding; dy is copied to panels where its channels
+// do not fill them. Each chunk of pixels (their number is fixed by shape) has its own dw' in the workspace;
+// they are added in order and transposed to dw at the end.
 #include <cstring>
 
 #include "ops/conv2d.h"
@@ -20,7 +20,9 @@ constexpr int64_t kChunks = 32;
 
 struct Plan {
   int64_t nv, mr, panel, panels;
-  int64_t m;  // KW * C
+  int64_t m;                   // KW * C
+  bool copies_dy;              // or multiplies it where it lies, which whole panels allow
+  int64_t dy_pixel, dy_panel;  // floats from one to the next
   PixelBlocks blocks;
   int64_t chunks;
   int64_t rows, cols;  // of x's padded copy, an image; a pixel is C floats
@@ -43,7 +45,10 @@ Plan make_plan(const ConvGeom& g, const GemmKernels& kernels) {
   Layout slot;
   p.x_floats = slot.add(checked_product(p.blocks.images * p.rows, p.cols, g.c));
   p.x_floats = slot.floats();
-  slot.add(checked_product(p.panels * p.batch, g.ow, p.panel));
+  p.copies_dy = g.o % p.panel != 0;
+  p.dy_pixel = p.copies_dy ? p.panel : g.o;
+  p.dy_panel = p.copies_dy ? checked_product(p.batch, g.ow, p.panel) : p.panel;
+  slot.add(p.copies_dy ? checked_product(p.panels, p.dy_panel) : 0);
   p.dy_floats = slot.floats() - p.x_floats;
   slot.add(checked_product(p.batch, 4));
   p.slot_floats = slot.floats();
@@ -76,14 +81,18 @@ void copy_x(const ConvCall& call, const Plan& p, const PixelBlocks::Block& b, fl
   }
 }
 
+const float* first_pixel(const ConvCall& call, const PixelBlocks::Block& b) {
+  return call.y.as<float>() + (b.n0 * call.g.oh + b.i0) * call.g.ow * call.g.o;
+}
+
 // The block's pixels of dy -> [panel][pixel][panel width]
 void copy_dy(const ConvCall& call, const Plan& p, const PixelBlocks::Block& b, float* dst) {
   const ConvGeom& g = call.g;
   const int64_t pixels = (b.n1 - b.n0 - 1) * g.oh * g.ow + (b.i1 - b.i0) * g.ow;
-  const float* dy = call.y.as<float>() + (b.n0 * g.oh + b.i0) * g.ow * g.o;
+  const float* dy = first_pixel(call, b);
   for (int64_t panel = 0; panel < p.panels; ++panel) {
     const int64_t o0 = panel * p.panel, count = std::min(p.panel, g.o - o0);
-    float* q = dst + panel * p.batch * g.ow * p.panel;
+    float* q = dst + panel * p.dy_panel;
     for (int64_t i = 0; i < pixels; ++i, q += p.panel) {
       std::memcpy(q, dy + i * g.o + o0, static_cast<size_t>(count) * sizeof(float));
       std::fill(q + count, q + p.panel, 0.0f);
@@ -94,25 +103,26 @@ void copy_dy(const ConvCall& call, const Plan& p, const PixelBlocks::Block& b, f
 void add_block(const ConvCall& call, const Plan& p, const GemmKernels& kernels, const PixelBlocks::Block& b,
                bool first, float* out, float* slot) {
   const ConvGeom& g = call.g;
-  float* dy = slot + p.x_floats;
-  auto* a_off = reinterpret_cast<int64_t*>(dy + p.dy_floats);
+  float* copy = slot + p.x_floats;
+  const float* dy = p.copies_dy ? copy : first_pixel(call, b);
+  auto* a_off = reinterpret_cast<int64_t*>(copy + p.dy_floats);
   int64_t* b_off = a_off + p.batch;
   copy_x(call, p, b, slot);
-  copy_dy(call, p, b, dy);
+  if (p.copies_dy) copy_dy(call, p, b, copy);
   int64_t count = 0;
   for (int64_t n = 0; n < b.n1 - b.n0; ++n) {
     for (int64_t i = 0; i < b.i1 - b.i0; ++i, ++count) {
       a_off[count] = (n * p.rows + i * g.sh) * p.cols * g.c;
-      b_off[count] = count * g.ow * p.panel;
+      b_off[count] = count * g.ow * p.dy_pixel;
     }
   }
   GemmTile tile = {};
   tile.a_off = a_off, tile.b_off = b_off, tile.batch = count, tile.k = g.ow;
   tile.ars = 1, tile.aks = g.sw * g.c;
-  tile.bks = p.panel, tile.crs = g.o, tile.accumulate = !first;
+  tile.bks = p.dy_pixel, tile.crs = g.o, tile.accumulate = !first;
   const EvenSplit split = tile_rows(p.m, p.mr);
   for (int64_t panel = 0; panel < p.panels; ++panel) {
-    tile.b = dy + panel * p.batch * g.ow * p.panel;
+    tile.b = dy + panel * p.dy_panel;
     tile.n = std::min(p.panel, g.o - panel * p.panel);
     for (int64_t i = 0; i < g.kh * split.parts; ++i) {
       const int64_t r = i / split.parts, m = split.begin(i % split.parts),
