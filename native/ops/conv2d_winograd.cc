@@ -71,14 +71,17 @@ struct Plan {
 };
 
 // Blocks fit the second-level cache where they can. Where not even small ones do, larger ones at least read
-// the filters less often.
+// the filters less often. Blocks are about as large, in whole register tiles: every one reads all filters,
+// also a last one of few tiles.
 int64_t choose_block(const WinogradConv& c, const Plan& p) {
   const int64_t small = ceil_div(kSmallBlock, p.mr) * p.mr, large = kBlock / p.mr * p.mr;
   const auto fits = [&](int64_t tiles) {
     return tiles * kWinogradPoints * (c.k + p.run * p.panel) <= kCacheFloats;
   };
   const int64_t best = fits(small) && !fits(large) ? small : large;
-  return std::clamp<int64_t>(c.tiles().count(), 1, best);
+  const int64_t count = std::max<int64_t>(c.tiles().count(), 1);
+  const int64_t even = ceil_div(count, ceil_div(count, best));
+  return std::min(count, ceil_div(even, p.mr) * p.mr);
 }
 
 void plan_tasks(const WinogradConv& c, Plan& p) {
@@ -230,9 +233,9 @@ void run(const WinogradConv& c, const Plan& p, double flops, const GemmKernels& 
   std::fill_n(workspace + p.zeros, c.k, 0.0f);
   const double cost = flops / 32;
   if (p.shares_inputs())
-    parallel_for(p.blocks, cost / 16, [&](int64_t block) {
-      float* planes = workspace + p.inputs + block * p.in_floats;
-      transform_input(c, p, transforms, tiles_of(c, p, block), workspace + p.zeros, planes);
+    parallel_for(c.tiles().count(), cost / 16, [&](int64_t tile) {
+      float* planes = workspace + p.inputs + tile / p.block * p.in_floats + tile % p.block * p.in_row;
+      transform_input(c, p, transforms, {tile, 1}, workspace + p.zeros, planes);
     });
   parallel_tasks(p.tasks(), cost, [&](int64_t task, int64_t slot) {
     run_task(c, p, kernels, transforms, task, filters, workspace, workspace + p.slots + slot * p.slot_floats);
