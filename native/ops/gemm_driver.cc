@@ -8,9 +8,11 @@
 // strided reads hurt, and for the last panel where rows of B end early; otherwise it is read where it is.
 // With few rows of A a task packs the block of B it is about to use into its scratch; with many, all of B is
 // packed to the workspace first. A's block is copied to the scratch, tile by tile, when enough panels use it.
-// Blocks never change bits: every C[m][n] is one chain over k (see gemm.h).
+// Few rows with a large transposed B are left to gemm_swapped.cc. Blocks never change bits: every C[m][n] is
+// one chain over k (see gemm.h).
 #include <cstring>
 
+#include "ops/gemm_swapped.h"
 #include "ops/matmul.h"
 
 namespace tenon {
@@ -228,11 +230,14 @@ bool is_empty(const Gemm& g) { return g.batch == 0 || g.m == 0 || g.n == 0; }
 }  // namespace
 
 int64_t gemm_workspace(const Gemm& g, const GemmKernels& kernels) {
-  return is_empty(g) ? 0 : make_plan(g, kernels, false).total;
+  if (is_empty(g)) return 0;
+  if (gemm_is_swapped(g)) return gemm_swapped_workspace(g, kernels);
+  return make_plan(g, kernels, false).total;
 }
 
 void gemm(const Gemm& g, const GemmKernels& kernels, float* workspace) {
   if (is_empty(g)) return;
+  if (gemm_is_swapped(g)) return gemm_swapped(g, kernels, workspace);
   const Plan p = make_plan(g, kernels, false);
   if (p.packed_floats > 0) pack_b(g, p, kernels, workspace + p.b_packed);
   run(g, p, kernels, workspace + p.b_packed, workspace);
