@@ -32,7 +32,10 @@ async function decode(tar, split, directory) {
 
 /** PyTorch's result, or undefined where python3 has none. The environment is the fastest one known for it. */
 function runPyTorch(directory, seed) {
-  if (spawnSync('python3', ['-c', 'import torch, numpy']).status !== 0) return undefined;
+  const python = ['python3', '/usr/bin/python3'].find(
+    (each) => spawnSync(each, ['-c', 'import torch, numpy']).status === 0,
+  );
+  if (python === undefined) return undefined;
   const avx512 = readFileSync('/proc/cpuinfo', 'utf8').includes('avx512f');
   const env = {
     ...process.env,
@@ -41,7 +44,7 @@ function runPyTorch(directory, seed) {
     GLIBC_TUNABLES:
       'glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=17179869184:glibc.malloc.top_pad=268435456',
   };
-  const child = spawnSync('python3', [childScript('cifar10_fast.py'), directory, String(seed)], {
+  const child = spawnSync(python, [childScript('cifar10_fast.py'), directory, String(seed)], {
     env,
     encoding: 'utf8',
     maxBuffer: 2 ** 24,

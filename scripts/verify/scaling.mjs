@@ -1,7 +1,8 @@
 /** How a step grows: with threads, with the batch, with the image; and what it holds in memory, beside PyTorch. */
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { events, succeed, tenon } from './process.mjs';
 import { check, megabytes, root } from './report.mjs';
 
@@ -37,26 +38,39 @@ const doubling = (from, to) => {
   return [...sizes, to];
 };
 
-/** Peak resident memory of a fresh process that takes three steps: of tenon, and of PyTorch where there is one. */
-function residents(name) {
+/** Peak resident memory in bytes of a fresh process that takes three steps of `item`; null where it cannot be had. */
+function peakResident({ launch, missing }, item) {
+  if (missing !== undefined) return Promise.resolve(null);
+  const child = spawn('/usr/bin/time', ['-f', 'peak %M', launch.command, ...launch.args], {
+    env: { ...process.env, ...launch.env },
+  });
+  let report = '';
+  let measured = false;
+  child.stderr.on('data', (chunk) => (report += chunk));
+  // A child ends when its input does, so that stays open until the steps were taken.
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    if (JSON.parse(line).event !== 'times') return;
+    measured = true;
+    child.stdin.end();
+  });
+  for (const command of ['prepare', 'run'])
+    child.stdin.write(`${JSON.stringify({ command, item, threads: 2, steps: 3 })}\n`);
+  return new Promise((done) => {
+    child.on('error', () => done(null));
+    child.on('close', () => {
+      const kilobytes = /^peak (\d+)$/m.exec(report)?.[1];
+      done(measured && kilobytes !== undefined ? 1024 * Number(kilobytes) : null);
+    });
+  });
+}
+
+async function residents(name) {
   const require = createRequire(import.meta.url);
   const { items } = require(join(root, 'bench', 'lib', 'workloads.js'));
   const { resolveSystems } = require(join(root, 'bench', 'lib', 'systems.js'));
   const item = items.find((each) => each.name === name);
-  const input = ['prepare', 'run'].map((command) => JSON.stringify({ command, item, threads: 2, steps: 3 }));
-  const peak = ({ launch, missing }) => {
-    if (missing !== undefined) return null;
-    const time = ['-f', 'peak %M', launch.command, ...launch.args];
-    const child = spawnSync('/usr/bin/time', time, {
-      encoding: 'utf8',
-      env: { ...process.env, ...launch.env },
-      input: `${input.join('\n')}\n`,
-    });
-    const kilobytes = /^peak (\d+)$/m.exec(child.stderr ?? '')?.[1];
-    return kilobytes === undefined ? null : 1024 * Number(kilobytes);
-  };
-  const [ours, theirs] = resolveSystems(['tenon', 'pytorch-stock'], {}).map(peak);
-  return { name, tenon: ours, pytorch: theirs };
+  const [ours, theirs] = resolveSystems(['tenon', 'pytorch-stock'], {});
+  return { name, tenon: await peakResident(ours, item), pytorch: await peakResident(theirs, item) };
 }
 
 function describe({ model, points, cliffs }) {
@@ -83,7 +97,7 @@ await check('scaling', goal, defaults, async ({ steps, batch, side }) => {
     (n) => n * n,
     steps,
   );
-  const memory = ['vggs', 'resnet18'].map(residents);
+  const memory = [await residents('vggs'), await residents('resnet18')];
   const fast = speedups.every(({ speedup }) => speedup >= leastSpeedup);
   const even = [byBatch, byArea].every(({ cliffs }) => cliffs.length === 0);
   const small = memory.every((m) => m.tenon !== null && (m.pytorch === null || m.tenon <= m.pytorch));
