@@ -23,6 +23,16 @@ namespace {
 
   #include "kernels/gemm_bf16_tile.h"
 
+// sum + the products of pairs of bf16 in a and b. Clang 16 crashes on the intrinsic's bf16 vectors.
+inline V dot(V sum, Words a, Words b) {
+  #if defined(__clang__)
+  asm("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+  return sum;
+  #else
+  return (V)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b);
+  #endif
+}
+
 struct InstructionDot {
   template <int Rows>
   static inline void add(const bf16* a, int64_t lda, const bf16* b, V (&sum)[Rows][kDotColumns]) {
@@ -30,8 +40,7 @@ struct InstructionDot {
     for (int v = 0; v < kDotColumns; ++v) column[v] = load_words(b + 2 * v * W);
     for (int m = 0; m < Rows; ++m) {
       const Words row = pair_at(a + m * lda);
-      for (int v = 0; v < kDotColumns; ++v)
-        sum[m][v] = (V)_mm512_dpbf16_ps((__m512)sum[m][v], (__m512bh)row, (__m512bh)column[v]);
+      for (int v = 0; v < kDotColumns; ++v) sum[m][v] = dot(sum[m][v], row, column[v]);
     }
   }
 };
