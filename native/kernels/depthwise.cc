@@ -103,19 +103,7 @@ constexpr DepthwiseKernels kTable = {&span, &gradient};
 
 namespace tenon {
 
-const DepthwiseKernels& depthwise_kernels(Target target) {
-  #if defined(__x86_64__)
-  if (target == Target::avx512) return avx512::kTable;
-  if (target == Target::avx2) return avx2::kTable;
-  return baseline::kTable;
-  #elif defined(__aarch64__)
-  static_cast<void>(target);
-  return neon::kTable;
-  #else
-  static_cast<void>(target);
-  return baseline::kTable;
-  #endif
-}
+const DepthwiseKernels& depthwise_kernels(Target target) { return TENON_TABLE(target); }
 
 }  // namespace tenon
 

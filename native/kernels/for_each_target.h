@@ -42,6 +42,18 @@
   #define TENON_KERNEL(name, prepare, run) \
     static const ::tenon::KernelRegistrar TENON_CONCAT(registrar_, name)(#name, kTarget, prepare, run);
 
+  // The kTable that this file defines for a target, for files whose functions are called through a table.
+  #if defined(__x86_64__)
+    #define TENON_TABLE(target)                    \
+      ((target) == Target::avx512 ? avx512::kTable \
+       : (target) == Target::avx2 ? avx2::kTable   \
+                                  : baseline::kTable)
+  #elif defined(__aarch64__)
+    #define TENON_TABLE(target) (static_cast<void>(target), neon::kTable)
+  #else
+    #define TENON_TABLE(target) (static_cast<void>(target), baseline::kTable)
+  #endif
+
   #if defined(__x86_64__)
     #define TENON_TARGET baseline
     #include "kernels/target.h"

@@ -8,6 +8,7 @@
 
 #ifdef TENON_TARGET
   #include "kernels/math.h"
+  #include "kernels/transpose.h"
 
   #if defined(TENON_IS_AVX512)
 constexpr int kTallest[] = {0, 14, 14, 9, 6};
@@ -155,33 +156,6 @@ void tile(const GemmTile& g) {
   finish(g, acc);
 }
 
-// The W x W transpose: log2(W) rounds, each exchanging the off-diagonal blocks of half the size.
-template <int Half, bool Upper, int... I>
-inline V exchange(V a, V b, std::integer_sequence<int, I...>) {
-  #if defined(__clang__)
-  if constexpr (Upper)
-    return __builtin_shufflevector(a, b, ((I & Half) ? I + W : I + Half)...);
-  else
-    return __builtin_shufflevector(a, b, ((I & Half) ? I - Half + W : I)...);
-  #else
-  if constexpr (Upper)
-    return __builtin_shuffle(a, b, M{((I & Half) ? I + W : I + Half)...});
-  else
-    return __builtin_shuffle(a, b, M{((I & Half) ? I - Half + W : I)...});
-  #endif
-}
-
-template <int Half>
-inline void transpose_round(V (&r)[W]) {
-  for (int i = 0; i < W; ++i) {
-    if (i & Half) continue;
-    const V a = r[i], b = r[i + Half];
-    r[i] = exchange<Half, false>(a, b, std::make_integer_sequence<int, W>());
-    r[i + Half] = exchange<Half, true>(a, b, std::make_integer_sequence<int, W>());
-  }
-  if constexpr (Half > 1) transpose_round<Half / 2>(r);
-}
-
 void pack_transposed(const real* src, int64_t ld, int64_t n, int64_t depth, real* dst, int64_t panel) {
   for (int64_t j = 0; j < panel; j += W) {
     const int64_t rows = std::clamp<int64_t>(n - j, 0, W);
@@ -221,19 +195,7 @@ constexpr GemmKernels kTable = make_table();
 
 namespace tenon {
 
-const GemmKernels& gemm_kernels(Target target) {
-  #if defined(__x86_64__)
-  if (target == Target::avx512) return avx512::kTable;
-  if (target == Target::avx2) return avx2::kTable;
-  return baseline::kTable;
-  #elif defined(__aarch64__)
-  static_cast<void>(target);
-  return neon::kTable;
-  #else
-  static_cast<void>(target);
-  return baseline::kTable;
-  #endif
-}
+const GemmKernels& gemm_kernels(Target target) { return TENON_TABLE(target); }
 
 }  // namespace tenon
 

@@ -72,19 +72,7 @@ constexpr Bf16Kernels kTable = {1,       2,           192 * 1024, &multiply_dots
 namespace tenon {
 namespace {
 
-const Bf16Kernels& common(Target target) {
-  #if defined(__x86_64__)
-  if (target == Target::avx512) return avx512::kTable;
-  if (target == Target::avx2) return avx2::kTable;
-  return baseline::kTable;
-  #elif defined(__aarch64__)
-  static_cast<void>(target);
-  return neon::kTable;
-  #else
-  static_cast<void>(target);
-  return baseline::kTable;
-  #endif
-}
+const Bf16Kernels& common(Target target) { return TENON_TABLE(target); }
 
 Bf16Kernels with_tiles(Target target, Bf16Multiply multiply) {
   Bf16Kernels kernels = common(target);

@@ -164,19 +164,7 @@ constexpr WinogradKernels kTable = {&to_planes<InputAxis>, &output, &filter, &to
 
 namespace tenon {
 
-const WinogradKernels& winograd_kernels(Target target) {
-  #if defined(__x86_64__)
-  if (target == Target::avx512) return avx512::kTable;
-  if (target == Target::avx2) return avx2::kTable;
-  return baseline::kTable;
-  #elif defined(__aarch64__)
-  static_cast<void>(target);
-  return neon::kTable;
-  #else
-  static_cast<void>(target);
-  return baseline::kTable;
-  #endif
-}
+const WinogradKernels& winograd_kernels(Target target) { return TENON_TABLE(target); }
 
 }  // namespace tenon
 
