@@ -60,8 +60,8 @@ void narrow(const float* x, int64_t n, bf16* y) {
       n, y, [](V v) { return v; }, x);
 }
 
-constexpr Bf16Kernels kTable = {1,       2,           192 * 1024, &multiply_dots<WidenedDot>,
-                                &finish, &interleave, &transpose, &narrow};
+constexpr Bf16Kernels kTable = {Target::TENON_TARGET,       true,    1,           2,          192 * 1024,
+                                &multiply_dots<WidenedDot>, &finish, &interleave, &transpose, &narrow};
 
 #else
 
@@ -76,6 +76,7 @@ const Bf16Kernels& common(Target target) { return TENON_TABLE(target); }
 
 Bf16Kernels with_tiles(Target target, Bf16Multiply multiply) {
   Bf16Kernels kernels = common(target);
+  kernels.winograd_in_float = false;
   kernels.row_step = 16;
   kernels.k_step = 32;
   kernels.block_bytes = 1024 * 1024;

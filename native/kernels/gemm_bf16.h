@@ -40,6 +40,10 @@ struct Bf16Finish {
 };
 
 struct Bf16Kernels {
+  Target target;
+  // Where convolution in float goes by Winograd's algorithm, it is faster than this path's products: on all
+  // paths but AMX. Activations are bf16 all the same.
+  bool winograd_in_float;
   int64_t row_step, k_step;
   int64_t
       block_bytes;  // of A that one task should work on: what the second cache level holds with room to spare

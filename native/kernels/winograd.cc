@@ -106,33 +106,36 @@ template <class Axis, class Get, class Put>
   }
 }
 
-template <class Axis>
-void to_planes(const float* const* pixels, int64_t channels, float* planes, int64_t plane) {
+template <class Axis, class T>
+void to_planes(const std::byte* const* pixels, int64_t channels, float* planes, int64_t plane) {
   for_vectors(channels, [=](int64_t c, auto lanes) {
-    transform<Axis>([=](int i, int j) { return lanes.load(pixels[i * Axis::kIn + j] + c); },
+    const auto at = [=](int pixel) { return reinterpret_cast<const T*>(pixels[pixel]) + c; };
+    transform<Axis>([=](int i, int j) { return lanes.load(at(i * Axis::kIn + j)); },
                     [=](int i, int j, V v) { store(planes + (i * Axis::kOut + j) * plane + c, v); });
   });
 }
 
-template <class Activate>
+template <class T, class Activate>
 void output_with(const WinogradOutput& tile, Activate activate) {
   for_vectors(tile.channels, [=](int64_t c, auto lanes) {
     const V bias = tile.bias ? lanes.load(tile.bias + c) : V{};
     const bool biased = tile.bias != nullptr;
     const float* products = tile.products + c;
     const int64_t plane = tile.plane;
-    float* const* pixels = tile.pixels;
-    transform<OutputAxis>([=](int i, int j) { return load(products + (i * kWinogradIn + j) * plane); },
-                          [=](int i, int j, V v) {
-                            lanes.store(pixels[i * kWinogradOut + j] + c, activate(biased ? v + bias : v));
-                          });
+    std::byte* const* pixels = tile.pixels;
+    const auto at = [=](int pixel) { return reinterpret_cast<T*>(pixels[pixel]) + c; };
+    transform<OutputAxis>(
+        [=](int i, int j) { return load(products + (i * kWinogradIn + j) * plane); },
+        [=](int i, int j, V v) { lanes.store(at(i * kWinogradOut + j), activate(biased ? v + bias : v)); });
   });
 }
 
+// An unfused activation reads the stored value, so the sum is rounded before a fused one too.
+template <class T>
 void output(const WinogradOutput& tile) {
-  if (tile.activation == Activation::none) return output_with(tile, [](V v) { return v; });
-  if (tile.activation == Activation::relu) return output_with(tile, [](V v) { return vmax(v, V{}); });
-  output_with(tile, [which = tile.activation](V v) { return activate(v, which); });
+  if (tile.activation == Activation::none) return output_with<T>(tile, [](V v) { return v; });
+  if (tile.activation == Activation::relu) return output_with<T>(tile, [](V v) { return vmax(v, V{}); });
+  output_with<T>(tile, [which = tile.activation](V v) { return activate(as_stored<T>(v), which); });
 }
 
 void filter(const WinogradFilters& f, int64_t panel, float* planes, int64_t plane) {
@@ -157,8 +160,11 @@ void filter_gradient(const float* planes, int64_t plane, int64_t count, float* t
   });
 }
 
-constexpr WinogradKernels kTable = {&to_planes<InputAxis>, &output, &filter, &to_planes<OutputGradientAxis>,
-                                    &filter_gradient};
+template <class T>
+constexpr WinogradStorage kStorage = {&to_planes<InputAxis, T>, &output<T>,
+                                      &to_planes<OutputGradientAxis, T>};
+
+constexpr WinogradKernels kTable = {kStorage<float>, kStorage<bf16>, &filter, &filter_gradient};
 
 #else
 

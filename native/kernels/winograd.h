@@ -11,6 +11,7 @@
 // line of zeros to read, a line that nobody reads to write.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "kernels/gemm.h"
@@ -31,26 +32,34 @@ struct WinogradFilters {
 struct WinogradOutput {
   const float* products;  // A^T (products) A, in planes
   int64_t plane;
-  float* const* pixels;  // [16]
+  std::byte* const* pixels;  // [16]
   int64_t channels;
   const float* bias;  // [channels] added to every pixel, or null
   Activation activation;
 };
 
+// planes <- the transform of the tile at `pixels`.
+using WinogradToPlanes = void (*)(const std::byte* const* pixels, int64_t channels, float* planes,
+                                  int64_t plane);
+
+// The transforms that meet tensors, by how those store their elements. Arithmetic is in float.
+struct WinogradStorage {
+  WinogradToPlanes input;  // B^T d B of the tile d at pixels[36]
+  void (*output)(const WinogradOutput& tile);
+  WinogradToPlanes
+      output_gradient;  // A dy A^T of the output tile at pixels[16], for the gradient of the filters
+};
+
 // What one instruction set offers. Whole vectors are written to planes and panels, zeros beyond the channels.
 struct WinogradKernels {
-  // planes <- B^T d B of the tile d at pixels[36].
-  void (*input)(const float* const* pixels, int64_t channels, float* planes, int64_t plane);
+  WinogradStorage floats, bf16s;
 
-  void (*output)(const WinogradOutput& tile);
+  const WinogradStorage& of(DType dtype) const { return dtype == DType::bf16 ? bf16s : floats; }
 
   // planes <- G g G^T, a row of `panel` lanes (a multiple of the vector width) for each row of filters.
   void (*filter)(const WinogradFilters& filters, int64_t panel, float* planes, int64_t plane);
 
-  // The adjoints, for the gradient of the filters. planes <- A dy A^T of the output tile at pixels[16].
-  void (*output_gradient)(const float* const* pixels, int64_t channels, float* planes, int64_t plane);
-
-  // taps[(3r + s) * tap_stride + j] <- G^T (planes) G for j < lanes.
+  // The adjoint: taps[(3r + s) * tap_stride + j] <- G^T (planes) G for j < lanes.
   void (*filter_gradient)(const float* planes, int64_t plane, int64_t lanes, float* taps, int64_t tap_stride);
 };
 

@@ -9,6 +9,8 @@
 
 #include <numeric>
 
+#include "ops/conv2d_winograd.h"
+
 namespace tenon {
 
 ConvCall bf16_conv_call(ConvPass pass, const Call& call) {
@@ -16,14 +18,20 @@ ConvCall bf16_conv_call(ConvPass pass, const Call& call) {
   require(call.count == 3 || call.count == 4, "conv2d_bf16: wrong number of operands");
   TensorView as_float[4];
   for (int i = 0; i < call.count; ++i) as_float[i] = call.t[i], as_float[i].dtype = DType::f32;
-  const ConvCall c = ConvCall::make(pass, as_float, call.count, call.attrs, call.attr_count, DType::f32);
+  ConvCall c = ConvCall::make(pass, as_float, call.count, call.attrs, call.attr_count, DType::f32);
   const TensorView& out = call.t[call.count - 1];
   require(call.t[0].dtype == DType::bf16, "conv2d_bf16: the first operand must be bf16");
   require(call.t[1].dtype == (weights ? DType::bf16 : DType::f32), "conv2d_bf16: the second operand's dtype");
   require(out.dtype == DType::f32 || (out.dtype == DType::bf16 && !weights),
           "conv2d_bf16: the output's dtype");
   require(!c.has_bias || call.t[2].dtype == DType::f32, "conv2d_bf16: bias must be f32");
+  c.x.dtype = pass == ConvPass::backward_data ? out.dtype : DType::bf16;
+  c.y.dtype = pass == ConvPass::forward ? out.dtype : DType::bf16;
   return c;
+}
+
+bool bf16_conv_by_winograd(ConvPass pass, const ConvGeom& g, const Bf16Kernels& kernels) {
+  return kernels.winograd_in_float && conv2d_winograd_wins(pass, g, gemm_kernels(kernels.target));
 }
 
 Cost bf16_conv_cost(const Call& call, const ConvGeom& g, int64_t workspace_floats) {
@@ -207,16 +215,29 @@ Plan data_plan(const ConvCall& call, const Bf16Kernels& kernels) {
   return Plan::make(call.g.weights(), packed, scratch);
 }
 
+void run_winograd(ConvPass pass, const ConvCall& c, const Bf16Kernels& kernels, std::byte* workspace) {
+  conv2d_winograd(pass, c, gemm_kernels(kernels.target), winograd_kernels(kernels.target),
+                  reinterpret_cast<float*>(workspace));
+}
+
+Cost winograd_cost(ConvPass pass, const Call& call, const ConvCall& c, const Bf16Kernels& kernels) {
+  return bf16_conv_cost(call, c.g, conv2d_winograd_workspace(pass, c, gemm_kernels(kernels.target)));
+}
+
 struct Forward {
   static constexpr const char* kName = "conv2d_bf16";
   static Cost prepare(const Call& call, const Bf16Kernels& kernels) {
     const ConvCall c = bf16_conv_call(ConvPass::forward, call);
+    if (bf16_conv_by_winograd(ConvPass::forward, c.g, kernels))
+      return winograd_cost(ConvPass::forward, call, c, kernels);
     const PixelProduct p = forward_product(c, call.t[call.count - 1], kernels);
     return bf16_conv_cost(call, c.g, forward_plan(c.g, p.blocks).total);
   }
   static void run(const Call& call, const Bf16Kernels& kernels) {
     const ConvCall c = bf16_conv_call(ConvPass::forward, call);
     if (c.g.pixels() == 0) return;
+    if (bf16_conv_by_winograd(ConvPass::forward, c.g, kernels))
+      return run_winograd(ConvPass::forward, c, kernels, call.workspace);
     const PixelProduct p = forward_product(c, call.t[call.count - 1], kernels);
     const Plan plan = forward_plan(c.g, p.blocks);
     float* workspace = reinterpret_cast<float*>(call.workspace);
@@ -232,6 +253,8 @@ struct BackwardData {
   static constexpr const char* kName = "conv2d_backward_data_bf16";
   static Cost prepare(const Call& call, const Bf16Kernels& kernels) {
     const ConvCall c = bf16_conv_call(ConvPass::backward_data, call);
+    if (bf16_conv_by_winograd(ConvPass::backward_data, c.g, kernels))
+      return winograd_cost(ConvPass::backward_data, call, c, kernels);
     return bf16_conv_cost(call, c.g, data_plan(c, kernels).total);
   }
   static void run(const Call& call, const Bf16Kernels& kernels) {
@@ -239,6 +262,8 @@ struct BackwardData {
     const ConvGeom& g = c.g;
     const TensorView& out = call.t[2];
     if (g.n == 0) return;
+    if (bf16_conv_by_winograd(ConvPass::backward_data, g, kernels))
+      return run_winograd(ConvPass::backward_data, c, kernels, call.workspace);
     const Plan plan = data_plan(c, kernels);
     float* workspace = reinterpret_cast<float*>(call.workspace);
     auto* narrowed = reinterpret_cast<bf16*>(workspace + plan.narrowed);

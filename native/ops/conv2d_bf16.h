@@ -9,6 +9,9 @@ namespace tenon {
 // As ConvCall::make, which checks all but the dtypes.
 ConvCall bf16_conv_call(ConvPass pass, const Call& call);
 
+// Whether the pass goes by Winograd's algorithm, in float.
+bool bf16_conv_by_winograd(ConvPass pass, const ConvGeom& g, const Bf16Kernels& kernels);
+
 Cost bf16_conv_cost(const Call& call, const ConvGeom& g, int64_t workspace_floats);
 
 // A matrix of pixels by taps (im2col), gathered a few rows at a time: pixel (image, i, j) of an out_h x out_w

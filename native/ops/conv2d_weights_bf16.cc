@@ -2,6 +2,7 @@
 // K = pixels. Pixels are cut in a number of chunks given by the shape; each chunk sums in float over its
 // pixels in order, and chunks are added in order.
 #include "ops/conv2d_bf16.h"
+#include "ops/conv2d_winograd.h"
 
 namespace tenon {
 namespace {
@@ -99,12 +100,17 @@ struct BackwardWeights {
   static constexpr const char* kName = "conv2d_backward_weights_bf16";
   static Cost prepare(const Call& call, const Bf16Kernels& kernels) {
     const ConvCall c = bf16_conv_call(ConvPass::backward_weights, call);
+    if (bf16_conv_by_winograd(ConvPass::backward_weights, c.g, kernels))
+      return bf16_conv_cost(call, c.g, conv2d_winograd_weights_workspace(c, gemm_kernels(kernels.target)));
     return bf16_conv_cost(call, c.g, make_plan(c.g, kernels).total);
   }
   static void run(const Call& call, const Bf16Kernels& kernels) {
     const ConvCall c = bf16_conv_call(ConvPass::backward_weights, call);
-    const Plan p = make_plan(c.g, kernels);
     float* workspace = reinterpret_cast<float*>(call.workspace);
+    if (bf16_conv_by_winograd(ConvPass::backward_weights, c.g, kernels))
+      return conv2d_winograd_weights(c, gemm_kernels(kernels.target), winograd_kernels(kernels.target),
+                                     workspace);
+    const Plan p = make_plan(c.g, kernels);
     float* sums = workspace + p.sums;
     parallel_tasks(p.tasks(c.g), c.g.flops() / 16, [&](int64_t task, int64_t slot) {
       sum_chunk(c, p, kernels, task, sums + task * p.sum_size(), workspace + p.scratch + slot * p.slot);

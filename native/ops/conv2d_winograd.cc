@@ -19,23 +19,27 @@ constexpr int64_t kSmallBlock = 24;        // of a block that is to fit the seco
 constexpr int64_t kCacheFloats = 3 << 16;  // 768 KB: the scratch area of a block that does, more or less
 
 struct WinogradConv {
-  const float* in = nullptr;  // [images][in_h][in_w][k]
+  const std::byte* in = nullptr;                      // [images][in_h][in_w][k]
+  DType in_type = DType::f32, out_type = DType::f32;  // or bf16
   int64_t images = 0, in_h = 0, in_w = 0, k = 0;
   int64_t row0 = 0, col0 = 0;  // input position of the first output's tap (0, 0)
-  float* out = nullptr;        // [images][out_h][out_w][n]
+  std::byte* out = nullptr;    // [images][out_h][out_w][n]
   int64_t out_h = 0, out_w = 0, n = 0;
   const float* bias = nullptr;
   Activation activation = Activation::none;
 
   WinogradTiles tiles() const { return {images, out_h, out_w}; }
+  int64_t in_pixel() const { return k * static_cast<int64_t>(size_of(in_type)); }  // bytes
+  int64_t out_pixel() const { return n * static_cast<int64_t>(size_of(out_type)); }
 };
 
 WinogradConv forward_conv(const ConvCall& call) {
   const ConvGeom& g = call.g;
   WinogradConv c;
-  c.in = call.x.as<float>(), c.images = g.n, c.in_h = g.h, c.in_w = g.w, c.k = g.c;
+  c.in = call.x.data, c.in_type = call.x.dtype, c.out_type = call.y.dtype;
+  c.images = g.n, c.in_h = g.h, c.in_w = g.w, c.k = g.c;
   c.row0 = -g.ph, c.col0 = -g.pw;
-  c.out = call.y.as<float>(), c.out_h = g.oh, c.out_w = g.ow, c.n = g.o;
+  c.out = call.y.data, c.out_h = g.oh, c.out_w = g.ow, c.n = g.o;
   c.bias = call.bias.as<float>();
   c.activation = static_cast<Activation>(call.activation);
   return c;
@@ -44,9 +48,10 @@ WinogradConv forward_conv(const ConvCall& call) {
 WinogradConv data_conv(const ConvCall& call) {
   const ConvGeom& g = call.g;
   WinogradConv c;
-  c.in = call.y.as<float>(), c.images = g.n, c.in_h = g.oh, c.in_w = g.ow, c.k = g.o;
+  c.in = call.y.data, c.in_type = call.y.dtype, c.out_type = call.x.dtype;
+  c.images = g.n, c.in_h = g.oh, c.in_w = g.ow, c.k = g.o;
   c.row0 = g.ph - 2, c.col0 = g.pw - 2;
-  c.out = call.x.as<float>(), c.out_h = g.h, c.out_w = g.w, c.n = g.c;
+  c.out = call.x.data, c.out_h = g.h, c.out_w = g.w, c.n = g.c;
   return c;
 }
 
@@ -158,12 +163,13 @@ Tiles tiles_of(const WinogradConv& c, const Plan& p, int64_t block) {
 
 void transform_input(const WinogradConv& c, const Plan& p, const WinogradKernels& transforms,
                      const Tiles& tiles, const float* zeros, float* planes) {
-  const float* pixels[kWinogradIn * kWinogradIn];
+  const std::byte* pixels[kWinogradIn * kWinogradIn];
+  const auto* outside = reinterpret_cast<const std::byte*>(zeros);
   for (int64_t i = 0; i < tiles.count; ++i) {
     const WinogradTiles::Tile t = c.tiles().at(tiles.first + i);
-    list_pixels<kWinogradIn>(c.in + t.image * c.in_h * c.in_w * c.k, c.in_h, c.in_w, c.k, t.row + c.row0,
-                             t.col + c.col0, zeros, pixels);
-    transforms.input(pixels, c.k, planes + i * p.in_row, p.in_plane);
+    list_pixels<kWinogradIn>(c.in + t.image * c.in_h * c.in_w * c.in_pixel(), c.in_h, c.in_w, c.in_pixel(),
+                             t.row + c.row0, t.col + c.col0, outside, pixels);
+    transforms.of(c.in_type).input(pixels, c.k, planes + i * p.in_row, p.in_plane);
   }
 }
 
@@ -196,7 +202,9 @@ void multiply(const WinogradConv& c, const Plan& p, const GemmKernels& kernels, 
 
 void transform_output(const WinogradConv& c, const Plan& p, const WinogradKernels& transforms,
                       const Tiles& tiles, int64_t channel0, const float* products, float* lost) {
-  float* pixels[kWinogradOut * kWinogradOut];
+  std::byte* pixels[kWinogradOut * kWinogradOut];
+  auto* outside = reinterpret_cast<std::byte*>(lost);
+  std::byte* first = c.out + channel0 * static_cast<int64_t>(size_of(c.out_type));
   WinogradOutput out = {};
   out.plane = p.product_plane;
   out.pixels = pixels;
@@ -205,10 +213,10 @@ void transform_output(const WinogradConv& c, const Plan& p, const WinogradKernel
   out.activation = c.activation;
   for (int64_t i = 0; i < tiles.count; ++i) {
     const WinogradTiles::Tile t = c.tiles().at(tiles.first + i);
-    list_pixels<kWinogradOut>(c.out + t.image * c.out_h * c.out_w * c.n + channel0, c.out_h, c.out_w, c.n,
-                              t.row, t.col, lost, pixels);
+    list_pixels<kWinogradOut>(first + t.image * c.out_h * c.out_w * c.out_pixel(), c.out_h, c.out_w,
+                              c.out_pixel(), t.row, t.col, outside, pixels);
     out.products = products + i * p.product_row;
-    transforms.output(out);
+    transforms.of(c.out_type).output(out);
   }
 }
 

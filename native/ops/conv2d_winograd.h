@@ -55,15 +55,15 @@ struct WinogradTiles {
   }
 };
 
-// Addresses of size x size pixels from (row, col) on of an image [h][w][channels]; `outside` for those that
-// the image does not have.
-template <int Size, class Real>
-void list_pixels(Real* image, int64_t h, int64_t w, int64_t channels, int64_t row, int64_t col, Real* outside,
-                 Real** pixels) {
+// Addresses of size x size pixels, `pixel` bytes each, from (row, col) on of an image of h x w; `outside` for
+// those that the image does not have.
+template <int Size, class Byte>
+void list_pixels(Byte* image, int64_t h, int64_t w, int64_t pixel, int64_t row, int64_t col, Byte* outside,
+                 Byte** pixels) {
   for (int i = 0; i < Size; ++i)
     for (int j = 0; j < Size; ++j) {
       const bool inside = row + i >= 0 && row + i < h && col + j >= 0 && col + j < w;
-      pixels[i * Size + j] = inside ? image + ((row + i) * w + col + j) * channels : outside;
+      pixels[i * Size + j] = inside ? image + ((row + i) * w + col + j) * pixel : outside;
     }
 }
 

@@ -88,16 +88,21 @@ Part part_at(const ConvGeom& g, const Plan& p, int64_t index) {
 void transform_block(const ConvCall& call, const Plan& p, const WinogradKernels& transforms, const Part& part,
                      int64_t tile0, int64_t count, const float* zeros, float* slot) {
   const ConvGeom& g = call.g;
-  const float* pixels[kWinogradIn * kWinogradIn];
-  const float* dy = call.y.as<float>() + part.o0;
-  const float* x = call.x.as<float>() + part.c0;
+  const std::byte* pixels[kWinogradIn * kWinogradIn];
+  const auto* outside = reinterpret_cast<const std::byte*>(zeros);
+  const auto x_size = static_cast<int64_t>(size_of(call.x.dtype)),
+             dy_size = static_cast<int64_t>(size_of(call.y.dtype));
+  const int64_t x_pixel = g.c * x_size, dy_pixel = g.o * dy_size;
+  const std::byte* dy = call.y.data + part.o0 * dy_size;
+  const std::byte* x = call.x.data + part.c0 * x_size;
   for (int64_t i = 0; i < count; ++i) {
     const WinogradTiles::Tile t = tiles_of(g).at(tile0 + i);
-    list_pixels<kWinogradIn>(x + t.image * g.h * g.w * g.c, g.h, g.w, g.c, t.row - g.ph, t.col - g.pw, zeros,
-                             pixels);
-    transforms.input(pixels, part.cs, slot + i * p.x_row, p.x_plane);
-    list_pixels<kWinogradOut>(dy + t.image * g.oh * g.ow * g.o, g.oh, g.ow, g.o, t.row, t.col, zeros, pixels);
-    transforms.output_gradient(pixels, part.os, slot + p.slot_dy + i * p.dy_row, p.dy_plane);
+    list_pixels<kWinogradIn>(x + t.image * g.h * g.w * x_pixel, g.h, g.w, x_pixel, t.row - g.ph, t.col - g.pw,
+                             outside, pixels);
+    transforms.of(call.x.dtype).input(pixels, part.cs, slot + i * p.x_row, p.x_plane);
+    list_pixels<kWinogradOut>(dy + t.image * g.oh * g.ow * dy_pixel, g.oh, g.ow, dy_pixel, t.row, t.col,
+                              outside, pixels);
+    transforms.of(call.y.dtype).output_gradient(pixels, part.os, slot + p.slot_dy + i * p.dy_row, p.dy_plane);
   }
 }
 

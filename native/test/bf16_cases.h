@@ -126,6 +126,8 @@ inline void convolutions(Target target) {
   check_conv({2, 6, 6, 8, 8, 3, 3, 1, 1, 1, 1, 1, 1, 8}, target);
   check_conv({4, 33, 34, 5, 7, 3, 3, 1, 1, 1, 1}, target, true);    // several chunks of pixels
   check_conv({1, 6, 6, 100, 100, 3, 3, 1, 1, 1, 1}, target, true);  // taps in parts
+  check_conv({6, 19, 18, 48, 40, 3, 3, 1, 1, 1, 1}, target, true);  // by Winograd, but for AMX
+  check_conv({3, 16, 17, 37, 70, 3, 3, 1, 1, 0, 0}, target);
   check_conv({0, 6, 6, 4, 4, 3, 3, 1, 1, 1, 1}, target);
 }
 
