@@ -21,6 +21,7 @@ const CHECKS = [
   'mnist',
   'cifar10-fast',
   'cifar10',
+  'bf16',
 ];
 
 /** Runs a check with its lines shown and returns its record. */

@@ -1,0 +1,45 @@
+/** resnet20 on CIFAR-10 from JPEG files with precision fp32 and bf16, several seeds each: whether bf16 costs accuracy. */
+import { join } from 'node:path';
+import { info } from 'tenon';
+import { events, inTemporary, requireData, succeed, tenon } from './process.mjs';
+import { check, percent } from './report.mjs';
+
+async function train(precision, seed, epochs) {
+  return inTemporary(async (directory) => {
+    const data = ['--dataset', 'cifar10', '--data', requireData('cifar10')];
+    const how = ['--model', 'resnet20', '--augment', 'flip,crop', '--epochs', epochs];
+    const out = ['--json', '--out', join(directory, 'run')];
+    const run = await succeed(
+      tenon('train', ...data, ...how, '--precision', precision, '--seed', seed, ...out),
+    );
+    const all = events(run);
+    const { testAccuracy } = all.at(-1);
+    console.log(`${precision}, seed ${seed}: ${percent(testAccuracy)}, ${run.seconds.toFixed(0)} s`);
+    return { precision, seed, testAccuracy, seconds: run.seconds, events: all };
+  });
+}
+
+const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** "83.90% (83.71 to 84.05)" */
+function spread(accuracies) {
+  const [least, most] = [Math.min(...accuracies), Math.max(...accuracies)];
+  return `${percent(mean(accuracies))} (${percent(least)} to ${percent(most)})`;
+}
+
+const goal = 'resnet20: mean test accuracies of fp32 and bf16 within 0.5 points of each other';
+
+await check('bf16', goal, { epochs: 15, seeds: 3 }, async ({ epochs, seeds }) => {
+  const runs = [];
+  // Interleaved, so that a run that is cut short has as many of each.
+  for (let seed = 1; seed <= seeds; seed++)
+    for (const precision of ['fp32', 'bf16']) runs.push(await train(precision, seed, epochs));
+  const of = (precision) =>
+    runs.filter((run) => run.precision === precision).map(({ testAccuracy }) => testAccuracy);
+  const [fp32, bf16] = [of('fp32'), of('bf16')];
+  return {
+    pass: Math.abs(mean(fp32) - mean(bf16)) <= 0.005,
+    figure: `fp32 ${spread(fp32)}, bf16 ${spread(bf16)}, ${seeds} seeds, path ${info().bf16.path}`,
+    details: { bf16: info().bf16, runs },
+  };
+});
