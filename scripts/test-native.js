@@ -55,5 +55,10 @@ script(() => {
   } else {
     buildWithCmake({ tests: true });
   }
-  run('ctest', ['--test-dir', folder, '--output-on-failure', '--no-tests=error'], sanitizerOptions);
+  const inParallel = ['--parallel', String(jobs)];
+  run(
+    'ctest',
+    ['--test-dir', folder, '--output-on-failure', '--no-tests=error', ...inParallel],
+    sanitizerOptions,
+  );
 });
