@@ -17,6 +17,8 @@
 #ifdef TENON_TARGET
   #include "kernels/lanes.h"
 
+  #include "kernels/streaming.h"
+
 constexpr int64_t kRowGroup = 16;
 constexpr int64_t kMergeColumns = 64;
 
@@ -31,7 +33,10 @@ inline void merge_group(Count rows, const T* x, int64_t width, int64_t seen, rea
   const V cross = splat(static_cast<real>(seen) * n / (static_cast<real>(seen) + n));
   for_vectors(width, [&](int64_t c, auto lanes) {
     V sum = {}, squares = {};
-    for (int64_t r = 0; r < rows; ++r) sum += lanes.load(x + r * width + c);
+    for (int64_t r = 0; r < rows; ++r) {
+      __builtin_prefetch(x + (r + kRowGroup) * width + c);  // of the next group; harmless past the end
+      sum += lanes.load(x + r * width + c);
+    }
     const V center = sum * inverse;
     for (int64_t r = 0; r < rows; ++r) {
       const V d = lanes.load(x + r * width + c) - center;
@@ -104,7 +109,7 @@ Coefficients make_coefficients(const NormForward& op, real* storage) {
   return to;
 }
 
-template <class T, bool kRelu, bool kResidual>
+template <class T, bool kStream, bool kRelu, bool kResidual>
 void apply_rows(const NormForward& op, const Coefficients& k, int64_t begin, int64_t end) {
   const int64_t width = op.geom.width();
   for (int64_t r = begin; r < end; ++r) {
@@ -116,17 +121,25 @@ void apply_rows(const NormForward& op, const Coefficients& k, int64_t begin, int
       if constexpr (kResidual)
         v = as_stored<T>(v) + lanes.load(residual + c);  // as the unfused addition has it
       if constexpr (kRelu) v = vmax(v, V{});
-      lanes.store(y + c, v);
+      put<kStream>(y + c, v, lanes);
     });
   }
+  if constexpr (kStream) end_streaming();
+}
+
+template <class T, bool kStream>
+auto choose_rows(const NormForward& op) {
+  if (op.has_residual)
+    return op.relu ? apply_rows<T, kStream, true, true> : apply_rows<T, kStream, false, true>;
+  return op.relu ? apply_rows<T, kStream, true, false> : apply_rows<T, kStream, false, false>;
 }
 
 template <class T>
 void apply(const NormForward& op, real* storage) {
   const Coefficients k = make_coefficients(op, storage);
-  const auto rows = op.relu ? (op.has_residual ? apply_rows<T, true, true> : apply_rows<T, true, false>)
-                            : (op.has_residual ? apply_rows<T, false, true> : apply_rows<T, false, false>);
   const NormGeom& g = op.geom;
+  const bool stream = streams(op.y.as<T>(), g.width(), op.y.bytes());
+  const auto rows = stream ? choose_rows<T, true>(op) : choose_rows<T, false>(op);
   parallel_for(g.blocks(), static_cast<double>(op.x.bytes()), [&](int64_t i) {
     const int64_t block = g.blocks() - 1 - i;
     rows(op, k, g.begin(block), g.end(block));

@@ -14,6 +14,8 @@
 #ifdef TENON_TARGET
   #include "kernels/lanes.h"
 
+  #include "kernels/streaming.h"
+
 constexpr int64_t kRowGroup = 16;
 constexpr int64_t kMergeColumns = 64;
 
@@ -82,6 +84,8 @@ inline void add_group(Count rows, const NormBackward& op, const Coefficients& k,
     V s = {}, d = {};
     for (int64_t r = 0; r < rows; ++r) {
       const int64_t i = r * width + c;
+      __builtin_prefetch(x + i + kRowGroup * width);  // of the next group; harmless past the end
+      __builtin_prefetch(dy + i + kRowGroup * width);
       const V centered = lanes.load(x + i) - mean;
       const V v = masked<kMask>(lanes.load(dy + i), centered, scale, beta, y + i, lanes);
       s += v;
@@ -139,7 +143,7 @@ void merge_blocks(const NormBackward& op, const real* partial, const Coefficient
   }
 }
 
-template <class T, bool kTrain, NormMask kMask, bool kResidual>
+template <class T, bool kStream, bool kTrain, NormMask kMask, bool kResidual>
 void write_rows(const NormBackward& op, const Coefficients& k, int64_t begin, int64_t end) {
   const int64_t width = op.geom.width();
   for (int64_t r = begin; r < end; ++r) {
@@ -157,10 +161,22 @@ void write_rows(const NormBackward& op, const Coefficients& k, int64_t begin, in
       if constexpr (kTrain) {
         d = fma(lanes.load(k.a + c), v, fma(lanes.load(k.b + c), centered, lanes.load(k.c + c)));
       }
-      lanes.store(dx + c, d);
+      put<kStream>(dx + c, d, lanes);
       if constexpr (kResidual) lanes.store(dresidual + c, v);
     });
   }
+  if constexpr (kStream) end_streaming();
+}
+
+template <class T, bool kTrain, NormMask kMask>
+auto choose_rows(const NormBackward& op) {
+  // In place the lines are in cache already.
+  const bool in_place = op.dx.data == op.dy.data || op.dx.data == op.x.data;
+  if (!in_place && streams(op.dx.as<T>(), op.geom.width(), op.dx.bytes()))
+    return op.has_residual ? write_rows<T, true, kTrain, kMask, true>
+                           : write_rows<T, true, kTrain, kMask, false>;
+  return op.has_residual ? write_rows<T, false, kTrain, kMask, true>
+                         : write_rows<T, false, kTrain, kMask, false>;
 }
 
 template <class T, bool kTrain, NormMask kMask>
@@ -176,8 +192,7 @@ void backward(const NormBackward& op, real* workspace) {
   const double merge_cost = 16.0 * g.blocks() * g.width();
   parallel_chunks(g.channels(), kMergeColumns, merge_cost,
                   [&](int64_t c0, int64_t c1) { merge_blocks<kTrain>(op, partial, k, c0, c1); });
-  const auto rows =
-      op.has_residual ? write_rows<T, kTrain, kMask, true> : write_rows<T, kTrain, kMask, false>;
+  const auto rows = choose_rows<T, kTrain, kMask>(op);
   parallel_for(g.blocks(), bytes, [&](int64_t i) {
     const int64_t block = g.blocks() - 1 - i;
     rows(op, k, g.begin(block), g.end(block));

@@ -11,6 +11,9 @@
 
 #include "kernels/for_each_target.h"
 #ifdef TENON_TARGET
+  #include "kernels/lanes.h"
+
+  #include "kernels/streaming.h"
 
 // Enough to hide the latency of two multiply-add units, and few enough for 16 registers.
 constexpr int kChains = 12;
@@ -58,17 +61,6 @@ Cost prepare_triad(const Call& c) {
   return {0, 2 * n, 3 * n * sizeof(real)};
 }
 
-// Stores without reading the line first. p must be aligned to V.
-void store_streaming(real* p, V v) {
-  #if defined(TENON_IS_AVX512)
-  _mm512_stream_ps(p, (__m512)v);
-  #elif defined(TENON_IS_AVX2)
-  _mm256_stream_ps(p, (__m256)v);
-  #else
-  store(p, v);
-  #endif
-}
-
 void triad_range(int64_t n, real* a, const real* b, const real* c, bool streaming) {
   const V s = splat(3);
   const bool aligned = reinterpret_cast<uintptr_t>(a) % sizeof(V) == 0;
@@ -81,9 +73,7 @@ void triad_range(int64_t n, real* a, const real* b, const real* c, bool streamin
   for (; i + W <= n; i += W) store_streaming(a + i, load(b + i) + s * load(c + i));
   map(
       n - i, a + i, [s](V x, V y) { return x + s * y; }, b + i, c + i);
-  #if defined(TENON_IS_AVX512) || defined(TENON_IS_AVX2)
-  _mm_sfence();
-  #endif
+  end_streaming();
 }
 
 void run_triad(const Call& c) {

@@ -223,6 +223,7 @@ void test_rejects() {
 }  // namespace
 
 int main() {
+  test_case({{64, 32, 32, 64}, true, false, 0});  // large enough for streaming stores
   for (const int64_t channels : {1, 3, 4, 6, 7, 8, 9, 15, 16, 17, 24, 31, 33, 64, 100}) {
     test_case({{3, 5, 7, channels}, true, true, 0});
     test_case({{2, 8, 8, channels}, true, false, 3});
