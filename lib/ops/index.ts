@@ -13,3 +13,4 @@ export * from './shape-ops';
 export * from './softmax';
 export * from './unary';
 export * from './update';
+export * from './update-rules';
