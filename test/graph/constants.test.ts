@@ -136,6 +136,18 @@ test('batch norm is folded into a linear layer', () => {
   expect(predict.profile()[0]!.map((row) => row.kernel)).not.toContain('batch_norm_eval');
 });
 
+test('standardized weights are computed once, and take up the batch norm behind them', () => {
+  const conv = nn.conv2d(3, 8, { kernel: 3, weightStandardization: true });
+  const net = nn.sequential(conv, nn.batchNorm2d(8), nn.relu()).initialize({ seed: 2 });
+  compile((t: Tensor) => net.forward(t)).runSync(images);
+  net.eval();
+  const plain = compile((t: Tensor) => net.forward(t)).runSync(images);
+  const predict = compile((t: Tensor) => net.forward(t), { queue: 'predict' });
+  expectClose(predict.runSync(images).dataSync() as Float32Array, plain.dataSync() as Float32Array);
+  const kernels = predict.profile()[0]!.map((row) => row.kernel);
+  expect(kernels.filter((k) => /norm/.test(k))).toEqual([]);
+});
+
 test('weights packed once give the bits of weights packed in every run', () => {
   const net = nn
     .sequential(
