@@ -9,6 +9,7 @@ import type { Parameter } from '../tensor/parameter';
 import type { Tensor } from '../tensor/tensor';
 import type { Json } from './architecture';
 import { kaimingUniform, parameter, uniform } from './init';
+import { replaceInitializer, type InitializerLike } from './init-rule';
 import { Module } from './module';
 import type { Channels } from './typing';
 
@@ -30,6 +31,9 @@ export interface Conv2dLayerOptions {
    * small batches. `weight` stays what is trained and saved. Default false.
    */
   readonly weightStandardization?: boolean;
+  /** What `weight` and `bias` are drawn by, or the name of it; default: as in PyTorch, kaimingUniform and uniform. */
+  readonly weightInit?: InitializerLike;
+  readonly biasInit?: InitializerLike;
 }
 
 const optionKeys = [
@@ -40,6 +44,8 @@ const optionKeys = [
   'groups',
   'bias',
   'weightStandardization',
+  'weightInit',
+  'biasInit',
 ] as const;
 
 /** Convolution of [N, In, H, W] to [N, Out, H', W']; the formula is in lib/ops/conv2d.ts. */
@@ -66,7 +72,7 @@ export class Conv2d<In extends number = number, Out extends number = number> ext
     if (options?.kernel === undefined) throw new OptionError(`${where}: { kernel } must be given`);
     positiveInteger(where, 'inChannels', inChannels);
     positiveInteger(where, 'outChannels', outChannels);
-    const { kernel, bias = true, weightStandardization = false, ...steps } = options;
+    const { kernel, bias = true, weightStandardization = false, weightInit, biasInit, ...steps } = options;
     const geometry = convGeometry(where, steps);
     if (inChannels % geometry.groups !== 0 || outChannels % geometry.groups !== 0) {
       throw new OptionError(
@@ -83,6 +89,8 @@ export class Conv2d<In extends number = number, Out extends number = number> ext
     this.weight = parameter([outChannels, inChannels / geometry.groups, ...this.kernel], kaimingUniform());
     const bound = 1 / Math.sqrt(this.weight.size / outChannels);
     this.bias = bool(where, 'bias', bias) ? parameter([outChannels], uniform(-bound, bound)) : undefined;
+    replaceInitializer(where, 'weightInit', this.weight, weightInit);
+    replaceInitializer(where, 'biasInit', this.bias, biasInit);
     this.weightStandardization = bool(where, 'weightStandardization', weightStandardization);
   }
 

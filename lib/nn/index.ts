@@ -19,7 +19,7 @@ export {
   LayerNorm,
   type LayerNormOptions,
 } from './group-norm';
-export * as init from './init';
+export * as init from './initialization';
 export { parameter } from './init';
 export { linear, Linear, type LinearOptions } from './linear';
 export { load } from './load';
