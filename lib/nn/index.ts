@@ -6,7 +6,20 @@ export { buffer, StateBuffer } from './buffer';
 export { flatten, Flatten, identity, Identity, sequential, Sequential } from './containers';
 export { conv2d, Conv2d, type Conv2dLayerOptions } from './conv';
 export { dropout, Dropout, dropout2d, Dropout2d } from './dropout';
-export * as init from './init';
+export {
+  groupNorm,
+  GroupNorm,
+  type GroupNormOptions,
+  instanceNorm1d,
+  InstanceNorm1d,
+  instanceNorm2d,
+  InstanceNorm2d,
+  type InstanceNormOptions,
+  layerNorm,
+  LayerNorm,
+  type LayerNormOptions,
+} from './group-norm';
+export * as init from './initialization';
 export { parameter } from './init';
 export { linear, Linear, type LinearOptions } from './linear';
 export { load } from './load';

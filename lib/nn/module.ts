@@ -9,6 +9,7 @@ import { Storage } from '../tensor/storage';
 import type { Tensor } from '../tensor/tensor';
 import { StateBuffer } from './buffer';
 import type { Json } from './architecture';
+import { applyInitRules, initRuleKeys, type InitRules } from './init-rule';
 import { encodeModel, loadInto, writeModel, type LoadOptions } from './model-file';
 import { noteForward } from './observe';
 import { Predictor, type PredictOptions } from './predict';
@@ -29,7 +30,7 @@ export interface Preprocessing {
   readonly resize?: string;
 }
 
-export interface InitializeOptions {
+export interface InitializeOptions extends InitRules {
   /** Seed of the initial weights. Default 0. */
   readonly seed?: number;
 }
@@ -108,9 +109,7 @@ export abstract class Module implements TraceDependency {
   /** Parameters by name; a tied one under its first name. Draws the initial weights with seed 0 where there are none yet. */
   namedParameters(): Map<string, Parameter> {
     this.ensureInitialized();
-    return new Map(
-      [...this.tree().tensors].filter((e): e is [string, Parameter] => e[1] instanceof Parameter),
-    );
+    return parametersOf(this.tree().tensors);
   }
 
   /** Buffers by name. */
@@ -131,23 +130,26 @@ export abstract class Module implements TraceDependency {
   }
 
   /**
-   * Draws all weights anew: numbers are a function of the seed and each parameter's name. Also (re)names everything below.
-   * @throws OptionError for an unknown key or a seed that is not a whole number of at least 0
+   * Draws all weights anew: numbers are a function of the seed and each parameter's name. Also (re)names everything below. `weights`,
+   * `biases` and `rule` replace the initializers of layers, for this drawing and later ones: `initialize({ weights: 'heNormal' })`.
+   * @throws OptionError for an unknown key, initializer or name, or a seed that is not a whole number of at least 0
    */
   initialize(options: InitializeOptions = {}): this {
-    checkKeys('initialize', options, ['seed']);
-    const seed = nonNegativeInteger('initialize', 'seed', options.seed ?? 0);
+    const seed = initializeSeed('initialize', options);
     const tree = this.adopt();
+    applyInitRules('initialize', options, parametersOf(tree.tensors));
     draw(new Map(tree.tensors), seed);
     return this;
   }
 
   /** As initialize(), but only for what has no values yet: after a part of a loaded model was replaced, for example. */
   ensureInitialized(options: InitializeOptions = {}): this {
-    checkKeys('ensureInitialized', options, ['seed']);
-    const seed = nonNegativeInteger('ensureInitialized', 'seed', options.seed ?? 0);
+    const seed = initializeSeed('ensureInitialized', options);
     const tree = this.#root === undefined || !this.initialized ? this.adopt() : undefined;
-    if (tree !== undefined) draw(new Map([...tree.tensors].filter(([, t]) => !t.initialized)), seed);
+    if (tree === undefined) return this;
+    const missing = new Map([...tree.tensors].filter(([, t]) => !t.initialized));
+    applyInitRules('ensureInitialized', options, parametersOf(missing));
+    draw(missing, seed);
     return this;
   }
 
@@ -267,6 +269,15 @@ export abstract class Module implements TraceDependency {
   private prediction(): Predictor {
     return (this.#predictor ??= new Predictor(this));
   }
+}
+
+function initializeSeed(where: string, options: InitializeOptions): number {
+  checkKeys(where, options, ['seed', ...initRuleKeys]);
+  return nonNegativeInteger(where, 'seed', options.seed ?? 0);
+}
+
+function parametersOf(tensors: ReadonlyMap<string, StateTensor>): Map<string, Parameter> {
+  return new Map([...tensors].filter((e): e is [string, Parameter] => e[1] instanceof Parameter));
 }
 
 /** One program draws everything. */

@@ -5,6 +5,7 @@ import { batchNorm1d, batchNorm2d, type BatchNormOptions } from './batch-norm';
 import { flatten, identity } from './containers';
 import { conv2d, type Conv2dLayerOptions } from './conv';
 import { dropout, dropout2d } from './dropout';
+import { groupNorm, instanceNorm1d, instanceNorm2d, layerNorm } from './group-norm';
 import { linear, type LinearOptions } from './linear';
 import type { Module } from './module';
 import { avgPool2d, globalAvgPool2d, maxPool2d } from './pooling';
@@ -45,6 +46,10 @@ export const builders: ReadonlyMap<string, Build> = new Map<string, Build>([
   ],
   ['batchNorm1d', (c) => batchNorm1d(count(c, 'features'), rest<BatchNormOptions>(c, 'features'))],
   ['batchNorm2d', (c) => batchNorm2d(count(c, 'features'), rest<BatchNormOptions>(c, 'features'))],
+  ['layerNorm', (c) => layerNorm(c.normalizedShape as number[], rest(c, 'normalizedShape'))],
+  ['groupNorm', (c) => groupNorm(count(c, 'groups'), count(c, 'features'), rest(c, 'groups', 'features'))],
+  ['instanceNorm1d', (c) => instanceNorm1d(count(c, 'features'), rest(c, 'features'))],
+  ['instanceNorm2d', (c) => instanceNorm2d(count(c, 'features'), rest(c, 'features'))],
   [
     'basicBlock',
     (c) =>

@@ -6,6 +6,7 @@ export * from './create';
 export * from './cross-entropy';
 export * from './dropout';
 export * from './gather';
+export * from './group-norm';
 export * from './matmul';
 export * from './pool2d';
 export * from './reduce';

@@ -58,6 +58,8 @@ const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ['batch_norm_eval', firstAlike],
   ['batch_norm_backward', backward],
   ['batch_norm_eval_backward', backward],
+  ['group_norm', firstAlike],
+  ['group_norm_backward', backward],
   ['max_pool2d', firstAlike],
   ['max_pool2d_backward', firstAlike],
   ['avg_pool2d', firstAlike],

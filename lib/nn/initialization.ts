@@ -1,0 +1,4 @@
+/** Initializers, by name `nn.init`. */
+export * from './init';
+export { orthogonal, truncatedNormal, type TruncatedNormalOptions } from './init-host';
+export type { InitializerLike, InitializerName, InitRules } from './init-rule';
