@@ -29,5 +29,13 @@ export type { LoadOptions } from './model-file';
 export { avgPool2d, AvgPool2d, globalAvgPool2d, GlobalAvgPool2d, maxPool2d, MaxPool2d } from './pooling';
 export type { PredictOptions } from './predict';
 export { basicBlock, BasicBlock, type BasicBlockOptions } from './residual';
+export {
+  activationStatistics,
+  type ActivationStatistics,
+  type ActivationStatisticsOptions,
+  type Distribution,
+  type Histogram,
+  type LayerStatistics,
+} from './statistics';
 export type { Summary, SummaryOptions, SummaryRow } from './summary';
 export type { Channels, Mismatch, PassThrough } from './typing';
