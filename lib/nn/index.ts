@@ -6,6 +6,7 @@ export { buffer, StateBuffer } from './buffer';
 export { flatten, Flatten, identity, Identity, sequential, Sequential } from './containers';
 export { conv2d, Conv2d, type Conv2dLayerOptions } from './conv';
 export { dropout, Dropout, dropout2d, Dropout2d } from './dropout';
+export { fixupBlock, FixupBlock, type FixupBlockOptions } from './fixup';
 export {
   groupNorm,
   GroupNorm,

@@ -5,6 +5,7 @@ import { batchNorm1d, batchNorm2d, type BatchNormOptions } from './batch-norm';
 import { flatten, identity } from './containers';
 import { conv2d, type Conv2dLayerOptions } from './conv';
 import { dropout, dropout2d } from './dropout';
+import { fixupBlock, type FixupBlockOptions } from './fixup';
 import { groupNorm, instanceNorm1d, instanceNorm2d, layerNorm } from './group-norm';
 import { linear, type LinearOptions } from './linear';
 import type { Module } from './module';
@@ -57,6 +58,15 @@ export const builders: ReadonlyMap<string, Build> = new Map<string, Build>([
         count(c, 'inChannels'),
         count(c, 'outChannels'),
         rest<BasicBlockOptions>(c, 'inChannels', 'outChannels'),
+      ),
+  ],
+  [
+    'fixupBlock',
+    (c) =>
+      fixupBlock(
+        count(c, 'inChannels'),
+        count(c, 'outChannels'),
+        rest<FixupBlockOptions>(c, 'inChannels', 'outChannels'),
       ),
   ],
   ['maxPool2d', (c) => maxPool2d(c.kernel as number, rest(c, 'kernel'))],
