@@ -2,6 +2,7 @@
 export { alexnet, type ClassifierOptions } from './alexnet';
 export { cifarResnet20, cifarResnet32, cifarResnet44, cifarResnet56, cifarResnet110 } from './cifar-resnet';
 export type { CifarResnetOptions } from './cifar-resnet';
+export { fixupResnet, type FixupResnetOptions } from './fixup-resnet';
 export { lenet, lenet5 } from './lenet';
 export { resnet18, resnet34, resnet50, resnet101, resnet152 } from './resnet';
 export { resnet20 } from './resnet20';

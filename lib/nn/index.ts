@@ -14,6 +14,7 @@ export { conv1d, Conv1d, type Conv1dLayerOptions } from './conv1d';
 export { convTranspose1d, ConvTranspose1d, type ConvTranspose1dLayerOptions } from './conv-transpose';
 export { convTranspose2d, ConvTranspose2d, type ConvTranspose2dLayerOptions } from './conv-transpose';
 export { dropout, Dropout, dropout2d, Dropout2d } from './dropout';
+export { fixupBlock, FixupBlock, type FixupBlockOptions } from './fixup';
 export {
   groupNorm,
   GroupNorm,
@@ -40,5 +41,13 @@ export { basicBlock, BasicBlock, type BasicBlockOptions } from './residual';
 export { bottleneck, Bottleneck, cifarBlock, CifarBlock, type CifarBlockOptions } from './resnet-blocks';
 export { padShortcut, PadShortcut, residualBlock, ResidualBlock } from './resnet-blocks';
 export type { ResidualBlockOptions } from './resnet-blocks';
+export {
+  activationStatistics,
+  type ActivationStatistics,
+  type ActivationStatisticsOptions,
+  type Distribution,
+  type Histogram,
+  type LayerStatistics,
+} from './statistics';
 export type { Summary, SummaryOptions, SummaryRow } from './summary';
 export type { Channels, Mismatch, PassThrough } from './typing';

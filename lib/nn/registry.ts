@@ -8,6 +8,7 @@ import { conv2d } from './conv';
 import { conv1d } from './conv1d';
 import { convTranspose1d, convTranspose2d } from './conv-transpose';
 import { dropout, dropout2d } from './dropout';
+import { fixupBlock } from './fixup';
 import { groupNorm, instanceNorm1d, instanceNorm2d, layerNorm } from './group-norm';
 import { linear, type LinearOptions } from './linear';
 import type { Module } from './module';
@@ -43,6 +44,7 @@ export const builders: ReadonlyMap<string, Build> = new Map<string, Build>([
   ['basicBlock', fromChannels(basicBlock)],
   ['cifarBlock', fromChannels(cifarBlock)],
   ['residualBlock', fromChannels(residualBlock)],
+  ['fixupBlock', fromChannels(fixupBlock)],
   ['padShortcut', fromChannels(padShortcut)],
   [
     'bottleneck',
