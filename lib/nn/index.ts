@@ -1,8 +1,31 @@
 /** Layers and what models are made of: `nn.sequential(nn.conv2d(1, 32, { kernel: 3 }), nn.relu())`. */
 export { adaptiveAvgPool2d, AdaptiveAvgPool2d, adaptiveMaxPool2d } from './adaptive-pooling';
 export { AdaptiveMaxPool2d, globalMaxPool2d, GlobalMaxPool2d } from './adaptive-pooling';
-export { gelu, leakyRelu, elu, logSoftmax, relu, relu6, sigmoid, silu, softmax, tanh } from './activations';
-export { Activation, ELU, LeakyReLU } from './activations';
+export {
+  elu,
+  gelu,
+  hardSigmoid,
+  hardSwish,
+  hardTanh,
+  leakyRelu,
+  logSigmoid,
+  logSoftmax,
+} from './activations';
+export {
+  mish,
+  prelu,
+  relu,
+  relu6,
+  selu,
+  sigmoid,
+  silu,
+  softmax,
+  softplus,
+  softsign,
+  tanh,
+} from './activations';
+export { Activation, ELU, GELU, HardTanh, LeakyReLU, LogSoftmax, PReLU, Softmax } from './activations';
+export type { HardTanhOptions, PReLUOptions, SoftmaxOptions } from './activations';
 export { batchNorm1d, BatchNorm1d, batchNorm2d, BatchNorm2d, type BatchNormOptions } from './batch-norm';
 export { buffer, StateBuffer } from './buffer';
 export { concat, Concat, flatten, Flatten, identity, Identity } from './containers';

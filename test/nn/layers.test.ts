@@ -38,8 +38,23 @@ test.each<[string, nn.Module, number[]]>([
   ['dropout2d', nn.dropout2d(0.2), [2, 4, 6, 6]],
   ['identity', nn.identity(), [2, 4, 6, 6]],
   ['basicBlock', nn.basicBlock(4, 8, { stride: 2 }), [2, 8, 3, 3]],
+  ['prelu', nn.prelu({ features: 4 }), [2, 4, 6, 6]],
   ...(
-    ['relu', 'relu6', 'gelu', 'silu', 'tanh', 'sigmoid', 'softmax', 'logSoftmax', 'leakyRelu', 'elu'] as const
+    [
+      ...([
+        'relu',
+        'relu6',
+        'gelu',
+        'silu',
+        'tanh',
+        'sigmoid',
+        'softmax',
+        'logSoftmax',
+        'leakyRelu',
+      ] as const),
+      ...(['elu', 'selu', 'mish', 'softplus', 'softsign', 'logSigmoid', 'prelu'] as const),
+      ...(['hardTanh', 'hardSigmoid', 'hardSwish'] as const),
+    ] as const
   ).map((name): [string, nn.Module, number[]] => [name, nn[name](), [2, 4, 6, 6]]),
 ])('%s', (_, layer, shape) => {
   layer.initialize();
@@ -104,6 +119,11 @@ test('bad options', () => {
   expect(() => nn.dropout(1.5)).toThrow('nn.dropout: p must be a number from 0 to 1, got 1.5');
   expect(() => nn.leakyRelu({ slope: NaN })).toThrow('slope');
   expect(() => nn.elu({ alpha: Infinity })).toThrow('alpha');
+  expect(() => nn.prelu({ features: 0 })).toThrow('nn.prelu: features');
+  expect(() => nn.prelu({ features: 3 }).initialize().forward(image)).toThrow('weight must be [1] or [4]');
+  expect(() => nn.hardTanh({ low: 1, high: 1 })).toThrow('low must be below high');
+  expect(() => nn.gelu({ approximate: 'erf' as 'tanh' })).toThrow('approximate must be one of');
+  expect(() => nn.softmax({ axis: 1.5 })).toThrow('axis must be a whole number, got 1.5');
   expect(() => nn.maxPool2d(2.5)).toThrow('kernel');
   expect(() => nn.basicBlock(4, 4, { stride: 0 })).toThrow('stride');
   expect(() => nn.conv1d(3, 4, {} as never)).toThrow('nn.conv1d: { kernel } must be given');
