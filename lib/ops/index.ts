@@ -11,5 +11,6 @@ export * from './pool2d';
 export * from './reduce';
 export * from './shape-ops';
 export * from './softmax';
+export * from './statistics';
 export * from './unary';
 export * from './update';

@@ -27,7 +27,7 @@ export function recordLoss(
   args: readonly Tensor[],
 ): { outputs: Tensor; targets: Tensor; loss: Tensor } {
   const { inputs, targets } = parts.source.record(args);
-  const outputs = parts.model.forward(inputs);
+  const outputs = parts.model.forward(parts.model.inputTransform?.apply(inputs) ?? inputs);
   checkClasses(parts.source.highestLabel, outputs, targets);
   return { outputs, targets, loss: parts.loss(outputs, targets) };
 }

@@ -14,7 +14,8 @@ struct Rotation {
   double c, s;
 };
 
-// Rotations of one QL sweep, in the order they apply: columns (first, first + 1), then (first - 1, first), ...
+// Rotations of one QL sweep, in the order they apply: columns (first, first + 1), then (first - 1, first),
+// ...
 struct Sweep {
   int64_t first, count;
 };

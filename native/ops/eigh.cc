@@ -2,10 +2,10 @@
 // symmetric matrix, of which the lower triangle is read, and row i the eigenvector of value i, of length 1,
 // its entry of largest magnitude positive. Everything is NaN when a holds a number that is not finite.
 //
-// Householder reflectors in panels (Dongarra, Sorensen, Hammarling 1989), Q by blocks of reflectors (Schreiber,
-// Van Loan 1989), then implicit QL on the tridiagonal matrix, whose rotations are collected and applied to
-// strips of Q that fit the second-level cache (Van Zee, van de Geijn, Quintana-Orti 2014). Rows of Q are
-// independent of each other, so strips go to threads.
+// Householder reflectors in panels (Dongarra, Sorensen, Hammarling 1989), Q by blocks of reflectors
+// (Schreiber, Van Loan 1989), then implicit QL on the tridiagonal matrix, whose rotations are collected and
+// applied to strips of Q that fit the second-level cache (Van Zee, van de Geijn, Quintana-Orti 2014). Rows of
+// Q are independent of each other, so strips go to threads.
 #include "ops/eigh.h"
 
 #include <algorithm>

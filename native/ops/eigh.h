@@ -9,8 +9,8 @@ namespace tenon {
 
 // What the steps hand on, and their scratch memory; all of it lies in the call's workspace.
 struct EighSpace {
-  static constexpr int64_t kPanel = 48;          // reflectors that are applied together
-  static constexpr int64_t kSweeps = 4096;       // QL sweeps that are applied together, at most,
+  static constexpr int64_t kPanel = 48;            // reflectors that are applied together
+  static constexpr int64_t kSweeps = 4096;         // QL sweeps that are applied together, at most,
   static constexpr int64_t kRotationsPerRow = 64;  // and their rotations, over n
 
   // Laid out from `base`, which may be null to learn the size.

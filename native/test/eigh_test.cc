@@ -149,7 +149,8 @@ void test_extremes(Target target) {
     for (double& x : expected) x *= scale;
     close(solve(target, n, scaled).values, expected, 1e-13 * scale, 0, "scaled");
   }
-  for (const double bad : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+  for (const double bad :
+       {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
     Matrix broken = a;
     broken[n + 1] = bad;
     const Result r = solve(target, n, broken);

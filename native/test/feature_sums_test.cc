@@ -1,4 +1,4 @@
-// column_moments and covariance on every target against sums written out here.
+// column_moments, covariance and spectral on every target against sums written out here.
 #include "test/check.h"
 
 using namespace tenon;
@@ -56,6 +56,24 @@ void test_covariance(Target target, const Data& data) {
   CHECK_THAT(same_bits(total, out), what);
 }
 
+void test_spectral(Target target, int64_t k, int64_t d) {
+  const auto v = random_values(k * d, 5), scale = random_values(k, 6);
+  std::vector<double> expected(static_cast<size_t>(d * d));
+  for (int64_t i = 0; i < d; ++i)
+    for (int64_t j = 0; j < d; ++j)
+      for (int64_t r = 0; r < k; ++r)
+        expected[static_cast<size_t>(i * d + j)] += scale[static_cast<size_t>(r)] *
+                                                    v[static_cast<size_t>(r * d + i)] *
+                                                    v[static_cast<size_t>(r * d + j)];
+  const Tensor vectors(DType::f64, {k, d}, v), factors(DType::f64, {k}, scale), y(target, {d, d});
+  check_threads("spectral", target, {vectors, factors, y}, {}, y);
+  close(y, expected, 1e-15 * static_cast<double>(4 + k), eps_of(target),
+        std::string("spectral on ") + name_of(target));
+  CHECK(rejects("spectral", target, {factors, factors, y}));
+  CHECK(rejects("spectral", target, {vectors, y, y}));
+  CHECK(rejects("spectral", target, {vectors, factors, vectors}));
+}
+
 void test_refusals(Target target) {
   const Tensor x(target, {3, 5}), wide(target, {3, 6}), shift(DType::f64, {5}), total(DType::f64, {5}),
       square(DType::f64, {5, 5}), narrow(DType::f32, {5});
@@ -83,6 +101,7 @@ int main() {
         test_covariance(target, data);
       }
     }
+    for (const int64_t k : {1, 13, 250}) test_spectral(target, k, k + 3);
     test_refusals(target);
   });
   return report();
