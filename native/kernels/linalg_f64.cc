@@ -82,23 +82,68 @@ void axpy(int64_t n, double a, const double* x, double* y) {
   for (; i < n; ++i) y[i] += a * x[i];
 }
 
-constexpr int kStripVectors = LinalgF64::kStrip / kLanes;
+constexpr int64_t kStrip = LinalgF64::kStrip;
+constexpr int kStripVectors = kStrip / kLanes;
 
-// The column that two neighbouring rotations share stays in registers.
+struct Column {
+  D v[kStripVectors];
+};
+
+inline Column load_column(const double* p) {
+  Column column;
+  for (int i = 0; i < kStripVectors; ++i) column.v[i] = load_d(p + i * kLanes);
+  return column;
+}
+
+inline void store_column(double* p, const Column& column) {
+  for (int i = 0; i < kStripVectors; ++i) store_d(p + i * kLanes, column.v[i]);
+}
+
+// Rotates columns x and y: what becomes of x goes on in y, to the rotation of the column before; what becomes
+// of y is the result.
+inline Column turn(const Rotation& rotation, const Column& x, Column& y) {
+  const D c = splat_d(rotation.c), s = splat_d(rotation.s);
+  Column done;
+  for (int i = 0; i < kStripVectors; ++i) {
+    done.v[i] = fma_d(s, x.v[i], c * y.v[i]);
+    y.v[i] = fma_d(c, x.v[i], -(s * y.v[i]));
+  }
+  return done;
+}
+
+void rotate_one(double* column, int64_t count, const Rotation* rotations) {
+  Column y = load_column(column + kStrip);
+  for (int64_t i = 0; i < count; ++i, column -= kStrip)
+    store_column(column + kStrip, turn(rotations[i], load_column(column), y));
+  store_column(column + kStrip, y);
+}
+
+// Two sweeps over the same columns, the second one column behind the first: half the memory is touched, and
+// the bits are those of one sweep behind the other.
+void rotate_two(double* column, int64_t count, const Rotation* rotations) {
+  const Rotation* second = rotations + count;
+  Column y = load_column(column + kStrip);
+  Column behind = turn(rotations[0], load_column(column), y);
+  for (int64_t i = 1; i < count; ++i) {
+    column -= kStrip;
+    const Column x = turn(rotations[i], load_column(column), y);
+    store_column(column + 2 * kStrip, turn(second[i - 1], x, behind));
+  }
+  store_column(column + kStrip, turn(second[count - 1], y, behind));
+  store_column(column, behind);
+}
+
 void rotate(double* strip, const Sweep* sweeps, int64_t count, const Rotation* rotations) {
-  for (const Sweep* sweep = sweeps; sweep < sweeps + count; ++sweep) {
-    double* column = strip + sweep->first * LinalgF64::kStrip;
-    D y[kStripVectors];
-    for (int v = 0; v < kStripVectors; ++v) y[v] = load_d(column + LinalgF64::kStrip + v * kLanes);
-    for (int64_t i = 0; i < sweep->count; ++i, ++rotations, column -= LinalgF64::kStrip) {
-      const D c = splat_d(rotations->c), s = splat_d(rotations->s);
-      for (int v = 0; v < kStripVectors; ++v) {
-        const D x = load_d(column + v * kLanes);
-        store_d(column + LinalgF64::kStrip + v * kLanes, fma_d(s, x, c * y[v]));
-        y[v] = fma_d(c, x, -(s * y[v]));
-      }
+  for (const Sweep *sweep = sweeps, *end = sweeps + count; sweep < end; ++sweep) {
+    double* column = strip + sweep->first * kStrip;
+    const bool two = sweep + 1 < end && sweep[1].first == sweep->first && sweep[1].count == sweep->count;
+    if (two) {
+      rotate_two(column, sweep->count, rotations);
+      ++sweep;
+    } else {
+      rotate_one(column, sweep->count, rotations);
     }
-    for (int v = 0; v < kStripVectors; ++v) store_d(column + LinalgF64::kStrip + v * kLanes, y[v]);
+    rotations += (two ? 2 : 1) * sweep->count;
   }
 }
 
