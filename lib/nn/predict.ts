@@ -6,6 +6,7 @@ import { checkKeys, oneOf, positiveInteger } from '../options';
 import { PRECISIONS, type Precision } from '../tensor/dtype';
 import { checkShape, formatShape, numel, type Shape } from '../tensor/shape';
 import { runtimeScalar, tensor, type Tensor } from '../tensor/tensor';
+import { forwardInputs } from './inputs';
 import { inEvalMode } from './mode';
 import type { Module, Preprocessing } from './module';
 
@@ -155,21 +156,16 @@ export class Predictor {
       const { height, width, channels } = settings;
       const normalize = normalizer(settings);
       const fn = (rows: Tensor, output: OutputKind): Tensor =>
-        finish(this.forward(normalize(ops.asImages(rows, [height, width, channels]))), output);
+        finish(forwardInputs(this.model, normalize(ops.asImages(rows, [height, width, channels]))), output);
       this.images = { key, run: compile(fn, { queue: 'predict', cacheSize: programsKept, precision }) };
     }
     return this.images.run;
   }
 
-  private forward(x: Tensor): Tensor {
-    const { model } = this;
-    return model.forward(model.inputTransform?.apply(x) ?? x);
-  }
-
   private floatRun(precision: Precision): Run {
     const known = this.floats.get(precision);
     if (known !== undefined) return known;
-    const fn = (x: Tensor, output: OutputKind): Tensor => finish(this.forward(x), output);
+    const fn = (x: Tensor, output: OutputKind): Tensor => finish(forwardInputs(this.model, x), output);
     const run = compile(fn, { queue: 'predict', cacheSize: programsKept, precision });
     this.floats.set(precision, run);
     return run;
