@@ -42,7 +42,7 @@ export async function transformEntries(transform: FittedTransform): Promise<[str
     const entry: SafetensorsEntry = {
       dtype: 'F32',
       shape,
-      bytes: toBytes(Float32Array.from(await tensor.data())),
+      bytes: toBytes(new Float32Array(await tensor.data())),
     };
     return [PREFIX + name, entry] as [string, SafetensorsEntry];
   });

@@ -93,7 +93,7 @@ function learntOf(
   values: Readonly<Record<string, ArrayLike<number>>>,
 ): Learnt {
   return new Map(
-    [...shapes].map(([name, shape]) => [name, { shape, data: Float32Array.from(values[name]!) }]),
+    [...shapes].map(([name, shape]) => [name, { shape, data: new Float32Array(values[name]!) }]),
   );
 }
 

@@ -28,7 +28,11 @@ async function readAll(dir, samples) {
 /** The pixels as bytes, in order C, H, W, by way of a transform that subtracts zeros. */
 async function pixelsOf(set) {
   const nothing = await preprocess.center().fit(tensor(new Float32Array(FEATURES), [1, CHANNELS, 32, 32]));
-  return Uint8Array.from(await nothing.applyAll(set), (value) => Math.round(255 * value));
+  const values = await nothing.applyAll(set);
+  // Not Uint8Array.from: it makes a list of all numbers first.
+  const bytes = new Uint8Array(values.length);
+  for (let i = 0; i < values.length; i++) bytes[i] = Math.round(255 * values[i]);
+  return bytes;
 }
 
 /** Means per feature and per channel, deviations per channel: from whole numbers, whose sums are exact in float64. */
