@@ -3,6 +3,7 @@ import { compile, type Compiled } from '../graph/compile';
 import { grad } from '../graph/grad';
 import * as losses from '../losses';
 import type * as nn from '../nn';
+import { forwardInputs } from '../nn/inputs';
 import { load } from '../nn/load';
 import { oneOf } from '../options';
 import * as optim from '../optim';
@@ -91,13 +92,13 @@ export function compileStep(
 ): Step {
   model.initialize().train(!evaluate);
   const x = normalImages([batch, ...input]);
-  if (evaluate) return compile(() => model.forward(x), { precision });
+  if (evaluate) return compile(() => forwardInputs(model, x), { precision });
   const loss = losses.crossEntropy();
   // The work does not depend on the labels, and every model has a class 0.
   const labels = zeros([batch], 'i32');
   return compile(
     () => {
-      const value = loss(model.forward(x), labels);
+      const value = loss(forwardInputs(model, x), labels);
       optimizer.update(grad(value));
       return value;
     },

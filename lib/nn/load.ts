@@ -5,7 +5,14 @@ import type { Parameter } from '../tensor/parameter';
 import type { Architecture } from './architecture';
 import type { StateBuffer } from './buffer';
 import { Concat, NamedSequential, Residual, Sequential } from './containers';
-import { isArchitecture, readMetadata, readSafetensors, takeState } from './model-file';
+import {
+  isArchitecture,
+  readMetadata,
+  readSafetensors,
+  takeMetadata,
+  takeState,
+  transformOf,
+} from './model-file';
 import type { Module } from './module';
 import { builders, type Config } from './registry';
 
@@ -90,17 +97,18 @@ function fieldOf(owner: Module, tensor: Parameter | StateBuffer | undefined): st
  */
 export async function load(path: string): Promise<Module> {
   const file = await readSafetensors(path);
-  const { architecture, preprocessing, classNames, aliases } = readMetadata(path, file.metadata);
+  const metadata = readMetadata(path, file.metadata);
+  const { architecture, aliases } = metadata;
   if (architecture === undefined) {
     throw new FormatError(
       `${path}: holds no architecture to rebuild (a class of one's own, or another program's file): make the model and call model.load(file)`,
     );
   }
+  const transform = transformOf(path, file, metadata);
   const model = build(path, architecture);
   tie(path, model, aliases);
   // Shapes are compared with the file's before any memory is taken.
   await takeState(model, path, file, true);
-  if (preprocessing !== undefined) model.preprocessing = preprocessing;
-  if (classNames !== undefined) model.classNames = classNames;
+  takeMetadata(model, metadata, transform);
   return model.eval();
 }

@@ -4,6 +4,7 @@ import { compile } from '../graph/compile';
 import { assign, currentTrace, withScope, type TraceDependency } from '../graph/trace';
 import * as ops from '../ops';
 import { bool, checkKeys, nearest, nonNegativeInteger, show } from '../options';
+import type { FittedTransform } from '../preprocess/fitted';
 import { Parameter } from '../tensor/parameter';
 import { Storage } from '../tensor/storage';
 import type { Tensor } from '../tensor/tensor';
@@ -55,6 +56,11 @@ export abstract class Module implements TraceDependency {
   path = '';
   /** How raw images become inputs; saved with the model. */
   preprocessing?: Preprocessing;
+  /**
+   * What inputs go through on their way to forward(), behind `preprocessing`: in training, evaluation and prediction by tenon. Set by a
+   * Trainer, or by hand; saved with the model.
+   */
+  inputTransform?: FittedTransform;
   /** Names of the classes, in the order of the outputs; saved with the model. */
   classNames?: readonly string[];
   #root: Module | undefined;
@@ -234,7 +240,8 @@ export abstract class Module implements TraceDependency {
   /**
    * Outputs for N examples, off the event loop, in evaluation mode.
    * @param images bytes: N raw images of H W C interleaved values of the size in `preprocessing`; floats: N inputs as forward() takes
-   *   them, each of `shape` (default: [C, H, W] of `preprocessing`)
+   *   them, or as `inputTransform` does where there is one, each of `shape` (default: [C, H, W] of `preprocessing`, or what
+   *   `inputTransform` was fitted to)
    * @returns N rows of outputs: class probabilities, or with `output: 'logits'` what forward() gives
    * @throws OptionError, ShapeError when the count does not fit; DTypeError for other arrays
    */
@@ -306,7 +313,7 @@ function draw(tensors: ReadonlyMap<string, StateTensor>, seed: number): void {
   program.dispose();
 }
 
-const baseRuntimeFields: readonly string[] = ['preprocessing', 'classNames'];
+const baseRuntimeFields: readonly string[] = ['preprocessing', 'inputTransform', 'classNames'];
 
 function signatureOf(module: Module, open: Set<Module>): string {
   if (open.has(module)) return '^';

@@ -19,6 +19,7 @@ export * from './reduce';
 export * from './shape-ops';
 export * from './softmax';
 export * from './softplus';
+export * from './statistics';
 export * from './unary';
 export * from './update';
 export * from './update-rules';
