@@ -1,0 +1,70 @@
+/**
+ * Activation statistics (slides "Weight initialization"): six layers of 4096 and a batch of 16 normal inputs, from five initial weights.
+ * Weights too small: activations and gradients tend to zero. Too large: tanh saturates. Xavier's are right for tanh and too small for relu,
+ * He's are right for relu.
+ */
+import { nn, tensor } from 'tenon';
+import { draw, table } from './lib/chart.mjs';
+import { normal } from './lib/numbers.mjs';
+
+const SIZE = 4096;
+const DEPTH = 6;
+const BATCH = 16;
+const BINS = 40;
+
+const nets = [
+  { name: 'tanh, std 0.01', activation: nn.tanh, weightInit: nn.init.normal(0, 0.01) },
+  { name: 'tanh, std 0.05', activation: nn.tanh, weightInit: nn.init.normal(0, 0.05) },
+  { name: 'tanh, Xavier', activation: nn.tanh, weightInit: nn.init.normal(0, 1 / Math.sqrt(SIZE)) },
+  { name: 'relu, Xavier', activation: nn.relu, weightInit: nn.init.normal(0, 1 / Math.sqrt(SIZE)) },
+  { name: 'relu, He', activation: nn.relu, weightInit: nn.init.normal(0, Math.sqrt(2 / SIZE)) },
+];
+
+const draws = normal(1);
+const inputs = tensor(
+  Float32Array.from({ length: BATCH * SIZE }, () => draws()),
+  [BATCH, SIZE],
+);
+
+async function statisticsOf({ activation, weightInit }) {
+  const layers = Array.from({ length: DEPTH }, () => [
+    nn.linear(SIZE, SIZE, { bias: false, weightInit }),
+    activation(),
+  ]);
+  const model = nn.sequential(...layers.flat()).initialize({ seed: 1 });
+  const range = activation === nn.tanh ? [-1, 1] : [0, 2];
+  const { layers: all } = await nn.activationStatistics(model, inputs, { bins: BINS, range });
+  model.dispose();
+  return all.filter((_, i) => i % 2 === 1);
+}
+
+/** Shares of the values, one point a bar. */
+function bars({ low, high, counts }) {
+  const total = BATCH * SIZE;
+  return counts.map((count, i) => [low + ((i + 0.5) * (high - low)) / counts.length, count / total]);
+}
+
+const rows = [];
+const panels = [];
+for (const net of nets) {
+  const layers = await statisticsOf(net);
+  layers.forEach(({ activation, gradient, saturated, dead }, i) =>
+    rows.push([
+      net.name,
+      i + 1,
+      activation.mean.toFixed(4),
+      activation.std.toExponential(2),
+      gradient.std.toExponential(2),
+      saturated === undefined ? `${(100 * dead).toFixed(1)}% dead` : `${(100 * saturated).toFixed(1)}%`,
+    ]),
+  );
+  panels.push(
+    layers.map(({ activation }, i) => ({
+      title: `${net.name}, layer ${i + 1}: std ${activation.std.toPrecision(2)}`,
+      y: { min: 0, max: net.activation === nn.relu ? 0.1 : undefined }, // the bar of relu's zeros goes further
+      series: [{ name: 'share of the activations', kind: 'bar', points: bars(activation.histogram) }],
+    })),
+  );
+}
+table(['net', 'layer', 'mean', 'std', 'std of gradient', 'saturated'], rows);
+draw('activation-statistics', 'Activations of six layers of 4096, by initial weights', panels);
