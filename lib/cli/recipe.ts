@@ -7,8 +7,20 @@ import { UsageError } from './exit-codes';
 
 export const DATASETS = ['glyphs', 'mnist', 'cifar10', 'folder'] as const;
 export const MODELS = ['mlp', 'lenet5', 'lenet', 'vggs', 'resnet20'] as const;
-export const OPTIMIZERS = ['sgd', 'adam'] as const;
-export const SCHEDULES = ['constant', 'step', 'cosine'] as const;
+export const OPTIMIZERS = ['sgd', 'adagrad', 'rmsprop', 'adam', 'adamw', 'nadam', 'lars', 'lamb'] as const;
+export const SCHEDULES = [
+  'constant',
+  'step',
+  'exponential',
+  'inverse',
+  'inverse-sqrt',
+  'cosine',
+  'linear',
+  'polynomial',
+  'warm-restarts',
+  'one-cycle',
+  'plateau',
+] as const;
 export const AUGMENTATIONS = ['flip', 'crop'] as const;
 
 export type DatasetName = (typeof DATASETS)[number];
@@ -58,10 +70,22 @@ function isDeep(model: ModelName): boolean {
   return model === 'vggs' || model === 'resnet20';
 }
 
-function defaultLr(model: ModelName, optimizer: OptimizerName): number {
-  if (optimizer === 'adam') return 0.001;
-  return isDeep(model) ? 0.1 : 0.02;
-}
+/** What each optimizer begins with; `deep` where deep networks take another rate. Optimizers without momentum take none. */
+const DEFAULTS: Readonly<
+  Record<OptimizerName, { lr: number; deep?: number; momentum?: number; weightDecay: number }>
+> = {
+  sgd: { lr: 0.02, deep: 0.1, momentum: 0.9, weightDecay: 5e-4 },
+  adagrad: { lr: 0.01, weightDecay: 0 },
+  rmsprop: { lr: 0.001, momentum: 0, weightDecay: 0 },
+  adam: { lr: 0.001, weightDecay: 0 },
+  adamw: { lr: 0.001, weightDecay: 0.01 },
+  nadam: { lr: 0.002, weightDecay: 0 },
+  lars: { lr: 1, momentum: 0.9, weightDecay: 5e-4 },
+  lamb: { lr: 0.002, weightDecay: 0.01 },
+};
+
+/** Optimizers that take --momentum. */
+const withMomentum = OPTIMIZERS.filter((name) => DEFAULTS[name].momentum !== undefined);
 
 /** Digits must not be mirrored; photographs may. */
 function defaultAugment(dataset: DatasetName): readonly Augmentation[] {
@@ -77,8 +101,11 @@ export function completeRecipe(flags: RecipeFlags): Recipe {
   const model = flags.model ?? DEFAULT_MODEL[dataset];
   const optimizer = flags.optimizer ?? (isDeep(model) ? 'sgd' : 'adam');
   checkDataOptions(dataset, flags);
-  if (optimizer === 'adam' && flags.momentum !== undefined) {
-    throw new UsageError('--momentum belongs to --optimizer sgd; adam has its own moments');
+  const defaults = DEFAULTS[optimizer];
+  if (defaults.momentum === undefined && flags.momentum !== undefined) {
+    throw new UsageError(
+      `--momentum belongs to --optimizer ${withMomentum.join(', ')}; ${optimizer} takes none`,
+    );
   }
   return {
     dataset,
@@ -88,9 +115,9 @@ export function completeRecipe(flags: RecipeFlags): Recipe {
     epochs: flags.epochs ?? DEFAULT_EPOCHS[dataset],
     batchSize: flags.batchSize ?? (isDeep(model) ? 128 : 64),
     optimizer,
-    lr: flags.lr ?? defaultLr(model, optimizer),
-    momentum: optimizer === 'adam' ? 0 : (flags.momentum ?? 0.9),
-    weightDecay: flags.weightDecay ?? (optimizer === 'sgd' ? 5e-4 : 0),
+    lr: flags.lr ?? (isDeep(model) ? (defaults.deep ?? defaults.lr) : defaults.lr),
+    momentum: flags.momentum ?? defaults.momentum ?? 0,
+    weightDecay: flags.weightDecay ?? defaults.weightDecay,
     schedule: flags.schedule ?? 'cosine',
     augment: flags.augment ?? defaultAugment(dataset),
     validation: flags.validation ?? 0.05,
