@@ -9,6 +9,7 @@ export * as models from './models';
 export * as nn from './nn';
 export * as ops from './ops';
 export * as optim from './optim';
+export * as preprocess from './preprocess';
 export * as schedules from './schedules';
 export * from './train';
 

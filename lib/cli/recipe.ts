@@ -6,7 +6,22 @@ import { PRECISIONS, type Precision } from '../tensor/dtype';
 import { UsageError } from './exit-codes';
 
 export const DATASETS = ['glyphs', 'mnist', 'cifar10', 'folder'] as const;
-export const MODELS = ['mlp', 'lenet5', 'lenet', 'vggs', 'resnet20'] as const;
+export const MODELS = [
+  ...(['mlp', 'lenet5', 'lenet', 'vggs', 'resnet20'] as const),
+  ...(['cifar_resnet20', 'cifar_resnet32', 'cifar_resnet44', 'cifar_resnet56', 'cifar_resnet110'] as const),
+  ...([
+    'alexnet',
+    'vgg11',
+    'vgg13',
+    'vgg16',
+    'vgg19',
+    'vgg11_bn',
+    'vgg13_bn',
+    'vgg16_bn',
+    'vgg19_bn',
+  ] as const),
+  ...(['resnet18', 'resnet34', 'resnet50', 'resnet101', 'resnet152'] as const),
+] as const;
 export const OPTIMIZERS = ['sgd', 'adagrad', 'rmsprop', 'adam', 'adamw', 'nadam', 'lars', 'lamb'] as const;
 export const SCHEDULES = [
   'constant',
@@ -65,16 +80,16 @@ const DEFAULT_EPOCHS: Readonly<Record<DatasetName, number>> = {
   folder: 15,
 };
 
-/** Deep networks with batch norm like SGD and large steps; the small ones Adam. */
+/** Deep networks like SGD, the small ones Adam. */
 function isDeep(model: ModelName): boolean {
-  return model === 'vggs' || model === 'resnet20';
+  return !['mlp', 'lenet5', 'lenet'].includes(model);
 }
 
-/** What each optimizer begins with; `deep` where deep networks take another rate. Optimizers without momentum take none. */
+/** What each optimizer begins with; `deep` where deep networks with batch norm take another rate, `plain` where those without do. Optimizers without momentum take none. */
 const DEFAULTS: Readonly<
-  Record<OptimizerName, { lr: number; deep?: number; momentum?: number; weightDecay: number }>
+  Record<OptimizerName, { lr: number; deep?: number; plain?: number; momentum?: number; weightDecay: number }>
 > = {
-  sgd: { lr: 0.02, deep: 0.1, momentum: 0.9, weightDecay: 5e-4 },
+  sgd: { lr: 0.02, deep: 0.1, plain: 0.01, momentum: 0.9, weightDecay: 5e-4 },
   adagrad: { lr: 0.01, weightDecay: 0 },
   rmsprop: { lr: 0.001, momentum: 0, weightDecay: 0 },
   adam: { lr: 0.001, weightDecay: 0 },
@@ -86,6 +101,12 @@ const DEFAULTS: Readonly<
 
 /** Optimizers that take --momentum. */
 const withMomentum = OPTIMIZERS.filter((name) => DEFAULTS[name].momentum !== undefined);
+
+function defaultLr(model: ModelName, optimizer: OptimizerName): number {
+  const { lr, deep = lr, plain = lr } = DEFAULTS[optimizer];
+  if (!isDeep(model)) return lr;
+  return model === 'alexnet' || /^vgg\d+$/.test(model) ? plain : deep;
+}
 
 /** Digits must not be mirrored; photographs may. */
 function defaultAugment(dataset: DatasetName): readonly Augmentation[] {
@@ -115,7 +136,7 @@ export function completeRecipe(flags: RecipeFlags): Recipe {
     epochs: flags.epochs ?? DEFAULT_EPOCHS[dataset],
     batchSize: flags.batchSize ?? (isDeep(model) ? 128 : 64),
     optimizer,
-    lr: flags.lr ?? (isDeep(model) ? (defaults.deep ?? defaults.lr) : defaults.lr),
+    lr: flags.lr ?? defaultLr(model, optimizer),
     momentum: flags.momentum ?? defaults.momentum ?? 0,
     weightDecay: flags.weightDecay ?? defaults.weightDecay,
     schedule: flags.schedule ?? 'cosine',

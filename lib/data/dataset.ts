@@ -129,6 +129,18 @@ export class Dataset {
     return { inputs: this.samples.inputs(index, recipe), targets: gatherRows(this.samples.targets, index) };
   }
 
+  /** The recipe of images that are only normalized. */
+  plainRecipe(statistics: ChannelStatistics, epoch: Tensor): ImageRecipe {
+    const [, height = 1, width = 1] = this.inputShape;
+    return { ...statistics, seed: 0, epoch, flip: 0, padding: 0, size: [height, width] };
+  }
+
+  /** The statistics that leave pixels as they are, from 0 to 1. */
+  unscaled(): ChannelStatistics {
+    const channels = this.kind === 'images' ? this.inputShape[0]! : 0;
+    return { mean: Array<number>(channels).fill(0), std: Array<number>(channels).fill(1) };
+  }
+
   /** Whether both are views of the same samples, so that one program serves both. */
   sharesSamplesWith(other: Dataset): boolean {
     return this.samples === other.samples;

@@ -8,7 +8,7 @@
 import { OptionError } from '../errors';
 import { checkKeys, nonNegativeInteger, oneOf, positiveInteger } from '../options';
 import { GLYPHS } from './glyph-strokes';
-import { philox } from './philox';
+import { philox } from '../philox';
 import { type ImageSource, eagerSource, numberedClasses } from './source';
 
 /** Options of `glyphs`. */

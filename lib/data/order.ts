@@ -1,7 +1,7 @@
 /** The order of samples in an epoch: a function of (seed, stream, epoch) and nothing else, so that resuming needs only these numbers. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { streamKey, type StreamKey } from '../random';
-import { philox } from './philox';
+import { philox } from '../philox';
 
 // Held here because in a vm context (jest) every look-up of a global is some hundred times slower than the arithmetic.
 const { floor } = Math;

@@ -130,3 +130,16 @@ export function assign(target: Tensor, value: Tensor): void {
     throw new DTypeError(`assign: the target is ${target.dtype}, the value ${value.dtype}`);
   current.assigned.set(source.storage, resolveAssigned(value));
 }
+
+/** Runs `fn` in the trace that records; what it assigns is not written: for looking at a model without moving its statistics. */
+export function withoutAssignments<R>(fn: () => R): R {
+  const trace = current;
+  if (trace === undefined) return fn();
+  const before = new Map(trace.assigned);
+  try {
+    return fn();
+  } finally {
+    trace.assigned.clear();
+    for (const [storage, value] of before) trace.assigned.set(storage, value);
+  }
+}

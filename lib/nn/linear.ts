@@ -5,12 +5,16 @@ import type { Parameter } from '../tensor/parameter';
 import type { Tensor } from '../tensor/tensor';
 import type { Json } from './architecture';
 import { kaimingUniform, parameter, uniform } from './init';
+import { replaceInitializer, type InitializerLike } from './init-rule';
 import { Module } from './module';
 import type { Channels } from './typing';
 
 export interface LinearOptions {
   /** Default true. */
   readonly bias?: boolean;
+  /** What `weight` and `bias` are drawn by, or the name of it; default: as in PyTorch, kaimingUniform and uniform. */
+  readonly weightInit?: InitializerLike;
+  readonly biasInit?: InitializerLike;
 }
 
 /** y = x weight^T + bias: [..., In] to [..., Out]. */
@@ -27,7 +31,7 @@ export class Linear<In extends number = number, Out extends number = number> ext
   constructor(inFeatures: In, outFeatures: Out, options: LinearOptions = {}) {
     super();
     const where = 'nn.linear';
-    checkKeys(where, options, ['bias']);
+    checkKeys(where, options, ['bias', 'weightInit', 'biasInit']);
     positiveInteger(where, 'inFeatures', inFeatures);
     positiveInteger(where, 'outFeatures', outFeatures);
     this.inFeatures = inFeatures;
@@ -37,6 +41,8 @@ export class Linear<In extends number = number, Out extends number = number> ext
     this.bias = bool(where, 'bias', options.bias ?? true)
       ? parameter([outFeatures], uniform(-bound, bound))
       : undefined;
+    replaceInitializer(where, 'weightInit', this.weight, options.weightInit);
+    replaceInitializer(where, 'biasInit', this.bias, options.biasInit);
   }
 
   override forward(x: Tensor): Tensor {

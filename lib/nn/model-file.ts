@@ -11,6 +11,16 @@ import {
 } from '../formats/safetensors';
 import type { AnyArray } from '../native';
 import { bool, checkKeys, show } from '../options';
+import {
+  isTransformRecord,
+  isTransformTensor,
+  recordOf,
+  restoreTransform,
+  TRANSFORM_KEY,
+  transformEntries,
+} from '../preprocess/file';
+import type { TransformRecord } from '../preprocess/file';
+import type { FittedTransform } from '../preprocess/fitted';
 import { storedDType } from '../tensor/dtype';
 import { formatShape, sameShape } from '../tensor/shape';
 import { Storage } from '../tensor/storage';
@@ -31,6 +41,7 @@ export interface ModelMetadata {
   readonly architecture?: Architecture;
   readonly preprocessing?: Preprocessing;
   readonly classNames?: readonly string[];
+  readonly inputTransform?: TransformRecord;
   /** Further names of tied tensors. */
   readonly aliases: ReadonlyMap<string, string>;
 }
@@ -44,6 +55,8 @@ function metadataOf(model: Module): Map<string, string> {
   ]);
   if (architecture !== undefined) metadata.set('architecture', JSON.stringify(architecture));
   if (model.preprocessing !== undefined) metadata.set('preprocessing', JSON.stringify(model.preprocessing));
+  if (model.inputTransform !== undefined)
+    metadata.set(TRANSFORM_KEY, JSON.stringify(recordOf(model.inputTransform)));
   if (model.classNames !== undefined) metadata.set('classNames', JSON.stringify(model.classNames));
   if (aliases.size > 0) metadata.set('aliases', JSON.stringify([...aliases]));
   return metadata;
@@ -60,7 +73,10 @@ async function piecesOf(model: Module): Promise<Uint8Array[]> {
   model.ensureInitialized();
   // All reads are queued before any is awaited: they see one moment between two training steps.
   const reads = [...model.tree().tensors].map(async ([name, t]) => [name, await stateEntry(t)] as const);
-  return encodeSafetensors({ tensors: new Map(await Promise.all(reads)), metadata: metadataOf(model) });
+  const transform = model.inputTransform === undefined ? [] : transformEntries(model.inputTransform);
+  const metadata = metadataOf(model);
+  const tensors = new Map([...(await Promise.all(reads)), ...(await transform)]);
+  return encodeSafetensors({ tensors, metadata });
 }
 
 /** The bytes of a model file. */
@@ -103,10 +119,12 @@ export function readMetadata(where: string, metadata: ReadonlyMap<string, string
   const architecture = parse('architecture', isArchitecture);
   const preprocessing = parse('preprocessing', isPreprocessing);
   const classNames = parse('classNames', isStrings);
+  const inputTransform = parse(TRANSFORM_KEY, isTransformRecord);
   return {
     ...(architecture && { architecture }),
     ...(preprocessing && { preprocessing }),
     ...(classNames && { classNames }),
+    ...(inputTransform && { inputTransform }),
     aliases: new Map(parse('aliases', isPairs)),
   };
 }
@@ -159,10 +177,30 @@ export async function loadInto(model: Module, path: string, options: LoadOptions
   checkKeys('load', options, ['strict']);
   const strict = bool('load', 'strict', options.strict ?? true);
   const file = await readSafetensors(path);
+  const metadata = readMetadata(path, file.metadata);
+  const transform = transformOf(path, file, metadata);
   await takeState(model, path, file, strict);
-  const { preprocessing, classNames } = readMetadata(path, file.metadata);
+  takeMetadata(model, metadata, transform);
+}
+
+/** The transform in a file. @throws FormatError */
+export function transformOf(
+  where: string,
+  { tensors }: SafetensorsFile,
+  { inputTransform: record }: ModelMetadata,
+): FittedTransform | undefined {
+  return record && restoreTransform(where, record, tensors);
+}
+
+/** Everything but weights that a file has for a model. */
+export function takeMetadata(
+  model: Module,
+  { preprocessing, classNames }: ModelMetadata,
+  transform: FittedTransform | undefined,
+): void {
   if (preprocessing !== undefined) model.preprocessing = preprocessing;
   if (classNames !== undefined) model.classNames = classNames;
+  if (transform !== undefined) model.inputTransform = transform;
 }
 
 /** Checks everything first and only then writes: a file that does not fit changes nothing. */
@@ -173,7 +211,7 @@ export async function takeState(
   strict: boolean,
 ): Promise<void> {
   const { tensors } = model.adopt();
-  if (strict) checkNames(where, [...tensors.keys()], [...file.tensors.keys()]);
+  if (strict) checkNames(where, [...tensors.keys()], namesOfState(file));
   const writes: [StateTensor, AnyArray][] = [];
   for (const [name, tensor] of tensors) {
     const entry = file.tensors.get(name);
@@ -189,6 +227,11 @@ export async function takeState(
     if (!tensor.initialized) tensor.materialize(new Storage(tensor.shape, tensor.dtype));
   await Promise.all(writes.map(([{ storage }, values]) => storage.write(stored(values, storage))));
   model.ensureInitialized();
+}
+
+/** Without the tensors of the file's transform, which are no part of the model's own state. */
+function namesOfState({ tensors, metadata }: SafetensorsFile): string[] {
+  return [...tensors.keys()].filter((name) => !(metadata.has(TRANSFORM_KEY) && isTransformTensor(name)));
 }
 
 /** On the reference target, f32 values are kept as f64. */

@@ -4,11 +4,13 @@ import { compile } from '../graph/compile';
 import { assign, currentTrace, withScope, type TraceDependency } from '../graph/trace';
 import * as ops from '../ops';
 import { bool, checkKeys, nearest, nonNegativeInteger, show } from '../options';
+import type { FittedTransform } from '../preprocess/fitted';
 import { Parameter } from '../tensor/parameter';
 import { Storage } from '../tensor/storage';
 import type { Tensor } from '../tensor/tensor';
 import { StateBuffer } from './buffer';
 import type { Json } from './architecture';
+import { applyInitRules, initRuleKeys, type InitRules } from './init-rule';
 import { encodeModel, loadInto, writeModel, type LoadOptions } from './model-file';
 import { noteForward } from './observe';
 import { Predictor, type PredictOptions } from './predict';
@@ -29,7 +31,7 @@ export interface Preprocessing {
   readonly resize?: string;
 }
 
-export interface InitializeOptions {
+export interface InitializeOptions extends InitRules {
   /** Seed of the initial weights. Default 0. */
   readonly seed?: number;
 }
@@ -54,6 +56,11 @@ export abstract class Module implements TraceDependency {
   path = '';
   /** How raw images become inputs; saved with the model. */
   preprocessing?: Preprocessing;
+  /**
+   * What inputs go through on their way to forward(), behind `preprocessing`: in training, evaluation and prediction by tenon. Set by a
+   * Trainer, or by hand; saved with the model.
+   */
+  inputTransform?: FittedTransform;
   /** Names of the classes, in the order of the outputs; saved with the model. */
   classNames?: readonly string[];
   #root: Module | undefined;
@@ -108,9 +115,7 @@ export abstract class Module implements TraceDependency {
   /** Parameters by name; a tied one under its first name. Draws the initial weights with seed 0 where there are none yet. */
   namedParameters(): Map<string, Parameter> {
     this.ensureInitialized();
-    return new Map(
-      [...this.tree().tensors].filter((e): e is [string, Parameter] => e[1] instanceof Parameter),
-    );
+    return parametersOf(this.tree().tensors);
   }
 
   /** Buffers by name. */
@@ -131,23 +136,26 @@ export abstract class Module implements TraceDependency {
   }
 
   /**
-   * Draws all weights anew: numbers are a function of the seed and each parameter's name. Also (re)names everything below.
-   * @throws OptionError for an unknown key or a seed that is not a whole number of at least 0
+   * Draws all weights anew: numbers are a function of the seed and each parameter's name. Also (re)names everything below. `weights`,
+   * `biases` and `rule` replace the initializers of layers, for this drawing and later ones: `initialize({ weights: 'heNormal' })`.
+   * @throws OptionError for an unknown key, initializer or name, or a seed that is not a whole number of at least 0
    */
   initialize(options: InitializeOptions = {}): this {
-    checkKeys('initialize', options, ['seed']);
-    const seed = nonNegativeInteger('initialize', 'seed', options.seed ?? 0);
+    const seed = initializeSeed('initialize', options);
     const tree = this.adopt();
+    applyInitRules('initialize', options, parametersOf(tree.tensors));
     draw(new Map(tree.tensors), seed);
     return this;
   }
 
   /** As initialize(), but only for what has no values yet: after a part of a loaded model was replaced, for example. */
   ensureInitialized(options: InitializeOptions = {}): this {
-    checkKeys('ensureInitialized', options, ['seed']);
-    const seed = nonNegativeInteger('ensureInitialized', 'seed', options.seed ?? 0);
+    const seed = initializeSeed('ensureInitialized', options);
     const tree = this.#root === undefined || !this.initialized ? this.adopt() : undefined;
-    if (tree !== undefined) draw(new Map([...tree.tensors].filter(([, t]) => !t.initialized)), seed);
+    if (tree === undefined) return this;
+    const missing = new Map([...tree.tensors].filter(([, t]) => !t.initialized));
+    applyInitRules('ensureInitialized', options, parametersOf(missing));
+    draw(missing, seed);
     return this;
   }
 
@@ -232,7 +240,8 @@ export abstract class Module implements TraceDependency {
   /**
    * Outputs for N examples, off the event loop, in evaluation mode.
    * @param images bytes: N raw images of H W C interleaved values of the size in `preprocessing`; floats: N inputs as forward() takes
-   *   them, each of `shape` (default: [C, H, W] of `preprocessing`)
+   *   them, or as `inputTransform` does where there is one, each of `shape` (default: [C, H, W] of `preprocessing`, or what
+   *   `inputTransform` was fitted to)
    * @returns N rows of outputs: class probabilities, or with `output: 'logits'` what forward() gives
    * @throws OptionError, ShapeError when the count does not fit; DTypeError for other arrays
    */
@@ -269,6 +278,15 @@ export abstract class Module implements TraceDependency {
   }
 }
 
+function initializeSeed(where: string, options: InitializeOptions): number {
+  checkKeys(where, options, ['seed', ...initRuleKeys]);
+  return nonNegativeInteger(where, 'seed', options.seed ?? 0);
+}
+
+function parametersOf(tensors: ReadonlyMap<string, StateTensor>): Map<string, Parameter> {
+  return new Map([...tensors].filter((e): e is [string, Parameter] => e[1] instanceof Parameter));
+}
+
 /** One program draws everything. */
 function draw(tensors: ReadonlyMap<string, StateTensor>, seed: number): void {
   if (tensors.size === 0) return;
@@ -295,7 +313,7 @@ function draw(tensors: ReadonlyMap<string, StateTensor>, seed: number): void {
   program.dispose();
 }
 
-const baseRuntimeFields: readonly string[] = ['preprocessing', 'classNames'];
+const baseRuntimeFields: readonly string[] = ['preprocessing', 'inputTransform', 'classNames'];
 
 function signatureOf(module: Module, open: Set<Module>): string {
   if (open.has(module)) return '^';

@@ -1,4 +1,4 @@
-/** Lets summary() see what each module returned. */
+/** Lets summary() and others see what each module returned. */
 import type { Tensor } from '../tensor/tensor';
 import type { Module } from './module';
 
@@ -20,4 +20,14 @@ export function observeForward<R>(observe: ForwardObserver, fn: () => R): R {
 /** Called by modules. */
 export function noteForward(module: Module, output: Tensor): void {
   observer?.(module, output);
+}
+
+/** Records model.forward(x); what each module returned, in the order in which their forward() ended, the model's own last. */
+export function recordOutputs(model: Module, x: Tensor): (readonly [Module, Tensor])[] {
+  const outputs: (readonly [Module, Tensor])[] = [];
+  observeForward(
+    (module, output) => outputs.push([module, output]),
+    () => model.forward(x),
+  );
+  return outputs;
 }

@@ -6,11 +6,12 @@ import { checkKeys, oneOf, positiveInteger } from '../options';
 import { PRECISIONS, type Precision } from '../tensor/dtype';
 import { checkShape, formatShape, numel, type Shape } from '../tensor/shape';
 import { runtimeScalar, tensor, type Tensor } from '../tensor/tensor';
+import { forwardInputs } from './inputs';
 import { inEvalMode } from './mode';
 import type { Module, Preprocessing } from './module';
 
 export interface PredictOptions {
-  /** Shape of one input, for arrays of floats. Default: [channels, height, width] of the model's preprocessing. */
+  /** Shape of one input, for arrays of floats. Default: that of the model's inputTransform, or [channels, height, width] of its preprocessing. */
   readonly shape?: Shape;
   /** Default: 'probabilities' (softmax) where the model gives [N, K] with K of 2 or more, else what forward() gives. */
   readonly output?: 'probabilities' | 'logits';
@@ -43,6 +44,8 @@ function tagOf(value: unknown): string {
 export class Predictor {
   private images: { readonly run: Run; readonly key: string } | undefined;
   private readonly floats = new Map<Precision, Run>();
+  /** The inputTransform that the programs hold. */
+  private transform: number | undefined;
   /** Signature of the model when it last had all its values and was in evaluation mode throughout. */
   private settled = '';
 
@@ -81,6 +84,8 @@ export class Predictor {
 
   private plan(data: unknown, options: PredictOptions): Job {
     checkKeys('predict', options, ['shape', 'output', 'precision', 'batchSize', 'signal']);
+    if (this.transform !== this.model.inputTransform?.id) this.dispose();
+    this.transform = this.model.inputTransform?.id;
     const output = outputKind(options.output);
     const batchSize = positiveInteger('predict', 'batchSize', options.batchSize ?? 128);
     const precision = oneOf('predict', 'precision', options.precision ?? 'fp32', PRECISIONS);
@@ -136,6 +141,7 @@ export class Predictor {
       checkShape('predict', shape as Shape);
       return shape as Shape;
     }
+    if (this.model.inputTransform !== undefined) return this.model.inputTransform.inputShape;
     if (settings === undefined)
       throw new OptionError(
         'predict: give the shape of one input as { shape: [...] }, or set model.preprocessing',
@@ -150,7 +156,7 @@ export class Predictor {
       const { height, width, channels } = settings;
       const normalize = normalizer(settings);
       const fn = (rows: Tensor, output: OutputKind): Tensor =>
-        finish(this.model.forward(normalize(ops.asImages(rows, [height, width, channels]))), output);
+        finish(forwardInputs(this.model, normalize(ops.asImages(rows, [height, width, channels]))), output);
       this.images = { key, run: compile(fn, { queue: 'predict', cacheSize: programsKept, precision }) };
     }
     return this.images.run;
@@ -159,7 +165,7 @@ export class Predictor {
   private floatRun(precision: Precision): Run {
     const known = this.floats.get(precision);
     if (known !== undefined) return known;
-    const fn = (x: Tensor, output: OutputKind): Tensor => finish(this.model.forward(x), output);
+    const fn = (x: Tensor, output: OutputKind): Tensor => finish(forwardInputs(this.model, x), output);
     const run = compile(fn, { queue: 'predict', cacheSize: programsKept, precision });
     this.floats.set(precision, run);
     return run;

@@ -1,16 +1,25 @@
 /** Every op. Adding one: its file here, its kernel in native/kernels, its test in test/ops, and a line below. */
+export * from './activations';
+export * from './adaptive-pool2d';
 export * from './batch-norm';
 export * from './binary';
+export { binaryCrossEntropy, binaryCrossEntropyWithLogits } from './binary-cross-entropy';
+export { conv1d, type Conv1dOptions } from './conv1d';
 export * from './conv2d';
+export * from './conv-transpose';
 export * from './create';
 export * from './cross-entropy';
 export * from './dropout';
 export * from './gather';
+export * from './group-norm';
 export * from './matmul';
+export { oneHot } from './one-hot';
 export * from './pool2d';
 export * from './reduce';
 export * from './shape-ops';
 export * from './softmax';
+export * from './softplus';
+export * from './statistics';
 export * from './unary';
 export * from './update';
 export * from './update-rules';

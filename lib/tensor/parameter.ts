@@ -10,7 +10,8 @@ export type Initializer = (shape: Shape, seed: number, name: string) => Tensor;
 export class Parameter extends LazyTensor {
   /** False freezes it: no gradient is computed and no optimizer touches it. */
   requiresGrad = true;
-  readonly initializer: Initializer;
+  /** May be replaced until the weights are drawn. */
+  initializer: Initializer;
 
   constructor(shape: Shape, initializer: Initializer, dtype: DType = 'f32') {
     super(shape, dtype, undefined);

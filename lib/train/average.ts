@@ -2,6 +2,7 @@
 import { compile } from '../graph/compile';
 import { BatchNorm } from '../nn/batch-norm';
 import type { Module } from '../nn/module';
+import { forwardInputs } from '../nn/inputs';
 import type { WeightAverage } from '../optim/average';
 import type { StepParts } from './steps';
 import type { BatchSource } from './source';
@@ -36,7 +37,7 @@ export async function refreshStatistics(
   const program = compile(
     (...args: Tensor[]) => {
       const { inputs } = source.record(args);
-      const forward = (): Tensor => model.forward(inputs);
+      const forward = (): Tensor => forwardInputs(model, inputs);
       if (average === undefined) forward();
       else average.inPlaceOf(model, forward);
     },

@@ -4,7 +4,7 @@ import { DataError, OptionError, ShapeError } from '../errors';
 import { show } from '../options';
 import type { Dataset } from '../data/dataset';
 import { batchCount, BatchLoader } from '../data/loader';
-import type { ChannelStatistics, ImageRecipe } from '../data/samples';
+import type { ImageRecipe } from '../data/samples';
 import type { AnyArray } from '../native';
 import { tensor, Tensor } from '../tensor/tensor';
 import type { Shape } from '../tensor/shape';
@@ -183,12 +183,6 @@ function iteratorOf(iterable: unknown): Iterator<StreamBatch> | AsyncIterator<St
 /** Generators return themselves: a second loop over one finds nothing. */
 function isOneShot(iterable: unknown, iterator: unknown): boolean {
   return iterable === iterator;
-}
-
-/** The recipe of images that are only normalized. */
-export function plainRecipe(dataset: Dataset, statistics: ChannelStatistics, epoch: Tensor): ImageRecipe {
-  const [, height = 1, width = 1] = dataset.inputShape;
-  return { ...statistics, seed: 0, epoch, flip: 0, padding: 0, size: [height, width] };
 }
 
 /** @throws DataError where there is nothing to train on */

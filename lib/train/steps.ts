@@ -3,6 +3,7 @@ import { DataError } from '../errors';
 import { compile, type Compiled } from '../graph/compile';
 import { grad } from '../graph/grad';
 import type { Loss } from '../losses';
+import { forwardInputs } from '../nn/inputs';
 import { inEvalMode } from '../nn/mode';
 import type { Module } from '../nn/module';
 import type { WeightAverage } from '../optim/average';
@@ -28,7 +29,7 @@ export function recordLoss(
   args: readonly Tensor[],
 ): { outputs: Tensor; targets: Tensor; loss: Tensor } {
   const { inputs, targets } = parts.source.record(args);
-  const outputs = parts.model.forward(inputs);
+  const outputs = forwardInputs(parts.model, inputs);
   checkClasses(parts.source.highestLabel, outputs, targets);
   return { outputs, targets, loss: parts.loss(outputs, targets) };
 }

@@ -31,15 +31,9 @@ import type { Callback, FitEvent, History } from './events';
 import { Fit } from './fit';
 import { readCheckpoint, type Resumed } from './checkpoint';
 import { FitRun, type EpochClock, type RunOptions } from './run';
-import {
-  DatasetSource,
-  plainRecipe,
-  requireSamples,
-  StreamSource,
-  type BatchSource,
-  type BatchStream,
-} from './source';
+import { DatasetSource, requireSamples, StreamSource, type BatchSource, type BatchStream } from './source';
 import type { Averages } from './totals';
+import { checkTransform, settleTransform, type InputTransform } from './transform';
 
 /** Options of `new Trainer(model, options)`. */
 export interface TrainerOptions {
@@ -54,6 +48,12 @@ export interface TrainerOptions {
   readonly average?: WeightAverage;
   /** What is done to training images, in the step's own program. Default: nothing. */
   readonly augment?: readonly Augmentation[];
+  /**
+   * What all inputs go through before the model, such as `preprocess.zca()`: fitted to the data given to `fit`, before the first step, or
+   * fitted already. Images then enter it as pixels from 0 to 1. Kept in the model and saved with it; a model that has one keeps it.
+   * Default: images are normalized per channel, features enter as they are.
+   */
+  readonly inputTransform?: InputTransform;
   /** Of initial weights, order, augmentation and dropout. Default 0. */
   readonly seed?: number;
   /**
@@ -105,7 +105,16 @@ export interface UpdateBatchNormOptions {
 /** Mean loss; accuracy where targets are classes. */
 export type Evaluation = Averages;
 
-const TRAINER_KEYS = ['loss', 'optimizer', 'schedule', 'average', 'augment', 'seed', 'precision'] as const;
+const TRAINER_KEYS = [
+  'loss',
+  'optimizer',
+  'schedule',
+  'average',
+  'augment',
+  'inputTransform',
+  'seed',
+  'precision',
+] as const;
 const FIT_KEYS = [
   'epochs',
   'batchSize',
@@ -130,6 +139,7 @@ export class Trainer {
   private readonly loss: Loss;
   private readonly schedule: Schedule | undefined;
   private readonly augment: readonly Augmentation[];
+  private readonly inputTransform: InputTransform | undefined;
   private readonly random: RandomState;
   private readonly clock: EpochClock = { epoch: 0 };
   private readonly epochScalar = runtimeScalar(() => this.clock.epoch);
@@ -160,6 +170,7 @@ export class Trainer {
     this.optimizer = options.optimizer;
     this.schedule = options.schedule;
     this.augment = options.augment ?? [];
+    this.inputTransform = checkTransform(options.inputTransform);
     this.seed = nonNegativeInteger('Trainer', 'seed', options.seed ?? 0);
     this.precision = oneOf('Trainer', 'precision', options.precision ?? 'fp32', PRECISIONS);
     this.random = new RandomState(this.seed);
@@ -167,7 +178,8 @@ export class Trainer {
 
   /**
    * Trains on a Dataset, or on a stream of batches. Starts at once; await the result for the history, iterate it for events.
-   * A model without weights is initialized from the seed; normalization and class names are taken from the data and kept in the model.
+   * A model without weights is initialized from the seed; normalization, inputTransform and class names are taken from the data and kept
+   * in the model.
    *
    * @throws OptionError, DataError, BusyError at once. What ends the run rejects it: AbortedError, NonFiniteError with the layer's name,
    *   FormatError for a corrupt image or checkpoint, what a stream or a callback throws. The weights are then those after the last whole step.
@@ -196,6 +208,7 @@ export class Trainer {
     const average = this.averageFor(options.weights);
     if (data instanceof Dataset) requireSamples('evaluate', data);
     this.model.ensureInitialized({ seed: this.seed });
+    await settleTransform('evaluate', this.model, this.inputTransform);
     const source = data instanceof Dataset ? await this.plainSource(data, batchSize) : new StreamSource(data);
     return this.evaluateWith(source, average, options.signal);
   }
@@ -212,6 +225,7 @@ export class Trainer {
     await this.busy('updateBatchNorm', async () => {
       const { model, precision, seed, average } = this;
       model.ensureInitialized({ seed });
+      await settleTransform('updateBatchNorm', model, this.inputTransform);
       if (!model.training) model.train();
       const source = await this.plainSource(data, batchSize);
       const parts = { model, precision, source, random: new RandomState(seed) };
@@ -278,7 +292,12 @@ export class Trainer {
     this.model.ensureInitialized({ seed: this.seed });
     const resumed =
       options.resume === undefined ? undefined : await this.readCheckpoint(options.resume, checked);
+    if (resumed !== undefined && this.model.inputTransform === undefined && this.inputTransform !== undefined)
+      throw new OptionError(
+        `resume: ${options.resume} was trained without an inputTransform, the trainer has one`,
+      );
     const source = data instanceof Dataset ? await this.trainSource(data, checked) : new StreamSource(data);
+    await this.settle(data);
     const held = options.validation && (await this.plainSource(options.validation, 128));
     const { model, loss, optimizer, schedule, average, random, precision, clock } = this;
     const validate =
@@ -306,7 +325,7 @@ export class Trainer {
   }
 
   private async plainSource(dataset: Dataset, batchSize: number): Promise<DatasetSource> {
-    const recipe = plainRecipe(dataset, await this.normalization(dataset, false), this.epochScalar);
+    const recipe = dataset.plainRecipe(await this.normalization(dataset, false), this.epochScalar);
     return new DatasetSource(dataset, { batchSize, shuffleSeed: undefined, recipe });
   }
 
@@ -319,12 +338,24 @@ export class Trainer {
     const [channels = 1, height = 1, width = 1] = dataset.inputShape;
     const known = this.model.preprocessing;
     const own = known !== undefined && known.mean.length === channels ? known : undefined;
-    const { mean, std } = own ?? (await dataset.statistics()) ?? { mean: [], std: [] };
+    const { mean, std } = own ?? (await this.defaultNormalization(dataset));
     if (keep) {
       this.model.preprocessing = { ...own, mean, std, channels, height, width };
       this.model.classNames = [...dataset.classNames];
     }
     return { mean, std };
+  }
+
+  private async settle(data: Dataset | BatchStream): Promise<void> {
+    const normalization =
+      data instanceof Dataset ? await this.normalization(data, false) : { mean: [], std: [] };
+    await settleTransform('fit', this.model, this.inputTransform, { data, normalization });
+  }
+
+  /** Per channel, unless a transform sees to it. */
+  private async defaultNormalization(dataset: Dataset): Promise<ChannelStatistics> {
+    const transformed = (this.inputTransform ?? this.model.inputTransform) !== undefined;
+    return (transformed ? undefined : await dataset.statistics()) ?? dataset.unscaled();
   }
 
   private evaluateWith(

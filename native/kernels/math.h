@@ -40,6 +40,7 @@ inline V polynomial(V x, const real (&c)[N]) {
 inline V vexp(V x) { return V{std::exp(x[0])}; }
 inline V vexpm1(V x) { return V{std::expm1(x[0])}; }
 inline V vlog(V x) { return V{std::log(x[0])}; }
+inline V vlog1p(V x) { return V{std::log1p(x[0])}; }
 inline V vtanh(V x) { return V{std::tanh(x[0])}; }
 inline V verf(V x) { return V{std::erf(x[0])}; }
 
@@ -92,6 +93,12 @@ inline V vlog(V x) {
   y = select(x == splat(infinity), x, y);
   y = select(x == V{}, splat(-infinity), y);
   return select(x >= V{}, y, splat(std::numeric_limits<float>::quiet_NaN()));
+}
+
+// log(1 + x) without losing small x: the rounding error of w = 1 + x is divided out again (Kahan).
+inline V vlog1p(V x) {
+  const V w = splat(1) + x;
+  return select(w == splat(1), x, vlog(w) * x / (w - splat(1)));
 }
 
 inline V vtanh(V x) {

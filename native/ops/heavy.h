@@ -35,16 +35,20 @@ struct RegisterFor {
                                                HeavyFor<Op, T>::kPacks ? HeavyFor<Op, T>::pack : nullptr}...};
 };
 
+// Register<Op, every compiled instruction set>.
 #if defined(__x86_64__)
-template <class Op>
-using RegisterHeavy = RegisterFor<Op, Target::baseline, Target::avx2, Target::avx512>;
+template <template <class, Target...> class Register, class Op>
+using OnEveryTarget = Register<Op, Target::baseline, Target::avx2, Target::avx512>;
 #elif defined(__aarch64__)
-template <class Op>
-using RegisterHeavy = RegisterFor<Op, Target::neon>;
+template <template <class, Target...> class Register, class Op>
+using OnEveryTarget = Register<Op, Target::neon>;
 #else
-template <class Op>
-using RegisterHeavy = RegisterFor<Op, Target::baseline>;
+template <template <class, Target...> class Register, class Op>
+using OnEveryTarget = Register<Op, Target::baseline>;
 #endif
+
+template <class Op>
+using RegisterHeavy = OnEveryTarget<RegisterFor, Op>;
 
 // Workspace offsets in floats, each part on a cache line. Built the same way by prepare() and run().
 class Layout {

@@ -114,6 +114,21 @@ void norms(Target target) {
   }
 }
 
+void group_norms(Target target) {
+  for (const int64_t c : {1, 3, 8, 16, 24, 48}) {
+    for (const int64_t groups : {int64_t{1}, c}) {
+      const Dims d{3, 5, 7, c}, s{c}, statistic{3, groups};
+      const Operand x = in(d, 1), dy = in(d, 2), gamma = parameter(s, 3), beta = parameter(s, 4),
+                    mean = parameter(statistic, 5), var = parameter(statistic, 6);
+      const std::vector<double> affine = {double(groups), 1e-5, 1}, plain = {double(groups), 1e-5, 0};
+      compare("group_norm", target, {x, gamma, beta, out(d), f32_out(statistic), f32_out(statistic)}, affine);
+      compare("group_norm", target, {x, out(d), f32_out(statistic), f32_out(statistic)}, plain);
+      compare("group_norm_backward", target, {dy, x, gamma, mean, var, out(d), f32_out(s), f32_out(s)},
+              affine);
+    }
+  }
+}
+
 // relu(bn(x) + r) in one kernel is, bit for bit, the three kernels one after the other.
 void fused_residual(Target target) {
   const Dims d{3, 5, 7, 20}, s{20};
@@ -170,6 +185,7 @@ int main() {
     pointwise(target);
     casts(target);
     norms(target);
+    group_norms(target);
     fused_residual(target);
     pools(target);
     refusals(target);

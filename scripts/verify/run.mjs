@@ -13,6 +13,7 @@ import { commit, machine, root } from './report.mjs';
 const CHECKS = [
   'overhead',
   'scaling',
+  'whitening',
   'embedded',
   'workers',
   'memory',

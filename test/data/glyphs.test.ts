@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { drawGlyph, glyphs } from '../../lib/data/glyphs';
-import { philox } from '../../lib/data/philox';
+import { philox } from '../../lib/philox';
 import { failure, sample } from './helpers';
 
 test('philox gives the known answers of Random123', () => {

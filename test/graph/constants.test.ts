@@ -6,11 +6,13 @@ import '../../lib/graph/evaluate';
 import { compile } from '../../lib/graph/compile';
 import { info } from '../../lib/native';
 import * as losses from '../../lib/losses';
+import * as models from '../../lib/models';
 import * as nn from '../../lib/nn';
 import * as ops from '../../lib/ops';
 import * as optim from '../../lib/optim';
 import { grad } from '../../lib/graph/grad';
 import { tensor, type Tensor } from '../../lib/tensor/tensor';
+import { symmetric } from '../fixtures/numbers';
 
 function network(): nn.Sequential {
   return nn
@@ -102,6 +104,48 @@ test('no batch norm without a residual is left in a program for predictions, and
   expect(kernels('train').filter((k) => k === 'batch_norm_eval')).toHaveLength(7);
   expect(kernels('predict').filter((k) => k === 'batch_norm_eval')).toHaveLength(2);
   expect(kernels('predict')).not.toContain('fold_batch_norm');
+});
+
+test('a folded ResNet-18 gives what the unfolded one gives', () => {
+  const net = models.resnet18({ classes: 10, seed: 1 });
+  const x = tensor(symmetric(2 * 3 * 64 * 64, 5, 2), [2, 3, 64, 64]);
+  const step = compile((t: Tensor) => net.forward(t));
+  for (let i = 0; i < 3; i++) step.runSync(x); // moves the running statistics
+  step.dispose();
+  net.eval();
+  const [plain, folded] = (['train', 'predict'] as const).map((queue) => {
+    const run = compile((t: Tensor) => net.forward(t), { queue });
+    const y = run.runSync(x).dataSync() as Float32Array;
+    const norms = run.profile()[0]!.filter((row) => row.kernel === 'batch_norm_eval').length;
+    run.dispose();
+    return { y, norms };
+  });
+  expectClose(folded!.y, plain!.y);
+  expect([plain!.norms, folded!.norms]).toEqual([20, 8]); // those that add a residual stay
+  net.dispose();
+});
+
+test('batch norm is folded into a linear layer', () => {
+  const net = nn.sequential(nn.linear(20, 30), nn.batchNorm1d(30), nn.relu()).initialize({ seed: 2 });
+  const x = tensor(symmetric(12 * 20, 5, 2), [12, 20]);
+  compile((t: Tensor) => net.forward(t)).runSync(x);
+  net.eval();
+  const plain = compile((t: Tensor) => net.forward(t)).runSync(x);
+  const predict = compile((t: Tensor) => net.forward(t), { queue: 'predict' });
+  expectClose(predict.runSync(x).dataSync() as Float32Array, plain.dataSync() as Float32Array);
+  expect(predict.profile()[0]!.map((row) => row.kernel)).not.toContain('batch_norm_eval');
+});
+
+test('standardized weights are computed once, and take up the batch norm behind them', () => {
+  const conv = nn.conv2d(3, 8, { kernel: 3, weightStandardization: true });
+  const net = nn.sequential(conv, nn.batchNorm2d(8), nn.relu()).initialize({ seed: 2 });
+  compile((t: Tensor) => net.forward(t)).runSync(images);
+  net.eval();
+  const plain = compile((t: Tensor) => net.forward(t)).runSync(images);
+  const predict = compile((t: Tensor) => net.forward(t), { queue: 'predict' });
+  expectClose(predict.runSync(images).dataSync() as Float32Array, plain.dataSync() as Float32Array);
+  const kernels = predict.profile()[0]!.map((row) => row.kernel);
+  expect(kernels.filter((k) => /norm/.test(k))).toEqual([]);
 });
 
 test('weights packed once give the bits of weights packed in every run', () => {

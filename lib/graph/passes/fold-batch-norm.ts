@@ -27,10 +27,15 @@ export function foldBatchNorm(graph: Graph): Graph {
   const consumers = consumersOf(graph);
   const outside = escaping(graph);
   const written = new Set(graph.assignments.map((a) => a.storage));
-  const fixed = (value: Value): boolean => value.leaf?.kind === 'storage' && !written.has(value.leaf.storage);
+  const stored = (value: Value): boolean =>
+    value.leaf?.kind === 'storage' && !written.has(value.leaf.storage);
+  const computed = new Set<Value>(); // from fixed values alone: standardized weights
+  const fixed = (value: Value): boolean => stored(value) || computed.has(value);
   const added: GraphNode[] = [];
   const removed = new Set<GraphNode>();
   for (const layer of graph.nodes) {
+    if (layer.inputs.length > 0 && layer.inputs.every(fixed))
+      for (const output of layer.outputs) computed.add(output);
     if (!foldable.has(layer.op.name) || (layer.attrs as LayerAttrs).activation !== 'none') continue;
     const value = layer.outputs[0]!;
     const readers = consumers.get(value) ?? [];

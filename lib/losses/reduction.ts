@@ -1,0 +1,74 @@
+/** From losses of examples or elements to one number. */
+import { ShapeError } from '../errors';
+import * as ops from '../ops';
+import { oneOf } from '../options';
+import { formatShape, sameShape } from '../tensor/shape';
+import type { Tensor } from '../tensor/tensor';
+
+/**
+ * Turns a model's outputs and the targets into one number (rank 0), or with `reduction: 'none'` into one per example or element. `weights`
+ * (f32 [N]) weighs examples: a mean becomes sum(w loss) / sum(w).
+ */
+export type Loss = (outputs: Tensor, targets: Tensor, weights?: Tensor) => Tensor;
+
+const reductions = ['mean', 'sum', 'none'] as const;
+
+/** How losses become one number; 'none' leaves them apart, for a loop of one's own. */
+export type Reduction = (typeof reductions)[number];
+
+export interface ReductionOptions {
+  /** Default 'mean'. */
+  readonly reduction?: Reduction;
+}
+
+/** @throws OptionError */
+export function reductionOf(where: string, { reduction = 'mean' }: ReductionOptions): Reduction {
+  return oneOf(where, 'reduction', reduction, reductions);
+}
+
+/** Reduces losses of examples, [N]. @throws ShapeError when there are not as many weights */
+export function reduceExamples(
+  where: string,
+  perExample: Tensor,
+  reduction: Reduction,
+  weights: Tensor | undefined,
+): Tensor {
+  if (weights !== undefined && !sameShape(weights.shape, perExample.shape)) {
+    throw new ShapeError(
+      `${where}: weights must be ${formatShape(perExample.shape)}, got ${formatShape(weights.shape)}`,
+    );
+  }
+  const weighted = weights === undefined ? perExample : ops.mul(perExample, weights);
+  if (reduction === 'none') return weighted;
+  if (reduction === 'sum') return ops.sum(weighted);
+  return weights === undefined ? ops.mean(weighted) : ops.div(ops.sum(weighted), ops.sum(weights));
+}
+
+/** Reduces losses of elements, [N, ...]: a mean is over all of them, weighted by example. */
+export function reduceElements(
+  where: string,
+  losses: Tensor,
+  reduction: Reduction,
+  weights: Tensor | undefined,
+): Tensor {
+  if (weights === undefined) {
+    if (reduction === 'none') return losses;
+    return reduction === 'mean' ? ops.mean(losses) : ops.sum(losses);
+  }
+  if (reduction === 'none') {
+    const rows = [losses.shape[0] ?? 1, ...losses.shape.slice(1).map(() => 1)];
+    if (weights.size !== rows[0]) return reduceExamples(where, losses, reduction, weights);
+    return ops.mul(losses, ops.reshape(weights, rows));
+  }
+  const axes = losses.shape.map((_, i) => i).slice(1);
+  const perExample = reduction === 'mean' ? ops.mean(losses, { axes }) : ops.sum(losses, { axes });
+  return reduceExamples(where, perExample, reduction, weights);
+}
+
+/** @throws ShapeError */
+export function checkOneShape(where: string, outputs: Tensor, targets: Tensor): void {
+  if (sameShape(outputs.shape, targets.shape)) return;
+  throw new ShapeError(
+    `${where}: outputs ${formatShape(outputs.shape)} and targets ${formatShape(targets.shape)} must have one shape`,
+  );
+}

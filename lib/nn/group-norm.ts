@@ -1,0 +1,260 @@
+/** Layer, group and instance normalization; the formulas are in lib/ops/group-norm.ts. */
+import { OptionError, ShapeError } from '../errors';
+import { assign, currentTrace } from '../graph/trace';
+import * as ops from '../ops';
+import { bool, checkKeys, positive, positiveInteger, probability, show } from '../options';
+import type { Parameter } from '../tensor/parameter';
+import { formatShape, numel, type Shape } from '../tensor/shape';
+import { runtimeScalar, type Tensor } from '../tensor/tensor';
+import type { Json } from './architecture';
+import { buffer, type StateBuffer } from './buffer';
+import { constant, parameter } from './init';
+import { Module } from './module';
+import type { Channels, PassThrough } from './typing';
+
+export interface LayerNormOptions {
+  /** Added to the variance, above 0. Default 1e-5. */
+  readonly eps?: number;
+  /** Whether there are a weight and a bias per element, ones and zeros at first. Default true. */
+  readonly elementwiseAffine?: boolean;
+}
+
+export interface GroupNormOptions {
+  /** Added to the variance, above 0. Default 1e-5. */
+  readonly eps?: number;
+  /** Whether there are a weight and a bias per channel, ones and zeros at first. Default true. */
+  readonly affine?: boolean;
+}
+
+export interface InstanceNormOptions {
+  /** Added to the variance, above 0. Default 1e-5. */
+  readonly eps?: number;
+  /** Share of the newest batch in the running statistics, from 0 to 1. Default 0.1. */
+  readonly momentum?: number;
+  /** Whether there are a weight and a bias per channel, ones and zeros at first. Default false. */
+  readonly affine?: boolean;
+  /** Whether evaluation normalizes by running statistics, as batch norm does. Default false. */
+  readonly trackRunningStats?: boolean;
+}
+
+function place(kind: string, module: Module): string {
+  return module.path === '' ? kind : `${kind} '${module.path}'`;
+}
+
+/** Normalizes the last axes of its input by themselves. */
+export class LayerNorm extends Module {
+  static override readonly kind: string = 'layerNorm';
+  declare readonly channels?: PassThrough;
+  readonly normalizedShape: Shape;
+  readonly eps: number;
+  /** Of the normalized shape. */
+  readonly weight: Parameter | undefined;
+  readonly bias: Parameter | undefined;
+
+  constructor(normalizedShape: number | Shape, options: LayerNormOptions = {}) {
+    super();
+    const where = 'nn.layerNorm';
+    checkKeys(where, options, ['eps', 'elementwiseAffine']);
+    const shape: unknown = typeof normalizedShape === 'number' ? [normalizedShape] : normalizedShape;
+    if (!Array.isArray(shape) || shape.length === 0)
+      throw new OptionError(`${where}: normalizedShape must be a number or an array, got ${show(shape)}`);
+    this.normalizedShape = shape.map((d) => positiveInteger(where, 'normalizedShape', d));
+    this.eps = positive(where, 'eps', options.eps ?? 1e-5);
+    const affine = bool(where, 'elementwiseAffine', options.elementwiseAffine ?? true);
+    this.weight = affine ? parameter(this.normalizedShape, constant(1)) : undefined;
+    this.bias = affine ? parameter(this.normalizedShape, constant(0)) : undefined;
+  }
+
+  override forward(x: Tensor): Tensor {
+    return ops.layerNorm(x, this.normalizedShape, { gamma: this.weight, beta: this.bias, eps: this.eps });
+  }
+
+  override config(): Json {
+    const { normalizedShape, eps } = this;
+    return { normalizedShape, eps, elementwiseAffine: this.weight !== undefined };
+  }
+}
+
+/** Normalizes groups of channels of each sample by themselves. */
+export class GroupNorm<C extends number = number> extends Module {
+  static override readonly kind: string = 'groupNorm';
+  declare readonly channels?: Channels<C, C>;
+  readonly groups: number;
+  readonly features: C;
+  readonly eps: number;
+  /** [C] */
+  readonly weight: Parameter | undefined;
+  readonly bias: Parameter | undefined;
+
+  constructor(groups: number, features: C, options: GroupNormOptions = {}) {
+    super();
+    const where = 'nn.groupNorm';
+    checkKeys(where, options, ['eps', 'affine']);
+    this.groups = positiveInteger(where, 'groups', groups);
+    this.features = positiveInteger(where, 'features', features) as C;
+    if (features % groups !== 0)
+      throw new OptionError(`${where}: ${features} channels cannot be split in ${groups} groups`);
+    this.eps = positive(where, 'eps', options.eps ?? 1e-5);
+    const affine = bool(where, 'affine', options.affine ?? true);
+    this.weight = affine ? parameter([features], constant(1)) : undefined;
+    this.bias = affine ? parameter([features], constant(0)) : undefined;
+  }
+
+  override forward(x: Tensor): Tensor {
+    if (x.rank < 2 || x.shape[1] !== this.features)
+      throw new ShapeError(
+        `${place('group_norm', this)}: expects x [N, ${this.features}, ...], got ${formatShape(x.shape)}`,
+      );
+    return ops.groupNorm(x, this.groups, { gamma: this.weight, beta: this.bias, eps: this.eps });
+  }
+
+  override config(): Json {
+    const { groups, features, eps } = this;
+    return { groups, features, eps, affine: this.weight !== undefined };
+  }
+}
+
+/**
+ * Normalizes each channel of each sample by itself; with running statistics, evaluation normalizes by those. They are the means over the
+ * batch of each sample's, and move in compiled training steps only.
+ */
+abstract class InstanceNorm<C extends number> extends Module {
+  static override readonly runtimeFields: readonly string[] = ['momentum', 'momentumScalar'];
+  declare readonly channels?: Channels<C, C>;
+  readonly features: C;
+  readonly eps: number;
+  /** May be changed between steps. */
+  momentum: number;
+  readonly weight: Parameter | undefined;
+  readonly bias: Parameter | undefined;
+  readonly runningMean: StateBuffer | undefined;
+  readonly runningVar: StateBuffer | undefined;
+  protected abstract readonly rank: 3 | 4;
+  private readonly momentumScalar = runtimeScalar(() => this.momentum);
+
+  constructor(where: string, features: C, options: InstanceNormOptions) {
+    super();
+    checkKeys(where, options, ['eps', 'momentum', 'affine', 'trackRunningStats']);
+    this.features = positiveInteger(where, 'features', features) as C;
+    this.eps = positive(where, 'eps', options.eps ?? 1e-5);
+    this.momentum = probability(where, 'momentum', options.momentum ?? 0.1);
+    const affine = bool(where, 'affine', options.affine ?? false);
+    this.weight = affine ? parameter([features], constant(1)) : undefined;
+    this.bias = affine ? parameter([features], constant(0)) : undefined;
+    const tracked = bool(where, 'trackRunningStats', options.trackRunningStats ?? false);
+    this.runningMean = tracked ? buffer([features], 0) : undefined;
+    this.runningVar = tracked ? buffer([features], 1) : undefined;
+  }
+
+  override members(): Iterable<[string, unknown]> {
+    return Object.entries({
+      weight: this.weight,
+      bias: this.bias,
+      running_mean: this.runningMean,
+      running_var: this.runningVar,
+    });
+  }
+
+  override forward(x: Tensor): Tensor {
+    if (x.rank !== this.rank || x.shape[1] !== this.features) {
+      const expected = this.rank === 4 ? `[N, ${this.features}, H, W]` : `[N, ${this.features}, L]`;
+      const where = place('instance_norm', this);
+      throw new ShapeError(`${where}: expects x ${expected}, got ${formatShape(x.shape)}`);
+    }
+    const { weight, bias, eps } = this;
+    if (!this.training && this.runningMean !== undefined) return this.evaluate(x);
+    const { y, mean, variance } = ops.instanceNormStatistics(x, { gamma: weight, beta: bias, eps });
+    if (this.training) this.track(mean, variance, numel(x.shape.slice(2)));
+    return y;
+  }
+
+  override config(): Json {
+    const { features, eps, momentum } = this;
+    return {
+      features,
+      eps,
+      momentum,
+      affine: this.weight !== undefined,
+      trackRunningStats: this.runningMean !== undefined,
+    };
+  }
+
+  private evaluate(x: Tensor): Tensor {
+    const gamma = this.weight ?? ops.ones([this.features]);
+    const beta = this.bias ?? ops.full([this.features], 0);
+    const image = x.rank === 3 ? ops.reshape(x, [...x.shape, 1]) : x;
+    const y = ops.batchNormEval(image, gamma, beta, this.runningMean!, this.runningVar!, this.eps);
+    return ops.reshape(y, x.shape);
+  }
+
+  private track(mean: Tensor, variance: Tensor, count: number): void {
+    const { runningMean, runningVar } = this;
+    if (runningMean === undefined || runningVar === undefined || currentTrace() === undefined) return;
+    const batch = [ops.mean(mean, { axes: 0 }), ops.mean(variance, { axes: 0 })] as const;
+    const [m, v] = ops.batchNormRunning([runningMean, runningVar], batch, this.momentumScalar, count);
+    assign(runningMean, m);
+    assign(runningVar, v);
+  }
+}
+
+/** Of [N, C, L]. */
+export class InstanceNorm1d<C extends number = number> extends InstanceNorm<C> {
+  static override readonly kind: string = 'instanceNorm1d';
+  protected readonly rank = 3;
+
+  constructor(features: C, options: InstanceNormOptions = {}) {
+    super('nn.instanceNorm1d', features, options);
+  }
+}
+
+/** Of [N, C, H, W]. */
+export class InstanceNorm2d<C extends number = number> extends InstanceNorm<C> {
+  static override readonly kind: string = 'instanceNorm2d';
+  protected readonly rank = 4;
+
+  constructor(features: C, options: InstanceNormOptions = {}) {
+    super('nn.instanceNorm2d', features, options);
+  }
+}
+
+/**
+ * Layer normalization (Ba, Kiros, Hinton 2016) over the last axes, which must be `normalizedShape`: 512 for [N, T, 512], [C, H, W] for
+ * images. The same in training and evaluation. Parameters `weight` and `bias` of that shape, as in PyTorch. @throws OptionError
+ */
+export function layerNorm(normalizedShape: number | Shape, options: LayerNormOptions = {}): LayerNorm {
+  return new LayerNorm(normalizedShape, options);
+}
+
+/**
+ * Group normalization (Wu and He 2018) of [N, C], [N, C, L] or [N, C, H, W], the channels in `groups` groups; 1 group normalizes whole
+ * samples. The same in training and evaluation. Parameters as in PyTorch. @throws OptionError where groups do not divide the channels
+ */
+export function groupNorm<const C extends number>(
+  groups: number,
+  features: C,
+  options: GroupNormOptions = {},
+): GroupNorm<C> {
+  return new GroupNorm(groups, features, options);
+}
+
+/**
+ * Instance normalization (Ulyanov, Vedaldi, Lempitsky 2016) of [N, C, L]. Parameters and buffers as in PyTorch, without
+ * num_batches_tracked. @throws OptionError; forward(): ShapeError where L is 1
+ */
+export function instanceNorm1d<const C extends number>(
+  features: C,
+  options: InstanceNormOptions = {},
+): InstanceNorm1d<C> {
+  return new InstanceNorm1d(features, options);
+}
+
+/**
+ * Instance normalization (Ulyanov, Vedaldi, Lempitsky 2016) of [N, C, H, W]. Parameters and buffers as in PyTorch, without
+ * num_batches_tracked. @throws OptionError; forward(): ShapeError where H W is 1
+ */
+export function instanceNorm2d<const C extends number>(
+  features: C,
+  options: InstanceNormOptions = {},
+): InstanceNorm2d<C> {
+  return new InstanceNorm2d(features, options);
+}

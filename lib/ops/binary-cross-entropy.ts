@@ -1,0 +1,60 @@
+/** Cross entropy of probabilities with targets between 0 and 1, element by element. */
+import { ShapeError } from '../errors';
+import { applyOp, first, type OpRecord } from '../graph/op';
+import { formatShape, sameShape } from '../tensor/shape';
+import type { Tensor } from '../tensor/tensor';
+import { add, mul, sub } from './binary';
+import { checkDType } from './checks';
+import { softplus } from './softplus';
+import { neg } from './unary';
+
+function checkOperands(name: string, outputs: Tensor, target: Tensor): void {
+  checkDType(name, 'x', outputs, 'f32');
+  checkDType(name, 'target', target, 'f32');
+  if (!sameShape(outputs.shape, target.shape))
+    throw new ShapeError(
+      `${name}: x ${formatShape(outputs.shape)} and target ${formatShape(target.shape)} must have one shape`,
+    );
+}
+
+const backwardOp: OpRecord<null> = {
+  name: 'binary_cross_entropy_backward',
+  infer: ([dy]) => [{ shape: dy!.shape, dtype: 'f32' }],
+  lower: (l) => l.call('binary_cross_entropy_backward', l.inputs, l.outputs, [], [0]),
+};
+
+const binaryCrossEntropyOp: OpRecord<null> = {
+  name: 'binary_cross_entropy',
+  infer: ([p, target]) => {
+    checkOperands('binary_cross_entropy', p!, target!);
+    return [{ shape: p!.shape, dtype: 'f32' }];
+  },
+  // Targets are treated as constants.
+  grad: ({ inputs: [p, target], grads }) => [
+    first(applyOp(backwardOp, [grads[0]!, p!, target!], null)),
+    null,
+  ],
+  lower: (l) => l.call('binary_cross_entropy', l.inputs, l.outputs, [], [0]),
+};
+
+/**
+ * -(t log p + (1 - t) log(1 - p)), elementwise; p and t of one shape, t a constant. As in PyTorch, logarithms are at least -100. A p
+ * outside of [0, 1] gives NaN. @throws ShapeError, DTypeError
+ */
+export function binaryCrossEntropy(p: Tensor, target: Tensor): Tensor {
+  return first(applyOp(binaryCrossEntropyOp, [p, target], null));
+}
+
+/**
+ * The same of p = sigmoid(x), without rounding for large |x|: t log(1 + e^-x) + (1 - t) log(1 + e^x). `positiveWeight` multiplies the first
+ * term: a number, or one a class, as an f32 tensor that broadcasts. @throws ShapeError, DTypeError
+ */
+export function binaryCrossEntropyWithLogits(
+  x: Tensor,
+  target: Tensor,
+  positiveWeight: Tensor | number = 1,
+): Tensor {
+  checkOperands('binary_cross_entropy_with_logits', x, target);
+  const positive = mul(mul(target, positiveWeight), softplus(neg(x)));
+  return add(positive, mul(sub(1, target), softplus(x)));
+}

@@ -1,0 +1,184 @@
+/**
+ * Normalization of each sample by itself, the same in training and evaluation: y = gamma (x - mean) / sqrt(var + eps) + beta, with mean
+ * and biased variance over a part of the sample. Layer norm (Ba, Kiros, Hinton 2016) takes all of its last axes, instance norm (Ulyanov,
+ * Vedaldi, Lempitsky 2016) one channel, group norm (Wu and He 2018) a group of channels. One kernel does them all.
+ */
+import { ShapeError } from '../errors';
+import { applyOp, type OpRecord } from '../graph/op';
+import type { Lowering, Operand } from '../graph/lower';
+import { checkKeys, positive, positiveInteger } from '../options';
+import { formatShape, numel, physicalDims, sameShape, type Shape } from '../tensor/shape';
+import type { Tensor, TensorType } from '../tensor/tensor';
+import type { BatchNormResult } from './batch-norm';
+import { checkDType, checkRank } from './checks';
+import { full, ones } from './create';
+import { reshape } from './shape-ops';
+
+interface GroupAttrs {
+  readonly groups: number;
+  readonly eps: number;
+  readonly affine: boolean;
+  /** The kernel's [N, positions..., C]: x as it lies in memory. */
+  readonly dims: Shape;
+}
+
+function numbersOf({ groups, eps, affine }: GroupAttrs): number[] {
+  return [groups, eps, Number(affine)];
+}
+
+/** gamma, beta and their gradients: one value per channel, whatever their shape. */
+function flat(l: Lowering, operands: readonly Operand[]): Operand[] {
+  return operands.map((operand) => l.view(operand, [numel(operand.dims)]));
+}
+
+const backwardOp: OpRecord<GroupAttrs> = {
+  name: 'group_norm_backward',
+  infer: ([, x, gamma], { affine }) => {
+    const types: TensorType[] = [{ shape: x!.shape, dtype: 'f32' }];
+    const parameter: TensorType = { shape: gamma!.shape, dtype: 'f32' };
+    return affine ? [...types, parameter, parameter] : types;
+  },
+  lower: (l, attrs) => {
+    const [[dy, x, ...rest], [dx, ...parameters]] = [l.inputs, l.outputs];
+    const inputs = [dy!, x!].map((operand) => l.view(operand, attrs.dims));
+    l.call(
+      'group_norm_backward',
+      [...inputs, ...flat(l, rest.slice(0, -2)), ...rest.slice(-2)],
+      [l.view(dx!, attrs.dims), ...flat(l, parameters)],
+      numbersOf(attrs),
+      [0],
+    );
+  },
+};
+
+const groupNormOp: OpRecord<GroupAttrs> = {
+  name: 'group_norm',
+  infer: ([x], { groups, dims }) => {
+    const statistic: TensorType = { shape: [dims[0]!, groups], dtype: 'f32' };
+    return [{ shape: x!.shape, dtype: 'f32' }, statistic, statistic];
+  },
+  grad: ({ inputs, outputs: [, mean, variance], grads: [dy], attrs }) => {
+    if (dy === null) return inputs.map(() => null);
+    const [x, ...gamma] = inputs.slice(0, attrs.affine ? 2 : 1);
+    return applyOp(backwardOp, [dy!, x!, ...gamma, mean!, variance!], attrs);
+  },
+  lower: (l, attrs) => {
+    const [[x, ...parameters], [y, mean, variance]] = [l.inputs, l.outputs];
+    const outputs = [l.view(y!, attrs.dims), mean!, variance!];
+    l.call('group_norm', [l.view(x!, attrs.dims), ...flat(l, parameters)], outputs, numbersOf(attrs), [0]);
+  },
+};
+
+/** Scale and shift of a normalization; ones and zeros where they are missing. */
+export interface NormOptions {
+  readonly gamma?: Tensor | undefined;
+  readonly beta?: Tensor | undefined;
+  /** Added to the variance, above 0. Default 1e-5. */
+  readonly eps?: number;
+}
+
+/** `parameters`: the shape of gamma and beta; `stored`: the one in which they lie as x does. */
+interface Plan {
+  readonly where: string;
+  readonly groups: number;
+  readonly dims: Shape;
+  readonly parameters: Shape;
+  readonly stored: Shape;
+}
+
+function normalize(x: Tensor, options: NormOptions, plan: Plan): BatchNormResult {
+  const { where, groups, dims, parameters, stored } = plan;
+  checkKeys(where, options, ['gamma', 'beta', 'eps']);
+  const eps = positive(where, 'eps', options.eps ?? 1e-5);
+  checkDType(where, 'x', x, 'f32');
+  if (dims[0] !== 0 && numel(dims) === 0)
+    throw new ShapeError(`${where}: there are no values to normalize in x ${formatShape(x.shape)}`);
+  for (const [name, t] of [['gamma', options.gamma] as const, ['beta', options.beta] as const]) {
+    if (t === undefined) continue;
+    checkDType(where, name, t, 'f32');
+    if (!sameShape(t.shape, parameters))
+      throw new ShapeError(
+        `${where}: ${name} must be ${formatShape(parameters)} for x ${formatShape(x.shape)}, got ${formatShape(t.shape)}`,
+      );
+  }
+  const affine = options.gamma !== undefined || options.beta !== undefined;
+  const gamma = reshape(options.gamma ?? ones(parameters), stored);
+  const beta = reshape(options.beta ?? full(parameters, 0), stored);
+  const inputs = affine ? [x, gamma, beta] : [x];
+  const [y, mean, variance] = applyOp(groupNormOp, inputs, { groups, eps, affine, dims });
+  return { y: y!, mean: mean!, variance: variance! };
+}
+
+/**
+ * As `groupNorm`, with the mean and the biased variance of each group of each sample, [N, groups]. Those count as constants: no
+ * gradient goes through them.
+ */
+export function groupNormStatistics(x: Tensor, groups: number, options: NormOptions = {}): BatchNormResult {
+  const where = 'group_norm';
+  checkRank(where, 'x', x, 2, 3, 4);
+  positiveInteger(where, 'groups', groups);
+  const [samples, channels, ...positions] = x.shape as [number, number, ...number[]];
+  if (channels % groups !== 0)
+    throw new ShapeError(`${where}: ${channels} channels cannot be split in ${groups} groups`);
+  // Only a tensor of rank 4 has its channels innermost.
+  const image = x.rank === 3 ? reshape(x, [samples, channels, ...positions, 1]) : x;
+  const parameters = [channels];
+  const dims = physicalDims(image.shape);
+  const result = normalize(image, options, { where, groups, dims, parameters, stored: parameters });
+  return { ...result, y: reshape(result.y, x.shape) };
+}
+
+/**
+ * Group normalization (Wu and He 2018) of x [N, C], [N, C, L] or [N, C, H, W]: over C / groups channels and all positions of one sample.
+ * gamma, beta: [C]. Equal values give beta. @throws ShapeError where groups do not divide C, OptionError
+ */
+export function groupNorm(x: Tensor, groups: number, options: NormOptions = {}): Tensor {
+  return groupNormStatistics(x, groups, options).y;
+}
+
+/**
+ * Instance normalization (Ulyanov, Vedaldi, Lempitsky 2016) of x [N, C, L] or [N, C, H, W]: over the positions of one channel of one
+ * sample. gamma, beta: [C]. @throws ShapeError on one position per channel, as PyTorch; OptionError
+ */
+export function instanceNorm(x: Tensor, options: NormOptions = {}): Tensor {
+  return instanceNormStatistics(x, options).y;
+}
+
+/** As `instanceNorm`, with the mean and the biased variance of each channel of each sample, [N, C]; constants for gradients. */
+export function instanceNormStatistics(x: Tensor, options: NormOptions = {}): BatchNormResult {
+  checkRank('instance_norm', 'x', x, 3, 4);
+  if (numel(x.shape.slice(2)) < 2)
+    throw new ShapeError(
+      `instance_norm: needs more than one value per channel of a sample, x is ${formatShape(x.shape)}`,
+    );
+  return groupNormStatistics(x, x.shape[1]!, options);
+}
+
+/**
+ * Layer normalization (Ba, Kiros, Hinton 2016) over the last axes of x, `shape` long: [D] of [N, T, D], or [C, H, W] of [N, C, H, W].
+ * gamma, beta: of that shape. Equal values give beta. @throws ShapeError where x does not end in `shape`, OptionError
+ */
+export function layerNorm(x: Tensor, shape: Shape, options: NormOptions = {}): Tensor {
+  const where = 'layer_norm';
+  const lead = x.rank - shape.length;
+  if (shape.length === 0 || lead < 0 || !sameShape(x.shape.slice(lead), shape))
+    throw new ShapeError(`${where}: x must end in ${formatShape(shape)}, got ${formatShape(x.shape)}`);
+  const [samples, size] = [numel(x.shape.slice(0, lead)), numel(shape)];
+  const dims = [samples, size];
+  const plan = { where, groups: 1, dims, parameters: shape };
+  // The last axes lie side by side in memory, but for the last one or two of an image.
+  if (x.rank !== 4 || lead < 2) {
+    const stored = x.rank === 4 ? [...Array<number>(lead).fill(1), ...shape] : shape;
+    return normalize(x, options, { ...plan, stored }).y;
+  }
+  const { y } = normalize(reshape(x, dims), options, { ...plan, stored: [size] });
+  return reshape(y, x.shape);
+}
+
+/**
+ * Weight standardization (Qiao et al. 2019): each output's weights, w [O, ...], minus their mean, over sqrt(their biased variance + eps).
+ * @throws ShapeError, OptionError
+ */
+export function standardizeWeights(w: Tensor, eps = 1e-5): Tensor {
+  return layerNorm(w, w.shape.slice(1), { eps });
+}

@@ -1,0 +1,90 @@
+/** A fitted transform: what a data set's samples become before a model sees them, and back. */
+import type { Dataset } from '../data/dataset';
+import { compile } from '../graph/compile';
+import { checkKeys, positiveInteger } from '../options';
+import { numel, type Shape } from '../tensor/shape';
+import type { Tensor } from '../tensor/tensor';
+import type { StepDescription } from './description';
+import { rowsOf } from './rows';
+import { checkBatch, type FittedStep } from './steps';
+
+let nextId = 1;
+
+export class FittedTransform {
+  /** @internal Tells transforms apart in keys of programs. */
+  readonly id = nextId++;
+  /** Shape of one sample that goes in: [C, H, W] for images. */
+  readonly inputShape: Shape;
+  /** Shape of one sample that comes out: [K] behind `pca` and `whiten`. */
+  readonly outputShape: Shape;
+
+  /** @internal Made by `fit` and from model files. At least one step. */
+  constructor(private readonly fitted: readonly FittedStep[]) {
+    this.inputShape = fitted[0]!.inputShape;
+    this.outputShape = fitted[fitted.length - 1]!.outputShape;
+  }
+
+  /** Kind and settings of each step. */
+  get steps(): readonly StepDescription[] {
+    return this.fitted.map((step) => step.description);
+  }
+
+  /**
+   * What was fitted, by step and name, f32: `0.mean`, `0.std`, `1.components` [K, D] (a direction a row), `1.eigenvalues` [K] (the
+   * variance along each, descending), for ZCA `matrix` and `inverse` [D, D].
+   */
+  state(): ReadonlyMap<string, { readonly shape: Shape; readonly tensor: Tensor }> {
+    return new Map(
+      this.fitted.flatMap(({ tensors }, i) => [...tensors].map(([name, t]) => [`${i}.${name}`, t] as const)),
+    );
+  }
+
+  /**
+   * Records the transform of a batch, f32 [N, ...inputShape] to [N, ...outputShape]: inside `compile` as part of the program, outside as
+   * a recipe whose `data()` computes it. Images are pixels from 0 to 1. @throws ShapeError
+   */
+  apply(x: Tensor): Tensor {
+    checkBatch('apply', x, this.inputShape);
+    return this.fitted.reduce((y, step) => step.forward(y), x);
+  }
+
+  /**
+   * Records the way back, [N, ...outputShape] to [N, ...inputShape]: exact up to rounding where nothing was dropped. Directions that PCA
+   * or whitening left out come back as their mean. @throws ShapeError
+   */
+  inverse(y: Tensor): Tensor {
+    checkBatch('inverse', y, this.outputShape);
+    return this.fitted.reduceRight((x, step) => step.backward(x), y);
+  }
+
+  /**
+   * `apply` for a whole data set, or a tensor [N, ...inputShape], in batches off the event loop: N rows of outputShape.
+   * @param options.batchSize samples at once; does not change the result. Default 512
+   * @throws ShapeError, DTypeError, DataError for no samples
+   */
+  async applyAll(
+    data: Dataset | Tensor,
+    options: { readonly batchSize?: number } = {},
+  ): Promise<Float32Array> {
+    checkKeys('applyAll', options, ['batchSize']);
+    const batchSize = positiveInteger('applyAll', 'batchSize', options.batchSize ?? 512);
+    const rows = await rowsOf('applyAll', data);
+    const width = numel(this.outputShape);
+    const out = new Float32Array(rows.length * width);
+    const program = compile((...args: Tensor[]) => this.apply(rows.record(args)));
+    try {
+      for (let begin = 0; begin < rows.length; begin += batchSize) {
+        const args = await rows.args(begin, Math.min(rows.length, begin + batchSize));
+        out.set(await (await program(...args)).data(), begin * width);
+      }
+    } finally {
+      program.dispose();
+    }
+    return out;
+  }
+
+  /** Gives the memory back now instead of at garbage collection. */
+  dispose(): void {
+    for (const { tensor } of this.state().values()) tensor.dispose();
+  }
+}

@@ -1,0 +1,62 @@
+/** Samples in batches, as a program takes them: of a data set, or of one tensor. */
+import { Dataset } from '../data/dataset';
+import type { ChannelStatistics } from '../data/samples';
+import { DTypeError, DataError, ShapeError } from '../errors';
+import { show } from '../options';
+import { formatShape, numel, type Shape } from '../tensor/shape';
+import { runtimeScalar, tensor, Tensor } from '../tensor/tensor';
+
+export interface Rows {
+  readonly length: number;
+  /** Of one sample. */
+  readonly shape: Shape;
+  /** Arguments of a program for the samples from `begin` to `end`. */
+  args(begin: number, end: number): Promise<Tensor[]>;
+  /** Records the samples of such arguments, f32 [B, ...shape]. */
+  record(args: readonly Tensor[]): Tensor;
+}
+
+/** Images scaled to 0..1, features as they are, unless `normalization` says otherwise. @throws DataError, DTypeError, ShapeError */
+export async function rowsOf(
+  where: string,
+  data: Dataset | Tensor,
+  normalization?: ChannelStatistics,
+): Promise<Rows> {
+  if (data instanceof Dataset) return rowsOfDataset(where, data, normalization);
+  if (data instanceof Tensor) return rowsOfTensor(where, data);
+  throw new DTypeError(`${where}: expected a Dataset or a tensor [N, ...], got ${show(data)}`);
+}
+
+const noEpoch = runtimeScalar(() => 0);
+
+function rowsOfDataset(where: string, dataset: Dataset, normalization?: ChannelStatistics): Rows {
+  if (dataset.length === 0) throw new DataError(`${where}: the data set is empty`);
+  const recipe = dataset.plainRecipe(normalization ?? dataset.unscaled(), noEpoch);
+  return {
+    length: dataset.length,
+    shape: dataset.inputShape,
+    async args(begin, end) {
+      const positions = Int32Array.from({ length: end - begin }, (_, i) => begin + i);
+      await dataset.ensure(positions);
+      return [tensor(dataset.rowsAt(positions))];
+    },
+    record: ([index]) => dataset.batch(index!, recipe).inputs,
+  };
+}
+
+async function rowsOfTensor(where: string, x: Tensor): Promise<Rows> {
+  if (x.dtype !== 'f32') throw new DTypeError(`${where}: x must be f32, got ${x.dtype}`);
+  const [length, ...shape] = x.shape;
+  if (length === undefined) throw new ShapeError(`${where}: x must be [N, ...], got ${formatShape(x.shape)}`);
+  if (x.size === 0) throw new DataError(`${where}: there are no samples in ${formatShape(x.shape)}`);
+  const values = await x.data();
+  const size = numel(shape);
+  return {
+    length,
+    shape,
+    args: async (begin, end) => [
+      tensor(values.subarray(begin * size, end * size), [end - begin, ...shape], 'f32'),
+    ],
+    record: ([batch]) => batch!,
+  };
+}

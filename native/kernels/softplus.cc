@@ -1,0 +1,33 @@
+// softplus: x -> y, no attributes. y = log(1 + e^x) = max(x, 0) + log(1 + e^-|x|), which never overflows.
+// Dense, any shape; y may be x. Tails are handled by the mask of map.
+#define TENON_KERNEL_FILE "kernels/softplus.cc"
+#include "kernels/checks.h"
+
+#include "kernels/for_each_target.h"
+#ifdef TENON_TARGET
+  #include "kernels/math.h"
+
+constexpr int64_t kChunk = 8192;
+constexpr int kCost = 40;  // roughly the arithmetic per element
+
+V softplus_of(V x) { return vmax(x, V{}) + vlog1p(vexp(-vabs(x))); }
+
+Cost prepare_softplus(const Call& c) {
+  require_counts(c, 2, 0);
+  require_dtype(c.t[0], kReal, "softplus: x must be real");
+  require_dtype(c.t[1], kReal, "softplus: y must be real");
+  require_same_dims(c.t[0], c.t[1], "softplus: shapes differ");
+  const double n = static_cast<double>(c.t[0].numel());
+  return {0, n * kCost, n * 2 * sizeof(real)};
+}
+
+void run_softplus(const Call& c) {
+  const int64_t n = c.t[0].numel();
+  const real* x = c.t[0].as<real>();
+  real* y = c.t[1].as<real>();
+  parallel_chunks(n, kChunk, static_cast<double>(n) * kCost,
+                  [&](int64_t begin, int64_t end) { map(end - begin, y + begin, softplus_of, x + begin); });
+}
+
+TENON_KERNEL(softplus, prepare_softplus, run_softplus)
+#endif
