@@ -100,20 +100,49 @@ export function buildTrainer(recipe: Recipe, model: nn.Module, data: Dataset): T
 }
 
 function buildOptimizer({ optimizer, lr, momentum, weightDecay }: Recipe): optim.Optimizer {
-  return optimizer === 'adam'
-    ? optim.adam({ lr, weightDecay })
-    : optim.sgd({ lr, momentum, weightDecay, nesterov: momentum > 0 });
+  const common = { lr, weightDecay };
+  switch (optimizer) {
+    case 'sgd':
+      return optim.sgd({ ...common, momentum, nesterov: momentum > 0 });
+    case 'rmsprop':
+      return optim.rmsprop({ ...common, momentum });
+    case 'lars':
+      return optim.lars({ ...common, momentum, groups: [optim.noDecay({ adapt: false })] });
+    case 'lamb':
+      return optim.lamb({ ...common, groups: [optim.noDecay({ adapt: false })] });
+    case 'adagrad':
+    case 'adam':
+    case 'adamw':
+    case 'nadam':
+      return optim[optimizer](common);
+  }
 }
 
-/** `step` divides the rate by 10 after each third of the epochs. */
-function buildSchedule({ schedule, epochs }: Recipe): schedules.Schedule {
+/** Those that count epochs are stretched to the training: a hundredth, a tenth, three periods, ... at its end. */
+function buildSchedule({ schedule, epochs, validation }: Recipe): schedules.Schedule {
   switch (schedule) {
-    case 'constant':
-      return schedules.constant();
     case 'step':
       return schedules.step({ size: Math.max(1, Math.ceil(epochs / 3)), gamma: 0.1 });
+    case 'exponential':
+      return schedules.exponential({ gamma: 0.01 ** (1 / epochs) });
+    case 'inverse':
+      return schedules.inverse({ k: 9 / epochs });
+    case 'inverse-sqrt':
+      return schedules.inverseSqrt({ per: 'epoch' });
+    case 'warm-restarts':
+      return schedules.warmRestarts({ period: Math.max(1, Math.ceil(epochs / 7)), growth: 2 });
+    case 'one-cycle':
+      return schedules.oneCycle();
+    case 'plateau':
+      return schedules.reduceOnPlateau({
+        metric: validation > 0 ? 'validationLoss' : 'trainLoss',
+        patience: Math.max(1, Math.floor(epochs / 10)),
+      });
+    case 'constant':
     case 'cosine':
-      return schedules.cosine();
+    case 'linear':
+    case 'polynomial':
+      return schedules[schedule]();
   }
 }
 

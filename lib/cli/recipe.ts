@@ -22,8 +22,20 @@ export const MODELS = [
   ] as const),
   ...(['resnet18', 'resnet34', 'resnet50', 'resnet101', 'resnet152'] as const),
 ] as const;
-export const OPTIMIZERS = ['sgd', 'adam'] as const;
-export const SCHEDULES = ['constant', 'step', 'cosine'] as const;
+export const OPTIMIZERS = ['sgd', 'adagrad', 'rmsprop', 'adam', 'adamw', 'nadam', 'lars', 'lamb'] as const;
+export const SCHEDULES = [
+  'constant',
+  'step',
+  'exponential',
+  'inverse',
+  'inverse-sqrt',
+  'cosine',
+  'linear',
+  'polynomial',
+  'warm-restarts',
+  'one-cycle',
+  'plateau',
+] as const;
 export const AUGMENTATIONS = ['flip', 'crop'] as const;
 
 export type DatasetName = (typeof DATASETS)[number];
@@ -73,11 +85,27 @@ function isDeep(model: ModelName): boolean {
   return !['mlp', 'lenet5', 'lenet'].includes(model);
 }
 
-/** Batch norm lets deep networks take large steps. */
+/** What each optimizer begins with; `deep` where deep networks with batch norm take another rate, `plain` where those without do. Optimizers without momentum take none. */
+const DEFAULTS: Readonly<
+  Record<OptimizerName, { lr: number; deep?: number; plain?: number; momentum?: number; weightDecay: number }>
+> = {
+  sgd: { lr: 0.02, deep: 0.1, plain: 0.01, momentum: 0.9, weightDecay: 5e-4 },
+  adagrad: { lr: 0.01, weightDecay: 0 },
+  rmsprop: { lr: 0.001, momentum: 0, weightDecay: 0 },
+  adam: { lr: 0.001, weightDecay: 0 },
+  adamw: { lr: 0.001, weightDecay: 0.01 },
+  nadam: { lr: 0.002, weightDecay: 0 },
+  lars: { lr: 1, momentum: 0.9, weightDecay: 5e-4 },
+  lamb: { lr: 0.002, weightDecay: 0.01 },
+};
+
+/** Optimizers that take --momentum. */
+const withMomentum = OPTIMIZERS.filter((name) => DEFAULTS[name].momentum !== undefined);
+
 function defaultLr(model: ModelName, optimizer: OptimizerName): number {
-  if (optimizer === 'adam') return 0.001;
-  if (!isDeep(model)) return 0.02;
-  return model === 'alexnet' || /^vgg\d+$/.test(model) ? 0.01 : 0.1;
+  const { lr, deep = lr, plain = lr } = DEFAULTS[optimizer];
+  if (!isDeep(model)) return lr;
+  return model === 'alexnet' || /^vgg\d+$/.test(model) ? plain : deep;
 }
 
 /** Digits must not be mirrored; photographs may. */
@@ -94,8 +122,11 @@ export function completeRecipe(flags: RecipeFlags): Recipe {
   const model = flags.model ?? DEFAULT_MODEL[dataset];
   const optimizer = flags.optimizer ?? (isDeep(model) ? 'sgd' : 'adam');
   checkDataOptions(dataset, flags);
-  if (optimizer === 'adam' && flags.momentum !== undefined) {
-    throw new UsageError('--momentum belongs to --optimizer sgd; adam has its own moments');
+  const defaults = DEFAULTS[optimizer];
+  if (defaults.momentum === undefined && flags.momentum !== undefined) {
+    throw new UsageError(
+      `--momentum belongs to --optimizer ${withMomentum.join(', ')}; ${optimizer} takes none`,
+    );
   }
   return {
     dataset,
@@ -106,8 +137,8 @@ export function completeRecipe(flags: RecipeFlags): Recipe {
     batchSize: flags.batchSize ?? (isDeep(model) ? 128 : 64),
     optimizer,
     lr: flags.lr ?? defaultLr(model, optimizer),
-    momentum: optimizer === 'adam' ? 0 : (flags.momentum ?? 0.9),
-    weightDecay: flags.weightDecay ?? (optimizer === 'sgd' ? 5e-4 : 0),
+    momentum: flags.momentum ?? defaults.momentum ?? 0,
+    weightDecay: flags.weightDecay ?? defaults.weightDecay,
     schedule: flags.schedule ?? 'cosine',
     augment: flags.augment ?? defaultAugment(dataset),
     validation: flags.validation ?? 0.05,

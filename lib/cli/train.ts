@@ -103,10 +103,14 @@ function learningOptions(): Option[] {
     ),
     choice('--optimizer <name>', 'default: by model', OPTIMIZERS),
     option('--lr <x>', 'learning rate (default: by model and optimizer)', numberFlag('--lr', positive)),
-    option('--momentum <x>', 'sgd: momentum (default: 0.9)', numberFlag('--momentum', nonNegative)),
+    option(
+      '--momentum <x>',
+      'sgd, lars (default: 0.9), rmsprop (default: 0)',
+      numberFlag('--momentum', nonNegative),
+    ),
     option(
       '--weight-decay <x>',
-      'weight decay (default: 5e-4 for sgd, 0 for adam)',
+      'weight decay (default: by optimizer)',
       numberFlag('--weight-decay', nonNegative),
     ),
     choice('--schedule <name>', 'of the learning rate (default: cosine)', SCHEDULES),

@@ -24,6 +24,8 @@ export class Trace {
   readonly assigned = new Map<Storage, Tensor>();
   readonly dependencies = new Map<TraceDependency, string>();
   readonly hooks: RunHooks[] = [];
+  /** Storages in whose place others are read and assigned, for a while: see `withSubstitutes`. */
+  substitutes: ReadonlyMap<Storage, Tensor> = new Map();
   usesRandom = false;
   private readonly ordinals = new Map<string, number>();
 
@@ -82,8 +84,29 @@ export function withScope<R>(name: string, fn: () => R): R {
   }
 }
 
+/**
+ * Runs `fn`, a part of what is being recorded, with other memory in the place of some storages: a model computes with averaged weights,
+ * say, while its own stay as they are.
+ */
+export function withSubstitutes<R>(substitutes: ReadonlyMap<Storage, Tensor>, fn: () => R): R {
+  if (current === undefined) throw new TraceError('substitutes: call it in a function given to compile()');
+  const outer = current.substitutes;
+  current.substitutes = substitutes;
+  try {
+    return fn();
+  } finally {
+    current.substitutes = outer;
+  }
+}
+
+function substituted(t: Tensor): Tensor {
+  if (current === undefined || t.source.kind !== 'storage') return t;
+  return current.substitutes.get(t.source.storage) ?? t;
+}
+
 /** Reads of a storage that this trace has assigned to see the assigned value. */
-export function resolveAssigned(t: Tensor): Tensor {
+export function resolveAssigned(given: Tensor): Tensor {
+  const t = substituted(given);
   if (current === undefined || t.source.kind !== 'storage') return t;
   return current.assigned.get(t.source.storage) ?? t;
 }
@@ -95,7 +118,8 @@ export function resolveAssigned(t: Tensor): Tensor {
  */
 export function assign(target: Tensor, value: Tensor): void {
   if (current === undefined) throw new TraceError('assign: only a function given to compile() can assign');
-  if (target.source.kind !== 'storage')
+  const { source } = substituted(target);
+  if (source.kind !== 'storage')
     throw new TraceError('assign: the target must be a parameter or a persistent buffer');
   if (!sameShape(target.shape, value.shape)) {
     throw new ShapeError(
@@ -104,7 +128,7 @@ export function assign(target: Tensor, value: Tensor): void {
   }
   if (target.dtype !== value.dtype)
     throw new DTypeError(`assign: the target is ${target.dtype}, the value ${value.dtype}`);
-  current.assigned.set(target.source.storage, resolveAssigned(value));
+  current.assigned.set(source.storage, resolveAssigned(value));
 }
 
 /** Runs `fn` in the trace that records; what it assigns is not written: for looking at a model without moving its statistics. */

@@ -27,7 +27,7 @@ export interface BatchNormOptions {
  * In training, normalizes by the batch and, inside a compiled function, moves the running statistics; outside one nothing is moved,
  * since recipes have no effects. In evaluation, normalizes by the running statistics.
  */
-abstract class BatchNorm<C extends number> extends Module {
+export abstract class BatchNorm<C extends number> extends Module {
   static override readonly runtimeFields: readonly string[] = ['momentum', 'momentumScalar'];
   declare readonly channels?: Channels<C, C>;
   readonly features: C;

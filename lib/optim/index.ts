@@ -2,6 +2,17 @@
 export { Optimizer } from './optimizer';
 export type { LoadedOptimizerState, OptimizerOptions, OptimizerState, UpdateOptions } from './optimizer';
 export { noDecay, type ParameterGroup, type ParameterMatch } from './groups';
+export {
+  ema,
+  Ema,
+  swa,
+  Swa,
+  WeightAverage,
+  type AverageState,
+  type EmaOptions,
+  type LoadedAverageState,
+  type SwaOptions,
+} from './average';
 export { sgd, Sgd, type MomentumOptions, type SgdNumbers, type SgdOptions } from './sgd';
 export { adagrad, Adagrad, type AdagradNumbers, type AdagradOptions } from './adagrad';
 export { rmsprop, Rmsprop, type RmspropNumbers, type RmspropOptions } from './rmsprop';

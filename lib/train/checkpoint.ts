@@ -1,5 +1,5 @@
 /**
- * Checkpoints: a directory with `model.safetensors`, `optimizer.safetensors` and `state.json`, written under a temporary name, synced and
+ * Checkpoints: a directory with `model.safetensors`, `optimizer.safetensors`, where weights are averaged `average.safetensors`, and `state.json`, written under a temporary name, synced and
  * renamed to `checkpoint-STEP`; then the file `latest` beside it is replaced. Whatever interrupts that, what `latest` names is whole.
  */
 import { randomBytes } from 'node:crypto';
@@ -14,7 +14,9 @@ import { info } from '../native';
 import { readSafetensors } from '../nn/model-file';
 import type { Module } from '../nn/module';
 import type { Precision } from '../tensor/dtype';
+import type { WeightAverage } from '../optim/average';
 import type { LoadedOptimizerState, Optimizer } from '../optim/optimizer';
+import type { Tensor } from '../tensor/tensor';
 import { fileDigest, syncPath } from './files';
 import { parsePosition, type Position } from './position';
 
@@ -23,6 +25,7 @@ export interface Trained {
   readonly model: Module;
   readonly optimizer: Optimizer;
   readonly precision: Precision;
+  readonly average: WeightAverage | undefined;
 }
 
 /** A checkpoint that was read: model and optimizer are loaded. */
@@ -33,6 +36,7 @@ export interface Resumed {
 
 const MODEL_FILE = 'model.safetensors';
 const OPTIMIZER_FILE = 'optimizer.safetensors';
+const AVERAGE_FILE = 'average.safetensors';
 const STATE_FILE = 'state.json';
 const LATEST_FILE = 'latest';
 const FORM = 1;
@@ -47,7 +51,9 @@ interface StateFile {
   /** The path of bf16 products, of a run in that precision. */
   readonly bf16Path?: string;
   readonly optimizer: { readonly kind: string; readonly step: number };
-  readonly sha256: { readonly model: string; readonly optimizer: string };
+  /** Absent where weights are not averaged. */
+  readonly average?: { readonly kind: string; readonly count: number; readonly statistics: number };
+  readonly sha256: { readonly model: string; readonly optimizer: string; readonly average?: string };
   readonly position: unknown;
 }
 
@@ -81,12 +87,15 @@ export async function writeCheckpoint(
 
 async function writeContents(
   directory: string,
-  { model, optimizer, precision }: Trained,
+  { model, optimizer, precision, average }: Trained,
   position: Position,
 ): Promise<void> {
   const files = { model: join(directory, MODEL_FILE), optimizer: join(directory, OPTIMIZER_FILE) };
+  const averageFile = join(directory, AVERAGE_FILE);
   await model.save(files.model);
-  const step = await writeOptimizer(files.optimizer, optimizer);
+  const { step, tensors } = optimizer.state();
+  await writeTensors(files.optimizer, optimizer.kind, tensors);
+  if (average !== undefined) await writeTensors(averageFile, average.kind, average.state().tensors);
   const { version, isa, bf16 } = info();
   const state: StateFile = {
     form: FORM,
@@ -95,26 +104,28 @@ async function writeContents(
     precision,
     ...(precision === 'bf16' && { bf16Path: bf16.path }),
     optimizer: { kind: optimizer.kind, step },
-    sha256: { model: await fileDigest(files.model), optimizer: await fileDigest(files.optimizer) },
+    ...(average && { average: { kind: average.kind, count: average.count, statistics: average.statistics } }),
+    sha256: {
+      model: await fileDigest(files.model),
+      optimizer: await fileDigest(files.optimizer),
+      ...(average && { average: await fileDigest(averageFile) }),
+    },
     position,
   };
   await writeFileAtomic(join(directory, STATE_FILE), [Buffer.from(`${JSON.stringify(state, null, 1)}\n`)]);
   await syncPath(directory);
 }
 
-/** Writes the state tensors. Returns the step they belong to. */
-async function writeOptimizer(file: string, optimizer: Optimizer): Promise<number> {
-  const { step, tensors } = optimizer.state();
+async function writeTensors(file: string, kind: string, tensors: ReadonlyMap<string, Tensor>): Promise<void> {
   const reads = [...tensors].map(async ([name, t]): Promise<[string, SafetensorsEntry]> => {
     const floats = Float32Array.from(await t.data());
     return [name, { dtype: 'F32', shape: t.shape, bytes: toBytes(floats) }];
   });
-  const metadata = new Map([['kind', optimizer.kind]]);
+  const metadata = new Map([['kind', kind]]);
   await writeFileAtomic(file, encodeSafetensors({ tensors: new Map(await Promise.all(reads)), metadata }));
-  return step;
 }
 
-async function readOptimizer(file: string): Promise<LoadedOptimizerState['tensors']> {
+async function readTensors(file: string): Promise<LoadedOptimizerState['tensors']> {
   const { tensors } = await readSafetensors(file);
   return new Map(
     [...tensors].map(([name, entry]) => [name, { shape: entry.shape, data: toFloats(name, entry) }]),
@@ -165,9 +176,13 @@ export async function readCheckpoint(
   checkSameRun(place, state, position, trained, expected);
   await checkDigest(join(place, MODEL_FILE), state.sha256.model);
   await checkDigest(join(place, OPTIMIZER_FILE), state.sha256.optimizer);
-  const tensors = await readOptimizer(join(place, OPTIMIZER_FILE));
+  if (state.average !== undefined) await checkDigest(join(place, AVERAGE_FILE), state.sha256.average ?? '');
+  const tensors = await readTensors(join(place, OPTIMIZER_FILE));
+  const averaged = state.average && (await readTensors(join(place, AVERAGE_FILE)));
   await trained.model.load(join(place, MODEL_FILE));
   await trained.optimizer.loadState({ step: state.optimizer.step, tensors });
+  if (averaged !== undefined)
+    await trained.average?.loadState({ ...state.average!, tensors: averaged }, trained.model);
   return { position, warnings: differences(place, state) };
 }
 
@@ -230,13 +245,18 @@ function checkSameRun(
   place: string,
   state: StateFile,
   position: Position,
-  { optimizer, precision }: Trained,
+  { optimizer, precision, average }: Trained,
   expected: Expected,
 ): void {
   const where = `resume: ${place}`;
   if (state.optimizer.kind !== optimizer.kind)
     throw new OptionError(
       `${where} was trained with ${state.optimizer.kind}, the trainer has ${optimizer.kind}`,
+    );
+  const kind = average?.kind ?? 'no';
+  if ((state.average?.kind ?? 'no') !== kind)
+    throw new OptionError(
+      `${where} was trained with ${state.average?.kind ?? 'no'} average of weights, the trainer has ${kind}`,
     );
   const before = state.precision ?? 'fp32';
   if (before !== precision)
@@ -247,7 +267,7 @@ function checkSameRun(
     );
   // At the end of an epoch nothing depends on how it was cut into batches.
   if (position.position === 0) return;
-  for (const key of ['batchSize', 'samples'] as const) {
+  for (const key of ['batchSize', 'samples', 'accumulate'] as const) {
     if (position.batches[key] !== expected.batches[key]) {
       throw new OptionError(
         `${where} is in the middle of an epoch with ${key} ${position.batches[key]}, this run has ${expected.batches[key]}`,

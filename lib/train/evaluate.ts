@@ -1,12 +1,20 @@
 /** Mean loss and accuracy of a model over the batches of a source. */
 import { AbortedError, DataError } from '../errors';
+import type { WeightAverage } from '../optim/average';
 import { abortable } from './abort';
 import { EvalStep, type StepParts } from './steps';
 import type { Averages } from './totals';
 
-/** @throws AbortedError, DataError for no batches, what reading the data throws */
-export async function evaluateSource(parts: StepParts, signal: AbortSignal | undefined): Promise<Averages> {
-  const step = new EvalStep(parts);
+/**
+ * With an average, of the model with the averaged weights.
+ * @throws AbortedError, DataError for no batches, what reading the data throws
+ */
+export async function evaluateSource(
+  parts: StepParts,
+  average: WeightAverage | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Averages> {
+  const step = new EvalStep(parts, average);
   let last: Promise<void> | undefined;
   try {
     const batches = await parts.source.open(0, 0);

@@ -79,6 +79,9 @@ export interface History {
 
 /** What a callback may do to the run that calls it. */
 export interface FitControl {
+  /** The last step that has run; undefined before the first. */
+  readonly lastStep:
+    { readonly step: number; readonly loss: number; readonly learningRate: number } | undefined;
   /** Saves a checkpoint of this moment. Resolves with its directory. */
   saveCheckpoint(directory: string, options?: { readonly keep?: number }): Promise<string>;
   /** Ends training after the current step, as if it had finished. */

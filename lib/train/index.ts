@@ -5,9 +5,11 @@ export {
   type Evaluation,
   type FitOptions,
   type TrainerOptions,
+  type UpdateBatchNormOptions,
 } from './trainer';
 export { checkpoint, type CheckpointOptions } from './callbacks';
 export { describeEpoch, progress, type ProgressOptions, type ProgressStream } from './progress';
+export { rateRange, type RateRange, type RateRangeOptions } from './rate-range';
 export { Fit } from './fit';
 export type * from './events';
 export type { BatchStream, ShapedArray, StreamBatch } from './source';

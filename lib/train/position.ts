@@ -9,14 +9,19 @@ export interface Position {
   readonly epoch: number;
   /** Steps trained in all. */
   readonly step: number;
-  /** Steps of the current epoch trained. */
+  /** Batches of the current epoch trained. */
   readonly position: number;
   /** Counter of random draws. */
   readonly randomStep: number;
   /** Sums of the current epoch. */
   readonly totals: TotalsState;
   /** What `position` counts; null for streams. */
-  readonly batches: { readonly batchSize: number | null; readonly samples: number | null };
+  readonly batches: {
+    readonly batchSize: number | null;
+    readonly samples: number | null;
+    /** Batches a step. */
+    readonly accumulate: number;
+  };
   readonly history: readonly EpochRecord[];
 }
 
@@ -43,6 +48,8 @@ export function parsePosition(file: string, value: unknown): Position {
     batches: {
       batchSize: batches.batchSize === null ? null : count(file, batches, 'batchSize'),
       samples: batches.samples === null ? null : count(file, batches, 'samples'),
+      // Absent in checkpoints of versions that knew one batch a step only.
+      accumulate: batches.accumulate === undefined ? 1 : count(file, batches, 'accumulate'),
     },
     history: fields.history.map((entry, i) => epochRecord(file, `position.history[${i}]`, entry)),
   };

@@ -4,14 +4,15 @@ import { AbortedError, DataError, NonFiniteError } from '../errors';
 import type { Module } from '../nn/module';
 import type { Optimizer } from '../optim/optimizer';
 import type { RandomState } from '../random';
-import type { Schedule } from '../schedules';
+import { scheduledFactor, type Progress, type Schedule } from '../schedules';
 import { abortable } from './abort';
 import { writeCheckpoint, type Resumed } from './checkpoint';
 import { locateNonFinite } from './diagnose';
 import type { Callback, EpochRecord, FitControl, FitEvent, History } from './events';
 import type { Position } from './position';
 import type { Batch, BatchSource, EpochBatches } from './source';
-import { TrainStep, type StepParts } from './steps';
+import { takeIn } from './average';
+import { TrainStep, type TrainParts } from './steps';
 import type { Averages } from './totals';
 
 /** Steps in the addon's queue at once: one that runs, and the one behind it, so that the executor never waits for JavaScript. */
@@ -21,8 +22,7 @@ const STEPS_IN_FLIGHT = 2;
 const STEP_EVENT_MS = 100;
 
 /** What a run works on. */
-export interface RunParts extends StepParts {
-  readonly optimizer: Optimizer;
+export interface RunParts extends TrainParts {
   readonly schedule: Schedule | undefined;
   readonly clock: EpochClock;
   /** Where to go on; absent for a run from the start. Model and optimizer are loaded already. */
@@ -43,21 +43,23 @@ export interface RunOptions {
   readonly maxSteps: number;
   readonly timeLimitMs: number;
   /** Goes into checkpoints; a run in the middle of an epoch can only go on with the same batches. */
-  readonly batches: { readonly batchSize: number | null; readonly samples: number | null };
+  readonly batches: Position['batches'];
 }
 
 interface QueuedStep {
   readonly done: Promise<number>;
-  readonly batch: Batch;
+  readonly batches: readonly Batch[];
   /** Counts from 1. */
   readonly step: number;
   readonly inEpoch: number;
   readonly learningRate: number;
-  /** The random counter it was queued with. */
+  /** The random counter that batch i was queued with is randomStep + i randomStride. */
   readonly randomStep: number;
+  readonly randomStride: number;
 }
 
 export class FitRun implements FitControl {
+  lastStep: FitControl['lastStep'];
   private readonly trainStep: TrainStep;
   private readonly model: Module;
   private readonly random: RandomState;
@@ -65,7 +67,7 @@ export class FitRun implements FitControl {
   private readonly optimizer: Optimizer;
   /** Steps queued, over all epochs. */
   private step = 0;
-  /** Steps of this epoch queued. */
+  /** Batches of this epoch queued. */
   private position = 0;
   private readonly records: EpochRecord[] = [];
   private readonly inFlight: QueuedStep[] = [];
@@ -82,7 +84,7 @@ export class FitRun implements FitControl {
     this.random = parts.random;
     this.source = parts.source;
     this.optimizer = parts.optimizer;
-    this.trainStep = new TrainStep(parts, parts.optimizer);
+    this.trainStep = new TrainStep(parts, options.batches.accumulate > 1);
   }
 
   /** Trains to the end. Whatever it throws, the weights are those after the last whole step. */
@@ -112,7 +114,8 @@ export class FitRun implements FitControl {
   async saveCheckpoint(directory: string, options: { readonly keep?: number } = {}): Promise<string> {
     await this.drain();
     const { model, optimizer } = this;
-    const trained = { model, optimizer, precision: this.parts.precision };
+    const { precision, average } = this.parts;
+    const trained = { model, optimizer, precision, average };
     const saved = await writeCheckpoint(directory, trained, await this.whereNow(), options.keep);
     await this.emit({ type: 'checkpoint', directory: saved, step: this.step });
     return saved;
@@ -124,7 +127,7 @@ export class FitRun implements FitControl {
 
   private async emitStart(): Promise<void> {
     const parameters = this.model.parameters().reduce((sum, p) => sum + p.size, 0);
-    const { stepsPerEpoch } = this.source;
+    const { stepsPerEpoch } = this;
     await this.emit({
       type: 'start',
       epochs: this.options.epochs,
@@ -160,10 +163,10 @@ export class FitRun implements FitControl {
         await this.drain();
         return false;
       }
-      const batch = await abortable(batches.next(), signal);
+      const group = await this.nextGroup(batches);
       if (signal?.aborted === true) continue;
-      if (batch === undefined) break;
-      this.queue(batch);
+      if (group.length === 0) break;
+      this.queue(group);
       if (this.inFlight.length >= STEPS_IN_FLIGHT) await this.settleOldest();
       await this.afterStep();
     }
@@ -172,30 +175,47 @@ export class FitRun implements FitControl {
     return true;
   }
 
-  private queue(batch: Batch): void {
+  /** The batches of the next step: as many as are accumulated, fewer at the end of an epoch. */
+  private async nextGroup(batches: EpochBatches): Promise<Batch[]> {
+    const group: Batch[] = [];
+    while (group.length < this.options.batches.accumulate) {
+      const batch = await abortable(batches.next(), this.options.signal);
+      if (batch === undefined) break;
+      group.push(batch);
+    }
+    return group;
+  }
+
+  private queue(batches: readonly Batch[]): void {
     const { parts, random } = this;
-    parts.optimizer.lrFactor = parts.schedule?.(this.progress()) ?? 1;
+    parts.optimizer.lrFactor = scheduledFactor(parts.schedule, this.progress());
     const randomStep = random.step;
-    const done = this.trainStep.queue(batch);
+    const done = this.trainStep.queue(batches);
     // Whoever settles it sees the failure; until then it is not an unhandled one.
     done.catch(() => undefined);
     this.step++;
-    this.position++;
+    this.position += batches.length;
     this.inFlight.push({
       done,
-      batch,
+      batches,
       step: this.step,
-      inEpoch: this.position,
+      inEpoch: Math.ceil(this.position / this.options.batches.accumulate),
       learningRate: this.learningRate(),
       randomStep,
+      randomStride: (random.step - randomStep) / batches.length,
     });
   }
 
-  private progress(): { step: number; epoch: number; totalSteps: number; stepsPerEpoch: number } {
-    const stepsPerEpoch = this.source.stepsPerEpoch ?? Infinity;
-    const known =
-      this.source.stepsPerEpoch === undefined ? this.options.maxSteps : stepsPerEpoch * this.options.epochs;
-    return { step: this.step, epoch: this.parts.clock.epoch, totalSteps: known, stepsPerEpoch };
+  private get stepsPerEpoch(): number | undefined {
+    const batches = this.source.stepsPerEpoch;
+    return batches === undefined ? undefined : Math.ceil(batches / this.options.batches.accumulate);
+  }
+
+  private progress(): Progress {
+    const { step, records: history, stepsPerEpoch = Infinity } = this;
+    const { epochs, maxSteps } = this.options;
+    const totalSteps = stepsPerEpoch === Infinity ? maxSteps : stepsPerEpoch * epochs;
+    return { step, epoch: this.parts.clock.epoch, totalSteps, stepsPerEpoch, totalEpochs: epochs, history };
   }
 
   /** Waits for the oldest queued step. @throws what it failed with, a NonFiniteError with the layer's name */
@@ -204,6 +224,7 @@ export class FitRun implements FitControl {
     if (oldest === undefined) return;
     try {
       const loss = await oldest.done;
+      this.lastStep = { step: oldest.step, loss, learningRate: oldest.learningRate };
       await this.reportStep(oldest, loss);
     } catch (error) {
       await this.settleRest();
@@ -224,7 +245,7 @@ export class FitRun implements FitControl {
     const now = performance.now();
     if (now - this.lastStepEvent < STEP_EVENT_MS) return;
     this.lastStepEvent = now;
-    const { stepsPerEpoch } = this.source;
+    const { stepsPerEpoch } = this;
     const epoch = this.parts.clock.epoch + 1;
     await this.emit({
       type: 'step',
@@ -239,10 +260,13 @@ export class FitRun implements FitControl {
 
   /** Runs the failed step again with every intermediate checked. The state is the last good one: the failed step committed nothing. */
   private async explain(failed: QueuedStep, cause: NonFiniteError): Promise<NonFiniteError> {
-    this.random.step = failed.randomStep;
     this.step = failed.step - 1;
     this.optimizer.resetGuard();
-    const place = await locateNonFinite(this.parts, failed.batch).catch(() => undefined);
+    let place: string | undefined;
+    for (const [i, batch] of failed.batches.entries()) {
+      this.random.step = failed.randomStep + i * failed.randomStride;
+      place ??= await locateNonFinite(this.parts, batch).catch(() => undefined);
+    }
     this.random.step = failed.randomStep;
     const first =
       place === undefined
@@ -285,6 +309,8 @@ export class FitRun implements FitControl {
     const { clock, validate } = this.parts;
     const train = await this.trainStep.totals.averages();
     const trained = performance.now();
+    const { average } = this.parts;
+    if (average?.due(clock.epoch + 1) === true) await takeIn(average, this.model);
     const validation = await validate?.();
     const learningRate = this.learningRate();
     const record: EpochRecord = {

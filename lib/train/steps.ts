@@ -6,6 +6,7 @@ import type { Loss } from '../losses';
 import { forwardInputs } from '../nn/inputs';
 import { inEvalMode } from '../nn/mode';
 import type { Module } from '../nn/module';
+import type { WeightAverage } from '../optim/average';
 import type { Optimizer } from '../optim/optimizer';
 import type { RandomState } from '../random';
 import type { Precision } from '../tensor/dtype';
@@ -44,34 +45,72 @@ function checkClasses(highest: number | undefined, outputs: Tensor, targets: Ten
   }
 }
 
-/** Forward, backward, update, statistics and sums of one batch. */
+/** What a training step changes. */
+export interface TrainParts extends StepParts {
+  readonly optimizer: Optimizer;
+  /** Averaged in each step where it is one that does so. */
+  readonly average: WeightAverage | undefined;
+}
+
+/** Forward, backward, update, statistics and sums of the batches of one step. */
 export class TrainStep {
   readonly totals = new Totals();
-  private readonly compiled: Compiled<Tensor[], Tensor>;
+  private readonly update: Compiled<Tensor[], Tensor>;
+  /** Takes in the gradients of a batch that is not the last of its step. */
+  private readonly add: Compiled<Tensor[], Tensor>;
 
-  constructor(parts: StepParts, optimizer: Optimizer) {
-    this.compiled = compile(
+  constructor(parts: TrainParts, accumulates: boolean) {
+    const { optimizer, average, model, random, precision } = parts;
+    this.update = compile(
       (...args: Tensor[]) => {
-        const { outputs, targets, loss } = recordLoss(parts, args);
-        optimizer.update(grad(loss));
-        this.totals.record(loss, outputs, targets, outputs.shape[0]!);
+        const { loss, samples } = this.record(parts, args);
+        optimizer.update(grad(loss), accumulates ? { samples } : {});
+        if (average !== undefined && average.due(0) === undefined) average.record(model);
         return loss;
       },
-      { random: parts.random, precision: parts.precision },
+      { random, precision },
+    );
+    this.add = compile(
+      (...args: Tensor[]) => {
+        const { loss, samples } = this.record(parts, args);
+        optimizer.accumulate(grad(loss), samples);
+        return loss;
+      },
+      { random, precision },
     );
   }
 
-  /** Queues a step. Resolves with the loss of its batch once it has run; rejects with a NonFiniteError when it changed nothing. */
-  async queue({ args, size }: Batch): Promise<number> {
-    const pending = this.compiled(...args);
-    this.totals.samples += size;
-    return (await pending).itemSync();
+  /**
+   * Queues a step over some batches. Resolves with the mean loss once it has run; rejects with a NonFiniteError when it changed no
+   * weights.
+   */
+  async queue(batches: readonly Batch[]): Promise<number> {
+    const last = batches.length - 1;
+    const losses = batches.map(async ({ args, size }, i) => {
+      const pending = i === last ? this.update(...args) : this.add(...args);
+      this.totals.samples += size;
+      return size * (await pending).itemSync();
+    });
+    const [samples, settled] = [sum(batches.map(({ size }) => size)), await Promise.all(losses)];
+    return sum(settled) / samples;
   }
 
   dispose(): void {
-    this.compiled.dispose();
+    this.update.dispose();
+    this.add.dispose();
     this.totals.dispose();
   }
+
+  private record(parts: StepParts, args: readonly Tensor[]): { loss: Tensor; samples: number } {
+    const { outputs, targets, loss } = recordLoss(parts, args);
+    const samples = outputs.shape[0]!;
+    this.totals.record(loss, outputs, targets, samples);
+    return { loss, samples };
+  }
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }
 
 /** Forward and sums of one batch, in evaluation mode. */
@@ -79,10 +118,15 @@ export class EvalStep {
   readonly totals = new Totals();
   private readonly compiled: Compiled<Tensor[], Record<string, never>>;
 
-  constructor(private readonly parts: StepParts) {
+  /** With an average, the model computes with the averaged weights. */
+  constructor(
+    private readonly parts: StepParts,
+    average: WeightAverage | undefined,
+  ) {
     this.compiled = compile(
       (...args: Tensor[]) => {
-        const { outputs, targets, loss } = recordLoss(parts, args);
+        const record = (): ReturnType<typeof recordLoss> => recordLoss(parts, args);
+        const { outputs, targets, loss } = average?.inPlaceOf(parts.model, record) ?? record();
         this.totals.record(loss, outputs, targets, outputs.shape[0]!);
         return {};
       },

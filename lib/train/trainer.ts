@@ -9,6 +9,7 @@ import { AbortedError, BusyError, OptionError } from '../errors';
 import type { Loss } from '../losses';
 import type { Module } from '../nn/module';
 import type { PredictOptions } from '../nn/predict';
+import { WeightAverage } from '../optim/average';
 import { Optimizer } from '../optim/optimizer';
 import {
   checkKeys,
@@ -23,6 +24,7 @@ import { RandomState } from '../random';
 import type { Schedule } from '../schedules';
 import { PRECISIONS, type Precision } from '../tensor/dtype';
 import { runtimeScalar } from '../tensor/tensor';
+import { refreshStatistics, statisticsLayers } from './average';
 import { checkCallbacks } from './callbacks';
 import { evaluateSource } from './evaluate';
 import type { Callback, FitEvent, History } from './events';
@@ -39,6 +41,11 @@ export interface TrainerOptions {
   readonly optimizer: Optimizer;
   /** Factor of the optimizer's learning rate over time. Default: constant. */
   readonly schedule?: Schedule;
+  /**
+   * An average of the weights, `optim.ema()` or `optim.swa({ start })`, kept beside them and in checkpoints. `evaluate` goes by it; so does
+   * validation in `fit` with `ema`, once there is an average.
+   */
+  readonly average?: WeightAverage;
   /** What is done to training images, in the step's own program. Default: nothing. */
   readonly augment?: readonly Augmentation[];
   /**
@@ -62,6 +69,11 @@ export interface FitOptions {
   readonly epochs: number;
   /** Samples a step, for a Dataset. Default 32. A last batch may be smaller; a single sample left over joins the batch before it. */
   readonly batchSize?: number;
+  /**
+   * Batches a step: their gradients are accumulated, and the step is that of one batch of batchSize accumulate samples (but for batch
+   * norm, which sees the small ones) at the memory of a small one. The last step of an epoch may have fewer. Default 1.
+   */
+  readonly accumulate?: number;
   /** Evaluated after each epoch. */
   readonly validation?: Dataset;
   /** Stops between two steps; `fit` then rejects with an AbortedError whose cause is the signal's reason. */
@@ -80,6 +92,14 @@ export interface EvaluateOptions {
   /** Samples at once. Does not change the result. Default 128. */
   readonly batchSize?: number;
   readonly signal?: AbortSignal;
+  /** Default: `averaged` where the trainer has an average that has begun, else `trained`. */
+  readonly weights?: 'averaged' | 'trained';
+}
+
+/** Options of `Trainer.updateBatchNorm`. */
+export interface UpdateBatchNormOptions {
+  /** Samples at once; statistics are means over batches. Default 128. */
+  readonly batchSize?: number;
 }
 
 /** Mean loss; accuracy where targets are classes. */
@@ -89,6 +109,7 @@ const TRAINER_KEYS = [
   'loss',
   'optimizer',
   'schedule',
+  'average',
   'augment',
   'inputTransform',
   'seed',
@@ -97,6 +118,7 @@ const TRAINER_KEYS = [
 const FIT_KEYS = [
   'epochs',
   'batchSize',
+  'accumulate',
   'validation',
   'signal',
   'callbacks',
@@ -111,6 +133,7 @@ const busyModels = new WeakSet<Module>();
 export class Trainer {
   readonly model: Module;
   readonly optimizer: Optimizer;
+  readonly average: WeightAverage | undefined;
   readonly seed: number;
   readonly precision: Precision;
   private readonly loss: Loss;
@@ -136,8 +159,13 @@ export class Trainer {
       throw new OptionError(
         `Trainer: schedule must be one such as schedules.cosine(), got ${show(options.schedule)}`,
       );
+    if (options.average !== undefined && !(options.average instanceof WeightAverage))
+      throw new OptionError(
+        `Trainer: average must be one such as optim.ema({ decay: 0.999 }), got ${show(options.average)}`,
+      );
     planAugmentation(options.augment ?? [], [Infinity, Infinity]);
     this.model = model;
+    this.average = options.average;
     this.loss = options.loss;
     this.optimizer = options.optimizer;
     this.schedule = options.schedule;
@@ -158,9 +186,7 @@ export class Trainer {
    */
   fit(data: Dataset | BatchStream, options: FitOptions): Fit {
     const checked = checkFitOptions(data, options);
-    if (busyModels.has(this.model))
-      throw new BusyError('fit: this model is being trained already; await that run first');
-    busyModels.add(this.model);
+    this.beginBusy('fit');
     return new Fit(async (emit) => {
       try {
         return await this.run(data, options, checked, emit);
@@ -171,22 +197,88 @@ export class Trainer {
   }
 
   /**
-   * Mean loss and accuracy in evaluation mode. May be called while the model is being trained, from a callback for example.
-   * @throws OptionError, DataError, FormatError for a corrupt image, AbortedError
+   * Mean loss and accuracy in evaluation mode, of the averaged weights where there are any. May be called while the model is being
+   * trained, from a callback for example.
+   * @throws OptionError, also for averaged weights whose batch norm has no statistics yet; DataError, FormatError for a corrupt image,
+   *   AbortedError
    */
   async evaluate(data: Dataset | BatchStream, options: EvaluateOptions = {}): Promise<Evaluation> {
-    checkKeys('evaluate', options, ['batchSize', 'signal']);
+    checkKeys('evaluate', options, ['batchSize', 'signal', 'weights']);
     const batchSize = positiveInteger('evaluate', 'batchSize', options.batchSize ?? 128);
+    const average = this.averageFor(options.weights);
     if (data instanceof Dataset) requireSamples('evaluate', data);
     this.model.ensureInitialized({ seed: this.seed });
     await settleTransform('evaluate', this.model, this.inputTransform);
     const source = data instanceof Dataset ? await this.plainSource(data, batchSize) : new StreamSource(data);
-    return this.evaluateWith(source, options.signal);
+    return this.evaluateWith(source, average, options.signal);
+  }
+
+  /**
+   * Computes batch norm's running statistics by a pass over `data` in training mode, for the averaged weights where there are any, else for
+   * the model's: the last step of stochastic weight averaging (PyTorch's `update_bn`).
+   * @throws OptionError, BusyError while the model is being trained, DataError, FormatError for a corrupt image
+   */
+  async updateBatchNorm(data: Dataset, options: UpdateBatchNormOptions = {}): Promise<void> {
+    checkKeys('updateBatchNorm', options, ['batchSize']);
+    const batchSize = positiveInteger('updateBatchNorm', 'batchSize', options.batchSize ?? 128);
+    requireSamples('updateBatchNorm', data);
+    await this.busy('updateBatchNorm', async () => {
+      const { model, precision, seed, average } = this;
+      model.ensureInitialized({ seed });
+      await settleTransform('updateBatchNorm', model, this.inputTransform);
+      if (!model.training) model.train();
+      const source = await this.plainSource(data, batchSize);
+      const parts = { model, precision, source, random: new RandomState(seed) };
+      await refreshStatistics(
+        parts,
+        source,
+        average !== undefined && average.count > 0 ? average : undefined,
+      );
+    });
+  }
+
+  /** Puts the averaged weights into the model, to be saved or served. @throws OptionError where there is no average, or none yet; BusyError */
+  async useAverage(): Promise<void> {
+    const average = this.averageFor('averaged')!;
+    await this.busy('useAverage', () => average.copyTo(this.model));
   }
 
   /** As `model.predict`: class probabilities of N raw images or inputs, off the event loop. */
   predict(images: Uint8Array | Float32Array, options: PredictOptions = {}): Promise<Float32Array> {
     return this.model.predict(images, { precision: this.precision, ...options });
+  }
+
+  private beginBusy(where: string): void {
+    if (busyModels.has(this.model))
+      throw new BusyError(`${where}: this model is being trained already; await that run first`);
+    busyModels.add(this.model);
+  }
+
+  private async busy(where: string, work: () => Promise<void>): Promise<void> {
+    this.beginBusy(where);
+    try {
+      await work();
+    } finally {
+      busyModels.delete(this.model);
+    }
+  }
+
+  /** The average that an evaluation goes by, or undefined for the trained weights. */
+  private averageFor(weights: unknown): WeightAverage | undefined {
+    const { average } = this;
+    const begun = average !== undefined && average.count > 0;
+    const chosen = oneOf('evaluate', 'weights', weights ?? (begun ? 'averaged' : 'trained'), [
+      'averaged',
+      'trained',
+    ]);
+    if (chosen === 'trained') return undefined;
+    if (!begun) throw new OptionError('Trainer: there are no averaged weights yet');
+    const stale = average.kind === 'swa' && average.statistics !== average.count;
+    if (stale && statisticsLayers(this.model).length > 0)
+      throw new OptionError(
+        "Trainer: batch norm's statistics do not fit the averaged weights; call updateBatchNorm(data) first, or choose weights: 'trained'",
+      );
+    return average;
   }
 
   private async run(
@@ -207,15 +299,21 @@ export class Trainer {
     const source = data instanceof Dataset ? await this.trainSource(data, checked) : new StreamSource(data);
     await this.settle(data);
     const held = options.validation && (await this.plainSource(options.validation, 128));
-    const { model, loss, optimizer, schedule, random, precision, clock } = this;
-    const validate = held && ((): Promise<Averages> => this.evaluateWith(held, checked.signal));
-    const parts = { model, loss, optimizer, schedule, random, precision, clock, source, resumed, validate };
+    const { model, loss, optimizer, schedule, average, random, precision, clock } = this;
+    const validate =
+      held &&
+      ((): Promise<Averages> => {
+        const averaged = average?.kind === 'ema' && average.count > 0 ? average : undefined;
+        return this.evaluateWith(held, averaged, checked.signal);
+      });
+    const trained = { model, loss, optimizer, schedule, average, random, precision, clock };
+    const parts = { ...trained, source, resumed, validate };
     return new FitRun(parts, checked, emit).execute();
   }
 
   private readCheckpoint(directory: string, { batches }: RunOptions): Promise<Resumed> {
-    const { model, optimizer, precision, seed } = this;
-    return readCheckpoint(directory, { model, optimizer, precision }, { seed, batches });
+    const { model, optimizer, precision, average, seed } = this;
+    return readCheckpoint(directory, { model, optimizer, precision, average }, { seed, batches });
   }
 
   private async trainSource(dataset: Dataset, { batches }: RunOptions): Promise<DatasetSource> {
@@ -260,9 +358,13 @@ export class Trainer {
     return (transformed ? undefined : await dataset.statistics()) ?? dataset.unscaled();
   }
 
-  private evaluateWith(source: BatchSource, signal: AbortSignal | undefined): Promise<Averages> {
+  private evaluateWith(
+    source: BatchSource,
+    average: WeightAverage | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Averages> {
     const { model, loss, random, precision } = this;
-    return evaluateSource({ model, loss, random, precision, source }, signal);
+    return evaluateSource({ model, loss, random, precision, source }, average, signal);
   }
 }
 
@@ -289,6 +391,7 @@ function checkFitOptions(data: unknown, options: FitOptions): RunOptions {
     batches: {
       batchSize: dataset === undefined ? null : positiveInteger('fit', 'batchSize', options.batchSize ?? 32),
       samples: dataset?.length ?? null,
+      accumulate: positiveInteger('fit', 'accumulate', options.accumulate ?? 1),
     },
   };
 }

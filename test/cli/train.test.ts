@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
+import { OPTIMIZERS, SCHEDULES } from '../../lib/cli/recipe';
 import { drawGlyph, glyphLabel } from '../../lib/data/glyphs';
 import { temporaryDirectory, tenon, type Result } from './support';
 
@@ -132,6 +133,28 @@ describe('tenon train', () => {
     expect(text).toMatch(/it is a \d, read as \d/);
     expect(text).toMatch(/^test accuracy \d+\.\d\d%$/m);
   });
+});
+
+describe('every optimizer and every schedule', () => {
+  // Each at least once; the shorter list begins again.
+  it.each(SCHEDULES.map((schedule, i) => [OPTIMIZERS[i % OPTIMIZERS.length]!, schedule] as const))(
+    '%s with %s learns',
+    async (optimizer, schedule) => {
+      const out = join(dir, `${optimizer}-${schedule}`);
+      const { code, err, lines } = await train(
+        out,
+        '--epochs',
+        1,
+        '--optimizer',
+        optimizer,
+        '--schedule',
+        schedule,
+      );
+      expect([code, err]).toEqual([0, '']);
+      expect(lines[0]).toMatchObject({ optimizer, schedule });
+      expect(lines.at(-1)!['testAccuracy']).toBeGreaterThan(0.3);
+    },
+  );
 });
 
 describe('an interrupted run', () => {

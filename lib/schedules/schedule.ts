@@ -1,0 +1,60 @@
+/** What a schedule is: a pure function of progress. */
+import { OptionError } from '../errors';
+import { show } from '../options';
+
+/** What an epoch came to: entries of `History.epochs`. */
+export interface EpochMetrics {
+  readonly trainLoss?: number;
+  readonly trainAccuracy?: number;
+  readonly validationLoss?: number;
+  readonly validationAccuracy?: number;
+}
+
+/** How far training is, before a step is taken. */
+export interface Progress {
+  /** Steps taken so far. */
+  readonly step: number;
+  /** Epochs finished so far. */
+  readonly epoch: number;
+  /** Steps of the whole training; Infinity where nobody knows (a stream). */
+  readonly totalSteps: number;
+  /** Infinity where nobody knows. */
+  readonly stepsPerEpoch: number;
+  /** Epochs of the whole training. Default: from the steps. */
+  readonly totalEpochs?: number;
+  /** The epochs finished so far, for schedules that go by results. Default: none. */
+  readonly history?: readonly EpochMetrics[];
+}
+
+/** Factor of the learning rate for the step that comes next. */
+export type Schedule = (progress: Progress) => number;
+
+/** What a schedule counts: it changes in every step, or once an epoch. */
+export type Per = 'step' | 'epoch';
+
+export const PER: readonly Per[] = ['step', 'epoch'];
+
+/** The time of a schedule. */
+export function elapsed({ step, epoch }: Progress, per: Per): number {
+  return per === 'step' ? step : epoch;
+}
+
+/** How long the training is, in the same unit. @throws OptionError where nobody knows */
+export function lengthOf(where: string, progress: Progress, per: Per): number {
+  const { totalSteps, stepsPerEpoch, totalEpochs } = progress;
+  const length = per === 'step' ? totalSteps : (totalEpochs ?? Math.ceil(totalSteps / stepsPerEpoch));
+  if (Number.isFinite(length)) return length;
+  throw new OptionError(`${where}: nobody knows how many ${per}s this training has; give it a length`);
+}
+
+/**
+ * What the schedule says, or 1 where there is none.
+ * @throws OptionError when that is not a finite number of at least 0
+ */
+export function scheduledFactor(schedule: Schedule | undefined, progress: Progress): number {
+  const factor: unknown = schedule?.(progress) ?? 1;
+  if (typeof factor === 'number' && Number.isFinite(factor) && factor >= 0) return factor;
+  throw new OptionError(
+    `schedule: a factor of the learning rate must be a finite number of at least 0, got ${show(factor)} at step ${progress.step}`,
+  );
+}

@@ -1,0 +1,59 @@
+/** Averages of weights between steps, and batch norm's statistics for them. */
+import { compile } from '../graph/compile';
+import { BatchNorm } from '../nn/batch-norm';
+import type { Module } from '../nn/module';
+import { forwardInputs } from '../nn/inputs';
+import type { WeightAverage } from '../optim/average';
+import type { StepParts } from './steps';
+import type { BatchSource } from './source';
+import type { Tensor } from '../tensor/tensor';
+
+/** Takes the model's weights in. No step may be queued while it runs. */
+export async function takeIn(average: WeightAverage, model: Module): Promise<void> {
+  const program = compile(() => average.record(model));
+  await program();
+  program.dispose();
+}
+
+/** The layers that keep running statistics. */
+export function statisticsLayers(model: Module): BatchNorm<number>[] {
+  return [...model.namedModules().values()].filter(
+    (module): module is BatchNorm<number> => module instanceof BatchNorm && module.runningMean !== undefined,
+  );
+}
+
+/**
+ * Computes running statistics anew: their mean over the batches of a source, in training mode, as PyTorch's `update_bn`. With an average
+ * those of the average, for the averaged weights.
+ */
+export async function refreshStatistics(
+  parts: Omit<StepParts, 'loss'>,
+  source: BatchSource,
+  average: WeightAverage | undefined,
+): Promise<void> {
+  const { model, random, precision } = parts;
+  const layers = statisticsLayers(model);
+  const before = layers.map(({ momentum }) => momentum);
+  const program = compile(
+    (...args: Tensor[]) => {
+      const { inputs } = source.record(args);
+      const forward = (): Tensor => forwardInputs(model, inputs);
+      if (average === undefined) forward();
+      else average.inPlaceOf(model, forward);
+    },
+    { random, precision },
+  );
+  const batches = await source.open(0, 0);
+  try {
+    let count = 0;
+    for (let batch = await batches.next(); batch !== undefined; batch = await batches.next()) {
+      for (const layer of layers) layer.momentum = 1 / ++count;
+      await program(...batch.args);
+    }
+    if (average !== undefined) average.statistics = average.count;
+  } finally {
+    layers.forEach((layer, i) => (layer.momentum = before[i]!));
+    await batches.close();
+    program.dispose();
+  }
+}

@@ -1,0 +1,137 @@
+/** The learning-rate range test: which rates a network learns at. */
+import type { Augmentation } from '../augment';
+import { Dataset } from '../data/dataset';
+import { NonFiniteError, OptionError } from '../errors';
+import type { Loss } from '../losses';
+import type { Module } from '../nn/module';
+import type { Optimizer } from '../optim/optimizer';
+import { checkKeys, positive, positiveInteger, show } from '../options';
+import { rangeTest } from '../schedules';
+import type { Precision } from '../tensor/dtype';
+import type { LazyTensor } from '../tensor/lazy';
+import type { Callback } from './events';
+import { Trainer } from './trainer';
+
+export interface RateRangeOptions {
+  readonly loss: Loss;
+  /** A fresh one, which the test uses up. Its own rate does not matter, those of its groups should be left out. */
+  readonly optimizer: Optimizer;
+  /** The first rate. Default 1e-6. */
+  readonly from?: number;
+  /** The last rate. Default 10. */
+  readonly to?: number;
+  /** Default 100. */
+  readonly steps?: number;
+  /** Default 32. */
+  readonly batchSize?: number;
+  /** Ends when the smoothed loss is so many times the least before. Default 4. */
+  readonly stopAt?: number;
+  readonly augment?: readonly Augmentation[];
+  /** Default 0. */
+  readonly seed?: number;
+  readonly precision?: Precision;
+}
+
+export interface RateRange {
+  /** One a step; `smoothed` is the exponential moving average of the losses with decay 0.9, corrected for its beginning. */
+  readonly points: readonly {
+    readonly learningRate: number;
+    readonly loss: number;
+    readonly smoothed: number;
+  }[];
+  /** A tenth of the rate at which the smoothed loss was least: a cautious choice. */
+  readonly suggestion: number;
+}
+
+const KEYS = [
+  'loss',
+  'optimizer',
+  'from',
+  'to',
+  'steps',
+  'batchSize',
+  'stopAt',
+  'augment',
+  'seed',
+  'precision',
+] as const;
+
+const SMOOTHING = 0.9;
+
+/**
+ * Trains for a while with a rate that rises exponentially, and reports the losses (Smith 2017, "Cyclical learning rates for training neural
+ * networks"). Ends early when the loss explodes. The model's weights and buffers are put back afterwards.
+ * @throws OptionError, DataError, and what `fit` rejects with, but for numbers that are not finite, which end the test
+ */
+export async function rateRange(model: Module, data: Dataset, options: RateRangeOptions): Promise<RateRange> {
+  const where = 'rateRange';
+  checkKeys(where, options, KEYS);
+  if (!(data instanceof Dataset))
+    throw new OptionError(`${where}: data must be a Dataset, got ${show(data)}`);
+  const { loss, optimizer, augment, precision, seed } = options;
+  const from = positive(where, 'from', options.from ?? 1e-6);
+  const to = positive(where, 'to', options.to ?? 10);
+  const steps = positiveInteger(where, 'steps', options.steps ?? 100);
+  const batchSize = positiveInteger(where, 'batchSize', options.batchSize ?? 32);
+  const stopAt = positive(where, 'stopAt', options.stopAt ?? 4);
+  const trainer = new Trainer(model, {
+    loss,
+    optimizer,
+    schedule: rangeTest({ from, to, length: steps }),
+    ...(augment && { augment }),
+    ...(precision && { precision }),
+    ...(seed !== undefined && { seed }),
+  });
+  optimizer.lr = 1;
+  const watch = new Watch(stopAt);
+  const restore = await snapshot(model, seed ?? 0);
+  try {
+    const fit = { epochs: steps, batchSize, maxSteps: steps, callbacks: [watch] };
+    await trainer.fit(data, fit).catch((error: unknown) => {
+      if (!(error instanceof NonFiniteError)) throw error;
+    });
+  } finally {
+    await restore();
+    optimizer.dispose();
+  }
+  return watch.result(from);
+}
+
+/** Collects a point a step. */
+class Watch implements Callback {
+  readonly everySteps = 1;
+  private readonly points: RateRange['points'][number][] = [];
+  private mean = 0;
+  private least = Infinity;
+
+  constructor(private readonly stopAt: number) {}
+
+  onSteps(_step: number, control: Parameters<NonNullable<Callback['onSteps']>>[1]): void {
+    const { loss, learningRate } = control.lastStep!;
+    this.mean = SMOOTHING * this.mean + (1 - SMOOTHING) * loss;
+    const smoothed = this.mean / (1 - SMOOTHING ** (this.points.length + 1));
+    this.points.push({ learningRate, loss, smoothed });
+    this.least = Math.min(this.least, smoothed);
+    if (smoothed > this.stopAt * this.least) control.stop();
+  }
+
+  result(from: number): RateRange {
+    const best = this.points.find(({ smoothed }) => smoothed === this.least);
+    return { points: this.points, suggestion: (best?.learningRate ?? from) / 10 };
+  }
+}
+
+/** Copies weights and buffers; returns what puts them back. */
+async function snapshot(model: Module, seed: number): Promise<() => Promise<void>> {
+  model.ensureInitialized({ seed });
+  const tensors: LazyTensor[] = [...model.namedParameters().values(), ...model.namedBuffers().values()];
+  const { preprocessing, classNames } = model;
+  const values = await Promise.all(tensors.map((tensor) => tensor.data()));
+  return async () => {
+    await Promise.all(tensors.map((tensor, i) => tensor.storage.write(values[i]!)));
+    if (preprocessing === undefined) delete model.preprocessing;
+    else model.preprocessing = preprocessing;
+    if (classNames === undefined) delete model.classNames;
+    else model.classNames = classNames;
+  };
+}
