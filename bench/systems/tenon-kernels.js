@@ -49,7 +49,7 @@ const kinds = {
         Object.entries(values).map(([name, value]) => [name, runtimeScalar(() => value)]),
       );
       const operands = { weights: [w], gradients: [g], states: [[m], [v]] };
-      const { weights, states } = ops.adamUpdate(scalars, operands, false);
+      const { weights, states } = ops.adamUpdate(scalars, operands);
       assign(w, weights[0]);
       assign(m, states[0][0]);
       assign(v, states[1][0]);

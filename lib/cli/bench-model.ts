@@ -2,7 +2,6 @@
 import { compile, type Compiled } from '../graph/compile';
 import { grad } from '../graph/grad';
 import * as losses from '../losses';
-import * as models from '../models';
 import type * as nn from '../nn';
 import { load } from '../nn/load';
 import { oneOf } from '../options';
@@ -13,10 +12,7 @@ import { zeros, type Tensor } from '../tensor/tensor';
 import { assign } from '../graph/trace';
 import { UsageError } from './exit-codes';
 import { buildNetwork } from './networks';
-import { MODELS } from './recipe';
-
-export const BENCH_MODELS = [...MODELS, 'resnet18'] as const;
-type BenchModel = (typeof BENCH_MODELS)[number];
+import { MODELS, type ModelName } from './recipe';
 
 /** Channels, height, width. */
 export type InputShape = readonly [channels: number, height: number, width: number];
@@ -30,14 +26,20 @@ interface Defaults {
 const adam = (): optim.Optimizer => optim.adam();
 const sgd = (): optim.Optimizer => optim.sgd({ lr: 0.01, momentum: 0.9, weightDecay: 1e-4 });
 
-const DEFAULTS: Readonly<Record<BenchModel, Defaults>> = {
-  mlp: { input: [1, 28, 28], batch: 128, optimizer: sgd },
-  lenet5: { input: [1, 28, 28], batch: 64, optimizer: adam },
-  lenet: { input: [1, 28, 28], batch: 64, optimizer: adam },
-  vggs: { input: [3, 32, 32], batch: 128, optimizer: sgd },
-  resnet20: { input: [3, 32, 32], batch: 128, optimizer: sgd },
-  resnet18: { input: [3, 224, 224], batch: 16, optimizer: sgd },
-};
+/** The sizes that a network was made for. */
+function defaultsOf(model: ModelName): Defaults {
+  switch (model) {
+    case 'mlp':
+      return { input: [1, 28, 28], batch: 128, optimizer: sgd };
+    case 'lenet5':
+    case 'lenet':
+      return { input: [1, 28, 28], batch: 64, optimizer: adam };
+    default:
+      if (model === 'vggs' || model === 'resnet20' || model.startsWith('cifar_'))
+        return { input: [3, 32, 32], batch: 128, optimizer: sgd };
+      return { input: [3, 224, 224], batch: 16, optimizer: sgd };
+  }
+}
 
 export interface Subject {
   readonly name: string;
@@ -48,7 +50,7 @@ export interface Subject {
 }
 
 export interface SubjectOptions {
-  /** A name of BENCH_MODELS, or a model file. Default lenet. */
+  /** A name of MODELS, or a model file. Default lenet. */
   readonly model?: string;
   readonly input?: InputShape;
   readonly batch?: number;
@@ -57,12 +59,12 @@ export interface SubjectOptions {
 /** @throws UsageError, OptionError; whatever loading a file throws */
 export async function openSubject({ model = 'lenet', input, batch }: SubjectOptions): Promise<Subject> {
   if (/[./\\]/.test(model)) return openFile(model, input, batch);
-  const name = oneOf('option', '--model', model, BENCH_MODELS);
-  const defaults = DEFAULTS[name];
+  const name = oneOf('option', '--model', model, MODELS);
+  const defaults = defaultsOf(name);
   const shape = input ?? defaults.input;
   return {
     name,
-    model: name === 'resnet18' ? models.resnet18({ inChannels: shape[0] }) : buildNetwork(name, shape, 10),
+    model: buildNetwork(name, shape, defaults.input[1] === 224 ? 1000 : 10),
     input: shape,
     batch: batch ?? defaults.batch,
     optimizer: defaults.optimizer(),

@@ -34,6 +34,19 @@ function square(model: string, [, height, width]: readonly number[]): number {
   return height;
 }
 
+type Make<Options> = (options: Options) => nn.Module;
+
+/** Takes images of any size. */
+function anySize(make: Make<models.ModelOptions>): Builder {
+  return ([inChannels], classes) => make({ inChannels, classes });
+}
+
+/** Takes images of any size that its pooling leaves something of; the smaller side is checked. */
+function largeEnough(make: Make<models.ClassifierOptions>): Builder {
+  return ([inChannels, height, width], classes) =>
+    make({ inChannels, classes, imageSize: Math.min(height, width) });
+}
+
 const BUILDERS: Readonly<Record<ModelName, Builder>> = {
   mlp,
   lenet5: (shape, classes) =>
@@ -41,7 +54,26 @@ const BUILDERS: Readonly<Record<ModelName, Builder>> = {
   lenet: (shape, classes) =>
     models.lenet({ inChannels: shape[0], imageSize: square('lenet', shape), classes }),
   vggs: (shape, classes) => models.vggs({ inChannels: shape[0], imageSize: square('vggs', shape), classes }),
-  resnet20: ([inChannels], classes) => models.resnet20({ inChannels, classes }),
+  resnet20: anySize(models.resnet20),
+  cifar_resnet20: anySize(models.cifarResnet20),
+  cifar_resnet32: anySize(models.cifarResnet32),
+  cifar_resnet44: anySize(models.cifarResnet44),
+  cifar_resnet56: anySize(models.cifarResnet56),
+  cifar_resnet110: anySize(models.cifarResnet110),
+  alexnet: largeEnough(models.alexnet),
+  vgg11: largeEnough(models.vgg11),
+  vgg13: largeEnough(models.vgg13),
+  vgg16: largeEnough(models.vgg16),
+  vgg19: largeEnough(models.vgg19),
+  vgg11_bn: largeEnough(models.vgg11Bn),
+  vgg13_bn: largeEnough(models.vgg13Bn),
+  vgg16_bn: largeEnough(models.vgg16Bn),
+  vgg19_bn: largeEnough(models.vgg19Bn),
+  resnet18: anySize(models.resnet18),
+  resnet34: anySize(models.resnet34),
+  resnet50: anySize(models.resnet50),
+  resnet101: anySize(models.resnet101),
+  resnet152: anySize(models.resnet152),
 };
 
 /** A network by its name. @throws UsageError, OptionError where the input does not suit it */

@@ -6,7 +6,22 @@ import { PRECISIONS, type Precision } from '../tensor/dtype';
 import { UsageError } from './exit-codes';
 
 export const DATASETS = ['glyphs', 'mnist', 'cifar10', 'folder'] as const;
-export const MODELS = ['mlp', 'lenet5', 'lenet', 'vggs', 'resnet20'] as const;
+export const MODELS = [
+  ...(['mlp', 'lenet5', 'lenet', 'vggs', 'resnet20'] as const),
+  ...(['cifar_resnet20', 'cifar_resnet32', 'cifar_resnet44', 'cifar_resnet56', 'cifar_resnet110'] as const),
+  ...([
+    'alexnet',
+    'vgg11',
+    'vgg13',
+    'vgg16',
+    'vgg19',
+    'vgg11_bn',
+    'vgg13_bn',
+    'vgg16_bn',
+    'vgg19_bn',
+  ] as const),
+  ...(['resnet18', 'resnet34', 'resnet50', 'resnet101', 'resnet152'] as const),
+] as const;
 export const OPTIMIZERS = ['sgd', 'adam'] as const;
 export const SCHEDULES = ['constant', 'step', 'cosine'] as const;
 export const AUGMENTATIONS = ['flip', 'crop'] as const;
@@ -53,14 +68,16 @@ const DEFAULT_EPOCHS: Readonly<Record<DatasetName, number>> = {
   folder: 15,
 };
 
-/** Deep networks with batch norm like SGD and large steps; the small ones Adam. */
+/** Deep networks like SGD, the small ones Adam. */
 function isDeep(model: ModelName): boolean {
-  return model === 'vggs' || model === 'resnet20';
+  return !['mlp', 'lenet5', 'lenet'].includes(model);
 }
 
+/** Batch norm lets deep networks take large steps. */
 function defaultLr(model: ModelName, optimizer: OptimizerName): number {
   if (optimizer === 'adam') return 0.001;
-  return isDeep(model) ? 0.1 : 0.02;
+  if (!isDeep(model)) return 0.02;
+  return model === 'alexnet' || /^vgg\d+$/.test(model) ? 0.01 : 0.1;
 }
 
 /** Digits must not be mirrored; photographs may. */

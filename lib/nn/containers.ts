@@ -1,24 +1,20 @@
 /** Layers one behind the other, and the layers that only move shapes. */
-import { OptionError } from '../errors';
+import { OptionError, ShapeError } from '../errors';
 import * as ops from '../ops';
 import { show } from '../options';
+import { formatShape, sameShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { describe, type Json } from './architecture';
 import { Module } from './module';
 import type { Chain, ChainIn, ChainOut, Channels, PassThrough } from './typing';
 
-/** Applies its layers in order. Their parameters are named by place, as in PyTorch: '0.weight'. */
-export class Sequential<In extends number = number, Out extends number = number> extends Module {
-  static override readonly kind: string = 'sequential';
-  declare readonly channels?: Channels<In, Out>;
+/** Modules in an order, whose parameters are named by place, as in PyTorch: '0.weight'. */
+abstract class Layers extends Module {
   readonly layers: readonly Module[];
 
-  constructor(layers: readonly Module[]) {
+  constructor(where: string, layers: readonly Module[]) {
     super();
-    layers.forEach((layer: unknown, i) => {
-      if (!(layer instanceof Module))
-        throw new OptionError(`nn.sequential: layer ${i} must be a module, got ${show(layer)}`);
-    });
+    layers.forEach((layer: unknown, i) => checkModule(where, `layer ${i}`, layer));
     this.layers = [...layers];
   }
 
@@ -26,12 +22,27 @@ export class Sequential<In extends number = number, Out extends number = number>
     return this.layers.map((layer, i) => [String(i), layer] as [string, unknown]);
   }
 
-  override forward(x: Tensor): Tensor {
-    return this.layers.reduce((y, layer) => layer.forward(y), x);
-  }
-
   override config(): Json {
     return { layers: this.layers.map(describe) };
+  }
+}
+
+function checkModule(where: string, what: string, value: unknown): void {
+  if (!(value instanceof Module))
+    throw new OptionError(`${where}: ${what} must be a module, got ${show(value)}`);
+}
+
+/** Applies its layers in order. Their parameters are named by place, as in PyTorch: '0.weight'. */
+export class Sequential<In extends number = number, Out extends number = number> extends Layers {
+  static override readonly kind: string = 'sequential';
+  declare readonly channels?: Channels<In, Out>;
+
+  constructor(layers: readonly Module[]) {
+    super('nn.sequential', layers);
+  }
+
+  override forward(x: Tensor): Tensor {
+    return this.layers.reduce((y, layer) => layer.forward(y), x);
   }
 }
 
@@ -43,6 +54,115 @@ export function sequential<const Layers extends readonly Module[]>(
   ...layers: Layers & Chain<Layers>
 ): Sequential<ChainIn<Layers>, ChainOut<Layers>> {
   return new Sequential(layers);
+}
+
+/** Applies its stages in order. Their parameters are named by stage, as with PyTorch's Sequential(OrderedDict(...)). */
+export class NamedSequential extends Module {
+  static override readonly kind: string = 'namedSequential';
+  readonly names: readonly string[];
+  readonly layers: readonly Module[];
+
+  constructor(stages: Readonly<Record<string, Module>>) {
+    super();
+    const where = 'nn.namedSequential';
+    if (typeof stages !== 'object' || stages === null)
+      throw new OptionError(`${where}: stages must be an object of modules, got ${show(stages)}`);
+    for (const [name, layer] of Object.entries<unknown>(stages)) {
+      // Keys that are numbers would not stay in order, and a dot separates levels.
+      if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
+        throw new OptionError(
+          `${where}: a stage's name must be a word of letters, digits and _, got ${show(name)}`,
+        );
+      checkModule(where, `stage ${show(name)}`, layer);
+    }
+    this.names = Object.keys(stages);
+    this.layers = Object.values(stages);
+  }
+
+  /** The stages by name, in order. */
+  get stages(): Readonly<Record<string, Module>> {
+    return Object.fromEntries(this.members()) as Record<string, Module>;
+  }
+
+  override members(): Iterable<[string, unknown]> {
+    return this.layers.map((layer, i) => [this.names[i]!, layer] as [string, unknown]);
+  }
+
+  override forward(x: Tensor): Tensor {
+    return this.layers.reduce((y, layer) => layer.forward(y), x);
+  }
+
+  override config(): Json {
+    return { names: this.names, layers: this.layers.map(describe) };
+  }
+}
+
+/**
+ * Stages one behind the other, by name. A model with another head: `nn.namedSequential({ ...model.stages, fc: nn.linear(512, 5) })`.
+ * @throws OptionError when something is not a module or a name is not a word
+ */
+export function namedSequential(stages: Readonly<Record<string, Module>>): NamedSequential {
+  return new NamedSequential(stages);
+}
+
+/** Applies all its layers to the same input and puts their outputs one behind the other. */
+export class Concat extends Layers {
+  static override readonly kind: string = 'concat';
+
+  constructor(layers: readonly Module[]) {
+    super('nn.concat', layers);
+    if (layers.length === 0) throw new OptionError('nn.concat: needs at least one layer');
+  }
+
+  override forward(x: Tensor): Tensor {
+    return ops.concat(
+      this.layers.map((layer) => layer.forward(x)),
+      1,
+    );
+  }
+}
+
+/** Layers side by side: their outputs concatenated along the channels (axis 1). @throws OptionError when something is not a module */
+export function concat(...layers: readonly Module[]): Concat {
+  return new Concat(layers);
+}
+
+/** body(x) + shortcut(x). */
+export class Residual extends Module {
+  static override readonly kind: string = 'residual';
+  readonly body: Module;
+  readonly shortcut: Module | undefined;
+
+  constructor(body: Module, shortcut?: Module) {
+    super();
+    checkModule('nn.residual', 'body', body);
+    if (shortcut !== undefined) checkModule('nn.residual', 'shortcut', shortcut);
+    this.body = body;
+    this.shortcut = shortcut;
+  }
+
+  override forward(x: Tensor): Tensor {
+    const y = this.body.forward(x);
+    const skip = this.shortcut?.forward(x) ?? x;
+    // Else a shape of ones would be spread over the other without a word.
+    if (!sameShape(y.shape, skip.shape))
+      throw new ShapeError(
+        `residual: the body gives ${formatShape(y.shape)}, the shortcut ${formatShape(skip.shape)}`,
+      );
+    return ops.add(y, skip);
+  }
+
+  override config(): Json {
+    return {
+      body: describe(this.body),
+      shortcut: this.shortcut === undefined ? null : describe(this.shortcut),
+    };
+  }
+}
+
+/** body(x) + shortcut(x) (He et al. 2016); without a shortcut, body(x) + x. @throws OptionError; forward ShapeError when shapes differ */
+export function residual(body: Module, shortcut?: Module): Residual {
+  return new Residual(body, shortcut);
 }
 
 /** [N, C, H, W] to [N, C H W]. */

@@ -8,12 +8,17 @@ import { bool, checkKeys, positiveInteger } from '../options';
 import type { Parameter } from '../tensor/parameter';
 import type { Tensor } from '../tensor/tensor';
 import type { Json } from './architecture';
-import { kaimingUniform, parameter, uniform } from './init';
-import { replaceInitializer, type InitializerLike } from './init-rule';
+import {
+  checkChannels,
+  splitOptions,
+  weightAndBias,
+  weightKeys,
+  type WeightOptions,
+} from './conv-parameters';
 import { Module } from './module';
 import type { Channels } from './typing';
 
-export interface Conv2dLayerOptions {
+export interface Conv2dLayerOptions extends WeightOptions {
   /** Height and width of the kernel. */
   readonly kernel: Pair;
   /** Default 1. */
@@ -24,29 +29,14 @@ export interface Conv2dLayerOptions {
   readonly dilation?: Pair;
   /** Channels are split in this many groups that do not see each other. Default 1. */
   readonly groups?: number;
-  /** Default true. */
-  readonly bias?: boolean;
   /**
    * Whether each output's weights are used less their mean and divided by their deviation (Qiao et al. 2019): goes with group norm, for
    * small batches. `weight` stays what is trained and saved. Default false.
    */
   readonly weightStandardization?: boolean;
-  /** What `weight` and `bias` are drawn by, or the name of it; default: as in PyTorch, kaimingUniform and uniform. */
-  readonly weightInit?: InitializerLike;
-  readonly biasInit?: InitializerLike;
 }
 
-const optionKeys = [
-  'kernel',
-  'stride',
-  'padding',
-  'dilation',
-  'groups',
-  'bias',
-  'weightStandardization',
-  'weightInit',
-  'biasInit',
-] as const;
+const ownKeys = ['kernel', 'stride', 'padding', 'dilation', 'groups', 'weightStandardization'] as const;
 
 /** Convolution of [N, In, H, W] to [N, Out, H', W']; the formula is in lib/ops/conv2d.ts. */
 export class Conv2d<In extends number = number, Out extends number = number> extends Module {
@@ -68,17 +58,11 @@ export class Conv2d<In extends number = number, Out extends number = number> ext
   constructor(inChannels: In, outChannels: Out, options: Conv2dLayerOptions) {
     super();
     const where = 'nn.conv2d';
-    checkKeys(where, options, [...optionKeys]);
+    checkKeys(where, options, [...ownKeys, ...weightKeys]);
     if (options?.kernel === undefined) throw new OptionError(`${where}: { kernel } must be given`);
-    positiveInteger(where, 'inChannels', inChannels);
-    positiveInteger(where, 'outChannels', outChannels);
-    const { kernel, bias = true, weightStandardization = false, weightInit, biasInit, ...steps } = options;
+    const { weights, kernel, weightStandardization = false, ...steps } = splitOptions(options);
     const geometry = convGeometry(where, steps);
-    if (inChannels % geometry.groups !== 0 || outChannels % geometry.groups !== 0) {
-      throw new OptionError(
-        `${where}: ${inChannels} and ${outChannels} channels cannot be split in ${geometry.groups} groups`,
-      );
-    }
+    checkChannels(where, inChannels, outChannels, geometry.groups);
     this.inChannels = inChannels;
     this.outChannels = outChannels;
     this.kernel = pair(where, 'kernel', kernel, 1);
@@ -86,11 +70,8 @@ export class Conv2d<In extends number = number, Out extends number = number> ext
     this.padding = geometry.padding;
     this.dilation = geometry.dilation;
     this.groups = geometry.groups;
-    this.weight = parameter([outChannels, inChannels / geometry.groups, ...this.kernel], kaimingUniform());
-    const bound = 1 / Math.sqrt(this.weight.size / outChannels);
-    this.bias = bool(where, 'bias', bias) ? parameter([outChannels], uniform(-bound, bound)) : undefined;
-    replaceInitializer(where, 'weightInit', this.weight, weightInit);
-    replaceInitializer(where, 'biasInit', this.bias, biasInit);
+    const shape = [outChannels, inChannels / geometry.groups, ...this.kernel];
+    ({ weight: this.weight, bias: this.bias } = weightAndBias(where, shape, outChannels, weights));
     this.weightStandardization = bool(where, 'weightStandardization', weightStandardization);
   }
 
@@ -127,4 +108,22 @@ export function conv2d<const In extends number, const Out extends number>(
   options: Conv2dLayerOptions,
 ): Conv2d<In, Out> {
   return new Conv2d(inChannels, outChannels, options);
+}
+
+export interface DepthwiseConv2dOptions extends Omit<Conv2dLayerOptions, 'groups'> {
+  /** Outputs of each channel. Default 1. */
+  readonly multiplier?: number;
+}
+
+/**
+ * A convolution of each channel by itself: conv2d with as many groups as input channels. A 1x1 convolution behind it makes it a depthwise
+ * separable one (Howard et al. 2017). @throws as conv2d
+ */
+export function depthwiseConv2d(channels: number, options: DepthwiseConv2dOptions): Conv2d {
+  const where = 'nn.depthwiseConv2d';
+  checkKeys(where, options, [...ownKeys.filter((key) => key !== 'groups'), ...weightKeys, 'multiplier']);
+  const { multiplier = 1, ...rest } = options ?? {};
+  positiveInteger(where, 'channels', channels);
+  positiveInteger(where, 'multiplier', multiplier);
+  return conv2d<number, number>(channels, channels * multiplier, { ...rest, groups: channels });
 }

@@ -4,7 +4,7 @@ import { show } from '../options';
 import type { Parameter } from '../tensor/parameter';
 import type { Architecture } from './architecture';
 import type { StateBuffer } from './buffer';
-import { Sequential } from './containers';
+import { Concat, NamedSequential, Residual, Sequential } from './containers';
 import { isArchitecture, readMetadata, readSafetensors, takeState } from './model-file';
 import type { Module } from './module';
 import { builders, type Config } from './registry';
@@ -12,32 +12,54 @@ import { builders, type Config } from './registry';
 /** Deeper nesting than any real model has; keeps a hostile file from exhausting the stack. */
 const maxDepth = 64;
 
+type Child = (layer: unknown) => Module;
+
+/** Layers that hold others. */
+const containers: ReadonlyMap<string, (config: Config, child: Child) => Module> = new Map([
+  ['sequential', (c: Config, child: Child) => new Sequential(list(c, 'layers').map(child))],
+  ['concat', (c: Config, child: Child) => new Concat(list(c, 'layers').map(child))],
+  ['namedSequential', buildNamed],
+  [
+    'residual',
+    ({ body, shortcut }: Config, child: Child) =>
+      new Residual(child(body), shortcut === null ? undefined : child(shortcut)),
+  ],
+]);
+
+function list(config: Config, key: string): readonly unknown[] {
+  const value = config[key];
+  if (!Array.isArray(value)) throw new FormatError(`it has no list of ${key}`);
+  return value as readonly unknown[];
+}
+
+function buildNamed(config: Config, child: Child): Module {
+  const layers = list(config, 'layers').map(child);
+  const entries = list(config, 'names').map((name, i): [string, Module] => [String(name), layers[i]!]);
+  if (entries.length !== layers.length) throw new FormatError('it has not as many names as layers');
+  return new NamedSequential(Object.fromEntries(entries));
+}
+
 function build(where: string, { kind, config }: Architecture, depth = 0): Module {
   if (depth > maxDepth)
     throw new FormatError(`${where}: its architecture is nested more than ${maxDepth} deep`);
   if (typeof config !== 'object' || config === null || Array.isArray(config)) {
     throw new FormatError(`${where}: the settings of ${show(kind)} are not an object`);
   }
-  if (kind === 'sequential') return buildSequential(where, config as Config, depth);
-  const builder = builders.get(kind);
-  if (builder === undefined)
-    throw new FormatError(`${where}: this version of tenon has no layer ${show(kind)}`);
+  const [container, builder] = [containers.get(kind), builders.get(kind)];
+  const child: Child = (layer) => {
+    if (!isArchitecture(layer)) throw new FormatError(`${where}: ${show(layer)} is not a layer`);
+    return build(where, layer, depth + 1);
+  };
   try {
-    return builder(config as Config);
+    if (container !== undefined) return container(config as Config, child);
+    if (builder !== undefined) return builder(config as Config);
   } catch (cause) {
+    // From a layer further down, which is named already.
+    if (cause instanceof FormatError && cause.message.startsWith(`${where}: `)) throw cause;
     const problem = cause instanceof Error ? cause.message : String(cause);
     throw new FormatError(`${where}: bad settings of ${show(kind)}: ${problem}`, { cause });
   }
-}
-
-function buildSequential(where: string, { layers }: Config, depth: number): Module {
-  if (!Array.isArray(layers)) throw new FormatError(`${where}: a sequential has no list of layers`);
-  return new Sequential(
-    layers.map((layer: unknown) => {
-      if (!isArchitecture(layer)) throw new FormatError(`${where}: ${show(layer)} is not a layer`);
-      return build(where, layer, depth + 1);
-    }),
-  );
+  throw new FormatError(`${where}: this version of tenon has no layer ${show(kind)}`);
 }
 
 /** Puts tied tensors back together: the field called `alias` becomes the tensor called `name`. */

@@ -1,16 +1,20 @@
 /** Built-in layers by kind, for rebuilding models from files. Adding a layer that can be rebuilt is a line here. */
+import { adaptiveAvgPool2d, adaptiveMaxPool2d, globalMaxPool2d } from './adaptive-pooling';
 import * as activations from './activations';
 import type { Json } from './architecture';
 import { batchNorm1d, batchNorm2d, type BatchNormOptions } from './batch-norm';
 import { flatten, identity } from './containers';
-import { conv2d, type Conv2dLayerOptions } from './conv';
+import { conv2d } from './conv';
+import { conv1d } from './conv1d';
+import { convTranspose1d, convTranspose2d } from './conv-transpose';
 import { dropout, dropout2d } from './dropout';
-import { fixupBlock, type FixupBlockOptions } from './fixup';
+import { fixupBlock } from './fixup';
 import { groupNorm, instanceNorm1d, instanceNorm2d, layerNorm } from './group-norm';
 import { linear, type LinearOptions } from './linear';
 import type { Module } from './module';
 import { avgPool2d, globalAvgPool2d, maxPool2d } from './pooling';
-import { basicBlock, type BasicBlockOptions } from './residual';
+import { basicBlock } from './residual';
+import { bottleneck, cifarBlock, padShortcut, residualBlock } from './resnet-blocks';
 
 /** Settings as they come from a file: of any type. The layers check them as they check a caller's. */
 export type Config = Readonly<Record<string, Json>>;
@@ -26,15 +30,25 @@ function count(config: Config, key: string): number {
   return config[key] as number;
 }
 
+/** A layer from its input and output channels, its other settings as options. */
+function fromChannels(make: (inChannels: number, outChannels: number, options: never) => Module): Build {
+  return (c) =>
+    make(count(c, 'inChannels'), count(c, 'outChannels'), rest<never>(c, 'inChannels', 'outChannels'));
+}
+
 export const builders: ReadonlyMap<string, Build> = new Map<string, Build>([
+  ['conv1d', fromChannels(conv1d)],
+  ['conv2d', fromChannels(conv2d)],
+  ['convTranspose1d', fromChannels(convTranspose1d)],
+  ['convTranspose2d', fromChannels(convTranspose2d)],
+  ['basicBlock', fromChannels(basicBlock)],
+  ['cifarBlock', fromChannels(cifarBlock)],
+  ['residualBlock', fromChannels(residualBlock)],
+  ['padShortcut', fromChannels(padShortcut)],
+  ['fixupBlock', fromChannels(fixupBlock)],
   [
-    'conv2d',
-    (c) =>
-      conv2d(
-        count(c, 'inChannels'),
-        count(c, 'outChannels'),
-        rest<Conv2dLayerOptions>(c, 'inChannels', 'outChannels'),
-      ),
+    'bottleneck',
+    (c) => bottleneck(count(c, 'inChannels'), count(c, 'width'), rest(c, 'inChannels', 'width')),
   ],
   [
     'linear',
@@ -51,27 +65,12 @@ export const builders: ReadonlyMap<string, Build> = new Map<string, Build>([
   ['groupNorm', (c) => groupNorm(count(c, 'groups'), count(c, 'features'), rest(c, 'groups', 'features'))],
   ['instanceNorm1d', (c) => instanceNorm1d(count(c, 'features'), rest(c, 'features'))],
   ['instanceNorm2d', (c) => instanceNorm2d(count(c, 'features'), rest(c, 'features'))],
-  [
-    'basicBlock',
-    (c) =>
-      basicBlock(
-        count(c, 'inChannels'),
-        count(c, 'outChannels'),
-        rest<BasicBlockOptions>(c, 'inChannels', 'outChannels'),
-      ),
-  ],
-  [
-    'fixupBlock',
-    (c) =>
-      fixupBlock(
-        count(c, 'inChannels'),
-        count(c, 'outChannels'),
-        rest<FixupBlockOptions>(c, 'inChannels', 'outChannels'),
-      ),
-  ],
   ['maxPool2d', (c) => maxPool2d(c.kernel as number, rest(c, 'kernel'))],
   ['avgPool2d', (c) => avgPool2d(c.kernel as number, rest(c, 'kernel'))],
   ['globalAvgPool2d', globalAvgPool2d],
+  ['globalMaxPool2d', globalMaxPool2d],
+  ['adaptiveAvgPool2d', (c) => adaptiveAvgPool2d(c.size as number)],
+  ['adaptiveMaxPool2d', (c) => adaptiveMaxPool2d(c.size as number)],
   ['dropout', (c) => dropout(count(c, 'p'))],
   ['dropout2d', (c) => dropout2d(count(c, 'p'))],
   ['relu', activations.relu],

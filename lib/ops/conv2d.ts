@@ -34,7 +34,7 @@ export interface Conv2dOptions {
   readonly algorithm?: Conv2dAlgorithm;
 }
 
-interface Geometry {
+export interface ConvGeometry {
   readonly stride: readonly [number, number];
   readonly padding: readonly [number, number];
   readonly dilation: readonly [number, number];
@@ -42,17 +42,22 @@ interface Geometry {
   readonly algorithm: Conv2dAlgorithm;
 }
 
-interface ForwardAttrs extends Geometry {
+interface ForwardAttrs extends ConvGeometry {
   readonly bias: boolean;
   readonly activation: FusedActivation;
 }
 
-function geometryAttrs(g: Geometry): number[] {
+function geometryAttrs(g: ConvGeometry): number[] {
   return [...g.stride, ...g.padding, ...g.dilation, g.groups];
 }
 
+/** Attributes of the two backward kernels. */
+export function backwardAttrs(g: ConvGeometry): number[] {
+  return [...geometryAttrs(g), algorithmCode(g)];
+}
+
 /** The kernel's number for it: its place in the list. */
-function algorithmCode(g: Geometry): number {
+function algorithmCode(g: ConvGeometry): number {
   return algorithms.indexOf(g.algorithm);
 }
 
@@ -101,7 +106,7 @@ const conv2dOp: OpRecord<ForwardAttrs> = {
       ? first(applyOp(backwardDataOp, [dy!, w!], { geometry: attrs, shape: x!.shape }))
       : null;
     const dw = wanted[1]
-      ? first(applyOp(backwardWeightsOp, [dy!, x!], { geometry: attrs, shape: w!.shape }))
+      ? first(applyOp(conv2dBackwardWeightsOp, [dy!, x!], { geometry: attrs, shape: w!.shape }))
       : null;
     return b === undefined ? [dx, dw] : [dx, dw, wanted[2] ? sum(dy!, { axes: [0, 2, 3] }) : null];
   },
@@ -115,7 +120,7 @@ const conv2dOp: OpRecord<ForwardAttrs> = {
 };
 
 interface BackwardAttrs {
-  readonly geometry: Geometry;
+  readonly geometry: ConvGeometry;
   readonly shape: Shape;
 }
 
@@ -123,13 +128,13 @@ function backwardOp(name: string): OpRecord<BackwardAttrs> {
   return {
     name,
     infer: (_, { shape }) => [{ shape, dtype: 'f32' }],
-    lower: (l, { geometry }) =>
-      l.call(l.forOperands(name), l.inputs, l.outputs, [...geometryAttrs(geometry), algorithmCode(geometry)]),
+    lower: (l, { geometry }) => l.call(l.forOperands(name), l.inputs, l.outputs, backwardAttrs(geometry)),
   };
 }
 
 const backwardDataOp = backwardOp('conv2d_backward_data');
-const backwardWeightsOp = backwardOp('conv2d_backward_weights');
+/** dy, x -> dw. */
+export const conv2dBackwardWeightsOp = backwardOp('conv2d_backward_weights');
 
 /**
  * Convolves x [N, C, H, W] with weight [O, C / groups, kH, kW], adds bias [O].
@@ -146,7 +151,7 @@ export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor, options: Conv2d
 }
 
 /** Checks and completes options. @throws OptionError, ShapeError */
-export function convGeometry(where: string, options: Conv2dOptions): Geometry {
+export function convGeometry(where: string, options: Conv2dOptions): ConvGeometry {
   checkKeys(where, options, ['stride', 'padding', 'dilation', 'groups', 'algorithm']);
   if (typeof options !== 'object') throw new OptionError(`${where}: options must be an object`);
   return {

@@ -1,7 +1,10 @@
 /** Every op. Adding one: its file here, its kernel in native/kernels, its test in test/ops, and a line below. */
+export * from './adaptive-pool2d';
 export * from './batch-norm';
 export * from './binary';
+export { conv1d, type Conv1dOptions } from './conv1d';
 export * from './conv2d';
+export * from './conv-transpose';
 export * from './create';
 export * from './cross-entropy';
 export * from './dropout';
@@ -14,3 +17,4 @@ export * from './shape-ops';
 export * from './softmax';
 export * from './unary';
 export * from './update';
+export * from './update-rules';

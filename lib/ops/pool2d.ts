@@ -140,3 +140,9 @@ export function globalAvgPool2d(x: Tensor): Tensor {
   checkRank('global_avg_pool2d', 'x', x, 4);
   return mean(x, { axes: [2, 3], keepDims: true });
 }
+
+/** Largest element over H and W: [N, C, H, W] to [N, C, 1, 1], as PyTorch's AdaptiveMaxPool2d(1). */
+export function globalMaxPool2d(x: Tensor): Tensor {
+  checkRank('global_max_pool2d', 'x', x, 4);
+  return maxPool2d(x, [x.shape[2]!, x.shape[3]!]);
+}

@@ -23,7 +23,8 @@ export interface UpdateAttrs {
   readonly flags: readonly number[];
 }
 
-function updateOp(name: string): OpRecord<UpdateAttrs> {
+/** The op of an optimizer's kernel. */
+export function updateOp(name: string): OpRecord<UpdateAttrs> {
   return {
     name,
     infer: (inputs, { count, states, scalars, scaled }) => {
@@ -50,15 +51,14 @@ function updateOp(name: string): OpRecord<UpdateAttrs> {
   };
 }
 
-const sgdOp = updateOp('sgd');
-const adamOp = updateOp('adam');
-
-interface Updated {
+/** New weights and states, in the order of the operands. */
+export interface Updated {
   readonly weights: Tensor[];
   readonly states: Tensor[][];
 }
 
-function update(
+/** Applies an op made by `updateOp`; scalars and flags are in the kernel's order. */
+export function applyUpdate(
   op: OpRecord<UpdateAttrs>,
   scalars: readonly Tensor[],
   flags: readonly number[],
@@ -82,43 +82,7 @@ function update(
   return { weights: list(0), states: o.states.map((_, i) => list(i + 1)) };
 }
 
-/** Runtime scalars of SGD. `step` counts from 1: the first one copies the gradient into the momentum, as PyTorch does. */
-export interface SgdScalars {
-  readonly lr: Tensor;
-  readonly momentum: Tensor;
-  readonly dampening: Tensor;
-  readonly weightDecay: Tensor;
-  readonly step: Tensor;
-}
-
-/** SGD with momentum (state: velocity, or none), Nesterov and weight decay: lib/optim/sgd.ts has the formulas. */
-export function sgdUpdate(scalars: SgdScalars, operands: UpdateOperands, nesterov: boolean): Updated {
-  const { lr, momentum, dampening, weightDecay, step } = scalars;
-  return update(
-    sgdOp,
-    [lr, momentum, dampening, weightDecay, step],
-    [Number(nesterov), Number(operands.states.length > 0)],
-    operands,
-  );
-}
-
-/** Runtime scalars of Adam. `step` counts from 1. */
-export interface AdamScalars {
-  readonly lr: Tensor;
-  readonly beta1: Tensor;
-  readonly beta2: Tensor;
-  readonly eps: Tensor;
-  readonly weightDecay: Tensor;
-  readonly step: Tensor;
-}
-
-/** Adam, or AdamW when decay is decoupled (states: first and second moment): lib/optim/adam.ts has the formulas. */
-export function adamUpdate(scalars: AdamScalars, operands: UpdateOperands, decoupled: boolean): Updated {
-  const { lr, beta1, beta2, eps, weightDecay, step } = scalars;
-  return update(adamOp, [lr, beta1, beta2, eps, weightDecay, step], [Number(decoupled)], operands);
-}
-
-/** Kernel flags nesterov and momentum, as in {@link UpdateAttrs}. */
+/** Kernel flags as in {@link UpdateAttrs}: nesterov, momentum, steps, decoupled. */
 interface ProductUpdateAttrs {
   readonly flags: readonly number[];
 }
@@ -148,6 +112,34 @@ export const productSquaresOp: OpRecord<null> = {
 };
 
 export const productSquaresLimit = 64;
+
+const runningMeanOp: OpRecord<{ readonly count: number }> = {
+  name: 'running_mean',
+  infer: ([share, ...lists], { count }) => {
+    checkScalar('runningMean', 'share', share!);
+    lists.forEach((t, i) => {
+      checkDType('runningMean', 'each operand', t, 'f32');
+      const mean = lists[i % count]!;
+      if (sameShape(t.shape, mean.shape)) return;
+      throw new ShapeError(
+        `runningMean: operand ${i} is ${formatShape(t.shape)}, its mean ${formatShape(mean.shape)}`,
+      );
+    });
+    return lists.slice(0, count).map(({ shape }) => ({ shape, dtype: 'f32' }));
+  },
+  inPlaceState: ({ count }) => Array.from({ length: count }, (_, i) => [i, 1 + i]),
+  lower: (l, { count }) => l.call('running_mean', l.inputs, l.outputs, [count]),
+};
+
+/**
+ * mean + share (x - mean) for lists of tensors, in one pass over all; a share of 1 gives x, whatever the mean holds. `share` is a runtime
+ * scalar. Averages of weights and of gradients are made of it.
+ */
+export function runningMean(share: Tensor, means: readonly Tensor[], xs: readonly Tensor[]): Tensor[] {
+  if (means.length === 0 || means.length !== xs.length)
+    throw new ShapeError(`runningMean: ${means.length} means for ${xs.length} tensors`);
+  return applyOp(runningMeanOp, [share, ...means, ...xs], { count: means.length });
+}
 
 const accumulateOp: OpRecord<null> = {
   name: 'accumulate',

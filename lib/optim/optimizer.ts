@@ -1,46 +1,36 @@
-/** What all optimizers share: parameter groups, state per parameter, clipping, the step count and the finite guard. */
+/** What all optimizers share: parameter groups, state per parameter, clipping, accumulation, the step count and the finite guard. */
 import { FormatError, OptionError, ShapeError, TraceError } from '../errors';
 import type { Gradients } from '../graph/grad';
 import { assign, currentTrace, withScope } from '../graph/trace';
 import type { AnyArray } from '../native';
 import * as ops from '../ops';
-import type { UpdateOperands } from '../ops/update';
+import type { Updated, UpdateOperands } from '../ops/update';
 import { checkKeys, nonNegative, positive, show } from '../options';
 import type { Parameter } from '../tensor/parameter';
 import { formatShape, sameShape, type Shape } from '../tensor/shape';
-import { runtimeScalar, zeros, type Tensor } from '../tensor/tensor';
+import { persistent, runtimeScalar, zeros, type Tensor } from '../tensor/tensor';
+import { Accumulator } from './accumulate';
+import { matcher, type ParameterGroup } from './groups';
 
-/** Picks parameters by name: a prefix of whole path parts ('features', 'fc.bias'), a pattern, or a test. */
-export type ParameterMatch = string | RegExp | ((name: string) => boolean);
-
-/** Parameters with settings of their own. A parameter belongs to the first group that matches it. */
-export interface ParameterGroup {
-  readonly match: ParameterMatch;
-  /** Learning rate of the group. Default: the optimizer's. */
-  readonly lr?: number;
-  /** Decay of the group. Default: the optimizer's. */
-  readonly weightDecay?: number;
-}
-
-/** Options that every optimizer takes. */
-export interface OptimizerOptions {
+/** Options that every optimizer takes. `H` are its own numbers that groups may set as well. */
+export interface OptimizerOptions<H extends object = object> {
   /** Decay of weights, at least 0. Default 0. */
   readonly weightDecay?: number;
   /** Gradients are scaled so that their norm over all parameters is at most this (Pascanu et al. 2013). Default: no limit. */
   readonly clipNorm?: number;
-  /** Parameters with settings of their own. */
-  readonly groups?: readonly ParameterGroup[];
+  /** Every element of the gradients is cut to within +- this, before `clipNorm` looks at them. Default: no limit. */
+  readonly clipValue?: number;
+  /** Parameters with settings of their own: `lr`, `weightDecay`, and the optimizer's own numbers. */
+  readonly groups?: readonly (ParameterGroup & Partial<H>)[];
 }
 
-export const optimizerKeys = ['weightDecay', 'clipNorm', 'groups'] as const;
+export const optimizerKeys = ['weightDecay', 'clipNorm', 'clipValue', 'groups'] as const;
 
-/** Numbers of one group, read anew at each step. */
-export interface GroupScalars {
-  readonly lr: Tensor;
-  readonly weightDecay: Tensor;
-  /** The step being taken, counted from 1. */
-  readonly step: Tensor;
-}
+/** Returns the value if it is one, else throws an OptionError: those of lib/options.ts. */
+export type Check<T> = (where: string, name: string, value: unknown) => T;
+
+/** A check for each of an optimizer's own numbers. */
+export type Checks<H extends object> = { readonly [K in keyof H]-?: Check<H[K]> };
 
 /** State as it is kept in checkpoints. Entry `exp_avg/features.0.weight` is that parameter's first moment, in logical order. */
 export interface OptimizerState {
@@ -54,23 +44,22 @@ export interface LoadedOptimizerState {
   readonly tensors: ReadonlyMap<string, { readonly shape: Shape; readonly data: AnyArray }>;
 }
 
-interface LiveGroup {
-  lr?: number;
-  weightDecay?: number;
-  readonly matches: (name: string) => boolean;
-  readonly scalars: GroupScalars;
+/** Options of `Optimizer.update`. */
+export interface UpdateOptions {
+  /**
+   * Samples of this batch: the update goes by the mean over them and all that `accumulate` took in since the last update.
+   * Default: by this batch alone.
+   */
+  readonly samples?: number;
 }
 
-function matcher(match: ParameterMatch): (name: string) => boolean {
-  if (typeof match === 'function') return match;
-  if (typeof match === 'string') return (name) => name === match || name.startsWith(`${match}.`);
-  if (match instanceof RegExp) return (name) => name.search(match) >= 0;
-  throw new OptionError(
-    `optimizer: a group's match must be a string, a RegExp or a function, got ${show(match)}`,
-  );
+interface LiveGroup<S extends object> {
+  readonly matches: (name: string, parameter: Parameter) => boolean;
+  readonly scalars: ops.RuleScalars & S;
 }
 
-export abstract class Optimizer {
+/** `H`: numbers that groups may set. `S`: runtime scalars of the update besides those that all have. */
+export abstract class Optimizer<H extends object = object, S extends object = object> {
   /** Learning rate. May be changed between steps; nothing is compiled anew. */
   lr: number;
   /** Multiplies the learning rate of every group: what schedules set. */
@@ -78,20 +67,29 @@ export abstract class Optimizer {
   weightDecay: number;
   /** Largest norm of all gradients together, or undefined for no limit. */
   readonly clipNorm: number | undefined;
+  /** Largest size of a gradient's element, or undefined for no limit. */
+  readonly clipValue: number | undefined;
   /** Steps queued so far, less those that committed nothing. */
   step = 0;
-  private readonly groups: LiveGroup[];
+  /** `optim.sgd`, in front of messages. */
+  protected readonly where: string;
+  private readonly stepScalar = runtimeScalar(() => this.step + 1);
+  private readonly groupOptions: readonly (ParameterGroup & Partial<H>)[];
+  private liveGroups: readonly LiveGroup<S>[] | undefined;
   private readonly slots = new Map<string, Tensor>();
+  private readonly accumulator = new Accumulator();
   private guard: Tensor | undefined;
 
-  protected constructor(where: string, lr: number, options: OptimizerOptions) {
+  protected constructor(where: string, lr: number, options: OptimizerOptions<H>, checks: Checks<H>) {
+    this.where = where;
     this.lr = nonNegative(where, 'lr', lr);
     this.weightDecay = nonNegative(where, 'weightDecay', options.weightDecay ?? 0);
     this.clipNorm =
       options.clipNorm === undefined ? undefined : positive(where, 'clipNorm', options.clipNorm);
-    const step = runtimeScalar(() => this.step + 1);
-    const own = (options.groups ?? []).map((group) => this.group(where, group, step));
-    this.groups = [...own, this.group(where, { match: () => true }, step)];
+    this.clipValue =
+      options.clipValue === undefined ? undefined : positive(where, 'clipValue', options.clipValue);
+    this.groupOptions = options.groups ?? [];
+    for (const group of this.groupOptions) checkGroup(where, group, checks);
   }
 
   /** Short name, for reports and checkpoints: `sgd`. */
@@ -103,23 +101,30 @@ export abstract class Optimizer {
    * `resetGuard()`.
    * @throws TraceError outside compile(), or when no parameter has a gradient
    */
-  update(gradients: Gradients): void {
-    const trace = currentTrace();
-    if (trace === undefined)
-      throw new TraceError('optimizer.update: call it in a function given to compile()');
-    const entries = gradients.entries();
-    if (entries.length === 0)
-      throw new TraceError('optimizer.update: the loss depends on no parameter that requires a gradient');
+  update(gradients: Gradients, options: UpdateOptions = {}): void {
+    checkKeys('optimizer.update', options, ['samples']);
+    const { trace, entries, squares } = this.begin('update', gradients);
+    const means =
+      options.samples === undefined ? entries : this.accumulator.mean(trace, entries, options.samples);
     withScope('optimizer', () => {
-      const squares = ops.sumSquares(entries.map(([, g]) => g));
-      this.watch(gradients.loss, squares);
-      const scale = this.clipNorm === undefined ? undefined : clipScale(squares, this.clipNorm);
-      for (const group of this.groups) {
-        const members = entries.filter(([p]) => this.groupOf(p) === group);
+      const { clipped, scale } = this.clip(means, means === entries ? squares : undefined);
+      for (const group of this.groups()) {
+        const members = clipped.filter(([p]) => this.groupOf(p) === group);
         if (members.length > 0) this.updateMembers(group, members, scale);
       }
     });
     trace.onRun({ queued: () => void this.step++, refused: () => void this.step-- });
+  }
+
+  /**
+   * Records that the gradients of a batch of `samples` wait for the next `update(gradients, { samples })`, which goes by the mean over all
+   * samples: several small batches make the step of a large one, where the loss is a mean over samples. Only inside `compile`; guarded
+   * as `update` is. A run that commits nothing discards what was waiting.
+   * @throws TraceError as update does; OptionError unless `samples` is a whole number of at least 1
+   */
+  accumulate(gradients: Gradients, samples: number): void {
+    const { trace, entries } = this.begin('accumulate', gradients);
+    this.accumulator.add(trace, entries, samples);
   }
 
   /** Lets steps commit again after a NonFiniteError. Lands behind the steps queued before. */
@@ -134,7 +139,8 @@ export abstract class Optimizer {
 
   /**
    * Goes on from a saved state.
-   * @throws FormatError when the step is not a count; ShapeError when an entry does not fit the parameter it belongs to
+   * @throws FormatError when the step is not a count, or an entry is none of this optimizer's; ShapeError when one does not fit its
+   *   parameter
    */
   async loadState(state: LoadedOptimizerState): Promise<void> {
     if (!Number.isSafeInteger(state.step) || state.step < 0) {
@@ -142,8 +148,13 @@ export abstract class Optimizer {
         `optimizer state: step must be a whole number of at least 0, got ${show(state.step)}`,
       );
     }
-    for (const [key, { shape }] of state.tensors)
+    for (const [key, { shape }] of state.tensors) {
+      if (!this.slotNames().some((name) => key.startsWith(`${name}/`)))
+        throw new FormatError(
+          `optimizer state '${key}': ${this.where} with these options keeps ${this.slotNames().join(', ') || 'none'}`,
+        );
       checkSlotShape(key, this.slots.get(key)?.shape ?? shape, shape);
+    }
     await Promise.all(
       [...state.tensors].map(async ([key, { shape, data }]) => {
         const slot = this.slots.get(key) ?? zeros(shape);
@@ -158,6 +169,7 @@ export abstract class Optimizer {
   dispose(): void {
     for (const slot of this.slots.values()) slot.dispose();
     this.slots.clear();
+    this.accumulator.dispose();
     this.guard?.dispose();
     this.guard = undefined;
   }
@@ -165,42 +177,88 @@ export abstract class Optimizer {
   /** Names of the state tensors that each parameter has, in the kernel's order. */
   protected abstract slotNames(): readonly string[];
 
+  /** What state tensors hold at first. */
+  protected slotInitial(): number {
+    return 0;
+  }
+
+  /** Runtime scalars of a group, from the group's numbers and the optimizer's. */
+  protected abstract ownScalars(numbers: Partial<H>): S;
+
+  /** The learning rate of the step being taken, from that of the group. */
+  protected rate(lr: number): number {
+    return lr;
+  }
+
   /** Records the update of one group; returns new weights and states in the order they came. */
-  protected abstract apply(
-    scalars: GroupScalars,
-    operands: UpdateOperands,
-  ): { weights: Tensor[]; states: Tensor[][] };
+  protected abstract apply(scalars: ops.RuleScalars & S, operands: UpdateOperands): Updated;
 
-  private group(where: string, options: ParameterGroup, step: Tensor): LiveGroup {
-    checkKeys(`${where}: group`, options, ['match', 'lr', 'weightDecay']);
-    const { lr, weightDecay } = options;
-    const group: LiveGroup = {
-      ...(lr !== undefined && { lr: nonNegative(where, 'lr of a group', lr) }),
-      ...(weightDecay !== undefined && {
-        weightDecay: nonNegative(where, 'weightDecay of a group', weightDecay),
-      }),
-      matches: matcher(options.match),
-      scalars: {
-        lr: runtimeScalar(() => (group.lr ?? this.lr) * this.lrFactor),
-        weightDecay: runtimeScalar(() => group.weightDecay ?? this.weightDecay),
-        step,
-      },
+  /** A number that is read anew, and checked, at each step. */
+  protected scalar(name: string, check: Check<number>, get: () => number): Tensor {
+    return runtimeScalar(() => check(this.where, name, get()));
+  }
+
+  /** Checks the call; guards the loss and the norm of the gradients as they come. */
+  private begin(
+    method: string,
+    gradients: Gradients,
+  ): {
+    trace: NonNullable<ReturnType<typeof currentTrace>>;
+    entries: [Parameter, Tensor][];
+    squares: Tensor;
+  } {
+    const trace = currentTrace();
+    if (trace === undefined)
+      throw new TraceError(`optimizer.${method}: call it in a function given to compile()`);
+    const entries = gradients.entries();
+    if (entries.length === 0)
+      throw new TraceError(`optimizer.${method}: the loss depends on no parameter that requires a gradient`);
+    return withScope('optimizer', () => {
+      const squares = ops.sumSquares(entries.map(([, g]) => g));
+      this.guard ??= zeros([1], 'i32');
+      assign(this.guard, ops.finiteGuard(this.guard, [ops.reshape(gradients.loss, []), squares]));
+      return { trace, entries, squares };
+    });
+  }
+
+  /** `squares` is the sum of squares of the gradients, where it is known already. */
+  private clip(
+    entries: [Parameter, Tensor][],
+    squares: Tensor | undefined,
+  ): { clipped: [Parameter, Tensor][]; scale: Tensor | undefined } {
+    const { clipValue: most, clipNorm } = this;
+    const clipped: [Parameter, Tensor][] =
+      most === undefined ? entries : entries.map(([p, g]) => [p, ops.maximum(ops.minimum(g, most), -most)]);
+    if (clipNorm === undefined) return { clipped, scale: undefined };
+    const known = most === undefined ? squares : undefined;
+    return { clipped, scale: clipScale(known ?? ops.sumSquares(clipped.map(([, g]) => g)), clipNorm) };
+  }
+
+  /** Made at the first update: subclasses have their fields by then. The last group matches everything. */
+  private groups(): readonly LiveGroup<S>[] {
+    this.liveGroups ??= [...this.groupOptions, {}].map((options) => this.liveGroup(options));
+    return this.liveGroups;
+  }
+
+  private liveGroup(options: Partial<ParameterGroup> & Partial<H>): LiveGroup<S> {
+    const { match, lr, weightDecay } = options;
+    const rates = {
+      lr: this.scalar('lr', nonNegative, () => this.rate((lr ?? this.lr) * this.lrFactor)),
+      weightDecay: this.scalar('weightDecay', nonNegative, () => weightDecay ?? this.weightDecay),
+      step: this.stepScalar,
     };
-    return group;
+    return {
+      matches: match === undefined ? () => true : matcher(match),
+      scalars: { ...rates, ...this.ownScalars(options) },
+    };
   }
 
-  private groupOf(parameter: Parameter): LiveGroup {
-    // The last group matches everything.
-    return this.groups.find((group) => group.matches(parameter.name))!;
-  }
-
-  private watch(loss: Tensor, squares: Tensor): void {
-    this.guard ??= zeros([1], 'i32');
-    assign(this.guard, ops.finiteGuard(this.guard, [ops.reshape(loss, []), squares]));
+  private groupOf(parameter: Parameter): LiveGroup<S> {
+    return this.groups().find((group) => group.matches(parameter.name, parameter))!;
   }
 
   private updateMembers(
-    group: LiveGroup,
+    group: LiveGroup<S>,
     members: readonly [Parameter, Tensor][],
     scale: Tensor | undefined,
   ): void {
@@ -214,11 +272,31 @@ export abstract class Optimizer {
 
   private slot(name: string, parameter: Parameter): Tensor {
     const key = `${name}/${parameter.name}`;
-    const slot = this.slots.get(key) ?? zeros(parameter.shape);
+    const slot = this.slots.get(key) ?? filled(parameter.shape, this.slotInitial());
     checkSlotShape(key, parameter.shape, slot.shape);
     this.slots.set(key, slot);
     return slot;
   }
+}
+
+function checkGroup<H extends object>(
+  where: string,
+  group: ParameterGroup & Partial<H>,
+  checks: Checks<H>,
+): void {
+  const own = Object.keys(checks) as (keyof H & string)[];
+  checkKeys(`${where}: group`, group, ['match', 'lr', 'weightDecay', ...own]);
+  if (group === undefined) throw new OptionError(`${where}: a group must be an object, got undefined`);
+  matcher(group.match);
+  if (group.lr !== undefined) nonNegative(where, 'lr of a group', group.lr);
+  if (group.weightDecay !== undefined) nonNegative(where, 'weightDecay of a group', group.weightDecay);
+  for (const name of own)
+    if (group[name] !== undefined) checks[name](where, `${name} of a group`, group[name]);
+}
+
+function filled(shape: Shape, value: number): Tensor {
+  const slot = zeros(shape);
+  return value === 0 ? slot : persistent(new Float32Array(slot.size).fill(value), shape);
 }
 
 function checkSlotShape(key: string, expected: Shape, actual: Shape): void {

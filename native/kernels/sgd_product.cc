@@ -11,6 +11,8 @@
 #include "kernels/for_each_target.h"
 #ifdef TENON_TARGET
   #include "kernels/lanes.h"
+  #include "kernels/update_groups.h"
+
   #include "kernels/sgd_rule.h"
 
 constexpr int64_t kMostExamples = 64;
@@ -134,9 +136,9 @@ void require_factors(const TensorView& a, const TensorView& b) {
 }
 
 Cost prepare_sgd_product(const Call& c) {
-  require_counts(c, -1, 2);
+  require_counts(c, -1, 4);
   const int count = kScalars + (flag(c, 1) ? 6 : 4);
-  require_counts(c, count, 2);
+  require_counts(c, count, 4);
   for (int i = 0; i < kScalars; ++i)
     require_scalar(c.t[i], "sgd_product: hyper-parameters must be runtime scalars");
   const TensorView &w = c.t[kScalars], &a = c.t[kScalars + 1], &b = c.t[kScalars + 2];
@@ -155,7 +157,7 @@ Cost prepare_sgd_product(const Call& c) {
 
 void run_sgd_product(const Call& c) {
   const Operands op(c);
-  const Sgd sgd(c, flag(c, 0), real{1});
+  const Sgd sgd(c, 0, real{1});
   real* packed = reinterpret_cast<real*>(c.workspace);
   pack(op, packed);
   op.v == nullptr ? update_all<false>(op, sgd, packed) : update_all<true>(op, sgd, packed);

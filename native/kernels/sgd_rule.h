@@ -1,26 +1,27 @@
 // One step of stochastic gradient descent for a vector of elements, by torch.optim.SGD's formulas. Included
-// once per target after vec.h (no include guard on purpose): whichever kernel applies the rule gives the same
-// bits.
-inline bool flag(const Call& c, int i) { return c.attrs[i] != 0; }
-inline V scalar_vector(const TensorView& t) { return splat(static_cast<real>(scalar(t))); }
-
-struct Sgd {
-  V lr, momentum, undamped, decay, scale;
+// once per target after update_groups.h (no include guard on purpose): whichever kernel applies the rule
+// gives the same bits.
+//
+// The velocity holds gradients, v = momentum v + g and w -= lr v, or steps, v = momentum v - lr g and w += v:
+// one formula with the rate at either place. Multiplying by 1 changes no bit.
+struct Sgd : Decayed {
+  V momentum, undamped, gain, rate;
   bool nesterov, first_step;
 
-  // The first operands of the call: lr, momentum, dampening, weight_decay, step.
-  Sgd(const Call& c, bool nesterov_, real scale_)
-      : lr(scalar_vector(c.t[0])),
+  // The first operands of the call: lr, momentum, dampening, weight_decay, step. The flags nesterov,
+  // (momentum), steps, decoupled are attributes from `at` on.
+  Sgd(const Call& c, int at, real scale_)
+      : Decayed(scalar(c.t[0]), scalar(c.t[3]), flag(c, at + 3), scale_),
         momentum(scalar_vector(c.t[1])),
-        undamped(splat(static_cast<real>(1 - scalar(c.t[2])))),
-        decay(scalar_vector(c.t[3])),
-        scale(splat(scale_)),
-        nesterov(nesterov_),
+        undamped(spread(1 - scalar(c.t[2]))),
+        gain(spread(flag(c, at + 2) ? -scalar(c.t[0]) : 1)),
+        rate(spread(flag(c, at + 2) ? 1 : -scalar(c.t[0]))),
+        nesterov(flag(c, at)),
         first_step(scalar(c.t[4]) == 1) {}
 
-  V gradient(V w, V g) const { return fma(decay, w, scale * g); }
+  V gradient(V w, V g) const { return gain * Decayed::gradient(w, g); }
   // The state before the first step counts for nothing, not even as 0 * NaN.
   V velocity(V g, V v) const { return first_step ? g : fma(momentum, v, undamped * g); }
   V direction(V g, V v) const { return nesterov ? fma(momentum, v, g) : v; }
-  V step(V w, V direction) const { return fma(-lr, direction, w); }
+  V step(V w, V direction) const { return fma(rate, direction, keep * w); }
 };

@@ -27,7 +27,8 @@ std::vector<Tensor> scalars_at(double step) {
   return scalars;
 }
 
-void check_step(const Case& c, Target target, double step) {
+// `steps` and `decoupled` are the flags of those names.
+void check_step(const Case& c, Target target, double step, double steps = 0, double decoupled = 0) {
   const Dims dims{c.m, c.n};
   const Tensor a(target, {c.k, c.m}, random_values(c.k * c.m, 1)),
       b(target, {c.k, c.n}, random_values(c.k * c.n, 2)), w(target, dims, random_values(c.m * c.n, 3)),
@@ -42,17 +43,17 @@ void check_step(const Case& c, Target target, double step) {
   if (c.momentum) apart.push_back(v), fused.push_back(v);
   apart.push_back(w1), fused.push_back(w2);
   if (c.momentum) apart.push_back(v1), fused.push_back(v2);
-  run_kernel("sgd", target, apart, {1, nesterov, momentum, 0});
-  run_kernel("sgd_product", target, fused, {nesterov, momentum});
+  run_kernel("sgd", target, apart, {1, nesterov, momentum, steps, decoupled, 0});
+  run_kernel("sgd_product", target, fused, {nesterov, momentum, steps, decoupled});
   // The reference's matrix product is written apart, in another order.
   const double tolerance = target == Target::ref ? 1e-14 * static_cast<double>(c.k) : 0;
   close(w2, w1.values(), tolerance, 0, describe(c, target) + " w");
   if (c.momentum) close(v2, v1.values(), tolerance, 0, describe(c, target) + " v");
-  check_threads("sgd_product", target, fused, {nesterov, momentum}, w2);
+  check_threads("sgd_product", target, fused, {nesterov, momentum, steps, decoupled}, w2);
   std::vector<TensorView> in_place = fused;  // onto the old weights and velocities
   in_place[in_place.size() - (c.momentum ? 2 : 1)] = w;
   if (c.momentum) in_place.back() = v;
-  run_kernel("sgd_product", target, in_place, {nesterov, momentum});
+  run_kernel("sgd_product", target, in_place, {nesterov, momentum, steps, decoupled});
   CHECK_THAT(same_bits(w, w2), describe(c, target) + " in place");
 }
 
@@ -95,18 +96,18 @@ void check_rejections(Target target) {
   const Tensor a(target, {3, 4}), b(target, {3, 5}), w(target, {4, 5}), y(target, {}), wide(target, {65, 4});
   std::vector<TensorView> views(scalars.begin(), scalars.end());
   views.insert(views.end(), {w, a, b, w});
-  CHECK(!rejects("sgd_product", target, views, {0, 0}));
-  CHECK(rejects("sgd_product", target, views, {0, 1}));
+  CHECK(!rejects("sgd_product", target, views, {0, 0, 0, 0}));
+  CHECK(rejects("sgd_product", target, views, {0, 1, 0, 0}));
   CHECK(rejects("sgd_product", target, views, {0}));
   for (size_t i = 0; i < views.size(); ++i) {
     auto wrong = views;
     wrong[i].dtype = DType::i32;
-    CHECK_THAT(rejects("sgd_product", target, wrong, {0, 0}), std::to_string(i));
+    CHECK_THAT(rejects("sgd_product", target, wrong, {0, 0, 0, 0}), std::to_string(i));
     if (i < 5) continue;
     for (int axis : {0, 1}) {
       wrong = views;
       ++wrong[i].dims[axis];
-      CHECK_THAT(rejects("sgd_product", target, wrong, {0, 0}), std::to_string(i));
+      CHECK_THAT(rejects("sgd_product", target, wrong, {0, 0, 0, 0}), std::to_string(i));
     }
   }
   CHECK(rejects("product_squares", target, {wide, wide, y}));
@@ -124,6 +125,7 @@ int main() {
            {Case{1, n, 1, false, false}, Case{7, n, 16, false, true}, Case{13, n, 3, true, true},
             Case{61, n, 64, false, false}, Case{12, n, 0, false, true}}) {
         for (const double step : {1.0, 2.0}) check_step(c, target, step);
+        check_step(c, target, 2, 1, 1);
       }
     }
     check_norm(target, 5, 7, 1);

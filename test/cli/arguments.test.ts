@@ -26,7 +26,7 @@ const WRONG: [args: string[], message: string][] = [
   [['train', '--dataset', 'mnits'], 'got "mnits" (did you mean "mnist"?)'],
   [
     ['train', '--model', 'resnet'],
-    'option: --model must be one of "mlp", "lenet5", "lenet", "vggs", "resnet20"',
+    'option: --model must be one of "mlp", "lenet5", "lenet", "vggs", "resnet20", "cifar_resnet20", ',
   ],
   [['train', '--optimizer', 'adm'], '(did you mean "adam"?)'],
   [

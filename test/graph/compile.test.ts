@@ -138,7 +138,7 @@ describe('assign', () => {
       Object.entries(scalars).map(([k, v]) => [k, runtimeScalar(() => v)]),
     ) as unknown as ops.SgdScalars;
     const f = compile((g: Tensor) => {
-      const { weights } = ops.sgdUpdate(s, { weights: [w], gradients: [g], states: [] }, false);
+      const { weights } = ops.sgdUpdate(s, { weights: [w], gradients: [g], states: [] });
       const old = ops.mul(w, 3);
       assign(w, weights[0]!);
       return [old, ops.mul(w, 1)];

@@ -1,7 +1,6 @@
 import '../../lib/graph/evaluate';
 import * as models from '../../lib/models';
 import expected from '../fixtures/state_names.json';
-import torchvision from '../fixtures/torchvision_names.json';
 
 test.each(['lenet5', 'lenet', 'vggs', 'resnet20'] as const)(
   '%s has the state dict of the PyTorch model',
@@ -10,12 +9,6 @@ test.each(['lenet5', 'lenet', 'vggs', 'resnet20'] as const)(
     expect(state).toEqual(expected[name]);
   },
 );
-
-test('resnet18 has the state dict of torchvision', () => {
-  const state = [...models.resnet18().tree().tensors].map(([key, t]) => [key, t.shape]);
-  expect(state).toEqual(torchvision.resnet18);
-  expect(models.resnet18().summary({ inputShape: [3, 224, 224] }).parameters).toBe(11_689_512);
-});
 
 test('resnet18 takes other sizes and classes', () => {
   const model = models.resnet18({ classes: 5, inChannels: 1 }).initialize();

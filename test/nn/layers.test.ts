@@ -18,6 +18,21 @@ test.each<[string, nn.Module, number[]]>([
   ['maxPool2d', nn.maxPool2d(3, { stride: 2, padding: 1 }), [2, 4, 3, 3]],
   ['avgPool2d', nn.avgPool2d(2, { countIncludePad: false }), [2, 4, 3, 3]],
   ['globalAvgPool2d', nn.globalAvgPool2d(), [2, 4, 1, 1]],
+  ['adaptiveAvgPool2d', nn.adaptiveAvgPool2d([4, null]), [2, 4, 4, 6]],
+  ['adaptiveMaxPool2d', nn.adaptiveMaxPool2d(5), [2, 4, 5, 5]],
+  ['globalMaxPool2d', nn.globalMaxPool2d(), [2, 4, 1, 1]],
+  ['depthwiseConv2d', nn.depthwiseConv2d(4, { kernel: 3, multiplier: 2 }), [2, 8, 4, 4]],
+  [
+    'convTranspose2d',
+    nn.convTranspose2d(4, 6, { kernel: 3, stride: 2, padding: 1, outputPadding: 1, groups: 2 }),
+    [2, 6, 12, 12],
+  ],
+  ['concat', nn.concat(nn.conv2d(4, 3, { kernel: 1 }), nn.identity()), [2, 7, 6, 6]],
+  ['residual', nn.residual(nn.conv2d(4, 4, { kernel: 3, padding: 1 })), [2, 4, 6, 6]],
+  ['namedSequential', nn.namedSequential({ a: nn.relu(), b: nn.flatten() }), [2, 144]],
+  ['residualBlock', nn.residualBlock(4, 8, { stride: 2 }), [2, 8, 3, 3]],
+  ['bottleneck', nn.bottleneck(4, 2), [2, 8, 6, 6]],
+  ['cifarBlock', nn.cifarBlock(4, 8, { stride: 2 }), [2, 8, 3, 3]],
   ['flatten', nn.flatten(), [2, 144]],
   ['dropout', nn.dropout(), [2, 4, 6, 6]],
   ['dropout2d', nn.dropout2d(0.2), [2, 4, 6, 6]],
@@ -91,4 +106,19 @@ test('bad options', () => {
   expect(() => nn.elu({ alpha: Infinity })).toThrow('alpha');
   expect(() => nn.maxPool2d(2.5)).toThrow('kernel');
   expect(() => nn.basicBlock(4, 4, { stride: 0 })).toThrow('stride');
+  expect(() => nn.conv1d(3, 4, {} as never)).toThrow('nn.conv1d: { kernel } must be given');
+  expect(() => nn.conv1d(3, 4, { kernel: 3, stride: [1, 2] as never })).toThrow('stride');
+  expect(() => nn.convTranspose2d(3, 4, { kernel: 2, groups: 2 })).toThrow('cannot be split in 2 groups');
+  expect(() => nn.convTranspose1d(3, 4, { kernel: 2, outputPadding: 1 })).toThrow('outputPadding');
+  expect(() => nn.depthwiseConv2d(4, { kernel: 3, groups: 2 } as never)).toThrow('unknown option');
+  expect(() => nn.adaptiveAvgPool2d(0)).toThrow('nn.adaptiveAvgPool2d: size must be');
+  expect(() => nn.namedSequential({ '0': nn.relu() })).toThrow("a stage's name must be a word");
+  expect(() => nn.namedSequential({ a: 3 as never })).toThrow('stage "a" must be a module, got 3');
+  expect(() => nn.concat()).toThrow('at least one layer');
+  expect(() => nn.residual(nn.relu(), 1 as never)).toThrow('shortcut must be a module');
+  expect(() => nn.residual(nn.globalAvgPool2d()).forward(image)).toThrow(
+    'residual: the body gives [2, 4, 1, 1], the shortcut [2, 4, 6, 6]',
+  );
+  expect(() => nn.padShortcut(8, 4)).toThrow('4 channels are less than');
+  expect(() => nn.cifarBlock(4, 8, { shortcut: 'C' as 'A' })).toThrow('shortcut');
 });

@@ -60,6 +60,62 @@ test.each(['lenet5', 'lenet', 'vggs', 'resnet20'] as const)('%s is rebuilt', asy
   expect(Buffer.compare(await again.toBuffer(), readFileSync(path))).toBe(0);
 });
 
+test('containers and layers of all kinds are rebuilt', async () => {
+  const model = nn
+    .namedSequential({
+      signal: nn.sequential(
+        nn.conv1d(2, 4, { kernel: 3, stride: 2, padding: 1, dilation: 1, groups: 2 }),
+        nn.convTranspose1d(4, 2, { kernel: 3, stride: 2, outputPadding: 1, bias: false }),
+      ),
+      residual: nn.residual(nn.conv1d(2, 2, { kernel: 1 }), nn.conv1d(2, 2, { kernel: 1, bias: false })),
+      skip: nn.residual(nn.relu()),
+      branches: nn.concat(nn.identity(), nn.conv1d(2, 3, { kernel: 1 })),
+    })
+    .initialize({ seed: 1 });
+  const image = nn.sequential(
+    nn.depthwiseConv2d(1, { kernel: 3, multiplier: 2 }),
+    nn.convTranspose2d(2, 2, { kernel: [2, 3], stride: 2, outputPadding: [1, 0], groups: 2 }),
+    nn.cifarBlock(2, 4, { stride: 2 }),
+    nn.residualBlock(4, 4),
+    nn.bottleneck(4, 2, { stride: 2 }),
+    nn.padShortcut(8, 9),
+    nn.adaptiveMaxPool2d([3, null]),
+    nn.adaptiveAvgPool2d(2),
+    nn.globalMaxPool2d(),
+  );
+  const path = join(dir, 'm.safetensors');
+  for (const [made, shape] of [
+    [model, [2, 32]],
+    [image.initialize({ seed: 2 }), [1, 8, 8]],
+  ] as const) {
+    await made.save(path);
+    const again = await nn.load(path);
+    expect(again.config()).toEqual(made.config());
+    expect([...(await again.predict(x, { shape }))]).toEqual([...(await made.predict(x, { shape }))]);
+  }
+});
+
+test.each<[string, string]>([
+  ['{"kind":"concat","config":{}}', 'bad settings of "concat": it has no list of layers'],
+  ['{"kind":"namedSequential","config":{"names":["a"],"layers":[]}}', 'not as many names as layers'],
+  [
+    '{"kind":"namedSequential","config":{"names":["a.b"],"layers":[{"kind":"relu","config":{}}]}}',
+    'must be a word',
+  ],
+  ['{"kind":"residual","config":{"shortcut":null}}', 'undefined is not a layer'],
+  ['{"kind":"bottleneck","config":{"inChannels":4,"width":"x"}}', 'bad settings of "bottleneck"'],
+])('a file with the architecture %s is refused', async (architecture, message) => {
+  const path = join(dir, 'm.safetensors');
+  const metadata = new Map([
+    ['format', 'tenon'],
+    ['formatVersion', '1'],
+    ['architecture', architecture],
+  ]);
+  writeFileSync(path, Buffer.concat(encodeSafetensors({ tensors: new Map(), metadata })));
+  await expect(nn.load(path)).rejects.toThrow(FormatError);
+  await expect(nn.load(path)).rejects.toThrow(message);
+});
+
 test('a tied parameter is stored once and tied again', async () => {
   const path = join(dir, 'm.safetensors');
   const shared = nn.linear(4, 4);

@@ -26,7 +26,7 @@ describe('sgd', () => {
       step: runtimeScalar(() => step),
     };
     const run = compile((a: Tensor, b: Tensor) => {
-      const next = ops.sgdUpdate(scalars, { weights, gradients: [a, b], states: [velocity] }, nesterov);
+      const next = ops.sgdUpdate(scalars, { weights, gradients: [a, b], states: [velocity] }, { nesterov });
       weights.forEach((w, i) => assign(w, next.weights[i]!));
       velocity.forEach((v, i) => assign(v, next.states[0]![i]!));
     });
@@ -68,7 +68,7 @@ describe('adam', () => {
         const next = ops.adamUpdate(
           scalars,
           { weights: [w], gradients: [g], states: [[m], [v]], scale: tensor(0.5) },
-          decoupled,
+          { decoupled },
         );
         assign(w, next.weights[0]!);
         assign(m, next.states[0]![0]!);
@@ -127,13 +127,12 @@ describe('checks', () => {
       step: scalar(1),
     };
     expect(() =>
-      ops.sgdUpdate(s, { weights: [tensor([1, 2])], gradients: [tensor([1])], states: [] }, false),
+      ops.sgdUpdate(s, { weights: [tensor([1, 2])], gradients: [tensor([1])], states: [] }),
     ).toThrow(ShapeError);
     expect(() =>
       ops.sgdUpdate(
         { ...s, lr: tensor(1) },
         { weights: [tensor([1])], gradients: [tensor([1])], states: [] },
-        false,
       ),
     ).toThrow(DTypeError);
   });

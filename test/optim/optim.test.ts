@@ -1,5 +1,5 @@
 import '../../lib/graph/evaluate';
-import { NonFiniteError } from '../../lib/errors';
+import { FormatError, NonFiniteError, OptionError } from '../../lib/errors';
 import { compile } from '../../lib/graph/compile';
 import { grad } from '../../lib/graph/grad';
 import * as losses from '../../lib/losses';
@@ -86,32 +86,120 @@ test('a step that is not finite commits nothing until the guard is reset', async
   expect(values(model)).not.toEqual(before);
 });
 
-test('a saved state goes on with the same bits', async () => {
-  const first = optim.adam({ lr: 0.1 });
+const everyRule: [string, () => optim.Optimizer, string[]][] = [
+  ['sgd', () => optim.sgd({ lr: 0.1, momentum: 0.9 }), ['momentum_buffer']],
+  ['adagrad', () => optim.adagrad({ lr: 0.1, lrDecay: 0.1, initialAccumulator: 0.1 }), ['sum']],
+  [
+    'rmsprop',
+    () => optim.rmsprop({ centred: true, momentum: 0.9 }),
+    ['grad_avg', 'momentum_buffer', 'square_avg'],
+  ],
+  ['adam', () => optim.adam({ lr: 0.1 }), ['exp_avg', 'exp_avg_sq']],
+  ['amsgrad', () => optim.adamw({ lr: 0.1, amsgrad: true }), ['exp_avg', 'exp_avg_sq', 'max_exp_avg_sq']],
+  ['nadam', () => optim.nadam({ lr: 0.1 }), ['exp_avg', 'exp_avg_sq']],
+  ['lars', () => optim.lars({ lr: 0.1, momentum: 0.9, velocity: 'steps' }), ['momentum_buffer']],
+  ['lamb', () => optim.lamb({ lr: 0.1 }), ['exp_avg', 'exp_avg_sq']],
+];
+
+test.each(everyRule)('a saved state of %s goes on with the same bits', async (_, make_, slots) => {
+  const first = make_();
   const a = trainer(first);
   for (let i = 0; i < 3; i++) await a.step(a.x, a.y);
   const { step, tensors } = first.state();
-  expect([...tensors.keys()]).toEqual([
-    'exp_avg/bias',
-    'exp_avg/weight',
-    'exp_avg_sq/bias',
-    'exp_avg_sq/weight',
-  ]);
+  expect([...tensors.keys()]).toEqual(slots.flatMap((slot) => [`${slot}/bias`, `${slot}/weight`]));
   const copies = new Map([...tensors].map(([k, t]) => [k, { shape: t.shape, data: t.dataSync() }]));
-  const second = optim.adam({ lr: 0.1 });
+  const second = make_();
   const b = trainer(second);
   for (const [name, p] of b.model.namedParameters())
     p.storage.writeSync(a.model.namedParameters().get(name)!.dataSync());
   await second.loadState({ step, tensors: copies });
-  await a.step(a.x, a.y);
-  await b.step(b.x, b.y);
+  for (let i = 0; i < 2; i++) {
+    await a.step(a.x, a.y);
+    await b.step(b.x, b.y);
+  }
   expect(values(b.model)).toEqual(values(a.model));
-  await expect(
+  const load = (key: string, length: number): Promise<void> =>
     second.loadState({
       step: 1,
-      tensors: new Map([['exp_avg/bias', { shape: [4], data: new Float32Array(4) }]]),
-    }),
-  ).rejects.toThrow("optimizer state 'exp_avg/bias': expected [3], got [4]");
+      tensors: new Map([[key, { shape: [length], data: new Float32Array(length) }]]),
+    });
+  const key = `${slots[0]!}/bias`;
+  await expect(load(key, 4)).rejects.toThrow(`optimizer state '${key}': expected [3], got [4]`);
+  await expect(load('other/bias', 3)).rejects.toThrow(FormatError);
+});
+
+describe('accumulation', () => {
+  const rows = (from: number, count: number): [Tensor, Tensor] => [
+    tensor(symmetric(40, 100, 2).slice(5 * from, 5 * (from + count)), [count, 5]),
+    tensor(symmetric(24, 101, 3).slice(3 * from, 3 * (from + count)), [count, 3]),
+  ];
+
+  function accumulating(optimizer: optim.Optimizer) {
+    const model = nn.linear(5, 3);
+    fill(model);
+    const record = (x: Tensor, y: Tensor) => grad(mse(model.forward(x), y));
+    const add = compile((x: Tensor, y: Tensor) => optimizer.accumulate(record(x, y), x.shape[0]!));
+    const update = compile((x: Tensor, y: Tensor) =>
+      optimizer.update(record(x, y), { samples: x.shape[0]! }),
+    );
+    return { model, add, update };
+  }
+
+  test.each(everyRule)('%s: small batches of any sizes make the step of the large one', async (_, make_) => {
+    const whole = trainer(make_());
+    const { model, add, update } = accumulating(make_());
+    for (let i = 0; i < 3; i++) {
+      await whole.step(whole.x, whole.y);
+      await add(...rows(0, 3));
+      await add(...rows(3, 4));
+      await update(...rows(7, 1));
+    }
+    const expected = values(whole.model);
+    for (const [name, found] of Object.entries(values(model)))
+      found.forEach((v, i) => expect(Math.abs(v - expected[name]![i]!)).toBeLessThan(2e-6));
+  });
+
+  test('a batch that is not finite discards what was waiting', async () => {
+    const optimizer = optim.sgd({ lr: 0.1 });
+    const { model, add, update } = accumulating(optimizer);
+    const before = values(model);
+    await add(...rows(0, 4));
+    const bad = tensor(new Float32Array(20).fill(NaN), [4, 5]);
+    await expect(add(bad, rows(0, 4)[1])).rejects.toThrow(NonFiniteError);
+    expect(values(model)).toEqual(before);
+    optimizer.resetGuard();
+    await update(...rows(0, 8));
+    const whole = trainer(optim.sgd({ lr: 0.1 }));
+    await whole.step(whole.x, whole.y);
+    expect(values(model)).toEqual(values(whole.model));
+  });
+
+  test('bad calls', () => {
+    const optimizer = optim.sgd({ lr: 0.1 });
+    const model = nn.linear(5, 3).initialize({ seed: 1 });
+    const record = (samples: number) =>
+      compile((x: Tensor, y: Tensor) => optimizer.accumulate(grad(mse(model.forward(x), y)), samples));
+    expect(() => record(0).runSync(...rows(0, 2))).toThrow('samples must be a positive integer');
+    expect(() => optimizer.accumulate(undefined as never, 1)).toThrow('optimizer.accumulate: call it');
+  });
+});
+
+test('a rate or a number that became NaN or negative is refused before anything runs', async () => {
+  const optimizer = optim.adam({ lr: 0.1 });
+  const { model, step, x, y } = trainer(optimizer);
+  const before = values(model);
+  optimizer.lr = NaN;
+  await expect(step(x, y)).rejects.toThrow('optim.adam: lr must be a finite number of at least 0, got NaN');
+  optimizer.lr = 0.1;
+  optimizer.lrFactor = -1;
+  await expect(step(x, y)).rejects.toThrow(OptionError);
+  optimizer.lrFactor = 1;
+  optimizer.betas = [0.9, 1];
+  await expect(step(x, y)).rejects.toThrow('betas[1] must be a number from 0 to below 1');
+  optimizer.betas = [0.9, 0.999];
+  expect([values(model), optimizer.step]).toEqual([before, 0]);
+  await step(x, y);
+  expect(values(model)).not.toEqual(before);
 });
 
 test('bad options', () => {
@@ -122,6 +210,23 @@ test('bad options', () => {
   expect(() => optim.sgd({ lr: 0.1, momentun: 0.9 } as optim.SgdOptions)).toThrow('did you mean "momentum"?');
   expect(() => optim.adam({ betas: [0.9, 1] })).toThrow('betas must be two numbers from 0 to below 1');
   expect(() => optim.adam({ clipNorm: 0 })).toThrow('clipNorm');
+  expect(() => optim.adam({ clipValue: -1 })).toThrow('clipValue');
+  expect(() => optim.adam({ eps: NaN })).toThrow('eps');
+  expect(() => optim.adam({ amsgrad: 1 as never })).toThrow('amsgrad');
+  expect(() => optim.sgd({ lr: 0.1, velocity: 'step' as never })).toThrow('did you mean "steps"?');
+  expect(() => optim.sgd({ lr: -1 })).toThrow('lr');
+  expect(() => optim.adagrad({ lrDecay: -1 })).toThrow('lrDecay');
+  expect(() => optim.adagrad({ initialAccumulator: NaN })).toThrow('initialAccumulator');
+  expect(() => optim.rmsprop({ alpha: 1 })).toThrow('alpha must be a number from 0 to below 1');
+  expect(() => optim.rmsprop({ centered: true } as optim.RmspropOptions)).toThrow('did you mean "centred"?');
+  expect(() => optim.nadam({ betas: [1, 0] })).toThrow('betas');
+  expect(() => optim.nadam({ momentumDecay: -1 })).toThrow('momentumDecay');
+  expect(() => optim.lars({ lr: 0.1, trust: -1 })).toThrow('trust');
+  expect(() => optim.lars(undefined as never)).toThrow('lr');
+  expect(() => optim.lamb({ adapt: 'yes' as never })).toThrow('adapt');
+  expect(() => optim.adam({ groups: [{ match: 'a', betas: [0, 2] }] })).toThrow('betas of a group');
+  expect(() => optim.adam({ groups: [{ match: 3 as never }] })).toThrow("a group's match");
+  expect(() => optim.sgd({ lr: 1, groups: [{ match: 'a', eps: 1 } as never] })).toThrow('unknown option');
   expect(() => optim.sgd(undefined as never)).toThrow('lr');
   expect(() => optim.sgd({ lr: 0.1 }).update(undefined as never)).toThrow('compile');
 });

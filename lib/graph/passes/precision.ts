@@ -49,6 +49,7 @@ const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ['conv2d', { kind: 'product', bf16: [0], output: 'either' }],
   ['conv2d_backward_data', { kind: 'product', bf16: [0], output: 'either' }],
   ['conv2d_backward_weights', { kind: 'product', bf16: [0, 1], output: 'f32' }],
+  ['conv_transpose2d', { kind: 'product', bf16: [0], output: 'either' }],
   ['linear', { kind: 'product', bf16: [0], output: 'either' }],
   ['linear_backward_weights', { kind: 'product', bf16: [0, 1], output: 'f32' }],
   ['matmul', { kind: 'product', bf16: [0], free: [1], output: 'either' }],

@@ -1,7 +1,7 @@
 /** Random programs and arguments: `fuzz.ts FIRST_SEED COUNT`. Anything may throw; nothing may crash. */
 import * as native from '../../../lib/native';
 
-type Operand = readonly [dtype: 'r' | 's' | 'i32' | 'u8' | 'f64', ...dims: number[]];
+type Operand = readonly [dtype: 'r' | 'bf16' | 's' | 'i32' | 'u8' | 'f64', ...dims: number[]];
 interface Template {
   readonly kernel: string;
   readonly operands: readonly Operand[];
@@ -17,6 +17,7 @@ const channel: Operand = ['r', 3];
 const matrix: Operand = ['r', 4, 5];
 const one: Operand = ['r'];
 const s: Operand = ['s'];
+const times = (count: number, operand: Operand): Operand[] => Array<Operand>(count).fill(operand);
 
 /** Calls that are right as they stand; each seed runs one of them with a few things changed. */
 const templates: readonly Template[] = [
@@ -48,6 +49,14 @@ const templates: readonly Template[] = [
   template('conv2d', [2, 2, 1, 1, 1, 1, 3, 0, 0, 1], image, ['r', 6, 3, 3, 1], ['r', 2, 3, 3, 6]),
   template('conv2d_backward_data', [1, 1, 1, 1, 1, 1, 1, 0], ['r', 2, 5, 6, 4], ['r', 4, 3, 3, 3], image),
   template('conv2d_backward_weights', [1, 1, 1, 1, 1, 1, 1, 0], ['r', 2, 5, 6, 4], image, ['r', 4, 3, 3, 3]),
+  template(
+    'conv2d_bf16',
+    [1, 1, 1, 1, 1, 1, 1, 0, 1, 0],
+    ['bf16', 2, 5, 6, 3],
+    ['r', 4, 3, 3, 3],
+    ['bf16', 2, 5, 6, 4],
+  ),
+  template('matmul_bf16', [0, 0, 0, 0], ['bf16', 4, 5], ['r', 5, 3], ['bf16', 4, 3]),
   template('max_pool2d', [2, 2, 2, 2, 0, 0, 1, 1], image, ['r', 2, 2, 3, 3], ['u8', 2, 2, 3, 3]),
   template('max_pool2d_backward', [2, 2, 2, 2, 0, 0, 1, 1], ['r', 2, 2, 3, 3], ['u8', 2, 2, 3, 3], image),
   template('avg_pool2d', [3, 3, 2, 2, 1, 1, 1], image, ['r', 2, 3, 3, 3]),
@@ -67,6 +76,19 @@ const templates: readonly Template[] = [
   ),
   template('batch_norm_running', [60], channel, channel, channel, channel, s, channel, channel),
   template('batch_norm_eval', [1e-5, 0, 0], image, channel, channel, channel, channel, image),
+  template('group_norm', [3, 1e-5, 1], image, channel, channel, image, ['r', 2, 3], ['r', 2, 3]),
+  template(
+    'group_norm_backward',
+    [1, 1e-5, 1],
+    image,
+    image,
+    channel,
+    ['r', 2, 1],
+    ['r', 2, 1],
+    image,
+    channel,
+    channel,
+  ),
   template(
     'fold_batch_norm',
     [1e-5, 0],
@@ -82,8 +104,25 @@ const templates: readonly Template[] = [
   template('cross_entropy_backward', [0.1], ['r', 4], matrix, ['i32', 4], ['r', 4], matrix),
   template('count_correct', [], matrix, ['i32', 4], one),
   template('accumulate', [], ['f64', 3], channel, ['f64', 3]),
-  template('sgd', [1, 1, 1, 0], s, s, s, s, s, matrix, matrix, matrix, matrix, matrix),
-  template('adam', [1, 1, 0], s, s, s, s, s, s, matrix, matrix, matrix, matrix, matrix, matrix, matrix),
+  template('sgd', [1, 1, 1, 0, 0, 0], ...times(5, s), ...times(5, matrix)),
+  template('sgd', [2, 0, 0, 1, 1, 1], ...times(5, s), one, ...times(6, matrix)),
+  template('adagrad', [1, 0, 0, 0], ...times(3, s), ...times(5, matrix)),
+  template('rmsprop', [1, 0, 0, 1, 1, 0], ...times(5, s), ...times(9, matrix)),
+  template('adam', [1, 0, 0, 0, 1, 0], ...times(6, s), ...times(9, matrix)),
+  template('nadam', [1, 1, 0, 0], ...times(8, s), ...times(7, matrix)),
+  template('lars', [1, 1, 1, 0, 0, 0], ...times(8, s), ...times(5, matrix)),
+  template('lamb', [1, 0, 1], ...times(7, s), one, ...times(7, matrix)),
+  template('running_mean', [2], s, ...times(6, channel)),
+  template(
+    'sgd_product',
+    [0, 1, 0, 0],
+    ...times(5, s),
+    matrix,
+    ['r', 6, 4],
+    ['r', 6, 5],
+    ...times(3, matrix),
+  ),
+  template('product_squares', [], ['r', 6, 4], ['r', 6, 5], one),
   template('finite_guard', [], ['i32', 1], one, one, ['i32', 1]),
   template('image_batch', [1, 2, 0.5, 1], ['u8', 3, 5, 6, 3], ['i32', 2], channel, channel, s, image),
   template('random_uniform', [1, 2, 0, 1], matrix),
@@ -146,7 +185,7 @@ function fuzz(seed: number): string {
 
   const { kernel, operands, attrs } = pick(templates);
   const target = pick(['native', 'ref'] as const);
-  const codes = { r: target === 'ref' ? 2 : 0, s: 2, f64: 2, i32: 4, u8: 3 };
+  const codes = { r: target === 'ref' ? 2 : 0, bf16: 1, s: 2, f64: 2, i32: 4, u8: 3 };
   const table: number[] = [];
   for (const [i, [kind, ...given]] of operands.entries()) {
     const dims = given.map((d) => (rarely(changed) ? int(0, 7) : d));

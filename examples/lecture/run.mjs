@@ -1,0 +1,26 @@
+/** `npm run lecture [-- NAME...]`: every program of this folder, one after the other, each in a process of its own. */
+import { spawnSync } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const PROGRAMS = ['input-scaling', 'one-sign-gradients', 'symmetry', 'batch-norm'];
+
+const here = dirname(fileURLToPath(import.meta.url));
+const names = process.argv.slice(2);
+const unknown = names.filter((name) => !PROGRAMS.includes(name));
+if (unknown.length > 0)
+  throw new Error(`no such program: ${unknown.join(', ')}; there are ${PROGRAMS.join(', ')}`);
+
+const begun = performance.now();
+let failed = 0;
+for (const name of names.length > 0 ? names : PROGRAMS) {
+  console.log(`\n== ${name}`);
+  const start = performance.now();
+  const { status } = spawnSync(process.execPath, [join(here, `${name}.mjs`)], { stdio: 'inherit' });
+  console.log(`${((performance.now() - start) / 1000).toFixed(1)} s`);
+  if (status !== 0) failed++;
+}
+console.log(
+  `\n${((performance.now() - begun) / 1000).toFixed(0)} s in all${failed > 0 ? `, ${failed} failed` : ''}`,
+);
+process.exitCode = failed > 0 ? 1 : 0;

@@ -1,0 +1,34 @@
+/** The initial weights that published models start from, where they are not the layers' own. */
+import * as nn from '../nn';
+import type { Initializer } from '../tensor/parameter';
+import { numel, type Shape } from '../tensor/shape';
+
+/** Outputs that one input reaches: everything but the second axis. */
+function fanOut(shape: Shape): number {
+  return shape[0]! * numel(shape.slice(2));
+}
+
+const heFanOut: Initializer = (shape, seed, name) =>
+  nn.init.normal(0, Math.sqrt(2 / fanOut(shape)))(shape, seed, name);
+
+/**
+ * Convolutions normal with deviation sqrt(2 / fan) (He et al. 2015), as torchvision does with the fan-out. With the fan-in, linear layers
+ * as well, as the CIFAR implementation does.
+ */
+export function heNormal<M extends nn.Module>(model: M, fan: 'fanIn' | 'fanOut'): M {
+  for (const module of model.namedModules().values()) {
+    if (module instanceof nn.Conv2d || (fan === 'fanIn' && module instanceof nn.Linear))
+      module.weight.initializer = fan === 'fanIn' ? nn.init.kaimingNormal() : heFanOut;
+  }
+  return model;
+}
+
+/** VGG as in torchvision: convolutions as above with the fan-out, linear layers normal with deviation 0.01, every bias 0. */
+export function vggWeights<M extends nn.Module>(model: M): M {
+  for (const module of heNormal(model, 'fanOut').namedModules().values()) {
+    if (module instanceof nn.Linear) module.weight.initializer = nn.init.normal(0, 0.01);
+    if ((module instanceof nn.Linear || module instanceof nn.Conv2d) && module.bias !== undefined)
+      module.bias.initializer = nn.init.constant(0);
+  }
+  return model;
+}

@@ -1,0 +1,40 @@
+/** Parameter groups: which parameters have settings of their own. */
+import { OptionError } from '../errors';
+import { show } from '../options';
+import type { Parameter } from '../tensor/parameter';
+
+/** Picks parameters: by a prefix of whole path parts ('features', 'fc.bias'), a pattern of the name, or a test. */
+export type ParameterMatch = string | RegExp | ((name: string, parameter: Parameter) => boolean);
+
+/** Parameters with settings of their own. A parameter belongs to the first group that matches it. */
+export interface ParameterGroup {
+  readonly match: ParameterMatch;
+  /** Learning rate of the group. Default: the optimizer's. */
+  readonly lr?: number;
+  /** Decay of the group. Default: the optimizer's. */
+  readonly weightDecay?: number;
+}
+
+/** @throws OptionError for what is no match */
+export function matcher(match: unknown): (name: string, parameter: Parameter) => boolean {
+  if (typeof match === 'function') return match as (name: string, parameter: Parameter) => boolean;
+  if (typeof match === 'string') return (name) => name === match || name.startsWith(`${match}.`);
+  if (match instanceof RegExp) return (name) => name.search(match) >= 0;
+  throw new OptionError(
+    `optimizer: a group's match must be a string, a RegExp or a function, got ${show(match)}`,
+  );
+}
+
+/**
+ * The group of parameters that decay does no good to: biases, and scales and shifts of normalization layers; that is, parameters with at
+ * most one axis, or named `bias`. `settings` are further settings of the group, `{ lr: 0.01 }` or, for LARS and LAMB, `{ adapt: false }`.
+ *
+ * `optim.adamw({ groups: [optim.noDecay()] })`
+ */
+export function noDecay<G extends object = object>(
+  settings?: G,
+): G & { readonly match: ParameterMatch; readonly weightDecay: 0 } {
+  const match = (name: string, parameter: Parameter): boolean =>
+    parameter.rank <= 1 || /(^|\.)bias$/.test(name);
+  return { ...(settings as G), match, weightDecay: 0 };
+}
