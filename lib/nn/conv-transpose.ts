@@ -2,21 +2,25 @@
 import { OptionError } from '../errors';
 import * as ops from '../ops';
 import { pair, type Pair } from '../ops/checks';
-import { bool, checkKeys, positiveInteger } from '../options';
+import { checkKeys, positiveInteger } from '../options';
 import type { Parameter } from '../tensor/parameter';
 import type { Tensor } from '../tensor/tensor';
 import type { Json } from './architecture';
-import { checkChannels, weightAndBias } from './conv-parameters';
+import {
+  checkChannels,
+  splitOptions,
+  weightAndBias,
+  weightKeys,
+  type WeightOptions,
+} from './conv-parameters';
 import { Module } from './module';
 import type { Channels } from './typing';
 
-const keys = ['kernel', 'stride', 'padding', 'outputPadding', 'dilation', 'groups', 'bias'] as const;
+const keys = ['kernel', 'stride', 'padding', 'outputPadding', 'dilation', 'groups', ...weightKeys] as const;
 
-export interface ConvTranspose2dLayerOptions extends ops.ConvTranspose2dOptions {
+export interface ConvTranspose2dLayerOptions extends ops.ConvTranspose2dOptions, WeightOptions {
   /** Height and width of the kernel. */
   readonly kernel: Pair;
-  /** Default true. */
-  readonly bias?: boolean;
 }
 
 /** Transposed convolution of [N, In, H, W] to [N, Out, H', W']. */
@@ -41,7 +45,7 @@ export class ConvTranspose2d<In extends number = number, Out extends number = nu
     const where = 'nn.convTranspose2d';
     checkKeys(where, options, keys);
     if (options?.kernel === undefined) throw new OptionError(`${where}: { kernel } must be given`);
-    const { kernel, bias = true, ...steps } = options;
+    const { weights, kernel, ...steps } = splitOptions(options);
     const geometry = ops.transposeGeometry(where, steps);
     checkChannels(where, inChannels, outChannels, geometry.groups);
     this.inChannels = inChannels;
@@ -53,7 +57,7 @@ export class ConvTranspose2d<In extends number = number, Out extends number = nu
     this.dilation = geometry.dilation;
     this.groups = geometry.groups;
     const shape = [inChannels, outChannels / geometry.groups, ...this.kernel];
-    ({ weight: this.weight, bias: this.bias } = weightAndBias(shape, outChannels, bool(where, 'bias', bias)));
+    ({ weight: this.weight, bias: this.bias } = weightAndBias(where, shape, outChannels, weights));
   }
 
   override forward(x: Tensor): Tensor {
@@ -82,11 +86,9 @@ export function convTranspose2d<const In extends number, const Out extends numbe
   return new ConvTranspose2d(inChannels, outChannels, options);
 }
 
-export interface ConvTranspose1dLayerOptions extends ops.ConvTranspose1dOptions {
+export interface ConvTranspose1dLayerOptions extends ops.ConvTranspose1dOptions, WeightOptions {
   /** Length of the kernel. */
   readonly kernel: number;
-  /** Default true. */
-  readonly bias?: boolean;
 }
 
 /** Transposed convolution of [N, In, L] to [N, Out, L']. */
@@ -111,7 +113,7 @@ export class ConvTranspose1d<In extends number = number, Out extends number = nu
     const where = 'nn.convTranspose1d';
     checkKeys(where, options, keys);
     if (options?.kernel === undefined) throw new OptionError(`${where}: { kernel } must be given`);
-    const { kernel, bias = true, ...steps } = options;
+    const { weights, kernel, ...steps } = splitOptions(options);
     const geometry = ops.transposeGeometry1d(where, steps);
     checkChannels(where, inChannels, outChannels, geometry.groups);
     this.inChannels = inChannels;
@@ -123,7 +125,7 @@ export class ConvTranspose1d<In extends number = number, Out extends number = nu
     this.dilation = geometry.dilation[1];
     this.groups = geometry.groups;
     const shape = [inChannels, outChannels / geometry.groups, this.kernel];
-    ({ weight: this.weight, bias: this.bias } = weightAndBias(shape, outChannels, bool(where, 'bias', bias)));
+    ({ weight: this.weight, bias: this.bias } = weightAndBias(where, shape, outChannels, weights));
   }
 
   override forward(x: Tensor): Tensor {

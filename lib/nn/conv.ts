@@ -8,12 +8,17 @@ import { bool, checkKeys, positiveInteger } from '../options';
 import type { Parameter } from '../tensor/parameter';
 import type { Tensor } from '../tensor/tensor';
 import type { Json } from './architecture';
-import { checkChannels, weightAndBias } from './conv-parameters';
-import { replaceInitializer, type InitializerLike } from './init-rule';
+import {
+  checkChannels,
+  splitOptions,
+  weightAndBias,
+  weightKeys,
+  type WeightOptions,
+} from './conv-parameters';
 import { Module } from './module';
 import type { Channels } from './typing';
 
-export interface Conv2dLayerOptions {
+export interface Conv2dLayerOptions extends WeightOptions {
   /** Height and width of the kernel. */
   readonly kernel: Pair;
   /** Default 1. */
@@ -24,29 +29,14 @@ export interface Conv2dLayerOptions {
   readonly dilation?: Pair;
   /** Channels are split in this many groups that do not see each other. Default 1. */
   readonly groups?: number;
-  /** Default true. */
-  readonly bias?: boolean;
   /**
    * Whether each output's weights are used less their mean and divided by their deviation (Qiao et al. 2019): goes with group norm, for
    * small batches. `weight` stays what is trained and saved. Default false.
    */
   readonly weightStandardization?: boolean;
-  /** What `weight` and `bias` are drawn by, or the name of it; default: as in PyTorch, kaimingUniform and uniform. */
-  readonly weightInit?: InitializerLike;
-  readonly biasInit?: InitializerLike;
 }
 
-const optionKeys = [
-  'kernel',
-  'stride',
-  'padding',
-  'dilation',
-  'groups',
-  'bias',
-  'weightStandardization',
-  'weightInit',
-  'biasInit',
-] as const;
+const ownKeys = ['kernel', 'stride', 'padding', 'dilation', 'groups', 'weightStandardization'] as const;
 
 /** Convolution of [N, In, H, W] to [N, Out, H', W']; the formula is in lib/ops/conv2d.ts. */
 export class Conv2d<In extends number = number, Out extends number = number> extends Module {
@@ -68,9 +58,9 @@ export class Conv2d<In extends number = number, Out extends number = number> ext
   constructor(inChannels: In, outChannels: Out, options: Conv2dLayerOptions) {
     super();
     const where = 'nn.conv2d';
-    checkKeys(where, options, [...optionKeys]);
+    checkKeys(where, options, [...ownKeys, ...weightKeys]);
     if (options?.kernel === undefined) throw new OptionError(`${where}: { kernel } must be given`);
-    const { kernel, bias = true, weightStandardization = false, weightInit, biasInit, ...steps } = options;
+    const { weights, kernel, weightStandardization = false, ...steps } = splitOptions(options);
     const geometry = convGeometry(where, steps);
     checkChannels(where, inChannels, outChannels, geometry.groups);
     this.inChannels = inChannels;
@@ -81,10 +71,7 @@ export class Conv2d<In extends number = number, Out extends number = number> ext
     this.dilation = geometry.dilation;
     this.groups = geometry.groups;
     const shape = [outChannels, inChannels / geometry.groups, ...this.kernel];
-    const biased = bool(where, 'bias', bias);
-    ({ weight: this.weight, bias: this.bias } = weightAndBias(shape, outChannels, biased));
-    replaceInitializer(where, 'weightInit', this.weight, weightInit);
-    replaceInitializer(where, 'biasInit', this.bias, biasInit);
+    ({ weight: this.weight, bias: this.bias } = weightAndBias(where, shape, outChannels, weights));
     this.weightStandardization = bool(where, 'weightStandardization', weightStandardization);
   }
 
@@ -134,7 +121,7 @@ export interface DepthwiseConv2dOptions extends Omit<Conv2dLayerOptions, 'groups
  */
 export function depthwiseConv2d(channels: number, options: DepthwiseConv2dOptions): Conv2d {
   const where = 'nn.depthwiseConv2d';
-  checkKeys(where, options, ['kernel', 'stride', 'padding', 'dilation', 'bias', 'multiplier']);
+  checkKeys(where, options, [...ownKeys.filter((key) => key !== 'groups'), ...weightKeys, 'multiplier']);
   const { multiplier = 1, ...rest } = options ?? {};
   positiveInteger(where, 'channels', channels);
   positiveInteger(where, 'multiplier', multiplier);

@@ -2,19 +2,17 @@
 import { OptionError } from '../errors';
 import * as ops from '../ops';
 import { conv1dSteps } from '../ops/conv1d';
-import { bool, checkKeys, positiveInteger } from '../options';
+import { checkKeys, positiveInteger } from '../options';
 import type { Parameter } from '../tensor/parameter';
 import type { Tensor } from '../tensor/tensor';
 import type { Json } from './architecture';
-import { checkChannels, weightAndBias } from './conv-parameters';
+import { checkChannels, weightAndBias, weightKeys, type WeightOptions } from './conv-parameters';
 import { Module } from './module';
 import type { Channels } from './typing';
 
-export interface Conv1dLayerOptions extends ops.Conv1dOptions {
+export interface Conv1dLayerOptions extends ops.Conv1dOptions, WeightOptions {
   /** Length of the kernel. */
   readonly kernel: number;
-  /** Default true. */
-  readonly bias?: boolean;
 }
 
 /** Convolution of [N, In, L] to [N, Out, L']; the formula is in lib/ops/conv1d.ts. */
@@ -36,7 +34,7 @@ export class Conv1d<In extends number = number, Out extends number = number> ext
   constructor(inChannels: In, outChannels: Out, options: Conv1dLayerOptions) {
     super();
     const where = 'nn.conv1d';
-    checkKeys(where, options, ['kernel', 'stride', 'padding', 'dilation', 'groups', 'bias']);
+    checkKeys(where, options, ['kernel', 'stride', 'padding', 'dilation', 'groups', ...weightKeys]);
     if (options?.kernel === undefined) throw new OptionError(`${where}: { kernel } must be given`);
     const { stride, padding, dilation, groups } = conv1dSteps(where, options);
     this.inChannels = inChannels;
@@ -48,8 +46,7 @@ export class Conv1d<In extends number = number, Out extends number = number> ext
     this.groups = positiveInteger(where, 'groups', groups);
     checkChannels(where, inChannels, outChannels, this.groups);
     const shape = [outChannels, inChannels / this.groups, this.kernel];
-    const bias = bool(where, 'bias', options.bias ?? true);
-    ({ weight: this.weight, bias: this.bias } = weightAndBias(shape, outChannels, bias));
+    ({ weight: this.weight, bias: this.bias } = weightAndBias(where, shape, outChannels, options));
   }
 
   override forward(x: Tensor): Tensor {

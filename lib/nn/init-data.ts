@@ -17,6 +17,8 @@ interface Layer {
   readonly at: number;
   readonly weight: Parameter;
   readonly bias: Parameter | undefined;
+  /** Whether the weight's first axis is that of the inputs. */
+  readonly transposed: boolean;
 }
 
 function parameterOf(module: Module, name: string): Parameter | undefined {
@@ -49,7 +51,8 @@ async function layersOf(where: string, model: Module, batch: Tensor): Promise<La
     outputs.forEach(([module], at) => {
       const weight = parameterOf(module, 'weight');
       if (weight === undefined || weight.rank < 2 || layers.some((l) => l.weight === weight)) return;
-      layers.push({ path: module.path, at, weight, bias: parameterOf(module, 'bias') });
+      const transposed = module.kind.startsWith('convTranspose');
+      layers.push({ path: module.path, at, weight, bias: parameterOf(module, 'bias'), transposed });
     });
     return [];
   });
@@ -147,7 +150,7 @@ export interface DataDependentOptions {
 
 /**
  * Data-dependent initialization (Krahenbuhl, Doersch, Donahue, Darrell 2015) of the weights that the model has. Within layers: each
- * output channel is scaled and shifted to variance 1 and mean `bias` for this batch (outputs that do not vary stay). Between layers:
+ * output channel is scaled and shifted to variance 1 and mean `bias` for this batch (outputs that do not vary stay; transposed convolutions are refused). Between layers:
  * layers whose weights would change faster than the geometric mean, relative to their size, are scaled up and the next one down, so
  * that all learn at one rate; right for layers one behind the other with ReLU-like functions between them. Runs in evaluation mode.
  * @param batch what forward() takes, some dozens of examples
@@ -184,7 +187,7 @@ async function normalizeOutputs(model: Module, batch: Tensor, layer: Layer, shif
     );
     return [m, v];
   });
-  if (mean!.length !== weight.shape[0])
+  if (layer.transposed || mean!.length !== weight.shape[0])
     throw new OptionError(`init.dataDependent: the weight of '${layer.path}' is not [outputs, ...]`);
   const scale = Array.from(variance!, (v) => (v > 1e-12 ? 1 / Math.sqrt(v) : 1));
   const size = weight.size / weight.shape[0];

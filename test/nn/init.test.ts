@@ -150,6 +150,17 @@ describe('a model', () => {
     );
   });
 
+  it('takes them in convolutions of all kinds', () => {
+    const settings = { kernel: 2, weightInit: 'ones', biasInit: 'zeros' } as const;
+    const makers = [nn.conv1d, nn.conv2d, nn.convTranspose1d, nn.convTranspose2d];
+    for (const layer of makers.map((build) => build(2, 3, settings).initialize())) {
+      expect([...layer.weight.dataSync()].every((v) => v === 1)).toBe(true);
+      expect([...layer.bias!.dataSync()]).toEqual([0, 0, 0]);
+    }
+    const depthwise = nn.depthwiseConv2d(2, { ...settings, bias: false }).initialize();
+    expect([...depthwise.weight.dataSync()]).toEqual(Array(8).fill(1));
+  });
+
   it('refuses what is no initializer', () => {
     expect(() => nn.linear(2, 2, { weightInit: 'heNorml' as 'heNormal' })).toThrow(
       'nn.linear: weightInit must be one of',
