@@ -1,15 +1,15 @@
 /** Measures of a model that are counted, not differentiated. */
-import * as ops from '../ops';
-import type { Tensor } from '../tensor/tensor';
+import { Running, type Metric } from './metric';
 
-/** Sums over examples, to be divided by how many there were. */
-export interface Metric {
-  readonly name: string;
-  /** Sum over the batch, f32 of rank 0. */
-  count(outputs: Tensor, targets: Tensor): Tensor;
-}
+export { accuracy, topK } from './accuracy';
+export { classificationReport, confusionMatrix } from './confusion';
+export type { ClassificationReport, ClassScores } from './confusion';
+export { Running, type Metric } from './metric';
 
-/** Share of examples whose largest output is at the target class (i32 [N]), or at the largest of soft targets (f32 [N, K]). */
-export function accuracy(): Metric {
-  return { name: 'accuracy', count: (outputs, targets) => ops.countCorrect(outputs, targets) };
+/**
+ * Running sums of a metric, to be updated in compiled steps or by `trainer.evaluate(data, { metrics })`:
+ * `const matrix = metrics.running(metrics.confusionMatrix(10))`, and then `(await matrix.value()).macro.f1`.
+ */
+export function running<R>(metric: Metric<R>): Running<R> {
+  return new Running(metric);
 }

@@ -13,7 +13,7 @@ export * from './dropout';
 export * from './gather';
 export * from './group-norm';
 export * from './matmul';
-export { oneHot } from './one-hot';
+export { classNumbers, oneHot } from './one-hot';
 export * from './pool2d';
 export * from './reduce';
 export * from './shape-ops';

@@ -1,22 +1,28 @@
 /** Mean loss and accuracy of a model over the batches of a source. */
 import { AbortedError, DataError } from '../errors';
+import type { Running } from '../metrics';
 import type { WeightAverage } from '../optim/average';
 import { abortable } from './abort';
 import { EvalStep, type StepParts } from './steps';
 import type { Averages } from './totals';
 
-/**
- * With an average, of the model with the averaged weights.
- * @throws AbortedError, DataError for no batches, what reading the data throws
- */
+export interface EvaluateSourceOptions {
+  /** The model computes with the averaged weights. */
+  readonly average?: WeightAverage | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Set to no examples first, then updated with each batch. */
+  readonly metrics?: readonly Running<unknown>[] | undefined;
+}
+
+/** @throws AbortedError, DataError for no batches, what reading the data throws */
 export async function evaluateSource(
   parts: StepParts,
-  average: WeightAverage | undefined,
-  signal: AbortSignal | undefined,
+  { average, signal, metrics = [] }: EvaluateSourceOptions,
 ): Promise<Averages> {
-  const step = new EvalStep(parts, average);
+  const step = new EvalStep(parts, metrics, average);
   let last: Promise<void> | undefined;
   try {
+    await Promise.all(metrics.map((metric) => metric.reset()));
     const batches = await parts.source.open(0, 0);
     for (;;) {
       const batch = signal?.aborted === true ? undefined : await abortable(batches.next(), signal);

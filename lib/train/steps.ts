@@ -3,6 +3,7 @@ import { DataError } from '../errors';
 import { compile, type Compiled } from '../graph/compile';
 import { grad } from '../graph/grad';
 import type { Loss } from '../losses';
+import type { Running } from '../metrics';
 import { forwardInputs } from '../nn/inputs';
 import { inEvalMode } from '../nn/mode';
 import type { Module } from '../nn/module';
@@ -113,7 +114,7 @@ function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
 }
 
-/** Forward and sums of one batch, in evaluation mode. */
+/** Forward and sums of one batch, in evaluation mode; those of `metrics` as well. */
 export class EvalStep {
   readonly totals = new Totals();
   private readonly compiled: Compiled<Tensor[], Record<string, never>>;
@@ -121,6 +122,7 @@ export class EvalStep {
   /** With an average, the model computes with the averaged weights. */
   constructor(
     private readonly parts: StepParts,
+    metrics: readonly Running<unknown>[],
     average: WeightAverage | undefined,
   ) {
     this.compiled = compile(
@@ -128,6 +130,7 @@ export class EvalStep {
         const record = (): ReturnType<typeof recordLoss> => recordLoss(parts, args);
         const { outputs, targets, loss } = average?.inPlaceOf(parts.model, record) ?? record();
         this.totals.record(loss, outputs, targets, outputs.shape[0]!);
+        for (const metric of metrics) metric.update(outputs, targets);
         return {};
       },
       { random: parts.random, precision: parts.precision },

@@ -7,6 +7,7 @@ import { Dataset } from '../data/dataset';
 import type { ChannelStatistics, ImageRecipe } from '../data/samples';
 import { AbortedError, BusyError, OptionError } from '../errors';
 import type { Loss } from '../losses';
+import { Running } from '../metrics';
 import type { Module } from '../nn/module';
 import type { PredictOptions } from '../nn/predict';
 import { WeightAverage } from '../optim/average';
@@ -26,7 +27,7 @@ import { PRECISIONS, type Precision } from '../tensor/dtype';
 import { runtimeScalar } from '../tensor/tensor';
 import { refreshStatistics, statisticsLayers } from './average';
 import { checkCallbacks } from './callbacks';
-import { evaluateSource } from './evaluate';
+import { evaluateSource, type EvaluateSourceOptions } from './evaluate';
 import type { Callback, FitEvent, History } from './events';
 import { Fit } from './fit';
 import { readCheckpoint, type Resumed } from './checkpoint';
@@ -92,6 +93,8 @@ export interface EvaluateOptions {
   /** Samples at once. Does not change the result. Default 128. */
   readonly batchSize?: number;
   readonly signal?: AbortSignal;
+  /** Set to no examples, then updated with each batch: read their values afterwards. Made by `metrics.running`. Default none. */
+  readonly metrics?: readonly Running<unknown>[];
   /** Default: `averaged` where the trainer has an average that has begun, else `trained`. */
   readonly weights?: 'averaged' | 'trained';
 }
@@ -203,14 +206,16 @@ export class Trainer {
    *   AbortedError
    */
   async evaluate(data: Dataset | BatchStream, options: EvaluateOptions = {}): Promise<Evaluation> {
-    checkKeys('evaluate', options, ['batchSize', 'signal', 'weights']);
+    checkKeys('evaluate', options, ['batchSize', 'signal', 'metrics', 'weights']);
+    checkMetrics(options.metrics ?? []);
     const batchSize = positiveInteger('evaluate', 'batchSize', options.batchSize ?? 128);
     const average = this.averageFor(options.weights);
     if (data instanceof Dataset) requireSamples('evaluate', data);
     this.model.ensureInitialized({ seed: this.seed });
     await settleTransform('evaluate', this.model, this.inputTransform);
     const source = data instanceof Dataset ? await this.plainSource(data, batchSize) : new StreamSource(data);
-    return this.evaluateWith(source, average, options.signal);
+    const { signal, metrics } = options;
+    return this.evaluateWith(source, { average, signal, metrics });
   }
 
   /**
@@ -304,7 +309,7 @@ export class Trainer {
       held &&
       ((): Promise<Averages> => {
         const averaged = average?.kind === 'ema' && average.count > 0 ? average : undefined;
-        return this.evaluateWith(held, averaged, checked.signal);
+        return this.evaluateWith(held, { average: averaged, signal: checked.signal });
       });
     const trained = { model, loss, optimizer, schedule, average, random, precision, clock };
     const parts = { ...trained, source, resumed, validate };
@@ -358,14 +363,17 @@ export class Trainer {
     return (transformed ? undefined : await dataset.statistics()) ?? dataset.unscaled();
   }
 
-  private evaluateWith(
-    source: BatchSource,
-    average: WeightAverage | undefined,
-    signal: AbortSignal | undefined,
-  ): Promise<Averages> {
+  private evaluateWith(source: BatchSource, options: EvaluateSourceOptions): Promise<Averages> {
     const { model, loss, random, precision } = this;
-    return evaluateSource({ model, loss, random, precision, source }, average, signal);
+    return evaluateSource({ model, loss, random, precision, source }, options);
   }
+}
+
+function checkMetrics(metrics: unknown): void {
+  if (Array.isArray(metrics) && metrics.every((metric) => metric instanceof Running)) return;
+  throw new OptionError(
+    `evaluate: metrics must be a list of what metrics.running() makes, got ${show(metrics)}`,
+  );
 }
 
 function checkFitOptions(data: unknown, options: FitOptions): RunOptions {

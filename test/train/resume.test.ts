@@ -1,5 +1,7 @@
 import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { hinge } from '../../lib/losses';
+import * as nn from '../../lib/nn';
 import { checkpoint } from '../../lib/train';
 import { failure, smallNet, smallTrainer, someGlyphs, temporaryDirectory, weightsDigest } from './helpers';
 
@@ -38,6 +40,38 @@ describe('resume', () => {
     expect(epochs.map((e) => e.trainLoss)).toEqual(losses);
     expect(epochs.every((e) => e.trainAccuracy !== undefined)).toBe(true);
     expect(await weightsDigest(trainer.model)).toBe(digest);
+  });
+
+  test('with layers that have weights of their own kinds gives the same bits, and a file that is rebuilt', async () => {
+    const net = (): nn.Module =>
+      nn.namedSequential({
+        stem: nn.conv2d(1, 4, { kernel: 3, stride: 4 }),
+        up: nn.convTranspose2d(4, 4, { kernel: 3, stride: 2, padding: 1, outputPadding: 1, groups: 2 }),
+        prelu: nn.prelu({ features: 4 }),
+        branches: nn.concat(nn.identity(), nn.depthwiseConv2d(4, { kernel: 3, padding: 1 })),
+        block: nn.residual(nn.conv2d(8, 8, { kernel: 3, padding: 1 }), nn.mish()),
+        deep: nn.sequential(nn.cifarBlock(8, 16, { stride: 2 }), nn.residualBlock(16, 16)),
+        bottleneck: nn.bottleneck(16, 4, { stride: 2 }),
+        pool: nn.adaptiveMaxPool2d([2, 3]),
+        pools: nn.concat(nn.adaptiveAvgPool2d(1), nn.globalMaxPool2d()),
+        flatten: nn.flatten(),
+        fc: nn.linear(32, 10),
+      });
+    const dir = directory();
+    const options = { loss: hinge({ p: 2 }) };
+    const whole = smallTrainer(net(), options);
+    await whole.fit(await someGlyphs(), { epochs: 2 });
+    await smallTrainer(net(), options).fit(await someGlyphs(), {
+      epochs: 2,
+      maxSteps: 9,
+      callbacks: [checkpoint(dir, { everySteps: 9 })],
+    });
+    const resumed = smallTrainer(net(), options);
+    await resumed.fit(await someGlyphs(), { epochs: 2, resume: dir });
+    expect(await weightsDigest(resumed.model)).toBe(await weightsDigest(whole.model));
+    await whole.model.save(join(dir, 'model.safetensors'));
+    const again = await nn.load(join(dir, 'model.safetensors'));
+    expect(await weightsDigest(again)).toBe(await weightsDigest(whole.model));
   });
 
   test('of a finished run changes nothing, and more epochs go on', async () => {
