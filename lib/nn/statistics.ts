@@ -1,4 +1,5 @@
 /** What goes on inside a model: moments, histograms, saturated and dead units, of activations and of their gradients. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { OptionError } from '../errors';
 import { compile } from '../graph/compile';
 import { grad } from '../graph/grad';
@@ -110,6 +111,7 @@ export async function activationStatistics(
     const layers: LayerStatistics[] = [];
     for (const [i, output] of results.outputs.entries()) {
       const gradient = reached[i] ? returned.next().value : undefined;
+      await nextTurn(); // millions of values a layer are looked at here: let others have their turn
       layers.push(await describeLayer(modules[i]!, output, gradient, { bins, range }));
     }
     return { layers, toString: () => table(layers) };
