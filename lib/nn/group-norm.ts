@@ -58,6 +58,7 @@ export class LayerNorm extends Module {
     const affine = bool(where, 'elementwiseAffine', options.elementwiseAffine ?? true);
     this.weight = affine ? parameter(this.normalizedShape, constant(1)) : undefined;
     this.bias = affine ? parameter(this.normalizedShape, constant(0)) : undefined;
+    for (const p of [this.weight, this.bias]) if (p !== undefined) p.ofNormalization = true;
   }
 
   override forward(x: Tensor): Tensor {

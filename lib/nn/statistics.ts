@@ -10,7 +10,7 @@ import { bool, checkKeys, finite, positiveInteger, show } from '../options';
 import { RandomState } from '../random';
 import type { Shape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
-import { Sequential } from './containers';
+import { NamedSequential, Sequential } from './containers';
 import { inEvalMode } from './mode';
 import { Module } from './module';
 import { recordOutputs } from './observe';
@@ -148,7 +148,8 @@ function weighted(y: Tensor): Tensor {
 
 /** Containers, and a model made of layers, only repeat what their last layer says. */
 function isLayer(module: Module, model: Module, recorded: number): boolean {
-  return !(module instanceof Sequential) && (module !== model || recorded === 1);
+  const repeats = module instanceof Sequential || module instanceof NamedSequential;
+  return !repeats && (module !== model || recorded === 1);
 }
 
 interface Bars {
