@@ -55,7 +55,7 @@ const axis = ({ label, log = false, min, max, names }) => ({
 });
 
 function series(
-  { name, points, kind = 'line', color, dashed = false, width = 1.5, symbol = 'circle', size = 3 },
+  { name, points, kind = 'line', color, dashed = false, width = 1.5, symbol = 'circle', size = 3, gap = 0 },
   index,
 ) {
   const style = { color, type: dashed ? 'dashed' : 'solid', width };
@@ -69,7 +69,7 @@ function series(
     showSymbol: false,
     symbol,
     symbolSize: size,
-    barCategoryGap: '0%',
+    barCategoryGap: `${gap}%`,
     lineStyle: style,
     animation: false,
   };
@@ -95,7 +95,7 @@ function legendEntries(names, panels) {
 /**
  * Writes NAME.svg and says where.
  * @param panels rows of panels: { title, x, y, series, legend }, where x and y are { label, log, min, max, names } and a series is
- *   { name, points: [[x, y], ...], kind: 'line' | 'scatter' | 'bar', color, dashed, width, symbol, size }. Series of one name share the
+ *   { name, points: [[x, y], ...], kind: 'line' | 'scatter' | 'bar', color, dashed, width, symbol, size, gap }. Series of one name share the
  *   legend's entry, those without a name have none. `legend`, 'left' or 'right', gives a panel a legend of its own, inside.
  */
 export function draw(name, title, panels) {
