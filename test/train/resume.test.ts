@@ -74,6 +74,35 @@ describe('resume', () => {
     expect(await weightsDigest(again)).toBe(await weightsDigest(whole.model));
   });
 
+  test.each(['fp32', 'bf16'] as const)('with every norm gives the same bits in %s', async (precision) => {
+    const net = (): nn.Module =>
+      nn.sequential(
+        nn.conv2d(1, 8, { kernel: 3, stride: 3, bias: false, weightStandardization: true }),
+        nn.groupNorm(2, 8),
+        nn.relu(),
+        nn.conv2d(8, 8, { kernel: 3, stride: 2 }),
+        nn.instanceNorm2d(8, { affine: true, trackRunningStats: true }),
+        nn.relu(),
+        nn.conv2d(8, 8, { kernel: 3, padding: 1 }),
+        nn.batchNorm2d(8),
+        nn.layerNorm([8, 4, 4]),
+        nn.flatten(),
+        nn.linear(128, 16),
+        nn.batchNorm1d(16),
+        nn.linear(16, 10),
+      );
+    const dir = directory();
+    const glyphs = await someGlyphs();
+    const whole = smallTrainer(net(), { precision });
+    const { epochs } = await whole.fit(glyphs, { epochs: 3 });
+    expect(epochs[2]!.trainLoss).toBeLessThan(epochs[0]!.trainLoss);
+    const callbacks = [checkpoint(dir, { everySteps: 10 })];
+    await smallTrainer(net(), { precision }).fit(glyphs, { epochs: 3, maxSteps: 10, callbacks });
+    const resumed = smallTrainer(net(), { precision });
+    await resumed.fit(glyphs, { epochs: 3, resume: dir });
+    expect(await weightsDigest(resumed.model)).toBe(await weightsDigest(whole.model));
+  });
+
   test('of a finished run changes nothing, and more epochs go on', async () => {
     const dir = directory();
     const first = smallTrainer();

@@ -171,7 +171,7 @@ export function draw(name, title, panels) {
 
 /** Prints rows as a table with a head. */
 export function table(head, rows) {
-  const all = [head, ...rows.map((row) => row.map(String))];
+  const all = [head.map(String), ...rows.map((row) => row.map(String))];
   const widths = head.map((_, i) => Math.max(...all.map((row) => row[i].length)));
   for (const row of all) console.log(row.map((cell, i) => cell.padStart(widths[i])).join('  '));
 }
