@@ -151,7 +151,6 @@ const noStep = runtimeScalar(() => 0);
 
 function outputSizeOf({ outputSize, outputRatio }: FractionalSettings, x: Tensor): [number, number] {
   if (outputSize !== undefined) return [...outputSize];
-  checkRank(NAME, 'x', x, 4);
   const [height, width] = outputRatio!;
   const size: [number, number] = [Math.floor(x.shape[2]! * height), Math.floor(x.shape[3]! * width)];
   if (size[0] < 1 || size[1] < 1)
@@ -173,6 +172,7 @@ export function fractionalMaxPool2d(
   options: FractionalMaxPool2dOptions & { readonly draw?: boolean },
 ): Tensor {
   checkKeys(NAME, options, ['outputSize', 'outputRatio', 'sequence', 'draw']);
+  checkRank(NAME, 'x', x, 4);
   const { draw = true, ...rest } = options;
   const settings = fractionalSettings(NAME, kernel, rest);
   const geometry = { kernel: settings.kernel, outputSize: outputSizeOf(settings, x), shape: x.shape };
