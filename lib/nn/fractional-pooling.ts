@@ -36,7 +36,7 @@ export class FractionalMaxPool2d extends Module {
   }
 
   override config(): Json {
-    return { kernel: this.kernel, ...this.options() } as Json;
+    return { kernel: this.kernel, ...this.options() };
   }
 }
 

@@ -37,9 +37,10 @@ const reshapeOp: OpRecord<{ shape: Shape }> = {
 /** The same elements in logical (N, C, H, W) order under another shape. One dimension may be -1: it is inferred. */
 export function reshape(x: Tensor, shape: Shape): Tensor {
   checkTensor('reshape', 'x', x);
-  if (!Array.isArray(shape) || !shape.every(Number.isSafeInteger))
+  const dims: unknown = shape;
+  if (!Array.isArray(dims) || !dims.every(Number.isSafeInteger))
     throw new ShapeError(`reshape: the shape must be a list of whole numbers, got ${show(shape)}`);
-  const known = (shape as Shape).reduce((n, d) => (d === -1 ? n : n * d), 1);
+  const known = shape.reduce((n, d) => (d === -1 ? n : n * d), 1);
   const target = shape.map((d) => (d === -1 ? x.size / known : d));
   if (
     shape.filter((d) => d === -1).length > 1 ||

@@ -39,8 +39,7 @@ Cost prepare(const Call& call, int attrs) {
   require(x.rank == 2 && x.dims[1] >= 1 && x.dtype == kReal, "metrics: x must be real [B, K]");
   const bool hard = target.dtype == DType::i32 && target.rank == 1;
   const bool soft = target.dtype == kReal && target.rank == 2 && target.dims[1] == x.dims[1];
-  require((hard || soft) && target.dims[0] == x.dims[0],
-          "metrics: target must be i32 [B] or real [B, K]");
+  require((hard || soft) && target.dims[0] == x.dims[0], "metrics: target must be i32 [B] or real [B, K]");
   require(y.dtype == kReal && y.rank == 0, "metrics: y must be a real of rank 0");
   const size_t chunks = static_cast<size_t>(ceil_div(x.dims[0], chunk_rows(x.dims[1])));
   return {chunks * sizeof(int64_t), static_cast<double>(x.numel()),

@@ -131,11 +131,9 @@ testOp('fractionalMaxPool2d at u = 1/2', {
 });
 
 test.each(pytorch.map((c, i) => [i, c] as const))('PyTorch, case %i', async (_, c) => {
-  const [shape, kernel, outputSize] = [
-    c.x as unknown as Shape4,
-    c.kernel as unknown as Size,
-    c.outputSize as unknown as Size,
-  ];
+  const size = ([height, width]: readonly number[]): Size => [height!, width!];
+  const shape: Shape4 = [c.x[0]!, c.x[1]!, c.x[2]!, c.x[3]!];
+  const [kernel, outputSize] = [size(c.kernel), size(c.outputSize)];
   const x = symmetric(
     shape.reduce((n, d) => n * d, 1),
     100,

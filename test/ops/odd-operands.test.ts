@@ -48,7 +48,7 @@ test.each(Object.keys(operands))('%s', (name) => {
 
 const sizes: Record<string, (size: never) => unknown> = {
   'conv2d, kernel': (size) => nn.conv2d(2, 2, { kernel: size }),
-  'conv2d, padding': (size) => ops.conv2d(image, image, { padding: size }),
+  'conv2d, padding': (size) => ops.conv2d(image, image, undefined, { padding: size }),
   'maxPool2d, kernel': (size) => ops.maxPool2d(image, size),
   'avgPool2d, stride': (size) => ops.avgPool2d(image, 2, { stride: size }),
   'fractionalMaxPool2d, kernel': (size) => nn.fractionalMaxPool2d(size, { outputSize: 1 }),
@@ -57,20 +57,6 @@ const sizes: Record<string, (size: never) => unknown> = {
 };
 
 test.each(Object.keys(sizes))('%s', (name) => {
-  for (const value of [
-    '3',
-    {},
-    [],
-    [1],
-    [1, 2, 3],
-    [1, '2'],
-    NaN,
-    Infinity,
-    1.5,
-    -7,
-    1e300,
-    Symbol('x'),
-    7n,
-  ])
+  for (const value of ['3', {}, [], [1], [1, 2, 3], [1, '2'], NaN, Infinity, 1.5, -7, 1e300, Symbol('x'), 7n])
     expect(() => sizes[name]!(value as never)).toThrow(TenonError);
 });
