@@ -6,7 +6,7 @@ import { OptionError, ShapeError } from '../errors';
 import { applyOp, first, type OpRecord } from '../graph/op';
 import { checkKeys } from '../options';
 import { formatShape, type Shape } from '../tensor/shape';
-import type { Tensor } from '../tensor/tensor';
+import { checkTensor, type Tensor } from '../tensor/tensor';
 import { add } from './binary';
 import { checkDType, checkRank, pair, type Pair } from './checks';
 import { alongWidth, asRows, conv1dSteps, withoutRows, type Conv1dOptions } from './conv1d';
@@ -113,6 +113,7 @@ export function convTranspose2d(
   const y = first(applyOp(convTranspose2dOp, [input, weight], geometry));
   if (bias === undefined) return y;
   const channels = y.shape[1]!;
+  checkTensor('conv_transpose2d', 'bias', bias);
   if (bias.rank !== 1 || bias.shape[0] !== channels)
     throw new ShapeError(`conv_transpose2d: bias must be [${channels}], got ${formatShape(bias.shape)}`);
   return add(y, reshape(bias, [1, channels, 1, 1]));

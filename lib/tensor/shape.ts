@@ -15,7 +15,7 @@ export function sameShape(a: Shape, b: Shape): boolean {
 
 /** `[16, 3, 32, 32]`, for messages. */
 export function formatShape(shape: Shape): string {
-  return `[${shape.join(', ')}]`;
+  return `[${shape.map(String).join(', ')}]`; // String, as a symbol has no other text
 }
 
 /** Throws ShapeError unless it is an array and every dim a whole number that a program can address. */

@@ -46,12 +46,14 @@ describe('resume', () => {
     const net = (): nn.Module =>
       nn.namedSequential({
         stem: nn.conv2d(1, 4, { kernel: 3, stride: 4 }),
+        regions: nn.fractionalMaxPool2d('overlapping', { outputRatio: 0.72, sequence: 'random' }),
         up: nn.convTranspose2d(4, 4, { kernel: 3, stride: 2, padding: 1, outputPadding: 1, groups: 2 }),
         prelu: nn.prelu({ features: 4 }),
         branches: nn.concat(nn.identity(), nn.depthwiseConv2d(4, { kernel: 3, padding: 1 })),
         block: nn.residual(nn.conv2d(8, 8, { kernel: 3, padding: 1 }), nn.mish()),
         deep: nn.sequential(nn.cifarBlock(8, 16, { stride: 2 }), nn.residualBlock(16, 16)),
         bottleneck: nn.bottleneck(16, 4, { stride: 2 }),
+        windows: nn.fractionalMaxPool2d(1, { outputSize: [2, 3] }),
         pool: nn.adaptiveMaxPool2d([2, 3]),
         pools: nn.concat(nn.adaptiveAvgPool2d(1), nn.globalMaxPool2d()),
         flatten: nn.flatten(),
