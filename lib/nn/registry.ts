@@ -46,7 +46,6 @@ export const builders: ReadonlyMap<string, Build> = new Map<string, Build>([
   ['residualBlock', fromChannels(residualBlock)],
   ['fixupBlock', fromChannels(fixupBlock)],
   ['padShortcut', fromChannels(padShortcut)],
-  ['fixupBlock', fromChannels(fixupBlock)],
   [
     'bottleneck',
     (c) => bottleneck(count(c, 'inChannels'), count(c, 'width'), rest(c, 'inChannels', 'width')),

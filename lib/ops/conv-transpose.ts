@@ -53,6 +53,7 @@ function outputSize(g: TransposeGeometry, axis: 0 | 1, input: number, kernel: nu
 
 function infer([x, w]: readonly Tensor[], g: TransposeGeometry): Shape {
   checkDType('conv_transpose2d', 'x', x!, 'f32');
+  checkDType('conv_transpose2d', 'weight', w!, 'f32');
   checkRank('conv_transpose2d', 'x', x!, 4);
   checkRank('conv_transpose2d', 'weight', w!, 4);
   const [n, c, h, width] = x!.shape as [number, number, number, number];
@@ -65,7 +66,7 @@ function infer([x, w]: readonly Tensor[], g: TransposeGeometry): Shape {
   if (c % g.groups !== 0)
     throw new ShapeError(`conv_transpose2d: ${c} input channels cannot be split in ${g.groups} groups`);
   const [oh, ow] = [outputSize(g, 0, h, kh), outputSize(g, 1, width, kw)];
-  if (oh < 1 || ow < 1 || c < 1 || o < 1) {
+  if (oh < 1 || ow < 1 || c < 1 || o < 1 || kh < 1 || kw < 1) {
     throw new ShapeError(
       `conv_transpose2d: nothing is left of x ${formatShape(x!.shape)} by a ${kh}x${kw} kernel with padding ${formatShape(g.padding)}`,
     );
