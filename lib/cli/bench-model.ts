@@ -9,7 +9,7 @@ import { oneOf } from '../options';
 import * as optim from '../optim';
 import { randomNormal } from '../ops';
 import type { Precision } from '../tensor/dtype';
-import { zeros, type Tensor } from '../tensor/tensor';
+import { tensor, zeros, type Tensor } from '../tensor/tensor';
 import { assign } from '../graph/trace';
 import { UsageError } from './exit-codes';
 import { buildNetwork } from './networks';
@@ -82,9 +82,13 @@ async function openFile(file: string, input: InputShape | undefined, batch = 64)
   return { name: file, model, input: shape, batch, optimizer: sgd() };
 }
 
-export type Step = Compiled<[], Tensor>;
+/** A compiled function with its arguments. */
+export type Step = Pick<Compiled<[], Tensor>, 'runSync' | 'prepare' | 'profile' | 'dispose'>;
 
-/** Forward, loss, backward and update, or forward alone; the data, N(0, 1), are in memory already. */
+/**
+ * Forward, loss, backward and update on data, N(0, 1), in memory already; or what predictions run: the forward pass alone, batch norms
+ * folded and weights packed beforehand, on inputs that come with each run.
+ */
 export function compileStep(
   { model, input, batch, optimizer }: Subject,
   evaluate: boolean,
@@ -92,7 +96,16 @@ export function compileStep(
 ): Step {
   model.initialize().train(!evaluate);
   const x = normalImages([batch, ...input]);
-  if (evaluate) return compile(() => forwardInputs(model, x), { precision });
+  if (evaluate) {
+    const inputs = tensor(x.dataSync(), x.shape);
+    const run = compile((given: Tensor) => forwardInputs(model, given), { precision, queue: 'predict' });
+    return {
+      runSync: () => run.runSync(inputs),
+      prepare: () => run.prepare(inputs),
+      profile: () => run.profile(),
+      dispose: () => run.dispose(),
+    };
+  }
   const loss = losses.crossEntropy();
   // The work does not depend on the labels, and every model has a class 0.
   const labels = zeros([batch], 'i32');

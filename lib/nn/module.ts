@@ -14,6 +14,7 @@ import { applyInitRules, initRuleKeys, type InitRules } from './init-rule';
 import { encodeModel, loadInto, writeModel, type LoadOptions } from './model-file';
 import { noteForward } from './observe';
 import { Predictor, type PredictOptions } from './predict';
+import { Signature } from './signature';
 import { summarize, type Summary, type SummaryOptions } from './summary';
 import { walk, type ModuleTree, type StateTensor } from './tree';
 
@@ -65,6 +66,7 @@ export abstract class Module implements TraceDependency {
   classNames?: readonly string[];
   #root: Module | undefined;
   #predictor: Predictor | undefined;
+  #signature: Signature | undefined;
 
   constructor() {
     // eslint-disable-next-line @typescript-eslint/unbound-method -- called with `this` below
@@ -217,7 +219,8 @@ export abstract class Module implements TraceDependency {
 
   /** Changes whenever a program compiled from this tree would: modes, plain fields, parameters and whether they are trained. */
   signature(): string {
-    return signatureOf(this, new Set());
+    this.#signature ??= new Signature(this, isModule);
+    return this.#signature.current();
   }
 
   /** Gives the memory of parameters and buffers back now. The model cannot be used any more. */
@@ -311,39 +314,4 @@ function draw(tensors: ReadonlyMap<string, StateTensor>, seed: number): void {
   );
   program.runSync();
   program.dispose();
-}
-
-const baseRuntimeFields: readonly string[] = ['preprocessing', 'inputTransform', 'classNames'];
-
-function signatureOf(module: Module, open: Set<Module>): string {
-  if (open.has(module)) return '^';
-  open.add(module);
-  const skip = (module.constructor as typeof Module).runtimeFields;
-  let text = '(';
-  // Not Object.entries: this runs before every prediction, and that makes an array for each field.
-  const fields = module as unknown as Readonly<Record<string, unknown>>;
-  for (const key in fields) {
-    if (skip.includes(key) || baseRuntimeFields.includes(key)) continue;
-    text += fieldSignature(fields[key], open);
-  }
-  open.delete(module);
-  return `${text})`;
-}
-
-function fieldSignature(value: unknown, open: Set<Module>): string {
-  switch (typeof value) {
-    case 'number':
-    case 'boolean':
-    case 'string':
-      return `${value},`;
-    case 'object':
-      if (value === null) return ',';
-      if (value instanceof Parameter) return `${value.id}${value.requiresGrad ? '+' : '-'}`;
-      if (value instanceof StateBuffer) return `${value.id}`;
-      if (value instanceof Module) return signatureOf(value, open);
-      if (Array.isArray(value)) return `[${value.map((item) => fieldSignature(item, open)).join('')}]`;
-      return ',';
-    default:
-      return ',';
-  }
 }

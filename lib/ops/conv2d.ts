@@ -45,6 +45,8 @@ export interface ConvGeometry {
 interface ForwardAttrs extends ConvGeometry {
   readonly bias: boolean;
   readonly activation: FusedActivation;
+  /** Whether the last input, of the output's shape, is added before the activation. Set by lib/graph/passes/fold-batch-norm.ts. */
+  readonly residual?: boolean;
 }
 
 function geometryAttrs(g: ConvGeometry): number[] {
@@ -110,13 +112,17 @@ const conv2dOp: OpRecord<ForwardAttrs> = {
       : null;
     return b === undefined ? [dx, dw] : [dx, dw, wanted[2] ? sum(dy!, { axes: [0, 2, 3] }) : null];
   },
-  lower: (l, a) =>
-    l.call(l.forOperands('conv2d'), l.inputs, l.outputs, [
-      ...geometryAttrs(a),
-      Number(a.bias),
-      activationCodes[a.activation],
-      algorithmCode(a),
-    ]),
+  lower: (l, a) => {
+    const residual = a.residual === true;
+    const extras = (a.bias ? 1 : 0) + (residual ? 2 : 0);
+    l.call(
+      l.forOperands('conv2d'),
+      l.inputs,
+      l.outputs,
+      [...geometryAttrs(a), extras, activationCodes[a.activation], algorithmCode(a)],
+      residual ? [l.inputs.length - 1] : [],
+    );
+  },
 };
 
 interface BackwardAttrs {

@@ -62,10 +62,11 @@ ConvCall ConvCall::make(ConvPass pass, const TensorView* t, int count, const dou
     return static_cast<int>(v);
   };
   ConvCall c = {};
-  c.has_bias = forward && small(attrs[7], 1, "conv2d: hasBias is 0 or 1") == 1;
+  const int extras = forward ? small(attrs[7], 3, "conv2d: extras are 0 to 3") : 0;
+  c.has_bias = (extras & 1) != 0, c.has_residual = (extras & 2) != 0;
   c.activation = forward ? small(attrs[8], 4, "conv2d: unknown activation") : 0;
   c.algorithm = small(attrs[forward ? 9 : 7], 3, "conv2d: unknown algorithm");
-  check(count == (c.has_bias ? 4 : 3), "conv2d: wrong number of operands");
+  check(count == 3 + c.has_bias + c.has_residual, "conv2d: wrong number of operands");
   for (int i = 0; i < count; ++i) check(t[i].dtype == real, "conv2d: wrong dtype");
   const TensorView& out = t[count - 1];
   if (forward) c.x = t[0], c.w = t[1], c.y = out;
@@ -75,6 +76,11 @@ ConvCall ConvCall::make(ConvPass pass, const TensorView* t, int count, const dou
   if (c.has_bias) {
     c.bias = t[2];
     check(c.bias.rank == 1 && c.bias.dims[0] == c.g.o, "conv2d: bias must be [O]");
+  }
+  if (c.has_residual) {
+    c.residual = t[2 + c.has_bias];
+    check(c.residual.rank == 4 && std::equal(c.y.dims, c.y.dims + 4, c.residual.dims),
+          "conv2d: the residual must have y's shape");
   }
   return c;
 }

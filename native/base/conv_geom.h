@@ -37,7 +37,8 @@ enum class ConvPass { forward, backward_data, backward_weights };
 struct ConvCall {
   ConvGeom g;
   TensorView x, w, y, bias;  // or their gradients; whichever the pass computes is the output
-  bool has_bias;
+  TensorView residual;       // forward: added to the sums before the activation; may be y's memory
+  bool has_bias, has_residual;
   int activation;
   int algorithm;
 

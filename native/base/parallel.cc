@@ -28,22 +28,26 @@ void pause() {
 #endif
 }
 
-// Returns when `word` is no longer `old`, first spinning, then asleep; gives its new value.
-uint32_t wait_for_change(const std::atomic<uint32_t>& word, uint32_t old) {
+// Returns when done(word) holds, first spinning, then asleep; gives the word that satisfied it.
+template <class Done>
+uint32_t wait_until(const std::atomic<uint32_t>& word, Done&& done) {
   const auto deadline = std::chrono::steady_clock::now() + kSpin;
   do {
     for (int i = 0; i < 32; ++i) {
       const uint32_t value = word.load(std::memory_order_acquire);
-      if (value != old) return value;
+      if (done(value)) return value;
       pause();
     }
   } while (std::chrono::steady_clock::now() < deadline);
-  word.wait(old, std::memory_order_acquire);
+  for (uint32_t value; !done(value = word.load(std::memory_order_acquire));)
+    word.wait(value, std::memory_order_acquire);
   return word.load(std::memory_order_acquire);
 }
 
-// Threads that wait for loops. Heap-allocated and never destroyed: they may still run while the process
-// exits.
+// Threads that help with loops. A loop has seats for as many as it can use; whoever is awake in time takes
+// one. The thread that began the loop works too, closes the seats that are left when no block is, and waits
+// only for those that were taken: a helper that is slow to wake, or that the system gives no core, costs
+// nothing. Heap-allocated and never destroyed: its threads may still run while the process exits.
 class Team {
  public:
   static Team& get() {
@@ -54,55 +58,56 @@ class Team {
   // False when another thread's loop is running; the caller then does its own by itself.
   bool run(int threads, int64_t blocks, void (*body)(void*, int64_t), void* context) {
     if (busy_.test_and_set(std::memory_order_acquire)) return false;
-    const int helpers = hire(static_cast<int>(std::min<int64_t>(threads, blocks)) - 1);
+    const uint32_t seats = hire(static_cast<int>(std::min<int64_t>(threads, blocks)) - 1);
     body_ = body;
     context_ = context;
     blocks_ = blocks;
     next_.store(0, std::memory_order_relaxed);
-    unfinished_.store(static_cast<uint32_t>(helpers), std::memory_order_relaxed);
-    announce(helpers);
+    left_.store(0, std::memory_order_relaxed);
+    const uint32_t loop = (call_.load(std::memory_order_relaxed) | kMostHelpers) + 1;
+    call_.store(loop | seats, std::memory_order_release);
+    call_.notify_all();
     work();
-    for (uint32_t left; (left = unfinished_.load(std::memory_order_acquire)) != 0;)
-      wait_for_change(unfinished_, left);
+    const uint32_t joined = seats - (call_.exchange(loop, std::memory_order_relaxed) & kMostHelpers);
+    wait_until(left_, [joined](uint32_t left) { return left == joined; });
     busy_.clear(std::memory_order_release);
     return true;
   }
 
  private:
   static constexpr int kHelperBits = 10;
-  static constexpr int kMostHelpers = (1 << kHelperBits) - 1;
+  static constexpr uint32_t kMostHelpers = (1u << kHelperBits) - 1;
 
   // Starts threads until there are `wanted`, as far as the system lets us; gives how many there are for this
   // loop.
-  int hire(int wanted) {
-    wanted = std::min(wanted, kMostHelpers);
+  uint32_t hire(int wanted) {
+    wanted = std::min(wanted, static_cast<int>(kMostHelpers));
     try {
       while (hired_ < wanted) {
-        std::thread([this, index = static_cast<uint32_t>(hired_), seen = call_.load()] {
-          serve(index, seen);
-        }).detach();
+        std::thread([this, seen = call_.load()] { serve(seen); }).detach();
         ++hired_;
       }
     } catch (const std::system_error&) {  // no more threads to be had: fewer do the same work
     }
-    return std::min(hired_, wanted);
+    return static_cast<uint32_t>(std::min(hired_, wanted));
   }
 
-  // One word carries both the number of the loop and how many helpers it takes, so that a helper that wakes
-  // late never takes part in a loop it was not counted for.
-  void announce(int helpers) {
-    const uint32_t loop = (call_.load(std::memory_order_relaxed) >> kHelperBits) + 1;
-    call_.store(loop << kHelperBits | static_cast<uint32_t>(helpers), std::memory_order_release);
-    call_.notify_all();
-  }
-
-  void serve(uint32_t index, uint32_t seen) {
+  void serve(uint32_t seen) {
     for (;;) {
-      seen = wait_for_change(call_, seen);
-      if (index >= (seen & kMostHelpers)) continue;
+      seen = wait_until(call_, [seen](uint32_t call) { return (call ^ seen) > kMostHelpers; });
+      if (!take_seat(&seen)) continue;
       work();
-      if (unfinished_.fetch_sub(1, std::memory_order_acq_rel) == 1) unfinished_.notify_one();
+      left_.fetch_add(1, std::memory_order_acq_rel);
+      left_.notify_one();
     }
+  }
+
+  // A seat of whatever loop has one now: the loop a helper was woken for may be over, and another begun.
+  bool take_seat(uint32_t* call) {
+    while ((*call & kMostHelpers) != 0) {
+      if (call_.compare_exchange_weak(*call, *call - 1, std::memory_order_acquire)) return true;
+    }
+    return false;
   }
 
   void work() {
@@ -118,8 +123,9 @@ class Team {
   void* context_ = nullptr;
   int64_t blocks_ = 0;
   alignas(64) std::atomic<int64_t> next_{0};
-  alignas(64) std::atomic<uint32_t> call_{0};
-  alignas(64) std::atomic<uint32_t> unfinished_{0};
+  alignas(64) std::atomic<uint32_t> call_{
+      0};  // the number of the loop, and its free seats in the lowest bits
+  alignas(64) std::atomic<uint32_t> left_{0};  // helpers that took a seat and have done their part
 };
 
 }  // namespace

@@ -55,10 +55,11 @@ void max_rows(const MaxPool& op, int64_t dh, int64_t dw, int64_t begin, int64_t 
       const TapRange cols = g.w.taps(ox);
       const int64_t to = (row * g.w.out() + ox) * g.c;
       T* y = op.pooled.as<T>() + to;
-      Tap* tap = op.tap.as<Tap>() + to;
+      constexpr bool kTaps = !std::is_same_v<Tap, NoTap>;
+      Tap* tap = kTaps ? op.tap.as<Tap>() + to : nullptr;
       if (rows.size() == 0 || cols.size() == 0) {
         map(g.c, y, [] { return splat(-std::numeric_limits<real>::infinity()); });
-        std::fill_n(tap, g.c, Tap{0});
+        if constexpr (kTaps) std::fill_n(tap, g.c, Tap{0});
         continue;
       }
       const Window<T> at = window_at(g, op.image.as<T>(), row / g.h.out(), oy, ox, rows, cols, dh, dw);
@@ -104,7 +105,8 @@ double work(const PoolGeom& g) {
 
 Cost prepare_max(const Call& call) {
   const MaxPool op(call, false, kReal);
-  return {0, work(op.geom), static_cast<double>(op.image.bytes() + op.pooled.bytes() + op.tap.bytes())};
+  return {0, work(op.geom),
+          static_cast<double>(op.image.bytes() + op.pooled.bytes() + (op.has_taps ? op.tap.bytes() : 0))};
 }
 
 template <class T, class Tap>
@@ -123,6 +125,7 @@ void run_max(const Call& call) {
   const MaxPool op(call, false, kReal);
   with_storage(op.image.dtype, [&](auto stored) {
     using T = decltype(stored);
+    if (!op.has_taps) return run_max_taps<T, NoTap>(call, op);
     op.wide_taps ? run_max_taps<T, int32_t>(call, op) : run_max_taps<T, uint8_t>(call, op);
   });
 }

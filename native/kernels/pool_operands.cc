@@ -23,16 +23,18 @@ void require_pooled(const TensorView& y, const PoolGeom& g, const char* message)
 }  // namespace
 
 MaxPool::MaxPool(const Call& call, bool backward, DType real)
-    : geom(geometry(call, 3, backward ? 2 : 0, true)),
+    : geom(geometry(call, !backward && call.count == 2 ? 2 : 3, backward ? 2 : 0, true)),
+      has_taps(call.count == 3),
       wide_taps(geom.h.size() * geom.w.size() > kByteTaps),
       image(call.t[backward ? 2 : 0]),
       pooled(call.t[backward ? 0 : 1]),
-      tap(call.t[backward ? 1 : 2]) {
+      tap(has_taps ? call.t[backward ? 1 : 2] : TensorView{}) {
   require(is_activation(image.dtype, real) && pooled.dtype == image.dtype,
           "max_pool2d: operand of wrong dtype");
-  require(tap.dtype == (wide_taps ? DType::i32 : DType::u8), "max_pool2d: tap has the wrong dtype");
   require(geom.h.size() * geom.w.size() <= INT32_MAX, "max_pool2d: window too large");
   require_pooled(pooled, geom, "max_pool2d: y has the wrong shape");
+  if (!has_taps) return;
+  require(tap.dtype == (wide_taps ? DType::i32 : DType::u8), "max_pool2d: tap has the wrong dtype");
   require_pooled(tap, geom, "max_pool2d: tap has the wrong shape");
 }
 

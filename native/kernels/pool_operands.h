@@ -6,11 +6,12 @@
 
 namespace tenon {
 
-// max_pool2d: x -> y, tap; max_pool2d_backward: dy, tap -> dx. `image` is x or dx, `pooled` is y or dy.
+// max_pool2d: x -> y, (tap); max_pool2d_backward: dy, tap -> dx. `image` is x or dx, `pooled` is y or dy.
 struct MaxPool {
   MaxPool(const Call& call, bool backward, DType real);
 
   PoolGeom geom;
+  bool has_taps;   // not where nobody wants the gradient
   bool wide_taps;  // tap is i32, not u8
   TensorView image, pooled, tap;
 };

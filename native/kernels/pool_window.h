@@ -33,6 +33,8 @@ inline M load_taps(const int32_t* p, Lanes lanes) {
   return taps;
 }
 
+struct NoTap {};  // where taps are not wanted
+
 // The part of a window that lies inside the image: x is its first element, and `tap` the index of that.
 template <class T>
 struct Window {
@@ -59,6 +61,6 @@ inline void max_window(Rows rows, Cols cols, const Window<T>& at, int64_t channe
       }
     }
     lanes.store(y + c, best);
-    store_taps(tap + c, winner, lanes);
+    if constexpr (!std::is_same_v<Tap, NoTap>) store_taps(tap + c, winner, lanes);
   });
 }

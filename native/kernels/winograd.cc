@@ -123,10 +123,14 @@ void output_with(const WinogradOutput& tile, Activate activate) {
     const float* products = tile.products + c;
     const int64_t plane = tile.plane;
     std::byte* const* pixels = tile.pixels;
+    const bool adds = tile.accumulate;
     const auto at = [=](int pixel) { return reinterpret_cast<T*>(pixels[pixel]) + c; };
-    transform<OutputAxis>(
-        [=](int i, int j) { return load(products + (i * kWinogradIn + j) * plane); },
-        [=](int i, int j, V v) { lanes.store(at(i * kWinogradOut + j), activate(biased ? v + bias : v)); });
+    transform<OutputAxis>([=](int i, int j) { return load(products + (i * kWinogradIn + j) * plane); },
+                          [=](int i, int j, V v) {
+                            T* y = at(i * kWinogradOut + j);
+                            if (biased) v = v + bias;
+                            lanes.store(y, activate(adds ? v + lanes.load(y) : v));
+                          });
   });
 }
 

@@ -36,6 +36,7 @@ struct WinogradOutput {
   int64_t channels;
   const float* bias;  // [channels] added to every pixel, or null
   Activation activation;
+  bool accumulate;  // adds what the pixels hold, before the activation
 };
 
 // planes <- the transform of the tile at `pixels`.

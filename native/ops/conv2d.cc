@@ -2,6 +2,8 @@
 // registration.
 #include "ops/conv2d.h"
 
+#include <cstring>
+
 #include "ops/conv2d_depthwise.h"
 #include "ops/conv2d_winograd.h"
 
@@ -13,7 +15,7 @@ enum class Algorithm { im2col = 1, direct = 2, winograd = 3, depthwise };
 
 Algorithm choose(ConvPass pass, const ConvCall& call, const GemmKernels& kernels) {
   if (call.algorithm != 0) return static_cast<Algorithm>(call.algorithm);
-  if (conv2d_is_depthwise(call.g)) return Algorithm::depthwise;
+  if (conv2d_is_depthwise(call.g) && !call.has_residual) return Algorithm::depthwise;
   return conv2d_winograd_wins(pass, call.g, kernels) ? Algorithm::winograd : Algorithm::direct;
 }
 
@@ -67,8 +69,8 @@ void execute(ConvPass pass, const ConvCall& call, Target target, float* workspac
 // Weights packed once for many runs: those of the forward pass, in the layout of the algorithm.
 Packing packing_of(ConvPass pass, const ConvCall& call, const GemmKernels& kernels) {
   const Algorithm algorithm = choose(pass, call, kernels);
-  if (pass != ConvPass::forward || algorithm == Algorithm::im2col) return {};
   const bool direct = algorithm == Algorithm::direct;
+  if (pass != ConvPass::forward || (!direct && algorithm != Algorithm::winograd)) return {};
   const int64_t floats =
       direct ? conv2d_direct_packed_floats(call, kernels) : conv2d_winograd_packed_floats(call, kernels);
   constexpr int64_t kAlgorithms = 4;
@@ -97,6 +99,17 @@ void execute_packed(const ConvCall& call, Target target, const float* packed, fl
   conv2d_winograd_packed(call, kernels, winograd_kernels(target), packed, workspace);
 }
 
+// Every algorithm that takes a residual adds to what y holds: the residual, put there unless it is there
+// already.
+void place_residual(const ConvCall& call) {
+  if (!call.has_residual || call.residual.data == call.y.data) return;
+  constexpr int64_t kChunk = 1 << 16;
+  const auto bytes = static_cast<int64_t>(call.y.bytes());
+  parallel_chunks(bytes, kChunk, static_cast<double>(bytes), [&](int64_t begin, int64_t end) {
+    std::memmove(call.y.data + begin, call.residual.data + begin, static_cast<size_t>(end - begin));
+  });
+}
+
 template <ConvPass Pass>
 struct ConvOp {
   static constexpr const char* kName = Pass == ConvPass::forward         ? "conv2d"
@@ -117,9 +130,11 @@ struct ConvOp {
             packing_of(Pass, conv, kernels)};
   }
   static void run(const Call& call, Target target) {
+    const ConvCall conv = parse(call);
     auto* workspace = reinterpret_cast<float*>(call.workspace);
-    if (call.packed == nullptr) return execute(Pass, parse(call), target, workspace);
-    execute_packed(parse(call), target, reinterpret_cast<const float*>(call.packed), workspace);
+    place_residual(conv);
+    if (call.packed == nullptr) return execute(Pass, conv, target, workspace);
+    execute_packed(conv, target, reinterpret_cast<const float*>(call.packed), workspace);
   }
 };
 

@@ -19,6 +19,7 @@ ConvCall bf16_conv_call(ConvPass pass, const Call& call) {
   TensorView as_float[4];
   for (int i = 0; i < call.count; ++i) as_float[i] = call.t[i], as_float[i].dtype = DType::f32;
   ConvCall c = ConvCall::make(pass, as_float, call.count, call.attrs, call.attr_count, DType::f32);
+  require(!c.has_residual, "conv2d_bf16: takes no residual");
   const TensorView& out = call.t[call.count - 1];
   require(call.t[0].dtype == DType::bf16, "conv2d_bf16: the first operand must be bf16");
   require(call.t[1].dtype == (weights ? DType::bf16 : DType::f32), "conv2d_bf16: the second operand's dtype");

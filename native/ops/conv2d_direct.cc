@@ -14,6 +14,7 @@ Gemm make_matrix(const ConvCall& call) {
   m.c = call.y.as<float>(), m.ldc = g.o;
   m.bias = call.bias.as<float>();
   m.activation = static_cast<Activation>(call.activation);
+  m.accumulate = call.has_residual;
   return m;
 }
 
@@ -26,6 +27,7 @@ TapConv make_taps(const ConvCall& call) {
   t.out = call.y.as<float>(), t.n = g.og(), t.groups = g.groups;
   t.bias = call.bias.as<float>();
   t.activation = static_cast<Activation>(call.activation);
+  t.accumulate = call.has_residual;
   return t;
 }
 

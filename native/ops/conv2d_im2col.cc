@@ -29,6 +29,7 @@ Gemm make_gemm(ConvPass pass, const ConvCall& call, int64_t n, int64_t group, fl
     m.a = col, m.ars = depth, m.b = w, m.ldb = depth, m.b_transposed = true, m.c = y, m.ldc = g.o;
     m.bias = at(call.bias, group * g.og());
     m.activation = static_cast<Activation>(call.activation);
+    m.accumulate = call.has_residual;
   } else if (pass == ConvPass::backward_data) {
     m.m = pixels, m.n = depth, m.k = g.og();
     m.a = y, m.ars = g.o, m.b = w, m.ldb = depth, m.c = col, m.ldc = depth;

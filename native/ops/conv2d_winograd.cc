@@ -27,6 +27,7 @@ struct WinogradConv {
   int64_t out_h = 0, out_w = 0, n = 0;
   const float* bias = nullptr;
   Activation activation = Activation::none;
+  bool accumulate = false;
 
   WinogradTiles tiles() const { return {images, out_h, out_w}; }
   int64_t in_pixel() const { return k * static_cast<int64_t>(size_of(in_type)); }  // bytes
@@ -42,6 +43,7 @@ WinogradConv forward_conv(const ConvCall& call) {
   c.out = call.y.data, c.out_h = g.oh, c.out_w = g.ow, c.n = g.o;
   c.bias = call.bias.as<float>();
   c.activation = static_cast<Activation>(call.activation);
+  c.accumulate = call.has_residual;
   return c;
 }
 
@@ -211,6 +213,7 @@ void transform_output(const WinogradConv& c, const Plan& p, const WinogradKernel
   out.channels = std::min(p.product_row, c.n - channel0);
   out.bias = c.bias ? c.bias + channel0 : nullptr;
   out.activation = c.activation;
+  out.accumulate = c.accumulate;
   for (int64_t i = 0; i < tiles.count; ++i) {
     const WinogradTiles::Tile t = c.tiles().at(tiles.first + i);
     list_pixels<kWinogradOut>(first + t.image * c.out_h * c.out_w * c.out_pixel(), c.out_h, c.out_w,

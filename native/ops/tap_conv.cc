@@ -236,6 +236,7 @@ void run_task(const TapConv& c, const Plan& p, const GemmKernels& kernels, int64
   tile.b_off = reinterpret_cast<const int64_t*>(workspace + p.b_off);
   tile.aks = 1, tile.bks = p.panel;
   tile.activation = c.activation;
+  tile.accumulate = c.accumulate;
   const EvenSplit split = {p.panels, p.panel_groups};
   if (p.h.gaps || p.w.gaps) {
     const int64_t n0 = split.begin(part) * p.panel, n1 = std::min(c.n, n0 + split.size(part) * p.panel);

@@ -46,6 +46,7 @@ struct TapConv {
       nullptr;  // [groups][panels][phases of h][of w][taps_h][taps_w][k][panel], zero beyond n
   const float* bias = nullptr;  // [groups * n]
   Activation activation = Activation::none;
+  bool accumulate = false;  // out += instead of out =; for a single phase
 
   int64_t taps() const { return h.kernel * w.kernel; }
   // Width of a weight panel: two vectors, or one where that is enough.

@@ -42,8 +42,10 @@ void forward(const ConvCall& call) {
           for (int64_t c = 0; c < g.cg(); ++c)
             sum += x[((n * g.h + h) * g.w + v) * g.c + c0 + c] * w[(o * g.taps() + tap) * g.cg() + c];
         }
-        call.y.as<T>()[(row * g.ow + j) * g.o + o] =
-            activate(call.has_bias ? sum + bias[o] : sum, call.activation);
+        const int64_t at = (row * g.ow + j) * g.o + o;
+        if (call.has_bias) sum += bias[o];
+        if (call.has_residual) sum += call.residual.as<T>()[at];
+        call.y.as<T>()[at] = activate(sum, call.activation);
       }
     }
   });

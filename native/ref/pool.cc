@@ -44,6 +44,7 @@ int64_t tap_at(const MaxPool& op, int64_t i) {
 }
 
 void set_tap(const MaxPool& op, int64_t i, int64_t tap) {
+  if (!op.has_taps) return;
   if (op.wide_taps) {
     op.tap.as<int32_t>()[i] = static_cast<int32_t>(tap);
   } else {

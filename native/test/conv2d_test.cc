@@ -10,7 +10,7 @@ namespace {
 struct Case {
   int64_t n, c, h, w, o, kh, kw;
   int64_t sh = 1, sw = 1, ph = 0, pw = 0, dh = 1, dw = 1, groups = 1;
-  int bias = 0, activation = 0;
+  int extras = 0, activation = 0;  // 1 for bias, 2 for residual, 3 for both
 
   int64_t oh() const { return (h + 2 * ph - dh * (kh - 1) - 1) / sh + 1; }
   int64_t ow() const { return (w + 2 * pw - dw * (kw - 1) - 1) / sw + 1; }
@@ -27,7 +27,7 @@ struct Case {
   std::string name() const {
     std::string s;
     for (const int64_t v :
-         {n, c, h, w, o, kh, kw, sh, sw, ph, pw, dh, dw, groups, int64_t{bias}, int64_t{activation}})
+         {n, c, h, w, o, kh, kw, sh, sw, ph, pw, dh, dw, groups, int64_t{extras}, int64_t{activation}})
       s += std::to_string(v) + " ";
     return s;
   }
@@ -43,10 +43,11 @@ struct PassCall {
 
 std::vector<PassCall> passes_of(const Case& c, int algorithm) {
   std::vector<double> forward = c.geometry(), backward = c.geometry();
-  forward.insert(forward.end(), {double(c.bias), double(c.activation), double(algorithm)});
+  forward.insert(forward.end(), {double(c.extras), double(c.activation), double(algorithm)});
   backward.push_back(algorithm);
   std::vector<Dims> operands = {c.x(), c.weight()};
-  if (c.bias) operands.push_back({c.o});
+  if (c.extras & 1) operands.push_back({c.o});
+  if (c.extras & 2) operands.push_back(c.y());
   operands.push_back(c.y());
   const double taps = double(c.kh * c.kw);
   return {{"conv2d", operands, forward, taps * double(c.c / c.groups)},
@@ -129,8 +130,8 @@ void depthwise() {
     for (int64_t size = 1; size < 20; size += 3)
       check_case({2, c, size, size + 1, c, 3, 3, 1, 1, 1, 1, 1, 1, c}, size == 7);
   for (int activation = 0; activation < 5; ++activation)
-    for (int bias = 0; bias < 2; ++bias)
-      check_case({3, 19, 9, 11, 19, 3, 3, 1, 1, 1, 1, 1, 1, 19, bias, activation}, true);
+    for (int extras = 0; extras < 4; ++extras)
+      check_case({3, 19, 9, 11, 19, 3, 3, 1, 1, 1, 1, 1, 1, 19, extras, activation}, true);
   for (int64_t k = 1; k < 8; ++k) check_case({2, 12, 9, 10, 12, k, k, 1, 1, k / 2, k / 2, 1, 1, 12}, true);
   check_case({2, 32, 9, 9, 32, 3, 3, 2, 2, 1, 1, 1, 1, 32}, true);
   check_case({2, 32, 21, 37, 32, 3, 3, 2, 2, 1, 1, 1, 1, 32}, true);
@@ -146,7 +147,7 @@ void depthwise() {
     const int64_t c = random.integer(2, 40);
     const auto any = [&](int least, int most) { return int64_t{random.integer(least, most)}; };
     check_case({any(1, 3), c, any(1, 12), any(1, 30), c, any(1, 5), any(1, 5), any(1, 4), any(1, 4),
-                any(0, 5), any(0, 5), any(1, 3), any(1, 3), c, int(any(0, 1)), int(any(0, 4))},
+                any(0, 5), any(0, 5), any(1, 3), any(1, 3), c, int(any(0, 3)), int(any(0, 4))},
                i % 8 == 0);
   }
 }
@@ -170,8 +171,32 @@ void fuzz() {
               random.integer(1, 4),           random.integer(0, 5),
               random.integer(0, 5),           random.integer(1, 3),
               random.integer(1, 3),           groups,
-              int(random.integer(0, 1)),      int(random.integer(0, 4))};
+              int(random.integer(0, 3)),      int(random.integer(0, 4))};
     check_case(c, i % 8 == 0);
+  }
+}
+
+// A residual is added before the activation, by every algorithm, also when y takes over its memory.
+void residual() {
+  for (const Case& c : {Case{2, 20, 9, 9, 33, 3, 3, 1, 1, 1, 1, 1, 1, 1, 3, 1},
+                        Case{3, 40, 5, 5, 37, 1, 1, 1, 1, 0, 0, 1, 1, 1, 3, 2},
+                        Case{2, 12, 7, 7, 18, 3, 3, 2, 2, 1, 1, 1, 1, 3, 2, 3},
+                        Case{2, 600, 4, 4, 70, 1, 1, 1, 1, 0, 0, 1, 1, 1, 2, 4},
+                        Case{1, 64, 1, 1, 600, 1, 1, 1, 1, 0, 0, 1, 1, 1, 3, 1}}) {
+    check_case(c, true);
+    for_each_target([&](Target target) {
+      if (target == Target::ref) return;
+      for (int algorithm = 0; algorithm < 4; ++algorithm) {
+        if (algorithm == 3 && (c.kh != 3 || c.sh != 1)) continue;
+        const PassCall p = passes_of(c, algorithm)[0];
+        const std::vector<Tensor> t = make_operands(p, target);
+        run_kernel(p.kernel, target, views_of(t), p.attrs);
+        std::vector<TensorView> views = views_of(t);
+        views[views.size() - 1] = views[views.size() - 2];
+        run_kernel(p.kernel, target, views, p.attrs);
+        CHECK_THAT(same_bits(t[t.size() - 2], t.back()), c.name() + name_of(target));
+      }
+    });
   }
 }
 
@@ -248,6 +273,7 @@ int main() {
   depthwise();
   empty();
   fuzz();
+  residual();
   packed_once();
   refusals();
   return report();

@@ -1,7 +1,9 @@
 // parallel_for: every block once, nested calls serial, one constant team.
 #include "base/parallel.h"
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -55,18 +57,36 @@ void test_chunks() {
   }
 }
 
-// Loops of different lengths use the same team: no thread is ended or started.
+// Loops of different lengths use the same team: no more threads take part in one than were asked for, and
+// none is started beyond the most that a loop of this test, or of one before it, could use.
 void test_team_is_kept() {
   set_num_threads(4);
   std::mutex mutex;
-  std::set<std::thread::id> ids;
+  std::set<std::thread::id> all;
   for (int i = 0; i < 200; ++i) {
-    parallel_for(i % 2 == 0 ? 2 : 64, [&](int64_t) {
+    const int64_t blocks = i % 2 == 0 ? 2 : 64;
+    std::set<std::thread::id> ids;
+    parallel_for(blocks, [&](int64_t) {
       const std::lock_guard lock(mutex);
       ids.insert(std::this_thread::get_id());
     });
+    CHECK(ids.size() <= static_cast<size_t>(std::min<int64_t>(4, blocks)));
+    all.insert(ids.begin(), ids.end());
   }
-  CHECK(ids.size() <= 4);
+  CHECK(all.size() <= 7);
+}
+
+// Helpers that wake when their loop is over, or in the next one, do no harm: every block is still done once.
+void test_late_helpers() {
+  set_num_threads(7);
+  int64_t total = 0;
+  for (int i = 0; i < 20; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    std::atomic<int64_t> sum{0};
+    for (int j = 0; j < 50; ++j) parallel_for(7, [&](int64_t block) { sum.fetch_add(block); });
+    total += sum.load();
+  }
+  CHECK(total == 20 * 50 * 21);
 }
 
 // Two callers at once: one gets the team, the other does its loop by itself.
@@ -82,8 +102,8 @@ void test_two_callers() {
   CHECK(total.load() == 2 * 200 * 8);
 }
 
-// Shrinking and growing between loops: a helper that wakes late must not take part in a loop it was not
-// counted for.
+// Shrinking and growing between loops: a helper that wakes late must not take part in a loop that has no seat
+// for it.
 void test_changing_team() {
   std::atomic<int64_t> total{0};
   int64_t expected = 0;
@@ -112,6 +132,7 @@ int main() {
   tenon::test_cheap_loops_stay();
   tenon::test_chunks();
   tenon::test_team_is_kept();
+  tenon::test_late_helpers();
   tenon::test_two_callers();
   tenon::test_changing_team();
   tenon::test_thread_count();

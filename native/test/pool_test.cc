@@ -50,6 +50,9 @@ void test_max(const Case& c) {
     run_kernel("max_pool2d", target, {tx, ty, ttap}, c.window);
     close(ty, y.values(), 0, 0, what + " y");
     close(ttap, tap.values(), 0, 0, what + " tap");
+    const Tensor without(target, pooled(c));
+    run_kernel("max_pool2d", target, {tx, without}, c.window);
+    CHECK_THAT(same_bits(without, ty), what + " y without taps");
     run_kernel("max_pool2d_backward", target, {tdy, ttap, tdx}, c.window);
     close(tdx, dx.values(), 0, 0, what + " dx");
   });
@@ -106,10 +109,13 @@ void test_rejects() {
     const Tensor x(target, c.x), y(target, pooled(c)), tap(DType::u8, pooled(c)), wide(DType::i32, pooled(c));
     CHECK(!rejects("max_pool2d", target, {x, y, tap}, c.window));
     CHECK(rejects("max_pool2d", target, {x, y, wide}, c.window));
-    CHECK(rejects("max_pool2d", target, {x, y}, c.window));
+    CHECK(!rejects("max_pool2d", target, {x, y}, c.window));
+    CHECK(rejects("max_pool2d", target, {x}, c.window));
+    CHECK(rejects("max_pool2d", target, {x, tap}, c.window));
     CHECK(rejects("max_pool2d", target, {x, x, tap}, c.window));
     CHECK(rejects("max_pool2d_backward", target, {y, tap, y}, c.window));
     CHECK(!rejects("max_pool2d_backward", target, {y, tap, x}, c.window));
+    CHECK(rejects("max_pool2d_backward", target, {y, x}, c.window));
     for (size_t i = 0; i < 8; ++i) {
       for (const double bad : {-1.0, 0.5, 7.0, 1e300, -1e300, double(NAN), double(INFINITY)}) {
         auto window = c.window;

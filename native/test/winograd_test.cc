@@ -9,7 +9,7 @@ namespace {
 
 struct Case {
   int64_t n, c, h, w, o, ph = 1, pw = 1;
-  int bias = 0, activation = 0;
+  int extras = 0, activation = 0;  // 1 for bias, 2 for residual, 3 for both
 
   int64_t oh() const { return h + 2 * ph - 2; }
   int64_t ow() const { return w + 2 * pw - 2; }
@@ -18,7 +18,7 @@ struct Case {
   Dims y() const { return {n, oh(), ow(), o}; }
   std::string name() const {
     std::string s;
-    for (const int64_t v : {n, c, h, w, o, ph, pw, int64_t{bias}, int64_t{activation}})
+    for (const int64_t v : {n, c, h, w, o, ph, pw, int64_t{extras}, int64_t{activation}})
       s += std::to_string(v) + " ";
     return s;
   }
@@ -34,10 +34,11 @@ constexpr double kWinograd = 3;
 
 std::vector<PassCall> passes_of(const Case& c) {
   std::vector<double> forward = {1, 1, double(c.ph), double(c.pw), 1, 1, 1}, backward = forward;
-  forward.insert(forward.end(), {double(c.bias), double(c.activation), kWinograd});
+  forward.insert(forward.end(), {double(c.extras), double(c.activation), kWinograd});
   backward.push_back(kWinograd);
   std::vector<Dims> operands = {c.x(), c.weight()};
-  if (c.bias) operands.push_back({c.o});
+  if (c.extras & 1) operands.push_back({c.o});
+  if (c.extras & 2) operands.push_back(c.y());
   operands.push_back(c.y());
   return {{"conv2d", operands, forward},
           {"conv2d_backward_data", {c.y(), c.weight(), c.x()}, backward},
@@ -111,7 +112,7 @@ void paddings() {
 
 void epilogues() {
   for (int activation = 0; activation < 5; ++activation)
-    for (int bias = 0; bias < 2; ++bias) check_case({1, 12, 6, 9, 20, 1, 1, bias, activation}, true);
+    for (int extras = 0; extras < 4; ++extras) check_case({1, 12, 6, 9, 20, 1, 1, extras, activation}, true);
 }
 
 // Several blocks of tiles, of channels, and chunks.
@@ -133,7 +134,7 @@ void fuzz() {
   for (int i = 0; i < 150; ++i) {
     Case c = {random.integer(1, 5),  random.integer(1, 40),     random.integer(1, 20),
               random.integer(1, 20), random.integer(1, 40),     random.integer(0, 3),
-              random.integer(0, 3),  int(random.integer(0, 1)), int(random.integer(0, 4))};
+              random.integer(0, 3),  int(random.integer(0, 3)), int(random.integer(0, 4))};
     if (c.oh() > 0 && c.ow() > 0) check_case(c, i % 8 == 0);
   }
 }

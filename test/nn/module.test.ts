@@ -2,6 +2,7 @@ import '../../lib/graph/evaluate';
 import { compile } from '../../lib/graph/compile';
 import * as nn from '../../lib/nn';
 import * as ops from '../../lib/ops';
+import { Signature } from '../../lib/nn/signature';
 import { withTarget } from '../../lib/tensor/target';
 import { tensor, type Tensor } from '../../lib/tensor/tensor';
 
@@ -85,6 +86,47 @@ test('the signature follows modes, plain fields and frozen parameters, not runti
   const before = drop.signature();
   drop.p = 0.1;
   expect(drop.signature()).toBe(before);
+});
+
+test('the kept signature is what a walk from anew gives, whatever changed', () => {
+  class Net extends nn.Module {
+    blocks: nn.Module[] = [nn.linear(2, 2), nn.relu()];
+    sizes: unknown = [1, [2, 3]];
+    extra?: unknown;
+    self: nn.Module = this;
+    forward(x: Tensor): Tensor {
+      return x;
+    }
+  }
+  const model = new Net();
+  const isModule = (value: unknown): value is nn.Module => value instanceof nn.Module;
+  const fresh = (): string => new Signature(model, isModule).current();
+  let last = '';
+  const check = (changes: boolean): void => {
+    expect(model.signature()).toBe(fresh());
+    expect(model.signature() !== last).toBe(changes);
+    last = model.signature();
+  };
+  check(true);
+  check(false);
+  ((model.sizes as unknown[])[1] as number[])[0] = 7;
+  check(true);
+  (model.sizes as unknown[]).push(4);
+  check(true);
+  model.sizes = [1, [7, 3], 4]; // another array of the same contents
+  check(false);
+  model.blocks.push(nn.tanh());
+  check(true);
+  model.blocks[0] = nn.linear(2, 2);
+  check(true);
+  model.extra = 1;
+  check(true);
+  delete model.extra;
+  check(true);
+  model.self = nn.relu();
+  check(true);
+  model.classNames = ['a', 'b'];
+  check(false);
 });
 
 test('a changed field recompiles, an unchanged model does not', async () => {

@@ -14,6 +14,8 @@ const foldable = new Set(['conv2d', 'linear']);
 interface LayerAttrs {
   readonly bias: boolean;
   readonly activation: string;
+  /** Of a convolution. */
+  readonly groups?: number;
 }
 
 interface NormAttrs {
@@ -22,7 +24,13 @@ interface NormAttrs {
   readonly residual?: boolean;
 }
 
-/** Runs behind the fusion of batch norms: one with a residual stays as it is, a single pass over memory either way. */
+/** x, gamma, beta, mean, variance; a residual comes last. */
+const normOperands = 5;
+
+/**
+ * Runs behind the fusion of batch norms. The residual of one becomes the layer's, where the layer can add it: a convolution in f32
+ * without groups. Other norms with a residual stay as they are.
+ */
 export function foldBatchNorm(graph: Graph): Graph {
   const consumers = consumersOf(graph);
   const outside = escaping(graph);
@@ -41,8 +49,12 @@ export function foldBatchNorm(graph: Graph): Graph {
     const readers = consumers.get(value) ?? [];
     const norm = readers[0];
     if (readers.length !== 1 || norm?.op.name !== 'batch_norm_eval' || outside.has(value)) continue;
-    if (norm.inputs[0] !== value || (norm.attrs as NormAttrs).residual === true) continue;
-    if (![...layer.inputs.slice(1), ...norm.inputs.slice(1)].every(fixed)) continue;
+    if (
+      norm.inputs[0] !== value ||
+      ((norm.attrs as NormAttrs).residual === true && !addsResidual(layer, norm))
+    )
+      continue;
+    if (![...layer.inputs.slice(1), ...norm.inputs.slice(1, normOperands)].every(fixed)) continue;
     added.push(fold(layer, norm));
     removed.add(norm);
   }
@@ -50,19 +62,29 @@ export function foldBatchNorm(graph: Graph): Graph {
   return { ...graph, nodes: sortTopologically([...added, ...graph.nodes.filter((n) => !removed.has(n))]) };
 }
 
+function addsResidual(layer: GraphNode, norm: GraphNode): boolean {
+  if (layer.op.name !== 'conv2d' || (layer.attrs as LayerAttrs).groups !== 1) return false;
+  return [layer.inputs[0]!, ...norm.inputs, ...norm.outputs].every((value) => value.type.dtype === 'f32');
+}
+
 /** Makes `layer` give what `norm` gave; returns the node that makes its weights. */
 function fold(layer: GraphNode, norm: GraphNode): GraphNode {
   const [x, weight, ...bias] = layer.inputs;
-  const { eps, activation = 'none' } = norm.attrs as NormAttrs;
+  const { eps, activation = 'none', residual } = norm.attrs as NormAttrs;
   const attrs: FoldAttrs = { eps, bias: bias.length > 0 };
   const folded: Value[] = [weight!.type, norm.inputs[1]!.type].map((type) => ({ type }));
-  layer.inputs = [x!, ...folded];
-  layer.attrs = { ...(layer.attrs as LayerAttrs), bias: true, activation };
+  layer.inputs = [x!, ...folded, ...norm.inputs.slice(normOperands)];
+  layer.attrs = {
+    ...(layer.attrs as LayerAttrs),
+    bias: true,
+    activation,
+    ...(residual === true && { residual }),
+  };
   layer.outputs = [norm.outputs[0]!];
   return {
     op: foldBatchNormOp as OpRecord<unknown>,
     attrs,
-    inputs: [weight!, ...bias, ...norm.inputs.slice(1)],
+    inputs: [weight!, ...bias, ...norm.inputs.slice(1, normOperands)],
     outputs: folded,
     scope: norm.scope,
   };

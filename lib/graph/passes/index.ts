@@ -7,14 +7,14 @@ import { foldBatchNorm } from './fold-batch-norm';
 import { fuseActivations } from './fuse-activations';
 import { fuseBatchNorm } from './fuse-batch-norm';
 import { fuseUpdates } from './fuse-updates';
-import { maskPooledGradients, sumPooledGradients } from './pool-gradient';
+import { dropUnreadTaps, maskPooledGradients, sumPooledGradients } from './pool-gradient';
 
 type Pass = (graph: Graph) => Graph;
 
 const formulas: readonly Pass[] = [maskPooledGradients, sumPooledGradients];
-const fusions: readonly Pass[] = [fuseBatchNorm, fuseActivations, fuseUpdates];
+const fusions: readonly Pass[] = [fuseBatchNorm, fuseActivations, fuseUpdates, dropUnreadTaps];
 // A layer that has taken up its batch norm then takes up the activation that follows.
-const fusionsToPredict: readonly Pass[] = [fuseBatchNorm, foldBatchNorm, fuseActivations];
+const fusionsToPredict: readonly Pass[] = [fuseBatchNorm, foldBatchNorm, fuseActivations, dropUnreadTaps];
 
 export interface PassOptions {
   /** Default true. */

@@ -75,3 +75,14 @@ function keepsAll(unpool: GraphNode): boolean {
   if (unpool.op.name !== 'max_pool2d_backward') return false;
   return (unpool.attrs as MaxPoolBackwardAttrs).window.dilation.every((d) => d === 1);
 }
+
+/** Without a gradient nobody asks which element won: the kernel then does not note it. */
+export function dropUnreadTaps(graph: Graph): Graph {
+  const consumers = consumersOf(graph);
+  for (const node of graph.nodes) {
+    const [, tap] = node.outputs;
+    if (node.op.name === 'max_pool2d' && tap !== undefined && !consumers.has(tap))
+      node.outputs = node.outputs.slice(0, 1);
+  }
+  return graph;
+}
