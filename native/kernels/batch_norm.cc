@@ -7,7 +7,7 @@
 // cache.
 //
 // Statistics are (mean, M2) with M2 = sum (x - mean)^2, never sums of squares: groups of 16 rows are reduced
-// in registers against their own mean, and groups, then blocks, are merged by Chan, Golub and LeVeque 1979.
+// against their own mean, and groups, then blocks, are merged by Chan, Golub and LeVeque 1979.
 // Partial results of blocks are real, merged in double in block order.
 #define TENON_NO_REF
 #define TENON_KERNEL_FILE "kernels/batch_norm.cc"
@@ -20,13 +20,52 @@
   #include "kernels/streaming.h"
 
 constexpr int64_t kRowGroup = 16;
+constexpr int64_t kStripColumns = 128;  // whose group of rows fits in half of L1
 constexpr int64_t kMergeColumns = 64;
 
-// Merges the statistics of `rows` rows at x into those of the `seen` rows before them, column by column.
-// Count is an integral constant in the main loop, so that the rows of a group stay in registers between the
-// two sums.
+// Merges the statistics of `rows` rows at x, `stride` elements apart, into those of the `seen` rows before
+// them, column by column: along the rows (see sums_by_rows). The second sum finds the group in L1 and fetches
+// the next one.
+template <class T>
+inline void merge_rows(int64_t rows, const T* x, int64_t stride, int64_t width, int64_t seen, real* mean,
+                       real* m2) {
+  alignas(64) real center[kStripColumns];
+  alignas(64) real squares[kStripColumns];
+  const real n = static_cast<real>(rows);
+  const V inverse = splat(1 / n);
+  const V weight = splat(n / (static_cast<real>(seen) + n));
+  const V cross = splat(static_cast<real>(seen) * n / (static_cast<real>(seen) + n));
+  for_vectors(width, [&](int64_t c, auto lanes) { lanes.store(center + c, V{}); });
+  for (int64_t r = 0; r < rows; ++r) {
+    const T* row = x + r * stride;
+    for_vectors(width, [&](int64_t c, auto lanes) {
+      lanes.store(center + c, lanes.load(center + c) + lanes.load(row + c));
+    });
+  }
+  for_vectors(width, [&](int64_t c, auto lanes) {
+    lanes.store(center + c, lanes.load(center + c) * inverse);
+    lanes.store(squares + c, V{});
+  });
+  for (int64_t r = 0; r < rows; ++r) {
+    const T* row = x + r * stride;
+    prefetch_row(row + kRowGroup * stride, width);
+    for_vectors(width, [&](int64_t c, auto lanes) {
+      const V d = lanes.load(row + c) - lanes.load(center + c);
+      lanes.store(squares + c, fma(d, d, lanes.load(squares + c)));
+    });
+  }
+  for_vectors(width, [&](int64_t c, auto lanes) {
+    const V old = lanes.load(mean + c);
+    const V delta = lanes.load(center + c) - old;
+    lanes.store(mean + c, fma(delta, weight, old));
+    lanes.store(m2 + c, fma(delta * delta, cross, lanes.load(m2 + c) + lanes.load(squares + c)));
+  });
+}
+
+// And down the columns. Count is an integral constant in
+// the main loop, so that the rows of a group stay in registers between the two sums.
 template <class Count, class T>
-inline void merge_group(Count rows, const T* x, int64_t width, int64_t seen, real* mean, real* m2) {
+inline void merge_columns(Count rows, const T* x, int64_t width, int64_t seen, real* mean, real* m2) {
   const real n = static_cast<real>(rows);
   const V inverse = splat(1 / n);
   const V weight = splat(n / (static_cast<real>(seen) + n));
@@ -51,14 +90,21 @@ inline void merge_group(Count rows, const T* x, int64_t width, int64_t seen, rea
 
 // mean and M2 of every column over wide rows [begin, end).
 template <class T>
-inline void block_statistics(const T* x, int64_t width, int64_t begin, int64_t end, real* mean, real* m2) {
+inline void block_statistics(bool by_rows, const T* x, int64_t width, int64_t begin, int64_t end, real* mean,
+                             real* m2) {
   std::memset(mean, 0, sizeof(real) * width);
   std::memset(m2, 0, sizeof(real) * width);
   int64_t r = begin;
-  for (; r + kRowGroup <= end; r += kRowGroup) {
-    merge_group(std::integral_constant<int64_t, kRowGroup>{}, x + r * width, width, r - begin, mean, m2);
+  for (; by_rows && r < end; r += kRowGroup) {
+    for (int64_t c = 0; c < width; c += kStripColumns) {
+      merge_rows(std::min(kRowGroup, end - r), x + r * width + c, width, std::min(kStripColumns, width - c),
+                 r - begin, mean + c, m2 + c);
+    }
   }
-  if (r < end) merge_group(end - r, x + r * width, width, r - begin, mean, m2);
+  for (; r + kRowGroup <= end; r += kRowGroup) {
+    merge_columns(std::integral_constant<int64_t, kRowGroup>{}, x + r * width, width, r - begin, mean, m2);
+  }
+  if (r < end) merge_columns(end - r, x + r * width, width, r - begin, mean, m2);
 }
 
 // Merges the blocks' statistics of channels [c0, c1), in block order and, inside a block, in the order of its
@@ -109,8 +155,8 @@ Coefficients make_coefficients(const NormForward& op, real* storage) {
   return to;
 }
 
-template <class T, bool kStream, bool kRelu, bool kResidual>
-void apply_rows(const NormForward& op, const Coefficients& k, int64_t begin, int64_t end) {
+template <class T, bool kRelu, bool kResidual>
+void apply_rows(const NormForward& op, const Coefficients& k, bool stream, int64_t begin, int64_t end) {
   const int64_t width = op.geom.width();
   for (int64_t r = begin; r < end; ++r) {
     const T* x = op.x.as<T>() + r * width;
@@ -121,28 +167,29 @@ void apply_rows(const NormForward& op, const Coefficients& k, int64_t begin, int
       if constexpr (kResidual)
         v = as_stored<T>(v) + lanes.load(residual + c);  // as the unfused addition has it
       if constexpr (kRelu) v = vmax(v, V{});
-      put<kStream>(y + c, v, lanes);
+      put(y + c, v, lanes, stream);
     });
   }
-  if constexpr (kStream) end_streaming();
+  if (stream) end_streaming();
 }
 
-template <class T, bool kStream>
+template <class T>
 auto choose_rows(const NormForward& op) {
-  if (op.has_residual)
-    return op.relu ? apply_rows<T, kStream, true, true> : apply_rows<T, kStream, false, true>;
-  return op.relu ? apply_rows<T, kStream, true, false> : apply_rows<T, kStream, false, false>;
+  if (op.has_residual) return op.relu ? apply_rows<T, true, true> : apply_rows<T, false, true>;
+  return op.relu ? apply_rows<T, true, false> : apply_rows<T, false, false>;
 }
 
 template <class T>
 void apply(const NormForward& op, real* storage) {
   const Coefficients k = make_coefficients(op, storage);
   const NormGeom& g = op.geom;
-  const bool stream = streams(op.y.as<T>(), g.width(), op.y.bytes());
-  const auto rows = stream ? choose_rows<T, true>(op) : choose_rows<T, false>(op);
+  // In place the lines are in cache already.
+  const bool in_place = op.y.data == op.x.data || (op.has_residual && op.y.data == op.residual.data);
+  const bool stream = !in_place && streams(op.y.as<T>(), g.width(), op.y.bytes());
+  const auto rows = choose_rows<T>(op);
   parallel_for(g.blocks(), static_cast<double>(op.x.bytes()), [&](int64_t i) {
     const int64_t block = g.blocks() - 1 - i;
-    rows(op, k, g.begin(block), g.end(block));
+    rows(op, k, stream, g.begin(block), g.end(block));
   });
 }
 
@@ -157,9 +204,10 @@ template <class T>
 void train(const NormForward& op, real* partial) {
   const NormGeom& g = op.geom;
   const double bytes = static_cast<double>(op.x.bytes());
+  const bool by_rows = sums_by_rows(op.x, g);
   parallel_for(g.blocks(), bytes, [&](int64_t block) {
     real* mean = partial + 2 * block * g.width();
-    block_statistics(op.x.as<T>(), g.width(), g.begin(block), g.end(block), mean, mean + g.width());
+    block_statistics(by_rows, op.x.as<T>(), g.width(), g.begin(block), g.end(block), mean, mean + g.width());
   });
   const double merge_cost = 32.0 * g.blocks() * g.width();
   parallel_chunks(g.channels(), kMergeColumns, merge_cost,

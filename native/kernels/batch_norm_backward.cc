@@ -17,6 +17,7 @@
   #include "kernels/streaming.h"
 
 constexpr int64_t kRowGroup = 16;
+constexpr int64_t kStripColumns = 256;
 constexpr int64_t kMergeColumns = 64;
 
 constexpr int64_t kCoefficients = 6;
@@ -68,11 +69,46 @@ inline V mask_coefficient(const real* k, int64_t c, Lanes lanes) {
   return V{};
 }
 
-// Adds the sums of dy and dy (x - mean) over `rows` rows, starting at element `at`, to sum and dot. Groups
-// are summed in registers first: rounding errors then grow with the number of groups only.
+// Adds the sums of dy and dy (x - mean) over `rows` rows of `width` columns from c0, starting at element `at`
+// (column c0 of the first), to sum and dot. Groups are summed by themselves first: rounding errors then grow
+// with the number of groups only. Along the rows (see sums_by_rows),
+template <class T, NormMask kMask>
+inline void add_rows(const NormBackward& op, const Coefficients& k, int64_t rows, int64_t at, int64_t c0,
+                     int64_t width, real* sum, real* dot) {
+  alignas(64) real group_sum[kStripColumns];
+  alignas(64) real group_dot[kStripColumns];
+  const real *means = k.mean + c0, *scales = k.scale + c0, *betas = k.beta + c0;
+  const int64_t stride = op.geom.width();
+  for_vectors(width, [&](int64_t c, auto lanes) {
+    lanes.store(group_sum + c, V{});
+    lanes.store(group_dot + c, V{});
+  });
+  for (int64_t r = 0; r < rows; ++r, at += stride) {
+    const T* dy = op.dy.as<T>() + at;
+    const T* x = op.x.as<T>() + at;
+    const T* y = kMask == NormMask::output ? op.y.as<T>() + at : x;
+    prefetch_row(x + kRowGroup * stride, width);
+    prefetch_row(dy + kRowGroup * stride, width);
+    if constexpr (kMask == NormMask::output) prefetch_row(y + kRowGroup * stride, width);
+    for_vectors(width, [&](int64_t c, auto lanes) {
+      const V centered = lanes.load(x + c) - lanes.load(means + c);
+      const V scale = mask_coefficient<kMask>(scales, c, lanes),
+              beta = mask_coefficient<kMask>(betas, c, lanes);
+      const V v = masked<kMask>(lanes.load(dy + c), centered, scale, beta, y + c, lanes);
+      lanes.store(group_sum + c, lanes.load(group_sum + c) + v);
+      lanes.store(group_dot + c, fma(v, centered, lanes.load(group_dot + c)));
+    });
+  }
+  for_vectors(width, [&](int64_t c, auto lanes) {
+    lanes.store(sum + c, lanes.load(sum + c) + lanes.load(group_sum + c));
+    lanes.store(dot + c, lanes.load(dot + c) + lanes.load(group_dot + c));
+  });
+}
+
+// and down the columns.
 template <class T, NormMask kMask, class Count>
-inline void add_group(Count rows, const NormBackward& op, const Coefficients& k, int64_t at, real* sum,
-                      real* dot) {
+inline void add_columns(Count rows, const NormBackward& op, const Coefficients& k, int64_t at, real* sum,
+                        real* dot) {
   const int64_t width = op.geom.width();
   const T* dy = op.dy.as<T>() + at;
   const T* x = op.x.as<T>() + at;
@@ -100,13 +136,20 @@ template <class T, NormMask kMask>
 void block_sums(const NormBackward& op, const Coefficients& k, int64_t begin, int64_t end, real* sum,
                 real* dot) {
   const int64_t width = op.geom.width();
+  const bool by_rows = sums_by_rows(op.x, op.geom);
   std::memset(sum, 0, sizeof(real) * width);
   std::memset(dot, 0, sizeof(real) * width);
   int64_t r = begin;
-  for (; r + kRowGroup <= end; r += kRowGroup) {
-    add_group<T, kMask>(std::integral_constant<int64_t, kRowGroup>{}, op, k, r * width, sum, dot);
+  for (; by_rows && r < end; r += kRowGroup) {
+    for (int64_t c = 0; c < width; c += kStripColumns) {
+      add_rows<T, kMask>(op, k, std::min(kRowGroup, end - r), r * width + c, c,
+                         std::min(kStripColumns, width - c), sum + c, dot + c);
+    }
   }
-  if (r < end) add_group<T, kMask>(end - r, op, k, r * width, sum, dot);
+  for (; r + kRowGroup <= end; r += kRowGroup) {
+    add_columns<T, kMask>(std::integral_constant<int64_t, kRowGroup>{}, op, k, r * width, sum, dot);
+  }
+  if (r < end) add_columns<T, kMask>(end - r, op, k, r * width, sum, dot);
 }
 
 // The sums of channels [c0, c1) over all blocks, in block order; then dgamma, dbeta and the coefficients of
@@ -143,8 +186,16 @@ void merge_blocks(const NormBackward& op, const real* partial, const Coefficient
   }
 }
 
-template <class T, bool kStream, bool kTrain, NormMask kMask, bool kResidual>
-void write_rows(const NormBackward& op, const Coefficients& k, int64_t begin, int64_t end) {
+// Whether dx is streamed; dresidual never is, as two such streams at a time are slower than one.
+template <class T>
+bool streams_dx(const NormBackward& op) {
+  // In place the lines are in cache already.
+  const bool in_place = op.dx.data == op.dy.data || op.dx.data == op.x.data;
+  return !in_place && streams(op.dx.as<T>(), op.geom.width(), op.dx.bytes());
+}
+
+template <class T, bool kTrain, NormMask kMask, bool kResidual>
+void write_rows(const NormBackward& op, const Coefficients& k, bool stream, int64_t begin, int64_t end) {
   const int64_t width = op.geom.width();
   for (int64_t r = begin; r < end; ++r) {
     const T* dy = op.dy.as<T>() + r * width;
@@ -161,22 +212,11 @@ void write_rows(const NormBackward& op, const Coefficients& k, int64_t begin, in
       if constexpr (kTrain) {
         d = fma(lanes.load(k.a + c), v, fma(lanes.load(k.b + c), centered, lanes.load(k.c + c)));
       }
-      put<kStream>(dx + c, d, lanes);
+      put(dx + c, d, lanes, stream);
       if constexpr (kResidual) lanes.store(dresidual + c, v);
     });
   }
-  if constexpr (kStream) end_streaming();
-}
-
-template <class T, bool kTrain, NormMask kMask>
-auto choose_rows(const NormBackward& op) {
-  // In place the lines are in cache already.
-  const bool in_place = op.dx.data == op.dy.data || op.dx.data == op.x.data;
-  if (!in_place && streams(op.dx.as<T>(), op.geom.width(), op.dx.bytes()))
-    return op.has_residual ? write_rows<T, true, kTrain, kMask, true>
-                           : write_rows<T, true, kTrain, kMask, false>;
-  return op.has_residual ? write_rows<T, false, kTrain, kMask, true>
-                         : write_rows<T, false, kTrain, kMask, false>;
+  if (stream) end_streaming();
 }
 
 template <class T, bool kTrain, NormMask kMask>
@@ -192,10 +232,12 @@ void backward(const NormBackward& op, real* workspace) {
   const double merge_cost = 16.0 * g.blocks() * g.width();
   parallel_chunks(g.channels(), kMergeColumns, merge_cost,
                   [&](int64_t c0, int64_t c1) { merge_blocks<kTrain>(op, partial, k, c0, c1); });
-  const auto rows = choose_rows<T, kTrain, kMask>(op);
+  const auto rows =
+      op.has_residual ? write_rows<T, kTrain, kMask, true> : write_rows<T, kTrain, kMask, false>;
+  const bool stream = streams_dx<T>(op);
   parallel_for(g.blocks(), bytes, [&](int64_t i) {
     const int64_t block = g.blocks() - 1 - i;
-    rows(op, k, g.begin(block), g.end(block));
+    rows(op, k, stream, g.begin(block), g.end(block));
   });
 }
 

@@ -13,6 +13,16 @@ namespace tenon {
 // again.
 inline double norm_scale(double gamma, double var, double eps) { return gamma / std::sqrt(var + eps); }
 
+// Whether sums over rows are to be taken along the rows, in the order of addresses, with sums in L1, or down
+// the columns of a group of rows, with sums in registers. The bits are the same. From memory the first is up
+// to twice as fast, as prefetchers follow it; in cache, where rows are one line, and in bf16 arithmetic
+// bounds the loop, and the second is.
+inline bool sums_by_rows(const TensorView& x, const NormGeom& geom) {
+  constexpr int64_t kLeastWidth = 64;
+  constexpr size_t kLeastBytes = size_t{8} << 20;
+  return x.dtype != DType::bf16 && geom.width() >= kLeastWidth && x.bytes() >= kLeastBytes;
+}
+
 // How the backward pass knows where relu let the gradient through: by the sign of y, or of y as it was before
 // relu, computed again from x by the forward's formula (which saves reading y; not after a residual).
 enum class NormMask : int { none = 0, output = 1, input = 2 };

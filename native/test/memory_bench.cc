@@ -1,15 +1,17 @@
 // GB/s of the kernels that memory bounds, beside a triad (y = a x + z) over as many bytes, in the same run
 // and by the processor time of one thread, which other load on the machine disturbs less than the wall clock.
 // Not a test: run it by hand.
-//   memory_bench [name]
+//   memory_bench [family [text]]    text: a part of the labels wanted
 #include <ctime>
 
+#include "base/memory.h"
 #include "test/check.h"
 
 namespace tenon::test {
 namespace {
 
 constexpr double kNanoseconds = 1e9;
+std::string g_wanted;  // a part of the labels to measure
 
 double thread_seconds() {
   timespec t;
@@ -38,6 +40,25 @@ struct Operand {
   double value;
 };
 
+// An operand in memory as programs have it: huge pages where the system grants them, which the guard pages of
+// the tests rule out.
+struct Placed {
+  Placed(const Operand& o, uint64_t seed)
+      : memory(static_cast<size_t>(numel_of(o.dims)) * size_of(o.dtype), MemoryKind::arena),
+        view(make_view(o.dtype, o.dims, memory.data())) {
+    Random random(seed);
+    const int64_t n = numel_of(o.dims);
+    for (int64_t i = 0; i < n; ++i) {
+      if (o.dtype == DType::f32) view.as<float>()[i] = static_cast<float>(random.uniform(-1, 1));
+      if (o.dtype == DType::f64) view.as<double>()[i] = o.value;
+      if (o.dtype == DType::u8) view.as<uint8_t>()[i] = static_cast<uint8_t>(o.value);
+    }
+  }
+
+  Memory memory;
+  TensorView view;
+};
+
 struct Rate {
   double seconds, gigabytes;  // of a run, and a second
   double bytes;
@@ -45,16 +66,10 @@ struct Rate {
 
 Rate measure(const std::string& kernel, Target target, const std::vector<Operand>& operands,
              const std::vector<double>& attrs) {
-  std::vector<Tensor> tensors;
-  for (const Operand& o : operands) {
-    if (o.dtype == DType::f32) {
-      tensors.emplace_back(target, o.dims, random_values(numel_of(o.dims), tensors.size() + 1));
-    } else {
-      tensors.emplace_back(o.dtype, o.dims,
-                           std::vector<double>(static_cast<size_t>(numel_of(o.dims)), o.value));
-    }
-  }
-  const std::vector<TensorView> views(tensors.begin(), tensors.end());
+  std::vector<Placed> placed;
+  std::vector<TensorView> views;
+  placed.reserve(operands.size());
+  for (const Operand& o : operands) views.push_back(placed.emplace_back(o, placed.size() + 1).view);
   const Cost cost = prepare_kernel(kernel, target, views, attrs);
   const GuardedMemory workspace(cost.workspace, 64);
   RunState state;
@@ -72,6 +87,7 @@ Rate measure(const std::string& kernel, Target target, const std::vector<Operand
 
 void bench(const std::string& label, const std::string& kernel, Target target,
            const std::vector<Operand>& operands, const std::vector<double>& attrs) {
+  if (label.find(g_wanted) == std::string::npos) return;
   const Rate rate = measure(kernel, target, operands, attrs);
   const Dims third{static_cast<int64_t>(rate.bytes / 3 / sizeof(float)) + 1};
   const Operand x{third, DType::f32, 0};
@@ -97,6 +113,10 @@ void bench_batch_norm(Target target) {
           {1e-5, 2, 0});
     bench("bn_backward+res" + shape, "batch_norm_backward", target, {x, x, c, c, c, x, x, c, c, x},
           {1e-5, 1, 1});
+    const Operand half = {d, DType::bf16, 0};
+    bench("bn_train bf16" + shape, "batch_norm_train", target, {half, c, c, half, c, c}, {1e-5, 1, 0});
+    bench("bn_backward bf16, mask from x" + shape, "batch_norm_backward", target,
+          {half, half, c, c, c, c, half, c, c}, {1e-5, 2, 0});
   }
 }
 
@@ -150,6 +170,7 @@ int main(int argc, char** argv) {
   using namespace tenon::test;
   set_num_threads(1);
   const std::string only = argc > 1 ? argv[1] : "";
+  if (argc > 2) g_wanted = argv[2];
   const auto wanted = [&](const char* name) { return only.empty() || only == name; };
   const Target order[] = {Target::avx512, Target::avx2, Target::neon, Target::baseline};
   const Target best = *std::find_if(std::begin(order), std::end(order), target_supported);
