@@ -11,7 +11,7 @@
   #include "kernels/transpose.h"
 
   // kRowsAhead: of B, fetched while earlier ones are multiplied (0: left to the processor). With tiles this
-  // small, B's next row is due before it comes from the third cache level; C's lines take as long.
+  // small, B's next row is due before it comes from the third cache level.
   #if defined(TENON_IS_AVX512)
 constexpr int kRowsAhead = 0;
 constexpr int kTallest[] = {0, 14, 14, 9, 6};
@@ -153,22 +153,13 @@ inline void load_sums(const GemmTile& g, V (&acc)[MR][NV]) {
   });
 }
 
-// The lines of C that the tile will write.
-template <int MR, int NV, int... M>
-inline void fetch_c(const GemmTile& g, std::integer_sequence<int, M...>) {
-  (__builtin_prefetch(c_row<MR, NV>(g, M), 1), ...);
-  (__builtin_prefetch(c_row<MR, NV>(g, M) + g.n - 1, 1), ...);
-}
-
 template <int MR, int NV>
 void tile(const GemmTile& g) {
   V acc[MR][NV];
-  if (g.accumulate) {
+  if (g.accumulate)
     load_sums(g, acc);
-  } else {
-    if constexpr (kRowsAhead > 0) fetch_c<MR, NV>(g, std::make_integer_sequence<int, MR>());
+  else
     each(acc, [](V& y, int, int) { y = V{}; });
-  }
   multiply(g, acc, std::make_integer_sequence<int, MR>());
   finish(g, acc);
 }

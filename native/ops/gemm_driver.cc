@@ -133,8 +133,8 @@ struct BlockOfA {
   bool copied;
 };
 
-// The same for an A whose columns are contiguous: a few of them at a time, so that cache lines are read whole.
-// Where A has the rows, a panel is copied with those beyond its tile: copies of a constant size.
+// The same for an A whose columns are contiguous: a few of them at a time, so that cache lines are read
+// whole. Where A has the rows, a panel is copied with those beyond its tile: copies of a constant size.
 void copy_columns_of_a(const Gemm& g, const Plan& p, const float* a, int64_t rows, int64_t readable,
                        int64_t depth, float* scratch) {
   constexpr int64_t kStrip = 8;
