@@ -25,6 +25,7 @@ const help = `node bench/run.js [options]
   --md FILE             results as Markdown
   --label TEXT          printed beside the machine, for example "machine was shared"
   --python FILE         the Python that has torch (default: python3, /usr/bin/python3)
+  --newer-python FILE   a Python that has a newer torch, for a column of its own (pytorch-newer)
   --list                names of the items
   --help
 
@@ -36,7 +37,9 @@ const optionTypes = {
   ...Object.fromEntries(
     ['only', 'systems', 'threads', 'rounds', 'seconds', 'budget'].map((k) => [k, { type: 'string' }]),
   ),
-  ...Object.fromEntries(['json', 'md', 'label', 'python'].map((k) => [k, { type: 'string' }])),
+  ...Object.fromEntries(
+    ['json', 'md', 'label', 'python', 'newer-python'].map((k) => [k, { type: 'string' }]),
+  ),
   list: { type: 'boolean' },
   help: { type: 'boolean' },
 };
@@ -66,8 +69,8 @@ function matches(item, name) {
   return item.name === name || item.kind === name || item.name.startsWith(`${name}-`);
 }
 
-function chosenSystems(names) {
-  if (names === undefined) return defaultSystems;
+function chosenSystems({ systems: names, 'newer-python': newer }) {
+  if (names === undefined) return [...defaultSystems, ...(newer === undefined ? [] : ['pytorch-newer'])];
   const wanted = names.split(',');
   for (const name of wanted) {
     if (!systemNames.includes(name))
@@ -86,7 +89,7 @@ function readOptions(argv) {
   return {
     values,
     items: chosenItems(values.only),
-    systems: chosenSystems(values.systems),
+    systems: chosenSystems(values),
     threads: positive(values, 'threads', Math.min(2, os.availableParallelism()), true),
     rounds: positive(values, 'rounds', 3, true),
     secondsPerRound: positive(values, 'seconds', 1, false),
@@ -140,7 +143,8 @@ async function main() {
   if (options.values.help) return console.log(help);
   if (options.values.list) return console.log(items.map((item) => item.name).join('\n'));
   if (needPeers(options.systems)) installPeers();
-  const systems = resolveSystems(options.systems, { python: options.values.python });
+  const { python, 'newer-python': newerPython } = options.values;
+  const systems = resolveSystems(options.systems, { python, newerPython });
   const report = { machine: describeMachine(options), results: [] };
   report.machine.peaks = measurePeaks(options.threads);
   for (const item of options.items) {

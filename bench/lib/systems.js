@@ -54,7 +54,7 @@ function findPython(asked) {
 }
 
 function pytorch(python, ...flags) {
-  if (python === undefined) return { missing: 'no python3 with torch' };
+  if (python === undefined) return { missing: 'no Python with torch' };
   const env = flags.length === 0 ? {} : tunedPytorchEnvironment(readText('/proc/cpuinfo'));
   return { command: python, args: [adapter('pytorch.py'), ...flags], env };
 }
@@ -103,6 +103,12 @@ const byName = {
     python: true,
     optional: () => !(bf16.tenon() && bf16.pytorch()),
   },
+  'pytorch-newer': {
+    launch: ({ newerPython }) => pytorch(newerPython, '--channels-last'),
+    probe: false,
+    kernels: true,
+    optional: () => true,
+  },
   'pytorch-stock': {
     launch: ({ python }) => pytorch(python),
     probe: false,
@@ -132,11 +138,11 @@ const systemNames = Object.keys(byName);
 const defaultSystems = systemNames.filter((name) => byName[name].optional?.() !== true);
 
 /** @returns {{ name: string, probe: boolean, kernels: boolean, launch?: object, missing?: string }[]} */
-function resolveSystems(names, { python: askedPython }) {
+function resolveSystems(names, { python: askedPython, newerPython }) {
   const python = names.some((name) => byName[name].python) ? findPython(askedPython) : undefined;
   return names.map((name) => {
     const { launch, probe, kernels = false } = byName[name];
-    const { missing, ...started } = launch({ python });
+    const { missing, ...started } = launch({ python, newerPython });
     return missing === undefined
       ? { name, probe, kernels, launch: started }
       : { name, probe, kernels, missing };

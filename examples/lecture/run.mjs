@@ -3,7 +3,9 @@ import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const PROGRAMS = ['input-scaling', 'one-sign-gradients', 'symmetry', 'batch-norm'];
+const UPDATES = ['optimizer-paths', 'update-equivalences', 'learning-rates', 'schedules'];
+const NORMS = ['batch-norm', 'batch-norm-test-time', 'normalizations'];
+const PROGRAMS = ['input-scaling', 'one-sign-gradients', 'symmetry', ...UPDATES, ...NORMS];
 
 const here = dirname(fileURLToPath(import.meta.url));
 const names = process.argv.slice(2);

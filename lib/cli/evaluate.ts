@@ -1,12 +1,16 @@
-/** `tenon evaluate`: loss and accuracy of a trained model on a data set. */
+/** `tenon evaluate`: loss, accuracy and scores of each class of a trained model on a data set. */
 import { Command, Option } from 'commander';
 import { FormatError } from '../errors';
+import type { Dataset } from '../data';
 import * as losses from '../losses';
+import * as metrics from '../metrics';
 import { setThreads } from '../native';
+import type { Module } from '../nn';
 import { load } from '../nn/load';
 import { positiveInteger } from '../options';
 import * as optim from '../optim';
 import { Trainer } from '../train/trainer';
+import { reportFields, reportLines } from './class-report';
 import { openTestSplit, type FolderForm } from './datasets';
 import { EXIT, EXIT_HELP } from './exit-codes';
 import { choiceFlag, jsonOption, numberFlag, precisionOption, textFlag, threadsOption } from './flags';
@@ -22,6 +26,7 @@ interface EvaluateFlags {
   readonly data?: string;
   readonly split?: 'train' | 'test';
   readonly batchSize?: number;
+  readonly report?: boolean;
   readonly precision?: Precision;
   readonly threads?: number;
 }
@@ -45,6 +50,9 @@ export function evaluateCommand(session: Session): Command {
       new Option('--batch-size <n>', 'examples a run (default: 128)').argParser(
         numberFlag('--batch-size', positiveInteger),
       ),
+    )
+    .addOption(
+      new Option('--report', 'precision, recall and F1 of each class, and the confusion matrix as well'),
     )
     .addOption(precisionOption())
     .addOption(threadsOption())
@@ -72,8 +80,23 @@ async function evaluate(session: Session, flags: EvaluateFlags): Promise<number>
     flags.split ?? 'test',
     form,
   );
-  const { output } = session;
-  output.event('start', { model: flags.modelFile, dataset, images: split.length });
+  session.output.event('start', { model: flags.modelFile, dataset, images: split.length });
+  await measure(session, flags, model, split);
+  return EXIT.ok;
+}
+
+/** Classes from which on the five best answers say more than that all are among them. */
+const TOP5_FROM = 6;
+
+async function measure(
+  { output, signal }: Session,
+  flags: EvaluateFlags,
+  model: Module,
+  split: Dataset,
+): Promise<void> {
+  const names = model.classNames ?? split.classNames;
+  const top = names.length >= TOP5_FROM ? metrics.running(metrics.topK(5)) : undefined;
+  const matrix = flags.report === true ? metrics.running(metrics.confusionMatrix(names.length)) : undefined;
   // Evaluation changes nothing, but a Trainer is what evaluates; its optimizer is never asked.
   const trainer = new Trainer(model, {
     loss: losses.crossEntropy(),
@@ -82,9 +105,15 @@ async function evaluate(session: Session, flags: EvaluateFlags): Promise<number>
   });
   const { loss, accuracy } = await trainer.evaluate(split, {
     batchSize: flags.batchSize ?? 128,
-    signal: session.signal,
+    signal,
+    metrics: [...(top ? [top] : []), ...(matrix ? [matrix] : [])],
   });
-  output.event('done', { loss, accuracy, images: split.length });
-  output.line(`${split.length} images: loss ${loss.toFixed(4)}, accuracy ${percent(accuracy ?? NaN)}`);
-  return EXIT.ok;
+  const [top5, report] = await Promise.all([top?.value(), matrix?.value()]);
+  const fields = { loss, accuracy, top5, images: split.length };
+  output.event('done', report ? { ...fields, report: reportFields(report, names) } : fields);
+  const best = top5 === undefined ? '' : `, top-5 ${percent(top5)}`;
+  output.line(`${split.length} images: loss ${loss.toFixed(4)}, accuracy ${percent(accuracy ?? NaN)}${best}`);
+  if (report === undefined) return;
+  output.line();
+  for (const line of reportLines(report, names)) output.line(line);
 }

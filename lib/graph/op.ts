@@ -1,6 +1,6 @@
 /** What an op is, and how calling one records a node. An op's own file in lib/ops holds its rules; nothing else knows it. */
 import { TenonError } from '../errors';
-import { Tensor, type TensorType } from '../tensor/tensor';
+import { checkTensor, Tensor, type TensorType } from '../tensor/tensor';
 import { checkShape } from '../tensor/shape';
 import { currentScope, resolveAssigned } from './trace';
 import type { Lowering } from './lower';
@@ -59,6 +59,7 @@ function locate(op: string, scope: string, error: unknown): unknown {
 /** Records an application of `op`. Shapes are checked here, at the caller's line; nothing else runs. */
 export function applyOp<A>(op: OpRecord<A>, inputs: readonly Tensor[], attrs: A): Tensor[] {
   const scope = currentScope();
+  inputs.forEach((input, i) => checkTensor(op.name, `operand ${i}`, input));
   const resolved = inputs.map(resolveAssigned);
   let types: TensorType[];
   try {

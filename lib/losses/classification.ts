@@ -3,7 +3,7 @@ import { OptionError, ShapeError } from '../errors';
 import * as ops from '../ops';
 import { checkKeys, finite, nonNegative, oneOf, probability, show } from '../options';
 import { formatShape } from '../tensor/shape';
-import { tensor, type Tensor } from '../tensor/tensor';
+import { checkTensor, tensor, type Tensor } from '../tensor/tensor';
 import { checkOneShape, reduceElements, reduceExamples, reductionOf } from './reduction';
 import type { Loss, ReductionOptions } from './reduction';
 
@@ -47,6 +47,8 @@ export function hinge(options: HingeOptions = {}): Loss {
   const over = oneOf(where, 'classes', options.classes ?? 'mean', ['mean', 'sum'] as const);
   const reduction = reductionOf(where, options);
   return (outputs, targets, weights) => {
+    checkTensor(where, 'outputs', outputs);
+    checkTensor(where, 'targets', targets);
     if (outputs.rank !== 2 || targets.shape[0] !== outputs.shape[0])
       throw new ShapeError(
         `${where}: expects outputs [N, K] and targets [N], got ${formatShape(outputs.shape)} and ${formatShape(targets.shape)}`,

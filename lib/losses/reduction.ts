@@ -3,7 +3,7 @@ import { ShapeError } from '../errors';
 import * as ops from '../ops';
 import { oneOf } from '../options';
 import { formatShape, sameShape } from '../tensor/shape';
-import type { Tensor } from '../tensor/tensor';
+import { checkTensor, type Tensor } from '../tensor/tensor';
 
 /**
  * Turns a model's outputs and the targets into one number (rank 0), or with `reduction: 'none'` into one per example or element. `weights`
@@ -67,6 +67,8 @@ export function reduceElements(
 
 /** @throws ShapeError */
 export function checkOneShape(where: string, outputs: Tensor, targets: Tensor): void {
+  checkTensor(where, 'outputs', outputs);
+  checkTensor(where, 'targets', targets);
   if (sameShape(outputs.shape, targets.shape)) return;
   throw new ShapeError(
     `${where}: outputs ${formatShape(outputs.shape)} and targets ${formatShape(targets.shape)} must have one shape`,

@@ -3,7 +3,7 @@ import { ShapeError } from '../errors';
 import { assign } from '../graph/trace';
 import * as ops from '../ops';
 import { formatShape, type Shape } from '../tensor/shape';
-import { zeros, type Tensor } from '../tensor/tensor';
+import { checkTensor, zeros, type Tensor } from '../tensor/tensor';
 
 /** A measure made of sums over examples; `R` is what they come to. */
 export interface Metric<R = number> {
@@ -55,6 +55,8 @@ async function clear({ source, size }: Tensor): Promise<void> {
 
 /** @throws ShapeError unless there are class scores [N, K] and a target for each example */
 export function checkScores(where: string, outputs: Tensor, targets: Tensor): [number, number] {
+  checkTensor(where, 'outputs', outputs);
+  checkTensor(where, 'targets', targets);
   const [rows, classes] = outputs.shape;
   if (outputs.rank !== 2 || targets.shape[0] !== rows)
     throw new ShapeError(

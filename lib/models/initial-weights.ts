@@ -1,15 +1,5 @@
 /** The initial weights that published models start from, where they are not the layers' own. */
 import * as nn from '../nn';
-import type { Initializer } from '../tensor/parameter';
-import { numel, type Shape } from '../tensor/shape';
-
-/** Outputs that one input reaches: everything but the second axis. */
-function fanOut(shape: Shape): number {
-  return shape[0]! * numel(shape.slice(2));
-}
-
-const heFanOut: Initializer = (shape, seed, name) =>
-  nn.init.normal(0, Math.sqrt(2 / fanOut(shape)))(shape, seed, name);
 
 /**
  * Convolutions normal with deviation sqrt(2 / fan) (He et al. 2015), as torchvision does with the fan-out. With the fan-in, linear layers
@@ -18,7 +8,7 @@ const heFanOut: Initializer = (shape, seed, name) =>
 export function heNormal<M extends nn.Module>(model: M, fan: 'fanIn' | 'fanOut'): M {
   for (const module of model.namedModules().values()) {
     if (module instanceof nn.Conv2d || (fan === 'fanIn' && module instanceof nn.Linear))
-      module.weight.initializer = fan === 'fanIn' ? nn.init.kaimingNormal() : heFanOut;
+      module.weight.initializer = nn.init.heNormal({ mode: fan });
   }
   return model;
 }

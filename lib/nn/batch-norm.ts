@@ -1,16 +1,7 @@
 /** Batch normalization layers; the formula is in lib/ops/batch-norm.ts. */
-import { ShapeError } from '../errors';
-import { assign, currentTrace } from '../graph/trace';
 import * as ops from '../ops';
-import { bool, checkKeys, positive, positiveInteger, probability } from '../options';
-import type { Parameter } from '../tensor/parameter';
-import { formatShape } from '../tensor/shape';
-import { runtimeScalar, type Tensor } from '../tensor/tensor';
-import type { Json } from './architecture';
-import { buffer, type StateBuffer } from './buffer';
-import { constant, parameter } from './init';
-import { Module } from './module';
-import type { Channels } from './typing';
+import type { Tensor } from '../tensor/tensor';
+import { ChannelNorm } from './channel-norm';
 
 export interface BatchNormOptions {
   /** Added to the variance, above 0. Default 1e-5. */
@@ -27,82 +18,19 @@ export interface BatchNormOptions {
  * In training, normalizes by the batch and, inside a compiled function, moves the running statistics; outside one nothing is moved,
  * since recipes have no effects. In evaluation, normalizes by the running statistics.
  */
-export abstract class BatchNorm<C extends number> extends Module {
-  static override readonly runtimeFields: readonly string[] = ['momentum', 'momentumScalar'];
-  declare readonly channels?: Channels<C, C>;
-  readonly features: C;
-  readonly eps: number;
-  /** May be changed between steps. */
-  momentum: number;
-  readonly weight: Parameter | undefined;
-  readonly bias: Parameter | undefined;
-  readonly runningMean: StateBuffer | undefined;
-  readonly runningVar: StateBuffer | undefined;
-  private readonly momentumScalar = runtimeScalar(() => this.momentum);
-
+export abstract class BatchNorm<C extends number> extends ChannelNorm<C> {
   constructor(where: string, features: C, options: BatchNormOptions) {
-    super();
-    checkKeys(where, options, ['eps', 'momentum', 'affine', 'trackRunningStats']);
-    this.features = positiveInteger(where, 'features', features) as C;
-    this.eps = positive(where, 'eps', options.eps ?? 1e-5);
-    this.momentum = probability(where, 'momentum', options.momentum ?? 0.1);
-    const affine = bool(where, 'affine', options.affine ?? true);
-    this.weight = affine ? parameter([features], constant(1)) : undefined;
-    this.bias = affine ? parameter([features], constant(0)) : undefined;
-    const tracked = bool(where, 'trackRunningStats', options.trackRunningStats ?? true);
-    this.runningMean = tracked ? buffer([features], 0) : undefined;
-    this.runningVar = tracked ? buffer([features], 1) : undefined;
-  }
-
-  protected abstract readonly rank: 2 | 4;
-
-  override members(): Iterable<[string, unknown]> {
-    return Object.entries({
-      weight: this.weight,
-      bias: this.bias,
-      running_mean: this.runningMean,
-      running_var: this.runningVar,
-    });
+    super(where, features, options, { affine: true, tracked: true });
   }
 
   override forward(x: Tensor): Tensor {
-    if (x.rank !== this.rank || x.shape[1] !== this.features) {
-      const expected = this.rank === 4 ? `[N, ${this.features}, H, W]` : `[N, ${this.features}]`;
-      const place = this.path === '' ? 'batch_norm' : `batch_norm '${this.path}'`;
-      throw new ShapeError(`${place}: expects x ${expected}, got ${formatShape(x.shape)}`);
-    }
-    const gamma = this.weight ?? ops.ones([this.features]);
-    const beta = this.bias ?? ops.full([this.features], 0);
-    if (!this.training && this.runningMean !== undefined && this.runningVar !== undefined) {
+    this.checkInput('batch_norm', x);
+    const [gamma, beta] = [this.gamma(), this.beta()];
+    if (!this.training && this.runningMean !== undefined && this.runningVar !== undefined)
       return ops.batchNormEval(x, gamma, beta, this.runningMean, this.runningVar, this.eps);
-    }
     const { y, mean, variance } = ops.batchNormTrain(x, gamma, beta, this.eps);
-    if (this.training) this.track(mean, variance, x.size / this.features);
+    this.track(x.size / this.features, () => [mean, variance]);
     return y;
-  }
-
-  override config(): Json {
-    const { features, eps, momentum } = this;
-    return {
-      features,
-      eps,
-      momentum,
-      affine: this.weight !== undefined,
-      trackRunningStats: this.runningMean !== undefined,
-    };
-  }
-
-  private track(mean: Tensor, variance: Tensor, count: number): void {
-    const { runningMean, runningVar } = this;
-    if (runningMean === undefined || runningVar === undefined || currentTrace() === undefined) return;
-    const [m, v] = ops.batchNormRunning(
-      [runningMean, runningVar],
-      [mean, variance],
-      this.momentumScalar,
-      count,
-    );
-    assign(runningMean, m);
-    assign(runningVar, v);
   }
 }
 

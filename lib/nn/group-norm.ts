@@ -1,13 +1,12 @@
 /** Layer, group and instance normalization; the formulas are in lib/ops/group-norm.ts. */
 import { OptionError, ShapeError } from '../errors';
-import { assign, currentTrace } from '../graph/trace';
 import * as ops from '../ops';
-import { bool, checkKeys, positive, positiveInteger, probability, show } from '../options';
+import { bool, checkKeys, positive, positiveInteger, show } from '../options';
 import type { Parameter } from '../tensor/parameter';
 import { formatShape, numel, type Shape } from '../tensor/shape';
-import { runtimeScalar, type Tensor } from '../tensor/tensor';
+import type { Tensor } from '../tensor/tensor';
 import type { Json } from './architecture';
-import { buffer, type StateBuffer } from './buffer';
+import { ChannelNorm, place } from './channel-norm';
 import { constant, parameter } from './init';
 import { Module } from './module';
 import type { Channels, PassThrough } from './typing';
@@ -37,10 +36,6 @@ export interface InstanceNormOptions {
   readonly trackRunningStats?: boolean;
 }
 
-function place(kind: string, module: Module): string {
-  return module.path === '' ? kind : `${kind} '${module.path}'`;
-}
-
 /** Normalizes the last axes of its input by themselves. */
 export class LayerNorm extends Module {
   static override readonly kind: string = 'layerNorm';
@@ -63,6 +58,7 @@ export class LayerNorm extends Module {
     const affine = bool(where, 'elementwiseAffine', options.elementwiseAffine ?? true);
     this.weight = affine ? parameter(this.normalizedShape, constant(1)) : undefined;
     this.bias = affine ? parameter(this.normalizedShape, constant(0)) : undefined;
+    for (const p of [this.weight, this.bias]) if (p !== undefined) p.ofNormalization = true;
   }
 
   override forward(x: Tensor): Tensor {
@@ -118,82 +114,22 @@ export class GroupNorm<C extends number = number> extends Module {
  * Normalizes each channel of each sample by itself; with running statistics, evaluation normalizes by those. They are the means over the
  * batch of each sample's, and move in compiled training steps only.
  */
-abstract class InstanceNorm<C extends number> extends Module {
-  static override readonly runtimeFields: readonly string[] = ['momentum', 'momentumScalar'];
-  declare readonly channels?: Channels<C, C>;
-  readonly features: C;
-  readonly eps: number;
-  /** May be changed between steps. */
-  momentum: number;
-  readonly weight: Parameter | undefined;
-  readonly bias: Parameter | undefined;
-  readonly runningMean: StateBuffer | undefined;
-  readonly runningVar: StateBuffer | undefined;
-  protected abstract readonly rank: 3 | 4;
-  private readonly momentumScalar = runtimeScalar(() => this.momentum);
-
+abstract class InstanceNorm<C extends number> extends ChannelNorm<C> {
   constructor(where: string, features: C, options: InstanceNormOptions) {
-    super();
-    checkKeys(where, options, ['eps', 'momentum', 'affine', 'trackRunningStats']);
-    this.features = positiveInteger(where, 'features', features) as C;
-    this.eps = positive(where, 'eps', options.eps ?? 1e-5);
-    this.momentum = probability(where, 'momentum', options.momentum ?? 0.1);
-    const affine = bool(where, 'affine', options.affine ?? false);
-    this.weight = affine ? parameter([features], constant(1)) : undefined;
-    this.bias = affine ? parameter([features], constant(0)) : undefined;
-    const tracked = bool(where, 'trackRunningStats', options.trackRunningStats ?? false);
-    this.runningMean = tracked ? buffer([features], 0) : undefined;
-    this.runningVar = tracked ? buffer([features], 1) : undefined;
-  }
-
-  override members(): Iterable<[string, unknown]> {
-    return Object.entries({
-      weight: this.weight,
-      bias: this.bias,
-      running_mean: this.runningMean,
-      running_var: this.runningVar,
-    });
+    super(where, features, options, { affine: false, tracked: false });
   }
 
   override forward(x: Tensor): Tensor {
-    if (x.rank !== this.rank || x.shape[1] !== this.features) {
-      const expected = this.rank === 4 ? `[N, ${this.features}, H, W]` : `[N, ${this.features}, L]`;
-      const where = place('instance_norm', this);
-      throw new ShapeError(`${where}: expects x ${expected}, got ${formatShape(x.shape)}`);
-    }
+    this.checkInput('instance_norm', x);
     const { weight, bias, eps } = this;
-    if (!this.training && this.runningMean !== undefined) return this.evaluate(x);
+    if (!this.training && this.runningMean !== undefined && this.runningVar !== undefined) {
+      const image = x.rank === 3 ? ops.reshape(x, [...x.shape, 1]) : x;
+      const y = ops.batchNormEval(image, this.gamma(), this.beta(), this.runningMean, this.runningVar, eps);
+      return ops.reshape(y, x.shape);
+    }
     const { y, mean, variance } = ops.instanceNormStatistics(x, { gamma: weight, beta: bias, eps });
-    if (this.training) this.track(mean, variance, numel(x.shape.slice(2)));
+    this.track(numel(x.shape.slice(2)), () => [ops.mean(mean, { axes: 0 }), ops.mean(variance, { axes: 0 })]);
     return y;
-  }
-
-  override config(): Json {
-    const { features, eps, momentum } = this;
-    return {
-      features,
-      eps,
-      momentum,
-      affine: this.weight !== undefined,
-      trackRunningStats: this.runningMean !== undefined,
-    };
-  }
-
-  private evaluate(x: Tensor): Tensor {
-    const gamma = this.weight ?? ops.ones([this.features]);
-    const beta = this.bias ?? ops.full([this.features], 0);
-    const image = x.rank === 3 ? ops.reshape(x, [...x.shape, 1]) : x;
-    const y = ops.batchNormEval(image, gamma, beta, this.runningMean!, this.runningVar!, this.eps);
-    return ops.reshape(y, x.shape);
-  }
-
-  private track(mean: Tensor, variance: Tensor, count: number): void {
-    const { runningMean, runningVar } = this;
-    if (runningMean === undefined || runningVar === undefined || currentTrace() === undefined) return;
-    const batch = [ops.mean(mean, { axes: 0 }), ops.mean(variance, { axes: 0 })] as const;
-    const [m, v] = ops.batchNormRunning([runningMean, runningVar], batch, this.momentumScalar, count);
-    assign(runningMean, m);
-    assign(runningVar, v);
   }
 }
 

@@ -38,6 +38,7 @@ export { convTranspose1d, ConvTranspose1d, type ConvTranspose1dLayerOptions } fr
 export { convTranspose2d, ConvTranspose2d, type ConvTranspose2dLayerOptions } from './conv-transpose';
 export { dropout, Dropout, dropout2d, Dropout2d } from './dropout';
 export { fixupBlock, FixupBlock, type FixupBlockOptions } from './fixup';
+export { fractionalMaxPool2d, FractionalMaxPool2d } from './fractional-pooling';
 export {
   groupNorm,
   GroupNorm,

@@ -50,7 +50,8 @@ async function layersOf(where: string, model: Module, batch: Tensor): Promise<La
     const outputs = recordOutputs(model, x);
     outputs.forEach(([module], at) => {
       const weight = parameterOf(module, 'weight');
-      if (weight === undefined || weight.rank < 2 || layers.some((l) => l.weight === weight)) return;
+      if (weight === undefined || weight.rank < 2 || weight.ofNormalization) return;
+      if (layers.some((l) => l.weight === weight)) return;
       const transposed = module.kind.startsWith('convTranspose');
       layers.push({ path: module.path, at, weight, bias: parameterOf(module, 'bias'), transposed });
     });

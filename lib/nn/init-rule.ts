@@ -48,7 +48,7 @@ export function replaceInitializer(
 
 /** What a model's parameters are drawn by from now on; those that nothing here speaks of stay as their layers have them. */
 export interface InitRules {
-  /** For every parameter of rank 2 or more: those of linear layers and convolutions. */
+  /** For every parameter of rank 2 or more but layer norm's: those of linear layers and convolutions. */
   readonly weights?: InitializerLike;
   /** For every parameter called `bias`. */
   readonly biases?: InitializerLike;
@@ -73,7 +73,7 @@ export function applyInitRules(
     const own = rule?.(name, parameter);
     if (own !== undefined) {
       parameter.initializer = resolveInitializer(where, `rule for ${name}`, own);
-    } else if (byRank !== undefined && parameter.rank >= 2) {
+    } else if (byRank !== undefined && parameter.rank >= 2 && !parameter.ofNormalization) {
       parameter.initializer = byRank;
     } else if (forBiases !== undefined && /(^|\.)bias$/.test(name)) {
       parameter.initializer = forBiases;

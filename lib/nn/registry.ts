@@ -9,6 +9,7 @@ import { conv1d } from './conv1d';
 import { convTranspose1d, convTranspose2d } from './conv-transpose';
 import { dropout, dropout2d } from './dropout';
 import { fixupBlock } from './fixup';
+import { fractionalMaxPool2d } from './fractional-pooling';
 import { groupNorm, instanceNorm1d, instanceNorm2d, layerNorm } from './group-norm';
 import { linear, type LinearOptions } from './linear';
 import type { Module } from './module';
@@ -46,7 +47,6 @@ export const builders: ReadonlyMap<string, Build> = new Map<string, Build>([
   ['residualBlock', fromChannels(residualBlock)],
   ['fixupBlock', fromChannels(fixupBlock)],
   ['padShortcut', fromChannels(padShortcut)],
-  ['fixupBlock', fromChannels(fixupBlock)],
   [
     'bottleneck',
     (c) => bottleneck(count(c, 'inChannels'), count(c, 'width'), rest(c, 'inChannels', 'width')),
@@ -68,6 +68,7 @@ export const builders: ReadonlyMap<string, Build> = new Map<string, Build>([
   ['instanceNorm2d', (c) => instanceNorm2d(count(c, 'features'), rest(c, 'features'))],
   ['maxPool2d', (c) => maxPool2d(c.kernel as number, rest(c, 'kernel'))],
   ['avgPool2d', (c) => avgPool2d(c.kernel as number, rest(c, 'kernel'))],
+  ['fractionalMaxPool2d', (c) => fractionalMaxPool2d(c.kernel as number, rest(c, 'kernel'))],
   ['globalAvgPool2d', globalAvgPool2d],
   ['globalMaxPool2d', globalMaxPool2d],
   ['adaptiveAvgPool2d', (c) => adaptiveAvgPool2d(c.size as number)],

@@ -1,4 +1,5 @@
 /** What goes on inside a model: moments, histograms, saturated and dead units, of activations and of their gradients. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { OptionError } from '../errors';
 import { compile } from '../graph/compile';
 import { grad } from '../graph/grad';
@@ -9,7 +10,7 @@ import { bool, checkKeys, finite, positiveInteger, show } from '../options';
 import { RandomState } from '../random';
 import type { Shape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
-import { Sequential } from './containers';
+import { NamedSequential, Sequential } from './containers';
 import { inEvalMode } from './mode';
 import { Module } from './module';
 import { recordOutputs } from './observe';
@@ -110,6 +111,7 @@ export async function activationStatistics(
     const layers: LayerStatistics[] = [];
     for (const [i, output] of results.outputs.entries()) {
       const gradient = reached[i] ? returned.next().value : undefined;
+      await nextTurn(); // millions of values a layer are looked at here: let others have their turn
       layers.push(await describeLayer(modules[i]!, output, gradient, { bins, range }));
     }
     return { layers, toString: () => table(layers) };
@@ -146,7 +148,8 @@ function weighted(y: Tensor): Tensor {
 
 /** Containers, and a model made of layers, only repeat what their last layer says. */
 function isLayer(module: Module, model: Module, recorded: number): boolean {
-  return !(module instanceof Sequential) && (module !== model || recorded === 1);
+  const repeats = module instanceof Sequential || module instanceof NamedSequential;
+  return !repeats && (module !== model || recorded === 1);
 }
 
 interface Bars {

@@ -2,14 +2,17 @@
 import { DTypeError, ShapeError } from '../errors';
 import type { DType } from '../tensor/dtype';
 import { formatShape } from '../tensor/shape';
-import type { Tensor } from '../tensor/tensor';
+import { checkTensor, type Tensor } from '../tensor/tensor';
+import { show } from '../options';
 
 export function checkDType(op: string, name: string, t: Tensor, ...dtypes: DType[]): void {
+  checkTensor(op, name, t);
   if (!dtypes.includes(t.dtype))
     throw new DTypeError(`${op}: ${name} must be ${dtypes.join(' or ')}, got ${t.dtype}`);
 }
 
 export function checkRank(op: string, name: string, t: Tensor, ...ranks: number[]): void {
+  checkTensor(op, name, t);
   if (!ranks.includes(t.rank)) {
     throw new ShapeError(`${op}: ${name} must have rank ${ranks.join(' or ')}, got ${formatShape(t.shape)}`);
   }
@@ -18,16 +21,16 @@ export function checkRank(op: string, name: string, t: Tensor, ...ranks: number[
 /** A pair given as one number or two: [height, width]. */
 export type Pair = number | readonly [number, number];
 
-/** Normalizes a Pair, each part a whole number of at least `minimum`. */
+/** Normalizes a Pair, each part a whole number from `minimum` to 65535. @throws ShapeError */
 export function pair(op: string, name: string, value: Pair, minimum: number): [number, number] {
-  const [h, w] = typeof value === 'number' ? [value, value] : value;
-  for (const v of [h, w]) {
-    if (!Number.isSafeInteger(v) || v < minimum || v > 65535) {
-      throw new ShapeError(
-        `${op}: ${name} must be a whole number of at least ${minimum}, got ${formatShape([h, w])}`,
-      );
-    }
-  }
+  const both: readonly unknown[] = Array.isArray(value) ? (value as unknown[]) : [value, value];
+  const valid = (v: unknown): v is number =>
+    typeof v === 'number' && Number.isSafeInteger(v) && v >= minimum && v <= 65535;
+  const [h, w] = both;
+  if (both.length !== 2 || !valid(h) || !valid(w))
+    throw new ShapeError(
+      `${op}: ${name} must be a whole number from ${minimum} to 65535, or two of them, got ${show(value)}`,
+    );
   return [h, w];
 }
 

@@ -6,7 +6,7 @@ import { OptionError, ShapeError } from '../errors';
 import { applyOp, first, type OpRecord } from '../graph/op';
 import { checkKeys } from '../options';
 import { formatShape, type Shape } from '../tensor/shape';
-import type { Tensor } from '../tensor/tensor';
+import { checkTensor, type Tensor } from '../tensor/tensor';
 import { add } from './binary';
 import { checkDType, checkRank, pair, type Pair } from './checks';
 import { alongWidth, asRows, conv1dSteps, withoutRows, type Conv1dOptions } from './conv1d';
@@ -53,6 +53,7 @@ function outputSize(g: TransposeGeometry, axis: 0 | 1, input: number, kernel: nu
 
 function infer([x, w]: readonly Tensor[], g: TransposeGeometry): Shape {
   checkDType('conv_transpose2d', 'x', x!, 'f32');
+  checkDType('conv_transpose2d', 'weight', w!, 'f32');
   checkRank('conv_transpose2d', 'x', x!, 4);
   checkRank('conv_transpose2d', 'weight', w!, 4);
   const [n, c, h, width] = x!.shape as [number, number, number, number];
@@ -65,7 +66,7 @@ function infer([x, w]: readonly Tensor[], g: TransposeGeometry): Shape {
   if (c % g.groups !== 0)
     throw new ShapeError(`conv_transpose2d: ${c} input channels cannot be split in ${g.groups} groups`);
   const [oh, ow] = [outputSize(g, 0, h, kh), outputSize(g, 1, width, kw)];
-  if (oh < 1 || ow < 1 || c < 1 || o < 1) {
+  if (oh < 1 || ow < 1 || c < 1 || o < 1 || kh < 1 || kw < 1) {
     throw new ShapeError(
       `conv_transpose2d: nothing is left of x ${formatShape(x!.shape)} by a ${kh}x${kw} kernel with padding ${formatShape(g.padding)}`,
     );
@@ -112,6 +113,7 @@ export function convTranspose2d(
   const y = first(applyOp(convTranspose2dOp, [input, weight], geometry));
   if (bias === undefined) return y;
   const channels = y.shape[1]!;
+  checkTensor('conv_transpose2d', 'bias', bias);
   if (bias.rank !== 1 || bias.shape[0] !== channels)
     throw new ShapeError(`conv_transpose2d: bias must be [${channels}], got ${formatShape(bias.shape)}`);
   return add(y, reshape(bias, [1, channels, 1, 1]));

@@ -1,7 +1,7 @@
 /** Softmax cross entropy per example, fused: loss = logsumexp(x) - sum_k q_k x_k, with hard or soft targets and label smoothing. */
-import { ShapeError } from '../errors';
+import { OptionError, ShapeError } from '../errors';
 import { applyOp, first, type OpRecord } from '../graph/op';
-import { probability } from '../options';
+import { positiveInteger, probability } from '../options';
 import { formatShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { checkDType, checkRank } from './checks';
@@ -68,4 +68,23 @@ const countCorrectOp: OpRecord<null> = {
 /** How many rows of x have their largest element at the target class (or at the target's own largest). */
 export function countCorrect(x: Tensor, target: Tensor): Tensor {
   return first(applyOp(countCorrectOp, [x, target], null));
+}
+
+const countTopKOp: OpRecord<{ readonly k: number }> = {
+  name: 'count_top_k',
+  infer: ([x, target], { k }) => {
+    checkTarget(x!, target!);
+    const classes = x!.shape[1]!;
+    if (k > classes) throw new OptionError(`count_top_k: k is ${k}, but there are ${classes} classes`);
+    return [{ shape: [], dtype: 'f32' }];
+  },
+  lower: (l, { k }) => l.call('count_top_k', l.inputs, l.outputs, [k]),
+};
+
+/**
+ * How many rows of x have the target class (or the target's own largest) among their k largest elements; of equal ones the first counts as
+ * larger, NaN as largest of all. A label outside of the classes rejects the run with a DataError. @throws ShapeError, DTypeError, OptionError
+ */
+export function countTopK(x: Tensor, target: Tensor, k: number): Tensor {
+  return first(applyOp(countTopKOp, [x, target], { k: positiveInteger('count_top_k', 'k', k) }));
 }

@@ -7,7 +7,7 @@ import { ShapeError } from '../errors';
 import { applyOp, type OpRecord } from '../graph/op';
 import type { Lowering, Operand } from '../graph/lower';
 import { checkKeys, positive, positiveInteger } from '../options';
-import { formatShape, numel, physicalDims, sameShape, type Shape } from '../tensor/shape';
+import { checkShape, formatShape, numel, physicalDims, sameShape, type Shape } from '../tensor/shape';
 import type { Tensor, TensorType } from '../tensor/tensor';
 import type { BatchNormResult } from './batch-norm';
 import { checkDType, checkRank } from './checks';
@@ -91,7 +91,7 @@ function normalize(x: Tensor, options: NormOptions, plan: Plan): BatchNormResult
   checkKeys(where, options, ['gamma', 'beta', 'eps']);
   const eps = positive(where, 'eps', options.eps ?? 1e-5);
   checkDType(where, 'x', x, 'f32');
-  if (dims[0] !== 0 && numel(dims) === 0)
+  if (numel(dims.slice(1)) === 0)
     throw new ShapeError(`${where}: there are no values to normalize in x ${formatShape(x.shape)}`);
   for (const [name, t] of [['gamma', options.gamma] as const, ['beta', options.beta] as const]) {
     if (t === undefined) continue;
@@ -160,6 +160,7 @@ export function instanceNormStatistics(x: Tensor, options: NormOptions = {}): Ba
  */
 export function layerNorm(x: Tensor, shape: Shape, options: NormOptions = {}): Tensor {
   const where = 'layer_norm';
+  checkShape(where, shape);
   const lead = x.rank - shape.length;
   if (shape.length === 0 || lead < 0 || !sameShape(x.shape.slice(lead), shape))
     throw new ShapeError(`${where}: x must end in ${formatShape(shape)}, got ${formatShape(x.shape)}`);

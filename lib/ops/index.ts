@@ -10,6 +10,8 @@ export * from './conv-transpose';
 export * from './create';
 export * from './cross-entropy';
 export * from './dropout';
+export { fractionalMaxPool2d } from './fractional-max-pool2d';
+export type { FractionalKernel, FractionalMaxPool2dOptions } from './fractional-max-pool2d';
 export * from './gather';
 export * from './group-norm';
 export * from './matmul';

@@ -2,7 +2,7 @@
 import { ShapeError } from '../errors';
 import { applyOp, first, type OpRecord } from '../graph/op';
 import { formatShape, numel } from '../tensor/shape';
-import type { Tensor } from '../tensor/tensor';
+import { checkTensor, type Tensor } from '../tensor/tensor';
 import { activationCodes, type FusedActivation } from './activation';
 import { checkDType, checkRank } from './checks';
 import { sum } from './reduce';
@@ -109,6 +109,8 @@ const linearBackwardWeightsOp: OpRecord<null> = {
 
 /** x weight^T + bias: x [..., in], weight [out, in] and bias [out] as in PyTorch; the result is [..., out]. */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+  checkTensor('linear', 'x', x);
+  checkTensor('linear', 'weight', weight);
   const attrs: LinearAttrs = { bias: bias !== undefined, activation: 'none' };
   const operands = (rows: Tensor): Tensor[] => (bias === undefined ? [rows, weight] : [rows, weight, bias]);
   if (x.rank === 2) return first(applyOp(linearOp, operands(x), attrs));

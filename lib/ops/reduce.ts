@@ -1,6 +1,7 @@
 /** Reductions over axes: sum, mean, max; argmax over the last axis. */
 import { ShapeError } from '../errors';
 import { applyOp, first, type OpRecord } from '../graph/op';
+import { checkKeys } from '../options';
 import { normalizeAxis, numel, type Shape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { div, equal, mul } from './binary';
@@ -20,7 +21,9 @@ interface Reduction {
   readonly count: number;
 }
 
-function plan(name: string, x: Tensor, { axes, keepDims = false }: ReduceOptions): Reduction {
+function plan(name: string, x: Tensor, options: ReduceOptions): Reduction {
+  checkKeys(name, options, ['axes', 'keepDims']);
+  const { axes, keepDims = false } = options;
   const list = axes === undefined ? x.shape.map((_, i) => i) : typeof axes === 'number' ? [axes] : axes;
   const reduced = new Set(list.map((a) => normalizeAxis(name, a, x.rank)));
   const kept = x.shape.map((d, i) => (reduced.has(i) ? 1 : d));

@@ -1,7 +1,7 @@
 /** Ops that move or reinterpret: reshape, flatten, permute, concat, slice, pad, broadcastTo. */
 import { ShapeError } from '../errors';
 import { applyOp, first, type OpRecord } from '../graph/op';
-import { finite } from '../options';
+import { finite, show } from '../options';
 import {
   broadcastShapes,
   formatShape,
@@ -14,7 +14,7 @@ import {
   sameShape,
   type Shape,
 } from '../tensor/shape';
-import type { Tensor } from '../tensor/tensor';
+import { checkTensor, type Tensor } from '../tensor/tensor';
 import { checkDType } from './checks';
 
 const reshapeOp: OpRecord<{ shape: Shape }> = {
@@ -36,6 +36,10 @@ const reshapeOp: OpRecord<{ shape: Shape }> = {
 
 /** The same elements in logical (N, C, H, W) order under another shape. One dimension may be -1: it is inferred. */
 export function reshape(x: Tensor, shape: Shape): Tensor {
+  checkTensor('reshape', 'x', x);
+  const dims: unknown = shape;
+  if (!Array.isArray(dims) || !dims.every(Number.isSafeInteger))
+    throw new ShapeError(`reshape: the shape must be a list of whole numbers, got ${show(shape)}`);
   const known = shape.reduce((n, d) => (d === -1 ? n : n * d), 1);
   const target = shape.map((d) => (d === -1 ? x.size / known : d));
   if (
@@ -52,6 +56,7 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
 
 /** Joins the axes from `start` on: [N, C, H, W] to [N, C H W] by default. */
 export function flatten(x: Tensor, start = 1): Tensor {
+  checkTensor('flatten', 'x', x);
   if (x.rank === 0) return reshape(x, [1]);
   const axis = normalizeAxis('flatten', start, x.rank);
   return reshape(x, [...x.shape.slice(0, axis), numel(x.shape.slice(axis))]);
@@ -119,8 +124,10 @@ const concatOp: OpRecord<{ axis: number }> = {
 
 /** Puts tensors one behind the other along `axis`. */
 export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
-  const head = tensors[0];
+  if (!Array.isArray(tensors)) throw new ShapeError(`concat: needs a list of tensors, got ${show(tensors)}`);
+  const head = (tensors as readonly Tensor[])[0];
   if (head === undefined) throw new ShapeError('concat: needs at least one tensor');
+  for (const t of tensors) checkTensor('concat', 'each operand', t);
   if (tensors.length === 1) return head;
   return first(applyOp(concatOp, tensors, { axis: normalizeAxis('concat', axis, head.rank) }));
 }
@@ -131,7 +138,9 @@ const sliceOp: OpRecord<{ start: readonly number[]; size: Shape }> = {
     const fits =
       start.length === x!.rank &&
       size.length === x!.rank &&
-      start.every((s, i) => s >= 0 && size[i]! >= 0 && s + size[i]! <= x!.shape[i]!);
+      start.every(
+        (s, i) => Number.isSafeInteger(s) && s >= 0 && size[i]! >= 0 && s + size[i]! <= x!.shape[i]!,
+      );
     if (!fits)
       throw new ShapeError(
         `slice: ${formatShape(size)} at ${formatShape(start)} is not inside ${formatShape(x!.shape)}`,

@@ -2,7 +2,7 @@
 import { ShapeError } from '../errors';
 import { applyOp, first, type OpRecord } from '../graph/op';
 import { formatShape, normalizeAxis, physicalAxes } from '../tensor/shape';
-import type { Tensor } from '../tensor/tensor';
+import { checkTensor, type Tensor } from '../tensor/tensor';
 import { checkDType } from './checks';
 import { permute } from './shape-ops';
 
@@ -24,10 +24,11 @@ function softmaxOp(name: string): OpRecord<null> {
 }
 
 /** The kernels work along the axis that is innermost in memory; any other axis is moved there and back. */
-function alongAxis(op: OpRecord<null>, x: Tensor, axis: number): Tensor {
+function alongAxis(op: OpRecord<null>, x: Tensor, axis?: number): Tensor {
+  checkTensor(op.name, 'x', x);
   if (x.rank === 0 || x.size === 0)
     throw new ShapeError(`${op.name}: needs elements along an axis, got ${formatShape(x.shape)}`);
-  const at = normalizeAxis(op.name, axis, x.rank);
+  const at = normalizeAxis(op.name, axis ?? (x.rank > 1 ? 1 : 0), x.rank);
   const inner = physicalAxes(x.rank)[x.rank - 1]!;
   if (at === inner) return first(applyOp(op, [x], null));
   const swap = [...x.shape.keys()];
@@ -39,11 +40,11 @@ const softmaxRecord = softmaxOp('softmax');
 const logSoftmaxRecord = softmaxOp('log_softmax');
 
 /** e^x / sum e^x along `axis` (default: 1 for batches of any rank, 0 for vectors). */
-export function softmax(x: Tensor, axis = x.rank > 1 ? 1 : 0): Tensor {
+export function softmax(x: Tensor, axis?: number): Tensor {
   return alongAxis(softmaxRecord, x, axis);
 }
 
 /** log softmax(x), computed as x - logsumexp(x). */
-export function logSoftmax(x: Tensor, axis = x.rank > 1 ? 1 : 0): Tensor {
+export function logSoftmax(x: Tensor, axis?: number): Tensor {
   return alongAxis(logSoftmaxRecord, x, axis);
 }

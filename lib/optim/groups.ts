@@ -27,7 +27,7 @@ export function matcher(match: unknown): (name: string, parameter: Parameter) =>
 
 /**
  * The group of parameters that decay does no good to: biases, and scales and shifts of normalization layers; that is, parameters with at
- * most one axis, or named `bias`. `settings` are further settings of the group, `{ lr: 0.01 }` or, for LARS and LAMB, `{ adapt: false }`.
+ * most one axis, layer norm's of any shape, and those named `bias`. `settings` are further settings of the group, `{ lr: 0.01 }` or, for LARS and LAMB, `{ adapt: false }`.
  *
  * `optim.adamw({ groups: [optim.noDecay()] })`
  */
@@ -35,6 +35,6 @@ export function noDecay<G extends object = object>(
   settings?: G,
 ): G & { readonly match: ParameterMatch; readonly weightDecay: 0 } {
   const match = (name: string, parameter: Parameter): boolean =>
-    parameter.rank <= 1 || /(^|\.)bias$/.test(name);
+    parameter.rank <= 1 || parameter.ofNormalization || /(^|\.)bias$/.test(name);
   return { ...(settings as G), match, weightDecay: 0 };
 }

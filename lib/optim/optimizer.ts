@@ -88,6 +88,9 @@ export abstract class Optimizer<H extends object = object, S extends object = ob
       options.clipNorm === undefined ? undefined : positive(where, 'clipNorm', options.clipNorm);
     this.clipValue =
       options.clipValue === undefined ? undefined : positive(where, 'clipValue', options.clipValue);
+    const groups: unknown = options.groups ?? [];
+    if (!Array.isArray(groups))
+      throw new OptionError(`${where}: groups must be a list of groups, got ${show(groups)}`);
     this.groupOptions = options.groups ?? [];
     for (const group of this.groupOptions) checkGroup(where, group, checks);
   }

@@ -28,6 +28,7 @@ function after(steps: number, progress: Progress): Progress {
     epoch: Math.max(0, progress.epoch - epochs),
     totalSteps: Math.max(0, progress.totalSteps - steps),
     ...(totalEpochs !== undefined && { totalEpochs: Math.max(0, totalEpochs - epochs) }),
+    ...(progress.history && { history: progress.history.slice(epochs) }),
   };
 }
 
@@ -104,8 +105,9 @@ export function sequence(parts: readonly SequencePart[], options: SequenceOption
 /** The progress of a part that begins at `begin` and lasts `length`. */
 function within(progress: Progress, per: Per, begin: number, length: number, where: string): Progress {
   if (per === 'epoch' && !Number.isFinite(progress.stepsPerEpoch)) {
-    const { totalEpochs = Infinity } = progress;
-    return { ...progress, epoch: progress.epoch - begin, totalEpochs: Math.min(length, totalEpochs - begin) };
+    const { totalEpochs = Infinity, history = [] } = progress;
+    const [epoch, rest] = [progress.epoch - begin, Math.min(length, totalEpochs - begin)];
+    return { ...progress, epoch, totalEpochs: rest, history: history.slice(begin) };
   }
   const rest = after(inSteps(where, begin, per, progress), progress);
   if (length === Infinity) return rest;

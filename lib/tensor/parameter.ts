@@ -10,6 +10,8 @@ export type Initializer = (shape: Shape, seed: number, name: string) => Tensor;
 export class Parameter extends LazyTensor {
   /** False freezes it: no gradient is computed and no optimizer touches it. */
   requiresGrad = true;
+  /** Whether it scales or shifts normalized values: no weight of a product then, whatever its rank. */
+  ofNormalization = false;
   /** May be replaced until the weights are drawn. */
   initializer: Initializer;
 

@@ -1,6 +1,7 @@
 /** Logical shapes (PyTorch's) and physical dims (rank 4 is stored channels-last; all other ranks row-major). */
 import { ShapeError } from '../errors';
 import { MAX_RANK } from '../native';
+import { show } from '../options';
 
 export type Shape = readonly number[];
 
@@ -14,11 +15,13 @@ export function sameShape(a: Shape, b: Shape): boolean {
 
 /** `[16, 3, 32, 32]`, for messages. */
 export function formatShape(shape: Shape): string {
-  return `[${shape.join(', ')}]`;
+  return `[${shape.map(String).join(', ')}]`; // String, as a symbol has no other text
 }
 
-/** Throws ShapeError unless every dim is a whole number that a program can address. */
+/** Throws ShapeError unless it is an array and every dim a whole number that a program can address. */
 export function checkShape(where: string, shape: Shape): void {
+  if (!Array.isArray(shape))
+    throw new ShapeError(`${where}: a shape must be an array of dimensions, got ${show(shape)}`);
   if (shape.length > MAX_RANK)
     throw new ShapeError(`${where}: rank is at most ${MAX_RANK}, got ${formatShape(shape)}`);
   for (const d of shape) {

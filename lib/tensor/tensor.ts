@@ -1,5 +1,6 @@
 /** A Tensor is either data or a recipe: an op applied to tensors. Making one checks shapes; nothing runs until it is asked for. */
-import { ShapeError, TraceError } from '../errors';
+import { DTypeError, ShapeError, TraceError } from '../errors';
+import { show } from '../options';
 import { dtypeOf, toArray, type AnyArray, type DType } from './dtype';
 import { checkShape, formatShape, numel, type Shape } from './shape';
 import { Storage } from './storage';
@@ -144,4 +145,10 @@ export function persistent(data: TensorData, shape?: Shape, dtype?: DType): Tens
  */
 export function runtimeScalar(get: () => number): Tensor {
   return new Tensor([], 'f64', { kind: 'scalar', get });
+}
+
+/** What is no tensor is refused with the argument's name. @throws DTypeError */
+export function checkTensor(where: string, name: string, value: unknown): asserts value is Tensor {
+  if (!(value instanceof Tensor))
+    throw new DTypeError(`${where}: ${name} must be a tensor, got ${show(value)}`);
 }

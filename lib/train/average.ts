@@ -1,8 +1,9 @@
 /** Averages of weights between steps, and batch norm's statistics for them. */
 import { compile } from '../graph/compile';
 import { BatchNorm } from '../nn/batch-norm';
-import type { Module } from '../nn/module';
 import { forwardInputs } from '../nn/inputs';
+import { inTrainingMode } from '../nn/mode';
+import type { Module } from '../nn/module';
 import type { WeightAverage } from '../optim/average';
 import type { StepParts } from './steps';
 import type { BatchSource } from './source';
@@ -47,8 +48,9 @@ export async function refreshStatistics(
   try {
     let count = 0;
     for (let batch = await batches.next(); batch !== undefined; batch = await batches.next()) {
-      for (const layer of layers) layer.momentum = 1 / ++count;
-      await program(...batch.args);
+      count++;
+      for (const layer of layers) layer.momentum = 1 / count;
+      await inTrainingMode(model, () => program(...batch.args));
     }
     if (average !== undefined) average.statistics = average.count;
   } finally {

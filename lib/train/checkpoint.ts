@@ -176,7 +176,7 @@ export async function readCheckpoint(
   checkSameRun(place, state, position, trained, expected);
   await checkDigest(join(place, MODEL_FILE), state.sha256.model);
   await checkDigest(join(place, OPTIMIZER_FILE), state.sha256.optimizer);
-  if (state.average !== undefined) await checkDigest(join(place, AVERAGE_FILE), state.sha256.average ?? '');
+  if (state.average !== undefined) await checkDigest(join(place, AVERAGE_FILE), state.sha256.average!);
   const tensors = await readTensors(join(place, OPTIMIZER_FILE));
   const averaged = state.average && (await readTensors(join(place, AVERAGE_FILE)));
   await trained.model.load(join(place, MODEL_FILE));
@@ -228,9 +228,18 @@ async function readState(place: string): Promise<StateFile> {
     state.sha256?.model,
     state.sha256?.optimizer,
   ];
-  if (!strings.every((s) => typeof s === 'string') || !Number.isSafeInteger(state.optimizer?.step))
+  const counts: unknown[] = [state.optimizer?.step];
+  if (state.average !== undefined) {
+    strings.push(state.average?.kind, state.sha256?.average);
+    counts.push(state.average?.count, state.average?.statistics);
+  }
+  if (!strings.every((s) => typeof s === 'string') || !counts.every(isCount))
     throw new FormatError(`${file}: entries are missing`);
   return state as StateFile;
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 async function checkDigest(file: string, expected: string): Promise<void> {

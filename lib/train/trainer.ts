@@ -231,7 +231,6 @@ export class Trainer {
       const { model, precision, seed, average } = this;
       model.ensureInitialized({ seed });
       await settleTransform('updateBatchNorm', model, this.inputTransform);
-      if (!model.training) model.train();
       const source = await this.plainSource(data, batchSize);
       const parts = { model, precision, source, random: new RandomState(seed) };
       await refreshStatistics(

@@ -129,9 +129,13 @@ void apply_columns(const GroupForward& op, const Affine& affine, int64_t task, c
   }
 }
 
+// Both ways give the same bits. By columns each group's scale is computed once a task instead of once a
+// position, which counts where runs are short.
 template <class T>
 void apply(const GroupForward& op, const Affine& affine, int64_t task, const Columns& columns) {
-  if (in_runs(op.geom)) {
+  constexpr int64_t kFewPositions = 4, kLongRun = 16 * W;
+  const bool rarely = op.geom.task_positions(task) < kFewPositions || op.geom.run() >= kLongRun;
+  if (in_runs(op.geom) && rarely) {
     apply_runs<T>(op, affine, task);
   } else {
     apply_columns<T>(op, affine, task, columns);

@@ -99,15 +99,22 @@ struct Slopes {
   real a, b;
 };
 
-// From a sample's sums over all of its blocks, in order.
+// Adds up a sample's sums over its blocks, in order, in those of its first block.
+void merge_blocks(const GroupGeom& g, int64_t sample, const Workspace<Sums>& w) {
+  Sums* all = w.partial(sample * g.blocks());
+  for (int64_t b = 1; b < g.blocks(); ++b) {
+    const Sums* block = w.partial(sample * g.blocks() + b);
+    for (int64_t i = 0; i < g.groups(); ++i) {
+      all[i].d += block[i].d;
+      all[i].dot += block[i].dot;
+    }
+  }
+}
+
+// From a sample's sums, in those of its first block.
 Slopes slopes_of(const GroupBackward& op, int64_t sample, int64_t group, const Sums* partial) {
   const GroupGeom& g = op.geom;
-  Sums all;
-  for (int64_t b = 0; b < g.blocks(); ++b) {
-    const Sums& block = partial[(sample * g.blocks() + b) * g.groups() + group];
-    all.d += block.d;
-    all.dot += block.dot;
-  }
+  const Sums& all = partial[sample * g.blocks() * g.groups() + group];
   const double rstd = rstd_of(op, sample * g.groups() + group), n = static_cast<double>(g.count());
   return {static_cast<real>(-rstd * all.d / n), static_cast<real>(-rstd * rstd * all.dot / n)};
 }
@@ -206,6 +213,7 @@ void backward(const GroupBackward& op, std::byte* memory) {
     if (at_once) write<T>(op, affine, task, w.partial(0), columns);
   });
   if (!at_once) {
+    parallel_for(g.samples(), cost, [&](int64_t sample) { merge_blocks(g, sample, w); });
     for_chunks(g, cost, [&](int64_t chunk, int64_t task) {
       write<T>(op, affine, task, w.partial(0), w.columns(chunk));
     });

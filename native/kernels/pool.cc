@@ -11,48 +11,10 @@
 
   #include "kernels/bytes.h"
 
+  #include "kernels/pool_window.h"
+
 // Enough elements for one parallel block.
 constexpr int64_t kChunkElements = 16384;
-
-template <class Lanes>
-inline void store_taps(uint8_t* p, M taps, Lanes lanes) {
-  store_bytes(p, taps, lanes);
-}
-
-template <class Lanes>
-inline void store_taps(int32_t* p, M taps, Lanes lanes) {
-  std::memcpy(p, &taps, static_cast<size_t>(lanes.count()) * sizeof(int32_t));
-}
-
-// The part of a window that lies inside the image: x is its first element, and `tap` the index of that.
-template <class T>
-struct Window {
-  const T* x;
-  int64_t row_step;
-  int64_t col_step;
-  int32_t tap;
-  int32_t taps_per_row;
-};
-
-// Rows and Cols are integral constants for the common windows. The first of equal elements wins; NaN, which
-// no comparison holds for, wins over all else.
-template <class Rows, class Cols, class T, class Tap>
-inline void max_window(Rows rows, Cols cols, const Window<T>& at, int64_t channels, T* y, Tap* tap) {
-  for_vectors(channels, [&](int64_t c, auto lanes) {
-    V best = lanes.load(at.x + c);
-    M winner = M{} + at.tap;
-    for (int32_t i = 0; i < rows; ++i) {
-      for (int32_t j = i == 0 ? 1 : 0; j < cols; ++j) {
-        const V v = lanes.load(at.x + i * at.row_step + j * at.col_step + c);
-        const M take = ~(v <= best) & (best == best);
-        best = select(take, v, best);
-        winner = take ? M{} + (at.tap + i * at.taps_per_row + j) : winner;
-      }
-    }
-    lanes.store(y + c, best);
-    store_taps(tap + c, winner, lanes);
-  });
-}
 
 template <class Rows, class Cols, class T>
 inline void avg_window(Rows rows, Cols cols, const Window<T>& at, real weight, int64_t channels, T* y) {

@@ -14,19 +14,9 @@
 
   #include "kernels/bytes.h"
 
+  #include "kernels/pool_window.h"
+
 constexpr int64_t kChunkElements = 16384;
-
-template <class Lanes>
-inline M load_taps(const uint8_t* p, Lanes lanes) {
-  return load_bytes(p, lanes);
-}
-
-template <class Lanes>
-inline M load_taps(const int32_t* p, Lanes lanes) {
-  M taps = {};
-  std::memcpy(&taps, p, static_cast<size_t>(lanes.count()) * sizeof(int32_t));
-  return taps;
-}
 
 struct CoverItem {
   int32_t tap;

@@ -103,6 +103,17 @@ void test_count() {
     close(count, {3}, 0, 0, "labels");
     run_kernel("count_correct", target, {x, soft, count});
     close(count, {4}, 0, 0, "soft targets");
+    for (const double k : {1.0, 2.0, 3.0}) {
+      const Tensor valid(DType::i32, {5}, {1, 0, 2, 0, 1});  // at places 1, 2, 2 (behind NaN and 9), 2, 1
+      run_kernel("count_top_k", target, {x, valid, count}, {k});
+      close(count, {k == 1 ? 0.0 : k == 2 ? 2.0 : 5.0}, 0, 0, "top k");
+      run_kernel("count_top_k", target, {x, soft, count}, {k});
+      close(count, {k == 1 ? 4.0 : k == 2 ? 5.0 : 5.0}, 0, 0, "top k of soft targets");
+    }
+    const Outcome outcome = run_kernel("count_top_k", target, {x, labels, count}, {1});
+    CHECK(outcome.fault() == Fault::label_out_of_range && outcome.fault_index() == 4);
+    for (const double k : {0.0, 4.0, 1.5, -1.0, double(NAN)})
+      CHECK(rejects("count_top_k", target, {x, labels, count}, {k}));
     CHECK(rejects("count_correct", target, {x, count, count}));
     CHECK(rejects("count_correct", target, {x, labels, labels}));
     const Tensor none(target, {0, 3}), no_labels(DType::i32, {0});
@@ -111,6 +122,7 @@ void test_count() {
     const Tensor many(target, {9001, 10}, random_values(90010, 1)),
         many_labels(DType::i32, {9001}, random_integers(9001, 2, 0, 9));
     check_threads("count_correct", target, {many, many_labels, count}, {}, count);
+    check_threads("count_top_k", target, {many, many_labels, count}, {1}, count);
     CHECK(count.at(0) > 600 && count.at(0) < 1200);
   });
 }

@@ -1,8 +1,14 @@
-/** resnet20 on CIFAR-10 from JPEG files with precision fp32 and bf16, several seeds each: whether bf16 costs accuracy. */
+/**
+ * resnet20 on CIFAR-10 from JPEG files with precision fp32 and bf16, several seeds each: whether bf16 costs accuracy. Finished runs are
+ * kept in runs/verify-bf16 until all are there, so that a check that was interrupted goes on with the next run.
+ */
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { info } from 'tenon';
 import { events, inTemporary, requireData, succeed, tenon } from './process.mjs';
-import { check, percent } from './report.mjs';
+import { check, commit, percent, root } from './report.mjs';
+
+const kept = join(root, 'runs', 'verify-bf16');
 
 async function train(precision, seed, epochs) {
   return inTemporary(async (directory) => {
@@ -14,9 +20,21 @@ async function train(precision, seed, epochs) {
     );
     const all = events(run);
     const { testAccuracy } = all.at(-1);
-    console.log(`${precision}, seed ${seed}: ${percent(testAccuracy)}, ${run.seconds.toFixed(0)} s`);
-    return { precision, seed, testAccuracy, seconds: run.seconds, events: all };
+    const { path } = info().bf16;
+    return { precision, seed, testAccuracy, seconds: run.seconds, commit: commit(), path, events: all };
   });
+}
+
+/** The run of an earlier, interrupted check, or a new one. */
+async function trainOnce(precision, seed, epochs) {
+  const file = join(kept, `${precision}-seed${seed}-epochs${epochs}.json`);
+  const found = existsSync(file);
+  const run = found ? JSON.parse(readFileSync(file, 'utf8')) : await train(precision, seed, epochs);
+  mkdirSync(kept, { recursive: true });
+  writeFileSync(file, JSON.stringify(run));
+  const when = found ? `from ${run.commit}` : `${run.seconds.toFixed(0)} s`;
+  console.log(`${precision}, seed ${seed}: ${percent(run.testAccuracy)}, ${when}`);
+  return run;
 }
 
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -33,13 +51,15 @@ await check('bf16', goal, { epochs: 15, seeds: 3 }, async ({ epochs, seeds }) =>
   const runs = [];
   // Interleaved, so that a run that is cut short has as many of each.
   for (let seed = 1; seed <= seeds; seed++)
-    for (const precision of ['fp32', 'bf16']) runs.push(await train(precision, seed, epochs));
+    for (const precision of ['fp32', 'bf16']) runs.push(await trainOnce(precision, seed, epochs));
   const of = (precision) =>
     runs.filter((run) => run.precision === precision).map(({ testAccuracy }) => testAccuracy);
   const [fp32, bf16] = [of('fp32'), of('bf16')];
+  const paths = [...new Set(runs.map(({ path }) => path))].join(', ');
+  rmSync(kept, { recursive: true });
   return {
     pass: Math.abs(mean(fp32) - mean(bf16)) <= 0.005,
-    figure: `fp32 ${spread(fp32)}, bf16 ${spread(bf16)}, ${seeds} seeds, path ${info().bf16.path}`,
+    figure: `fp32 ${spread(fp32)}, bf16 ${spread(bf16)}, ${seeds} seeds, path ${paths}`,
     details: { bf16: info().bf16, runs },
   };
 });

@@ -94,6 +94,38 @@ describe('tenon train', () => {
     });
   });
 
+  it('is evaluated by class', async () => {
+    const model = join(out, 'model.safetensors');
+    const { code, lines } = await tenon('evaluate', '--model-file', model, '--report', '--json');
+    expect(code).toBe(0);
+    const { accuracy, top5, report } = lines.at(-1) as {
+      accuracy: number;
+      top5: number;
+      report: {
+        classes: Record<string, number | string>[];
+        macro: object;
+        weighted: { recall: number };
+        matrix: number[][];
+      };
+    };
+    expect(report.classes.map((c) => c['class'])).toEqual(Array.from({ length: 10 }, (_, i) => String(i)));
+    const hits = report.matrix.reduce((n, row, i) => n + row[i]!, 0);
+    expect(hits / 2000).toBe(accuracy);
+    expect(report.weighted.recall).toBeCloseTo(accuracy, 12);
+    expect(report.classes.reduce((n, c) => n + (c['support'] as number), 0)).toBe(2000);
+    expect(top5).toBeGreaterThanOrEqual(accuracy);
+    expect(top5).toBeLessThanOrEqual(1);
+
+    const text = (await tenon('evaluate', '--model-file', model, '--report')).out.split('\n');
+    expect(text[0]).toMatch(/^2000 images: loss \d+\.\d{4}, accuracy \d+\.\d\d%, top-5 \d+\.\d\d%$/);
+    expect(text[2]).toMatch(/^class +precision +recall +f1 +images$/);
+    const zero = report.classes[0]!;
+    const cells = ['0', ...['precision', 'recall', 'f1'].map((key) => (zero[key] as number).toFixed(4))];
+    expect(text[3]!.split(/ +/)).toEqual([...cells, String(zero['support'])]);
+    expect(text.at(-2)!.split(/ +/)).toEqual(['9', ...report.matrix[9]!.map(String)]);
+    expect((await tenon('evaluate', '--model-file', model)).out.split('\n')).toEqual([text[0], '']);
+  });
+
   it('predicts image files', async () => {
     const { files, classes } = await drawFiles(join(dir, 'pngs'), 70);
     const model = join(out, 'model.safetensors');

@@ -54,6 +54,37 @@ test('top 1 is the accuracy', async () => {
   expect(await measure(metrics.topK(1))).toBe(await measure(metrics.accuracy()));
 });
 
+test('NaN counts as the largest output, and infinite outputs of other classes change nothing', async () => {
+  const x = tensor(
+    [
+      [1, NaN, 2, -Infinity],
+      [1, NaN, NaN, 2],
+      [-Infinity, 3, -Infinity, 1],
+      [Infinity, 0, Infinity, -Infinity],
+    ].flat(),
+    [4, 4],
+  );
+  const hits = (k: number, ...labels: number[]): Promise<number> =>
+    metrics
+      .topK(k)
+      .count(x, tensor(Int32Array.from(labels)))
+      .item();
+  expect(await hits(1, 1, 1, 1, 0)).toBe(4);
+  expect(await hits(1, 2, 2, 3, 2)).toBe(0);
+  expect(await hits(2, 2, 2, 3, 2)).toBe(4);
+  expect(await hits(3, 3, 0, 2, 3)).toBe(0);
+  expect(await hits(3, 0, 3, 0, 1)).toBe(4);
+  const matrix = (labels: number[]): Promise<ArrayLike<number>> =>
+    metrics
+      .confusionMatrix(4)
+      .count(x, tensor(Int32Array.from(labels)))
+      .data();
+  // The same classes as the best ones: 1, 1, 1, 0.
+  expect([...Array.from(await matrix([2, 2, 3, 2]))]).toEqual([
+    0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 1, 0, 0,
+  ]);
+});
+
 test('the confusion matrix counts pairs of true and predicted classes', async () => {
   const expected = Array.from({ length: classes }, () => Array<number>(classes).fill(0));
   labels.forEach((label, i) => expected[label]![ranking(i)[0]!]!++);
@@ -111,7 +142,8 @@ test('bad options, operands and labels', async () => {
   expect(() => metrics.confusionMatrix(5).count(x, t)).toThrow('outputs of 5 classes, they have 6');
   expect(() => metrics.confusionMatrix(5).count(t, t)).toThrow(ShapeError);
   const wrong = tensor(labels.map((label) => label + 1));
-  await expect(metrics.topK(2).count(x, wrong).item()).rejects.toThrow(DataError);
+  for (const metric of [metrics.accuracy(), metrics.topK(2), metrics.confusionMatrix(classes)])
+    await expect(metric.count(x, wrong).data()).rejects.toThrow(DataError);
   expect(() => metrics.running(metrics.accuracy()).update(x, t)).toThrow('assign');
   expect(() => metrics.classificationReport([[1, 2]])).toThrow(OptionError);
   expect(() => metrics.classificationReport([[-1]])).toThrow(OptionError);

@@ -57,6 +57,17 @@ test('LSUV gives every layer unit variance', async () => {
   expect([...net.parameters()[0]!.dataSync()]).toEqual(weights);
 });
 
+test('LSUV scales products, not layer norm of any shape', async () => {
+  const net = nn.sequential(
+    nn.conv2d(3, 4, { kernel: 3 }),
+    nn.layerNorm([4, 6, 6]),
+    nn.flatten(),
+    nn.linear(144, 5),
+  );
+  expect((await nn.init.lsuv(net, batch)).map((l) => l.path)).toEqual(['0', '3']);
+  expect([...net.namedParameters().get('1.weight')!.dataSync()]).toEqual(Array(144).fill(1));
+});
+
 test('LSUV refuses a batch that does not vary, and bad options', async () => {
   const nothing = tensor(new Float32Array(batch.size), batch.shape);
   await expect(nn.init.lsuv(network(), nothing)).rejects.toThrow(DataError);

@@ -138,6 +138,11 @@ describe('a model', () => {
     );
   });
 
+  it('leaves layer norm of any shape as it is', () => {
+    const net = nn.sequential(nn.conv2d(1, 2, { kernel: 1 }), nn.layerNorm([2, 2, 2]), nn.flatten());
+    expect(read(net.initialize({ weights: 'heNormal' }))['1.weight']).toEqual(Array(8).fill(1));
+  });
+
   it('takes initializers layer by layer', () => {
     const layer = nn
       .linear(5, 4, { weightInit: 'orthogonal', biasInit: init.constant(2) })

@@ -20,6 +20,7 @@ test.each<[string, nn.Module, number[]]>([
   ['globalAvgPool2d', nn.globalAvgPool2d(), [2, 4, 1, 1]],
   ['adaptiveAvgPool2d', nn.adaptiveAvgPool2d([4, null]), [2, 4, 4, 6]],
   ['adaptiveMaxPool2d', nn.adaptiveMaxPool2d(5), [2, 4, 5, 5]],
+  ['fractionalMaxPool2d', nn.fractionalMaxPool2d('overlapping', { outputRatio: [0.7, 0.5] }), [2, 4, 4, 3]],
   ['globalMaxPool2d', nn.globalMaxPool2d(), [2, 4, 1, 1]],
   ['depthwiseConv2d', nn.depthwiseConv2d(4, { kernel: 3, multiplier: 2 }), [2, 8, 4, 4]],
   [

@@ -90,6 +90,15 @@ test('looking changes neither statistics nor later random draws', async () => {
   expect([...net.namedBuffers().get('1.running_mean')!.dataSync()]).not.toEqual([0, 0]);
 });
 
+test('containers that only repeat their last layer are left out', async () => {
+  const net = nn.namedSequential({
+    stem: nn.sequential(nn.linear(2, 3), nn.relu()),
+    head: nn.namedSequential({ fc: nn.linear(3, 2) }),
+  });
+  const { layers } = await nn.activationStatistics(net, tensor([1, 2, 3, 4], [2, 2]));
+  expect(layers.map((l) => l.path)).toEqual(['stem.0', 'stem.1', 'head.fc']);
+});
+
 test('a part that the loss does not see has no gradient; NaN is counted', async () => {
   class Two extends nn.Module {
     readonly used = nn.linear(2, 2);

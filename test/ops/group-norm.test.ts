@@ -195,7 +195,12 @@ describe('group norm', () => {
     expect(() => ops.groupNorm(tensor([1, 2]), 1)).toThrow(ShapeError);
     expect(() => ops.layerNorm(image, [3, 2])).toThrow('layer_norm: x must end in [3, 2], got [2, 3, 2, 2]');
     expect(() => ops.layerNorm(image, [])).toThrow(ShapeError);
-    expect(() => ops.layerNorm(tensor(new Float32Array(0), [2, 0]), [0])).toThrow('no values to normalize');
+    for (const rows of [2, 0])
+      expect(() => ops.layerNorm(tensor(new Float32Array(0), [rows, 0]), [0])).toThrow(
+        'no values to normalize',
+      );
+    for (const shape of [2, undefined, 'x'])
+      expect(() => ops.layerNorm(image, shape as never)).toThrow('layer_norm: a shape must be an array');
     expect(() => ops.instanceNorm(tensor([1, 2], [1, 2, 1, 1]))).toThrow('more than one value per channel');
   });
 });

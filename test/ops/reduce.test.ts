@@ -102,5 +102,9 @@ describe('reductions', () => {
   it('an empty mean and a bad axis are errors', () => {
     expect(() => ops.mean(tensor([], [0, 2]), { axes: 0 })).toThrow(ShapeError);
     expect(() => ops.sum(tensor([1]), { axes: 1 })).toThrow(ShapeError);
+    for (const reduce of [ops.sum, ops.mean, ops.max]) {
+      expect(() => reduce(tensor([1]), [0] as never)).toThrow('options must be an object');
+      expect(() => reduce(tensor([1]), { axis: 0 } as never)).toThrow('did you mean "axes"?');
+    }
   });
 });

@@ -225,6 +225,9 @@ test('bad options', () => {
   expect(() => optim.lars(undefined as never)).toThrow('lr');
   expect(() => optim.lamb({ adapt: 'yes' as never })).toThrow('adapt');
   expect(() => optim.adam({ groups: [{ match: 'a', betas: [0, 2] }] })).toThrow('betas of a group');
+  expect(() => optim.rmsprop({ groups: 5 as never })).toThrow(
+    'optim.rmsprop: groups must be a list of groups',
+  );
   expect(() => optim.adam({ groups: [{ match: 3 as never }] })).toThrow("a group's match");
   expect(() => optim.sgd({ lr: 1, groups: [{ match: 'a', eps: 1 } as never] })).toThrow('unknown option');
   expect(() => optim.sgd(undefined as never)).toThrow('lr');

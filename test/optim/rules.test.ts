@@ -252,4 +252,6 @@ test('noDecay leaves biases alone, and takes settings of the group', () => {
     expect(typeof match === 'function' && match(name, nn.parameter(shape, nn.init.constant(0)))).toBe(
       expected,
     );
+  const scale = nn.layerNorm([2, 3, 3]).weight!;
+  expect(typeof match === 'function' && match('norm.weight', scale)).toBe(true);
 });

@@ -128,6 +128,32 @@ test('streams: epochs are known, steps are not', () => {
     expect(() => schedule(stream)).toThrow(OptionError);
 });
 
+test('a plateau behind other parts looks at its own epochs only', () => {
+  const plateau = schedules.reduceOnPlateau({ metric: 'trainLoss', patience: 0, factor: 0.5 });
+  // The best loss is one of the first two epochs.
+  const history = [1, 1, 5, 4, 4, 3].map((trainLoss) => ({ trainLoss }));
+  const expected = [1, 1, 1, 1, 1, 0.5];
+  const parts = schedules.sequence([{ schedule: schedules.constant(), length: 2 }, { schedule: plateau }]);
+  const curve = schedules.curve(parts, { epochs: 6, history, stepsPerEpoch: 3 });
+  expect(curve.filter((_, i) => i % 3 === 0).map((p) => p.learningRate)).toEqual(expected);
+  const warm = schedules.curve(schedules.warmup(6, plateau), { epochs: 6, history, stepsPerEpoch: 3 });
+  expect(
+    warm
+      .slice(6)
+      .filter((_, i) => i % 3 === 0)
+      .map((p) => p.learningRate),
+  ).toEqual(expected.slice(2));
+  const stream = {
+    step: 18,
+    epoch: 6,
+    totalSteps: Infinity,
+    stepsPerEpoch: Infinity,
+    totalEpochs: 9,
+    history,
+  };
+  expect(parts(stream)).toBe(0.5);
+});
+
 test('a plateau needs its figure; a factor must be a rate', () => {
   const plateau = schedules.reduceOnPlateau({ metric: 'validationLoss' });
   expect(() => plateau({ ...at(10), history: [{ trainLoss: 1 }] })).toThrow('epoch 1 has no validationLoss');

@@ -1,5 +1,7 @@
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { compile } from '../../lib/graph/compile';
+import * as data from '../../lib/data';
 import { grad } from '../../lib/graph/grad';
 import * as losses from '../../lib/losses';
 import * as nn from '../../lib/nn';
@@ -148,6 +150,38 @@ describe('stochastic weight averaging', () => {
   });
 });
 
+test('updateBatchNorm gives every layer its mean over the batches, and leaves modes as they were', async () => {
+  const width = 5;
+  const values = Float32Array.from({ length: 60 * width }, (_, i) => Math.sin(i * i) + (i < 150 ? 1 : 0));
+  const rows = (from: number, to: number): Promise<data.Dataset> =>
+    data.fromFeatures({
+      inputs: values.subarray(from * width, to * width),
+      shape: [width],
+      targets: new Int32Array(to - from),
+      classNames: ['a', 'b'],
+    });
+  const norms = [nn.batchNorm1d(4), nn.batchNorm1d(3), nn.batchNorm1d(2)] as const;
+  const model = nn.sequential(
+    nn.linear(width, 4),
+    norms[0],
+    nn.linear(4, 3),
+    norms[1],
+    nn.linear(3, 2),
+    norms[2],
+  );
+  const trainer = new Trainer(model, { loss: losses.crossEntropy(), optimizer: optim.sgd({ lr: 0 }) });
+  const statistics = async (from: number, to: number): Promise<number[]> => {
+    await trainer.updateBatchNorm(await rows(from, to), { batchSize: 20 });
+    return norms.flatMap((norm) => [...norm.runningMean!.dataSync(), ...norm.runningVar!.dataSync()]);
+  };
+  const parts = [await statistics(0, 20), await statistics(20, 40), await statistics(40, 60)];
+  model.eval();
+  norms[0].training = true;
+  const whole = await statistics(0, 60);
+  whole.forEach((v, i) => expect(v).toBeCloseTo((parts[0]![i]! + parts[1]![i]! + parts[2]![i]!) / 3, 5));
+  expect([...model.namedModules().values()].filter((m) => m.training)).toEqual([norms[0]]);
+});
+
 describe('resume', () => {
   test.each([
     ['ema', (): optim.WeightAverage => optim.ema({ decay: 0.9 })],
@@ -169,6 +203,17 @@ describe('resume', () => {
     expect(trainer.average!.count).toBe(whole.average!.count);
     const without = await failure(() => smallTrainer().fit(glyphs, { epochs: 3, resume: dir }));
     expect(without.message).toContain('average of weights, the trainer has no');
+    const file = join(dir, 'checkpoint-10', 'state.json');
+    const state = JSON.parse(readFileSync(file, 'utf8')) as { average: object };
+    for (const average of [null, { ...state.average, count: -1 }, { ...state.average, statistics: '0' }]) {
+      writeFileSync(file, JSON.stringify({ ...state, average }));
+      const damaged = smallTrainer(smallNet(), { average: make() });
+      const error = await failure(() => damaged.fit(glyphs, { epochs: 3, resume: dir }));
+      expect(error.code).toBe('ERR_TENON_FORMAT');
+      expect(await weightsDigest(damaged.model)).toBe(
+        await weightsDigest(smallNet().initialize({ seed: 3 })),
+      );
+    }
   });
 
   test('a plateau and accumulated batches go on with the same bits', async () => {

@@ -46,12 +46,14 @@ describe('resume', () => {
     const net = (): nn.Module =>
       nn.namedSequential({
         stem: nn.conv2d(1, 4, { kernel: 3, stride: 4 }),
+        regions: nn.fractionalMaxPool2d('overlapping', { outputRatio: 0.72, sequence: 'random' }),
         up: nn.convTranspose2d(4, 4, { kernel: 3, stride: 2, padding: 1, outputPadding: 1, groups: 2 }),
         prelu: nn.prelu({ features: 4 }),
         branches: nn.concat(nn.identity(), nn.depthwiseConv2d(4, { kernel: 3, padding: 1 })),
         block: nn.residual(nn.conv2d(8, 8, { kernel: 3, padding: 1 }), nn.mish()),
         deep: nn.sequential(nn.cifarBlock(8, 16, { stride: 2 }), nn.residualBlock(16, 16)),
         bottleneck: nn.bottleneck(16, 4, { stride: 2 }),
+        windows: nn.fractionalMaxPool2d(1, { outputSize: [2, 3] }),
         pool: nn.adaptiveMaxPool2d([2, 3]),
         pools: nn.concat(nn.adaptiveAvgPool2d(1), nn.globalMaxPool2d()),
         flatten: nn.flatten(),
@@ -72,6 +74,35 @@ describe('resume', () => {
     await whole.model.save(join(dir, 'model.safetensors'));
     const again = await nn.load(join(dir, 'model.safetensors'));
     expect(await weightsDigest(again)).toBe(await weightsDigest(whole.model));
+  });
+
+  test.each(['fp32', 'bf16'] as const)('with every norm gives the same bits in %s', async (precision) => {
+    const net = (): nn.Module =>
+      nn.sequential(
+        nn.conv2d(1, 8, { kernel: 3, stride: 3, bias: false, weightStandardization: true }),
+        nn.groupNorm(2, 8),
+        nn.relu(),
+        nn.conv2d(8, 8, { kernel: 3, stride: 2 }),
+        nn.instanceNorm2d(8, { affine: true, trackRunningStats: true }),
+        nn.relu(),
+        nn.conv2d(8, 8, { kernel: 3, padding: 1 }),
+        nn.batchNorm2d(8),
+        nn.layerNorm([8, 4, 4]),
+        nn.flatten(),
+        nn.linear(128, 16),
+        nn.batchNorm1d(16),
+        nn.linear(16, 10),
+      );
+    const dir = directory();
+    const glyphs = await someGlyphs();
+    const whole = smallTrainer(net(), { precision });
+    const { epochs } = await whole.fit(glyphs, { epochs: 3 });
+    expect(epochs[2]!.trainLoss).toBeLessThan(epochs[0]!.trainLoss);
+    const callbacks = [checkpoint(dir, { everySteps: 10 })];
+    await smallTrainer(net(), { precision }).fit(glyphs, { epochs: 3, maxSteps: 10, callbacks });
+    const resumed = smallTrainer(net(), { precision });
+    await resumed.fit(glyphs, { epochs: 3, resume: dir });
+    expect(await weightsDigest(resumed.model)).toBe(await weightsDigest(whole.model));
   });
 
   test('of a finished run changes nothing, and more epochs go on', async () => {

@@ -35,10 +35,15 @@ test('sequential accepts layers that fit', () => {
       nn.flatten(),
       nn.linear(32, 10),
     ),
+    nn.sequential(
+      nn.conv2d(3, 8, { kernel: 3 }),
+      nn.fractionalMaxPool2d('disjoint', { outputRatio: 0.7 }),
+      nn.conv2d(8, 9, { kernel: 3 }),
+    ),
     nn.sequential(...unknown),
     nn.sequential(),
   ];
-  expect(models).toHaveLength(6);
+  expect(models).toHaveLength(7);
 });
 
 test('sequential rejects neighbours that do not', () => {
@@ -52,6 +57,8 @@ test('sequential rejects neighbours that do not', () => {
   nn.sequential(nn.sequential(nn.linear(4, 8)), nn.linear(9, 2));
   // @ts-expect-error residual blocks
   nn.sequential(nn.basicBlock(16, 32), nn.basicBlock(16, 32));
+  // @ts-expect-error fractional pooling passes channels on
+  nn.sequential(nn.linear(1, 32), nn.fractionalMaxPool2d(2, { outputSize: 7 }), nn.linear(16, 2));
   // @ts-expect-error not a module
   expect(() => nn.sequential(nn.relu(), 'relu')).toThrow(
     'nn.sequential: layer 1 must be a module, got "relu"',

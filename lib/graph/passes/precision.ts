@@ -63,6 +63,8 @@ const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ['group_norm_backward', backward],
   ['max_pool2d', firstAlike],
   ['max_pool2d_backward', firstAlike],
+  ['fractional_max_pool2d', firstAlike],
+  ['fractional_max_pool2d_backward', firstAlike],
   ['avg_pool2d', firstAlike],
   ['avg_pool2d_backward', firstAlike],
   ['dropout', firstAlike],

@@ -61,6 +61,21 @@ const templates: readonly Template[] = [
   template('max_pool2d_backward', [2, 2, 2, 2, 0, 0, 1, 1], ['r', 2, 2, 3, 3], ['u8', 2, 2, 3, 3], image),
   template('avg_pool2d', [3, 3, 2, 2, 1, 1, 1], image, ['r', 2, 3, 3, 3]),
   template('avg_pool2d_backward', [3, 3, 2, 2, 1, 1, 0], ['r', 2, 3, 3, 3], image),
+  ...[
+    [0, 0, 0],
+    [1, 0, 0],
+    [2, 2, 2],
+  ].flatMap((regions, sequence) => {
+    const attrs = [1, 2, 3, sequence, ...regions];
+    const pooled: Operand[] = [
+      ['r', 2, 3, 3, 3],
+      ['u8', 2, 3, 3, 3],
+    ];
+    return [
+      template('fractional_max_pool2d', attrs, image, s, ...pooled),
+      template('fractional_max_pool2d_backward', attrs, ...pooled, s, image),
+    ];
+  }),
   template('batch_norm_train', [1e-5, 1, 0], image, channel, channel, image, channel, channel),
   template(
     'batch_norm_backward',
@@ -103,6 +118,7 @@ const templates: readonly Template[] = [
   template('cross_entropy', [0.1], matrix, ['i32', 4], ['r', 4], ['r', 4]),
   template('cross_entropy_backward', [0.1], ['r', 4], matrix, ['i32', 4], ['r', 4], matrix),
   template('count_correct', [], matrix, ['i32', 4], one),
+  template('count_top_k', [2], matrix, ['i32', 4], one),
   template('accumulate', [], ['f64', 3], channel, ['f64', 3]),
   template('sgd', [1, 1, 1, 0, 0, 0], ...times(5, s), ...times(5, matrix)),
   template('sgd', [2, 0, 0, 1, 1, 1], ...times(5, s), one, ...times(6, matrix)),
@@ -122,6 +138,13 @@ const templates: readonly Template[] = [
     ['r', 6, 5],
     ...times(3, matrix),
   ),
+  template('softplus', [], matrix, matrix),
+  template('binary_cross_entropy', [], matrix, matrix, matrix),
+  template('binary_cross_entropy_backward', [], ...times(4, matrix)),
+  template('column_moments', [2], matrix, ['f64', 5], ['f64', 5], ['f64', 5]),
+  template('covariance', [], matrix, ['f64', 5], ['f64', 5, 5], ['f64', 5, 5]),
+  template('eigh', [], ['f64', 5, 5], ['f64', 5], ['f64', 5, 5]),
+  template('spectral', [], ['f64', 4, 5], ['f64', 4], ['r', 5, 5]),
   template('product_squares', [], ['r', 6, 4], ['r', 6, 5], one),
   template('finite_guard', [], ['i32', 1], one, one, ['i32', 1]),
   template('image_batch', [1, 2, 0.5, 1], ['u8', 3, 5, 6, 3], ['i32', 2], channel, channel, s, image),
