@@ -10,11 +10,16 @@
   #include "kernels/math.h"
   #include "kernels/transpose.h"
 
+  // kRowsAhead: of B, fetched while earlier ones are multiplied (0: left to the processor). With tiles this
+  // small, B's next row is due before it comes from the third cache level.
   #if defined(TENON_IS_AVX512)
+constexpr int kRowsAhead = 0;
 constexpr int kTallest[] = {0, 14, 14, 9, 6};
   #elif defined(TENON_IS_NEON)
+constexpr int kRowsAhead = 0;
 constexpr int kTallest[] = {0, 14, 12, 8, 6};
   #else
+constexpr int kRowsAhead = 40;
 constexpr int kTallest[] = {0, 12, 6, 4, 2};
   #endif
 
@@ -53,12 +58,15 @@ inline void multiply(const GemmTile& g, V (&acc)[MR][NV], std::integer_sequence<
   Strides s = {stride, 3 * stride, 5 * stride};
   asm("" : "+r"(s.one), "+r"(s.three), "+r"(s.five));  // three independent registers, not three expressions
   const int64_t aks = g.aks, bks = g.bks, depth = g.k;
+  // A B that is not packed has its rows so far apart that those ahead would evict those at hand.
+  [[maybe_unused]] const int64_t ahead = bks == NV * W ? kRowsAhead * bks : 0;
   for (int64_t i = 0; i < g.batch; ++i) {
     const real* lower = g.a + g.a_off[i];
     const real* upper = lower + g.a_jump;
     const real* p = g.b + g.b_off[i];
     for (int64_t k = 0; k < depth; ++k) {
       V b[NV];
+      if constexpr (kRowsAhead > 0 && NV > 1) __builtin_prefetch(p + ahead);
       for (int v = 0; v < NV; ++v) b[v] = load(p + v * W);
       (multiply_row<NV, M, kHalf, MR>(lower, upper, s, b, acc), ...);
       lower += aks;

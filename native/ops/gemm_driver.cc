@@ -49,9 +49,10 @@ int choose_nv(const Gemm& g, const GemmKernels& kernels) {
 }
 
 // Copying pays when enough panels use the copy; sooner for tall tiles whose rows are a multiple of 1 KB apart
-// and meet in few cache sets.
+// and meet in few cache sets. Rows of a tile no taller than a set has lines stay in the first-level cache
+// wherever they lie, and are streams that the processor fetches ahead: never copied.
 bool wants_copy(const Gemm& g, const Plan& p) {
-  if (g.aks == 1) return p.nc >= 4 || (p.nc >= 2 && p.mr > kWays && g.ars % 256 == 0);
+  if (g.aks == 1) return p.mr > kWays && (p.nc >= 4 || (p.nc >= 2 && g.ars % 256 == 0));
   return p.nc >= 4 && g.aks >= 512;
 }
 
@@ -68,10 +69,11 @@ Plan make_plan(const Gemm& g, const GemmKernels& kernels, bool kept) {
   p.kc = std::min(g.k, kKc);
   // Tasks: about 128 rows by 256 columns, smaller when there would be few of them.
   p.mc = p.mr * std::max<int64_t>(1, 128 / p.mr);
-  p.nc = std::max<int64_t>(1, 256 / p.panel);
+  p.nc = std::clamp<int64_t>(256 / p.panel, 1, p.panels);
   const auto tasks = [&] { return g.batch * ceil_div(g.m, p.mc) * ceil_div(p.panels, p.nc); };
   while (p.nc > 1 && tasks() < kTasks) p.nc /= 2;
   while (p.mc > 2 * p.mr && tasks() < kTasks / 2) p.mc = p.mr * ceil_div(p.mc / p.mr, 2);
+  p.mc = p.mr * ceil_div(ceil_div(g.m, p.mr), ceil_div(g.m, p.mc));  // even, for the threads' sake
   p.m_blocks = ceil_div(g.m, p.mc);
   p.n_blocks = ceil_div(p.panels, p.nc);
   p.copy_a = wants_copy(g, p);
@@ -102,15 +104,24 @@ void pack_panel(const Gemm& g, const Plan& p, const GemmKernels& kernels, int64_
   }
 }
 
+// Rows of a row-major B are read in runs of many panels, a few rows at a time: whole cache lines along the
+// rows, and panels written in runs too.
 void pack_b(const Gemm& g, const Plan& p, const GemmKernels& kernels, float* packed) {
-  constexpr int64_t kDepth = 256;  // a multiple of every vector width
-  const int64_t panels = p.panels - p.packed_from, pieces = ceil_div(g.k, kDepth);
+  struct Piece {
+    int64_t depth, strip, panels;  // depth and strip: multiples of every vector width, or not transposed
+  };
+  const Piece piece = g.b_transposed ? Piece{256, 256, 1} : Piece{64, 8, 32};
+  const int64_t panels = p.panels - p.packed_from;
+  const int64_t pieces = ceil_div(g.k, piece.depth), groups = ceil_div(panels, piece.panels);
   const double cost = static_cast<double>(g.batch * p.pack_floats) * 8;
-  parallel_for(g.batch * panels * pieces, cost, [&](int64_t task) {
-    const int64_t piece = task % pieces, panel = task / pieces % panels, batch = task / pieces / panels;
-    float* dst = packed + batch * p.pack_floats + (panel * g.k + piece * kDepth) * p.panel;
-    pack_panel(g, p, kernels, batch, p.packed_from + panel, piece * kDepth,
-               std::min(g.k, (piece + 1) * kDepth), dst);
+  parallel_for(g.batch * groups * pieces, cost, [&](int64_t task) {
+    const int64_t batch = task / pieces / groups, panel0 = task / pieces % groups * piece.panels;
+    const int64_t k0 = task % pieces * piece.depth, k1 = std::min(g.k, k0 + piece.depth);
+    for (int64_t k = k0; k < k1; k += piece.strip) {
+      for (int64_t panel = panel0; panel < std::min(panels, panel0 + piece.panels); ++panel)
+        pack_panel(g, p, kernels, batch, p.packed_from + panel, k, std::min(k1, k + piece.strip),
+                   packed + batch * p.pack_floats + (panel * g.k + k) * p.panel);
+    }
   });
 }
 
@@ -122,20 +133,41 @@ struct BlockOfA {
   bool copied;
 };
 
-// A[m0 : m0+rows][k0 : k0+depth] -> [tile][k][a_panel], each tile's rows next to each other.
-BlockOfA copy_block_of_a(const Gemm& g, const Plan& p, const GemmKernels& kernels, const float* a,
-                         int64_t rows, int64_t depth, float* scratch) {
+// The same for an A whose columns are contiguous: a few of them at a time, so that cache lines are read
+// whole. Where A has the rows, a panel is copied with those beyond its tile: copies of a constant size.
+void copy_columns_of_a(const Gemm& g, const Plan& p, const float* a, int64_t rows, int64_t readable,
+                       int64_t depth, float* scratch) {
+  constexpr int64_t kStrip = 8;
   const EvenSplit split = tile_rows(rows, p.mr);
-  for (int64_t i = 0; i < split.parts; ++i) {
-    const int64_t height = split.size(i);
-    const float* src = a + split.begin(i) * g.ars;
-    float* dst = scratch + i * depth * p.a_panel;
-    if (g.aks == 1) {
-      kernels.pack_transposed(src, g.ars, height, depth, dst, p.a_panel);
-    } else {
-      for (int64_t k = 0; k < depth; ++k)
-        std::memcpy(dst + k * p.a_panel, src + k * g.aks, static_cast<size_t>(height) * sizeof(float));
+  for (int64_t k0 = 0; k0 < depth; k0 += kStrip) {
+    const int64_t k1 = std::min(depth, k0 + kStrip);
+    for (int64_t i = 0; i < split.parts; ++i) {
+      const float* src = a + split.begin(i);
+      float* dst = scratch + i * depth * p.a_panel;
+      const bool whole = p.a_panel % 8 == 0 && split.begin(i) + p.a_panel <= readable;
+      const auto height = static_cast<size_t>(split.size(i));
+      for (int64_t k = k0; k < k1; ++k) {
+        if (!whole)
+          std::memcpy(dst + k * p.a_panel, src + k * g.aks, height * sizeof(float));
+        else
+          for (int64_t j = 0; j < p.a_panel; j += 8)
+            std::memcpy(dst + k * p.a_panel + j, src + k * g.aks + j, 8 * sizeof(float));
+      }
     }
+  }
+}
+
+// A[m0 : m0+rows][k0 : k0+depth] -> [tile][k][a_panel], each tile's rows next to each other. `readable`: the
+// rows that A has from m0 on.
+BlockOfA copy_block_of_a(const Gemm& g, const Plan& p, const GemmKernels& kernels, const float* a,
+                         int64_t rows, int64_t readable, int64_t depth, float* scratch) {
+  if (g.aks != 1) {
+    copy_columns_of_a(g, p, a, rows, readable, depth, scratch);
+  } else {
+    const EvenSplit split = tile_rows(rows, p.mr);
+    for (int64_t i = 0; i < split.parts; ++i)
+      kernels.pack_transposed(a + split.begin(i) * g.ars, g.ars, split.size(i), depth,
+                              scratch + i * depth * p.a_panel, p.a_panel);
   }
   return {scratch, 1, p.a_panel, true};
 }
@@ -209,7 +241,7 @@ void run_task(const Gemm& g, const Plan& p, const GemmKernels& kernels, int64_t 
   do {  // once also when K is 0: C = act(bias)
     tile.k = std::min(p.kc, g.k - x.k0);
     BlockOfA a = {g.a + x.batch * g.a_batch + x.m0 * g.ars + x.k0 * g.aks, g.ars, g.aks, false};
-    if (p.copy_a) a = copy_block_of_a(g, p, kernels, a.a, x.rows, tile.k, scratch);
+    if (p.copy_a) a = copy_block_of_a(g, p, kernels, a.a, x.rows, g.m - x.m0, tile.k, scratch);
     tile.ars = a.ars, tile.aks = a.aks;
     tile.accumulate = g.accumulate || x.k0 > 0;
     multiply_block(g, p, kernels, x, a, tile, packed, scratch);
