@@ -97,7 +97,7 @@ const optimizers: Record<string, () => optim.Optimizer> = {
   'sgd with decay': () => optim.sgd({ lr: 0.1, weightDecay: 0.1 }),
   'sgd with momentum': () => optim.sgd({ lr: 0.1, momentum: 0.9, weightDecay: 0.1 }),
   'sgd with Nesterov, clipped': () => optim.sgd({ lr: 0.1, momentum: 0.9, nesterov: true, clipNorm: 0.1 }),
-  adagrad: () => optim.adagrad({ lr: 0.01 }),
+  adagrad: () => optim.adagrad({ lr: 0.01, weightDecay: 0.1 }),
   rmsprop: () => optim.rmsprop({ lr: 0.01, momentum: 0.9, centred: true }),
   adam: () => optim.adam({ lr: 0.01, weightDecay: 0.1, amsgrad: true }),
   adamw: () => optim.adamw({ lr: 0.01, weightDecay: 0.1 }),
