@@ -56,8 +56,7 @@ export function checkAmounts(
 ): { parameters: [string, Parameter][]; amounts: number[]; global: boolean } {
   const global = oneOf(where, 'scope', scope ?? 'layer', ['layer', 'global']) === 'global';
   const parameters = chosen(where, model, match);
-  if (parameters.length === 0)
-    throw new OptionError(`${where}: the model has no parameter of rank 2 or more`);
+  if (parameters.length === 0) throw new OptionError(`${where}: the model has no weight of rank 2 or more`);
   if (typeof amount === 'function' && global)
     throw new OptionError(`${where}: with scope 'global' amount must be a number, all have one limit`);
   const amounts = parameters.map(([name, parameter]) =>

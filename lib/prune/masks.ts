@@ -12,7 +12,7 @@ import { tensor } from '../tensor/tensor';
 /** Which parameters. */
 export interface MatchOptions {
   /**
-   * By a prefix of the path, a pattern of the name or a test, out of the parameters of rank 2 or more; for `remove` out of those that are
+   * By a prefix of the path, a pattern of the name or a test, out of the weights of rank 2 or more; for `remove` out of those that are
    * pruned. Default: all of them.
    */
   readonly match?: ParameterMatch;
@@ -23,12 +23,17 @@ export function checkModel(where: string, model: unknown): void {
     throw new OptionError(`${where}: expected a model first, got ${show(model)}`);
 }
 
+/** Whether a layer multiplies by it: what is pruned unless something else is asked for. */
+export function isWeight({ rank, ofNormalization }: Parameter): boolean {
+  return rank >= 2 && !ofNormalization;
+}
+
 /** @throws OptionError where there is none */
 export function chosen(
   where: string,
   model: Module,
   match: ParameterMatch | undefined,
-  eligible: (parameter: Parameter) => boolean = ({ rank }) => rank >= 2,
+  eligible: (parameter: Parameter) => boolean = isWeight,
 ): [string, Parameter][] {
   checkModel(where, model);
   const matches = match === undefined ? () => true : matcher(match);

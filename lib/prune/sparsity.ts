@@ -1,6 +1,6 @@
 /** How many weights a model has left. */
 import type { Module } from '../nn/module';
-import { checkModel } from './masks';
+import { checkModel, isWeight } from './masks';
 import { count } from './select';
 
 export interface SparsityRow {
@@ -13,17 +13,17 @@ export interface SparsityRow {
 
 /** `String(sparsity)` is a table. */
 export interface Sparsity {
-  /** Parameters of rank 2 or more, and others that are pruned. */
+  /** Weights of rank 2 or more, and other parameters that are pruned. */
   readonly parameters: readonly SparsityRow[];
   readonly total: number;
   readonly remaining: number;
   toString(): string;
 }
 
-/** Counts what masks keep, of parameters of rank 2 or more and others that have a mask. */
+/** Counts what masks keep, of weights of rank 2 or more and of other parameters that have a mask. */
 export async function sparsity(model: Module): Promise<Sparsity> {
   checkModel('prune.sparsity', model);
-  const counted = [...model.namedParameters()].filter(([, p]) => p.rank >= 2 || p.mask !== undefined);
+  const counted = [...model.namedParameters()].filter(([, p]) => isWeight(p) || p.mask !== undefined);
   const parameters = await Promise.all(
     counted.map(async ([name, { size, mask }]) => ({
       name,

@@ -318,7 +318,7 @@ describe('bad input', () => {
       OptionError,
     );
     await expect((async () => prune.magnitude(nn.relu(), { amount: 1 }))()).rejects.toThrow(
-      'no parameter of rank 2',
+      'no weight of rank 2',
     );
     expect(net.namedParameters().get('weight')!.mask).toBeUndefined();
     expect(() => prune.remove(net, { match: 'nothing' })).toThrow(OptionError);
