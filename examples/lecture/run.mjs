@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const INPUTS = ['preprocessing', 'input-scaling', 'one-sign-gradients', 'whitening', 'image-means'];
-const WEIGHTS = ['symmetry', 'activation-statistics', 'variance-by-depth', 'fixup'];
+const WEIGHTS = ['symmetry', 'activation-statistics', 'variance-by-depth', 'fixup', 'lottery-ticket'];
 const UPDATES = ['optimizer-paths', 'update-equivalences', 'learning-rates', 'schedules'];
 const NORMS = ['batch-norm', 'batch-norm-test-time', 'normalizations'];
 const PROGRAMS = [...INPUTS, ...WEIGHTS, ...UPDATES, ...NORMS];
