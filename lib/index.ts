@@ -10,6 +10,7 @@ export * as nn from './nn';
 export * as ops from './ops';
 export * as optim from './optim';
 export * as preprocess from './preprocess';
+export * as prune from './prune';
 export * as schedules from './schedules';
 export * from './train';
 

@@ -3,7 +3,7 @@
  * Weights too small: activations and gradients tend to zero. Too large: tanh saturates. Xavier's are right for tanh and too small for relu,
  * He's are right for relu.
  */
-import { nn, tensor } from 'tenon';
+import { compile, grad, nn, ops, tensor } from 'tenon';
 import { draw, table } from './lib/chart.mjs';
 import { normal } from './lib/numbers.mjs';
 
@@ -34,8 +34,23 @@ async function statisticsOf({ activation, weightInit }) {
   const model = nn.sequential(...layers.flat()).initialize({ seed: 1 });
   const range = activation === nn.tanh ? [-1, 1] : [0, 2];
   const { layers: all } = await nn.activationStatistics(model, inputs, { bins: BINS, range });
+  const weights = await weightGradients(model);
   model.dispose();
-  return all.filter((_, i) => i % 2 === 1);
+  return all.filter((_, i) => i % 2 === 1).map((layer, i) => ({ ...layer, weightGradient: weights[i] }));
+}
+
+/** Root mean square of dL/dW, layer by layer, of the loss that activationStatistics takes: outputs weighted at random, over the batch. */
+async function weightGradients(model) {
+  const noise = tensor(
+    Float32Array.from({ length: BATCH * SIZE }, () => draws() / BATCH),
+    [BATCH, SIZE],
+  );
+  const squares = compile((x) =>
+    grad(ops.sum(ops.mul(model.forward(x), noise)), model.parameters()).map((g) => ops.sumSquares([g])),
+  );
+  const sums = await Promise.all((await squares(inputs)).map((s) => s.item()));
+  squares.dispose();
+  return sums.map((sum) => Math.sqrt(sum / (SIZE * SIZE)));
 }
 
 /** Shares of the values, one point a bar. */
@@ -45,16 +60,19 @@ function bars({ low, high, counts }) {
 }
 
 const rows = [];
+const byLayer = [];
 const panels = [];
 for (const net of nets) {
   const layers = await statisticsOf(net);
-  layers.forEach(({ activation, gradient, saturated, dead }, i) =>
+  byLayer.push({ name: net.name, layers });
+  layers.forEach(({ activation, gradient, weightGradient, saturated, dead }, i) =>
     rows.push([
       net.name,
       i + 1,
       activation.mean.toFixed(4),
       activation.std.toExponential(2),
       gradient.std.toExponential(2),
+      weightGradient.toExponential(2),
       saturated === undefined ? `${(100 * dead).toFixed(1)}% dead` : `${(100 * saturated).toFixed(1)}%`,
     ]),
   );
@@ -62,9 +80,21 @@ for (const net of nets) {
     layers.map(({ activation }, i) => ({
       title: `${net.name}, layer ${i + 1}: std ${activation.std.toPrecision(2)}`,
       y: { min: 0, max: net.activation === nn.relu ? 0.1 : undefined }, // the bar of relu's zeros goes further
-      series: [{ name: 'share of the activations', kind: 'bar', points: bars(activation.histogram) }],
+      x: { label: 'activation' },
+      series: [{ kind: 'bar', points: bars(activation.histogram) }],
     })),
   );
 }
-table(['net', 'layer', 'mean', 'std', 'std of gradient', 'saturated'], rows);
+table(['net', 'layer', 'mean', 'std', 'std of gradient', 'rms of dL/dW', 'saturated'], rows);
+const panel = (title, of) => ({
+  title,
+  x: { label: 'layer' },
+  y: { log: true },
+  series: byLayer.map(({ name, layers }) => ({ name, points: layers.map((layer, i) => [i + 1, of(layer)]) })),
+});
+panels.push([
+  panel('deviation of activations', (layer) => layer.activation.std),
+  panel('deviation of gradients by activations', (layer) => layer.gradient.std),
+  panel('root mean square of dL/dW', (layer) => layer.weightGradient),
+]);
 draw('activation-statistics', 'Activations of six layers of 4096, by initial weights', panels);

@@ -3,9 +3,11 @@ import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+const INPUTS = ['preprocessing', 'input-scaling', 'one-sign-gradients', 'whitening', 'image-means'];
+const WEIGHTS = ['symmetry', 'activation-statistics', 'variance-by-depth', 'fixup', 'lottery-ticket'];
 const UPDATES = ['optimizer-paths', 'update-equivalences', 'learning-rates', 'schedules'];
 const NORMS = ['batch-norm', 'batch-norm-test-time', 'normalizations'];
-const PROGRAMS = ['input-scaling', 'one-sign-gradients', 'symmetry', ...UPDATES, ...NORMS];
+const PROGRAMS = [...INPUTS, ...WEIGHTS, ...UPDATES, ...NORMS];
 
 const here = dirname(fileURLToPath(import.meta.url));
 const names = process.argv.slice(2);

@@ -113,7 +113,7 @@ export function resolveAssigned(given: Tensor): Tensor {
 
 /**
  * Writes `value` to the persistent buffer behind `target` when the program that is being compiled ends; later reads in the same
- * trace see it already. Nothing is written when the step's loss or gradients are not finite (`finiteGuard`).
+ * trace see it already. What is pruned of a parameter stays 0. Nothing is written when the step's loss or gradients are not finite (`finiteGuard`).
  * @throws TraceError outside compile(), or when `target` has no memory of its own; ShapeError, DTypeError when they differ
  */
 export function assign(target: Tensor, value: Tensor): void {
@@ -128,7 +128,7 @@ export function assign(target: Tensor, value: Tensor): void {
   }
   if (target.dtype !== value.dtype)
     throw new DTypeError(`assign: the target is ${target.dtype}, the value ${value.dtype}`);
-  current.assigned.set(source.storage, resolveAssigned(value));
+  current.assigned.set(source.storage, resolveAssigned(target.admit(value)));
 }
 
 /** Runs `fn` in the trace that records; what it assigns is not written: for looking at a model without moving its statistics. */

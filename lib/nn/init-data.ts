@@ -61,10 +61,11 @@ async function layersOf(where: string, model: Module, batch: Tensor): Promise<La
   return layers;
 }
 
-/** Replaces each value of a parameter by fn(value, its index in logical order). */
+/** Replaces each value of a parameter by fn(value, its index in logical order); what is pruned stays 0. */
 async function update(p: Parameter, fn: (value: number, index: number) => number): Promise<void> {
   const values = (await p.data()) as Float32Array;
-  await p.storage.write(values.map(fn));
+  const mask = await p.mask?.data();
+  await p.storage.write(values.map((value, i) => (mask === undefined || mask[i]! > 0 ? fn(value, i) : 0)));
 }
 
 export interface LsuvOptions {

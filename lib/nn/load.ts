@@ -1,9 +1,7 @@
 /** Rebuilding a model from its file. */
 import { FormatError } from '../errors';
 import { show } from '../options';
-import type { Parameter } from '../tensor/parameter';
 import type { Architecture } from './architecture';
-import type { StateBuffer } from './buffer';
 import { Concat, NamedSequential, Residual, Sequential } from './containers';
 import {
   isArchitecture,
@@ -15,6 +13,7 @@ import {
 } from './model-file';
 import type { Module } from './module';
 import { builders, type Config } from './registry';
+import type { StateTensor } from './tree';
 
 /** Deeper nesting than any real model has; keeps a hostile file from exhausting the stack. */
 const maxDepth = 64;
@@ -86,7 +85,7 @@ function tie(where: string, model: Module, aliases: ReadonlyMap<string, string>)
   }
 }
 
-function fieldOf(owner: Module, tensor: Parameter | StateBuffer | undefined): string | undefined {
+function fieldOf(owner: Module, tensor: StateTensor | undefined): string | undefined {
   return tensor === undefined ? undefined : Object.entries(owner).find(([, value]) => value === tensor)?.[0];
 }
 

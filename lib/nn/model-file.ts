@@ -22,11 +22,13 @@ import {
 import type { TransformRecord } from '../preprocess/file';
 import type { FittedTransform } from '../preprocess/fitted';
 import { storedDType } from '../tensor/dtype';
-import { formatShape, sameShape } from '../tensor/shape';
+import { Parameter, ParameterMask } from '../tensor/parameter';
+import { formatShape, sameShape, type Shape } from '../tensor/shape';
 import { Storage } from '../tensor/storage';
 import { architectureOf, type Architecture } from './architecture';
+import { ensureMask, holdZeros } from './mask';
 import type { Module, Preprocessing } from './module';
-import type { StateTensor } from './tree';
+import { maskName, type StateTensor } from './tree';
 
 export interface LoadOptions {
   /** False takes what fits by name and leaves the rest of the model as it is. Shapes must agree all the same. Default true. */
@@ -211,22 +213,57 @@ export async function takeState(
   strict: boolean,
 ): Promise<void> {
   const { tensors } = model.adopt();
-  if (strict) checkNames(where, [...tensors.keys()], namesOfState(file));
+  const pruned = newlyPruned(tensors, file);
+  if (strict) checkNames(where, [...tensors.keys(), ...pruned.keys()], namesOfState(file));
   const writes: [StateTensor, AnyArray][] = [];
   for (const [name, tensor] of tensors) {
-    const entry = file.tensors.get(name);
-    if (entry === undefined) continue;
-    if (!sameShape(entry.shape, tensor.shape)) {
-      throw new ShapeError(
-        `${where}: '${name}' is ${formatShape(entry.shape)}, the model expects ${formatShape(tensor.shape)}`,
-      );
-    }
-    writes.push([tensor, toFloats(name, entry)]);
+    const values = readState(where, name, tensor.shape, file);
+    if (values === undefined) continue;
+    if (tensor instanceof ParameterMask) checkMask(where, name, values);
+    writes.push([tensor, values]);
   }
+  const masks = [...pruned].map(([name, [, parameter]]) => readState(where, name, parameter.shape, file)!);
+  [...pruned.keys()].forEach((name, i) => checkMask(where, name, masks[i]!));
   for (const [tensor] of writes)
     if (!tensor.initialized) tensor.materialize(new Storage(tensor.shape, tensor.dtype));
-  await Promise.all(writes.map(([{ storage }, values]) => storage.write(stored(values, storage))));
   model.ensureInitialized();
+  [...pruned.values()].forEach(([name, p], i) => writes.push([ensureMask(where, model, name, p), masks[i]!]));
+  await Promise.all(writes.map(([{ storage }, values]) => storage.write(stored(values, storage))));
+  await holdZeros(model);
+}
+
+/** Parameters that are pruned in the file and not yet in the model, by the names of their masks. */
+function newlyPruned(
+  tensors: ReadonlyMap<string, StateTensor>,
+  file: SafetensorsFile,
+): Map<string, [string, Parameter]> {
+  const found = new Map<string, [string, Parameter]>();
+  for (const [name, tensor] of tensors) {
+    const mask = maskName(name);
+    if (tensor instanceof Parameter && file.tensors.has(mask) && !tensors.has(mask))
+      found.set(mask, [name, tensor]);
+  }
+  return found;
+}
+
+function readState(
+  where: string,
+  name: string,
+  shape: Shape,
+  { tensors }: SafetensorsFile,
+): Float32Array | undefined {
+  const entry = tensors.get(name);
+  if (entry === undefined) return undefined;
+  if (sameShape(entry.shape, shape)) return toFloats(name, entry);
+  throw new ShapeError(
+    `${where}: '${name}' is ${formatShape(entry.shape)}, the model expects ${formatShape(shape)}`,
+  );
+}
+
+function checkMask(where: string, name: string, values: Float32Array): void {
+  const wrong = values.findIndex((v) => v !== 0 && v !== 1);
+  if (wrong >= 0)
+    throw new FormatError(`${where}: '${name}' is a mask, of zeros and ones, and has a ${values[wrong]}`);
 }
 
 /** Without the tensors of the file's transform, which are no part of the model's own state. */

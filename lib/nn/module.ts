@@ -5,7 +5,7 @@ import { assign, currentTrace, withScope, type TraceDependency } from '../graph/
 import * as ops from '../ops';
 import { bool, checkKeys, nearest, nonNegativeInteger, show } from '../options';
 import type { FittedTransform } from '../preprocess/fitted';
-import { Parameter } from '../tensor/parameter';
+import { Parameter, ParameterMask } from '../tensor/parameter';
 import { Storage } from '../tensor/storage';
 import type { Tensor } from '../tensor/tensor';
 import { StateBuffer } from './buffer';
@@ -138,7 +138,7 @@ export abstract class Module implements TraceDependency {
   }
 
   /**
-   * Draws all weights anew: numbers are a function of the seed and each parameter's name. Also (re)names everything below. `weights`,
+   * Draws all weights anew: numbers are a function of the seed and each parameter's name; what is pruned stays 0. Also (re)names everything below. `weights`,
    * `biases` and `rule` replace the initializers of layers, for this drawing and later ones: `initialize({ weights: 'heNormal' })`.
    * @throws OptionError for an unknown key, initializer or name, or a seed that is not a whole number of at least 0
    */
@@ -146,7 +146,7 @@ export abstract class Module implements TraceDependency {
     const seed = initializeSeed('initialize', options);
     const tree = this.adopt();
     applyInitRules('initialize', options, parametersOf(tree.tensors));
-    draw(new Map(tree.tensors), seed);
+    draw(drawn(tree.tensors), seed);
     return this;
   }
 
@@ -155,7 +155,7 @@ export abstract class Module implements TraceDependency {
     const seed = initializeSeed('ensureInitialized', options);
     const tree = this.#root === undefined || !this.initialized ? this.adopt() : undefined;
     if (tree === undefined) return this;
-    const missing = new Map([...tree.tensors].filter(([, t]) => !t.initialized));
+    const missing = new Map([...drawn(tree.tensors)].filter(([, t]) => !t.initialized));
     applyInitRules('ensureInitialized', options, parametersOf(missing));
     draw(missing, seed);
     return this;
@@ -290,8 +290,15 @@ function parametersOf(tensors: ReadonlyMap<string, StateTensor>): Map<string, Pa
   return new Map([...tensors].filter((e): e is [string, Parameter] => e[1] instanceof Parameter));
 }
 
+/** Masks say which weights there are; they are not drawn. */
+function drawn(tensors: ReadonlyMap<string, StateTensor>): Map<string, Parameter | StateBuffer> {
+  return new Map(
+    [...tensors].filter((e): e is [string, Parameter | StateBuffer] => !(e[1] instanceof ParameterMask)),
+  );
+}
+
 /** One program draws everything. */
-function draw(tensors: ReadonlyMap<string, StateTensor>, seed: number): void {
+function draw(tensors: ReadonlyMap<string, Parameter | StateBuffer>, seed: number): void {
   if (tensors.size === 0) return;
   // Memory that no program uses yet need not wait for the steps of other models.
   const queue = [...tensors.values()].some((tensor) => tensor.initialized) ? 'train' : 'predict';

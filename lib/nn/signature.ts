@@ -1,5 +1,5 @@
 /**
- * What a compiled program depends on in a tree of modules, as a text: modes, plain fields, parameters and whether they are trained.
+ * What a compiled program depends on in a tree of modules, as a text: modes, plain fields, parameters and whether they are trained or pruned.
  * Predictions ask for it at every call, so the text is kept with the values it was made from, and made anew only when one of them has
  * changed: comparing them takes a tenth of the time.
  */
@@ -64,8 +64,9 @@ export class Signature {
         return `${value},`;
       case 'object':
         if (value instanceof Parameter) {
-          this.seen.push(value.requiresGrad);
-          return `${value.id}${value.requiresGrad ? '+' : '-'}`;
+          this.seen.push(value.requiresGrad, value.mask);
+          const mask = value.mask === undefined ? '' : `m${value.mask.id}`;
+          return `${value.id}${value.requiresGrad ? '+' : '-'}${mask}`;
         }
         if (value instanceof StateBuffer) return `${value.id}`;
         if (this.isModule(value)) return this.noteModule(value);
@@ -96,7 +97,8 @@ export class Signature {
   private same(value: unknown): boolean {
     if (this.seen[this.at++] !== value) return false;
     if (typeof value !== 'object' || value === null) return true;
-    if (value instanceof Parameter) return this.seen[this.at++] === value.requiresGrad;
+    if (value instanceof Parameter)
+      return this.seen[this.at++] === value.requiresGrad && this.seen[this.at++] === value.mask;
     if (this.isModule(value)) return this.sameModule(value);
     if (!Array.isArray(value)) return true;
     return this.seen[this.at++] === value.length && value.every((item) => this.same(item));

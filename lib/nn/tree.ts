@@ -1,18 +1,23 @@
 /** Walks over the parts of a module: which parameters, buffers and modules it holds, under which names. */
-import { Parameter } from '../tensor/parameter';
+import { Parameter, type ParameterMask } from '../tensor/parameter';
 import { StateBuffer } from './buffer';
 import type { Module } from './module';
 
 /** A tensor that is saved with a model. */
-export type StateTensor = Parameter | StateBuffer;
+export type StateTensor = Parameter | StateBuffer | ParameterMask;
 
 /** What one walk over a tree of modules finds. A thing met twice is listed under its first name. */
 export interface ModuleTree {
   readonly modules: ReadonlyMap<string, Module>;
-  /** Parameters before buffers before children within a module, as in PyTorch's state dict. */
+  /** Parameters, each with its mask behind it, before buffers before children within a module, as in PyTorch's state dict. */
   readonly tensors: ReadonlyMap<string, StateTensor>;
   /** Further names of tensors met before: '2.weight' is '0.weight'. */
   readonly aliases: ReadonlyMap<string, string>;
+}
+
+/** The name of a parameter's mask, PyTorch's. */
+export function maskName(parameter: string): string {
+  return `${parameter}_mask`;
 }
 
 function join(path: string, name: string): string {
@@ -56,6 +61,8 @@ class Walk implements ModuleTree {
     }
     this.names.set(tensor, name);
     this.tensors.set(name, tensor);
+    if (tensor instanceof Parameter && tensor.mask !== undefined)
+      this.tensors.set(maskName(name), tensor.mask);
   }
 }
 

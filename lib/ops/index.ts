@@ -14,6 +14,7 @@ export { fractionalMaxPool2d } from './fractional-max-pool2d';
 export type { FractionalKernel, FractionalMaxPool2dOptions } from './fractional-max-pool2d';
 export * from './gather';
 export * from './group-norm';
+export * from './masked';
 export * from './matmul';
 export { classNumbers, oneHot } from './one-hot';
 export * from './pool2d';

@@ -62,7 +62,8 @@ export abstract class WeightAverage {
   inPlaceOf<R>(model: Module, fn: () => R): R {
     this.requireSome();
     const substitutes = new Map<Storage, Tensor>();
-    for (const [name, tensor] of tensorsOf(model)) substitutes.set(tensor.storage, this.mean(name, tensor));
+    for (const [name, tensor] of tensorsOf(model))
+      substitutes.set(tensor.storage, tensor.admit(this.mean(name, tensor)));
     return withSubstitutes(substitutes, fn);
   }
 

@@ -99,7 +99,7 @@ export abstract class Optimizer<H extends object = object, S extends object = ob
   abstract readonly kind: string;
 
   /**
-   * Records one update of every parameter that has a gradient. Only inside a function given to `compile`. When the loss or the
+   * Records one update of every parameter that has a gradient. What is pruned of a parameter stays 0, in its gradient and state as well. Only inside a function given to `compile`. When the loss or the
    * norm of the gradients is not finite, the run commits nothing and rejects with a NonFiniteError, and so do all later runs until
    * `resetGuard()`.
    * @throws TraceError outside compile(), or when no parameter has a gradient
@@ -213,7 +213,7 @@ export abstract class Optimizer<H extends object = object, S extends object = ob
     const trace = currentTrace();
     if (trace === undefined)
       throw new TraceError(`optimizer.${method}: call it in a function given to compile()`);
-    const entries = gradients.entries();
+    const entries = gradients.entries().map(([p, g]): [Parameter, Tensor] => [p, p.admit(g)]);
     if (entries.length === 0)
       throw new TraceError(`optimizer.${method}: the loss depends on no parameter that requires a gradient`);
     return withScope('optimizer', () => {
@@ -270,7 +270,9 @@ export abstract class Optimizer<H extends object = object, S extends object = ob
     const gradients = members.map(([, g]) => g);
     const updated = this.apply(group.scalars, { weights, gradients, states, ...(scale && { scale }) });
     weights.forEach((weight, i) => assign(weight, updated.weights[i]!));
-    states.forEach((list, s) => list.forEach((state, i) => assign(state, updated.states[s]![i]!)));
+    states.forEach((list, s) =>
+      list.forEach((state, i) => assign(state, members[i]![0].admit(updated.states[s]![i]!))),
+    );
   }
 
   private slot(name: string, parameter: Parameter): Tensor {

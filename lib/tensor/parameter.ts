@@ -7,11 +7,26 @@ import type { Tensor } from './tensor';
 /** Fills a fresh parameter. `name` is its path in the model: `features.0.weight`. */
 export type Initializer = (shape: Shape, seed: number, name: string) => Tensor;
 
+/** Which elements of a parameter are pruned: 0 where it is held at 0, 1 elsewhere; of the parameter's shape. */
+export abstract class ParameterMask extends LazyTensor {
+  protected override get noun(): string {
+    return 'mask';
+  }
+
+  /** `value`, of the parameter's shape, with zeros where the parameter is pruned. */
+  abstract apply(value: Tensor): Tensor;
+}
+
 export class Parameter extends LazyTensor {
   /** False freezes it: no gradient is computed and no optimizer touches it. */
   requiresGrad = true;
   /** Whether it scales or shifts normalized values: no weight of a product then, whatever its rank. */
   ofNormalization = false;
+  /**
+   * Set where a part of it is pruned (lib/prune). Whatever is assigned to the parameter has zeros there, and so have its gradients and the
+   * optimizer's state. Saved with the model as `NAME_mask`.
+   */
+  mask: ParameterMask | undefined;
   /** May be replaced until the weights are drawn. */
   initializer: Initializer;
 
@@ -22,6 +37,10 @@ export class Parameter extends LazyTensor {
 
   protected override get noun(): string {
     return 'parameter';
+  }
+
+  override admit(value: Tensor): Tensor {
+    return this.mask?.apply(value) ?? value;
   }
 
   override toString(): string {

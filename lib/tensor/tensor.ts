@@ -91,6 +91,11 @@ export class Tensor implements TensorType {
     return single(this, this.dataSync());
   }
 
+  /** What is written when `value` is assigned to this tensor: pruned parameters keep their zeros. */
+  admit(value: Tensor): Tensor {
+    return value;
+  }
+
   /** Gives the memory of a data tensor back now instead of at garbage collection. */
   dispose(): void {
     if (this.origin?.kind === 'storage') this.origin.storage.dispose();

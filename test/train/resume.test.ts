@@ -52,6 +52,7 @@ describe('resume', () => {
         branches: nn.concat(nn.identity(), nn.depthwiseConv2d(4, { kernel: 3, padding: 1 })),
         block: nn.residual(nn.conv2d(8, 8, { kernel: 3, padding: 1 }), nn.mish()),
         deep: nn.sequential(nn.cifarBlock(8, 16, { stride: 2 }), nn.residualBlock(16, 16)),
+        fixup: nn.fixupBlock(16, 16, { blocks: 3 }),
         bottleneck: nn.bottleneck(16, 4, { stride: 2 }),
         windows: nn.fractionalMaxPool2d(1, { outputSize: [2, 3] }),
         pool: nn.adaptiveMaxPool2d([2, 3]),

@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as echarts from 'echarts';
+import { compact } from './compact.mjs';
 
 const PANEL = { width: 320, height: 230 };
 const MARGIN = { left: 56, right: 14, top: 34, bottom: 44 };
@@ -164,7 +165,7 @@ export function draw(name, title, panels) {
   });
   const file = join(folder, `${name}.svg`);
   mkdirSync(folder, { recursive: true });
-  writeFileSync(file, `${chart.renderToSVGString()}\n`);
+  writeFileSync(file, `${compact(chart.renderToSVGString())}\n`);
   chart.dispose();
   console.log(`wrote ${file}`);
 }
