@@ -100,8 +100,8 @@ const curve = (kind) =>
 const series = (least) =>
   [
     { name: 'winning ticket', points: curve('ticket') },
-    { name: 'same masks, other initial weights', points: curve('reinitialized') },
-    { name: 'random masks, same initial weights', points: curve('random') },
+    { name: 'its masks, other weights', points: curve('reinitialized') },
+    { name: 'random masks, its weights', points: curve('random') },
     { name: 'whole net', dashed: true, points: means.map(({ left }) => [left, means[0].ticket]) },
   ].map((each) => ({ ...each, points: each.points.filter(([left]) => left >= least) }));
 const panel = (title, least) => ({

@@ -51,22 +51,20 @@ inline void multiply_row(const real* lower, const real* upper, const Strides& s,
   for (int v = 0; v < NV; ++v) acc[M][v] = fma(a, b[v], acc[M][v]);
 }
 
-template <int MR, int NV, int... M>
+template <bool Fetch, int MR, int NV, int... M>
 inline void multiply(const GemmTile& g, V (&acc)[MR][NV], std::integer_sequence<int, M...>) {
   constexpr int kHalf = (MR + 1) / 2;
   const int64_t stride = g.ars * static_cast<int64_t>(sizeof(real));
   Strides s = {stride, 3 * stride, 5 * stride};
   asm("" : "+r"(s.one), "+r"(s.three), "+r"(s.five));  // three independent registers, not three expressions
   const int64_t aks = g.aks, bks = g.bks, depth = g.k;
-  // A B that is not packed has its rows so far apart that those ahead would evict those at hand.
-  [[maybe_unused]] const int64_t ahead = bks == NV * W ? kRowsAhead * bks : 0;
   for (int64_t i = 0; i < g.batch; ++i) {
     const real* lower = g.a + g.a_off[i];
     const real* upper = lower + g.a_jump;
     const real* p = g.b + g.b_off[i];
     for (int64_t k = 0; k < depth; ++k) {
       V b[NV];
-      if constexpr (kRowsAhead > 0 && NV > 1) __builtin_prefetch(p + ahead);
+      if constexpr (Fetch) __builtin_prefetch(p + kRowsAhead * NV * W);
       for (int v = 0; v < NV; ++v) b[v] = load(p + v * W);
       (multiply_row<NV, M, kHalf, MR>(lower, upper, s, b, acc), ...);
       lower += aks;
@@ -160,7 +158,12 @@ void tile(const GemmTile& g) {
     load_sums(g, acc);
   else
     each(acc, [](V& y, int, int) { y = V{}; });
-  multiply(g, acc, std::make_integer_sequence<int, MR>());
+  constexpr auto kRows = std::make_integer_sequence<int, MR>();
+  // A B that is not packed has its rows so far apart that those ahead would evict those at hand.
+  if (kRowsAhead > 0 && NV > 1 && g.bks == NV * W)
+    multiply<kRowsAhead != 0>(g, acc, kRows);
+  else
+    multiply<false>(g, acc, kRows);
   finish(g, acc);
 }
 
