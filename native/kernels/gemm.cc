@@ -22,6 +22,7 @@ constexpr int kTallest[] = {0, 14, 12, 8, 6};
 constexpr int kRowsAhead = 40;
 constexpr int kTallest[] = {0, 12, 6, 4, 2};
   #endif
+constexpr int64_t kFewRows = 1024;  // of B
 
 // Row m < 7 of A's half tile, from strides kept in registers: left alone, compilers keep a pointer per row
 // and spill them.
@@ -159,8 +160,9 @@ void tile(const GemmTile& g) {
   else
     each(acc, [](V& y, int, int) { y = V{}; });
   constexpr auto kRows = std::make_integer_sequence<int, MR>();
-  // A B that is not packed has its rows so far apart that those ahead would evict those at hand.
-  if (kRowsAhead > 0 && NV > 1 && g.bks == NV * W)
+  // Few rows of B stay in the second cache level from tile to tile. Rows that are not packed lie so far apart
+  // that those ahead would evict those at hand.
+  if (kRowsAhead > 0 && NV > 1 && g.bks == NV * W && g.batch * g.k > kFewRows)
     multiply<kRowsAhead != 0>(g, acc, kRows);
   else
     multiply<false>(g, acc, kRows);
