@@ -9,7 +9,7 @@ import { colourImages, pixelsOf } from './lib/images.mjs';
 const DEPTH = 110;
 const COUNT = 64;
 const BATCH = 16;
-const STEPS = 60;
+const STEPS = 120;
 const SIZE = 16;
 
 const { name, set } = await colourImages(COUNT);
@@ -18,10 +18,14 @@ const pixels = await pixelsOf(set);
 
 /** Every second pixel (from the middle of larger images), standardized: [COUNT, C, 16, 16] or what glyphs have. */
 const side = Math.min(SIZE, height / 2);
-const images = Float32Array.from({ length: COUNT * channels * side * side }, (_, i) => {
+const subsampled = Float32Array.from({ length: COUNT * channels * side * side }, (_, i) => {
   const [x, y, plane] = [i % side, Math.floor(i / side) % side, Math.floor(i / (side * side))];
-  return (pixels[plane * height * width + 2 * y * width + 2 * x] - 0.47) / 0.25;
+  return pixels[plane * height * width + 2 * y * width + 2 * x];
 });
+const average = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+const center = average(subsampled);
+const deviation = Math.sqrt(average(subsampled.map((value) => (value - center) ** 2)));
+const images = subsampled.map((value) => (value - center) / deviation);
 const labels = set.labels;
 const batches = Array.from({ length: COUNT / BATCH }, (_, b) => ({
   x: tensor(images.slice(b * BATCH * channels * side * side, (b + 1) * BATCH * channels * side * side), [
@@ -62,7 +66,7 @@ const runs = [
   { name: "He's weights", points: await train(network().initialize({ seed: 1, weights: 'heNormal' })) },
 ];
 console.log(`${layers} layers with weights, no normalization; ${COUNT} images of ${name}, ln 10 = 2.3026`);
-const mean = (points) => points.reduce((sum, [, loss]) => sum + loss, 0) / points.length;
+const mean = (points) => average(points.map(([, loss]) => loss));
 table(
   ['initial weights', 'first loss', 'mean of the last four', 'outcome'],
   runs.map(({ name: which, points }) => [
