@@ -8,7 +8,7 @@
 // strided reads hurt, and for the last panel where rows of B end early; otherwise it is read where it is.
 // With few rows of A a task packs the block of B it is about to use into its scratch; with many, all of B is
 // packed to the workspace first. A's block is copied to the scratch, tile by tile, when enough panels use it.
-// Few rows with a large transposed B are left to gemm_swapped.cc. Blocks never change bits: every C[m][n] is
+// Few rows with a large B are left to gemm_swapped.cc. Blocks never change bits: every C[m][n] is
 // one chain over k (see gemm.h).
 #include <cstring>
 

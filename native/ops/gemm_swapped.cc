@@ -1,7 +1,9 @@
-// C[M][N] = A[M][K] B[N][K]^T for few rows of A, as C^T = B A^T: the register tile's rows are rows of B,
-// which the tile reads in place with broadcasts, and its columns are the rows of A, packed once to
-// [panel][k][width of panel] and shared by all tasks. B, the large one, is never copied and is read in as
-// many streams as the tile has rows.
+// C[M][N] = A[M][K] op(B) for few rows of A, as C^T = op(B)^T A^T: the register tile's rows are columns of
+// op(B), which the tile reads in place with broadcasts, and its columns are the rows of A, packed once to
+// [panel][k][width of panel] and shared by all tasks. B, the large one, is never copied. A transposed B is
+// read along its rows in as many streams as the tile has rows. A row-major B is walked down in strips of few
+// rows and in a strip along the rows, the next strip being fetched meanwhile: reading column after column of
+// it would make memory, and the sets of the caches, slow.
 #include "ops/gemm_swapped.h"
 
 namespace tenon {
@@ -10,12 +12,18 @@ namespace {
 constexpr int64_t kRows = 32;         // of A, at most
 constexpr int64_t kLargeB = 1 << 18;  // floats: B does not stay in the second-level cache
 constexpr int64_t kTilesPerTask = 8;
-constexpr int64_t kDepth = 256;  // of a packing task; a multiple of every vector width
+constexpr int64_t kHugeB = 1 << 21;   // nor in the third, usually
+constexpr int64_t kColumns = 256;     // of a row-major B, a task's;
+constexpr int64_t kFewColumns = 512;  // with fewer, tasks would be too few
+constexpr int64_t kStrip = 16;        // rows of a row-major B
+constexpr int64_t kDepth = 256;       // of a packing task; a multiple of every vector width
+constexpr int64_t kLine = 16;         // floats of a cache line
 
 struct Plan {
   int nv;
   int64_t panel, panels;  // columns of C^T: the rows of A
   int64_t mr, rows;       // of C^T: of a tile, of a task
+  int64_t strip;          // of K
   int64_t packed, scratch, scratch_floats, total;
 };
 
@@ -25,10 +33,11 @@ Plan make_plan(const Gemm& g, const GemmKernels& kernels) {
   p.panel = p.nv * kernels.width;
   p.panels = ceil_div(g.m, p.panel);
   p.mr = kernels.mr[p.nv];
-  p.rows = p.mr * kTilesPerTask;
+  p.rows = g.b_transposed ? p.mr * kTilesPerTask : kColumns;
+  p.strip = g.b_transposed ? g.k : kStrip;
   Layout layout;
   p.packed = layout.add(checked_product(p.panels, g.k, p.panel));
-  p.scratch_floats = p.rows * p.panel;
+  p.scratch_floats = p.panels * p.rows * p.panel;
   p.scratch = layout.add(checked_product(p.scratch_floats, scratch_slots()));
   p.total = layout.floats();
   return p;
@@ -43,25 +52,37 @@ void pack_rows_of_a(const Gemm& g, const Plan& p, const GemmKernels& kernels, fl
   });
 }
 
-// Rows n0 ... of C^T, those of one panel, to dst[rows][panel].
+// Rows of a row-major B, those of the task's columns, on their way to the second-level cache.
+void fetch(const Gemm& g, int64_t k, int64_t end, int64_t n0, int64_t columns) {
+  for (; k < end; ++k)
+    for (int64_t n = n0; n < n0 + columns; n += kLine) __builtin_prefetch(g.b + k * g.ldb + n, 0, 2);
+}
+
+// Rows n0 ... of C^T: adds what K's strip from k0 on gives to sums[panel][row][column].
 void multiply(const Gemm& g, const Plan& p, const GemmKernels& kernels, const float* packed, int64_t n0,
-              int64_t rows, int64_t columns, float* dst) {
-  const int64_t zero = 0;
+              int64_t rows, int64_t k0, float* sums) {
+  const int64_t zero = 0, next = k0 + p.strip, rows_ahead = std::clamp<int64_t>(g.k - next, 0, p.strip);
   GemmTile tile = {};
   tile.a_off = tile.b_off = &zero;
   tile.batch = 1;
-  tile.k = g.k;
-  tile.ars = g.ldb, tile.aks = 1;
-  tile.b = packed, tile.bks = p.panel;
-  tile.crs = p.panel, tile.n = columns;
+  tile.k = std::min(p.strip, g.k - k0);
+  tile.ars = g.b_transposed ? g.ldb : 1, tile.aks = g.b_transposed ? 1 : g.ldb;
+  tile.bks = p.panel;
+  tile.crs = p.panel;
+  tile.accumulate = k0 > 0;
   const EvenSplit split = tile_rows(rows, p.mr);
   for (int64_t i = 0; i < split.parts; ++i) {
     const int64_t n = split.begin(i), height = split.size(i);
-    tile.a = g.b + (n0 + n) * g.ldb;
+    fetch(g, next + rows_ahead * i / split.parts, next + rows_ahead * (i + 1) / split.parts, n0, rows);
+    tile.a = g.b + (n0 + n) * tile.ars + k0 * tile.aks;
     tile.a_jump = (height + 1) / 2 * tile.ars;
-    tile.c = dst + n * p.panel;
     tile.c_jump = (height + 1) / 2 * tile.crs;
-    kernels.fn[ceil_div(columns, kernels.width)][height](tile);
+    for (int64_t panel = 0; panel < p.panels; ++panel) {
+      tile.b = packed + (panel * g.k + k0) * p.panel;
+      tile.c = sums + (panel * p.rows + n) * p.panel;
+      tile.n = std::min(p.panel, g.m - panel * p.panel);
+      kernels.fn[ceil_div(tile.n, kernels.width)][height](tile);
+    }
   }
 }
 
@@ -88,8 +109,8 @@ void finish(const Gemm& g, const GemmKernels& kernels, int64_t n0, int64_t colum
 }  // namespace
 
 bool gemm_is_swapped(const Gemm& g) {
-  return g.b_transposed && g.batch == 1 && g.m > 1 && g.m <= kRows && g.aks == 1 && !g.accumulate &&
-         g.k > 0 && g.n * g.k >= kLargeB;
+  if (g.batch != 1 || g.m < 2 || g.m > kRows || g.aks != 1 || g.accumulate || g.k == 0) return false;
+  return g.b_transposed ? g.n * g.k >= kLargeB : g.n * g.k >= kHugeB && g.n >= kFewColumns;
 }
 
 int64_t gemm_swapped_workspace(const Gemm& g, const GemmKernels& kernels) {
@@ -104,11 +125,10 @@ void gemm_swapped(const Gemm& g, const GemmKernels& kernels, float* workspace) {
   parallel_tasks(ceil_div(g.n, p.rows), cost, [&](int64_t task, int64_t slot) {
     const int64_t n0 = task * p.rows, rows = std::min(p.rows, g.n - n0);
     float* sums = workspace + p.scratch + slot * p.scratch_floats;
-    for (int64_t panel = 0; panel < p.panels; ++panel) {
-      const int64_t m0 = panel * p.panel, columns = std::min(p.panel, g.m - m0);
-      multiply(g, p, kernels, packed + panel * g.k * p.panel, n0, rows, columns, sums);
-      for (int64_t m = 0; m < columns; ++m)
-        for (int64_t n = 0; n < rows; ++n) g.c[(m0 + m) * g.ldc + n0 + n] = sums[n * p.panel + m];
+    for (int64_t k0 = 0; k0 < g.k; k0 += p.strip) multiply(g, p, kernels, packed, n0, rows, k0, sums);
+    for (int64_t m = 0; m < g.m; ++m) {
+      const float* from = sums + m / p.panel * p.rows * p.panel + m % p.panel;
+      for (int64_t n = 0; n < rows; ++n) g.c[m * g.ldc + n0 + n] = from[n * p.panel];
     }
     finish(g, kernels, n0, rows);
   });

@@ -1,6 +1,5 @@
-// Products whose B is large, transposed and used by few rows of A: reading B sets their time. They are
-// computed as C^T = B A^T, which reads B once, where it is, along its rows. Same bits as the general driver's
-// (see kernels/gemm.h).
+// Products whose B is large and used by few rows of A: reading B sets their time. They are computed as
+// C^T = op(B)^T A^T, which reads B once, where it is. Same bits as the general driver's (see kernels/gemm.h).
 #pragma once
 
 #include "ops/matmul.h"

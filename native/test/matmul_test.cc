@@ -82,6 +82,8 @@ void blocks() {
   check_case({0, 1, 1000, 512, 0, 1, 1, 0}, true);
   for (const int64_t m : {2, 9, 16, 29, 32})  // few rows, B large and transposed
     check_case({0, m, 530, 517, 0, 1, 1, 3}, true);
+  for (const int64_t m : {2, 9, 29})  // and row-major
+    check_case({0, m, 2059, 1029, 0, 0, 1, 3}, true);
   check_case({3, 17, 33, 20, 0, 0, 1, 2}, true);
   check_case({3, 17, 33, 20, 1, 1, 0, 4}, true);
   check_case({0, 300, 1, 300, 0, 0}, true);
@@ -125,7 +127,8 @@ void same_bits_in_any_tile() {
 // A B packed once gives what packing in every call does, and what the swapped product does without it.
 void packed_once() {
   for (const Case& c : {Case{0, 5, 70, 300, 0, 1, 1, 1}, Case{0, 300, 70, 33, 0, 1}, Case{2, 7, 33, 20, 0, 1},
-                        Case{0, 70, 530, 520}, Case{0, 6, 40, 30}, Case{0, 18, 530, 517, 0, 1, 1, 3}}) {
+                        Case{0, 70, 530, 520}, Case{0, 6, 40, 30}, Case{0, 18, 530, 517, 0, 1, 1, 3},
+                        Case{0, 18, 2059, 1029, 0, 0, 1, 3}}) {
     for_each_target([&](Target target) {
       if (target == Target::ref) return;
       const std::vector<Tensor> t = make_operands(c, target);
