@@ -18,7 +18,15 @@
 namespace tenon {
 namespace {
 
-constexpr int64_t kKc = 512;              // of K, per block
+// Of K, per block. With vectors of 8 a panel of 512 would be the whole first-level cache.
+int64_t most_depth(const GemmKernels& kernels) { return kernels.width == 8 ? 400 : 512; }
+
+int64_t even_depth(int64_t k, int64_t most) {
+  constexpr int64_t kStep = 16;
+  const int64_t blocks = std::max<int64_t>(1, ceil_div(k, most));
+  return std::min(k, ceil_div(ceil_div(k, blocks), kStep) * kStep);
+}
+
 constexpr int64_t kPackFloats = 1 << 18;  // a row-major B of at least this many floats is packed,
 constexpr int64_t kPackRows = 64;         // if as many rows of A will use it;
 constexpr int64_t kShortK = 32;           // sums so short that writing C takes most of the time,
@@ -66,9 +74,9 @@ Plan make_plan(const Gemm& g, const GemmKernels& kernels, bool kept) {
   const bool large = g.k * g.n >= kPackFloats || g.ldb % 1024 == 0;  // so far apart, rows share cache sets
   const bool pack_all = g.b_transposed || (g.m >= kPackRows && large);
   p.packed_from = pack_all ? 0 : g.n / p.panel;
-  p.kc = std::min(g.k, kKc);
+  p.kc = even_depth(g.k, most_depth(kernels));
   // Tasks: about 128 rows by 256 columns, smaller when there would be few of them.
-  p.mc = p.mr * std::max<int64_t>(1, 128 / p.mr);
+  p.mc = p.mr * ceil_div(128, p.mr);
   p.nc = std::clamp<int64_t>(256 / p.panel, 1, p.panels);
   const auto tasks = [&] { return g.batch * ceil_div(g.m, p.mc) * ceil_div(p.panels, p.nc); };
   while (p.nc > 1 && tasks() < kTasks) p.nc /= 2;
@@ -205,6 +213,21 @@ void multiply_tile(const Gemm& g, const Plan& p, const GemmKernels& kernels, con
   kernels.fn[ceil_div(tile.n, kernels.width)][height](tile);
 }
 
+// The packed block of B that the task needs after this panel's, or null.
+const float* next_block_of_b(const Gemm& g, const Plan& p, const Block& x, int64_t panel, int64_t depth,
+                             const float* packed) {
+  int64_t k0 = x.k0;
+  if (++panel == x.panel1) panel = x.panel0, k0 += depth;
+  if (!p.pack_first || panel < p.packed_from || k0 + depth > g.k) return nullptr;
+  return packed + x.batch * p.pack_floats + ((panel - p.packed_from) * g.k + k0) * p.panel;
+}
+
+// Rows [begin, end) of a packed block, on their way to the second-level cache.
+void fetch(const float* block, int64_t begin, int64_t end, int64_t panel) {
+  constexpr int64_t kLine = 16;
+  for (int64_t i = begin * panel; i < end * panel; i += kLine) __builtin_prefetch(block + i, 0, 2);
+}
+
 // The task's block of C for one block of K. Panels change slower than rows, so that a panel of B stays in the
 // first-level cache; short sums go along the rows of C, as memory likes to be written.
 void multiply_block(const Gemm& g, const Plan& p, const GemmKernels& kernels, const Block& x,
@@ -222,7 +245,11 @@ void multiply_block(const Gemm& g, const Plan& p, const GemmKernels& kernels, co
   }
   for (int64_t panel = x.panel0; panel < x.panel1; ++panel) {
     place_b(g, p, kernels, x, panel, packed, scratch, tile);
-    for (int64_t i = 0; i < split.parts; ++i) multiply_tile(g, p, kernels, x, a, split, panel, i, tile);
+    const float* next = next_block_of_b(g, p, x, panel, tile.k, packed);
+    for (int64_t i = 0; i < split.parts; ++i) {
+      if (next) fetch(next, tile.k * i / split.parts, tile.k * (i + 1) / split.parts, p.panel);
+      multiply_tile(g, p, kernels, x, a, split, panel, i, tile);
+    }
   }
 }
 
