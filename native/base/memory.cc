@@ -1,6 +1,7 @@
 #include "base/memory.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cstdlib>
@@ -19,14 +20,34 @@ std::atomic<size_t>& counter(MemoryKind kind) {
   return live[static_cast<int>(kind)];
 }
 
-std::byte* map(size_t bytes) {
+std::byte* map_pages(size_t bytes) {
   void* address = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (address == MAP_FAILED) throw std::bad_alloc();
-#ifdef MADV_HUGEPAGE
-  // Only advice: fewer page faults and TLB misses where the system allows it.
-  if (bytes >= kHugeFrom) (void)madvise(address, bytes, MADV_HUGEPAGE);
-#endif
   return static_cast<std::byte*>(address);
+}
+
+#ifdef MADV_HUGEPAGE
+// Begins where a huge page can: one that only half belongs to a mapping is made of small pages.
+std::byte* map_huge_pages(size_t bytes) {
+  constexpr size_t kHuge = size_t{2} << 20;
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const size_t pages = (bytes + page - 1) / page * page;
+  std::byte* begin = map_pages(pages + kHuge);
+  const size_t before = (kHuge - reinterpret_cast<uintptr_t>(begin) % kHuge) % kHuge;
+  std::byte* data = begin + before;
+  if (before > 0) munmap(begin, before);
+  munmap(data + pages, kHuge - before);
+  // Only advice: fewer page faults and TLB misses where the system allows it.
+  (void)madvise(data, bytes, MADV_HUGEPAGE);
+  return data;
+}
+#endif
+
+std::byte* map(size_t bytes) {
+#ifdef MADV_HUGEPAGE
+  if (bytes >= kHugeFrom) return map_huge_pages(bytes);
+#endif
+  return map_pages(bytes);
 }
 
 std::byte* allocate_aligned(size_t bytes) {
