@@ -1,43 +1,40 @@
 /**
  * resnet20 on CIFAR-10 from JPEG files with precision fp32 and bf16, several seeds each: whether bf16 costs accuracy. The two runs of a
  * seed go side by side, each on half of the threads: results do not depend on the number of threads, and two runs waste less of two
- * cores than one. Finished runs are kept in runs/verify-bf16 until all are there, so that a check that was interrupted goes on with the
- * next runs.
+ * cores than one. Runs are kept in runs/verify-bf16 until all are finished, so that a check that was interrupted goes on where it was.
  */
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { info } from 'tenon';
-import { events, inTemporary, requireData, succeed, tenon } from './process.mjs';
+import { events, requireData, succeed, tenon } from './process.mjs';
 import { check, commit, percent, root } from './report.mjs';
 
 const kept = join(root, 'runs', 'verify-bf16');
 
-async function train(precision, seed, epochs) {
-  return inTemporary(async (directory) => {
-    const data = ['--dataset', 'cifar10', '--data', requireData('cifar10')];
-    const how = ['--model', 'resnet20', '--augment', 'flip,crop', '--epochs', epochs];
-    const out = ['--json', '--out', join(directory, 'run')];
-    const run = await succeed(
-      tenon('train', ...data, ...how, '--precision', precision, '--seed', seed, ...out),
-      { env: { TENON_NUM_THREADS: String(Math.max(1, info().threads >> 1)) } },
-    );
-    const all = events(run);
-    const { testAccuracy } = all.at(-1);
-    const { path } = info().bf16;
-    return { precision, seed, testAccuracy, seconds: run.seconds, commit: commit(), path, events: all };
-  });
+const json = (text) => JSON.parse(text);
+const lines = (file) => readFileSync(file, 'utf8').trim().split('\n');
+
+/** Begins a run in `folder`, or goes on with the one that is there. */
+function command(folder, precision, seed, epochs) {
+  if (existsSync(join(folder, 'run.json'))) return tenon('train', '--resume', folder, '--json');
+  const data = ['--dataset', 'cifar10', '--data', requireData('cifar10')];
+  const how = ['--model', 'resnet20', '--augment', 'flip,crop', '--epochs', epochs];
+  return tenon('train', ...data, ...how, '--precision', precision, '--seed', seed, '--json', '--out', folder);
 }
 
-/** The run of an earlier, interrupted check, or a new one. */
-async function trainOnce(precision, seed, epochs) {
-  const file = join(kept, `${precision}-seed${seed}-epochs${epochs}.json`);
-  const found = existsSync(file);
-  const run = found ? JSON.parse(readFileSync(file, 'utf8')) : await train(precision, seed, epochs);
-  mkdirSync(kept, { recursive: true });
-  writeFileSync(file, JSON.stringify(run));
-  const when = found ? `from ${run.commit}` : `${run.seconds.toFixed(0)} s`;
-  console.log(`${precision}, seed ${seed}: ${percent(run.testAccuracy)}, ${when}`);
-  return run;
+async function train(precision, seed, epochs) {
+  const folder = join(kept, `${precision}-seed${seed}-epochs${epochs}`);
+  const result = join(folder, 'result.json');
+  if (existsSync(result)) return json(readFileSync(result, 'utf8'));
+  const env = { TENON_NUM_THREADS: String(Math.max(1, info().threads >> 1)) };
+  const run = await succeed(command(folder, precision, seed, epochs), { env });
+  const { testAccuracy } = events(run).at(-1);
+  const { path } = info().bf16;
+  const history = lines(join(folder, 'history.jsonl')).map(json);
+  const all = { precision, seed, testAccuracy, commit: commit(), path, history };
+  writeFileSync(result, JSON.stringify(all));
+  console.log(`${precision}, seed ${seed}: ${percent(testAccuracy)}`);
+  return all;
 }
 
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -53,7 +50,7 @@ const goal = 'resnet20: mean test accuracies of fp32 and bf16 within 0.5 points 
 await check('bf16', goal, { epochs: 15, seeds: 3 }, async ({ epochs, seeds }) => {
   const runs = [];
   for (let seed = 1; seed <= seeds; seed++) {
-    const pair = ['fp32', 'bf16'].map((precision) => trainOnce(precision, seed, epochs));
+    const pair = ['fp32', 'bf16'].map((precision) => train(precision, seed, epochs));
     runs.push(...(await Promise.all(pair)));
   }
   const of = (precision) =>

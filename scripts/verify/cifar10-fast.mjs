@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createGunzip } from 'node:zlib';
 import sharp from 'sharp';
 import { extract } from 'tar-stream';
+import { info } from 'tenon';
 import { childScript, events, inTemporary, requireData, succeed } from './process.mjs';
 import { check, percent } from './report.mjs';
 
@@ -44,11 +45,15 @@ function runPyTorch(directory, seed) {
     GLIBC_TUNABLES:
       'glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=17179869184:glibc.malloc.top_pad=268435456',
   };
-  const child = spawnSync(python, [childScript('cifar10_fast.py'), directory, String(seed)], {
-    env,
-    encoding: 'utf8',
-    maxBuffer: 2 ** 24,
-  });
+  const child = spawnSync(
+    python,
+    [childScript('cifar10_fast.py'), directory, String(seed), String(info().threads)],
+    {
+      env,
+      encoding: 'utf8',
+      maxBuffer: 2 ** 24,
+    },
+  );
   if (child.status !== 0)
     throw new Error(`cifar10_fast.py: ${child.stderr.trim().split('\n').at(-1) ?? child.signal}`);
   return events({ lines: child.stdout.trim().split('\n') });
@@ -64,10 +69,11 @@ await check('cifar10-fast', goal, { seed: 1, pytorch: 1 }, async ({ seed, pytorc
       await decode(join(data, `cifar10-${split}.tar.gz`), split, directory);
     const decodeSeconds = (performance.now() - begun) / 1000;
     const ours = events(await succeed([childScript('cifar10-fast.mjs'), directory, String(seed)]));
-    const theirs = pytorch === 1 ? runPyTorch(directory, seed) : undefined;
     const { accuracy, seconds } = ours.at(-1);
-    const peer = theirs?.at(-1);
     const line = (name, run) => `${name} ${percent(run.accuracy)} in ${run.seconds.toFixed(1)} s`;
+    console.log(line('tenon', ours.at(-1)));
+    const theirs = pytorch === 1 ? runPyTorch(directory, seed) : undefined;
+    const peer = theirs?.at(-1);
     return {
       pass: accuracy >= 0.85 && (peer === undefined || seconds < peer.seconds),
       figure: [line('tenon', ours.at(-1)), ...(peer ? [line('PyTorch', peer)] : [])].join(', '),

@@ -1,4 +1,4 @@
-"""The recipe of cifar10-recipe.json with PyTorch: python3 cifar10_fast.py DIRECTORY SEED. Input and output as cifar10-fast.mjs.
+"""The recipe of cifar10-recipe.json with PyTorch: python3 cifar10_fast.py DIRECTORY SEED THREADS. Input and output as cifar10-fast.mjs.
 
 Images are augmented and normalized a batch at a time by tensor operations, so that no loader limits the figure.
 """
@@ -12,9 +12,10 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-directory, seed = pathlib.Path(sys.argv[1]), int(sys.argv[2])
+directory, seed, threads = pathlib.Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 recipe = json.loads((pathlib.Path(__file__).parent / "cifar10-recipe.json").read_text())
 torch.manual_seed(seed)
+torch.set_num_threads(threads)  # OMP_PROC_BIND alone would leave it one
 
 
 def read(split):
