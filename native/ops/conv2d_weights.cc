@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "ops/conv2d.h"
+#include "ops/matmul.h"
 
 namespace tenon {
 namespace {
@@ -33,6 +34,20 @@ struct Plan {
 
   int64_t tasks(const ConvGeom& g) const { return chunks * g.groups * o_blocks * c_blocks; }
 };
+
+// A 1x1 kernel with so many weights that their blocks alone are work enough for all threads: one product,
+// which reads dy and x less often.
+bool is_large_matrix(const ConvGeom& g) { return conv2d_is_matrix(g) && g.weights() > kSmallWeights; }
+
+Gemm make_matrix(const ConvCall& call) {
+  const ConvGeom& g = call.g;
+  Gemm m;
+  m.m = g.o, m.n = g.c, m.k = g.pixels();
+  m.a = call.y.as<float>(), m.ars = 1, m.aks = g.o;
+  m.b = call.x.as<float>(), m.ldb = g.c;
+  m.c = call.w.as<float>(), m.ldc = g.c;
+  return m;
+}
 
 void plan_tasks(const ConvGeom& g, Plan& p) {
   const bool small = g.weights() <= kSmallWeights;
@@ -205,12 +220,15 @@ void add_parts(const ConvGeom& g, const Plan& p, const float* parts, float* dw) 
 }  // namespace
 
 int64_t conv2d_weights_workspace(const ConvCall& call, const GemmKernels& kernels) {
-  return call.g.n == 0 ? 0 : make_plan(call.g, kernels).total;
+  if (call.g.n == 0) return 0;
+  if (is_large_matrix(call.g)) return gemm_workspace(make_matrix(call), kernels);
+  return make_plan(call.g, kernels).total;
 }
 
 void conv2d_weights(const ConvCall& call, const GemmKernels& kernels, float* workspace) {
   const ConvGeom& g = call.g;
   if (g.n == 0) return std::fill_n(call.w.as<float>(), g.weights(), 0.0f), void();
+  if (is_large_matrix(g)) return gemm(make_matrix(call), kernels, workspace);
   const Plan p = make_plan(g, kernels);
   parallel_tasks(p.tasks(g), g.flops() / 16, [&](int64_t task, int64_t slot) {
     run_task(call, p, kernels, task, workspace + p.parts, workspace + p.slots + slot * p.slot_floats);
