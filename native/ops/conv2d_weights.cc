@@ -6,6 +6,8 @@
 // every (panel, tap, tile of o) from it. Padding is never touched: rows and columns of a tap are clipped to
 // those that meet the image.
 //
+// Large 1x1 kernels of stride 1 are one matrix product instead.
+//
 // The number of chunks is a function of the shape alone; with several, each has its own dw in the workspace,
 // added in order.
 #include <cstring>

@@ -8,8 +8,8 @@
 // strided reads hurt, and for the last panel where rows of B end early; otherwise it is read where it is.
 // With few rows of A a task packs the block of B it is about to use into its scratch; with many, all of B is
 // packed to the workspace first. A's block is copied to the scratch, tile by tile, when enough panels use it.
-// Few rows with a large B are left to gemm_swapped.cc. Blocks never change bits: every C[m][n] is
-// one chain over k (see gemm.h).
+// Few rows with a large B are left to gemm_swapped.cc. Blocks never change bits: every C[m][n] is one chain
+// over k (see gemm.h).
 #include <cstring>
 
 #include "ops/gemm_swapped.h"
@@ -17,6 +17,14 @@
 
 namespace tenon {
 namespace {
+
+constexpr int64_t kPackFloats = 1 << 18;  // a row-major B of at least this many floats is packed,
+constexpr int64_t kPackRows = 64;         // if as many rows of A will use it;
+constexpr int64_t kShortK = 32;           // sums so short that writing C takes most of the time,
+constexpr int64_t kLargeC = 1 << 18;      // where C is larger than the second-level cache
+constexpr int64_t kPackFirst = 256;       // with more rows than this, before all tasks
+constexpr int64_t kWays = 8;              // lines of a first-level cache's set
+constexpr int64_t kTasks = 16;
 
 // Of K, per block. With vectors of 8 a panel of 512 would be the whole first-level cache.
 int64_t most_depth(const GemmKernels& kernels) { return kernels.width == 8 ? 400 : 512; }
@@ -26,14 +34,6 @@ int64_t even_depth(int64_t k, int64_t most) {
   const int64_t blocks = std::max<int64_t>(1, ceil_div(k, most));
   return std::min(k, ceil_div(ceil_div(k, blocks), kStep) * kStep);
 }
-
-constexpr int64_t kPackFloats = 1 << 18;  // a row-major B of at least this many floats is packed,
-constexpr int64_t kPackRows = 64;         // if as many rows of A will use it;
-constexpr int64_t kShortK = 32;           // sums so short that writing C takes most of the time,
-constexpr int64_t kLargeC = 1 << 18;      // where C is larger than the second-level cache
-constexpr int64_t kPackFirst = 256;       // with more rows than this, before all tasks
-constexpr int64_t kWays = 8;              // lines of a first-level cache's set
-constexpr int64_t kTasks = 16;
 
 struct Plan {
   int nv;
@@ -112,6 +112,11 @@ void pack_panel(const Gemm& g, const Plan& p, const GemmKernels& kernels, int64_
   }
 }
 
+// Where row k of the panel is in a B that is packed first.
+int64_t packed_at(const Gemm& g, const Plan& p, int64_t batch, int64_t panel, int64_t k) {
+  return batch * p.pack_floats + ((panel - p.packed_from) * g.k + k) * p.panel;
+}
+
 // Rows of a row-major B are read in runs of many panels, a few rows at a time: whole cache lines along the
 // rows, and panels written in runs too.
 void pack_b(const Gemm& g, const Plan& p, const GemmKernels& kernels, float* packed) {
@@ -128,7 +133,7 @@ void pack_b(const Gemm& g, const Plan& p, const GemmKernels& kernels, float* pac
     for (int64_t k = k0; k < k1; k += piece.strip) {
       for (int64_t panel = panel0; panel < std::min(panels, panel0 + piece.panels); ++panel)
         pack_panel(g, p, kernels, batch, p.packed_from + panel, k, std::min(k1, k + piece.strip),
-                   packed + batch * p.pack_floats + (panel * g.k + k) * p.panel);
+                   packed + packed_at(g, p, batch, p.packed_from + panel, k));
     }
   });
 }
@@ -193,7 +198,7 @@ void place_b(const Gemm& g, const Plan& p, const GemmKernels& kernels, const Blo
     tile.b = g.b + x.batch * g.b_batch + x.k0 * g.ldb + panel * p.panel;
     tile.bks = g.ldb;
   } else if (p.pack_first) {
-    tile.b = packed + x.batch * p.pack_floats + ((panel - p.packed_from) * g.k + x.k0) * p.panel;
+    tile.b = packed + packed_at(g, p, x.batch, panel, x.k0);
   } else {
     pack_panel(g, p, kernels, x.batch, panel, x.k0, x.k0 + tile.k, scratch + p.a_floats);
     tile.b = scratch + p.a_floats;
@@ -219,13 +224,7 @@ const float* next_block_of_b(const Gemm& g, const Plan& p, const Block& x, int64
   int64_t k0 = x.k0;
   if (++panel == x.panel1) panel = x.panel0, k0 += depth;
   if (!p.pack_first || panel < p.packed_from || k0 + depth > g.k) return nullptr;
-  return packed + x.batch * p.pack_floats + ((panel - p.packed_from) * g.k + k0) * p.panel;
-}
-
-// Rows [begin, end) of a packed block, on their way to the second-level cache.
-void fetch(const float* block, int64_t begin, int64_t end, int64_t panel) {
-  constexpr int64_t kLine = 16;
-  for (int64_t i = begin * panel; i < end * panel; i += kLine) __builtin_prefetch(block + i, 0, 2);
+  return packed + packed_at(g, p, x.batch, panel, k0);
 }
 
 // The task's block of C for one block of K. Panels change slower than rows, so that a panel of B stays in the
@@ -246,8 +245,9 @@ void multiply_block(const Gemm& g, const Plan& p, const GemmKernels& kernels, co
   for (int64_t panel = x.panel0; panel < x.panel1; ++panel) {
     place_b(g, p, kernels, x, panel, packed, scratch, tile);
     const float* next = next_block_of_b(g, p, x, panel, tile.k, packed);
+    const EvenSplit ahead = {tile.k, split.parts};  // of its rows, a part with every tile
     for (int64_t i = 0; i < split.parts; ++i) {
-      if (next) fetch(next, tile.k * i / split.parts, tile.k * (i + 1) / split.parts, p.panel);
+      if (next) fetch_ahead(next + ahead.begin(i) * p.panel, ahead.size(i) * p.panel);
       multiply_tile(g, p, kernels, x, a, split, panel, i, tile);
     }
   }

@@ -17,7 +17,6 @@ constexpr int64_t kColumns = 256;     // of a row-major B, a task's;
 constexpr int64_t kFewColumns = 512;  // with fewer, tasks would be too few
 constexpr int64_t kStrip = 16;        // rows of a row-major B
 constexpr int64_t kDepth = 256;       // of a packing task; a multiple of every vector width
-constexpr int64_t kLine = 16;         // floats of a cache line
 
 struct Plan {
   int nv;
@@ -52,12 +51,6 @@ void pack_rows_of_a(const Gemm& g, const Plan& p, const GemmKernels& kernels, fl
   });
 }
 
-// Rows of a row-major B, those of the task's columns, on their way to the second-level cache.
-void fetch(const Gemm& g, int64_t k, int64_t end, int64_t n0, int64_t columns) {
-  for (; k < end; ++k)
-    for (int64_t n = n0; n < n0 + columns; n += kLine) __builtin_prefetch(g.b + k * g.ldb + n, 0, 2);
-}
-
 // Rows n0 ... of C^T: adds what K's strip from k0 on gives to sums[panel][row][column].
 void multiply(const Gemm& g, const Plan& p, const GemmKernels& kernels, const float* packed, int64_t n0,
               int64_t rows, int64_t k0, float* sums) {
@@ -71,9 +64,11 @@ void multiply(const Gemm& g, const Plan& p, const GemmKernels& kernels, const fl
   tile.crs = p.panel;
   tile.accumulate = k0 > 0;
   const EvenSplit split = tile_rows(rows, p.mr);
+  // The rows of the next strip, spread over this one's tiles.
+  const auto ahead = [&](int64_t i) { return next + rows_ahead * i / split.parts; };
   for (int64_t i = 0; i < split.parts; ++i) {
     const int64_t n = split.begin(i), height = split.size(i);
-    fetch(g, next + rows_ahead * i / split.parts, next + rows_ahead * (i + 1) / split.parts, n0, rows);
+    for (int64_t k = ahead(i); k < ahead(i + 1); ++k) fetch_ahead(g.b + k * g.ldb + n0, rows);
     tile.a = g.b + (n0 + n) * tile.ars + k0 * tile.aks;
     tile.a_jump = (height + 1) / 2 * tile.ars;
     tile.c_jump = (height + 1) / 2 * tile.crs;

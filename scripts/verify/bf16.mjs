@@ -11,8 +11,7 @@ import { check, commit, percent, root } from './report.mjs';
 
 const kept = join(root, 'runs', 'verify-bf16');
 
-const json = (text) => JSON.parse(text);
-const lines = (file) => readFileSync(file, 'utf8').trim().split('\n');
+const linesOf = (file) => readFileSync(file, 'utf8').trim().split('\n');
 
 /** Begins a run in `folder`, or goes on with the one that is there. */
 function command(folder, precision, seed, epochs) {
@@ -25,12 +24,12 @@ function command(folder, precision, seed, epochs) {
 async function train(precision, seed, epochs) {
   const folder = join(kept, `${precision}-seed${seed}-epochs${epochs}`);
   const result = join(folder, 'result.json');
-  if (existsSync(result)) return json(readFileSync(result, 'utf8'));
+  if (existsSync(result)) return JSON.parse(readFileSync(result, 'utf8'));
   const env = { TENON_NUM_THREADS: String(Math.max(1, info().threads >> 1)) };
   const run = await succeed(command(folder, precision, seed, epochs), { env });
   const { testAccuracy } = events(run).at(-1);
   const { path } = info().bf16;
-  const history = lines(join(folder, 'history.jsonl')).map(json);
+  const history = events({ lines: linesOf(join(folder, 'history.jsonl')) });
   const all = { precision, seed, testAccuracy, commit: commit(), path, history };
   writeFileSync(result, JSON.stringify(all));
   console.log(`${precision}, seed ${seed}: ${percent(testAccuracy)}`);

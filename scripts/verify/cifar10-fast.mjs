@@ -45,15 +45,8 @@ function runPyTorch(directory, seed) {
     GLIBC_TUNABLES:
       'glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=17179869184:glibc.malloc.top_pad=268435456',
   };
-  const child = spawnSync(
-    python,
-    [childScript('cifar10_fast.py'), directory, String(seed), String(info().threads)],
-    {
-      env,
-      encoding: 'utf8',
-      maxBuffer: 2 ** 24,
-    },
-  );
+  const args = [childScript('cifar10_fast.py'), directory, seed, info().threads].map(String);
+  const child = spawnSync(python, args, { env, encoding: 'utf8', maxBuffer: 2 ** 24 });
   if (child.status !== 0)
     throw new Error(`cifar10_fast.py: ${child.stderr.trim().split('\n').at(-1) ?? child.signal}`);
   return events({ lines: child.stdout.trim().split('\n') });
