@@ -20,7 +20,7 @@
       ],
       'cflags_cc': ['-std=c++20', '-fvisibility-inlines-hidden'],
       'conditions': [
-        ['tenon_werror=="1"', {'cflags': ['-Werror']}],
+        ['tenon_werror==1', {'cflags': ['-Werror']}],
         ['OS=="linux"', {
           'ldflags': ['-pthread', '-Wl,-z,nodelete'],
         }],

@@ -4,7 +4,7 @@
 
 const fs = require('node:fs');
 const path = require('node:path');
-const { root, run, onPath, packageBin, script } = require('./tools.js');
+const { root, start, onPath, packageBin, script } = require('./tools.js');
 
 const fix = process.argv.includes('--fix');
 
@@ -16,30 +16,38 @@ function nativeFiles(folder = path.join(root, 'native')) {
     .sort();
 }
 
-const node = (name, args, bin) => run(process.execPath, [packageBin(name, bin), ...args]);
+const node = (name, args, bin) => start(process.execPath, [packageBin(name, bin), ...args]);
 
 const steps = {
   eslint: () => node('eslint', ['--max-warnings', '0', ...(fix ? ['--fix'] : []), '.']),
   prettier: () => node('prettier', ['--log-level', 'warn', fix ? '--write' : '--check', '.']),
   types: () => node('typescript', ['--project', 'tsconfig.json'], 'tsc'),
-  'clang-format': () => {
+  'clang-format': async () => {
     if (!onPath('clang-format'))
       throw new Error('clang-format is not installed (apt-get install clang-format)');
     const files = nativeFiles();
-    if (files.length > 0) run('clang-format', [...(fix ? ['-i'] : ['--dry-run', '-Werror']), ...files]);
+    if (files.length > 0)
+      await start('clang-format', [...(fix ? ['-i'] : ['--dry-run', '-Werror']), ...files]);
   },
 };
 
-script(() => {
-  const failed = Object.entries(steps).filter(([, step]) => {
-    try {
-      step();
-      return false;
-    } catch (error) {
-      console.error(`tenon: ${error.message}`);
-      return true;
-    }
-  });
-  if (failed.length > 0) throw new Error(`lint failed: ${failed.map(([name]) => name).join(', ')}`);
+/** Runs a step; its name where it failed. */
+async function failing([name, step]) {
+  try {
+    await step();
+    return [];
+  } catch (error) {
+    console.error(`tenon: ${error.message}`);
+    return [name];
+  }
+}
+
+script(async () => {
+  const failed = [];
+  const all = Object.entries(steps);
+  // Side by side, but for --fix: eslint and prettier write the same files.
+  if (fix) for (const step of all) failed.push(...(await failing(step)));
+  else failed.push(...(await Promise.all(all.map(failing))).flat());
+  if (failed.length > 0) throw new Error(`lint failed: ${failed.join(', ')}`);
   console.log(`tenon: lint clean (${Object.keys(steps).join(', ')})`);
 });

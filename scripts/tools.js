@@ -1,11 +1,15 @@
 'use strict';
 
-const { spawnSync } = require('node:child_process');
+const { spawn, spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 
 const root = path.join(__dirname, '..');
+
+function failure(program, args, status, signal) {
+  return new Error(`${path.basename(program)} ${args[0] ?? ''} failed (${signal ?? `exit ${status}`})`);
+}
 
 /** Runs a program in the package's root with its output shown; throws an Error naming it when it fails. */
 function run(program, args, env = {}) {
@@ -15,8 +19,18 @@ function run(program, args, env = {}) {
     env: { ...process.env, ...env },
   });
   if (error) throw new Error(`${program}: ${error.message}`);
-  if (status !== 0)
-    throw new Error(`${path.basename(program)} ${args[0] ?? ''} failed (${signal ?? `exit ${status}`})`);
+  if (status !== 0) throw failure(program, args, status, signal);
+}
+
+/** The same, beside others. */
+function start(program, args) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { cwd: root, stdio: 'inherit' });
+    child.on('error', (error) => reject(new Error(`${program}: ${error.message}`)));
+    child.on('close', (status, signal) =>
+      status === 0 ? resolve() : reject(failure(program, args, status, signal)),
+    );
+  });
 }
 
 /** Whether `program` is somewhere on PATH. */
@@ -35,13 +49,13 @@ function packageBin(name, bin = name) {
 }
 
 /** Runs `main`; a failure is one plain line and exit code 1. */
-function script(main) {
+async function script(main) {
   try {
-    main();
+    await main();
   } catch (error) {
     console.error(`tenon: ${error.message}`);
     process.exitCode = 1;
   }
 }
 
-module.exports = { root, run, onPath, packageBin, script, jobs: os.availableParallelism() };
+module.exports = { root, run, start, onPath, packageBin, script, jobs: os.availableParallelism() };
