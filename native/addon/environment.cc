@@ -10,16 +10,31 @@ void throw_error(Napi::Env env, const char* code, const std::string& message) {
   throw error;
 }
 
-napi_value error_of(napi_env env, const Job& job) {
-  const char* code = job.outcome == Outcome::bad_data  ? "ERR_TENON_DATA"
-                     : job.outcome == Outcome::aborted ? "ERR_TENON_ABORTED"
-                                                       : "ERR_TENON_NATIVE";
-  const std::string& text = job.outcome == Outcome::aborted ? "the program was cancelled" : job.message;
+namespace {
+
+napi_value make_error(napi_env env, const char* code, const std::string& text) {
   napi_value code_value = nullptr, message = nullptr, error = nullptr;
   napi_create_string_utf8(env, code, NAPI_AUTO_LENGTH, &code_value);
   napi_create_string_utf8(env, text.c_str(), text.size(), &message);
   napi_create_error(env, code_value, message, &error);
   return error;
+}
+
+// In the place of what JavaScript threw, if anything.
+napi_value no_room(napi_env env) {
+  napi_value thrown = nullptr;
+  napi_get_and_clear_last_exception(env, &thrown);
+  return make_error(env, "ERR_TENON_NATIVE", "out of memory: there is no room for the result");
+}
+
+}  // namespace
+
+napi_value error_of(napi_env env, const Job& job) {
+  const char* code = job.outcome == Outcome::bad_data  ? "ERR_TENON_DATA"
+                     : job.outcome == Outcome::aborted ? "ERR_TENON_ABORTED"
+                                                       : "ERR_TENON_NATIVE";
+  const std::string& text = job.outcome == Outcome::aborted ? "the program was cancelled" : job.message;
+  return make_error(env, code, text);
 }
 
 void Environment::create(Napi::Env env) {
@@ -73,7 +88,7 @@ Napi::Value Environment::run(Napi::Env env, Queue queue, const JobRef& job, Make
   run_and_wait(queue, job, before_run);
   if (job->outcome != Outcome::ok) throw Napi::Error(env, error_of(env, *job));
   napi_value value = make(env, *job);
-  if (value == nullptr) throw Napi::Error::New(env, "the result could not be created");
+  if (value == nullptr) throw Napi::Error(env, no_room(env));
   return Napi::Value(env, value);
 }
 
@@ -90,19 +105,17 @@ void Environment::finished(Finished finished) {
 void Environment::settle(napi_env env, const Finished& finished) {
   napi_handle_scope scope = nullptr;
   if (napi_open_handle_scope(env, &scope) != napi_ok) return;
-  napi_value value = nullptr;
-  const bool ok = finished.job->outcome == Outcome::ok;
-  if (ok) {
+  napi_value value = nullptr, error = nullptr;
+  if (finished.job->outcome == Outcome::ok) {
     value = finished.make(env, *finished.job);
+    if (value == nullptr) error = no_room(env);
   } else {
-    value = error_of(env, *finished.job);
+    error = error_of(env, *finished.job);
   }
   if (value != nullptr) {
-    if (ok) {
-      napi_resolve_deferred(env, finished.deferred, value);
-    } else {
-      napi_reject_deferred(env, finished.deferred, value);
-    }
+    napi_resolve_deferred(env, finished.deferred, value);
+  } else if (error != nullptr) {
+    napi_reject_deferred(env, finished.deferred, error);
   }
   napi_close_handle_scope(env, scope);
 }

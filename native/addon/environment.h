@@ -3,7 +3,8 @@
 // while jobs are pending.
 #pragma once
 
-#define NODE_ADDON_API_SWALLOW_UNTHROWABLE_EXCEPTIONS
+// A worker that is being terminated can be thrown nothing; without this, trying to ends the process.
+#define NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS
 #include <napi.h>
 
 #include <functional>

@@ -134,10 +134,29 @@ int64_t whole(double value, const char* what) {
   return static_cast<int64_t>(value);
 }
 
+namespace {
+
+// By JavaScript's constructor where it may well fail: napi_create_arraybuffer ends the process then.
+napi_value make_memory(napi_env env, size_t bytes, void** data) {
+  constexpr size_t kSmall = size_t{1} << 20;
+  napi_value memory = nullptr;
+  if (bytes < kSmall) return napi_create_arraybuffer(env, bytes, data, &memory) == napi_ok ? memory : nullptr;
+  napi_value global = nullptr, constructor = nullptr, size = nullptr;
+  const bool made = napi_get_global(env, &global) == napi_ok &&
+                    napi_get_named_property(env, global, "ArrayBuffer", &constructor) == napi_ok &&
+                    napi_create_double(env, static_cast<double>(bytes), &size) == napi_ok &&
+                    napi_new_instance(env, constructor, 1, &size, &memory) == napi_ok &&
+                    napi_get_arraybuffer_info(env, memory, data, nullptr) == napi_ok;
+  return made ? memory : nullptr;
+}
+
+}  // namespace
+
 napi_value typed_copy(napi_env env, DType dtype, const std::byte* data, size_t bytes) {
   void* copy = nullptr;
-  napi_value memory = nullptr, array = nullptr;
-  if (napi_create_arraybuffer(env, bytes, &copy, &memory) != napi_ok) return nullptr;
+  napi_value array = nullptr;
+  const napi_value memory = make_memory(env, bytes, &copy);
+  if (memory == nullptr) return nullptr;
   if (bytes != 0) std::memcpy(copy, data, bytes);
   if (napi_create_typedarray(env, array_type(dtype), bytes / size_of(dtype), memory, 0, &array) != napi_ok) {
     return nullptr;

@@ -6,6 +6,8 @@
 #include <system_error>
 #include <thread>
 
+#include "base/float_mode.h"
+
 #if defined(__x86_64__)
   #include <immintrin.h>
 #endif
@@ -84,7 +86,10 @@ class Team {
     wanted = std::min(wanted, static_cast<int>(kMostHelpers));
     try {
       while (hired_ < wanted) {
-        std::thread([this, seen = call_.load()] { serve(seen); }).detach();
+        std::thread([this, seen = call_.load(), mode = float_mode()] {
+          set_float_mode(mode);
+          serve(seen);
+        }).detach();
         ++hired_;
       }
     } catch (const std::system_error&) {  // no more threads to be had: fewer do the same work

@@ -5,44 +5,23 @@
 #include <thread>
 #include <vector>
 
+#include "base/float_mode.h"
 #include "base/parallel.h"
-
-#if defined(__x86_64__)
-  #include <xmmintrin.h>
-#endif
 
 namespace tenon {
 namespace {
 
-// Denormal numbers are a hundred times slower and count as zero in kernels. Set on the thread that runs jobs
-// before it starts its team: new threads inherit the floating-point environment. A JavaScript thread gets its
-// own back.
+// Denormal numbers are a hundred times slower and count as zero in kernels. Set on the thread that runs jobs,
+// whose team takes it over. A JavaScript thread gets its own back.
 class FlushDenormals {
  public:
-#if defined(__x86_64__)
-  FlushDenormals() : before_(_mm_getcsr()) {
-    constexpr unsigned kFlushToZero = 0x8000, kDenormalsAreZero = 0x0040;
-    _mm_setcsr(before_ | kFlushToZero | kDenormalsAreZero);
-  }
-  ~FlushDenormals() { _mm_setcsr(before_); }
-#elif defined(__aarch64__)
-  FlushDenormals() {
-    __asm__ volatile("mrs %0, fpcr" : "=r"(before_));
-    __asm__ volatile("msr fpcr, %0" : : "r"(before_ | uint64_t{1} << 24));
-  }
-  ~FlushDenormals() { __asm__ volatile("msr fpcr, %0" : : "r"(before_)); }
-#else
-  FlushDenormals() {}
-#endif
+  FlushDenormals() : before_(float_mode()) { set_float_mode(before_ | kFlushDenormals); }
+  ~FlushDenormals() { set_float_mode(before_); }
   FlushDenormals(const FlushDenormals&) = delete;
   FlushDenormals& operator=(const FlushDenormals&) = delete;
 
  private:
-#if defined(__x86_64__)
-  unsigned before_;
-#elif defined(__aarch64__)
-  uint64_t before_ = 0;
-#endif
+  uint64_t before_;
 };
 
 void run_guarded(Job& job, Executor& executor) {

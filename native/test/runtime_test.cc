@@ -44,12 +44,18 @@ float first_float(const Memory& memory) {
 }
 
 void test_memory() {
-  for (const size_t bytes : {size_t{1}, size_t{63}, size_t{65535}, size_t{65536}, size_t{1} << 23}) {
+  constexpr size_t kHugePage = size_t{2} << 20;
+  for (const size_t bytes : {size_t{1}, size_t{63}, size_t{65535}, size_t{65536}, 2 * kHugePage,
+                             2 * kHugePage + 5000, 4 * kHugePage}) {
     const size_t before = live_bytes(MemoryKind::buffer);
     {
       Memory memory(bytes, MemoryKind::buffer);
       CHECK(live_bytes(MemoryKind::buffer) == before + bytes);
-      CHECK(reinterpret_cast<uintptr_t>(memory.data()) % kAlignment == 0);
+      const auto address = reinterpret_cast<uintptr_t>(memory.data());
+      CHECK(address % kAlignment == 0);
+#ifdef __linux__
+      CHECK(address % kHugePage == 0 || bytes < 2 * kHugePage);
+#endif
       CHECK(std::all_of(memory.data(), memory.data() + bytes, [](std::byte b) { return b == std::byte{0}; }));
       Memory moved = std::move(memory);
       CHECK(memory.data() == nullptr && moved.bytes() == bytes);  // NOLINT: the moved-from state is specified

@@ -35,11 +35,29 @@ describe('a process', () => {
   }, 240_000);
 });
 
+describe('a worker inside a synchronous call', () => {
+  test('can be terminated, and ends with the process', () => {
+    const { status, signal, stdout, stderr } = scenario('synchronous-workers');
+    expect({ status, signal, stdout, stderr }).toEqual({
+      status: 0,
+      signal: null,
+      stdout: 'alive\n',
+      stderr: '',
+    });
+  });
+});
+
 describe('memory', () => {
   test('of dropped programs and buffers is given back', () => {
     const { rounds, memory } = json<{ rounds: number[]; memory: NativeInfo['memory'] }>('memory');
     expect(memory).toEqual({ buffers: 0, arenas: 0, staging: 0, derived: 0, programs: 0 });
     expect(Math.max(...rounds.slice(-5)) - Math.min(...rounds.slice(0, 5))).toBeLessThan(20 * MB);
+  });
+
+  test('that a result does not get is an error, not the end of the process', () => {
+    // Nearly always of the array; where something else took the room in between, of the copy before it.
+    const message = expect.stringMatching(/^out of memory/) as string;
+    expect(json('large')).toEqual([message, message, 1000]);
   });
 
   test('is flat over ten thousand runs', () => {

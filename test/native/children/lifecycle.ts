@@ -1,4 +1,5 @@
 /** Scenarios that need a process of their own; test/native/lifecycle.test.ts says what each must do. */
+import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { Worker, isMainThread } from 'node:worker_threads';
 import * as native from '../../../lib/native';
@@ -72,6 +73,51 @@ const scenarios: Record<string, () => unknown> = {
     running.catch(() => undefined);
     parentPort?.on('message', () => process.exit());
     parentPort?.postMessage('running');
+  },
+
+  /** Workers are ended while they wait inside a synchronous call: by terminate(), then by the process. */
+  async 'synchronous-workers'() {
+    const inside = async (): Promise<Worker> => {
+      const worker = new Worker(__filename, { argv: ['worker-waits'] });
+      await new Promise((resolve) => worker.once('message', resolve));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      return worker;
+    };
+    for (let i = 0; i < 5; i++) await (await inside()).terminate();
+    console.log('alive');
+    await inside();
+    process.exit(0);
+  },
+  async 'worker-waits'() {
+    const { parentPort } = await import('node:worker_threads');
+    const counter = native.allocate(4 * n);
+    const program = adder(counter, n, 1, { repeat: 300 });
+    parentPort?.postMessage('running');
+    for (;;) {
+      native.runProgramSync(program, [], noScalars);
+      native.readBufferSync(counter, 0, 'f32', n);
+    }
+  },
+
+  /** Room for the copy of a result, but not for the array that JavaScript gets. */
+  async large() {
+    const size = 400 << 20;
+    const buffer = native.allocate(size);
+    native.readBufferSync(buffer, 0, 'u8', 1); // threads need room, too
+    const limit = (more: number): void => {
+      const pages = Number(readFileSync('/proc/self/statm', 'utf8').split(' ')[0]);
+      execFileSync('prlimit', ['--pid', String(process.pid), `--as=${pages * 4096 + more}`]);
+    };
+    limit(2 ** 40); // what starting a process takes is taken by now
+    limit(1.5 * size);
+    const outcomes: unknown[] = [];
+    const read = (): unknown => native.readBufferSync(buffer, 0, 'u8', size);
+    await Promise.resolve()
+      .then(read)
+      .catch((error: Error) => outcomes.push(error.message));
+    await native.readBuffer(buffer, 0, 'u8', size).catch((error: Error) => outcomes.push(error.message));
+    outcomes.push((await native.readBuffer(buffer, 0, 'u8', 1000)).length);
+    console.log(JSON.stringify(outcomes));
   },
 
   /** Programs and buffers that are dropped give their memory back. */

@@ -1,0 +1,31 @@
+// How the processor treats denormal numbers: the word that holds it, one a thread. Threads inherit it from
+// the one that starts them on Linux, and do not on macOS.
+#pragma once
+
+#include <cstdint>
+
+#if defined(__x86_64__)
+  #include <xmmintrin.h>
+#endif
+
+namespace tenon {
+
+#if defined(__x86_64__)
+inline constexpr uint64_t kFlushDenormals = 0x8040;  // flush to zero, denormals are zero
+inline uint64_t float_mode() { return _mm_getcsr(); }
+inline void set_float_mode(uint64_t mode) { _mm_setcsr(static_cast<unsigned>(mode)); }
+#elif defined(__aarch64__)
+inline constexpr uint64_t kFlushDenormals = uint64_t{1} << 24;
+inline uint64_t float_mode() {
+  uint64_t mode;
+  __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
+  return mode;
+}
+inline void set_float_mode(uint64_t mode) { __asm__ volatile("msr fpcr, %0" : : "r"(mode)); }
+#else
+inline constexpr uint64_t kFlushDenormals = 0;
+inline uint64_t float_mode() { return 0; }
+inline void set_float_mode(uint64_t) {}
+#endif
+
+}  // namespace tenon
