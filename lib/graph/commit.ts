@@ -28,14 +28,26 @@ function updatesInPlace(node: GraphNode, assigned: ReadonlyMap<Value, unknown>):
   });
 }
 
+/** The value whose memory this one is, through views. */
+function memoryOf(value: Value, viewed: ReadonlyMap<Value, Value>): Value {
+  let root = value;
+  for (let next = viewed.get(root); next !== undefined; next = viewed.get(root)) root = next;
+  return root;
+}
+
 /** Whether some commit node reads a storage that an earlier commit node has already overwritten. */
 function readsOldState(graph: Graph, commit: ReadonlySet<GraphNode>): boolean {
   const storageOf = new Map(graph.assignments.map((a) => [a.value, a.storage]));
+  const viewed = new Map(
+    graph.nodes.flatMap((n) => (n.op.view ? [[n.outputs[0]!, n.inputs[0]!] as const] : [])),
+  );
   const overwritten = new Set<unknown>();
   for (const node of graph.nodes) {
     if (!commit.has(node)) continue;
-    for (const input of node.inputs)
-      if (input.leaf?.kind === 'storage' && overwritten.has(input.leaf.storage)) return true;
+    for (const input of node.inputs) {
+      const { leaf } = memoryOf(input, viewed);
+      if (leaf?.kind === 'storage' && overwritten.has(leaf.storage)) return true;
+    }
     for (const output of node.outputs) {
       const storage = storageOf.get(output);
       if (storage !== undefined) overwritten.add(storage);

@@ -1,6 +1,6 @@
 /** compile(fn): records fn once per signature of its arguments and runs the resulting program from then on. */
 import { DTypeError, NonFiniteError, TraceError } from '../errors';
-import { checkKeys, oneOf } from '../options';
+import { checkKeys, oneOf, positiveInteger } from '../options';
 import type { AnyArray, RunResult, Target } from '../native';
 import { defaultRandom, type RandomState } from '../random';
 import { bytesPerElement, PRECISIONS, type Precision } from '../tensor/dtype';
@@ -61,7 +61,7 @@ interface Entry {
  * Recompiles when shapes or dtypes of the arguments, the mode or an attribute of a module, or the set of trainable parameters change;
  * numbers behind `runtimeScalar` never cause it.
  *
- * @throws TraceError when fn is async or returns something that is not made of tensors
+ * @throws OptionError at once; TraceError when fn is async or returns something that is not made of tensors
  */
 export function compile<A extends unknown[], R>(
   fn: (...args: A) => R,
@@ -69,6 +69,8 @@ export function compile<A extends unknown[], R>(
 ): Compiled<A, R> {
   checkKeys('compile', options, ['random', 'queue', 'cacheSize', 'precision', 'fuse']);
   oneOf('compile', 'precision', options.precision ?? 'fp32', PRECISIONS);
+  oneOf('compile', 'queue', options.queue ?? 'train', ['train', 'predict']);
+  positiveInteger('compile', 'cacheSize', options.cacheSize ?? 8);
   const cache = new ProgramCache(fn as (...args: unknown[]) => unknown, options);
   const run = async (...args: A): Promise<R> => {
     const [entry, inputs] = cache.lookup(args);
@@ -209,9 +211,11 @@ function record(
   const target = defaultTarget();
   const flat = flatten(args, 'compile: argument');
   const runInputs = flat.leaves.filter(isRunInput);
+  // An input of its own for each place: the same tensor may be given for two now, and not the next time.
+  let inputs = 0;
   const placeholders = flat.leaves.map((t) => {
     if (!isRunInput(t)) return t;
-    return new Tensor(t.shape, t.dtype, { kind: 'input', trace, index: runInputs.indexOf(t) });
+    return new Tensor(t.shape, t.dtype, { kind: 'input', trace, index: inputs++ });
   });
   return withTrace(trace, () => {
     const logical = placeholders.map((t) => (t.source.kind === 'input' ? fromLogical(t) : t));

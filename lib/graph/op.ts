@@ -26,6 +26,8 @@ export interface OpRecord<A> {
   readonly lower: (lowering: Lowering, attrs: A) => void;
   /** Output i may be written over input `inPlaceState[i]` when a program assigns it to the storage the input reads. */
   readonly inPlaceState?: (attrs: A, inputs: number) => readonly [output: number, input: number][];
+  /** Its output may be the memory of its first input under another shape. */
+  readonly view?: true;
   /** `gate`: runs last before the commit section, which it may call off. */
   readonly schedule?: 'gate';
 }

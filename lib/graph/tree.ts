@@ -35,7 +35,7 @@ export function flatten(value: unknown, where: string): Tree {
     if (typeof v === 'object' && v !== null) return walkRecord(v);
     if (typeof v === 'function' || typeof v === 'symbol')
       throw new TraceError(`${where}: cannot hold ${show(v)}`);
-    structure += `${typeof v}:${String(v)},`;
+    structure += typeof v === 'string' ? `${JSON.stringify(v)},` : `${typeof v}:${String(v)},`;
     return { kind: 'constant', value: v };
   };
   const walkRecord = (v: object): Skeleton => {

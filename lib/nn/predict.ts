@@ -41,6 +41,11 @@ function tagOf(value: unknown): string {
   return Object.prototype.toString.call(value).slice(8, -1);
 }
 
+/** @throws AbortedError once the signal has fired */
+function requireWanted({ signal }: PredictOptions): void {
+  if (signal?.aborted === true) throw new AbortedError('predict: aborted', { cause: signal.reason });
+}
+
 export class Predictor {
   private images: { readonly run: Run; readonly key: string } | undefined;
   private readonly floats = new Map<Precision, Run>();
@@ -57,8 +62,7 @@ export class Predictor {
     const inFlight: Promise<Tensor>[] = [];
     try {
       for (const batch of batches) {
-        if (options.signal?.aborted === true)
-          throw new AbortedError('predict: aborted', { cause: options.signal.reason });
+        requireWanted(options);
         // The modes are looked at while the run is being queued, not while it runs.
         inFlight.push(this.evaluating(() => run(batch, output)));
         if (inFlight.length >= ahead) results.push(valuesOf(await inFlight.shift()!));
@@ -72,6 +76,7 @@ export class Predictor {
 
   runSync(data: unknown, options: PredictOptions): Float32Array {
     const { run, output, batches } = this.plan(data, options);
+    requireWanted(options);
     return join(this.evaluating(() => Array.from(batches, (batch) => valuesOf(run.runSync(batch, output)))));
   }
 

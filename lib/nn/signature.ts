@@ -1,9 +1,11 @@
 /**
- * What a compiled program depends on in a tree of modules, as a text: modes, plain fields, parameters and whether they are trained or pruned.
+ * What a compiled program depends on in a tree of modules, as a text: modes, plain fields (numbers, texts, tensors, lists and plain
+ * objects of them), parameters and whether they are trained or pruned.
  * Predictions ask for it at every call, so the text is kept with the values it was made from, and made anew only when one of them has
  * changed: comparing them takes a tenth of the time.
  */
 import { Parameter } from '../tensor/parameter';
+import { Tensor } from '../tensor/tensor';
 import { StateBuffer } from './buffer';
 import type { Module } from './module';
 
@@ -19,8 +21,8 @@ export class Signature {
   /** Everything met on the walk, in its order. */
   private seen: unknown[] = [];
   private at = 0;
-  /** The modules that the walk is inside of: one that holds itself is not entered again. */
-  private readonly open: Module[] = [];
+  /** The modules and plain objects that the walk is inside of: one that holds itself is not entered again. */
+  private readonly open: object[] = [];
 
   /** `isModule` is handed in because module.ts is built on this file. */
   constructor(
@@ -63,6 +65,7 @@ export class Signature {
       case 'string':
         return `${value},`;
       case 'object':
+        if (value === null) return ',';
         if (value instanceof Parameter) {
           this.seen.push(value.requiresGrad, value.mask);
           const mask = value.mask === undefined ? '' : `m${value.mask.id}`;
@@ -70,14 +73,28 @@ export class Signature {
         }
         if (value instanceof StateBuffer) return `${value.id}`;
         if (this.isModule(value)) return this.noteModule(value);
+        if (value instanceof Tensor) return value.source.kind === 'node' ? ',' : `t${value.id}`;
         if (Array.isArray(value)) {
           this.seen.push(value.length);
           return `[${value.map((item) => this.note(item)).join('')}]`;
         }
-        return ',';
+        return isPlain(value) ? this.noteEntries(value) : ',';
       default:
         return ',';
     }
+  }
+
+  private noteEntries(value: object): string {
+    if (this.open.includes(value)) return '^';
+    this.open.push(value);
+    const entries = Object.entries(value);
+    this.seen.push(entries.length);
+    const text = entries.map(([key, item]) => {
+      this.seen.push(key);
+      return `${key}:${this.note(item)}`;
+    });
+    this.open.pop();
+    return `{${text.join('')}}`;
   }
 
   /** Whether a walk from here meets what the noted one met. */
@@ -100,7 +117,25 @@ export class Signature {
     if (value instanceof Parameter)
       return this.seen[this.at++] === value.requiresGrad && this.seen[this.at++] === value.mask;
     if (this.isModule(value)) return this.sameModule(value);
-    if (!Array.isArray(value)) return true;
-    return this.seen[this.at++] === value.length && value.every((item) => this.same(item));
+    if (Array.isArray(value))
+      return this.seen[this.at++] === value.length && value.every((item) => this.same(item));
+    return value instanceof Tensor || !isPlain(value) || this.sameEntries(value);
   }
+
+  private sameEntries(value: object): boolean {
+    if (this.open.includes(value)) return true;
+    this.open.push(value);
+    const items = value as Readonly<Record<string, unknown>>;
+    const keys = Object.keys(value);
+    if (this.seen[this.at++] !== keys.length) return false;
+    for (const key of keys) if (this.seen[this.at++] !== key || !this.same(items[key])) return false;
+    this.open.pop();
+    return true;
+  }
+}
+
+/** Whether it is of no class of its own: its contents count. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }

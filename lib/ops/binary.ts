@@ -34,13 +34,13 @@ function binaryOp(name: string, grad?: Rule): OpRecord<null> {
 }
 
 /**
- * An operand of lower rank broadcast against a rank-4 one must be stored as the rank-4 tensor that it stands for: [C, H, W] in
- * memory is not channels-last, so it is reshaped first. Shapes with one long axis are the same either way.
+ * Tensors of rank 4 lie channels-last in memory, all others row-major: an operand of lower rank broadcast against a rank-4 one, or of
+ * rank 4 against a higher one, is reshaped to the tensor that it stands for first. Shapes with one long axis are the same either way.
  */
 function align(t: Tensor, rank: number): Tensor {
-  if (rank !== 4 || t.rank >= 4) return t;
-  const padded = [...Array<number>(4 - t.rank).fill(1), ...t.shape];
-  return isLayoutTrivial(padded) ? t : reshape(t, padded);
+  if (t.rank === rank || (rank !== 4 && t.rank !== 4)) return t;
+  const padded = [...Array<number>(rank - t.rank).fill(1), ...t.shape];
+  return isLayoutTrivial(rank === 4 ? padded : t.shape) ? t : reshape(t, padded);
 }
 
 /** A number where a tensor is expected stands for a constant. */

@@ -95,6 +95,7 @@ export function cast(x: Tensor, dtype: 'f32' | 'i32' | 'f64'): Tensor {
 
 const asImagesOp: OpRecord<{ size: readonly [number, number, number] }> = {
   name: 'as_images',
+  view: true,
   infer: ([x], { size: [h, w, c] }) => {
     checkRank('as_images', 'x', x!, 2);
     if (x!.shape[1] !== h * w * c) {

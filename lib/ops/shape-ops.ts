@@ -19,6 +19,7 @@ import { checkDType } from './checks';
 
 const reshapeOp: OpRecord<{ shape: Shape }> = {
   name: 'reshape',
+  view: true,
   infer: ([x], { shape }) => [{ shape, dtype: x!.dtype }],
   grad: ({ inputs, grads }) => [reshape(grads[0]!, inputs[0]!.shape)],
   lower: (l) => {

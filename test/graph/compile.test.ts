@@ -5,6 +5,7 @@ import { grad } from '../../lib/graph/grad';
 import { applyOp, first, type OpRecord } from '../../lib/graph/op';
 import { assign } from '../../lib/graph/trace';
 import * as ops from '../../lib/ops';
+import * as optim from '../../lib/optim';
 import { Parameter } from '../../lib/tensor/parameter';
 import { Storage } from '../../lib/tensor/storage';
 import { persistent, runtimeScalar, tensor, zeros, type Tensor } from '../../lib/tensor/tensor';
@@ -36,6 +37,41 @@ describe('compile', () => {
     for (const n of [1, 2, 1, 3, 1, 2]) await f(tensor(new Float32Array(n)));
     // 1, 2, 3 are recorded; 3 pushes 2 out, so the last 2 is recorded again; 1 stays throughout.
     expect(recorded).toBe(4);
+  });
+
+  it('one tensor in two places is two arguments', async () => {
+    const f = compile((a: Tensor, b: Tensor) => ops.sub(a, b));
+    const x = tensor([1, 2]);
+    expect(await values(await f(x, x))).toEqual([0, 0]);
+    expect(await values(await f(tensor([5, 6]), tensor([1, 1])))).toEqual([4, 5]);
+  });
+
+  it('texts among the arguments are told apart, whatever is in them', async () => {
+    const f = compile((x: Tensor, ...names: string[]) => ops.mul(x, names.length));
+    expect(await values(await f(tensor([1]), 'x', 'y'))).toEqual([2]);
+    expect(await values(await f(tensor([1]), 'x,string:y'))).toEqual([1]);
+    expect(await values(await f(tensor([1]), 'x","y'))).toEqual([1]);
+  });
+
+  it('a view of what was before an update is not what is after it', async () => {
+    const weight = new Parameter([2, 2], (shape) => ops.full(shape, 3));
+    const storage = new Storage([2, 2], 'f32');
+    storage.writeSync(new Float32Array(4).fill(3));
+    weight.materialize(storage);
+    const optimizer = optim.sgd({ lr: 1 });
+    const step = compile(() => {
+      const before = ops.reshape(weight, [4]);
+      optimizer.update(grad(ops.sum(weight)));
+      return ops.sub(ops.reshape(weight, [4]), before);
+    });
+    expect(await values(await step())).toEqual([-1, -1, -1, -1]);
+    expect(await values(await step())).toEqual([-1, -1, -1, -1]);
+    expect([...weight.dataSync()]).toEqual([1, 1, 1, 1]);
+  });
+
+  it('options are checked at once', () => {
+    expect(() => compile(() => [], { cacheSize: 0 })).toThrow('cacheSize');
+    expect(() => compile(() => [], { queue: 'fast' as 'train' })).toThrow('queue');
   });
 
   it('runtime scalars change without compiling', async () => {

@@ -1,5 +1,9 @@
 import '../../lib/graph/evaluate';
+import { compile } from '../../lib/graph/compile';
 import * as nn from '../../lib/nn';
+import * as ops from '../../lib/ops';
+import { numel } from '../../lib/tensor/shape';
+import { tensor, type Tensor } from '../../lib/tensor/tensor';
 
 function model(): nn.Sequential {
   return nn
@@ -110,4 +114,48 @@ test('an abort signal ends it between two batches, with its reason', async () =>
   control.abort();
   await expect(pending).rejects.toMatchObject({ code: 'ERR_TENON_ABORTED' });
   expect(await net.predict(floats(), options)).toHaveLength(35);
+});
+
+test.each([
+  ['linear', [3], () => [nn.linear(3, 4), nn.batchNorm1d(4)]],
+  ['conv2d', [3, 5, 5], () => [nn.conv2d(3, 4, { kernel: 3 }), nn.batchNorm2d(4)]],
+] as const)('an activation behind a folded %s, batch norm and relu is not lost', async (_, shape, layers) => {
+  const images = Float32Array.from({ length: 150 }, (_, i) => Math.sin(i));
+  for (const last of [nn.tanh(), nn.sigmoid(), nn.relu6()]) {
+    const net = nn
+      .sequential(...layers(), nn.relu(), last, nn.flatten())
+      .initialize({ seed: 3 })
+      .eval();
+    const expected = compile((x: Tensor) => net.forward(x), { fuse: false });
+    const wanted = await (await expected(tensor(images, [150 / numel(shape), ...shape]))).data();
+    const found = await net.predict(images, { shape, output: 'logits' });
+    wanted.forEach((v, i) => expect(found[i]).toBeCloseTo(v, 5));
+  }
+});
+
+test('fields of a module count, also those that are tensors or plain objects', async () => {
+  class Scaled extends nn.Module {
+    gain = tensor([2]);
+    options = { shift: 1, at: [0] };
+    forward(x: Tensor): Tensor {
+      return ops.add(ops.mul(x, this.gain), this.options.shift + this.options.at[0]!);
+    }
+  }
+  const net = new Scaled();
+  const run = async (): Promise<number> =>
+    (await net.predict(Float32Array.of(1), { shape: [1], output: 'logits' }))[0]!;
+  expect(await run()).toBe(3);
+  net.gain = tensor([10]);
+  expect(await run()).toBe(11);
+  net.options = { shift: 5, at: [0] };
+  expect(await run()).toBe(15);
+  net.options.at[0] = 7;
+  expect(await run()).toBe(22);
+});
+
+test('a signal that has fired', async () => {
+  const net = nn.linear(2, 1).initialize();
+  const options = { shape: [2], signal: AbortSignal.abort() };
+  await expect(net.predict(Float32Array.of(1, 2), options)).rejects.toThrow('predict: aborted');
+  expect(() => net.predictSync(Float32Array.of(1, 2), options)).toThrow('predict: aborted');
 });

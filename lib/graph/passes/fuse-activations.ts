@@ -1,9 +1,14 @@
 /** conv2d or linear followed by an activation: the activation moves into the kernel's epilogue and saves a pass over memory. */
 import { consumersOf, escaping, sortTopologically, type Graph, type GraphNode } from '../ir';
-import { activationCodes } from '../../ops/activation';
+import { activationCodes, type FusedActivation } from '../../ops/activation';
 
 /** Ops whose kernels apply an activation to what they store. */
 const fusable = new Set(['conv2d', 'linear']);
+
+/** Whether another pass has given it one already: a ReLU behind a batch norm that was folded in. */
+function hasActivation(node: GraphNode): boolean {
+  return (node.attrs as { readonly activation: FusedActivation }).activation !== 'none';
+}
 
 /**
  * Fuses only where nothing else reads the value before the activation. The gradient rules of these activations read their output, so
@@ -14,7 +19,7 @@ export function fuseActivations(graph: Graph): Graph {
   const outside = escaping(graph);
   const removed = new Set<GraphNode>();
   for (const node of graph.nodes) {
-    if (!fusable.has(node.op.name)) continue;
+    if (!fusable.has(node.op.name) || hasActivation(node)) continue;
     const value = node.outputs[0]!;
     const readers = consumers.get(value) ?? [];
     const reader = readers[0];
