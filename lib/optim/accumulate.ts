@@ -10,7 +10,7 @@ type Entries = readonly [Parameter, Tensor][];
 export class Accumulator {
   /** Of batches queued since the last update. */
   private samples = 0;
-  private readonly means = new Map<string, Tensor>();
+  private readonly means = new Map<Parameter, Tensor>();
 
   /** Records that these gradients are taken in. */
   add(trace: Trace, entries: Entries, samples: number): void {
@@ -18,22 +18,32 @@ export class Accumulator {
     this.record(entries, samples).forEach((mean, i) => assign(means[i]!, mean));
     trace.onRun({
       queued: () => void (this.samples += samples),
-      refused: () => void (this.samples = 0),
+      refused: () => this.discard(),
     });
   }
 
   /** Records the mean over these gradients and all that were taken in; then a new mean begins. */
   mean(trace: Trace, entries: Entries, samples: number): [Parameter, Tensor][] {
     const means = this.record(entries, samples);
-    const begin = (): void => void (this.samples = 0);
-    trace.onRun({ queued: begin, refused: begin });
+    this.discardAtRun(trace);
     return entries.map(([p], i) => [p, means[i]!]);
+  }
+
+  /** Forgets what waits, with every run of the program that is being recorded. */
+  discardAtRun(trace: Trace): void {
+    const discard = (): void => this.discard();
+    trace.onRun({ queued: discard, refused: discard });
+  }
+
+  /** Forgets what waits for an update. */
+  discard(): void {
+    this.samples = 0;
   }
 
   dispose(): void {
     for (const mean of this.means.values()) mean.dispose();
     this.means.clear();
-    this.samples = 0;
+    this.discard();
   }
 
   /** The first batch has a share of 1: it begins the mean anew, whatever the buffers hold. */
@@ -50,8 +60,8 @@ export class Accumulator {
   }
 
   private buffer(parameter: Parameter): Tensor {
-    const buffer = this.means.get(parameter.name) ?? zeros(parameter.shape);
-    this.means.set(parameter.name, buffer);
+    const buffer = this.means.get(parameter) ?? zeros(parameter.shape);
+    this.means.set(parameter, buffer);
     return buffer;
   }
 }

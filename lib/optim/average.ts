@@ -83,8 +83,8 @@ export abstract class WeightAverage {
     return { count, statistics, tensors: new Map([...this.means].sort(([a], [b]) => (a < b ? -1 : 1))) };
   }
 
-  /** Goes on from a saved state. @throws FormatError where it is not one of an average of this model */
-  async loadState(state: LoadedAverageState, model: Module): Promise<void> {
+  /** Checks what `loadState` will be given. @throws FormatError where it is not a state of an average of this model */
+  checkState(state: LoadedAverageState, model: Module): void {
     const tensors = tensorsOf(model);
     for (const [name, { shape }] of state.tensors) {
       const own = tensors.get(name);
@@ -95,6 +95,12 @@ export abstract class WeightAverage {
     }
     if (state.count > 0 && state.tensors.size !== tensors.size)
       throw new FormatError(`average: has ${state.tensors.size} tensors, the model ${tensors.size}`);
+  }
+
+  /** Goes on from a saved state. @throws as checkState, before anything is changed */
+  async loadState(state: LoadedAverageState, model: Module): Promise<void> {
+    this.checkState(state, model);
+    const tensors = tensorsOf(model);
     await Promise.all(
       [...state.tensors].map(async ([name, { data }]) => {
         const { source } = this.mean(name, tensors.get(name)!);

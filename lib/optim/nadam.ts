@@ -79,7 +79,7 @@ export class Nadam extends Optimizer<NadamNumbers, NadamOwnScalars> {
     return ['exp_avg', 'exp_avg_sq'];
   }
 
-  protected ownScalars(group: Partial<NadamNumbers>): NadamOwnScalars {
+  protected ownScalars(group: Partial<NadamNumbers>, steps: () => number): NadamOwnScalars {
     const schedule = new MomentumSchedule();
     const beta = (): number => (group.betas ?? this.betas)[0];
     const decay = (): number => group.momentumDecay ?? this.momentumDecay;
@@ -92,9 +92,9 @@ export class Nadam extends Optimizer<NadamNumbers, NadamOwnScalars> {
       gradientShare: this.scalar(
         'momentumDecay',
         nonNegative,
-        () => (1 - mu(this.step + 1)) / rest(this.step + 1),
+        () => (1 - mu(steps() + 1)) / rest(steps() + 1),
       ),
-      momentShare: this.scalar('momentumDecay', nonNegative, () => mu(this.step + 2) / rest(this.step + 2)),
+      momentShare: this.scalar('momentumDecay', nonNegative, () => mu(steps() + 2) / rest(steps() + 2)),
     };
   }
 

@@ -1,7 +1,7 @@
 /** What all optimizers share: parameter groups, state per parameter, clipping, accumulation, the step count and the finite guard. */
 import { FormatError, OptionError, ShapeError, TraceError } from '../errors';
 import type { Gradients } from '../graph/grad';
-import { assign, currentTrace, withScope } from '../graph/trace';
+import { assign, currentTrace, withScope, type Trace } from '../graph/trace';
 import type { AnyArray } from '../native';
 import * as ops from '../ops';
 import type { Updated, UpdateOperands } from '../ops/update';
@@ -36,12 +36,15 @@ export type Checks<H extends object> = { readonly [K in keyof H]-?: Check<H[K]> 
 export interface OptimizerState {
   readonly step: number;
   readonly tensors: ReadonlyMap<string, Tensor>;
+  /** Steps before the first of a parameter, where there were any: of a layer that was frozen at first. */
+  readonly born: ReadonlyMap<string, number>;
 }
 
 /** State read back from a checkpoint. */
 export interface LoadedOptimizerState {
   readonly step: number;
   readonly tensors: ReadonlyMap<string, { readonly shape: Shape; readonly data: AnyArray }>;
+  readonly born?: ReadonlyMap<string, number>;
 }
 
 /** Options of `Optimizer.update`. */
@@ -55,7 +58,8 @@ export interface UpdateOptions {
 
 interface LiveGroup<S extends object> {
   readonly matches: (name: string, parameter: Parameter) => boolean;
-  readonly scalars: ops.RuleScalars & S;
+  /** For parameters whose first step is the one after `born`. */
+  readonly scalars: (born: number) => ops.RuleScalars & S;
 }
 
 /** `H`: numbers that groups may set. `S`: runtime scalars of the update besides those that all have. */
@@ -73,10 +77,16 @@ export abstract class Optimizer<H extends object = object, S extends object = ob
   step = 0;
   /** `optim.sgd`, in front of messages. */
   protected readonly where: string;
-  private readonly stepScalar = runtimeScalar(() => this.step + 1);
   private readonly groupOptions: readonly (ParameterGroup & Partial<H>)[];
   private liveGroups: readonly LiveGroup<S>[] | undefined;
   private readonly slots = new Map<string, Tensor>();
+  /** What parameters are called in the keys of slots: two modules of their own may both have a `weight`. */
+  private names = new WeakMap<Parameter, string>();
+  private readonly taken = new Set<string>();
+  /** Steps before the first of a parameter, by that name. */
+  private readonly born = new Map<string, number>();
+  /** What the guard of a program that is being recorded looks at. */
+  private readonly watched = new WeakMap<Trace, readonly Tensor[]>();
   private readonly accumulator = new Accumulator();
   private guard: Tensor | undefined;
 
@@ -107,13 +117,15 @@ export abstract class Optimizer<H extends object = object, S extends object = ob
   update(gradients: Gradients, options: UpdateOptions = {}): void {
     checkKeys('optimizer.update', options, ['samples']);
     const { trace, entries, squares } = this.begin('update', gradients);
+    if (options.samples === undefined) this.accumulator.discardAtRun(trace);
     const means =
       options.samples === undefined ? entries : this.accumulator.mean(trace, entries, options.samples);
     withScope('optimizer', () => {
       const { clipped, scale } = this.clip(means, means === entries ? squares : undefined);
       for (const group of this.groups()) {
         const members = clipped.filter(([p]) => this.groupOf(p) === group);
-        if (members.length > 0) this.updateMembers(group, members, scale);
+        for (const [born, alike] of groupBy(members, ([p]) => this.bornOf(p)))
+          this.updateMembers(group.scalars(born), alike, scale);
       }
     });
     trace.onRun({ queued: () => void this.step++, refused: () => void this.step-- });
@@ -130,6 +142,11 @@ export abstract class Optimizer<H extends object = object, S extends object = ob
     this.accumulator.add(trace, entries, samples);
   }
 
+  /** Forgets gradients that `accumulate` took in and no update has used. */
+  discardAccumulated(): void {
+    this.accumulator.discard();
+  }
+
   /** Lets steps commit again after a NonFiniteError. Lands behind the steps queued before. */
   resetGuard(): void {
     if (this.guard?.source.kind === 'storage') this.guard.source.storage.writeSync(Int32Array.of(0));
@@ -137,15 +154,19 @@ export abstract class Optimizer<H extends object = object, S extends object = ob
 
   /** What a checkpoint has to keep. The tensors are live: read them before further steps are queued. */
   state(): OptimizerState {
-    return { step: this.step, tensors: new Map([...this.slots].sort(([a], [b]) => (a < b ? -1 : 1))) };
+    return {
+      step: this.step,
+      tensors: new Map([...this.slots].sort(([a], [b]) => (a < b ? -1 : 1))),
+      born: new Map([...this.born].filter(([, step]) => step > 0)),
+    };
   }
 
   /**
-   * Goes on from a saved state.
+   * Checks what `loadState` will be given.
    * @throws FormatError when the step is not a count, or an entry is none of this optimizer's; ShapeError when one does not fit its
    *   parameter
    */
-  async loadState(state: LoadedOptimizerState): Promise<void> {
+  checkState(state: LoadedOptimizerState): void {
     if (!Number.isSafeInteger(state.step) || state.step < 0) {
       throw new FormatError(
         `optimizer state: step must be a whole number of at least 0, got ${show(state.step)}`,
@@ -158,11 +179,22 @@ export abstract class Optimizer<H extends object = object, S extends object = ob
         );
       checkSlotShape(key, this.slots.get(key)?.shape ?? shape, shape);
     }
+  }
+
+  /** Goes on from a saved state; a state of before the first step has no entries. @throws as checkState, before anything is changed */
+  async loadState(state: LoadedOptimizerState): Promise<void> {
+    this.checkState(state);
+    this.discardAccumulated();
+    this.born.clear();
+    for (const [key, { shape }] of state.tensors) {
+      if (!this.slots.has(key)) this.slots.set(key, zeros(shape));
+      const name = key.slice(key.indexOf('/') + 1);
+      this.born.set(name, state.born?.get(name) ?? 0);
+    }
     await Promise.all(
-      [...state.tensors].map(async ([key, { shape, data }]) => {
-        const slot = this.slots.get(key) ?? zeros(shape);
-        this.slots.set(key, slot);
-        if (slot.source.kind === 'storage') await slot.source.storage.write(data);
+      [...this.slots].map(async ([key, { size, source }]) => {
+        const data = state.tensors.get(key)?.data ?? new Float32Array(size).fill(this.slotInitial());
+        if (source.kind === 'storage') await source.storage.write(data);
       }),
     );
     this.step = state.step;
@@ -172,6 +204,9 @@ export abstract class Optimizer<H extends object = object, S extends object = ob
   dispose(): void {
     for (const slot of this.slots.values()) slot.dispose();
     this.slots.clear();
+    this.names = new WeakMap();
+    this.taken.clear();
+    this.born.clear();
     this.accumulator.dispose();
     this.guard?.dispose();
     this.guard = undefined;
@@ -185,8 +220,8 @@ export abstract class Optimizer<H extends object = object, S extends object = ob
     return 0;
   }
 
-  /** Runtime scalars of a group, from the group's numbers and the optimizer's. */
-  protected abstract ownScalars(numbers: Partial<H>): S;
+  /** Runtime scalars of a group, from the group's numbers and the optimizer's; `steps` counts those that its parameters have taken. */
+  protected abstract ownScalars(numbers: Partial<H>, steps: () => number): S;
 
   /** The learning rate of the step being taken, from that of the group. */
   protected rate(lr: number): number {
@@ -206,7 +241,7 @@ export abstract class Optimizer<H extends object = object, S extends object = ob
     method: string,
     gradients: Gradients,
   ): {
-    trace: NonNullable<ReturnType<typeof currentTrace>>;
+    trace: Trace;
     entries: [Parameter, Tensor][];
     squares: Tensor;
   } {
@@ -218,10 +253,18 @@ export abstract class Optimizer<H extends object = object, S extends object = ob
       throw new TraceError(`optimizer.${method}: the loss depends on no parameter that requires a gradient`);
     return withScope('optimizer', () => {
       const squares = ops.sumSquares(entries.map(([, g]) => g));
-      this.guard ??= zeros([1], 'i32');
-      assign(this.guard, ops.finiteGuard(this.guard, [ops.reshape(gradients.loss, []), squares]));
+      this.watch(trace, [ops.reshape(gradients.loss, []), squares]);
       return { trace, entries, squares };
     });
+  }
+
+  /** One guard a program, whatever it updates: the last of several would undo what the others found. */
+  private watch(trace: Trace, values: readonly Tensor[]): void {
+    const all = [...(this.watched.get(trace) ?? []), ...values];
+    this.watched.set(trace, all);
+    this.guard ??= zeros([1], 'i32');
+    if (this.guard.source.kind === 'storage') trace.assigned.delete(this.guard.source.storage);
+    assign(this.guard, ops.finiteGuard(this.guard, all));
   }
 
   /** `squares` is the sum of squares of the gradients, where it is known already. */
@@ -248,12 +291,19 @@ export abstract class Optimizer<H extends object = object, S extends object = ob
     const rates = {
       lr: this.scalar('lr', nonNegative, () => this.rate((lr ?? this.lr) * this.lrFactor)),
       weightDecay: this.scalar('weightDecay', nonNegative, () => weightDecay ?? this.weightDecay),
-      step: this.stepScalar,
     };
-    return {
-      matches: match === undefined ? () => true : matcher(match),
-      scalars: { ...rates, ...this.ownScalars(options) },
+    const byBirth = new Map<number, ops.RuleScalars & S>();
+    const scalars = (born: number): ops.RuleScalars & S => {
+      const steps = (): number => this.step - born;
+      const known = byBirth.get(born) ?? {
+        ...rates,
+        step: runtimeScalar(() => steps() + 1),
+        ...this.ownScalars(options, steps),
+      };
+      byBirth.set(born, known);
+      return known;
     };
+    return { matches: match === undefined ? () => true : matcher(match), scalars };
   }
 
   private groupOf(parameter: Parameter): LiveGroup<S> {
@@ -261,14 +311,14 @@ export abstract class Optimizer<H extends object = object, S extends object = ob
   }
 
   private updateMembers(
-    group: LiveGroup<S>,
+    scalars: ops.RuleScalars & S,
     members: readonly [Parameter, Tensor][],
     scale: Tensor | undefined,
   ): void {
     const states = this.slotNames().map((name) => members.map(([p]) => this.slot(name, p)));
     const weights = members.map(([p]) => p);
     const gradients = members.map(([, g]) => g);
-    const updated = this.apply(group.scalars, { weights, gradients, states, ...(scale && { scale }) });
+    const updated = this.apply(scalars, { weights, gradients, states, ...(scale && { scale }) });
     weights.forEach((weight, i) => assign(weight, updated.weights[i]!));
     states.forEach((list, s) =>
       list.forEach((state, i) => assign(state, members[i]![0].admit(updated.states[s]![i]!))),
@@ -276,12 +326,40 @@ export abstract class Optimizer<H extends object = object, S extends object = ob
   }
 
   private slot(name: string, parameter: Parameter): Tensor {
-    const key = `${name}/${parameter.name}`;
+    const key = `${name}/${this.nameOf(parameter)}`;
     const slot = this.slots.get(key) ?? filled(parameter.shape, this.slotInitial());
     checkSlotShape(key, parameter.shape, slot.shape);
     this.slots.set(key, slot);
     return slot;
   }
+
+  /** Steps that this optimizer had taken when the parameter came: bias correction and momentum begin with its own first step, as in PyTorch. */
+  private bornOf(parameter: Parameter): number {
+    const name = this.nameOf(parameter);
+    const born = this.born.get(name) ?? this.step;
+    this.born.set(name, born);
+    return born;
+  }
+
+  /** The parameter's own name; where another parameter came with that before, `name#2`. */
+  private nameOf(parameter: Parameter): string {
+    const known = this.names.get(parameter);
+    if (known !== undefined) return known;
+    let name = parameter.name;
+    for (let i = 2; this.taken.has(name); i++) name = `${parameter.name}#${i}`;
+    this.names.set(parameter, name);
+    this.taken.add(name);
+    return name;
+  }
+}
+
+function groupBy<K, V>(values: readonly V[], keyOf: (value: V) => K): Map<K, V[]> {
+  const groups = new Map<K, V[]>();
+  for (const value of values) {
+    const key = keyOf(value);
+    groups.set(key, [...(groups.get(key) ?? []), value]);
+  }
+  return groups;
 }
 
 function checkGroup<H extends object>(

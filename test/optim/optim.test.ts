@@ -4,6 +4,7 @@ import { compile } from '../../lib/graph/compile';
 import { grad } from '../../lib/graph/grad';
 import * as losses from '../../lib/losses';
 import * as nn from '../../lib/nn';
+import * as ops from '../../lib/ops';
 import * as optim from '../../lib/optim';
 import { tensor, type Tensor } from '../../lib/tensor/tensor';
 import cases from '../fixtures/optimizers.json';
@@ -232,4 +233,121 @@ test('bad options', () => {
   expect(() => optim.sgd({ lr: 1, groups: [{ match: 'a', eps: 1 } as never] })).toThrow('unknown option');
   expect(() => optim.sgd(undefined as never)).toThrow('lr');
   expect(() => optim.sgd({ lr: 0.1 }).update(undefined as never)).toThrow('compile');
+});
+
+describe('two modules of their own under one optimizer', () => {
+  const x = tensor(symmetric(16, 100, 2), [8, 2]);
+  const y = tensor(symmetric(16, 101, 3), [8, 2]);
+
+  async function train(
+    optimizer: optim.Optimizer,
+    a: nn.Module,
+    b: nn.Module,
+    seen = [a, b],
+  ): Promise<number[]> {
+    const step = compile((input: Tensor, target: Tensor) => {
+      const loss = mse(b.forward(a.forward(input)), target);
+      optimizer.update(grad(loss));
+      return loss;
+    });
+    for (let i = 0; i < 5; i++) await step(x, y);
+    return seen.flatMap((module) => module.parameters().flatMap((p) => [...p.dataSync()]));
+  }
+
+  test.each([
+    ['sgd', () => optim.sgd({ lr: 0.1, momentum: 0.9 })],
+    ['adam', () => optim.adam({ lr: 0.1 })],
+  ])('%s keeps apart parameters of the same name', async (_, optimizer) => {
+    const pair = (): [nn.Module, nn.Module] => {
+      const modules: [nn.Module, nn.Module] = [nn.linear(2, 2), nn.linear(2, 2)];
+      for (const module of modules) fill(module);
+      return modules;
+    };
+    const [a, b] = pair();
+    const [c, d] = pair();
+    nn.sequential(c, d).ensureInitialized();
+    fill(c);
+    fill(d);
+    expect(await train(optimizer(), a, b)).toEqual(await train(optimizer(), c, d));
+  });
+});
+
+test('a layer that was frozen begins with a first step of its own, also in a run that goes on', async () => {
+  const alone = trainer(optim.adam({ lr: 0.01 }));
+  alone.model.requiresGrad(false, 'bias');
+  await alone.step(alone.x, alone.y);
+  const first = (values(alone.model).weight as number[]).map(Math.abs);
+
+  const optimizer = optim.adam({ lr: 0.01 });
+  const late = trainer(optimizer);
+  const start = values(late.model).weight as number[];
+  late.model.requiresGrad(false, 'weight');
+  for (let i = 0; i < 50; i++) await late.step(late.x, late.y);
+  late.model.requiresGrad(true);
+  await late.step(late.x, late.y);
+  expect(first).toHaveLength(15);
+  // Adam's first step is lr whatever the gradient.
+  (values(late.model).weight as number[]).forEach((v, i) =>
+    expect(Math.abs(v - start[i]!)).toBeCloseTo(0.01, 4),
+  );
+  expect(optimizer.state().born).toEqual(new Map([['weight', 50]]));
+
+  const state = optimizer.state();
+  const tensors = new Map(
+    [...state.tensors].map(([key, t]) => [key, { shape: t.shape, data: t.dataSync() }]),
+  );
+  const other = optim.adam({ lr: 0.01 });
+  await other.loadState({ ...state, tensors });
+  const again = trainer(other);
+  again.model.parameters().forEach((p, i) => p.storage.writeSync(late.model.parameters()[i]!.dataSync()));
+  for (const { step, x, y } of [late, again]) await step(x, y);
+  expect(values(again.model)).toEqual(values(late.model));
+});
+
+test('loadState forgets what the state does not have', async () => {
+  const optimizer = optim.adam({ lr: 0.1 });
+  const used = trainer(optimizer);
+  for (let i = 0; i < 3; i++) await used.step(used.x, used.y);
+  fill(used.model);
+  await optimizer.loadState({ step: 0, tensors: new Map() });
+  await used.step(used.x, used.y);
+  const fresh = trainer(optim.adam({ lr: 0.1 }));
+  await fresh.step(fresh.x, fresh.y);
+  expect(values(used.model)).toEqual(values(fresh.model));
+});
+
+test('what accumulate took in is forgotten by an update of one batch alone', async () => {
+  const model = nn.linear(1, 1, { bias: false });
+  fill(model);
+  const before = model.parameters()[0]!.dataSync()[0]!;
+  const optimizer = optim.sgd({ lr: 1 });
+  const gradient = (x: Tensor) => grad(ops.sum(model.forward(x)));
+  const add = compile((x: Tensor) => (optimizer.accumulate(gradient(x), 1), []));
+  const alone = compile((x: Tensor) => (optimizer.update(gradient(x)), []));
+  const together = compile((x: Tensor) => (optimizer.update(gradient(x), { samples: 1 }), []));
+  const at = (v: number): Tensor => tensor([v], [1, 1]);
+  await add(at(10));
+  await alone(at(1));
+  await together(at(2));
+  expect(model.parameters()[0]!.dataSync()[0]).toBeCloseTo(before - 1 - 2, 5);
+});
+
+test('two updates in one program share a guard', async () => {
+  const [a, b] = [nn.linear(1, 1), nn.linear(1, 1)];
+  for (const module of [a, b]) fill(module);
+  const optimizer = optim.sgd({ lr: 0.1 });
+  const step = compile((x: Tensor) => {
+    optimizer.update(grad(ops.sum(a.forward(x))));
+    optimizer.update(grad(ops.sum(b.forward(ops.minimum(x, 1)))));
+    return [];
+  });
+  const outcomes: string[] = [];
+  for (const v of [1, Infinity, 1])
+    await step(tensor([v], [1, 1])).then(
+      () => outcomes.push('ok'),
+      () => outcomes.push('refused'),
+    );
+  expect(outcomes).toEqual(['ok', 'refused', 'refused']);
+  optimizer.resetGuard();
+  await step(tensor([1], [1, 1]));
 });
