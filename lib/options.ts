@@ -35,14 +35,23 @@ export function nearest(word: string, words: readonly string[]): string | undefi
   return best;
 }
 
+/** Lists in lists that `show` writes out; a value of a hostile file may have thousands of them, and a list may hold itself. */
+const SHOWN_DEPTH = 2;
+
 /** A short, safe picture of any value for a message. */
 export function show(value: unknown): string {
+  return showWithin(SHOWN_DEPTH, value);
+}
+
+function showWithin(depth: number, value: unknown): string {
   if (typeof value === 'string')
     return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);
   if (typeof value === 'bigint') return `${value}n`;
   if (typeof value === 'function') return 'a function';
-  if (Array.isArray(value))
-    return value.length > 8 ? `an array of ${value.length}` : `[${value.map(show).join(', ')}]`;
+  if (Array.isArray(value)) {
+    if (value.length > 8 || depth === 0) return `an array of ${value.length}`;
+    return `[${value.map((item) => showWithin(depth - 1, item)).join(', ')}]`;
+  }
   if (typeof value === 'object' && value !== null)
     return `an object (${Object.prototype.toString.call(value).slice(8, -1)})`;
   return String(value);

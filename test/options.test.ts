@@ -1,5 +1,5 @@
 import * as errors from '../lib/errors';
-import { checkKeys, finite, nonNegative, oneOf, positiveInteger, probability } from '../lib/options';
+import { checkKeys, finite, nonNegative, oneOf, positiveInteger, probability, show } from '../lib/options';
 
 test('every error has its own stable code, its name and its cause', () => {
   const { TenonError, ...kinds } = errors;
@@ -27,6 +27,14 @@ test('unknown keys are named, with the nearest known one', () => {
   expect(() => checkKeys('f', 3, ['a'])).toThrow('f: options must be an object, got 3');
   checkKeys('f', undefined, []);
   checkKeys('f', { a: 1 }, ['a', 'b']);
+});
+
+test('show writes out lists of a few values, two deep', () => {
+  expect(show([1, ['a', []], 2n])).toBe('[1, ["a", an array of 0], 2n]');
+  expect(show(Array(9).fill(0))).toBe('an array of 9');
+  let deep: unknown[] = [];
+  for (let i = 0; i < 20_000; i++) deep = [deep];
+  expect(show(deep)).toBe('[[an array of 1]]');
 });
 
 test('validators return good values and refuse bad ones', () => {

@@ -1,7 +1,9 @@
 /** Opening the data set that `--dataset`, `--data` and `--image-size` name. */
 import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import * as data from '../data';
 import type { Dataset } from '../data';
+import { isArchiveOf } from '../data/folder-scan';
 import { fileError, pathKind } from '../data/source';
 import { DataError } from '../errors';
 import type { DatasetName } from './recipe';
@@ -70,6 +72,9 @@ async function findTestSplit(dir: string): Promise<string | undefined> {
   const names = await readdir(dir).catch((error: unknown) => {
     throw fileError('directory', dir, error);
   });
-  const stems = names.map((name) => name.replace(/\.(tar\.gz|tgz|tar)$/i, ''));
-  return TEST_SPLITS.find((split) => stems.some((stem) => stem === split || stem.endsWith(`-${split}`)));
+  for (const split of TEST_SPLITS) {
+    if ((await pathKind(join(dir, split))) === 'directory') return split;
+    if (names.some((name) => isArchiveOf(name, split))) return split;
+  }
+  return undefined;
 }

@@ -125,19 +125,33 @@ async function readNames(file: string, fallback: readonly string[]): Promise<rea
   return names;
 }
 
+/** Options of `readCifar10`. */
+export interface ReadCifar10Options {
+  /**
+   * Image form only: the class map, as for `readFolder`. Give the training split's to the test split, so that both number classes alike.
+   */
+  readonly classNames?: readonly string[];
+}
+
 /**
  * Loads a split of CIFAR-10 as [32, 32, 3] samples. `dir` holds, or has a folder `cifar-10-batches-bin` that holds, the binary
  * files `data_batch_1.bin` to `data_batch_5.bin` and `test_batch.bin` (an eager source); otherwise it is read by `readFolder`:
  * `SPLIT/CLASS/*.jpg` or tar files of that, such as `cifar10-train.tar.gz` (a lazy source).
- * @throws DataError for a missing directory or file, or a label out of range; FormatError for files of the wrong length
+ * @throws DataError for a missing directory or file, a label out of range, or a class folder unknown to `classNames`; FormatError for
+ *   files of the wrong length
  */
-export async function readCifar10(dir: string, split: 'train' | 'test'): Promise<ImageSource> {
+export async function readCifar10(
+  dir: string,
+  split: 'train' | 'test',
+  options: ReadCifar10Options = {},
+): Promise<ImageSource> {
   nonEmptyString('cifar10', 'dir', dir);
   oneOf('cifar10', 'split', split, ['train', 'test']);
+  checkKeys('cifar10', options, ['classNames']);
   await requireDirectory('cifar10', dir);
   const files = CIFAR10_FILES[split];
   const home = await locate(dir, 'cifar-10-batches-bin', files[0] ?? '');
-  if (home === undefined) return readCifar10Images(dir, split);
+  if (home === undefined) return readCifar10Images(dir, split, options);
   const names = await readNames(join(home, 'batches.meta.txt'), CIFAR10_NAMES);
   return readRecords(
     `cifar10 ${split}`,
@@ -147,8 +161,12 @@ export async function readCifar10(dir: string, split: 'train' | 'test'): Promise
   );
 }
 
-async function readCifar10Images(dir: string, split: 'train' | 'test'): Promise<ImageSource> {
-  const source = await readFolder({ dir, split, channels: 3 });
+async function readCifar10Images(
+  dir: string,
+  split: 'train' | 'test',
+  options: ReadCifar10Options,
+): Promise<ImageSource> {
+  const source = await readFolder({ dir, split, channels: 3, ...options });
   const { classNames, height, width } = source;
   if (classNames.length !== 10 || height !== SIDE || width !== SIDE) {
     throw new DataError(

@@ -105,10 +105,11 @@ export class Dataset {
 
   /**
    * Decodes these samples (positions in this set) unless they are in memory. Undefined where nothing needs awaiting.
-   * @throws FormatError for a corrupt image, DataError for one of the wrong size, naming it
+   * @param signal once it fires, samples whose decoding has not begun are given up, but for those that others wait for, too
+   * @throws FormatError for a corrupt image, DataError for one of the wrong size, naming it; AbortedError for samples given up
    */
-  ensure(positions: Int32Array): Promise<void> | undefined {
-    return this.samples.ensure(this.rowsAt(positions));
+  ensure(positions: Int32Array, signal?: AbortSignal): Promise<void> | undefined {
+    return this.samples.ensure(this.rowsAt(positions), signal);
   }
 
   /** Rows of the packed samples at these positions: what a program takes as a batch. */

@@ -61,7 +61,7 @@ export class PackedFeatures implements Samples {
 /** @throws OptionError, DataError, DTypeError naming what came and what was expected */
 export async function packFeatures(options: FromFeaturesOptions): Promise<PackedFeatures> {
   checkKeys('fromFeatures', options, KEYS);
-  const shape = rowShape('shape', options.shape);
+  const shape = rowShape('shape', options?.shape);
   const inputs = numbers('inputs', options.inputs);
   const count = rowCount('inputs', inputs.length, shape);
   if (options.targetShape !== undefined) {

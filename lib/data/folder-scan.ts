@@ -59,13 +59,16 @@ async function list(dir: string): Promise<string[]> {
   }
 }
 
+/** Whether a file of this name is an archive of the split: SPLIT.tar.gz or NAME-SPLIT.tar.gz, also .tgz and .tar. */
+export function isArchiveOf(name: string, split: string): boolean {
+  const stem = name.replace(ARCHIVE, '');
+  return stem !== name && (stem === split || stem.endsWith(`-${split}`));
+}
+
 /** The archive of a split in `dir`. @throws DataError if there is none, or more than one */
 async function findArchive(dir: string, split: string): Promise<string> {
   const names = await list(dir);
-  const archives = names.filter((name) => {
-    const stem = name.replace(ARCHIVE, '');
-    return stem !== name && (stem === split || stem.endsWith(`-${split}`));
-  });
+  const archives = names.filter((name) => isArchiveOf(name, split));
   const [archive] = archives;
   if (archive === undefined) {
     const holds =

@@ -45,7 +45,7 @@ const KEYS = ['dir', 'split', 'imageSize', 'channels', 'resize', 'classNames', '
  */
 export async function readFolder(options: ReadFolderOptions): Promise<ImageSource> {
   checkKeys('folder', options, KEYS);
-  const dir = nonEmptyString('folder', 'dir', options.dir);
+  const dir = nonEmptyString('folder', 'dir', options?.dir);
   const split = options.split === undefined ? undefined : nonEmptyString('folder', 'split', options.split);
   const channels = oneOf('folder', 'channels', options.channels ?? 3, [1, 3]);
   const resize = oneOf('folder', 'resize', options.resize ?? 'cover', RESIZE_RULES);

@@ -1,5 +1,6 @@
 /** Images packed as u8 [N, C, H, W] in native memory. Sources that decode fill it row by row, on demand and ahead of it. */
 import { availableParallelism } from 'node:os';
+import { AbortedError } from '../errors';
 import * as native from '../native';
 import { imageBatch } from '../ops';
 import { Storage } from '../tensor/storage';
@@ -21,6 +22,13 @@ const READS_AT_ONCE = 2 * Math.max(2, availableParallelism());
 /** Statistics of data that is decoded lazily come from this many images, evenly spaced over the set: folders group them by class. */
 export const STATISTICS_SAMPLE = 2048;
 
+/** A row that is being read, or waits for its turn. */
+interface PendingRead {
+  done: Promise<void>;
+  /** The signals of all who wait for it; undefined of one who cannot give up. */
+  readonly signals: (AbortSignal | undefined)[];
+}
+
 export class PackedImages implements Samples {
   readonly kind = 'images';
   readonly length: number;
@@ -34,7 +42,7 @@ export class PackedImages implements Samples {
   /** 1 for rows in memory. */
   private readonly present: Uint8Array;
   private missing: number;
-  private readonly reading = new Map<number, Promise<void>>();
+  private readonly reading = new Map<number, PendingRead>();
   private readonly slots = new Slots(READS_AT_ONCE);
   /** Dropped once everything is packed: an eager source holds a second copy of all pixels. */
   private source: ImageSource | undefined;
@@ -69,10 +77,10 @@ export class PackedImages implements Samples {
     return packed;
   }
 
-  ensure(rows: Int32Array): Promise<void> | undefined {
+  ensure(rows: Int32Array, signal?: AbortSignal): Promise<void> | undefined {
     if (this.missing === 0) return undefined;
     const reads: Promise<void>[] = [];
-    for (const row of rows) if (this.present[row] === 0) reads.push(this.read(row));
+    for (const row of rows) if (this.present[row] === 0) reads.push(this.read(row, signal));
     return reads.length === 0 ? undefined : Promise.all(reads).then(() => undefined);
   }
 
@@ -99,18 +107,28 @@ export class PackedImages implements Samples {
   }
 
   /** One read a row, however many ask for it. A failed one is tried again when it is asked for again. */
-  private read(row: number): Promise<void> {
+  private read(row: number, signal: AbortSignal | undefined): Promise<void> {
     const known = this.reading.get(row);
-    if (known !== undefined) return known;
-    const read = this.slots
-      .run(async () => {
-        const out = new Uint8Array(this.rowBytes);
-        await this.source!.read(row, out);
-        this.put(row, out);
-      })
-      .finally(() => this.reading.delete(row));
-    this.reading.set(row, read);
-    return read;
+    if (known !== undefined) {
+      known.signals.push(signal);
+      return known.done;
+    }
+    const pending: PendingRead = { done: Promise.resolve(), signals: [signal] };
+    this.reading.set(row, pending);
+    pending.done = this.slots.run(() => this.readNow(row, pending));
+    return pending.done;
+  }
+
+  private async readNow(row: number, { signals }: PendingRead): Promise<void> {
+    try {
+      if (signals.every((signal) => signal?.aborted === true))
+        throw new AbortedError('the samples are no longer needed', { cause: signals[0]?.reason });
+      const out = new Uint8Array(this.rowBytes);
+      await this.source!.read(row, out);
+      this.put(row, out);
+    } finally {
+      this.reading.delete(row); // in the same turn as giving up: whoever asks from now on gets a read of their own
+    }
   }
 
   private put(row: number, bytes: Uint8Array): void {

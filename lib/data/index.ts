@@ -54,7 +54,9 @@ export interface Cifar10Options {
 export async function cifar10(options: Cifar10Options): Promise<TrainAndTest> {
   checkKeys('cifar10', options, ['dir']);
   const dir = nonEmptyString('cifar10', 'dir', options?.dir);
-  return pack(await readCifar10(dir, 'train'), await readCifar10(dir, 'test'));
+  const train = await readCifar10(dir, 'train');
+  const { classNames } = train;
+  return pack(train, await readCifar10(dir, 'test', { classNames }));
 }
 
 /** Options of `data.cifar100`. */

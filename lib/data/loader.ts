@@ -40,6 +40,7 @@ export class BatchLoader {
   /** Next batch to start reading. */
   private ahead: number;
   private readonly reads: (Promise<void> | undefined)[] = [];
+  private readonly closed = new AbortController();
 
   constructor(
     private readonly dataset: Dataset,
@@ -51,11 +52,11 @@ export class BatchLoader {
   }
 
   /**
-   * The next batch, as rows for `Dataset.batch`; undefined after the last. Its samples are in memory.
-   * @throws what reading its samples throws
+   * The next batch, as rows for `Dataset.batch`; undefined after the last, or once closed. Its samples are in memory.
+   * @throws what reading its samples throws, AbortedError where `close` came while it waited for them
    */
   async next(): Promise<Int32Array | undefined> {
-    if (this.position >= this.count) return undefined;
+    if (this.position >= this.count || this.closed.signal.aborted) return undefined;
     this.order ??= await this.makeOrder();
     while (this.ahead < this.count && this.ahead <= this.position + BATCHES_AHEAD) this.startReading();
     const read = this.reads.shift();
@@ -67,8 +68,14 @@ export class BatchLoader {
     return this.dataset.rowsAt(this.positions(this.position++));
   }
 
+  /** Gives up the batches read ahead: samples whose decoding has not begun stay undecoded, unless someone else waits for them, too. */
+  close(): void {
+    this.closed.abort();
+    this.reads.length = 0;
+  }
+
   private startReading(): void {
-    const read = this.dataset.ensure(this.positions(this.ahead++));
+    const read = this.dataset.ensure(this.positions(this.ahead++), this.closed.signal);
     // Whoever takes this batch sees the failure; until then it is not an unhandled one.
     read?.catch(() => undefined);
     this.reads.push(read);

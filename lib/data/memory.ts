@@ -1,4 +1,5 @@
 /** Sources made of a program's own arrays or of anything that can be iterated. */
+import { constants } from 'node:buffer';
 import { DTypeError, DataError, OptionError } from '../errors';
 import { checkKeys, positiveInteger, show } from '../options';
 import type { ImageSource } from './source';
@@ -31,7 +32,7 @@ export interface FromArraysOptions {
  */
 export function fromArrays(options: FromArraysOptions): ImageSource {
   checkKeys('fromArrays', options, ['images', 'labels', 'shape', 'layout', 'classNames']);
-  const shape = checkShape('fromArrays', options.shape);
+  const shape = checkShape('fromArrays', options?.shape);
   const layout = sampleLayout('fromArrays', options.layout);
   const images = asBytes('fromArrays', 'images', options.images);
   const labels = asLabels('fromArrays', options.labels);
@@ -64,34 +65,37 @@ export interface FromIterableOptions {
   readonly layout?: 'NHWC' | 'NCHW';
   /** Names of the classes. Default '0', '1', ... up to the highest label. */
   readonly classNames?: readonly string[];
-  /** Most bytes to collect. Default 8 GiB. */
+  /** Most bytes to collect. Default 4 GiB, which is also all that Node.js 20 lets one array hold. */
   readonly maxBytes?: number;
 }
 
+const DEFAULT_MAX_BYTES = 4 * 2 ** 30;
+/** Room for samples before the first is read, unless 64 of them take less. */
+const FIRST_BYTES = 4 * 2 ** 20;
+
 /**
  * Reads a (sync or async) iterable to its end, rows of a database for example, and packs what it gives into an eager source.
- * @throws as `fromArrays`, naming the sample; DataError past `maxBytes`. What the iterable throws is passed on as it is.
+ * @throws as `fromArrays`, naming the sample; DataError past `maxBytes`, or past what one array can hold. What the iterable throws is
+ *   passed on as it is.
  */
 export async function fromIterable(
   iterable: Iterable<LabelledImage> | AsyncIterable<LabelledImage>,
   options: FromIterableOptions,
 ): Promise<ImageSource> {
   checkKeys('fromIterable', options, ['shape', 'layout', 'classNames', 'maxBytes']);
-  const shape = checkShape('fromIterable', options.shape);
+  const shape = checkShape('fromIterable', options?.shape);
   const layout = sampleLayout('fromIterable', options.layout);
-  const maxBytes = positiveInteger('fromIterable', 'maxBytes', options.maxBytes ?? 8 * 2 ** 30);
+  const maxBytes = positiveInteger('fromIterable', 'maxBytes', options.maxBytes ?? DEFAULT_MAX_BYTES);
   requireIterable(iterable);
   const sampleBytes = shape[0] * shape[1] * shape[2];
   const labels: number[] = [];
-  let bytes = new Uint8Array(Math.min(maxBytes, 64 * sampleBytes));
+  let bytes = new Uint8Array(Math.min(maxBytes, 64 * sampleBytes, FIRST_BYTES));
   for await (const sample of iterable) {
-    const index = labels.length;
-    const used = index * sampleBytes;
-    if (used + sampleBytes > maxBytes)
-      throw new DataError(`fromIterable: more than ${maxBytes} bytes of samples (option maxBytes)`);
-    if (used + sampleBytes > bytes.length) bytes = grown(bytes, used + sampleBytes, maxBytes);
-    const image = checkSample(index, sample, sampleBytes);
-    copySamples(image, bytes.subarray(used, used + sampleBytes), shape, layout);
+    const used = labels.length * sampleBytes;
+    const needed = used + sampleBytes;
+    const image = checkSample(labels.length, sample, sampleBytes);
+    if (needed > bytes.length) bytes = grown(bytes, needed, maxBytes);
+    copySamples(image, bytes.subarray(used, needed), shape, layout);
     labels.push(sample.label);
   }
   if (labels.length === 0) throw new DataError('fromIterable: no samples');
@@ -99,7 +103,7 @@ export async function fromIterable(
     'fromIterable',
     shape,
     asLabels('fromIterable', labels),
-    bytes.slice(0, labels.length * sampleBytes),
+    bytes.subarray(0, labels.length * sampleBytes), // a copy could take as much again
     options.classNames,
   );
 }
@@ -124,9 +128,15 @@ function checkSample(index: number, sample: LabelledImage, sampleBytes: number):
   return image;
 }
 
-/** A copy of twice the room, at least `needed` and at most `limit`. */
-function grown(bytes: Uint8Array, needed: number, limit: number): Uint8Array<ArrayBuffer> {
-  const larger = new Uint8Array(Math.min(limit, Math.max(needed, 2 * bytes.length)));
+/** A copy of twice the room, at least `needed`. @throws DataError where that is more than `maxBytes`, or than one array holds */
+function grown(bytes: Uint8Array, needed: number, maxBytes: number): Uint8Array<ArrayBuffer> {
+  if (needed > maxBytes)
+    throw new DataError(`fromIterable: more than ${maxBytes} bytes of samples (option maxBytes)`);
+  if (needed > constants.MAX_LENGTH)
+    throw new DataError(
+      `fromIterable: more bytes of samples than one array of Node.js ${process.versions.node} can hold, ${constants.MAX_LENGTH}`,
+    );
+  const larger = new Uint8Array(Math.min(maxBytes, constants.MAX_LENGTH, Math.max(needed, 2 * bytes.length)));
   larger.set(bytes);
   return larger;
 }

@@ -36,8 +36,8 @@ export interface Samples {
   readonly classNames: readonly string[];
   /** Class index of each sample; absent where targets are numbers. */
   readonly labels?: Int32Array;
-  /** Brings rows into memory. Undefined where they are there already, so that nothing needs awaiting. */
-  ensure(rows: Int32Array): Promise<void> | undefined;
+  /** Brings rows into memory. Undefined where they are there already, so that nothing needs awaiting. `signal` as for `Dataset.ensure`. */
+  ensure(rows: Int32Array, signal?: AbortSignal): Promise<void> | undefined;
   /** Channel statistics over these rows; undefined for features, which enter as they are. */
   statistics(rows: Int32Array): Promise<ChannelStatistics | undefined>;
   /** Records the inputs of a batch: rows `index` (i32 [B]) as f32 [B, ...shape]. */

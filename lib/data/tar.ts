@@ -2,7 +2,7 @@
  * Reading tar archives, plain or gzipped, entry by entry, without unpacking to disk (so a path like `../../etc/passwd` in an archive
  * is only a name). Archives are taken as hostile: sizes are bounded by what was really read, never by what a header says.
  */
-import { open } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
@@ -23,7 +23,7 @@ export interface TarEntry {
 export interface ReadTarOptions {
   /** Most bytes the archive may take once ungzipped, everything in it counted. Default 4 GiB. */
   readonly maxBytes?: number;
-  /** Which paths to read; others are passed over. Default all. */
+  /** Which paths to read; others are passed over. Default all. What it throws is passed on as it is. */
   readonly filter?: (path: string) => boolean;
 }
 
@@ -42,22 +42,23 @@ export async function* readTar(
   checkKeys('readTar', options, ['maxBytes', 'filter']);
   const maxBytes = positiveInteger('readTar', 'maxBytes', options.maxBytes ?? DEFAULT_MAX_BYTES);
   const filter = options.filter ?? (() => true);
-  const gzipped = await startsAsGzip(file);
+  const archive = await openArchive(file);
   const guard = new Guard(file, maxBytes);
   const extractor = extract();
   const abort = new AbortController();
-  const feeding = feed(file, gzipped, guard, extractor, abort.signal);
+  const feeding = feed(archive, guard, extractor, abort.signal);
   feeding.catch(() => undefined); // awaited below; until then a failure must not count as unhandled
   try {
     for await (const entry of extractor) {
       const path = entry.header.name.replace(/^(\.\/)+/, '');
       const regular = entry.header.type === 'file' || entry.header.type === 'contiguous-file';
-      if (regular && filter(path)) yield { path, bytes: await collect(entry) };
+      if (regular && wanted(path, filter)) yield { path, bytes: await collect(entry) };
       else entry.resume();
     }
     await feeding;
     guard.checkEnd();
   } catch (error) {
+    if (error instanceof FilterFailure) throw error.cause;
     // The extractor may report "premature close" where the cause is the gunzip or the guard: the feeding side knows better.
     const cause = await feeding.then(
       () => error,
@@ -70,30 +71,43 @@ export async function* readTar(
   }
 }
 
-/** Looks at the first two bytes, and turns a missing or unreadable file into the right error. */
-async function startsAsGzip(file: string): Promise<boolean> {
+/** Tells what the caller's filter threw from what streams report. */
+class FilterFailure extends Error {}
+
+function wanted(path: string, filter: (path: string) => boolean): boolean {
   try {
-    const handle = await open(file);
-    try {
-      const { buffer, bytesRead } = await handle.read(Buffer.alloc(2), 0, 2, 0);
-      if (bytesRead === 0) throw malformed(file, 'empty file, expected a tar archive');
-      return isGzip(buffer);
-    } finally {
-      await handle.close();
-    }
+    return filter(path);
+  } catch (cause) {
+    throw new FilterFailure('filter', { cause });
+  }
+}
+
+interface OpenArchive {
+  readonly handle: FileHandle;
+  readonly gzipped: boolean;
+}
+
+/** Opens the file and looks at its first two bytes. @throws as `readTar` where it is missing, empty or unreadable */
+async function openArchive(file: string): Promise<OpenArchive> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(file);
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(2), 0, 2, 0);
+    if (bytesRead === 0) throw malformed(file, 'empty file, expected a tar archive');
+    return { handle, gzipped: isGzip(buffer) };
   } catch (error) {
+    await handle?.close();
     throw fileError('archive', file, error);
   }
 }
 
+/** Pumps the archive through the guard. Opens nothing: a failure before the pipeline runs would leave the extractor waiting for ever. */
 async function feed(
-  file: string,
-  gzipped: boolean,
+  { handle, gzipped }: OpenArchive,
   guard: Guard,
   extractor: ReturnType<typeof extract>,
   signal: AbortSignal,
 ): Promise<void> {
-  const handle = await open(file);
   const input = handle.createReadStream({ highWaterMark: 1 << 18 }); // closes the handle when it ends or is destroyed
   if (gzipped) await pipeline(input, createGunzip({ chunkSize: 1 << 16 }), guard, extractor, { signal });
   else await pipeline(input, guard, extractor, { signal });

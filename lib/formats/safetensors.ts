@@ -112,7 +112,7 @@ function parseHeader(bytes: Uint8Array, fail: Fail): [string, unknown][] {
 /** A key that an object of the (valid) JSON text has twice, which JSON.parse would hide. */
 function repeatedKey(text: string): string | undefined {
   const open: (Set<string> | undefined)[] = [];
-  const token = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\]]/g;
+  const token = /["{}[\]]/g;
   const colon = /\s*:/y;
   for (let match = token.exec(text); match !== null; match = token.exec(text)) {
     const t = match[0];
@@ -122,14 +122,24 @@ function repeatedKey(text: string): string | undefined {
     else {
       const keys = open[open.length - 1];
       // In an object, a string is a key exactly when a colon follows.
-      colon.lastIndex = token.lastIndex;
+      token.lastIndex = colon.lastIndex = stringEnd(text, match.index);
       if (keys === undefined || !colon.test(text)) continue;
-      const key = JSON.parse(t) as string;
+      const key = JSON.parse(text.slice(match.index, token.lastIndex)) as string;
       if (keys.has(key)) return key;
       keys.add(key);
     }
   }
   return undefined;
+}
+
+/**
+ * Where the string ends whose opening quote is at `begin` of the (valid) JSON text. By hand: a regular expression that repeats a group
+ * overflows its stack on a string of millions of escapes.
+ */
+function stringEnd(text: string, begin: number): number {
+  let at = begin + 1;
+  while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
+  return at + 1;
 }
 
 function readEntries(header: readonly [string, unknown][], data: Uint8Array, fail: Fail): SafetensorsFile {

@@ -1,4 +1,7 @@
+import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import sharp from 'sharp';
+import { cifar10 } from '../../lib/data';
 import { readCifar10, readCifar100 } from '../../lib/data/cifar';
 import { REAL_DATA, describeReal, failure, sample, useTempDir } from './helpers';
 
@@ -72,6 +75,29 @@ describe('CIFAR-10 binary', () => {
       code: 'ERR_TENON_DATA',
       message: expect.stringContaining('notes.txt'),
     });
+  });
+});
+
+describe('CIFAR-10 as images', () => {
+  async function writeImages(split: string, classes: string): Promise<void> {
+    const black = { r: 0, g: 0, b: 0 };
+    const png = await sharp({ create: { width: 32, height: 32, channels: 3, background: black } })
+      .png()
+      .toBuffer();
+    for (const name of classes) await temp.file(`${split}/${name}/1.png`, png);
+  }
+
+  test('the test split has the class map of the training split', async () => {
+    await writeImages('train', 'abcdefghij');
+    await writeImages('test', 'bcdefghijz');
+    expect(await failure(() => cifar10({ dir: temp.path() }))).toMatchObject({
+      code: 'ERR_TENON_DATA',
+      message: expect.stringContaining('"z" is not one of'),
+    });
+    await rename(temp.path('test/z'), temp.path('z'));
+    const { train, test } = await cifar10({ dir: temp.path() });
+    expect(test.classNames).toEqual(train.classNames);
+    expect(test.labels).toEqual(Int32Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9));
   });
 });
 

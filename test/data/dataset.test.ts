@@ -184,4 +184,19 @@ describe('makers', () => {
     expect((await failure(() => data.mnist({} as never))).code).toBe('ERR_TENON_OPTION');
     expect((await failure(() => data.mnist({ dir: '/nowhere' }))).code).toBe('ERR_TENON_DATA');
   });
+
+  test('options that are missing altogether', async () => {
+    const none = undefined as never;
+    const calls: [() => unknown, string][] = [
+      [() => data.folder(none), 'folder: dir must be a non-empty string, got undefined'],
+      [() => data.fromArrays(none), 'fromArrays: shape must be [height, width, channels], got undefined'],
+      [() => data.fromIterable([], none), 'fromIterable: shape must be [height, width, channels], got undef'],
+      [() => data.fromFeatures(none), 'fromFeatures: shape must be a shape such as [784], got undefined'],
+    ];
+    for (const [call, message] of calls) {
+      const error = await failure(call);
+      expect(error.code).toBe('ERR_TENON_OPTION');
+      expect(error.message).toContain(message);
+    }
+  });
 });

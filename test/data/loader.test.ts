@@ -2,6 +2,7 @@ import * as data from '../../lib/data';
 import type { Dataset } from '../../lib/data';
 import { batchCount, BatchLoader, type LoaderOptions } from '../../lib/data/loader';
 import { shuffled, shuffledSync } from '../../lib/data/order';
+import type { ImageSource } from '../../lib/data/source';
 
 async function batches(set: Dataset, options: LoaderOptions): Promise<number[][]> {
   const loader = new BatchLoader(set, options);
@@ -13,6 +14,24 @@ async function batches(set: Dataset, options: LoaderOptions): Promise<number[][]
 
 function numbers(count: number): Promise<Dataset> {
   return data.fromFeatures({ inputs: new Float32Array(count), shape: [1], targets: new Int32Array(count) });
+}
+
+/** Images of one pixel that decode when `release` is called; `started` counts how many began. */
+async function slowImages(length: number) {
+  let release = (): void => undefined;
+  const released = new Promise<void>((resolve) => (release = resolve));
+  const form = { length, height: 1, width: 1, channels: 1, classNames: ['a'], eager: false };
+  const state = { started: 0, release };
+  const source: ImageSource = {
+    ...form,
+    labels: new Int32Array(length),
+    read: () => {
+      state.started++;
+      return released;
+    },
+    describe: String,
+  };
+  return { set: await data.Dataset.fromSource(source), state };
 }
 
 describe('order', () => {
@@ -49,6 +68,53 @@ describe('BatchLoader', () => {
     expect(await sizes(3)).toEqual([3]);
     expect(batchCount(5, 4)).toBe(1);
     expect([batchCount(7, 1), batchCount(1, 1)]).toEqual([7, 1]);
+  });
+
+  test('close() leaves samples that wait for their turn undecoded', async () => {
+    const { set, state } = await slowImages(200);
+    const unhandled = jest.fn();
+    process.on('unhandledRejection', unhandled);
+    const loader = new BatchLoader(set, { batchSize: 20 });
+    const next = loader.next();
+    const failed = expect(next).rejects.toMatchObject({ code: 'ERR_TENON_ABORTED' });
+    await new Promise(setImmediate);
+    const { started } = state;
+    expect(started).toBeGreaterThan(0);
+    expect(started).toBeLessThan(200);
+    loader.close();
+    state.release();
+    await failed;
+    expect(await loader.next()).toBeUndefined();
+    for (let i = 0; i < 3; i++) await new Promise(setImmediate);
+    process.off('unhandledRejection', unhandled);
+    expect(unhandled).not.toHaveBeenCalled();
+    expect(state.started).toBe(started);
+  });
+
+  test('close() leaves to others the samples that they wait for, too', async () => {
+    const { set, state } = await slowImages(100);
+    const [closed, other] = [0, 1].map(() => new BatchLoader(set, { batchSize: 50 }));
+    closed!.next().catch(() => undefined);
+    const next = other!.next();
+    await new Promise(setImmediate);
+    closed!.close();
+    state.release();
+    expect(await next).toHaveLength(50);
+    expect(await other!.next()).toHaveLength(50);
+    expect(await other!.next()).toBeUndefined();
+    expect(state.started).toBe(100);
+  });
+
+  test('samples given up are decoded when they are asked for again', async () => {
+    const { set, state } = await slowImages(100);
+    const loader = new BatchLoader(set, { batchSize: 50 });
+    const next = loader.next();
+    await new Promise(setImmediate);
+    loader.close();
+    state.release();
+    await expect(next).rejects.toMatchObject({ code: 'ERR_TENON_ABORTED' });
+    expect((await batches(set, { batchSize: 50 })).flat()).toHaveLength(100);
+    expect(state.started).toBe(100);
   });
 
   test('shuffles by seed and epoch, and goes on in the middle', async () => {

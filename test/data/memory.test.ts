@@ -1,5 +1,6 @@
 import { runInNewContext } from 'node:vm';
 import { type FromArraysOptions, fromArrays, fromIterable } from '../../lib/data/memory';
+import type * as memoryModule from '../../lib/data/memory';
 import { failure, sample } from './helpers';
 
 const six = Uint8Array.of(1, 2, 3, 4, 5, 6);
@@ -132,6 +133,27 @@ describe('fromIterable', () => {
       expect(error.code).toBe(code);
       expect(error.message).toMatch(message);
     }
+  });
+
+  test('samples so large that 64 of them fill no array', async () => {
+    const length = 2 ** 26 + 1;
+    const image = new Uint8Array(length).fill(7, -1);
+    const source = await fromIterable([{ image, label: 0 }], { shape: [length, 1, 1] });
+    expect(source.bytes).toHaveLength(length);
+    expect(source.bytes!.at(-1)).toBe(7);
+  });
+
+  test('more than one array can hold is a DataError', async () => {
+    jest.resetModules();
+    jest.doMock('node:buffer', () => ({ constants: { MAX_LENGTH: 1000 } }));
+    const fresh = jest.requireActual<typeof memoryModule>('../../lib/data/memory');
+    const read = (count: number): unknown => fresh.fromIterable(rows(count), { shape, maxBytes: 2000 });
+    expect(await read(333)).toMatchObject({ length: 333 });
+    expect(await failure(() => read(334))).toMatchObject({
+      code: 'ERR_TENON_DATA',
+      message: expect.stringMatching(/one array of Node.js .* can hold, 1000/),
+    });
+    jest.dontMock('node:buffer');
   });
 
   test('is bounded, and passes on what the iterable throws', async () => {

@@ -1,3 +1,4 @@
+import type * as promises from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 import { type ReadTarOptions, type TarEntry, readTar } from '../../lib/data/tar';
 import { failure, tarGzOf, tarOf, useTempDir } from './helpers';
@@ -34,6 +35,30 @@ test('passes over what the filter refuses, and can be left early', async () => {
     expect(entry.path).toBe('a');
     break;
   }
+});
+
+test('what the filter throws is passed on', async () => {
+  const file = await temp.file('x.tar', await tarOf({ a: big, b: 'b' }));
+  const error = new Error('no more');
+  const filter = (): boolean => {
+    throw error;
+  };
+  await expect(all(file, { filter })).rejects.toBe(error);
+});
+
+test.each(['tar', 'tar.gz'])('a .%s that is removed once it is open is read to its end', async (kind) => {
+  const file = await temp.file(`x.${kind}`, await (kind === 'tar' ? tarOf : tarGzOf)({ a: big, b: 'b' }));
+  // Not by import: what `import * as` gives cannot be spied on.
+  const fs = jest.requireActual<typeof promises>('node:fs/promises');
+  const { open, rm } = fs;
+  const opened = jest.spyOn(fs, 'open').mockImplementationOnce(async (path) => {
+    const handle = await open(path);
+    await rm(file);
+    return handle;
+  });
+  expect((await all(file)).map((entry) => entry.path)).toEqual(['a', 'b']);
+  expect(opened).toHaveBeenCalledTimes(1);
+  opened.mockRestore();
 });
 
 test('a path that climbs is only a name', async () => {

@@ -102,6 +102,17 @@ test.each<[string, Uint8Array, RegExp]>([
     file(`{"a":${JSON.stringify(f4([0, 4]))},"\\u0061" : ${JSON.stringify(f4([0, 4]))}}`, four),
     /names "a" twice/,
   ],
+  [
+    'a dtype of 20,000 lists in each other',
+    file(`{"a":{"dtype":${'['.repeat(20_000)}${']'.repeat(20_000)}}}`),
+    /unknown dtype \[\[an array of 1\]\]/,
+  ],
+  [
+    'a string of 9 million escapes',
+    file(`{"__metadata__":{"a":"${'\\n'.repeat(9_000_000)}","b":"","b":""}}`),
+    /names "b" twice/,
+  ],
+  ['a name of a quote twice', file('{"\\"":{},"\\u0022":{}}'), /names "\\"" twice/],
   ['metadata that is a list', file({ __metadata__: [] }), /metadata is not an object/],
   ['metadata of numbers', file({ __metadata__: { a: 1 } }), /metadata "a" is not a string/],
 ])('a file with %s is a FormatError', (_, bytes, message) => {
