@@ -13,16 +13,21 @@ function describe(error: unknown): string {
     : String(error);
 }
 
+/** Node refuses more than 2 GiB at a time. */
+const LARGEST_WRITE = 2 ** 30;
+
 async function writeAll(file: FileHandle, parts: readonly Uint8Array[]): Promise<void> {
   for (const part of parts) {
     // One write() may take only a part of what it is given.
-    for (let at = 0; at < part.byteLength;)
-      at += (await file.write(part, at, part.byteLength - at)).bytesWritten;
+    for (let at = 0; at < part.byteLength;) {
+      const length = Math.min(part.byteLength - at, LARGEST_WRITE);
+      at += (await file.write(part, at, length)).bytesWritten;
+    }
   }
 }
 
 /** Makes a rename durable. Some systems cannot open directories; there the rename stands without it. */
-async function syncDirectory(path: string): Promise<void> {
+export async function syncDirectory(path: string): Promise<void> {
   let directory: FileHandle;
   try {
     directory = await open(path, 'r');

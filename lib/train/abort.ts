@@ -1,9 +1,24 @@
 /** Waiting for something while an AbortSignal may fire. */
+import { OptionError } from '../errors';
+import { show } from '../options';
 
-/** `work`, or undefined as soon as the signal fires. What `work` fails with after that is nobody's business any more. */
+/** @throws OptionError unless it is a signal or undefined */
+export function checkSignal(where: string, signal: unknown): AbortSignal | undefined {
+  // Not instanceof: it may come from another realm.
+  const usable =
+    typeof signal === 'object' && signal !== null && 'aborted' in signal && 'addEventListener' in signal;
+  if (signal === undefined || usable) return signal as AbortSignal | undefined;
+  throw new OptionError(`${where}: signal must be an AbortSignal, got ${show(signal)}`);
+}
+
+/**
+ * `work`, or undefined as soon as the signal fires. What `work` fails with after that is nobody's business any more; what it gives goes
+ * to `discard`.
+ */
 export async function abortable<T>(
   work: Promise<T>,
   signal: AbortSignal | undefined,
+  discard?: (result: T) => Promise<void>,
 ): Promise<T | undefined> {
   if (signal === undefined) return work;
   let listener: (() => void) | undefined;
@@ -14,7 +29,9 @@ export async function abortable<T>(
   });
   work.catch(() => undefined);
   try {
-    return await Promise.race([work, fired]);
+    const result = await Promise.race([work, fired]);
+    if (signal.aborted) work.then(discard).catch(() => undefined);
+    return signal.aborted ? undefined : result;
   } finally {
     if (listener !== undefined) signal.removeEventListener('abort', listener);
   }

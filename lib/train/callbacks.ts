@@ -1,11 +1,12 @@
 /** Built-in callbacks of `fit`. */
+import { resolve } from 'node:path';
 import { OptionError } from '../errors';
 import { checkKeys, nonEmptyString, positiveInteger } from '../options';
-import type { Callback } from './events';
+import type { Callback, FitControl } from './events';
 
 /** Options of `checkpoint`. */
 export interface CheckpointOptions {
-  /** Save after every so many epochs, and after the last. Default 1. */
+  /** Save after every so many epochs, and where training ends. Default 1. */
   readonly everyEpochs?: number;
   /** Save after every so many steps as well. Default: only after epochs. */
   readonly everySteps?: number;
@@ -23,34 +24,39 @@ export function checkpoint(directory: string, options: CheckpointOptions = {}): 
   checkKeys('checkpoint', options, ['everyEpochs', 'everySteps', 'keep']);
   const everyEpochs = positiveInteger('checkpoint', 'everyEpochs', options.everyEpochs ?? 1);
   const keep = positiveInteger('checkpoint', 'keep', options.keep ?? 2);
-  let epochs = 0;
+  /** Steps at the last save, or at the start. */
+  let saved = 0;
+  const save = async (control: FitControl, step: number): Promise<void> => {
+    await control.saveCheckpoint(directory, { keep });
+    saved = step;
+  };
   return {
     async onEvent(event, control) {
-      if (event.type === 'start') epochs = event.epochs;
-      if (event.type !== 'epoch') return;
-      if (event.epoch % everyEpochs === 0 || event.epoch === epochs)
-        await control.saveCheckpoint(directory, { keep });
+      if (event.type === 'start') saved = event.step;
+      if (event.type === 'checkpoint' && resolve(event.directory, '..') === resolve(directory))
+        saved = event.step;
+      if (event.type === 'epoch' && event.epoch % everyEpochs === 0) await save(control, event.step);
+      if (event.type === 'done' && event.history.steps !== saved) await save(control, event.history.steps);
     },
     ...(options.everySteps !== undefined && {
       everySteps: positiveInteger('checkpoint', 'everySteps', options.everySteps),
-      onSteps: async (
-        _step: number,
-        control: { saveCheckpoint: (dir: string, o: { keep: number }) => Promise<string> },
-      ) => {
-        await control.saveCheckpoint(directory, { keep });
-      },
+      onSteps: (step: number, control: FitControl) => save(control, step),
     }),
   };
 }
 
-/** @throws OptionError unless `callbacks` is a list of objects with `onEvent` or `onSteps` */
+/** @throws OptionError unless `callbacks` is a list of objects with `onEvent`, `onSteps` or `onEnd` */
 export function checkCallbacks(callbacks: unknown): readonly Callback[] {
   if (callbacks === undefined) return [];
   if (!Array.isArray(callbacks)) throw new OptionError('fit: callbacks must be an array');
   for (const [i, callback] of (callbacks as unknown[]).entries()) {
     const usable =
-      typeof callback === 'object' && callback !== null && ('onEvent' in callback || 'onSteps' in callback);
-    if (!usable) throw new OptionError(`fit: callback ${i} has neither onEvent nor onSteps`);
+      typeof callback === 'object' &&
+      callback !== null &&
+      ['onEvent', 'onSteps', 'onEnd'].some((name) => name in callback);
+    if (!usable) throw new OptionError(`fit: callback ${i} has neither onEvent nor onSteps nor onEnd`);
+    const { everySteps } = callback as Callback;
+    if (everySteps !== undefined) positiveInteger('fit', `everySteps of callback ${i}`, everySteps);
   }
   return callbacks as Callback[];
 }

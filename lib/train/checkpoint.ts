@@ -7,7 +7,7 @@ import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileError, messageOf, pathKind } from '../data/source';
 import { DataError, FormatError, IoError, OptionError, TenonError } from '../errors';
-import { writeFileAtomic } from '../formats/atomic-file';
+import { syncDirectory, writeFileAtomic } from '../formats/atomic-file';
 import { toBytes, toFloats } from '../formats/numbers';
 import { encodeSafetensors, type SafetensorsEntry } from '../formats/safetensors';
 import { info } from '../native';
@@ -17,8 +17,8 @@ import type { Precision } from '../tensor/dtype';
 import type { WeightAverage } from '../optim/average';
 import type { LoadedOptimizerState, Optimizer } from '../optim/optimizer';
 import type { Tensor } from '../tensor/tensor';
-import { fileDigest, syncPath } from './files';
-import { parsePosition, type Position } from './position';
+import { fileDigest } from './files';
+import { parsePosition, stateJson, type Position } from './position';
 
 /** What a checkpoint holds besides a position. */
 export interface Trained {
@@ -50,7 +50,12 @@ interface StateFile {
   readonly precision?: Precision;
   /** The path of bf16 products, of a run in that precision. */
   readonly bf16Path?: string;
-  readonly optimizer: { readonly kind: string; readonly step: number };
+  readonly optimizer: {
+    readonly kind: string;
+    readonly step: number;
+    /** Absent where all parameters were there from the first step on. */
+    readonly born?: Readonly<Record<string, number>>;
+  };
   /** Absent where weights are not averaged. */
   readonly average?: { readonly kind: string; readonly count: number; readonly statistics: number };
   readonly sha256: { readonly model: string; readonly optimizer: string; readonly average?: string };
@@ -74,9 +79,10 @@ export async function writeCheckpoint(
     await writeContents(temporary, trained, position);
     const name = await freeName(root, `checkpoint-${position.step}`);
     await rename(temporary, join(root, name));
-    await syncPath(root);
+    await syncDirectory(root);
     await writeFileAtomic(join(root, LATEST_FILE), [Buffer.from(`${name}\n`)]);
-    await prune(root, name, keep);
+    // The new one is safe by now: what cannot be deleted is no reason to end the training.
+    await prune(root, name, keep).catch(() => undefined);
     return join(root, name);
   } catch (error) {
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
@@ -93,7 +99,7 @@ async function writeContents(
   const files = { model: join(directory, MODEL_FILE), optimizer: join(directory, OPTIMIZER_FILE) };
   const averageFile = join(directory, AVERAGE_FILE);
   await model.save(files.model);
-  const { step, tensors } = optimizer.state();
+  const { step, tensors, born } = optimizer.state();
   await writeTensors(files.optimizer, optimizer.kind, tensors);
   if (average !== undefined) await writeTensors(averageFile, average.kind, average.state().tensors);
   const { version, isa, bf16 } = info();
@@ -103,7 +109,7 @@ async function writeContents(
     isa,
     precision,
     ...(precision === 'bf16' && { bf16Path: bf16.path }),
-    optimizer: { kind: optimizer.kind, step },
+    optimizer: { kind: optimizer.kind, step, ...(born.size > 0 && { born: Object.fromEntries(born) }) },
     ...(average && { average: { kind: average.kind, count: average.count, statistics: average.statistics } }),
     sha256: {
       model: await fileDigest(files.model),
@@ -112,8 +118,8 @@ async function writeContents(
     },
     position,
   };
-  await writeFileAtomic(join(directory, STATE_FILE), [Buffer.from(`${JSON.stringify(state, null, 1)}\n`)]);
-  await syncPath(directory);
+  await writeFileAtomic(join(directory, STATE_FILE), [Buffer.from(`${stateJson(state)}\n`)]);
+  await syncDirectory(directory);
 }
 
 async function writeTensors(file: string, kind: string, tensors: ReadonlyMap<string, Tensor>): Promise<void> {
@@ -140,13 +146,19 @@ async function freeName(root: string, name: string): Promise<string> {
   }
 }
 
+/** The names that `freeName` gives; a copy that somebody named checkpoint-best is not ours to delete. */
+const SAVED_NAME = /^checkpoint-\d+(-\d+)?$/;
+
 /** Deletes old checkpoints by age, and what interrupted saves left. */
 async function prune(root: string, latest: string, keep: number): Promise<void> {
   const names = await readdir(root);
-  const saved = await Promise.all(
+  const found = await Promise.all(
     names
-      .filter((name) => name.startsWith('checkpoint-') && name !== latest)
-      .map(async (name) => ({ name, time: (await stat(join(root, name))).mtimeMs })),
+      .filter((name) => SAVED_NAME.test(name) && name !== latest)
+      .map(async (name) => ({ name, entry: await stat(join(root, name)).catch(() => undefined) })),
+  );
+  const saved = found.flatMap(({ name, entry }) =>
+    entry?.isDirectory() === true ? [{ name, time: entry.mtimeMs }] : [],
   );
   saved.sort((a, b) => b.time - a.time || (a.name < b.name ? 1 : -1));
   const leftovers = names.filter((name) => name.startsWith('.saving-'));
@@ -177,12 +189,22 @@ export async function readCheckpoint(
   await checkDigest(join(place, MODEL_FILE), state.sha256.model);
   await checkDigest(join(place, OPTIMIZER_FILE), state.sha256.optimizer);
   if (state.average !== undefined) await checkDigest(join(place, AVERAGE_FILE), state.sha256.average!);
-  const tensors = await readTensors(join(place, OPTIMIZER_FILE));
-  const averaged = state.average && (await readTensors(join(place, AVERAGE_FILE)));
-  await trained.model.load(join(place, MODEL_FILE));
-  await trained.optimizer.loadState({ step: state.optimizer.step, tensors });
-  if (averaged !== undefined)
-    await trained.average?.loadState({ ...state.average!, tensors: averaged }, trained.model);
+  const { model, optimizer, average } = trained;
+  const { step, born = {} } = state.optimizer;
+  const saved = {
+    step,
+    tensors: await readTensors(join(place, OPTIMIZER_FILE)),
+    born: new Map(Object.entries(born)),
+  };
+  const averaged = state.average && {
+    ...state.average,
+    tensors: await readTensors(join(place, AVERAGE_FILE)),
+  };
+  optimizer.checkState(saved);
+  if (averaged !== undefined) average?.checkState(averaged, model);
+  await model.load(join(place, MODEL_FILE));
+  await optimizer.loadState(saved);
+  if (averaged !== undefined) await average?.loadState(averaged, model);
   return { position, warnings: differences(place, state) };
 }
 
@@ -192,7 +214,10 @@ async function locate(directory: string): Promise<string> {
   if ((await pathKind(join(directory, STATE_FILE))) === 'file') return directory;
   const pointer = join(directory, LATEST_FILE);
   if ((await pathKind(pointer)) !== 'file') throw new DataError(`resume: ${directory} holds no checkpoint`);
-  const name = (await readFile(pointer, 'utf8')).trim();
+  const text = await readFile(pointer, 'utf8').catch((error: unknown) => {
+    throw fileError('file', pointer, error);
+  });
+  const name = text.trim();
   // The file could be anyone's: it may only name a checkpoint beside it.
   if (basename(name) !== name || !name.startsWith('checkpoint-'))
     throw new FormatError(`${pointer}: names no checkpoint: ${JSON.stringify(name.slice(0, 60))}`);
@@ -228,7 +253,7 @@ async function readState(place: string): Promise<StateFile> {
     state.sha256?.model,
     state.sha256?.optimizer,
   ];
-  const counts: unknown[] = [state.optimizer?.step];
+  const counts: unknown[] = [state.optimizer?.step, ...Object.values(state.optimizer?.born ?? {})];
   if (state.average !== undefined) {
     strings.push(state.average?.kind, state.sha256?.average);
     counts.push(state.average?.count, state.average?.statistics);

@@ -3,6 +3,7 @@ import { AbortedError, DataError } from '../errors';
 import type { Running } from '../metrics';
 import type { WeightAverage } from '../optim/average';
 import { abortable } from './abort';
+import type { EpochBatches } from './source';
 import { EvalStep, type StepParts } from './steps';
 import type { Averages } from './totals';
 
@@ -21,9 +22,10 @@ export async function evaluateSource(
 ): Promise<Averages> {
   const step = new EvalStep(parts, metrics, average);
   let last: Promise<void> | undefined;
+  let batches: EpochBatches | undefined;
   try {
     await Promise.all(metrics.map((metric) => metric.reset()));
-    const batches = await parts.source.open(0, 0);
+    batches = await parts.source.open(0, 0);
     for (;;) {
       const batch = signal?.aborted === true ? undefined : await abortable(batches.next(), signal);
       if (signal?.aborted === true) throw new AbortedError('evaluate: aborted', { cause: signal.reason });
@@ -37,6 +39,7 @@ export async function evaluateSource(
     await last;
     return await step.totals.averages();
   } finally {
+    batches?.close().catch(() => undefined); // not awaited, as in fit
     await last?.catch(() => undefined);
     step.dispose();
   }

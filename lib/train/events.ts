@@ -82,7 +82,7 @@ export interface FitControl {
   /** The last step that has run; undefined before the first. */
   readonly lastStep:
     { readonly step: number; readonly loss: number; readonly learningRate: number } | undefined;
-  /** Saves a checkpoint of this moment. Resolves with its directory. */
+  /** Saves a checkpoint of this moment; no further step is trained before it is written. Resolves with its directory. */
   saveCheckpoint(directory: string, options?: { readonly keep?: number }): Promise<string>;
   /** Ends training after the current step, as if it had finished. */
   stop(): void;
@@ -94,4 +94,6 @@ export interface Callback {
   /** With `onSteps`: call it after every so many steps, between two steps. */
   readonly everySteps?: number;
   onSteps?(step: number, control: FitControl): void | Promise<void>;
+  /** Called once and last, however the run ended: where a callback lets go of what it holds. */
+  onEnd?(): void | Promise<void>;
 }

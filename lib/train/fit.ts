@@ -64,8 +64,9 @@ export class Fit implements PromiseLike<History>, AsyncIterable<FitEvent> {
   [Symbol.asyncIterator](): AsyncGenerator<FitEvent, void, undefined> {
     const queue = new EventQueue();
     this.queues.add(queue);
-    // The loop below throws it; without a loop that gets this far it must still not count as unhandled.
-    this.result.catch(() => undefined);
+    // Also for a loop that begins after the end. What ended the run is thrown below, and is not unhandled without a loop that gets there.
+    const end = (): void => queue.end();
+    this.result.then(end, end);
     return this.iterate(queue);
   }
 

@@ -85,9 +85,24 @@ const required = [
 ] as const;
 const optional = ['trainAccuracy', 'validationLoss', 'validationAccuracy'] as const;
 
+/** JSON with NaN and infinities as strings, where JSON has null: the loss of a validation set may be any of them. */
+export function stateJson(value: object): string {
+  const readable = (_key: string, entry: unknown): unknown =>
+    typeof entry === 'number' && !Number.isFinite(entry) ? String(entry) : entry;
+  return JSON.stringify(value, readable, 1);
+}
+
+function measured(file: string, fields: Fields, key: string): number {
+  const value = fields[key];
+  if (value === null) return NaN; // as earlier versions wrote it
+  return ['NaN', 'Infinity', '-Infinity'].includes(value as string)
+    ? Number(value)
+    : number(file, fields, key);
+}
+
 function epochRecord(file: string, name: string, value: unknown): EpochRecord {
   const fields = record(file, name, value);
   const entries: [string, number][] = required.map((key) => [key, number(file, fields, key)]);
-  for (const key of optional) if (fields[key] !== undefined) entries.push([key, number(file, fields, key)]);
+  for (const key of optional) if (fields[key] !== undefined) entries.push([key, measured(file, fields, key)]);
   return Object.fromEntries(entries) as Readonly<Record<(typeof required)[number], number>>;
 }

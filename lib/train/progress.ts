@@ -38,12 +38,14 @@ export function progress(options: ProgressOptions = {}): Callback {
           bar?.clear();
           stream.write(`warning: ${event.message}\n`);
           break;
-        case 'done':
-          bar?.clear();
-          break;
         case 'checkpoint':
+        case 'done':
           break;
       }
+    },
+    // A bar draws itself by a timer, which would keep the process alive after a run that failed.
+    onEnd() {
+      bar?.clear();
     },
   };
 }

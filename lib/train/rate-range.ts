@@ -60,7 +60,7 @@ const SMOOTHING = 0.9;
 
 /**
  * Trains for a while with a rate that rises exponentially, and reports the losses (Smith 2017, "Cyclical learning rates for training neural
- * networks"). Ends early when the loss explodes. The model's weights and buffers are put back afterwards.
+ * networks"). Ends early when the loss explodes. The model's weights, buffers and modes are put back afterwards.
  * @throws OptionError, DataError, and what `fit` rejects with, but for numbers that are not finite, which end the test
  */
 export async function rateRange(model: Module, data: Dataset, options: RateRangeOptions): Promise<RateRange> {
@@ -68,6 +68,8 @@ export async function rateRange(model: Module, data: Dataset, options: RateRange
   checkKeys(where, options, KEYS);
   if (!(data instanceof Dataset))
     throw new OptionError(`${where}: data must be a Dataset, got ${show(data)}`);
+  if (options === undefined)
+    throw new OptionError(`${where}: options are missing; at least { loss, optimizer }`);
   const { loss, optimizer, augment, precision, seed } = options;
   const from = positive(where, 'from', options.from ?? 1e-6);
   const to = positive(where, 'to', options.to ?? 10);
@@ -121,14 +123,16 @@ class Watch implements Callback {
   }
 }
 
-/** Copies weights and buffers; returns what puts them back. */
+/** Copies weights, buffers and modes; returns what puts them back. */
 async function snapshot(model: Module, seed: number): Promise<() => Promise<void>> {
   model.ensureInitialized({ seed });
   const tensors: LazyTensor[] = [...model.namedParameters().values(), ...model.namedBuffers().values()];
   const { preprocessing, classNames } = model;
+  const modes = [...model.namedModules().values()].map((module) => ({ module, training: module.training }));
   const values = await Promise.all(tensors.map((tensor) => tensor.data()));
   return async () => {
     await Promise.all(tensors.map((tensor, i) => tensor.storage.write(values[i]!)));
+    for (const { module, training } of modes) module.training = training;
     if (preprocessing === undefined) delete model.preprocessing;
     else model.preprocessing = preprocessing;
     if (classNames === undefined) delete model.classNames;

@@ -72,6 +72,10 @@ export class FitRun implements FitControl {
   private readonly records: EpochRecord[] = [];
   private readonly inFlight: QueuedStep[] = [];
   private stopped: History['stopped'] | undefined;
+  /** Until all saves that were asked for are through, nothing that they hold may change. Never rejects. */
+  private saves: Promise<unknown> = Promise.resolve();
+  /** The last of the writes, which go one after the other. Never rejects. */
+  private writing: Promise<unknown> = Promise.resolve();
   private readonly begun = performance.now();
   private lastStepEvent = -Infinity;
 
@@ -89,9 +93,22 @@ export class FitRun implements FitControl {
 
   /** Trains to the end. Whatever it throws, the weights are those after the last whole step. */
   async execute(): Promise<History> {
+    let history: History;
+    try {
+      history = await this.train();
+    } catch (error) {
+      await this.endCallbacks().catch(() => undefined); // what ended the run is what the caller must see
+      throw error;
+    }
+    await this.endCallbacks();
+    return history;
+  }
+
+  private async train(): Promise<History> {
     const { clock } = this.parts;
     try {
       clock.epoch = 0;
+      this.optimizer.discardAccumulated(); // of a run that failed in the middle of a step
       // A model whose root is in training mode may hold layers that were put in evaluation mode on purpose.
       if (!this.model.training) this.model.train();
       await this.restore();
@@ -106,19 +123,31 @@ export class FitRun implements FitControl {
       return history;
     } finally {
       await this.settleRest();
+      await this.saves;
       this.optimizer.lrFactor = 1;
       this.trainStep.dispose();
     }
   }
 
   async saveCheckpoint(directory: string, options: { readonly keep?: number } = {}): Promise<string> {
-    await this.drain();
-    const { model, optimizer } = this;
-    const { precision, average } = this.parts;
-    const trained = { model, optimizer, precision, average };
-    const saved = await writeCheckpoint(directory, trained, await this.whereNow(), options.keep);
+    const save = this.save(directory, options.keep);
+    this.saves = Promise.allSettled([this.saves, save]).then(() => undefined);
+    const saved = await save;
     await this.emit({ type: 'checkpoint', directory: saved, step: this.step });
     return saved;
+  }
+
+  private async save(directory: string, keep?: number): Promise<string> {
+    // Not in the turn: callbacks of the steps that are still in flight may save, too.
+    await this.drain();
+    const turn = this.writing.then(async () => {
+      const { model, optimizer } = this;
+      const { precision, average } = this.parts;
+      const trained = { model, optimizer, precision, average };
+      return writeCheckpoint(directory, trained, await this.whereNow(), keep);
+    });
+    this.writing = turn.catch(() => undefined);
+    return turn;
   }
 
   stop(): void {
@@ -139,11 +168,12 @@ export class FitRun implements FitControl {
   }
 
   private async trainEpoch(): Promise<void> {
-    const { clock } = this.parts;
+    await this.saves;
     const begin = performance.now();
     const before = this.position === 0 ? 0 : this.trainStep.totals.samples;
     if (this.position === 0) await this.trainStep.totals.reset();
-    const batches = await this.source.open(clock.epoch, this.position);
+    const batches = await this.open();
+    if (batches === undefined) return;
     let complete: boolean;
     try {
       complete = await this.trainBatches(batches);
@@ -153,6 +183,12 @@ export class FitRun implements FitControl {
     }
     // An epoch that a limit cut short has no record; resuming it will complete it.
     if (complete) await this.endEpoch(begin, before, batches.waitMs);
+  }
+
+  /** The batches of this epoch from the present position on; undefined where the signal fires before they are there. */
+  private open(): Promise<EpochBatches | undefined> {
+    const opening = this.source.open(this.parts.clock.epoch, this.position);
+    return abortable(opening, this.options.signal, (batches) => batches.close());
   }
 
   /** Trains until the epoch is complete, or a limit is reached (false). No step is in flight afterwards. */
@@ -166,6 +202,7 @@ export class FitRun implements FitControl {
       const group = await this.nextGroup(batches);
       if (signal?.aborted === true) continue;
       if (group.length === 0) break;
+      await this.saves;
       this.queue(group);
       if (this.inFlight.length >= STEPS_IN_FLIGHT) await this.settleOldest();
       await this.afterStep();
@@ -306,6 +343,7 @@ export class FitRun implements FitControl {
   }
 
   private async endEpoch(begin: number, samplesBefore: number, dataWaitMs: number): Promise<void> {
+    await this.saves;
     const { clock, validate } = this.parts;
     const train = await this.trainStep.totals.averages();
     const trained = performance.now();
@@ -336,6 +374,10 @@ export class FitRun implements FitControl {
     for (const callback of this.options.callbacks) await callback.onEvent?.(event, this);
   }
 
+  private async endCallbacks(): Promise<void> {
+    for (const callback of this.options.callbacks) await callback.onEnd?.();
+  }
+
   private async whereNow(): Promise<Position> {
     const { random, step, position } = this;
     return {
@@ -351,7 +393,8 @@ export class FitRun implements FitControl {
   }
 
   private async restore(): Promise<void> {
-    const { resumed, clock } = this.parts;
+    const { parts } = this;
+    const { resumed, clock } = parts;
     if (resumed === undefined) return;
     const { position } = resumed;
     clock.epoch = position.epoch;
@@ -359,6 +402,9 @@ export class FitRun implements FitControl {
     this.position = position.position;
     this.random.step = position.randomStep;
     this.records.push(...position.history);
+    // Of the step before, for the record of an epoch whose last step was the checkpoint's.
+    if (position.position > 0)
+      this.optimizer.lrFactor = scheduledFactor(parts.schedule, { ...this.progress(), step: this.step - 1 });
     await this.trainStep.totals.restore(position.totals);
   }
 }

@@ -90,7 +90,7 @@ export class DatasetSource implements BatchSource {
       get waitMs() {
         return loader.waitMs;
       },
-      close: async () => undefined,
+      close: async () => loader.close(),
     };
   }
 
@@ -119,11 +119,11 @@ export class StreamSource implements BatchSource {
       );
     }
     const batches = new StreamBatches(iterator);
-    for (let i = 0; i < start; i++) {
-      if ((await batches.next()) === undefined)
-        throw new DataError(
-          `fit: the stream ended after ${i} batches, the checkpoint was made after ${start}`,
-        );
+    try {
+      await skip(batches, start);
+    } catch (error) {
+      batches.close().catch(() => undefined);
+      throw error;
     }
     batches.waitMs = 0;
     return batches;
@@ -131,6 +131,14 @@ export class StreamSource implements BatchSource {
 
   record([inputs, targets]: readonly Tensor[]): { inputs: Tensor; targets: Tensor } {
     return { inputs: inputs!, targets: targets! };
+  }
+}
+
+/** @throws DataError where there are fewer */
+async function skip(batches: EpochBatches, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    if ((await batches.next()) === undefined)
+      throw new DataError(`fit: the stream ended after ${i} batches, the checkpoint was made after ${count}`);
   }
 }
 

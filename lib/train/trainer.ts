@@ -25,6 +25,7 @@ import { RandomState } from '../random';
 import type { Schedule } from '../schedules';
 import { PRECISIONS, type Precision } from '../tensor/dtype';
 import { runtimeScalar } from '../tensor/tensor';
+import { checkSignal } from './abort';
 import { refreshStatistics, statisticsLayers } from './average';
 import { checkCallbacks } from './callbacks';
 import { evaluateSource, type EvaluateSourceOptions } from './evaluate';
@@ -90,7 +91,7 @@ export interface FitOptions {
 
 /** Options of `Trainer.evaluate`. */
 export interface EvaluateOptions {
-  /** Samples at once. Does not change the result. Default 128. */
+  /** Samples at once. Default 128. Does not change the result, but for a loss that is a sum over a batch, whose mean over batches is given. */
   readonly batchSize?: number;
   readonly signal?: AbortSignal;
   /** Set to no examples, then updated with each batch: read their values afterwards. Made by `metrics.running`. Default none. */
@@ -186,6 +187,7 @@ export class Trainer {
    *
    * @throws OptionError, DataError, BusyError at once. What ends the run rejects it: AbortedError, NonFiniteError with the layer's name,
    *   FormatError for a corrupt image or checkpoint, what a stream or a callback throws. The weights are then those after the last whole step.
+   *   A stream's label that no output stands for is found when its batch is computed: a step that was queued behind it is taken all the same.
    */
   fit(data: Dataset | BatchStream, options: FitOptions): Fit {
     const checked = checkFitOptions(data, options);
@@ -209,12 +211,13 @@ export class Trainer {
     checkKeys('evaluate', options, ['batchSize', 'signal', 'metrics', 'weights']);
     checkMetrics(options.metrics ?? []);
     const batchSize = positiveInteger('evaluate', 'batchSize', options.batchSize ?? 128);
+    const signal = checkSignal('evaluate', options.signal);
     const average = this.averageFor(options.weights);
     if (data instanceof Dataset) requireSamples('evaluate', data);
     this.model.ensureInitialized({ seed: this.seed });
     await settleTransform('evaluate', this.model, this.inputTransform);
     const source = data instanceof Dataset ? await this.plainSource(data, batchSize) : new StreamSource(data);
-    const { signal, metrics } = options;
+    const { metrics } = options;
     return this.evaluateWith(source, { average, signal, metrics });
   }
 
@@ -376,6 +379,7 @@ function checkMetrics(metrics: unknown): void {
 }
 
 function checkFitOptions(data: unknown, options: FitOptions): RunOptions {
+  if (options === undefined) throw new OptionError('fit: options are missing; at least { epochs }');
   checkKeys('fit', options, FIT_KEYS);
   const dataset = data instanceof Dataset ? data : undefined;
   if (dataset !== undefined) requireSamples('fit', dataset);
@@ -388,9 +392,9 @@ function checkFitOptions(data: unknown, options: FitOptions): RunOptions {
   }
   if (options.resume !== undefined) nonEmptyString('fit', 'resume', options.resume);
   return {
-    epochs: positiveInteger('fit', 'epochs', options?.epochs),
+    epochs: positiveInteger('fit', 'epochs', options.epochs),
     callbacks: checkCallbacks(options.callbacks),
-    signal: options.signal,
+    signal: checkSignal('fit', options.signal),
     maxSteps:
       options.maxSteps === undefined ? Infinity : positiveInteger('fit', 'maxSteps', options.maxSteps),
     timeLimitMs:

@@ -75,7 +75,7 @@ test('the layer is named when one of several batches is not finite', async () =>
 
 test('the range test finds where the loss explodes, and leaves the model as it was', async () => {
   const glyphs = await someGlyphs();
-  const model = smallNet().initialize({ seed: 3 });
+  const model = smallNet().initialize({ seed: 3 }).eval();
   const before = await weightsDigest(model);
   const optimizer = optim.sgd({ lr: 0.1 });
   const { points, suggestion } = await rateRange(model, glyphs, {
@@ -86,11 +86,13 @@ test('the range test finds where the loss explodes, and leaves the model as it w
     steps: 80,
   });
   expect(await weightsDigest(model)).toBe(before);
+  expect([...model.namedModules().values()].some((module) => module.training)).toBe(false);
   expect(points.length).toBeGreaterThan(20);
   expect(points.length).toBeLessThan(80);
   points.forEach(({ learningRate }, i) => expect(learningRate / 10 ** (-4 + (8 * i) / 79)).toBeCloseTo(1, 9));
   const last = points[points.length - 1]!;
   expect(last.smoothed).toBeGreaterThan(4 * Math.min(...points.map((p) => p.smoothed)));
   expect(suggestion).toBeLessThan(last.learningRate / 10);
+  await expect(rateRange(model, glyphs, undefined as never)).rejects.toThrow('options are missing');
   await expect(rateRange(model, [] as never, { loss: crossEntropy(), optimizer })).rejects.toThrow('Dataset');
 });

@@ -2,7 +2,7 @@ import { fromFeatures } from '../../lib/data';
 import { mse } from '../../lib/losses';
 import * as nn from '../../lib/nn';
 import * as optim from '../../lib/optim';
-import { progress, Trainer, type FitEvent } from '../../lib/train';
+import { progress, Trainer, type Callback, type FitEvent } from '../../lib/train';
 import { failure, smallNet, smallTrainer, someGlyphs, weightsDigest } from './helpers';
 
 describe('fit', () => {
@@ -82,6 +82,53 @@ describe('fit', () => {
     });
   });
 
+  test('a loop over the events of a run that has ended comes to an end', async () => {
+    const done = smallTrainer().fit(await someGlyphs(), { epochs: 1 });
+    await done;
+    const types: string[] = [];
+    for await (const event of done) types.push(event.type);
+    expect(types).toEqual([]);
+    const failed = smallTrainer().fit(await someGlyphs(), { epochs: 1, resume: '/nowhere' });
+    await failure(() => failed);
+    await expect(failed[Symbol.asyncIterator]().next()).rejects.toThrow('/nowhere');
+  });
+
+  test('onEnd is called once and last, however the run ends', async () => {
+    const calls: string[] = [];
+    const callback = (fails = false): Callback => ({
+      onEvent(event) {
+        if (event.type !== 'step') calls.push(event.type);
+        if (fails && event.type === 'epoch') throw new Error('mine');
+      },
+      onEnd: () => void calls.push('end'),
+    });
+    await smallTrainer().fit(await someGlyphs(), { epochs: 1, callbacks: [callback()] });
+    expect(calls).toEqual(['start', 'epoch', 'done', 'end']);
+    calls.length = 0;
+    const glyphs = await someGlyphs();
+    await failure(() => smallTrainer().fit(glyphs, { epochs: 2, callbacks: [callback(true)] }));
+    expect(calls).toEqual(['start', 'epoch', 'end']);
+  });
+
+  test('a bar of progress is taken down when the run fails', async () => {
+    const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    const before = timers();
+    const stream = { isTTY: true, columns: 80, write: () => true, on: () => undefined };
+    let during = 0;
+    const thrower: Callback = {
+      everySteps: 3,
+      onSteps() {
+        during = timers();
+        throw new Error('mine');
+      },
+    };
+    const glyphs = await someGlyphs();
+    const callbacks = [progress({ stream }), thrower];
+    expect((await failure(() => smallTrainer().fit(glyphs, { epochs: 1, callbacks }))).message).toBe('mine');
+    expect(during).toBeGreaterThan(before);
+    expect(timers()).toBe(before);
+  });
+
   test('a single sample left over joins the batch before it', async () => {
     const glyphs = (await someGlyphs()).take(65);
     expect(await smallTrainer().fit(glyphs, { epochs: 1 })).toMatchObject({ steps: 2 });
@@ -140,6 +187,11 @@ describe('bad calls', () => {
     expect(bad({ epochs: NaN })).toThrow('got NaN');
     expect(bad({ epochs: 1, validation: 3 })).toThrow('fit: validation must be a Dataset, got 3');
     expect(bad({ epochs: 1, callbacks: [3] })).toThrow('callback 0 has neither');
+    expect(bad({ epochs: 1, callbacks: [{ everySteps: 0, onSteps: () => undefined }] })).toThrow(
+      'everySteps',
+    );
+    expect(bad({ epochs: 1, signal: 'x' })).toThrow('fit: signal must be an AbortSignal');
+    expect(bad(undefined as never)).toThrow(expect.objectContaining({ code: 'ERR_TENON_OPTION' }));
     expect(() => new Trainer(smallNet(), { loss: 3 } as never)).toThrow('Trainer: loss must be a loss');
     expect(() => smallTrainer(smallNet(), { precision: 'fp16' as never })).toThrow(
       'precision must be one of "fp32", "bf16"',

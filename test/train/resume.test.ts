@@ -1,8 +1,19 @@
-import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
-import { hinge } from '../../lib/losses';
+import { fromFeatures, type Dataset } from '../../lib/data';
+import { hinge, mse } from '../../lib/losses';
 import * as nn from '../../lib/nn';
-import { checkpoint } from '../../lib/train';
+import * as optim from '../../lib/optim';
+import { cosine } from '../../lib/schedules';
+import { checkpoint, Trainer, type Callback } from '../../lib/train';
 import { failure, smallNet, smallTrainer, someGlyphs, temporaryDirectory, weightsDigest } from './helpers';
 
 const made: string[] = [];
@@ -117,6 +128,64 @@ describe('resume', () => {
     expect((await smallTrainer().fit(await someGlyphs(), { epochs: 3, resume: dir })).steps).toBe(21);
   });
 
+  test('after a validation loss that is not finite', async () => {
+    const make = (): Trainer =>
+      new Trainer(nn.linear(1, 1), { loss: mse(), optimizer: optim.sgd({ lr: 0.1 }) });
+    const rows = (targets: number[]): Promise<Dataset> =>
+      fromFeatures({
+        inputs: Float32Array.from(targets, () => 1),
+        shape: [1],
+        targets: Float32Array.from(targets),
+        targetShape: [1],
+      });
+    const [train, validation] = [await rows([1, 2, 3, 4]), await rows([1e30, 1e30])];
+    const dir = directory();
+    await make().fit(train, { epochs: 1, validation, callbacks: [checkpoint(dir)] });
+    const { epochs } = await make().fit(train, { epochs: 2, validation, resume: dir });
+    expect(epochs.map((e) => e.validationLoss)).toEqual([Infinity, Infinity]);
+  });
+
+  test('of an epoch whose last step was saved reports the rate of that step', async () => {
+    const make = (): Trainer => smallTrainer(smallNet(), { schedule: cosine() });
+    const dir = directory();
+    const options = { epochs: 3, maxSteps: 7 };
+    const callbacks = [checkpoint(dir, { everySteps: 7, everyEpochs: 99, keep: 1 })];
+    const whole = await make().fit(await someGlyphs(), { ...options, callbacks });
+    const saved = readdirSync(dir).find((name) => name.startsWith('checkpoint-'))!;
+    const state = readFileSync(join(dir, saved, 'state.json'), 'utf8');
+    expect(JSON.parse(state).position).toMatchObject({ step: 7, position: 7 });
+    const { epochs } = await make().fit(await someGlyphs(), { epochs: 3, resume: dir });
+    expect(epochs[0]!.learningRate).toBe(whole.epochs[0]!.learningRate);
+  });
+
+  test('that is refused leaves the model as it was', async () => {
+    const dir = directory();
+    await smallTrainer().fit(await someGlyphs(), { epochs: 1, callbacks: [checkpoint(dir)] });
+    const other = smallTrainer(smallNet().initialize({ seed: 9 }), { optimizer: optim.sgd({ lr: 0.1 }) });
+    const before = await weightsDigest(other.model);
+    const glyphs = await someGlyphs();
+    expect((await failure(() => other.fit(glyphs, { epochs: 2, resume: dir }))).code).toBe(
+      'ERR_TENON_FORMAT',
+    );
+    expect(await weightsDigest(other.model)).toBe(before);
+  });
+
+  test('of a trainer that has trained gives the bits of a new one', async () => {
+    const dir = directory();
+    const atStart: Callback = {
+      async onEvent(event, control) {
+        if (event.type === 'start') await control.saveCheckpoint(dir);
+      },
+    };
+    const adam = (): Trainer => smallTrainer(smallNet(), { optimizer: optim.adam() });
+    const used = adam();
+    await used.fit(await someGlyphs(), { epochs: 1, callbacks: [atStart] });
+    await used.fit(await someGlyphs(), { epochs: 1, resume: dir });
+    const fresh = adam();
+    await fresh.fit(await someGlyphs(), { epochs: 1 });
+    expect(await weightsDigest(used.model)).toBe(await weightsDigest(fresh.model));
+  });
+
   test('keeps the newest checkpoints only, and clears up after a killed save', async () => {
     const dir = directory();
     writeFileSync(join(dir, '.saving-0123'), 'x');
@@ -126,6 +195,70 @@ describe('resume', () => {
       'model.safetensors',
       'optimizer.safetensors',
       'state.json',
+    ]);
+  });
+});
+
+describe('a checkpoint', () => {
+  test('that nobody waits for is of one moment all the same', async () => {
+    const dir = directory();
+    const careless: Callback = {
+      onEvent(event, control) {
+        if (event.type === 'epoch' && event.epoch === 1) void control.saveCheckpoint(dir);
+      },
+    };
+    await smallTrainer().fit(await someGlyphs(), { epochs: 4, callbacks: [careless] });
+    const trainer = smallTrainer();
+    await trainer.fit(await someGlyphs(), { epochs: 4, resume: dir });
+    expect(await weightsDigest(trainer.model)).toBe((await reference()).digest);
+  });
+
+  test('may be saved by a callback of a step that another save waits for', async () => {
+    const dir = directory();
+    let saves = 0;
+    const eager: Callback = {
+      async onEvent(event, control) {
+        if (event.type !== 'step' || saves >= 4) return;
+        saves++;
+        await Promise.all([control.saveCheckpoint(dir), control.saveCheckpoint(dir)]);
+      },
+      everySteps: 2,
+      onSteps: async (_step, control) => void (await control.saveCheckpoint(dir)),
+    };
+    await smallTrainer().fit(await someGlyphs(), { epochs: 1, callbacks: [eager] });
+    expect(saves).toBeGreaterThan(0);
+  });
+
+  test('is made where training ends, once', async () => {
+    const dir = directory();
+    const stopper: Callback = {
+      everySteps: 10,
+      onSteps: (_step, control) => control.stop(),
+    };
+    await smallTrainer().fit(await someGlyphs(), {
+      epochs: 4,
+      callbacks: [checkpoint(dir, { everyEpochs: 3 }), stopper],
+    });
+    expect(readdirSync(dir).sort()).toEqual(['checkpoint-10', 'latest']);
+    const again = [checkpoint(dir, { everyEpochs: 3 })];
+    await smallTrainer().fit(await someGlyphs(), { epochs: 3, resume: dir, callbacks: again });
+    expect(readdirSync(dir).sort()).toEqual(['checkpoint-10', 'checkpoint-21', 'latest']);
+    await smallTrainer().fit(await someGlyphs(), { epochs: 3, resume: dir, callbacks: again });
+    expect(readdirSync(dir).sort()).toEqual(['checkpoint-10', 'checkpoint-21', 'latest']);
+  });
+
+  test('deletes only what checkpoints are called, and what is there', async () => {
+    const dir = directory();
+    mkdirSync(join(dir, 'checkpoint-best'));
+    writeFileSync(join(dir, 'checkpoint-notes.txt'), 'mine');
+    symlinkSync(join(dir, 'gone'), join(dir, 'checkpoint-1'));
+    await smallTrainer().fit(await someGlyphs(), { epochs: 3, callbacks: [checkpoint(dir, { keep: 1 })] });
+    expect(readdirSync(dir).sort()).toEqual([
+      'checkpoint-1',
+      'checkpoint-21',
+      'checkpoint-best',
+      'checkpoint-notes.txt',
+      'latest',
     ]);
   });
 });

@@ -1,9 +1,10 @@
+import { rmSync } from 'node:fs';
 import * as nn from '../../lib/nn';
 import * as optim from '../../lib/optim';
 import { crossEntropy } from '../../lib/losses';
-import { Trainer, type StreamBatch } from '../../lib/train';
+import { checkpoint, Trainer, type StreamBatch } from '../../lib/train';
 import { tensor } from '../../lib/tensor/tensor';
-import { failure } from './helpers';
+import { failure, temporaryDirectory } from './helpers';
 
 function batch(size: number, offset: number): StreamBatch {
   const data = Float32Array.from({ length: size * 4 }, (_, i) => Math.sin(i * 3 + offset));
@@ -71,4 +72,60 @@ describe('a stream of batches', () => {
     })();
     expect((await fails(broken)).message).toBe('cursor closed');
   });
+});
+
+describe('a stream that is left early', () => {
+  /** Endless; notes that it was closed. */
+  function watched(bad = Infinity): { stream: AsyncGenerator<StreamBatch>; closed: () => boolean } {
+    let closed = false;
+    const stream = (async function* () {
+      try {
+        for (let i = 0; ; i++) {
+          await new Promise((resolve) => setTimeout(resolve, 1));
+          yield i === bad ? (3 as never) : batch(8, i);
+        }
+      } finally {
+        closed = true;
+      }
+    })();
+    return { stream, closed: () => closed };
+  }
+  const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20));
+
+  test('by an evaluation that is aborted, or fails', async () => {
+    const aborted = watched();
+    const signal = AbortSignal.timeout(30);
+    expect((await failure(() => trainer().evaluate(aborted.stream, { signal }))).code).toBe(
+      'ERR_TENON_ABORTED',
+    );
+    const failed = watched(2);
+    expect((await failure(() => trainer().evaluate(failed.stream))).code).toBe('ERR_TENON_DATA');
+    await settle();
+    expect([aborted.closed(), failed.closed()]).toEqual([true, true]);
+  });
+
+  test('while a resumed run skips what was trained before', async () => {
+    const directory = temporaryDirectory();
+    const callbacks = [checkpoint(directory, { everySteps: 1 })];
+    await trainer().fit([batch(8, 0), batch(8, 1)], { epochs: 1, maxSteps: 1, callbacks });
+    const never = (async function* () {
+      await new Promise(() => undefined);
+      yield batch(8, 0);
+    })();
+    const signal = AbortSignal.timeout(30);
+    const error = await failure(() => trainer().fit(never, { epochs: 1, resume: directory, signal }));
+    expect(error.code).toBe('ERR_TENON_ABORTED');
+    rmSync(directory, { recursive: true });
+  });
+});
+
+test('gradients of a step that failed do not go into the next run', async () => {
+  const wide = { ...batch(8, 0), inputs: { data: new Float32Array(40), shape: [8, 5] } };
+  const run = async (t: Trainer): Promise<number[]> => {
+    await t.fit([batch(8, 1), batch(8, 2)], { epochs: 1, accumulate: 2 });
+    return [...t.model.parameters()[0]!.dataSync()];
+  };
+  const used = trainer();
+  await failure(() => used.fit([batch(8, 0), wide], { epochs: 1, accumulate: 2 }));
+  expect(await run(used)).toEqual(await run(trainer()));
 });
