@@ -4,6 +4,7 @@
 export interface TextStream {
   readonly isTTY?: boolean;
   write(text: string): unknown;
+  on?(event: 'error', listener: () => void): unknown;
 }
 
 /** The two streams of a command. */

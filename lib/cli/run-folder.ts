@@ -1,10 +1,10 @@
 /**
- * The directory of a training run: run.json (the recipe), history.jsonl (a line an epoch), checkpoints, and in the end
- * model.safetensors.
+ * The directory of a training run: run.json (the recipe, and whether the run is finished), history.jsonl (a line an epoch),
+ * checkpoints, and in the end model.safetensors.
  */
-import { appendFile, mkdir, readFile, rm } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileError, messageOf, pathKind } from '../data/source';
+import { fileError, messageOf, pathKind, systemCode } from '../data/source';
 import { DataError, FormatError, IoError } from '../errors';
 import { writeFileAtomic } from '../formats/atomic-file';
 import { UsageError } from './exit-codes';
@@ -35,41 +35,45 @@ export class RunFolder {
     return join(this.path, 'history.jsonl');
   }
 
-  /**
-   * Starts a new run here. What a finished run left is replaced.
-   * @throws UsageError where an unfinished run is: it should be resumed, or kept
-   */
-  async begin(recipe: Recipe): Promise<void> {
-    const interrupted =
-      (await pathKind(this.checkpoints)) === 'directory' && (await pathKind(this.modelFile)) !== 'file';
-    if (interrupted) {
-      throw new UsageError(
-        `${this.path} holds a run that was interrupted: go on with --resume ${this.path}, choose another --out, or delete it`,
-      );
-    }
+  /** Whether both are one directory, by whatever paths. */
+  async isSame(other: RunFolder): Promise<boolean> {
+    const [here, there] = await Promise.all([realPath(this.path), realPath(other.path)]);
+    return here !== undefined && here === there;
+  }
+
+  /** @throws UsageError where an unfinished run is: it should be resumed, or kept */
+  async requireFree(): Promise<void> {
+    if ((await pathKind(this.checkpoints)) !== 'directory' || (await this.isFinished())) return;
+    throw new UsageError(
+      `${this.path} holds a run that was interrupted: go on with --resume ${this.path}, choose another --out, or delete it`,
+    );
+  }
+
+  /** Starts a run here, or goes on with one of another folder. What was here is replaced: see `requireFree`. */
+  async begin(recipe: Recipe, epochs: readonly EpochRecord[] = []): Promise<void> {
     await refused(this.path, async () => {
       await mkdir(this.path, { recursive: true });
       await rm(this.checkpoints, { recursive: true, force: true });
       await rm(this.modelFile, { force: true });
     });
-    await this.writeRecipe(recipe);
-    await this.writeHistory([]);
+    await this.proceed(recipe, epochs);
   }
 
-  /** Goes on with a run that was begun here or in another folder; epochs after the checkpoint's are forgotten. */
+  /** Goes on with the run that is here; epochs after the checkpoint's are forgotten. A model it has already stays until the new one is there. */
   async proceed(recipe: Recipe, epochs: readonly EpochRecord[]): Promise<void> {
-    await refused(this.path, () => mkdir(this.path, { recursive: true }));
-    await this.writeRecipe(recipe);
+    await this.writeRecipe(recipe, false);
     await this.writeHistory(epochs);
+  }
+
+  /** The model is saved: from now on another run may take the place of this one. */
+  finish(recipe: Recipe): Promise<void> {
+    return this.writeRecipe(recipe, true);
   }
 
   /** The recipe of the run that is here. @throws DataError where there is none, FormatError where it is damaged */
   async recipe(): Promise<Recipe> {
-    const text = await readFile(this.recipeFile, 'utf8').catch((error: unknown) => {
-      if ((error as { code?: unknown }).code === 'ENOENT')
-        throw new DataError(`resume: ${this.path} holds no run (there is no run.json)`, { cause: error });
-      throw fileError('file', this.recipeFile, error);
-    });
+    const text = await textOf(this.recipeFile);
+    if (text === undefined) throw new DataError(`resume: ${this.path} holds no run (there is no run.json)`);
     return parseRecipe(this.recipeFile, parse(this.recipeFile, text));
   }
 
@@ -81,7 +85,7 @@ export class RunFolder {
 
   /** Lines of history.jsonl; a last line that was cut off is left out. */
   async history(): Promise<EpochRecord[]> {
-    const text = await readFile(this.historyFile, 'utf8').catch(() => '');
+    const text = (await textOf(this.historyFile)) ?? '';
     const lines = text.split('\n').slice(0, -1);
     return lines.map((line) => parse(this.historyFile, line) as EpochRecord);
   }
@@ -91,12 +95,34 @@ export class RunFolder {
     await refused(this.historyFile, () => appendFile(this.historyFile, `${JSON.stringify(epoch)}\n`));
   }
 
-  private writeRecipe(recipe: Recipe): Promise<void> {
-    return writeText(this.recipeFile, `${JSON.stringify(recipe, null, 2)}\n`);
+  private async isFinished(): Promise<boolean> {
+    const run = parse(this.recipeFile, (await textOf(this.recipeFile)) ?? '{}');
+    const { finished } = (run ?? {}) as { readonly finished?: unknown };
+    // Folders of versions that did not write it down: the model is the last thing that a run saves.
+    return typeof finished === 'boolean' ? finished : (await pathKind(this.modelFile)) === 'file';
+  }
+
+  private writeRecipe(recipe: Recipe, finished: boolean): Promise<void> {
+    return writeText(this.recipeFile, `${JSON.stringify({ ...recipe, finished }, null, 2)}\n`);
   }
 
   private writeHistory(epochs: readonly EpochRecord[]): Promise<void> {
     return writeText(this.historyFile, epochs.map((epoch) => `${JSON.stringify(epoch)}\n`).join(''));
+  }
+}
+
+/** The path without links; undefined where nothing is. */
+function realPath(path: string): Promise<string | undefined> {
+  return realpath(path).catch(() => undefined);
+}
+
+/** What is written in a file; undefined where there is none. @throws DataError or IoError where it cannot be read */
+async function textOf(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw fileError('file', file, error);
   }
 }
 

@@ -13,6 +13,9 @@ export class Session {
     json: boolean,
   ) {
     this.output = new Output(streams, json);
+    streams.stdout.on?.('error', () => this.readerLeft());
+    // What cannot be said there is no reason to end, least of all while the state is being saved.
+    streams.stderr.on?.('error', () => undefined);
   }
 
   /** Fires at the first SIGINT or SIGTERM: finish the step, save, stop. */
@@ -45,6 +48,17 @@ export class Session {
   /** The exit code after an interruption. */
   get interruptedCode(): number {
     return this.signalName === 'SIGTERM' ? EXIT.terminated : EXIT.interrupted;
+  }
+
+  /**
+   * A reader of standard output that left, as in `tenon train --json | head`, ends the run: quietly, but not as a success. An interrupted
+   * run goes on to its end: Ctrl-C in `tenon train | tee log` ends the reader as well, and the state must still be saved.
+   */
+  private readerLeft(): void {
+    // The signal that ended the reader may be on its way here.
+    setTimeout(() => {
+      if (!this.signal.aborted) process.exit(EXIT.failed);
+    }, 100);
   }
 
   private listen(): () => void {

@@ -21,7 +21,7 @@ import type { TrainFlags } from './train';
 interface Plan {
   readonly recipe: Recipe;
   readonly folder: RunFolder;
-  /** The run that goes on; absent for a new one. */
+  /** The run that goes on, `folder` itself where it stays in its place; absent for a new one. */
   readonly from: RunFolder | undefined;
 }
 
@@ -34,6 +34,7 @@ interface Splits {
 
 export async function train(session: Session, flags: TrainFlags): Promise<number> {
   const plan = await makePlan(flags);
+  if (plan.folder !== plan.from) await plan.folder.requireFree();
   if (flags.threads !== undefined) setThreads(flags.threads);
   const splits = await openData(plan.recipe);
   const model = buildModel(plan.recipe, splits.train);
@@ -53,7 +54,8 @@ async function makePlan(flags: TrainFlags): Promise<Plan> {
   if (resume !== undefined) {
     const from = new RunFolder(resume);
     const recipe = resumedRecipe(await from.recipe(), rest);
-    return { recipe, from, folder: out === undefined ? from : new RunFolder(out) };
+    const folder = new RunFolder(out ?? resume);
+    return { recipe, from, folder: (await folder.isSame(from)) ? from : folder };
   }
   const recipe = completeRecipe(rest);
   return { recipe, from: undefined, folder: new RunFolder(out ?? `runs/${recipe.dataset}-${recipe.model}`) };
@@ -101,8 +103,9 @@ async function fit(session: Session, plan: Plan, splits: Splits, trainer: Traine
   const stop = new StopOnSignal(session.signal, folder.checkpoints);
   const { stdout } = session.streams;
   const callbacks: Callback[] = [
+    ...(from === undefined ? [] : [continuation(plan, from)]),
     // History first: a run killed between the two lines of an epoch loses the checkpoint, not the history.
-    historyKeeper(session, plan),
+    historyKeeper(session, folder),
     checkpoint(folder.checkpoints),
     ...(session.output.json ? [] : [progress({ stream: stdout })]),
     stop,
@@ -135,17 +138,26 @@ class StopOnSignal implements Callback {
   }
 }
 
-/** Writes history.jsonl and the `epoch` lines. A resumed run keeps the lines up to its checkpoint. */
-function historyKeeper({ output }: Session, { recipe, folder, from }: Plan): Callback {
+/** Makes a run that goes on ready for its next epoch. History keeps the lines up to the checkpoint. */
+function continuation({ recipe, folder }: Plan, from: RunFolder): Callback {
+  return {
+    async onEvent(event, control) {
+      if (event.type !== 'start') return;
+      const before = (await from.history()).filter(
+        ({ step }) => typeof step === 'number' && step <= event.step,
+      );
+      if (folder === from) return folder.proceed(recipe, before);
+      await folder.begin(recipe, before);
+      // So that the new folder can be resumed even if it is stopped before the end of an epoch.
+      if (event.step > 0) await control.saveCheckpoint(folder.checkpoints, { keep: 2 });
+    },
+  };
+}
+
+/** Writes history.jsonl and the `epoch` lines. */
+function historyKeeper({ output }: Session, folder: RunFolder): Callback {
   return {
     async onEvent(event) {
-      if (event.type === 'start' && from !== undefined) {
-        const before = await from.history();
-        await folder.proceed(
-          recipe,
-          before.filter(({ step }) => typeof step === 'number' && step <= event.step),
-        );
-      }
       // For people, progress() prints both.
       if (event.type === 'warning' && output.json) output.warning(event.message);
       if (event.type !== 'epoch') return;
@@ -171,6 +183,7 @@ async function conclude(session: Session, plan: Plan, splits: Splits, trainer: T
   if (plan.recipe.dataset === 'folder' && model.preprocessing !== undefined)
     model.preprocessing = { ...model.preprocessing, resize: 'cover' };
   await model.save(plan.folder.modelFile);
+  await plan.folder.finish(plan.recipe);
   const result = splits.test && (await trainer.evaluate(splits.test, { signal }));
   const accuracy = result?.accuracy;
   output.event('done', {

@@ -1,6 +1,8 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { temporaryDirectory, tenon } from './support';
+import { itBuilt, main, temporaryDirectory, tenon } from './support';
 
 const dir = temporaryDirectory();
 
@@ -143,6 +145,15 @@ describe('--help and --version', () => {
       code: 0,
       out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
     });
+  });
+
+  itBuilt('exits with 1, and says nothing, where the reader left', async () => {
+    const child = spawn(process.execPath, [main, '--help']);
+    const said: Buffer[] = [];
+    child.stderr.on('data', (bytes: Buffer) => said.push(bytes));
+    child.stdout.destroy();
+    expect(await once(child, 'close')).toEqual([1, null]);
+    expect(said).toEqual([]);
   });
 
   it('shows help where nothing is asked', async () => {

@@ -1,11 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, symlinkSync } from 'node:fs';
+import { cpSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { temporaryDirectory, tenon } from './support';
+import { itBuilt, root, temporaryDirectory, tenon } from './support';
 
-const root = join(__dirname, '..', '..');
-// Another process is needed, and with it the built package, which `npm test` makes first.
-const itBuilt = existsSync(join(root, 'dist', 'cli', 'main.js')) ? it : it.skip;
 const dir = temporaryDirectory();
 
 function doctorIn(folder: string, env: Record<string, string>): { status: number | null; stderr: string } {

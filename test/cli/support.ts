@@ -1,8 +1,14 @@
 /** Calls the command as the shell would, streams captured. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runCommand } from '../../lib/cli/program';
+
+export const root = join(__dirname, '..', '..');
+
+/** The command for another process. That needs the built package, which `npm test` makes first. */
+export const main = join(root, 'dist', 'cli', 'main.js');
+export const itBuilt = existsSync(main) ? it : it.skip;
 
 export interface Result {
   readonly code: number;

@@ -1,9 +1,22 @@
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { OPTIMIZERS, SCHEDULES } from '../../lib/cli/recipe';
-import { drawGlyph, glyphLabel } from '../../lib/data/glyphs';
-import { temporaryDirectory, tenon, type Result } from './support';
+import * as drawing from '../../lib/data/glyphs';
+import type { ImageSource } from '../../lib/data/source';
+import { itBuilt, main, temporaryDirectory, tenon, type Result } from './support';
+
+// Drawing the embedded set takes longer than an epoch on it: here each split is drawn once.
+const { glyphs: draw, drawGlyph, glyphLabel } = drawing;
+const drawn = new Map<string, Promise<ImageSource>>();
+jest.spyOn(drawing, 'glyphs').mockImplementation((split, options) => {
+  const key = JSON.stringify([split, options]);
+  const source = drawn.get(key) ?? draw(split, options);
+  drawn.set(key, source);
+  return source;
+});
 
 const dir = temporaryDirectory();
 const EPOCH_FIELDS = [
@@ -25,6 +38,20 @@ function bytesOf(out: string): Buffer {
   return readFileSync(join(out, 'model.safetensors'));
 }
 
+/** The losses in history.jsonl, an epoch each. */
+function lossesOf(out: string): number[] {
+  const lines = readFileSync(join(out, 'history.jsonl'), 'utf8').trimEnd().split('\n');
+  return lines.map((line) => (JSON.parse(line) as { trainLoss: number }).trainLoss);
+}
+
+/** Makes run.json what earlier versions wrote: they did not say whether the run is finished. */
+function makeEarlier(out: string): void {
+  const file = join(out, 'run.json');
+  const { finished, ...recipe } = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
+  expect(typeof finished).toBe('boolean');
+  writeFileSync(file, JSON.stringify(recipe));
+}
+
 /** Glyphs as PNG files; their classes. */
 async function drawFiles(folder: string, count: number): Promise<{ files: string[]; classes: string[] }> {
   mkdirSync(folder, { recursive: true });
@@ -43,31 +70,32 @@ async function drawFiles(folder: string, count: number): Promise<{ files: string
   return { files, classes };
 }
 
+/** A run of three epochs, which others are held against. */
+const whole = join(dir, 'whole');
+let result: Result;
+
+beforeAll(async () => {
+  result = await train(whole);
+});
+
 describe('tenon train', () => {
-  const out = join(dir, 'whole');
-  let result: Result;
-
-  beforeAll(async () => {
-    result = await train(out);
-  });
-
   it('prints a line a thing, and exits with 0', () => {
     expect(result.err).toBe('');
     expect(result.code).toBe(0);
     expect(result.lines.map((line) => line['event'])).toEqual(['start', 'epoch', 'epoch', 'epoch', 'done']);
     for (const field of EPOCH_FIELDS) expect(typeof result.lines[1]?.[field]).toBe('number');
     expect(result.lines[4]?.['testAccuracy']).toBeGreaterThan(0.7);
-    expect(result.lines[4]?.['model']).toBe(join(out, 'model.safetensors'));
+    expect(result.lines[4]?.['model']).toBe(join(whole, 'model.safetensors'));
   });
 
   it('leaves the model, the history, the recipe and checkpoints', () => {
-    expect(readdirSync(out).sort()).toEqual([
+    expect(readdirSync(whole).sort()).toEqual([
       'checkpoints',
       'history.jsonl',
       'model.safetensors',
       'run.json',
     ]);
-    const history = readFileSync(join(out, 'history.jsonl'), 'utf8').trimEnd().split('\n');
+    const history = readFileSync(join(whole, 'history.jsonl'), 'utf8').trimEnd().split('\n');
     const epochs = history.map((line) => ({ event: 'epoch', ...(JSON.parse(line) as object) }));
     expect(epochs).toEqual(result.lines.slice(1, 4));
   });
@@ -75,17 +103,24 @@ describe('tenon train', () => {
   it('gives the same model again, whatever the threads', async () => {
     const again = join(dir, 'again');
     await train(again, '--threads', 1);
-    expect(bytesOf(again).equals(bytesOf(out))).toBe(true);
+    expect(bytesOf(again).equals(bytesOf(whole))).toBe(true);
   });
 
   it('may replace a finished run', async () => {
     const replaced = join(dir, 'replaced');
     await train(replaced, '--epochs', 1);
     expect((await train(replaced, '--epochs', 1)).code).toBe(0);
+    makeEarlier(replaced);
+    expect((await train(replaced, '--epochs', 1)).code).toBe(0);
   });
 
   it('is evaluated to the same accuracy', async () => {
-    const { code, lines } = await tenon('evaluate', '--model-file', join(out, 'model.safetensors'), '--json');
+    const { code, lines } = await tenon(
+      'evaluate',
+      '--model-file',
+      join(whole, 'model.safetensors'),
+      '--json',
+    );
     expect(code).toBe(0);
     expect(lines.at(-1)).toMatchObject({
       event: 'done',
@@ -95,7 +130,7 @@ describe('tenon train', () => {
   });
 
   it('is evaluated by class', async () => {
-    const model = join(out, 'model.safetensors');
+    const model = join(whole, 'model.safetensors');
     const { code, lines } = await tenon('evaluate', '--model-file', model, '--report', '--json');
     expect(code).toBe(0);
     const { accuracy, top5, report } = lines.at(-1) as {
@@ -128,7 +163,7 @@ describe('tenon train', () => {
 
   it('predicts image files', async () => {
     const { files, classes } = await drawFiles(join(dir, 'pngs'), 70);
-    const model = join(out, 'model.safetensors');
+    const model = join(whole, 'model.safetensors');
     const { code, lines } = await tenon('predict', '--model-file', model, '--json', '--top', 3, ...files);
     expect(code).toBe(0);
     const predictions = lines.slice(0, -1);
@@ -147,7 +182,7 @@ describe('tenon train', () => {
     const { files } = await drawFiles(join(dir, 'mixed'), 2);
     const bad = join(dir, 'mixed', 'bad.png');
     writeFileSync(bad, 'no image');
-    const model = join(out, 'model.safetensors');
+    const model = join(whole, 'model.safetensors');
     const {
       code,
       out: text,
@@ -190,9 +225,13 @@ describe('every optimizer and every schedule', () => {
 });
 
 describe('an interrupted run', () => {
-  /** Trains, and raises a signal once `epochs` epochs are over. */
-  async function interrupted(out: string, signal: 'SIGINT' | 'SIGTERM', epochs: number): Promise<Result> {
-    const run = train(out, '--epochs', 6);
+  /** Raises a signal in a run, a new one unless another is given, once `epochs` epochs are over. */
+  async function interrupted(
+    out: string,
+    signal: 'SIGINT' | 'SIGTERM',
+    epochs: number,
+    run = train(out),
+  ): Promise<Result> {
     const history = join(out, 'history.jsonl');
     const done = (): number =>
       existsSync(history) ? readFileSync(history, 'utf8').split('\n').length - 1 : -1;
@@ -203,10 +242,9 @@ describe('an interrupted run', () => {
 
   it.each([
     ['SIGINT', 130, 0],
-    ['SIGTERM', 143, 2],
+    ['SIGTERM', 143, 1],
   ] as const)('%s: saves, exits with %i, and resumes to the same bits', async (signal, code, epochs) => {
-    const [whole, out] = [join(dir, `whole-${signal}`), join(dir, `part-${signal}`)];
-    const complete = await train(whole, '--epochs', 6);
+    const out = join(dir, `part-${signal}`);
     const part = await interrupted(out, signal, epochs);
     expect(part.code).toBe(code);
     expect(part.lines.at(-1)?.['event']).not.toBe('done');
@@ -215,10 +253,7 @@ describe('an interrupted run', () => {
     const resumed = await tenon('train', '--resume', out, '--json');
     expect(resumed.code).toBe(0);
     expect(bytesOf(out).equals(bytesOf(whole))).toBe(true);
-    const lines = readFileSync(join(out, 'history.jsonl'), 'utf8').trimEnd().split('\n');
-    const losses = lines.map((line) => (JSON.parse(line) as { trainLoss: number }).trainLoss);
-    const expected = complete.lines.filter((line) => line['event'] === 'epoch');
-    expect(losses).toEqual(expected.map((line) => line['trainLoss']));
+    expect(lossesOf(out)).toEqual(lossesOf(whole));
   });
 
   it('is not overwritten, nor continued as another run', async () => {
@@ -232,14 +267,90 @@ describe('an interrupted run', () => {
       'tenon: --lr 0.5: the run that is resumed was started with 0.001; leave the option out\n',
     );
     expect(other.code).toBe(2);
+    makeEarlier(out);
+    expect((await train(out)).code).toBe(2);
   });
 
-  it('continues into another directory', async () => {
+  it('is not overwritten where it extends a finished one, whose model stays until the end', async () => {
+    const out = join(dir, 'extended');
+    await train(out, '--epochs', 1);
+    const model = bytesOf(out);
+    await interrupted(out, 'SIGINT', 2, tenon('train', '--resume', out, '--epochs', 3, '--json'));
+    expect(bytesOf(out).equals(model)).toBe(true);
+    const again = await train(out, '--epochs', 1);
+    expect([again.code, again.lines[0]?.['message']]).toEqual([2, expect.stringContaining('--resume')]);
+    // By another path it is the same run, which goes on in its place.
+    expect((await tenon('train', '--resume', out, '--out', `${out}/.`, '--json')).code).toBe(0);
+    expect(lossesOf(out)).toHaveLength(3);
+    expect(bytesOf(out).equals(model)).toBe(false);
+    expect((await train(out, '--epochs', 1)).code).toBe(0);
+  });
+
+  it('is not overwritten by one that is continued from another directory', async () => {
+    const out = join(dir, 'kept');
+    await interrupted(out, 'SIGINT', 1, train(out, '--seed', 1));
+    const state = (): unknown[] => [
+      readdirSync(out, { recursive: true }).sort(),
+      readFileSync(join(out, 'run.json'), 'utf8'),
+      readFileSync(join(out, 'history.jsonl'), 'utf8'),
+    ];
+    const before = state();
+    const other = await tenon('train', '--resume', whole, '--epochs', 4, '--out', out, '--json');
+    expect(other.code).toBe(2);
+    expect(other.lines[0]?.['message']).toContain(`go on with --resume ${out}`);
+    expect(state()).toEqual(before);
+  });
+
+  it('continues into another directory, from where it was even if stopped before its first step', async () => {
     const [out, next] = [join(dir, 'first'), join(dir, 'second')];
     await interrupted(out, 'SIGINT', 1);
-    expect((await tenon('train', '--resume', out, '--out', next, '--json')).code).toBe(0);
-    expect(existsSync(join(next, 'model.safetensors'))).toBe(true);
+    const stopped = tenon('train', '--resume', out, '--out', next, '--json');
+    process.emit('SIGINT');
+    expect((await stopped).code).toBe(130);
+    const { code, err } = await tenon('train', '--resume', next, '--json');
+    expect([code, err]).toEqual([0, '']);
+    expect(bytesOf(next).equals(bytesOf(whole))).toBe(true);
+    expect(lossesOf(next)).toEqual(lossesOf(whole));
     expect(existsSync(join(out, 'model.safetensors'))).toBe(false);
+  });
+
+  it('keeps a history that cannot be read', async () => {
+    const out = join(dir, 'unreadable');
+    await train(out, '--epochs', 1);
+    const history = join(out, 'history.jsonl');
+    rmSync(history);
+    mkdirSync(history);
+    const { code, err } = await tenon('train', '--resume', out, '--epochs', 2);
+    expect(err).toContain(`${history} cannot be read`);
+    expect(code).toBe(1);
+  });
+
+  itBuilt('is saved where nobody reads any more what it says', async () => {
+    const out = join(dir, 'unread');
+    const child = spawn(process.execPath, [
+      main,
+      'train',
+      '--model',
+      'mlp',
+      '--epochs',
+      '1000',
+      '--out',
+      out,
+    ]);
+    try {
+      let said = '';
+      for await (const text of child.stdout) if ((said += String(text)).includes('epoch 1/')) break;
+      child.stdout.destroy();
+      child.stderr.destroy();
+      child.kill('SIGTERM');
+      expect(await once(child, 'exit')).toEqual([143, null]);
+    } finally {
+      child.kill('SIGKILL');
+    }
+    const [line = ''] = readFileSync(join(out, 'history.jsonl'), 'utf8').split('\n');
+    const { step } = JSON.parse(line) as { step: number };
+    const latest = readFileSync(join(out, 'checkpoints', 'latest'), 'utf8').trimEnd();
+    expect(latest).not.toBe(`checkpoint-${step}`);
   });
 });
 
