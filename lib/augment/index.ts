@@ -2,7 +2,8 @@
  * Augmentation: descriptions of what is done to each training image on its way into a batch. Natively, in the step's own program, and
  * a function of (seed, epoch, sample index): the same images whatever the batch size, the threads or a resume in between.
  */
-import { checkKeys, nonNegativeInteger, positiveInteger, probability } from '../options';
+import { OptionError } from '../errors';
+import { checkKeys, nonNegativeInteger, positiveInteger, probability, show } from '../options';
 
 /** Mirrors left and right. */
 export interface Flip {
@@ -35,14 +36,18 @@ export function randomCrop(
   size: number | readonly [height: number, width: number],
   options: { readonly padding?: number } = {},
 ): RandomCrop {
-  checkKeys('augment.randomCrop', options, ['padding']);
-  const [height, width] = typeof size === 'number' ? [size, size] : size;
+  const where = 'augment.randomCrop';
+  checkKeys(where, options, ['padding']);
   return {
     kind: 'randomCrop',
-    padding: nonNegativeInteger('augment.randomCrop', 'padding', options.padding ?? 0),
-    size: [
-      positiveInteger('augment.randomCrop', 'size (height)', height),
-      positiveInteger('augment.randomCrop', 'size (width)', width),
-    ],
+    padding: nonNegativeInteger(where, 'padding', options.padding ?? 0),
+    size: sides(where, size),
   };
+}
+
+function sides(where: string, size: unknown): readonly [height: number, width: number] {
+  const both: readonly unknown[] = Array.isArray(size) ? size : [size, size];
+  if (both.length !== 2)
+    throw new OptionError(`${where}: size must be a side or [height, width], got ${show(size)}`);
+  return [positiveInteger(where, 'size (height)', both[0]), positiveInteger(where, 'size (width)', both[1])];
 }

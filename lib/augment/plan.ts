@@ -12,12 +12,15 @@ export interface AugmentPlan {
 
 /**
  * Merges a list of augmentations for images of `size`.
- * @throws OptionError for something that is no augmentation, one given twice, or a crop that does not fit
+ * @throws OptionError for something that is no list of augmentations, one given twice, or a crop that does not fit
  */
 export function planAugmentation(
   list: readonly Augmentation[],
   size: readonly [height: number, width: number],
 ): AugmentPlan {
+  const given: unknown = list;
+  if (!Array.isArray(given))
+    throw new OptionError(`augment: expected a list of augmentations, got ${show(given)}`);
   let plan: AugmentPlan = { flip: 0, padding: 0, size };
   const seen = new Set<string>();
   for (const item of list) {

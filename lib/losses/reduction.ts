@@ -26,17 +26,19 @@ export function reductionOf(where: string, { reduction = 'mean' }: ReductionOpti
   return oneOf(where, 'reduction', reduction, reductions);
 }
 
-/** Reduces losses of examples, [N]. @throws ShapeError when there are not as many weights */
+/** Reduces losses of examples, [N]. @throws ShapeError when there are not as many weights, DTypeError when they are no tensor */
 export function reduceExamples(
   where: string,
   perExample: Tensor,
   reduction: Reduction,
   weights: Tensor | undefined,
 ): Tensor {
-  if (weights !== undefined && !sameShape(weights.shape, perExample.shape)) {
-    throw new ShapeError(
-      `${where}: weights must be ${formatShape(perExample.shape)}, got ${formatShape(weights.shape)}`,
-    );
+  if (weights !== undefined) {
+    checkTensor(where, 'weights', weights);
+    if (!sameShape(weights.shape, perExample.shape))
+      throw new ShapeError(
+        `${where}: weights must be ${formatShape(perExample.shape)}, got ${formatShape(weights.shape)}`,
+      );
   }
   const weighted = weights === undefined ? perExample : ops.mul(perExample, weights);
   if (reduction === 'none') return weighted;
@@ -55,6 +57,7 @@ export function reduceElements(
     if (reduction === 'none') return losses;
     return reduction === 'mean' ? ops.mean(losses) : ops.sum(losses);
   }
+  checkTensor(where, 'weights', weights);
   if (reduction === 'none') {
     const rows = [losses.shape[0] ?? 1, ...losses.shape.slice(1).map(() => 1)];
     if (weights.size !== rows[0]) return reduceExamples(where, losses, reduction, weights);

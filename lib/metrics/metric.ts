@@ -2,7 +2,7 @@
 import { ShapeError } from '../errors';
 import { assign } from '../graph/trace';
 import * as ops from '../ops';
-import { formatShape, type Shape } from '../tensor/shape';
+import { formatShape, sameShape, type Shape } from '../tensor/shape';
 import { checkTensor, zeros, type Tensor } from '../tensor/tensor';
 
 /** A measure made of sums over examples; `R` is what they come to. */
@@ -58,7 +58,8 @@ export function checkScores(where: string, outputs: Tensor, targets: Tensor): [n
   checkTensor(where, 'outputs', outputs);
   checkTensor(where, 'targets', targets);
   const [rows, classes] = outputs.shape;
-  if (outputs.rank !== 2 || targets.shape[0] !== rows)
+  const fits = targets.rank === 1 ? targets.shape[0] === rows : sameShape(targets.shape, outputs.shape);
+  if (outputs.rank !== 2 || !fits)
     throw new ShapeError(
       `${where}: expects outputs [N, K] and targets [N] or [N, K], got ${formatShape(outputs.shape)} and ${formatShape(targets.shape)}`,
     );

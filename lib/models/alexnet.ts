@@ -25,9 +25,9 @@ export function resolveClassifier(
   options: ClassifierOptions,
   minimumSize: number,
 ): ResolvedClassifier {
-  const defaults = { inChannels: 3, imageSize: 224, minimumSize };
+  const defaults = { classes: 1000, inChannels: 3, imageSize: 224, minimumSize };
   const keys = ['dropout', 'hidden'];
-  const { classes, inChannels } = resolveOptions(where, { classes: 1000, ...options }, defaults, keys);
+  const { classes, inChannels } = resolveOptions(where, options, defaults, keys);
   return {
     classes,
     inChannels,

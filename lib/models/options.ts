@@ -21,11 +21,20 @@ export interface ResolvedOptions {
   readonly imageSize: number;
 }
 
+/** What a model takes for options that are not given, and the smallest image that it can do with. */
+export interface ModelDefaults {
+  /** Default 10. */
+  readonly classes?: number;
+  readonly inChannels: number;
+  readonly imageSize: number;
+  readonly minimumSize: number;
+}
+
 /** @throws OptionError for unknown keys, numbers out of range, images too small for the model */
 export function resolveOptions(
   where: string,
   options: ModelOptions,
-  defaults: { readonly inChannels: number; readonly imageSize: number; readonly minimumSize: number },
+  defaults: ModelDefaults,
   extraKeys: readonly string[] = [],
 ): ResolvedOptions {
   checkKeys(where, options, [...modelKeys, ...extraKeys]);
@@ -34,7 +43,7 @@ export function resolveOptions(
     throw new OptionError(`${where}: imageSize must be at least ${defaults.minimumSize}, got ${imageSize}`);
   }
   return {
-    classes: positiveInteger(where, 'classes', options.classes ?? 10),
+    classes: positiveInteger(where, 'classes', options.classes ?? defaults.classes ?? 10),
     inChannels: positiveInteger(where, 'inChannels', options.inChannels ?? defaults.inChannels),
     imageSize,
   };

@@ -27,11 +27,8 @@ function resnet(
   blocks: readonly [number, number, number, number],
   options: ModelOptions,
 ): nn.NamedSequential {
-  const { classes, inChannels } = resolveOptions(
-    `models.${name}`,
-    { classes: 1000, ...options },
-    { inChannels: 3, imageSize: 224, minimumSize: 1 },
-  );
+  const defaults = { classes: 1000, inChannels: 3, imageSize: 224, minimumSize: 1 };
+  const { classes, inChannels } = resolveOptions(`models.${name}`, options, defaults);
   const { expansion } = kind;
   const model = nn.namedSequential({
     conv1: nn.conv2d<number, number>(inChannels, 64, { kernel: 7, stride: 2, padding: 3, bias: false }),

@@ -8,6 +8,7 @@ import type { Json } from './architecture';
 import { constant, parameter } from './init';
 import { Module } from './module';
 import type { PassThrough } from './typing';
+import { withoutOptions } from './without-options';
 
 /** A layer without settings that works element by element. */
 function pointwise(kind: string, name: string, fn: (x: Tensor) => Tensor): () => Activation {
@@ -19,7 +20,7 @@ function pointwise(kind: string, name: string, fn: (x: Tensor) => Tensor): () =>
   };
   // summary() shows the class's name.
   Object.defineProperty(layer, 'name', { value: name });
-  return () => new layer();
+  return withoutOptions(`nn.${kind}`, () => new layer());
 }
 
 /** The base of layers that leave shapes as they are. */

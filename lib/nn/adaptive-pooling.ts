@@ -5,6 +5,7 @@ import type { Tensor } from '../tensor/tensor';
 import type { Json } from './architecture';
 import { Module } from './module';
 import type { PassThrough } from './typing';
+import { withoutOptions } from './without-options';
 
 /** Mean over windows such that the output is [N, C, ...size]. */
 export class AdaptiveAvgPool2d extends Module {
@@ -70,6 +71,4 @@ export class GlobalMaxPool2d extends Module {
 }
 
 /** Largest element over H and W: [N, C, H, W] to [N, C, 1, 1], as PyTorch's AdaptiveMaxPool2d(1). */
-export function globalMaxPool2d(): GlobalMaxPool2d {
-  return new GlobalMaxPool2d();
-}
+export const globalMaxPool2d = withoutOptions('nn.globalMaxPool2d', () => new GlobalMaxPool2d());

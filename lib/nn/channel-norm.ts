@@ -51,12 +51,15 @@ export abstract class ChannelNorm<C extends number> extends Module {
     super();
     checkKeys(where, options, ['eps', 'momentum', 'affine', 'trackRunningStats']);
     this.features = positiveInteger(where, 'features', features) as C;
-    this.eps = positive(where, 'eps', options.eps ?? 1e-5);
-    this.momentum = probability(where, 'momentum', options.momentum ?? 0.1);
-    const affine = bool(where, 'affine', options.affine ?? defaults.affine);
+    // Only what is not given has a default: PyTorch's momentum None is another rule, the mean of all batches.
+    const { eps = 1e-5, momentum = 0.1, affine = defaults.affine } = options;
+    const { trackRunningStats: tracked = defaults.tracked } = options;
+    this.eps = positive(where, 'eps', eps);
+    this.momentum = probability(where, 'momentum', momentum);
+    bool(where, 'affine', affine);
+    bool(where, 'trackRunningStats', tracked);
     this.weight = affine ? parameter([features], constant(1)) : undefined;
     this.bias = affine ? parameter([features], constant(0)) : undefined;
-    const tracked = bool(where, 'trackRunningStats', options.trackRunningStats ?? defaults.tracked);
     this.runningMean = tracked ? buffer([features], 0) : undefined;
     this.runningVar = tracked ? buffer([features], 1) : undefined;
   }

@@ -7,6 +7,7 @@ import type { Tensor } from '../tensor/tensor';
 import { describe, type Json } from './architecture';
 import { Module } from './module';
 import type { Chain, ChainIn, ChainOut, Channels, PassThrough } from './typing';
+import { withoutOptions } from './without-options';
 
 /** Modules in an order, whose parameters are named by place, as in PyTorch: '0.weight'. */
 abstract class Layers extends Module {
@@ -175,9 +176,7 @@ export class Flatten extends Module {
 }
 
 /** Joins all axes but the first: [N, C, H, W] to [N, C H W]. */
-export function flatten(): Flatten {
-  return new Flatten();
-}
+export const flatten = withoutOptions('nn.flatten', () => new Flatten());
 
 /** Gives what it gets. */
 export class Identity extends Module {
@@ -189,6 +188,4 @@ export class Identity extends Module {
   }
 }
 
-export function identity(): Identity {
-  return new Identity();
-}
+export const identity = withoutOptions('nn.identity', () => new Identity());

@@ -1,12 +1,13 @@
 /** Pooling layers; the ops are in lib/ops/pool2d.ts. */
 import * as ops from '../ops';
-import { pair, type Pair } from '../ops/checks';
-import type { AvgPool2dOptions, MaxPool2dOptions } from '../ops/pool2d';
+import type { Pair } from '../ops/checks';
+import { checkWindow, type AvgPool2dOptions, type MaxPool2dOptions } from '../ops/pool2d';
 import { bool, checkKeys } from '../options';
 import type { Tensor } from '../tensor/tensor';
 import type { Json } from './architecture';
 import { Module } from './module';
 import type { PassThrough } from './typing';
+import { withoutOptions } from './without-options';
 
 /** Largest element of each window. */
 export class MaxPool2d extends Module {
@@ -21,10 +22,11 @@ export class MaxPool2d extends Module {
     super();
     const where = 'nn.maxPool2d';
     checkKeys(where, options, ['stride', 'padding', 'dilation']);
-    this.kernel = pair(where, 'kernel', kernel, 1);
-    this.stride = pair(where, 'stride', options.stride ?? kernel, 1);
-    this.padding = pair(where, 'padding', options.padding ?? 0, 0);
-    this.dilation = pair(where, 'dilation', options.dilation ?? 1, 1);
+    const window = checkWindow(where, kernel, options);
+    this.kernel = window.kernel;
+    this.stride = window.stride;
+    this.padding = window.padding;
+    this.dilation = window.dilation;
   }
 
   override forward(x: Tensor): Tensor {
@@ -56,9 +58,10 @@ export class AvgPool2d extends Module {
     super();
     const where = 'nn.avgPool2d';
     checkKeys(where, options, ['stride', 'padding', 'countIncludePad']);
-    this.kernel = pair(where, 'kernel', kernel, 1);
-    this.stride = pair(where, 'stride', options.stride ?? kernel, 1);
-    this.padding = pair(where, 'padding', options.padding ?? 0, 0);
+    const window = checkWindow(where, kernel, options);
+    this.kernel = window.kernel;
+    this.stride = window.stride;
+    this.padding = window.padding;
     this.countIncludePad = bool(where, 'countIncludePad', options.countIncludePad ?? true);
   }
 
@@ -89,6 +92,4 @@ export class GlobalAvgPool2d extends Module {
 }
 
 /** Mean over H and W: [N, C, H, W] to [N, C, 1, 1], as PyTorch's AdaptiveAvgPool2d(1). */
-export function globalAvgPool2d(): GlobalAvgPool2d {
-  return new GlobalAvgPool2d();
-}
+export const globalAvgPool2d = withoutOptions('nn.globalAvgPool2d', () => new GlobalAvgPool2d());

@@ -87,12 +87,15 @@ const evalOp: OpRecord<NormAttrs> = {
 
 export interface BatchNormResult {
   readonly y: Tensor;
-  /** Mean and biased variance of the batch, [C]. */
+  /** Mean and biased variance of the batch, [C]. They count as constants: no gradient goes through them. */
   readonly mean: Tensor;
   readonly variance: Tensor;
 }
 
-/** Normalizes x [N, C] or [N, C, H, W] by its own statistics. gamma, beta: [C]. @throws ShapeError on one value per channel */
+/**
+ * Normalizes x [N, C] or [N, C, H, W] by its own statistics. gamma, beta: [C]. The mean and the variance in the result count as constants:
+ * gradients go through y alone. @throws ShapeError on one value per channel
+ */
 export function batchNormTrain(x: Tensor, gamma: Tensor, beta: Tensor, eps = 1e-5): BatchNormResult {
   const [y, mean, variance] = applyOp(trainOp, [x, gamma, beta], { eps: positive('batch_norm', 'eps', eps) });
   return { y: y!, mean: mean!, variance: variance! };

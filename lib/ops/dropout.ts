@@ -1,6 +1,7 @@
 /** Inverted dropout (Srivastava et al. 2014): elements are zeroed with probability p, the others divided by 1 - p. */
 import { applyOp, first, type OpRecord } from '../graph/op';
 import { currentScope, currentTrace } from '../graph/trace';
+import { bool, checkKeys } from '../options';
 import { defaultRandom, streamKey, type StreamKey } from '../random';
 import type { Tensor } from '../tensor/tensor';
 import { checkDType, checkRank, checkScalar } from './checks';
@@ -35,14 +36,16 @@ const dropoutOp: OpRecord<Attrs> = {
 
 /**
  * Drops elements of x with probability `p`, a runtime scalar. The mask is a function of (seed, layer, call, step, position), whatever
- * the number of threads. `perChannel` drops whole channels of x [N, C, H, W] (Tompson et al. 2015).
+ * the number of threads. `perChannel` drops whole channels of x [N, C, H, W] (Tompson et al. 2015). @throws OptionError, ShapeError
  */
 export function dropout(x: Tensor, p: Tensor, options: { perChannel?: boolean } = {}): Tensor {
+  checkKeys('dropout', options, ['perChannel']);
+  const perChannel = bool('dropout', 'perChannel', options.perChannel ?? false);
   const trace = currentTrace();
   const random = trace?.random ?? defaultRandom;
   const stream = `${currentScope()}/dropout`;
   const ordinal = trace?.nextOrdinal(stream) ?? 0;
   if (trace !== undefined) trace.usesRandom = true;
-  const attrs = { key: streamKey(random.seed, stream), ordinal, perChannel: options.perChannel ?? false };
+  const attrs = { key: streamKey(random.seed, stream), ordinal, perChannel };
   return first(applyOp(dropoutOp, [x, p, random.stepScalar], attrs));
 }

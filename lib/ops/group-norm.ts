@@ -154,6 +154,12 @@ export function instanceNormStatistics(x: Tensor, options: NormOptions = {}): Ba
   return groupNormStatistics(x, x.shape[1]!, options);
 }
 
+/** The shape in which gamma and beta of `shape` lie in memory as the last axes of x do: only at rank 4 channels are innermost. */
+function storedAs(rank: number, lead: number, shape: Shape): Shape {
+  if (rank === 4) return [...Array<number>(lead).fill(1), ...shape];
+  return shape.length === 4 ? [numel(shape)] : shape;
+}
+
 /**
  * Layer normalization (Ba, Kiros, Hinton 2016) over the last axes of x, `shape` long: [D] of [N, T, D], or [C, H, W] of [N, C, H, W].
  * gamma, beta: of that shape. Equal values give beta. @throws ShapeError where x does not end in `shape`, OptionError
@@ -169,7 +175,7 @@ export function layerNorm(x: Tensor, shape: Shape, options: NormOptions = {}): T
   const plan = { where, groups: 1, dims, parameters: shape };
   // The last axes lie side by side in memory, but for the last one or two of an image.
   if (x.rank !== 4 || lead < 2) {
-    const stored = x.rank === 4 ? [...Array<number>(lead).fill(1), ...shape] : shape;
+    const stored = storedAs(x.rank, lead, shape);
     return normalize(x, options, { ...plan, stored }).y;
   }
   const { y } = normalize(reshape(x, dims), options, { ...plan, stored: [size] });

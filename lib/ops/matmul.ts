@@ -1,6 +1,7 @@
 /** Matrix products: matmul for two matrices (or stacks of them), linear for a layer with PyTorch's weight layout. */
 import { ShapeError } from '../errors';
 import { applyOp, first, type OpRecord } from '../graph/op';
+import { bool, checkKeys } from '../options';
 import { formatShape, numel } from '../tensor/shape';
 import { checkTensor, type Tensor } from '../tensor/tensor';
 import { activationCodes, type FusedActivation } from './activation';
@@ -57,18 +58,19 @@ function describe(t: Tensor, transposed: boolean): string {
   return formatShape(t.shape) + (transposed ? ' transposed' : '');
 }
 
-/** op(a) op(b) of matrices [M, K] and [K, N], or of stacks [B, M, K] and [B, K, N]; `transpose` options turn an operand over first. */
+/**
+ * op(a) op(b) of matrices [M, K] and [K, N], or of stacks [B, M, K] and [B, K, N]; `transpose` options turn an operand over first.
+ * @throws ShapeError, DTypeError, OptionError
+ */
 export function matmul(
   a: Tensor,
   b: Tensor,
   options: { transposeA?: boolean; transposeB?: boolean } = {},
 ): Tensor {
-  return first(
-    applyOp(matmulOp, [a, b], {
-      transposeA: options.transposeA ?? false,
-      transposeB: options.transposeB ?? false,
-    }),
-  );
+  checkKeys('matmul', options, ['transposeA', 'transposeB']);
+  const transposeA = bool('matmul', 'transposeA', options.transposeA ?? false);
+  const transposeB = bool('matmul', 'transposeB', options.transposeB ?? false);
+  return first(applyOp(matmulOp, [a, b], { transposeA, transposeB }));
 }
 
 interface LinearAttrs {

@@ -1,7 +1,7 @@
 /** Max and average pooling over windows of H and W, and the global average. */
 import { ShapeError } from '../errors';
 import { applyOp, first, type OpRecord } from '../graph/op';
-import { checkKeys } from '../options';
+import { bool, checkKeys } from '../options';
 import { formatShape, type Shape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { checkDType, checkRank, pair, type Pair } from './checks';
@@ -26,14 +26,16 @@ export interface AvgPool2dOptions {
   readonly countIncludePad?: boolean;
 }
 
-interface Window {
+/** A window whose numbers are checked. */
+export interface Window {
   readonly kernel: readonly [number, number];
   readonly stride: readonly [number, number];
   readonly padding: readonly [number, number];
   readonly dilation: readonly [number, number];
 }
 
-function checkWindow(op: string, kernel: Pair, options: MaxPool2dOptions): Window {
+/** @throws ShapeError for numbers that make no window, and a padding of more than half the kernel */
+export function checkWindow(op: string, kernel: Pair, options: MaxPool2dOptions): Window {
   const window = {
     kernel: pair(op, 'kernel', kernel, 1),
     stride: pair(op, 'stride', options.stride ?? kernel, 1),
@@ -92,7 +94,7 @@ const maxPoolBackwardOp: OpRecord<MaxPoolBackwardAttrs> = {
   lower: (l, { window }) => l.call('max_pool2d_backward', l.inputs, l.outputs, windowAttrs(window)),
 };
 
-/** Largest element of each window of x [N, C, H, W]; the first wins ties. @throws ShapeError */
+/** Largest element of each window of x [N, C, H, W]; the first wins ties. @throws ShapeError, OptionError */
 export function maxPool2d(x: Tensor, kernel: Pair, options: MaxPool2dOptions = {}): Tensor {
   checkKeys('max_pool2d', options, ['stride', 'padding', 'dilation']);
   return first(applyOp(maxPoolOp, [x], checkWindow('max_pool2d', kernel, options)));
@@ -122,17 +124,12 @@ const avgPoolBackwardOp: OpRecord<AverageAttrs> = {
   lower: (l, attrs) => l.call('avg_pool2d_backward', l.inputs, l.outputs, averageAttrs(attrs)),
 };
 
-/** Mean of each window of x [N, C, H, W]. @throws ShapeError */
+/** Mean of each window of x [N, C, H, W]. @throws ShapeError, OptionError */
 export function avgPool2d(x: Tensor, kernel: Pair, options: AvgPool2dOptions = {}): Tensor {
   checkKeys('avg_pool2d', options, ['stride', 'padding', 'countIncludePad']);
-  const { countIncludePad = true, ...window } = options;
-  return first(
-    applyOp(avgPoolOp, [x], {
-      window: checkWindow('avg_pool2d', kernel, window),
-      countIncludePad,
-      shape: x.shape,
-    }),
-  );
+  const window = checkWindow('avg_pool2d', kernel, options);
+  const countIncludePad = bool('avg_pool2d', 'countIncludePad', options.countIncludePad ?? true);
+  return first(applyOp(avgPoolOp, [x], { window, countIncludePad, shape: x.shape }));
 }
 
 /** Mean over H and W: [N, C, H, W] to [N, C, 1, 1], as PyTorch's AdaptiveAvgPool2d(1). */

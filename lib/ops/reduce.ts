@@ -3,7 +3,7 @@ import { ShapeError } from '../errors';
 import { applyOp, first, type OpRecord } from '../graph/op';
 import { checkKeys } from '../options';
 import { normalizeAxis, numel, type Shape } from '../tensor/shape';
-import type { Tensor } from '../tensor/tensor';
+import { checkTensor, type Tensor } from '../tensor/tensor';
 import { div, equal, mul } from './binary';
 import { checkDType } from './checks';
 import { broadcastTo, permute, reshape, sumTo, sumToScaled } from './shape-ops';
@@ -22,6 +22,7 @@ interface Reduction {
 }
 
 function plan(name: string, x: Tensor, options: ReduceOptions): Reduction {
+  checkTensor(name, 'x', x);
   checkKeys(name, options, ['axes', 'keepDims']);
   const { axes, keepDims = false } = options;
   const list = axes === undefined ? x.shape.map((_, i) => i) : typeof axes === 'number' ? [axes] : axes;
@@ -77,6 +78,7 @@ const argmaxOp: OpRecord<null> = {
 
 /** Index of the largest element along `axis` (the last); the lowest index wins ties. i32. Not differentiable. */
 export function argmax(x: Tensor, axis = -1): Tensor {
+  checkTensor('argmax', 'x', x);
   if (x.rank === 0) throw new ShapeError('argmax: needs at least one axis');
   const at = normalizeAxis('argmax', axis, x.rank);
   const rows = lastAxisRows(x, at);

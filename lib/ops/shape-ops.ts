@@ -82,6 +82,10 @@ const permuteOp: OpRecord<{ axes: readonly number[] }> = {
 
 /** Axes in another order: output axis i is input axis `axes[i]`. */
 export function permute(x: Tensor, axes: readonly number[]): Tensor {
+  checkTensor('permute', 'x', x);
+  const given: unknown = axes;
+  if (!Array.isArray(given))
+    throw new ShapeError(`permute: axes must be a list of whole numbers, got ${show(given)}`);
   const wanted = axes.map((a) => normalizeAxis('permute', a, x.rank));
   if (wanted.length !== x.rank || new Set(wanted).size !== x.rank) {
     throw new ShapeError(`permute: axes must name each of the ${x.rank} axes once, got ${formatShape(axes)}`);
@@ -91,6 +95,7 @@ export function permute(x: Tensor, axes: readonly number[]): Tensor {
 
 /** Swaps the two axes of a matrix. */
 export function transpose(x: Tensor): Tensor {
+  checkTensor('transpose', 'x', x);
   if (x.rank !== 2)
     throw new ShapeError(`transpose: needs a matrix, got ${formatShape(x.shape)}; use permute`);
   return permute(x, [1, 0]);
@@ -129,8 +134,8 @@ export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
   const head = (tensors as readonly Tensor[])[0];
   if (head === undefined) throw new ShapeError('concat: needs at least one tensor');
   for (const t of tensors) checkTensor('concat', 'each operand', t);
-  if (tensors.length === 1) return head;
-  return first(applyOp(concatOp, tensors, { axis: normalizeAxis('concat', axis, head.rank) }));
+  const at = normalizeAxis('concat', axis, head.rank);
+  return tensors.length === 1 ? head : first(applyOp(concatOp, tensors, { axis: at }));
 }
 
 const sliceOp: OpRecord<{ start: readonly number[]; size: Shape }> = {

@@ -1,6 +1,7 @@
 /** Sums over the rows of a data set in float64, and eigenvectors: what preprocessing is fitted with. */
 import { ShapeError } from '../errors';
 import { applyOp, first, type OpRecord } from '../graph/op';
+import { bool, checkKeys } from '../options';
 import { formatShape, sameShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { checkDType, checkRank } from './checks';
@@ -133,8 +134,10 @@ const projectOp: OpRecord<{ back: boolean }> = {
 
 /**
  * Coordinates of rows along fixed directions: x [B, D] times components [K, D] transposed, [B, K]; with `back`, [B, K] to [B, D]. f32 in
- * every precision. @throws ShapeError, DTypeError
+ * every precision. @throws ShapeError, DTypeError, OptionError
  */
 export function project(x: Tensor, components: Tensor, options: { back?: boolean } = {}): Tensor {
-  return first(applyOp(projectOp, [x, components], { back: options.back ?? false }));
+  checkKeys('project', options, ['back']);
+  const back = bool('project', 'back', options.back ?? false);
+  return first(applyOp(projectOp, [x, components], { back }));
 }

@@ -20,6 +20,7 @@ function checkSchedule(where: string, name: string, value: unknown): Schedule {
 
 /** Progress as a schedule sees it that begins after `steps`. Epochs count from the one in which that is. */
 function after(steps: number, progress: Progress): Progress {
+  if (steps === 0) return progress;
   const { totalEpochs } = progress;
   const epochs = Math.floor(steps / progress.stepsPerEpoch);
   return {
@@ -75,7 +76,7 @@ export interface SequenceOptions {
 
 /**
  * One schedule after the other; each sees a training that begins with it and is as long as it. Past the end of the last one that goes on.
- * PyTorch's SequentialLR. @throws OptionError
+ * PyTorch's SequentialLR. @throws OptionError, also on a stream where a later part counts steps and the sequence epochs
  */
 export function sequence(parts: readonly SequencePart[], options: SequenceOptions = {}): Schedule {
   const where = 'schedules.sequence';
@@ -83,13 +84,12 @@ export function sequence(parts: readonly SequencePart[], options: SequenceOption
   const per = oneOf(where, 'per', options.per ?? 'epoch', PER);
   if (!Array.isArray(parts) || parts.length === 0)
     throw new OptionError(`${where}: expected a list of { schedule, length }, got ${show(parts)}`);
-  const checked = (parts as readonly SequencePart[]).map((part, i) => {
+  const checked = (parts as readonly (SequencePart | undefined)[]).map((part, i) => {
     checkKeys(where, part, ['schedule', 'length']);
-    const last = i === parts.length - 1 && part.length === undefined;
-    return {
-      schedule: checkSchedule(where, `part ${i}`, part?.schedule),
-      length: last ? Infinity : positiveInteger(where, `length of part ${i}`, part.length),
-    };
+    const schedule = checkSchedule(where, `part ${i}`, part?.schedule);
+    const last = i === parts.length - 1 && part?.length === undefined;
+    const length = last ? Infinity : positiveInteger(where, `length of part ${i}`, part?.length);
+    return { schedule, length };
   });
   return (progress) => {
     let begin = 0;
@@ -104,15 +104,32 @@ export function sequence(parts: readonly SequencePart[], options: SequenceOption
 
 /** The progress of a part that begins at `begin` and lasts `length`. */
 function within(progress: Progress, per: Per, begin: number, length: number, where: string): Progress {
-  if (per === 'epoch' && !Number.isFinite(progress.stepsPerEpoch)) {
-    const { totalEpochs = Infinity, history = [] } = progress;
-    const [epoch, rest] = [progress.epoch - begin, Math.min(length, totalEpochs - begin)];
-    return { ...progress, epoch, totalEpochs: rest, history: history.slice(begin) };
-  }
+  if (begin === 0 && length === Infinity) return progress;
+  if (per === 'epoch' && !Number.isFinite(progress.stepsPerEpoch))
+    return withinStream(progress, begin, length, where);
   const rest = after(inSteps(where, begin, per, progress), progress);
   if (length === Infinity) return rest;
   const steps = inSteps(where, length, per, progress);
   return { ...rest, totalSteps: steps, totalEpochs: Math.ceil(steps / progress.stepsPerEpoch) };
+}
+
+/** The same of a stream, counted in epochs: nobody knows the steps of them. */
+function withinStream(progress: Progress, begin: number, length: number, where: string): Progress {
+  const { totalEpochs = Infinity, history = [] } = progress;
+  return {
+    // Asked for by parts that count steps; the others go on working.
+    get step() {
+      if (begin === 0) return progress.step;
+      throw new OptionError(
+        `${where}: nobody knows at which step of a stream epoch ${begin} began, so what follows cannot count steps from there; count its time in epochs, or the sequence in steps`,
+      );
+    },
+    epoch: progress.epoch - begin,
+    totalSteps: Infinity,
+    stepsPerEpoch: Infinity,
+    totalEpochs: Math.min(length, totalEpochs - begin),
+    history: history.slice(begin),
+  };
 }
 
 /** `inner` times a number. @throws OptionError */

@@ -39,8 +39,9 @@ export function reduceOnPlateau(options: PlateauOptions = {}): Schedule {
   const min = nonNegative(where, 'min', options.min ?? 0);
   // Accuracies are negated, so that less is better.
   const sign = metric.endsWith('Loss') ? 1 : -1;
+  // Infinity has no share of itself. A NaN is never better.
   const better = (value: number, best: number): boolean =>
-    best === Infinity || value < best - threshold * (mode === 'relative' ? Math.abs(best) : 1);
+    value < (best === Infinity ? best : best - threshold * (mode === 'relative' ? Math.abs(best) : 1));
   return ({ history = [] }) => {
     let [best, bad, rest, current] = [Infinity, 0, 0, 1];
     for (const [i, epoch] of history.entries()) {

@@ -34,9 +34,10 @@ export type Per = 'step' | 'epoch';
 
 export const PER: readonly Per[] = ['step', 'epoch'];
 
-/** The time of a schedule. */
-export function elapsed({ step, epoch }: Progress, per: Per): number {
-  return per === 'step' ? step : epoch;
+/** The time of a schedule. @throws OptionError where nobody knows */
+export function elapsed(progress: Progress, per: Per): number {
+  // Only the one that is asked for: a part of a sequence on a stream may not know its steps.
+  return per === 'step' ? progress.step : progress.epoch;
 }
 
 /** How long the training is, in the same unit. @throws OptionError where nobody knows */

@@ -16,6 +16,10 @@ test.each([
   ['an unknown key', () => augment.flip({ q: 1 } as never), 'augment.flip: unknown option'],
   ['a probability above 1', () => augment.flip({ p: 1.5 }), 'p must be a number from 0 to 1'],
   ['a size of 0', () => augment.randomCrop(0), 'size (height) must be a positive integer'],
+  ['no size', () => augment.randomCrop({ padding: 4 } as never), 'size (height) must be a positive integer'],
+  ['nothing', () => augment.randomCrop(undefined as never), 'size (height) must be a positive integer'],
+  ['three sides', () => augment.randomCrop([8, 8, 8] as never), 'must be a side or [height, width]'],
+  ['no list', () => planAugmentation(augment.flip() as never, [28, 28]), 'expected a list of augmentations'],
   ['something else', () => planAugmentation([3 as never], [28, 28]), 'expected augment.flip()'],
   [
     'one given twice',

@@ -1,5 +1,5 @@
 import '../../lib/graph/evaluate';
-import { DataError } from '../../lib/errors';
+import { DataError, DTypeError } from '../../lib/errors';
 import * as losses from '../../lib/losses';
 import * as metrics from '../../lib/metrics';
 import * as ops from '../../lib/ops';
@@ -69,6 +69,15 @@ test('losses of elements are weighted by example', () => {
   for (const make of [losses.l1, losses.huber, losses.smoothL1, losses.binaryCrossEntropy])
     expect(() => make()(x, labels)).toThrow('must have one shape');
   expect(() => losses.l1({ reduction: 'none' })(x, y, tensor([1, 2, 3]))).toThrow('weights must be');
+});
+
+test('weights that are no tensor are refused', () => {
+  const y = tensor([1, 2, 0, 1, 0, 3], [2, 3]);
+  for (const weights of [[1, 3], 2, null] as never[]) {
+    expect(() => losses.crossEntropy()(x, labels, weights)).toThrow('weights must be a tensor');
+    for (const reduction of ['mean', 'none'] as const)
+      expect(() => losses.mse({ reduction })(x, y, weights)).toThrow(DTypeError);
+  }
 });
 
 test('binary cross entropy takes labels of 0 and 1', () => {

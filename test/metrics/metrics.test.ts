@@ -141,6 +141,10 @@ test('bad options, operands and labels', async () => {
   expect(() => metrics.topK(2).count(x, tensor(labels.slice(1)))).toThrow(ShapeError);
   expect(() => metrics.confusionMatrix(5).count(x, t)).toThrow('outputs of 5 classes, they have 6');
   expect(() => metrics.confusionMatrix(5).count(t, t)).toThrow(ShapeError);
+  const pair = tensor(new Float32Array(6), [2, 3]);
+  const narrow = tensor(new Float32Array(4), [2, 2]);
+  for (const metric of [metrics.accuracy(), metrics.topK(2), metrics.confusionMatrix(3)])
+    expect(() => metric.count(pair, narrow)).toThrow('got [2, 3] and [2, 2]');
   const wrong = tensor(labels.map((label) => label + 1));
   for (const metric of [metrics.accuracy(), metrics.topK(2), metrics.confusionMatrix(classes)])
     await expect(metric.count(x, wrong).data()).rejects.toThrow(DataError);

@@ -226,7 +226,17 @@ test('initial weights are those of torchvision', () => {
   expect(of('features.3.bias').every((v) => v === 0)).toBe(true);
 });
 
+test('classes default to 1000, as in torchvision', () => {
+  const none = { classes: undefined } as unknown as models.ModelOptions;
+  const { fc } = models.resnet18(none).stages;
+  expect((fc as nn.Linear).outFeatures).toBe(1000);
+  const { classifier } = models.alexnet({ ...none, hidden: 8 }).stages;
+  expect(((classifier as nn.Sequential).layers.at(-1) as nn.Linear).outFeatures).toBe(1000);
+});
+
 test('bad options', () => {
+  for (const make of [models.resnet18, models.alexnet, models.vgg11])
+    for (const bad of [10, null, '10']) expect(() => make(bad as never)).toThrow('options must be an object');
   expect(() => models.alexnet({ imageSize: 62 })).toThrow(
     'models.alexnet: imageSize must be at least 63, got 62',
   );

@@ -1,4 +1,5 @@
 import '../../lib/graph/evaluate';
+import { OptionError } from '../../lib/errors';
 import { compile } from '../../lib/graph/compile';
 import * as nn from '../../lib/nn';
 import { tensor, type Tensor } from '../../lib/tensor/tensor';
@@ -108,6 +109,20 @@ test('dropout: p is read at each run, evaluation passes everything', async () =>
   expect(await kept()).toBe(1000);
 });
 
+test('layers without settings refuse what they are given', () => {
+  const { softplus, relu, flatten, identity, globalAvgPool2d, globalMaxPool2d } = nn as unknown as Record<
+    string,
+    (options?: unknown) => nn.Module
+  >;
+  expect(() => softplus!({ beta: 2 })).toThrow('nn.softplus: unknown option "beta"; it takes none');
+  expect(() => relu!({ slope: 1 })).toThrow(OptionError);
+  expect(() => flatten!(2)).toThrow('nn.flatten: options must be an object, got 2');
+  expect(() => identity!({ x: 1 })).toThrow(OptionError);
+  expect(() => globalAvgPool2d!(7)).toThrow('nn.globalAvgPool2d: options must be an object, got 7');
+  expect(() => globalMaxPool2d!(7)).toThrow(OptionError);
+  expect(flatten!({})).toBeInstanceOf(nn.Flatten);
+});
+
 test('bad options', () => {
   expect(() => nn.conv2d(3, 4, { kernel: 3, pading: 1 } as never)).toThrow('did you mean "padding"?');
   expect(() => nn.conv2d(3, 4, undefined as never)).toThrow('kernel');
@@ -116,6 +131,7 @@ test('bad options', () => {
   expect(() => nn.linear(0, 4)).toThrow('nn.linear: inFeatures must be a positive integer, got 0');
   expect(() => nn.linear(4, NaN)).toThrow('outFeatures');
   expect(() => nn.batchNorm2d(4, { momentum: NaN })).toThrow('momentum');
+  expect(() => nn.batchNorm2d(4, { momentum: null as never })).toThrow('momentum must be a number');
   expect(() => nn.batchNorm2d(4, { eps: 0 })).toThrow('eps');
   expect(() => nn.dropout(1.5)).toThrow('nn.dropout: p must be a number from 0 to 1, got 1.5');
   expect(() => nn.leakyRelu({ slope: NaN })).toThrow('slope');
@@ -126,6 +142,8 @@ test('bad options', () => {
   expect(() => nn.gelu({ approximate: 'erf' as 'tanh' })).toThrow('approximate must be one of');
   expect(() => nn.softmax({ axis: 1.5 })).toThrow('axis must be a whole number, got 1.5');
   expect(() => nn.maxPool2d(2.5)).toThrow('kernel');
+  expect(() => nn.maxPool2d(2, { padding: 2 })).toThrow('nn.maxPool2d: padding [2, 2] must be at most half');
+  expect(() => nn.avgPool2d(2, { padding: 2 })).toThrow('nn.avgPool2d: padding [2, 2] must be at most half');
   expect(() => nn.basicBlock(4, 4, { stride: 0 })).toThrow('stride');
   expect(() => nn.conv1d(3, 4, {} as never)).toThrow('nn.conv1d: { kernel } must be given');
   expect(() => nn.conv1d(3, 4, { kernel: 3, stride: [1, 2] as never })).toThrow('stride');

@@ -81,6 +81,7 @@ describe('dropout', () => {
     for (let plane = 0; plane < 16; plane++) expect(new Set(y.slice(plane * 9, plane * 9 + 9)).size).toBe(1);
     expect(new Set(y).size).toBe(2);
     expect(() => ops.dropout(ones, half, { perChannel: true })).toThrow(/rank 4/);
+    expect(() => ops.dropout(x, half, { perChanel: true } as never)).toThrow('did you mean "perChannel"?');
   });
 
   it('has no effect on infinite inputs where it drops', async () => {

@@ -94,6 +94,8 @@ testOp('layerNorm', {
   'planes of images': layerCase([2, 3, 4, 5], 2),
   'rows of images': layerCase([2, 3, 4, 5], 1),
   'a whole batch of images': layerCase([2, 3, 2, 2], 4),
+  'four axes of rank 5': layerCase([2, 2, 3, 2, 3], 4),
+  'four axes of rank 6': layerCase([1, 2, 2, 3, 1, 2], 4),
   'gamma only': {
     args: [{ shape: [4, 6] }, { shape: [6] }],
     fn: (x, gamma) => ops.layerNorm(x, [6], { gamma: gamma, eps }),

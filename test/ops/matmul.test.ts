@@ -1,4 +1,4 @@
-import { ShapeError } from '../../lib/errors';
+import { OptionError, ShapeError } from '../../lib/errors';
 import * as ops from '../../lib/ops';
 import { tensor } from '../../lib/tensor/tensor';
 import { testOp, type Numbers, type OpCase } from './support';
@@ -74,5 +74,7 @@ describe('matrix products', () => {
       'linear: weight expects 2 input features, x is [2, 3]',
     );
     expect(() => ops.linear(x, x, tensor([1]))).toThrow(ShapeError);
+    expect(() => ops.matmul(x, x, { transposeb: true } as never)).toThrow('did you mean "transposeB"?');
+    expect(() => ops.matmul(x, x, { transposeB: 'no' as never })).toThrow(OptionError);
   });
 });

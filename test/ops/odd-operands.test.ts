@@ -28,6 +28,12 @@ const operands: Record<string, (x: Tensor) => unknown> = {
   logSoftmax: (x) => ops.logSoftmax(x),
   flatten: (x) => nn.flatten().forward(x),
   reshape: (x) => ops.reshape(x, [6]),
+  sum: (x) => ops.sum(x),
+  max: (x) => ops.max(x),
+  argmax: (x) => ops.argmax(x),
+  permute: (x) => ops.permute(x, [0, 1]),
+  'permute, axes': (x) => ops.permute(matrix, x as never),
+  transpose: (x) => ops.transpose(x),
   concat: (x) => ops.concat([matrix, x]),
   'concat, the list': (x) => ops.concat(x as never),
   ...Object.fromEntries(

@@ -1,4 +1,4 @@
-import { ShapeError } from '../../lib/errors';
+import { OptionError, ShapeError } from '../../lib/errors';
 import * as ops from '../../lib/ops';
 import { tensor } from '../../lib/tensor/tensor';
 import { distinct, testOp, type Numbers, type OpCase } from './support';
@@ -113,5 +113,6 @@ describe('pooling', () => {
     expect(() => ops.maxPool2d(x, 2, { padding: 2 })).toThrow(/at most half of kernel/);
     expect(() => ops.avgPool2d(x, 0)).toThrow(ShapeError);
     expect(() => ops.globalAvgPool2d(tensor([1]))).toThrow(ShapeError);
+    expect(() => ops.avgPool2d(x, 2, { countIncludePad: 'no' as never })).toThrow(OptionError);
   });
 });

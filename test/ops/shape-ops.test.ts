@@ -109,6 +109,7 @@ describe('shape ops', () => {
     expect(() => ops.permute(x, [0, 0])).toThrow(ShapeError);
     expect(() => ops.concat([x, tensor([1], [1, 1])])).toThrow(ShapeError);
     expect(() => ops.concat([])).toThrow(ShapeError);
+    expect(() => ops.concat([x], 9)).toThrow(ShapeError);
     expect(() => ops.slice(x, [0, 2], [2, 2])).toThrow(ShapeError);
     expect(() => ops.pad(x, [1, 0], [2, 3])).toThrow(ShapeError);
     expect(() => ops.broadcastTo(x, [2, 4])).toThrow(ShapeError);

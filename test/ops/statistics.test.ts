@@ -79,4 +79,5 @@ it('refuses operands that do not fit', () => {
   expect(() => eigh(zeros([3, 3]))).toThrow(DTypeError);
   expect(() => spectral(f64(3, 2), f64(2))).toThrow(ShapeError);
   expect(() => project(zeros([2, 3]), zeros([3, 2]))).toThrow(ShapeError);
+  expect(() => project(zeros([2, 3]), zeros([3, 3]), { bak: true } as never)).toThrow('did you mean "back"?');
 });

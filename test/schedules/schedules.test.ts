@@ -128,6 +128,55 @@ test('streams: epochs are known, steps are not', () => {
     expect(() => schedule(stream)).toThrow(OptionError);
 });
 
+test('streams: a later part of a sequence of epochs cannot count steps', () => {
+  const stream = {
+    step: 500,
+    epoch: 2,
+    totalSteps: Infinity,
+    stepsPerEpoch: Infinity,
+    totalEpochs: 5,
+  };
+  const behind = (schedule: schedules.Schedule): schedules.Schedule =>
+    schedules.sequence([{ schedule: schedules.constant(), length: 2 }, { schedule }]);
+  for (const schedule of [
+    schedules.warmup(10),
+    schedules.cosine({ length: 500 }),
+    schedules.oneCycle({ length: 500 }),
+    schedules.inverseSqrt(),
+    schedules.sequence([{ schedule: schedules.constant(), length: 5 }, { schedule: schedules.constant() }], {
+      per: 'step',
+    }),
+  ]) {
+    expect(() => behind(schedule)(stream)).toThrow('count its time in epochs, or the sequence in steps');
+    expect(() => behind(schedule)(stream)).toThrow(OptionError);
+  }
+  const perEpoch = schedules.linear({ per: 'epoch' });
+  const twice = behind(behind(perEpoch));
+  expect(behind(perEpoch)({ ...stream, epoch: 3 })).toBeCloseTo(2 / 3, 12);
+  expect(behind(schedules.warmup(0, perEpoch))({ ...stream, epoch: 3 })).toBeCloseTo(2 / 3, 12);
+  expect(twice({ ...stream, epoch: 4 })).toBe(1);
+  // The first part begins where the training does; how many steps it has, nobody knows.
+  const first = (schedule: schedules.Schedule): schedules.Schedule =>
+    schedules.sequence([{ schedule, length: 2 }, { schedule: schedules.constant() }]);
+  expect(first(schedules.warmup(10))({ ...stream, step: 4, epoch: 1 })).toBe(0.5);
+  const limited = { ...stream, step: 25, epoch: 0, totalSteps: 100 };
+  expect(() => first(schedules.linear())(limited)).toThrow('give it a length');
+  expect(schedules.sequence([{ schedule: schedules.linear() }])(limited)).toBe(0.75);
+});
+
+test('a plateau takes NaN for no improvement, and for no best figure either', () => {
+  const plateau = schedules.reduceOnPlateau({ metric: 'trainLoss', patience: 1, factor: 0.5 });
+  const rate = (...losses: number[]): number =>
+    plateau({ ...at(0), history: losses.map((trainLoss) => ({ trainLoss })) });
+  expect(rate(NaN, 4, 3, 2, 1)).toBe(1);
+  expect(rate(NaN, NaN)).toBe(0.5);
+  expect(rate(4, NaN, 3, NaN, 2)).toBe(1);
+  expect(rate(4, NaN, NaN)).toBe(0.5);
+  const rising = schedules.reduceOnPlateau({ metric: 'trainAccuracy', patience: 1, factor: 0.5 });
+  const accuracies = [NaN, 0.1, 0.2, 0.3].map((trainAccuracy) => ({ trainAccuracy }));
+  expect(rising({ ...at(0), history: accuracies })).toBe(1);
+});
+
 test('a plateau behind other parts looks at its own epochs only', () => {
   const plateau = schedules.reduceOnPlateau({ metric: 'trainLoss', patience: 0, factor: 0.5 });
   // The best loss is one of the first two epochs.
@@ -180,6 +229,8 @@ test('bad options', () => {
   expect(() => schedules.oneCycle({ rise: 2 })).toThrow('rise');
   expect(() => schedules.rangeTest({ from: 0, to: 1 })).toThrow('from');
   expect(() => schedules.sequence([])).toThrow('expected a list');
+  for (const bad of [undefined, null, 3])
+    expect(() => schedules.sequence([bad as never])).toThrow(OptionError);
   expect(() =>
     schedules.sequence([{ schedule: schedules.constant() }, { schedule: schedules.linear() }]),
   ).toThrow('length of part 0');
