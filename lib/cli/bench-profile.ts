@@ -1,4 +1,5 @@
 /** Time, work and memory of a model's step: as a whole and, against the roofline, of each kernel call in it. */
+import { setImmediate } from 'node:timers/promises';
 import type { KernelProfile } from '../graph/program';
 import type { Precision } from '../tensor/dtype';
 import { numel } from '../tensor/shape';
@@ -47,8 +48,8 @@ export interface StepFigures {
 
 const warmupSteps = 3;
 
-/** Runs the step; stops early, after at least one, when `signal` fires. */
-export function measureStep(
+/** Runs the step; stops early, after at least one that is measured, when `signal` fires. */
+export async function measureStep(
   subject: Subject,
   options: {
     readonly steps: number;
@@ -56,15 +57,21 @@ export function measureStep(
     readonly precision: Precision;
     readonly signal?: AbortSignal;
   },
-): StepFigures {
+): Promise<StepFigures> {
   const step = compileStep(subject, options.evaluate, options.precision);
-  for (let i = 0; i < warmupSteps; i++) step.runSync();
+  const stopped = (): boolean => options.signal?.aborted === true;
+  for (let i = 0; i < warmupSteps && !stopped(); i++) {
+    step.runSync();
+    await setImmediate();
+  }
   const before = callsOf(step);
   const times: number[] = [];
-  while (times.length < options.steps && !(options.signal?.aborted === true && times.length > 0)) {
+  while (times.length < options.steps && !(stopped() && times.length > 0)) {
     const begun = performance.now();
     step.runSync();
     times.push(performance.now() - begun);
+    // What is measured blocks; in between, signals of the system must get through.
+    await setImmediate();
   }
   const calls = callsOf(step).map((call, i) => ({
     ...call,

@@ -1,4 +1,5 @@
 /** `tenon bench`: how fast a model's step is on this machine, how fast it could be, and where the time goes. */
+import { setImmediate } from 'node:timers/promises';
 import { Command, Option } from 'commander';
 import { OptionError } from '../errors';
 import { info, setThreads } from '../native';
@@ -65,7 +66,7 @@ async function bench(session: Session, flags: BenchFlags): Promise<number> {
   const evaluate = flags.eval === true;
   const precision = flags.precision ?? 'fp32';
   const { signal } = session;
-  const figures = measureStep(subject, { steps: flags.steps ?? 10, evaluate, precision, signal });
+  const figures = await measureStep(subject, { steps: flags.steps ?? 10, evaluate, precision, signal });
   const { calls, memory, peaks, ...step } = figures;
   session.output.event('done', {
     ...machine(),
@@ -82,17 +83,23 @@ async function bench(session: Session, flags: BenchFlags): Promise<number> {
   const lines = [...describeStep(subject, evaluate, figures), ...describePeaks(peaks)];
   for (const line of lines) session.output.line(line);
   if (flags.profile === true) for (const line of callTable(figures)) session.output.line(line);
+  return exitCode(session);
+}
+
+/** Lets a signal through first that came while the machine's peaks were measured. */
+async function exitCode(session: Session): Promise<number> {
+  await setImmediate();
   return session.signal.aborted ? session.interruptedCode : EXIT.ok;
 }
 
-function benchPeaks(session: Session, { threads, ...others }: BenchFlags): number {
+async function benchPeaks(session: Session, { threads, ...others }: BenchFlags): Promise<number> {
   const extra = Object.keys(others).find((flag) => flag !== 'peak' && flag !== 'json');
   if (extra !== undefined) throw new UsageError(`--${extra} has no part in --peak, which runs no model`);
   if (threads !== undefined) setThreads(threads);
   const peaks = measurePeaks();
   session.output.event('done', { ...machine(), peaks: peakFields(peaks) });
   for (const line of describePeaks(peaks)) session.output.line(line);
-  return EXIT.ok;
+  return exitCode(session);
 }
 
 function machine(): { cpu: string; isa: string; threads: number } {

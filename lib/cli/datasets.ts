@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as data from '../data';
 import type { Dataset } from '../data';
+import type { ResizeRule } from '../data/decode';
 import { isArchiveOf } from '../data/folder-scan';
 import { fileError, pathKind } from '../data/source';
 import { DataError } from '../errors';
@@ -20,6 +21,7 @@ export interface FolderForm {
   readonly size: readonly [height: number, width: number];
   readonly channels: 1 | 3;
   readonly classNames?: readonly string[];
+  readonly resize?: ResizeRule;
 }
 
 /** Names a test split goes by, in order of preference. */

@@ -15,7 +15,7 @@ import { openTestSplit, type FolderForm } from './datasets';
 import { EXIT, EXIT_HELP } from './exit-codes';
 import { choiceFlag, jsonOption, numberFlag, precisionOption, textFlag, threadsOption } from './flags';
 import { percent } from './output';
-import { modelFileOption, preprocessingOf } from './predict';
+import { modelFileOption, preprocessingOf, resizeRule } from './predict';
 import { DATASETS, checkDataOptions, type DatasetName } from './recipe';
 import type { Precision } from '../tensor/dtype';
 import type { Session } from './session';
@@ -74,6 +74,7 @@ async function evaluate(session: Session, flags: EvaluateFlags): Promise<number>
     size: [height, width],
     channels,
     ...(model.classNames && { classNames: model.classNames }),
+    resize: resizeRule(flags.modelFile, settings.resize),
   };
   const split = await openTestSplit(
     { dataset, data: flags.data ?? null, imageSize: null },

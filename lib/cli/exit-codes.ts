@@ -41,7 +41,9 @@ export class UsageError extends TenonError {
 /** Exit code, code and message for anything thrown. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof CommanderError) {
-    const message = error.message.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' ');
+    const said = error.message.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' ');
+    // Commander shows the help then, and its own message is a placeholder.
+    const message = error.code === 'commander.help' ? 'no command given' : said;
     return { exitCode: EXIT.usage, code: 'ERR_TENON_USAGE', message };
   }
   const code = systemCode(error) ?? 'ERR_UNKNOWN';

@@ -2,6 +2,7 @@
 import { OptionError } from '../errors';
 import * as ops from '../ops';
 import { pair, type Pair } from '../ops/checks';
+import { transposeGeometry, transposeGeometry1d } from '../ops/conv-transpose';
 import { checkKeys, positiveInteger } from '../options';
 import type { Parameter } from '../tensor/parameter';
 import type { Tensor } from '../tensor/tensor';
@@ -46,7 +47,7 @@ export class ConvTranspose2d<In extends number = number, Out extends number = nu
     checkKeys(where, options, keys);
     if (options?.kernel === undefined) throw new OptionError(`${where}: { kernel } must be given`);
     const { weights, kernel, ...steps } = splitOptions(options);
-    const geometry = ops.transposeGeometry(where, steps);
+    const geometry = transposeGeometry(where, steps);
     checkChannels(where, inChannels, outChannels, geometry.groups);
     this.inChannels = inChannels;
     this.outChannels = outChannels;
@@ -114,7 +115,7 @@ export class ConvTranspose1d<In extends number = number, Out extends number = nu
     checkKeys(where, options, keys);
     if (options?.kernel === undefined) throw new OptionError(`${where}: { kernel } must be given`);
     const { weights, kernel, ...steps } = splitOptions(options);
-    const geometry = ops.transposeGeometry1d(where, steps);
+    const geometry = transposeGeometry1d(where, steps);
     checkChannels(where, inChannels, outChannels, geometry.groups);
     this.inChannels = inChannels;
     this.outChannels = outChannels;

@@ -17,13 +17,18 @@ interface Layer {
   readonly at: number;
   readonly weight: Parameter;
   readonly bias: Parameter | undefined;
-  /** Whether the weight's first axis is that of the inputs. */
-  readonly transposed: boolean;
+  /** Whether the weight's first axis is that of the outputs: not so where a convolution is transposed. */
+  readonly outputsFirst: boolean;
 }
 
 function parameterOf(module: Module, name: string): Parameter | undefined {
   const found = [...module.members()].find(([key]) => key === name)?.[1];
   return found instanceof Parameter ? found : undefined;
+}
+
+/** Channels are the last axis of a linear layer's outputs and the second of a convolution's. */
+function channelAxis(weight: Parameter, outputs: Tensor): number {
+  return weight.rank === 2 ? outputs.rank - 1 : 1;
 }
 
 /** What `fn` gives for the batch, in evaluation mode: nothing is dropped, no running statistic moves. */
@@ -48,12 +53,13 @@ async function layersOf(where: string, model: Module, batch: Tensor): Promise<La
   const layers: Layer[] = [];
   await measure(model, batch, (x) => {
     const outputs = recordOutputs(model, x);
-    outputs.forEach(([module], at) => {
+    outputs.forEach(([module, y], at) => {
       const weight = parameterOf(module, 'weight');
       if (weight === undefined || weight.rank < 2 || weight.ofNormalization) return;
       if (layers.some((l) => l.weight === weight)) return;
       const transposed = module.kind.startsWith('convTranspose');
-      layers.push({ path: module.path, at, weight, bias: parameterOf(module, 'bias'), transposed });
+      const outputsFirst = !transposed && y.shape[channelAxis(weight, y)] === weight.shape[0];
+      layers.push({ path: module.path, at, weight, bias: parameterOf(module, 'bias'), outputsFirst });
     });
     return [];
   });
@@ -152,7 +158,8 @@ export interface DataDependentOptions {
 
 /**
  * Data-dependent initialization (Krahenbuhl, Doersch, Donahue, Darrell 2015) of the weights that the model has. Within layers: each
- * output channel is scaled and shifted to variance 1 and mean `bias` for this batch (outputs that do not vary stay; transposed convolutions are refused). Between layers:
+ * output channel is scaled and shifted to variance 1 and mean `bias` for this batch (outputs that do not vary stay; a model with transposed
+ * convolutions is refused and stays as it is). Between layers:
  * layers whose weights would change faster than the geometric mean, relative to their size, are scaled up and the next one down, so
  * that all learn at one rate; right for layers one behind the other with ReLU-like functions between them. Runs in evaluation mode.
  * @param batch what forward() takes, some dozens of examples
@@ -172,6 +179,9 @@ export async function dataDependent(
   const seed = nonNegativeInteger(where, 'seed', options.seed ?? 0);
   const between = bool(where, 'betweenLayers', options.betweenLayers ?? true);
   const layers = await layersOf(where, model, batch);
+  const refused = layers.find((layer) => !layer.outputsFirst);
+  if (refused !== undefined)
+    throw new OptionError(`${where}: the weight of '${refused.path}' is not [outputs, ...]`);
   for (const layer of layers) await normalizeOutputs(model, batch, layer, shift);
   for (let i = 0; between && i < iterations; i++)
     await balance(where, model, batch, layers, damping, seed + i);
@@ -181,18 +191,15 @@ async function normalizeOutputs(model: Module, batch: Tensor, layer: Layer, shif
   const { at, weight, bias } = layer;
   const [mean, variance] = await measure(model, batch, (x) => {
     const y = recordOutputs(model, x)[at]![1];
-    // Channels are the last axis of a linear layer's outputs and the second of a convolution's.
-    const channel = weight.rank === 2 ? y.rank - 1 : 1;
+    const channel = channelAxis(weight, y);
     const { mean: m, variance: v } = moments(
       y,
       y.shape.flatMap((_, axis) => (axis === channel ? [] : [axis])),
     );
     return [m, v];
   });
-  if (layer.transposed || mean!.length !== weight.shape[0])
-    throw new OptionError(`init.dataDependent: the weight of '${layer.path}' is not [outputs, ...]`);
   const scale = Array.from(variance!, (v) => (v > 1e-12 ? 1 / Math.sqrt(v) : 1));
-  const size = weight.size / weight.shape[0];
+  const size = weight.size / weight.shape[0]!;
   await update(weight, (w, i) => w * scale[Math.floor(i / size)]!);
   if (bias !== undefined) await update(bias, (b, c) => (b - mean![c]!) * scale[c]! + shift);
 }

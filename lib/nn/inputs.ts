@@ -1,8 +1,18 @@
 /** From inputs, as data sets and users have them, to what forward() takes. */
+import type { FittedTransform } from '../preprocess/fitted';
 import type { Tensor } from '../tensor/tensor';
 import type { Module } from './module';
 
 /** Records a model's outputs for inputs [N, ...], which go through its inputTransform first where it has one. */
 export function forwardInputs(model: Module, inputs: Tensor): Tensor {
-  return model.forward(model.inputTransform?.apply(inputs) ?? inputs);
+  return forwardThrough(model.inputTransform, model, inputs);
+}
+
+/** As forwardInputs, with a transform that was the model's at some moment before. */
+export function forwardThrough(
+  transform: FittedTransform | undefined,
+  model: Module,
+  inputs: Tensor,
+): Tensor {
+  return model.forward(transform?.apply(inputs) ?? inputs);
 }

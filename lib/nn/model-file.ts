@@ -22,16 +22,20 @@ import {
 import type { TransformRecord } from '../preprocess/file';
 import type { FittedTransform } from '../preprocess/fitted';
 import { storedDType } from '../tensor/dtype';
+import { withMemory } from '../tensor/lazy';
 import { Parameter, ParameterMask } from '../tensor/parameter';
 import { formatShape, sameShape, type Shape } from '../tensor/shape';
-import { Storage } from '../tensor/storage';
+import type { Storage } from '../tensor/storage';
 import { architectureOf, type Architecture } from './architecture';
 import { ensureMask, holdZeros } from './mask';
 import type { Module, Preprocessing } from './module';
 import { maskName, type StateTensor } from './tree';
 
 export interface LoadOptions {
-  /** False takes what fits by name and leaves the rest of the model as it is. Shapes must agree all the same. Default true. */
+  /**
+   * False takes what fits by name and leaves the rest of the model as it is, its class names too. Shapes must agree all the same.
+   * Default true.
+   */
   readonly strict?: boolean;
 }
 
@@ -73,11 +77,13 @@ async function stateEntry(tensor: StateTensor): Promise<SafetensorsEntry> {
 
 async function piecesOf(model: Module): Promise<Uint8Array[]> {
   model.ensureInitialized();
+  const metadata = metadataOf(model);
   // All reads are queued before any is awaited: they see one moment between two training steps.
   const reads = [...model.tree().tensors].map(async ([name, t]) => [name, await stateEntry(t)] as const);
   const transform = model.inputTransform === undefined ? [] : transformEntries(model.inputTransform);
-  const metadata = metadataOf(model);
-  const tensors = new Map([...(await Promise.all(reads)), ...(await transform)]);
+  // Awaited together, so that none fails unseen while another is being awaited.
+  const [state, learnt] = await Promise.all([Promise.all(reads), transform]);
+  const tensors = new Map([...state, ...learnt]);
   return encodeSafetensors({ tensors, metadata });
 }
 
@@ -127,10 +133,15 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
   return decodeSafetensors(path, bytes);
 }
 
+/** Whether tenon wrote the file: what it does not say, the model did not have. */
+function isOurs(metadata: ReadonlyMap<string, string>): boolean {
+  return metadata.get('format') === 'tenon';
+}
+
 /** @throws FormatError for metadata that is not what tenon writes */
 export function readMetadata(where: string, metadata: ReadonlyMap<string, string>): ModelMetadata {
   const version = metadata.get('formatVersion');
-  const ours = metadata.get('format') === 'tenon';
+  const ours = isOurs(metadata);
   if (ours && version !== formatVersion) {
     throw new FormatError(
       `${where}: written in form ${show(version)}; this version of tenon reads form ${show(formatVersion)}`,
@@ -204,7 +215,9 @@ export async function loadInto(model: Module, path: string, options: LoadOptions
   const metadata = readMetadata(path, file.metadata);
   const transform = transformOf(path, file, metadata);
   await takeState(model, path, file, strict);
-  takeMetadata(model, metadata, transform);
+  takeMetadata(model, metadata, transform, strict);
+  // The weights were trained without one: the model's own would change what they get to see.
+  if (strict && isOurs(file.metadata) && transform === undefined) delete model.inputTransform;
 }
 
 /** The transform in a file. @throws FormatError */
@@ -221,9 +234,11 @@ export function takeMetadata(
   model: Module,
   { preprocessing, classNames }: ModelMetadata,
   transform: FittedTransform | undefined,
+  strict = true,
 ): void {
   if (preprocessing !== undefined) model.preprocessing = preprocessing;
-  if (classNames !== undefined) model.classNames = classNames;
+  // Names belong to the outputs, of which the model may have others than the file.
+  if (strict && classNames !== undefined) model.classNames = classNames;
   if (transform !== undefined) model.inputTransform = transform;
 }
 
@@ -246,9 +261,10 @@ export async function takeState(
   }
   const masks = [...pruned].map(([name, [, parameter]]) => readState(where, name, parameter.shape, file)!);
   [...pruned.keys()].forEach((name, i) => checkMask(where, name, masks[i]!));
-  for (const [tensor] of writes)
-    if (!tensor.initialized) tensor.materialize(new Storage(tensor.shape, tensor.dtype));
-  model.ensureInitialized();
+  withMemory(
+    writes.map(([tensor]) => tensor),
+    () => model.ensureInitialized(),
+  );
   [...pruned.values()].forEach(([name, p], i) => writes.push([ensureMask(where, model, name, p), masks[i]!]));
   await Promise.all(writes.map(([{ storage }, values]) => storage.write(stored(values, storage))));
   await holdZeros(model);

@@ -5,9 +5,10 @@ import { assign, currentTrace, withScope, type TraceDependency } from '../graph/
 import * as ops from '../ops';
 import { bool, checkKeys, nearest, nonNegativeInteger, show } from '../options';
 import type { FittedTransform } from '../preprocess/fitted';
+import { withMemory } from '../tensor/lazy';
 import { Parameter, ParameterMask } from '../tensor/parameter';
 import { Storage } from '../tensor/storage';
-import type { Tensor } from '../tensor/tensor';
+import { checkTensor, type Tensor } from '../tensor/tensor';
 import { StateBuffer } from './buffer';
 import type { Json } from './architecture';
 import { applyInitRules, initRuleKeys, type InitRules } from './init-rule';
@@ -140,13 +141,14 @@ export abstract class Module implements TraceDependency {
   /**
    * Draws all weights anew: numbers are a function of the seed and each parameter's name; what is pruned stays 0. Also (re)names everything below. `weights`,
    * `biases` and `rule` replace the initializers of layers, for this drawing and later ones: `initialize({ weights: 'heNormal' })`.
-   * @throws OptionError for an unknown key, initializer or name, or a seed that is not a whole number of at least 0
+   * Where it throws, weights and initializers are as before.
+   * @throws OptionError for an unknown key, initializer or name, or a seed that is not a whole number of at least 0; DTypeError, ShapeError
+   *   where an initializer gives something else than a tensor of the parameter's shape
    */
   initialize(options: InitializeOptions = {}): this {
     const seed = initializeSeed('initialize', options);
     const tree = this.adopt();
-    applyInitRules('initialize', options, parametersOf(tree.tensors));
-    draw(drawn(tree.tensors), seed);
+    drawBy('initialize', options, drawn(tree.tensors), seed);
     return this;
   }
 
@@ -156,8 +158,7 @@ export abstract class Module implements TraceDependency {
     const tree = this.#root === undefined || !this.initialized ? this.adopt() : undefined;
     if (tree === undefined) return this;
     const missing = new Map([...drawn(tree.tensors)].filter(([, t]) => !t.initialized));
-    applyInitRules('ensureInitialized', options, parametersOf(missing));
-    draw(missing, seed);
+    drawBy('ensureInitialized', options, missing, seed);
     return this;
   }
 
@@ -268,7 +269,9 @@ export abstract class Module implements TraceDependency {
   }
 
   /**
-   * Takes the state in a safetensors file. Strict by default: every name and shape must agree.
+   * Takes the state in a safetensors file. Strict by default: every name and shape must agree. `preprocessing`, `inputTransform` and
+   * `classNames` are taken where the file has them; where a file of tenon's has no `inputTransform`, the model has none either behind it.
+   * With `strict: false` the model keeps its class names, and its transform unless the file has one.
    * @throws FormatError for a corrupt file, missing or unexpected names; ShapeError naming the tensor; DataError, IoError
    */
   async load(path: string, options: LoadOptions = {}): Promise<this> {
@@ -297,28 +300,55 @@ function drawn(tensors: ReadonlyMap<string, StateTensor>): Map<string, Parameter
   );
 }
 
-/** One program draws everything. */
-function draw(tensors: ReadonlyMap<string, Parameter | StateBuffer>, seed: number): void {
-  if (tensors.size === 0) return;
+/** Draws by `rules`; where that fails, everything is as before. */
+function drawBy(
+  where: string,
+  rules: InitRules,
+  tensors: ReadonlyMap<string, Parameter | StateBuffer>,
+  seed: number,
+): void {
+  const parameters = parametersOf(tensors);
+  const before = [...parameters.values()].map((p) => [p, p.initializer] as const);
+  const all = [...tensors.values()];
   // Memory that no program uses yet need not wait for the steps of other models.
-  const queue = [...tensors.values()].some((tensor) => tensor.initialized) ? 'train' : 'predict';
-  for (const tensor of tensors.values()) {
-    if (!tensor.initialized) tensor.materialize(new Storage(tensor.shape, tensor.dtype));
+  const queue = all.some((tensor) => tensor.initialized) ? 'train' : 'predict';
+  try {
+    applyInitRules(where, rules, parameters);
+    withMemory(all, () => draw(where, all, seed, queue));
+  } catch (error) {
+    for (const [parameter, initializer] of before) parameter.initializer = initializer;
+    throw error;
+  }
+}
+
+/** One program draws everything. */
+function draw(
+  where: string,
+  tensors: readonly (Parameter | StateBuffer)[],
+  seed: number,
+  queue: 'train' | 'predict',
+): void {
+  if (tensors.length === 0) return;
+  for (const tensor of tensors)
     if (tensor.storage.disposed)
       throw new DisposedError(`${tensor.toString()} was disposed; its memory is gone`);
-  }
   const program = compile(
     () => {
-      for (const tensor of tensors.values()) {
-        const value =
-          tensor instanceof Parameter
-            ? tensor.initializer(tensor.shape, seed, tensor.name)
-            : ops.full(tensor.shape, tensor.initial);
-        assign(tensor, value);
-      }
+      for (const tensor of tensors) assign(tensor, firstValue(where, tensor, seed));
     },
     { queue },
   );
-  program.runSync();
-  program.dispose();
+  try {
+    program.runSync();
+  } finally {
+    program.dispose();
+  }
+}
+
+/** @throws DTypeError where an initializer is none, such as `nn.init.zeros` without its call */
+function firstValue(where: string, tensor: Parameter | StateBuffer, seed: number): Tensor {
+  if (!(tensor instanceof Parameter)) return ops.full(tensor.shape, tensor.initial);
+  const value: unknown = tensor.initializer(tensor.shape, seed, tensor.name);
+  checkTensor(where, `what the initializer of '${tensor.name}' returns`, value);
+  return value;
 }

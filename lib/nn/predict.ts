@@ -3,10 +3,11 @@ import { AbortedError, DTypeError, OptionError, ShapeError } from '../errors';
 import { compile, type Compiled } from '../graph/compile';
 import * as ops from '../ops';
 import { checkKeys, oneOf, positiveInteger } from '../options';
+import type { FittedTransform } from '../preprocess/fitted';
 import { PRECISIONS, type Precision } from '../tensor/dtype';
 import { checkShape, formatShape, numel, type Shape } from '../tensor/shape';
 import { runtimeScalar, tensor, type Tensor } from '../tensor/tensor';
-import { forwardInputs } from './inputs';
+import { forwardThrough } from './inputs';
 import { inEvalMode } from './mode';
 import type { Module, Preprocessing } from './module';
 
@@ -47,10 +48,11 @@ function requireWanted({ signal }: PredictOptions): void {
 }
 
 export class Predictor {
-  private images: { readonly run: Run; readonly key: string } | undefined;
+  /** For images, with the settings that the programs hold. */
+  private readonly images = new Map<Precision, { readonly run: Run; readonly key: string }>();
   private readonly floats = new Map<Precision, Run>();
   /** The inputTransform that the programs hold. */
-  private transform: number | undefined;
+  private transform: FittedTransform | undefined;
   /** Signature of the model when it last had all its values and was in evaluation mode throughout. */
   private settled = '';
 
@@ -64,12 +66,17 @@ export class Predictor {
       for (const batch of batches) {
         requireWanted(options);
         // The modes are looked at while the run is being queued, not while it runs.
-        inFlight.push(this.evaluating(() => run(batch, output)));
+        const pending = this.evaluating(() => run(batch, output));
+        // Seen below, once the one before it is done; a rejection that nobody waits for yet would end the process.
+        pending.catch(() => undefined);
+        inFlight.push(pending);
         if (inFlight.length >= ahead) results.push(valuesOf(await inFlight.shift()!));
       }
       for (const pending of inFlight.splice(0)) results.push(valuesOf(await pending));
     } finally {
       await Promise.allSettled(inFlight);
+      // Replaced meanwhile, and perhaps compiled anew since.
+      if (!this.keeps(run)) run.dispose();
     }
     return join(results);
   }
@@ -81,16 +88,23 @@ export class Predictor {
   }
 
   dispose(): void {
-    this.images?.run.dispose();
+    for (const { run } of this.images.values()) run.dispose();
     for (const run of this.floats.values()) run.dispose();
-    this.images = undefined;
+    this.images.clear();
     this.floats.clear();
+  }
+
+  private keeps(run: Run): boolean {
+    const images = [...this.images.values()].map((entry) => entry.run);
+    return images.includes(run) || [...this.floats.values()].includes(run);
   }
 
   private plan(data: unknown, options: PredictOptions): Job {
     checkKeys('predict', options, ['shape', 'output', 'precision', 'batchSize', 'signal']);
-    if (this.transform !== this.model.inputTransform?.id) this.dispose();
-    this.transform = this.model.inputTransform?.id;
+    // Looked at here only: one that is set while a call is under way is for the next call.
+    const transform = this.model.inputTransform;
+    if (this.transform !== transform) this.dispose();
+    this.transform = transform;
     const output = outputKind(options.output);
     const batchSize = positiveInteger('predict', 'batchSize', options.batchSize ?? 128);
     const precision = oneOf('predict', 'precision', options.precision ?? 'fp32', PRECISIONS);
@@ -155,25 +169,30 @@ export class Predictor {
   }
 
   private imageRun(settings: Preprocessing, precision: Precision): Run {
-    const key = JSON.stringify([settings, precision]);
-    if (this.images?.key !== key) {
-      this.images?.run.dispose();
-      const { height, width, channels } = settings;
-      const normalize = normalizer(settings);
-      const fn = (rows: Tensor, output: OutputKind): Tensor =>
-        finish(forwardInputs(this.model, normalize(ops.asImages(rows, [height, width, channels]))), output);
-      this.images = { key, run: compile(fn, { queue: 'predict', cacheSize: programsKept, precision }) };
-    }
-    return this.images.run;
+    const key = JSON.stringify(settings);
+    const known = this.images.get(precision);
+    if (known?.key === key) return known.run;
+    const { height, width, channels } = settings;
+    const normalize = normalizer(settings);
+    const run = this.compiled(precision, (rows) => normalize(ops.asImages(rows, [height, width, channels])));
+    known?.run.dispose();
+    this.images.set(precision, { run, key });
+    return run;
   }
 
   private floatRun(precision: Precision): Run {
     const known = this.floats.get(precision);
     if (known !== undefined) return known;
-    const fn = (x: Tensor, output: OutputKind): Tensor => finish(forwardInputs(this.model, x), output);
-    const run = compile(fn, { queue: 'predict', cacheSize: programsKept, precision });
+    const run = this.compiled(precision, (x) => x);
     this.floats.set(precision, run);
     return run;
+  }
+
+  private compiled(precision: Precision, inputsOf: (batch: Tensor) => Tensor): Run {
+    const { model, transform } = this;
+    const fn = (batch: Tensor, output: OutputKind): Tensor =>
+      finish(forwardThrough(transform, model, inputsOf(batch)), output);
+    return compile(fn, { queue: 'predict', cacheSize: programsKept, precision });
   }
 }
 

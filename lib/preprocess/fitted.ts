@@ -1,5 +1,6 @@
 /** A fitted transform: what a data set's samples become before a model sees them, and back. */
 import type { Dataset } from '../data/dataset';
+import type { ChannelStatistics } from '../data/samples';
 import { compile } from '../graph/compile';
 import { checkKeys, positiveInteger } from '../options';
 import { numel, type Shape } from '../tensor/shape';
@@ -8,17 +9,13 @@ import type { StepDescription } from './description';
 import { rowsOf } from './rows';
 import { checkBatch, type FittedStep } from './steps';
 
-let nextId = 1;
-
 export class FittedTransform {
-  /** @internal Tells transforms apart in keys of programs. */
-  readonly id = nextId++;
   /** Shape of one sample that goes in: [C, H, W] for images. */
   readonly inputShape: Shape;
   /** Shape of one sample that comes out: [K] behind `pca` and `whiten`. */
   readonly outputShape: Shape;
 
-  /** @internal Made by `fit` and from model files. At least one step. */
+  /** Made by `fit` and from model files. At least one step. */
   constructor(private readonly fitted: readonly FittedStep[]) {
     this.inputShape = fitted[0]!.inputShape;
     this.outputShape = fitted[fitted.length - 1]!.outputShape;
@@ -60,15 +57,17 @@ export class FittedTransform {
   /**
    * `apply` for a whole data set, or a tensor [N, ...inputShape], in batches off the event loop: N rows of outputShape.
    * @param options.batchSize samples at once; does not change the result. Default 512
+   * @param options.normalization what images of a data set go through first: what `fit` was given, which the transform does not
+   *   remember. Default, as that of `fit`: pixels are scaled to 0..1 and no more. Tensors are taken as they are
    * @throws ShapeError, DTypeError, DataError for no samples
    */
   async applyAll(
     data: Dataset | Tensor,
-    options: { readonly batchSize?: number } = {},
+    options: { readonly batchSize?: number; readonly normalization?: ChannelStatistics } = {},
   ): Promise<Float32Array> {
-    checkKeys('applyAll', options, ['batchSize']);
+    checkKeys('applyAll', options, ['batchSize', 'normalization']);
     const batchSize = positiveInteger('applyAll', 'batchSize', options.batchSize ?? 512);
-    const rows = await rowsOf('applyAll', data);
+    const rows = await rowsOf('applyAll', data, options.normalization);
     const width = numel(this.outputShape);
     const out = new Float32Array(rows.length * width);
     const program = compile((...args: Tensor[]) => this.apply(rows.record(args)));

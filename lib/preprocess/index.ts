@@ -20,13 +20,15 @@ export { FittedTransform } from './fitted';
 
 /** Steps of preprocessing that have not seen data yet. */
 export class Transform {
-  /** @internal Made by the functions of this namespace. */
+  /** Made by the functions of this namespace. */
   constructor(readonly steps: readonly StepDescription[]) {}
 
   /**
    * Learns from samples: a data set, or a tensor f32 [N, ...]. Give it the training split only: what is learnt from test data leaks into
    * every result. Computed off the event loop; the same samples give the same bits on any number of threads.
-   * @param normalization what images go through first, per channel; default: pixels are scaled to 0..1 and no more
+   * @param normalization what images of a data set go through first, per channel; default: pixels are scaled to 0..1 and no more. The
+   *   result does not remember it: give `applyAll` the same, and a model whose inputTransform it becomes, as mean and std of its
+   *   `preprocessing`. Tensors are taken as they are
    * @throws DataError for no samples or numbers that are not finite, ShapeError where the samples are not what a step is for, DTypeError
    */
   async fit(data: Dataset | Tensor, normalization?: ChannelStatistics): Promise<FittedTransform> {

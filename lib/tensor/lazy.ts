@@ -1,6 +1,6 @@
 /** A tensor of a module that gets its memory when the model is initialized or loaded: parameters and buffers. */
 import { UninitializedError } from '../errors';
-import type { Storage } from './storage';
+import { Storage } from './storage';
 import { Tensor, type Source } from './tensor';
 
 export abstract class LazyTensor extends Tensor {
@@ -33,5 +33,23 @@ export abstract class LazyTensor extends Tensor {
   /** Gives it its memory. Called by Module.initialize and by loading. */
   materialize(storage: Storage): void {
     this.origin = { kind: 'storage', storage };
+  }
+
+  /** Takes its memory back: it has no values then, as before `materialize`. */
+  letGo(): void {
+    if (this.origin?.kind === 'storage') this.origin.storage.dispose();
+    this.origin = undefined;
+  }
+}
+
+/** Runs `fn` with memory for all of these tensors; where it throws, those that had none before have none again. */
+export function withMemory(tensors: Iterable<LazyTensor>, fn: () => void): void {
+  const fresh = [...tensors].filter((tensor) => !tensor.initialized);
+  try {
+    for (const tensor of fresh) tensor.materialize(new Storage(tensor.shape, tensor.dtype));
+    fn();
+  } catch (error) {
+    for (const tensor of fresh) tensor.letGo();
+    throw error;
   }
 }

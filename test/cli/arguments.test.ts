@@ -159,6 +159,8 @@ describe('--help and --version', () => {
   it('shows help where nothing is asked', async () => {
     const { code, err } = await tenon();
     expect(err).toContain('Usage: tenon');
+    expect(err).toMatch(/^tenon: no command given$/m);
+    expect(err).not.toContain('outputHelp');
     expect(code).toBe(2);
   });
 });

@@ -78,6 +78,23 @@ describe('tenon bench', () => {
     expect(out).toMatch(/^op +layer +kernel +ms +share +GFLOP\/s +GB\/s +of limit$/m);
   });
 
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('ends at %s after the step that it is in, with %i', async (signal, code) => {
+    const run = tenon('bench', '--model', 'mlp', '--batch', 1, '--steps', 20_000, '--json');
+    setTimeout(() => process.emit(signal), 50);
+    const stopped = await run;
+    expect([stopped.code, stopped.err]).toEqual([code, expect.stringContaining(`${signal}: stopping`)]);
+    expect(stopped.lines[0]!['steps']).toBeGreaterThanOrEqual(1);
+    expect(stopped.lines[0]!['steps']).toBeLessThan(20_000);
+  });
+
+  it('tells of a signal that came while it looked at the machine', async () => {
+    setImmediate(() => process.emit('SIGINT'));
+    expect((await tenon('bench', '--peak')).code).toBe(130);
+  });
+
   it('measures what the machine can do', async () => {
     const result = await done('--peak');
     expect(result).toMatchObject({

@@ -2,8 +2,13 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { openSplits } from '../../lib/cli/datasets';
+import { folder } from '../../lib/data';
+import { crossEntropy } from '../../lib/losses';
+import * as nn from '../../lib/nn';
+import * as optim from '../../lib/optim';
+import { Trainer } from '../../lib/train';
 import { tarOf } from '../data/helpers';
-import { temporaryDirectory } from './support';
+import { tenon, temporaryDirectory } from './support';
 
 const dir = temporaryDirectory();
 
@@ -46,4 +51,45 @@ test('a folder whose name ends like a split is none, nor is a file without an en
   const data = await folders('ending', 'train', 'val', 'ab-test');
   writeFileSync(join(data, 'test'), 'notes');
   expect(await testLength(data)).toBe(2);
+});
+
+describe('images come to the size of the model', () => {
+  const file = join(dir, 'model.safetensors');
+  const model = nn.sequential(nn.flatten(), nn.linear(16, 2)).initialize({ seed: 1 });
+  model.classNames = ['cat', 'dog'];
+  const images = join(dir, 'wide');
+  const image = join(images, 'test', 'cat', '1.png');
+  const from = ['--dataset', 'folder', '--data', images];
+
+  beforeAll(async () => {
+    const pixels = Buffer.from(Array.from({ length: 32 }, (_, i) => (i * i * 7) % 256));
+    const wide = sharp(pixels, { raw: { width: 8, height: 4, channels: 1 } });
+    for (const kind of ['cat', 'dog']) mkdirSync(join(images, 'test', kind), { recursive: true });
+    await wide.png().toFile(image);
+    await wide.png().toFile(join(images, 'test', 'dog', '1.png'));
+  });
+
+  async function saveWith(resize: string): Promise<void> {
+    model.preprocessing = { height: 4, width: 4, channels: 1, mean: [0.5], std: [0.25], resize };
+    await model.save(file);
+  }
+
+  test.each(['cover', 'contain', 'stretch'] as const)('by its rule: %s', async (resize) => {
+    await saveWith(resize);
+    const set = await folder({ dir: images, split: 'test', imageSize: 4, channels: 1, resize });
+    const trainer = new Trainer(model, { loss: crossEntropy(), optimizer: optim.sgd({ lr: 0 }) });
+    const { loss } = await trainer.evaluate(set);
+    const { lines } = await tenon('evaluate', '--model-file', file, ...from, '--json');
+    expect(lines.at(-1)).toMatchObject({ event: 'done', loss });
+  });
+
+  test.each([
+    ['evaluate', from],
+    ['predict', [image]],
+  ])('unless there is no such rule: then the file is wrong, says %s', async (command, args) => {
+    await saveWith('squeeze');
+    const { code, err } = await tenon(command, '--model-file', file, ...args);
+    const problem = 'must be one of "cover", "contain", "stretch", got "squeeze"';
+    expect([code, err]).toEqual([1, expect.stringContaining(problem)]);
+  });
 });

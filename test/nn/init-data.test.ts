@@ -114,3 +114,16 @@ test('data-dependent initialization: layers learn at one rate', async () => {
   expect(before).toBeGreaterThan(1);
   expect(after).toBeLessThan(0.2);
 });
+
+test('data-dependent initialization refuses transposed convolutions before it changes anything', async () => {
+  const net = nn.sequential(
+    nn.conv2d(3, 4, { kernel: 3 }),
+    nn.relu(),
+    nn.convTranspose2d(4, 4, { kernel: 2 }),
+  );
+  const before = await net.initialize({ seed: 2 }).toBuffer();
+  await expect(nn.init.dataDependent(net, batch)).rejects.toThrow(
+    "init.dataDependent: the weight of '2' is not [outputs, ...]",
+  );
+  expect(Buffer.compare(await net.toBuffer(), before)).toBe(0);
+});

@@ -2,11 +2,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import '../../lib/graph/evaluate';
-import { DataError, FormatError, ShapeError } from '../../lib/errors';
+import { DataError, DisposedError, FormatError, ShapeError } from '../../lib/errors';
 import { decodeSafetensors, encodeSafetensors } from '../../lib/formats/safetensors';
 import * as models from '../../lib/models';
 import * as nn from '../../lib/nn';
-import type { Tensor } from '../../lib/tensor/tensor';
+import * as preprocess from '../../lib/preprocess';
+import { tensor, type Tensor } from '../../lib/tensor/tensor';
 
 let dir: string;
 beforeEach(() => void (dir = mkdtempSync(join(tmpdir(), 'tenon-model-'))));
@@ -210,4 +211,58 @@ test('lying files', async () => {
     await expect(attempt).rejects.toThrow(message);
     await expect(attempt).rejects.toMatchObject({ code: expect.stringMatching(/ERR_TENON_(FORMAT|SHAPE)/) });
   }
+});
+
+const centred = (): Promise<preprocess.FittedTransform> =>
+  preprocess.center().fit(tensor([1, 2, 3, 4], [1, 4]));
+
+test('a disposed transform fails the save, and nothing else', async () => {
+  const model = nn.sequential(nn.linear(4, 2)).initialize();
+  model.inputTransform = await centred();
+  model.inputTransform.dispose();
+  const unhandled = jest.fn();
+  process.on('unhandledRejection', unhandled);
+  await expect(model.save(join(dir, 'm.safetensors'))).rejects.toThrow(DisposedError);
+  await new Promise(setImmediate);
+  process.off('unhandledRejection', unhandled);
+  expect(unhandled).not.toHaveBeenCalled();
+});
+
+test('what a file without a transform, or with other class names, makes of a model that has its own', async () => {
+  const path = join(dir, 'm.safetensors');
+  const file = nn.sequential(nn.linear(4, 2)).initialize({ seed: 1 });
+  file.classNames = ['cat', 'dog'];
+  await file.save(path);
+  const model = nn.sequential(nn.linear(4, 2), nn.linear(2, 3)).initialize();
+  const transform = (model.inputTransform = await centred());
+  model.classNames = ['a', 'b', 'c'];
+  await model.load(path, { strict: false });
+  expect(model.inputTransform).toBe(transform);
+  expect(model.classNames).toEqual(['a', 'b', 'c']);
+  const same = nn.sequential(nn.linear(4, 2)).initialize();
+  same.inputTransform = transform;
+  await same.load(path);
+  expect(same.inputTransform).toBeUndefined();
+  expect(same.classNames).toEqual(['cat', 'dog']);
+  expect([...(await same.predict(x.subarray(0, 4), { shape: [4] }))]).toEqual([
+    ...(await file.predict(x.subarray(0, 4), { shape: [4] })),
+  ]);
+  // Another program's file says nothing about it.
+  const { tensors } = decodeSafetensors(path, readFileSync(path));
+  writeFileSync(path, Buffer.concat(encodeSafetensors({ tensors, metadata: new Map() })));
+  same.inputTransform = transform;
+  await same.load(path);
+  expect(same.inputTransform).toBe(transform);
+});
+
+test('a load that fails at what the file lacks leaves no zeros behind', async () => {
+  const path = join(dir, 'm.safetensors');
+  await nn.sequential(nn.linear(4, 2)).save(path);
+  const head = nn.linear(2, 3);
+  head.weight.initializer = () => {
+    throw new Error('not today');
+  };
+  const model = nn.sequential(nn.linear(4, 2), head);
+  await expect(model.load(path, { strict: false })).rejects.toThrow('not today');
+  expect([...model.tree().tensors.values()].filter((t) => t.initialized)).toEqual([]);
 });

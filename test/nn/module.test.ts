@@ -1,4 +1,5 @@
 import '../../lib/graph/evaluate';
+import { DTypeError, OptionError, ShapeError } from '../../lib/errors';
 import { compile } from '../../lib/graph/compile';
 import * as nn from '../../lib/nn';
 import * as ops from '../../lib/ops';
@@ -56,6 +57,31 @@ test('weights are a function of seed and name', () => {
   expect(weight(new Tied())).toEqual(weight(new Tied().initialize()));
   expect(Math.max(...a.map(Math.abs))).toBeLessThanOrEqual(0.5);
   expect(() => new Tied().initialize({ seed: -1 })).toThrow('seed must be an integer of at least 0');
+});
+
+test('a drawing that fails leaves values and initializers as they were', () => {
+  const net = nn.sequential(nn.linear(3, 2), nn.batchNorm1d(2));
+  const bytes = (model: nn.Module): number[][] => model.parameters().map((p) => [...p.dataSync()]);
+  const wrong = (): void => {
+    // Without their calls these are no initializers.
+    expect(() => net.initialize({ weights: nn.init.heNormal as never })).toThrow(OptionError);
+    const notCalled = { weights: nn.init.zeros as never };
+    expect(() => net.initialize(notCalled)).toThrow(DTypeError);
+    expect(() => net.initialize(notCalled)).toThrow(
+      "initialize: what the initializer of '0.weight' returns must be a tensor, got a function",
+    );
+    expect(() => net.initialize({ biases: () => tensor([1]) })).toThrow(ShapeError);
+    const rule = (name: string): 'ones' => (name === '0.bias' ? ('one' as 'ones') : 'ones');
+    expect(() => net.initialize({ rule })).toThrow(OptionError);
+  };
+  wrong();
+  expect(() => net.ensureInitialized({ weights: nn.init.heNormal as never })).toThrow(OptionError);
+  expect([...net.tree().tensors.values()].some((t) => t.initialized)).toBe(false);
+  const expected = bytes(nn.sequential(nn.linear(3, 2), nn.batchNorm1d(2)).initialize({ seed: 1 }));
+  expect(bytes(net.ensureInitialized({ seed: 1 }))).toEqual(expected);
+  wrong();
+  expect(bytes(net)).toEqual(expected);
+  expect(bytes(net.initialize({ seed: 1 }))).toEqual(expected);
 });
 
 test('what was replaced is drawn, the rest stays', () => {

@@ -1,7 +1,9 @@
 import '../../lib/graph/evaluate';
 import { compile } from '../../lib/graph/compile';
+import { Program } from '../../lib/graph/program';
 import * as nn from '../../lib/nn';
 import * as ops from '../../lib/ops';
+import * as preprocess from '../../lib/preprocess';
 import { numel } from '../../lib/tensor/shape';
 import { tensor, type Tensor } from '../../lib/tensor/tensor';
 
@@ -158,4 +160,59 @@ test('a signal that has fired', async () => {
   const options = { shape: [2], signal: AbortSignal.abort() };
   await expect(net.predict(Float32Array.of(1, 2), options)).rejects.toThrow('predict: aborted');
   expect(() => net.predictSync(Float32Array.of(1, 2), options)).toThrow('predict: aborted');
+});
+
+test('a batch that fails while the one before it runs is the error of the call, and of nothing else', async () => {
+  class Fixed extends nn.Module {
+    forward(x: Tensor): Tensor {
+      return ops.reshape(x, [128, 4]);
+    }
+  }
+  const unhandled = jest.fn();
+  process.on('unhandledRejection', unhandled);
+  const wrong = new Fixed().predict(new Float32Array(4 * 200), { shape: [4] });
+  await expect(wrong).rejects.toThrow('reshape');
+  await new Promise(setImmediate);
+  process.off('unhandledRejection', unhandled);
+  expect(unhandled).not.toHaveBeenCalled();
+});
+
+/** Twice its inputs; `records` counts programs. */
+class Twice extends nn.Module {
+  static records = 0;
+  forward(x: Tensor): Tensor {
+    Twice.records++;
+    return ops.mul(ops.reshape(x, [x.shape[0]!, 3]), 2);
+  }
+}
+
+test('a transform set while a call is under way is for the next one, and no program is left over', async () => {
+  const centredAt = (mean: number): Promise<preprocess.FittedTransform> =>
+    preprocess.center().fit(tensor([mean, mean, mean], [1, 3]));
+  const [first, second] = [await centredAt(1), await centredAt(5)];
+  const net = new Twice();
+  const dispose = jest.spyOn(Program.prototype, 'dispose');
+  net.inputTransform = first;
+  Twice.records = 0;
+  // The last batch is smaller than the others and has a program of its own.
+  const options = { output: 'logits', batchSize: 2 } as const;
+  const pending = net.predict(new Float32Array(15), options);
+  net.inputTransform = second;
+  expect([...net.predictSync(new Float32Array(6), options)]).toEqual(Array(6).fill(-10));
+  expect([...(await pending)]).toEqual(Array(15).fill(-2));
+  expect(Twice.records).toBe(3);
+  expect(dispose).toHaveBeenCalledTimes(2);
+  dispose.mockRestore();
+});
+
+test('images have programs for each precision', async () => {
+  const net = new Twice();
+  net.preprocessing = { height: 1, width: 1, channels: 3, mean: [0, 0, 0], std: [1, 1, 1] };
+  Twice.records = 0;
+  for (const precision of ['fp32', 'bf16', 'fp32', 'bf16'] as const)
+    await net.predict(Uint8Array.of(0, 51, 255), { precision });
+  expect(Twice.records).toBe(2);
+  net.preprocessing = { ...net.preprocessing, std: [2, 2, 2] };
+  const halved = await net.predict(Uint8Array.of(0, 51, 255), { output: 'logits' });
+  halved.forEach((v, i) => expect(v).toBeCloseTo([0, 0.2, 1][i]!, 6));
 });

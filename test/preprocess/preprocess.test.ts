@@ -170,6 +170,18 @@ describe('images', () => {
     expectClose(mean, expected, 1e-7, 'mean image of bytes');
     expect((await fitted.applyAll(set, { batchSize: 2 })).length).toBe(60);
   });
+
+  test('behind a normalization, which applyAll has to be given, too', async () => {
+    const bytes = Uint8Array.from({ length: 5 * 4 }, (_, i) => (i * 37) % 256);
+    const set = await data.fromArrays({ images: bytes, labels: [0, 1, 0, 1, 0], shape: [2, 2, 1] });
+    const normalization = { mean: [0.5], std: [0.5] };
+    const fitted = await preprocess.center().fit(set, normalization);
+    const y = await fitted.applyAll(set, { normalization, batchSize: 2 });
+    const means = Array.from({ length: 4 }, (_, f) => meanOf([0, 1, 2, 3, 4].map((i) => y[i * 4 + f]!)));
+    expectClose(means, [0, 0, 0, 0], 1e-6, 'mean');
+    // @ts-expect-error: unknown key
+    await expect(fitted.applyAll(set, { normalisation: normalization })).rejects.toThrow(/"normalization"/);
+  });
 });
 
 describe('data of lower rank', () => {
