@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { AbortedError, DataError, DisposedError, NativeError, OptionError } from './errors';
 import type { TenonError } from './errors';
+import { positiveInteger } from './options';
 
 export type DType = 'f32' | 'bf16' | 'f64' | 'u8' | 'i32';
 /** `ref` is the float64 reference: every operand of floating type is f64 there. */
@@ -373,5 +374,6 @@ export function info(): NativeInfo {
 
 /** How many threads kernels use, from the next job on. Results do not depend on it. */
 export function setThreads(threads: number): void {
+  positiveInteger('setThreads', 'threads', threads);
   attempt(() => addon().setThreads(threads));
 }

@@ -77,7 +77,10 @@ export class Dataset {
    * Parts of these sizes, without overlap, drawn at random. They share the memory of this set.
    * @throws OptionError for a bad count or seed, DataError for more samples than there are
    */
-  split(counts: readonly number[], options: SplitOptions = {}): Dataset[] {
+  split<const C extends readonly number[]>(
+    counts: C,
+    options: SplitOptions = {},
+  ): { -readonly [I in keyof C]: Dataset } {
     checkKeys('split', options, ['seed']);
     const seed = nonNegativeInteger('split', 'seed', options.seed ?? 0);
     const sizes = checkSizes(counts);
@@ -88,7 +91,7 @@ export class Dataset {
       );
     const order = shuffledSync(this.length, seed, 'split');
     let begin = 0;
-    return sizes.map((size) => {
+    const parts = sizes.map((size) => {
       // Sorted: parts keep the order of the files, so that reading them in order is reading files in order.
       const part = order.slice(begin, (begin += size)).sort();
       return new Dataset(
@@ -96,6 +99,7 @@ export class Dataset {
         part.map((i) => this.rows[i]!),
       );
     });
+    return parts as { -readonly [I in keyof C]: Dataset };
   }
 
   /** The first `count` samples, or all where there are fewer. Shares the memory of this set. */

@@ -15,7 +15,9 @@ import {
 import { readMnist, type ReadMnistOptions } from './mnist';
 
 export { Dataset, type SplitOptions } from './dataset';
-export type { ChannelStatistics } from './samples';
+export type { ResizeRule } from './decode';
+export type { ChannelStatistics, ImageRecipe } from './samples';
+export type { ImageSource } from './source';
 export type {
   FromArraysOptions,
   FromFeaturesOptions,

@@ -1,6 +1,6 @@
 /** compile(fn): records fn once per signature of its arguments and runs the resulting program from then on. */
-import { DTypeError, NonFiniteError, TraceError } from '../errors';
-import { checkKeys, oneOf, positiveInteger } from '../options';
+import { DTypeError, NonFiniteError, OptionError, TraceError } from '../errors';
+import { checkKeys, oneOf, positiveInteger, show } from '../options';
 import type { AnyArray, RunResult, Target } from '../native';
 import { defaultRandom, type RandomState } from '../random';
 import { bytesPerElement, PRECISIONS, type Precision } from '../tensor/dtype';
@@ -9,7 +9,7 @@ import { defaultTarget } from '../tensor/target';
 import { Tensor, type TensorType } from '../tensor/tensor';
 import { Parameter } from '../tensor/parameter';
 import { fromLogical, toLogical } from '../ops/layout';
-import { capture, type Leaf } from './ir';
+import { capture, checkFresh, type Leaf } from './ir';
 import { commitSection } from './commit';
 import { lowerGraph } from './lower';
 import { runPasses } from './passes';
@@ -67,6 +67,7 @@ export function compile<A extends unknown[], R>(
   fn: (...args: A) => R,
   options: CompileOptions = {},
 ): Compiled<A, R> {
+  if (typeof fn !== 'function') throw new OptionError(`compile: expected a function, got ${show(fn)}`);
   checkKeys('compile', options, ['random', 'queue', 'cacheSize', 'precision', 'fuse']);
   oneOf('compile', 'precision', options.precision ?? 'fp32', PRECISIONS);
   oneOf('compile', 'queue', options.queue ?? 'train', ['train', 'predict']);
@@ -143,6 +144,7 @@ class ProgramCache {
   /** The entry for these arguments, compiled if need be, and the arrays to run it with. */
   lookup(args: readonly unknown[]): [Entry, AnyArray[]] {
     const flat = flatten(args, 'compile: argument');
+    for (const t of flat.leaves) if (t.source.kind === 'node') checkFresh(t);
     const signature = `${defaultTarget()} ${flat.structure} ${flat.leaves.map(leafSignature).join(' ')}`;
     let entry = this.bySignature.get(signature)?.find(isCurrent);
     if (entry === undefined) {

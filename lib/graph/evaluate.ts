@@ -1,28 +1,16 @@
 /** Runs a recipe outside compile(): the same capture, passes, plan and program as a compiled function, used once. */
-import { StaleTensorError, TraceError } from '../errors';
+import { TraceError } from '../errors';
 import type { AnyArray } from '../native';
 import { toLogical } from '../ops/layout';
 import { Storage } from '../tensor/storage';
 import { defaultTarget } from '../tensor/target';
 import type { Tensor } from '../tensor/tensor';
 import { setEvaluator } from '../tensor/tensor';
-import { capture, reachableNodes, type Leaf } from './ir';
+import { capture, checkFresh, reachableNodes, type Leaf } from './ir';
 import { lowerGraph } from './lower';
 import { runPasses } from './passes';
 import { Program } from './program';
 import { currentTrace } from './trace';
-
-function checkFresh(root: Tensor): void {
-  for (const node of reachableNodes([root])) {
-    node.inputs.forEach((t, i) => {
-      if (t.source.kind === 'storage' && t.source.storage.version !== node.versions[i]) {
-        throw new StaleTensorError(
-          `${node.op.name}: ${t.toString()} has changed since this recipe was written down; record it again`,
-        );
-      }
-    });
-  }
-}
 
 function build(root: Tensor): Program {
   checkFresh(root);

@@ -2,7 +2,7 @@
 import { ShapeError, TraceError } from '../errors';
 import { add, ones, sumTo } from '../ops';
 import { formatShape, sameShape } from '../tensor/shape';
-import type { Tensor } from '../tensor/tensor';
+import { checkTensor, type Tensor } from '../tensor/tensor';
 import { Parameter } from '../tensor/parameter';
 import { reachableNodes } from './ir';
 import type { Node } from './op';
@@ -40,6 +40,7 @@ export class Gradients {
 export function grad(loss: Tensor): Gradients;
 export function grad(loss: Tensor, withRespectTo: readonly Tensor[]): Tensor[];
 export function grad(loss: Tensor, withRespectTo?: readonly Tensor[]): Gradients | Tensor[] {
+  checkTensor('grad', 'loss', loss);
   if (loss.size !== 1) {
     throw new ShapeError(
       `grad: the loss must have one element, got ${formatShape(loss.shape)}; reduce it with mean or sum`,

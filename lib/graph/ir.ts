@@ -1,4 +1,5 @@
 /** The graph that passes rewrite: nodes in execution order over values. Captured from the tensors a trace returned and assigned. */
+import { StaleTensorError } from '../errors';
 import type { Storage } from '../tensor/storage';
 import type { Tensor, TensorType } from '../tensor/tensor';
 import type { Node, OpRecord } from './op';
@@ -48,6 +49,19 @@ export function reachableNodes(roots: Iterable<Tensor>): Node[] {
     stack.push(...t.source.node.inputs);
   }
   return [...seen].sort((a, b) => a.id - b.id);
+}
+
+/** @throws StaleTensorError where a storage has been written since a node that reads it was recorded */
+export function checkFresh(root: Tensor): void {
+  for (const node of reachableNodes([root])) {
+    node.inputs.forEach((t, i) => {
+      if (t.source.kind === 'storage' && t.source.storage.version !== node.versions[i]) {
+        throw new StaleTensorError(
+          `${node.op.name}: ${t.toString()} has changed since this recipe was written down; record it again`,
+        );
+      }
+    });
+  }
 }
 
 /** Builds the graph of everything that `outputs` and `assignments` need. What they do not need is left out: dead code. */

@@ -1,28 +1,36 @@
 /** Every op. Adding one: its file here, its kernel in native/kernels, its test in test/ops, and a line below. */
 export * from './activations';
-export * from './adaptive-pool2d';
+export { adaptiveAvgPool2d, adaptiveMaxPool2d, type AdaptiveSize } from './adaptive-pool2d';
 export * from './batch-norm';
-export * from './binary';
+export { add, div, equal, maximum, minimum, mul, sub, type Operandish } from './binary';
 export { binaryCrossEntropy, binaryCrossEntropyWithLogits } from './binary-cross-entropy';
 export { conv1d, type Conv1dOptions } from './conv1d';
-export * from './conv2d';
-export * from './conv-transpose';
+export { conv2d, convOutputSize, type Conv2dAlgorithm, type Conv2dOptions } from './conv2d';
+export { convTranspose1d, convTranspose2d } from './conv-transpose';
+export type { ConvTranspose1dOptions, ConvTranspose2dOptions } from './conv-transpose';
 export * from './create';
 export * from './cross-entropy';
 export * from './dropout';
 export { fractionalMaxPool2d } from './fractional-max-pool2d';
 export type { FractionalKernel, FractionalMaxPool2dOptions } from './fractional-max-pool2d';
-export * from './gather';
+export { asImages, cast, gatherRows, imageBatch, type ImageBatchOptions } from './gather';
 export * from './group-norm';
 export * from './masked';
 export * from './matmul';
 export { classNumbers, oneHot } from './one-hot';
 export * from './pool2d';
-export * from './reduce';
-export * from './shape-ops';
+export { argmax, max, mean, sum, sumSquares, type ReduceOptions } from './reduce';
+export { broadcastTo, concat, flatten, pad, permute, reshape, slice, sumTo, transpose } from './shape-ops';
 export * from './softmax';
 export * from './softplus';
 export * from './statistics';
 export * from './unary';
-export * from './update';
+export {
+  accumulate,
+  applyUpdate,
+  finiteGuard,
+  runningMean,
+  type Updated,
+  type UpdateOperands,
+} from './update';
 export * from './update-rules';

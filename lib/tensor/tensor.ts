@@ -1,6 +1,7 @@
 /** A Tensor is either data or a recipe: an op applied to tensors. Making one checks shapes; nothing runs until it is asked for. */
 import { DTypeError, ShapeError, TraceError } from '../errors';
-import { show } from '../options';
+import { MAX_RANK } from '../native';
+import { oneOf, show } from '../options';
 import { dtypeOf, toArray, type AnyArray, type DType } from './dtype';
 import { checkShape, formatShape, numel, type Shape } from './shape';
 import { Storage } from './storage';
@@ -112,18 +113,53 @@ function single(tensor: Tensor, values: AnyArray): number {
   return values[0]!;
 }
 
-/** A flat list with its shape beside it, or nested arrays that carry it. */
-export type TensorData = AnyArray | readonly number[] | number;
+/** Numbers in row-major order: flat, or in nested lists that show their shape. */
+export type TensorData = AnyArray | NestedNumbers | number;
+
+/** `[[1, 2], [3, 4]]`: lists of one length at each depth. */
+export type NestedNumbers = readonly number[] | readonly NestedNumbers[];
+
+/** Puts the numbers of nested lists into `out`, all of which must be of the shape of the first ones. */
+function unnest(data: unknown, shape: readonly number[], out: number[]): void {
+  const [length, ...rest] = shape;
+  if (length === undefined) {
+    if (typeof data !== 'number') throw new DTypeError(`tensor: expected a number, got ${show(data)}`);
+    out.push(data);
+    return;
+  }
+  if (!Array.isArray(data) || data.length !== length)
+    throw new ShapeError(`tensor: expected lists of one length, ${length} and then ${show(data)}`);
+  for (const item of data as unknown[]) unnest(item, rest, out);
+}
+
+function fromLists(data: readonly unknown[]): { values: number[]; shape: number[] } {
+  const shape: number[] = [];
+  for (
+    let item: unknown = data;
+    Array.isArray(item) && shape.length <= MAX_RANK;
+    item = (item as unknown[])[0]
+  )
+    shape.push(item.length);
+  const values: number[] = [];
+  unnest(data, shape, values);
+  return { values, shape };
+}
 
 /**
- * Makes a tensor from numbers, which are copied. `shape` defaults to [length] (or [] for a number), `dtype` to what the array
- * holds: f32 for Float32Array, Float64Array and plain numbers, i32 for Int32Array, u8 for Uint8Array.
+ * Makes a tensor from numbers, which are copied. `shape` defaults to that of nested lists, to [length] for typed arrays and to [] for a
+ * number; `dtype` to what the array holds: f32 for Float32Array, Float64Array and plain numbers, i32 for Int32Array, u8 for Uint8Array.
  * @throws ShapeError when the count does not fit the shape; DTypeError when an element does not fit the dtype
  */
 export function tensor(data: TensorData, shape?: Shape, dtype?: DType): Tensor {
-  const values = typeof data === 'number' ? [data] : data;
-  const type = dtype ?? (ArrayBuffer.isView(values) ? dtypeOf('tensor', values) : 'f32');
-  const dims = shape ?? (typeof data === 'number' ? [] : [values.length]);
+  const given: unknown = typeof data === 'number' ? [data] : data;
+  if (!ArrayBuffer.isView(given) && !Array.isArray(given))
+    throw new DTypeError(`tensor: expected a typed array, lists of numbers or a number, got ${show(data)}`);
+  const { values, shape: found } = ArrayBuffer.isView(given)
+    ? { values: given as AnyArray, shape: [(given as AnyArray).length] }
+    : fromLists(given as unknown[]);
+  const natural = ArrayBuffer.isView(values) ? dtypeOf('tensor', values) : 'f32';
+  const type = oneOf('tensor', 'dtype', dtype ?? natural, ['f32', 'f64', 'i32', 'u8']);
+  const dims = shape ?? (typeof data === 'number' ? [] : found);
   checkShape('tensor', dims);
   const array = toArray('tensor', values, type, numel(dims), defaultTarget());
   return new Tensor([...dims], type, { kind: 'host', array });

@@ -39,7 +39,7 @@ export class Fit implements PromiseLike<History>, AsyncIterable<FitEvent> {
   private readonly queues = new Set<EventQueue>();
   private readonly result: Promise<History>;
 
-  /** @internal `run` begins after the caller had the chance to listen. */
+  /** Made by `Trainer.fit`. `run` begins after the caller had the chance to listen. */
   constructor(run: (emit: (event: FitEvent) => void) => Promise<History>) {
     this.result = Promise.resolve()
       .then(() => run((event) => this.queues.forEach((queue) => queue.push(event))))

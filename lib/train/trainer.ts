@@ -48,7 +48,7 @@ export interface TrainerOptions {
    * validation in `fit` with `ema`, once there is an average.
    */
   readonly average?: WeightAverage;
-  /** What is done to training images, in the step's own program. Default: nothing. */
+  /** What is done to training images, in the step's own program; `fit` must then be given a Dataset of images. Default: nothing. */
   readonly augment?: readonly Augmentation[];
   /**
    * What all inputs go through before the model, such as `preprocess.zca()`: fitted to the data given to `fit`, before the first step, or
@@ -191,6 +191,10 @@ export class Trainer {
    */
   fit(data: Dataset | BatchStream, options: FitOptions): Fit {
     const checked = checkFitOptions(data, options);
+    if (this.augment.length > 0 && !(data instanceof Dataset && data.kind === 'images'))
+      throw new OptionError(
+        'fit: augment is for a Dataset of images; a stream and features are taken as they are',
+      );
     this.beginBusy('fit');
     return new Fit(async (emit) => {
       try {

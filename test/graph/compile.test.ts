@@ -69,7 +69,17 @@ describe('compile', () => {
     expect([...weight.dataSync()]).toEqual([1, 1, 1, 1]);
   });
 
+  it('a recipe whose buffer has changed since is refused as an argument, too', async () => {
+    const buffer = persistent([1]);
+    const recipe = ops.add(buffer, 1);
+    await compile(() => assign(buffer, ops.add(buffer, 10)))();
+    await expect(recipe.data()).rejects.toThrow(StaleTensorError);
+    await expect(compile((x: Tensor) => ops.add(x, 0))(recipe)).rejects.toThrow(StaleTensorError);
+  });
+
   it('options are checked at once', () => {
+    expect(() => compile(5 as never)).toThrow(OptionError);
+    expect(() => grad(5 as never)).toThrow(expect.objectContaining({ code: 'ERR_TENON_DTYPE' }));
     expect(() => compile(() => [], { cacheSize: 0 })).toThrow('cacheSize');
     expect(() => compile(() => [], { queue: 'fast' as 'train' })).toThrow('queue');
   });
@@ -203,6 +213,40 @@ describe('recipes', () => {
     await compile(() => assign(w, tensor([5])))();
     await expect(recipe.data()).rejects.toThrow(StaleTensorError);
     expect(await values(ops.mul(w, 2))).toEqual([10]);
+  });
+
+  it('take nested lists, whose shape they show', async () => {
+    const matrix = tensor([
+      [1, 2, 3],
+      [4, 5, 6],
+    ]);
+    expect([matrix.shape, await values(matrix)]).toEqual([
+      [2, 3],
+      [1, 2, 3, 4, 5, 6],
+    ]);
+    expect(tensor([[[1], [2]]]).shape).toEqual([1, 2, 1]);
+    expect(tensor([[1, 2]], [2]).shape).toEqual([2]);
+    expect(tensor([]).shape).toEqual([0]);
+    for (const ragged of [
+      [[1, 2], [3]],
+      [[1], 2],
+      [1, [2]],
+    ])
+      expect(() => tensor(ragged as never)).toThrow(
+        expect.objectContaining({ name: expect.stringMatching(/Shape|DType/) }),
+      );
+    const endless: unknown[] = [];
+    endless.push(endless);
+    expect(() => tensor(endless as never)).toThrow(expect.objectContaining({ code: expect.any(String) }));
+  });
+
+  it('refuse what is no number', () => {
+    for (const bad of ['12', null, undefined, [undefined], ['1'], [1n], BigInt64Array.of(1n), {}])
+      expect(() => tensor(bad as never)).toThrow(expect.objectContaining({ code: 'ERR_TENON_DTYPE' }));
+    for (const dtype of ['bf16', 'foo'])
+      expect(() => tensor([1], [1], dtype as never)).toThrow(
+        expect.objectContaining({ code: 'ERR_TENON_OPTION' }),
+      );
   });
 
   it('copy what they are given and give copies', async () => {

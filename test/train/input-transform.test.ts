@@ -118,10 +118,12 @@ test('learns from training data only, and from data sets only', async () => {
   const stream = [
     { inputs: tensor(new Float32Array(784), [1, 1, 28, 28]), targets: tensor(Int32Array.of(1)) },
   ];
-  expect((await failure(() => trainer(recipe).fit(stream, { epochs: 1 }))).message).toMatch(/is not fitted/);
+  const plain = { augment: [], schedule: schedules.constant() };
+  const unfitted = smallTrainer(undefined, { ...plain, inputTransform: recipe });
+  expect((await failure(() => unfitted.fit(stream, { epochs: 1 }))).message).toMatch(/is not fitted/);
   // A stream does not say how long it is, so the schedule must not ask.
   const inputTransform = await recipe.fit(await someGlyphs());
-  const fitted = smallTrainer(undefined, { inputTransform, schedule: schedules.constant() });
+  const fitted = smallTrainer(undefined, { ...plain, inputTransform });
   expect((await fitted.fit([...stream, ...stream], { epochs: 1 })).steps).toBe(2);
   // @ts-expect-error: not a transform
   expect(() => trainer('zca')).toThrow(OptionError);

@@ -1,4 +1,6 @@
 import { rmSync } from 'node:fs';
+import * as augment from '../../lib/augment';
+import { fromFeatures } from '../../lib/data';
 import * as nn from '../../lib/nn';
 import * as optim from '../../lib/optim';
 import { crossEntropy } from '../../lib/losses';
@@ -51,6 +53,18 @@ describe('a stream of batches', () => {
     const error = await failure(() => trainer().fit(once, { epochs: 2 }));
     expect(error).toMatchObject({ code: 'ERR_TENON_DATA' });
     expect(error.message).toContain('give a function');
+  });
+
+  test('is not augmented, and says so', async () => {
+    const augmented = (): Trainer =>
+      new Trainer(nn.linear(4, 2), {
+        loss: crossEntropy(),
+        optimizer: optim.sgd({ lr: 0.5 }),
+        augment: [augment.flip()],
+      });
+    expect(() => augmented().fit([batch(8, 0)], { epochs: 1 })).toThrow('augment is for a Dataset of images');
+    const features = await fromFeatures({ inputs: new Float32Array(8), shape: [4], targets: [0, 1] });
+    expect(() => augmented().fit(features, { epochs: 1 })).toThrow('augment is for a Dataset of images');
   });
 
   test('what it yields is checked', async () => {
