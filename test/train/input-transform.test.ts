@@ -24,7 +24,7 @@ function trainer(inputTransform: TrainerOptions['inputTransform'], seed = 3): Tr
 
 test('is fitted to the training split, kept in the model and used everywhere', async () => {
   const glyphs = await someGlyphs();
-  const [train, held] = glyphs.split([150, 50]) as [data.Dataset, data.Dataset];
+  const [train, held] = glyphs.split([150, 50]);
   const t = trainer(recipe);
   await t.fit(train, { epochs: 1, validation: held });
   const own = t.model.inputTransform!;
