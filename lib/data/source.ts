@@ -1,5 +1,5 @@
 /** Where images come from before they are packed, and what the readers of all forms share. */
-import { readFile, stat } from 'node:fs/promises';
+import { open, stat, type FileHandle } from 'node:fs/promises';
 import { DataError, FormatError, IoError, TenonError } from '../errors';
 import { show } from '../options';
 
@@ -126,13 +126,33 @@ export function messageOf(error: unknown): string {
     : String(error);
 }
 
-/** Reads a whole file. @throws DataError if it does not exist, IoError if it cannot be read */
+/** Node reads no more than 2 GiB at a time. */
+const LARGEST_READ = 2 ** 30;
+
+/** Reads a whole file, also one that Node's readFile would refuse. @throws DataError if it does not exist, IoError if it cannot be read */
 export async function readWhole(path: string): Promise<Buffer> {
+  let file: FileHandle | undefined;
   try {
-    return await readFile(path);
+    file = await open(path);
+    return await readToEnd(file);
   } catch (error) {
     throw fileError('file', path, error);
+  } finally {
+    await file?.close();
   }
+}
+
+async function readToEnd(file: FileHandle): Promise<Buffer> {
+  const status = await file.stat();
+  if (!status.isFile()) return file.readFile();
+  const bytes = Buffer.allocUnsafeSlow(status.size);
+  let at = 0;
+  while (at < bytes.length) {
+    const { bytesRead } = await file.read(bytes, at, Math.min(bytes.length - at, LARGEST_READ));
+    if (bytesRead === 0) break;
+    at += bytesRead;
+  }
+  return bytes.subarray(0, at);
 }
 
 /** What is at `path`: a directory, a file, or nothing. @throws IoError if the system refuses to say */

@@ -1,6 +1,6 @@
 /** Models as safetensors files: state by PyTorch's names; architecture, preprocessing and class names in the metadata. */
-import { open } from 'node:fs/promises';
-import { DataError, FormatError, IoError, ShapeError } from '../errors';
+import { readWhole } from '../data/source';
+import { FormatError, ShapeError } from '../errors';
 import { writeFileAtomic } from '../formats/atomic-file';
 import { toBytes, toFloats } from '../formats/numbers';
 import {
@@ -97,40 +97,9 @@ export async function writeModel(model: Module, path: string): Promise<void> {
   await writeFileAtomic(path, await piecesOf(model));
 }
 
-/** Node reads no more than 2 GiB at a time. */
-const LARGEST_READ = 2 ** 30;
-
-/** All of a file, also of one that Node's readFile would refuse. */
-async function readWhole(path: string): Promise<Uint8Array> {
-  const file = await open(path);
-  try {
-    const status = await file.stat();
-    if (!status.isFile()) return await file.readFile();
-    const bytes = new Uint8Array(status.size);
-    let at = 0;
-    while (at < bytes.byteLength) {
-      const { bytesRead } = await file.read(bytes, at, Math.min(bytes.byteLength - at, LARGEST_READ));
-      if (bytesRead === 0) break;
-      at += bytesRead;
-    }
-    return bytes.subarray(0, at);
-  } finally {
-    await file.close();
-  }
-}
-
 /** Reads and checks a safetensors file. @throws DataError (no such file), IoError, FormatError */
 export async function readSafetensors(path: string): Promise<SafetensorsFile> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readWhole(path);
-  } catch (error) {
-    const code = (error as { code?: unknown }).code;
-    if (code === 'ENOENT' || code === 'ENOTDIR')
-      throw new DataError(`file ${path} does not exist`, { cause: error });
-    throw new IoError(`file ${path} cannot be read: ${(error as Error).message}`, { cause: error });
-  }
-  return decodeSafetensors(path, bytes);
+  return decodeSafetensors(path, await readWhole(path));
 }
 
 /** Whether tenon wrote the file: what it does not say, the model did not have. */
