@@ -1,6 +1,7 @@
 /** What to train and how, for `tenon train`: the options given, and good defaults for the rest. */
 import { FormatError } from '../errors';
 import * as check from '../options';
+import { LAST_BATCHES, type LastBatch } from '../data/cut';
 import { messageOf } from '../data/source';
 import { PRECISIONS, type Precision } from '../tensor/dtype';
 import { UsageError } from './exit-codes';
@@ -52,6 +53,7 @@ export interface Recipe {
   readonly model: ModelName;
   readonly epochs: number;
   readonly batchSize: number;
+  readonly lastBatch: LastBatch;
   readonly optimizer: OptimizerName;
   readonly lr: number;
   readonly momentum: number;
@@ -135,6 +137,7 @@ export function completeRecipe(flags: RecipeFlags): Recipe {
     model,
     epochs: flags.epochs ?? DEFAULT_EPOCHS[dataset],
     batchSize: flags.batchSize ?? (isDeep(model) ? 128 : 64),
+    lastBatch: flags.lastBatch ?? 'even',
     optimizer,
     lr: flags.lr ?? defaultLr(model, optimizer),
     momentum: flags.momentum ?? defaults.momentum ?? 0,
@@ -198,6 +201,8 @@ export function parseRecipe(file: string, json: unknown): Recipe {
       model: check.oneOf(file, 'model', given['model'], MODELS),
       epochs: check.positiveInteger(file, 'epochs', given['epochs']),
       batchSize: check.positiveInteger(file, 'batchSize', given['batchSize']),
+      // Absent in runs of versions that knew this form only.
+      lastBatch: check.oneOf(file, 'lastBatch', given['lastBatch'] ?? 'keep', LAST_BATCHES),
       optimizer: check.oneOf(file, 'optimizer', given['optimizer'], OPTIMIZERS),
       lr: check.positive(file, 'lr', given['lr']),
       momentum: check.nonNegative(file, 'momentum', given['momentum']),

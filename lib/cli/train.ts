@@ -1,5 +1,6 @@
 /** `tenon train`: its options. What they lead to is in training.ts. */
 import { Command, Option } from 'commander';
+import { LAST_BATCHES, type LastBatch } from '../data/cut';
 import { nonNegative, nonNegativeInteger, positive, positiveInteger, probability } from '../options';
 import { EXIT_HELP } from './exit-codes';
 import {
@@ -35,6 +36,7 @@ export interface TrainFlags {
   readonly model?: ModelName;
   readonly epochs?: number;
   readonly batchSize?: number;
+  readonly lastBatch?: LastBatch;
   readonly optimizer?: OptimizerName;
   readonly lr?: number;
   readonly momentum?: number;
@@ -101,6 +103,7 @@ function learningOptions(): Option[] {
       'examples a step (default: by model)',
       numberFlag('--batch-size', positiveInteger),
     ),
+    choice('--last-batch <how>', 'what does not fill a batch (default: even)', LAST_BATCHES),
     choice('--optimizer <name>', 'default: by model', OPTIMIZERS),
     option('--lr <x>', 'learning rate (default: by model and optimizer)', numberFlag('--lr', positive)),
     option(

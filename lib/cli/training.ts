@@ -113,6 +113,7 @@ async function fit(session: Session, plan: Plan, splits: Splits, trainer: Traine
   await trainer.fit(splits.train, {
     epochs: recipe.epochs,
     batchSize: recipe.batchSize,
+    lastBatch: recipe.lastBatch,
     callbacks,
     ...(splits.validation && { validation: splits.validation }),
     ...(resume !== undefined && { resume }),

@@ -1,5 +1,6 @@
 /** Batches of a data set in order, read ahead of training so that decoding and training overlap. */
 import { performance } from 'node:perf_hooks';
+import { cutEpoch, type CutOptions, type EpochCut } from './cut';
 import type { Dataset } from './dataset';
 import { identity, shuffled } from './order';
 
@@ -7,34 +8,17 @@ import { identity, shuffled } from './order';
 const BATCHES_AHEAD = 8;
 
 /** Options of {@link BatchLoader}. */
-export interface LoaderOptions {
-  readonly batchSize: number;
+export interface LoaderOptions extends CutOptions {
   /** Random order by (seed, epoch); without it samples come in the order of the set. */
   readonly shuffle?: { readonly seed: number; readonly epoch: number };
   /** Batches to pass over: those of this epoch that were trained before a checkpoint. Default 0. */
   readonly start?: number;
 }
 
-/**
- * How many batches an epoch has. The last one may be smaller, but a remainder of a single sample joins the batch before it: batch
- * normalization has no variance over one.
- */
-export function batchCount(length: number, batchSize: number): number {
-  const remainder = length % batchSize;
-  const whole = (length - remainder) / batchSize;
-  return remainder > 1 || whole === 0 ? Math.ceil(length / batchSize) : whole;
-}
-
-/** Where batch `index` begins and ends. */
-function bounds(index: number, length: number, batchSize: number): [begin: number, end: number] {
-  const last = index === batchCount(length, batchSize) - 1;
-  return [index * batchSize, last ? length : (index + 1) * batchSize];
-}
-
 export class BatchLoader {
   /** Milliseconds that next() has spent waiting for samples to be decoded. */
   waitMs = 0;
-  readonly count: number;
+  private readonly cut: EpochCut;
   private order: Int32Array | undefined;
   private position: number;
   /** Next batch to start reading. */
@@ -46,7 +30,7 @@ export class BatchLoader {
     private readonly dataset: Dataset,
     private readonly options: LoaderOptions,
   ) {
-    this.count = batchCount(dataset.length, options.batchSize);
+    this.cut = cutEpoch(dataset.length, options);
     this.position = options.start ?? 0;
     this.ahead = this.position;
   }
@@ -56,9 +40,9 @@ export class BatchLoader {
    * @throws what reading its samples throws, AbortedError where `close` came while it waited for them
    */
   async next(): Promise<Int32Array | undefined> {
-    if (this.position >= this.count || this.closed.signal.aborted) return undefined;
+    if (this.position >= this.cut.batches || this.closed.signal.aborted) return undefined;
     this.order ??= await this.makeOrder();
-    while (this.ahead < this.count && this.ahead <= this.position + BATCHES_AHEAD) this.startReading();
+    while (this.ahead < this.cut.batches && this.ahead <= this.position + BATCHES_AHEAD) this.startReading();
     const read = this.reads.shift();
     if (read !== undefined) {
       const begin = performance.now();
@@ -82,8 +66,7 @@ export class BatchLoader {
   }
 
   private positions(batch: number): Int32Array {
-    const [begin, end] = bounds(batch, this.dataset.length, this.options.batchSize);
-    return this.order!.subarray(begin, end);
+    return this.order!.subarray(...this.cut.bounds(batch));
   }
 
   private async makeOrder(): Promise<Int32Array> {

@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import type { LastBatch } from '../data/cut';
 import { fileError, messageOf, pathKind } from '../data/source';
 import { DataError, FormatError, IoError, OptionError, TenonError } from '../errors';
 import { syncDirectory, writeFileAtomic } from '../formats/atomic-file';
@@ -169,7 +170,8 @@ async function prune(root: string, latest: string, keep: number): Promise<void> 
 /** What a run that resumes must have in common with the one that saved. */
 export interface Expected {
   readonly seed: number;
-  readonly batches: Position['batches'];
+  /** `lastBatch` undefined: whatever it was. */
+  readonly batches: Omit<Position['batches'], 'lastBatch'> & { readonly lastBatch: LastBatch | undefined };
 }
 
 /**
@@ -301,7 +303,8 @@ function checkSameRun(
     );
   // At the end of an epoch nothing depends on how it was cut into batches.
   if (position.position === 0) return;
-  for (const key of ['batchSize', 'samples', 'accumulate'] as const) {
+  for (const key of ['batchSize', 'samples', 'accumulate', 'lastBatch'] as const) {
+    if (key === 'lastBatch' && expected.batches[key] === undefined) continue;
     if (position.batches[key] !== expected.batches[key]) {
       throw new OptionError(
         `${where} is in the middle of an epoch with ${key} ${position.batches[key]}, this run has ${expected.batches[key]}`,

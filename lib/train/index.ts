@@ -3,7 +3,6 @@ export {
   Trainer,
   type EvaluateOptions,
   type Evaluation,
-  type FitOptions,
   type TrainerOptions,
   type UpdateBatchNormOptions,
 } from './trainer';
@@ -11,5 +10,7 @@ export { checkpoint, type CheckpointOptions } from './callbacks';
 export { describeEpoch, progress, type ProgressOptions, type ProgressStream } from './progress';
 export { rateRange, type RateRange, type RateRangeOptions } from './rate-range';
 export { Fit } from './fit';
+export type { FitOptions } from './fit-options';
+export type { LastBatch } from '../data/cut';
 export type * from './events';
 export type { BatchStream, ShapedArray, StreamBatch } from './source';

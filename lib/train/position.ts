@@ -1,6 +1,7 @@
 /** Where in a training run something is: all the numbers that the next step depends on, besides weights and optimizer state. */
 import { FormatError } from '../errors';
 import type { EpochRecord } from './events';
+import { LAST_BATCHES, type LastBatch } from '../data/cut';
 import type { TotalsState } from './totals';
 
 export interface Position {
@@ -21,6 +22,7 @@ export interface Position {
     readonly samples: number | null;
     /** Batches a step. */
     readonly accumulate: number;
+    readonly lastBatch: LastBatch | null;
   };
   readonly history: readonly EpochRecord[];
 }
@@ -50,6 +52,7 @@ export function parsePosition(file: string, value: unknown): Position {
       samples: batches.samples === null ? null : count(file, batches, 'samples'),
       // Absent in checkpoints of versions that knew one batch a step only.
       accumulate: batches.accumulate === undefined ? 1 : count(file, batches, 'accumulate'),
+      lastBatch: lastBatch(file, batches),
     },
     history: fields.history.map((entry, i) => epochRecord(file, `position.history[${i}]`, entry)),
   };
@@ -59,6 +62,16 @@ function record(file: string, name: string, value: unknown): Fields {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new FormatError(`${file}: ${name} is missing`);
   return value as Fields;
+}
+
+function lastBatch(file: string, batches: Fields): LastBatch | null {
+  if (batches.batchSize === null) return null;
+  // Absent in checkpoints of versions that knew this form only.
+  const value = batches.lastBatch ?? 'keep';
+  const known = LAST_BATCHES.find((name) => name === value);
+  if (known === undefined)
+    throw new FormatError(`${file}: lastBatch is not one of ${LAST_BATCHES.join(', ')}`);
+  return known;
 }
 
 function number(file: string, fields: Fields, key: string): number {

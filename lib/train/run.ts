@@ -156,7 +156,7 @@ export class FitRun implements FitControl {
 
   private async emitStart(): Promise<void> {
     const parameters = this.model.parameters().reduce((sum, p) => sum + p.size, 0);
-    const { stepsPerEpoch } = this;
+    const { stepsPerEpoch } = this.source;
     await this.emit({
       type: 'start',
       epochs: this.options.epochs,
@@ -194,7 +194,7 @@ export class FitRun implements FitControl {
   /** Trains until the epoch is complete, or a limit is reached (false). No step is in flight afterwards. */
   private async trainBatches(batches: EpochBatches): Promise<boolean> {
     const { signal } = this.options;
-    while (this.position !== this.source.stepsPerEpoch) {
+    while (this.position !== this.source.batchesPerEpoch) {
       if (await this.limitReached()) {
         await this.drain();
         return false;
@@ -212,10 +212,11 @@ export class FitRun implements FitControl {
     return true;
   }
 
-  /** The batches of the next step: as many as are accumulated, fewer at the end of an epoch. */
+  /** The batches of the next step: as many as are accumulated, or fewer. */
   private async nextGroup(batches: EpochBatches): Promise<Batch[]> {
+    const { source, position } = this;
     const group: Batch[] = [];
-    while (group.length < this.options.batches.accumulate) {
+    while (source.stepOf(position + group.length) === source.stepOf(position)) {
       const batch = await abortable(batches.next(), this.options.signal);
       if (batch === undefined) break;
       group.push(batch);
@@ -236,20 +237,16 @@ export class FitRun implements FitControl {
       done,
       batches,
       step: this.step,
-      inEpoch: Math.ceil(this.position / this.options.batches.accumulate),
+      inEpoch: this.source.stepOf(this.position - 1) + 1,
       learningRate: this.learningRate(),
       randomStep,
       randomStride: (random.step - randomStep) / batches.length,
     });
   }
 
-  private get stepsPerEpoch(): number | undefined {
-    const batches = this.source.stepsPerEpoch;
-    return batches === undefined ? undefined : Math.ceil(batches / this.options.batches.accumulate);
-  }
-
   private progress(): Progress {
-    const { step, records: history, stepsPerEpoch = Infinity } = this;
+    const { step, records: history } = this;
+    const { stepsPerEpoch = Infinity } = this.source;
     const { epochs, maxSteps } = this.options;
     const totalSteps = stepsPerEpoch === Infinity ? maxSteps : stepsPerEpoch * epochs;
     return { step, epoch: this.parts.clock.epoch, totalSteps, stepsPerEpoch, totalEpochs: epochs, history };
@@ -282,7 +279,7 @@ export class FitRun implements FitControl {
     const now = performance.now();
     if (now - this.lastStepEvent < STEP_EVENT_MS) return;
     this.lastStepEvent = now;
-    const { stepsPerEpoch } = this;
+    const { stepsPerEpoch } = this.source;
     const epoch = this.parts.clock.epoch + 1;
     await this.emit({
       type: 'step',

@@ -3,7 +3,8 @@ import { performance } from 'node:perf_hooks';
 import { DataError, OptionError, ShapeError } from '../errors';
 import { show } from '../options';
 import type { Dataset } from '../data/dataset';
-import { batchCount, BatchLoader } from '../data/loader';
+import { cutEpoch, type CutOptions, type EpochCut } from '../data/cut';
+import { BatchLoader } from '../data/loader';
 import type { ImageRecipe } from '../data/samples';
 import type { AnyArray } from '../native';
 import { tensor, Tensor } from '../tensor/tensor';
@@ -45,7 +46,11 @@ export interface EpochBatches {
 }
 
 export interface BatchSource {
+  /** Undefined where nobody knows. */
+  readonly batchesPerEpoch: number | undefined;
   readonly stepsPerEpoch: number | undefined;
+  /** The step of its epoch that a batch of it belongs to; both are counted from 0. */
+  stepOf(batch: number): number;
   /** The largest class index there is; undefined where targets are numbers, or unknown. */
   readonly highestLabel: number | undefined;
   /** Opens an epoch behind its first `start` batches. */
@@ -56,7 +61,7 @@ export interface BatchSource {
 
 /** How samples of a data set are ordered and prepared. */
 export interface DatasetOptions {
-  readonly batchSize: number;
+  readonly cut: CutOptions;
   /** Random order from this seed; undefined: the order of the set. */
   readonly shuffleSeed: number | undefined;
   /** Ignored for features. */
@@ -64,21 +69,34 @@ export interface DatasetOptions {
 }
 
 export class DatasetSource implements BatchSource {
-  readonly stepsPerEpoch: number;
   readonly highestLabel: number | undefined;
+  private readonly cut: EpochCut;
 
+  /** @throws OptionError where the data set has no batch that is not dropped */
   constructor(
     private readonly dataset: Dataset,
     private readonly options: DatasetOptions,
   ) {
     this.highestLabel = dataset.labels?.reduce((max, label) => Math.max(max, label), 0);
-    this.stepsPerEpoch = batchCount(dataset.length, options.batchSize);
+    this.cut = cutEpoch(dataset.length, options.cut);
+  }
+
+  get batchesPerEpoch(): number {
+    return this.cut.batches;
+  }
+
+  get stepsPerEpoch(): number {
+    return this.cut.steps;
+  }
+
+  stepOf(batch: number): number {
+    return this.cut.stepOf(batch);
   }
 
   async open(epoch: number, start: number): Promise<EpochBatches> {
-    const { batchSize, shuffleSeed: seed } = this.options;
+    const { cut, shuffleSeed: seed } = this.options;
     const loader = new BatchLoader(this.dataset, {
-      batchSize,
+      ...cut,
       start,
       ...(seed !== undefined && { shuffle: { seed, epoch } }),
     });
@@ -104,11 +122,19 @@ function indexTensor(rows: Int32Array): Tensor {
 }
 
 export class StreamSource implements BatchSource {
+  readonly batchesPerEpoch = undefined;
   readonly stepsPerEpoch = undefined;
   readonly highestLabel = undefined;
   private opened = 0;
 
-  constructor(private readonly stream: BatchStream) {}
+  constructor(
+    private readonly stream: BatchStream,
+    private readonly accumulate = 1,
+  ) {}
+
+  stepOf(batch: number): number {
+    return Math.floor(batch / this.accumulate);
+  }
 
   async open(epoch: number, start: number): Promise<EpochBatches> {
     const iterable = typeof this.stream === 'function' ? this.stream(epoch) : this.stream;

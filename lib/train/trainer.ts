@@ -4,6 +4,7 @@ import '../graph/evaluate';
 import type { Augmentation } from '../augment';
 import { planAugmentation } from '../augment/plan';
 import { Dataset } from '../data/dataset';
+import type { LastBatch } from '../data/cut';
 import type { ChannelStatistics, ImageRecipe } from '../data/samples';
 import { AbortedError, BusyError, OptionError } from '../errors';
 import type { Loss } from '../losses';
@@ -12,27 +13,20 @@ import type { Module } from '../nn/module';
 import type { PredictOptions } from '../nn/predict';
 import { WeightAverage } from '../optim/average';
 import { Optimizer } from '../optim/optimizer';
-import {
-  checkKeys,
-  nonEmptyString,
-  nonNegativeInteger,
-  oneOf,
-  positive,
-  positiveInteger,
-  show,
-} from '../options';
+import { checkKeys, nonNegativeInteger, oneOf, positiveInteger, show } from '../options';
 import { RandomState } from '../random';
 import type { Schedule } from '../schedules';
 import { PRECISIONS, type Precision } from '../tensor/dtype';
 import { runtimeScalar } from '../tensor/tensor';
 import { checkSignal } from './abort';
 import { refreshStatistics, statisticsLayers } from './average';
-import { checkCallbacks } from './callbacks';
 import { evaluateSource, type EvaluateSourceOptions } from './evaluate';
-import type { Callback, FitEvent, History } from './events';
+import type { FitEvent, History } from './events';
 import { Fit } from './fit';
+import { checkFitOptions, settleBatches, type CheckedFitOptions, type FitOptions } from './fit-options';
 import { readCheckpoint, type Resumed } from './checkpoint';
-import { FitRun, type EpochClock, type RunOptions } from './run';
+import { FitRun, type EpochClock } from './run';
+import type { Position } from './position';
 import { DatasetSource, requireSamples, StreamSource, type BatchSource, type BatchStream } from './source';
 import type { Averages } from './totals';
 import { checkTransform, settleTransform, type InputTransform } from './transform';
@@ -65,30 +59,6 @@ export interface TrainerOptions {
   readonly precision?: Precision;
 }
 
-/** Options of `Trainer.fit`. */
-export interface FitOptions {
-  /** Passes over the data. */
-  readonly epochs: number;
-  /** Samples a step, for a Dataset. Default 32. A last batch may be smaller; a single sample left over joins the batch before it. */
-  readonly batchSize?: number;
-  /**
-   * Batches a step: their gradients are accumulated, and the step is that of one batch of batchSize accumulate samples (but for batch
-   * norm, which sees the small ones) at the memory of a small one. The last step of an epoch may have fewer. Default 1.
-   */
-  readonly accumulate?: number;
-  /** Evaluated after each epoch. */
-  readonly validation?: Dataset;
-  /** Stops between two steps; `fit` then rejects with an AbortedError whose cause is the signal's reason. */
-  readonly signal?: AbortSignal;
-  readonly callbacks?: readonly Callback[];
-  /** A directory of checkpoints, or one checkpoint: go on from there, with the same bits as if never interrupted. */
-  readonly resume?: string;
-  /** End after this many steps in all. Schedules still see the whole training. */
-  readonly maxSteps?: number;
-  /** End after the step in which this much time has passed. */
-  readonly timeLimitMs?: number;
-}
-
 /** Options of `Trainer.evaluate`. */
 export interface EvaluateOptions {
   /** Samples at once. Default 128. Does not change the result, but for a loss that is a sum over a batch, whose mean over batches is given. */
@@ -118,17 +88,6 @@ const TRAINER_KEYS = [
   'inputTransform',
   'seed',
   'precision',
-] as const;
-const FIT_KEYS = [
-  'epochs',
-  'batchSize',
-  'accumulate',
-  'validation',
-  'signal',
-  'callbacks',
-  'resume',
-  'maxSteps',
-  'timeLimitMs',
 ] as const;
 
 /** Models that a trainer is fitting now. */
@@ -238,7 +197,8 @@ export class Trainer {
       const { model, precision, seed, average } = this;
       model.ensureInitialized({ seed });
       await settleTransform('updateBatchNorm', model, this.inputTransform);
-      const source = await this.plainSource(data, batchSize);
+      // Each batch counts as much as any other.
+      const source = await this.plainSource(data, batchSize, 'even');
       const parts = { model, precision, source, random: new RandomState(seed) };
       await refreshStatistics(
         parts,
@@ -295,7 +255,7 @@ export class Trainer {
   private async run(
     data: Dataset | BatchStream,
     options: FitOptions,
-    checked: RunOptions,
+    checked: CheckedFitOptions,
     emit: (event: FitEvent) => void,
   ): Promise<History> {
     if (checked.signal?.aborted === true)
@@ -307,7 +267,11 @@ export class Trainer {
       throw new OptionError(
         `resume: ${options.resume} was trained without an inputTransform, the trainer has one`,
       );
-    const source = data instanceof Dataset ? await this.trainSource(data, checked) : new StreamSource(data);
+    const batches = settleBatches(checked, resumed);
+    const source =
+      data instanceof Dataset
+        ? await this.trainSource(data, batches)
+        : new StreamSource(data, batches.accumulate);
     await this.settle(data);
     const held = options.validation && (await this.plainSource(options.validation, 128));
     const { model, loss, optimizer, schedule, average, random, precision, clock } = this;
@@ -319,25 +283,32 @@ export class Trainer {
       });
     const trained = { model, loss, optimizer, schedule, average, random, precision, clock };
     const parts = { ...trained, source, resumed, validate };
-    return new FitRun(parts, checked, emit).execute();
+    return new FitRun(parts, { ...checked, batches }, emit).execute();
   }
 
-  private readCheckpoint(directory: string, { batches }: RunOptions): Promise<Resumed> {
+  private readCheckpoint(directory: string, { batches }: CheckedFitOptions): Promise<Resumed> {
     const { model, optimizer, precision, average, seed } = this;
     return readCheckpoint(directory, { model, optimizer, precision, average }, { seed, batches });
   }
 
-  private async trainSource(dataset: Dataset, { batches }: RunOptions): Promise<DatasetSource> {
+  private async trainSource(dataset: Dataset, batches: Position['batches']): Promise<DatasetSource> {
     const [, height = 1, width = 1] = dataset.inputShape;
     const plan = planAugmentation(this.augment, [height, width]);
     const statistics = await this.normalization(dataset, true);
     const recipe: ImageRecipe = { ...statistics, ...plan, seed: this.seed, epoch: this.epochScalar };
-    return new DatasetSource(dataset, { batchSize: batches.batchSize ?? 32, shuffleSeed: this.seed, recipe });
+    const { batchSize, accumulate, lastBatch } = batches;
+    const cut = { batchSize: batchSize!, accumulate, lastBatch: lastBatch! };
+    return new DatasetSource(dataset, { cut, shuffleSeed: this.seed, recipe });
   }
 
-  private async plainSource(dataset: Dataset, batchSize: number): Promise<DatasetSource> {
+  /** Samples in the order of the set. */
+  private async plainSource(
+    dataset: Dataset,
+    batchSize: number,
+    lastBatch: LastBatch = 'keep',
+  ): Promise<DatasetSource> {
     const recipe = dataset.plainRecipe(await this.normalization(dataset, false), this.epochScalar);
-    return new DatasetSource(dataset, { batchSize, shuffleSeed: undefined, recipe });
+    return new DatasetSource(dataset, { cut: { batchSize, lastBatch }, shuffleSeed: undefined, recipe });
   }
 
   /**
@@ -380,33 +351,4 @@ function checkMetrics(metrics: unknown): void {
   throw new OptionError(
     `evaluate: metrics must be a list of what metrics.running() makes, got ${show(metrics)}`,
   );
-}
-
-function checkFitOptions(data: unknown, options: FitOptions): RunOptions {
-  if (options === undefined) throw new OptionError('fit: options are missing; at least { epochs }');
-  checkKeys('fit', options, FIT_KEYS);
-  const dataset = data instanceof Dataset ? data : undefined;
-  if (dataset !== undefined) requireSamples('fit', dataset);
-  else if (options.batchSize !== undefined)
-    throw new OptionError('fit: batchSize is for a Dataset; a stream makes its own batches');
-  if (options.validation !== undefined) {
-    if (!(options.validation instanceof Dataset))
-      throw new OptionError(`fit: validation must be a Dataset, got ${show(options.validation)}`);
-    requireSamples('fit: validation', options.validation);
-  }
-  if (options.resume !== undefined) nonEmptyString('fit', 'resume', options.resume);
-  return {
-    epochs: positiveInteger('fit', 'epochs', options.epochs),
-    callbacks: checkCallbacks(options.callbacks),
-    signal: checkSignal('fit', options.signal),
-    maxSteps:
-      options.maxSteps === undefined ? Infinity : positiveInteger('fit', 'maxSteps', options.maxSteps),
-    timeLimitMs:
-      options.timeLimitMs === undefined ? Infinity : positive('fit', 'timeLimitMs', options.timeLimitMs),
-    batches: {
-      batchSize: dataset === undefined ? null : positiveInteger('fit', 'batchSize', options.batchSize ?? 32),
-      samples: dataset?.length ?? null,
-      accumulate: positiveInteger('fit', 'accumulate', options.accumulate ?? 1),
-    },
-  };
 }

@@ -1,6 +1,7 @@
 import * as data from '../../lib/data';
 import type { Dataset } from '../../lib/data';
-import { batchCount, BatchLoader, type LoaderOptions } from '../../lib/data/loader';
+import { cutEpoch } from '../../lib/data/cut';
+import { BatchLoader, type LoaderOptions } from '../../lib/data/loader';
 import { shuffled, shuffledSync } from '../../lib/data/order';
 import type { ImageSource } from '../../lib/data/source';
 
@@ -57,17 +58,76 @@ describe('order', () => {
   });
 });
 
+describe('cutEpoch', () => {
+  const every = [1, 2, 3, 5, 8].flatMap((batchSize) =>
+    [1, 2, 3, 4].map((accumulate) => [batchSize, accumulate]),
+  );
+
+  test.each(every)('batches of %d, %d a step, are even, and so are steps', (batchSize, accumulate) => {
+    for (let length = 1; length <= 70; length++) {
+      const cut = cutEpoch(length, { batchSize, accumulate });
+      const bounds = Array.from({ length: cut.batches }, (_, i) => cut.bounds(i));
+      expect([0, ...bounds.map(([, end]) => end)]).toEqual([...bounds.map(([begin]) => begin), length]);
+      const sizes = bounds.map(([begin, end]) => end - begin);
+      expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1);
+      const steps = new Array<number>(cut.steps).fill(0);
+      sizes.forEach((size, i) => (steps[cut.stepOf(i)]! += size));
+      expect(Math.max(...steps) - Math.min(...steps)).toBeLessThanOrEqual(1);
+      const counts = steps.map((_, step) => sizes.filter((__, i) => cut.stepOf(i) === step).length);
+      expect(Math.max(...counts)).toBeLessThanOrEqual(accumulate);
+      const pairs = batchSize === 2 || batchSize * accumulate === 2;
+      expect(Math.max(...sizes)).toBeLessThanOrEqual(pairs ? 3 : batchSize);
+      if (batchSize > 1 && length > 1) expect(Math.min(...sizes)).toBeGreaterThan(1);
+      if (accumulate === 1 && batchSize !== 2) expect(cut.batches).toBe(Math.ceil(length / batchSize));
+      if (batchSize !== 2) expect(cut.steps).toBe(Math.ceil(length / (batchSize * accumulate)));
+    }
+  });
+
+  test('lengths up to 2^31 and batches of any size stay exact', () => {
+    const length = 2 ** 31 - 1;
+    const cut = cutEpoch(length, { batchSize: 128, accumulate: 3 });
+    expect(cut.bounds(cut.batches - 1)[1]).toBe(length);
+    expect(cut.stepOf(cut.batches - 1)).toBe(cut.steps - 1);
+    expect(cutEpoch(5, { batchSize: Number.MAX_SAFE_INTEGER, accumulate: 7 }).bounds(0)).toEqual([0, 5]);
+  });
+});
+
 describe('BatchLoader', () => {
-  test('a smaller last batch is kept, a single sample joins the one before', async () => {
-    const sizes = async (count: number): Promise<number[]> =>
-      (await batches(await numbers(count), { batchSize: 4 })).map((b) => b.length);
-    expect(await sizes(8)).toEqual([4, 4]);
-    expect(await sizes(10)).toEqual([4, 4, 2]);
-    expect(await sizes(9)).toEqual([4, 5]);
-    expect(await sizes(1)).toEqual([1]);
-    expect(await sizes(3)).toEqual([3]);
-    expect(batchCount(5, 4)).toBe(1);
-    expect([batchCount(7, 1), batchCount(1, 1)]).toEqual([7, 1]);
+  async function sizes(count: number, options: Omit<LoaderOptions, 'batchSize'>): Promise<number[]> {
+    return (await batches(await numbers(count), { batchSize: 4, ...options })).map((b) => b.length);
+  }
+
+  test('all batches share the samples that do not fill one', async () => {
+    expect(await sizes(8, {})).toEqual([4, 4]);
+    expect(await sizes(10, {})).toEqual([4, 3, 3]);
+    expect(await sizes(9, { lastBatch: 'even' })).toEqual([3, 3, 3]);
+    expect(await sizes(1, {})).toEqual([1]);
+    expect(await sizes(5, {})).toEqual([3, 2]);
+  });
+
+  test('or a smaller last batch is kept, where a single sample joins the one before', async () => {
+    const lastBatch = 'keep';
+    expect(await sizes(8, { lastBatch })).toEqual([4, 4]);
+    expect(await sizes(10, { lastBatch })).toEqual([4, 4, 2]);
+    expect(await sizes(9, { lastBatch })).toEqual([4, 5]);
+    expect(await sizes(1, { lastBatch })).toEqual([1]);
+    expect(await sizes(3, { lastBatch })).toEqual([3]);
+    expect(cutEpoch(5, { batchSize: 4, lastBatch }).batches).toBe(1);
+    expect([7, 1].map((n) => cutEpoch(n, { batchSize: 1, lastBatch }).batches)).toEqual([7, 1]);
+  });
+
+  test('or they are dropped', async () => {
+    const lastBatch = 'drop';
+    expect(await sizes(8, { lastBatch })).toEqual([4, 4]);
+    expect(await sizes(11, { lastBatch })).toEqual([4, 4]);
+    const all = await batches(await numbers(11), { batchSize: 4, shuffle: { seed: 1, epoch: 2 } });
+    const kept = await batches(await numbers(11), {
+      batchSize: 4,
+      lastBatch,
+      shuffle: { seed: 1, epoch: 2 },
+    });
+    expect(kept.flat()).toEqual(all.flat().slice(0, 8));
+    await expect(sizes(3, { lastBatch })).rejects.toThrow("lastBatch 'drop' leaves no batch of 4");
   });
 
   test('close() leaves samples that wait for their turn undecoded', async () => {

@@ -129,11 +129,6 @@ describe('fit', () => {
     expect(timers()).toBe(before);
   });
 
-  test('a single sample left over joins the batch before it', async () => {
-    const glyphs = (await someGlyphs()).take(65);
-    expect(await smallTrainer().fit(glyphs, { epochs: 1 })).toMatchObject({ steps: 2 });
-  });
-
   test('regression: loss without accuracy', async () => {
     const inputs = Float32Array.from({ length: 64 * 3 }, (_, i) => Math.sin(i * 7));
     const targets = Float32Array.from(

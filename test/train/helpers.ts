@@ -37,7 +37,7 @@ export function smallTrainer(model: nn.Module = smallNet(), options: Partial<Tra
 
 let glyphs: Promise<Dataset> | undefined;
 
-/** 203 glyphs: with batches of 32, six whole ones and one of 11. */
+/** 203 glyphs: with batches of 32, seven of 29. */
 export function someGlyphs(): Promise<Dataset> {
   glyphs ??= data.glyphs({ trainCount: 203, testCount: 1 }).then(({ train }) => train);
   return glyphs;

@@ -1,0 +1,106 @@
+/** The options of `Trainer.fit`, and what they are checked for. */
+import { cutEpoch, LAST_BATCHES, type LastBatch } from '../data/cut';
+import { Dataset } from '../data/dataset';
+import { OptionError } from '../errors';
+import { checkKeys, nonEmptyString, oneOf, positive, positiveInteger, show } from '../options';
+import { checkSignal } from './abort';
+import { checkCallbacks } from './callbacks';
+import type { Expected, Resumed } from './checkpoint';
+import type { Callback } from './events';
+import type { RunOptions } from './run';
+import { requireSamples } from './source';
+
+/** Options of `Trainer.fit`. */
+export interface FitOptions {
+  /** Passes over the data. */
+  readonly epochs: number;
+  /** Samples a batch at most, for a Dataset. Default 32. */
+  readonly batchSize?: number;
+  /**
+   * What becomes of samples of a Dataset that do not fill a batch: 'even' shares them among all batches, 'keep' makes a smaller last batch
+   * (or one larger by a sample, where one is left over), 'drop' leaves them out of the epoch. Default 'even', or what the run that is
+   * resumed had.
+   */
+  readonly lastBatch?: LastBatch;
+  /**
+   * Batches a step: their gradients are accumulated, and the step is that of one batch of batchSize accumulate samples (but for batch
+   * norm, which sees the small ones) at the memory of a small one. With lastBatch 'keep' and 'drop' the last step of an epoch may have
+   * fewer. Default 1.
+   */
+  readonly accumulate?: number;
+  /** Evaluated after each epoch. */
+  readonly validation?: Dataset;
+  /** Stops between two steps; `fit` then rejects with an AbortedError whose cause is the signal's reason. */
+  readonly signal?: AbortSignal;
+  readonly callbacks?: readonly Callback[];
+  /** A directory of checkpoints, or one checkpoint: go on from there, with the same bits as if never interrupted. */
+  readonly resume?: string;
+  /** End after this many steps in all. Schedules still see the whole training. */
+  readonly maxSteps?: number;
+  /** End after the step in which this much time has passed. */
+  readonly timeLimitMs?: number;
+}
+
+const FIT_KEYS = [
+  'epochs',
+  'batchSize',
+  'lastBatch',
+  'accumulate',
+  'validation',
+  'signal',
+  'callbacks',
+  'resume',
+  'maxSteps',
+  'timeLimitMs',
+] as const;
+
+/** Options of a run, but for what a checkpoint may decide. */
+export interface CheckedFitOptions extends Omit<RunOptions, 'batches'> {
+  readonly batches: Expected['batches'];
+}
+
+/** @throws OptionError, DataError */
+export function checkFitOptions(data: unknown, options: FitOptions): CheckedFitOptions {
+  if (options === undefined) throw new OptionError('fit: options are missing; at least { epochs }');
+  checkKeys('fit', options, FIT_KEYS);
+  const dataset = data instanceof Dataset ? data : undefined;
+  if (dataset !== undefined) requireSamples('fit', dataset);
+  for (const key of ['batchSize', 'lastBatch'] as const)
+    if (dataset === undefined && options[key] !== undefined)
+      throw new OptionError(`fit: ${key} is for a Dataset; a stream makes its own batches`);
+  if (options.validation !== undefined) {
+    if (!(options.validation instanceof Dataset))
+      throw new OptionError(`fit: validation must be a Dataset, got ${show(options.validation)}`);
+    requireSamples('fit: validation', options.validation);
+  }
+  if (options.resume !== undefined) nonEmptyString('fit', 'resume', options.resume);
+  return {
+    epochs: positiveInteger('fit', 'epochs', options.epochs),
+    callbacks: checkCallbacks(options.callbacks),
+    signal: checkSignal('fit', options.signal),
+    maxSteps:
+      options.maxSteps === undefined ? Infinity : positiveInteger('fit', 'maxSteps', options.maxSteps),
+    timeLimitMs:
+      options.timeLimitMs === undefined ? Infinity : positive('fit', 'timeLimitMs', options.timeLimitMs),
+    batches: checkBatches(dataset, options),
+  };
+}
+
+function checkBatches(dataset: Dataset | undefined, options: FitOptions): Expected['batches'] {
+  const accumulate = positiveInteger('fit', 'accumulate', options.accumulate ?? 1);
+  if (dataset === undefined) return { batchSize: null, samples: null, accumulate, lastBatch: undefined };
+  const batchSize = positiveInteger('fit', 'batchSize', options.batchSize ?? 32);
+  const lastBatch =
+    options.lastBatch === undefined ? undefined : oneOf('fit', 'lastBatch', options.lastBatch, LAST_BATCHES);
+  cutEpoch(dataset.length, { batchSize, lastBatch: lastBatch ?? 'even' });
+  return { batchSize, samples: dataset.length, accumulate, lastBatch };
+}
+
+/** How a run cuts its epochs: as it is told, or as it was when it was saved. */
+export function settleBatches(
+  { batches }: CheckedFitOptions,
+  resumed: Resumed | undefined,
+): RunOptions['batches'] {
+  if (batches.batchSize === null) return { ...batches, lastBatch: null };
+  return { ...batches, lastBatch: batches.lastBatch ?? resumed?.position.batches.lastBatch ?? 'even' };
+}
