@@ -85,8 +85,10 @@ std::shared_ptr<ReadJob> read_job(const Napi::CallbackInfo& info) {
   const size_t offset = size_from(env, info[1], "byteOffset");
   const DType dtype = dtype_from(env, info[2]);
   size_t bytes = 0;
-  if (!checked_multiply(size_from(env, info[3], "count"), size_of(dtype), &bytes)) bytes = SIZE_MAX;
+  const size_t count = size_from(env, info[3], "count");
+  if (!checked_multiply(count, size_of(dtype), &bytes)) bytes = SIZE_MAX;
   check_range(env, *buffer, offset, bytes);
+  check_array_length(count);
   return std::make_shared<ReadJob>(buffer, offset, bytes, dtype);
 }
 

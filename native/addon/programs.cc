@@ -103,7 +103,9 @@ Napi::Value create(const Napi::CallbackInfo& info) {
   desc.constant_calls = size_from(env, info[9], "constantCalls");
   desc.commit_start = size_from(env, info[10], "commitStart");
   for (const double id : doubles_from(env, info[11], "outputs")) desc.outputs.push_back(whole(id, "outputs"));
-  return wrap_program(env, std::make_shared<Program>(desc));
+  auto program = std::make_shared<Program>(desc);
+  for (const TensorView& output : program->outputs()) check_array_length(static_cast<size_t>(output.numel()));
+  return wrap_program(env, std::move(program));
 }
 
 [[noreturn]] void bad_input(Napi::Env env, const std::string& what, size_t got, size_t expected,
@@ -137,6 +139,10 @@ std::shared_ptr<ProgramJob> program_job(const Napi::CallbackInfo& info) {
   return job;
 }
 
+napi_property_descriptor own(const char* name, napi_value value) {
+  return {name, nullptr, nullptr, nullptr, nullptr, value, napi_default_jsproperty, nullptr};
+}
+
 // { outputs, nonfinite }
 napi_value make_result(napi_env env, Job& job) {
   const auto& done = static_cast<const ProgramJob&>(job);
@@ -150,10 +156,10 @@ napi_value make_result(napi_env env, Job& job) {
     if (array == nullptr || napi_set_element(env, outputs, static_cast<uint32_t>(i), array) != napi_ok)
       return nullptr;
   }
-  napi_get_boolean(env, done.nonfinite(), &nonfinite);
-  napi_set_named_property(env, result, "outputs", outputs);
-  napi_set_named_property(env, result, "nonfinite", nonfinite);
-  return result;
+  if (napi_get_boolean(env, done.nonfinite(), &nonfinite) != napi_ok) return nullptr;
+  // Defined and not set: what is set goes to a setter where a script gave Object.prototype one.
+  const napi_property_descriptor properties[] = {own("outputs", outputs), own("nonfinite", nonfinite)};
+  return napi_define_properties(env, result, 2, properties) == napi_ok ? result : nullptr;
 }
 
 Napi::Value run(const Napi::CallbackInfo& info) {

@@ -63,11 +63,11 @@ Bytes bytes_of(Napi::Env env, napi_value value, const char* what) {
     napi_typedarray_type type = napi_uint8_array;
     if (napi_get_typedarray_info(env, value, &type, &length, &data, nullptr, nullptr) == napi_ok) {
       if (element_size(type) == 0) type_error(env, what, "a typed array of a known element type");
-      return {static_cast<const std::byte*>(data), length * element_size(type)};
+      return {static_cast<const std::byte*>(data), data == nullptr ? 0 : length * element_size(type)};
     }
   } else if (view) {
     if (napi_get_dataview_info(env, value, &length, &data, nullptr, nullptr) == napi_ok) {
-      return {static_cast<const std::byte*>(data), length};
+      return {static_cast<const std::byte*>(data), data == nullptr ? 0 : length};
     }
   }
   type_error(env, what, "a typed array");
@@ -100,8 +100,8 @@ std::vector<double> doubles_from(Napi::Env env, napi_value value, const char* wh
       type != napi_float64_array) {
     type_error(env, what, "a Float64Array");
   }
-  std::vector<double> doubles(length);
-  if (length != 0) std::memcpy(doubles.data(), data, length * sizeof(double));
+  std::vector<double> doubles(data == nullptr ? 0 : length);
+  if (!doubles.empty()) std::memcpy(doubles.data(), data, doubles.size() * sizeof(double));
   return doubles;
 }
 
@@ -136,28 +136,37 @@ int64_t whole(double value, const char* what) {
 
 namespace {
 
-// By JavaScript's constructor where it may well fail: napi_create_arraybuffer ends the process then.
-napi_value make_memory(napi_env env, size_t bytes, void** data) {
-  constexpr size_t kSmall = size_t{1} << 20;
-  napi_value memory = nullptr;
-  if (bytes < kSmall) return napi_create_arraybuffer(env, bytes, data, &memory) == napi_ok ? memory : nullptr;
-  napi_value global = nullptr, constructor = nullptr, size = nullptr;
-  const bool made = napi_get_global(env, &global) == napi_ok &&
-                    napi_get_named_property(env, global, "ArrayBuffer", &constructor) == napi_ok &&
-                    napi_create_double(env, static_cast<double>(bytes), &size) == napi_ok &&
-                    napi_new_instance(env, constructor, 1, &size, &memory) == napi_ok &&
-                    napi_get_arraybuffer_info(env, memory, data, nullptr) == napi_ok;
-  return made ? memory : nullptr;
+// Node-API ends the process where an array does not get its memory, so the same amount is taken and given
+// back before. A constructor found by its name would throw instead, but a script can put anything in its
+// place.
+bool has_room(size_t bytes) {
+  constexpr size_t kLarge = size_t{1} << 20;
+  if (bytes < kLarge) return true;
+  try {
+    const Memory room(bytes, MemoryKind::staging);
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
 }
 
 }  // namespace
 
+void check_array_length(size_t elements) {
+  constexpr size_t kLongest = size_t{1} << 32;  // V8's limit in Node 20, past which it ends the process
+  if (elements <= kLongest) return;
+  throw std::invalid_argument(std::to_string(elements) + " elements are more than one typed array holds (" +
+                              std::to_string(kLongest) + ")");
+}
+
 napi_value typed_copy(napi_env env, DType dtype, const std::byte* data, size_t bytes) {
   void* copy = nullptr;
-  napi_value array = nullptr;
-  const napi_value memory = make_memory(env, bytes, &copy);
-  if (memory == nullptr) return nullptr;
-  if (bytes != 0) std::memcpy(copy, data, bytes);
+  napi_value memory = nullptr, array = nullptr;
+  if (!has_room(bytes) || napi_create_arraybuffer(env, bytes, &copy, &memory) != napi_ok) return nullptr;
+  if (bytes != 0) {
+    if (copy == nullptr) return nullptr;
+    std::memcpy(copy, data, bytes);
+  }
   if (napi_create_typedarray(env, array_type(dtype), bytes / size_of(dtype), memory, 0, &array) != napi_ok) {
     return nullptr;
   }

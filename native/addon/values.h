@@ -28,6 +28,9 @@ DType dtype_from(Napi::Env env, napi_value value);
 // A whole number of at most 53 bits; throws std::invalid_argument.
 int64_t whole(double value, const char* what);
 
+// Throws std::invalid_argument where a typed array cannot have so many elements.
+void check_array_length(size_t elements);
+
 // A typed array of this dtype (bf16: Uint16Array) with a copy of the bytes; null when the environment cannot
 // make one.
 napi_value typed_copy(napi_env env, DType dtype, const std::byte* data, size_t bytes);

@@ -83,6 +83,16 @@ describe('buffers', () => {
     }
   });
 
+  // 4 GB of zeros that nobody touches; V8 would end the process.
+  test('of more elements than a typed array holds are not read as one', () => {
+    const most = 2 ** 32;
+    const buffer = native.allocate(most + 1);
+    expect(() => native.readBufferSync(buffer, 0, 'u8', most + 1)).toThrow(
+      expect.objectContaining({ code: 'ERR_TENON_NATIVE', message: expect.stringMatching(/typed array/) }),
+    );
+    native.disposeBuffer(buffer);
+  });
+
   test('refuse ranges outside', async () => {
     const buffer = native.allocate(16);
     const one = Float32Array.of(1);

@@ -60,6 +60,16 @@ describe('memory', () => {
     expect(json('large')).toEqual([message, message, 1000]);
   });
 
+  test('of a result comes from nothing that a script can replace', () => {
+    const { status, signal, stdout, stderr } = scenario('replaced');
+    expect({ status, signal, stdout, stderr }).toEqual({
+      status: 0,
+      signal: null,
+      stdout: '1 2 2\n',
+      stderr: '',
+    });
+  });
+
   test('is flat over ten thousand runs', () => {
     const { seen } = json<{ seen: number[] }>('steps');
     const late = seen.slice(5);

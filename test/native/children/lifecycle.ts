@@ -1,4 +1,5 @@
 /** Scenarios that need a process of their own; test/native/lifecycle.test.ts says what each must do. */
+import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { Worker, isMainThread } from 'node:worker_threads';
@@ -118,6 +119,32 @@ const scenarios: Record<string, () => unknown> = {
     await native.readBuffer(buffer, 0, 'u8', size).catch((error: Error) => outcomes.push(error.message));
     outcomes.push((await native.readBuffer(buffer, 0, 'u8', 1000)).length);
     console.log(JSON.stringify(outcomes));
+  },
+
+  /** Results after a script has put its own things in the place of all that a result could be made with. */
+  async replaced() {
+    const size = 1 << 20; // elements; 4 MB
+    const { ArrayBuffer: Original, Float32Array: Floats } = globalThis;
+    const counter = native.allocate(4 * size);
+    const program = adder(counter, size, 1);
+    const { defineProperty, getPrototypeOf } = Object;
+    const setter = { set: () => assert.fail('a setter was called'), configurable: true };
+    defineProperty(Object.prototype, 'outputs', setter);
+    defineProperty(Object.prototype, 'nonfinite', setter);
+    for (const name of ['ArrayBuffer', 'Float32Array', 'Uint8Array', 'Promise', 'Object', 'Array']) {
+      defineProperty(globalThis, name, { value: () => new Original(8), configurable: true });
+    }
+    for (const prototype of [Original.prototype, getPrototypeOf(Floats.prototype) as object]) {
+      for (const name of ['byteLength', 'buffer', 'length', 'constructor', 'byteOffset']) {
+        defineProperty(prototype, name, { get: () => 2 ** 40, configurable: true });
+      }
+    }
+    const results = [
+      native.runProgramSync(program, [], noScalars).outputs[0],
+      (await native.runProgram(program, [], noScalars)).outputs[0],
+      native.readBufferSync(counter, 0, 'f32', size),
+    ];
+    console.log(...results.map((array) => array?.[size - 1]));
   },
 
   /** Programs and buffers that are dropped give their memory back. */
