@@ -1,4 +1,4 @@
-/** Opening the data set that `--dataset`, `--data` and `--image-size` name. */
+/** Opening the data set that `--dataset`, `--data`, `--image-size` and `--resize` name. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as data from '../data';
@@ -14,6 +14,7 @@ export interface DatasetChoice {
   readonly dataset: DatasetName;
   readonly data: string | null;
   readonly imageSize: number | null;
+  readonly resize: ResizeRule | null;
 }
 
 /** How a trained model wants the images of a folder. */
@@ -38,13 +39,18 @@ export async function openSplits(choice: DatasetChoice): Promise<{ train: Datase
     case 'cifar10':
       return data.cifar10({ dir });
     case 'folder': {
-      const size = choice.imageSize === null ? {} : { imageSize: choice.imageSize };
-      const train = await data.folder({ dir, split: 'train', ...size });
+      const train = await data.folder({
+        dir,
+        split: 'train',
+        ...(choice.imageSize !== null && { imageSize: choice.imageSize }),
+        ...(choice.resize !== null && { resize: choice.resize }),
+      });
       const split = await findTestSplit(dir);
       if (split === undefined) return { train };
-      const { inputShape, classNames } = train;
+      const { inputShape, classNames, resize } = train;
       const imageSize = [inputShape[1] ?? 0, inputShape[2] ?? 0] as const;
-      return { train, test: await data.folder({ dir, split, imageSize, classNames }) };
+      const form = { imageSize, classNames, ...(resize && { resize }) };
+      return { train, test: await data.folder({ dir, split, ...form }) };
     }
   }
 }

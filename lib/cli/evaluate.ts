@@ -15,7 +15,7 @@ import { openTestSplit, type FolderForm } from './datasets';
 import { EXIT, EXIT_HELP } from './exit-codes';
 import { choiceFlag, jsonOption, numberFlag, precisionOption, textFlag, threadsOption } from './flags';
 import { percent } from './output';
-import { modelFileOption, preprocessingOf, resizeRule } from './predict';
+import { modelFileOption, preprocessingOf } from './predict';
 import { DATASETS, checkDataOptions, type DatasetName } from './recipe';
 import type { Precision } from '../tensor/dtype';
 import type { Session } from './session';
@@ -74,10 +74,10 @@ async function evaluate(session: Session, flags: EvaluateFlags): Promise<number>
     size: [height, width],
     channels,
     ...(model.classNames && { classNames: model.classNames }),
-    resize: resizeRule(flags.modelFile, settings.resize),
+    ...(settings.resize && { resize: settings.resize }),
   };
   const split = await openTestSplit(
-    { dataset, data: flags.data ?? null, imageSize: null },
+    { dataset, data: flags.data ?? null, imageSize: null, resize: null },
     flags.split ?? 'test',
     form,
   );

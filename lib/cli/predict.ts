@@ -1,12 +1,12 @@
 /** `tenon predict`: class and probability of image files. */
 import { Argument, Command, Option } from 'commander';
-import { RESIZE_RULES, decode, type DecodeTarget, type ResizeRule } from '../data/decode';
+import { DEFAULT_RESIZE, decode, type DecodeTarget } from '../data/decode';
 import { readWhole } from '../data/source';
 import { FormatError } from '../errors';
 import { setThreads } from '../native';
 import type { Module, Preprocessing } from '../nn';
 import { load } from '../nn/load';
-import { positiveInteger, show } from '../options';
+import { positiveInteger } from '../options';
 import { EXIT, EXIT_HELP, failureOf } from './exit-codes';
 import { jsonOption, numberFlag, precisionOption, textFlag, threadsOption } from './flags';
 import { percent } from './output';
@@ -91,19 +91,14 @@ export function preprocessingOf(file: string, model: Module): Preprocessing {
   return settings;
 }
 
-/** How images come to the model's size. @throws FormatError for a rule in the model file that there is not */
-export function resizeRule(where: string, rule = 'cover'): ResizeRule {
-  const known = RESIZE_RULES.find((name) => name === rule);
-  if (known !== undefined) return known;
-  const names = RESIZE_RULES.map(show).join(', ');
-  throw new FormatError(`${where}: the model's resize rule must be one of ${names}, got ${show(rule)}`);
-}
-
-function decodeTarget(file: string, { height, width, channels, resize }: Preprocessing): DecodeTarget {
+function decodeTarget(
+  file: string,
+  { height, width, channels, resize = DEFAULT_RESIZE }: Preprocessing,
+): DecodeTarget {
   if (channels !== 1 && channels !== 3) {
     throw new FormatError(`${file}: images of ${channels} channels, image files have 1 or 3`);
   }
-  return { height, width, channels, resize: resizeRule(file, resize) };
+  return { height, width, channels, resize };
 }
 
 async function readImage(file: string, target: DecodeTarget): Promise<Uint8Array> {

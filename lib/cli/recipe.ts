@@ -2,6 +2,7 @@
 import { FormatError } from '../errors';
 import * as check from '../options';
 import { LAST_BATCHES, type LastBatch } from '../data/cut';
+import { RESIZE_RULES, type ResizeRule } from '../data/decode';
 import { messageOf } from '../data/source';
 import { PRECISIONS, type Precision } from '../tensor/dtype';
 import { UsageError } from './exit-codes';
@@ -50,6 +51,8 @@ export interface Recipe {
   readonly dataset: DatasetName;
   readonly data: string | null;
   readonly imageSize: number | null;
+  /** How images of a folder are brought to their size; null: by the default rule, where there is a size. */
+  readonly resize: ResizeRule | null;
   readonly model: ModelName;
   readonly epochs: number;
   readonly batchSize: number;
@@ -134,6 +137,7 @@ export function completeRecipe(flags: RecipeFlags): Recipe {
     dataset,
     data: flags.data ?? null,
     imageSize: flags.imageSize ?? null,
+    resize: flags.resize ?? null,
     model,
     epochs: flags.epochs ?? DEFAULT_EPOCHS[dataset],
     batchSize: flags.batchSize ?? (isDeep(model) ? 128 : 64),
@@ -150,10 +154,10 @@ export function completeRecipe(flags: RecipeFlags): Recipe {
   };
 }
 
-/** Whether a data set needs --data and may take --image-size. @throws UsageError */
+/** Whether a data set needs --data and may take the options of folders. @throws UsageError */
 export function checkDataOptions(
   dataset: DatasetName,
-  flags: { readonly data?: string; readonly imageSize?: number },
+  flags: { readonly data?: string; readonly imageSize?: number; readonly resize?: ResizeRule },
 ): void {
   if (dataset === 'glyphs' && flags.data !== undefined) {
     throw new UsageError(
@@ -165,6 +169,9 @@ export function checkDataOptions(
   }
   if (dataset !== 'folder' && flags.imageSize !== undefined) {
     throw new UsageError(`--image-size belongs to --dataset folder; images of ${dataset} have one size`);
+  }
+  if (dataset !== 'folder' && flags.resize !== undefined) {
+    throw new UsageError(`--resize belongs to --dataset folder; images of ${dataset} have one size`);
   }
 }
 
@@ -198,6 +205,11 @@ export function parseRecipe(file: string, json: unknown): Recipe {
       data: given['data'] === null ? null : check.nonEmptyString(file, 'data', given['data']),
       imageSize:
         given['imageSize'] === null ? null : check.positiveInteger(file, 'imageSize', given['imageSize']),
+      // Absent in runs of versions that always took the default.
+      resize:
+        (given['resize'] ?? null) === null
+          ? null
+          : check.oneOf(file, 'resize', given['resize'], RESIZE_RULES),
       model: check.oneOf(file, 'model', given['model'], MODELS),
       epochs: check.positiveInteger(file, 'epochs', given['epochs']),
       batchSize: check.positiveInteger(file, 'batchSize', given['batchSize']),

@@ -2,6 +2,7 @@
 import { Command, Option } from 'commander';
 import { LAST_BATCHES, type LastBatch } from '../data/cut';
 import { nonNegative, nonNegativeInteger, positive, positiveInteger, probability } from '../options';
+import { RESIZE_RULES, type ResizeRule } from '../data/decode';
 import { EXIT_HELP } from './exit-codes';
 import {
   choiceFlag,
@@ -33,6 +34,7 @@ export interface TrainFlags {
   readonly dataset?: DatasetName;
   readonly data?: string;
   readonly imageSize?: number;
+  readonly resize?: ResizeRule;
   readonly model?: ModelName;
   readonly epochs?: number;
   readonly batchSize?: number;
@@ -77,6 +79,7 @@ function dataOptions(): Option[] {
       'folder: side of the images (default: that of the first)',
       numberFlag('--image-size', positiveInteger),
     ),
+    choice('--resize <rule>', 'folder: how images come to that size (default: cover)', RESIZE_RULES),
     option(
       '--validation <share>',
       'share of the training split held out for validation (default: 0.05)',

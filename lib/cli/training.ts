@@ -181,8 +181,6 @@ function complete(record: EpochRecord): EpochRecord & Record<string, number | nu
 async function conclude(session: Session, plan: Plan, splits: Splits, trainer: Trainer): Promise<number> {
   const { output, signal } = session;
   const { model } = trainer;
-  if (plan.recipe.dataset === 'folder' && model.preprocessing !== undefined)
-    model.preprocessing = { ...model.preprocessing, resize: 'cover' };
   await model.save(plan.folder.modelFile);
   await plan.folder.finish(plan.recipe);
   const result = splits.test && (await trainer.evaluate(splits.test, { signal }));

@@ -4,6 +4,7 @@ import { checkKeys, nonNegativeInteger, positiveInteger, show } from '../options
 import { gatherRows } from '../ops';
 import type { Shape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
+import type { ResizeRule } from './decode';
 import { packFeatures, type FromFeaturesOptions } from './features';
 import { PackedImages } from './images';
 import { identity, shuffledSync } from './order';
@@ -60,6 +61,11 @@ export class Dataset {
   /** Names of the classes, by index; none where targets are numbers. */
   get classNames(): readonly string[] {
     return this.samples.classNames;
+  }
+
+  /** The rule that images of other sizes were brought to `inputShape` by; undefined where there is none. */
+  get resize(): ResizeRule | undefined {
+    return this.samples.resize;
   }
 
   /** Class index of each sample; undefined where targets are numbers. */

@@ -19,6 +19,8 @@ type SharpModule = typeof sharpFunction;
 export type ResizeRule = 'cover' | 'contain' | 'stretch';
 /** All resize rules. */
 export const RESIZE_RULES = ['cover', 'contain', 'stretch'] as const;
+/** The rule where a size is wanted and none is named: also for model files that name none. */
+export const DEFAULT_RESIZE: ResizeRule = 'cover';
 
 /** What `decode` should make. */
 export interface DecodeTarget {

@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { DataError, OptionError } from '../errors';
 import { checkKeys, nonEmptyString, oneOf, positiveInteger, show } from '../options';
-import { RESIZE_RULES, type ResizeRule, decode, probe } from './decode';
+import { DEFAULT_RESIZE, RESIZE_RULES, type ResizeRule, decode, probe } from './decode';
 import { type FoundImage, findImages } from './folder-scan';
 import { type ImageSource, checkRead, fileError } from './source';
 
@@ -17,13 +17,14 @@ export interface ReadFolderOptions {
   readonly dir: string;
   /** Which split to read. Without it `dir` itself holds the class folders. */
   readonly split?: string;
-  /** Size of the samples: a side, or [height, width]. Default: that of the first image, and all must have it. */
+  /** Size of the samples: a side, or [height, width]. Default: that of the first image; without `resize` all must have it. */
   readonly imageSize?: number | readonly [height: number, width: number];
   /** 1 for grey, 3 for RGB. Default 3. */
   readonly channels?: 1 | 3;
   /**
-   * What to do with images of another size than `imageSize`. Default 'cover': scale until the image just covers the sample (the short side
-   * fits, for a square), then cut out the centre. 'contain' pads with black, 'stretch' ignores proportions.
+   * What to do with images of another size than `imageSize`, or than the first one where this is given alone. Default 'cover': scale until the image just covers the sample (the short side
+   * fits, for a square), then cut out the centre. 'contain' pads with black, 'stretch' ignores proportions. A model that is trained on the
+   * set keeps the rule in its `preprocessing`.
    */
   readonly resize?: ResizeRule;
   /**
@@ -48,7 +49,8 @@ export async function readFolder(options: ReadFolderOptions): Promise<ImageSourc
   const dir = nonEmptyString('folder', 'dir', options?.dir);
   const split = options.split === undefined ? undefined : nonEmptyString('folder', 'split', options.split);
   const channels = oneOf('folder', 'channels', options.channels ?? 3, [1, 3]);
-  const resize = oneOf('folder', 'resize', options.resize ?? 'cover', RESIZE_RULES);
+  const rule = options.resize ?? (options.imageSize === undefined ? undefined : DEFAULT_RESIZE);
+  const resize = rule === undefined ? {} : { resize: oneOf('folder', 'resize', rule, RESIZE_RULES) };
   const wanted = options.imageSize === undefined ? undefined : parseImageSize(options.imageSize);
   const found = await findImages(dir, split, options.maxBytes);
   const where = `folder ${found.place}`;
@@ -61,10 +63,11 @@ export async function readFolder(options: ReadFolderOptions): Promise<ImageSourc
       `${where}: no images (png, jpg, jpeg, webp) in its class folders ${classNames.join(', ')}`,
     );
   const { height, width } = wanted ?? (await probe(await bytesOf(first), first.name));
-  const target = { height, width, channels, ...(wanted === undefined ? {} : { resize }) };
+  const target = { height, width, channels, ...resize };
   const form = { length: images.length, height, width, channels };
   return {
     ...form,
+    ...resize,
     classNames,
     labels,
     eager: false,

@@ -14,6 +14,7 @@ import {
   type ImageRecipe,
   type Samples,
 } from './samples';
+import type { ResizeRule } from './decode';
 import type { ImageSource } from './source';
 
 /** Rows that are read at once: enough to keep the decoding threads busy while others wait for their file. */
@@ -36,6 +37,7 @@ export class PackedImages implements Samples {
   readonly targets: Tensor;
   readonly labels: Int32Array;
   readonly classNames: readonly string[];
+  readonly resize?: ResizeRule;
   private readonly images: Storage;
   private readonly rowBytes: number;
   private readonly sums: PixelSums;
@@ -54,6 +56,7 @@ export class PackedImages implements Samples {
     this.shape = [channels, height, width];
     this.labels = source.labels;
     this.classNames = source.classNames;
+    if (source.resize !== undefined) this.resize = source.resize;
     this.rowBytes = height * width * channels;
     this.images = new Storage([length, channels, height, width], 'u8');
     this.targets = packLabels(source.labels);

@@ -1,5 +1,6 @@
 /** Samples in native memory, and how a batch of them enters a program. A Dataset is a view of some rows of these. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { ResizeRule } from './decode';
 import { arrayFor } from '../tensor/dtype';
 import { Storage } from '../tensor/storage';
 import { numel, type Shape } from '../tensor/shape';
@@ -36,6 +37,8 @@ export interface Samples {
   readonly classNames: readonly string[];
   /** Class index of each sample; absent where targets are numbers. */
   readonly labels?: Int32Array;
+  /** The rule that images were brought to this shape by; absent where they had it. */
+  readonly resize?: ResizeRule;
   /** Brings rows into memory. Undefined where they are there already, so that nothing needs awaiting. `signal` as for `Dataset.ensure`. */
   ensure(rows: Int32Array, signal?: AbortSignal): Promise<void> | undefined;
   /** Channel statistics over these rows; undefined for features, which enter as they are. */

@@ -2,6 +2,7 @@
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { DataError, FormatError, IoError, TenonError } from '../errors';
 import { show } from '../options';
+import type { ResizeRule } from './decode';
 
 /** A labelled set of images of one size. Samples are uint8 H,W,C (interleaved), as decoded. */
 export interface ImageSource {
@@ -11,6 +12,8 @@ export interface ImageSource {
   readonly height: number;
   /** Width in pixels of every sample, after the resize rule. */
   readonly width: number;
+  /** The rule that images of other sizes are brought to this one by; absent where all must have it. */
+  readonly resize?: ResizeRule;
   /** Values per pixel, 1 (grey) or 3 (R,G,B) for decoded images. */
   readonly channels: number;
   /** Class `i` is called `classNames[i]`. */

@@ -1,5 +1,6 @@
 /** Models as safetensors files: state by PyTorch's names; architecture, preprocessing and class names in the metadata. */
-import { readWhole } from '../data/source';
+import { checkPreprocessing, PREPROCESSING_KEYS, type Preprocessing } from '../data/preprocessing';
+import { messageOf, readWhole } from '../data/source';
 import { FormatError, ShapeError } from '../errors';
 import { writeFileAtomic } from '../formats/atomic-file';
 import { toBytes, toFloats } from '../formats/numbers';
@@ -28,7 +29,7 @@ import { formatShape, sameShape, type Shape } from '../tensor/shape';
 import type { Storage } from '../tensor/storage';
 import { architectureOf, type Architecture } from './architecture';
 import { ensureMask, holdZeros } from './mask';
-import type { Module, Preprocessing } from './module';
+import type { Module } from './module';
 import { maskName, type StateTensor } from './tree';
 
 export interface LoadOptions {
@@ -121,7 +122,8 @@ export function readMetadata(where: string, metadata: ReadonlyMap<string, string
     return text === undefined ? undefined : parseField(where, key, text, check);
   };
   const architecture = parse('architecture', isArchitecture);
-  const preprocessing = parse('preprocessing', isPreprocessing);
+  const settings = parse('preprocessing', isRecord);
+  const preprocessing = settings && parsePreprocessing(where, settings);
   const classNames = parse('classNames', isStrings);
   const inputTransform = parse(TRANSFORM_KEY, isTransformRecord);
   return {
@@ -163,17 +165,18 @@ function isPairs(value: unknown): value is [string, string][] {
   return Array.isArray(value) && value.every((item) => isStrings(item) && item.length === 2);
 }
 
-function isPreprocessing(value: unknown): value is Preprocessing {
-  if (typeof value !== 'object' || value === null) return false;
-  const { height, width, channels, mean, std, resize } = value as Record<string, unknown>;
-  const count = (n: unknown): boolean =>
-    Number.isSafeInteger(n) && (n as number) >= 1 && (n as number) <= 65535;
-  const perChannel = (list: unknown): boolean =>
-    Array.isArray(list) &&
-    list.length === channels &&
-    list.every((n) => typeof n === 'number' && Number.isFinite(n));
-  const sizes = count(height) && count(width) && count(channels);
-  return sizes && perChannel(mean) && perChannel(std) && (resize === undefined || typeof resize === 'string');
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** What this version knows of the settings in a file, checked as those that a program sets. @throws FormatError */
+function parsePreprocessing(where: string, settings: Readonly<Record<string, unknown>>): Preprocessing {
+  const known = PREPROCESSING_KEYS.filter((key) => key in settings).map((key) => [key, settings[key]]);
+  try {
+    return checkPreprocessing(`${where}: metadata 'preprocessing'`, Object.fromEntries(known));
+  } catch (cause) {
+    throw new FormatError(messageOf(cause), { cause });
+  }
 }
 
 /** Takes the state in a file into a model. @throws FormatError, ShapeError, DataError, IoError */

@@ -1,4 +1,5 @@
 /** The base of all layers and models: named parameters, modes, initial weights, saving, prediction. */
+import { checkPreprocessing, type Preprocessing } from '../data/preprocessing';
 import { DisposedError, OptionError } from '../errors';
 import { compile } from '../graph/compile';
 import { assign, currentTrace, withScope, type TraceDependency } from '../graph/trace';
@@ -18,20 +19,6 @@ import { Predictor, type PredictOptions } from './predict';
 import { Signature } from './signature';
 import { summarize, type Summary, type SummaryOptions } from './summary';
 import { walk, type ModuleTree, type StateTensor } from './tree';
-
-/** How raw images become a model's input: (x / 255 - mean) / std per channel. */
-export interface Preprocessing {
-  /** Pixels of the input. */
-  readonly height: number;
-  readonly width: number;
-  /** 1 (grey) or 3 (R, G, B). */
-  readonly channels: number;
-  /** Per channel, of values from 0 to 1. */
-  readonly mean: readonly number[];
-  readonly std: readonly number[];
-  /** Rule that brought images to this size, for programs that decode files. */
-  readonly resize?: string;
-}
 
 export interface InitializeOptions extends InitRules {
   /** Seed of the initial weights. Default 0. */
@@ -56,8 +43,6 @@ export abstract class Module implements TraceDependency {
   training = true;
   /** Place in the model, '' at the top. Set by initialize(). */
   path = '';
-  /** How raw images become inputs; saved with the model. */
-  preprocessing?: Preprocessing;
   /**
    * What inputs go through on their way to forward(), behind `preprocessing`: in training, evaluation and prediction by tenon. Set by a
    * Trainer, or by hand; saved with the model.
@@ -65,6 +50,7 @@ export abstract class Module implements TraceDependency {
   inputTransform?: FittedTransform;
   /** Names of the classes, in the order of the outputs; saved with the model. */
   classNames?: readonly string[];
+  #preprocessing: Preprocessing | undefined;
   #root: Module | undefined;
   #predictor: Predictor | undefined;
   #signature: Signature | undefined;
@@ -85,6 +71,18 @@ export abstract class Module implements TraceDependency {
       configurable: false,
       writable: false,
     });
+  }
+
+  /**
+   * How raw images become inputs; saved with the model. Set by a Trainer, or by hand; a copy is kept.
+   * @throws OptionError naming the field that is wrong
+   */
+  get preprocessing(): Preprocessing | undefined {
+    return this.#preprocessing;
+  }
+
+  set preprocessing(value: Preprocessing | undefined) {
+    this.#preprocessing = value === undefined ? undefined : checkPreprocessing('preprocessing', value);
   }
 
   /** Records the layer's ops. Call it on tensors; what it returns is a recipe. */

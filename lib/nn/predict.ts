@@ -1,4 +1,5 @@
 /** Outputs of a model for arrays of examples: normalization, batches, evaluation mode, programs of their own queue. */
+import type { Preprocessing } from '../data/preprocessing';
 import { AbortedError, DTypeError, OptionError, ShapeError } from '../errors';
 import { compile, type Compiled } from '../graph/compile';
 import * as ops from '../ops';
@@ -9,7 +10,7 @@ import { checkShape, formatShape, numel, type Shape } from '../tensor/shape';
 import { runtimeScalar, tensor, type Tensor } from '../tensor/tensor';
 import { forwardThrough } from './inputs';
 import { inEvalMode } from './mode';
-import type { Module, Preprocessing } from './module';
+import type { Module } from './module';
 
 export interface PredictOptions {
   /** Shape of one input, for arrays of floats. Default: that of the model's inputTransform, or [channels, height, width] of its preprocessing. */
@@ -198,13 +199,8 @@ export class Predictor {
 
 const noEpoch = runtimeScalar(() => 0);
 
-/** Raw images u8 [N, C, H, W] to inputs. @throws OptionError where settings are of the wrong length */
-function normalizer({ channels, height, width, mean, std }: Preprocessing): (images: Tensor) => Tensor {
-  if (mean.length !== channels || std.length !== channels) {
-    throw new OptionError(
-      `preprocessing: mean and std must have ${channels} numbers each, got ${mean.length} and ${std.length}`,
-    );
-  }
+/** Raw images u8 [N, C, H, W] to inputs. */
+function normalizer({ height, width, mean, std }: Preprocessing): (images: Tensor) => Tensor {
   return (images) => {
     const every = tensor(Int32Array.from({ length: images.shape[0]! }, (_, i) => i));
     const size = [height, width] as const;

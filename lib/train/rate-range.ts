@@ -133,8 +133,7 @@ async function snapshot(model: Module, seed: number): Promise<() => Promise<void
   return async () => {
     await Promise.all(tensors.map((tensor, i) => tensor.storage.write(values[i]!)));
     for (const { module, training } of modes) module.training = training;
-    if (preprocessing === undefined) delete model.preprocessing;
-    else model.preprocessing = preprocessing;
+    model.preprocessing = preprocessing;
     if (classNames === undefined) delete model.classNames;
     else model.classNames = classNames;
   };

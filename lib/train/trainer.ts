@@ -322,7 +322,8 @@ export class Trainer {
     const own = known !== undefined && known.mean.length === channels ? known : undefined;
     const { mean, std } = own ?? (await this.defaultNormalization(dataset));
     if (keep) {
-      this.model.preprocessing = { ...own, mean, std, channels, height, width };
+      const resize = dataset.resize ?? own?.resize;
+      this.model.preprocessing = { mean, std, channels, height, width, ...(resize && { resize }) };
       this.model.classNames = [...dataset.classNames];
     }
     return { mean, std };

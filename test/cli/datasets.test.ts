@@ -1,8 +1,9 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { openSplits } from '../../lib/cli/datasets';
-import { folder } from '../../lib/data';
+import { folder, type ResizeRule } from '../../lib/data';
+import { decode } from '../../lib/data/decode';
 import { crossEntropy } from '../../lib/losses';
 import * as nn from '../../lib/nn';
 import * as optim from '../../lib/optim';
@@ -30,7 +31,7 @@ async function folders(name: string, ...splits: string[]): Promise<string> {
 }
 
 async function testLength(data: string): Promise<number | undefined> {
-  const { train, test } = await openSplits({ dataset: 'folder', data, imageSize: null });
+  const { train, test } = await openSplits({ dataset: 'folder', data, imageSize: null, resize: null });
   expect(train.length).toBe(2);
   return test?.length;
 }
@@ -69,7 +70,7 @@ describe('images come to the size of the model', () => {
     await wide.png().toFile(join(images, 'test', 'dog', '1.png'));
   });
 
-  async function saveWith(resize: string): Promise<void> {
+  async function saveWith(resize: ResizeRule): Promise<void> {
     model.preprocessing = { height: 4, width: 4, channels: 1, mean: [0.5], std: [0.25], resize };
     await model.save(file);
   }
@@ -83,11 +84,36 @@ describe('images come to the size of the model', () => {
     expect(lines.at(-1)).toMatchObject({ event: 'done', loss });
   });
 
+  test.each(['contain', 'stretch'] as const)('from training on: --resize %s', async (resize) => {
+    const [out, data] = [join(dir, `run-${resize}`), join(dir, 'train-wide')];
+    for (const split of ['train', 'test'])
+      cpSync(join(images, 'test'), join(data, split), { recursive: true });
+    const run = ['--data', data, '--out', out, '--model', 'mlp', '--epochs', 1, '--validation', 0];
+    const size = ['--image-size', 4, '--resize', resize];
+    expect((await tenon('train', '--dataset', 'folder', ...run, ...size, '--json')).code).toBe(0);
+    const trained = await nn.load(join(out, 'model.safetensors'));
+    expect(trained.preprocessing).toMatchObject({ height: 4, width: 4, resize });
+    const pixels = new Uint8Array(48);
+    await decode(readFileSync(image), image, { height: 4, width: 4, channels: 3, resize }, pixels);
+    const expected = [...(await trained.predict(pixels))];
+    const { lines } = await tenon('predict', '--model-file', join(out, 'model.safetensors'), image, '--json');
+    expect(lines[0]).toMatchObject({ event: 'prediction', probability: Math.max(...expected) });
+    expect((await tenon('train', '--resume', out, '--epochs', 2, '--resize', 'cover')).err).toContain(
+      `started with ${resize}`,
+    );
+  });
+
+  test('--resize is for folders', async () => {
+    const { code, err } = await tenon('train', '--resize', 'cover');
+    expect([code, err]).toEqual([2, expect.stringContaining('--resize belongs to --dataset folder')]);
+  });
+
   test.each([
     ['evaluate', from],
     ['predict', [image]],
   ])('unless there is no such rule: then the file is wrong, says %s', async (command, args) => {
-    await saveWith('squeeze');
+    await saveWith('stretch');
+    writeFileSync(file, readFileSync(file).toString('latin1').replace('stretch', 'squeeze'), 'latin1');
     const { code, err } = await tenon(command, '--model-file', file, ...args);
     const problem = 'must be one of "cover", "contain", "stretch", got "squeeze"';
     expect([code, err]).toEqual([1, expect.stringContaining(problem)]);

@@ -95,6 +95,15 @@ describe('options', () => {
     });
   });
 
+  test('a resize rule alone brings all images to the size of the first', async () => {
+    await write({ 'a/1.png': await png(7, 8, 4), 'a/2.png': await png(9, 5, 5) });
+    const source = await readFolder({ dir: temp.path(), channels: 1, resize: 'contain' });
+    expect(source).toMatchObject({ height: 4, width: 8, resize: 'contain' });
+    expect([...(await sample(source, 1))].filter((value) => value === 0)).toHaveLength(16); // 4x4 of 4x8
+    expect((await readFolder({ dir: temp.path() })).resize).toBeUndefined();
+    expect((await readFolder({ dir: temp.path(), imageSize: 2 })).resize).toBe('cover');
+  });
+
   test('classNames fixes the class map; an unknown class is an error', async () => {
     await write({ 'b/1.png': await png(7) });
     const source = await readFolder({ dir: temp.path(), classNames: ['a', 'b'] });

@@ -52,6 +52,18 @@ test('a model of built-in layers is rebuilt, state and metadata included', async
   );
 });
 
+test('preprocessing of an earlier or a later version is read for what it says', async () => {
+  const path = join(dir, 'm.safetensors');
+  const model = nn.linear(1, 2).initialize();
+  const known = { height: 1, width: 1, channels: 1, mean: [0], std: [1] };
+  model.preprocessing = known;
+  await model.save(path);
+  const { tensors, metadata } = decodeSafetensors('f', readFileSync(path));
+  const later = new Map([...metadata, ['preprocessing', JSON.stringify({ ...known, gamma: 2 })]]);
+  writeFileSync(path, Buffer.concat(encodeSafetensors({ tensors, metadata: later })));
+  expect((await nn.load(path)).preprocessing).toEqual(known);
+});
+
 test.each(['lenet5', 'lenet', 'vggs', 'resnet20'] as const)('%s is rebuilt', async (name) => {
   const path = join(dir, 'm.safetensors');
   const model = models[name]({ seed: 1 });
@@ -198,7 +210,8 @@ test('lying files', async () => {
     ['architecture', JSON.stringify(deep), 'nested more than 64 deep'],
     ['formatVersion', '2', 'reads form "1"'],
     ['classNames', '[1]', 'is not what it should be'],
-    ['preprocessing', '{"height":1,"width":1,"channels":1,"mean":[0],"std":[]}', 'is not what it should be'],
+    ['preprocessing', '[]', 'is not what it should be'],
+    ['preprocessing', '{"height":1,"width":1,"channels":1,"mean":[0],"std":[]}', 'std must be an array of'],
     ['aliases', '[["x","weight"]]', 'cannot be tied'],
     ['aliases', '[["weight","__proto__"]]', 'cannot be tied'],
   ];

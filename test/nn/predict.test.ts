@@ -99,8 +99,44 @@ test('bad input', async () => {
   const detached = floats();
   structuredClone(detached.buffer, { transfer: [detached.buffer as ArrayBuffer] });
   await expect(net.predict(detached, { shape: [3, 5, 5] })).rejects.toThrow('got 0');
-  net.preprocessing = { ...preprocessing, mean: [0] };
-  await expect(net.predict(bytes)).rejects.toThrow('mean and std must have 3 numbers');
+});
+
+describe('preprocessing is checked when it is set', () => {
+  test.each<[object, string]>([
+    [{ height: 0 }, 'preprocessing: height must be a whole number from 1 to 65535, got 0'],
+    [{ width: 2.5 }, 'width must be a whole number'],
+    [{ channels: '3' }, 'channels must be a whole number from 1 to 65535, got "3"'],
+    [{ channels: undefined }, 'channels must be'],
+    [
+      { mean: [0] },
+      'mean must be an array of as many numbers that are finite as there are channels, 3, got [0]',
+    ],
+    [{ mean: 0.5 }, 'mean must be'],
+    [{ mean: [0, NaN, 0] }, 'mean must be'],
+    [{ std: [1, 0, 1] }, 'std must be an array of as many numbers above 0'],
+    [{ resize: 'squeeze' }, 'resize must be one of "cover", "contain", "stretch", got "squeeze"'],
+    [{ heigth: 5 }, 'unknown option "heigth" (did you mean "height"?)'],
+  ])('%p', (change, message) => {
+    const net = model();
+    const set = (): void => void (net.preprocessing = { ...preprocessing, ...change });
+    expect(set).toThrow(
+      expect.objectContaining({ code: 'ERR_TENON_OPTION', message: expect.stringContaining(message) }),
+    );
+    expect(net.preprocessing).toBeUndefined();
+  });
+
+  test('a copy is kept, which nobody changes; undefined takes it away', () => {
+    const net = model();
+    const own = { ...preprocessing, mean: [0, 0, 0], resize: 'contain' as const };
+    net.preprocessing = own;
+    own.mean[0] = NaN;
+    own.height = -1;
+    expect(net.preprocessing).toEqual({ ...preprocessing, mean: [0, 0, 0], resize: 'contain' });
+    expect(Object.isFrozen(net.preprocessing) && Object.isFrozen(net.preprocessing?.mean)).toBe(true);
+    expect(() => (net.preprocessing = null as never)).toThrow('got null');
+    net.preprocessing = undefined;
+    expect(net.preprocessing).toBeUndefined();
+  });
 });
 
 test('an abort signal ends it between two batches, with its reason', async () => {
