@@ -1,24 +1,48 @@
 'use strict';
 
 // Compiles lib/ to dist/ and writes dist/index.mjs, the thin ESM door to the one CommonJS implementation.
+//   node scripts/build-ts.js [--out DIR]      DIR instead of dist/
 // As npm's `prepare` script (--if-possible) it does nothing where TypeScript is not installed.
 
 const fs = require('node:fs');
 const path = require('node:path');
+const { parseArgs } = require('node:util');
 const { root, script } = require('./tools.js');
 
-const dist = path.join(root, 'dist');
-
-function compile(ts) {
+function compile(ts, dist) {
   const host = { ...ts.sys, onUnRecoverableConfigFileDiagnostic: (diagnostic) => fail(ts, [diagnostic]) };
-  const config = ts.getParsedCommandLineOfConfigFile(path.join(root, 'tsconfig.build.json'), {}, host);
+  const configFile = path.join(root, 'tsconfig.build.json');
+  const config = ts.getParsedCommandLineOfConfigFile(configFile, { outDir: dist }, host);
   const program = ts.createProgram(config.fileNames, config.options);
   const before = [...config.errors, ...ts.getPreEmitDiagnostics(program)];
   if (before.length > 0) fail(ts, before);
   fs.rmSync(dist, { recursive: true, force: true });
-  const { diagnostics } = program.emit();
+  const { diagnostics } = program.emit(undefined, undefined, undefined, false, {
+    afterDeclarations: [(context) => (file) => optionalMayBeUndefined(ts, context, file)],
+  });
   if (diagnostics.length > 0) fail(ts, diagnostics);
   return program;
+}
+
+/**
+ * lib/ is compiled without exactOptionalPropertyTypes: to it `x?: T` is T or undefined. The declarations say so, for callers
+ * who compile with it.
+ */
+function optionalMayBeUndefined(ts, context, file) {
+  const { factory } = context;
+  const withUndefined = (type) =>
+    factory.createUnionTypeNode([type, factory.createKeywordTypeNode(ts.SyntaxKind.UndefinedKeyword)]);
+  const visit = (node) => {
+    const visited = ts.visitEachChild(node, visit, context);
+    if (!visited.questionToken || !visited.type) return visited;
+    const { modifiers, name, questionToken, type } = visited;
+    if (ts.isPropertySignature(visited))
+      return factory.updatePropertySignature(visited, modifiers, name, questionToken, withUndefined(type));
+    if (ts.isPropertyDeclaration(visited))
+      return factory.updatePropertyDeclaration(visited, modifiers, name, questionToken, withUndefined(type));
+    return visited;
+  };
+  return ts.visitEachChild(file, visit, context);
 }
 
 function fail(ts, diagnostics) {
@@ -53,15 +77,17 @@ function exportedValues(ts, program) {
 }
 
 script(() => {
+  const { values } = parseArgs({ options: { out: { type: 'string' }, 'if-possible': { type: 'boolean' } } });
+  const dist = path.resolve(root, values.out ?? 'dist');
   let ts;
   try {
     ts = require('typescript');
   } catch (error) {
-    if (!process.argv.includes('--if-possible') || error.code !== 'MODULE_NOT_FOUND') throw error;
+    if (!values['if-possible'] || error.code !== 'MODULE_NOT_FOUND') throw error;
     console.log('tenon: TypeScript is not installed, dist/ is left as it is');
     return;
   }
-  const program = compile(ts);
+  const program = compile(ts, dist);
   const names = exportedValues(ts, program);
   const lines = names.map((name) => `export const ${name} = tenon.${name};\n`);
   fs.writeFileSync(path.join(dist, 'index.mjs'), `import tenon from './index.js';\n${lines.join('')}`);

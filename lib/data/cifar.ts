@@ -115,8 +115,8 @@ async function readRecords(
 /** Class names from a text file, one a line; `fallback` where there is no such file. */
 async function readNames(file: string, fallback: readonly string[]): Promise<readonly string[]> {
   if ((await pathKind(file)) !== 'file') return fallback;
-  const names = (await readWhole(file))
-    .toString('utf8')
+  const names = new TextDecoder()
+    .decode(await readWhole(file))
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '');

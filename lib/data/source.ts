@@ -133,7 +133,7 @@ export function messageOf(error: unknown): string {
 const LARGEST_READ = 2 ** 30;
 
 /** Reads a whole file, also one that Node's readFile would refuse. @throws DataError if it does not exist, IoError if it cannot be read */
-export async function readWhole(path: string): Promise<Buffer> {
+export async function readWhole(path: string): Promise<Uint8Array> {
   let file: FileHandle | undefined;
   try {
     file = await open(path);

@@ -6,7 +6,7 @@ import { formatShape, sameShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { describe, type Json } from './architecture';
 import { Module } from './module';
-import type { Chain, ChainIn, ChainOut, Channels, PassThrough } from './typing';
+import type { Chain, ChainIn, ChainOut, Channels, PassThrough, Untyped } from './typing';
 import { withoutOptions } from './without-options';
 
 /** Modules in an order, whose parameters are named by place, as in PyTorch: '0.weight'. */
@@ -51,9 +51,13 @@ export class Sequential<In extends number = number, Out extends number = number>
  * Layers one behind the other. Neighbours whose channel counts are known and differ do not compile.
  * @throws OptionError when something is not a module
  */
+export function sequential<const Layers extends readonly Untyped[]>(
+  ...layers: Layers
+): Sequential<ChainIn<Layers>, ChainOut<Layers>>;
 export function sequential<const Layers extends readonly Module[]>(
   ...layers: Layers & Chain<Layers>
-): Sequential<ChainIn<Layers>, ChainOut<Layers>> {
+): Sequential<ChainIn<Layers>, ChainOut<Layers>>;
+export function sequential(...layers: readonly Module[]): Sequential {
   return new Sequential(layers);
 }
 

@@ -75,4 +75,4 @@ export {
   type LayerStatistics,
 } from './statistics';
 export type { Summary, SummaryOptions, SummaryRow } from './summary';
-export type { Channels, Mismatch, PassThrough } from './typing';
+export type { Channels, PassThrough } from './typing';

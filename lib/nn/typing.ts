@@ -1,71 +1,73 @@
-/** Channel counts in types, so that `nn.sequential` rejects neighbours that do not fit while the code is being written. */
+/**
+ * Channel counts in types, so that `nn.sequential` rejects neighbours that do not fit while the code is being written. Whether one
+ * layer may follow another is a matter of assignability and not of a conditional type: the compiler then decides it inside
+ * generic functions too, where counts are type parameters.
+ */
+import type { Module } from './module';
 
 /** Carried by layers that take `In` channels or features and give `Out`. Exists in types only. */
 export interface Channels<In extends number, Out extends number> {
-  readonly in: In;
+  /** A method, whose parameters are compared both ways: 32 fits 32 and any number, but not 64. */
+  in(channels: In): void;
   readonly out: Out;
 }
 
 /** Carried by layers that give as many channels as they take, whatever that is. */
 export interface PassThrough {
+  in(channels: never): void;
   readonly same: true;
 }
 
-type Tagged<C> = { readonly channels?: C };
-
-/** What comes out of a layer that got `Now`; `number` when it is not known. */
-type Next<Layer, Now extends number> =
-  Layer extends Tagged<infer C>
-    ? NonNullable<C> extends Channels<number, infer Out>
-      ? Out
-      : NonNullable<C> extends PassThrough
-        ? Now
-        : number
-    : number;
-
-/** `Layer` itself where it can follow, else a type that nothing fits and that says why. */
-type Accepts<Layer, Now extends number> =
-  Layer extends Tagged<infer C>
-    ? NonNullable<C> extends Channels<infer In, number>
-      ? number extends In | Now
-        ? Layer
-        : Now extends In
-          ? Layer
-          : Mismatch<`this layer expects ${In} channels, the one before gives ${Now}`>
-      : Layer
-    : Layer;
-
-declare const never: unique symbol;
-
-/** Nothing is of this type; editors and the compiler print the reason. */
-export interface Mismatch<Reason extends string> {
-  readonly mismatch: Reason;
-  readonly [never]: never;
+/** A layer that can follow where `Now` channels come out. */
+interface After<Now> {
+  readonly channels?: { in(channels: Now): void };
 }
 
-/** The layers, with a Mismatch in place of each that does not fit the one before it. */
-export type Chain<Layers extends readonly unknown[], Now extends number = number> = Layers extends readonly [
-  infer Head,
-  ...infer Rest,
-]
-  ? readonly [Accepts<Head, Now>, ...Chain<Rest, Next<Head, Now>>]
-  : Layers extends readonly []
-    ? readonly []
-    : Layers;
+/** Known of a layer that says nothing about its channels: whatever follows fits. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- the one type that is assignable to each number
+type Unknown = any;
+
+/** What comes out of a layer that got `Now`. */
+type Next<Layer, Now> = Layer extends { readonly channels?: infer C }
+  ? NonNullable<C> extends { readonly out: infer Out }
+    ? Out
+    : NonNullable<C> extends PassThrough
+      ? Now
+      : Unknown
+  : Unknown;
+
+/** What reaches each layer, then what leaves the last one. */
+type Flow<
+  Layers extends readonly unknown[],
+  Now = Unknown,
+  Before extends readonly unknown[] = [],
+> = Layers extends readonly [infer Head, ...infer Rest]
+  ? Flow<Rest, Next<Head, Now>, [...Before, Now]>
+  : [...Before, Now];
+
+/** The layers, each such that it can follow the one before it. */
+export type Chain<Layers extends readonly unknown[]> = {
+  readonly [I in keyof Layers]: Layers[I] & After<Flow<Layers>[I & keyof Flow<Layers>]>;
+};
+
+/** A layer that says nothing of its channels; inside a generic function, any layer whose type is a parameter. */
+export type Untyped = Module & { readonly channels?: undefined };
 
 /** Channels that a chain takes: those of its first layer that says so. */
 export type ChainIn<Layers extends readonly unknown[]> = Layers extends readonly [infer Head, ...infer Rest]
-  ? Head extends Tagged<infer C>
-    ? NonNullable<C> extends Channels<infer In, number>
-      ? In
-      : NonNullable<C> extends PassThrough
-        ? ChainIn<Rest>
+  ? Head extends { readonly channels?: infer C }
+    ? NonNullable<C> extends PassThrough
+      ? ChainIn<Rest>
+      : NonNullable<C> extends Channels<infer In, number>
+        ? In
         : number
     : number
   : number;
 
 /** Channels that a chain gives. */
-export type ChainOut<
-  Layers extends readonly unknown[],
-  Now extends number = number,
-> = Layers extends readonly [infer Head, ...infer Rest] ? ChainOut<Rest, Next<Head, Now>> : Now;
+export type ChainOut<Layers extends readonly unknown[], Now = number> = Layers extends readonly [
+  infer Head,
+  ...infer Rest,
+]
+  ? ChainOut<Rest, Next<Head, Now>>
+  : Now & number;

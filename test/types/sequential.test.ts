@@ -46,6 +46,48 @@ test('sequential accepts layers that fit', () => {
   expect(models).toHaveLength(7);
 });
 
+/** Helpers as users write them: what cannot be decided yet compiles, and what comes out is known where they are called. */
+const helpers = {
+  stack: <const Layers extends readonly nn.Module[]>(...layers: Layers) => nn.sequential(...layers),
+  array: <Layers extends nn.Module[]>(layers: Layers) => nn.sequential(...layers),
+  after: (layers: readonly nn.Module[]) =>
+    nn.sequential(nn.conv2d(1, 8, { kernel: 3 }), ...layers, nn.flatten()),
+  withRelu: <Layer extends nn.Module>(layer: Layer) => nn.sequential(layer, nn.relu()),
+  withHead: <Layer extends nn.Module>(layer: Layer) => nn.sequential(layer, nn.linear(8, 2)),
+  pair: <A extends nn.Module, B extends nn.Module>(a: A, b: B): nn.Sequential => nn.sequential(a, b),
+  block: <In extends number, Out extends number>(inChannels: In, outChannels: Out) =>
+    nn.sequential(
+      nn.conv2d(inChannels, outChannels, { kernel: 3 }),
+      nn.batchNorm2d(outChannels),
+      nn.relu(),
+      nn.conv2d(outChannels, outChannels, { kernel: 1 }),
+    ),
+};
+
+test('sequential inside generic functions', () => {
+  const { stack, array, after, withRelu, withHead, pair, block } = helpers;
+  const stacked: nn.Sequential<1, 4> = stack(
+    nn.conv2d(1, 2, { kernel: 1 }),
+    nn.relu(),
+    nn.conv2d(2, 4, { kernel: 1 }),
+  );
+  const blocked: nn.Sequential<3, 5> = block(3, 5);
+  const activated: nn.Sequential<1, 4> = withRelu(nn.conv2d(1, 4, { kernel: 1 }));
+  const headed: nn.Sequential<3, 2> = withHead(block(3, 8));
+  const models = [stacked, blocked, activated, headed, stack(), array([nn.relu()]), after([nn.relu()])];
+  expect([...models, pair(blocked, headed)].map((model) => model.layers.length)).toEqual([
+    3, 4, 2, 2, 0, 1, 3, 2,
+  ]);
+  const mismatched = <C extends number>(channels: C) =>
+    // @ts-expect-error any number of channels into a layer that expects 8
+    nn.sequential(nn.conv2d(1, channels, { kernel: 3 }), nn.batchNorm2d(8));
+  // @ts-expect-error what a helper returns is checked where it is used
+  nn.sequential(block(3, 5), nn.linear(4, 2));
+  // @ts-expect-error 5 channels come out
+  const wrong: nn.Sequential<3, 4> = block(3, 5);
+  expect(mismatched(8).layers).toHaveLength(wrong.layers.length - 2);
+});
+
 test('sequential rejects neighbours that do not', () => {
   // @ts-expect-error 64 channels into a layer that expects 32
   nn.sequential(nn.conv2d(1, 64, { kernel: 3 }), nn.conv2d(32, 64, { kernel: 3 }));

@@ -1,0 +1,106 @@
+/** The declarations of the package as users import it, compiled with every strict flag. */
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import ts from 'typescript';
+
+const root = join(__dirname, '..', '..');
+let folder: string;
+
+/** What a user's program may say; a module of either kind. Options that may be undefined are passed on as they are. */
+const consumer = `
+import { nn, optim, schedules, losses, data, Trainer, type FitOptions, type TrainerOptions } from 'tenon';
+import * as tenon from 'tenon';
+
+export function stack<const Layers extends readonly nn.Module[]>(...layers: Layers) {
+  return nn.sequential(...layers);
+}
+export const model: nn.Sequential<1, 10> = stack(nn.conv2d(1, 8, { kernel: 3 }), nn.relu(), nn.linear(8, 10));
+
+export interface Settings {
+  readonly seed?: number;
+  readonly schedule?: TrainerOptions['schedule'];
+  readonly signal?: AbortSignal;
+}
+export async function train(settings: Settings, stride: number | undefined): Promise<void> {
+  const net = nn.sequential(nn.conv2d(1, 8, { kernel: 3, stride }), nn.globalAvgPool2d(), nn.flatten());
+  const trainer = new Trainer(net, {
+    loss: losses.crossEntropy({ labelSmoothing: undefined }),
+    optimizer: optim.sgd({ lr: 0.1, momentum: undefined }),
+    schedule: settings.schedule ?? schedules.cosine(),
+    seed: settings.seed,
+  });
+  const options: FitOptions = { epochs: 1, signal: settings.signal, validation: undefined };
+  await trainer.fit(await data.fromFeatures({ inputs: [1], shape: [1, 1, 1], targets: [0] }), options);
+  net.preprocessing = undefined;
+  net.classNames = undefined;
+  throw new tenon.DataError('done');
+}
+`;
+
+const strict: ts.CompilerOptions = {
+  strict: true,
+  exactOptionalPropertyTypes: true,
+  noUncheckedIndexedAccess: true,
+  noPropertyAccessFromIndexSignature: true,
+  noImplicitOverride: true,
+  noImplicitReturns: true,
+  noFallthroughCasesInSwitch: true,
+  noUnusedLocals: true,
+  noUnusedParameters: true,
+  noUncheckedSideEffectImports: true,
+  erasableSyntaxOnly: true,
+  isolatedModules: true,
+  skipLibCheck: false,
+  forceConsistentCasingInFileNames: true,
+  target: ts.ScriptTarget.ES2022,
+  noEmit: true,
+};
+
+const nodenext = { module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext };
+const bundler = { module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler };
+const node = { lib: ['lib.es2023.d.ts'], types: ['node'], typeRoots: [join(root, 'node_modules', '@types')] };
+/** Neither needs @types/node: AbortSignal is then that of lib.dom. */
+const dom = { lib: ['lib.es2023.d.ts', 'lib.dom.d.ts'], types: [] };
+
+function errors(files: readonly string[], options: ts.CompilerOptions): string[] {
+  const program = ts.createProgram(files, { ...strict, ...options });
+  return ts.getPreEmitDiagnostics(program).map(({ file, start, messageText }) => {
+    const line = file && start !== undefined ? file.getLineAndCharacterOfPosition(start).line + 1 : 0;
+    return `${file?.fileName}:${line}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`;
+  });
+}
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'tenon-types-'));
+  const installed = join(folder, 'node_modules', 'tenon');
+  mkdirSync(installed, { recursive: true });
+  copyFileSync(join(root, 'package.json'), join(installed, 'package.json'));
+  symlinkSync(join(root, 'node_modules'), join(installed, 'node_modules')); // what tenon depends on
+  execFileSync(process.execPath, [join(root, 'scripts', 'build-ts.js'), '--out', join(installed, 'dist')]);
+  for (const name of ['program.mts', 'program.cts', 'program.ts'])
+    writeFileSync(join(folder, name), consumer);
+}, 300_000);
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+test.each([
+  ['an ES module for Node', 'program.mts', { ...nodenext, ...node, verbatimModuleSyntax: true }],
+  ['a CommonJS module for Node', 'program.cts', { ...nodenext, ...node }],
+  ['a module for a bundler', 'program.ts', { ...bundler, ...node, verbatimModuleSyntax: true }],
+  ['without @types/node', 'program.mts', { ...nodenext, ...dom, verbatimModuleSyntax: true }],
+])(
+  'a strict program compiles: %s',
+  (_, name, options) => {
+    expect(errors([join(folder, name)], options)).toEqual([]);
+  },
+  300_000,
+);
+
+test('every declaration compiles, also those that nothing public mentions', () => {
+  const dist = join(folder, 'node_modules', 'tenon', 'dist');
+  const files = ts.sys.readDirectory(dist, ['.d.ts', '.d.mts']);
+  expect(files.length).toBeGreaterThan(100);
+  expect(errors(files, { ...nodenext, ...node })).toEqual([]);
+}, 300_000);
