@@ -38,6 +38,11 @@ export class UsageError extends TenonError {
   override readonly code: string = 'ERR_TENON_USAGE';
 }
 
+/** The process ends although the command's promise has not settled: a fault of tenon, or of what it uses. */
+export class UnfinishedError extends TenonError {
+  override readonly code: string = 'ERR_TENON_UNFINISHED';
+}
+
 /** Exit code, code and message for anything thrown. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof CommanderError) {

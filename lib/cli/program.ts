@@ -46,11 +46,14 @@ function buildProgram(session: Session): Command {
 /** Runs one command line (without the program's name) to its exit code; never throws. */
 export async function runCommand(args: readonly string[], streams: Streams): Promise<number> {
   const session = new Session(streams, args.includes('--json'));
+  const release = session.watchExit();
   try {
     await buildProgram(session).parseAsync([...args], { from: 'user' });
   } catch (error) {
     // --help and --version end the parse by throwing, and are no failures.
     if (!(error instanceof CommanderError && error.exitCode === 0)) session.fail(error);
+  } finally {
+    release();
   }
   return session.exitCode;
 }

@@ -1,5 +1,5 @@
 /** One call of the command: its streams, its output form, its interruption, its exit code. */
-import { EXIT, failureOf } from './exit-codes';
+import { EXIT, UnfinishedError, failureOf } from './exit-codes';
 import { Output, type Streams } from './output';
 
 export class Session {
@@ -59,6 +59,22 @@ export class Session {
     setTimeout(() => {
       if (!this.signal.aborted) process.exit(EXIT.failed);
     }, 100);
+  }
+
+  /**
+   * Node ends a process with 0 when nothing is left that could wake it, also where something is still awaited. Until what is returned here
+   * is called, such an end is a failure.
+   */
+  watchExit(): () => void {
+    const onExit = (code: number): void => {
+      if (code !== EXIT.ok) return;
+      this.fail(
+        new UnfinishedError('ended before the command was done: what it waits for can no longer come'),
+      );
+      process.exitCode = this.exitCode;
+    };
+    process.once('exit', onExit);
+    return () => process.off('exit', onExit);
   }
 
   private listen(): () => void {
