@@ -1,6 +1,5 @@
 /** `tenon evaluate`: loss, accuracy and scores of each class of a trained model on a data set. */
 import { Command, Option } from 'commander';
-import { FormatError } from '../errors';
 import type { Dataset } from '../data';
 import * as losses from '../losses';
 import * as metrics from '../metrics';
@@ -66,15 +65,12 @@ async function evaluate(session: Session, flags: EvaluateFlags): Promise<number>
   checkDataOptions(dataset, flags);
   if (flags.threads !== undefined) setThreads(flags.threads);
   const model = await load(flags.modelFile);
-  const settings = preprocessingOf(flags.modelFile, model);
-  const { height, width, channels } = settings;
-  if (channels !== 1 && channels !== 3)
-    throw new FormatError(`${flags.modelFile}: images of ${channels} channels`);
+  const { height, width, channels, resize } = preprocessingOf(flags.modelFile, model);
   const form: FolderForm = {
     size: [height, width],
     channels,
     ...(model.classNames && { classNames: model.classNames }),
-    ...(settings.resize && { resize: settings.resize }),
+    ...(resize && { resize }),
   };
   const split = await openTestSplit(
     { dataset, data: flags.data ?? null, imageSize: null, resize: null },

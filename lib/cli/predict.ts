@@ -1,10 +1,10 @@
 /** `tenon predict`: class and probability of image files. */
 import { Argument, Command, Option } from 'commander';
-import { DEFAULT_RESIZE, decode, type DecodeTarget } from '../data/decode';
-import { readWhole } from '../data/source';
+import { decodeImage } from '../data/decode-image';
+import type { Preprocessing } from '../data/preprocessing';
 import { FormatError } from '../errors';
 import { setThreads } from '../native';
-import type { Module, Preprocessing } from '../nn';
+import type { Module } from '../nn';
 import { load } from '../nn/load';
 import { positiveInteger } from '../options';
 import { EXIT, EXIT_HELP, failureOf } from './exit-codes';
@@ -55,11 +55,10 @@ async function predict(session: Session, images: readonly string[], flags: Predi
   if (flags.threads !== undefined) setThreads(flags.threads);
   const model = await load(flags.modelFile);
   const settings = preprocessingOf(flags.modelFile, model);
-  const target = decodeTarget(flags.modelFile, settings);
   let failed = 0;
   for (let at = 0; at < images.length && !session.signal.aborted; at += BATCH) {
     const batch = images.slice(at, at + BATCH);
-    const decoded = await Promise.allSettled(batch.map((file) => readImage(file, target)));
+    const decoded = await Promise.allSettled(batch.map((file) => decodeImage(file, settings)));
     const pixels = decoded.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
     const outputs =
       pixels.length === 0
@@ -83,28 +82,15 @@ async function predict(session: Session, images: readonly string[], flags: Predi
   return failed > 0 ? EXIT.failed : EXIT.ok;
 }
 
-/** What the model was trained to be shown. @throws FormatError where the file does not say */
-export function preprocessingOf(file: string, model: Module): Preprocessing {
+/** What the model was trained to be shown. @throws FormatError where the file does not say, or wants what no image file holds */
+export function preprocessingOf(file: string, model: Module): Preprocessing & { readonly channels: 1 | 3 } {
   const settings = model.preprocessing;
   if (settings === undefined)
     throw new FormatError(`${file}: says nothing about preprocessing, so images cannot be fed to it`);
-  return settings;
-}
-
-function decodeTarget(
-  file: string,
-  { height, width, channels, resize = DEFAULT_RESIZE }: Preprocessing,
-): DecodeTarget {
-  if (channels !== 1 && channels !== 3) {
+  const { channels } = settings;
+  if (channels !== 1 && channels !== 3)
     throw new FormatError(`${file}: images of ${channels} channels, image files have 1 or 3`);
-  }
-  return { height, width, channels, resize };
-}
-
-async function readImage(file: string, target: DecodeTarget): Promise<Uint8Array> {
-  const out = new Uint8Array(target.height * target.width * target.channels);
-  await decode(await readWhole(file), file, target, out);
-  return out;
+  return { ...settings, channels };
 }
 
 interface Ranked {

@@ -16,7 +16,9 @@ import { readMnist, type ReadMnistOptions } from './mnist';
 
 export { Dataset, type SplitOptions } from './dataset';
 export type { ResizeRule } from './decode';
+export { decodeImage as decode, type HasPreprocessing } from './decode-image';
 export type { ChannelStatistics, ImageRecipe } from './samples';
+export type { Preprocessing } from './preprocessing';
 export type { ImageSource } from './source';
 export type {
   FromArraysOptions,

@@ -184,7 +184,7 @@ export function typedArrayTag(value: unknown): string | undefined {
 }
 
 /** Views an array of bytes of any realm as a Uint8Array of this one. @throws DTypeError */
-function asBytes(where: string, name: string, value: unknown): Uint8Array {
+export function asBytes(where: string, name: string, value: unknown): Uint8Array {
   const tag = typedArrayTag(value);
   if (tag === 'Uint8Array' || tag === 'Uint8ClampedArray') {
     const view = value as Uint8Array;

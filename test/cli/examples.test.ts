@@ -3,6 +3,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { drawGlyph } from '../../lib/data/glyphs';
 import { temporaryDirectory } from './support';
 
@@ -79,10 +80,17 @@ async function checkServer(): Promise<void> {
     const url = `http://127.0.0.1:${/listening on (\d+)/.exec(line.toString())?.[1]}`;
     const pixels = new Uint8Array(28 * 28);
     drawGlyph(0, 'test', 7, pixels);
-    const answer = (await (await fetch(url, { method: 'POST', body: pixels })).json()) as number[];
-    expect(answer.indexOf(Math.max(...answer))).toBe(7);
-    const refused = await fetch(url, { method: 'POST', body: pixels.subarray(1) });
-    expect([refused.status, await refused.text()]).toEqual([400, expect.stringContaining('783')]);
+    const glyph = sharp(pixels, { raw: { width: 28, height: 28, channels: 1 } });
+    for (const image of [glyph.clone().png(), glyph.clone().resize(84).jpeg()]) {
+      const body = new Uint8Array(await image.toBuffer());
+      const answer = (await (await fetch(url, { method: 'POST', body })).json()) as number[];
+      expect(answer.indexOf(Math.max(...answer))).toBe(7);
+    }
+    const refused = await fetch(url, { method: 'POST', body: pixels });
+    expect([refused.status, await refused.text()]).toEqual([
+      400,
+      expect.stringContaining('not a readable image'),
+    ]);
   } finally {
     server.kill();
   }

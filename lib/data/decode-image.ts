@@ -1,0 +1,48 @@
+/** `data.decode`: an encoded image as a model is shown it. */
+import { OptionError } from '../errors';
+import { nonEmptyString } from '../options';
+import { decode, DEFAULT_RESIZE, type DecodeTarget } from './decode';
+import { asBytes } from './memory';
+import { checkPreprocessing, type Preprocessing } from './preprocessing';
+import { readWhole } from './source';
+
+/** A model, or anything else that says what images it wants to see. */
+export interface HasPreprocessing {
+  readonly preprocessing: Preprocessing | undefined;
+}
+
+/**
+ * Decodes a PNG, JPEG or WebP image (whatever sharp reads) to what `model.predict` takes: of the model's size, by its resize rule, with its
+ * channels. It is what `tenon predict` shows the model and, but for augmentation, what a folder's images were in training: orientation by
+ * EXIF, colours as sRGB, transparent pixels over black, 8 bits. Decoded off the event loop.
+ * @param image the file's bytes, which are copied, or its path
+ * @param model a model, or the `preprocessing` of one
+ * @returns height * width * channels bytes, H W C; for several images in one call of `predict`, concatenate theirs
+ * @throws FormatError for what is not an image or a damaged one; DataError, IoError for a path; DTypeError; OptionError for a model without
+ *   preprocessing, or with other than 1 or 3 channels; TenonError where sharp is not installed
+ */
+export async function decodeImage(
+  image: Uint8Array | Uint8ClampedArray | string,
+  model: HasPreprocessing | Preprocessing,
+): Promise<Uint8Array> {
+  const target = targetOf(model);
+  const name = typeof image === 'string' ? nonEmptyString('decode', 'image', image) : 'decode: the image';
+  // A copy: the decoder reads on a thread of its own while the caller may change the array, or transfer it.
+  const bytes =
+    typeof image === 'string' ? await readWhole(image) : asBytes('decode', 'image', image).slice();
+  const pixels = new Uint8Array(target.height * target.width * target.channels);
+  await decode(bytes, name, target, pixels);
+  return pixels;
+}
+
+function targetOf(model: unknown): DecodeTarget {
+  const settings =
+    typeof model === 'object' && model !== null && 'preprocessing' in model ? model.preprocessing : model;
+  if (settings === undefined && settings !== model)
+    throw new OptionError(
+      'decode: the model has no preprocessing to decode by: train it on images, or set model.preprocessing',
+    );
+  const { height, width, channels, resize = DEFAULT_RESIZE } = checkPreprocessing('decode', settings);
+  if (channels === 1 || channels === 3) return { height, width, channels, resize };
+  throw new OptionError(`decode: image files have 1 or 3 channels, the model takes ${channels}`);
+}
