@@ -87,6 +87,14 @@ export class NativeError extends TenonError {
   override readonly code: string = 'ERR_TENON_NATIVE';
 }
 
+/**
+ * Memory that this process may not have was asked for: says how many bytes, and how many there are. A smaller batch needs less;
+ * what other models compute is not touched.
+ */
+export class OutOfMemoryError extends NativeError {
+  override readonly code: string = 'ERR_TENON_MEMORY';
+}
+
 /** The system refused a read or a write: permission, disk full, and the like. */
 export class IoError extends TenonError {
   override readonly code: string = 'ERR_TENON_IO';

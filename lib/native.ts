@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { AbortedError, DataError, DisposedError, NativeError, OptionError } from './errors';
+import { AbortedError, DataError, DisposedError, NativeError, OptionError, OutOfMemoryError } from './errors';
 import type { TenonError } from './errors';
 import { positiveInteger } from './options';
 
@@ -190,6 +190,7 @@ function addon(): Addon {
 
 const ERRORS: Readonly<Record<string, new (message: string, options?: { cause?: unknown }) => TenonError>> = {
   ERR_TENON_NATIVE: NativeError,
+  ERR_TENON_MEMORY: OutOfMemoryError,
   ERR_TENON_DATA: DataError,
   ERR_TENON_ABORTED: AbortedError,
   ERR_TENON_DISPOSED: DisposedError,
@@ -222,7 +223,7 @@ async function attemptAsync<T>(run: () => Promise<T>): Promise<T> {
 /** Bytes copied in one turn of the event loop. */
 const SLICE = 2 << 20;
 
-/** Zeroed memory. */
+/** Zeroed memory. Throws an OutOfMemoryError for more than this process may have. */
 export function allocate(byteLength: number): NativeBuffer {
   return attempt(() => addon().allocate(byteLength));
 }

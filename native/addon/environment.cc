@@ -24,15 +24,16 @@ napi_value make_error(napi_env env, const char* code, const std::string& text) {
 napi_value no_room(napi_env env) {
   napi_value thrown = nullptr;
   napi_get_and_clear_last_exception(env, &thrown);
-  return make_error(env, "ERR_TENON_NATIVE", "out of memory: there is no room for the result");
+  return make_error(env, "ERR_TENON_MEMORY", "out of memory: there is no room for the result");
 }
 
 }  // namespace
 
 napi_value error_of(napi_env env, const Job& job) {
-  const char* code = job.outcome == Outcome::bad_data  ? "ERR_TENON_DATA"
-                     : job.outcome == Outcome::aborted ? "ERR_TENON_ABORTED"
-                                                       : "ERR_TENON_NATIVE";
+  const char* code = job.outcome == Outcome::bad_data    ? "ERR_TENON_DATA"
+                     : job.outcome == Outcome::aborted   ? "ERR_TENON_ABORTED"
+                     : job.outcome == Outcome::no_memory ? "ERR_TENON_MEMORY"
+                                                         : "ERR_TENON_NATIVE";
   const std::string& text = job.outcome == Outcome::aborted ? "the program was cancelled" : job.message;
   return make_error(env, code, text);
 }

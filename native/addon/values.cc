@@ -182,8 +182,10 @@ void export_function(Napi::Env env, Napi::Object exports, const char* name,
       return reinterpret_cast<Door>(info.Data())(info);
     } catch (const Napi::Error&) {
       throw;
+    } catch (const OutOfMemory& error) {
+      throw_error(info.Env(), "ERR_TENON_MEMORY", error.what());
     } catch (const std::bad_alloc&) {
-      throw_error(info.Env(), "ERR_TENON_NATIVE", "out of memory");
+      throw_error(info.Env(), "ERR_TENON_MEMORY", "out of memory");
     } catch (const std::exception& error) {
       throw_error(info.Env(), "ERR_TENON_NATIVE", error.what());
     }

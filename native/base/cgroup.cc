@@ -34,8 +34,8 @@ bool contains(const std::string& list, const std::string& item) {
   return false;
 }
 
-// The line of mountinfo for cgroup2, or for the v1 hierarchy with the cpu controller.
-bool find_mount(const std::string& root, bool v2, Mount* mount) {
+// The line of mountinfo for cgroup2, or for the v1 hierarchy with this controller.
+bool find_mount(const std::string& root, bool v2, const char* controller, Mount* mount) {
   std::ifstream file(root + "/proc/self/mountinfo");
   for (std::string line; std::getline(file, line);) {
     const size_t dash = line.find(" - ");
@@ -44,13 +44,13 @@ bool find_mount(const std::string& root, bool v2, Mount* mount) {
     std::stringstream head(line.substr(0, dash)), tail(line.substr(dash + 3));
     head >> id >> parent >> device >> mount->root >> mount->point;
     tail >> type >> source >> options;
-    if (v2 ? type == "cgroup2" : type == "cgroup" && contains(options, "cpu")) return true;
+    if (v2 ? type == "cgroup2" : type == "cgroup" && contains(options, controller)) return true;
   }
   return false;
 }
 
 // This process's directory in the hierarchy, as /proc/self/cgroup says. v2 lines read "0::/path".
-bool find_path(const std::string& root, bool v2, std::string* path) {
+bool find_path(const std::string& root, bool v2, const char* controller, std::string* path) {
   std::ifstream file(root + "/proc/self/cgroup");
   for (std::string line; std::getline(file, line);) {
     const size_t first = line.find(':');
@@ -58,7 +58,7 @@ bool find_path(const std::string& root, bool v2, std::string* path) {
     if (second == std::string::npos) continue;
     const std::string controllers = line.substr(first + 1, second - first - 1);
     *path = line.substr(second + 1);
-    if (v2 ? line.compare(0, first, "0") == 0 && controllers.empty() : contains(controllers, "cpu"))
+    if (v2 ? line.compare(0, first, "0") == 0 && controllers.empty() : contains(controllers, controller))
       return true;
   }
   return false;
@@ -90,13 +90,33 @@ std::string below(const std::string& path, const std::string& mount_root) {
   return rest;
 }
 
-double hierarchy_quota(const std::string& root, bool v2) {
+// What an unlimited directory, or a file that says nothing, counts as.
+double bytes_in(const std::string& file, double otherwise) {
+  std::ifstream stream(file);
+  double bytes = 0;
+  return stream >> bytes && bytes >= 0 ? bytes : otherwise;
+}
+
+// Memory and swap that one directory allows, in bytes. The word "max" is no number.
+double memory_of(const std::string& directory, bool v2) {
+  const double none = std::numeric_limits<double>::infinity();
+  if (!v2) {
+    return std::max(bytes_in(directory + "/memory.limit_in_bytes", none),
+                    bytes_in(directory + "/memory.memsw.limit_in_bytes", 0));
+  }
+  const std::string swap = directory + "/memory.swap.max";
+  return bytes_in(directory + "/memory.max", none) + (std::ifstream(swap).good() ? bytes_in(swap, none) : 0);
+}
+
+// The least of limit(directory, v2) on the path from this process's cgroup to the root.
+template <class Limit>
+double least_limit(const std::string& root, bool v2, const char* controller, Limit&& limit) {
+  double least = std::numeric_limits<double>::infinity();
   Mount mount;
   std::string path;
-  if (!find_mount(root, v2, &mount) || !find_path(root, v2, &path)) return kNoQuota;
-  double least = kNoQuota;
+  if (!find_mount(root, v2, controller, &mount) || !find_path(root, v2, controller, &path)) return least;
   for (std::string rest = below(path, mount.root);; rest.resize(rest.rfind('/'))) {
-    least = std::min(least, quota_of(root + mount.point + rest, v2));
+    least = std::min(least, limit(root + mount.point + rest, v2));
     if (rest.empty()) return least;
   }
 }
@@ -122,7 +142,12 @@ int parse_threads(const char* name, const std::string& text) {
 }  // namespace
 
 double cgroup_cpu_quota(const std::string& root) {
-  return std::min(hierarchy_quota(root, true), hierarchy_quota(root, false));
+  return std::min(least_limit(root, true, "cpu", quota_of), least_limit(root, false, "cpu", quota_of));
+}
+
+double cgroup_memory_limit(const std::string& root) {
+  return std::min(least_limit(root, true, "memory", memory_of),
+                  least_limit(root, false, "memory", memory_of));
 }
 
 std::vector<int> affinity_cpus() {

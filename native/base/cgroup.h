@@ -1,6 +1,6 @@
-// How many threads this process may keep busy: the affinity mask, the physical cores behind it and the cgroup
-// CPU quota. Node itself ignores the quota, and a team larger than it is throttled by the kernel in every
-// period.
+// What this process may use of the machine. How many threads it may keep busy: the affinity mask, the
+// physical cores behind it and the cgroup CPU quota; Node itself ignores the quota, and a team larger than it
+// is throttled by the kernel in every period. How much memory its cgroup allows.
 #pragma once
 
 #include <string>
@@ -17,6 +17,10 @@ struct CpuBudget {
 // is none. cgroup v1 and v2. Reads <root>/proc/self/{cgroup,mountinfo} and the mount points below <root>;
 // tests give a root.
 double cgroup_cpu_quota(const std::string& root = "");
+
+// The least memory, with swap, that a cgroup on the same path allows, in bytes; infinity when there is no
+// limit.
+double cgroup_memory_limit(const std::string& root = "");
 
 // CPUs this thread may run on, in order. Empty when the system does not say.
 std::vector<int> affinity_cpus();

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <utility>
 
 namespace tenon {
@@ -17,6 +18,19 @@ inline constexpr int kMemoryKinds = 4;
 
 // Bytes alive now.
 size_t live_bytes(MemoryKind kind);
+
+// Bytes that this process may have: physical memory with swap, or less where its cgroup allows less.
+size_t memory_limit();
+
+// Says how many bytes were asked for and how many there are.
+class OutOfMemory : public std::bad_alloc {
+ public:
+  explicit OutOfMemory(size_t bytes) noexcept;
+  const char* what() const noexcept override { return text_; }
+
+ private:
+  char text_[160];
+};
 
 // False, and *product untouched, when a * b does not fit.
 [[nodiscard]] inline bool checked_multiply(size_t a, size_t b, size_t* product) {
@@ -45,7 +59,8 @@ size_t live_bytes(MemoryKind kind);
 class Memory {
  public:
   Memory() = default;
-  // Throws std::bad_alloc when the system has no such amount.
+  // Throws OutOfMemory when the system has no such amount, also where it would promise one: what all blocks
+  // hold together stays within memory_limit().
   Memory(size_t bytes, MemoryKind kind);
   Memory(Memory&& other) noexcept { swap(other); }
   Memory& operator=(Memory&& other) noexcept {

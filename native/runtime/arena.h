@@ -1,6 +1,6 @@
-// The memory of intermediates: one arena per queue, as large as its largest live program, because programs of
-// one queue run one after the other. It is mapped when a program runs and unmapped when the programs that
-// needed it die.
+// The memory of intermediates: one arena per queue, because programs of one queue run one after the other. It
+// grows to what the program that enters needs, and is unmapped when the largest programs that have run die.
+// A program that gets no memory leaves the others as they were: they map what they need when they next run.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@ namespace tenon {
 
 class Arena {
  public:
-  // Held by a program: "I need `bytes` when I run".
+  // Held by a program: "I need `bytes` when I run". Counts from the program's first run on.
   class Claim {
    public:
     Claim(Arena& arena, size_t bytes);
@@ -22,19 +22,31 @@ class Arena {
     Claim& operator=(const Claim&) = delete;
 
    private:
+    friend class Arena;
     Arena& arena_;
-    size_t bytes_;
+    const size_t bytes_;
+    std::multiset<size_t>::node_type node_;  // made beforehand, so that entering allocates nothing but memory
   };
 
-  // Executor only: start of a run. Maps what the largest claim needs; throws std::bad_alloc. The address
-  // stays until leave().
-  std::byte* enter();
-  void leave();
+  // Executor only: one run of the claim's program. Maps what it needs; throws OutOfMemory. The address stays
+  // until the run is over.
+  class Run {
+   public:
+    explicit Run(Claim& claim);
+    ~Run();
+    Run(const Run&) = delete;
+    Run& operator=(const Run&) = delete;
+
+    std::byte* data() const { return arena_.memory_.data(); }
+
+   private:
+    Arena& arena_;
+  };
 
   size_t bytes() const;
 
  private:
-  void fit();
+  void shrink();
 
   mutable std::mutex mutex_;
   std::multiset<size_t> claims_;

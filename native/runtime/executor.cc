@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/float_mode.h"
+#include "base/memory.h"
 #include "base/parallel.h"
 
 namespace tenon {
@@ -24,15 +25,23 @@ class FlushDenormals {
   uint64_t before_;
 };
 
-void run_guarded(Job& job, Executor& executor) {
+void fail(Job& job, Outcome outcome, const char* message) noexcept {
+  job.outcome = outcome;
+  try {
+    job.message = message;
+  } catch (const std::bad_alloc&) {  // the outcome alone says what matters
+  }
+}
+
+void run_guarded(Job& job, Executor& executor) noexcept {
   try {
     job.run(executor);
+  } catch (const OutOfMemory& error) {
+    fail(job, Outcome::no_memory, error.what());
   } catch (const std::bad_alloc&) {
-    job.outcome = Outcome::failed;
-    job.message = "out of memory";
+    fail(job, Outcome::no_memory, "out of memory");
   } catch (const std::exception& error) {
-    job.outcome = Outcome::failed;
-    job.message = error.what();
+    fail(job, Outcome::failed, error.what());
   }
 }
 

@@ -24,7 +24,7 @@ namespace tenon {
 enum class Queue : uint8_t { train = 0, predict = 1 };
 inline constexpr int kQueues = 2;
 
-enum class Outcome : uint8_t { ok, failed, bad_data, aborted };
+enum class Outcome : uint8_t { ok, failed, no_memory, bad_data, aborted };
 
 class Executor;
 

@@ -64,19 +64,14 @@ bool Program::run_steps(Executor& executor, const Job& job, std::byte* workspace
 
 bool Program::run(Executor& executor, const Job& job, std::byte* staging, RunState* state,
                   std::vector<Memory>* outputs) {
-  Arena& arena = executor.arena(queue_);
-  std::byte* base = arena.enter();
-  const bool completed = [&] {
-    bind(base, staging);
-    if (!run_steps(executor, job, base + workspace_offset_, state)) return false;
-    for (size_t i = 0; i < outputs_.size(); ++i) {
-      if ((*outputs)[i].bytes() != 0)
-        std::memcpy((*outputs)[i].data(), outputs_[i].data, (*outputs)[i].bytes());
-    }
-    return true;
-  }();
-  arena.leave();
-  return completed;
+  const Arena::Run arena(*claim_);
+  bind(arena.data(), staging);
+  if (!run_steps(executor, job, arena.data() + workspace_offset_, state)) return false;
+  for (size_t i = 0; i < outputs_.size(); ++i) {
+    if ((*outputs)[i].bytes() != 0)
+      std::memcpy((*outputs)[i].data(), outputs_[i].data, (*outputs)[i].bytes());
+  }
+  return true;
 }
 
 uint64_t Program::last_write() const {

@@ -1,4 +1,5 @@
-// CPU detection, the choice of an instruction set, and the CPU budget on made-up cgroup trees.
+// CPU detection, the choice of an instruction set, and the budgets of CPUs and memory on made-up cgroup
+// trees.
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -96,6 +97,42 @@ void test_hostile_files() {
   }
 }
 
+void test_memory_v2() {
+  const Tree tree;
+  const auto limit = [&tree] { return cgroup_memory_limit(tree.root()); };
+  CHECK(std::isinf(limit()));
+  tree.write("proc/self/mountinfo", kMountV2);
+  tree.write("proc/self/cgroup", "0::/a/b\n");
+  CHECK(std::isinf(limit()));
+  tree.write("sys/fs/cgroup/a/b/memory.max", "max\n");
+  CHECK(std::isinf(limit()));
+  tree.write("sys/fs/cgroup/a/memory.max", "8000\n");
+  CHECK(near(limit(), 8000));
+  tree.write("sys/fs/cgroup/a/memory.swap.max", "500\n");
+  CHECK(near(limit(), 8500));
+  tree.write("sys/fs/cgroup/a/memory.swap.max", "max\n");
+  CHECK(std::isinf(limit()));
+  tree.write("sys/fs/cgroup/a/b/memory.max", "3000\n");
+  CHECK(near(limit(), 3000));
+  for (const char* text : {"", "-1", "garbage", "nan"}) {
+    tree.write("sys/fs/cgroup/a/b/memory.max", text);
+    CHECK_THAT(std::isinf(limit()), text);
+  }
+}
+
+void test_memory_v1() {
+  const Tree tree;
+  tree.write("proc/self/mountinfo", kMountV1);
+  tree.write("proc/self/cgroup", "5:memory:/x\n4:cpu,cpuacct:/other\n");
+  const std::string memory = "sys/fs/cgroup/memory/";
+  tree.write(memory + "memory.limit_in_bytes", "9223372036854771712\n");
+  tree.write(memory + "x/memory.limit_in_bytes", "6000\n");
+  CHECK(near(cgroup_memory_limit(tree.root()), 6000));
+  tree.write(memory + "x/memory.memsw.limit_in_bytes", "7000\n");
+  CHECK(near(cgroup_memory_limit(tree.root()), 7000));
+  CHECK(cgroup_memory_limit() > 0);
+}
+
 void test_cores() {
   const Tree tree;
   for (int cpu = 0; cpu < 8; ++cpu) {
@@ -182,6 +219,8 @@ int main() {
   tenon::test_quota_v1();
   tenon::test_quota_in_container();
   tenon::test_hostile_files();
+  tenon::test_memory_v2();
+  tenon::test_memory_v1();
   tenon::test_cores();
   tenon::test_budget();
   tenon::test_variables();

@@ -62,14 +62,15 @@ void test_memory() {
     }
     CHECK(live_bytes(MemoryKind::buffer) == before);
   }
-  for (const size_t bytes : {size_t{1} << 45, SIZE_MAX, SIZE_MAX - 100}) {
-    bool threw = false;
+  for (const size_t bytes : {memory_limit() + 1, size_t{1} << 45, SIZE_MAX, SIZE_MAX - 100}) {
+    std::string refusal;
     try {
       Memory memory(bytes, MemoryKind::buffer);
-    } catch (const std::bad_alloc&) {
-      threw = true;
+    } catch (const OutOfMemory& error) {
+      refusal = error.what();
     }
-    CHECK(threw || bytes == size_t{1} << 45);  // some systems promise any amount
+    CHECK(refusal.find(std::to_string(bytes) + " bytes were asked for") != std::string::npos);
+    CHECK(refusal.find("may have " + std::to_string(memory_limit())) != std::string::npos);
   }
   size_t result = 7;
   CHECK(!checked_multiply(SIZE_MAX, 2, &result) && result == 7);
@@ -77,21 +78,56 @@ void test_memory() {
   CHECK(checked_align(65, &result) && result == 128);
 }
 
+bool runs(Arena::Claim& claim) {
+  try {
+    const Arena::Run run(claim);
+    return run.data() != nullptr;
+  } catch (const OutOfMemory&) {
+    return false;
+  }
+}
+
 void test_arena() {
   Arena arena;
   auto small = std::make_unique<Arena::Claim>(arena, 1000);
   auto large = std::make_unique<Arena::Claim>(arena, 1 << 20);
   CHECK(arena.bytes() == 0);
-  CHECK(arena.enter() != nullptr && arena.bytes() == 1 << 20);
-  large.reset();
-  CHECK(arena.bytes() == 1 << 20);  // in use
-  arena.leave();
-  CHECK(arena.bytes() == 0);
-  arena.enter();
+  CHECK(runs(*small) && arena.bytes() == 1000);  // what this one needs, however large another
+  {
+    const Arena::Run run(*large);
+    CHECK(run.data() != nullptr && arena.bytes() == 1 << 20);
+    large.reset();
+    CHECK(arena.bytes() == 1 << 20);  // in use
+  }
+  CHECK(arena.bytes() == 0 && runs(*small) && arena.bytes() == 1000);
+
+  auto oversized = std::make_unique<Arena::Claim>(arena, memory_limit() + 1);
+  const size_t live = live_bytes(MemoryKind::arena);
+  for (int i = 0; i < 3; ++i) {
+    CHECK(!runs(*oversized) && runs(*small) && arena.bytes() == 1000);
+    CHECK(live_bytes(MemoryKind::arena) == live);
+  }
+  oversized.reset();
   CHECK(arena.bytes() == 1000);
-  arena.leave();
   small.reset();
   CHECK(arena.bytes() == 0);
+}
+
+// A program that gets no memory fails with a message that says why, and no other program notices.
+void test_oversized_program() {
+  const auto buffer = std::make_shared<Buffer>(64);
+  const auto program = std::make_shared<Program>(counting(buffer, 1));
+  ProgramDesc desc = counting(buffer, 1);
+  desc.arena_bytes = memory_limit() + 1;
+  const auto oversized = std::make_shared<Program>(desc);
+  for (int i = 1; i <= 3; ++i) {
+    const auto failed = std::make_shared<ProgramJob>(oversized), job = std::make_shared<ProgramJob>(program);
+    run_and_wait(Queue::train, failed);
+    CHECK(failed->outcome == Outcome::no_memory &&
+          failed->message.find("bytes were asked for") != std::string::npos);
+    run_and_wait(Queue::train, job);
+    CHECK(job->outcome == Outcome::ok && first_float(job->outputs()[0]) == static_cast<float>(i));
+  }
 }
 
 JobRef finished_into(JobRef job, std::vector<std::string>* log, std::mutex* mutex, const char* name) {
@@ -292,8 +328,8 @@ void write_all(const BufferRef& buffer, float value) {
 // What is derived is computed once, kept, shared, and computed anew after every kind of write.
 void test_derived() {
   for (int target = 0; target < kTargets; ++target)
-    new KernelRegistrar("test_tripled", static_cast<Target>(target), prepare_tripled, run_tripled,
-                        pack_tripled);
+    const KernelRegistrar registered("test_tripled", static_cast<Target>(target), prepare_tripled,
+                                     run_tripled, pack_tripled);
   const size_t before = live_bytes(MemoryKind::derived);
   const auto weights = std::make_shared<Buffer>(kWeights * 4);
   write_all(weights, 1);
@@ -416,6 +452,7 @@ int main() {
   tenon::test_memory();
   tenon::test_arena();
   tenon::test_program_runs();
+  tenon::test_oversized_program();
   tenon::test_order();
   tenon::test_predictions_inside_training();
   tenon::test_cancel();

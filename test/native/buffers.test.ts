@@ -79,7 +79,15 @@ describe('buffers', () => {
 
   test('of more bytes than there are throw', () => {
     for (const bytes of [2 ** 46, 2 ** 53 - 1]) {
-      expect(() => native.allocate(bytes)).toThrow(expect.objectContaining({ message: 'out of memory' }));
+      expect(() => native.allocate(bytes)).toThrow(
+        expect.objectContaining({
+          name: 'OutOfMemoryError',
+          code: 'ERR_TENON_MEMORY',
+          message: expect.stringMatching(
+            `^out of memory: ${bytes} bytes .* this process may have \\d+, of which`,
+          ),
+        }),
+      );
     }
   });
 

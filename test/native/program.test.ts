@@ -276,7 +276,8 @@ describe('bad descriptions', () => {
   test('an arena larger than the machine rejects the run, not the process', async () => {
     const program = native.createProgram(programOf({ ...good, arenaBytes: 2 ** 45 }));
     await expect(native.runProgram(program, [], noScalars)).rejects.toMatchObject({
-      message: 'out of memory',
+      code: 'ERR_TENON_MEMORY',
+      message: expect.stringMatching(`^out of memory: ${2 ** 45} bytes were asked for`) as string,
     });
     native.disposeProgram(program);
     await native.runProgram(native.createProgram(programOf(good)), [], noScalars);

@@ -1,11 +1,16 @@
 import '../../lib/graph/evaluate';
 import { compile } from '../../lib/graph/compile';
 import { Program } from '../../lib/graph/program';
+import * as data from '../../lib/data';
+import * as losses from '../../lib/losses';
+import { info } from '../../lib/native';
 import * as nn from '../../lib/nn';
 import * as ops from '../../lib/ops';
+import * as optim from '../../lib/optim';
 import * as preprocess from '../../lib/preprocess';
 import { numel } from '../../lib/tensor/shape';
 import { tensor, type Tensor } from '../../lib/tensor/tensor';
+import { Trainer } from '../../lib/train';
 
 function model(): nn.Sequential {
   return nn
@@ -251,4 +256,39 @@ test('images have programs for each precision', async () => {
   net.preprocessing = { ...net.preprocessing, std: [2, 2, 2] };
   const halved = await net.predict(Uint8Array.of(0, 51, 255), { output: 'logits' });
   halved.forEach((v, i) => expect(v).toBeCloseTo([0, 0.2, 1][i]!, 6));
+});
+
+describe('a prediction that needs more memory than there is', () => {
+  // 2 TB of activations from 4 MB of image.
+  const large = nn.sequential(nn.conv2d(1, 1 << 19, { kernel: 1 }), nn.globalAvgPool2d()).initialize();
+  const image = new Float32Array(1 << 20);
+  const refusal = {
+    name: 'OutOfMemoryError',
+    code: 'ERR_TENON_MEMORY',
+    message: expect.stringMatching(
+      /^out of memory: 2\d{12} bytes were asked for; this process may have \d+/,
+    ) as string,
+  };
+
+  test('fails by itself: other models predict and train as before, in flat memory', async () => {
+    const net = model();
+    net.preprocessing = preprocessing;
+    const expected = await net.predict(bytes);
+    const trained = nn.sequential(nn.flatten(), nn.linear(75, 5)).initialize({ seed: 3 });
+    const trainer = new Trainer(trained, { loss: losses.crossEntropy(), optimizer: optim.sgd({ lr: 0.01 }) });
+    const targets = Int32Array.from({ length: 7 }, (_, i) => i % 5);
+    const features = await data.fromFeatures({ inputs: floats(), shape: [3, 5, 5], targets });
+    const round = async (epochs: number): Promise<object> => {
+      const options = { shape: [1, 1024, 1024], output: 'logits' } as const;
+      await expect(large.predict(image, options)).rejects.toMatchObject(refusal);
+      expect(() => large.predictSync(image, options)).toThrow(expect.objectContaining(refusal) as Error);
+      expect(await net.predict(bytes)).toEqual(expected);
+      expect(net.predictSync(bytes)).toEqual(expected);
+      await trainer.fit(features, { epochs, batchSize: 7 });
+      return info().memory;
+    };
+    await round(1);
+    const memory = await round(2);
+    for (let epochs = 3; epochs < 6; epochs++) expect(await round(epochs)).toEqual(memory);
+  });
 });
