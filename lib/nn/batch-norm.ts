@@ -26,7 +26,7 @@ export abstract class BatchNorm<C extends number> extends ChannelNorm<C> {
   override forward(x: Tensor): Tensor {
     this.checkInput('batch_norm', x);
     const [gamma, beta] = [this.gamma(), this.beta()];
-    if (!this.training && this.runningMean !== undefined && this.runningVar !== undefined)
+    if (this.runningMean !== undefined && this.runningVar !== undefined && !this.training)
       return ops.batchNormEval(x, gamma, beta, this.runningMean, this.runningVar, this.eps);
     const { y, mean, variance } = ops.batchNormTrain(x, gamma, beta, this.eps);
     this.track(x.size / this.features, () => [mean, variance]);

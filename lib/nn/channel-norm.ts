@@ -102,7 +102,7 @@ export abstract class ChannelNorm<C extends number> extends Module {
   /** Moves the running statistics, of `count` values a channel, in a compiled training step; outside one nothing is moved. */
   protected track(count: number, batch: () => readonly [mean: Tensor, variance: Tensor]): void {
     const { runningMean, runningVar } = this;
-    if (!this.training || runningMean === undefined || runningVar === undefined) return;
+    if (runningMean === undefined || runningVar === undefined || !this.training) return;
     if (currentTrace() === undefined) return;
     const running = [runningMean, runningVar] as const;
     const [m, v] = ops.batchNormRunning(running, batch(), this.momentumScalar, count);

@@ -122,7 +122,7 @@ abstract class InstanceNorm<C extends number> extends ChannelNorm<C> {
   override forward(x: Tensor): Tensor {
     this.checkInput('instance_norm', x);
     const { weight, bias, eps } = this;
-    if (!this.training && this.runningMean !== undefined && this.runningVar !== undefined) {
+    if (this.runningMean !== undefined && this.runningVar !== undefined && !this.training) {
       const image = x.rank === 3 ? ops.reshape(x, [...x.shape, 1]) : x;
       const y = ops.batchNormEval(image, this.gamma(), this.beta(), this.runningMean, this.runningVar, eps);
       return ops.reshape(y, x.shape);

@@ -11,6 +11,7 @@ import {
   takeState,
   transformOf,
 } from './model-file';
+import { markLoaded } from './mode';
 import type { Module } from './module';
 import { builders, type Config } from './registry';
 import type { StateTensor } from './tree';
@@ -90,7 +91,8 @@ function fieldOf(owner: Module, tensor: StateTensor | undefined): string | undef
 }
 
 /**
- * Rebuilds a model from a file that `model.save` wrote, in evaluation mode. Only for models made of tenon's own layers; for a class
+ * Rebuilds a model from a file that `model.save` wrote, in evaluation mode, which lasts until it, or a part of it in another model, is
+ * trained by a Trainer; in a loop of your own, call train(). Only for models made of tenon's own layers; for a class
  * of one's own, make an instance and call its `load`.
  * @throws FormatError for a corrupt file or one without an architecture; ShapeError; DataError (no such file), IoError
  */
@@ -109,5 +111,6 @@ export async function load(path: string): Promise<Module> {
   // Shapes are compared with the file's before any memory is taken.
   await takeState(model, path, file, true);
   takeMetadata(model, metadata, transform);
-  return model.eval();
+  markLoaded(model);
+  return model;
 }

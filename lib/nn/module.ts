@@ -13,8 +13,9 @@ import { checkTensor, type Tensor } from '../tensor/tensor';
 import { StateBuffer } from './buffer';
 import type { Json } from './architecture';
 import { applyInitRules, initRuleKeys, type InitRules } from './init-rule';
+import { MODE, type Mode } from './mode';
 import { encodeModel, loadInto, writeModel, type LoadOptions } from './model-file';
-import { noteForward } from './observe';
+import { noteForward, noteModeRead } from './observe';
 import { Predictor, type PredictOptions } from './predict';
 import { Signature } from './signature';
 import { summarize, type Summary, type SummaryOptions } from './summary';
@@ -39,8 +40,6 @@ export abstract class Module implements TraceDependency {
   /** Fields that do not change a compiled program; all other plain fields do when they change. */
   static readonly runtimeFields: readonly string[] = [];
 
-  /** Whether dropout drops and batch norm takes statistics from the batch. Set by train() and eval(). */
-  training = true;
   /** Place in the model, '' at the top. Set by initialize(). */
   path = '';
   /**
@@ -51,6 +50,7 @@ export abstract class Module implements TraceDependency {
   /** Names of the classes, in the order of the outputs; saved with the model. */
   classNames?: readonly string[];
   #preprocessing: Preprocessing | undefined;
+  #mode: Mode = 'train';
   #root: Module | undefined;
   #predictor: Predictor | undefined;
   #signature: Signature | undefined;
@@ -83,6 +83,29 @@ export abstract class Module implements TraceDependency {
 
   set preprocessing(value: Preprocessing | undefined) {
     this.#preprocessing = value === undefined ? undefined : checkPreprocessing('preprocessing', value);
+  }
+
+  /**
+   * Whether dropout drops and batch norm takes statistics from the batch. Set by train() and eval(), or by hand; `load(file)` gives layers
+   * in evaluation mode, which only lasts until they are trained.
+   */
+  get training(): boolean {
+    noteModeRead(this);
+    return this.#mode === 'train';
+  }
+
+  set training(training: boolean) {
+    this.#mode = training ? 'train' : 'eval';
+  }
+
+  /** @internal */
+  get [MODE](): Mode {
+    return this.#mode;
+  }
+
+  /** @internal */
+  set [MODE](mode: Mode) {
+    this.#mode = mode;
   }
 
   /** Records the layer's ops. Call it on tensors; what it returns is a recipe. */
@@ -184,7 +207,10 @@ export abstract class Module implements TraceDependency {
     return this;
   }
 
-  /** Evaluation mode, here and below. */
+  /**
+   * Evaluation mode, here and below. What is put into it below a model that is trained stays so: its running statistics are not moved and
+   * nothing is dropped, but its parameters are trained, unless `requiresGrad(false)` freezes them.
+   */
   eval(): this {
     return this.train(false);
   }

@@ -31,3 +31,21 @@ export function recordOutputs(model: Module, x: Tensor): (readonly [Module, Tens
   );
   return outputs;
 }
+
+let modeReaders: Set<Module> | undefined;
+
+/** Notes in `readers` which modules look at their mode while `fn` runs: those whose outputs depend on it. */
+export function observeModes<R>(readers: Set<Module>, fn: () => R): R {
+  const outer = modeReaders;
+  modeReaders = readers;
+  try {
+    return fn();
+  } finally {
+    modeReaders = outer;
+  }
+}
+
+/** Called by modules. */
+export function noteModeRead(module: Module): void {
+  modeReaders?.add(module);
+}

@@ -7,6 +7,7 @@
 import { Parameter } from '../tensor/parameter';
 import { Tensor } from '../tensor/tensor';
 import { StateBuffer } from './buffer';
+import { MODE } from './mode';
 import type { Module } from './module';
 
 /** Fields of every module that no program holds. */
@@ -44,7 +45,10 @@ export class Signature {
     if (this.open.includes(module)) return '^';
     this.open.push(module);
     const runtimeFields = (module.constructor as typeof Module).runtimeFields;
-    let text = '(';
+    // An accessor: it is not among the fields.
+    const mode = module[MODE];
+    this.seen.push(mode);
+    let text = mode === 'train' ? '(t' : '(e';
     // Not Object.entries: that makes an array for each field.
     const fields = module as unknown as Readonly<Record<string, unknown>>;
     for (const key in fields) {
@@ -101,6 +105,7 @@ export class Signature {
   private sameModule(module: Module): boolean {
     if (this.open.includes(module)) return true;
     this.open.push(module);
+    if (this.seen[this.at++] !== module[MODE]) return false;
     const fields = module as unknown as Readonly<Record<string, unknown>>;
     for (const key in fields) {
       if (this.seen[this.at++] !== key) return false;

@@ -11,7 +11,7 @@ import { RandomState } from '../random';
 import type { Shape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { NamedSequential, Sequential } from './containers';
-import { inEvalMode } from './mode';
+import { inEvalMode, inTrainingMode } from './mode';
 import { Module } from './module';
 import { recordOutputs } from './observe';
 
@@ -30,7 +30,7 @@ export interface ActivationStatisticsOptions {
   readonly bins?: number;
   /** Ends of the histograms. Default: the least and the greatest value, layer by layer. */
   readonly range?: readonly [number, number];
-  /** Whether layers run in evaluation mode: nothing dropped, batch norm by running statistics. Default false. */
+  /** Whether layers run in evaluation mode: nothing dropped, batch norm by running statistics. Default false: as in training. */
   readonly evaluation?: boolean;
 }
 
@@ -106,7 +106,7 @@ export async function activationStatistics(
   // Random draws of its own, so that what is trained afterwards does not depend on having been looked at.
   const run = compile((x: Tensor) => withoutAssignments(() => look(x)), { random: new RandomState(0) });
   try {
-    const results = await (evaluation ? inEvalMode(model, () => run(batch)) : run(batch));
+    const results = await (evaluation ? inEvalMode : inTrainingMode)(model, () => run(batch));
     const returned = results.gradients.values();
     const layers: LayerStatistics[] = [];
     for (const [i, output] of results.outputs.entries()) {

@@ -7,7 +7,7 @@ import { checkShape, numel, type Shape } from '../tensor/shape';
 import { tensor, type Tensor } from '../tensor/tensor';
 import { inEvalMode } from './mode';
 import type { Module } from './module';
-import { observeForward } from './observe';
+import { observeForward, observeModes } from './observe';
 
 export interface SummaryOptions {
   /** Shape of one input, without the batch: [1, 28, 28]. */
@@ -19,6 +19,8 @@ export interface SummaryRow {
   readonly path: string;
   /** Class of the layer. */
   readonly type: string;
+  /** Its mode, 'train' or 'eval', where what the layer gives depends on it: batch norm, dropout. */
+  readonly mode?: 'train' | 'eval';
   /** Shape of the output for a batch of one. */
   readonly outputShape: Shape;
   /** Trainable numbers in the layer and below it; a tied parameter counts where it is named. */
@@ -52,11 +54,12 @@ export function summarize(model: Module, options: SummaryOptions): Summary {
   model.ensureInitialized();
   const batch = [1, ...(shape as number[])];
   const outputs: [Module, Tensor][] = [];
+  const readers = new Set<Module>();
   const run = compile(
     (x: Tensor) =>
       observeForward(
         (m, y) => outputs.push([m, y]),
-        () => model.forward(x),
+        () => observeModes(readers, () => model.forward(x)),
       ),
     { fuse: false },
   );
@@ -73,6 +76,7 @@ export function summarize(model: Module, options: SummaryOptions): Summary {
     .map(([module, y]) => ({
       path: module.path,
       type: module.constructor.name,
+      ...(readers.has(module) && { mode: module.training ? ('train' as const) : ('eval' as const) }),
       outputShape: y.shape,
       parameters: countBelow(module.path),
       flops: flopsBelow(module.path),
@@ -97,10 +101,11 @@ function grouped(n: number): string {
 }
 
 function table(summary: Summary): string {
-  const head = ['layer', 'type', 'output shape', 'parameters', 'FLOPs'];
+  const head = ['layer', 'type', 'mode', 'output shape', 'parameters', 'FLOPs'];
   const body = summary.rows.map((r) => [
     r.path,
     r.type,
+    r.mode ?? '',
     `[${r.outputShape.join(', ')}]`,
     grouped(r.parameters),
     grouped(r.flops),
@@ -108,7 +113,7 @@ function table(summary: Summary): string {
   const widths = head.map((title, i) => Math.max(title.length, ...body.map((row) => row[i]!.length)));
   const line = (cells: readonly string[]): string =>
     cells
-      .map((cell, i) => (i < 3 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
+      .map((cell, i) => (i < 4 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
       .join('  ')
       .trimEnd();
   const rule = widths.map((w) => '-'.repeat(w)).join('  ');

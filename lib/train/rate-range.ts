@@ -3,6 +3,7 @@ import type { Augmentation } from '../augment';
 import { Dataset } from '../data/dataset';
 import { NonFiniteError, OptionError } from '../errors';
 import type { Loss } from '../losses';
+import { MODE } from '../nn/mode';
 import type { Module } from '../nn/module';
 import type { Optimizer } from '../optim/optimizer';
 import { checkKeys, positive, positiveInteger, show } from '../options';
@@ -128,11 +129,11 @@ async function snapshot(model: Module, seed: number): Promise<() => Promise<void
   model.ensureInitialized({ seed });
   const tensors: LazyTensor[] = [...model.namedParameters().values(), ...model.namedBuffers().values()];
   const { preprocessing, classNames } = model;
-  const modes = [...model.namedModules().values()].map((module) => ({ module, training: module.training }));
+  const modes = [...model.namedModules().values()].map((module) => ({ module, mode: module[MODE] }));
   const values = await Promise.all(tensors.map((tensor) => tensor.data()));
   return async () => {
     await Promise.all(tensors.map((tensor, i) => tensor.storage.write(values[i]!)));
-    for (const { module, training } of modes) module.training = training;
+    for (const { module, mode } of modes) module[MODE] = mode;
     model.preprocessing = preprocessing;
     if (classNames === undefined) delete model.classNames;
     else model.classNames = classNames;

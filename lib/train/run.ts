@@ -1,6 +1,7 @@
 /** One run of training: the loop over epochs and steps, its events, its end. */
 import { performance } from 'node:perf_hooks';
 import { AbortedError, DataError, NonFiniteError } from '../errors';
+import { beginTraining } from '../nn/mode';
 import type { Module } from '../nn/module';
 import type { Optimizer } from '../optim/optimizer';
 import type { RandomState } from '../random';
@@ -109,8 +110,7 @@ export class FitRun implements FitControl {
     try {
       clock.epoch = 0;
       this.optimizer.discardAccumulated(); // of a run that failed in the middle of a step
-      // A model whose root is in training mode may hold layers that were put in evaluation mode on purpose.
-      if (!this.model.training) this.model.train();
+      beginTraining(this.model);
       await this.restore();
       await this.emitStart();
       while (clock.epoch < this.options.epochs && !(await this.limitReached())) await this.trainEpoch();
