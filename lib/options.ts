@@ -1,4 +1,4 @@
-/** Checks of option objects, shared by every public function so that bad options read the same everywhere. */
+/** Checks of option objects, and how messages show values, shared by every public function so that both read the same everywhere. */
 import { OptionError } from './errors';
 
 /** Edit distance between two short words, transpositions of neighbours counting one (Damerau 1964). */
@@ -35,18 +35,52 @@ export function nearest(word: string, words: readonly string[]): string | undefi
   return best;
 }
 
+/** No message prints more characters of one value: it may be a whole file. */
+const SHOWN_LENGTH = 200;
+
+/** A text for a message, such as a path or a name, without its middle where it is long. */
+export function clip(text: string): string {
+  if (text.length <= SHOWN_LENGTH) return text;
+  return `${text.slice(0, 120)}...${text.slice(-(SHOWN_LENGTH - 123))}`;
+}
+
+/** Several texts for a message, `a, b, c`, as many of them as are short enough together. */
+export function clipList(texts: readonly string[], separator = ', '): string {
+  let all = clip(texts[0] ?? '');
+  for (let i = 1; i < texts.length; i++) {
+    const longer = `${all}${separator}${texts[i]}`;
+    if (longer.length > SHOWN_LENGTH) return `${all} and ${texts.length - i} more`;
+    all = longer;
+  }
+  return all;
+}
+
+/** The text of anything thrown. */
+export function messageOf(error: unknown): string {
+  return typeof error === 'object' && error !== null && 'message' in error
+    ? String(error.message)
+    : String(error);
+}
+
+/** The text of anything thrown, short enough for a message that goes on. */
+export function problemOf(error: unknown): string {
+  return clip(messageOf(error));
+}
+
 /** Lists in lists that `show` writes out; a value of a hostile file may have thousands of them, and a list may hold itself. */
 const SHOWN_DEPTH = 2;
 
 /** A short, safe picture of any value for a message. */
 export function show(value: unknown): string {
-  return showWithin(SHOWN_DEPTH, value);
+  return clip(showWithin(SHOWN_DEPTH, value));
 }
 
 function showWithin(depth: number, value: unknown): string {
   if (typeof value === 'string')
     return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);
-  if (typeof value === 'bigint') return `${value}n`;
+  // Writing out a number of millions of digits takes seconds.
+  if (typeof value === 'bigint')
+    return BigInt.asIntN(64, value) === value ? `${value}n` : 'a bigint beyond 64 bits';
   if (typeof value === 'function') return 'a function';
   if (Array.isArray(value)) {
     if (value.length > 8 || depth === 0) return `an array of ${value.length}`;
@@ -75,7 +109,7 @@ export function checkKeys(where: string, options: unknown, allowedKeys: readonly
   });
   const known = allowedKeys.length > 0 ? `known: ${allowedKeys.join(', ')}` : 'it takes none';
   throw new OptionError(
-    `${where}: unknown option${unknown.length > 1 ? 's' : ''} ${named.join(', ')}; ${known}`,
+    `${where}: unknown option${unknown.length > 1 ? 's' : ''} ${clipList(named)}; ${known}`,
   );
 }
 

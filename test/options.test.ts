@@ -1,5 +1,15 @@
 import * as errors from '../lib/errors';
-import { checkKeys, finite, nonNegative, oneOf, positiveInteger, probability, show } from '../lib/options';
+import {
+  checkKeys,
+  clip,
+  clipList,
+  finite,
+  nonNegative,
+  oneOf,
+  positiveInteger,
+  probability,
+  show,
+} from '../lib/options';
 
 test('every error has its own stable code, its name and its cause', () => {
   const { TenonError, ...kinds } = errors;
@@ -35,6 +45,20 @@ test('show writes out lists of a few values, two deep', () => {
   let deep: unknown[] = [];
   for (let i = 0; i < 20_000; i++) deep = [deep];
   expect(show(deep)).toBe('[[an array of 1]]');
+});
+
+test('long texts lose their middle, long lists their end', () => {
+  const long = `a${'x'.repeat(10_000)}b`;
+  expect(clip('x'.repeat(200))).toBe('x'.repeat(200));
+  expect(clip(long)).toMatch(/^ax+\.\.\.x+b$/);
+  expect(clip(long)).toHaveLength(200);
+  expect(clipList(['a', 'b'])).toBe('a, b');
+  expect(clipList([])).toBe('');
+  expect(clipList(Array<string>(1000).fill('abc'))).toMatch(/^(abc, )+abc and 960 more$/);
+  expect(clipList([long, 'b', 'c'])).toMatch(/^ax+\.\.\.x+b and 2 more$/);
+  expect(show(Array.from({ length: 8 }, () => Array<string>(8).fill(long)))).toHaveLength(200);
+  expect(show(Symbol(long))).toHaveLength(200);
+  expect(show(10n ** 5000n)).toBe('a bigint beyond 64 bits');
 });
 
 test('validators return good values and refuse bad ones', () => {

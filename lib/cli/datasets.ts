@@ -7,6 +7,7 @@ import type { ResizeRule } from '../data/decode';
 import { isArchiveOf } from '../data/folder-scan';
 import { fileError, pathKind } from '../data/source';
 import { DataError } from '../errors';
+import { clip } from '../options';
 import type { DatasetName } from './recipe';
 
 /** What decides which samples are read. */
@@ -70,7 +71,7 @@ export async function openTestSplit(
   const splits = await openSplits(choice);
   const found = splits[split];
   if (found === undefined)
-    throw new DataError(`evaluate: ${choice.data ?? choice.dataset} has no ${split} split`);
+    throw new DataError(`evaluate: ${clip(choice.data ?? choice.dataset)} has no ${split} split`);
   return found;
 }
 

@@ -2,8 +2,8 @@
 import { Command } from 'commander';
 import { freemem, totalmem } from 'node:os';
 import { probe } from '../data/decode';
-import { messageOf } from '../data/source';
 import { NativeError } from '../errors';
+import { messageOf } from '../options';
 import { info, type NativeInfo } from '../native';
 import { affine } from '../ops';
 import { tensor } from '../tensor/tensor';

@@ -1,7 +1,8 @@
 /** What the command's exit code says, and which error leads to which. */
 import { CommanderError } from 'commander';
 import { TenonError } from '../errors';
-import { messageOf, systemCode } from '../data/source';
+import { messageOf } from '../options';
+import { systemCode } from '../data/source';
 
 export const EXIT = {
   ok: 0,

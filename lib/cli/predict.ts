@@ -6,7 +6,7 @@ import { FormatError } from '../errors';
 import { setThreads } from '../native';
 import type { Module } from '../nn';
 import { load } from '../nn/load';
-import { positiveInteger } from '../options';
+import { clip, positiveInteger } from '../options';
 import { EXIT, EXIT_HELP, failureOf } from './exit-codes';
 import { jsonOption, numberFlag, precisionOption, textFlag, threadsOption } from './flags';
 import { percent } from './output';
@@ -86,10 +86,10 @@ async function predict(session: Session, images: readonly string[], flags: Predi
 export function preprocessingOf(file: string, model: Module): Preprocessing & { readonly channels: 1 | 3 } {
   const settings = model.preprocessing;
   if (settings === undefined)
-    throw new FormatError(`${file}: says nothing about preprocessing, so images cannot be fed to it`);
+    throw new FormatError(`${clip(file)}: says nothing about preprocessing, so images cannot be fed to it`);
   const { channels } = settings;
   if (channels !== 1 && channels !== 3)
-    throw new FormatError(`${file}: images of ${channels} channels, image files have 1 or 3`);
+    throw new FormatError(`${clip(file)}: images of ${channels} channels, image files have 1 or 3`);
   return { ...settings, channels };
 }
 

@@ -1,9 +1,9 @@
 /** What to train and how, for `tenon train`: the options given, and good defaults for the rest. */
 import { FormatError } from '../errors';
+import { clip, messageOf } from '../options';
 import * as check from '../options';
 import { LAST_BATCHES, type LastBatch } from '../data/cut';
 import { RESIZE_RULES, type ResizeRule } from '../data/decode';
-import { messageOf } from '../data/source';
 import { PRECISIONS, type Precision } from '../tensor/dtype';
 import { UsageError } from './exit-codes';
 
@@ -185,7 +185,7 @@ export function resumedRecipe(kept: Recipe, flags: RecipeFlags): Recipe {
     if (JSON.stringify(flags[key]) !== JSON.stringify(kept[key])) {
       const flag = key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
       throw new UsageError(
-        `--${flag} ${String(flags[key])}: the run that is resumed was started with ${String(kept[key])}; leave the option out`,
+        `--${flag} ${clip(String(flags[key]))}: the run that is resumed was started with ${clip(String(kept[key]))}; leave the option out`,
       );
     }
   }
@@ -197,7 +197,8 @@ export function resumedRecipe(kept: Recipe, flags: RecipeFlags): Recipe {
  * @throws FormatError naming the file
  */
 export function parseRecipe(file: string, json: unknown): Recipe {
-  if (typeof json !== 'object' || json === null) throw new FormatError(`${file}: not the recipe of a run`);
+  if (typeof json !== 'object' || json === null)
+    throw new FormatError(`${clip(file)}: not the recipe of a run`);
   const given = json as Readonly<Record<string, unknown>>;
   try {
     return {

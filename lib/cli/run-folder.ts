@@ -4,8 +4,9 @@
  */
 import { appendFile, mkdir, readFile, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileError, messageOf, pathKind, systemCode } from '../data/source';
+import { fileError, pathKind, systemCode } from '../data/source';
 import { DataError, FormatError, IoError } from '../errors';
+import { clip, problemOf } from '../options';
 import { writeFileAtomic } from '../formats/atomic-file';
 import { UsageError } from './exit-codes';
 import { parseRecipe, type Recipe } from './recipe';
@@ -45,7 +46,7 @@ export class RunFolder {
   async requireFree(): Promise<void> {
     if ((await pathKind(this.checkpoints)) !== 'directory' || (await this.isFinished())) return;
     throw new UsageError(
-      `${this.path} holds a run that was interrupted: go on with --resume ${this.path}, choose another --out, or delete it`,
+      `${clip(this.path)} holds a run that was interrupted: go on with --resume ${clip(this.path)}, choose another --out, or delete it`,
     );
   }
 
@@ -73,7 +74,8 @@ export class RunFolder {
   /** The recipe of the run that is here. @throws DataError where there is none, FormatError where it is damaged */
   async recipe(): Promise<Recipe> {
     const text = await textOf(this.recipeFile);
-    if (text === undefined) throw new DataError(`resume: ${this.path} holds no run (there is no run.json)`);
+    if (text === undefined)
+      throw new DataError(`resume: ${clip(this.path)} holds no run (there is no run.json)`);
     return parseRecipe(this.recipeFile, parse(this.recipeFile, text));
   }
 
@@ -130,7 +132,7 @@ function parse(file: string, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new FormatError(`${file}: not valid JSON (${messageOf(error)})`, { cause: error });
+    throw new FormatError(`${clip(file)}: not valid JSON (${problemOf(error)})`, { cause: error });
   }
 }
 
@@ -143,6 +145,6 @@ async function refused(path: string, work: () => Promise<unknown>): Promise<void
   try {
     await work();
   } catch (error) {
-    throw new IoError(`${path} cannot be written: ${messageOf(error)}`, { cause: error });
+    throw new IoError(`${clip(path)} cannot be written: ${problemOf(error)}`, { cause: error });
   }
 }

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { DataError } from '../errors';
-import { checkKeys, nonEmptyString, oneOf } from '../options';
+import { checkKeys, clip, nonEmptyString, oneOf } from '../options';
 import { readFolder } from './folder';
 import {
   type ImageSource,
@@ -68,7 +68,7 @@ function unpackRecords(
     const label = content[start + form.labelAt] ?? 0;
     if (label >= form.classes) {
       throw new DataError(
-        `${file}: label ${label} of record ${r} is out of range, there are ${form.classes} classes`,
+        `${clip(file)}: label ${label} of record ${r} is out of range, there are ${form.classes} classes`,
       );
     }
     labels[first + r] = label;
@@ -170,7 +170,7 @@ async function readCifar10Images(
   const { classNames, height, width } = source;
   if (classNames.length !== 10 || height !== SIDE || width !== SIDE) {
     throw new DataError(
-      `cifar10: ${dir} has ${classNames.length} classes of ${height}x${width} images, expected 10 of ${SIDE}x${SIDE}`,
+      `cifar10: ${clip(dir)} has ${classNames.length} classes of ${height}x${width} images, expected 10 of ${SIDE}x${SIDE}`,
     );
   }
   return source;
@@ -198,7 +198,7 @@ export async function readCifar100(
   const which = oneOf('cifar100', 'labels', options.labels ?? 'fine', ['fine', 'coarse']);
   await requireDirectory('cifar100', dir);
   const home = await locate(dir, 'cifar-100-binary', `${split}.bin`);
-  if (home === undefined) throw new DataError(`cifar100: ${dir} holds no ${split}.bin`);
+  if (home === undefined) throw new DataError(`cifar100: ${clip(dir)} holds no ${split}.bin`);
   const classes = which === 'fine' ? 100 : 20;
   const names = await readNames(join(home, `${which}_label_names.txt`), numberedClasses(classes));
   const form = { labelBytes: 2, labelAt: which === 'fine' ? 1 : 0, classes };

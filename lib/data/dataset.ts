@@ -1,6 +1,6 @@
 /** A Dataset: some rows of samples that live in native memory, with their targets. What Trainer trains on and evaluates. */
 import { DataError, OptionError } from '../errors';
-import { checkKeys, nonNegativeInteger, positiveInteger, show } from '../options';
+import { checkKeys, clipList, nonNegativeInteger, positiveInteger, show } from '../options';
 import { gatherRows } from '../ops';
 import type { Shape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
@@ -93,7 +93,7 @@ export class Dataset {
     const total = sizes.reduce((sum, size) => sum + size, 0);
     if (total > this.length)
       throw new DataError(
-        `split: parts of ${sizes.join(' + ')} = ${total} samples, but there are ${this.length}`,
+        `split: parts of ${clipList(sizes.map(String), ' + ')} = ${total} samples, but there are ${this.length}`,
       );
     const order = shuffledSync(this.length, seed, 'split');
     let begin = 0;

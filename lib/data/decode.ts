@@ -11,7 +11,8 @@ import { availableParallelism } from 'node:os';
 import type sharpFunction from 'sharp';
 import type { Sharp, SharpOptions } from 'sharp';
 import { DataError, TenonError } from '../errors';
-import { malformed, messageOf } from './source';
+import { clip, problemOf } from '../options';
+import { malformed } from './source';
 
 type SharpModule = typeof sharpFunction;
 
@@ -73,7 +74,7 @@ function loadSharp(): SharpModule {
     sharp = require('sharp') as SharpModule;
   } catch (error) {
     throw new TenonError(
-      `decoding images needs the package "sharp", which cannot be loaded: run npm install sharp (${messageOf(error)})`,
+      `decoding images needs the package "sharp", which cannot be loaded: run npm install sharp (${problemOf(error)})`,
       { cause: error },
     );
   }
@@ -96,7 +97,7 @@ export async function probe(bytes: Uint8Array, name: string): Promise<{ height: 
     const { autoOrient } = await inTurn(() => sharp(bytes, openOptions(MAX_PIXELS)).metadata());
     return { height: autoOrient.height, width: autoOrient.width };
   } catch (error) {
-    throw malformed(name, `not a readable image: ${messageOf(error)}`, error);
+    throw malformed(name, `not a readable image: ${problemOf(error)}`, error);
   }
 }
 
@@ -125,7 +126,7 @@ export async function decode(
     );
   } catch (error) {
     if (resize === undefined) await checkSize(bytes, name, target);
-    throw malformed(name, `not a readable image: ${messageOf(error)}`, error);
+    throw malformed(name, `not a readable image: ${problemOf(error)}`, error);
   }
   const { info, data } = raw;
   if (info.height !== height || info.width !== width) throw wrongSize(name, info, target);
@@ -146,7 +147,7 @@ async function checkSize(bytes: Uint8Array, name: string, target: DecodeTarget):
 
 function wrongSize(name: string, found: { height: number; width: number }, target: DecodeTarget): DataError {
   return new DataError(
-    `${name} is ${found.height}x${found.width}, the images before it ${target.height}x${target.width} (height x width): ` +
+    `${clip(name)} is ${found.height}x${found.width}, the images before it ${target.height}x${target.width} (height x width): ` +
       'give imageSize to resize images of differing sizes',
   );
 }

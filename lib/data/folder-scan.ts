@@ -2,6 +2,7 @@
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { DataError } from '../errors';
+import { clip, clipList } from '../options';
 import { fileError, pathKind } from './source';
 import { readTar } from './tar';
 
@@ -42,7 +43,7 @@ export async function findImages(
   maxBytes?: number,
 ): Promise<FoundImages> {
   const kind = await pathKind(dir);
-  if (kind === 'nothing') throw new DataError(`folder: directory ${dir} does not exist`);
+  if (kind === 'nothing') throw new DataError(`folder: directory ${clip(dir)} does not exist`);
   if (kind === 'file') return scanArchive(dir, split, maxBytes);
   if (split === undefined) return scanDirectory(dir);
   const folder = join(dir, split);
@@ -71,16 +72,15 @@ async function findArchive(dir: string, split: string): Promise<string> {
   const archives = names.filter((name) => isArchiveOf(name, split));
   const [archive] = archives;
   if (archive === undefined) {
-    const holds =
-      names.length === 0
-        ? 'it is empty'
-        : `it holds ${names.slice(0, 8).join(', ')}${names.length > 8 ? ', ...' : ''}`;
+    const holds = names.length === 0 ? 'it is empty' : `it holds ${clipList(names)}`;
     throw new DataError(
-      `folder: ${dir} has no split ${split}: no folder ${split} and no archive ${split}.tar.gz or NAME-${split}.tar.gz; ${holds}`,
+      `folder: ${clip(dir)} has no split ${clip(split)}: no folder SPLIT and no archive SPLIT.tar.gz or NAME-SPLIT.tar.gz; ${holds}`,
     );
   }
   if (archives.length > 1)
-    throw new DataError(`folder: ${dir} has several archives of split ${split}: ${archives.join(', ')}`);
+    throw new DataError(
+      `folder: ${clip(dir)} has several archives of split ${clip(split)}: ${clipList(archives)}`,
+    );
   return join(dir, archive);
 }
 
@@ -93,9 +93,9 @@ async function scanDirectory(dir: string): Promise<FoundImages> {
     const files = (await list(join(dir, name))).filter(isImage);
     for (const file of files) images.push({ name: join(dir, name, file), className: name });
   }
-  if (classNames.length === 0) throw new DataError(`folder: ${dir} has no class folders`);
+  if (classNames.length === 0) throw new DataError(`folder: ${clip(dir)} has no class folders`);
   if (images.length === 0)
-    throw new DataError(`folder: no images (png, jpg, jpeg, webp) in the class folders of ${dir}`);
+    throw new DataError(`folder: no images (png, jpg, jpeg, webp) in the class folders of ${clip(dir)}`);
   return { place: dir, classNames, images };
 }
 
@@ -120,7 +120,7 @@ async function scanArchive(
     if (place !== undefined) all.push({ ...place, name: `${archive}:${path}`, path, bytes });
   }
   if (all.length === 0)
-    throw new DataError(`folder: ${archive} holds no images (png, jpg, jpeg, webp) in class folders`);
+    throw new DataError(`folder: ${clip(archive)} holds no images (png, jpg, jpeg, webp) in class folders`);
   const images = chooseSplit(archive, all, split).sort(byPath);
   const classNames = [...new Set(images.map((image) => image.className))].sort();
   return { place: archive, classNames, images };
@@ -148,7 +148,7 @@ function chooseSplit(
   const named = split === undefined || stem === split || stem.endsWith(`-${split}`);
   if (named && parents.length === 1) return [...all];
   throw new DataError(
-    `folder: ${archive} has ${named ? 'several folders of classes' : `no split ${split ?? ''}`}: it holds ${parents.map((p) => p || 'classes at its top').join(', ')}`,
+    `folder: ${clip(archive)} has ${named ? 'several folders of classes' : `no split ${clip(split ?? '')}`}: it holds ${clipList(parents.map((p) => p || 'classes at its top'))}`,
   );
 }
 

@@ -4,7 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { DataError, OptionError } from '../errors';
-import { checkKeys, nonEmptyString, oneOf, positiveInteger, show } from '../options';
+import { checkKeys, clip, clipList, nonEmptyString, oneOf, positiveInteger, show } from '../options';
 import { DEFAULT_RESIZE, RESIZE_RULES, type ResizeRule, decode, probe } from './decode';
 import { type FoundImage, findImages } from './folder-scan';
 import { type ImageSource, checkRead, fileError } from './source';
@@ -53,14 +53,14 @@ export async function readFolder(options: ReadFolderOptions): Promise<ImageSourc
   const resize = rule === undefined ? {} : { resize: oneOf('folder', 'resize', rule, RESIZE_RULES) };
   const wanted = options.imageSize === undefined ? undefined : parseImageSize(options.imageSize);
   const found = await findImages(dir, split, options.maxBytes);
-  const where = `folder ${found.place}`;
+  const where = `folder ${clip(found.place)}`;
   const classNames = Object.freeze([...(options.classNames ?? found.classNames)]);
   const images = found.images;
   const labels = labelImages(where, images, classNames);
   const [first] = images;
   if (first === undefined)
     throw new DataError(
-      `${where}: no images (png, jpg, jpeg, webp) in its class folders ${classNames.join(', ')}`,
+      `${where}: no images (png, jpg, jpeg, webp) in its class folders ${clipList(classNames)}`,
     );
   const { height, width } = wanted ?? (await probe(await bytesOf(first), first.name));
   const target = { height, width, channels, ...resize };
@@ -101,7 +101,7 @@ function labelImages(
     const label = indexOf.get(image.className);
     if (label === undefined)
       throw new DataError(
-        `${where}: class folder ${show(image.className)} is not one of classNames ${classNames.join(', ')}`,
+        `${where}: class folder ${show(image.className)} is not one of classNames ${clipList(classNames)}`,
       );
     return label;
   });

@@ -7,8 +7,8 @@ import { open, rename, rm } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
 import { IoError, OptionError } from '../errors';
-import { checkKeys, oneOf, show } from '../options';
-import { isGzip, malformed, messageOf, readWhole } from './source';
+import { checkKeys, clip, oneOf, problemOf, show } from '../options';
+import { isGzip, malformed, readWhole } from './source';
 
 /** Element types of IDX. */
 export type IdxType = 'u8' | 'i8' | 'i16' | 'i32' | 'f32' | 'f64';
@@ -84,7 +84,7 @@ function peek(name: string, packed: Uint8Array): Uint8Array {
     // A sync flush at the end makes zlib give what it has instead of failing because the input is cut off.
     return zlib.gunzipSync(packed.subarray(0, PEEK_BYTES), { finishFlush: zlib.constants.Z_SYNC_FLUSH });
   } catch (error) {
-    throw malformed(name, `corrupt gzip data: ${messageOf(error)}`, error);
+    throw malformed(name, `corrupt gzip data: ${problemOf(error)}`, error);
   }
 }
 
@@ -104,7 +104,7 @@ async function unpack(name: string, packed: Uint8Array): Promise<Uint8Array> {
         `trailing bytes: ${describeHeader(header)}, the gzipped content is longer`,
         error,
       );
-    throw malformed(name, `truncated or corrupt gzip data: ${messageOf(error)}`, error);
+    throw malformed(name, `truncated or corrupt gzip data: ${problemOf(error)}`, error);
   }
 }
 
@@ -209,7 +209,7 @@ export async function writeIdx(file: string, array: IdxArray, options: WriteIdxO
     await rename(temporary, file);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
-    throw new IoError(`writeIdx: cannot write ${file}: ${messageOf(error)}`, { cause: error });
+    throw new IoError(`writeIdx: cannot write ${clip(file)}: ${problemOf(error)}`, { cause: error });
   }
 }
 

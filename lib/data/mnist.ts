@@ -1,7 +1,7 @@
 /** MNIST and the sets that share its files (Fashion-MNIST, K-MNIST, EMNIST): a pair of IDX files per split. */
 import { join } from 'node:path';
 import { DataError } from '../errors';
-import { checkKeys, nonEmptyString, oneOf } from '../options';
+import { checkKeys, clip, nonEmptyString, oneOf } from '../options';
 import { type IdxArray, readIdx } from './idx';
 import {
   type ImageSource,
@@ -28,7 +28,7 @@ async function findFile(dir: string, prefix: string, kind: 'images' | 'labels'):
   for (const name of names) {
     if ((await pathKind(join(dir, name))) === 'file') return join(dir, name);
   }
-  throw new DataError(`mnist: ${dir} holds no ${kind} file, looked for ${names.join(', ')}`);
+  throw new DataError(`mnist: ${clip(dir)} holds no ${kind} file, looked for ${names.join(', ')}`);
 }
 
 function requireBytes(file: string, array: IdxArray, rank: number): Uint8Array {
@@ -60,7 +60,7 @@ export async function readMnist(
   const classes = requireBytes(labelFile, labels, 1);
   const [count = 0, height = 0, width = 0] = images.shape;
   if (classes.length !== count)
-    throw malformed(labelFile, `${classes.length} labels, but ${imageFile} has ${count} images`);
+    throw malformed(labelFile, `${classes.length} labels, but ${clip(imageFile)} has ${count} images`);
   if (count > 0 && height * width === 0) throw malformed(imageFile, `images of ${height}x${width} pixels`);
   const classNames = options.classNames ?? numberedClasses(10);
   return eagerSource(labelFile, {

@@ -1,7 +1,7 @@
 /** Where images come from before they are packed, and what the readers of all forms share. */
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { DataError, FormatError, IoError, TenonError } from '../errors';
-import { show } from '../options';
+import { clip, problemOf, show } from '../options';
 import type { ResizeRule } from './decode';
 
 /** A labelled set of images of one size. Samples are uint8 H,W,C (interleaved), as decoded. */
@@ -118,15 +118,8 @@ export function fileError(what: string, path: string, error: unknown): TenonErro
   if (error instanceof TenonError) return error;
   const code = systemCode(error);
   if (code === 'ENOENT' || code === 'ENOTDIR')
-    return new DataError(`${what} ${path} does not exist`, { cause: error });
-  return new IoError(`${what} ${path} cannot be read: ${messageOf(error)}`, { cause: error });
-}
-
-/** The text of anything thrown. */
-export function messageOf(error: unknown): string {
-  return typeof error === 'object' && error !== null && 'message' in error
-    ? String(error.message)
-    : String(error);
+    return new DataError(`${what} ${clip(path)} does not exist`, { cause: error });
+  return new IoError(`${what} ${clip(path)} cannot be read: ${problemOf(error)}`, { cause: error });
 }
 
 /** Node reads no more than 2 GiB at a time. */
@@ -172,8 +165,8 @@ export async function pathKind(path: string): Promise<'directory' | 'file' | 'no
 /** @throws DataError naming `dir` if it is not an existing directory */
 export async function requireDirectory(where: string, dir: string): Promise<void> {
   const kind = await pathKind(dir);
-  if (kind === 'nothing') throw new DataError(`${where}: directory ${dir} does not exist`);
-  if (kind === 'file') throw new DataError(`${where}: ${dir} is a file, expected a directory`);
+  if (kind === 'nothing') throw new DataError(`${where}: directory ${clip(dir)} does not exist`);
+  if (kind === 'file') throw new DataError(`${where}: ${clip(dir)} is a file, expected a directory`);
 }
 
 /** True where `bytes` starts as a gzip member does (RFC 1952). */
@@ -183,5 +176,5 @@ export function isGzip(bytes: Uint8Array): boolean {
 
 /** A FormatError in the one form all readers use: file, what is wrong. */
 export function malformed(file: string, problem: string, cause?: unknown): FormatError {
-  return new FormatError(`${file}: ${problem}`, { cause });
+  return new FormatError(`${clip(file)}: ${problem}`, { cause });
 }

@@ -8,8 +8,8 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { extract } from 'tar-stream';
 import { DataError, IoError, TenonError } from '../errors';
-import { checkKeys, positiveInteger } from '../options';
-import { fileError, isGzip, malformed, messageOf, systemCode } from './source';
+import { checkKeys, clip, positiveInteger, problemOf } from '../options';
+import { fileError, isGzip, malformed, systemCode } from './source';
 
 /** One regular file of an archive. */
 export interface TarEntry {
@@ -145,7 +145,9 @@ class Guard extends Transform {
   ): void {
     this.seen += chunk.length;
     if (this.seen > this.maxBytes) {
-      done(new DataError(`${this.file}: unpacks to more than ${this.maxBytes} bytes (option maxBytes)`));
+      done(
+        new DataError(`${clip(this.file)}: unpacks to more than ${this.maxBytes} bytes (option maxBytes)`),
+      );
       return;
     }
     let zeros = 0;
@@ -165,7 +167,7 @@ function describeFailure(file: string, error: unknown): TenonError {
   if (error instanceof TenonError) return error;
   const code = systemCode(error);
   if (code === 'EACCES' || code === 'EIO' || code === 'EISDIR') {
-    return new IoError(`${file} cannot be read: ${messageOf(error)}`, { cause: error });
+    return new IoError(`${clip(file)} cannot be read: ${problemOf(error)}`, { cause: error });
   }
-  return malformed(file, `truncated or corrupt tar archive: ${messageOf(error)}`, error);
+  return malformed(file, `truncated or corrupt tar archive: ${problemOf(error)}`, error);
 }

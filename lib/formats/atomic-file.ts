@@ -3,14 +3,13 @@ import { randomUUID } from 'node:crypto';
 import { open, rename, unlink, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { IoError } from '../errors';
+import { clip, problemOf } from '../options';
 
 function describe(error: unknown): string {
   const code = (error as { code?: unknown } | undefined)?.code;
   if (code === 'ENOSPC') return 'the disk is full';
   if (code === 'ENOENT') return 'its directory does not exist';
-  return error instanceof Error || (typeof error === 'object' && error !== null && 'message' in error)
-    ? String(error.message)
-    : String(error);
+  return problemOf(error);
 }
 
 /** Node refuses more than 2 GiB at a time. */
@@ -62,7 +61,7 @@ export async function writeFileAtomic(path: string, parts: readonly Uint8Array[]
     await rename(temporary, path);
   } catch (error) {
     await unlink(temporary).catch(() => undefined);
-    throw new IoError(`${path} cannot be written: ${describe(error)}`, { cause: error });
+    throw new IoError(`${clip(path)} cannot be written: ${describe(error)}`, { cause: error });
   }
   await syncDirectory(directory);
 }

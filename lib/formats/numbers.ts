@@ -1,5 +1,6 @@
 /** Numbers of a file as typed arrays: byte order, alignment, half precision. */
 import { DTypeError } from '../errors';
+import { clip } from '../options';
 import type { AnyArray } from '../native';
 import type { SafetensorsEntry } from './safetensors';
 
@@ -50,6 +51,6 @@ export function toFloats(name: string, { dtype, bytes }: SafetensorsEntry): Floa
     case 'BF16':
       return brainToNumbers(new Uint16Array(nativeOrder(bytes, 2)));
     default:
-      throw new DTypeError(`tensor '${name}': expected floating-point numbers, the file has ${dtype}`);
+      throw new DTypeError(`tensor '${clip(name)}': expected floating-point numbers, the file has ${dtype}`);
   }
 }

@@ -3,7 +3,8 @@
  * The reader takes its input for hostile: every length, offset, shape and name is checked before anything is made of it.
  */
 import { FormatError } from '../errors';
-import { show } from '../options';
+import { formatShape } from '../tensor/shape';
+import { clip, show } from '../options';
 
 /** Element types of the format that tenon reads and writes. */
 export type SafetensorsDType =
@@ -54,7 +55,7 @@ export function encodeSafetensors(file: SafetensorsFile): Uint8Array[] {
     const expected = elements(shape) * (bytesOf.get(dtype) ?? NaN);
     if (name === '__metadata__' || bytes.byteLength !== expected) {
       throw new FormatError(
-        `safetensors: tensor ${show(name)} of ${dtype} [${shape.join(', ')}] cannot hold ${bytes.byteLength} bytes`,
+        `safetensors: tensor ${show(name)} of ${dtype} ${formatShape(shape)} cannot hold ${bytes.byteLength} bytes`,
       );
     }
     entries.push([name, { dtype, shape, data_offsets: [offset, offset + bytes.byteLength] }]);
@@ -79,7 +80,7 @@ function elements(shape: readonly number[]): number {
  */
 export function decodeSafetensors(where: string, bytes: Uint8Array): SafetensorsFile {
   const fail = (problem: string, cause?: unknown): never => {
-    throw new FormatError(`${where}: not a safetensors file: ${problem}`, { cause });
+    throw new FormatError(`${clip(where)}: not a safetensors file: ${problem}`, { cause });
   };
   if (bytes.byteLength < 8) fail(`${bytes.byteLength} bytes are too few`);
   const length = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
@@ -219,7 +220,7 @@ function readEntry(name: string, value: unknown, fail: Fail): Located {
   const expected = elements(shape) * size;
   if (!Number.isSafeInteger(expected) || end - begin !== expected) {
     return fail(
-      `tensor ${show(name)} of ${String(dtype)} [${shape.join(', ')}] takes ${expected} bytes, its offsets ${end - begin}`,
+      `tensor ${show(name)} of ${String(dtype)} ${formatShape(shape)} takes ${expected} bytes, its offsets ${end - begin}`,
     );
   }
   return { dtype: dtype as SafetensorsDType, shape, begin, end };

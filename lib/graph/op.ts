@@ -1,5 +1,6 @@
 /** What an op is, and how calling one records a node. An op's own file in lib/ops holds its rules; nothing else knows it. */
 import { TenonError } from '../errors';
+import { clip } from '../options';
 import { checkTensor, Tensor, type TensorType } from '../tensor/tensor';
 import { checkShape } from '../tensor/shape';
 import { currentScope, resolveAssigned } from './trace';
@@ -50,7 +51,7 @@ let nextNode = 1;
 /** An error raised inside an op gets the op's and the layer's name in front, once. */
 function locate(op: string, scope: string, error: unknown): unknown {
   if (!(error instanceof TenonError)) return error;
-  const place = scope === '' ? op : `${op} '${scope}'`;
+  const place = scope === '' ? op : `${op} '${clip(scope)}'`;
   if (!error.message.startsWith(place))
     error.message = error.message.startsWith(op)
       ? place + error.message.slice(op.length)

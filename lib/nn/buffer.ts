@@ -1,6 +1,7 @@
 /** State of a module that is saved with it but not trained: running statistics. */
 import { LazyTensor } from '../tensor/lazy';
-import { checkShape, type Shape } from '../tensor/shape';
+import { checkShape, formatShape, type Shape } from '../tensor/shape';
+import { clip } from '../options';
 
 /** A persistent f32 tensor that forward() may assign to. Kept in a field of a module, it is saved and loaded with it. */
 export class StateBuffer extends LazyTensor {
@@ -18,7 +19,7 @@ export class StateBuffer extends LazyTensor {
   }
 
   override toString(): string {
-    return `StateBuffer('${this.name}', [${this.shape.join(', ')}])`;
+    return `StateBuffer('${clip(this.name)}', ${formatShape(this.shape)})`;
   }
 }
 

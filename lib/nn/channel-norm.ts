@@ -2,7 +2,7 @@
 import { ShapeError } from '../errors';
 import { assign, currentTrace } from '../graph/trace';
 import * as ops from '../ops';
-import { bool, checkKeys, positive, positiveInteger, probability } from '../options';
+import { bool, checkKeys, clip, positive, positiveInteger, probability } from '../options';
 import type { Parameter } from '../tensor/parameter';
 import { formatShape } from '../tensor/shape';
 import { runtimeScalar, type Tensor } from '../tensor/tensor';
@@ -22,7 +22,7 @@ export interface ChannelNormOptions {
 
 /** An op's name and where in the model it stands, in front of messages. */
 export function place(kind: string, module: Module): string {
-  return module.path === '' ? kind : `${kind} '${module.path}'`;
+  return module.path === '' ? kind : `${kind} '${clip(module.path)}'`;
 }
 
 const lengths: Readonly<Record<2 | 3 | 4, string>> = { 2: '', 3: ', L', 4: ', H, W' };

@@ -15,8 +15,8 @@ abstract class Layers extends Module {
 
   constructor(where: string, layers: readonly Module[]) {
     super();
-    layers.forEach((layer: unknown, i) => checkModule(where, `layer ${i}`, layer));
     this.layers = [...layers];
+    this.layers.forEach((layer: unknown, i) => checkModule(where, `layer ${i}`, layer));
   }
 
   override members(): Iterable<[string, unknown]> {

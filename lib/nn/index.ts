@@ -59,7 +59,7 @@ export { load } from './load';
 export { Module, type InitializeOptions } from './module';
 export type { Preprocessing } from '../data/preprocessing';
 export type { Json } from './architecture';
-export type { LoadOptions } from './model-file';
+export type { LoadOptions, ModelSource } from './model-file';
 export { avgPool2d, AvgPool2d, globalAvgPool2d, GlobalAvgPool2d, maxPool2d, MaxPool2d } from './pooling';
 export type { PredictOptions } from './predict';
 export { basicBlock, BasicBlock, type BasicBlockOptions } from './residual';

@@ -3,7 +3,7 @@ import { DataError, OptionError } from '../errors';
 import { compile } from '../graph/compile';
 import { grad } from '../graph/grad';
 import * as ops from '../ops';
-import { bool, checkKeys, finite, nonNegativeInteger, positive, positiveInteger } from '../options';
+import { bool, checkKeys, clip, finite, nonNegativeInteger, positive, positiveInteger } from '../options';
 import { Parameter } from '../tensor/parameter';
 import type { Tensor } from '../tensor/tensor';
 import { orthogonal } from './init-host';
@@ -125,7 +125,9 @@ export async function lsuv(model: Module, batch: Tensor, options: LsuvOptions = 
     let [variance, iterations] = [await varianceNow(), 0];
     while (!(Math.abs(variance - 1) < tolerance) && iterations < most) {
       if (!(variance > 0 && variance < Infinity))
-        throw new DataError(`${where}: the outputs of '${path}' have variance ${variance} for this batch`);
+        throw new DataError(
+          `${where}: the outputs of '${clip(path)}' have variance ${variance} for this batch`,
+        );
       const scale = 1 / Math.sqrt(variance);
       await update(weight, (w) => w * scale);
       variance = await varianceNow();
@@ -181,7 +183,7 @@ export async function dataDependent(
   const layers = await layersOf(where, model, batch);
   const refused = layers.find((layer) => !layer.outputsFirst);
   if (refused !== undefined)
-    throw new OptionError(`${where}: the weight of '${refused.path}' is not [outputs, ...]`);
+    throw new OptionError(`${where}: the weight of '${clip(refused.path)}' is not [outputs, ...]`);
   for (const layer of layers) await normalizeOutputs(model, batch, layer, shift);
   for (let i = 0; between && i < iterations; i++)
     await balance(where, model, batch, layers, damping, seed + i);
@@ -224,7 +226,7 @@ async function balance(
   const broken = logs.findIndex((v) => !Number.isFinite(v));
   if (broken >= 0)
     throw new DataError(
-      `${where}: the gradient of '${layers[broken]!.path}' is 0 or not finite for this batch`,
+      `${where}: the gradient of '${clip(layers[broken]!.path)}' is 0 or not finite for this batch`,
     );
   const mean = logs.reduce((a, b) => a + b) / logs.length;
   // Scaled by r and undone in the next layer, a layer's relative gradient falls by r^2.

@@ -1,6 +1,6 @@
 /** Which initializer a parameter gets: by name for one layer, or by a rule over a model. */
 import { OptionError } from '../errors';
-import { oneOf, show } from '../options';
+import { clip, oneOf, show } from '../options';
 import type { Initializer, Parameter } from '../tensor/parameter';
 import * as init from './init';
 import { orthogonal, truncatedNormal } from './init-host';
@@ -72,7 +72,7 @@ export function applyInitRules(
   for (const [name, parameter] of parameters) {
     const own = rule?.(name, parameter);
     if (own !== undefined) {
-      parameter.initializer = resolveInitializer(where, `rule for ${name}`, own);
+      parameter.initializer = resolveInitializer(where, `rule for ${clip(name)}`, own);
     } else if (byRank !== undefined && parameter.rank >= 2 && !parameter.ofNormalization) {
       parameter.initializer = byRank;
     } else if (forBiases !== undefined && /(^|\.)bias$/.test(name)) {

@@ -1,12 +1,13 @@
 /** Rebuilding a model from its file. */
 import { FormatError } from '../errors';
-import { show } from '../options';
+import { clip, messageOf, show } from '../options';
 import type { Architecture } from './architecture';
 import { Concat, NamedSequential, Residual, Sequential } from './containers';
 import {
   isArchitecture,
+  type ModelSource,
+  openModel,
   readMetadata,
-  readSafetensors,
   takeMetadata,
   takeState,
   transformOf,
@@ -48,13 +49,13 @@ function buildNamed(config: Config, child: Child): Module {
 
 function build(where: string, { kind, config }: Architecture, depth = 0): Module {
   if (depth > maxDepth)
-    throw new FormatError(`${where}: its architecture is nested more than ${maxDepth} deep`);
+    throw new FormatError(`${clip(where)}: its architecture is nested more than ${maxDepth} deep`);
   if (typeof config !== 'object' || config === null || Array.isArray(config)) {
-    throw new FormatError(`${where}: the settings of ${show(kind)} are not an object`);
+    throw new FormatError(`${clip(where)}: the settings of ${show(kind)} are not an object`);
   }
   const [container, builder] = [containers.get(kind), builders.get(kind)];
   const child: Child = (layer) => {
-    if (!isArchitecture(layer)) throw new FormatError(`${where}: ${show(layer)} is not a layer`);
+    if (!isArchitecture(layer)) throw new FormatError(`${clip(where)}: ${show(layer)} is not a layer`);
     return build(where, layer, depth + 1);
   };
   try {
@@ -62,11 +63,11 @@ function build(where: string, { kind, config }: Architecture, depth = 0): Module
     if (builder !== undefined) return builder(config as Config);
   } catch (cause) {
     // From a layer further down, which is named already.
-    if (cause instanceof FormatError && cause.message.startsWith(`${where}: `)) throw cause;
-    const problem = cause instanceof Error ? cause.message : String(cause);
-    throw new FormatError(`${where}: bad settings of ${show(kind)}: ${problem}`, { cause });
+    if (cause instanceof FormatError && cause.message.startsWith(`${clip(where)}: `)) throw cause;
+    const problem = messageOf(cause);
+    throw new FormatError(`${clip(where)}: bad settings of ${show(kind)}: ${problem}`, { cause });
   }
-  throw new FormatError(`${where}: this version of tenon has no layer ${show(kind)}`);
+  throw new FormatError(`${clip(where)}: this version of tenon has no layer ${show(kind)}`);
 }
 
 /** Puts tied tensors back together: the field called `alias` becomes the tensor called `name`. */
@@ -79,7 +80,7 @@ function tie(where: string, model: Module, aliases: ReadonlyMap<string, string>)
     const key = owner === undefined ? undefined : fieldOf(owner, own);
     if (owner === undefined || key === undefined || shared === undefined) {
       throw new FormatError(
-        `${where}: ${show(alias)} cannot be tied to ${show(name)}, its architecture lacks one of them`,
+        `${clip(where)}: ${show(alias)} cannot be tied to ${show(name)}, its architecture lacks one of them`,
       );
     }
     Reflect.set(owner, key, shared);
@@ -91,25 +92,28 @@ function fieldOf(owner: Module, tensor: StateTensor | undefined): string | undef
 }
 
 /**
- * Rebuilds a model from a file that `model.save` wrote, in evaluation mode, which lasts until it, or a part of it in another model, is
- * trained by a Trainer; in a loop of your own, call train(). Only for models made of tenon's own layers; for a class
+ * Rebuilds a model from what `model.save` wrote: from the file's path, or from its bytes, as `model.toBuffer` returns them, which are taken
+ * over before `load` returns. It is in evaluation mode until it, or a part of it in another model, is trained by a Trainer; in a loop of
+ * your own, call train(). Only for models made of tenon's own layers; for a class
  * of one's own, make an instance and call its `load`.
- * @throws FormatError for a corrupt file or one without an architecture; ShapeError; DataError (no such file), IoError
+ * @throws FormatError for a corrupt file or one without an architecture; ShapeError; DataError (no such file), IoError; OptionError for
+ *   what is neither a path nor bytes
  */
-export async function load(path: string): Promise<Module> {
-  const file = await readSafetensors(path);
-  const metadata = readMetadata(path, file.metadata);
+export async function load(source: ModelSource): Promise<Module> {
+  const opening = openModel(source);
+  const { where, file } = opening instanceof Promise ? await opening : opening;
+  const metadata = readMetadata(where, file.metadata);
   const { architecture, aliases } = metadata;
   if (architecture === undefined) {
     throw new FormatError(
-      `${path}: holds no architecture to rebuild (a class of one's own, or another program's file): make the model and call model.load(file)`,
+      `${clip(where)}: holds no architecture to rebuild (a class of one's own, or another program's file): make the model and call model.load(file)`,
     );
   }
-  const transform = transformOf(path, file, metadata);
-  const model = build(path, architecture);
-  tie(path, model, aliases);
+  const transform = transformOf(where, file, metadata);
+  const model = build(where, architecture);
+  tie(where, model, aliases);
   // Shapes are compared with the file's before any memory is taken.
-  await takeState(model, path, file, true);
+  await takeState(model, where, file, true);
   takeMetadata(model, metadata, transform);
   markLoaded(model);
   return model;

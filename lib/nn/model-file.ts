@@ -1,7 +1,8 @@
 /** Models as safetensors files: state by PyTorch's names; architecture, preprocessing and class names in the metadata. */
 import { checkPreprocessing, PREPROCESSING_KEYS, type Preprocessing } from '../data/preprocessing';
-import { messageOf, readWhole } from '../data/source';
-import { FormatError, ShapeError } from '../errors';
+import { types } from 'node:util';
+import { readWhole } from '../data/source';
+import { FormatError, OptionError, ShapeError } from '../errors';
 import { writeFileAtomic } from '../formats/atomic-file';
 import { toBytes, toFloats } from '../formats/numbers';
 import {
@@ -11,7 +12,7 @@ import {
   type SafetensorsFile,
 } from '../formats/safetensors';
 import type { AnyArray } from '../native';
-import { bool, checkKeys, show } from '../options';
+import { bool, checkKeys, clip, clipList, messageOf, nonEmptyString, show } from '../options';
 import {
   isTransformRecord,
   isTransformTensor,
@@ -93,14 +94,45 @@ export async function encodeModel(model: Module): Promise<Uint8Array> {
   return Buffer.concat(await piecesOf(model));
 }
 
-/** @throws IoError */
+/** @throws IoError, OptionError for what is no path */
 export async function writeModel(model: Module, path: string): Promise<void> {
+  nonEmptyString('save', 'path', path);
   await writeFileAtomic(path, await piecesOf(model));
 }
 
 /** Reads and checks a safetensors file. @throws DataError (no such file), IoError, FormatError */
 export async function readSafetensors(path: string): Promise<SafetensorsFile> {
   return decodeSafetensors(path, await readWhole(path));
+}
+
+/** Where a model is: the path of its file, or the file's bytes. */
+export type ModelSource = string | Uint8Array | ArrayBuffer;
+
+/** A model file that was read, under its name for messages. */
+interface OpenedModel {
+  readonly where: string;
+  readonly file: SafetensorsFile;
+}
+
+/**
+ * Reads and checks a model file. Of bytes no promise is made, so that the caller can take its numbers over before anyone changes them.
+ * @throws as readSafetensors; OptionError for what is neither a path nor bytes
+ */
+export function openModel(source: ModelSource): OpenedModel | Promise<OpenedModel> {
+  if (typeof source === 'string') {
+    nonEmptyString('load', 'path', source);
+    return readSafetensors(source).then((file) => ({ where: source, file }));
+  }
+  return { where: 'load', file: decodeSafetensors('load', bytesOf(source)) };
+}
+
+function bytesOf(source: unknown): Uint8Array {
+  // Not instanceof, which does not know the arrays of another realm.
+  if (types.isUint8Array(source)) return source;
+  if (types.isAnyArrayBuffer(source)) return new Uint8Array(source);
+  throw new OptionError(
+    `load: expected a file's path or its bytes (a Uint8Array or an ArrayBuffer), got ${show(source)}`,
+  );
 }
 
 /** Whether tenon wrote the file: what it does not say, the model did not have. */
@@ -114,7 +146,7 @@ export function readMetadata(where: string, metadata: ReadonlyMap<string, string
   const ours = isOurs(metadata);
   if (ours && version !== formatVersion) {
     throw new FormatError(
-      `${where}: written in form ${show(version)}; this version of tenon reads form ${show(formatVersion)}`,
+      `${clip(where)}: written in form ${show(version)}; this version of tenon reads form ${show(formatVersion)}`,
     );
   }
   const parse = <T>(key: string, check: (value: unknown) => value is T): T | undefined => {
@@ -140,10 +172,10 @@ function parseField<T>(where: string, key: string, text: string, check: (value: 
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new FormatError(`${where}: metadata '${key}' is not JSON`, { cause });
+    throw new FormatError(`${clip(where)}: metadata '${key}' is not JSON`, { cause });
   }
   if (!check(value))
-    throw new FormatError(`${where}: metadata '${key}' is not what it should be: ${show(text)}`);
+    throw new FormatError(`${clip(where)}: metadata '${key}' is not what it should be: ${show(text)}`);
   return value;
 }
 
@@ -179,14 +211,15 @@ function parsePreprocessing(where: string, settings: Readonly<Record<string, unk
   }
 }
 
-/** Takes the state in a file into a model. @throws FormatError, ShapeError, DataError, IoError */
-export async function loadInto(model: Module, path: string, options: LoadOptions): Promise<void> {
+/** Takes the state in a file into a model. @throws FormatError, ShapeError, DataError, IoError, OptionError */
+export async function loadInto(model: Module, source: ModelSource, options: LoadOptions): Promise<void> {
   checkKeys('load', options, ['strict']);
   const strict = bool('load', 'strict', options.strict ?? true);
-  const file = await readSafetensors(path);
-  const metadata = readMetadata(path, file.metadata);
-  const transform = transformOf(path, file, metadata);
-  await takeState(model, path, file, strict);
+  const opening = openModel(source);
+  const { where, file } = opening instanceof Promise ? await opening : opening;
+  const metadata = readMetadata(where, file.metadata);
+  const transform = transformOf(where, file, metadata);
+  await takeState(model, where, file, strict);
   takeMetadata(model, metadata, transform, strict);
   // The weights were trained without one: the model's own would change what they get to see.
   if (strict && isOurs(file.metadata) && transform === undefined) delete model.inputTransform;
@@ -266,14 +299,16 @@ function readState(
   if (entry === undefined) return undefined;
   if (sameShape(entry.shape, shape)) return toFloats(name, entry);
   throw new ShapeError(
-    `${where}: '${name}' is ${formatShape(entry.shape)}, the model expects ${formatShape(shape)}`,
+    `${clip(where)}: '${clip(name)}' is ${formatShape(entry.shape)}, the model expects ${formatShape(shape)}`,
   );
 }
 
 function checkMask(where: string, name: string, values: Float32Array): void {
   const wrong = values.findIndex((v) => v !== 0 && v !== 1);
   if (wrong >= 0)
-    throw new FormatError(`${where}: '${name}' is a mask, of zeros and ones, and has a ${values[wrong]}`);
+    throw new FormatError(
+      `${clip(where)}: '${clip(name)}' is a mask, of zeros and ones, and has a ${values[wrong]}`,
+    );
 }
 
 /** Without the tensors of the file's transform, which are no part of the model's own state. */
@@ -292,15 +327,12 @@ function checkNames(where: string, expected: readonly string[], found: readonly 
   // PyTorch counts batches in each batch norm; the count has no part in results.
   const unexpected = found.filter((name) => !known.has(name) && !/(^|\.)num_batches_tracked$/.test(name));
   if (missing.length === 0 && unexpected.length === 0) return;
-  const list = (names: readonly string[]): string => {
-    const more = names.length > 6 ? `, and ${names.length - 6} more` : '';
-    return names.slice(0, 6).map(show).join(', ') + more;
-  };
+  const list = (names: readonly string[]): string => clipList(names.map(show));
   const parts = [
     ...(missing.length > 0 ? [`missing ${list(missing)}`] : []),
     ...(unexpected.length > 0 ? [`unexpected ${list(unexpected)}`] : []),
   ];
   throw new FormatError(
-    `${where}: does not fit the model: ${parts.join('; ')}. { strict: false } takes what fits`,
+    `${clip(where)}: does not fit the model: ${parts.join('; ')}. { strict: false } takes what fits`,
   );
 }

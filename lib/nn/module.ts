@@ -4,7 +4,7 @@ import { DisposedError, OptionError } from '../errors';
 import { compile } from '../graph/compile';
 import { assign, currentTrace, withScope, type TraceDependency } from '../graph/trace';
 import * as ops from '../ops';
-import { bool, checkKeys, nearest, nonNegativeInteger, show } from '../options';
+import { bool, checkKeys, clip, nearest, nonNegativeInteger, show } from '../options';
 import type { FittedTransform } from '../preprocess/fitted';
 import { withMemory } from '../tensor/lazy';
 import { Parameter, ParameterMask } from '../tensor/parameter';
@@ -14,7 +14,7 @@ import { StateBuffer } from './buffer';
 import type { Json } from './architecture';
 import { applyInitRules, initRuleKeys, type InitRules } from './init-rule';
 import { MODE, type Mode } from './mode';
-import { encodeModel, loadInto, writeModel, type LoadOptions } from './model-file';
+import { encodeModel, loadInto, writeModel, type LoadOptions, type ModelSource } from './model-file';
 import { noteForward, noteModeRead } from './observe';
 import { Predictor, type PredictOptions } from './predict';
 import { Signature } from './signature';
@@ -236,7 +236,7 @@ export abstract class Module implements TraceDependency {
             )
           : undefined;
       const hint = near === undefined ? '' : ` (did you mean ${show(near)}?)`;
-      throw new OptionError(`requiresGrad: no parameter matches ${String(pattern)}${hint}`);
+      throw new OptionError(`requiresGrad: no parameter matches ${clip(String(pattern))}${hint}`);
     }
     for (const [, parameter] of chosen) parameter.requiresGrad = flag;
     return this;
@@ -287,19 +287,19 @@ export abstract class Module implements TraceDependency {
     return encodeModel(this);
   }
 
-  /** Writes `toBuffer()` to a file, which is replaced only once all is on disk. @throws IoError */
+  /** Writes `toBuffer()` to a file, which is replaced only once all is on disk. @throws IoError; OptionError for what is no path */
   save(path: string): Promise<void> {
     return writeModel(this, path);
   }
 
   /**
-   * Takes the state in a safetensors file. Strict by default: every name and shape must agree. `preprocessing`, `inputTransform` and
+   * Takes the state in a safetensors file: of the path, or of the bytes, which are taken over before `load` returns. Strict by default: every name and shape must agree. `preprocessing`, `inputTransform` and
    * `classNames` are taken where the file has them; where a file of tenon's has no `inputTransform`, the model has none either behind it.
    * With `strict: false` the model keeps its class names, and its transform unless the file has one.
-   * @throws FormatError for a corrupt file, missing or unexpected names; ShapeError naming the tensor; DataError, IoError
+   * @throws FormatError for a corrupt file, missing or unexpected names; ShapeError naming the tensor; DataError, IoError; OptionError
    */
-  async load(path: string, options: LoadOptions = {}): Promise<this> {
-    await loadInto(this, path, options);
+  async load(source: ModelSource, options: LoadOptions = {}): Promise<this> {
+    await loadInto(this, source, options);
     return this;
   }
 
@@ -373,6 +373,6 @@ function draw(
 function firstValue(where: string, tensor: Parameter | StateBuffer, seed: number): Tensor {
   if (!(tensor instanceof Parameter)) return ops.full(tensor.shape, tensor.initial);
   const value: unknown = tensor.initializer(tensor.shape, seed, tensor.name);
-  checkTensor(where, `what the initializer of '${tensor.name}' returns`, value);
+  checkTensor(where, `what the initializer of '${clip(tensor.name)}' returns`, value);
   return value;
 }

@@ -7,7 +7,7 @@ import { compile } from '../graph/compile';
 import { assign, currentTrace, withScope, withSubstitutes } from '../graph/trace';
 import type { Module } from '../nn/module';
 import { runningMean } from '../ops';
-import { bool, checkKeys, nonNegativeInteger, positiveInteger } from '../options';
+import { bool, checkKeys, clip, nonNegativeInteger, positiveInteger } from '../options';
 import type { LazyTensor } from '../tensor/lazy';
 import { formatShape, sameShape } from '../tensor/shape';
 import type { Storage } from '../tensor/storage';
@@ -90,7 +90,7 @@ export abstract class WeightAverage {
       const own = tensors.get(name);
       if (own === undefined || !sameShape(own.shape, shape))
         throw new FormatError(
-          `average: '${name}' is ${formatShape(shape)}, the model's ${own === undefined ? 'is missing' : formatShape(own.shape)}`,
+          `average: '${clip(name)}' is ${formatShape(shape)}, the model's ${own === undefined ? 'is missing' : formatShape(own.shape)}`,
         );
     }
     if (state.count > 0 && state.tensors.size !== tensors.size)

@@ -5,7 +5,7 @@ import { assign, currentTrace, withScope, type Trace } from '../graph/trace';
 import type { AnyArray } from '../native';
 import * as ops from '../ops';
 import type { Updated, UpdateOperands } from '../ops/update';
-import { checkKeys, nonNegative, positive, show } from '../options';
+import { checkKeys, clip, nonNegative, positive, show } from '../options';
 import type { Parameter } from '../tensor/parameter';
 import { formatShape, sameShape, type Shape } from '../tensor/shape';
 import { persistent, runtimeScalar, zeros, type Tensor } from '../tensor/tensor';
@@ -175,7 +175,7 @@ export abstract class Optimizer<H extends object = object, S extends object = ob
     for (const [key, { shape }] of state.tensors) {
       if (!this.slotNames().some((name) => key.startsWith(`${name}/`)))
         throw new FormatError(
-          `optimizer state '${key}': ${this.where} with these options keeps ${this.slotNames().join(', ') || 'none'}`,
+          `optimizer state '${clip(key)}': ${this.where} with these options keeps ${this.slotNames().join(', ') || 'none'}`,
         );
       checkSlotShape(key, this.slots.get(key)?.shape ?? shape, shape);
     }
@@ -385,7 +385,7 @@ function filled(shape: Shape, value: number): Tensor {
 function checkSlotShape(key: string, expected: Shape, actual: Shape): void {
   if (sameShape(expected, actual)) return;
   throw new ShapeError(
-    `optimizer state '${key}': expected ${formatShape(expected)}, got ${formatShape(actual)}`,
+    `optimizer state '${clip(key)}': expected ${formatShape(expected)}, got ${formatShape(actual)}`,
   );
 }
 

@@ -2,7 +2,7 @@
 import { FormatError } from '../errors';
 import { toBytes, toFloats } from '../formats/numbers';
 import type { SafetensorsEntry } from '../formats/safetensors';
-import { show } from '../options';
+import { clip, show } from '../options';
 import { checkShape, formatShape, sameShape, type Shape } from '../tensor/shape';
 import { parseStep, type StepDescription } from './description';
 import { FittedTransform } from './fitted';
@@ -67,7 +67,7 @@ export function restoreTransform(
     return new FittedTransform(steps);
   } catch (cause) {
     if (cause instanceof FormatError && cause.message.startsWith(where)) throw cause;
-    throw new FormatError(`${where}: bad ${TRANSFORM_KEY}: ${(cause as Error).message}`, { cause });
+    throw new FormatError(`${clip(where)}: bad ${TRANSFORM_KEY}: ${(cause as Error).message}`, { cause });
   }
 }
 

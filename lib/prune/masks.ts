@@ -5,7 +5,7 @@ import { assign } from '../graph/trace';
 import { ensureMask } from '../nn/mask';
 import { Module } from '../nn/module';
 import { matcher, type ParameterMatch } from '../optim/groups';
-import { checkKeys, show } from '../options';
+import { checkKeys, clip, show } from '../options';
 import type { Parameter } from '../tensor/parameter';
 import { tensor } from '../tensor/tensor';
 
@@ -40,7 +40,7 @@ export function chosen(
   const found = [...model.namedParameters()].filter(([name, p]) => eligible(p) && matches(name, p));
   if (found.length === 0 && match !== undefined)
     throw new OptionError(
-      `${where}: no parameter that could be meant matches ${typeof match === 'function' ? 'match' : String(match)}`,
+      `${where}: no parameter that could be meant matches ${typeof match === 'function' ? 'match' : clip(String(match))}`,
     );
   return found;
 }

@@ -1,5 +1,6 @@
 /** A tensor of a module that gets its memory when the model is initialized or loaded: parameters and buffers. */
 import { UninitializedError } from '../errors';
+import { clip } from '../options';
 import { Storage } from './storage';
 import { Tensor, type Source } from './tensor';
 
@@ -16,7 +17,7 @@ export abstract class LazyTensor extends Tensor {
 
   override get source(): Source {
     if (this.origin === undefined) {
-      const name = this.name === '' ? `a ${this.noun}` : `${this.noun} '${this.name}'`;
+      const name = this.name === '' ? `a ${this.noun}` : `${this.noun} '${clip(this.name)}'`;
       throw new UninitializedError(
         `${name} has no values yet: call model.initialize({ seed }) or model.load(file) first`,
       );
@@ -26,7 +27,8 @@ export abstract class LazyTensor extends Tensor {
 
   get storage(): Storage {
     const source = this.source;
-    if (source.kind !== 'storage') throw new UninitializedError(`${this.noun} '${this.name}' has no memory`);
+    if (source.kind !== 'storage')
+      throw new UninitializedError(`${this.noun} '${clip(this.name)}' has no memory`);
     return source.storage;
   }
 

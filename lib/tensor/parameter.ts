@@ -1,8 +1,9 @@
 /** A trainable tensor of a module. Its numbers are drawn when the model is initialized, from the seed and the parameter's name. */
 import type { DType } from './dtype';
-import { type Shape } from './shape';
+import { formatShape, type Shape } from './shape';
 import { LazyTensor } from './lazy';
 import type { Tensor } from './tensor';
+import { clip } from '../options';
 
 /** Fills a fresh parameter. `name` is its path in the model: `features.0.weight`. */
 export type Initializer = (shape: Shape, seed: number, name: string) => Tensor;
@@ -44,6 +45,6 @@ export class Parameter extends LazyTensor {
   }
 
   override toString(): string {
-    return `Parameter('${this.name}', [${this.shape.join(', ')}])`;
+    return `Parameter('${clip(this.name)}', ${formatShape(this.shape)})`;
   }
 }

@@ -1,7 +1,7 @@
 /** Logical shapes (PyTorch's) and physical dims (rank 4 is stored channels-last; all other ranks row-major). */
 import { ShapeError } from '../errors';
 import { MAX_RANK } from '../native';
-import { show } from '../options';
+import { clipList, show } from '../options';
 
 export type Shape = readonly number[];
 
@@ -15,7 +15,7 @@ export function sameShape(a: Shape, b: Shape): boolean {
 
 /** `[16, 3, 32, 32]`, for messages. */
 export function formatShape(shape: Shape): string {
-  return `[${shape.map(String).join(', ')}]`; // String, as a symbol has no other text
+  return `[${clipList(shape.map(String))}]`; // String, as a symbol has no other text
 }
 
 /** Throws ShapeError unless it is an array and every dim a whole number that a program can address. */
@@ -73,7 +73,7 @@ export function broadcastShapes(where: string, a: Shape, b: Shape): number[] {
 /** Turns an axis that may be negative into one in [0, rank). */
 export function normalizeAxis(where: string, axis: number, rank: number): number {
   if (!Number.isInteger(axis) || axis < -rank || axis >= rank) {
-    throw new ShapeError(`${where}: axis must be a whole number in [${-rank}, ${rank}), got ${axis}`);
+    throw new ShapeError(`${where}: axis must be a whole number in [${-rank}, ${rank}), got ${show(axis)}`);
   }
   return axis < 0 ? axis + rank : axis;
 }

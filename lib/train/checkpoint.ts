@@ -6,8 +6,9 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { LastBatch } from '../data/cut';
-import { fileError, messageOf, pathKind } from '../data/source';
+import { fileError, pathKind } from '../data/source';
 import { DataError, FormatError, IoError, OptionError, TenonError } from '../errors';
+import { clip, clipList, problemOf, show } from '../options';
 import { syncDirectory, writeFileAtomic } from '../formats/atomic-file';
 import { toBytes, toFloats } from '../formats/numbers';
 import { encodeSafetensors, type SafetensorsEntry } from '../formats/safetensors';
@@ -88,7 +89,7 @@ export async function writeCheckpoint(
   } catch (error) {
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
     if (error instanceof TenonError) throw error;
-    throw new IoError(`checkpoint: cannot save in ${root}: ${messageOf(error)}`, { cause: error });
+    throw new IoError(`checkpoint: cannot save in ${clip(root)}: ${problemOf(error)}`, { cause: error });
   }
 }
 
@@ -212,17 +213,18 @@ export async function readCheckpoint(
 
 async function locate(directory: string): Promise<string> {
   if ((await pathKind(directory)) !== 'directory')
-    throw new DataError(`resume: directory ${directory} does not exist`);
+    throw new DataError(`resume: directory ${clip(directory)} does not exist`);
   if ((await pathKind(join(directory, STATE_FILE))) === 'file') return directory;
   const pointer = join(directory, LATEST_FILE);
-  if ((await pathKind(pointer)) !== 'file') throw new DataError(`resume: ${directory} holds no checkpoint`);
+  if ((await pathKind(pointer)) !== 'file')
+    throw new DataError(`resume: ${clip(directory)} holds no checkpoint`);
   const text = await readFile(pointer, 'utf8').catch((error: unknown) => {
     throw fileError('file', pointer, error);
   });
   const name = text.trim();
   // The file could be anyone's: it may only name a checkpoint beside it.
   if (basename(name) !== name || !name.startsWith('checkpoint-'))
-    throw new FormatError(`${pointer}: names no checkpoint: ${JSON.stringify(name.slice(0, 60))}`);
+    throw new FormatError(`${clip(pointer)}: names no checkpoint: ${show(name)}`);
   if ((await pathKind(join(directory, name, STATE_FILE))) !== 'file')
     throw await damaged(directory, name, 'is not there or has no state.json');
   return join(directory, name);
@@ -232,8 +234,8 @@ async function locate(directory: string): Promise<string> {
 async function damaged(root: string, name: string, problem: string): Promise<FormatError> {
   const names = await readdir(root).catch(() => []);
   const others = names.filter((other) => other.startsWith('checkpoint-') && other !== name);
-  const hint = others.length > 0 ? `; there are also ${others.sort().join(', ')}` : '';
-  return new FormatError(`${join(root, name)} ${problem}${hint}`);
+  const hint = others.length > 0 ? `; there are also ${clipList(others.sort())}` : '';
+  return new FormatError(`${clip(join(root, name))} ${problem}${hint}`);
 }
 
 async function readState(place: string): Promise<StateFile> {
@@ -243,11 +245,11 @@ async function readState(place: string): Promise<StateFile> {
     state = JSON.parse(await readFile(file, 'utf8')) as Partial<StateFile> | null;
   } catch (error) {
     if (error instanceof SyntaxError)
-      throw new FormatError(`${file}: truncated or corrupt: ${error.message}`, { cause: error });
+      throw new FormatError(`${clip(file)}: truncated or corrupt: ${error.message}`, { cause: error });
     throw fileError('file', file, error);
   }
   if (state?.form !== FORM)
-    throw new FormatError(`${file}: form ${String(state?.form)} of checkpoint, expected ${FORM}`);
+    throw new FormatError(`${clip(file)}: form ${show(state?.form)} of checkpoint, expected ${FORM}`);
   const strings = [
     state.version,
     state.isa,
@@ -261,7 +263,7 @@ async function readState(place: string): Promise<StateFile> {
     counts.push(state.average?.count, state.average?.statistics);
   }
   if (!strings.every((s) => typeof s === 'string') || !counts.every(isCount))
-    throw new FormatError(`${file}: entries are missing`);
+    throw new FormatError(`${clip(file)}: entries are missing`);
   return state as StateFile;
 }
 
@@ -274,7 +276,9 @@ async function checkDigest(file: string, expected: string): Promise<void> {
     throw fileError('file', file, error);
   });
   if (found !== expected)
-    throw new FormatError(`${file}: truncated or corrupt: its SHA-256 is not the one that was saved with it`);
+    throw new FormatError(
+      `${clip(file)}: truncated or corrupt: its SHA-256 is not the one that was saved with it`,
+    );
 }
 
 function checkSameRun(
@@ -284,19 +288,21 @@ function checkSameRun(
   { optimizer, precision, average }: Trained,
   expected: Expected,
 ): void {
-  const where = `resume: ${place}`;
+  const where = `resume: ${clip(place)}`;
   if (state.optimizer.kind !== optimizer.kind)
     throw new OptionError(
-      `${where} was trained with ${state.optimizer.kind}, the trainer has ${optimizer.kind}`,
+      `${where} was trained with ${clip(state.optimizer.kind)}, the trainer has ${optimizer.kind}`,
     );
   const kind = average?.kind ?? 'no';
   if ((state.average?.kind ?? 'no') !== kind)
     throw new OptionError(
-      `${where} was trained with ${state.average?.kind ?? 'no'} average of weights, the trainer has ${kind}`,
+      `${where} was trained with ${clip(state.average?.kind ?? 'no')} average of weights, the trainer has ${kind}`,
     );
   const before = state.precision ?? 'fp32';
   if (before !== precision)
-    throw new OptionError(`${where} was trained with precision ${before}, the trainer has ${precision}`);
+    throw new OptionError(
+      `${where} was trained with precision ${clip(before)}, the trainer has ${precision}`,
+    );
   if (position.seed !== expected.seed)
     throw new OptionError(
       `${where} was trained with seed ${position.seed}, the trainer has ${expected.seed}`,
@@ -318,15 +324,15 @@ function differences(place: string, state: StateFile): string[] {
   const warnings: string[] = [];
   if (state.isa !== isa)
     warnings.push(
-      `${place} was trained with ${state.isa} kernels, this process uses ${isa}: results will differ in their last bits`,
+      `${clip(place)} was trained with ${clip(state.isa)} kernels, this process uses ${isa}: results will differ in their last bits`,
     );
   if (state.bf16Path !== undefined && state.bf16Path !== bf16.path)
     warnings.push(
-      `${place} was trained with ${state.bf16Path} products, this process uses ${bf16.path}: results will differ in their last bits`,
+      `${clip(place)} was trained with ${clip(state.bf16Path)} products, this process uses ${bf16.path}: results will differ in their last bits`,
     );
   if (state.version !== version)
     warnings.push(
-      `${place} was saved by tenon ${state.version}, this is ${version}: results may differ in their last bits`,
+      `${clip(place)} was saved by tenon ${clip(state.version)}, this is ${version}: results may differ in their last bits`,
     );
   return warnings;
 }

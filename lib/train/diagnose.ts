@@ -8,6 +8,7 @@ import { sub, sumSquares } from '../ops';
 import type { Tensor } from '../tensor/tensor';
 import type { Batch } from './source';
 import { recordLoss, type StepParts } from './steps';
+import { clip } from '../options';
 
 /** 0 where all numbers are finite, else NaN: x - x is NaN for infinities and NaNs only, and cannot overflow. */
 function finiteness(value: Tensor): Tensor {
@@ -15,7 +16,7 @@ function finiteness(value: Tensor): Tensor {
 }
 
 function describe(node: Node, phase: string): string {
-  return `${node.op.name}${node.scope === '' ? '' : ` '${node.scope}'`} ${phase}`;
+  return `${node.op.name}${node.scope === '' ? '' : ` '${clip(node.scope)}'`} ${phase}`;
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Where in a training run something is: all the numbers that the next step depends on, besides weights and optimizer state. */
 import { FormatError } from '../errors';
+import { clip } from '../options';
 import type { EpochRecord } from './events';
 import { LAST_BATCHES, type LastBatch } from '../data/cut';
 import type { TotalsState } from './totals';
@@ -34,7 +35,7 @@ export function parsePosition(file: string, value: unknown): Position {
   const fields = record(file, 'position', value);
   const totals = record(file, 'position.totals', fields.totals);
   const batches = record(file, 'position.batches', fields.batches);
-  if (!Array.isArray(fields.history)) throw new FormatError(`${file}: position.history is not a list`);
+  if (!Array.isArray(fields.history)) throw new FormatError(`${clip(file)}: position.history is not a list`);
   return {
     seed: count(file, fields, 'seed'),
     epoch: count(file, fields, 'epoch'),
@@ -60,7 +61,7 @@ export function parsePosition(file: string, value: unknown): Position {
 
 function record(file: string, name: string, value: unknown): Fields {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new FormatError(`${file}: ${name} is missing`);
+    throw new FormatError(`${clip(file)}: ${name} is missing`);
   return value as Fields;
 }
 
@@ -70,20 +71,20 @@ function lastBatch(file: string, batches: Fields): LastBatch | null {
   const value = batches.lastBatch ?? 'keep';
   const known = LAST_BATCHES.find((name) => name === value);
   if (known === undefined)
-    throw new FormatError(`${file}: lastBatch is not one of ${LAST_BATCHES.join(', ')}`);
+    throw new FormatError(`${clip(file)}: lastBatch is not one of ${LAST_BATCHES.join(', ')}`);
   return known;
 }
 
 function number(file: string, fields: Fields, key: string): number {
   const value = fields[key];
-  if (typeof value !== 'number') throw new FormatError(`${file}: ${key} is not a number`);
+  if (typeof value !== 'number') throw new FormatError(`${clip(file)}: ${key} is not a number`);
   return value;
 }
 
 function count(file: string, fields: Fields, key: string): number {
   const value = number(file, fields, key);
   if (!Number.isSafeInteger(value) || value < 0)
-    throw new FormatError(`${file}: ${key} is ${value}, not a count`);
+    throw new FormatError(`${clip(file)}: ${key} is ${value}, not a count`);
   return value;
 }
 

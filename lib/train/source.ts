@@ -1,6 +1,7 @@
 /** Where the batches of an epoch come from: a Dataset, or anything iterable that yields batches. */
 import { performance } from 'node:perf_hooks';
 import { DataError, OptionError, ShapeError } from '../errors';
+import { formatShape } from '../tensor/shape';
 import { show } from '../options';
 import type { Dataset } from '../data/dataset';
 import { cutEpoch, type CutOptions, type EpochCut } from '../data/cut';
@@ -185,7 +186,7 @@ class StreamBatches implements EpochBatches {
     const size = args[0]!.shape[0] ?? 0;
     if (size === 0 || args[1]!.shape[0] !== size) {
       throw new ShapeError(
-        `fit: a batch has inputs [${args[0]!.shape.join(', ')}] and targets [${args[1]!.shape.join(', ')}]`,
+        `fit: a batch has inputs ${formatShape(args[0]!.shape)} and targets ${formatShape(args[1]!.shape)}`,
       );
     }
     return { args, size };

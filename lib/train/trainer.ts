@@ -13,7 +13,7 @@ import type { Module } from '../nn/module';
 import type { PredictOptions } from '../nn/predict';
 import { WeightAverage } from '../optim/average';
 import { Optimizer } from '../optim/optimizer';
-import { checkKeys, nonNegativeInteger, oneOf, positiveInteger, show } from '../options';
+import { checkKeys, clip, nonNegativeInteger, oneOf, positiveInteger, show } from '../options';
 import { RandomState } from '../random';
 import type { Schedule } from '../schedules';
 import { PRECISIONS, type Precision } from '../tensor/dtype';
@@ -265,7 +265,7 @@ export class Trainer {
       options.resume === undefined ? undefined : await this.readCheckpoint(options.resume, checked);
     if (resumed !== undefined && this.model.inputTransform === undefined && this.inputTransform !== undefined)
       throw new OptionError(
-        `resume: ${options.resume} was trained without an inputTransform, the trainer has one`,
+        `resume: ${clip(options.resume ?? '')} was trained without an inputTransform, the trainer has one`,
       );
     const batches = settleBatches(checked, resumed);
     const source =

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import '../../lib/graph/evaluate';
-import { DataError, DisposedError, FormatError, ShapeError } from '../../lib/errors';
+import { DataError, DisposedError, FormatError, OptionError, ShapeError } from '../../lib/errors';
 import { decodeSafetensors, encodeSafetensors } from '../../lib/formats/safetensors';
 import * as models from '../../lib/models';
 import * as nn from '../../lib/nn';
@@ -62,6 +62,43 @@ test('preprocessing of an earlier or a later version is read for what it says', 
   const later = new Map([...metadata, ['preprocessing', JSON.stringify({ ...known, gamma: 2 })]]);
   writeFileSync(path, Buffer.concat(encodeSafetensors({ tensors, metadata: later })));
   expect((await nn.load(path)).preprocessing).toEqual(known);
+});
+
+test('bytes are loaded as a file is, and what becomes of them afterwards does not matter', async () => {
+  const model = everything().initialize({ seed: 5 });
+  const expected = await model.predict(x, options);
+  const bytes = await model.toBuffer();
+  const odd = Buffer.concat([Buffer.of(1, 2, 3), bytes]).subarray(3);
+  const exact = Uint8Array.from(bytes).buffer;
+  for (const source of [bytes, Buffer.from(bytes), odd, exact]) {
+    expect([...(await (await nn.load(source)).predict(x, options))]).toEqual([...expected]);
+    const other = await everything().initialize({ seed: 9 }).load(source);
+    expect([...(await other.predict(x, options))]).toEqual([...expected]);
+  }
+  const reused = Uint8Array.from(bytes);
+  const loading = [nn.load(reused), everything().load(reused)];
+  structuredClone(reused.buffer, { transfer: [reused.buffer] });
+  for (const loaded of await Promise.all(loading))
+    expect([...(await loaded.predict(x, options))]).toEqual([...expected]);
+  await expect(nn.load(reused)).rejects.toThrow('load: not a safetensors file: 0 bytes are too few');
+  await expect(nn.load(bytes.subarray(0, 5000))).rejects.toThrow(FormatError);
+});
+
+test.each([
+  5,
+  null,
+  undefined,
+  '',
+  {},
+  [],
+  new Float32Array(4),
+  new DataView(new ArrayBuffer(8)),
+  new URL('file:///x'),
+])('load(%p) is an OptionError, and so is save', async (source) => {
+  await expect(nn.load(source as string)).rejects.toThrow(OptionError);
+  const model = nn.linear(2, 2);
+  await expect(model.load(source as string)).rejects.toThrow(OptionError);
+  await expect(model.save(source as string)).rejects.toThrow(OptionError);
 });
 
 test.each(['lenet5', 'lenet', 'vggs', 'resnet20'] as const)('%s is rebuilt', async (name) => {
