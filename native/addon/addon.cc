@@ -110,10 +110,14 @@ void export_system(Napi::Env env, Napi::Object exports) {
 }
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
-  Environment::create(env);
-  export_system(env, exports);
-  export_buffers(env, exports);
-  export_programs(env, exports);
+  try {
+    Environment::create(env);
+    export_system(env, exports);
+    export_buffers(env, exports);
+    export_programs(env, exports);
+  } catch (const std::bad_alloc&) {
+    throw_error(env, "ERR_TENON_MEMORY", "out of memory");
+  }
   return exports;
 }
 

@@ -12,10 +12,10 @@ void throw_error(Napi::Env env, const char* code, const std::string& message) {
 
 namespace {
 
-napi_value make_error(napi_env env, const char* code, const std::string& text) {
+napi_value make_error(napi_env env, const char* code, const char* text, size_t length = NAPI_AUTO_LENGTH) {
   napi_value code_value = nullptr, message = nullptr, error = nullptr;
   napi_create_string_utf8(env, code, NAPI_AUTO_LENGTH, &code_value);
-  napi_create_string_utf8(env, text.c_str(), text.size(), &message);
+  napi_create_string_utf8(env, text, length, &message);
   napi_create_error(env, code_value, message, &error);
   return error;
 }
@@ -30,26 +30,31 @@ napi_value no_room(napi_env env) {
 }  // namespace
 
 napi_value error_of(napi_env env, const Job& job) {
+  if (job.outcome == Outcome::aborted) {
+    return make_error(env, "ERR_TENON_ABORTED", "the program was cancelled");
+  }
+  if (job.outcome == Outcome::no_memory && job.message.empty()) {  // none was left for the message
+    return make_error(env, "ERR_TENON_MEMORY", "out of memory");
+  }
   const char* code = job.outcome == Outcome::bad_data    ? "ERR_TENON_DATA"
-                     : job.outcome == Outcome::aborted   ? "ERR_TENON_ABORTED"
                      : job.outcome == Outcome::no_memory ? "ERR_TENON_MEMORY"
                                                          : "ERR_TENON_NATIVE";
-  const std::string& text = job.outcome == Outcome::aborted ? "the program was cancelled" : job.message;
-  return make_error(env, code, text);
+  return make_error(env, code, job.message.c_str(), job.message.size());
 }
 
 void Environment::create(Napi::Env env) {
   const auto self = std::make_shared<Environment>();
   self->env_ = env;
   env.SetInstanceData<std::shared_ptr<Environment>>(new std::shared_ptr<Environment>(self));
-  auto* held = new std::shared_ptr<Environment>(self);
+  auto held = std::make_unique<std::shared_ptr<Environment>>(self);
   const auto free_held = [](napi_env, void* data, void*) {
     delete static_cast<std::shared_ptr<Environment>*>(data);
   };
   const Napi::String name = Napi::String::New(env, "tenon");
-  const napi_status status = napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, held,
+  const napi_status status = napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, held.get(),
                                                              free_held, self.get(), drain, &self->wake_);
   if (status != napi_ok) throw Napi::Error::New(env);
+  (void)held.release();  // free_held's now
   napi_unref_threadsafe_function(env, self->wake_);
   // After the function: hooks run in reverse order, so jobs are stopped before the function closes.
   napi_add_env_cleanup_hook(env, leave, self.get());
@@ -74,11 +79,17 @@ Napi::Value Environment::submit(Napi::Env env, Queue queue, const JobRef& job, M
   napi_deferred raw = nullptr;
   napi_value promise = nullptr;
   if (napi_create_promise(env, &raw, &promise) != napi_ok) throw Napi::Error::New(env);
-  job->owner = this;
-  job->done = [self = shared_from_this(), raw, make](Job& done) {
-    self->finished({done.shared_from_this(), raw, make});
-  };
-  Executor::get().submit(queue, job, before_run);
+  try {
+    auto one = std::make_shared<FinishedList>(1, Finished{raw, make, nullptr});
+    job->owner = this;
+    job->done = [self = shared_from_this(), one](Job& done) { self->finished(one.get(), done); };
+    Executor::get().submit(queue, job, before_run);
+  } catch (const std::exception&) {  // nobody has seen the promise; it must not stay open
+    napi_value undefined = nullptr;
+    napi_get_undefined(env, &undefined);
+    napi_resolve_deferred(env, raw, undefined);
+    throw;
+  }
   if (pending_++ == 0) napi_ref_threadsafe_function(env, wake_);
   return Napi::Value(env, promise);
 }
@@ -94,10 +105,11 @@ Napi::Value Environment::run(Napi::Env env, Queue queue, const JobRef& job, Make
 }
 
 // On the executor thread, or on any thread that cancels.
-void Environment::finished(Finished finished) {
+void Environment::finished(FinishedList* one, Job& job) noexcept {
   const std::lock_guard lock(mutex_);
   if (!open_) return;
-  finished_.push_back(std::move(finished));
+  one->front().job = job.shared_from_this();
+  finished_.splice(finished_.end(), *one);
   if (woken_) return;
   woken_ = true;
   napi_call_threadsafe_function(wake_, nullptr, napi_tsfn_nonblocking);
@@ -115,7 +127,8 @@ void Environment::settle(napi_env env, const Finished& finished) {
   }
   if (value != nullptr) {
     napi_resolve_deferred(env, finished.deferred, value);
-  } else if (error != nullptr) {
+  } else {
+    if (error == nullptr) napi_get_undefined(env, &error);
     napi_reject_deferred(env, finished.deferred, error);
   }
   napi_close_handle_scope(env, scope);
@@ -124,7 +137,7 @@ void Environment::settle(napi_env env, const Finished& finished) {
 void Environment::drain(napi_env env, napi_value, void* context, void*) {
   if (env == nullptr) return;
   auto* self = static_cast<Environment*>(context);
-  std::vector<Finished> finished;
+  FinishedList finished;
   {
     const std::lock_guard lock(self->mutex_);
     finished.swap(self->finished_);

@@ -8,9 +8,9 @@
 #include <napi.h>
 
 #include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
-#include <vector>
 
 #include "runtime/executor.h"
 
@@ -36,21 +36,22 @@ class Environment : public std::enable_shared_from_this<Environment> {
 
  private:
   struct Finished {
-    JobRef job;
     napi_deferred deferred;
     MakeValue make;
+    JobRef job;  // once it is done
   };
+  using FinishedList = std::list<Finished>;  // made when a job is queued, so that ending it allocates nothing
 
   static void drain(napi_env env, napi_value callback, void* context, void* data);
   static void leave(void* self);
-  void finished(Finished finished);
+  void finished(FinishedList* one, Job& job) noexcept;
   void settle(napi_env env, const Finished& finished);
 
   napi_env env_ = nullptr;
   napi_threadsafe_function wake_ = nullptr;
   size_t pending_ = 0;  // JavaScript thread only
   std::mutex mutex_;
-  std::vector<Finished> finished_;
+  FinishedList finished_;
   bool open_ = true, woken_ = false;
 };
 

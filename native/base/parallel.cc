@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <system_error>
+#include <exception>
 #include <thread>
 
 #include "base/float_mode.h"
@@ -92,7 +92,7 @@ class Team {
         }).detach();
         ++hired_;
       }
-    } catch (const std::system_error&) {  // no more threads to be had: fewer do the same work
+    } catch (const std::exception&) {  // no thread, or no memory for one: fewer do the same work
     }
     return static_cast<uint32_t>(std::min(hired_, wanted));
   }

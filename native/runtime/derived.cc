@@ -55,18 +55,20 @@ std::string key_of(const Derived::Recipe& recipe) {
 }  // namespace
 
 DerivedRef Derived::of(Recipe recipe) {
-  std::string key = key_of(recipe);
+  const std::string key = key_of(recipe);
+  DerivedRef
+      made;  // before the lock, which its destructor takes: where the registry has no room, it dies here
   const std::lock_guard lock(registry().mutex);
   const auto known = registry().alive.find(key);
   if (known != registry().alive.end()) {
     if (DerivedRef derived = known->second.lock()) return derived;
   }
-  const DerivedRef made(new Derived(key, std::move(recipe)));
+  made = std::make_shared<Derived>(OnlyOf(), key, std::move(recipe));
   registry().alive[key] = made;
   return made;
 }
 
-Derived::Derived(const std::string& key, Recipe recipe) : key_(key), recipe_(std::move(recipe)) {
+Derived::Derived(OnlyOf, const std::string& key, Recipe recipe) : key_(key), recipe_(std::move(recipe)) {
   const auto add = [this](size_t bytes) {
     results_.push_back(std::make_shared<Buffer>(bytes, MemoryKind::derived));
     return results_.back()->memory.data();

@@ -14,6 +14,11 @@
 namespace tenon {
 
 class Derived {
+  class OnlyOf {  // what only of() can give
+    friend class Derived;
+    OnlyOf() = default;
+  };
+
  public:
   // How the values are made: by a call of a kernel, or by its pack function.
   struct Recipe {
@@ -29,6 +34,7 @@ class Derived {
   // The one that lives already for an equal recipe, or a new one. Any thread.
   static std::shared_ptr<Derived> of(Recipe recipe);
 
+  Derived(OnlyOf, const std::string& key, Recipe recipe);
   ~Derived();
   Derived(const Derived&) = delete;
   Derived& operator=(const Derived&) = delete;
@@ -41,7 +47,6 @@ class Derived {
   void update(std::byte* workspace, RunState* state);
 
  private:
-  Derived(const std::string& key, Recipe recipe);
   bool stale() const;
 
   std::string key_;

@@ -1,9 +1,9 @@
 #include "runtime/executor.h"
 
+#include <iterator>
 #include <new>
 #include <stdexcept>
 #include <thread>
-#include <vector>
 
 #include "base/float_mode.h"
 #include "base/memory.h"
@@ -54,11 +54,13 @@ Executor& Executor::get() {
 }
 
 uint64_t Executor::submit(Queue queue, const JobRef& job, const std::function<void(uint64_t)>& before_run) {
+  Jobs one = {job};
   const Lock lock(mutex_);
   if (!started_) start();
   job->ticket_ = ++last_ticket_;
   if (before_run) before_run(job->ticket_);
-  queues_[static_cast<int>(queue)].push_back(job);
+  Jobs& jobs = queues_[static_cast<int>(queue)];
+  jobs.splice(jobs.end(), one);
   if (queue == Queue::predict) predictions_waiting_.fetch_add(1, std::memory_order_relaxed);
   work_.notify_one();
   return job->ticket_;
@@ -152,18 +154,14 @@ void Executor::serve_predictions() {
 
 // Takes the jobs that match out of both queues and marks the running ones that match. Needs the lock.
 template <class Matches>
-std::vector<JobRef> Executor::withdraw(Matches&& matches) {
-  std::vector<JobRef> taken;
+Executor::Jobs Executor::withdraw(Matches&& matches) {
+  Jobs taken;
   for (int q = 0; q < kQueues; ++q) {
-    std::deque<JobRef> kept;
-    for (const JobRef& job : queues_[q]) {
-      if (matches(*job)) {
-        taken.push_back(job);
-      } else {
-        kept.push_back(job);
-      }
+    for (auto job = queues_[q].begin(); job != queues_[q].end();) {
+      const auto next = std::next(job);
+      if (matches(**job)) taken.splice(taken.end(), queues_[q], job);
+      job = next;
     }
-    queues_[q] = std::move(kept);
     if (running_[q] && matches(*running_[q])) running_[q]->cancelled_.store(true);
   }
   predictions_waiting_.store(static_cast<int>(queues_[static_cast<int>(Queue::predict)].size()));
@@ -171,9 +169,9 @@ std::vector<JobRef> Executor::withdraw(Matches&& matches) {
   return taken;
 }
 
-void Executor::cancel_group(const void* group) {
+void Executor::cancel_group(const void* group) noexcept {
   Lock lock(mutex_);
-  const std::vector<JobRef> aborted = withdraw([group](const Job& job) { return job.group == group; });
+  const Jobs aborted = withdraw([group](const Job& job) { return job.group == group; });
   lock.unlock();
   for (const JobRef& job : aborted) {
     job->outcome = Outcome::aborted;
@@ -188,9 +186,9 @@ bool Executor::runs_for(const void* owner) const {
   return false;
 }
 
-void Executor::cancel_owner(const void* owner) {
+void Executor::cancel_owner(const void* owner) noexcept {
   Lock lock(mutex_);
-  const std::vector<JobRef> dropped = withdraw([owner](const Job& job) { return job.owner == owner; });
+  const Jobs dropped = withdraw([owner](const Job& job) { return job.owner == owner; });
   while (runs_for(owner)) idle_.wait(lock);
   lock.unlock();  // before `dropped` is destroyed: the last reference may free a program
 }

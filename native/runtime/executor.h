@@ -10,12 +10,11 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
 #include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <vector>
 
 #include "runtime/arena.h"
 
@@ -41,7 +40,8 @@ class Job : public std::enable_shared_from_this<Job> {
   const void* owner = nullptr;  // the environment that queued it
   const void* group = nullptr;  // the program it runs, for cancel_group
   uint64_t after = 0;           // predict only: starts when the train queue's tickets up to this one are done
-  std::function<void(Job&)> done;  // exactly once, on any thread, unless cancel_owner removed the job
+  // Exactly once, on any thread, unless cancel_owner removed the job. Must not throw.
+  std::function<void(Job&)> done;
 
   Outcome outcome = Outcome::ok;
   std::string message;
@@ -59,7 +59,8 @@ class Executor {
   static Executor& get();
 
   // Queues a job and returns its ticket; `before_run` is called with it under the lock, before the job can
-  // start.
+  // start. Throws where there is no memory, or no thread to be had; the job is then not queued. Nothing that
+  // comes after allocates: a queued job ends, and its waiter learns of it, whatever else runs out.
   uint64_t submit(Queue queue, const JobRef& job, const std::function<void(uint64_t)>& before_run = {});
 
   // When nothing runs or waits: runs the job on the calling thread, in the executor's place, without done.
@@ -67,11 +68,11 @@ class Executor {
   bool run_here(Queue queue, const JobRef& job, const std::function<void(uint64_t)>& before_run);
 
   // Queued jobs of the group end as aborted at once, the running one at its next kernel.
-  void cancel_group(const void* group);
+  void cancel_group(const void* group) noexcept;
 
   // As above for everything an environment queued, without calling done; returns when nothing of it runs any
   // more.
-  void cancel_owner(const void* owner);
+  void cancel_owner(const void* owner) noexcept;
 
   // From inside a train job only: runs waiting predict jobs.
   void serve_predictions();
@@ -84,19 +85,20 @@ class Executor {
 
  private:
   using Lock = std::unique_lock<std::mutex>;
+  using Jobs = std::list<JobRef>;  // moved from list to list without allocating
 
   Executor() = default;
   void start();
   void loop();
   JobRef take_prediction();
   template <class Matches>
-  std::vector<JobRef> withdraw(Matches&& matches);
+  Jobs withdraw(Matches&& matches);
   void execute(const JobRef& job, JobRef* running, Lock* lock);
   bool runs_for(const void* owner) const;
 
   std::mutex mutex_;
   std::condition_variable work_, idle_;
-  std::deque<JobRef> queues_[kQueues];
+  Jobs queues_[kQueues];
   JobRef running_[kQueues];
   std::atomic<int> predictions_waiting_{0};
   std::atomic<int> wanted_threads_{1};

@@ -21,6 +21,12 @@ function collect(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 1));
 }
 
+/** The address space may grow by so many bytes from now on. */
+function limitMemory(more: number): void {
+  const pages = Number(readFileSync('/proc/self/statm', 'utf8').split(' ')[0]);
+  execFileSync('prlimit', ['--pid', String(process.pid), `--as=${pages * 4096 + more}:`]);
+}
+
 /** A function of its own, so that nothing of it stays in a frame. */
 async function oneModel(size: number): Promise<void> {
   await native.runProgram(adder(native.allocate(4 * size), size, 1), [], noScalars);
@@ -105,12 +111,8 @@ const scenarios: Record<string, () => unknown> = {
     const size = 400 << 20;
     const buffer = native.allocate(size);
     native.readBufferSync(buffer, 0, 'u8', 1); // threads need room, too
-    const limit = (more: number): void => {
-      const pages = Number(readFileSync('/proc/self/statm', 'utf8').split(' ')[0]);
-      execFileSync('prlimit', ['--pid', String(process.pid), `--as=${pages * 4096 + more}`]);
-    };
-    limit(2 ** 40); // what starting a process takes is taken by now
-    limit(1.5 * size);
+    limitMemory(2 ** 40); // what starting a process takes is taken by now
+    limitMemory(1.5 * size);
     const outcomes: unknown[] = [];
     const read = (): unknown => native.readBufferSync(buffer, 0, 'u8', size);
     await Promise.resolve()
@@ -118,6 +120,23 @@ const scenarios: Record<string, () => unknown> = {
       .catch((error: Error) => outcomes.push(error.message));
     await native.readBuffer(buffer, 0, 'u8', size).catch((error: Error) => outcomes.push(error.message));
     outcomes.push((await native.readBuffer(buffer, 0, 'u8', 1000)).length);
+    console.log(JSON.stringify(outcomes));
+  },
+
+  /** No room for the executor's thread: its stack alone takes more. */
+  async 'no-thread'() {
+    const program = adder(native.allocate(64), 16, 1);
+    const outcomes: unknown[] = [];
+    const run = async (): Promise<unknown> =>
+      native.runProgram(program, [], noScalars).then(
+        ({ outputs }) => outputs[0]?.[0],
+        (error: { code: string }) => error.code,
+      );
+    limitMemory(2 ** 40);
+    limitMemory(4 << 20);
+    outcomes.push(await run(), await run());
+    limitMemory(2 ** 40);
+    outcomes.push(await run());
     console.log(JSON.stringify(outcomes));
   },
 
