@@ -5,12 +5,14 @@ import { NonFiniteError, OptionError } from '../errors';
 import type { Loss } from '../losses';
 import { MODE } from '../nn/mode';
 import type { Module } from '../nn/module';
+import type { AnyArray } from '../native';
 import type { Optimizer } from '../optim/optimizer';
 import { checkKeys, positive, positiveInteger, show } from '../options';
 import { rangeTest } from '../schedules';
 import type { Precision } from '../tensor/dtype';
 import type { LazyTensor } from '../tensor/lazy';
 import type { Callback } from './events';
+import type { FitOptions } from './fit-options';
 import { Trainer } from './trainer';
 
 export interface RateRangeOptions {
@@ -62,7 +64,8 @@ const SMOOTHING = 0.9;
 /**
  * Trains for a while with a rate that rises exponentially, and reports the losses (Smith 2017, "Cyclical learning rates for training neural
  * networks"). Ends early when the loss explodes. The model's weights, buffers and modes are put back afterwards.
- * @throws OptionError, DataError, and what `fit` rejects with, but for numbers that are not finite, which end the test
+ * @throws OptionError, DataError; BusyError where another run uses the model, a part of it or the optimizer, which are left alone; and what
+ *   `fit` rejects with, but for numbers that are not finite, which end the test
  */
 export async function rateRange(model: Module, data: Dataset, options: RateRangeOptions): Promise<RateRange> {
   const where = 'rateRange';
@@ -85,19 +88,40 @@ export async function rateRange(model: Module, data: Dataset, options: RateRange
     ...(precision && { precision }),
     ...(seed !== undefined && { seed }),
   });
-  optimizer.lr = 1;
+  model.ensureInitialized({ seed: seed ?? 0 });
   const watch = new Watch(stopAt);
-  const restore = await snapshot(model, seed ?? 0);
+  await trainAndPutBack(trainer, data, { epochs: steps, batchSize, maxSteps: steps }, watch);
+  return watch.result(from);
+}
+
+/** Trains as far as numbers stay finite, and leaves the model as it was before. */
+async function trainAndPutBack(
+  trainer: Trainer,
+  data: Dataset,
+  options: FitOptions,
+  watch: Callback,
+): Promise<void> {
+  const { model, optimizer } = trainer;
+  const settings = settingsOf(model);
+  let restored: Promise<void> | undefined;
+  // While the run still holds the model: another one may begin as soon as it has ended.
+  const restore: Callback = { onEnd: () => (restored ??= putBack()) };
+  const fit = trainer.fit(data, { ...options, callbacks: [watch, restore] });
+  // Not before: fit refuses what another run is using. Its first step is queued behind these reads.
+  optimizer.lr = 1;
+  const weights = weightsOf(model);
+  async function putBack(): Promise<void> {
+    await Promise.all((await weights).map(([tensor, values]) => tensor.storage.write(values)));
+    settings.putBack();
+  }
   try {
-    const fit = { epochs: steps, batchSize, maxSteps: steps, callbacks: [watch] };
-    await trainer.fit(data, fit).catch((error: unknown) => {
-      if (!(error instanceof NonFiniteError)) throw error;
-    });
+    await fit;
+  } catch (error) {
+    if (!(error instanceof NonFiniteError)) throw error;
   } finally {
-    await restore();
+    await (restored ??= putBack());
     optimizer.dispose();
   }
-  return watch.result(from);
 }
 
 /** Collects a point a step. */
@@ -124,18 +148,22 @@ class Watch implements Callback {
   }
 }
 
-/** Copies weights, buffers and modes; returns what puts them back. */
-async function snapshot(model: Module, seed: number): Promise<() => Promise<void>> {
-  model.ensureInitialized({ seed });
+/** Copies of weights and buffers. */
+function weightsOf(model: Module): Promise<(readonly [LazyTensor, AnyArray])[]> {
   const tensors: LazyTensor[] = [...model.namedParameters().values(), ...model.namedBuffers().values()];
+  return Promise.all(tensors.map(async (tensor) => [tensor, await tensor.data()] as const));
+}
+
+/** Modes, and what a data set gives a model. */
+function settingsOf(model: Module): { putBack(): void } {
   const { preprocessing, classNames } = model;
   const modes = [...model.namedModules().values()].map((module) => ({ module, mode: module[MODE] }));
-  const values = await Promise.all(tensors.map((tensor) => tensor.data()));
-  return async () => {
-    await Promise.all(tensors.map((tensor, i) => tensor.storage.write(values[i]!)));
-    for (const { module, mode } of modes) module[MODE] = mode;
-    model.preprocessing = preprocessing;
-    if (classNames === undefined) delete model.classNames;
-    else model.classNames = classNames;
+  return {
+    putBack() {
+      for (const { module, mode } of modes) module[MODE] = mode;
+      model.preprocessing = preprocessing;
+      if (classNames === undefined) delete model.classNames;
+      else model.classNames = classNames;
+    },
   };
 }

@@ -6,7 +6,7 @@ import { planAugmentation } from '../augment/plan';
 import { Dataset } from '../data/dataset';
 import type { LastBatch } from '../data/cut';
 import type { ChannelStatistics, ImageRecipe } from '../data/samples';
-import { AbortedError, BusyError, OptionError } from '../errors';
+import { AbortedError, OptionError } from '../errors';
 import type { Loss } from '../losses';
 import { Running } from '../metrics';
 import type { Module } from '../nn/module';
@@ -25,6 +25,7 @@ import type { FitEvent, History } from './events';
 import { Fit } from './fit';
 import { checkFitOptions, settleBatches, type CheckedFitOptions, type FitOptions } from './fit-options';
 import { readCheckpoint, type Resumed } from './checkpoint';
+import { hold, partsOf, type Holding } from './holds';
 import { FitRun, type EpochClock } from './run';
 import type { Position } from './position';
 import { DatasetSource, requireSamples, StreamSource, type BatchSource, type BatchStream } from './source';
@@ -90,9 +91,6 @@ const TRAINER_KEYS = [
   'precision',
 ] as const;
 
-/** Models that a trainer is fitting now. */
-const busyModels = new WeakSet<Module>();
-
 export class Trainer {
   readonly model: Module;
   readonly optimizer: Optimizer;
@@ -144,7 +142,8 @@ export class Trainer {
    * A model without weights is initialized from the seed; normalization, inputTransform and class names are taken from the data and kept
    * in the model.
    *
-   * @throws OptionError, DataError, BusyError at once. What ends the run rejects it: AbortedError, NonFiniteError with the layer's name,
+   * @throws OptionError, DataError at once; BusyError, likewise, where a run that goes on trains the model, a part of it, or with the same
+   *   optimizer or average. What ends the run rejects it: AbortedError, NonFiniteError with the layer's name,
    *   FormatError for a corrupt image or checkpoint, what a stream or a callback throws. The weights are then those after the last whole step.
    *   A stream's label that no output stands for is found when its batch is computed: a step that was queued behind it is taken all the same.
    */
@@ -154,12 +153,12 @@ export class Trainer {
       throw new OptionError(
         'fit: augment is for a Dataset of images; a stream and features are taken as they are',
       );
-    this.beginBusy('fit');
+    const release = this.hold('fit');
     return new Fit(async (emit) => {
       try {
         return await this.run(data, options, checked, emit);
       } finally {
-        busyModels.delete(this.model);
+        release();
       }
     });
   }
@@ -180,20 +179,28 @@ export class Trainer {
     this.model.ensureInitialized({ seed: this.seed });
     await settleTransform('evaluate', this.model, this.inputTransform);
     const source = data instanceof Dataset ? await this.plainSource(data, batchSize) : new StreamSource(data);
-    const { metrics } = options;
-    return this.evaluateWith(source, { average, signal, metrics });
+    const { metrics = [] } = options;
+    const release = hold(
+      'evaluate',
+      metrics.map((metric, i): Holding => [metric, `metric ${i}`]),
+    );
+    try {
+      return await this.evaluateWith(source, { average, signal, metrics });
+    } finally {
+      release();
+    }
   }
 
   /**
    * Computes batch norm's running statistics by a pass over `data` in training mode, for the averaged weights where there are any, else for
    * the model's: the last step of stochastic weight averaging (PyTorch's `update_bn`).
-   * @throws OptionError, BusyError while the model is being trained, DataError, FormatError for a corrupt image
+   * @throws OptionError, BusyError while the model or a part of it is being trained, DataError, FormatError for a corrupt image
    */
   async updateBatchNorm(data: Dataset, options: UpdateBatchNormOptions = {}): Promise<void> {
     checkKeys('updateBatchNorm', options, ['batchSize']);
     const batchSize = positiveInteger('updateBatchNorm', 'batchSize', options.batchSize ?? 128);
     requireSamples('updateBatchNorm', data);
-    await this.busy('updateBatchNorm', async () => {
+    await this.holding('updateBatchNorm', async () => {
       const { model, precision, seed, average } = this;
       model.ensureInitialized({ seed });
       await settleTransform('updateBatchNorm', model, this.inputTransform);
@@ -211,7 +218,7 @@ export class Trainer {
   /** Puts the averaged weights into the model, to be saved or served. @throws OptionError where there is no average, or none yet; BusyError */
   async useAverage(): Promise<void> {
     const average = this.averageFor('averaged')!;
-    await this.busy('useAverage', () => average.copyTo(this.model));
+    await this.holding('useAverage', () => average.copyTo(this.model));
   }
 
   /** As `model.predict`: class probabilities of N raw images or inputs, off the event loop. */
@@ -219,18 +226,20 @@ export class Trainer {
     return this.model.predict(images, { precision: this.precision, ...options });
   }
 
-  private beginBusy(where: string): void {
-    if (busyModels.has(this.model))
-      throw new BusyError(`${where}: this model is being trained already; await that run first`);
-    busyModels.add(this.model);
+  /** Until what it returns is called, no other run may change what this one does. */
+  private hold(where: string): () => void {
+    const { model, optimizer, average } = this;
+    const own: Holding[] = [[optimizer, "the trainer's optimizer"]];
+    if (average !== undefined) own.push([average, "the trainer's average of weights"]);
+    return hold(where, [...partsOf(model), ...own]);
   }
 
-  private async busy(where: string, work: () => Promise<void>): Promise<void> {
-    this.beginBusy(where);
+  private async holding(where: string, work: () => Promise<void>): Promise<void> {
+    const release = this.hold(where);
     try {
       await work();
     } finally {
-      busyModels.delete(this.model);
+      release();
     }
   }
 

@@ -194,18 +194,6 @@ describe('bad calls', () => {
     expect(() => smallTrainer(smallNet(), { seed: -1 })).toThrow('seed');
   });
 
-  test('a second fit of the same model is busy', async () => {
-    const glyphs = await someGlyphs();
-    const model = smallNet();
-    const fit = smallTrainer(model).fit(glyphs, { epochs: 1 });
-    expect(() => smallTrainer(model).fit(glyphs, { epochs: 1 })).toThrow(
-      expect.objectContaining({ code: 'ERR_TENON_BUSY' }),
-    );
-    expect((await smallTrainer(model).evaluate(glyphs)).accuracy).toBeGreaterThanOrEqual(0);
-    await fit;
-    await smallTrainer(model).fit(glyphs, { epochs: 1 });
-  });
-
   test('labels that the model has no output for', async () => {
     const model = nn.sequential(nn.flatten(), nn.linear(784, 9));
     const error = await failure(() => smallTrainer(model).fit(someGlyphs9, { epochs: 1 }));
