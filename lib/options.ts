@@ -185,3 +185,12 @@ export function oneOf<const T extends string | number>(
     `${where}: ${name} must be one of ${choices.map(show).join(', ')}, got ${show(value)}${hint}`,
   );
 }
+
+/** Returns `signal` if it is an AbortSignal or undefined, else throws OptionError. */
+export function checkSignal(where: string, signal: unknown): AbortSignal | undefined {
+  // Not instanceof: it may come from another realm.
+  const usable =
+    typeof signal === 'object' && signal !== null && 'aborted' in signal && 'addEventListener' in signal;
+  if (signal === undefined || usable) return signal as AbortSignal | undefined;
+  throw new OptionError(`${where}: signal must be an AbortSignal, got ${show(signal)}`);
+}

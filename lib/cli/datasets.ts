@@ -1,14 +1,16 @@
-/** Opening the data set that `--dataset`, `--data`, `--image-size` and `--resize` name. */
+/** Opening the data set that `--dataset`, `--data`, `--image-size`, `--resize` and `--on-error` name. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as data from '../data';
 import type { Dataset } from '../data';
 import type { ResizeRule } from '../data/decode';
+import type { OnError } from '../data/folder';
 import { isArchiveOf } from '../data/folder-scan';
 import { fileError, pathKind } from '../data/source';
 import { DataError } from '../errors';
 import { clip } from '../options';
 import type { DatasetName } from './recipe';
+import type { Session } from './session';
 
 /** What decides which samples are read. */
 export interface DatasetChoice {
@@ -16,6 +18,7 @@ export interface DatasetChoice {
   readonly data: string | null;
   readonly imageSize: number | null;
   readonly resize: ResizeRule | null;
+  readonly onError: OnError;
 }
 
 /** How a trained model wants the images of a folder. */
@@ -26,12 +29,19 @@ export interface FolderForm {
   readonly resize?: ResizeRule;
 }
 
+/** Skipped images that a warning names. */
+const SKIPPED_SHOWN = 5;
+
 /** Names a test split goes by, in order of preference. */
 const TEST_SPLITS = ['test', 'val', 'valid', 'validation'] as const;
 
 /** The training split, and the test split where there is one. @throws DataError, FormatError as the readers of `data` */
-export async function openSplits(choice: DatasetChoice): Promise<{ train: Dataset; test?: Dataset }> {
+export async function openSplits(
+  choice: DatasetChoice,
+  signal?: AbortSignal,
+): Promise<{ train: Dataset; test?: Dataset }> {
   const dir = choice.data ?? '';
+  const { onError } = choice;
   switch (choice.dataset) {
     case 'glyphs':
       return data.glyphs();
@@ -43,6 +53,8 @@ export async function openSplits(choice: DatasetChoice): Promise<{ train: Datase
       const train = await data.folder({
         dir,
         split: 'train',
+        onError,
+        ...(signal && { signal }),
         ...(choice.imageSize !== null && { imageSize: choice.imageSize }),
         ...(choice.resize !== null && { resize: choice.resize }),
       });
@@ -50,7 +62,7 @@ export async function openSplits(choice: DatasetChoice): Promise<{ train: Datase
       if (split === undefined) return { train };
       const { inputShape, classNames, resize } = train;
       const imageSize = [inputShape[1] ?? 0, inputShape[2] ?? 0] as const;
-      const form = { imageSize, classNames, ...(resize && { resize }) };
+      const form = { imageSize, classNames, onError, ...(resize && { resize }), ...(signal && { signal }) };
       return { train, test: await data.folder({ dir, split, ...form }) };
     }
   }
@@ -61,18 +73,40 @@ export async function openTestSplit(
   choice: DatasetChoice,
   split: 'train' | 'test',
   form: FolderForm | undefined,
+  signal?: AbortSignal,
 ): Promise<Dataset> {
   if (choice.dataset === 'folder' && form !== undefined) {
     const dir = choice.data ?? '';
     const name = split === 'train' ? split : ((await findTestSplit(dir)) ?? 'test');
     const { size, ...rest } = form;
-    return data.folder({ dir, split: name, imageSize: size, ...rest });
+    const { onError } = choice;
+    return data.folder({ dir, split: name, imageSize: size, onError, ...rest, ...(signal && { signal }) });
   }
-  const splits = await openSplits(choice);
+  const splits = await openSplits(choice, signal);
   const found = splits[split];
   if (found === undefined)
     throw new DataError(`evaluate: ${clip(choice.data ?? choice.dataset)} has no ${split} split`);
   return found;
+}
+
+/** Tells a person which images a split does without. */
+export function reportSkipped({ output }: Session, split: string, { skipped }: Dataset): void {
+  if (skipped.length === 0) return;
+  const shown = skipped
+    .slice(0, SKIPPED_SHOWN)
+    .map(({ file, reason }) => `${clip(file)} (${oneLine(reason)})`);
+  if (skipped.length > SKIPPED_SHOWN) shown.push(`and ${skipped.length - SKIPPED_SHOWN} more`);
+  const images = skipped.length === 1 ? 'image' : 'images';
+  output.warning(`skipped ${skipped.length} damaged ${images} of ${split}: ${shown.join('; ')}`);
+}
+
+/** The same for a program. */
+export function skippedFields({ skipped }: Dataset): { readonly file: string; readonly reason: string }[] {
+  return skipped.map(({ file, reason }) => ({ file, reason }));
+}
+
+function oneLine(text: string): string {
+  return text.replaceAll(/\s*\n\s*/g, ' ').trim();
 }
 
 /** The split of a folder that plays the part of a test split; undefined where there is none, or `dir` is an archive. */

@@ -1,6 +1,7 @@
 /** `tenon evaluate`: loss, accuracy and scores of each class of a trained model on a data set. */
 import { Command, Option } from 'commander';
 import type { Dataset } from '../data';
+import type { OnError } from '../data/folder';
 import * as losses from '../losses';
 import * as metrics from '../metrics';
 import { setThreads } from '../native';
@@ -10,9 +11,17 @@ import { positiveInteger } from '../options';
 import * as optim from '../optim';
 import { Trainer } from '../train/trainer';
 import { reportFields, reportLines } from './class-report';
-import { openTestSplit, type FolderForm } from './datasets';
+import { openTestSplit, reportSkipped, skippedFields, type FolderForm } from './datasets';
 import { EXIT, EXIT_HELP } from './exit-codes';
-import { choiceFlag, jsonOption, numberFlag, precisionOption, textFlag, threadsOption } from './flags';
+import {
+  choiceFlag,
+  jsonOption,
+  numberFlag,
+  onErrorOption,
+  precisionOption,
+  textFlag,
+  threadsOption,
+} from './flags';
 import { percent } from './output';
 import { modelFileOption, preprocessingOf } from './predict';
 import { DATASETS, checkDataOptions, type DatasetName } from './recipe';
@@ -24,6 +33,7 @@ interface EvaluateFlags {
   readonly dataset?: DatasetName;
   readonly data?: string;
   readonly split?: 'train' | 'test';
+  readonly onError?: OnError;
   readonly batchSize?: number;
   readonly report?: boolean;
   readonly precision?: Precision;
@@ -40,6 +50,7 @@ export function evaluateCommand(session: Session): Command {
       ),
     )
     .addOption(new Option('--data <dir>', 'where mnist, cifar10 or folder is').argParser(textFlag('--data')))
+    .addOption(onErrorOption())
     .addOption(
       new Option('--split <name>', 'train or test (default: test)').argParser(
         choiceFlag('--split', ['train', 'test']),
@@ -73,11 +84,20 @@ async function evaluate(session: Session, flags: EvaluateFlags): Promise<number>
     ...(resize && { resize }),
   };
   const split = await openTestSplit(
-    { dataset, data: flags.data ?? null, imageSize: null, resize: null },
+    {
+      dataset,
+      data: flags.data ?? null,
+      imageSize: null,
+      resize: null,
+      onError: flags.onError ?? 'throw',
+    },
     flags.split ?? 'test',
     form,
+    session.signal,
   );
-  session.output.event('start', { model: flags.modelFile, dataset, images: split.length });
+  reportSkipped(session, flags.split ?? 'test', split);
+  const fields = { model: flags.modelFile, dataset, images: split.length };
+  session.output.event('start', { ...fields, skipped: skippedFields(split) });
   await measure(session, flags, model, split);
   return EXIT.ok;
 }

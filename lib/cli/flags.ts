@@ -1,5 +1,6 @@
 /** Turning option texts into checked values, with messages that name the option and show what came. */
 import { Option } from 'commander';
+import { ON_ERROR } from '../data/folder';
 import { nonEmptyString, oneOf, positiveInteger } from '../options';
 import { PRECISIONS } from '../tensor/dtype';
 
@@ -37,6 +38,14 @@ export function threadsOption(): Option {
   return new Option('--threads <n>', 'threads (default: what the machine grants)').argParser(
     numberFlag('--threads', positiveInteger),
   );
+}
+
+/** `--on-error`, of commands that read image folders. */
+export function onErrorOption(): Option {
+  return new Option(
+    '--on-error <what>',
+    'folder: a damaged image ends the run (throw, the default), or is left out (skip; all are decoded at the start)',
+  ).argParser(choiceFlag('--on-error', ON_ERROR));
 }
 
 /** `--precision`, of commands that run a network. */

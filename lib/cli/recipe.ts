@@ -4,6 +4,7 @@ import { clip, messageOf } from '../options';
 import * as check from '../options';
 import { LAST_BATCHES, type LastBatch } from '../data/cut';
 import { RESIZE_RULES, type ResizeRule } from '../data/decode';
+import { ON_ERROR, type OnError } from '../data/folder';
 import { PRECISIONS, type Precision } from '../tensor/dtype';
 import { UsageError } from './exit-codes';
 
@@ -53,6 +54,8 @@ export interface Recipe {
   readonly imageSize: number | null;
   /** How images of a folder are brought to their size; null: by the default rule, where there is a size. */
   readonly resize: ResizeRule | null;
+  /** What a damaged image of a folder does. */
+  readonly onError: OnError;
   readonly model: ModelName;
   readonly epochs: number;
   readonly batchSize: number;
@@ -138,6 +141,7 @@ export function completeRecipe(flags: RecipeFlags): Recipe {
     data: flags.data ?? null,
     imageSize: flags.imageSize ?? null,
     resize: flags.resize ?? null,
+    onError: flags.onError ?? 'throw',
     model,
     epochs: flags.epochs ?? DEFAULT_EPOCHS[dataset],
     batchSize: flags.batchSize ?? (isDeep(model) ? 128 : 64),
@@ -157,7 +161,12 @@ export function completeRecipe(flags: RecipeFlags): Recipe {
 /** Whether a data set needs --data and may take the options of folders. @throws UsageError */
 export function checkDataOptions(
   dataset: DatasetName,
-  flags: { readonly data?: string; readonly imageSize?: number; readonly resize?: ResizeRule },
+  flags: {
+    readonly data?: string;
+    readonly imageSize?: number;
+    readonly resize?: ResizeRule;
+    readonly onError?: OnError;
+  },
 ): void {
   if (dataset === 'glyphs' && flags.data !== undefined) {
     throw new UsageError(
@@ -172,6 +181,9 @@ export function checkDataOptions(
   }
   if (dataset !== 'folder' && flags.resize !== undefined) {
     throw new UsageError(`--resize belongs to --dataset folder; images of ${dataset} have one size`);
+  }
+  if (dataset !== 'folder' && flags.onError !== undefined) {
+    throw new UsageError(`--on-error belongs to --dataset folder; ${dataset} has no image files`);
   }
 }
 
@@ -211,6 +223,8 @@ export function parseRecipe(file: string, json: unknown): Recipe {
         (given['resize'] ?? null) === null
           ? null
           : check.oneOf(file, 'resize', given['resize'], RESIZE_RULES),
+      // Absent in runs of versions that skipped nothing.
+      onError: check.oneOf(file, 'onError', given['onError'] ?? 'throw', ON_ERROR),
       model: check.oneOf(file, 'model', given['model'], MODELS),
       epochs: check.positiveInteger(file, 'epochs', given['epochs']),
       batchSize: check.positiveInteger(file, 'batchSize', given['batchSize']),

@@ -3,12 +3,14 @@ import { Command, Option } from 'commander';
 import { LAST_BATCHES, type LastBatch } from '../data/cut';
 import { nonNegative, nonNegativeInteger, positive, positiveInteger, probability } from '../options';
 import { RESIZE_RULES, type ResizeRule } from '../data/decode';
+import type { OnError } from '../data/folder';
 import { EXIT_HELP } from './exit-codes';
 import {
   choiceFlag,
   jsonOption,
   listFlag,
   numberFlag,
+  onErrorOption,
   precisionOption,
   textFlag,
   threadsOption,
@@ -35,6 +37,7 @@ export interface TrainFlags {
   readonly data?: string;
   readonly imageSize?: number;
   readonly resize?: ResizeRule;
+  readonly onError?: OnError;
   readonly model?: ModelName;
   readonly epochs?: number;
   readonly batchSize?: number;
@@ -80,6 +83,7 @@ function dataOptions(): Option[] {
       numberFlag('--image-size', positiveInteger),
     ),
     choice('--resize <rule>', 'folder: how images come to that size (default: cover)', RESIZE_RULES),
+    onErrorOption(),
     option(
       '--validation <share>',
       'share of the training split held out for validation (default: 0.05)',

@@ -7,7 +7,7 @@ import { checkpoint } from '../train/callbacks';
 import type { Callback, EpochRecord, FitControl, FitEvent } from '../train/events';
 import { progress } from '../train/progress';
 import type { Trainer } from '../train/trainer';
-import { openSplits } from './datasets';
+import { openSplits, reportSkipped, skippedFields } from './datasets';
 import { EXIT } from './exit-codes';
 import { buildModel, buildTrainer } from './networks';
 import { percent } from './output';
@@ -36,7 +36,7 @@ export async function train(session: Session, flags: TrainFlags): Promise<number
   const plan = await makePlan(flags);
   if (plan.folder !== plan.from) await plan.folder.requireFree();
   if (flags.threads !== undefined) setThreads(flags.threads);
-  const splits = await openData(plan.recipe);
+  const splits = await openData(plan.recipe, session.signal);
   const model = buildModel(plan.recipe, splits.train);
   const trainer = buildTrainer(plan.recipe, model, splits.train);
   if (plan.from === undefined) await plan.folder.begin(plan.recipe);
@@ -62,8 +62,8 @@ async function makePlan(flags: TrainFlags): Promise<Plan> {
 }
 
 /** Opens the data and holds a share of the training split out. @throws DataError where nothing would be left to train on */
-async function openData(recipe: Recipe): Promise<Splits> {
-  const { train: all, test } = await openSplits(recipe);
+async function openData(recipe: Recipe, signal: AbortSignal): Promise<Splits> {
+  const { train: all, test } = await openSplits(recipe, signal);
   const held = Math.round(all.length * recipe.validation);
   if (held >= all.length)
     throw new DataError(
@@ -75,14 +75,26 @@ async function openData(recipe: Recipe): Promise<Splits> {
   return { train: train ?? all, ...(validation && { validation }), ...rest };
 }
 
-function announce({ output }: Session, { recipe, folder, from }: Plan, splits: Splits, model: Module): void {
+function announce(session: Session, { recipe, folder, from }: Plan, splits: Splits, model: Module): void {
+  const { output } = session;
   const parameters = model.parameters().reduce((sum, parameter) => sum + parameter.size, 0);
   const counts = {
     trainImages: splits.train.length,
     validationImages: splits.validation?.length ?? 0,
     testImages: splits.test?.length ?? 0,
   };
-  output.event('start', { ...recipe, out: folder.path, resumed: from !== undefined, parameters, ...counts });
+  const { train, test } = splits;
+  reportSkipped(session, 'train', train);
+  if (test !== undefined) reportSkipped(session, 'test', test);
+  const skipped = [...skippedFields(train), ...(test === undefined ? [] : skippedFields(test))];
+  output.event('start', {
+    ...recipe,
+    out: folder.path,
+    resumed: from !== undefined,
+    parameters,
+    ...counts,
+    skipped,
+  });
   const { dataset, optimizer, lr, batchSize, schedule, augment } = recipe;
   const shape = splits.train.inputShape.join('x');
   output.line(

@@ -1,12 +1,12 @@
 /** A Dataset: some rows of samples that live in native memory, with their targets. What Trainer trains on and evaluates. */
 import { DataError, OptionError } from '../errors';
-import { checkKeys, clipList, nonNegativeInteger, positiveInteger, show } from '../options';
+import { checkKeys, clip, clipList, nonNegativeInteger, positiveInteger, show } from '../options';
 import { gatherRows } from '../ops';
 import type { Shape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import type { ResizeRule } from './decode';
 import { packFeatures, type FromFeaturesOptions } from './features';
-import { PackedImages } from './images';
+import { PackedImages, type ReadAllOptions } from './images';
 import { identity, shuffledSync } from './order';
 import type { ChannelStatistics, ImageRecipe, Samples } from './samples';
 import type { ImageSource } from './source';
@@ -17,16 +17,43 @@ export interface SplitOptions {
   readonly seed?: number;
 }
 
+/** An image that a set leaves out. */
+export interface SkippedImage {
+  /** Its path, or `ARCHIVE:PATH`. */
+  readonly file: string;
+  /** What is wrong with it, in at most 200 characters. */
+  readonly reason: string;
+}
+
 export class Dataset {
   /** Made by `data.mnist`, `data.folder`, `data.fromArrays` and so on; `rows` are those of `samples` that this set is made of. */
   private constructor(
     private readonly samples: Samples,
     private readonly rows: Int32Array,
+    /** Damaged images that `data.folder({ onError: 'skip' })` left out; a part of a set has the list of the whole. */
+    readonly skipped: readonly SkippedImage[] = [],
   ) {}
 
   /** Packs a source of images: an eager one now, one that decodes as its samples are asked for. */
   static async fromSource(source: ImageSource): Promise<Dataset> {
     return whole(await PackedImages.pack(source));
+  }
+
+  /** Packs and decodes a source of images now, without those that are damaged. @throws DataError where all are; what `readAll` throws */
+  static async ofReadable(source: ImageSource, options: ReadAllOptions): Promise<Dataset> {
+    const samples = await PackedImages.pack(source);
+    const damaged = await samples.readAll(options);
+    const skipped = [...damaged].map(([row, { message }]) => {
+      const file = source.describe(row);
+      const prefix = `${clip(file)}: `;
+      return { file, reason: clip(message.startsWith(prefix) ? message.slice(prefix.length) : message) };
+    });
+    if (skipped.length === samples.length)
+      throw new DataError(
+        `folder: all ${skipped.length} images are damaged; ${clip(skipped[0]!.file)}: ${skipped[0]!.reason}`,
+      );
+    const rows = identity(samples.length).filter((row) => !damaged.has(row));
+    return new Dataset(samples, rows, Object.freeze(skipped));
   }
 
   /** Packs rows of numbers. @throws as `data.fromFeatures` */
@@ -100,17 +127,14 @@ export class Dataset {
     const parts = sizes.map((size) => {
       // Sorted: parts keep the order of the files, so that reading them in order is reading files in order.
       const part = order.slice(begin, (begin += size)).sort();
-      return new Dataset(
-        this.samples,
-        part.map((i) => this.rows[i]!),
-      );
+      return this.view(part.map((i) => this.rows[i]!));
     });
     return parts as { -readonly [I in keyof C]: Dataset };
   }
 
   /** The first `count` samples, or all where there are fewer. Shares the memory of this set. */
   take(count: number): Dataset {
-    return new Dataset(this.samples, this.rows.slice(0, positiveInteger('take', 'count', count)));
+    return this.view(this.rows.slice(0, positiveInteger('take', 'count', count)));
   }
 
   /**
@@ -155,6 +179,10 @@ export class Dataset {
   /** Whether both are views of the same samples, so that one program serves both. */
   sharesSamplesWith(other: Dataset): boolean {
     return this.samples === other.samples;
+  }
+
+  private view(rows: Int32Array): Dataset {
+    return new Dataset(this.samples, rows, this.skipped);
   }
 
   /** Gives the memory back now instead of at garbage collection. Parts made by split and take go with it. */

@@ -3,8 +3,17 @@
  * for an archive) and are decoded when they are read.
  */
 import { readFile } from 'node:fs/promises';
-import { DataError, OptionError } from '../errors';
-import { checkKeys, clip, clipList, nonEmptyString, oneOf, positiveInteger, show } from '../options';
+import { AbortedError, DataError, FormatError, OptionError } from '../errors';
+import {
+  checkKeys,
+  checkSignal,
+  clip,
+  clipList,
+  nonEmptyString,
+  oneOf,
+  positiveInteger,
+  show,
+} from '../options';
 import { DEFAULT_RESIZE, RESIZE_RULES, type ResizeRule, decode, probe } from './decode';
 import { type FoundImage, findImages } from './folder-scan';
 import { type ImageSource, checkRead, fileError } from './source';
@@ -32,11 +41,36 @@ export interface ReadFolderOptions {
    * to a test split that may lack a class.
    */
   readonly classNames?: readonly string[];
+  /**
+   * What a damaged image does. 'throw' (default): it ends whatever needs it, by a FormatError when it is decoded. 'skip': all images are
+   * decoded now instead of as training asks for them, and the damaged ones are left out and listed in `Dataset.skipped`: the set is a
+   * function of the files. Files that cannot be read, and images of the wrong size, are errors all the same.
+   */
+  readonly onError?: OnError;
+  /** With `onError: 'skip'`: called now and then with how many images were looked at, of how many. */
+  readonly onProgress?: (images: number, of: number) => void;
+  /** Ends the opening, which then rejects with an AbortedError whose cause is the signal's reason. */
+  readonly signal?: AbortSignal;
   /** Archives only: the most bytes one may take once ungzipped. Default 4 GiB. */
   readonly maxBytes?: number;
 }
 
-const KEYS = ['dir', 'split', 'imageSize', 'channels', 'resize', 'classNames', 'maxBytes'] as const;
+/** What a damaged image may do. */
+export const ON_ERROR = ['throw', 'skip'] as const;
+export type OnError = (typeof ON_ERROR)[number];
+
+const KEYS = [
+  'dir',
+  'split',
+  'imageSize',
+  'channels',
+  'resize',
+  'classNames',
+  'onError',
+  'onProgress',
+  'signal',
+  'maxBytes',
+] as const;
 
 /**
  * Opens an image folder as a lazy source: class folders and the files in each sorted by code unit, hidden files and other extensions
@@ -45,24 +79,19 @@ const KEYS = ['dir', 'split', 'imageSize', 'channels', 'resize', 'classNames', '
  *   a corrupt archive or first image; `read` throws FormatError for a corrupt image and DataError for one of another size, naming it
  */
 export async function readFolder(options: ReadFolderOptions): Promise<ImageSource> {
-  checkKeys('folder', options, KEYS);
-  const dir = nonEmptyString('folder', 'dir', options?.dir);
-  const split = options.split === undefined ? undefined : nonEmptyString('folder', 'split', options.split);
-  const channels = oneOf('folder', 'channels', options.channels ?? 3, [1, 3]);
-  const rule = options.resize ?? (options.imageSize === undefined ? undefined : DEFAULT_RESIZE);
-  const resize = rule === undefined ? {} : { resize: oneOf('folder', 'resize', rule, RESIZE_RULES) };
-  const wanted = options.imageSize === undefined ? undefined : parseImageSize(options.imageSize);
+  const { dir, split, channels, resize, wanted, skip } = parseOptions(options);
   const found = await findImages(dir, split, options.maxBytes);
+  if (options.signal?.aborted === true)
+    throw new AbortedError('folder: aborted', { cause: options.signal.reason });
   const where = `folder ${clip(found.place)}`;
   const classNames = Object.freeze([...(options.classNames ?? found.classNames)]);
   const images = found.images;
   const labels = labelImages(where, images, classNames);
-  const [first] = images;
-  if (first === undefined)
+  if (images.length === 0)
     throw new DataError(
       `${where}: no images (png, jpg, jpeg, webp) in its class folders ${clipList(classNames)}`,
     );
-  const { height, width } = wanted ?? (await probe(await bytesOf(first), first.name));
+  const { height, width } = wanted ?? (await firstSize(where, images, skip));
   const target = { height, width, channels, ...resize };
   const form = { length: images.length, height, width, channels };
   return {
@@ -78,6 +107,52 @@ export async function readFolder(options: ReadFolderOptions): Promise<ImageSourc
     },
     describe: (index) => images[index]?.name ?? `${where} image ${index}`,
   };
+}
+
+interface ParsedOptions {
+  readonly dir: string;
+  readonly split: string | undefined;
+  readonly channels: 1 | 3;
+  readonly resize: { readonly resize?: ResizeRule };
+  readonly wanted: { readonly height: number; readonly width: number } | undefined;
+  readonly skip: boolean;
+}
+
+/** @throws OptionError */
+function parseOptions(options: ReadFolderOptions): ParsedOptions {
+  checkKeys('folder', options, KEYS);
+  const rule = options?.resize ?? (options?.imageSize === undefined ? undefined : DEFAULT_RESIZE);
+  const parsed = {
+    dir: nonEmptyString('folder', 'dir', options?.dir),
+    split: options.split === undefined ? undefined : nonEmptyString('folder', 'split', options.split),
+    channels: oneOf('folder', 'channels', options.channels ?? 3, [1, 3]),
+    resize: rule === undefined ? {} : { resize: oneOf('folder', 'resize', rule, RESIZE_RULES) },
+    wanted: options.imageSize === undefined ? undefined : parseImageSize(options.imageSize),
+    skip: oneOf('folder', 'onError', options.onError ?? 'throw', ON_ERROR) === 'skip',
+  };
+  checkSignal('folder', options.signal);
+  const { onProgress } = options;
+  if (onProgress !== undefined && typeof onProgress !== 'function')
+    throw new OptionError(`folder: onProgress must be a function, got ${show(onProgress)}`);
+  if (onProgress !== undefined && !parsed.skip)
+    throw new OptionError("folder: onProgress is for onError: 'skip'; else no images are read now");
+  return parsed;
+}
+
+/** The size of the first image; of the first that is one, where damaged ones are skipped. */
+async function firstSize(
+  where: string,
+  images: readonly FoundImage[],
+  skip: boolean,
+): Promise<{ height: number; width: number }> {
+  for (const image of images) {
+    try {
+      return await probe(await bytesOf(image), image.name);
+    } catch (error) {
+      if (!skip || !(error instanceof FormatError)) throw error;
+    }
+  }
+  throw new DataError(`${where}: none of the ${images.length} images is readable`);
 }
 
 function parseImageSize(imageSize: number | readonly number[]): { height: number; width: number } {

@@ -1,6 +1,6 @@
 /** Images packed as u8 [N, C, H, W] in native memory. Sources that decode fill it row by row, on demand and ahead of it. */
 import { availableParallelism } from 'node:os';
-import { AbortedError } from '../errors';
+import { AbortedError, FormatError } from '../errors';
 import * as native from '../native';
 import { imageBatch } from '../ops';
 import { Storage } from '../tensor/storage';
@@ -22,6 +22,16 @@ const READS_AT_ONCE = 2 * Math.max(2, availableParallelism());
 
 /** Statistics of data that is decoded lazily come from this many images, evenly spaced over the set: folders group them by class. */
 export const STATISTICS_SAMPLE = 2048;
+
+/** Rows that `readAll` reads from one report to the next. */
+const ROWS_BETWEEN_REPORTS = 64;
+
+/** Options of {@link PackedImages.readAll}. */
+export interface ReadAllOptions {
+  readonly signal?: AbortSignal;
+  /** Called with how many rows were read, of how many. */
+  readonly onProgress?: (rows: number, of: number) => void;
+}
 
 /** A row that is being read, or waits for its turn. */
 interface PendingRead {
@@ -85,6 +95,32 @@ export class PackedImages implements Samples {
     const reads: Promise<void>[] = [];
     for (const row of rows) if (this.present[row] === 0) reads.push(this.read(row, signal));
     return reads.length === 0 ? undefined : Promise.all(reads).then(() => undefined);
+  }
+
+  /**
+   * Reads all rows, with turns of the event loop between. Those that are damaged stay zeros: what is wrong with each is the result.
+   * @throws AbortedError once the signal has fired; what is wrong otherwise
+   */
+  async readAll({ signal, onProgress }: ReadAllOptions): Promise<Map<number, FormatError>> {
+    const damaged = new Map<number, FormatError>();
+    for (let begin = 0; begin < this.length; begin += ROWS_BETWEEN_REPORTS) {
+      const end = Math.min(this.length, begin + ROWS_BETWEEN_REPORTS);
+      const rows = Array.from({ length: end - begin }, (_, i) => begin + i);
+      const reads = await Promise.allSettled(
+        rows.map(async (row) => this.ensure(Int32Array.of(row), signal)),
+      );
+      if (signal?.aborted === true) throw new AbortedError('folder: aborted', { cause: signal.reason });
+      reads.forEach((read, i) => {
+        if (read.status === 'fulfilled') return;
+        if (!(read.reason instanceof FormatError)) throw read.reason;
+        damaged.set(rows[i]!, read.reason);
+      });
+      onProgress?.(end, this.length);
+    }
+    // No view holds a damaged row, so the source, an archive perhaps, has served.
+    this.missing = 0;
+    this.source = undefined;
+    return damaged;
   }
 
   async statistics(rows: Int32Array): Promise<ChannelStatistics> {

@@ -14,7 +14,7 @@ import {
 } from './memory';
 import { readMnist, type ReadMnistOptions } from './mnist';
 
-export { Dataset, type SplitOptions } from './dataset';
+export { Dataset, type SkippedImage, type SplitOptions } from './dataset';
 export type { ResizeRule } from './decode';
 export { decodeImage as decode, type HasPreprocessing } from './decode-image';
 export type { ChannelStatistics, ImageRecipe } from './samples';
@@ -100,9 +100,14 @@ export async function glyphs(options: GlyphsOptions = {}): Promise<TrainAndTest>
   return pack(train, test);
 }
 
-/** One split of an image folder; its images are decoded as training asks for them, and kept. @throws as `readFolder` */
+/**
+ * One split of an image folder; its images are decoded as training asks for them, and kept. With `onError: 'skip'` all are decoded now, and
+ * the damaged ones left out.
+ * @throws as `readFolder`; with 'skip' AbortedError, and DataError where all images are damaged or one has the wrong size
+ */
 export async function folder(options: ReadFolderOptions): Promise<Dataset> {
-  return Dataset.fromSource(await readFolder(options));
+  const source = await readFolder(options);
+  return options.onError === 'skip' ? Dataset.ofReadable(source, options) : Dataset.fromSource(source);
 }
 
 /** Images in typed arrays. @throws DTypeError, DataError, OptionError */

@@ -3,7 +3,7 @@ import type { Preprocessing } from '../data/preprocessing';
 import { AbortedError, DTypeError, OptionError, ShapeError } from '../errors';
 import { compile, type Compiled } from '../graph/compile';
 import * as ops from '../ops';
-import { checkKeys, oneOf, positiveInteger } from '../options';
+import { checkKeys, checkSignal, oneOf, positiveInteger } from '../options';
 import type { FittedTransform } from '../preprocess/fitted';
 import { PRECISIONS, type Precision } from '../tensor/dtype';
 import { checkShape, formatShape, numel, type Shape } from '../tensor/shape';
@@ -107,6 +107,7 @@ export class Predictor {
     if (this.transform !== transform) this.dispose();
     this.transform = transform;
     const output = outputKind(options.output);
+    checkSignal('predict', options.signal);
     const batchSize = positiveInteger('predict', 'batchSize', options.batchSize ?? 128);
     const precision = oneOf('predict', 'precision', options.precision ?? 'fp32', PRECISIONS);
     switch (tagOf(data)) {

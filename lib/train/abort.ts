@@ -1,15 +1,4 @@
 /** Waiting for something while an AbortSignal may fire. */
-import { OptionError } from '../errors';
-import { show } from '../options';
-
-/** @throws OptionError unless it is a signal or undefined */
-export function checkSignal(where: string, signal: unknown): AbortSignal | undefined {
-  // Not instanceof: it may come from another realm.
-  const usable =
-    typeof signal === 'object' && signal !== null && 'aborted' in signal && 'addEventListener' in signal;
-  if (signal === undefined || usable) return signal as AbortSignal | undefined;
-  throw new OptionError(`${where}: signal must be an AbortSignal, got ${show(signal)}`);
-}
 
 /**
  * `work`, or undefined as soon as the signal fires. What `work` fails with after that is nobody's business any more; what it gives goes

@@ -2,8 +2,7 @@
 import { cutEpoch, LAST_BATCHES, type LastBatch } from '../data/cut';
 import { Dataset } from '../data/dataset';
 import { OptionError } from '../errors';
-import { checkKeys, nonEmptyString, oneOf, positive, positiveInteger, show } from '../options';
-import { checkSignal } from './abort';
+import { checkKeys, checkSignal, nonEmptyString, oneOf, positive, positiveInteger, show } from '../options';
 import { checkCallbacks } from './callbacks';
 import type { Expected, Resumed } from './checkpoint';
 import type { Callback } from './events';

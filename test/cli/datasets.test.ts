@@ -31,7 +31,13 @@ async function folders(name: string, ...splits: string[]): Promise<string> {
 }
 
 async function testLength(data: string): Promise<number | undefined> {
-  const { train, test } = await openSplits({ dataset: 'folder', data, imageSize: null, resize: null });
+  const { train, test } = await openSplits({
+    dataset: 'folder',
+    data,
+    imageSize: null,
+    resize: null,
+    onError: 'throw',
+  });
   expect(train.length).toBe(2);
   return test?.length;
 }
