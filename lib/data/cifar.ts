@@ -6,9 +6,12 @@ import { join } from 'node:path';
 import { DataError } from '../errors';
 import { checkKeys, clip, nonEmptyString, oneOf } from '../options';
 import { readFolder } from './folder';
+import { READ_LIMITS, memoryFor, readLimits, type ReadLimits } from './limits';
+import { inSlices } from './samples';
 import {
   type ImageSource,
   eagerSource,
+  fileSize,
   malformed,
   numberedClasses,
   pathKind,
@@ -19,6 +22,8 @@ import {
 const SIDE = 32;
 const PLANE = SIDE * SIDE;
 const PIXELS = 3 * PLANE;
+/** A file of class names has a hundred lines. */
+const MAX_NAMES_BYTES = 1 << 16;
 
 const CIFAR10_NAMES = [
   'airplane',
@@ -53,27 +58,34 @@ interface RecordForm {
   readonly classes: number;
 }
 
+/** Where records go: all labels and pixels, and how many records are there already. */
+interface Records {
+  readonly labels: Int32Array;
+  readonly bytes: Uint8Array;
+  count: number;
+}
+
 /** Copies the records of one file behind those of the files before it. */
-function unpackRecords(
-  file: string,
-  content: Uint8Array,
-  form: RecordForm,
-  labels: Int32Array,
-  bytes: Uint8Array,
-  first: number,
-): void {
+async function readRecordsOf(file: string, form: RecordForm, to: Records): Promise<void> {
+  const content = await readWhole(file);
   const recordBytes = form.labelBytes + PIXELS;
-  for (let r = 0; r < content.length / recordBytes; r++) {
-    const start = r * recordBytes;
-    const label = content[start + form.labelAt] ?? 0;
-    if (label >= form.classes) {
-      throw new DataError(
-        `${clip(file)}: label ${label} of record ${r} is out of range, there are ${form.classes} classes`,
-      );
+  const first = to.count;
+  const count = content.length / recordBytes;
+  if (!Number.isInteger(count) || first + count > to.labels.length)
+    throw new DataError(`${clip(file)}: changed while it was read`);
+  await inSlices(count, recordBytes, (begin, end) => {
+    for (let r = begin; r < end; r++) {
+      const start = r * recordBytes;
+      const label = content[start + form.labelAt] ?? 0;
+      if (label >= form.classes)
+        throw new DataError(
+          `${clip(file)}: label ${label} of record ${r} is out of range, there are ${form.classes} classes`,
+        );
+      to.labels[first + r] = label;
+      interleave(content, start + form.labelBytes, to.bytes, (first + r) * PIXELS);
     }
-    labels[first + r] = label;
-    interleave(content, start + form.labelBytes, bytes, (first + r) * PIXELS);
-  }
+  });
+  to.count += count;
 }
 
 /** Planes R, G, B to pixels RGB. */
@@ -92,29 +104,27 @@ async function readRecords(
   classNames: readonly string[],
 ): Promise<ImageSource> {
   const recordBytes = form.labelBytes + PIXELS;
-  const contents: Uint8Array[] = [];
+  let count = 0;
   for (const file of files) {
-    const content = await readWhole(file);
-    if (content.length === 0 || content.length % recordBytes !== 0) {
-      throw malformed(file, `${content.length} bytes is not a whole number of ${recordBytes}-byte records`);
-    }
-    contents.push(content);
+    const size = await fileSize(file);
+    if (size === 0 || size % recordBytes !== 0)
+      throw malformed(file, `${size} bytes is not a whole number of ${recordBytes}-byte records`);
+    count += size / recordBytes;
   }
-  const count = contents.reduce((sum, content) => sum + content.length / recordBytes, 0);
-  const labels = new Int32Array(count);
-  const bytes = new Uint8Array(count * PIXELS);
-  let first = 0;
-  for (const [i, content] of contents.entries()) {
-    unpackRecords(files[i] ?? where, content, form, labels, bytes, first);
-    first += content.length / recordBytes;
-    await new Promise(setImmediate); // 30 MB take tens of milliseconds: let the event loop turn between files
-  }
+  const bytes = new Uint8Array(memoryFor(where, count * PIXELS));
+  const records = { labels: new Int32Array(count), bytes, count: 0 };
+  // One file at a time, so that only one is there twice.
+  for (const file of files) await readRecordsOf(file, form, records);
+  if (records.count < count) throw new DataError(`${where}: files changed while they were read`);
+  const { labels } = records;
   return eagerSource(where, { height: SIDE, width: SIDE, channels: 3, classNames, labels, bytes });
 }
 
 /** Class names from a text file, one a line; `fallback` where there is no such file. */
 async function readNames(file: string, fallback: readonly string[]): Promise<readonly string[]> {
   if ((await pathKind(file)) !== 'file') return fallback;
+  const size = await fileSize(file);
+  if (size > MAX_NAMES_BYTES) throw malformed(file, `${size} bytes of class names`);
   const names = new TextDecoder()
     .decode(await readWhole(file))
     .split('\n')
@@ -125,8 +135,8 @@ async function readNames(file: string, fallback: readonly string[]): Promise<rea
   return names;
 }
 
-/** Options of `readCifar10`. */
-export interface ReadCifar10Options {
+/** Options of `readCifar10`; limits are of the image form, for binary files are as large as what is in them. */
+export interface ReadCifar10Options extends ReadLimits {
   /**
    * Image form only: the class map, as for `readFolder`. Give the training split's to the test split, so that both number classes alike.
    */
@@ -147,7 +157,8 @@ export async function readCifar10(
 ): Promise<ImageSource> {
   nonEmptyString('cifar10', 'dir', dir);
   oneOf('cifar10', 'split', split, ['train', 'test']);
-  checkKeys('cifar10', options, ['classNames']);
+  checkKeys('cifar10', options, ['classNames', ...READ_LIMITS]);
+  readLimits('cifar10', options);
   await requireDirectory('cifar10', dir);
   const files = CIFAR10_FILES[split];
   const home = await locate(dir, 'cifar-10-batches-bin', files[0] ?? '');

@@ -1,8 +1,10 @@
 /** Finding the images of an image folder: which directory or archive a split is in, and what it holds. */
-import { readdir } from 'node:fs/promises';
+import { opendir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { DataError } from '../errors';
 import { clip, clipList } from '../options';
+import { DEFAULT_LIMITS, type Limits } from './limits';
+import { byCodeUnit, sortInTurns } from './sort';
 import { fileError, pathKind } from './source';
 import { readTar } from './tar';
 
@@ -26,6 +28,8 @@ export interface FoundImages {
 }
 
 const IMAGE = /\.(png|jpe?g|webp)$/i;
+/** Names of a directory that are read in one turn of the event loop. */
+const READ_AHEAD = 1024;
 const ARCHIVE = /\.(tar\.gz|tgz|tar)$/i;
 
 /** Hidden files, which include the `._x.jpg` that macOS puts into archives, are never images. */
@@ -40,24 +44,26 @@ function isImage(name: string): boolean {
 export async function findImages(
   dir: string,
   split: string | undefined,
-  maxBytes?: number,
+  limits: Limits = DEFAULT_LIMITS,
 ): Promise<FoundImages> {
   const kind = await pathKind(dir);
   if (kind === 'nothing') throw new DataError(`folder: directory ${clip(dir)} does not exist`);
-  if (kind === 'file') return scanArchive(dir, split, maxBytes);
+  if (kind === 'file') return scanArchive(dir, split, limits);
   if (split === undefined) return scanDirectory(dir);
   const folder = join(dir, split);
   if ((await pathKind(folder)) === 'directory') return scanDirectory(folder);
-  return scanArchive(await findArchive(dir, split), split, maxBytes);
+  return scanArchive(await findArchive(dir, split), split, limits);
 }
 
 /** Names in a directory, sorted by code unit so that the order is the same on every machine and in every locale. */
 async function list(dir: string): Promise<string[]> {
+  const names: string[] = [];
   try {
-    return (await readdir(dir)).sort();
+    for await (const { name } of await opendir(dir, { bufferSize: READ_AHEAD })) names.push(name);
   } catch (error) {
     throw fileError('directory', dir, error);
   }
+  return sortInTurns(names, byCodeUnit);
 }
 
 /** Whether a file of this name is an archive of the split: SPLIT.tar.gz or NAME-SPLIT.tar.gz, also .tgz and .tar. */
@@ -108,22 +114,20 @@ interface ArchivedImage extends FoundImage {
 async function scanArchive(
   archive: string,
   split: string | undefined,
-  maxBytes: number | undefined,
+  { maxBytes, maxExpansion }: Limits,
 ): Promise<FoundImages> {
   const all: ArchivedImage[] = [];
   const filter = (path: string): boolean => classify(path) !== undefined;
-  for await (const { path, bytes } of readTar(archive, {
-    filter,
-    ...(maxBytes === undefined ? {} : { maxBytes }),
-  })) {
+  for await (const { path, bytes } of readTar(archive, { filter, maxBytes, maxExpansion })) {
     const place = classify(path);
     if (place !== undefined) all.push({ ...place, name: `${archive}:${path}`, path, bytes });
   }
   if (all.length === 0)
     throw new DataError(`folder: ${clip(archive)} holds no images (png, jpg, jpeg, webp) in class folders`);
-  const images = chooseSplit(archive, all, split).sort(byPath);
-  const classNames = [...new Set(images.map((image) => image.className))].sort();
-  return { place: archive, classNames, images };
+  const images = await sortInTurns(await chooseSplit(archive, all, split), byPath);
+  const classNames = new Set<string>();
+  for (const { className } of images) classNames.add(className);
+  return { place: archive, classNames: await sortInTurns([...classNames], byCodeUnit), images };
 }
 
 /** Class folder and the folder above it, of an image's path; undefined for what is not an image in a folder. */
@@ -136,24 +140,24 @@ function classify(path: string): { className: string; parent: string } | undefin
 }
 
 /** The images of `split`: those in a folder of its name, or all of an archive that is named for it. */
-function chooseSplit(
+async function chooseSplit(
   archive: string,
   all: readonly ArchivedImage[],
   split: string | undefined,
-): ArchivedImage[] {
-  const parents = [...new Set(all.map((image) => image.parent))].sort();
+): Promise<readonly ArchivedImage[]> {
+  const parents = new Set<string>();
+  for (const { parent } of all) parents.add(parent);
   const inFolder = all.filter((image) => image.parent === split);
   if (inFolder.length > 0) return inFolder;
   const stem = basename(archive).replace(ARCHIVE, '');
   const named = split === undefined || stem === split || stem.endsWith(`-${split}`);
-  if (named && parents.length === 1) return [...all];
-  throw new DataError(
-    `folder: ${clip(archive)} has ${named ? 'several folders of classes' : `no split ${clip(split ?? '')}`}: it holds ${clipList(parents.map((p) => p || 'classes at its top'))}`,
-  );
+  if (named && parents.size === 1) return all;
+  const what = named ? 'several folders of classes' : `no split ${clip(split ?? '')}`;
+  const sorted = await sortInTurns([...parents], byCodeUnit);
+  const holds = clipList(sorted.map((parent) => parent || 'classes at its top'));
+  throw new DataError(`folder: ${clip(archive)} has ${what}: it holds ${holds}`);
 }
 
 function byPath(a: ArchivedImage, b: ArchivedImage): number {
-  if (a.className !== b.className) return a.className < b.className ? -1 : 1;
-  if (a.path !== b.path) return a.path < b.path ? -1 : 1;
-  return 0;
+  return byCodeUnit(a.className, b.className) || byCodeUnit(a.path, b.path);
 }

@@ -16,10 +16,12 @@ import {
 } from '../options';
 import { DEFAULT_RESIZE, RESIZE_RULES, type ResizeRule, decode, probe } from './decode';
 import { type FoundImage, findImages } from './folder-scan';
+import { READ_LIMITS, readLimits, type Limits, type ReadLimits } from './limits';
+import { inSlices } from './samples';
 import { type ImageSource, checkRead, fileError } from './source';
 
 /** Options of `readFolder`. */
-export interface ReadFolderOptions {
+export interface ReadFolderOptions extends ReadLimits {
   /**
    * A directory that holds split folders, or archives `SPLIT.tar.gz` or `NAME-SPLIT.tar.gz` (also `.tgz`, `.tar`); or an archive.
    */
@@ -51,13 +53,14 @@ export interface ReadFolderOptions {
   readonly onProgress?: (images: number, of: number) => void;
   /** Ends the opening, which then rejects with an AbortedError whose cause is the signal's reason. */
   readonly signal?: AbortSignal;
-  /** Archives only: the most bytes one may take once ungzipped. Default 4 GiB. */
-  readonly maxBytes?: number;
 }
 
 /** What a damaged image may do. */
 export const ON_ERROR = ['throw', 'skip'] as const;
 export type OnError = (typeof ON_ERROR)[number];
+
+/** Bytes that are copied in the time of finding a label. */
+const LABEL_COST = 256;
 
 const KEYS = [
   'dir',
@@ -69,7 +72,7 @@ const KEYS = [
   'onError',
   'onProgress',
   'signal',
-  'maxBytes',
+  ...READ_LIMITS,
 ] as const;
 
 /**
@@ -79,14 +82,14 @@ const KEYS = [
  *   a corrupt archive or first image; `read` throws FormatError for a corrupt image and DataError for one of another size, naming it
  */
 export async function readFolder(options: ReadFolderOptions): Promise<ImageSource> {
-  const { dir, split, channels, resize, wanted, skip } = parseOptions(options);
-  const found = await findImages(dir, split, options.maxBytes);
+  const { dir, split, channels, resize, wanted, skip, limits } = parseOptions(options);
+  const found = await findImages(dir, split, limits);
   if (options.signal?.aborted === true)
     throw new AbortedError('folder: aborted', { cause: options.signal.reason });
   const where = `folder ${clip(found.place)}`;
   const classNames = Object.freeze([...(options.classNames ?? found.classNames)]);
   const images = found.images;
-  const labels = labelImages(where, images, classNames);
+  const labels = await labelImages(where, images, classNames);
   if (images.length === 0)
     throw new DataError(
       `${where}: no images (png, jpg, jpeg, webp) in its class folders ${clipList(classNames)}`,
@@ -116,6 +119,7 @@ interface ParsedOptions {
   readonly resize: { readonly resize?: ResizeRule };
   readonly wanted: { readonly height: number; readonly width: number } | undefined;
   readonly skip: boolean;
+  readonly limits: Limits;
 }
 
 /** @throws OptionError */
@@ -129,6 +133,7 @@ function parseOptions(options: ReadFolderOptions): ParsedOptions {
     resize: rule === undefined ? {} : { resize: oneOf('folder', 'resize', rule, RESIZE_RULES) },
     wanted: options.imageSize === undefined ? undefined : parseImageSize(options.imageSize),
     skip: oneOf('folder', 'onError', options.onError ?? 'throw', ON_ERROR) === 'skip',
+    limits: readLimits('folder', options),
   };
   checkSignal('folder', options.signal);
   const { onProgress } = options;
@@ -166,20 +171,25 @@ function parseImageSize(imageSize: number | readonly number[]): { height: number
   };
 }
 
-function labelImages(
+async function labelImages(
   where: string,
   images: readonly FoundImage[],
   classNames: readonly string[],
-): Int32Array {
+): Promise<Int32Array> {
   const indexOf = new Map(classNames.map((name, i) => [name, i]));
-  return Int32Array.from(images, (image) => {
-    const label = indexOf.get(image.className);
-    if (label === undefined)
-      throw new DataError(
-        `${where}: class folder ${show(image.className)} is not one of classNames ${clipList(classNames)}`,
-      );
-    return label;
+  const labels = new Int32Array(images.length);
+  await inSlices(images.length, LABEL_COST, (begin, end) => {
+    for (let i = begin; i < end; i++) {
+      const { className } = images[i]!;
+      const label = indexOf.get(className);
+      if (label === undefined)
+        throw new DataError(
+          `${where}: class folder ${show(className)} is not one of classNames ${clipList(classNames)}`,
+        );
+      labels[i] = label;
+    }
   });
+  return labels;
 }
 
 async function bytesOf(image: FoundImage): Promise<Uint8Array> {

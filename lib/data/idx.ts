@@ -8,7 +8,10 @@ import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
 import { IoError, OptionError } from '../errors';
 import { checkKeys, clip, oneOf, problemOf, show } from '../options';
-import { isGzip, malformed, readWhole } from './source';
+import { memoryFor, readLimits, type UnpackLimits } from './limits';
+import { inSlices } from './samples';
+import { malformed } from './source';
+import { Unpacked } from './unpack';
 
 /** Element types of IDX. */
 export type IdxType = 'u8' | 'i8' | 'i16' | 'i32' | 'f32' | 'f64';
@@ -37,26 +40,21 @@ const TYPES: Record<IdxType, { code: number; size: number }> = {
 };
 const TYPE_NAMES = ['u8', 'i8', 'i16', 'i32', 'f32', 'f64'] as const;
 
-/** Deflate cannot shrink data further than this (zlib's technical notes), so a bigger claim is a lie. */
-const MAX_DEFLATE_RATIO = 1032;
-/** Enough compressed bytes to hold the gzip header and the first bytes of content, few enough that a bomb stays small. */
-const PEEK_BYTES = 8192;
 const MAX_RANK = 8;
-const gunzip = promisify(zlib.gunzip);
 
 interface IdxHeader {
   readonly dtype: IdxType;
   readonly shape: number[];
-  readonly headerBytes: number;
+  readonly dataBytes: number;
   readonly totalBytes: number;
 }
 
-/** Reads the header at the start of `content`, which may be cut off behind it. */
-function parseHeader(name: string, content: Uint8Array): IdxHeader {
-  if (content.length < 4)
-    throw malformed(name, `too short for an IDX file: ${content.length} bytes, the magic number takes 4`);
-  const view = new DataView(content.buffer, content.byteOffset, content.byteLength);
-  const magic = view.getUint32(0);
+/** Reads the header, which may be that of a file with nothing behind it. */
+async function readHeader(name: string, input: Unpacked): Promise<IdxHeader> {
+  const magicBytes = new Uint8Array(4);
+  if ((await input.fill(magicBytes)) < 4)
+    throw malformed(name, `too short for an IDX file: ${input.position} bytes, the magic number takes 4`);
+  const magic = new DataView(magicBytes.buffer).getUint32(0);
   const dtype = TYPE_NAMES.find((type) => TYPES[type].code === ((magic >>> 8) & 0xff));
   if (magic >>> 16 !== 0 || dtype === undefined) {
     throw malformed(
@@ -66,64 +64,45 @@ function parseHeader(name: string, content: Uint8Array): IdxHeader {
   }
   const rank = magic & 0xff;
   if (rank < 1 || rank > MAX_RANK) throw malformed(name, `rank ${rank}, expected 1 to ${MAX_RANK}`);
-  const headerBytes = 4 + 4 * rank;
-  if (content.length < headerBytes)
-    throw malformed(name, `truncated header: ${content.length} bytes, rank ${rank} takes ${headerBytes}`);
-  const shape = Array.from({ length: rank }, (_, i) => view.getUint32(4 + 4 * i));
-  const totalBytes = headerBytes + shape.reduce((product, size) => product * size, TYPES[dtype].size);
-  return { dtype, shape, headerBytes, totalBytes };
+  const sizes = new Uint8Array(4 * rank);
+  const headerBytes = 4 + sizes.length;
+  if ((await input.fill(sizes)) < sizes.length)
+    throw malformed(name, `truncated header: ${input.position} bytes, rank ${rank} takes ${headerBytes}`);
+  const view = new DataView(sizes.buffer);
+  const shape = Array.from({ length: rank }, (_, i) => view.getUint32(4 * i));
+  const dataBytes = shape.reduce((product, size) => product * size, TYPES[dtype].size);
+  return { dtype, shape, dataBytes, totalBytes: headerBytes + dataBytes };
 }
 
 function describeHeader(header: IdxHeader): string {
   return `the header says ${header.dtype} [${header.shape.join(', ')}], ${header.totalBytes} bytes in all`;
 }
 
-/** The first bytes of a gzip stream, without trusting or unpacking the rest. */
-function peek(name: string, packed: Uint8Array): Uint8Array {
-  try {
-    // A sync flush at the end makes zlib give what it has instead of failing because the input is cut off.
-    return zlib.gunzipSync(packed.subarray(0, PEEK_BYTES), { finishFlush: zlib.constants.Z_SYNC_FLUSH });
-  } catch (error) {
-    throw malformed(name, `corrupt gzip data: ${problemOf(error)}`, error);
-  }
-}
-
-async function unpack(name: string, packed: Uint8Array): Promise<Uint8Array> {
-  const header = parseHeader(name, peek(name, packed));
-  if (header.totalBytes > packed.length * MAX_DEFLATE_RATIO) {
-    throw malformed(name, `${describeHeader(header)}, more than ${packed.length} gzipped bytes can hold`);
-  }
-  try {
-    return await gunzip(packed, { maxOutputLength: header.totalBytes });
-  } catch (error) {
-    const longer =
-      typeof error === 'object' && error !== null && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE';
-    if (longer)
-      throw malformed(
-        name,
-        `trailing bytes: ${describeHeader(header)}, the gzipped content is longer`,
-        error,
-      );
-    throw malformed(name, `truncated or corrupt gzip data: ${problemOf(error)}`, error);
-  }
-}
-
-/** Copies elements out in machine order; a copy also makes them aligned. */
-function decodeElements(dtype: IdxType, shape: number[], raw: Uint8Array): IdxArray {
-  const bytes = Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength);
-  if (dtype === 'u8') return { dtype, shape, data: new Uint8Array(bytes) };
-  if (dtype === 'i8') return { dtype, shape, data: new Int8Array(new Uint8Array(bytes).buffer) };
-  const own = Buffer.from(new Uint8Array(bytes).buffer);
-  toMachineOrder(own, TYPES[dtype].size);
+/** The elements, in machine order. */
+async function readElements(name: string, input: Unpacked, header: IdxHeader): Promise<IdxArray> {
+  const { dtype, shape, dataBytes } = header;
+  const buffer = memoryFor(name, dataBytes);
+  const found = await input.fill(new Uint8Array(buffer));
+  if (found < dataBytes)
+    throw malformed(name, `truncated: ${describeHeader(header)}, found ${input.position}`);
+  const { size } = TYPES[dtype];
+  if (size > 1)
+    await inSlices(dataBytes / size, size, (begin, end) =>
+      toMachineOrder(Buffer.from(buffer, begin * size, (end - begin) * size), size),
+    );
   switch (dtype) {
+    case 'u8':
+      return { dtype, shape, data: new Uint8Array(buffer) };
+    case 'i8':
+      return { dtype, shape, data: new Int8Array(buffer) };
     case 'i16':
-      return { dtype, shape, data: new Int16Array(own.buffer) };
+      return { dtype, shape, data: new Int16Array(buffer) };
     case 'i32':
-      return { dtype, shape, data: new Int32Array(own.buffer) };
+      return { dtype, shape, data: new Int32Array(buffer) };
     case 'f32':
-      return { dtype, shape, data: new Float32Array(own.buffer) };
+      return { dtype, shape, data: new Float32Array(buffer) };
     case 'f64':
-      return { dtype, shape, data: new Float64Array(own.buffer) };
+      return { dtype, shape, data: new Float64Array(buffer) };
   }
 }
 
@@ -137,28 +116,53 @@ function toMachineOrder(bytes: Buffer, size: number): void {
   if (size === 8) bytes.swap64();
 }
 
+async function readArray(name: string, input: Unpacked): Promise<IdxArray> {
+  try {
+    const header = await readHeader(name, input);
+    checkSize(name, input, header);
+    const array = await readElements(name, input, header);
+    if ((await input.skip(1)) > 0)
+      throw malformed(name, `trailing bytes: ${describeHeader(header)}, the content is longer`);
+    return array;
+  } finally {
+    await input.close();
+  }
+}
+
+/** Compares what the header says with what the file can hold, before memory is taken for it. */
+function checkSize(name: string, input: Unpacked, header: IdxHeader): void {
+  const { gzipped, storedBytes } = input.origin;
+  if (header.totalBytes > input.capacity) {
+    const problem = gzipped
+      ? `${describeHeader(header)}, more than ${storedBytes} gzipped bytes can hold`
+      : `truncated: ${describeHeader(header)}, found ${storedBytes}`;
+    throw malformed(name, problem);
+  }
+  input.requireWithin(header.totalBytes);
+}
+
 /**
  * Reads IDX content, plain or gzipped.
  * @param content the whole file
  * @param name what to call it in messages
- * @throws FormatError naming what was found and expected; every size is checked before memory is taken for it
+ * @throws FormatError naming what was found and expected, DataError for more than `limits` allow; every size is checked before memory
+ *   is taken for it
  */
-export async function parseIdx(content: Uint8Array, name = 'IDX data'): Promise<IdxArray> {
-  const plain = isGzip(content) ? await unpack(name, content) : content;
-  const header = parseHeader(name, plain);
-  if (plain.length !== header.totalBytes) {
-    const problem = plain.length < header.totalBytes ? 'truncated' : 'trailing bytes';
-    throw malformed(name, `${problem}: ${describeHeader(header)}, found ${plain.length}`);
-  }
-  return decodeElements(header.dtype, header.shape, plain.subarray(header.headerBytes));
+export async function parseIdx(
+  content: Uint8Array,
+  name = 'IDX data',
+  limits: UnpackLimits = {},
+): Promise<IdxArray> {
+  return readArray(name, Unpacked.of(name, content, readLimits('parseIdx', limits)));
 }
 
 /**
  * Reads an IDX file, plain or gzipped.
- * @throws DataError if there is no such file, FormatError if it is not a whole IDX file, IoError if it cannot be read
+ * @throws DataError if there is no such file or it holds more than `limits` allow, FormatError if it is not a whole IDX file, IoError if
+ *   it cannot be read
  */
-export async function readIdx(file: string): Promise<IdxArray> {
-  return parseIdx(await readWhole(file), file);
+export async function readIdx(file: string, limits: UnpackLimits = {}): Promise<IdxArray> {
+  return readArray(file, await Unpacked.open('file', file, readLimits('readIdx', limits)));
 }
 
 /**

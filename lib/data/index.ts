@@ -12,11 +12,13 @@ import {
   type FromIterableOptions,
   type LabelledImage,
 } from './memory';
+import { READ_LIMITS, UNPACK_LIMITS, type ReadLimits } from './limits';
 import { readMnist, type ReadMnistOptions } from './mnist';
 
 export { Dataset, type SkippedImage, type SplitOptions } from './dataset';
 export type { ResizeRule } from './decode';
 export { decodeImage as decode, type HasPreprocessing } from './decode-image';
+export type { ReadLimits, UnpackLimits } from './limits';
 export type { ChannelStatistics, ImageRecipe } from './samples';
 export type { Preprocessing } from './preprocessing';
 export type { ImageSource } from './source';
@@ -42,25 +44,26 @@ export interface MnistOptions extends ReadMnistOptions {
 
 /** MNIST, or a set in its form (Fashion-MNIST, K-MNIST). @throws as `readMnist` */
 export async function mnist(options: MnistOptions): Promise<TrainAndTest> {
-  checkKeys('mnist', options, ['dir', 'classNames']);
-  const dir = nonEmptyString('mnist', 'dir', options?.dir);
-  const names = options.classNames === undefined ? {} : { classNames: options.classNames };
-  return pack(await readMnist(dir, 'train', names), await readMnist(dir, 'test', names));
+  checkKeys('mnist', options, ['dir', 'classNames', ...UNPACK_LIMITS]);
+  const { dir, ...rest } = options;
+  nonEmptyString('mnist', 'dir', dir);
+  return pack(await readMnist(dir, 'train', rest), await readMnist(dir, 'test', rest));
 }
 
 /** Options of `data.cifar10`. */
-export interface Cifar10Options {
+export interface Cifar10Options extends ReadLimits {
   /** Directory of the binary files, or of an image folder or its archives. */
   readonly dir: string;
 }
 
 /** CIFAR-10, in its binary form or as images. @throws as `readCifar10` */
 export async function cifar10(options: Cifar10Options): Promise<TrainAndTest> {
-  checkKeys('cifar10', options, ['dir']);
-  const dir = nonEmptyString('cifar10', 'dir', options?.dir);
-  const train = await readCifar10(dir, 'train');
+  checkKeys('cifar10', options, ['dir', ...READ_LIMITS]);
+  const { dir, ...limits } = options;
+  nonEmptyString('cifar10', 'dir', dir);
+  const train = await readCifar10(dir, 'train', limits);
   const { classNames } = train;
-  return pack(train, await readCifar10(dir, 'test', { classNames }));
+  return pack(train, await readCifar10(dir, 'test', { ...limits, classNames }));
 }
 
 /** Options of `data.cifar100`. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { DataError } from '../errors';
 import { checkKeys, clip, nonEmptyString, oneOf } from '../options';
 import { type IdxArray, readIdx } from './idx';
+import { UNPACK_LIMITS, readLimits, type UnpackLimits } from './limits';
 import {
   type ImageSource,
   eagerSource,
@@ -13,7 +14,7 @@ import {
 } from './source';
 
 /** Options of `readMnist`. */
-export interface ReadMnistOptions {
+export interface ReadMnistOptions extends UnpackLimits {
   /** Names of the classes. Default '0' to '9'. */
   readonly classNames?: readonly string[];
 }
@@ -51,11 +52,12 @@ export async function readMnist(
 ): Promise<ImageSource> {
   nonEmptyString('mnist', 'dir', dir);
   oneOf('mnist', 'split', split, ['train', 'test']);
-  checkKeys('mnist', options, ['classNames']);
+  checkKeys('mnist', options, ['classNames', ...UNPACK_LIMITS]);
+  const limits = readLimits('mnist', options);
   await requireDirectory('mnist', dir);
   const imageFile = await findFile(dir, PREFIX[split], 'images');
   const labelFile = await findFile(dir, PREFIX[split], 'labels');
-  const [images, labels] = await Promise.all([readIdx(imageFile), readIdx(labelFile)]);
+  const [images, labels] = await Promise.all([readIdx(imageFile, limits), readIdx(labelFile, limits)]);
   const bytes = requireBytes(imageFile, images, 3);
   const classes = requireBytes(labelFile, labels, 1);
   const [count = 0, height = 0, width = 0] = images.shape;
@@ -68,7 +70,7 @@ export async function readMnist(
     width,
     channels: 1,
     classNames,
-    labels: Int32Array.from(classes),
+    labels: new Int32Array(classes),
     bytes,
   });
 }

@@ -151,6 +151,15 @@ async function readToEnd(file: FileHandle): Promise<Buffer> {
   return bytes.subarray(0, at);
 }
 
+/** Size of a file in bytes. @throws DataError if it does not exist, IoError if it is no regular file or the system refuses */
+export async function fileSize(path: string): Promise<number> {
+  const status = await stat(path).catch((error: unknown) => {
+    throw fileError('file', path, error);
+  });
+  if (!status.isFile()) throw new IoError(`file ${clip(path)} cannot be read: it is not a regular file`);
+  return status.size;
+}
+
 /** What is at `path`: a directory, a file, or nothing. @throws IoError if the system refuses to say */
 export async function pathKind(path: string): Promise<'directory' | 'file' | 'nothing'> {
   try {

@@ -1,15 +1,15 @@
 /**
  * Reading tar archives, plain or gzipped, entry by entry, without unpacking to disk (so a path like `../../etc/passwd` in an archive
- * is only a name). Archives are taken as hostile: sizes are bounded by what was really read, never by what a header says.
+ * is only a name).
+ *
+ * This is our own reader because a library would have to be guarded by one: what tar-stream and node-tar make of a negative, a huge or
+ * an unreadable size ranges from 0 to waiting for ever, and only who follows the sizes knows which blocks are headers.
  */
-import { open, type FileHandle } from 'node:fs/promises';
-import { Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { createGunzip } from 'node:zlib';
-import { extract } from 'tar-stream';
-import { DataError, IoError, TenonError } from '../errors';
-import { checkKeys, clip, positiveInteger, problemOf } from '../options';
-import { fileError, isGzip, malformed, systemCode } from './source';
+import { checkKeys } from '../options';
+import { UNPACK_LIMITS, memoryFor, readLimits, type UnpackLimits } from './limits';
+import { malformed } from './source';
+import { BLOCK, TarProblem, parseHeader, parseLongName, parsePax, type TarHeader } from './tar-headers';
+import { Unpacked } from './unpack';
 
 /** One regular file of an archive. */
 export interface TarEntry {
@@ -20,154 +20,139 @@ export interface TarEntry {
 }
 
 /** Options of `readTar`. */
-export interface ReadTarOptions {
-  /** Most bytes the archive may take once ungzipped, everything in it counted. Default 4 GiB. */
-  readonly maxBytes?: number;
+export interface ReadTarOptions extends UnpackLimits {
   /** Which paths to read; others are passed over. Default all. What it throws is passed on as it is. */
   readonly filter?: (path: string) => boolean;
 }
 
-const DEFAULT_MAX_BYTES = 4 * 2 ** 30;
-const BLOCK = 512;
-
 /**
  * Yields the regular files of a `.tar`, `.tar.gz` or `.tgz` archive in archive order; gzip is told by content.
- * @throws DataError if there is no such file or it unpacks to more than `maxBytes`, FormatError if it is truncated, corrupt or no
+ * @throws DataError if there is no such file or it unpacks to more than the limits allow, FormatError if it is truncated, corrupt or no
  *   archive, IoError if it cannot be read
  */
 export async function* readTar(
   file: string,
   options: ReadTarOptions = {},
 ): AsyncGenerator<TarEntry, void, undefined> {
-  checkKeys('readTar', options, ['maxBytes', 'filter']);
-  const maxBytes = positiveInteger('readTar', 'maxBytes', options.maxBytes ?? DEFAULT_MAX_BYTES);
+  checkKeys('readTar', options, [...UNPACK_LIMITS, 'filter']);
+  const limits = readLimits('readTar', options);
   const filter = options.filter ?? (() => true);
-  const archive = await openArchive(file);
-  const guard = new Guard(file, maxBytes);
-  const extractor = extract();
-  const abort = new AbortController();
-  const feeding = feed(archive, guard, extractor, abort.signal);
-  feeding.catch(() => undefined); // awaited below; until then a failure must not count as unhandled
+  const input = await Unpacked.open('archive', file, limits);
+  const archive = new Archive(file, input);
   try {
-    for await (const entry of extractor) {
-      const path = entry.header.name.replace(/^(\.\/)+/, '');
-      const regular = entry.header.type === 'file' || entry.header.type === 'contiguous-file';
-      if (regular && wanted(path, filter)) yield { path, bytes: await collect(entry) };
-      else entry.resume();
+    for (;;) {
+      const entry = await archive.next();
+      if (entry === undefined) return;
+      if (filter(entry.path)) yield { path: entry.path, bytes: await archive.read(entry.size) };
+      else await archive.pass(entry.size);
     }
-    await feeding;
-    guard.checkEnd();
-  } catch (error) {
-    if (error instanceof FilterFailure) throw error.cause;
-    // The extractor may report "premature close" where the cause is the gunzip or the guard: the feeding side knows better.
-    const cause = await feeding.then(
-      () => error,
-      (first: unknown) => first,
-    );
-    throw describeFailure(file, cause);
   } finally {
-    abort.abort();
-    extractor.destroy();
+    await input.close();
   }
 }
 
-/** Tells what the caller's filter threw from what streams report. */
-class FilterFailure extends Error {}
-
-function wanted(path: string, filter: (path: string) => boolean): boolean {
-  try {
-    return filter(path);
-  } catch (cause) {
-    throw new FilterFailure('filter', { cause });
-  }
+/** A regular file whose content comes next. */
+interface Found {
+  readonly path: string;
+  readonly size: number;
 }
 
-interface OpenArchive {
-  readonly handle: FileHandle;
-  readonly gzipped: boolean;
-}
-
-/** Opens the file and looks at its first two bytes. @throws as `readTar` where it is missing, empty or unreadable */
-async function openArchive(file: string): Promise<OpenArchive> {
-  let handle: FileHandle | undefined;
-  try {
-    handle = await open(file);
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(2), 0, 2, 0);
-    if (bytesRead === 0) throw malformed(file, 'empty file, expected a tar archive');
-    return { handle, gzipped: isGzip(buffer) };
-  } catch (error) {
-    await handle?.close();
-    throw fileError('archive', file, error);
-  }
-}
-
-/** Pumps the archive through the guard. Opens nothing: a failure before the pipeline runs would leave the extractor waiting for ever. */
-async function feed(
-  { handle, gzipped }: OpenArchive,
-  guard: Guard,
-  extractor: ReturnType<typeof extract>,
-  signal: AbortSignal,
-): Promise<void> {
-  const input = handle.createReadStream({ highWaterMark: 1 << 18 }); // closes the handle when it ends or is destroyed
-  if (gzipped) await pipeline(input, createGunzip({ chunkSize: 1 << 16 }), guard, extractor, { signal });
-  else await pipeline(input, guard, extractor, { signal });
-}
-
-/** Copies an entry's content together: its chunks are views of much larger ones that would stay alive with them. */
-async function collect(entry: AsyncIterable<unknown>): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of entry) chunks.push(chunk as Uint8Array);
-  const bytes = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
-}
-
-/** Watches the ungzipped bytes go by: bounds their number and remembers how they end. */
-class Guard extends Transform {
-  private seen = 0;
-  private zerosAtEnd = 0;
+class Archive {
+  private readonly block = new Uint8Array(BLOCK);
 
   constructor(
     private readonly file: string,
-    private readonly maxBytes: number,
-  ) {
-    super();
-  }
+    private readonly input: Unpacked,
+  ) {}
 
-  override _transform(
-    chunk: Buffer,
-    _encoding: BufferEncoding,
-    done: (error: Error | null, chunk?: Buffer) => void,
-  ): void {
-    this.seen += chunk.length;
-    if (this.seen > this.maxBytes) {
-      done(
-        new DataError(`${clip(this.file)}: unpacks to more than ${this.maxBytes} bytes (option maxBytes)`),
-      );
-      return;
+  /** The next regular file; undefined at the end. */
+  async next(): Promise<Found | undefined> {
+    let path: string | undefined;
+    let size: number | undefined;
+    for (;;) {
+      const header = await this.header();
+      if (header === undefined) return undefined;
+      switch (header.content) {
+        case 'longName':
+          path = parseLongName(await this.read(header.size));
+          break;
+        case 'pax': {
+          const records = await this.pax(header.size);
+          path = records.path ?? path;
+          size = records.size;
+          break;
+        }
+        case 'globalPax': {
+          const records = await this.pax(header.size);
+          if (records.path !== undefined || records.size !== undefined)
+            throw malformed(this.file, 'a global PAX header with the path or size of every file');
+          break;
+        }
+        case 'file':
+          return { path: (path ?? header.name).replace(/^(\.\/)+/, ''), size: size ?? header.size };
+        case 'skipped':
+          await this.pass(size ?? header.size);
+          [path, size] = [undefined, undefined];
+      }
     }
-    let zeros = 0;
-    while (zeros < chunk.length && zeros < BLOCK && chunk[chunk.length - 1 - zeros] === 0) zeros++;
-    this.zerosAtEnd = zeros === chunk.length ? this.zerosAtEnd + zeros : zeros;
-    done(null, chunk);
   }
 
-  /** An archive cut off between two entries looks whole but for the block of zeros that must end it. */
-  checkEnd(): void {
-    if (this.zerosAtEnd < BLOCK)
-      throw malformed(this.file, `truncated: ${this.seen} bytes without the end-of-archive mark`);
+  /** Content of `size` bytes and the padding behind it, in memory of its own. */
+  async read(size: number): Promise<Uint8Array> {
+    this.requireHeld(size);
+    const bytes = new Uint8Array(memoryFor(this.file, size));
+    if ((await this.input.fill(bytes)) < size) throw this.truncated();
+    await this.padding(size);
+    return bytes;
   }
-}
 
-function describeFailure(file: string, error: unknown): TenonError {
-  if (error instanceof TenonError) return error;
-  const code = systemCode(error);
-  if (code === 'EACCES' || code === 'EIO' || code === 'EISDIR') {
-    return new IoError(`${clip(file)} cannot be read: ${problemOf(error)}`, { cause: error });
+  async pass(size: number): Promise<void> {
+    this.requireHeld(size);
+    if ((await this.input.skip(size)) < size) throw this.truncated();
+    await this.padding(size);
   }
-  return malformed(file, `truncated or corrupt tar archive: ${problemOf(error)}`, error);
+
+  /** The next header that is not a block of zeros; undefined at the end, which must have such a block: else a cut between files goes unseen. */
+  private async header(): Promise<TarHeader | undefined> {
+    for (let zeros = false; ; zeros = true) {
+      const count = await this.input.fill(this.block);
+      if (count === 0 && this.input.position === 0)
+        throw malformed(this.file, 'empty file, expected a tar archive');
+      if (count === 0 && zeros) return undefined;
+      if (count < BLOCK) throw this.truncated();
+      const header = this.parse(() => parseHeader(this.block));
+      if (header !== undefined) return header;
+    }
+  }
+
+  private async pax(size: number): Promise<ReturnType<typeof parsePax>> {
+    const content = await this.read(size);
+    return this.parse(() => parsePax(content));
+  }
+
+  private async padding(size: number): Promise<void> {
+    const padding = (BLOCK - (size % BLOCK)) % BLOCK;
+    if ((await this.input.skip(padding)) < padding) throw this.truncated();
+  }
+
+  /** Refuses a size that the file cannot have before memory is taken or bytes are counted for it. */
+  private requireHeld(size: number): void {
+    const end = this.input.position + size;
+    if (end > this.input.capacity) throw this.truncated();
+    this.input.requireWithin(end);
+  }
+
+  private parse<T>(read: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      if (error instanceof TarProblem)
+        throw malformed(this.file, `corrupt tar archive: ${error.message}`, error);
+      throw error;
+    }
+  }
+
+  private truncated(): Error {
+    return malformed(this.file, `truncated: the archive ends after ${this.input.position} bytes`);
+  }
 }
