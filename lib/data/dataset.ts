@@ -1,14 +1,17 @@
 /** A Dataset: some rows of samples that live in native memory, with their targets. What Trainer trains on and evaluates. */
+import { createHash } from 'node:crypto';
 import { DataError, OptionError } from '../errors';
 import { checkKeys, clip, clipList, nonNegativeInteger, positiveInteger, show } from '../options';
 import { gatherRows } from '../ops';
 import type { Shape } from '../tensor/shape';
-import type { Tensor } from '../tensor/tensor';
+import { tensor, type Tensor } from '../tensor/tensor';
 import type { ResizeRule } from './decode';
 import { packFeatures, type FromFeaturesOptions } from './features';
 import { PackedImages, type ReadAllOptions } from './images';
 import { identity, shuffledSync } from './order';
-import type { ChannelStatistics, ImageRecipe, Samples } from './samples';
+import { Relabelled } from './relabelled';
+import { bytesOf, type ChannelStatistics, type ImageRecipe, type Samples } from './samples';
+import { checkPosition, checkPositions, drawPositions, renumbering, type SampleOptions } from './select';
 import type { ImageSource } from './source';
 
 /** Options of `Dataset.split`. */
@@ -25,11 +28,43 @@ export interface SkippedImage {
   readonly reason: string;
 }
 
+/** What `Dataset.filter` decides by. */
+export interface SampleInfo {
+  /** Position in the set that is filtered. */
+  readonly index: number;
+  /** Class index and name; undefined where targets are numbers. */
+  readonly label: number | undefined;
+  readonly className: string | undefined;
+  /** As `Dataset.file` has it. */
+  readonly file: string | undefined;
+}
+
+/** An image read back. */
+export interface DatasetImage {
+  /** H * W * C bytes, as decoded and resized, without normalization or augmentation. */
+  readonly pixels: Uint8Array;
+  readonly shape: readonly [height: number, width: number, channels: number];
+  readonly label: number;
+  readonly className: string;
+}
+
+/** Samples read back. */
+export interface DatasetRows {
+  readonly inputs: Uint8Array | Float32Array;
+  /** Class indices, or rows of numbers of `targetShape`. */
+  readonly targets: Int32Array | Float32Array;
+}
+
+/**
+ * Some samples in some order. What `take`, `split`, `subset`, `filter`, `selectClasses` and `sample` return are views: they share the memory
+ * of the set they are made from, and an image is decoded once for all of them. Random augmentation of a sample depends on its place
+ * in the set that was read from files or arrays, not on its position in a view: it is the same in each of them.
+ */
 export class Dataset {
-  /** Made by `data.mnist`, `data.folder`, `data.fromArrays` and so on; `rows` are those of `samples` that this set is made of. */
+  /** Made by `data.mnist`, `data.folder`, `data.fromArrays` and so on; `indices` are the rows of `samples` that this set is made of. */
   private constructor(
     private readonly samples: Samples,
-    private readonly rows: Int32Array,
+    private readonly indices: Int32Array,
     /** Damaged images that `data.folder({ onError: 'skip' })` left out; a part of a set has the list of the whole. */
     readonly skipped: readonly SkippedImage[] = [],
   ) {}
@@ -72,7 +107,7 @@ export class Dataset {
 
   /** Number of samples. */
   get length(): number {
-    return this.rows.length;
+    return this.indices.length;
   }
 
   /** Logical shape of one input, [C, H, W] for images. */
@@ -98,12 +133,54 @@ export class Dataset {
   /** Class index of each sample; undefined where targets are numbers. */
   get labels(): Int32Array | undefined {
     const { labels } = this.samples;
-    return labels && this.rows.map((row) => labels[row]!);
+    return labels && this.indices.map((row) => labels[row]!);
   }
 
   /** Whether targets are class indices. */
   get labelled(): boolean {
     return this.samples.labels !== undefined;
+  }
+
+  /** Class index of the sample at a position. @throws OptionError, DataError for no such sample, or targets that are numbers */
+  label(position: number): number {
+    const label = this.samples.labels?.[this.rowAt('label', position)];
+    if (label === undefined)
+      throw new DataError('label: the targets of this set are numbers, read them with rows()');
+    return label;
+  }
+
+  /** The file that the sample at a position comes from, `ARCHIVE:PATH` in an archive; undefined where it comes from none. */
+  file(position: number): string | undefined {
+    return this.samples.names?.[this.rowAt('file', position)];
+  }
+
+  /** Pixels of the image at a position, decoded where it is not yet. @throws DataError for features; OptionError, FormatError */
+  async image(position: number): Promise<DatasetImage> {
+    if (this.kind !== 'images') throw new DataError('image: this set is of features, read them with rows()');
+    const [channels = 0, height = 0, width = 0] = this.inputShape;
+    const pixels = (await this.samples.values(Int32Array.of(this.rowAt('image', position)))) as Uint8Array;
+    const label = this.label(position);
+    return { pixels, shape: [height, width, channels], label, className: this.classNames[label]! };
+  }
+
+  /**
+   * Inputs and targets of the samples from position `from` to before `to`, one behind the other, decoded where they are not yet. Images are
+   * bytes in H W C order, which `model.predict` takes; features are floats in the order of `inputShape`.
+   * @param to default: the end
+   * @throws OptionError, DataError for no such samples; FormatError for a corrupt image
+   */
+  async rows(from = 0, to = this.length): Promise<DatasetRows> {
+    const begin = checkPosition('rows', from, this.length);
+    const end = checkPosition('rows', to, this.length + 1);
+    if (end <= begin) throw new DataError(`rows: there are no samples from ${begin} to ${end}`);
+    const rows = this.indices.slice(begin, end);
+    const { labels, targets } = this.samples;
+    return {
+      inputs: await this.samples.values(rows),
+      targets: labels
+        ? rows.map((row) => labels[row]!)
+        : Float32Array.from(await gatherRows(targets, tensor(rows)).data()),
+    };
   }
 
   /**
@@ -127,14 +204,61 @@ export class Dataset {
     const parts = sizes.map((size) => {
       // Sorted: parts keep the order of the files, so that reading them in order is reading files in order.
       const part = order.slice(begin, (begin += size)).sort();
-      return this.view(part.map((i) => this.rows[i]!));
+      return this.view(part.map((i) => this.indices[i]!));
     });
     return parts as { -readonly [I in keyof C]: Dataset };
   }
 
+  /** The samples at these positions, in this order; one may come more than once. Shares the memory of this set. @throws OptionError, DataError */
+  subset(positions: ArrayLike<number>): Dataset {
+    const checked = checkPositions('subset', positions, this.length);
+    return this.view(this.rowsAt(checked));
+  }
+
+  /**
+   * The samples that `keep` says true to, in their order. Nothing is decoded for it. Shares the memory of this set.
+   * @throws DataError where none is left; what `keep` throws
+   */
+  filter(keep: (sample: SampleInfo) => boolean): Dataset {
+    if (typeof keep !== 'function') throw new OptionError(`filter: expected a function, got ${show(keep)}`);
+    const { labels, classNames, names } = this.samples;
+    const kept = this.indices.filter((row, index) => {
+      const label = labels?.[row];
+      const className = label === undefined ? undefined : classNames[label];
+      return keep({ index, label, className, file: names?.[row] });
+    });
+    if (kept.length === 0) throw new DataError(`filter: none of the ${this.length} samples is left`);
+    return this.view(kept);
+  }
+
+  /**
+   * The samples of these classes, which are numbered 0, 1, ... in the order given. Shares the inputs of this set.
+   * @throws OptionError for a name that is not a class, or targets that are numbers; DataError where no sample is left
+   */
+  selectClasses(classNames: readonly string[]): Dataset {
+    const { labels } = this.samples;
+    if (labels === undefined)
+      throw new OptionError('selectClasses: the targets of this set are numbers, not classes');
+    const numbers = renumbering(this.classNames, classNames);
+    const rows = this.indices.filter((row) => numbers[labels[row]!]! >= 0);
+    if (rows.length === 0)
+      throw new DataError(`selectClasses: none of the ${this.length} samples is of ${clipList(classNames)}`);
+    const renumbered = labels.map((label) => numbers[label]!);
+    const samples = new Relabelled(this.samples, renumbered, Object.freeze([...classNames]));
+    return new Dataset(samples, rows, this.skipped);
+  }
+
+  /**
+   * So many samples drawn at random, in the order of this set. Shares its memory.
+   * @throws OptionError, DataError for more samples than there are, unless `replace` is true
+   */
+  sample(count: number, options: SampleOptions = {}): Dataset {
+    return this.view(this.rowsAt(drawPositions(this.length, this.labels, count, options)));
+  }
+
   /** The first `count` samples, or all where there are fewer. Shares the memory of this set. */
   take(count: number): Dataset {
-    return this.view(this.rows.slice(0, positiveInteger('take', 'count', count)));
+    return this.view(this.indices.slice(0, positiveInteger('take', 'count', count)));
   }
 
   /**
@@ -148,7 +272,7 @@ export class Dataset {
 
   /** Rows of the packed samples at these positions: what a program takes as a batch. */
   rowsAt(positions: Int32Array): Int32Array {
-    return positions.map((position) => this.rows[position]!);
+    return positions.map((position) => this.indices[position]!);
   }
 
   /**
@@ -156,7 +280,7 @@ export class Dataset {
    * decoded lazily, over {@link STATISTICS_SAMPLE} of them, evenly spaced.
    */
   statistics(): Promise<ChannelStatistics | undefined> {
-    return this.samples.statistics(this.rows);
+    return this.samples.statistics(this.indices);
   }
 
   /** Records a batch inside compile(): `index` is an i32 [B] tensor of rows. Inputs are f32 [B, ...inputShape]. */
@@ -176,16 +300,22 @@ export class Dataset {
     return { mean: Array<number>(channels).fill(0), std: Array<number>(channels).fill(1) };
   }
 
-  /** Whether both are views of the same samples, so that one program serves both. */
-  sharesSamplesWith(other: Dataset): boolean {
-    return this.samples === other.samples;
+  /** @internal Which samples of which labels these are, as a digest: what a run in the middle of an epoch must find again. */
+  get fingerprint(): string {
+    const digest = createHash('sha256').update(bytesOf(this.indices));
+    const { labels } = this;
+    return (labels === undefined ? digest : digest.update(bytesOf(labels))).digest('hex').slice(0, 16);
+  }
+
+  private rowAt(where: string, position: number): number {
+    return this.indices[checkPosition(where, position, this.length)]!;
   }
 
   private view(rows: Int32Array): Dataset {
     return new Dataset(this.samples, rows, this.skipped);
   }
 
-  /** Gives the memory back now instead of at garbage collection. Parts made by split and take go with it. */
+  /** Gives the memory back now instead of at garbage collection. All views of the same samples go with it. */
   dispose(): void {
     this.samples.dispose();
   }

@@ -3,7 +3,9 @@ import { DTypeError, DataError, OptionError } from '../errors';
 import { checkKeys, show } from '../options';
 import { gatherRows } from '../ops';
 import { numel, type Shape } from '../tensor/shape';
-import type { Tensor } from '../tensor/tensor';
+import { tensor, type Tensor } from '../tensor/tensor';
+// Values are read with data().
+import '../graph/evaluate';
 import { asLabels, typedArrayTag } from './memory';
 import { packLabels, packRows, type Samples } from './samples';
 import { checkLabels, numberedClasses } from './source';
@@ -41,6 +43,10 @@ export class PackedFeatures implements Samples {
   /** Everything is in memory from the start. */
   ensure(): undefined {
     return undefined;
+  }
+
+  async values(rows: Int32Array): Promise<Float32Array> {
+    return Float32Array.from(await gatherRows(this.rows, tensor(rows)).data());
   }
 
   /** Features enter as they are. */

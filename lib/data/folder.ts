@@ -100,6 +100,7 @@ export async function readFolder(options: ReadFolderOptions): Promise<ImageSourc
   return {
     ...form,
     ...resize,
+    names: images.map((image) => image.name),
     classNames,
     labels,
     eager: false,

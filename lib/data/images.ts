@@ -48,6 +48,7 @@ export class PackedImages implements Samples {
   readonly labels: Int32Array;
   readonly classNames: readonly string[];
   readonly resize?: ResizeRule;
+  readonly names?: readonly string[];
   private readonly images: Storage;
   private readonly rowBytes: number;
   private readonly sums: PixelSums;
@@ -67,6 +68,7 @@ export class PackedImages implements Samples {
     this.labels = source.labels;
     this.classNames = source.classNames;
     if (source.resize !== undefined) this.resize = source.resize;
+    if (source.names !== undefined) this.names = source.names;
     this.rowBytes = height * width * channels;
     this.images = new Storage([length, channels, height, width], 'u8');
     this.targets = packLabels(source.labels);
@@ -127,6 +129,21 @@ export class PackedImages implements Samples {
     const sample = this.lazy ? evenlySpaced(rows, STATISTICS_SAMPLE) : rows;
     await this.ensure(sample);
     return this.sums.statistics(sample, this.shape[1]! * this.shape[2]!);
+  }
+
+  async values(rows: Int32Array): Promise<Uint8Array> {
+    await this.ensure(rows);
+    const { rowBytes } = this;
+    const out = new Uint8Array(rows.length * rowBytes);
+    for (let begin = 0, end = 0; begin < rows.length; begin = end) {
+      // As many rows in one read as lie one behind the other.
+      do end++;
+      while (end < rows.length && rows[end] === rows[end - 1]! + 1);
+      const count = (end - begin) * rowBytes;
+      const bytes = await native.readBuffer(this.images.buffer, rows[begin]! * rowBytes, 'u8', count);
+      out.set(bytes, begin * rowBytes);
+    }
+    return out;
   }
 
   inputs(index: Tensor, recipe: ImageRecipe): Tensor {

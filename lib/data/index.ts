@@ -15,12 +15,20 @@ import {
 import { READ_LIMITS, UNPACK_LIMITS, type ReadLimits } from './limits';
 import { readMnist, type ReadMnistOptions } from './mnist';
 
-export { Dataset, type SkippedImage, type SplitOptions } from './dataset';
+export {
+  Dataset,
+  type DatasetImage,
+  type DatasetRows,
+  type SampleInfo,
+  type SkippedImage,
+  type SplitOptions,
+} from './dataset';
 export type { ResizeRule } from './decode';
 export { decodeImage as decode, type HasPreprocessing } from './decode-image';
 export type { ReadLimits, UnpackLimits } from './limits';
 export type { ChannelStatistics, ImageRecipe } from './samples';
 export type { Preprocessing } from './preprocessing';
+export type { SampleOptions } from './select';
 export type { ImageSource } from './source';
 export type {
   FromArraysOptions,

@@ -29,6 +29,16 @@ export function shuffledSync(length: number, seed: number, stream: string, epoch
   return order;
 }
 
+/** `count` whole numbers below `length`, each drawn by itself: draw i is word i % 4 of Philox at the counter (i / 4, 0, 0, 0). */
+export function drawn(count: number, length: number, seed: number, stream: string): Int32Array {
+  const [key0, key1] = streamKey(seed, stream);
+  const words = new Uint32Array(4);
+  return Int32Array.from({ length: count }, (_, i) => {
+    if (i % 4 === 0) philox(words, key0, key1, i >> 2, 0, 0, 0);
+    return floor((words[i & 3]! / 2 ** 32) * length);
+  });
+}
+
 /** 0, 1, ..., length - 1. */
 export function identity(length: number): Int32Array {
   const order = new Int32Array(length);

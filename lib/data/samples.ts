@@ -41,6 +41,10 @@ export interface Samples {
   readonly resize?: ResizeRule;
   /** Brings rows into memory. Undefined where they are there already, so that nothing needs awaiting. `signal` as for `Dataset.ensure`. */
   ensure(rows: Int32Array, signal?: AbortSignal): Promise<void> | undefined;
+  /** Names of the files that samples come from, by row; absent where they come from none. */
+  readonly names?: readonly string[];
+  /** Inputs of these rows, one behind the other: images as bytes in H W C order, features as floats in logical order. */
+  values(rows: Int32Array): Promise<Uint8Array | Float32Array>;
   /** Channel statistics over these rows; undefined for features, which enter as they are. */
   statistics(rows: Int32Array): Promise<ChannelStatistics | undefined>;
   /** Records the inputs of a batch: rows `index` (i32 [B]) as f32 [B, ...shape]. */

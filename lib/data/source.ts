@@ -29,6 +29,8 @@ export interface ImageSource {
    * @throws DataError for an index or `out` that does not fit, or an image of the wrong size; FormatError for a corrupt image
    */
   read(index: number, out: Uint8Array): void | Promise<void>;
+  /** The file of each sample, where each has one. */
+  readonly names?: readonly string[];
   /** What sample `index` is called in messages: its file, or its place. */
   describe(index: number): string;
 }

@@ -309,6 +309,11 @@ function checkSameRun(
     );
   // At the end of an epoch nothing depends on how it was cut into batches.
   if (position.position === 0) return;
+  const [saved, given] = [position.batches.selection, expected.batches.selection];
+  if (position.batches.samples === expected.batches.samples && saved !== null && saved !== given)
+    throw new OptionError(
+      `${where} is in the middle of an epoch over other samples than this run's, or other labels: give fit the same selection`,
+    );
   for (const key of ['batchSize', 'samples', 'accumulate', 'lastBatch'] as const) {
     if (key === 'lastBatch' && expected.batches[key] === undefined) continue;
     if (position.batches[key] !== expected.batches[key]) {

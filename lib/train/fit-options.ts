@@ -87,12 +87,14 @@ export function checkFitOptions(data: unknown, options: FitOptions): CheckedFitO
 
 function checkBatches(dataset: Dataset | undefined, options: FitOptions): Expected['batches'] {
   const accumulate = positiveInteger('fit', 'accumulate', options.accumulate ?? 1);
-  if (dataset === undefined) return { batchSize: null, samples: null, accumulate, lastBatch: undefined };
+  if (dataset === undefined)
+    return { batchSize: null, samples: null, selection: null, accumulate, lastBatch: undefined };
   const batchSize = positiveInteger('fit', 'batchSize', options.batchSize ?? 32);
   const lastBatch =
     options.lastBatch === undefined ? undefined : oneOf('fit', 'lastBatch', options.lastBatch, LAST_BATCHES);
   cutEpoch(dataset.length, { batchSize, lastBatch: lastBatch ?? 'even' });
-  return { batchSize, samples: dataset.length, accumulate, lastBatch };
+  const { length: samples, fingerprint: selection } = dataset;
+  return { batchSize, samples, selection, accumulate, lastBatch };
 }
 
 /** How a run cuts its epochs: as it is told, or as it was when it was saved. */

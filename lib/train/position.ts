@@ -21,6 +21,8 @@ export interface Position {
   readonly batches: {
     readonly batchSize: number | null;
     readonly samples: number | null;
+    /** `Dataset.fingerprint`; null also in checkpoints of versions that did not write it down. */
+    readonly selection: string | null;
     /** Batches a step. */
     readonly accumulate: number;
     readonly lastBatch: LastBatch | null;
@@ -51,6 +53,7 @@ export function parsePosition(file: string, value: unknown): Position {
     batches: {
       batchSize: batches.batchSize === null ? null : count(file, batches, 'batchSize'),
       samples: batches.samples === null ? null : count(file, batches, 'samples'),
+      selection: typeof batches.selection === 'string' ? batches.selection : null,
       // Absent in checkpoints of versions that knew one batch a step only.
       accumulate: batches.accumulate === undefined ? 1 : count(file, batches, 'accumulate'),
       lastBatch: lastBatch(file, batches),

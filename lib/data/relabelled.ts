@@ -1,0 +1,51 @@
+/** Samples under other class numbers: inputs are those of the samples they stand on, in the same memory; labels are its own. */
+import type { Shape } from '../tensor/shape';
+import type { Tensor } from '../tensor/tensor';
+import type { ResizeRule } from './decode';
+import { packLabels, type ChannelStatistics, type ImageRecipe, type Samples } from './samples';
+
+export class Relabelled implements Samples {
+  readonly kind: 'images' | 'features';
+  readonly length: number;
+  readonly shape: Shape;
+  readonly targets: Tensor;
+  readonly resize?: ResizeRule;
+  readonly names?: readonly string[];
+  private readonly base: Samples;
+
+  /** Labels of rows that no data set refers to do not matter. */
+  constructor(
+    samples: Samples,
+    readonly labels: Int32Array,
+    readonly classNames: readonly string[],
+  ) {
+    this.base = samples instanceof Relabelled ? samples.base : samples;
+    this.kind = samples.kind;
+    this.length = samples.length;
+    this.shape = samples.shape;
+    if (samples.resize !== undefined) this.resize = samples.resize;
+    if (samples.names !== undefined) this.names = samples.names;
+    this.targets = packLabels(labels);
+  }
+
+  ensure(rows: Int32Array, signal?: AbortSignal): Promise<void> | undefined {
+    return this.base.ensure(rows, signal);
+  }
+
+  values(rows: Int32Array): Promise<Uint8Array | Float32Array> {
+    return this.base.values(rows);
+  }
+
+  statistics(rows: Int32Array): Promise<ChannelStatistics | undefined> {
+    return this.base.statistics(rows);
+  }
+
+  inputs(index: Tensor, recipe: ImageRecipe): Tensor {
+    return this.base.inputs(index, recipe);
+  }
+
+  dispose(): void {
+    this.targets.dispose();
+    this.base.dispose();
+  }
+}
