@@ -2,6 +2,7 @@
 import { OptionError } from '../errors';
 import * as nn from '../nn';
 import * as ops from '../ops';
+import { prepareHead } from '../nn/chain';
 import { positiveInteger } from '../options';
 import type { Parameter } from '../tensor/parameter';
 import type { Tensor } from '../tensor/tensor';
@@ -20,7 +21,7 @@ class FixupResnet extends nn.Module {
   readonly layer2: nn.Sequential;
   readonly layer3: nn.Sequential;
   readonly bias2: Parameter;
-  readonly fc: nn.Linear;
+  fc: nn.Module;
 
   constructor(inChannels: number, classes: number, perStage: number) {
     super();
@@ -47,6 +48,12 @@ class FixupResnet extends nn.Module {
     const stem = ops.relu(ops.add(this.conv1.forward(x), this.bias1));
     const y = [this.layer1, this.layer2, this.layer3].reduce((t, layer) => layer.forward(t), stem);
     return this.fc.forward(ops.add(ops.mean(y, { axes: [2, 3] }), this.bias2));
+  }
+
+  override replaceHead(head: nn.Module): this {
+    prepareHead(this, 'fc', this.fc, head);
+    this.fc = head;
+    return this;
   }
 }
 

@@ -5,27 +5,21 @@ import { show } from '../options';
 import { formatShape, sameShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { describe, type Json } from './architecture';
+import { LayerChain } from './chain';
 import { Module } from './module';
 import type { Chain, ChainIn, ChainOut, Channels, PassThrough, Untyped } from './typing';
 import { withoutOptions } from './without-options';
 
-/** Modules in an order, whose parameters are named by place, as in PyTorch: '0.weight'. */
-abstract class Layers extends Module {
-  readonly layers: readonly Module[];
+/** By place, as in PyTorch: '0.weight'. */
+function byPlace(layers: readonly Module[]): [string, unknown][] {
+  return layers.map((layer, i) => [String(i), layer]);
+}
 
-  constructor(where: string, layers: readonly Module[]) {
-    super();
-    this.layers = [...layers];
-    this.layers.forEach((layer: unknown, i) => checkModule(where, `layer ${i}`, layer));
-  }
-
-  override members(): Iterable<[string, unknown]> {
-    return this.layers.map((layer, i) => [String(i), layer] as [string, unknown]);
-  }
-
-  override config(): Json {
-    return { layers: this.layers.map(describe) };
-  }
+function checkedLayers(where: string, layers: readonly Module[]): readonly Module[] {
+  // A copy without holes.
+  const list = [...layers];
+  list.forEach((layer: unknown, i) => checkModule(where, `layer ${i}`, layer));
+  return list;
 }
 
 function checkModule(where: string, what: string, value: unknown): void {
@@ -34,16 +28,26 @@ function checkModule(where: string, what: string, value: unknown): void {
 }
 
 /** Applies its layers in order. Their parameters are named by place, as in PyTorch: '0.weight'. */
-export class Sequential<In extends number = number, Out extends number = number> extends Layers {
+export class Sequential<In extends number = number, Out extends number = number> extends LayerChain {
   static override readonly kind: string = 'sequential';
   declare readonly channels?: Channels<In, Out>;
 
   constructor(layers: readonly Module[]) {
-    super('nn.sequential', layers);
+    super(checkedLayers('nn.sequential', layers));
   }
 
-  override forward(x: Tensor): Tensor {
-    return this.layers.reduce((y, layer) => layer.forward(y), x);
+  override members(): Iterable<[string, unknown]> {
+    return byPlace(this.layers);
+  }
+
+  override config(): Json {
+    return { layers: this.layers.map(describe) };
+  }
+
+  override replaceHead<Head extends Module>(
+    head: Head,
+  ): Sequential<In, number extends Out ? number : ChainOut<[Head]>> {
+    return super.replaceHead(head) as Sequential<In, number extends Out ? number : ChainOut<[Head]>>;
   }
 }
 
@@ -62,29 +66,16 @@ export function sequential(...layers: readonly Module[]): Sequential {
 }
 
 /** Applies its stages in order. Their parameters are named by stage, as with PyTorch's Sequential(OrderedDict(...)). */
-export class NamedSequential extends Module {
+export class NamedSequential extends LayerChain {
   static override readonly kind: string = 'namedSequential';
   readonly names: readonly string[];
-  readonly layers: readonly Module[];
 
   constructor(stages: Readonly<Record<string, Module>>) {
-    super();
-    const where = 'nn.namedSequential';
-    if (typeof stages !== 'object' || stages === null)
-      throw new OptionError(`${where}: stages must be an object of modules, got ${show(stages)}`);
-    for (const [name, layer] of Object.entries<unknown>(stages)) {
-      // Keys that are numbers would not stay in order, and a dot separates levels.
-      if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
-        throw new OptionError(
-          `${where}: a stage's name must be a word of letters, digits and _, got ${show(name)}`,
-        );
-      checkModule(where, `stage ${show(name)}`, layer);
-    }
+    super(checkedStages(stages));
     this.names = Object.keys(stages);
-    this.layers = Object.values(stages);
   }
 
-  /** The stages by name, in order. */
+  /** The stages by name, in order: layers and weights, without what belongs to the model as a whole, its preprocessing and class names. */
   get stages(): Readonly<Record<string, Module>> {
     return Object.fromEntries(this.members()) as Record<string, Module>;
   }
@@ -93,17 +84,35 @@ export class NamedSequential extends Module {
     return this.layers.map((layer, i) => [this.names[i]!, layer] as [string, unknown]);
   }
 
-  override forward(x: Tensor): Tensor {
-    return this.layers.reduce((y, layer) => layer.forward(y), x);
-  }
-
   override config(): Json {
     return { names: this.names, layers: this.layers.map(describe) };
   }
+
+  override replaceHead(head: Module): this {
+    super.replaceHead(head);
+    return this;
+  }
+}
+
+function checkedStages(stages: Readonly<Record<string, Module>>): readonly Module[] {
+  const where = 'nn.namedSequential';
+  if (typeof stages !== 'object' || stages === null)
+    throw new OptionError(`${where}: stages must be an object of modules, got ${show(stages)}`);
+  for (const [name, layer] of Object.entries<unknown>(stages)) {
+    // Keys that are numbers would not stay in order, and a dot separates levels.
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
+      throw new OptionError(
+        `${where}: a stage's name must be a word of letters, digits and _, got ${show(name)}`,
+      );
+    checkModule(where, `stage ${show(name)}`, layer);
+  }
+  return Object.values(stages);
 }
 
 /**
- * Stages one behind the other, by name. A model with another head: `nn.namedSequential({ ...model.stages, fc: nn.linear(512, 5) })`.
+ * Stages one behind the other, by name. They may be those of another model, `{ ...model.stages, more: nn.linear(10, 5) }`, whose
+ * preprocessing and class names are not theirs: set `preprocessing` and `inputTransform` as they are there. A model with another head is
+ * `model.replaceHead(nn.linear(512, 5))`, which keeps them.
  * @throws OptionError when something is not a module or a name is not a word
  */
 export function namedSequential(stages: Readonly<Record<string, Module>>): NamedSequential {
@@ -111,12 +120,22 @@ export function namedSequential(stages: Readonly<Record<string, Module>>): Named
 }
 
 /** Applies all its layers to the same input and puts their outputs one behind the other. */
-export class Concat extends Layers {
+export class Concat extends Module {
   static override readonly kind: string = 'concat';
+  readonly layers: readonly Module[];
 
   constructor(layers: readonly Module[]) {
-    super('nn.concat', layers);
+    super();
+    this.layers = checkedLayers('nn.concat', layers);
     if (layers.length === 0) throw new OptionError('nn.concat: needs at least one layer');
+  }
+
+  override members(): Iterable<[string, unknown]> {
+    return byPlace(this.layers);
+  }
+
+  override config(): Json {
+    return { layers: this.layers.map(describe) };
   }
 
   override forward(x: Tensor): Tensor {

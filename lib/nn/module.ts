@@ -242,6 +242,17 @@ export abstract class Module implements TraceDependency {
     return this;
   }
 
+  /**
+   * Another last layer, where the model is one of `nn.sequential`, `nn.namedSequential` or `models`: see `nn.Sequential`.
+   * @throws OptionError for others, whose head is a field of their class
+   */
+  replaceHead(_head: Module): Module {
+    const { name } = this.constructor;
+    throw new OptionError(
+      `replaceHead: is for nn.sequential, nn.namedSequential and tenon's models; set the field of ${name} that holds its head, and classNames`,
+    );
+  }
+
   /** Changes whenever a program compiled from this tree would: modes, plain fields, parameters and whether they are trained. */
   signature(): string {
     this.#signature ??= new Signature(this, isModule);

@@ -106,3 +106,14 @@ test('sequential rejects neighbours that do not', () => {
     'nn.sequential: layer 1 must be a module, got "relu"',
   );
 });
+
+test('replaceHead knows what comes out', () => {
+  const model = (): nn.Sequential<4, 5> => nn.sequential(nn.linear(4, 8), nn.relu(), nn.linear(8, 5));
+  const other: nn.Sequential<4, 2> = model().replaceHead(nn.linear(8, 2));
+  const chain: nn.Sequential<4, 2> = model().replaceHead(nn.sequential(nn.dropout(0.1), nn.linear(8, 2)));
+  // @ts-expect-error five came out of the old head
+  const wrong: nn.Sequential<4, 5> = model().replaceHead(nn.linear(8, 2));
+  const unknown: nn.Sequential = nn.sequential(...[nn.linear(4, 8)]).replaceHead(nn.linear(4, 2));
+  const named: nn.NamedSequential = nn.namedSequential({ fc: nn.linear(4, 8) }).replaceHead(nn.linear(4, 2));
+  expect([other, chain, wrong, unknown, named]).toHaveLength(5);
+});
