@@ -2,12 +2,13 @@
  * The directory of a training run: run.json (the recipe, and whether the run is finished), history.jsonl (a line an epoch),
  * checkpoints, and in the end model.safetensors.
  */
-import { appendFile, mkdir, readFile, realpath, rm } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileError, pathKind, systemCode } from '../data/source';
 import { DataError, FormatError, IoError } from '../errors';
 import { clip, problemOf } from '../options';
 import { writeFileAtomic } from '../formats/atomic-file';
+import { lockDirectory, type DirectoryLock } from '../formats/directory-lock';
 import { UsageError } from './exit-codes';
 import { parseRecipe, type Recipe } from './recipe';
 
@@ -17,11 +18,15 @@ export interface EpochRecord {
   readonly [field: string]: number | null;
 }
 
+const MODEL_FILE = 'model.safetensors';
+const RECIPE_FILE = 'run.json';
+const HISTORY_FILE = 'history.jsonl';
+
 export class RunFolder {
   constructor(readonly path: string) {}
 
   get modelFile(): string {
-    return join(this.path, 'model.safetensors');
+    return join(this.path, MODEL_FILE);
   }
 
   get checkpoints(): string {
@@ -29,11 +34,11 @@ export class RunFolder {
   }
 
   private get recipeFile(): string {
-    return join(this.path, 'run.json');
+    return join(this.path, RECIPE_FILE);
   }
 
   private get historyFile(): string {
-    return join(this.path, 'history.jsonl');
+    return join(this.path, HISTORY_FILE);
   }
 
   /** Whether both are one directory, by whatever paths. */
@@ -42,9 +47,14 @@ export class RunFolder {
     return here !== undefined && here === there;
   }
 
+  /** Keeps the directory, which is made where it is missing, for one run. @throws BusyError where another run writes to it, IoError */
+  lock(): Promise<DirectoryLock> {
+    return lockDirectory(this.path, [MODEL_FILE, RECIPE_FILE, HISTORY_FILE]);
+  }
+
   /** @throws UsageError where an unfinished run is: it should be resumed, or kept */
   async requireFree(): Promise<void> {
-    if ((await pathKind(this.checkpoints)) !== 'directory' || (await this.isFinished())) return;
+    if (!(await this.holdsCheckpoints()) || (await this.isFinished())) return;
     throw new UsageError(
       `${clip(this.path)} holds a run that was interrupted: go on with --resume ${clip(this.path)}, choose another --out, or delete it`,
     );
@@ -95,6 +105,13 @@ export class RunFolder {
   /** Adds the line of an epoch. */
   async append(epoch: EpochRecord): Promise<void> {
     await refused(this.historyFile, () => appendFile(this.historyFile, `${JSON.stringify(epoch)}\n`));
+  }
+
+  /** Whether a save has begun here: a run that did not come so far leaves nothing to lose. */
+  private async holdsCheckpoints(): Promise<boolean> {
+    if ((await pathKind(this.checkpoints)) !== 'directory') return false;
+    const names = await readdir(this.checkpoints);
+    return names.some((name) => name.startsWith('checkpoint-'));
   }
 
   private async isFinished(): Promise<boolean> {

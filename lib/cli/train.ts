@@ -59,7 +59,7 @@ export interface TrainFlags {
 
 const FILES_HELP = `
 --out gets model.safetensors (weights, architecture, preprocessing, class names), history.jsonl (a line an epoch, written
-as it ends), run.json (the options) and checkpoints/.
+as it ends), run.json (the options) and checkpoints/. One run at a time writes there; a second one is refused.
 
 With --json, lines are objects with "event": "start", "epoch", "done" or "error". An epoch has epoch, trainLoss, trainAccuracy,
 validationLoss, validationAccuracy, imagesPerSecond, dataWaitMs, learningRate; done has testAccuracy (where there is a test split) and model.`;

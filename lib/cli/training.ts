@@ -34,6 +34,16 @@ interface Splits {
 
 export async function train(session: Session, flags: TrainFlags): Promise<number> {
   const plan = await makePlan(flags);
+  const lock = await plan.folder.lock();
+  try {
+    return await trainIn(session, plan, flags);
+  } finally {
+    lock.release();
+  }
+}
+
+/** Trains in a folder that no other run has. */
+async function trainIn(session: Session, plan: Plan, flags: TrainFlags): Promise<number> {
   if (plan.folder !== plan.from) await plan.folder.requireFree();
   if (flags.threads !== undefined) setThreads(flags.threads);
   const splits = await openData(plan.recipe, session.signal);

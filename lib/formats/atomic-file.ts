@@ -1,5 +1,5 @@
 /** Writing files so that a reader sees the old contents or the new, never a part: temporary name, sync, rename. */
-import { randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { open, rename, unlink, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { IoError } from '../errors';
@@ -42,14 +42,35 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
+/** Bytes of a temporary name besides those of the file's own, and how many it may have in all where that name is shorter. */
+const ADDED_BYTES = '..0123456789ab.tmp'.length;
+const SHORT_BYTES = 60;
+
+/**
+ * The path of a new temporary file beside `path`, `.NAME.ID.tmp`. Its name is as long as that of `path` at most, or else short: what the
+ * file system takes for the one, it takes for the other.
+ */
+export function temporaryName(path: string): string {
+  const name = Buffer.from(basename(path));
+  const kept = Math.max(name.length, SHORT_BYTES) - ADDED_BYTES;
+  // A letter that was cut in two becomes U+FFFD, of three bytes.
+  const begin = name.length <= kept ? name.toString() : name.toString('utf8', 0, kept - 2);
+  return join(dirname(path), `.${begin}.${randomBytes(6).toString('hex')}.tmp`);
+}
+
+/** Whether `name` is one that `temporaryName` makes for a file called `of`, whose name is not a long one. */
+export function isTemporary(name: string, of: string): boolean {
+  return name.startsWith(`.${of}.`) && /^[0-9a-f]{12}\.tmp$/.test(name.slice(of.length + 2));
+}
+
 /**
  * Puts `parts`, one behind the other, at `path`. The file that was there stays until all of the new one is on disk, and stays for good
- * when anything fails; the temporary file `.NAME.ID.tmp` beside it is removed then.
+ * when anything fails; the temporary file beside it (`temporaryName`) is removed then.
  * @throws IoError when the system refuses: disk full, no permission, no such directory
  */
 export async function writeFileAtomic(path: string, parts: readonly Uint8Array[]): Promise<void> {
   const directory = dirname(path);
-  const temporary = join(directory, `.${basename(path)}.${randomUUID()}.tmp`);
+  const temporary = temporaryName(path);
   try {
     const file = await open(temporary, 'wx', 0o666);
     try {

@@ -16,7 +16,8 @@ export interface CheckpointOptions {
 
 /**
  * Saves checkpoints into `directory`, from which `fit({ resume: directory })` goes on as if nothing had happened.
- * A save that is interrupted, by kill -9 or a full disk, leaves the ones before it whole.
+ * A save that is interrupted, by kill -9 or a full disk, leaves the ones before it whole. While a run saves into a directory, another that
+ * wants to is refused with a BusyError when it starts.
  * @throws OptionError
  */
 export function checkpoint(directory: string, options: CheckpointOptions = {}): Callback {
@@ -32,7 +33,11 @@ export function checkpoint(directory: string, options: CheckpointOptions = {}): 
   };
   return {
     async onEvent(event, control) {
-      if (event.type === 'start') saved = event.step;
+      if (event.type === 'start') {
+        // Now, and not at the first save, when an epoch would be lost.
+        await control.lockDirectory(directory);
+        saved = event.step;
+      }
       if (event.type === 'checkpoint' && resolve(event.directory, '..') === resolve(directory))
         saved = event.step;
       if (event.type === 'epoch' && event.epoch % everyEpochs === 0) await save(control, event.step);

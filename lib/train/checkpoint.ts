@@ -10,6 +10,7 @@ import { fileError, pathKind } from '../data/source';
 import { DataError, FormatError, IoError, OptionError, TenonError } from '../errors';
 import { clip, clipList, problemOf, show } from '../options';
 import { syncDirectory, writeFileAtomic } from '../formats/atomic-file';
+import { lockDirectory, type DirectoryLock } from '../formats/directory-lock';
 import { toBytes, toFloats } from '../formats/numbers';
 import { encodeSafetensors, type SafetensorsEntry } from '../formats/safetensors';
 import { info } from '../native';
@@ -64,8 +65,13 @@ interface StateFile {
   readonly position: unknown;
 }
 
+/** Takes a directory for the checkpoints of one run. @throws BusyError, IoError */
+export function lockCheckpoints(root: string): Promise<DirectoryLock> {
+  return lockDirectory(root, [LATEST_FILE]);
+}
+
 /**
- * Saves a checkpoint in `root` and deletes all but the newest `keep`. No step may be queued while it runs.
+ * Saves a checkpoint in `root`, whose lock the caller holds, and deletes all but the newest `keep`. No step may be queued while it runs.
  * @returns its directory
  * @throws IoError when the system refuses; checkpoints saved before stay as they are
  */
@@ -151,7 +157,7 @@ async function freeName(root: string, name: string): Promise<string> {
 /** The names that `freeName` gives; a copy that somebody named checkpoint-best is not ours to delete. */
 const SAVED_NAME = /^checkpoint-\d+(-\d+)?$/;
 
-/** Deletes old checkpoints by age, and what interrupted saves left. */
+/** Deletes old checkpoints by age, and what interrupted saves left: as the directory is locked, nobody is writing it. */
 async function prune(root: string, latest: string, keep: number): Promise<void> {
   const names = await readdir(root);
   const found = await Promise.all(

@@ -82,7 +82,15 @@ export interface FitControl {
   /** The last step that has run; undefined before the first. */
   readonly lastStep:
     { readonly step: number; readonly loss: number; readonly learningRate: number } | undefined;
-  /** Saves a checkpoint of this moment; no further step is trained before it is written. Resolves with its directory. */
+  /**
+   * Keeps a directory for this run until it ends, as its first `saveCheckpoint` there does. Rejects with a BusyError where another run has
+   * it, in this process or another.
+   */
+  lockDirectory(directory: string): Promise<void>;
+  /**
+   * Saves a checkpoint of this moment; no further step is trained before it is written. Resolves with its directory. Rejects with a
+   * BusyError where another run saves into `directory`.
+   */
   saveCheckpoint(directory: string, options?: { readonly keep?: number }): Promise<string>;
   /** Ends training after the current step, as if it had finished. */
   stop(): void;

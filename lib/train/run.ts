@@ -10,6 +10,7 @@ import { abortable } from './abort';
 import { writeCheckpoint, type Resumed } from './checkpoint';
 import { locateNonFinite } from './diagnose';
 import type { Callback, EpochRecord, FitControl, FitEvent, History } from './events';
+import { RunLocks } from './locks';
 import type { Position } from './position';
 import type { Batch, BatchSource, EpochBatches } from './source';
 import { takeIn } from './average';
@@ -77,6 +78,7 @@ export class FitRun implements FitControl {
   private saves: Promise<unknown> = Promise.resolve();
   /** The last of the writes, which go one after the other. Never rejects. */
   private writing: Promise<unknown> = Promise.resolve();
+  private readonly locks = new RunLocks();
   private readonly begun = performance.now();
   private lastStepEvent = -Infinity;
 
@@ -124,6 +126,7 @@ export class FitRun implements FitControl {
     } finally {
       await this.settleRest();
       await this.saves;
+      await this.locks.release();
       this.optimizer.lrFactor = 1;
       this.trainStep.dispose();
     }
@@ -137,7 +140,12 @@ export class FitRun implements FitControl {
     return saved;
   }
 
+  lockDirectory(directory: string): Promise<void> {
+    return this.locks.take(directory);
+  }
+
   private async save(directory: string, keep?: number): Promise<string> {
+    await this.lockDirectory(directory);
     // Not in the turn: callbacks of the steps that are still in flight may save, too.
     await this.drain();
     const turn = this.writing.then(async () => {

@@ -224,6 +224,39 @@ describe('every optimizer and every schedule', () => {
   );
 });
 
+describe('two runs into one directory', () => {
+  it('one is refused, whether it begins or resumes, and the other ends with the same bits', async () => {
+    const out = join(dir, 'shared');
+    const both = await Promise.all([train(out), train(out)]);
+    expect(both.map(({ code }) => code).sort()).toEqual([0, 1]);
+    const refused = both.find(({ code }) => code === 1)!;
+    expect(refused.lines).toEqual([
+      expect.objectContaining({
+        code: 'ERR_TENON_BUSY',
+        message: expect.stringContaining(`${out} is in use`),
+      }),
+    ]);
+    expect(bytesOf(out).equals(bytesOf(whole))).toBe(true);
+    expect(lossesOf(out)).toEqual(lossesOf(whole));
+    const resume = (): Promise<Result> => tenon('train', '--resume', out, '--epochs', 4, '--json');
+    const resumed = await Promise.all([resume(), resume()]);
+    expect(resumed.map(({ code }) => code).sort()).toEqual([0, 1]);
+    expect(lossesOf(out)).toHaveLength(4);
+    expect(readdirSync(out).sort()).toEqual([
+      'checkpoints',
+      'history.jsonl',
+      'model.safetensors',
+      'run.json',
+    ]);
+  });
+
+  it('a run whose data is not there leaves no directory', async () => {
+    const out = join(dir, 'nothing');
+    const { code } = await tenon('train', '--dataset', 'mnist', '--data', join(dir, 'no'), '--out', out);
+    expect([code, existsSync(out)]).toEqual([1, false]);
+  });
+});
+
 describe('an interrupted run', () => {
   /** Raises a signal in a run, a new one unless another is given, once `epochs` epochs are over. */
   async function interrupted(

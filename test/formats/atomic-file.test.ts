@@ -9,9 +9,9 @@ import {
 } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { IoError } from '../../lib/errors';
-import { writeFileAtomic } from '../../lib/formats/atomic-file';
+import { temporaryName, writeFileAtomic } from '../../lib/formats/atomic-file';
 
 let dir: string;
 beforeEach(() => void (dir = mkdtempSync(join(tmpdir(), 'tenon-atomic-'))));
@@ -23,6 +23,20 @@ test('writes all parts and leaves nothing beside', async () => {
   await writeFileAtomic(path, [Buffer.from('new '), Buffer.alloc(0), Buffer.from('contents')]);
   expect(readFileSync(path, 'utf8')).toBe('new contents');
   expect(readdirSync(dir)).toEqual(['model']);
+});
+
+test.each([
+  ['a name of 255 bytes', `${'m'.repeat(243)}.safetensors`],
+  ['a name of 255 bytes in letters of three', 'ﾓ'.repeat(85)],
+  ['a name of 255 bytes in letters of four', `${'🦊'.repeat(63)}abc`],
+  ['a name of spaces and marks', ' a\n"\'\\$*?%.. '],
+  ['a name that begins with a dash', '-rf'],
+])('%s can be written', async (_, name) => {
+  for (const contents of ['old', 'new']) await writeFileAtomic(join(dir, name), [Buffer.from(contents)]);
+  expect(readFileSync(join(dir, name), 'utf8')).toBe('new');
+  expect(readdirSync(dir)).toEqual([name]);
+  const temporary = basename(temporaryName(join(dir, name)));
+  expect(Buffer.byteLength(temporary)).toBeLessThanOrEqual(Math.max(60, Buffer.byteLength(name)));
 });
 
 test('a missing directory, and a directory in the way', async () => {

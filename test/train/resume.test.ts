@@ -263,6 +263,49 @@ describe('a checkpoint', () => {
   });
 });
 
+describe('two runs in one directory', () => {
+  test('the second is refused before it trains, and the first is not disturbed', async () => {
+    const dir = directory();
+    const link = join(directory(), 'link');
+    symlinkSync(dir, link);
+    const glyphs = await someGlyphs();
+    const saving = [checkpoint(dir, { everySteps: 3 })];
+    const first = smallTrainer();
+    const running = first.fit(glyphs, { epochs: 4, callbacks: saving });
+    for await (const event of running) if (event.type === 'start') break;
+    for (const path of [dir, link]) {
+      const second = smallTrainer();
+      const steps = jest.fn();
+      const callbacks = [checkpoint(path), { everySteps: 1, onSteps: steps }];
+      const error = await failure(() => second.fit(glyphs, { epochs: 4, callbacks }));
+      expect(error.code).toBe('ERR_TENON_BUSY');
+      expect(error.message).toContain(`in use by another run of this process (process ${process.pid} on`);
+      expect(steps).not.toHaveBeenCalled();
+    }
+    await running;
+    expect(await weightsDigest(first.model)).toBe((await reference()).digest);
+    expect(readdirSync(dir).sort()).toEqual(['checkpoint-27', 'checkpoint-28', 'latest']);
+    await smallTrainer().fit(glyphs, { epochs: 5, resume: dir, callbacks: saving });
+  });
+
+  test('a run that fails lets go, and one may save by a link as well', async () => {
+    const dir = directory();
+    const link = join(directory(), 'link');
+    symlinkSync(dir, link);
+    const failing: Callback = {
+      async onEvent(event, control) {
+        if (event.type !== 'epoch') return;
+        await control.saveCheckpoint(link);
+        throw new Error('enough');
+      },
+    };
+    const callbacks = [checkpoint(dir), failing];
+    await expect(smallTrainer().fit(await someGlyphs(), { epochs: 2, callbacks })).rejects.toThrow('enough');
+    expect(readdirSync(dir).sort()).toEqual(['checkpoint-7', 'checkpoint-7-1', 'latest']);
+    await smallTrainer().fit(await someGlyphs(), { epochs: 2, resume: dir, callbacks: [checkpoint(dir)] });
+  });
+});
+
 describe('a damaged checkpoint', () => {
   const damage: [string, string, (file: string) => void][] = [
     ['a truncated model', 'model.safetensors', (file) => truncateSync(file, 100)],
