@@ -1,4 +1,5 @@
 /** The base of all layers and models: named parameters, modes, initial weights, saving, prediction. */
+import type { Dataset } from '../data/dataset';
 import { checkPreprocessing, type Preprocessing } from '../data/preprocessing';
 import { DisposedError, OptionError } from '../errors';
 import { compile } from '../graph/compile';
@@ -278,19 +279,20 @@ export abstract class Module implements TraceDependency {
 
   /**
    * Outputs for N examples, off the event loop, in evaluation mode.
-   * @param images bytes: N raw images of H W C interleaved values of the size in `preprocessing`; floats: N inputs as forward() takes
+   * @param inputs bytes: N raw images of H W C interleaved values of the size in `preprocessing`; floats: N inputs as forward() takes
    *   them, or as `inputTransform` does where there is one, each of `shape` (default: [C, H, W] of `preprocessing`, or what
-   *   `inputTransform` was fitted to)
+   *   `inputTransform` was fitted to); a Dataset: all its samples in their order, images decoded batch by batch where they are not yet
    * @returns N rows of outputs: class probabilities, or with `output: 'logits'` what forward() gives
-   * @throws OptionError, ShapeError when the count does not fit; DTypeError for other arrays
+   * @throws OptionError, ShapeError when the count or the size of images does not fit; DTypeError for other arrays; FormatError for a corrupt
+   *   image of a Dataset
    */
-  predict(images: Uint8Array | Float32Array, options: PredictOptions = {}): Promise<Float32Array> {
-    return this.prediction().run(images, options);
+  predict(inputs: Uint8Array | Float32Array | Dataset, options: PredictOptions = {}): Promise<Float32Array> {
+    return this.prediction().run(inputs, options);
   }
 
-  /** As `predict`, but blocks. */
-  predictSync(images: Uint8Array | Float32Array, options: PredictOptions = {}): Float32Array {
-    return this.prediction().runSync(images, options);
+  /** As `predict`, but blocks. @throws also DataError for a Dataset with images that are not decoded yet */
+  predictSync(inputs: Uint8Array | Float32Array | Dataset, options: PredictOptions = {}): Float32Array {
+    return this.prediction().runSync(inputs, options);
   }
 
   /** The model as a safetensors file: the same model gives the same bytes, whatever the time, path, host or threads. */

@@ -1,13 +1,15 @@
 /** Outputs of a model for arrays of examples: normalization, batches, evaluation mode, programs of their own queue. */
+import { Dataset } from '../data/dataset';
 import type { Preprocessing } from '../data/preprocessing';
-import { AbortedError, DTypeError, OptionError, ShapeError } from '../errors';
+import type { ChannelStatistics } from '../data/samples';
+import { AbortedError, DataError, DTypeError, OptionError, ShapeError } from '../errors';
 import { compile, type Compiled } from '../graph/compile';
 import * as ops from '../ops';
 import { checkKeys, checkSignal, oneOf, positiveInteger } from '../options';
 import type { FittedTransform } from '../preprocess/fitted';
 import { PRECISIONS, type Precision } from '../tensor/dtype';
-import { checkShape, formatShape, numel, type Shape } from '../tensor/shape';
-import { runtimeScalar, tensor, type Tensor } from '../tensor/tensor';
+import { checkShape, formatShape, numel, sameShape, type Shape } from '../tensor/shape';
+import { runtimeScalar, tensor, Tensor } from '../tensor/tensor';
 import { forwardThrough } from './inputs';
 import { inEvalMode } from './mode';
 import type { Module } from './module';
@@ -32,7 +34,8 @@ type Run = Compiled<[Tensor, OutputKind], Tensor>;
 interface Job {
   readonly run: Run;
   readonly output: OutputKind;
-  readonly batches: Iterable<Tensor>;
+  /** Promises where samples are decoded first. */
+  readonly batches: Iterable<Tensor | Promise<Tensor>>;
 }
 
 /** Runs in flight at once: one computes while the next is being copied in. */
@@ -46,6 +49,14 @@ function tagOf(value: unknown): string {
 /** @throws AbortedError once the signal has fired */
 function requireWanted({ signal }: PredictOptions): void {
   if (signal?.aborted === true) throw new AbortedError('predict: aborted', { cause: signal.reason });
+}
+
+/** What came of decoding; once the signal has fired that is an abortion of `predict`. */
+function decoded(batch: Promise<Tensor>, options: PredictOptions): Promise<Tensor> {
+  return batch.catch((error: unknown) => {
+    requireWanted(options);
+    throw error;
+  });
 }
 
 export class Predictor {
@@ -64,8 +75,10 @@ export class Predictor {
     const results: Float32Array[] = [];
     const inFlight: Promise<Tensor>[] = [];
     try {
-      for (const batch of batches) {
+      for (const next of batches) {
         requireWanted(options);
+        // Not awaited where it is there: an array is copied before `predict` returns, as far as the first runs reach.
+        const batch = next instanceof Tensor ? next : await decoded(next, options);
         // The modes are looked at while the run is being queued, not while it runs.
         const pending = this.evaluating(() => run(batch, output));
         // Seen below, once the one before it is done; a rejection that nobody waits for yet would end the process.
@@ -84,8 +97,14 @@ export class Predictor {
 
   runSync(data: unknown, options: PredictOptions): Float32Array {
     const { run, output, batches } = this.plan(data, options);
-    requireWanted(options);
-    return join(this.evaluating(() => Array.from(batches, (batch) => valuesOf(run.runSync(batch, output)))));
+    try {
+      requireWanted(options);
+      const outputOf = (batch: Tensor | Promise<Tensor>): Float32Array =>
+        valuesOf(run.runSync(requireDecoded(batch), output));
+      return join(this.evaluating(() => Array.from(batches, outputOf)));
+    } finally {
+      if (!this.keeps(run)) run.dispose();
+    }
   }
 
   dispose(): void {
@@ -110,37 +129,60 @@ export class Predictor {
     checkSignal('predict', options.signal);
     const batchSize = positiveInteger('predict', 'batchSize', options.batchSize ?? 128);
     const precision = oneOf('predict', 'precision', options.precision ?? 'fp32', PRECISIONS);
+    if (data instanceof Dataset) return { output, ...this.planDataset(data, options, precision, batchSize) };
     switch (tagOf(data)) {
       case 'Uint8Array':
       case 'Uint8ClampedArray': {
-        const settings = this.model.preprocessing;
-        if (settings === undefined) {
-          throw new OptionError(
-            'predict: raw images need model.preprocessing (height, width, channels, mean, std); give a Float32Array otherwise',
-          );
-        }
-        if (options.shape !== undefined)
-          throw new OptionError(
-            'predict: shape is for floats; raw images have the size in model.preprocessing',
-          );
+        const settings = this.imageSettings(options);
         const row = settings.height * settings.width * settings.channels;
-        return {
-          run: this.imageRun(settings, precision),
-          output,
-          batches: cut(data as Uint8Array, [row], batchSize),
-        };
+        const batches = cut(data as Uint8Array, [row], batchSize);
+        return { output, run: this.imageRun(settings, precision), batches };
       }
-      case 'Float32Array':
-        return {
-          run: this.floatRun(precision),
-          output,
-          batches: cut(data as Float32Array, this.inputShape(options.shape), batchSize),
-        };
+      case 'Float32Array': {
+        const batches = cut(data as Float32Array, this.inputShape(options.shape), batchSize);
+        return { output, run: this.floatRun(precision), batches };
+      }
       default:
         throw new DTypeError(
-          `predict: expected a Uint8Array of raw images or a Float32Array of inputs, got ${tagOf(data)}`,
+          `predict: expected a Uint8Array of raw images, a Float32Array of inputs or a Dataset, got ${tagOf(data)}`,
         );
     }
+  }
+
+  /** The program is this call's own: it holds the samples of the data set. */
+  private planDataset(
+    dataset: Dataset,
+    options: PredictOptions,
+    precision: Precision,
+    batchSize: number,
+  ): Omit<Job, 'output'> {
+    let normalization: ChannelStatistics = { mean: [], std: [] };
+    if (dataset.kind === 'images') {
+      const settings = this.imageSettings(options);
+      const expected = [settings.channels, settings.height, settings.width];
+      if (!sameShape(expected, dataset.inputShape))
+        throw new ShapeError(
+          `predict: the model takes images of ${formatShape(expected)}, the data set has ${formatShape(dataset.inputShape)}`,
+        );
+      normalization = settings;
+    } else if (options.shape !== undefined)
+      throw new OptionError('predict: shape is for arrays of floats; a data set has its own');
+    const { mean, std } = normalization;
+    const recipe = dataset.plainRecipe({ mean, std }, noEpoch);
+    const run = this.compiled(precision, (index) => dataset.batch(index, recipe).inputs);
+    return { run, batches: batchesOfDataset(dataset, batchSize, options.signal) };
+  }
+
+  private imageSettings(options: PredictOptions): Preprocessing {
+    const settings = this.model.preprocessing;
+    if (settings === undefined) {
+      throw new OptionError(
+        'predict: raw images need model.preprocessing (height, width, channels, mean, std); give a Float32Array otherwise',
+      );
+    }
+    if (options.shape !== undefined)
+      throw new OptionError('predict: shape is for floats; raw images have the size in model.preprocessing');
+    return settings;
   }
 
   /**
@@ -253,6 +295,30 @@ function* batchesOf(
     const to = Math.min(rows, from + batchSize);
     yield tensor(data.subarray(from * row, to * row), [to - from, ...shape]);
   }
+}
+
+/** Rows of a data set, each batch a promise where it has images to decode. */
+function* batchesOfDataset(
+  dataset: Dataset,
+  batchSize: number,
+  signal: AbortSignal | undefined,
+): Iterable<Tensor | Promise<Tensor>> {
+  for (let from = 0; from < dataset.length; from += batchSize) {
+    const length = Math.min(batchSize, dataset.length - from);
+    const positions = Int32Array.from({ length }, (_, i) => from + i);
+    const rows = tensor(dataset.rowsAt(positions));
+    const decoding = dataset.ensure(positions, signal);
+    const ready = decoding?.then(() => rows);
+    // Whoever takes this batch sees the failure; one that is not wanted any more is nobody's.
+    ready?.catch(() => undefined);
+    yield ready ?? rows;
+  }
+}
+
+/** @throws DataError */
+function requireDecoded(batch: Tensor | Promise<Tensor>): Tensor {
+  if (batch instanceof Tensor) return batch;
+  throw new DataError('predictSync: images of this data set are not decoded yet; await predict instead');
 }
 
 function valuesOf(outputs: Tensor): Float32Array {

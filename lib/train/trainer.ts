@@ -220,9 +220,9 @@ export class Trainer {
     await this.holding('useAverage', () => average.copyTo(this.model));
   }
 
-  /** As `model.predict`: class probabilities of N raw images or inputs, off the event loop. */
-  predict(images: Uint8Array | Float32Array, options: PredictOptions = {}): Promise<Float32Array> {
-    return this.model.predict(images, { precision: this.precision, ...options });
+  /** As `model.predict`: class probabilities of N raw images or inputs, or of a Dataset, off the event loop. */
+  predict(inputs: Uint8Array | Float32Array | Dataset, options: PredictOptions = {}): Promise<Float32Array> {
+    return this.model.predict(inputs, { precision: this.precision, ...options });
   }
 
   /** Until what it returns is called, no other run may change what this one does. */
