@@ -7,7 +7,7 @@ import { DataError } from '../errors';
 import { checkKeys, clip, nonEmptyString, oneOf } from '../options';
 import { readFolder } from './folder';
 import { READ_LIMITS, memoryFor, readLimits, type ReadLimits } from './limits';
-import { inSlices } from './samples';
+import { inSlices } from './slices';
 import {
   type ImageSource,
   eagerSource,

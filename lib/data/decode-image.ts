@@ -1,7 +1,8 @@
 /** `data.decode`: an encoded image as a model is shown it. */
 import { OptionError } from '../errors';
-import { nonEmptyString } from '../options';
+import { checkKeys, nonEmptyString } from '../options';
 import { decode, DEFAULT_RESIZE, type DecodeTarget } from './decode';
+import { IMAGE_LIMITS, readLimits, type ImageLimits } from './limits';
 import { asBytes } from './memory';
 import { checkPreprocessing, type Preprocessing } from './preprocessing';
 import { readWhole } from './source';
@@ -17,15 +18,18 @@ export interface HasPreprocessing {
  * EXIF, colours as sRGB, transparent pixels over black, 8 bits. Decoded off the event loop.
  * @param image the file's bytes, which are copied, or its path
  * @param model a model, or the `preprocessing` of one
+ * @param options how large an image may be before it is resized
  * @returns height * width * channels bytes, H W C; for several images in one call of `predict`, concatenate theirs
- * @throws FormatError for what is not an image or a damaged one; DataError, IoError for a path; DTypeError; OptionError for a model without
+ * @throws FormatError for what is not an image, a damaged one, and one larger than the limits; DataError, IoError for a path; DTypeError; OptionError for a model without
  *   preprocessing, or with other than 1 or 3 channels; TenonError where sharp is not installed
  */
 export async function decodeImage(
   image: Uint8Array | Uint8ClampedArray | string,
   model: HasPreprocessing | Preprocessing,
+  options: ImageLimits = {},
 ): Promise<Uint8Array> {
-  const target = targetOf(model);
+  checkKeys('decode', options, IMAGE_LIMITS);
+  const target = { ...targetOf(model), limits: readLimits('decode', options) };
   const name = typeof image === 'string' ? nonEmptyString('decode', 'image', image) : 'decode: the image';
   // A copy: the decoder reads on a thread of its own while the caller may change the array, or transfer it.
   const bytes =

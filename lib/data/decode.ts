@@ -7,11 +7,13 @@
  * - grey to RGB repeats the value; RGB to grey is ITU-R 601 luma in integers, as Pillow's `convert('L')` does it:
  *   (19595 R + 38470 G + 7471 B + 32768) >> 16.
  */
-import { availableParallelism } from 'node:os';
 import type sharpFunction from 'sharp';
-import type { Sharp, SharpOptions } from 'sharp';
+import type { Metadata, Sharp, SharpOptions } from 'sharp';
 import { DataError, TenonError } from '../errors';
 import { clip, problemOf } from '../options';
+import { inTurn } from './decode-turns';
+import { DEFAULT_LIMITS, FREE_BYTES, sizeProblem, type Limits } from './limits';
+import { inSlices } from './slices';
 import { malformed } from './source';
 
 type SharpModule = typeof sharpFunction;
@@ -33,34 +35,16 @@ export interface DecodeTarget {
    * black, `stretch` scales each side by itself. Without a rule an image of another size is an error.
    */
   readonly resize?: ResizeRule;
+  /** How large an image may be before it is resized. Default: DEFAULT_LIMITS. */
+  readonly limits?: Limits;
 }
 
-/** Most pixels an image may have before it is resized: 16384 x 16384, libvips' own bound. */
-const MAX_PIXELS = 2 ** 28;
-
-/**
- * Decodes run in libuv's pool, which files and name look-ups need too, so one of its threads (4 by default) stays free; and no more at once
- * than cores: measured on 2 cores, 2 at once were as fast as 16 and kept the event loop's 99th percentile at 2 ms instead of 15.
- */
-const MAX_AT_ONCE = Math.max(
-  1,
-  Math.min(availableParallelism(), (Number(process.env.UV_THREADPOOL_SIZE) || 4) - 1),
-);
-let running = 0;
-const waiting: (() => void)[] = [];
-
-/** Runs `job` when fewer than MAX_AT_ONCE others run, first come, first served. */
-async function inTurn<T>(job: () => Promise<T>): Promise<T> {
-  if (running < MAX_AT_ONCE) running++;
-  else await new Promise<void>((resolve) => waiting.push(resolve)); // the one that ends hands its place on
-  try {
-    return await job();
-  } finally {
-    const next = waiting.shift();
-    if (next === undefined) running--;
-    else next();
-  }
-}
+/** Images up to so many pixels are decoded without a look at their header first: at most 8 bytes a pixel, they take FREE_BYTES. */
+const QUICK_PIXELS = FREE_BYTES / 8;
+/** Bytes that are copied in the time of converting a pixel. */
+const PIXEL_COST = 8;
+/** Bytes of a sample in memory, by libvips' name of its type. */
+const SAMPLE_BYTES: Readonly<Record<string, number>> = { uchar: 1, char: 1, ushort: 2, short: 2 };
 
 let loaded: SharpModule | undefined;
 
@@ -85,27 +69,56 @@ function loadSharp(): SharpModule {
   return sharp;
 }
 
-function openOptions(limitInputPixels: number): SharpOptions {
+function openOptions(limitInputPixels: number | false): SharpOptions {
   // 'error' refuses truncated and damaged images but lets harmless oddities (stray bytes between JPEG markers) pass.
   return { failOn: 'error', limitInputPixels, autoOrient: true };
 }
 
-/** The size of an image after its EXIF orientation, from its header. @throws FormatError naming `name` if it is no image */
-export async function probe(bytes: Uint8Array, name: string): Promise<{ height: number; width: number }> {
+/** What an image's header says. */
+interface ImageHeader {
+  /** Size after its EXIF orientation. */
+  readonly height: number;
+  readonly width: number;
+  /** Bytes of all its samples as they are stored in it, unpacked. */
+  readonly bytes: number;
+}
+
+/** Reads an image's header. @throws FormatError if it is no image, or larger than the limits allow */
+async function readHeader(bytes: Uint8Array, name: string, limits: Limits): Promise<ImageHeader> {
   const sharp = loadSharp();
+  let found: Metadata;
   try {
-    const { autoOrient } = await inTurn(() => sharp(bytes, openOptions(MAX_PIXELS)).metadata());
-    return { height: autoOrient.height, width: autoOrient.width };
+    found = await inTurn(0, () => sharp(bytes, openOptions(false)).metadata());
   } catch (error) {
     throw malformed(name, `not a readable image: ${problemOf(error)}`, error);
   }
+  const { height, width } = found.autoOrient;
+  if (height * width > limits.maxPixels)
+    throw malformed(name, `${height}x${width} pixels, more than ${limits.maxPixels} (option maxPixels)`);
+  const unpacked = height * width * found.channels * (SAMPLE_BYTES[found.depth] ?? 8);
+  const problem = sizeProblem({ ...limits, maxBytes: Infinity }, bytes.length, unpacked);
+  if (problem !== undefined) throw malformed(name, problem);
+  return { height, width, bytes: unpacked };
+}
+
+/**
+ * The size of an image after its EXIF orientation, from its header.
+ * @throws FormatError naming `name` if it is no image, or larger than the limits allow
+ */
+export async function probe(
+  bytes: Uint8Array,
+  name: string,
+  limits: Limits = DEFAULT_LIMITS,
+): Promise<{ height: number; width: number }> {
+  const { height, width } = await readHeader(bytes, name, limits);
+  return { height, width };
 }
 
 /**
  * Decodes a PNG, JPEG or WebP (or whatever else sharp reads) into `out`, H*W*C bytes, by the rules at the top of this file.
  * @param name what to call the image in messages
- * @throws FormatError if it is damaged or no image, DataError if its size differs and there is no resize rule,
- *   TenonError if sharp is not installed
+ * @throws FormatError if it is damaged, no image, or larger than the limits allow; DataError if its size differs and there is no resize
+ *   rule; TenonError if sharp is not installed
  */
 export async function decode(
   bytes: Uint8Array,
@@ -113,24 +126,46 @@ export async function decode(
   target: DecodeTarget,
   out: Uint8Array,
 ): Promise<void> {
-  const { height, width, channels, resize } = target;
-  const sharp = loadSharp();
+  const { height, width, resize } = target;
   // Without a resize rule an image of more pixels is wrong anyway: do not decode it.
-  const limit = resize === undefined ? height * width : MAX_PIXELS;
-  let raw: { data: Buffer; info: { width: number; height: number; channels: number } };
+  const most = resize === undefined ? Math.min(QUICK_PIXELS, height * width) : QUICK_PIXELS;
+  const { data, info } = await inTurn(0, () => decodeRaw(bytes, target, most)).catch((error: unknown) =>
+    decodeLarge(bytes, name, target, error),
+  );
+  if (info.height !== height || info.width !== width) throw wrongSize(name, info, target);
+  await convertChannels(data, info.channels, out, target.channels);
+}
+
+interface RawImage {
+  readonly data: Buffer;
+  readonly info: { readonly width: number; readonly height: number; readonly channels: number };
+}
+
+function decodeRaw(bytes: Uint8Array, target: DecodeTarget, limitPixels: number): Promise<RawImage> {
+  return pipelineOf(loadSharp()(bytes, openOptions(limitPixels)), target)
+    .raw({ depth: 'uchar' })
+    .toBuffer({ resolveWithObject: true });
+}
+
+/** Decodes an image that was refused by `refusal`, if it was refused for its size and this is within the limits. */
+async function decodeLarge(
+  bytes: Uint8Array,
+  name: string,
+  target: DecodeTarget,
+  refusal: unknown,
+): Promise<RawImage> {
+  if (refusal instanceof TenonError) throw refusal; // sharp cannot be loaded
+  const header = await readHeader(bytes, name, target.limits ?? DEFAULT_LIMITS);
+  const { height, width } = header;
+  if (target.resize === undefined && (height !== target.height || width !== target.width))
+    throw wrongSize(name, header, target);
+  if (height * width <= QUICK_PIXELS)
+    throw malformed(name, `not a readable image: ${problemOf(refusal)}`, refusal);
   try {
-    raw = await inTurn(() =>
-      pipelineOf(sharp(bytes, openOptions(limit)), target)
-        .raw({ depth: 'uchar' })
-        .toBuffer({ resolveWithObject: true }),
-    );
+    return await inTurn(header.bytes, () => decodeRaw(bytes, target, height * width));
   } catch (error) {
-    if (resize === undefined) await checkSize(bytes, name, target);
     throw malformed(name, `not a readable image: ${problemOf(error)}`, error);
   }
-  const { info, data } = raw;
-  if (info.height !== height || info.width !== width) throw wrongSize(name, info, target);
-  convertChannels(data, info.channels, out, channels);
 }
 
 function pipelineOf(image: Sharp, { height, width, resize }: DecodeTarget): Sharp {
@@ -138,11 +173,6 @@ function pipelineOf(image: Sharp, { height, width, resize }: DecodeTarget): Shar
   if (resize !== undefined)
     image.resize({ width, height, fit: resize === 'stretch' ? 'fill' : resize, background: black });
   return image.flatten({ background: black }).toColourspace('srgb');
-}
-
-async function checkSize(bytes: Uint8Array, name: string, target: DecodeTarget): Promise<void> {
-  const size = await probe(bytes, name);
-  if (size.height !== target.height || size.width !== target.width) throw wrongSize(name, size, target);
 }
 
 function wrongSize(name: string, found: { height: number; width: number }, target: DecodeTarget): DataError {
@@ -153,17 +183,23 @@ function wrongSize(name: string, found: { height: number; width: number }, targe
 }
 
 /** Copies `from` with `found` interleaved channels (1 or 3, or those with alpha) to `wanted` ones. */
-function convertChannels(from: Uint8Array, found: number, out: Uint8Array, wanted: 1 | 3): void {
+async function convertChannels(
+  from: Uint8Array,
+  found: number,
+  out: Uint8Array,
+  wanted: 1 | 3,
+): Promise<void> {
   if (found === wanted) {
     out.set(from);
     return;
   }
-  const pixels = out.length / wanted;
-  for (let p = 0; p < pixels; p++) {
-    const r = from[p * found] ?? 0;
-    const g = found >= 3 ? (from[p * found + 1] ?? 0) : r;
-    const b = found >= 3 ? (from[p * found + 2] ?? 0) : r;
-    if (wanted === 1) out[p] = (19595 * r + 38470 * g + 7471 * b + 32768) >> 16;
-    else out.set([r, g, b], p * 3);
-  }
+  await inSlices(out.length / wanted, PIXEL_COST, (begin, end) => {
+    for (let p = begin; p < end; p++) {
+      const r = from[p * found] ?? 0;
+      const g = found >= 3 ? (from[p * found + 1] ?? 0) : r;
+      const b = found >= 3 ? (from[p * found + 2] ?? 0) : r;
+      if (wanted === 1) out[p] = (19595 * r + 38470 * g + 7471 * b + 32768) >> 16;
+      else out.set([r, g, b], p * 3);
+    }
+  });
 }

@@ -17,7 +17,7 @@ import {
 import { DEFAULT_RESIZE, RESIZE_RULES, type ResizeRule, decode, probe } from './decode';
 import { type FoundImage, findImages } from './folder-scan';
 import { READ_LIMITS, readLimits, type Limits, type ReadLimits } from './limits';
-import { inSlices } from './samples';
+import { inSlices } from './slices';
 import { type ImageSource, checkRead, fileError } from './source';
 
 /** Options of `readFolder`. */
@@ -94,8 +94,8 @@ export async function readFolder(options: ReadFolderOptions): Promise<ImageSourc
     throw new DataError(
       `${where}: no images (png, jpg, jpeg, webp) in its class folders ${clipList(classNames)}`,
     );
-  const { height, width } = wanted ?? (await firstSize(where, images, skip));
-  const target = { height, width, channels, ...resize };
+  const { height, width } = wanted ?? (await firstSize(where, images, skip, limits));
+  const target = { height, width, channels, limits, ...resize };
   const form = { length: images.length, height, width, channels };
   return {
     ...form,
@@ -150,10 +150,11 @@ async function firstSize(
   where: string,
   images: readonly FoundImage[],
   skip: boolean,
+  limits: Limits,
 ): Promise<{ height: number; width: number }> {
   for (const image of images) {
     try {
-      return await probe(await bytesOf(image), image.name);
+      return await probe(await bytesOf(image), image.name, limits);
     } catch (error) {
       if (!skip || !(error instanceof FormatError)) throw error;
     }

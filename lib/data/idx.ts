@@ -9,7 +9,7 @@ import * as zlib from 'node:zlib';
 import { IoError, OptionError } from '../errors';
 import { checkKeys, clip, oneOf, problemOf, show } from '../options';
 import { memoryFor, readLimits, type UnpackLimits } from './limits';
-import { inSlices } from './samples';
+import { inSlices } from './slices';
 import { malformed } from './source';
 import { Unpacked } from './unpack';
 

@@ -6,14 +6,8 @@ import { imageBatch } from '../ops';
 import { Storage } from '../tensor/storage';
 import type { Shape } from '../tensor/shape';
 import { tensor, type Tensor } from '../tensor/tensor';
-import {
-  inSlices,
-  packLabels,
-  storageTensor,
-  type ChannelStatistics,
-  type ImageRecipe,
-  type Samples,
-} from './samples';
+import { packLabels, storageTensor, type ChannelStatistics, type ImageRecipe, type Samples } from './samples';
+import { inSlices } from './slices';
 import type { ResizeRule } from './decode';
 import type { ImageSource } from './source';
 

@@ -25,7 +25,7 @@ export {
 } from './dataset';
 export type { ResizeRule } from './decode';
 export { decodeImage as decode, type HasPreprocessing } from './decode-image';
-export type { ReadLimits, UnpackLimits } from './limits';
+export type { ImageLimits, ReadLimits, UnpackLimits } from './limits';
 export type { ChannelStatistics, ImageRecipe } from './samples';
 export type { Preprocessing } from './preprocessing';
 export type { SampleOptions } from './select';

@@ -27,7 +27,9 @@ export interface ReadLimits extends UnpackLimits, ImageLimits {}
 
 /** Names of the options of archives and IDX files. */
 export const UNPACK_LIMITS = ['maxBytes', 'maxExpansion'] as const;
-/** Names of all limits. */
+/** Names of those of images. */
+export const IMAGE_LIMITS = ['maxExpansion', 'maxPixels'] as const;
+/** Names of all of them. */
 export const READ_LIMITS = [...UNPACK_LIMITS, 'maxPixels'] as const;
 
 /** The limits, each with a value. */
@@ -54,23 +56,19 @@ export function readLimits(where: string, options: ReadLimits): Limits {
 }
 
 /**
- * Checks what a file becomes.
+ * What is wrong with a file that becomes `bytes`, for a message; undefined where the limits allow it.
  * @param packedBytes the size of the file, where it is compressed
- * @throws DataError where `bytes` are more than the limits allow
  */
-export function requireWithin(
-  file: string,
+export function sizeProblem(
   { maxBytes, maxExpansion }: Pick<Limits, 'maxBytes' | 'maxExpansion'>,
   packedBytes: number | undefined,
   bytes: number,
-): void {
+): string | undefined {
   const expanded = packedBytes === undefined ? Infinity : Math.max(FREE_BYTES, packedBytes * maxExpansion);
-  if (bytes <= Math.min(maxBytes, expanded)) return;
-  throw new DataError(
-    expanded < maxBytes
-      ? `${clip(file)}: unpacks to more than ${Math.floor(expanded)} bytes, the most that ${packedBytes} may become (option maxExpansion)`
-      : `${clip(file)}: unpacks to more than ${maxBytes} bytes (option maxBytes)`,
-  );
+  if (bytes <= Math.min(maxBytes, expanded)) return undefined;
+  return expanded < maxBytes
+    ? `unpacks to more than ${Math.floor(expanded)} bytes, the most that ${packedBytes} may become (option maxExpansion)`
+    : `unpacks to more than ${maxBytes} bytes (option maxBytes)`;
 }
 
 /** Memory for what a file says it holds. @throws DataError where there is none */

@@ -1,11 +1,11 @@
 /** Samples in native memory, and how a batch of them enters a program. A Dataset is a view of some rows of these. */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ResizeRule } from './decode';
 import { arrayFor } from '../tensor/dtype';
 import { Storage } from '../tensor/storage';
 import { numel, type Shape } from '../tensor/shape';
 import { Tensor } from '../tensor/tensor';
 import * as native from '../native';
+import { inSlices } from './slices';
 
 /** Mean and standard deviation of each channel, of values scaled to 0..1. */
 export interface ChannelStatistics {
@@ -50,22 +50,6 @@ export interface Samples {
   /** Records the inputs of a batch: rows `index` (i32 [B]) as f32 [B, ...shape]. */
   inputs(index: Tensor, recipe: ImageRecipe): Tensor;
   dispose(): void;
-}
-
-/** Bytes copied or scanned in one turn of the event loop: about half a millisecond. */
-const SLICE_BYTES = 1 << 19;
-
-/** Calls `work` on ranges of rows small enough that the event loop stays free, with a turn between. */
-export async function inSlices(
-  rows: number,
-  rowBytes: number,
-  work: (begin: number, end: number) => void,
-): Promise<void> {
-  const step = Math.max(1, Math.floor(SLICE_BYTES / Math.max(1, rowBytes)));
-  for (let begin = 0; begin < rows; begin += step) {
-    if (begin > 0) await nextTurn();
-    work(begin, Math.min(rows, begin + step));
-  }
 }
 
 /** A persistent tensor over new memory. */

@@ -6,8 +6,8 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { Readable, pipeline } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createGunzip } from 'node:zlib';
-import { requireWithin, type Limits } from './limits';
-import { IoError } from '../errors';
+import { sizeProblem, type Limits } from './limits';
+import { DataError, IoError } from '../errors';
 import { clip, problemOf } from '../options';
 import { fileError, isGzip, malformed, systemCode } from './source';
 
@@ -78,7 +78,8 @@ export class Unpacked {
   /** @throws DataError where `bytes` in all are more than the limits allow */
   requireWithin(bytes: number): void {
     const { name, gzipped, storedBytes, limits } = this.origin;
-    requireWithin(name, limits, gzipped ? storedBytes : undefined, bytes);
+    const problem = sizeProblem(limits, gzipped ? storedBytes : undefined, bytes);
+    if (problem !== undefined) throw new DataError(`${clip(name)}: ${problem}`);
   }
 
   /**

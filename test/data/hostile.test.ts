@@ -8,12 +8,15 @@ import { writeFile } from 'node:fs/promises';
 import { symlinkSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { readCifar10 } from '../../lib/data/cifar';
+import { decodeImage } from '../../lib/data/decode-image';
 import { readFolder } from '../../lib/data/folder';
 import { readIdx } from '../../lib/data/idx';
+import type { ImageLimits } from '../../lib/data/limits';
 import { readMnist } from '../../lib/data/mnist';
 import { readTar } from '../../lib/data/tar';
 import { costOf, type Json } from '../support/cost';
 import { failure, useTempDir } from './helpers';
+import { pngHead, pngOfZeros } from './png-bytes';
 import { paxRecords, tarArchive, tarHeader, tarPart, withChecksum } from './tar-bytes';
 
 const temp = useTempDir();
@@ -191,9 +194,33 @@ const idxRows: readonly Omit<Row, 'read'>[] = [
   { name: 'a claim of 2^64 bytes', make: () => idxHeader(0xffffffff, 0xffffffff), message: /truncated/ },
 ];
 
+const imageRows: readonly Omit<Row, 'read'>[] = [
+  {
+    name: 'a PNG of 16-bit samples, 288 MB in 1 MB',
+    make: () => pngOfZeros(6000, 6000, true),
+    message: /more than \d+ bytes, the most that \d+ may become \(option maxExpansion\)/,
+  },
+  {
+    name: 'a PNG of more pixels than one may have',
+    make: () => pngHead(20_000, 20_000, false),
+    message: /20000x20000 pixels, more than 268435456 \(option maxPixels\)/,
+  },
+  { name: 'a PNG without pixels', make: () => pngHead(2000, 2000, true), message: /not a readable image/ },
+];
+
+async function decodeFile(path: string, limits?: ImageLimits): Promise<number[]> {
+  const preprocessing = { height: 8, width: 8, channels: 1, mean: [0], std: [1] } as const;
+  return [...(await decodeImage(path, preprocessing, limits))];
+}
+
 const rows: readonly Row[] = [
   ...tarRows.map((row) => ({ ...row, name: `tar: ${row.name}`, read: (path: string) => readAll(path) })),
   ...idxRows.map((row) => ({ ...row, name: `idx: ${row.name}`, read: (path: string) => readIdx(path) })),
+  ...imageRows.map((row) => ({
+    ...row,
+    name: `image: ${row.name}`,
+    read: (path: string) => decodeFile(path),
+  })),
 ];
 
 test.each(rows)('$name', async ({ make, read, code = 'ERR_TENON_FORMAT', message }) => {
@@ -214,6 +241,21 @@ describe('limits', () => {
     expect((await failure(() => readAll(archive, { maxExpansion: 0 }))).code).toBe('ERR_TENON_OPTION');
     const images = await temp.file('images', gzipOfZeros(idxHeader(70, 1000, 1000), 70_000_000));
     expect((await readIdx(images, { maxExpansion: 2000 })).data).toHaveLength(70_000_000);
+  });
+
+  test('of images have options', async () => {
+    const image = await temp.file('zeros.png', pngOfZeros(6000, 3000, true));
+    expect((await failure(() => decodeFile(image))).message).toContain('maxExpansion');
+    expect(await decodeFile(image, { maxExpansion: 2000 })).toEqual(new Array(64).fill(0));
+    const failed = await failure(() => decodeFile(image, { maxPixels: 17_999_999 }));
+    expect(failed.message).toContain('3000x6000 pixels, more than 17999999 (option maxPixels)');
+    await temp.file('train/a/1.png', pngOfZeros(6000, 3000, true));
+    const folder = { dir: temp.path('train'), imageSize: 8 };
+    const one = new Uint8Array(192);
+    const refusing = await readFolder(folder);
+    expect((await failure(() => refusing.read(0, one))).message).toContain('maxExpansion');
+    await (await readFolder({ ...folder, maxExpansion: 2000 })).read(0, one);
+    expect((await failure(() => readFolder({ dir: temp.path('train') }))).message).toContain('maxExpansion');
   });
 
   test('reach the readers of data sets', async () => {
@@ -334,6 +376,18 @@ const measured: readonly MeasuredRow[] = [
     call: ['lib/data/idx.ts', 'readIdx', { maxExpansion: 2000 }],
     ends: undefined,
     mostMib: 400,
+  },
+  {
+    name: 'image: a 2 MB PNG, interlaced, of 16-bit samples',
+    before: '2.2 GB',
+    make: () => pngOfZeros(16_000, 16_000, true),
+    call: [
+      'lib/data/decode-image.ts',
+      'decodeImage',
+      { height: 8, width: 8, channels: 1, mean: [0], std: [1] },
+    ],
+    ends: 'ERR_TENON_FORMAT',
+    mostMib: 100,
   },
 ];
 
