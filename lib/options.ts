@@ -113,6 +113,23 @@ export function checkKeys(where: string, options: unknown, allowedKeys: readonly
   );
 }
 
+/** @throws OptionError unless `value` is an object, for options that are required and for parts of them */
+export function checkObject(where: string, name: string, value: unknown): asserts value is object {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new OptionError(`${where}: ${name} must be an object, got ${show(value)}`);
+}
+
+/** @throws OptionError unless `value` is an array */
+export function checkList(where: string, name: string, value: unknown): asserts value is readonly unknown[] {
+  if (!Array.isArray(value)) throw new OptionError(`${where}: ${name} must be a list, got ${show(value)}`);
+}
+
+/** @throws OptionError unless `value` is a function */
+export function checkFunction(where: string, name: string, value: unknown): void {
+  if (typeof value !== 'function')
+    throw new OptionError(`${where}: ${name} must be a function, got ${show(value)}`);
+}
+
 function fail(where: string, name: string, expected: string, value: unknown): never {
   throw new OptionError(`${where}: ${name} must be ${expected}, got ${show(value)}`);
 }

@@ -1,8 +1,9 @@
 /** A Dataset: some rows of samples that live in native memory, with their targets. What Trainer trains on and evaluates. */
 import { createHash } from 'node:crypto';
-import { DataError, OptionError } from '../errors';
+import { DataError, DTypeError, OptionError } from '../errors';
 import { checkKeys, clip, clipList, nonNegativeInteger, positiveInteger, show } from '../options';
 import { gatherRows } from '../ops';
+import { checkAttached } from '../tensor/dtype';
 import type { Shape } from '../tensor/shape';
 import { tensor, type Tensor } from '../tensor/tensor';
 import type { ResizeRule } from './decode';
@@ -272,6 +273,9 @@ export class Dataset {
 
   /** Rows of the packed samples at these positions: what a program takes as a batch. */
   rowsAt(positions: Int32Array): Int32Array {
+    if (Object.prototype.toString.call(positions) !== '[object Int32Array]')
+      throw new DTypeError(`rowsAt: positions must be an Int32Array, got ${show(positions)}`);
+    checkAttached('rowsAt', positions);
     return positions.map((position) => this.indices[position]!);
   }
 

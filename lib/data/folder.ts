@@ -163,9 +163,9 @@ async function firstSize(
 }
 
 function parseImageSize(imageSize: number | readonly number[]): { height: number; width: number } {
-  const [height, width, ...rest]: readonly number[] =
-    typeof imageSize === 'number' ? [imageSize, imageSize] : imageSize;
-  if (rest.length > 0)
+  const sides: unknown = typeof imageSize === 'number' ? [imageSize, imageSize] : imageSize;
+  const [height, width, ...rest]: readonly unknown[] = Array.isArray(sides) ? (sides as unknown[]) : [];
+  if (!Array.isArray(sides) || rest.length > 0)
     throw new OptionError(`folder: imageSize must be a side or [height, width], got ${show(imageSize)}`);
   return {
     height: positiveInteger('folder', 'imageSize', height),

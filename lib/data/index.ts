@@ -53,8 +53,8 @@ export interface MnistOptions extends ReadMnistOptions {
 /** MNIST, or a set in its form (Fashion-MNIST, K-MNIST). @throws as `readMnist` */
 export async function mnist(options: MnistOptions): Promise<TrainAndTest> {
   checkKeys('mnist', options, ['dir', 'classNames', ...UNPACK_LIMITS]);
-  const { dir, ...rest } = options;
-  nonEmptyString('mnist', 'dir', dir);
+  const { dir: given, ...rest } = options ?? {};
+  const dir = nonEmptyString('mnist', 'dir', given);
   return pack(await readMnist(dir, 'train', rest), await readMnist(dir, 'test', rest));
 }
 
@@ -67,8 +67,8 @@ export interface Cifar10Options extends ReadLimits {
 /** CIFAR-10, in its binary form or as images. @throws as `readCifar10` */
 export async function cifar10(options: Cifar10Options): Promise<TrainAndTest> {
   checkKeys('cifar10', options, ['dir', ...READ_LIMITS]);
-  const { dir, ...limits } = options;
-  nonEmptyString('cifar10', 'dir', dir);
+  const { dir: given, ...limits } = options ?? {};
+  const dir = nonEmptyString('cifar10', 'dir', given);
   const train = await readCifar10(dir, 'train', limits);
   const { classNames } = train;
   return pack(train, await readCifar10(dir, 'test', { ...limits, classNames }));

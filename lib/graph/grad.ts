@@ -1,6 +1,7 @@
 /** Reverse-mode differentiation: one loop over the record, backwards. Un-broadcasting and summing happen here, once, for all ops. */
 import { ShapeError, TraceError } from '../errors';
 import { add, ones, sumTo } from '../ops';
+import { checkList } from '../options';
 import { formatShape, sameShape } from '../tensor/shape';
 import { checkTensor, type Tensor } from '../tensor/tensor';
 import { Parameter } from '../tensor/parameter';
@@ -52,6 +53,8 @@ export function grad(loss: Tensor, withRespectTo?: readonly Tensor[]): Gradients
     const gradients = backward(loss, nodes, parameters);
     return new Gradients(loss, new Map(parameters.flatMap((p) => pair(p, gradients.get(keyOf(p))))));
   }
+  checkList('grad', 'withRespectTo', withRespectTo);
+  for (const t of withRespectTo) checkTensor('grad', 'each entry of withRespectTo', t);
   const gradients = backward(loss, nodes, withRespectTo);
   return withRespectTo.map((t) => {
     const g = gradients.get(keyOf(t));

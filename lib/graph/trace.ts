@@ -3,7 +3,7 @@ import { DTypeError, ShapeError, TraceError } from '../errors';
 import type { RandomState } from '../random';
 import { formatShape, sameShape } from '../tensor/shape';
 import type { Storage } from '../tensor/storage';
-import type { Tensor } from '../tensor/tensor';
+import { checkTensor, type Tensor } from '../tensor/tensor';
 
 /** Something whose state a compiled program depends on: the root of a module tree. */
 export interface TraceDependency {
@@ -118,6 +118,8 @@ export function resolveAssigned(given: Tensor): Tensor {
  */
 export function assign(target: Tensor, value: Tensor): void {
   if (current === undefined) throw new TraceError('assign: only a function given to compile() can assign');
+  checkTensor('assign', 'the target', target);
+  checkTensor('assign', 'the value', value);
   const { source } = substituted(target);
   if (source.kind !== 'storage')
     throw new TraceError('assign: the target must be a parameter or a persistent buffer');

@@ -17,10 +17,21 @@ type Skeleton =
   | { readonly kind: 'record'; readonly entries: readonly (readonly [string, Skeleton])[] }
   | { readonly kind: 'constant'; readonly value: unknown };
 
+/** Lists and objects in each other, at most: one that holds itself has no end. */
+const DEEPEST = 64;
+
 /** Takes the tensors out of a structure. Numbers, strings, booleans, null and undefined stay in it, as part of the signature. */
 export function flatten(value: unknown, where: string): Tree {
   const leaves: Tensor[] = [];
   let structure = '';
+  let depth = 0;
+  const nested = <S>(visit: () => S): S => {
+    if (++depth > DEEPEST)
+      throw new TraceError(`${where}: nested more than ${DEEPEST} deep, or it holds itself`);
+    const result = visit();
+    depth--;
+    return result;
+  };
   const walk = (v: unknown): Skeleton => {
     if (v instanceof Tensor) {
       structure += '*';
@@ -28,11 +39,11 @@ export function flatten(value: unknown, where: string): Tree {
     }
     if (Array.isArray(v)) {
       structure += '[';
-      const items = v.map(walk);
+      const items = nested(() => v.map(walk));
       structure += ']';
       return { kind: 'list', items };
     }
-    if (typeof v === 'object' && v !== null) return walkRecord(v);
+    if (typeof v === 'object' && v !== null) return nested(() => walkRecord(v));
     if (typeof v === 'function' || typeof v === 'symbol')
       throw new TraceError(`${where}: cannot hold ${show(v)}`);
     structure += typeof v === 'string' ? `${JSON.stringify(v)},` : `${typeof v}:${String(v)},`;

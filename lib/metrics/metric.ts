@@ -2,6 +2,7 @@
 import { ShapeError } from '../errors';
 import { assign } from '../graph/trace';
 import * as ops from '../ops';
+import { checkFunction, checkObject } from '../options';
 import { formatShape, sameShape, type Shape } from '../tensor/shape';
 import { checkTensor, zeros, type Tensor } from '../tensor/tensor';
 
@@ -22,6 +23,9 @@ export class Running<R = number> {
   private readonly examples = zeros([], 'f64');
 
   constructor(readonly metric: Metric<R>) {
+    checkObject('metrics.running', 'metric', metric);
+    for (const name of ['count', 'value'])
+      checkFunction('metrics.running', `metric.${name}`, Reflect.get(metric, name) as unknown);
     this.sums = zeros(metric.shape, 'f64');
   }
 

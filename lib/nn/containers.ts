@@ -1,7 +1,7 @@
 /** Layers one behind the other, and the layers that only move shapes. */
 import { OptionError, ShapeError } from '../errors';
 import * as ops from '../ops';
-import { show } from '../options';
+import { checkList, show } from '../options';
 import { formatShape, sameShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { describe, type Json } from './architecture';
@@ -16,6 +16,7 @@ function byPlace(layers: readonly Module[]): [string, unknown][] {
 }
 
 function checkedLayers(where: string, layers: readonly Module[]): readonly Module[] {
+  checkList(where, 'layers', layers);
   // A copy without holes.
   const list = [...layers];
   list.forEach((layer: unknown, i) => checkModule(where, `layer ${i}`, layer));

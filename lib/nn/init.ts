@@ -7,6 +7,7 @@ import { checkShape, formatShape, numel, type Shape } from '../tensor/shape';
 
 /** Inputs of one output: everything but the first axis, kH kW C / groups of a convolution; as in PyTorch. */
 export function fanIn(shape: Shape): number {
+  checkShape('fan-in', shape);
   if (shape.length < 2)
     throw new ShapeError(`fan-in needs a weight of rank 2 or more, got ${formatShape(shape)}`);
   return numel(shape.slice(1));
@@ -14,6 +15,7 @@ export function fanIn(shape: Shape): number {
 
 /** Outputs of one input: everything but the second axis, kH kW O of a convolution (of all its groups); as in PyTorch. */
 export function fanOut(shape: Shape): number {
+  checkShape('fan-out', shape);
   if (shape.length < 2)
     throw new ShapeError(`fan-out needs a weight of rank 2 or more, got ${formatShape(shape)}`);
   return shape[0]! * numel(shape.slice(2));

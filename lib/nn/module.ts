@@ -61,7 +61,8 @@ export abstract class Module implements TraceDependency {
     const own = this.forward;
     const forward = (...inputs: Tensor[]): Tensor => {
       currentTrace()?.depend(this.#root ?? this);
-      const output = withScope(this.path, () => own.apply(this, inputs));
+      const output: unknown = withScope(this.path, () => own.apply(this, inputs));
+      checkTensor(this.path === '' ? 'forward' : `forward '${this.path}'`, 'what it returns', output);
       noteForward(this, output);
       return output;
     };

@@ -7,7 +7,7 @@ import { compile, type Compiled } from '../graph/compile';
 import * as ops from '../ops';
 import { checkKeys, checkSignal, oneOf, positiveInteger } from '../options';
 import type { FittedTransform } from '../preprocess/fitted';
-import { PRECISIONS, type Precision } from '../tensor/dtype';
+import { checkAttached, PRECISIONS, type Precision } from '../tensor/dtype';
 import { checkShape, formatShape, numel, sameShape, type Shape } from '../tensor/shape';
 import { runtimeScalar, tensor, Tensor } from '../tensor/tensor';
 import { forwardThrough } from './inputs';
@@ -274,6 +274,7 @@ function finish(outputs: Tensor, kind: OutputKind): Tensor {
 
 /** Batches of at most `batchSize` rows of `shape`, copied as they are asked for. @throws ShapeError at once */
 function cut(data: Uint8Array | Float32Array, shape: Shape, batchSize: number): Iterable<Tensor> {
+  checkAttached('predict', data);
   const row = numel(shape);
   const rows = row === 0 ? 0 : data.length / row;
   if (rows === 0 || !Number.isInteger(rows)) {
@@ -291,7 +292,9 @@ function* batchesOf(
   batchSize: number,
 ): Iterable<Tensor> {
   const row = numel(shape);
+  const { length } = data;
   for (let from = 0; from < rows; from += batchSize) {
+    if (data.length !== length) throw new DataError('predict: the array was detached or resized meanwhile');
     const to = Math.min(rows, from + batchSize);
     yield tensor(data.subarray(from * row, to * row), [to - from, ...shape]);
   }

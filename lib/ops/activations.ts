@@ -2,7 +2,7 @@
 import { ShapeError } from '../errors';
 import { finite } from '../options';
 import { formatShape } from '../tensor/shape';
-import type { Tensor } from '../tensor/tensor';
+import { checkTensor, type Tensor } from '../tensor/tensor';
 import { add, div, maximum, minimum, mul, sub } from './binary';
 import { reshape } from './shape-ops';
 import { softplus } from './softplus';
@@ -13,6 +13,8 @@ import { abs, affine, elu, neg, relu, relu6, tanh } from './unary';
  * @throws ShapeError when the weights are not as many as the channels
  */
 export function prelu(x: Tensor, weight: Tensor): Tensor {
+  checkTensor('prelu', 'x', x);
+  checkTensor('prelu', 'weight', weight);
   const channels = x.rank > 1 ? x.shape[1]! : 1;
   if (weight.rank !== 1 || (weight.size !== 1 && weight.size !== channels)) {
     throw new ShapeError(

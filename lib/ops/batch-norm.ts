@@ -4,7 +4,7 @@
  */
 import { ShapeError } from '../errors';
 import { applyOp, first, type GradContext, type OpRecord } from '../graph/op';
-import { positive } from '../options';
+import { checkList, positive } from '../options';
 import { formatShape } from '../tensor/shape';
 import type { Tensor, TensorType } from '../tensor/tensor';
 import { checkDType, checkRank, checkScalar } from './checks';
@@ -142,6 +142,8 @@ export function batchNormRunning(
   momentum: Tensor,
   count: number,
 ): [Tensor, Tensor] {
+  checkList('batch_norm_running', 'running', running);
+  checkList('batch_norm_running', 'batch', batch);
   const [mean, variance] = applyOp(runningOp, [...running, ...batch, momentum], { count });
   return [mean!, variance!];
 }

@@ -2,8 +2,7 @@
 import { applyOp, first, type GradContext, type OpRecord } from '../graph/op';
 import type { Lowering, Operand } from '../graph/lower';
 import { broadcastShapes, isLayoutTrivial, physicalDims, type Shape } from '../tensor/shape';
-import type { Tensor } from '../tensor/tensor';
-import { tensor } from '../tensor/tensor';
+import { checkTensor, tensor, type Tensor } from '../tensor/tensor';
 import { checkDType } from './checks';
 import { reshape } from './shape-ops';
 import { affine } from './unary';
@@ -46,12 +45,14 @@ function align(t: Tensor, rank: number): Tensor {
 /** A number where a tensor is expected stands for a constant. */
 export type Operandish = Tensor | number;
 
-export function asTensor(x: Operandish): Tensor {
-  return typeof x === 'number' ? tensor(x) : x;
+function asTensor(op: string, name: string, x: Operandish): Tensor {
+  if (typeof x === 'number') return tensor(x);
+  checkTensor(op, name, x);
+  return x;
 }
 
 function binary(op: OpRecord<null>, a: Operandish, b: Operandish): Tensor {
-  const [ta, tb] = [asTensor(a), asTensor(b)];
+  const [ta, tb] = [asTensor(op.name, 'a', a), asTensor(op.name, 'b', b)];
   const rank = Math.max(ta.rank, tb.rank);
   return first(applyOp(op, [align(ta, rank), align(tb, rank)], null));
 }

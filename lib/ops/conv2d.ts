@@ -6,7 +6,7 @@
  */
 import { OptionError, ShapeError } from '../errors';
 import { applyOp, first, type OpRecord } from '../graph/op';
-import { checkKeys, oneOf, positiveInteger } from '../options';
+import { nonNegativeInteger, checkKeys, oneOf, positiveInteger } from '../options';
 import { formatShape, type Shape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { activationCodes, type FusedActivation } from './activation';
@@ -63,7 +63,7 @@ function algorithmCode(g: ConvGeometry): number {
   return algorithms.indexOf(g.algorithm);
 }
 
-/** Output height or width. */
+/** Output height or width: floor((input + 2 padding - dilation (kernel - 1) - 1) / stride) + 1. */
 export function convOutputSize(
   input: number,
   kernel: number,
@@ -71,6 +71,8 @@ export function convOutputSize(
   padding: number,
   dilation: number,
 ): number {
+  const sizes = { input, kernel, stride, padding, dilation };
+  for (const [name, value] of Object.entries(sizes)) nonNegativeInteger('conv_output_size', name, value);
   return Math.floor((input + 2 * padding - dilation * (kernel - 1) - 1) / stride) + 1;
 }
 

@@ -1,9 +1,10 @@
 /** Tensors made from nothing: constants, runtime scalars as ordinary tensors, random numbers. */
 import { applyOp, first, type OpRecord } from '../graph/op';
-import { finite } from '../options';
+import { OptionError } from '../errors';
+import { finite, nonNegativeInteger, oneOf, show } from '../options';
 import { streamKey } from '../random';
 import type { DType } from '../tensor/dtype';
-import type { Shape } from '../tensor/shape';
+import { checkShape, type Shape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { checkScalar } from './checks';
 
@@ -15,6 +16,8 @@ const fillOp: OpRecord<{ shape: Shape; value: number; dtype: DType }> = {
 
 /** A tensor of one value, made inside programs; it has no memory of its own (compare `zeros`). */
 export function full(shape: Shape, value: number, dtype: DType = 'f32'): Tensor {
+  checkShape('full', shape);
+  oneOf('full', 'dtype', dtype, ['f32', 'f64', 'i32', 'u8']);
   return first(applyOp(fillOp, [], { shape: [...shape], value: finite('full', 'value', value), dtype }));
 }
 
@@ -53,14 +56,23 @@ function randomOp(name: string): OpRecord<RandomAttrs> {
 const uniformOp = randomOp('random_uniform');
 const normalOp = randomOp('random_normal');
 
+function checkDraw(where: string, shape: Shape, seed: number, stream: string): void {
+  checkShape(where, shape);
+  nonNegativeInteger(where, 'seed', seed);
+  if (typeof stream !== 'string')
+    throw new OptionError(`${where}: stream must be a string, got ${show(stream)}`);
+}
+
 /** Uniform numbers in [low, high): a function of (seed, stream name, position in memory). */
 export function randomUniform(shape: Shape, seed: number, stream: string, low = 0, high = 1): Tensor {
+  checkDraw('randomUniform', shape, seed, stream);
   const range = [finite('randomUniform', 'low', low), finite('randomUniform', 'high', high)] as const;
   return first(applyOp(uniformOp, [], { shape: [...shape], key: streamKey(seed, stream), range }));
 }
 
 /** Normal numbers: a function of (seed, stream name, position in memory). */
 export function randomNormal(shape: Shape, seed: number, stream: string, mean = 0, std = 1): Tensor {
+  checkDraw('randomNormal', shape, seed, stream);
   const range = [finite('randomNormal', 'mean', mean), finite('randomNormal', 'std', std)] as const;
   return first(applyOp(normalOp, [], { shape: [...shape], key: streamKey(seed, stream), range }));
 }

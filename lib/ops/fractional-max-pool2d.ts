@@ -5,7 +5,7 @@
 import { OptionError, ShapeError } from '../errors';
 import { applyOp, first, type OpRecord } from '../graph/op';
 import { currentScope, currentTrace } from '../graph/trace';
-import { bool, checkKeys, oneOf, show } from '../options';
+import { checkObject, bool, checkKeys, oneOf, show } from '../options';
 import { defaultRandom, streamKey, type StreamKey } from '../random';
 import { formatShape, type Shape } from '../tensor/shape';
 import { runtimeScalar, type Tensor } from '../tensor/tensor';
@@ -54,6 +54,7 @@ export function fractionalSettings(
   kernel: FractionalKernel,
   options: FractionalMaxPool2dOptions,
 ): FractionalSettings {
+  checkObject(where, 'options', options);
   checkKeys(where, options, ['outputSize', 'outputRatio', 'sequence']);
   const { outputSize, outputRatio, sequence = 'pseudorandom' } = options;
   if ((outputSize === undefined) === (outputRatio === undefined))
@@ -171,6 +172,7 @@ export function fractionalMaxPool2d(
   kernel: FractionalKernel,
   options: FractionalMaxPool2dOptions & { readonly draw?: boolean },
 ): Tensor {
+  checkObject(NAME, 'options', options);
   checkKeys(NAME, options, ['outputSize', 'outputRatio', 'sequence', 'draw']);
   checkRank(NAME, 'x', x, 4);
   const { draw = true, ...rest } = options;

@@ -1,10 +1,11 @@
 /** Picking examples out of data sets that live in native memory: rows of anything, images with normalization and augmentation. */
 import { ShapeError } from '../errors';
 import { applyOp, first, type OpRecord } from '../graph/op';
+import { checkObject, nonNegativeInteger, oneOf, probability } from '../options';
 import { streamKey, type StreamKey } from '../random';
-import { formatShape, type Shape } from '../tensor/shape';
-import type { Tensor } from '../tensor/tensor';
-import { checkDType, checkRank, checkScalar } from './checks';
+import { checkShape, formatShape, type Shape } from '../tensor/shape';
+import { checkTensor, type Tensor } from '../tensor/tensor';
+import { checkDType, checkRank, checkScalar, pair } from './checks';
 
 const gatherOp: OpRecord<null> = {
   name: 'gather_rows',
@@ -77,7 +78,12 @@ export function imageBatch(
   epoch: Tensor,
   options: ImageBatchOptions,
 ): Tensor {
-  const { seed, flip, padding, size } = options;
+  const where = 'image_batch';
+  checkObject(where, 'options', options);
+  const seed = nonNegativeInteger(where, 'seed', options.seed);
+  const flip = probability(where, 'flip', options.flip);
+  const padding = nonNegativeInteger(where, 'padding', options.padding);
+  const size = pair(where, 'size', options.size, 1);
   const attrs = { key: streamKey(seed, 'augment'), flip, padding, size };
   return first(applyOp(imageBatchOp, [data, index, mean, std, epoch], attrs));
 }
@@ -90,6 +96,8 @@ export const castOp: OpRecord<{ dtype: 'f32' | 'i32' | 'f64' | 'bf16' }> = {
 
 /** The same numbers in another type. f32 to i32 truncates. Not differentiable. */
 export function cast(x: Tensor, dtype: 'f32' | 'i32' | 'f64'): Tensor {
+  checkTensor('cast', 'x', x);
+  oneOf('cast', 'dtype', dtype, ['f32', 'i32', 'f64']);
   return x.dtype === dtype ? x : first(applyOp(castOp, [x], { dtype }));
 }
 
@@ -115,5 +123,8 @@ export function asImages(
   x: Tensor,
   size: readonly [height: number, width: number, channels: number],
 ): Tensor {
+  checkShape('as_images', size);
+  if (size.length !== 3)
+    throw new ShapeError(`as_images: size must be [height, width, channels], got ${formatShape(size)}`);
   return first(applyOp(asImagesOp, [x], { size }));
 }

@@ -8,7 +8,7 @@ import { applyOp, type OpRecord } from '../graph/op';
 import type { Lowering, Operand } from '../graph/lower';
 import { checkKeys, positive, positiveInteger } from '../options';
 import { checkShape, formatShape, numel, physicalDims, sameShape, type Shape } from '../tensor/shape';
-import type { Tensor, TensorType } from '../tensor/tensor';
+import { checkTensor, type Tensor, type TensorType } from '../tensor/tensor';
 import type { BatchNormResult } from './batch-norm';
 import { checkDType, checkRank } from './checks';
 import { full, ones } from './create';
@@ -166,6 +166,7 @@ function storedAs(rank: number, lead: number, shape: Shape): Shape {
  */
 export function layerNorm(x: Tensor, shape: Shape, options: NormOptions = {}): Tensor {
   const where = 'layer_norm';
+  checkTensor(where, 'x', x);
   checkShape(where, shape);
   const lead = x.rank - shape.length;
   if (shape.length === 0 || lead < 0 || !sameShape(x.shape.slice(lead), shape))
@@ -187,5 +188,6 @@ export function layerNorm(x: Tensor, shape: Shape, options: NormOptions = {}): T
  * @throws ShapeError, OptionError
  */
 export function standardizeWeights(w: Tensor, eps = 1e-5): Tensor {
+  checkTensor('layer_norm', 'w', w);
   return layerNorm(w, w.shape.slice(1), { eps });
 }

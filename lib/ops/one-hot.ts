@@ -7,8 +7,13 @@ import { checkDType, checkRank } from './checks';
 import { gatherRows } from './gather';
 import { reshape } from './shape-ops';
 
-/** 0, 1, ..., count - 1 as f32. */
+/** Floats count exactly up to here. */
+const MOST_CLASSES = 2 ** 24;
+
+/** 0, 1, ..., count - 1 as f32, for a count of at most 2^24. @throws OptionError */
 export function classNumbers(count: number): Tensor {
+  positiveInteger('one_hot', 'classes', count);
+  if (count > MOST_CLASSES) throw new OptionError(`one_hot: classes must be at most 2^24, got ${count}`);
   return tensor(Float32Array.from({ length: count }, (_, i) => i));
 }
 
@@ -16,9 +21,6 @@ export function classNumbers(count: number): Tensor {
 export function classesAsFloats(target: Tensor, classes: number): Tensor {
   checkDType('one_hot', 'target', target, 'i32');
   checkRank('one_hot', 'target', target, 1);
-  positiveInteger('one_hot', 'classes', classes);
-  // Floats count exactly up to here.
-  if (classes > 2 ** 24) throw new OptionError(`one_hot: classes must be at most 2^24, got ${classes}`);
   return gatherRows(classNumbers(classes), target);
 }
 

@@ -1,7 +1,7 @@
 /** Max and average pooling over windows of H and W, and the global average. */
 import { ShapeError } from '../errors';
 import { applyOp, first, type OpRecord } from '../graph/op';
-import { bool, checkKeys } from '../options';
+import { checkObject, bool, checkKeys } from '../options';
 import { formatShape, type Shape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { checkDType, checkRank, pair, type Pair } from './checks';
@@ -36,6 +36,7 @@ export interface Window {
 
 /** @throws ShapeError for numbers that make no window, and a padding of more than half the kernel */
 export function checkWindow(op: string, kernel: Pair, options: MaxPool2dOptions): Window {
+  checkObject(op, 'options', options);
   const window = {
     kernel: pair(op, 'kernel', kernel, 1),
     stride: pair(op, 'stride', options.stride ?? kernel, 1),

@@ -1,7 +1,7 @@
 /** Reductions over axes: sum, mean, max; argmax over the last axis. */
 import { ShapeError } from '../errors';
 import { applyOp, first, type OpRecord } from '../graph/op';
-import { checkKeys } from '../options';
+import { checkKeys, checkList } from '../options';
 import { normalizeAxis, numel, type Shape } from '../tensor/shape';
 import { checkTensor, type Tensor } from '../tensor/tensor';
 import { div, equal, mul } from './binary';
@@ -26,6 +26,7 @@ function plan(name: string, x: Tensor, options: ReduceOptions): Reduction {
   checkKeys(name, options, ['axes', 'keepDims']);
   const { axes, keepDims = false } = options;
   const list = axes === undefined ? x.shape.map((_, i) => i) : typeof axes === 'number' ? [axes] : axes;
+  checkList(name, 'axes', list);
   const reduced = new Set(list.map((a) => normalizeAxis(name, a, x.rank)));
   const kept = x.shape.map((d, i) => (reduced.has(i) ? 1 : d));
   const result = keepDims ? kept : x.shape.filter((_, i) => !reduced.has(i));
@@ -108,5 +109,6 @@ const sumSquaresOp: OpRecord<null> = {
 
 /** Sum of the squares of every element of every tensor; its root is the global gradient norm. */
 export function sumSquares(tensors: readonly Tensor[]): Tensor {
+  checkList('sumSquares', 'tensors', tensors);
   return first(applyOp(sumSquaresOp, tensors, null));
 }

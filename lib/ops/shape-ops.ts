@@ -4,6 +4,7 @@ import { applyOp, first, type OpRecord } from '../graph/op';
 import { finite, show } from '../options';
 import {
   broadcastShapes,
+  checkShape,
   formatShape,
   isLayoutTrivial,
   normalizeAxis,
@@ -165,7 +166,10 @@ const sliceOp: OpRecord<{ start: readonly number[]; size: Shape }> = {
 
 /** The block of `size` that begins at `start`. */
 export function slice(x: Tensor, start: readonly number[], size: Shape): Tensor {
-  return sameShape(size, x.shape) && start.every((s) => s === 0)
+  checkTensor('slice', 'x', x);
+  checkShape('slice', start);
+  checkShape('slice', size);
+  return sameShape(size, x.shape) && start.length === x.rank && start.every((s) => s === 0)
     ? x
     : first(applyOp(sliceOp, [x], { start: [...start], size: [...size] }));
 }
@@ -191,6 +195,8 @@ const padOp: OpRecord<{ before: readonly number[]; shape: Shape; value: number }
 
 /** A tensor of `shape` filled with `value` (0), holding x at position `before`. */
 export function pad(x: Tensor, before: readonly number[], shape: Shape, value = 0): Tensor {
+  checkShape('pad', before);
+  checkShape('pad', shape);
   return first(
     applyOp(padOp, [x], { before: [...before], shape: [...shape], value: finite('pad', 'value', value) }),
   );
@@ -212,7 +218,9 @@ const broadcastOp: OpRecord<{ shape: Shape; scale: number }> = {
 
 /** Repeats x along its axes of length 1 (missing leading axes count as such), times `scale`. */
 export function broadcastTo(x: Tensor, shape: Shape, scale = 1): Tensor {
-  if (sameShape(x.shape, shape) && scale === 1) return x;
+  checkTensor('broadcast', 'x', x);
+  checkShape('broadcast', shape);
+  if (sameShape(x.shape, shape) && finite('broadcast', 'scale', scale) === 1) return x;
   const padded = [...Array<number>(Math.max(0, shape.length - x.rank)).fill(1), ...x.shape];
   return first(applyOp(broadcastOp, [reshape(x, padded)], { shape: [...shape], scale }));
 }
@@ -235,11 +243,18 @@ const reduceSumOp: OpRecord<ReduceSumAttrs> = {
 
 /** Sums x down to `shape`, which x could have been broadcast from; times `scale`. The reverse of broadcastTo. */
 export function sumToScaled(x: Tensor, shape: Shape, scale: number): Tensor {
+  if (shape.length > x.rank || !sameShape(broadcastShapes('reduce_sum', shape, x.shape), x.shape))
+    throw new ShapeError(
+      `reduce_sum: ${formatShape(x.shape)} cannot be summed down to ${formatShape(shape)}`,
+    );
   const padded = [...Array<number>(x.rank - shape.length).fill(1), ...shape];
   const kept = first(applyOp(reduceSumOp, [x], { shape: padded, scale }));
   return reshape(kept, shape);
 }
 
+/** Sums x down to `shape`, which x could have been broadcast from. @throws ShapeError where it could not */
 export function sumTo(x: Tensor, shape: Shape): Tensor {
+  checkTensor('reduce_sum', 'x', x);
+  checkShape('reduce_sum', shape);
   return sameShape(x.shape, shape) ? x : sumToScaled(x, shape, 1);
 }

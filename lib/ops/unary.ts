@@ -1,6 +1,7 @@
 /** Pointwise functions of one tensor: rows of one table. A row is the kernel's name and what its backward reads. */
+import { OptionError } from '../errors';
 import { applyOp, first, type OpRecord } from '../graph/op';
-import { finite } from '../options';
+import { finite, show } from '../options';
 import type { Tensor } from '../tensor/tensor';
 import { checkDType } from './checks';
 
@@ -89,6 +90,9 @@ const affineOp: OpRecord<{ scale: number; shift: number }> = {
 
 /** scale x + shift, with numbers fixed when the program is compiled. */
 export function affine(x: Tensor, scale: number, shift = 0): Tensor {
+  for (const [name, value] of Object.entries({ scale, shift }))
+    if (typeof value !== 'number')
+      throw new OptionError(`affine: ${name} must be a number, got ${show(value)}`);
   return first(applyOp(affineOp, [x], { scale, shift }));
 }
 

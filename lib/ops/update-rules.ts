@@ -1,4 +1,5 @@
 /** One step of each optimizer, as ops: scalars and flags of its kernel by name. The formulas are in lib/optim. */
+import { checkList, checkObject } from '../options';
 import type { Tensor } from '../tensor/tensor';
 import { applyUpdate, updateOp, type UpdateOperands, type Updated } from './update';
 
@@ -35,6 +36,14 @@ export interface SgdFlags extends DecayFlags {
 
 const flags = (...values: (boolean | undefined)[]): number[] => values.map((value) => Number(value ?? false));
 
+/** @throws OptionError unless all three are objects; what is in them is checked by the op */
+function checkRule(where: string, scalars: unknown, operands: UpdateOperands, chosen: unknown): void {
+  checkObject(where, 'scalars', scalars);
+  checkObject(where, 'operands', operands);
+  checkList(where, 'states', operands.states);
+  checkObject(where, 'flags', chosen);
+}
+
 const sgdOp = updateOp('sgd');
 const adagradOp = updateOp('adagrad');
 const rmspropOp = updateOp('rmsprop');
@@ -45,6 +54,7 @@ const lambOp = updateOp('lamb');
 
 /** SGD with momentum (state: velocity, or none), Nesterov and weight decay. */
 export function sgdUpdate(s: SgdScalars, operands: UpdateOperands, f: SgdFlags = {}): Updated {
+  checkRule('sgd', s, operands, f);
   return applyUpdate(
     sgdOp,
     [s.lr, s.momentum, s.dampening, s.weightDecay, s.step],
@@ -59,6 +69,7 @@ export interface AdagradScalars extends Omit<RuleScalars, 'step'> {
 
 /** AdaGrad (state: sum of squares). */
 export function adagradUpdate(s: AdagradScalars, operands: UpdateOperands, f: RootFlags = {}): Updated {
+  checkRule('adagrad', s, operands, f);
   return applyUpdate(adagradOp, [s.lr, s.eps, s.weightDecay], flags(f.decoupled, f.epsInside), operands);
 }
 
@@ -75,6 +86,7 @@ export interface RmspropFlags extends RootFlags {
 
 /** RMSProp (states: mean square; the mean where centred; the velocity with momentum). */
 export function rmspropUpdate(s: RmspropScalars, operands: UpdateOperands, f: RmspropFlags = {}): Updated {
+  checkRule('rmsprop', s, operands, f);
   return applyUpdate(
     rmspropOp,
     [s.lr, s.alpha, s.eps, s.momentum, s.weightDecay],
@@ -98,6 +110,7 @@ export interface AdamFlags extends RootFlags {
 
 /** Adam and AdamW (states: first and second moment, and the largest second one for AMSGrad). */
 export function adamUpdate(s: AdamScalars, operands: UpdateOperands, f: AdamFlags = {}): Updated {
+  checkRule('adam', s, operands, f);
   return applyUpdate(
     adamOp,
     [s.lr, s.beta1, s.beta2, s.eps, s.weightDecay, s.step],
@@ -114,6 +127,7 @@ export interface NadamScalars extends AdamScalars {
 
 /** NAdam (states: first and second moment). */
 export function nadamUpdate(s: NadamScalars, operands: UpdateOperands, f: RootFlags = {}): Updated {
+  checkRule('nadam', s, operands, f);
   return applyUpdate(
     nadamOp,
     [s.lr, s.gradientShare, s.momentShare, s.beta1, s.beta2, s.eps, s.weightDecay, s.step],
@@ -135,6 +149,7 @@ export function larsUpdate(
   operands: UpdateOperands,
   f: Omit<SgdFlags, 'decoupled'> = {},
 ): Updated {
+  checkRule('lars', s, operands, f);
   return applyUpdate(
     larsOp,
     [s.lr, s.momentum, s.dampening, s.weightDecay, s.step, s.trust, s.eps, s.adapt],
@@ -154,6 +169,7 @@ export function lambUpdate(
   operands: UpdateOperands,
   f: Pick<AdamFlags, 'uncorrected'> = {},
 ): Updated {
+  checkRule('lamb', s, operands, f);
   return applyUpdate(
     lambOp,
     [s.lr, s.beta1, s.beta2, s.eps, s.weightDecay, s.step, s.adapt],

@@ -1,6 +1,7 @@
 /** Updates of persistent state: optimizers over all parameters of a group in one kernel, accumulators, the finite guard. */
 import { ShapeError } from '../errors';
 import { applyOp, first, type OpRecord } from '../graph/op';
+import { checkList, checkObject } from '../options';
 import { formatShape, sameShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { checkDType, checkScalar } from './checks';
@@ -57,6 +58,18 @@ export interface Updated {
   readonly states: Tensor[][];
 }
 
+/** @throws OptionError unless there are lists of one length */
+function checkOperands(where: string, o: UpdateOperands): void {
+  checkObject(where, 'operands', o);
+  checkList(where, 'weights', o.weights);
+  checkList(where, 'states', o.states);
+  for (const [name, list] of [['gradients', o.gradients] as const, ...o.states.entries()]) {
+    checkList(where, `${name}`, list);
+    if (list.length !== o.weights.length)
+      throw new ShapeError(`${where}: ${o.weights.length} weights, but a list of ${list.length} beside them`);
+  }
+}
+
 /** Applies an op made by `updateOp`; scalars and flags are in the kernel's order. */
 export function applyUpdate(
   op: OpRecord<UpdateAttrs>,
@@ -64,6 +77,7 @@ export function applyUpdate(
   flags: readonly number[],
   o: UpdateOperands,
 ): Updated {
+  checkOperands(op.name, o);
   const count = o.weights.length;
   const attrs = {
     count,
@@ -136,6 +150,8 @@ const runningMeanOp: OpRecord<{ readonly count: number }> = {
  * scalar. Averages of weights and of gradients are made of it.
  */
 export function runningMean(share: Tensor, means: readonly Tensor[], xs: readonly Tensor[]): Tensor[] {
+  checkList('runningMean', 'means', means);
+  checkList('runningMean', 'xs', xs);
   if (means.length === 0 || means.length !== xs.length)
     throw new ShapeError(`runningMean: ${means.length} means for ${xs.length} tensors`);
   return applyOp(runningMeanOp, [share, ...means, ...xs], { count: means.length });
@@ -175,5 +191,6 @@ const guardOp: OpRecord<null> = {
  * and all later ones commit nothing: parameters, optimizer state and statistics stay the last good ones. Assign the result to `guard`.
  */
 export function finiteGuard(guard: Tensor, watched: readonly Tensor[]): Tensor {
+  checkList('finite_guard', 'watched', watched);
   return first(applyOp(guardOp, [guard, ...watched], null));
 }

@@ -7,7 +7,7 @@
  */
 import * as ops from '../ops';
 import type { Updated, UpdateOperands } from '../ops/update';
-import { bool, checkKeys, nonNegative } from '../options';
+import { bool, checkKeys, nonNegative, oneOf } from '../options';
 import type { Tensor } from '../tensor/tensor';
 import { betas, decayRate } from './checks';
 import { Optimizer, optimizerKeys, type Checks, type OptimizerOptions } from './optimizer';
@@ -54,7 +54,7 @@ export class Adam extends Optimizer<AdamNumbers, AdamOwnScalars> {
   private readonly decoupled: boolean;
 
   constructor(kind: 'adam' | 'adamw', options: AdamOptions = {}) {
-    const where = `optim.${kind}`;
+    const where = `optim.${oneOf('optim.Adam', 'kind', kind, ['adam', 'adamw'])}`;
     const own = ['lr', 'betas', 'eps', 'epsInside', 'biasCorrection', 'amsgrad'];
     checkKeys(where, options, [...own, ...optimizerKeys]);
     // PyTorch's AdamW decays by default, its Adam does not.

@@ -2,7 +2,7 @@
 import { Dataset } from '../data/dataset';
 import type { ChannelStatistics } from '../data/samples';
 import { DTypeError, DataError, ShapeError } from '../errors';
-import { show } from '../options';
+import { checkList, checkObject, finite, show } from '../options';
 import { formatShape, numel, type Shape } from '../tensor/shape';
 import { runtimeScalar, tensor, Tensor } from '../tensor/tensor';
 
@@ -22,9 +22,20 @@ export async function rowsOf(
   data: Dataset | Tensor,
   normalization?: ChannelStatistics,
 ): Promise<Rows> {
+  if (normalization !== undefined) checkStatistics(where, normalization);
   if (data instanceof Dataset) return rowsOfDataset(where, data, normalization);
   if (data instanceof Tensor) return rowsOfTensor(where, data);
   throw new DTypeError(`${where}: expected a Dataset or a tensor [N, ...], got ${show(data)}`);
+}
+
+/** @throws OptionError unless it is { mean, std }, lists of numbers */
+function checkStatistics(where: string, value: unknown): void {
+  checkObject(where, 'normalization', value);
+  for (const name of ['mean', 'std'] as const) {
+    const list: unknown = (value as Partial<ChannelStatistics>)[name];
+    checkList(where, `normalization.${name}`, list);
+    for (const number of list) finite(where, `each of normalization.${name}`, number);
+  }
 }
 
 const noEpoch = runtimeScalar(() => 0);

@@ -1,6 +1,6 @@
 /** What a schedule is: a pure function of progress. */
 import { OptionError } from '../errors';
-import { show } from '../options';
+import { checkFunction, checkObject, show } from '../options';
 
 /** What an epoch came to: entries of `History.epochs`. */
 export interface EpochMetrics {
@@ -42,6 +42,7 @@ export function elapsed(progress: Progress, per: Per): number {
 
 /** How long the training is, in the same unit. @throws OptionError where nobody knows */
 export function lengthOf(where: string, progress: Progress, per: Per): number {
+  checkObject(where, 'progress', progress);
   const { totalSteps, stepsPerEpoch, totalEpochs } = progress;
   const length = per === 'step' ? totalSteps : (totalEpochs ?? Math.ceil(totalSteps / stepsPerEpoch));
   if (Number.isFinite(length)) return length;
@@ -53,6 +54,8 @@ export function lengthOf(where: string, progress: Progress, per: Per): number {
  * @throws OptionError when that is not a finite number of at least 0
  */
 export function scheduledFactor(schedule: Schedule | undefined, progress: Progress): number {
+  if (schedule !== undefined) checkFunction('schedule', 'a schedule', schedule);
+  checkObject('schedule', 'progress', progress);
   const factor: unknown = schedule?.(progress) ?? 1;
   if (typeof factor === 'number' && Number.isFinite(factor) && factor >= 0) return factor;
   throw new OptionError(

@@ -1,5 +1,5 @@
 /** Element types, and which typed array carries each of them. */
-import { DTypeError, ShapeError } from '../errors';
+import { DataError, DTypeError, ShapeError } from '../errors';
 import { DTYPE_BYTES, type AnyArray, type DType, type Target } from '../native';
 
 export type { AnyArray, DType, Target };
@@ -57,6 +57,16 @@ export function arrayFor(dtype: DType, n: number, target: Target = 'native'): An
   }
 }
 
+/** @throws DataError for a typed array whose memory was given away (`postMessage`, `transfer`): it only looks empty */
+export function checkAttached(where: string, data: ArrayBufferView | readonly number[]): void {
+  if (!ArrayBuffer.isView(data) || data.byteLength > 0) return;
+  try {
+    new Uint8Array(data.buffer); // which takes no detached buffer; ArrayBuffer.detached is missing in Node 20
+  } catch (cause) {
+    throw new DataError(`${where}: the array is detached, its memory was given away`, { cause });
+  }
+}
+
 /** Copies numbers into a new array of the stored type. Throws ShapeError when the count is wrong, DTypeError on loss. */
 export function toArray(
   where: string,
@@ -65,9 +75,7 @@ export function toArray(
   n: number,
   target: Target,
 ): AnyArray {
-  if (ArrayBuffer.isView(data) && data.byteLength === 0 && n > 0) {
-    throw new ShapeError(`${where}: expected ${n} elements, got an empty or detached array`);
-  }
+  checkAttached(where, data);
   if (data.length !== n) throw new ShapeError(`${where}: expected ${n} elements, got ${data.length}`);
   const out = arrayFor(dtype, n, target);
   if (dtype === 'i32' || dtype === 'u8') checkIntegers(where, data, dtype);

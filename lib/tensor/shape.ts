@@ -15,7 +15,7 @@ export function sameShape(a: Shape, b: Shape): boolean {
 
 /** `[16, 3, 32, 32]`, for messages. */
 export function formatShape(shape: Shape): string {
-  return `[${clipList(shape.map(String))}]`; // String, as a symbol has no other text
+  return `[${clipList(shape.map(show))}]`; // it may hold anything where it is refused
 }
 
 /** Throws ShapeError unless it is an array and every dim a whole number that a program can address. */

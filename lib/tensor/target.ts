@@ -1,5 +1,6 @@
 /** Which target new tensors live on. `native` is the product; `ref` is the float64 reference that tests compare with. */
 import type { Target } from '../native';
+import { checkFunction, oneOf } from '../options';
 
 let current: Target = 'native';
 
@@ -12,6 +13,8 @@ export function defaultTarget(): Target {
  * float64 loops, gradient rules included. Async functions are awaited before the old target returns, so do not overlap two.
  */
 export function withTarget<R>(target: Target, fn: () => R): R {
+  oneOf('withTarget', 'target', target, ['native', 'ref']);
+  checkFunction('withTarget', 'fn', fn);
   const before = current;
   current = target;
   const restore = (): void => {

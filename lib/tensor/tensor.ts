@@ -1,7 +1,7 @@
 /** A Tensor is either data or a recipe: an op applied to tensors. Making one checks shapes; nothing runs until it is asked for. */
 import { DTypeError, ShapeError, TraceError } from '../errors';
 import { MAX_RANK } from '../native';
-import { oneOf, show } from '../options';
+import { checkFunction, oneOf, show } from '../options';
 import { dtypeOf, toArray, type AnyArray, type DType } from './dtype';
 import { checkShape, formatShape, numel, type Shape } from './shape';
 import { Storage } from './storage';
@@ -145,6 +145,8 @@ function fromLists(data: readonly unknown[]): { values: number[]; shape: number[
   return { values, shape };
 }
 
+const dtypes = ['f32', 'f64', 'i32', 'u8'] as const;
+
 /**
  * Makes a tensor from numbers, which are copied. `shape` defaults to that of nested lists, to [length] for typed arrays and to [] for a
  * number; `dtype` to what the array holds: f32 for Float32Array, Float64Array and plain numbers, i32 for Int32Array, u8 for Uint8Array.
@@ -158,7 +160,7 @@ export function tensor(data: TensorData, shape?: Shape, dtype?: DType): Tensor {
     ? { values: given as AnyArray, shape: [(given as AnyArray).length] }
     : fromLists(given as unknown[]);
   const natural = ArrayBuffer.isView(values) ? dtypeOf('tensor', values) : 'f32';
-  const type = oneOf('tensor', 'dtype', dtype ?? natural, ['f32', 'f64', 'i32', 'u8']);
+  const type = oneOf('tensor', 'dtype', dtype ?? natural, dtypes);
   const dims = shape ?? (typeof data === 'number' ? [] : found);
   checkShape('tensor', dims);
   const array = toArray('tensor', values, type, numel(dims), defaultTarget());
@@ -168,6 +170,7 @@ export function tensor(data: TensorData, shape?: Shape, dtype?: DType): Tensor {
 /** A tensor of zeros with memory of its own, which programs can assign to: a persistent buffer. */
 export function zeros(shape: Shape, dtype: DType = 'f32'): Tensor {
   checkShape('zeros', shape);
+  oneOf('zeros', 'dtype', dtype, [...dtypes, 'bf16']);
   return new Tensor([...shape], dtype, { kind: 'storage', storage: new Storage([...shape], dtype) });
 }
 
@@ -185,6 +188,7 @@ export function persistent(data: TensorData, shape?: Shape, dtype?: DType): Tens
  * Ops take it where their documentation says so; `fromScalar` makes an ordinary f32 tensor of it.
  */
 export function runtimeScalar(get: () => number): Tensor {
+  checkFunction('runtimeScalar', 'get', get);
   return new Tensor([], 'f64', { kind: 'scalar', get });
 }
 

@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks';
 import { DataError, OptionError, ShapeError } from '../errors';
 import { formatShape } from '../tensor/shape';
 import { show } from '../options';
-import type { Dataset } from '../data/dataset';
+import { Dataset } from '../data/dataset';
 import { cutEpoch, type CutOptions, type EpochCut } from '../data/cut';
 import { BatchLoader } from '../data/loader';
 import type { ImageRecipe } from '../data/samples';
@@ -207,7 +207,8 @@ function asTensor(name: string, value: unknown): Tensor {
 }
 
 function iteratorOf(iterable: unknown): Iterator<StreamBatch> | AsyncIterator<StreamBatch> {
-  if (typeof iterable === 'object' && iterable !== null) {
+  // A typed array iterates, too: over numbers.
+  if (typeof iterable === 'object' && iterable !== null && !ArrayBuffer.isView(iterable)) {
     if (Symbol.asyncIterator in iterable)
       return (iterable as AsyncIterable<StreamBatch>)[Symbol.asyncIterator]();
     if (Symbol.iterator in iterable) return (iterable as Iterable<StreamBatch>)[Symbol.iterator]();
@@ -222,5 +223,7 @@ function isOneShot(iterable: unknown, iterator: unknown): boolean {
 
 /** @throws DataError where there is nothing to train on */
 export function requireSamples(where: string, dataset: Dataset): void {
+  if (!(dataset instanceof Dataset))
+    throw new OptionError(`${where}: expected a Dataset, got ${show(dataset)}`);
   if (dataset.length === 0) throw new DataError(`${where}: the data set is empty`);
 }
