@@ -9,6 +9,7 @@ import * as schedules from '../schedules';
 import { Trainer } from '../train/trainer';
 import { UsageError } from './exit-codes';
 import type { Augmentation, ModelName, Recipe } from './recipe';
+import { withWarmup } from './warmup';
 
 type Builder = (
   shape: readonly [channels: number, height: number, width: number],
@@ -118,8 +119,12 @@ function buildOptimizer({ optimizer, lr, momentum, weightDecay }: Recipe): optim
   }
 }
 
+export function buildSchedule(recipe: Recipe): schedules.Schedule {
+  return withWarmup(recipe.warmup, buildDecay(recipe));
+}
+
 /** Those that count epochs are stretched to the training: a hundredth, a tenth, three periods, ... at its end. */
-function buildSchedule({ schedule, epochs, validation }: Recipe): schedules.Schedule {
+function buildDecay({ schedule, epochs, validation }: Recipe): schedules.Schedule {
   switch (schedule) {
     case 'step':
       return schedules.step({ size: Math.max(1, Math.ceil(epochs / 3)), gamma: 0.1 });

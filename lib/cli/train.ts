@@ -30,6 +30,7 @@ import {
 import type { Precision } from '../tensor/dtype';
 import type { Session } from './session';
 import { train } from './training';
+import { checkWarmup, type Warmup } from './warmup';
 
 /** Options of `tenon train`, each absent where it was not given. */
 export interface TrainFlags {
@@ -47,6 +48,7 @@ export interface TrainFlags {
   readonly momentum?: number;
   readonly weightDecay?: number;
   readonly schedule?: ScheduleName;
+  readonly warmup?: Warmup;
   readonly augment?: Augmentation[];
   readonly validation?: number;
   readonly seed?: number;
@@ -124,6 +126,11 @@ function learningOptions(): Option[] {
       numberFlag('--weight-decay', nonNegative),
     ),
     choice('--schedule <name>', 'of the learning rate (default: cosine)', SCHEDULES),
+    option(
+      '--warmup <length>',
+      'how long the learning rate rises first: steps, or epochs as in 1epoch (default: by model)',
+      (text) => checkWarmup('option', '--warmup', text),
+    ),
     option('--seed <n>', 'of everything random (default: 0)', numberFlag('--seed', nonNegativeInteger)),
   ];
 }

@@ -105,14 +105,15 @@ function announce(session: Session, { recipe, folder, from }: Plan, splits: Spli
     ...counts,
     skipped,
   });
-  const { dataset, optimizer, lr, batchSize, schedule, augment } = recipe;
+  const { dataset, optimizer, lr, batchSize, schedule, warmup, augment } = recipe;
   const shape = splits.train.inputShape.join('x');
+  const rise = warmup === 0 ? '' : `warm-up ${warmup}, `;
   output.line(
     `data   ${dataset}: ${counts.trainImages} + ${counts.validationImages} + ${counts.testImages} images of ${shape} (train, validation, test)`,
   );
   output.line(`model  ${recipe.model}, ${parameters.toLocaleString('en-US')} parameters`);
   output.line(
-    `steps  ${optimizer}, learning rate ${lr} (${schedule}), batches of ${batchSize}, augmentation: ${augment.join(', ') || 'none'}`,
+    `steps  ${optimizer}, learning rate ${lr} (${rise}${schedule}), batches of ${batchSize}, augmentation: ${augment.join(', ') || 'none'}`,
   );
 }
 

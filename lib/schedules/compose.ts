@@ -46,17 +46,17 @@ export interface WarmupOptions {
 }
 
 /**
- * Rises from 1/n to 1 over the first `n` steps (or epochs), then follows `inner`, whose progress begins where the warm-up ended
+ * Rises from 1/n to 1 over the first `n` steps (or epochs, which may be a fraction), then follows `inner`, whose progress begins where the warm-up ended
  * (Goyal et al. 2017). @throws OptionError
  */
 export function warmup(n: number, inner: Schedule = constant(), options: WarmupOptions = {}): Schedule {
   const where = 'schedules.warmup';
-  const count = nonNegativeInteger(where, 'steps', n);
   checkSchedule(where, 'the inner schedule', inner);
   checkKeys(where, options, ['per']);
   const per = oneOf(where, 'per', options.per ?? 'step', PER);
+  const count = per === 'step' ? nonNegativeInteger(where, 'steps', n) : nonNegative(where, 'epochs', n);
   return (progress) => {
-    const steps = inSteps(where, count, per, progress);
+    const steps = Math.round(inSteps(where, count, per, progress));
     const rise = steps === 0 ? 1 : Math.min(1, (progress.step + 1) / steps);
     return rise * inner(after(steps, progress));
   };

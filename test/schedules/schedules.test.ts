@@ -81,6 +81,16 @@ test('decays of the lecture, per epoch and per step', () => {
     factors(schedule).forEach((factor, t) => expect(factor).toBeCloseTo(expected(t), 12));
 });
 
+test('warm-up over a part of an epoch, in whole steps', () => {
+  const warm = schedules.curve(schedules.warmup(0.3, schedules.constant(), { per: 'epoch' }), {
+    epochs: 1,
+    stepsPerEpoch: 8,
+  });
+  expect(warm.map(({ learningRate }) => learningRate)).toEqual([0.5, 1, 1, 1, 1, 1, 1, 1]);
+  expect(() => schedules.warmup(0.3)).toThrow('steps');
+  expect(() => schedules.warmup(-0.5, schedules.constant(), { per: 'epoch' })).toThrow('epochs');
+});
+
 test('composition: warm-up in epochs, into any other; sequences', () => {
   const warm = factors(schedules.warmup(2, schedules.step({ size: 3 }), { per: 'epoch' }));
   expect([warm[0], warm[9], warm[19], warm[20], warm[49]].map((v) => v!.toFixed(3))).toEqual([
