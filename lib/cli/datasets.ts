@@ -1,4 +1,4 @@
-/** Opening the data set that `--dataset`, `--data`, `--image-size`, `--resize` and `--on-error` name. */
+/** Opening the data set that `--dataset`, `--data`, `--image-size`, `--resize`, `--on-error` and `--limits` name. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as data from '../data';
@@ -6,6 +6,7 @@ import type { Dataset } from '../data';
 import type { ResizeRule } from '../data/decode';
 import type { OnError } from '../data/folder';
 import { isArchiveOf } from '../data/folder-scan';
+import type { ReadLimits } from '../data/limits';
 import { fileError, pathKind } from '../data/source';
 import { DataError } from '../errors';
 import { clip } from '../options';
@@ -19,6 +20,7 @@ export interface DatasetChoice {
   readonly imageSize: number | null;
   readonly resize: ResizeRule | null;
   readonly onError: OnError;
+  readonly limits: ReadLimits;
 }
 
 /** How a trained model wants the images of a folder. */
@@ -41,19 +43,20 @@ export async function openSplits(
   signal?: AbortSignal,
 ): Promise<{ train: Dataset; test?: Dataset }> {
   const dir = choice.data ?? '';
-  const { onError } = choice;
+  const { onError, limits } = choice;
   switch (choice.dataset) {
     case 'glyphs':
       return data.glyphs();
     case 'mnist':
-      return data.mnist({ dir });
+      return data.mnist({ dir, ...limits });
     case 'cifar10':
-      return data.cifar10({ dir });
+      return data.cifar10({ dir, ...limits });
     case 'folder': {
       const train = await data.folder({
         dir,
         split: 'train',
         onError,
+        ...limits,
         ...(signal && { signal }),
         ...(choice.imageSize !== null && { imageSize: choice.imageSize }),
         ...(choice.resize !== null && { resize: choice.resize }),
@@ -63,7 +66,7 @@ export async function openSplits(
       const { inputShape, classNames, resize } = train;
       const imageSize = [inputShape[1] ?? 0, inputShape[2] ?? 0] as const;
       const form = { imageSize, classNames, onError, ...(resize && { resize }), ...(signal && { signal }) };
-      return { train, test: await data.folder({ dir, split, ...form }) };
+      return { train, test: await data.folder({ dir, split, ...form, ...limits }) };
     }
   }
 }
@@ -79,8 +82,9 @@ export async function openTestSplit(
     const dir = choice.data ?? '';
     const name = split === 'train' ? split : ((await findTestSplit(dir)) ?? 'test');
     const { size, ...rest } = form;
-    const { onError } = choice;
-    return data.folder({ dir, split: name, imageSize: size, onError, ...rest, ...(signal && { signal }) });
+    const { onError, limits } = choice;
+    const where = { dir, split: name, imageSize: size, onError, ...limits };
+    return data.folder({ ...where, ...rest, ...(signal && { signal }) });
   }
   const splits = await openSplits(choice, signal);
   const found = splits[split];

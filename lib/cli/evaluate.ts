@@ -2,6 +2,7 @@
 import { Command, Option } from 'commander';
 import type { Dataset } from '../data';
 import type { OnError } from '../data/folder';
+import type { ReadLimits } from '../data/limits';
 import * as losses from '../losses';
 import * as metrics from '../metrics';
 import { setThreads } from '../native';
@@ -17,6 +18,7 @@ import {
   choiceFlag,
   jsonOption,
   numberFlag,
+  limitsOption,
   onErrorOption,
   precisionOption,
   textFlag,
@@ -34,6 +36,7 @@ interface EvaluateFlags {
   readonly data?: string;
   readonly split?: 'train' | 'test';
   readonly onError?: OnError;
+  readonly limits?: ReadLimits;
   readonly batchSize?: number;
   readonly report?: boolean;
   readonly precision?: Precision;
@@ -51,6 +54,7 @@ export function evaluateCommand(session: Session): Command {
     )
     .addOption(new Option('--data <dir>', 'where mnist, cifar10 or folder is').argParser(textFlag('--data')))
     .addOption(onErrorOption())
+    .addOption(limitsOption())
     .addOption(
       new Option('--split <name>', 'train or test (default: test)').argParser(
         choiceFlag('--split', ['train', 'test']),
@@ -90,6 +94,7 @@ async function evaluate(session: Session, flags: EvaluateFlags): Promise<number>
       imageSize: null,
       resize: null,
       onError: flags.onError ?? 'throw',
+      limits: flags.limits ?? {},
     },
     flags.split ?? 'test',
     form,

@@ -1,7 +1,8 @@
 /** Turning option texts into checked values, with messages that name the option and show what came. */
 import { Option } from 'commander';
 import { ON_ERROR } from '../data/folder';
-import { nonEmptyString, oneOf, positiveInteger } from '../options';
+import { READ_LIMITS, readLimits, type ReadLimits } from '../data/limits';
+import { nonEmptyString, oneOf, positive, positiveInteger } from '../options';
 import { PRECISIONS } from '../tensor/dtype';
 
 type Check = (where: string, name: string, value: unknown) => number;
@@ -38,6 +39,26 @@ export function threadsOption(): Option {
   return new Option('--threads <n>', 'threads (default: what the machine grants)').argParser(
     numberFlag('--threads', positiveInteger),
   );
+}
+
+/** `--limits`, of commands that read files of data; `names` are those that the command can meet. */
+export function limitsOption(names: readonly (keyof ReadLimits)[] = READ_LIMITS): Option {
+  const example = `${names[0]}=N,...`;
+  return new Option(
+    '--limits <list>',
+    `how much a file may hold, as ${example}: ${names.join(', ')} (docs/files.md says what they are)`,
+  ).argParser((text) => parseLimits(text, names));
+}
+
+function parseLimits(text: string, names: readonly (keyof ReadLimits)[]): ReadLimits {
+  const given: { -readonly [K in keyof ReadLimits]: ReadLimits[K] } = {};
+  for (const part of text.split(',')) {
+    const [name = '', value = ''] = part.split('=', 2);
+    const limit = oneOf('option', '--limits', name.trim(), names);
+    given[limit] = numberFlag(`--limits ${limit}`, positive)(value.trim());
+  }
+  readLimits('option --limits', given);
+  return given;
 }
 
 /** `--on-error`, of commands that read image folders. */

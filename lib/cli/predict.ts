@@ -1,6 +1,7 @@
 /** `tenon predict`: class and probability of image files. */
 import { Argument, Command, Option } from 'commander';
 import { decodeImage } from '../data/decode-image';
+import { IMAGE_LIMITS, type ImageLimits } from '../data/limits';
 import type { Preprocessing } from '../data/preprocessing';
 import { FormatError } from '../errors';
 import { setThreads } from '../native';
@@ -8,7 +9,7 @@ import type { Module } from '../nn';
 import { load } from '../nn/load';
 import { clip, positiveInteger } from '../options';
 import { EXIT, EXIT_HELP, failureOf } from './exit-codes';
-import { jsonOption, numberFlag, precisionOption, textFlag, threadsOption } from './flags';
+import { jsonOption, limitsOption, numberFlag, precisionOption, textFlag, threadsOption } from './flags';
 import { percent } from './output';
 import type { Precision } from '../tensor/dtype';
 import type { Session } from './session';
@@ -16,6 +17,7 @@ import type { Session } from './session';
 interface PredictFlags {
   readonly modelFile: string;
   readonly top?: number;
+  readonly limits?: ImageLimits;
   readonly precision?: Precision;
   readonly threads?: number;
 }
@@ -42,6 +44,7 @@ export function predictCommand(session: Session): Command {
         numberFlag('--top', positiveInteger),
       ),
     )
+    .addOption(limitsOption(IMAGE_LIMITS))
     .addOption(precisionOption())
     .addOption(threadsOption())
     .addOption(jsonOption())
@@ -58,7 +61,7 @@ async function predict(session: Session, images: readonly string[], flags: Predi
   let failed = 0;
   for (let at = 0; at < images.length && !session.signal.aborted; at += BATCH) {
     const batch = images.slice(at, at + BATCH);
-    const decoded = await Promise.allSettled(batch.map((file) => decodeImage(file, settings)));
+    const decoded = await Promise.allSettled(batch.map((file) => decodeImage(file, settings, flags.limits)));
     const pixels = decoded.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
     const outputs =
       pixels.length === 0

@@ -5,6 +5,7 @@ import * as check from '../options';
 import { LAST_BATCHES, type LastBatch } from '../data/cut';
 import { RESIZE_RULES, type ResizeRule } from '../data/decode';
 import { ON_ERROR, type OnError } from '../data/folder';
+import { READ_LIMITS, readLimits, type ReadLimits } from '../data/limits';
 import { PRECISIONS, type Precision } from '../tensor/dtype';
 import { UsageError } from './exit-codes';
 import { checkWarmup, type Warmup } from './warmup';
@@ -57,6 +58,8 @@ export interface Recipe {
   readonly resize: ResizeRule | null;
   /** What a damaged image of a folder does. */
   readonly onError: OnError;
+  /** How much a file of the data set may hold, where that is not the default. */
+  readonly limits: ReadLimits;
   readonly model: ModelName;
   readonly epochs: number;
   readonly batchSize: number;
@@ -154,6 +157,7 @@ export function completeRecipe(flags: RecipeFlags): Recipe {
     imageSize: flags.imageSize ?? null,
     resize: flags.resize ?? null,
     onError: flags.onError ?? 'throw',
+    limits: flags.limits ?? {},
     model,
     epochs,
     batchSize: flags.batchSize ?? (isDeep(model) ? 128 : 64),
@@ -179,6 +183,7 @@ export function checkDataOptions(
     readonly imageSize?: number;
     readonly resize?: ResizeRule;
     readonly onError?: OnError;
+    readonly limits?: ReadLimits;
   },
 ): void {
   if (dataset === 'glyphs' && flags.data !== undefined) {
@@ -198,6 +203,10 @@ export function checkDataOptions(
   if (dataset !== 'folder' && flags.onError !== undefined) {
     throw new UsageError(`--on-error belongs to --dataset folder; ${dataset} has no image files`);
   }
+  if (dataset === 'glyphs' && flags.limits !== undefined)
+    throw new UsageError('--limits: the glyphs data set is generated, no file of it is read');
+  if (dataset === 'mnist' && flags.limits?.maxPixels !== undefined)
+    throw new UsageError('--limits maxPixels is for image files; mnist has none');
 }
 
 /**
@@ -206,7 +215,8 @@ export function checkDataOptions(
  */
 export function resumedRecipe(kept: Recipe, flags: RecipeFlags): Recipe {
   for (const key of Object.keys(flags) as (keyof Recipe)[]) {
-    if (key === 'epochs' || key === 'data') continue; // how long, and where the same data is now
+    // How long, and where and how large the same data is now.
+    if (key === 'epochs' || key === 'data' || key === 'limits') continue;
     if (JSON.stringify(flags[key]) !== JSON.stringify(kept[key])) {
       const flag = key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
       throw new UsageError(
@@ -214,7 +224,8 @@ export function resumedRecipe(kept: Recipe, flags: RecipeFlags): Recipe {
       );
     }
   }
-  return { ...kept, epochs: flags.epochs ?? kept.epochs, data: flags.data ?? kept.data };
+  const { epochs = kept.epochs, data = kept.data, limits = kept.limits } = flags;
+  return { ...kept, epochs, data, limits };
 }
 
 /**
@@ -238,6 +249,8 @@ export function parseRecipe(file: string, json: unknown): Recipe {
           : check.oneOf(file, 'resize', given['resize'], RESIZE_RULES),
       // Absent in runs of versions that skipped nothing.
       onError: check.oneOf(file, 'onError', given['onError'] ?? 'throw', ON_ERROR),
+      // Absent in runs of versions that had none.
+      limits: parseLimits(file, given['limits'] ?? {}),
       model: check.oneOf(file, 'model', given['model'], MODELS),
       epochs: check.positiveInteger(file, 'epochs', given['epochs']),
       batchSize: check.positiveInteger(file, 'batchSize', given['batchSize']),
@@ -259,6 +272,13 @@ export function parseRecipe(file: string, json: unknown): Recipe {
   } catch (error) {
     throw new FormatError(messageOf(error), { cause: error });
   }
+}
+
+function parseLimits(file: string, value: unknown): ReadLimits {
+  check.checkKeys(file, value, READ_LIMITS);
+  const limits = value as ReadLimits;
+  readLimits(file, limits);
+  return limits;
 }
 
 function list(value: unknown): readonly unknown[] {

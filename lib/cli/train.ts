@@ -4,12 +4,14 @@ import { LAST_BATCHES, type LastBatch } from '../data/cut';
 import { nonNegative, nonNegativeInteger, positive, positiveInteger, probability } from '../options';
 import { RESIZE_RULES, type ResizeRule } from '../data/decode';
 import type { OnError } from '../data/folder';
+import type { ReadLimits } from '../data/limits';
 import { EXIT_HELP } from './exit-codes';
 import {
   choiceFlag,
   jsonOption,
   listFlag,
   numberFlag,
+  limitsOption,
   onErrorOption,
   precisionOption,
   textFlag,
@@ -39,6 +41,7 @@ export interface TrainFlags {
   readonly imageSize?: number;
   readonly resize?: ResizeRule;
   readonly onError?: OnError;
+  readonly limits?: ReadLimits;
   readonly model?: ModelName;
   readonly epochs?: number;
   readonly batchSize?: number;
@@ -86,6 +89,7 @@ function dataOptions(): Option[] {
     ),
     choice('--resize <rule>', 'folder: how images come to that size (default: cover)', RESIZE_RULES),
     onErrorOption(),
+    limitsOption(),
     option(
       '--validation <share>',
       'share of the training split held out for validation (default: 0.05)',

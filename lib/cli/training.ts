@@ -99,6 +99,7 @@ function announce(session: Session, { recipe, folder, from }: Plan, splits: Spli
   const skipped = [...skippedFields(train), ...(test === undefined ? [] : skippedFields(test))];
   output.event('start', {
     ...recipe,
+    limits: { ...recipe.limits },
     out: folder.path,
     resumed: from !== undefined,
     parameters,

@@ -9,6 +9,16 @@ const dir = temporaryDirectory();
 /** Every wrong command line: what it says, in one line, before anything is started. */
 const WRONG: [args: string[], message: string][] = [
   [['train', '--epoch', '3'], "unknown option '--epoch' (Did you mean --epochs?)"],
+  [
+    ['train', '--limits', 'maxPixel=3'],
+    '--limits must be one of "maxBytes", "maxExpansion", "maxPixels", got "maxPixel"',
+  ],
+  [['train', '--limits', 'maxPixels'], '--limits maxPixels must be a finite number above 0, got ""'],
+  [
+    ['train', '--dataset', 'mnist', '--data', 'x', '--limits', 'maxPixels=9'],
+    '--limits maxPixels is for image files',
+  ],
+  [['train', '--limits', 'maxBytes=9'], '--limits: the glyphs data set is generated'],
   [['trian'], "unknown command 'trian' (Did you mean train?)"],
   [['train', 'extra'], "too many arguments for 'train'"],
   [['train', '--epochs'], 'argument missing'],
@@ -136,7 +146,7 @@ describe('--help and --version', () => {
   it('has all options of train', async () => {
     const { out } = await tenon('train', '--help');
     const options =
-      'dataset data image-size model epochs batch-size optimizer lr schedule augment threads seed out resume json';
+      'dataset data image-size model epochs batch-size optimizer lr schedule augment limits threads seed out resume json';
     for (const name of options.split(' ')) expect(out).toContain(`--${name} `);
   });
 

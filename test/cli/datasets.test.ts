@@ -9,6 +9,7 @@ import * as nn from '../../lib/nn';
 import * as optim from '../../lib/optim';
 import { Trainer } from '../../lib/train';
 import { tarOf } from '../data/helpers';
+import { pngOfZeros } from '../data/png-bytes';
 import { tenon, temporaryDirectory } from './support';
 
 const dir = temporaryDirectory();
@@ -37,6 +38,7 @@ async function testLength(data: string): Promise<number | undefined> {
     imageSize: null,
     resize: null,
     onError: 'throw',
+    limits: {},
   });
   expect(train.length).toBe(2);
   return test?.length;
@@ -58,6 +60,57 @@ test('a folder whose name ends like a split is none, nor is a file without an en
   const data = await folders('ending', 'train', 'val', 'ab-test');
   writeFileSync(join(data, 'test'), 'notes');
   expect(await testLength(data)).toBe(2);
+});
+
+describe('limits on files', () => {
+  const file = join(dir, 'limits.safetensors');
+  const data = join(dir, 'large');
+  const image = join(data, 'train', 'cat', '1.png');
+  const raised = ['--limits', 'maxExpansion=2000'];
+
+  beforeAll(async () => {
+    for (const kind of ['cat', 'dog']) {
+      mkdirSync(join(data, 'train', kind), { recursive: true });
+      writeFileSync(join(data, 'train', kind, '1.png'), pngOfZeros(6000, 2000, true)); // 96 MB in 96 KB
+    }
+    const model = nn.sequential(nn.flatten(), nn.linear(16, 2)).initialize({ seed: 1 });
+    model.preprocessing = { height: 4, width: 4, channels: 1, mean: [0.5], std: [0.25] };
+    await model.save(file);
+  });
+
+  test('of predict and evaluate', async () => {
+    const predict = ['predict', '--model-file', file, image];
+    expect(await tenon(...predict)).toMatchObject({ code: 1, err: expect.stringContaining('maxExpansion') });
+    expect(await tenon(...predict, ...raised)).toMatchObject({ code: 0, err: '' });
+    const evaluate = [
+      'evaluate',
+      '--model-file',
+      file,
+      '--dataset',
+      'folder',
+      '--data',
+      data,
+      '--split',
+      'train',
+    ];
+    expect(await tenon(...evaluate)).toMatchObject({ code: 1, err: expect.stringContaining('maxExpansion') });
+    expect(await tenon(...evaluate, ...raised)).toMatchObject({ code: 0, err: '' });
+  });
+
+  test('of train, which keeps them for resuming', async () => {
+    const out = join(dir, 'run-limits');
+    const run = ['train', '--dataset', 'folder', '--data', data, '--out', out, '--image-size', 4];
+    const short = ['--model', 'mlp', '--epochs', 1, '--validation', 0, '--json'];
+    expect((await tenon(...run, ...short)).lines.at(-1)).toMatchObject({
+      event: 'error',
+      message: expect.stringContaining('(option maxExpansion)'),
+    });
+    const { code, lines } = await tenon(...run, ...short, ...raised);
+    expect([code, lines[0]]).toEqual([0, expect.objectContaining({ limits: { maxExpansion: 2000 } })]);
+    expect((await tenon('train', '--resume', out, '--epochs', 2)).code).toBe(0);
+    const refused = await tenon('train', '--resume', out, '--epochs', 3, '--limits', 'maxPixels=99');
+    expect(refused.err).toContain('more than 99 (option maxPixels)');
+  });
 });
 
 describe('images come to the size of the model', () => {
