@@ -6,6 +6,7 @@ import { appendFile, mkdir, readdir, readFile, realpath, rm } from 'node:fs/prom
 import { join } from 'node:path';
 import { fileError, pathKind, systemCode } from '../data/source';
 import { DataError, FormatError, IoError } from '../errors';
+import { checkSeal, seal } from '../formats/sealed-json';
 import { clip, problemOf } from '../options';
 import { writeFileAtomic } from '../formats/atomic-file';
 import { lockDirectory, type DirectoryLock } from '../formats/directory-lock';
@@ -86,6 +87,7 @@ export class RunFolder {
     const text = await textOf(this.recipeFile);
     if (text === undefined)
       throw new DataError(`resume: ${clip(this.path)} holds no run (there is no run.json)`);
+    checkSeal(this.recipeFile, text);
     return parseRecipe(this.recipeFile, parse(this.recipeFile, text));
   }
 
@@ -122,7 +124,7 @@ export class RunFolder {
   }
 
   private writeRecipe(recipe: Recipe, finished: boolean): Promise<void> {
-    return writeText(this.recipeFile, `${JSON.stringify({ ...recipe, finished }, null, 2)}\n`);
+    return writeText(this.recipeFile, seal(JSON.stringify({ ...recipe, finished }, null, 1)));
   }
 
   private writeHistory(epochs: readonly EpochRecord[]): Promise<void> {

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { LastBatch } from '../data/cut';
 import { fileError, pathKind } from '../data/source';
 import { DataError, FormatError, IoError, OptionError, TenonError } from '../errors';
@@ -12,6 +12,7 @@ import { clip, clipList, problemOf, show } from '../options';
 import { syncDirectory, writeFileAtomic } from '../formats/atomic-file';
 import { lockDirectory, type DirectoryLock } from '../formats/directory-lock';
 import { toBytes, toFloats } from '../formats/numbers';
+import { checkSeal, seal } from '../formats/sealed-json';
 import { encodeSafetensors, type SafetensorsEntry } from '../formats/safetensors';
 import { info } from '../native';
 import { readSafetensors } from '../nn/model-file';
@@ -42,7 +43,9 @@ const OPTIMIZER_FILE = 'optimizer.safetensors';
 const AVERAGE_FILE = 'average.safetensors';
 const STATE_FILE = 'state.json';
 const LATEST_FILE = 'latest';
-const FORM = 1;
+/** Form 2 has a checksum of state.json in it. */
+const FORM = 2;
+const FORM_WITHOUT_CHECKSUM = 1;
 
 /** What state.json says besides the position. */
 interface StateFile {
@@ -126,7 +129,7 @@ async function writeContents(
     },
     position,
   };
-  await writeFileAtomic(join(directory, STATE_FILE), [Buffer.from(`${stateJson(state)}\n`)]);
+  await writeFileAtomic(join(directory, STATE_FILE), [Buffer.from(seal(stateJson(state)))]);
   await syncDirectory(directory);
 }
 
@@ -182,8 +185,8 @@ export interface Expected {
 }
 
 /**
- * Loads a checkpoint into a model and an optimizer: `directory` itself, or the latest in it. Everything is checked before anything
- * is changed.
+ * Loads a checkpoint into a model and an optimizer: `directory` itself, or the latest in it, also while another run saves there.
+ * Everything is checked before anything is changed.
  * @throws DataError where there is none, FormatError where it is damaged, OptionError where it belongs to another run
  */
 export async function readCheckpoint(
@@ -191,13 +194,25 @@ export async function readCheckpoint(
   trained: Trained,
   expected: Expected,
 ): Promise<Resumed> {
-  const place = await locate(directory);
+  for (let place = await locate(directory); ;) {
+    try {
+      return await readFrom(place, trained, expected);
+    } catch (error) {
+      // The run that saves here may have deleted it meanwhile: there is a newer one then.
+      const now = await locate(directory);
+      if (now === place) throw error;
+      place = now;
+    }
+  }
+}
+
+async function readFrom(place: string, trained: Trained, expected: Expected): Promise<Resumed> {
   const state = await readState(place);
   const position = parsePosition(join(place, STATE_FILE), state.position);
   checkSameRun(place, state, position, trained, expected);
-  await checkDigest(join(place, MODEL_FILE), state.sha256.model);
-  await checkDigest(join(place, OPTIMIZER_FILE), state.sha256.optimizer);
-  if (state.average !== undefined) await checkDigest(join(place, AVERAGE_FILE), state.sha256.average!);
+  await checkDigest(place, MODEL_FILE, state.sha256.model);
+  await checkDigest(place, OPTIMIZER_FILE, state.sha256.optimizer);
+  if (state.average !== undefined) await checkDigest(place, AVERAGE_FILE, state.sha256.average!);
   const { model, optimizer, average } = trained;
   const { step, born = {} } = state.optimizer;
   const saved = {
@@ -232,30 +247,33 @@ async function locate(directory: string): Promise<string> {
   if (basename(name) !== name || !name.startsWith('checkpoint-'))
     throw new FormatError(`${clip(pointer)}: names no checkpoint: ${show(name)}`);
   if ((await pathKind(join(directory, name, STATE_FILE))) !== 'file')
-    throw await damaged(directory, name, 'is not there or has no state.json');
+    throw await damaged(join(directory, name), 'it is not there or has no state.json');
   return join(directory, name);
 }
 
 /** The earlier checkpoints are whole; the message says which they are. */
-async function damaged(root: string, name: string, problem: string): Promise<FormatError> {
-  const names = await readdir(root).catch(() => []);
-  const others = names.filter((other) => other.startsWith('checkpoint-') && other !== name);
+async function damaged(place: string, problem: string, cause?: unknown): Promise<FormatError> {
+  const names: string[] = await readdir(dirname(place)).catch(() => []);
+  const others = names.filter((other) => other.startsWith('checkpoint-') && other !== basename(place));
   const hint = others.length > 0 ? `; there are also ${clipList(others.sort())}` : '';
-  return new FormatError(`${clip(join(root, name))} ${problem}${hint}`);
+  return new FormatError(`${clip(place)}: ${problem}${hint}`, { cause });
 }
 
 async function readState(place: string): Promise<StateFile> {
   const file = join(place, STATE_FILE);
-  let state: Partial<StateFile> | null;
-  try {
-    state = JSON.parse(await readFile(file, 'utf8')) as Partial<StateFile> | null;
-  } catch (error) {
-    if (error instanceof SyntaxError)
-      throw new FormatError(`${clip(file)}: truncated or corrupt: ${error.message}`, { cause: error });
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
     throw fileError('file', file, error);
+  });
+  let state: Partial<StateFile> | null;
+  let sealed: boolean;
+  try {
+    sealed = checkSeal(STATE_FILE, text);
+    state = JSON.parse(text) as Partial<StateFile> | null;
+  } catch (error) {
+    throw await damaged(place, `truncated or corrupt: ${problemOf(error)}`, error);
   }
-  if (state?.form !== FORM)
-    throw new FormatError(`${clip(file)}: form ${show(state?.form)} of checkpoint, expected ${FORM}`);
+  if (state?.form !== (sealed ? FORM : FORM_WITHOUT_CHECKSUM))
+    throw await damaged(place, `state.json is of form ${show(state?.form)}, expected ${FORM}`);
   const strings = [
     state.version,
     state.isa,
@@ -269,7 +287,7 @@ async function readState(place: string): Promise<StateFile> {
     counts.push(state.average?.count, state.average?.statistics);
   }
   if (!strings.every((s) => typeof s === 'string') || !counts.every(isCount))
-    throw new FormatError(`${clip(file)}: entries are missing`);
+    throw await damaged(place, 'entries of state.json are missing');
   return state as StateFile;
 }
 
@@ -277,13 +295,15 @@ function isCount(value: unknown): boolean {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-async function checkDigest(file: string, expected: string): Promise<void> {
+async function checkDigest(place: string, name: string, expected: string): Promise<void> {
+  const file = join(place, name);
   const found = await fileDigest(file).catch((error: unknown) => {
     throw fileError('file', file, error);
   });
   if (found !== expected)
-    throw new FormatError(
-      `${clip(file)}: truncated or corrupt: its SHA-256 is not the one that was saved with it`,
+    throw await damaged(
+      place,
+      `${name} is truncated or corrupt: its SHA-256 is not the one that was saved with it`,
     );
 }
 
@@ -333,6 +353,10 @@ function checkSameRun(
 function differences(place: string, state: StateFile): string[] {
   const { version, isa, bf16 } = info();
   const warnings: string[] = [];
+  if (state.form === FORM_WITHOUT_CHECKSUM)
+    warnings.push(
+      `${clip(place)} was saved by an earlier version, without a checksum of state.json: nobody can tell whether that was edited`,
+    );
   if (state.isa !== isa)
     warnings.push(
       `${clip(place)} was trained with ${clip(state.isa)} kernels, this process uses ${isa}: results will differ in their last bits`,

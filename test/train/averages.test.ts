@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { compile } from '../../lib/graph/compile';
 import * as data from '../../lib/data';
@@ -10,7 +10,15 @@ import * as schedules from '../../lib/schedules';
 import { checkpoint, Trainer, type Callback } from '../../lib/train';
 import { NonFiniteError } from '../../lib/errors';
 import { tensor, type Tensor } from '../../lib/tensor/tensor';
-import { failure, smallNet, smallTrainer, someGlyphs, temporaryDirectory, weightsDigest } from './helpers';
+import {
+  editState,
+  failure,
+  smallNet,
+  smallTrainer,
+  someGlyphs,
+  temporaryDirectory,
+  weightsDigest,
+} from './helpers';
 
 const made: string[] = [];
 
@@ -204,9 +212,11 @@ describe('resume', () => {
     const without = await failure(() => smallTrainer().fit(glyphs, { epochs: 3, resume: dir }));
     expect(without.message).toContain('average of weights, the trainer has no');
     const file = join(dir, 'checkpoint-10', 'state.json');
-    const state = JSON.parse(readFileSync(file, 'utf8')) as { average: object };
-    for (const average of [null, { ...state.average, count: -1 }, { ...state.average, statistics: '0' }]) {
-      writeFileSync(file, JSON.stringify({ ...state, average }));
+    for (const change of [null, { count: -1 }, { count: 3, statistics: '0' }]) {
+      editState<{ average: object }>(file, (state) => ({
+        ...state,
+        average: change && { ...state.average, ...change },
+      }));
       const damaged = smallTrainer(smallNet(), { average: make() });
       const error = await failure(() => damaged.fit(glyphs, { epochs: 3, resume: dir }));
       expect(error.code).toBe('ERR_TENON_FORMAT');

@@ -1,11 +1,12 @@
 /** A small network with everything that makes training stateful or random: batch norm, dropout, momentum, augmentation. */
 import { createHash } from 'node:crypto';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as augment from '../../lib/augment';
 import * as data from '../../lib/data';
 import type { Dataset } from '../../lib/data';
+import { seal } from '../../lib/formats/sealed-json';
 import { crossEntropy } from '../../lib/losses';
 import * as nn from '../../lib/nn';
 import * as optim from '../../lib/optim';
@@ -48,6 +49,12 @@ export async function weightsDigest(model: nn.Module): Promise<string> {
   return createHash('sha256')
     .update(await model.toBuffer())
     .digest('hex');
+}
+
+/** Changes what a checkpoint's state.json says, and its checksum with it. */
+export function editState<T>(file: string, change: (state: T) => object): void {
+  const { checksum: _, ...state } = JSON.parse(readFileSync(file, 'utf8')) as { checksum?: string };
+  writeFileSync(file, seal(JSON.stringify(change(state as T), null, 1)));
 }
 
 export function temporaryDirectory(): string {

@@ -1,12 +1,20 @@
 /** How an epoch is cut into batches matters to training, and is kept by checkpoints. */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromFeatures, type Dataset } from '../../lib/data';
 import { crossEntropy } from '../../lib/losses';
 import * as nn from '../../lib/nn';
 import * as optim from '../../lib/optim';
 import { checkpoint, Trainer, type FitOptions } from '../../lib/train';
-import { failure, smallNet, smallTrainer, someGlyphs, temporaryDirectory, weightsDigest } from './helpers';
+import {
+  editState,
+  failure,
+  smallNet,
+  smallTrainer,
+  someGlyphs,
+  temporaryDirectory,
+  weightsDigest,
+} from './helpers';
 
 const made: string[] = [];
 
@@ -84,11 +92,10 @@ describe('resume', () => {
   /** Rewrites the position of the latest checkpoint. */
   function edit(dir: string, change: (batches: Record<string, unknown>) => void): void {
     const file = join(dir, readFileSync(join(dir, 'latest'), 'utf8').trim(), 'state.json');
-    const state = JSON.parse(readFileSync(file, 'utf8')) as {
-      position: { batches: Record<string, unknown> };
-    };
-    change(state.position.batches);
-    writeFileSync(file, JSON.stringify(state));
+    editState<{ position: { batches: Record<string, unknown> } }>(file, (state) => {
+      change(state.position.batches);
+      return state;
+    });
   }
 
   test('checkpoints from before the option go on with keep', async () => {

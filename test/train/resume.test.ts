@@ -9,12 +9,22 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { fromFeatures, type Dataset } from '../../lib/data';
+import { TenonError } from '../../lib/errors';
 import { hinge, mse } from '../../lib/losses';
 import * as nn from '../../lib/nn';
 import * as optim from '../../lib/optim';
 import { cosine } from '../../lib/schedules';
-import { checkpoint, Trainer, type Callback } from '../../lib/train';
-import { failure, smallNet, smallTrainer, someGlyphs, temporaryDirectory, weightsDigest } from './helpers';
+import { checkpoint, Trainer, type Callback, type FitEvent } from '../../lib/train';
+import { uniform } from '../fixtures/numbers';
+import {
+  editState,
+  failure,
+  smallNet,
+  smallTrainer,
+  someGlyphs,
+  temporaryDirectory,
+  weightsDigest,
+} from './helpers';
 
 const made: string[] = [];
 
@@ -371,13 +381,68 @@ describe('a damaged checkpoint', () => {
   });
 });
 
+test('a checkpoint of an earlier version, without a checksum, is taken with a warning', async () => {
+  const dir = directory();
+  const glyphs = await someGlyphs();
+  await smallTrainer().fit(glyphs, { epochs: 1, callbacks: [checkpoint(dir)] });
+  const file = join(dir, 'checkpoint-7', 'state.json');
+  const { checksum, ...state } = JSON.parse(readFileSync(file, 'utf8')) as { checksum: string };
+  expect(checksum).toMatch(/^[0-9a-f]{64}$/);
+  writeFileSync(file, JSON.stringify({ ...state, form: 1 }));
+  const warnings: string[] = [];
+  const onEvent = (event: FitEvent): void => void (event.type === 'warning' && warnings.push(event.message));
+  await smallTrainer().fit(glyphs, { epochs: 2, resume: dir, callbacks: [{ onEvent }] });
+  expect(warnings).toEqual([expect.stringContaining('without a checksum of state.json')]);
+  // A new one from which it was taken away is no earlier one.
+  writeFileSync(file, JSON.stringify(state));
+  const error = await failure(() => smallTrainer().fit(glyphs, { epochs: 2, resume: dir }));
+  expect(error).toMatchObject({ code: 'ERR_TENON_FORMAT', message: expect.stringContaining('form 2') });
+});
+
+test('of edited checkpoints, each is refused or gives the same bits', async () => {
+  const dir = directory();
+  const glyphs = await someGlyphs();
+  const saving = [checkpoint(dir, { everySteps: 9, everyEpochs: 99, keep: 2 })];
+  await smallTrainer().fit(glyphs, { epochs: 4, maxSteps: 18, callbacks: saving });
+  const { digest } = await reference();
+  const last = join(dir, 'checkpoint-18');
+  const files = ['state.json', 'model.safetensors', 'optimizer.safetensors'].map((name) => join(last, name));
+  const targets = [files[0]!, files[0]!, ...files, join(dir, 'latest')];
+  const random = uniform(4 * 400, 11);
+  const ended = { refused: 0, same: 0 };
+  for (let i = 0; i < random.length; i += 4) {
+    const [which, where, what, count] = random.slice(i, i + 4) as unknown as [number, number, number, number];
+    const file = targets[Math.floor(which * targets.length)]!;
+    const whole = readFileSync(file);
+    const edited = Buffer.from(whole);
+    const at = Math.floor(where * whole.length);
+    // A digit for a digit where there is one: what JSON still reads, and was not noticed.
+    for (let k = at; k < Math.min(whole.length, at + 1 + 3 * Math.round(count)); k++) {
+      const digit = edited[k]! >= 48 && edited[k]! <= 57;
+      edited[k] = digit ? 48 + ((edited[k]! - 48 + 1 + Math.floor(what * 8)) % 10) : Math.floor(what * 256);
+    }
+    writeFileSync(file, edited);
+    const trainer = smallTrainer();
+    try {
+      await trainer.fit(glyphs, { epochs: 4, resume: dir });
+      expect(await weightsDigest(trainer.model)).toBe(digest);
+      ended.same++;
+    } catch (error) {
+      if (!(error instanceof TenonError)) throw error;
+      expect(error.code).toMatch(/^ERR_TENON_(FORMAT|DATA)$/);
+      ended.refused++;
+    }
+    writeFileSync(file, whole);
+  }
+  expect(ended.refused).toBeGreaterThan(350);
+}, 240_000);
+
 test('another instruction set is warned about', async () => {
   const dir = directory();
   const glyphs = await someGlyphs();
   await smallTrainer().fit(glyphs, { epochs: 1, callbacks: [checkpoint(dir)] });
   const file = join(dir, 'checkpoint-7', 'state.json');
-  const state = JSON.parse(readFileSync(file, 'utf8')) as { isa: string };
-  writeFileSync(file, JSON.stringify({ ...state, isa: 'quantum' }));
+  editState<object>(file, (state) => ({ ...state, isa: 'quantum' }));
   const warnings: string[] = [];
   const onEvent = (event: { type: string; message?: string }): void =>
     void (event.type === 'warning' && warnings.push(event.message!));
