@@ -5,13 +5,14 @@ import { checkKeys, clip, clipList, nonNegativeInteger, positiveInteger, show } 
 import { gatherRows } from '../ops';
 import { checkAttached } from '../tensor/dtype';
 import type { Shape } from '../tensor/shape';
-import { tensor, type Tensor } from '../tensor/tensor';
+import type { Tensor } from '../tensor/tensor';
+import { concatParts, type ConcatOptions } from './concat';
 import type { ResizeRule } from './decode';
 import { packFeatures, type FromFeaturesOptions } from './features';
 import { PackedImages, type ReadAllOptions } from './images';
 import { identity, shuffledSync } from './order';
 import { Relabelled } from './relabelled';
-import { bytesOf, type ChannelStatistics, type ImageRecipe, type Samples } from './samples';
+import { bytesOf, targetsOf, type ChannelStatistics, type ImageRecipe, type Samples } from './samples';
 import { checkPosition, checkPositions, drawPositions, renumbering, type SampleOptions } from './select';
 import type { ImageSource } from './source';
 
@@ -102,6 +103,14 @@ export class Dataset {
     return new Dataset(samples, rows);
   }
 
+  /** @internal `data.concat` */
+  static async concat(sets: readonly Dataset[], options: ConcatOptions): Promise<Dataset> {
+    const parts = sets.map(({ samples, indices }) => ({ samples, rows: indices }));
+    const { samples, rows } = await concatParts(parts, options);
+    const skipped = [...new Set(sets.map((set) => set.skipped))].flat();
+    return new Dataset(samples, rows, Object.freeze(skipped));
+  }
+
   get kind(): 'images' | 'features' {
     return this.samples.kind;
   }
@@ -175,13 +184,7 @@ export class Dataset {
     const end = checkPosition('rows', to, this.length + 1);
     if (end <= begin) throw new DataError(`rows: there are no samples from ${begin} to ${end}`);
     const rows = this.indices.slice(begin, end);
-    const { labels, targets } = this.samples;
-    return {
-      inputs: await this.samples.values(rows),
-      targets: labels
-        ? rows.map((row) => labels[row]!)
-        : Float32Array.from(await gatherRows(targets, tensor(rows)).data()),
-    };
+    return { inputs: await this.samples.values(rows), targets: await targetsOf(this.samples, rows) };
   }
 
   /**

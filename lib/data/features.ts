@@ -4,8 +4,6 @@ import { checkKeys, show } from '../options';
 import { gatherRows } from '../ops';
 import { numel, type Shape } from '../tensor/shape';
 import { tensor, type Tensor } from '../tensor/tensor';
-// Values are read with data().
-import '../graph/evaluate';
 import { asLabels, typedArrayTag } from './memory';
 import { packLabels, packRows, type Samples } from './samples';
 import { checkLabels, numberedClasses } from './source';

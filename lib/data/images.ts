@@ -53,7 +53,8 @@ export class PackedImages implements Samples {
   private readonly slots = new Slots(READS_AT_ONCE);
   /** Dropped once everything is packed: an eager source holds a second copy of all pixels. */
   private source: ImageSource | undefined;
-  private readonly lazy: boolean;
+  /** Whether rows may have to be decoded. */
+  readonly lazy: boolean;
 
   private constructor(source: ImageSource) {
     const { length, height, width, channels } = source;
@@ -70,10 +71,10 @@ export class PackedImages implements Samples {
     this.present = new Uint8Array(length);
     this.missing = length;
     this.source = source;
-    this.lazy = source.bytes === undefined;
+    this.lazy = !source.eager;
   }
 
-  /** Eager sources are copied now, in slices between which the event loop turns; others stay where they are. */
+  /** What is in one array is copied now, in slices between which the event loop turns; other sources stay where they are. */
   static async pack(source: ImageSource): Promise<PackedImages> {
     const packed = new PackedImages(source);
     const { bytes } = source;
@@ -117,6 +118,23 @@ export class PackedImages implements Samples {
     this.missing = 0;
     this.source = undefined;
     return damaged;
+  }
+
+  /** Whether a row is in memory. */
+  holds(row: number): boolean {
+    return this.present[row] === 1;
+  }
+
+  /** Rows that are not in memory yet, from their bytes. */
+  fill(rows: Int32Array, bytes: Uint8Array): void {
+    const { rowBytes } = this;
+    rows.forEach((row, i) => this.put(row, bytes.subarray(i * rowBytes, (i + 1) * rowBytes)));
+  }
+
+  /** Writes the bytes of a row into `out`; one that is not in memory is decoded, and not kept here. */
+  async copy(row: number, out: Uint8Array): Promise<void> {
+    if (this.present[row] === 1) out.set(await this.values(Int32Array.of(row)));
+    else await this.source!.read(row, out);
   }
 
   async statistics(rows: Int32Array): Promise<ChannelStatistics> {

@@ -1,6 +1,8 @@
 /** Makers of data sets: `data.mnist`, `data.cifar10`, `data.folder`, `data.glyphs`, `data.fromArrays`, ... */
-import { checkKeys, nonEmptyString } from '../options';
+import { OptionError } from '../errors';
+import { checkKeys, nonEmptyString, show } from '../options';
 import { readCifar10, readCifar100, type ReadCifar100Options } from './cifar';
+import type { ConcatOptions } from './concat';
 import { Dataset } from './dataset';
 import type { FromFeaturesOptions } from './features';
 import { readFolder, type ReadFolderOptions } from './folder';
@@ -31,6 +33,7 @@ export type { Preprocessing } from './preprocessing';
 export type { SampleOptions } from './select';
 export type { ImageSource } from './source';
 export type {
+  ConcatOptions,
   FromArraysOptions,
   FromFeaturesOptions,
   FromIterableOptions,
@@ -137,6 +140,17 @@ export async function fromIterable(
 /** Rows of numbers with class indices or numbers as targets. @throws DTypeError, DataError, OptionError */
 export async function fromFeatures(options: FromFeaturesOptions): Promise<Dataset> {
   return Dataset.fromFeatures(options);
+}
+
+/**
+ * The samples of several sets, one set behind the other. Parts of one set share its memory, as other views do. Of different sets the images
+ * in memory are copied, and files that are not decoded yet will be decoded into the new set; augmentation draws by place in the new set.
+ * @throws OptionError; DataError where sets differ in kind, shape, targets, resize rule or, unless merged, classes
+ */
+export async function concat(sets: readonly Dataset[], options: ConcatOptions = {}): Promise<Dataset> {
+  if (!Array.isArray(sets) || !sets.every((set) => set instanceof Dataset))
+    throw new OptionError(`concat: expected a list of Datasets, got ${show(sets)}`);
+  return Dataset.concat(sets, options);
 }
 
 async function pack(

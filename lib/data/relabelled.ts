@@ -11,7 +11,7 @@ export class Relabelled implements Samples {
   readonly targets: Tensor;
   readonly resize?: ResizeRule;
   readonly names?: readonly string[];
-  private readonly base: Samples;
+  readonly base: Samples;
 
   /** Labels of rows that no data set refers to do not matter. */
   constructor(

@@ -1,9 +1,12 @@
 /** Samples in native memory, and how a batch of them enters a program. A Dataset is a view of some rows of these. */
 import type { ResizeRule } from './decode';
+// Values are read with data().
+import '../graph/evaluate';
+import { gatherRows } from '../ops';
 import { arrayFor } from '../tensor/dtype';
 import { Storage } from '../tensor/storage';
 import { numel, type Shape } from '../tensor/shape';
-import { Tensor } from '../tensor/tensor';
+import { tensor, Tensor } from '../tensor/tensor';
 import * as native from '../native';
 import { inSlices } from './slices';
 
@@ -50,6 +53,15 @@ export interface Samples {
   /** Records the inputs of a batch: rows `index` (i32 [B]) as f32 [B, ...shape]. */
   inputs(index: Tensor, recipe: ImageRecipe): Tensor;
   dispose(): void;
+}
+
+/** Targets of these rows, one behind the other: class indices, or rows of numbers. */
+export async function targetsOf(
+  { labels, targets }: Samples,
+  rows: Int32Array,
+): Promise<Int32Array | Float32Array> {
+  if (labels !== undefined) return rows.map((row) => labels[row]!);
+  return Float32Array.from(await gatherRows(targets, tensor(rows)).data());
 }
 
 /** A persistent tensor over new memory. */

@@ -20,9 +20,9 @@ export interface ImageSource {
   readonly classNames: readonly string[];
   /** Class index of each sample, checked against `classNames.length` when the source was made. */
   readonly labels: Int32Array;
-  /** True where all samples are in memory already, in `bytes`. */
+  /** True where all samples are in memory already, so that reading one decodes nothing. */
   readonly eager: boolean;
-  /** Eager sources only: all samples, length * H * W * C bytes. */
+  /** Of eager sources that hold them in one array: all samples, length * H * W * C bytes. */
   readonly bytes?: Uint8Array;
   /**
    * Writes sample `index` (H*W*C bytes) into `out`. Eager sources return nothing, decoding ones a promise.
