@@ -19,7 +19,7 @@ export { compile, type Compiled, type CompileOptions } from './graph/compile';
 export { grad, Gradients } from './graph/grad';
 export type { KernelProfile, Program } from './graph/program';
 export { assign } from './graph/trace';
-export { info, setThreads, type NativeInfo } from './native';
+export { info, setPredictionShare, setThreads, type NativeInfo } from './native';
 export { load } from './nn/load';
 export { RandomState } from './random';
 export type { AnyArray, DType, Target } from './native';

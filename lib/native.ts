@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { AbortedError, DataError, DisposedError, NativeError, OptionError, OutOfMemoryError } from './errors';
 import type { TenonError } from './errors';
-import { positiveInteger } from './options';
+import { positive, positiveInteger, probability } from './options';
 
 export type DType = 'f32' | 'bf16' | 'f64' | 'u8' | 'i32';
 /** `ref` is the float64 reference: every operand of floating type is f64 there. */
@@ -100,6 +100,9 @@ export interface NativeInfo {
   readonly cpu: string;
   readonly threads: number;
   readonly threadsReason: string;
+  /** The part of the executor's time that predictions may take while training waits for it; and why so much. */
+  readonly predictionShare: number;
+  readonly predictionShareReason: string;
   /** Live bytes of buffers, arenas, copies in flight, folded and packed weights; how many programs live. */
   readonly memory: { buffers: number; arenas: number; staging: number; derived: number; programs: number };
   readonly compiler: string;
@@ -110,6 +113,7 @@ interface Addon {
   start(): void;
   info(): Omit<NativeInfo, 'version'>;
   setThreads(threads: number): void;
+  setPredictionShare(share: number): void;
   allocate(byteLength: number): NativeBuffer;
   disposeBuffer(buffer: NativeBuffer): void;
   writeBuffer(buffer: NativeBuffer, byteOffset: number, data: AnyArray): Promise<void>;
@@ -377,4 +381,14 @@ export function info(): NativeInfo {
 export function setThreads(threads: number): void {
   positiveInteger('setThreads', 'threads', threads);
   attempt(() => addon().setThreads(threads));
+}
+
+/**
+ * How much of the executor's time predictions may take while training waits for it: above 0, and 1 for predictions that always go
+ * first. Default 0.5, or TENON_PREDICTION_SHARE. Of the process, from now on; results do not depend on it.
+ * @throws OptionError
+ */
+export function setPredictionShare(share: number): void {
+  probability('setPredictionShare', 'share', positive('setPredictionShare', 'share', share));
+  attempt(() => addon().setPredictionShare(share));
 }

@@ -10,6 +10,7 @@ import { tensor } from '../tensor/tensor';
 import '../graph/evaluate';
 import { EXIT, EXIT_HELP, failureOf } from './exit-codes';
 import { jsonOption } from './flags';
+import { percent } from './output';
 import type { Session } from './session';
 
 /** A grey PNG of one pixel: what sharp is asked to read. */
@@ -66,6 +67,10 @@ function describeMachine(native: NativeInfo): [string, string][] {
     ['instructions', `${native.isa}: ${native.isaReason}`],
     ['bf16', `${native.bf16.path}: ${native.bf16.reason}`],
     ['threads', `${native.threads}: ${native.threadsReason}`],
+    [
+      'predictions',
+      `${percent(native.predictionShare)} of the time beside training: ${native.predictionShareReason}`,
+    ],
     ['build', `${native.compiler}, ${native.build}`],
     ['memory', `${size(freemem())} of ${size(totalmem())} free; ${held}`],
   ];

@@ -1,4 +1,5 @@
-// The addon's entry, and the doors that are about the machine: start, info, threads.
+// The addon's entry, and the doors that are about the process: start, info, threads, the share of
+// predictions.
 #include "addon/values.h"
 #include "base/cgroup.h"
 #include "base/cpu.h"
@@ -26,27 +27,37 @@ constexpr const char* kBuildType = "release";
 constexpr const char* kBuildType = "debug";
 #endif
 
-// How many threads and why. Written by JavaScript threads only, under the executor's start or setThreads.
-struct ThreadChoice {
+// Why there are so many threads, and why predictions have this share. Written by JavaScript threads only.
+struct Reasons {
   std::mutex mutex;
-  std::string reason;
+  std::string threads, prediction_share;
 };
 
-ThreadChoice& thread_choice() {
-  static auto* choice = new ThreadChoice();
-  return *choice;
+Reasons& reasons() {
+  static auto* made = new Reasons();
+  return *made;
 }
 
-// Reads TENON_ISA, TENON_BF16 and the thread variables, once per process. Throws ERR_TENON_OPTION, again at
-// every call, until they are right.
+void choose_prediction_share(const char* variable) {
+  if (variable == nullptr || *variable == '\0') {
+    reasons().prediction_share = "default";
+    return;
+  }
+  Executor::get().set_prediction_share(parse_prediction_share(variable));
+  reasons().prediction_share = "TENON_PREDICTION_SHARE";
+}
+
+// Reads TENON_ISA, TENON_BF16, TENON_PREDICTION_SHARE and the thread variables, once per process. Throws
+// ERR_TENON_OPTION, again at every call, until they are right.
 Napi::Value start(const Napi::CallbackInfo& info) {
   try {
     choose_bf16_path(dispatch().target, std::getenv("TENON_BF16"));
-    const std::lock_guard lock(thread_choice().mutex);
-    if (thread_choice().reason.empty()) {
+    const std::lock_guard lock(reasons().mutex);
+    if (reasons().prediction_share.empty()) choose_prediction_share(std::getenv("TENON_PREDICTION_SHARE"));
+    if (reasons().threads.empty()) {
       const CpuBudget budget = default_threads();
       Executor::get().set_threads(budget.threads);
-      thread_choice().reason = budget.reason;
+      reasons().threads = budget.reason;
     }
   } catch (const std::invalid_argument& error) {
     throw_error(info.Env(), "ERR_TENON_OPTION", error.what());
@@ -59,9 +70,21 @@ Napi::Value set_threads(const Napi::CallbackInfo& info) {
   if (threads < 1 || threads > 1024) {
     throw_error(info.Env(), "ERR_TENON_OPTION", "threads: expected a whole number from 1 to 1024");
   }
-  const std::lock_guard lock(thread_choice().mutex);
+  const std::lock_guard lock(reasons().mutex);
   Executor::get().set_threads(static_cast<int>(threads));
-  thread_choice().reason = "set by the program";
+  reasons().threads = "set by the program";
+  return info.Env().Undefined();
+}
+
+Napi::Value set_prediction_share(const Napi::CallbackInfo& info) {
+  const double share = number_from(info.Env(), info[0], "share");
+  const std::lock_guard lock(reasons().mutex);
+  try {
+    Executor::get().set_prediction_share(share);
+  } catch (const std::invalid_argument& error) {
+    throw_error(info.Env(), "ERR_TENON_OPTION", error.what());
+  }
+  reasons().prediction_share = "set by the program";
   return info.Env().Undefined();
 }
 
@@ -91,9 +114,11 @@ Napi::Value info_door(const Napi::CallbackInfo& info) {
   result.Set("features", features);
   result.Set("cpu", cpu_brand());
   result.Set("threads", Executor::get().threads());
+  result.Set("predictionShare", Executor::get().prediction_share());
   {
-    const std::lock_guard lock(thread_choice().mutex);
-    result.Set("threadsReason", thread_choice().reason);
+    const std::lock_guard lock(reasons().mutex);
+    result.Set("threadsReason", reasons().threads);
+    result.Set("predictionShareReason", reasons().prediction_share);
   }
   result.Set("memory", memory_info(env));
   result.Set("compiler", kCompiler);
@@ -107,6 +132,7 @@ void export_system(Napi::Env env, Napi::Object exports) {
   export_function(env, exports, "start", start);
   export_function(env, exports, "info", info_door);
   export_function(env, exports, "setThreads", set_threads);
+  export_function(env, exports, "setPredictionShare", set_prediction_share);
 }
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {

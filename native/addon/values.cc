@@ -73,9 +73,14 @@ Bytes bytes_of(Napi::Env env, napi_value value, const char* what) {
   type_error(env, what, "a typed array");
 }
 
-size_t size_from(Napi::Env env, napi_value value, const char* what) {
+double number_from(Napi::Env env, napi_value value, const char* what) {
   double number = 0;
   if (napi_get_value_double(env, value, &number) != napi_ok) type_error(env, what, "a number");
+  return number;
+}
+
+size_t size_from(Napi::Env env, napi_value value, const char* what) {
+  const double number = number_from(env, value, what);
   if (!(number >= 0 && number <= kLargestWhole && number == std::floor(number))) {
     throw Napi::RangeError::New(env, std::string(what) + ": expected a whole number from 0 to 2^53 - 1");
   }

@@ -19,6 +19,7 @@ struct Bytes {
 
 // Each throws a TypeError or RangeError that names `what`.
 Bytes bytes_of(Napi::Env env, napi_value value, const char* what);
+double number_from(Napi::Env env, napi_value value, const char* what);
 size_t size_from(Napi::Env env, napi_value value, const char* what);  // a whole number from 0 to 2^53 - 1
 std::string string_from(Napi::Env env, napi_value value, const char* what);
 std::vector<double> doubles_from(Napi::Env env, napi_value value, const char* what);  // of a Float64Array

@@ -4,7 +4,9 @@
 #include <new>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 
+#include "base/clock.h"
 #include "base/float_mode.h"
 #include "base/memory.h"
 #include "base/parallel.h"
@@ -71,30 +73,58 @@ void Executor::start() {
   started_ = true;
 }
 
-// The oldest prediction, unless it must wait for a write that the train queue still holds. Needs the lock.
+// The oldest prediction, unless it must wait for a write that the train queue still holds, or predictions
+// have had their share while training waits. Needs the lock.
 JobRef Executor::take_prediction() {
-  auto& predict = queues_[static_cast<int>(Queue::predict)];
-  const auto& train = queues_[static_cast<int>(Queue::train)];
+  Jobs& predict = queues_[static_cast<int>(Queue::predict)];
+  const Jobs& train = queues_[static_cast<int>(Queue::train)];
   const JobRef& training = running_[static_cast<int>(Queue::train)];
-  if (predict.empty()) return nullptr;
+  if (predict.empty() || (training_waits() && !share_.allows())) return nullptr;
   const uint64_t oldest = training        ? training->ticket_
                           : train.empty() ? ~uint64_t{0}
                                           : train.front()->ticket_;
   if (predict.front()->after >= oldest) return nullptr;
-  JobRef job = predict.front();
+  JobRef job = std::move(predict.front());
   predict.pop_front();
   predictions_waiting_.fetch_sub(1, std::memory_order_relaxed);
   return job;
 }
 
-void Executor::execute(const JobRef& job, JobRef* running, Lock* lock) {
-  *running = job;
+// Runs the job, and lets go of it outside the lock: the last reference may free a program.
+void Executor::execute(JobRef job, Queue queue, Lock* lock) {
+  JobRef& running = running_[static_cast<int>(queue)];
+  running = job;
   lock->unlock();
   run_guarded(*job, *this);
   if (job->done) job->done(*job);
   lock->lock();
-  running->reset();
+  running.reset();
   idle_.notify_all();
+  lock->unlock();
+  job.reset();
+  lock->lock();
+}
+
+// What training takes earns predictions their share.
+void Executor::execute_training(JobRef job, Lock* lock) {
+  trained_until_ = nanoseconds_now();
+  execute(std::move(job), Queue::train, lock);
+  share_.earn(nanoseconds_now() - trained_until_);
+}
+
+// What a prediction takes is charged where training waited for it from the beginning. Gives the time then.
+uint64_t Executor::execute_prediction(JobRef job, Lock* lock) {
+  const bool charged = training_waits();
+  const uint64_t begin = nanoseconds_now();
+  execute(std::move(job), Queue::predict, lock);
+  const uint64_t end = nanoseconds_now();
+  if (charged) share_.spend(end - begin);
+  return end;
+}
+
+bool Executor::training_waits() const {
+  const auto train = static_cast<int>(Queue::train);
+  return running_[train] || !queues_[train].empty();
 }
 
 bool Executor::run_here(Queue queue, const JobRef& job, const std::function<void(uint64_t)>& before_run) {
@@ -109,7 +139,11 @@ bool Executor::run_here(Queue queue, const JobRef& job, const std::function<void
   set_num_threads(threads());
   {
     const FlushDenormals flush;
-    execute(job, &running_[static_cast<int>(queue)], &lock);
+    if (queue == Queue::train) {
+      execute_training(job, &lock);
+    } else {
+      execute(job, queue, &lock);
+    }
   }
   lent_ = false;
   if (!queues_[0].empty() || !queues_[1].empty()) work_.notify_one();
@@ -122,34 +156,31 @@ void Executor::loop() {
   for (;;) {
     while (lent_) work_.wait(lock);
     set_num_threads(threads());
-    JobRef* running = &running_[static_cast<int>(Queue::predict)];
-    JobRef job = take_prediction();
-    auto& train = queues_[static_cast<int>(Queue::train)];
-    if (!job && !train.empty()) {
-      job = train.front();
+    Jobs& train = queues_[static_cast<int>(Queue::train)];
+    if (JobRef prediction = take_prediction()) {
+      execute_prediction(std::move(prediction), &lock);
+    } else if (!train.empty()) {
+      JobRef job = std::move(train.front());
       train.pop_front();
-      running = &running_[static_cast<int>(Queue::train)];
-    }
-    if (job) {
-      execute(job, running, &lock);
-      lock.unlock();
-      job.reset();  // outside the lock: the last reference may free a program
-      lock.lock();
+      execute_training(std::move(job), &lock);
     } else {
       work_.wait(lock);
     }
   }
 }
 
-void Executor::serve_predictions() {
-  if (predictions_waiting_.load(std::memory_order_relaxed) == 0) return;
+uint64_t Executor::serve_predictions(uint64_t now) {
+  share_.earn(now - trained_until_);
+  trained_until_ = now;
+  if (predictions_waiting_.load(std::memory_order_relaxed) == 0) return now;
   Lock lock(mutex_);
-  while (JobRef job = take_prediction()) {
-    execute(job, &running_[static_cast<int>(Queue::predict)], &lock);
-    lock.unlock();
-    job.reset();
-    lock.lock();
+  const Job& training = *running_[static_cast<int>(Queue::train)];
+  while (!training.cancelled()) {
+    JobRef prediction = take_prediction();
+    if (!prediction) break;
+    trained_until_ = execute_prediction(std::move(prediction), &lock);
   }
+  return trained_until_;
 }
 
 // Takes the jobs that match out of both queues and marks the running ones that match. Needs the lock.

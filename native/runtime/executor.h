@@ -3,7 +3,8 @@
 // each. While it has nothing to do, a thread that wants to wait for its job anyway takes its place for that
 // job and saves two changes of threads.
 //   train    training steps, and reads and writes of buffers, which must keep their order
-//   predict  served first, also between two kernels of a training step that has not begun to commit
+//   predict  served first, also between two kernels of a training step that has not begun to commit; but for
+//            no more than their share of the time while the train queue has work
 // Started by the first job, never stopped or destroyed: it may outlive the environment that started it.
 #pragma once
 
@@ -17,6 +18,7 @@
 #include <string>
 
 #include "runtime/arena.h"
+#include "runtime/prediction_share.h"
 
 namespace tenon {
 
@@ -74,8 +76,13 @@ class Executor {
   // more.
   void cancel_owner(const void* owner) noexcept;
 
-  // From inside a train job only: runs waiting predict jobs.
-  void serve_predictions();
+  // From inside a train job only: runs waiting predict jobs, as many as their share allows, until the train
+  // job is cancelled. Takes the time now, and gives the time then.
+  uint64_t serve_predictions(uint64_t now);
+
+  // Of the executor's time, for predictions while training waits. Takes effect at once.
+  void set_prediction_share(double share) { share_.set(share); }
+  double prediction_share() const { return share_.get(); }
 
   // Takes effect before the next job.
   void set_threads(int threads) { wanted_threads_.store(threads, std::memory_order_relaxed); }
@@ -93,7 +100,10 @@ class Executor {
   JobRef take_prediction();
   template <class Matches>
   Jobs withdraw(Matches&& matches);
-  void execute(const JobRef& job, JobRef* running, Lock* lock);
+  void execute(JobRef job, Queue queue, Lock* lock);
+  void execute_training(JobRef job, Lock* lock);
+  uint64_t execute_prediction(JobRef job, Lock* lock);
+  bool training_waits() const;
   bool runs_for(const void* owner) const;
 
   std::mutex mutex_;
@@ -105,6 +115,8 @@ class Executor {
   uint64_t last_ticket_ = 0;
   bool started_ = false;
   bool lent_ = false;  // another thread is in the executor's place
+  PredictionShare share_;
+  uint64_t trained_until_ = 0;  // what the train job took before is accounted for
   Arena arenas_[kQueues];
 };
 

@@ -1,19 +1,12 @@
 #include "runtime/program.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 #include <utility>
 
+#include "base/clock.h"
+
 namespace tenon {
-namespace {
-uint64_t now() {
-  const auto time = std::chrono::steady_clock::now().time_since_epoch();
-  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(time).count());
-}
-
-}  // namespace
-
 Memory Program::take_staging() {
   {
     const std::lock_guard lock(staging_mutex_);
@@ -44,20 +37,22 @@ void Program::bind(std::byte* arena, std::byte* staging) {
 bool Program::run_steps(Executor& executor, const Job& job, std::byte* workspace, RunState* state) {
   for (const DerivedRef& derived : derived_) derived->update(workspace, state);
   if (state->faulted()) return true;
+  uint64_t time = nanoseconds_now();
   for (size_t i = 0; i < steps_.size(); ++i) {
     if (i <= commit_start_) {
-      if (queue_ == Queue::train) executor.serve_predictions();
+      if (queue_ == Queue::train) time = executor.serve_predictions(time);
       if (job.cancelled()) return false;
     }
     if (i >= commit_start_ && (state->nonfinite || state->faulted())) return true;
     Step& step = steps_[i];
     step.call.workspace = workspace;
     step.call.run = state;
-    const uint64_t start = now();
     step.run(step.call);
     for (Buffer* buffer : step.writes) buffer->changed();
-    step.nanoseconds.fetch_add(now() - start, std::memory_order_relaxed);
+    const uint64_t end = nanoseconds_now();
+    step.nanoseconds.fetch_add(end - time, std::memory_order_relaxed);
     step.calls.fetch_add(1, std::memory_order_relaxed);
+    time = end;
   }
   return true;
 }

@@ -4,6 +4,7 @@
 #include <new>
 #include <thread>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "runtime/executor.h"
 #include "runtime/jobs.h"
@@ -144,7 +145,7 @@ class Blocker : public Job {
   void run(Executor& executor) override {
     started = true;
     while (!open.load()) {
-      if (serve) executor.serve_predictions();
+      if (serve) executor.serve_predictions(nanoseconds_now());
       std::this_thread::yield();
       if (cancelled()) break;
     }
@@ -206,6 +207,148 @@ void test_predictions_inside_training() {
   run_and_wait(Queue::predict, std::make_shared<ProgramJob>(predict));  // while the blocker still runs
   CHECK(!blocker->open);
   blocker->open = true;
+}
+
+void test_share_arithmetic() {
+  PredictionShare half;
+  CHECK(half.get() == 0.5 && half.allows());
+  half.spend(20'000'000);  // 5 ms were there from the beginning: 15 ms overdrawn
+  CHECK(!half.allows());
+  for (int i = 0; i < 15; ++i) {
+    CHECK(!half.allows());
+    half.earn(1'000'001);
+  }
+  CHECK(half.allows());
+  for (int i = 0; i < 1000; ++i) half.earn(1'000'000);  // a second without predictions is worth a burst
+  half.spend(5'000'001);
+  CHECK(!half.allows());
+  half.earn(100'000'000);  // what one long kernel earns is kept whole
+  half.spend(90'000'000);
+  CHECK(half.allows());
+
+  PredictionShare quarter;
+  quarter.set(0.25);
+  quarter.spend(6'000'000);
+  quarter.earn(2'900'000);
+  CHECK(!quarter.allows());
+  quarter.earn(200'000);
+  CHECK(quarter.allows());
+  PredictionShare all;
+  all.set(1);
+  all.spend(uint64_t{1} << 60);
+  CHECK(all.allows());
+}
+
+template <class Change>
+bool refused_share(Change&& change) {
+  try {
+    change();
+  } catch (const std::invalid_argument&) {
+    return true;
+  }
+  return false;
+}
+
+void test_share_values() {
+  PredictionShare share;
+  for (const double bad : {0.0, -0.5, 1.01, std::nan(""), std::numeric_limits<double>::infinity()})
+    CHECK(refused_share([&] { share.set(bad); }) && share.get() == 0.5);
+  CHECK(parse_prediction_share("0.25") == 0.25 && parse_prediction_share("1") == 1);
+  for (const char* bad : {"", "0", "-1", "1.5", "0.5x", " 0.5", "0.5 ", "0,5", "nan", "inf", "half"})
+    CHECK_THAT(refused_share([&] { parse_prediction_share(bad); }), bad);
+}
+
+// Takes a while, and says how long.
+class Busy : public Job {
+ public:
+  explicit Busy(int intervals) : intervals_(intervals) {}
+  void run(Executor& executor) override {
+    const uint64_t begin = nanoseconds_now();
+    for (int i = 0; i < intervals_ && !cancelled(); ++i) {
+      for (const uint64_t start = nanoseconds_now(); nanoseconds_now() - start < 200'000;)
+        std::this_thread::yield();
+      if (intervals_ > 1) executor.serve_predictions(nanoseconds_now());
+    }
+    took = nanoseconds_now() - begin;
+  }
+  uint64_t took = 0;
+
+ private:
+  const int intervals_;
+};
+
+// Predictions that never cease: each is queued again when it is done, until the flood is to end.
+class Flood {
+ public:
+  explicit Flood(int callers) {
+    for (int i = 0; i < callers; ++i) queue();
+  }
+  ~Flood() {
+    ending = true;
+    while (waiting != 0) std::this_thread::yield();
+  }
+  std::atomic<bool> ending{false};
+  std::atomic<int> waiting{0}, done{0};
+  std::atomic<uint64_t> took{0}, longest{0};
+
+ private:
+  void queue() {
+    const auto job = std::make_shared<Busy>(1);
+    job->done = [this](Job& finished) {
+      const uint64_t nanoseconds = static_cast<const Busy&>(finished).took;
+      took.fetch_add(nanoseconds);
+      longest = std::max(longest.load(), nanoseconds);
+      done.fetch_add(1);
+      if (!ending) queue();
+      waiting.fetch_sub(1);
+    };
+    waiting.fetch_add(1);
+    Executor::get().submit(Queue::predict, job);
+  }
+};
+
+// However many predictions there are, training gets its part, and they get theirs.
+void test_share_of_the_executor() {
+  Executor& executor = Executor::get();
+  for (const double share : {0.5, 0.2}) {
+    executor.set_prediction_share(share);
+    std::vector<std::shared_ptr<Busy>> steps;
+    uint64_t total = 0, predicted = 0;
+    const Flood flood(8);
+    for (int i = 0; i < 4; ++i) {
+      steps.push_back(std::make_shared<Busy>(50));
+      const uint64_t before = flood.took;
+      run_and_wait(Queue::train, steps.back());
+      total += steps.back()->took;
+      predicted += flood.took - before;
+    }
+    const double trained = static_cast<double>(total - std::min(total, predicted));
+    const double allowed = trained * share / (1 - share) + PredictionShare::kBurst +
+                           5 * static_cast<double>(flood.longest) + 20e6;
+    CHECK_THAT(static_cast<double>(predicted) < allowed,
+               std::to_string(static_cast<double>(predicted) / allowed));
+    CHECK_THAT(flood.done >= 4, std::to_string(flood.done));
+  }
+  executor.set_prediction_share(PredictionShare::kDefault);
+}
+
+// A step that is cancelled ends after the prediction that is running, though others wait and may go first.
+void test_abort_among_predictions() {
+  Executor& executor = Executor::get();
+  executor.set_prediction_share(1);
+  const auto step = std::make_shared<Busy>(1 << 30);
+  step->group = step.get();
+  std::atomic<bool> ended{false};
+  step->done = [&ended](Job&) { ended = true; };
+  const Flood flood(8);
+  executor.submit(Queue::train, step);
+  while (flood.done < 50) std::this_thread::yield();
+  CHECK(!ended);
+  const int before = flood.done;
+  executor.cancel_group(step.get());
+  while (!ended) std::this_thread::yield();
+  CHECK_THAT(flood.done - before <= 3, std::to_string(flood.done - before));
+  executor.set_prediction_share(PredictionShare::kDefault);
 }
 
 void test_cancel() {
@@ -455,6 +598,10 @@ int main() {
   tenon::test_oversized_program();
   tenon::test_order();
   tenon::test_predictions_inside_training();
+  tenon::test_share_arithmetic();
+  tenon::test_share_values();
+  tenon::test_share_of_the_executor();
+  tenon::test_abort_among_predictions();
   tenon::test_cancel();
   tenon::test_many_threads();
   tenon::test_derived();

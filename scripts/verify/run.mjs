@@ -13,6 +13,7 @@ import { commit, machine, root } from './report.mjs';
 const CHECKS = [
   'overhead',
   'scaling',
+  'serving',
   'whitening',
   'embedded',
   'workers',

@@ -27,6 +27,8 @@ describe('tenon doctor', () => {
         isaReason: expect.any(String),
         threads: expect.any(Number),
         threadsReason: expect.any(String),
+        predictionShare: expect.any(Number),
+        predictionShareReason: expect.any(String),
         compiler: expect.any(String),
         images: { ok: true, problem: null },
       }),

@@ -1,4 +1,4 @@
-import type { NativeInfo } from '../../lib/native';
+import { info, setPredictionShare, type NativeInfo } from '../../lib/native';
 import { runChild } from './helpers';
 
 type Options = Parameters<typeof runChild>[1];
@@ -104,6 +104,35 @@ describe('threads', () => {
     expect(status).toBe(1);
     expect(stderr).toContain('ERR_TENON_OPTION');
     expect(stderr).toContain(`TENON_NUM_THREADS=${value}`);
+  });
+});
+
+describe('the share of predictions', () => {
+  test.each([
+    [{ TENON_PREDICTION_SHARE: '' }, 0.5, 'default'],
+    [{ TENON_PREDICTION_SHARE: '0.25' }, 0.25, 'TENON_PREDICTION_SHARE'],
+  ])('follows %j', (env, predictionShare, predictionShareReason) => {
+    expect(json<NativeInfo>('info', { env })).toMatchObject({ predictionShare, predictionShareReason });
+  });
+
+  test.each(['0', '-1', '1.5', 'half', '0.5x', 'nan'])('TENON_PREDICTION_SHARE=%s is an error', (value) => {
+    const { status, stderr } = scenario('info', { env: { TENON_PREDICTION_SHARE: value } });
+    expect(status).toBe(1);
+    expect(stderr).toContain('ERR_TENON_OPTION');
+    expect(stderr).toContain(`TENON_PREDICTION_SHARE=${value}`);
+  });
+
+  test('is set by the program', () => {
+    const before = info().predictionShare;
+    setPredictionShare(0.75);
+    expect(info()).toMatchObject({ predictionShare: 0.75, predictionShareReason: 'set by the program' });
+    for (const bad of [0, -1, 1.01, NaN, Infinity, '0.5', undefined, null]) {
+      expect(() => setPredictionShare(bad as number)).toThrow(
+        expect.objectContaining({ code: 'ERR_TENON_OPTION' }),
+      );
+    }
+    expect(info().predictionShare).toBe(0.75);
+    setPredictionShare(before);
   });
 });
 

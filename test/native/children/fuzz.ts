@@ -263,6 +263,7 @@ function fuzzDoors(seed: number): void {
     native.cancelProgram,
     native.disposeProgram,
     native.setThreads,
+    native.setPredictionShare,
   ] as unknown as ((...args: unknown[]) => unknown)[];
   const buffer = native.allocate(64);
   const values = [...wrong, buffer, 'f32', 0, 1, 8, new Float32Array(2)];
@@ -279,6 +280,7 @@ function fuzzDoors(seed: number): void {
     }
   }
   native.setThreads(2);
+  native.setPredictionShare(0.5);
 }
 
 async function main(): Promise<void> {
