@@ -68,17 +68,17 @@ void taps_from(const DepthwiseGradient& g, const DepthwiseTap* taps) {
   float* filters = g.filters;
   const int64_t pixels = g.pixels, in_step = g.in_step, dy_step = g.dy_step;
   for_vectors(g.channels, [=](int64_t c, auto lanes) {
-    V sum[Taps];
+    V sum[Taps] = {};
     const float* x[Taps];
-    for (int t = 0; t < Taps; ++t) {
-      sum[t] = lanes.load(filters + taps[t].filter + c);
-      x[t] = in + taps[t].in + c;
-    }
+    for (int t = 0; t < Taps; ++t) x[t] = in + taps[t].in + c;
     for (int64_t p = 0; p < pixels; ++p) {
       const V d = lanes.load(dy + p * dy_step + c);
       for (int t = 0; t < Taps; ++t) sum[t] = fma(d, lanes.load(x[t] + p * in_step), sum[t]);
     }
-    for (int t = 0; t < Taps; ++t) lanes.store(filters + taps[t].filter + c, sum[t]);
+    for (int t = 0; t < Taps; ++t) {
+      float* total = filters + taps[t].filter + c;
+      lanes.store(total, lanes.load(total) + sum[t]);
+    }
   });
 }
 

@@ -30,7 +30,7 @@ struct DepthwiseSpan {
   Activation activation;
 };
 
-// The gradient of the filters: filters[tap][c] += sum over pixels of dy[p][c] * in[p][tap][c].
+// The gradient of the filters: filters[tap][c] += sum, from zero, over pixels of dy[p][c] * in[p][tap][c].
 struct DepthwiseGradient {
   const DepthwiseTap* taps;
   int64_t tap_count;

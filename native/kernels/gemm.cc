@@ -22,7 +22,6 @@ constexpr int kTallest[] = {0, 14, 12, 8, 6};
 constexpr int kRowsAhead = 40;
 constexpr int kTallest[] = {0, 12, 6, 4, 2};
   #endif
-constexpr int64_t kFewRows = 1024;  // of B
 
 // Row m < 7 of A's half tile, from strides kept in registers: left alone, compilers keep a pointer per row
 // and spill them.
@@ -75,12 +74,13 @@ inline void multiply(const GemmTile& g, V (&acc)[MR][NV], std::integer_sequence<
   }
 }
 
+// Where row m of C begins.
 template <int MR, int NV>
-inline real* c_row(const GemmTile& g, int m) {
+inline int64_t c_row(const GemmTile& g, int m) {
   constexpr int kHalf = (MR + 1) / 2;
   // Not a choice between two pointers: GCC 12 -O2 turns that into row 0 for row 1 of 3 and 4 (gemm_test sees
   // it).
-  return g.c + m * g.crs + (m < kHalf ? 0 : g.c_jump - kHalf * g.crs);
+  return m * g.crs + (m < kHalf ? 0 : g.c_jump - kHalf * g.crs);
 }
 
 // f(accumulator, m, v) for each one, unrolled: a loop would send the registers through memory.
@@ -132,40 +132,42 @@ inline void finish(const GemmTile& g, V (&acc)[MR][NV]) {
   if (g.activation == Activation::relu || g.activation == Activation::relu6)
     each(acc, [&](V& y, int, int) { y = clip_to(g.activation, y); });
   if (tail == W) {
-    each(acc, [&](V& y, int m, int v) { store(c_row<MR, NV>(g, m) + v * W, y); });
+    each(acc, [&](V& y, int m, int v) { store(g.c + c_row<MR, NV>(g, m) + v * W, y); });
   } else {
     each(acc, [&](V& y, int m, int v) {
-      real* c = c_row<MR, NV>(g, m) + v * W;
+      real* c = g.c + c_row<MR, NV>(g, m) + v * W;
       v < NV - 1 ? store(c, y) : store_n(c, y, tail);
     });
   }
   if (g.activation == Activation::tanh || g.activation == Activation::sigmoid) activate_stored(g, MR);
 }
 
-template <int MR, int NV>
-inline void load_sums(const GemmTile& g, V (&acc)[MR][NV]) {
+// f(accumulator, what is at its place in `from`, which is laid out as C).
+template <int MR, int NV, class F>
+inline void with_c(const GemmTile& g, const real* from, V (&acc)[MR][NV], F&& f) {
   const int64_t tail = g.n - (NV - 1) * W;
-  if (tail == W) return each(acc, [&](V& y, int m, int v) { y = load(c_row<MR, NV>(g, m) + v * W); });
+  if (tail == W)
+    return each(acc, [&](V& y, int m, int v) { f(y, load(from + c_row<MR, NV>(g, m) + v * W)); });
   each(acc, [&](V& y, int m, int v) {
-    const real* c = c_row<MR, NV>(g, m) + v * W;
-    y = v < NV - 1 ? load(c) : load_n(c, tail);
+    const real* c = from + c_row<MR, NV>(g, m) + v * W;
+    f(y, v < NV - 1 ? load(c) : load_n(c, tail));
   });
 }
 
 template <int MR, int NV>
 void tile(const GemmTile& g) {
   V acc[MR][NV];
-  if (g.accumulate)
-    load_sums(g, acc);
+  if (g.start)
+    with_c(g, g.start, acc, [](V& y, V c) { y = c; });
   else
     each(acc, [](V& y, int, int) { y = V{}; });
   constexpr auto kRows = std::make_integer_sequence<int, MR>();
-  // Few rows of B stay in the second cache level from tile to tile. Rows that are not packed lie so far apart
-  // that those ahead would evict those at hand.
-  if (kRowsAhead > 0 && NV > 1 && g.bks == NV * W && g.batch * g.k > kFewRows)
+  // Rows that are not packed lie so far apart that those ahead would evict those at hand.
+  if (kRowsAhead > 0 && NV > 1 && g.bks == NV * W && g.far)
     multiply<kRowsAhead != 0>(g, acc, kRows);
   else
     multiply<false>(g, acc, kRows);
+  if (g.accumulate) with_c(g, g.c, acc, [](V& y, V c) { y = c + y; });
   finish(g, acc);
 }
 

@@ -2,9 +2,11 @@
 //
 //   C[m][n] (+)= sum over i < batch, k < K of A[a_off[i] + m*ars + k*aks] * B[b_off[i] + k*bks + n]
 //
-// for one register tile of mr rows and nv vectors of columns. Each C[m][n] is one chain of multiply-adds in
-// the order of (i, k), whatever the tile: results do not depend on how M and N are cut, nor on where K is cut
-// (C goes through memory unrounded).
+// for one register tile of mr rows and nv vectors of columns. Each C[m][n] is summed in the order of (i, k),
+// in blocks: a chain of kLongestChain multiply-adds from zero, then the next one, and the sums of the blocks
+// are added in order. The error of a sum of n terms grows as the root of the longest chain in it, so one
+// chain of all of K would lose the last digits. Results do not depend on how M and N are cut; on where K is
+// cut they do.
 //
 // M: rows, e.g. the pixels of an output row. N: columns, contiguous. The driver owns every blocking decision;
 // the kernel handles columns beyond `n` (they are computed and not stored, so B's rows must be readable for
@@ -16,6 +18,9 @@
 #include "kernels/kernel.h"
 
 namespace tenon {
+
+// Multiply-adds that follow each other in one sum.
+inline constexpr int64_t kLongestChain = 384;
 
 enum class Activation : int { none = 0, relu = 1, relu6 = 2, tanh = 3, sigmoid = 4 };
 inline constexpr int kActivations = 5;
@@ -36,7 +41,9 @@ struct GemmTile {
   int64_t n;          // columns to store, (nv-1) * width < n <= nv * width
   const float* bias;  // [n] added after the sum, or null
   Activation activation;
-  bool accumulate;  // C += instead of C =
+  bool accumulate;     // C += instead of C =
+  bool far;            // B is not in the second cache level: fetch it ahead where that helps
+  const float* start;  // laid out as C: what the first block starts from instead of zero, or null
 };
 
 using GemmFn = void (*)(const GemmTile&);

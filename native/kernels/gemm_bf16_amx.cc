@@ -1,5 +1,8 @@
 // bf16 products on AMX tiles: blocks of 32 x 32 of C in four tiles, two of A and two of B for each step of K.
 // A is read where it lies, by its row stride; B is packed so that 16 rows of a panel are a tile.
+//
+// C goes on through all of K: the instruction sums the 32 products of a step apart before it adds them, so
+// that the chain of additions is K / 32 long, 31,250 for a million products.
 #include <bit>
 #include <cstdint>
 #include <cstring>

@@ -1,16 +1,17 @@
 // The register tiles of bf16 matrix products on vectors, over one operation: Dot, a dot product of pairs.
 // Included once per target after vec.h (no include guard on purpose).
 //
-// C[m][n] is one chain in the order of K, the second element of a pair before the first: that is the order of
-// AVX512-BF16's instruction. Products of two bf16 are exact in float, so a target without fused multiply-add
-// rounds as the others do.
+// A block of C[m][n] is one chain in the order of K, the second element of a pair before the first: that is
+// the order of AVX512-BF16's instruction. Blocks of kDotDepth are summed from zero and added in order
+// (gemm.h). Products of two bf16 are exact in float, so a target without fused multiply-add rounds as the
+// others do.
 constexpr int kDotColumns = 2;  // vectors
 #if defined(TENON_IS_AVX512) || defined(TENON_IS_NEON)
 constexpr int kDotRows = 12;
 #else
 constexpr int kDotRows = 6;
 #endif
-constexpr int64_t kDotDepth = 512;  // of B that stays in the first cache level
+constexpr int64_t kDotDepth = kLongestChain;  // of B that stays in the first cache level
 
 inline Words load_words(const void* p) {
   Words words;
@@ -29,11 +30,11 @@ template <class Dot, int Rows>
 void dot_tile(const bf16* a, int64_t lda, const bf16* b, int64_t pairs, float* c, int64_t ldc,
               bool accumulate) {
   V sum[Rows][kDotColumns] = {};
+  for (int64_t p = 0; p < pairs; ++p, a += 2, b += 2 * kBf16Panel) Dot::template add<Rows>(a, lda, b, sum);
   if (accumulate) {
     for (int m = 0; m < Rows; ++m)
-      for (int v = 0; v < kDotColumns; ++v) sum[m][v] = load(c + m * ldc + v * W);
+      for (int v = 0; v < kDotColumns; ++v) sum[m][v] = load(c + m * ldc + v * W) + sum[m][v];
   }
-  for (int64_t p = 0; p < pairs; ++p, a += 2, b += 2 * kBf16Panel) Dot::template add<Rows>(a, lda, b, sum);
   for (int m = 0; m < Rows; ++m)
     for (int v = 0; v < kDotColumns; ++v) store(c + m * ldc + v * W, sum[m][v]);
 }

@@ -155,11 +155,15 @@ void backward_weights(const ConvCall& call, const DepthwiseKernels& kernels, flo
     d.channels = g.c;
     std::fill_n(d.filters, g.weights(), 0.0f);
     for (int64_t row = split.begin(chunk); row < split.begin(chunk) + split.size(chunk); ++row) {
-      d.in = call.x.as<float>() + row / g.oh * g.h * g.w * g.c;
+      const float* image = call.x.as<float>() + row / g.oh * g.h * g.w * g.c;
       for_spans(a, row % g.oh, taps, [&](const Span& span) {
-        d.tap_count = span.tap_count, d.pixels = span.pixels;
-        d.dy = call.y.as<float>() + (row * g.ow + span.column) * g.c;
-        kernels.gradient(d);
+        d.tap_count = span.tap_count;
+        for (int64_t first = 0; first < span.pixels; first += kLongestChain) {
+          d.pixels = std::min(kLongestChain, span.pixels - first);
+          d.in = image + first * d.in_step;
+          d.dy = call.y.as<float>() + (row * g.ow + span.column + first) * g.c;
+          kernels.gradient(d);
+        }
       });
     }
   });

@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "ops/conv2d.h"
+#include "ops/gemm_tile.h"
 #include "ops/matmul.h"
 
 namespace tenon {
@@ -162,7 +163,7 @@ void run_tiles(const Plan& p, const GemmKernels& kernels, GemmTile& tile, const 
     tile.c = dw + o * tile.crs;
     tile.a_jump = (height + 1) / 2;
     tile.c_jump = tile.a_jump * tile.crs;
-    fn[height](tile);
+    run_tile(fn[height], tile);
   }
 }
 

@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "ops/conv2d.h"
+#include "ops/gemm_tile.h"
 
 namespace tenon {
 namespace {
@@ -131,7 +132,7 @@ void add_block(const ConvCall& call, const Plan& p, const GemmKernels& kernels, 
       tile.c = out + (r * p.m + m) * g.o + panel * p.panel;
       tile.a_jump = (height + 1) / 2;
       tile.c_jump = tile.a_jump * g.o;
-      kernels.fn[ceil_div(tile.n, kernels.width)][height](tile);
+      run_tile(kernels.fn[ceil_div(tile.n, kernels.width)][height], tile);
     }
   }
 }

@@ -7,12 +7,17 @@
 // divide the output channels, and the input tiles are transformed beforehand, into memory that they share.
 #include "ops/conv2d_winograd.h"
 
+#include "ops/gemm_tile.h"
+
 namespace tenon {
 namespace {
 
 constexpr int64_t kPackRows = 32;   // of filters, transformed at a time
 constexpr int64_t kMostPanel = 32;  // two of the widest vectors
 constexpr int64_t kTasks = 16;
+// Channels added to each other: the transform back enlarges the error of their sums about seven times, so
+// chains are shorter here than elsewhere.
+constexpr int64_t kChain = 128;
 constexpr int64_t kRun = 64;               // output channels multiplied before transforming back
 constexpr int64_t kBlock = 48;             // tiles
 constexpr int64_t kSmallBlock = 24;        // of a block that is to fit the second-level cache
@@ -196,7 +201,7 @@ void multiply(const WinogradConv& c, const Plan& p, const GemmKernels& kernels, 
         tile.c = products + point * p.product_plane + row * tile.crs + panel * p.panel;
         tile.a_jump = half * tile.ars;
         tile.c_jump = half * tile.crs;
-        fn[height](tile);
+        run_tile(fn[height], tile, kChain);
       }
     }
   }

@@ -8,8 +8,8 @@
 // strided reads hurt, and for the last panel where rows of B end early; otherwise it is read where it is.
 // With few rows of A a task packs the block of B it is about to use into its scratch; with many, all of B is
 // packed to the workspace first. A's block is copied to the scratch, tile by tile, when enough panels use it.
-// Few rows with a large B are left to gemm_swapped.cc. Blocks never change bits: every C[m][n] is one chain
-// over k (see gemm.h).
+// Few rows with a large B are left to gemm_swapped.cc. Every C[m][n] is the sum of its blocks of K in order,
+// each summed from zero (see gemm.h): how M and N are cut changes no bit.
 #include <cstring>
 
 #include "ops/gemm_swapped.h"
@@ -25,15 +25,6 @@ constexpr int64_t kLargeC = 1 << 18;      // where C is larger than the second-l
 constexpr int64_t kPackFirst = 256;       // with more rows than this, before all tasks
 constexpr int64_t kWays = 8;              // lines of a first-level cache's set
 constexpr int64_t kTasks = 16;
-
-// Of K, per block. With vectors of 8 a panel of 512 would be the whole first-level cache.
-int64_t most_depth(const GemmKernels& kernels) { return kernels.width == 8 ? 400 : 512; }
-
-int64_t even_depth(int64_t k, int64_t most) {
-  constexpr int64_t kStep = 16;
-  const int64_t blocks = std::max<int64_t>(1, ceil_div(k, most));
-  return std::min(k, ceil_div(ceil_div(k, blocks), kStep) * kStep);
-}
 
 struct Plan {
   int nv;
@@ -74,7 +65,7 @@ Plan make_plan(const Gemm& g, const GemmKernels& kernels, bool kept) {
   const bool large = g.k * g.n >= kPackFloats || g.ldb % 1024 == 0;  // so far apart, rows share cache sets
   const bool pack_all = g.b_transposed || (g.m >= kPackRows && large);
   p.packed_from = pack_all ? 0 : g.n / p.panel;
-  p.kc = even_depth(g.k, most_depth(kernels));
+  p.kc = gemm_depth(g.k);
   // Tasks: about 128 rows by 256 columns, smaller when there would be few of them.
   p.mc = p.mr * ceil_div(128, p.mr);
   p.nc = std::clamp<int64_t>(256 / p.panel, 1, p.panels);
@@ -287,6 +278,12 @@ void run(const Gemm& g, const Plan& p, const GemmKernels& kernels, const float* 
 bool is_empty(const Gemm& g) { return g.batch == 0 || g.m == 0 || g.n == 0; }
 
 }  // namespace
+
+int64_t gemm_depth(int64_t k) {
+  constexpr int64_t kStep = 16;
+  const int64_t blocks = std::max<int64_t>(1, ceil_div(k, kLongestChain));
+  return std::min(k, ceil_div(ceil_div(k, blocks), kStep) * kStep);
+}
 
 int64_t gemm_workspace(const Gemm& g, const GemmKernels& kernels) {
   if (is_empty(g)) return 0;

@@ -3,7 +3,8 @@
 // [panel][k][width of panel] and shared by all tasks. B, the large one, is never copied. A transposed B is
 // read along its rows in as many streams as the tile has rows. A row-major B is walked down in strips of few
 // rows and in a strip along the rows, the next strip being fetched meanwhile: reading column after column of
-// it would make memory, and the sets of the caches, slow.
+// it would make memory, and the sets of the caches, slow. K is cut in the blocks of gemm_driver.cc, so that
+// the bits are the same; a strip that is not the last of its block leaves its sums to the next one.
 #include "ops/gemm_swapped.h"
 
 namespace tenon {
@@ -22,8 +23,8 @@ struct Plan {
   int nv;
   int64_t panel, panels;  // columns of C^T: the rows of A
   int64_t mr, rows;       // of C^T: of a tile, of a task
-  int64_t strip;          // of K
-  int64_t packed, scratch, scratch_floats, total;
+  int64_t depth, strip;   // of a block of K; of a strip, which divides it
+  int64_t packed, scratch, sum_floats, scratch_floats, total;
 };
 
 Plan make_plan(const Gemm& g, const GemmKernels& kernels) {
@@ -33,10 +34,12 @@ Plan make_plan(const Gemm& g, const GemmKernels& kernels) {
   p.panels = ceil_div(g.m, p.panel);
   p.mr = kernels.mr[p.nv];
   p.rows = g.b_transposed ? p.mr * kTilesPerTask : kColumns;
-  p.strip = g.b_transposed ? g.k : kStrip;
+  p.depth = gemm_depth(g.k);
+  p.strip = g.b_transposed ? p.depth : kStrip;
   Layout layout;
   p.packed = layout.add(checked_product(p.panels, g.k, p.panel));
-  p.scratch_floats = p.panels * p.rows * p.panel;
+  p.sum_floats = p.panels * p.rows * p.panel;
+  p.scratch_floats = g.b_transposed ? p.sum_floats : 2 * p.sum_floats;
   p.scratch = layout.add(checked_product(p.scratch_floats, scratch_slots()));
   p.total = layout.floats();
   return p;
@@ -51,32 +54,57 @@ void pack_rows_of_a(const Gemm& g, const Plan& p, const GemmKernels& kernels, fl
   });
 }
 
-// Rows n0 ... of C^T: adds what K's strip from k0 on gives to sums[panel][row][column].
-void multiply(const Gemm& g, const Plan& p, const GemmKernels& kernels, const float* packed, int64_t n0,
-              int64_t rows, int64_t k0, float* sums) {
-  const int64_t zero = 0, next = k0 + p.strip, rows_ahead = std::clamp<int64_t>(g.k - next, 0, p.strip);
+// What a task works on: rows of C^T, in tiles, and its sums, [panel][row][column].
+struct Part {
+  int64_t n0, rows;
+  EvenSplit tiles;
+  float* sums;
+};
+
+// Adds what K's strip from k0 on gives to the sums of a tile.
+void multiply_tile(const Gemm& g, const Plan& p, const GemmKernels& kernels, const float* packed,
+                   const Part& x, int64_t index, int64_t k0) {
+  const int64_t zero = 0, n = x.tiles.begin(index), height = x.tiles.size(index);
+  const int64_t block = k0 / p.depth * p.depth, k1 = std::min(g.k, k0 + p.strip);
+  const bool begins = k0 == block, ends = k1 == std::min(g.k, block + p.depth);
+  float* unfinished = x.sums + p.sum_floats;
   GemmTile tile = {};
   tile.a_off = tile.b_off = &zero;
   tile.batch = 1;
-  tile.k = std::min(p.strip, g.k - k0);
+  tile.k = k1 - k0;
   tile.ars = g.b_transposed ? g.ldb : 1, tile.aks = g.b_transposed ? 1 : g.ldb;
-  tile.bks = p.panel;
-  tile.crs = p.panel;
-  tile.accumulate = k0 > 0;
-  const EvenSplit split = tile_rows(rows, p.mr);
-  // The rows of the next strip, spread over this one's tiles.
-  const auto ahead = [&](int64_t i) { return next + rows_ahead * i / split.parts; };
-  for (int64_t i = 0; i < split.parts; ++i) {
-    const int64_t n = split.begin(i), height = split.size(i);
-    for (int64_t k = ahead(i); k < ahead(i + 1); ++k) fetch_ahead(g.b + k * g.ldb + n0, rows);
-    tile.a = g.b + (n0 + n) * tile.ars + k0 * tile.aks;
-    tile.a_jump = (height + 1) / 2 * tile.ars;
-    tile.c_jump = (height + 1) / 2 * tile.crs;
-    for (int64_t panel = 0; panel < p.panels; ++panel) {
-      tile.b = packed + (panel * g.k + k0) * p.panel;
-      tile.c = sums + (panel * p.rows + n) * p.panel;
-      tile.n = std::min(p.panel, g.m - panel * p.panel);
-      kernels.fn[ceil_div(tile.n, kernels.width)][height](tile);
+  tile.bks = tile.crs = p.panel;
+  tile.accumulate = ends && block > 0;
+  tile.a = g.b + (x.n0 + n) * tile.ars + k0 * tile.aks;
+  tile.a_jump = (height + 1) / 2 * tile.ars;
+  tile.c_jump = (height + 1) / 2 * tile.crs;
+  for (int64_t panel = 0; panel < p.panels; ++panel) {
+    const int64_t at = (panel * p.rows + n) * p.panel;
+    tile.b = packed + (panel * g.k + k0) * p.panel;
+    tile.start = begins ? nullptr : unfinished + at;
+    tile.c = (ends ? x.sums : unfinished) + at;
+    tile.n = std::min(p.panel, g.m - panel * p.panel);
+    kernels.fn[ceil_div(tile.n, kernels.width)][height](tile);
+  }
+}
+
+// Along the rows of a transposed B, tile after tile.
+void multiply_along(const Gemm& g, const Plan& p, const GemmKernels& kernels, const float* packed,
+                    const Part& x) {
+  for (int64_t i = 0; i < x.tiles.parts; ++i)
+    for (int64_t k0 = 0; k0 < g.k; k0 += p.strip) multiply_tile(g, p, kernels, packed, x, i, k0);
+}
+
+// Down a row-major B, strip after strip. The rows of the next one are spread over this one's tiles.
+void multiply_down(const Gemm& g, const Plan& p, const GemmKernels& kernels, const float* packed,
+                   const Part& x) {
+  for (int64_t k0 = 0; k0 < g.k; k0 += p.strip) {
+    const int64_t next = k0 + p.strip, rows_ahead = std::clamp<int64_t>(g.k - next, 0, p.strip);
+    const EvenSplit ahead = {rows_ahead, x.tiles.parts};
+    for (int64_t i = 0; i < x.tiles.parts; ++i) {
+      const float* row = g.b + (next + ahead.begin(i)) * g.ldb + x.n0;
+      for (int64_t k = 0; k < ahead.size(i); ++k) fetch_ahead(row + k * g.ldb, x.rows);
+      multiply_tile(g, p, kernels, packed, x, i, k0);
     }
   }
 }
@@ -89,11 +117,10 @@ void finish(const Gemm& g, const GemmKernels& kernels, int64_t n0, int64_t colum
   GemmTile tile = {};
   tile.a = g.a, tile.b = g.b;
   tile.a_off = tile.b_off = &zero;
-  tile.accumulate = true;
   tile.activation = g.activation;
   for (int64_t m = 0; m < g.m; ++m) {
     for (int64_t n = n0; n < n0 + columns; n += kernels.width) {
-      tile.c = g.c + m * g.ldc + n;
+      tile.start = tile.c = g.c + m * g.ldc + n;
       tile.n = std::min<int64_t>(kernels.width, n0 + columns - n);
       tile.bias = g.bias ? g.bias + n : nullptr;
       kernels.fn[1][1](tile);
@@ -120,7 +147,8 @@ void gemm_swapped(const Gemm& g, const GemmKernels& kernels, float* workspace) {
   parallel_tasks(ceil_div(g.n, p.rows), cost, [&](int64_t task, int64_t slot) {
     const int64_t n0 = task * p.rows, rows = std::min(p.rows, g.n - n0);
     float* sums = workspace + p.scratch + slot * p.scratch_floats;
-    for (int64_t k0 = 0; k0 < g.k; k0 += p.strip) multiply(g, p, kernels, packed, n0, rows, k0, sums);
+    const Part part = {n0, rows, tile_rows(rows, p.mr), sums};
+    g.b_transposed ? multiply_along(g, p, kernels, packed, part) : multiply_down(g, p, kernels, packed, part);
     for (int64_t m = 0; m < g.m; ++m) {
       const float* from = sums + m / p.panel * p.rows * p.panel + m % p.panel;
       for (int64_t n = 0; n < rows; ++n) g.c[m * g.ldc + n0 + n] = from[n * p.panel];

@@ -24,6 +24,9 @@ struct Gemm {
   bool accumulate = false;
 };
 
+// The length of the blocks of K, but for a shorter last one: a function of K alone, as it decides bits.
+int64_t gemm_depth(int64_t k);
+
 // Floats of workspace (64-byte aligned) that gemm() needs for a problem; data pointers are not looked at.
 int64_t gemm_workspace(const Gemm& problem, const GemmKernels& kernels);
 void gemm(const Gemm& problem, const GemmKernels& kernels, float* workspace);

@@ -6,6 +6,8 @@
 
 #include <cstring>
 
+#include "ops/gemm_tile.h"
+
 namespace tenon {
 namespace {
 
@@ -154,7 +156,7 @@ void run_line(const EvenSplit& split, const GemmFn* fn, GemmTile& tile, const fl
     tile.a = a + j * tile.ars, tile.a_jump = half * tile.ars;
     tile.c = c + j * tile.crs, tile.c_jump = half * tile.crs;
     if (t + 1 < split.parts) fetch_next(tile.c + height * tile.crs, split.size(t + 1), tile.crs);
-    fn[height](tile);
+    run_tile(fn[height], tile);
   }
 }
 
@@ -164,7 +166,7 @@ void run_pairs(const Pixels& x, const GemmFn* fn, GemmTile& tile, const float* a
   int64_t i = 0;
   for (; i + 1 < x.rows; i += 2) {
     tile.a = a + i * x.a_row, tile.c = c + i * x.c_row;
-    fn[2 * x.columns](tile);
+    run_tile(fn[2 * x.columns], tile);
   }
   if (i < x.rows) run_line({x.columns, 1}, fn, tile, a + i * x.a_row, c + i * x.c_row);
 }

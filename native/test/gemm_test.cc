@@ -37,7 +37,7 @@ double activation_of(double x, Activation activation) {
 }
 
 void check_tile(const GemmKernels& kernels, const Problem& p, bool with_bias, Activation activation,
-                bool accumulate) {
+                bool accumulate, bool starts = false) {
   const int64_t ars = p.a_transposed ? 1 : p.k, aks = p.a_transposed ? p.mr : 1, ldc = p.n + 3;
   const int64_t half = (p.mr + 1) / 2, gap = 5;  // the lower half of C's rows lies `gap` floats further
   const Tensor a(DType::f32, {p.batch, p.mr * p.k}, random_values(p.batch * p.mr * p.k, 1));
@@ -45,14 +45,17 @@ void check_tile(const GemmKernels& kernels, const Problem& p, bool with_bias, Ac
   const Tensor bias(DType::f32, {p.n}, random_values(p.n, 3));
   const int64_t c_floats = (p.mr - 1) * ldc + p.n + (p.mr > half ? gap : 0);
   const Tensor c(DType::f32, {c_floats}, random_values(c_floats, 4));
+  const Tensor start(DType::f32, {c_floats}, random_values(c_floats, 5));
   std::vector<int64_t> a_off, b_off;
   for (int64_t i = p.batch - 1; i >= 0; --i)
     a_off.push_back(i * p.mr * p.k), b_off.push_back(i * p.k * p.panel());
   std::vector<double> expected = c.values();
   for (int64_t m = 0; m < p.mr; ++m) {
     for (int64_t n = 0; n < p.n; ++n) {
-      double& sum = expected[static_cast<size_t>(m * ldc + n + (m < half ? 0 : gap))];
+      const int64_t at = m * ldc + n + (m < half ? 0 : gap);
+      double& sum = expected[static_cast<size_t>(at)];
       if (!accumulate) sum = 0;
+      if (starts) sum += start.at(at);
       for (int64_t i = 0; i < p.batch; ++i)
         for (int64_t k = 0; k < p.k; ++k)
           sum += a.at(i * p.mr * p.k + m * ars + k * aks) * b.at((i * p.k + k) * p.panel() + n);
@@ -66,6 +69,8 @@ void check_tile(const GemmKernels& kernels, const Problem& p, bool with_bias, Ac
   tile.bks = p.panel(), tile.crs = ldc, tile.c_jump = half * ldc + gap, tile.n = p.n;
   tile.bias = with_bias ? bias.view.as<float>() : nullptr;
   tile.activation = activation, tile.accumulate = accumulate;
+  tile.far = starts;
+  tile.start = starts ? start.view.as<float>() : nullptr;
   kernels.fn[p.nv][p.mr](tile);
   close(c, expected, eps_of(Target::baseline) * static_cast<double>(2 * p.batch * p.k + 16), 0, p.name());
 }
@@ -82,6 +87,7 @@ void tiles(Target target) {
           check_tile(kernels, p, false, Activation::none, false);
           check_tile(kernels, p, true, Activation::relu, true);
           check_tile(kernels, p, true, static_cast<Activation>(mr % kActivations), false);
+          check_tile(kernels, p, false, Activation::none, mr % 2 == 0, true);
         }
       }
     }
