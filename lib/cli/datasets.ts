@@ -71,6 +71,24 @@ export async function openSplits(
   }
 }
 
+/**
+ * The side of a folder's images where none is given: `side` where the first one is larger, as photographs are, which rarely have one size;
+ * else null, their own size.
+ */
+export async function imageSizeFor(
+  choice: DatasetChoice,
+  side: number,
+  signal?: AbortSignal,
+): Promise<number | null> {
+  const { dataset, data: dir, imageSize, limits } = choice;
+  if (dataset !== 'folder' || imageSize !== null) return imageSize;
+  // Reads the first image only.
+  const found = await data.folder({ dir: dir ?? '', split: 'train', ...limits, ...(signal && { signal }) });
+  const [, height = 0, width = 0] = found.inputShape;
+  found.dispose();
+  return Math.max(height, width) > side ? side : null;
+}
+
 /** The split to evaluate on: `split` of the folder, or the test split. @throws DataError where there is none */
 export async function openTestSplit(
   choice: DatasetChoice,

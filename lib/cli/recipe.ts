@@ -122,6 +122,11 @@ function defaultLr(model: ModelName, optimizer: OptimizerName): number {
   return model === 'alexnet' || /^vgg\d+$/.test(model) ? plain : deep;
 }
 
+/** The side that larger images of a folder are scaled to where none is given: what the network was made for, or a good deal more. */
+export function defaultSide(model: ModelName): number {
+  return /^(alexnet|vgg\d|resnet(18|34|50|101|152)$)/.test(model) ? 224 : 64;
+}
+
 /** Mirror images are of the same class in CIFAR-10. In a set that nobody has described they may be of another: digits, arrows, hands. */
 function defaultAugment(dataset: DatasetName): readonly Augmentation[] {
   if (dataset === 'cifar10') return ['flip', 'crop'];

@@ -84,7 +84,7 @@ function dataOptions(): Option[] {
     option('--data <dir>', 'where mnist, cifar10 or folder is', textFlag('--data')),
     option(
       '--image-size <n>',
-      'folder: side of the images (default: that of the first)',
+      'folder: side of the images (default: that of the first, but at most 64, or 224 for alexnet, vgg and resnet18 to 152)',
       numberFlag('--image-size', positiveInteger),
     ),
     choice('--resize <rule>', 'folder: how images come to that size (default: cover)', RESIZE_RULES),

@@ -7,11 +7,11 @@ import { checkpoint } from '../train/callbacks';
 import type { Callback, EpochRecord, FitControl, FitEvent } from '../train/events';
 import { progress } from '../train/progress';
 import type { Trainer } from '../train/trainer';
-import { openSplits, reportSkipped, skippedFields } from './datasets';
+import { imageSizeFor, openSplits, reportSkipped, skippedFields } from './datasets';
 import { EXIT } from './exit-codes';
 import { buildModel, buildTrainer } from './networks';
 import { percent } from './output';
-import { completeRecipe, resumedRecipe, type Recipe } from './recipe';
+import { completeRecipe, defaultSide, resumedRecipe, type Recipe } from './recipe';
 import { RunFolder } from './run-folder';
 import type { Session } from './session';
 import { showAnswers } from './show-answers';
@@ -33,7 +33,7 @@ interface Splits {
 }
 
 export async function train(session: Session, flags: TrainFlags): Promise<number> {
-  const plan = await makePlan(flags);
+  const plan = await makePlan(flags, session.signal);
   const lock = await plan.folder.lock();
   try {
     return await trainIn(session, plan, flags);
@@ -59,7 +59,7 @@ async function trainIn(session: Session, plan: Plan, flags: TrainFlags): Promise
   return conclude(session, plan, splits, trainer);
 }
 
-async function makePlan(flags: TrainFlags): Promise<Plan> {
+async function makePlan(flags: TrainFlags, signal: AbortSignal): Promise<Plan> {
   const { threads: _threads, json: _json, out, resume, ...rest } = flags;
   if (resume !== undefined) {
     const from = new RunFolder(resume);
@@ -67,7 +67,9 @@ async function makePlan(flags: TrainFlags): Promise<Plan> {
     const folder = new RunFolder(out ?? resume);
     return { recipe, from, folder: (await folder.isSame(from)) ? from : folder };
   }
-  const recipe = completeRecipe(rest);
+  const complete = completeRecipe(rest);
+  const imageSize = await imageSizeFor(complete, defaultSide(complete.model), signal);
+  const recipe = { ...complete, imageSize };
   return { recipe, from: undefined, folder: new RunFolder(out ?? `runs/${recipe.dataset}-${recipe.model}`) };
 }
 

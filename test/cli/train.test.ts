@@ -435,4 +435,41 @@ describe('an image folder', () => {
     const prediction = await tenon('predict', '--model-file', model, join(root, 'test', 'red', '3.jpg'));
     expect(prediction.out).toMatch(/3\.jpg {2}red \d+\.\d\d%\n$/);
   });
+
+  it('of more than 64 pixels is brought to squares of 64 by default, as run.json says', async () => {
+    const photos = join(dir, 'photos');
+    for (const [name, red] of [['blue', 20] as const, ['red', 220] as const]) {
+      const folder = join(photos, 'train', name);
+      mkdirSync(folder, { recursive: true });
+      for (let i = 0; i < 4; i++)
+        await sharp({
+          create: { width: 70 + 9 * i, height: 90, channels: 3, background: { r: red, g: i, b: 9 } },
+        })
+          .png()
+          .toFile(join(folder, `${i}.png`));
+    }
+    const out = join(dir, 'of-photos');
+    const sized = async (...more: (string | number)[]): Promise<unknown> => {
+      const options = ['--validation', 0, '--epochs', 1, '--out', out, ...more];
+      const { code } = await tenon('train', '--dataset', 'folder', '--data', photos, ...options);
+      expect(code).toBe(0);
+      return (JSON.parse(readFileSync(join(out, 'run.json'), 'utf8')) as Record<string, unknown>).imageSize;
+    };
+    expect(await sized('--model', 'mlp')).toBe(64);
+    expect(await sized('--model', 'lenet', '--image-size', 20)).toBe(20);
+  });
+
+  it('of at most 64 pixels keeps its size, which must be one', async () => {
+    const { code, err } = await tenon(
+      'train',
+      '--dataset',
+      'folder',
+      '--data',
+      root,
+      '--out',
+      join(dir, 'small'),
+    );
+    expect(code).toBe(1);
+    expect(err).toContain('to resize images of differing sizes');
+  });
 });
