@@ -162,9 +162,13 @@ function loadError(file: string, cause: unknown): NativeError {
     );
   } else if (!existsSync(file)) {
     lines.push(
-      'It was never built: run `npm rebuild tenon` (it needs g++ or clang++, make, and cmake or python3);',
+      'It was never built. Package managers skip install scripts that nobody has allowed, and with --ignore-scripts all of them; allow this one:',
+      '  npm   npm approve-scripts tenon && npm rebuild tenon',
+      '  pnpm  pnpm approve-builds tenon && pnpm rebuild tenon',
+      '  yarn  enableScripts: true in .yarnrc.yml, then yarn rebuild tenon',
+      '  bun   bun pm trust tenon',
+      'The build needs g++ or clang++, make, and cmake or python3.',
     );
-    lines.push('an install with --ignore-scripts skips the build.');
   } else {
     lines.push(
       `Built for another system or processor than ${process.platform} ${process.arch}? Run \`npm rebuild tenon\` here.`,

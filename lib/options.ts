@@ -91,6 +91,63 @@ function showWithin(depth: number, value: unknown): string {
   return String(value);
 }
 
+/** As `show`; for a place where something that a function makes belongs, such as a layer. */
+export function showMade(value: unknown): string {
+  return typeof value === 'function' ? 'a function that was not called' : show(value);
+}
+
+/** What PyTorch, Keras and others call an option, without case and underscores, and what it is called here. */
+const ALIASES: Readonly<Record<string, readonly string[]>> = {
+  kernel: ['kernelsize', 'filtersize', 'size'],
+  stride: ['strides'],
+  padding: ['pad'],
+  multiplier: ['depthmultiplier'],
+  slope: ['negativeslope'],
+  low: ['minval', 'a'],
+  high: ['maxval', 'b'],
+  initial: ['init'],
+  features: ['numparameters', 'numfeatures'],
+  axis: ['dim'],
+  axes: ['dim', 'axis'],
+  keepDims: ['keepdim'],
+  bias: ['usebias'],
+  weightInit: ['kernelinitializer'],
+  biasInit: ['biasinitializer'],
+  classes: ['numclasses', 'nclasses', 'classcount'],
+  inChannels: ['channels'],
+  imageSize: ['inputsize', 'resolution'],
+  dropout: ['p', 'dropoutrate'],
+  lr: ['learningrate'],
+  weightDecay: ['wd', 'l2'],
+  clipNorm: ['maxnorm', 'gradclip', 'maxgradnorm'],
+  alpha: ['rho'],
+  eps: ['epsilon'],
+  betas: ['beta', 'beta1', 'beta2'],
+  positiveWeight: ['posweight'],
+  min: ['etamin', 'minlr'],
+  growth: ['tmult'],
+  length: ['tmax', 'totalsteps', 'totaliters'],
+  batchSize: ['bs'],
+  validation: ['val', 'validationdata', 'valdata'],
+  accumulate: ['gradientaccumulationsteps', 'accumulatesteps'],
+  loss: ['criterion', 'lossfn'],
+  schedule: ['scheduler', 'lrscheduler'],
+  augment: ['transform', 'transforms', 'augmentations'],
+  precision: ['amp', 'dtype'],
+  epochs: ['numepochs', 'maxepochs', 'nepochs'],
+};
+
+/** The option that was meant: one that is the same but for case and underscores, one known elsewhere by this name, or the nearest. */
+function meant(key: string, allowedKeys: readonly string[]): string | undefined {
+  const plain = (word: string): string => word.replaceAll('_', '').toLowerCase();
+  const wanted = plain(key);
+  return (
+    allowedKeys.find((known) => plain(known) === wanted) ??
+    allowedKeys.find((known) => Object.hasOwn(ALIASES, known) && ALIASES[known]!.includes(wanted)) ??
+    nearest(key, allowedKeys)
+  );
+}
+
 /**
  * Throws where `options` has a key that `allowedKeys` lacks.
  * @param where who is asking, for the message: `optim.sgd`
@@ -104,7 +161,7 @@ export function checkKeys(where: string, options: unknown, allowedKeys: readonly
   const unknown = Object.keys(options).filter((key) => !allowedKeys.includes(key));
   if (unknown.length === 0) return;
   const named = unknown.map((key) => {
-    const near = nearest(key, allowedKeys);
+    const near = meant(key, allowedKeys);
     return near === undefined ? show(key) : `${show(key)} (did you mean ${show(near)}?)`;
   });
   const known = allowedKeys.length > 0 ? `known: ${allowedKeys.join(', ')}` : 'it takes none';

@@ -1,6 +1,6 @@
 /** From descriptions of augmentation to what the native batch kernel takes. */
 import { OptionError } from '../errors';
-import { show } from '../options';
+import { show, showMade } from '../options';
 import type { Augmentation, RandomCrop } from './index';
 
 /** What the native batch kernel takes. */
@@ -26,7 +26,9 @@ export function planAugmentation(
   for (const item of list) {
     const kind: unknown = (item as { kind?: unknown } | undefined)?.kind;
     if (kind !== 'flip' && kind !== 'randomCrop')
-      throw new OptionError(`augment: expected augment.flip(), augment.randomCrop(), ..., got ${show(item)}`);
+      throw new OptionError(
+        `augment: expected augment.flip(), augment.randomCrop(), ..., got ${showMade(item)}`,
+      );
     if (seen.has(kind)) throw new OptionError(`augment: ${kind} is given twice`);
     seen.add(kind);
     if (item.kind === 'flip') plan = { ...plan, flip: item.p };

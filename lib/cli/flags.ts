@@ -34,6 +34,19 @@ export function textFlag(flag: string): (text: string) => string {
   return (text) => nonEmptyString('option', flag, text);
 }
 
+/**
+ * A message of the library's with options as the command line spells them: `imageSize must be` is `--image-size must be`. Names of
+ * one word are words of other messages as well: they are options where a message begins with them.
+ */
+export function spelledAsFlags(message: string, options: readonly Option[]): string {
+  return options.reduce((text, option) => {
+    const name = option.attributeName();
+    if (option.long == null) return text;
+    const place = /[A-Z]/.test(name) ? `(?<![\\w.-])${name}(?!\\w)` : `(?<=^[\\w.]+: )${name}(?= must )`;
+    return text.replace(new RegExp(place, 'g'), option.long);
+  }, message);
+}
+
 /** `--threads N`, which every command that computes has. */
 export function threadsOption(): Option {
   return new Option('--threads <n>', 'threads (default: what the machine grants)').argParser(

@@ -32,6 +32,9 @@ function buildProgram(session: Session): Command {
     .addHelpText('after', `${EXAMPLES}\n${EXIT_HELP}`)
     .helpCommand(false);
   const commands = [trainCommand, evaluateCommand, predictCommand, benchCommand, doctorCommand];
+  program.hook('preAction', (_, command) => {
+    session.options = command.options;
+  });
   for (const command of commands) program.addCommand(command(session));
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureOutput({

@@ -1,10 +1,15 @@
 /** One call of the command: its streams, its output form, its interruption, its exit code. */
+import type { Option } from 'commander';
+import { OptionError } from '../errors';
 import { EXIT, UnfinishedError, failureOf } from './exit-codes';
+import { spelledAsFlags } from './flags';
 import { Output, type Streams } from './output';
 
 export class Session {
   readonly output: Output;
   exitCode: number = EXIT.ok;
+  /** Of the command that runs: its messages spell them as the command line does. */
+  options: readonly Option[] = [];
   private readonly controller = new AbortController();
   private signalName: 'SIGINT' | 'SIGTERM' | undefined;
 
@@ -39,7 +44,8 @@ export class Session {
   fail(error: unknown): void {
     const { code, message, exitCode } = failureOf(error);
     this.exitCode = this.signalName === undefined ? exitCode : this.interruptedCode;
-    this.output.failure(code, message);
+    const text = error instanceof OptionError ? spelledAsFlags(message, this.options) : message;
+    this.output.failure(code, text);
     if (process.env.TENON_DEBUG === '1' && error instanceof Error) {
       this.streams.stderr.write(`${error.stack ?? ''}\n`);
     }

@@ -17,7 +17,10 @@ export interface FromArraysOptions {
   readonly images: Uint8Array | Uint8ClampedArray;
   /** N class indices, whole numbers from 0. Copied. */
   readonly labels: LabelArray;
-  /** Height, width and channels of a sample, whatever its layout. */
+  /**
+   * Height, width and channels of a sample, whatever its layout. What looks like PyTorch's [1, 28, 28] is refused, unless `layout: 'NHWC'` says
+   * that it is meant.
+   */
   readonly shape: readonly [height: number, width: number, channels: number];
   /** 'NHWC' (default, interleaved, as image decoders give it) or 'NCHW' (planes, as PyTorch and CIFAR files have it). */
   readonly layout?: 'NHWC' | 'NCHW';
@@ -32,7 +35,7 @@ export interface FromArraysOptions {
  */
 export function fromArrays(options: FromArraysOptions): ImageSource {
   checkKeys('fromArrays', options, ['images', 'labels', 'shape', 'layout', 'classNames']);
-  const shape = checkShape('fromArrays', options?.shape);
+  const shape = checkShape('fromArrays', options?.shape, options?.layout);
   const layout = sampleLayout('fromArrays', options.layout);
   const images = asBytes('fromArrays', 'images', options.images);
   const labels = asLabels('fromArrays', options.labels);
@@ -83,7 +86,7 @@ export async function fromIterable(
   options: FromIterableOptions,
 ): Promise<ImageSource> {
   checkKeys('fromIterable', options, ['shape', 'layout', 'classNames', 'maxBytes']);
-  const shape = checkShape('fromIterable', options?.shape);
+  const shape = checkShape('fromIterable', options?.shape, options?.layout);
   const layout = sampleLayout('fromIterable', options.layout);
   const maxBytes = positiveInteger('fromIterable', 'maxBytes', options.maxBytes ?? DEFAULT_MAX_BYTES);
   requireIterable(iterable);
@@ -155,16 +158,25 @@ function finish(
 
 type Shape = readonly [number, number, number];
 
-function checkShape(where: string, shape: unknown): Shape {
+/** Values a pixel has in files: grey, colours, either with transparency. */
+const MOST_CHANNELS = 4;
+
+function checkShape(where: string, shape: unknown, layout: unknown): Shape {
   if (!Array.isArray(shape) || shape.length !== 3) {
     throw new OptionError(`${where}: shape must be [height, width, channels], got ${show(shape)}`);
   }
-  const [height, width, channels] = shape as unknown[];
-  return [
-    positiveInteger(where, 'shape[0] (height)', height),
-    positiveInteger(where, 'shape[1] (width)', width),
-    positiveInteger(where, 'shape[2] (channels)', channels),
-  ];
+  const height = positiveInteger(where, 'shape[0] (height)', shape[0]);
+  const width = positiveInteger(where, 'shape[1] (width)', shape[1]);
+  const channels = positiveInteger(where, 'shape[2] (channels)', shape[2]);
+  // Images of PyTorch's shape would be taken as ones of a single row, without a word. Who names the layout is believed.
+  if ((height === 1 || height === 3) && channels > MOST_CHANNELS && layout !== 'NHWC') {
+    const planes = height === 1 || layout === 'NCHW' ? '' : `, and layout: 'NCHW' where the bytes are planes`;
+    throw new OptionError(
+      `${where}: shape is [height, width, channels], and [${height}, ${width}, ${channels}] looks like [channels, height, width]: ` +
+        `give [${width}, ${channels}, ${height}]${planes}. If the images have ${channels} channels, say layout: 'NHWC'`,
+    );
+  }
+  return [height, width, channels];
 }
 
 function sampleLayout(where: string, layout: unknown): SampleLayout {

@@ -1,7 +1,7 @@
 /** Layers one behind the other, and the layers that only move shapes. */
 import { OptionError, ShapeError } from '../errors';
 import * as ops from '../ops';
-import { checkList, show } from '../options';
+import { checkList, show, showMade } from '../options';
 import { formatShape, sameShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { describe, type Json } from './architecture';
@@ -25,7 +25,7 @@ function checkedLayers(where: string, layers: readonly Module[]): readonly Modul
 
 function checkModule(where: string, what: string, value: unknown): void {
   if (!(value instanceof Module))
-    throw new OptionError(`${where}: ${what} must be a module, got ${show(value)}`);
+    throw new OptionError(`${where}: ${what} must be a module, got ${showMade(value)}`);
 }
 
 /** Applies its layers in order. Their parameters are named by place, as in PyTorch: '0.weight'. */

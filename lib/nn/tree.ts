@@ -1,4 +1,6 @@
 /** Walks over the parts of a module: which parameters, buffers and modules it holds, under which names. */
+import { OptionError } from '../errors';
+import { show } from '../options';
 import { Parameter, type ParameterMask } from '../tensor/parameter';
 import { StateBuffer } from './buffer';
 import type { Module } from './module';
@@ -18,6 +20,13 @@ export interface ModuleTree {
 /** The name of a parameter's mask, PyTorch's. */
 export function maskName(parameter: string): string {
   return `${parameter}_mask`;
+}
+
+/** What a Map, a Set or a plain object holds; nothing for anything else. */
+function contentsOf(value: unknown): unknown[] {
+  if (typeof value !== 'object' || value === null) return [];
+  if (value instanceof Map || value instanceof Set) return [...(value as Iterable<unknown>)].flat();
+  return Object.getPrototypeOf(value) === Object.prototype ? Object.values(value) : [];
 }
 
 function join(path: string, name: string): string {
@@ -49,8 +58,21 @@ class Walk implements ModuleTree {
   }
 
   private expand(name: string, value: unknown): [string, unknown][] {
-    if (!Array.isArray(value)) return [[name, value]];
-    return value.flatMap((item, i) => this.expand(`${name}.${i}`, item));
+    if (Array.isArray(value)) return value.flatMap((item, i) => this.expand(`${name}.${i}`, item));
+    this.refuseHidden(name, value);
+    return [[name, value]];
+  }
+
+  /** @throws OptionError where a Map, a Set or a plain object holds what would not be found: never trained, never saved */
+  private refuseHidden(name: string, value: unknown): void {
+    const items = contentsOf(value);
+    if (
+      !items.some((item) => this.isModule(item) || item instanceof Parameter || item instanceof StateBuffer)
+    )
+      return;
+    throw new OptionError(
+      `'${name}' is ${show(value)} that holds layers or parameters, which are not found there: keep them in an array, in fields of their own, or in nn.namedSequential`,
+    );
   }
 
   private note(name: string, tensor: StateTensor): void {

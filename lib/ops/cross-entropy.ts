@@ -1,5 +1,5 @@
 /** Softmax cross entropy per example, fused: loss = logsumexp(x) - sum_k q_k x_k, with hard or soft targets and label smoothing. */
-import { OptionError, ShapeError } from '../errors';
+import { DTypeError, OptionError, ShapeError } from '../errors';
 import { applyOp, first, type OpRecord } from '../graph/op';
 import { positiveInteger, probability } from '../options';
 import { formatShape } from '../tensor/shape';
@@ -15,6 +15,10 @@ function checkTarget(x: Tensor, target: Tensor): void {
   checkRank('cross_entropy', 'x', x, 2);
   checkDType('cross_entropy', 'target', target, 'i32', 'f32');
   const [rows, classes] = x.shape as [number, number];
+  if (target.dtype === 'f32' && target.rank === 1)
+    throw new DTypeError(
+      `cross_entropy: targets ${formatShape(target.shape)} are f32; class indices must be i32 (an Int32Array), probabilities f32 of shape ${formatShape([rows, classes])}`,
+    );
   const expected = target.dtype === 'i32' ? [rows] : [rows, classes];
   if (target.rank !== expected.length || target.shape.some((d, i) => d !== expected[i])) {
     throw new ShapeError(

@@ -1,7 +1,7 @@
 /** Built-in callbacks of `fit`. */
 import { resolve } from 'node:path';
 import { OptionError } from '../errors';
-import { checkKeys, nonEmptyString, positiveInteger } from '../options';
+import { checkKeys, nonEmptyString, positiveInteger, showMade } from '../options';
 import type { Callback, FitControl } from './events';
 
 /** Options of `checkpoint`. */
@@ -53,13 +53,17 @@ export function checkpoint(directory: string, options: CheckpointOptions = {}): 
 /** @throws OptionError unless `callbacks` is a list of objects with `onEvent`, `onSteps` or `onEnd` */
 export function checkCallbacks(callbacks: unknown): readonly Callback[] {
   if (callbacks === undefined) return [];
-  if (!Array.isArray(callbacks)) throw new OptionError('fit: callbacks must be an array');
+  if (!Array.isArray(callbacks))
+    throw new OptionError(`fit: callbacks must be a list, got ${showMade(callbacks)}`);
   for (const [i, callback] of (callbacks as unknown[]).entries()) {
     const usable =
       typeof callback === 'object' &&
       callback !== null &&
       ['onEvent', 'onSteps', 'onEnd'].some((name) => name in callback);
-    if (!usable) throw new OptionError(`fit: callback ${i} has neither onEvent nor onSteps nor onEnd`);
+    if (!usable)
+      throw new OptionError(
+        `fit: callback ${i} must have onEvent, onSteps or onEnd, got ${showMade(callback)}`,
+      );
     const { everySteps } = callback as Callback;
     if (everySteps !== undefined) positiveInteger('fit', `everySteps of callback ${i}`, everySteps);
   }

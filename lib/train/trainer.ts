@@ -7,14 +7,26 @@ import { Dataset } from '../data/dataset';
 import type { LastBatch } from '../data/cut';
 import type { ChannelStatistics, ImageRecipe } from '../data/samples';
 import { AbortedError, OptionError } from '../errors';
+import * as losses from '../losses';
 import type { Loss } from '../losses';
 import { Running } from '../metrics';
 import type { Module } from '../nn/module';
 import type { PredictOptions } from '../nn/predict';
 import { WeightAverage } from '../optim/average';
 import { Optimizer } from '../optim/optimizer';
-import { checkKeys, checkSignal, clip, nonNegativeInteger, oneOf, positiveInteger, show } from '../options';
+import {
+  checkKeys,
+  checkSignal,
+  clip,
+  clipList,
+  nonNegativeInteger,
+  oneOf,
+  positiveInteger,
+  show,
+  showMade,
+} from '../options';
 import { RandomState } from '../random';
+import * as schedules from '../schedules';
 import type { Schedule } from '../schedules';
 import { PRECISIONS, type Precision } from '../tensor/dtype';
 import { runtimeScalar } from '../tensor/tensor';
@@ -111,17 +123,19 @@ export class Trainer {
       throw new OptionError(
         `Trainer: loss must be a loss such as losses.crossEntropy(), got ${show(options?.loss)}`,
       );
+    refuseMaker('loss', 'losses', losses, options.loss);
     if (!(options.optimizer instanceof Optimizer))
       throw new OptionError(
-        `Trainer: optimizer must be one such as optim.sgd({ lr: 0.1 }), got ${show(options.optimizer)}`,
+        `Trainer: optimizer must be one such as optim.sgd({ lr: 0.1 }), got ${showMade(options.optimizer)}`,
       );
     if (options.schedule !== undefined && typeof options.schedule !== 'function')
       throw new OptionError(
         `Trainer: schedule must be one such as schedules.cosine(), got ${show(options.schedule)}`,
       );
+    refuseMaker('schedule', 'schedules', schedules, options.schedule);
     if (options.average !== undefined && !(options.average instanceof WeightAverage))
       throw new OptionError(
-        `Trainer: average must be one such as optim.ema({ decay: 0.999 }), got ${show(options.average)}`,
+        `Trainer: average must be one such as optim.ema({ decay: 0.999 }), got ${showMade(options.average)}`,
       );
     planAugmentation(options.augment ?? [], [Infinity, Infinity]);
     this.model = model;
@@ -355,9 +369,18 @@ export class Trainer {
   }
 }
 
+/** @throws OptionError where `value` is what makes a loss or a schedule, which are functions themselves */
+function refuseMaker(name: string, space: string, makers: object, value: unknown): void {
+  const maker = Object.entries(makers).find(([, candidate]) => candidate === value);
+  if (maker !== undefined)
+    throw new OptionError(
+      `Trainer: ${name} is ${space}.${maker[0]}, a function that makes one; call it: ${space}.${maker[0]}()`,
+    );
+}
+
 function checkMetrics(metrics: unknown): void {
   if (Array.isArray(metrics) && metrics.every((metric) => metric instanceof Running)) return;
   throw new OptionError(
-    `evaluate: metrics must be a list of what metrics.running() makes, got ${show(metrics)}`,
+    `evaluate: metrics must be a list of what metrics.running() makes, got ${Array.isArray(metrics) ? clipList(metrics.map(showMade)) : showMade(metrics)}`,
   );
 }

@@ -3,7 +3,7 @@ import { Dataset } from '../data/dataset';
 import type { ChannelStatistics } from '../data/samples';
 import { OptionError } from '../errors';
 import type { Module } from '../nn/module';
-import { show } from '../options';
+import { showMade } from '../options';
 import { FittedTransform, Transform } from '../preprocess';
 import { sameSteps } from '../preprocess/description';
 import type { BatchStream } from './source';
@@ -14,7 +14,7 @@ export type InputTransform = Transform | FittedTransform;
 export function checkTransform(value: unknown): InputTransform | undefined {
   if (value === undefined || value instanceof Transform || value instanceof FittedTransform) return value;
   throw new OptionError(
-    `Trainer: inputTransform must be one such as preprocess.standardize(), got ${show(value)}`,
+    `Trainer: inputTransform must be one such as preprocess.standardize(), got ${showMade(value)}`,
   );
 }
 

@@ -35,6 +35,10 @@ const WRONG: [args: string[], message: string][] = [
   [['train', '--validation', '2'], 'option: --validation must be a number from 0 to 1, got 2'],
   [['train', '--seed', '-1'], 'option: --seed must be an integer of at least 0, got -1'],
   [['train', '--threads', '0'], 'option: --threads must be a positive integer, got 0'],
+  [
+    ['train', '--dataset', 'glyphs', '--model', 'vgg11'],
+    'models.vgg11: --image-size must be at least 32, got 28',
+  ],
   [['train', '--dataset', 'mnits'], 'got "mnits" (did you mean "mnist"?)'],
   [
     ['train', '--model', 'resnet'],

@@ -41,7 +41,13 @@ describe('tenon doctor', () => {
     symlinkSync(join(root, 'node_modules'), join(dir, 'node_modules'));
     const { status, stderr } = doctorIn(dir, {});
     expect(stderr).toMatch(/^tenon: tenon's addon could not be loaded from .*\.node/);
-    expect(stderr).toContain('run `npm rebuild tenon`');
+    for (const advice of [
+      'npm approve-scripts tenon && npm rebuild tenon',
+      'pnpm approve-builds',
+      'yarn rebuild',
+      'bun pm trust',
+    ])
+      expect(stderr).toContain(advice);
     expect(stderr).not.toMatch(/^ +at /m);
     expect(status).toBe(1);
   });

@@ -181,7 +181,7 @@ describe('bad calls', () => {
     expect(bad({ epochs: 1, batchsize: 3 })).toThrow('did you mean "batchSize"?');
     expect(bad({ epochs: NaN })).toThrow('got NaN');
     expect(bad({ epochs: 1, validation: 3 })).toThrow('fit: validation must be a Dataset, got 3');
-    expect(bad({ epochs: 1, callbacks: [3] })).toThrow('callback 0 has neither');
+    expect(bad({ epochs: 1, callbacks: [3] })).toThrow('callback 0 must have onEvent');
     expect(bad({ epochs: 1, callbacks: [{ everySteps: 0, onSteps: () => undefined }] })).toThrow(
       'everySteps',
     );
