@@ -18,7 +18,7 @@ import { DEFAULT_RESIZE, RESIZE_RULES, type ResizeRule, decode, probe } from './
 import { type FoundImage, findImages } from './folder-scan';
 import { READ_LIMITS, readLimits, type Limits, type ReadLimits } from './limits';
 import { inSlices } from './slices';
-import { type ImageSource, checkRead, fileError } from './source';
+import { type ImageSource, checkRead, fileError, fileSize } from './source';
 
 /** Options of `readFolder`. */
 export interface ReadFolderOptions extends ReadLimits {
@@ -197,6 +197,7 @@ async function labelImages(
 async function bytesOf(image: FoundImage): Promise<Uint8Array> {
   if (image.bytes !== undefined) return image.bytes;
   try {
+    await fileSize(image.name); // refuses devices and pipes, which may never end
     return await readFile(image.name);
   } catch (error) {
     throw fileError('image', image.name, error);

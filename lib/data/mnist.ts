@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { DataError } from '../errors';
 import { checkKeys, clip, nonEmptyString, oneOf } from '../options';
 import { type IdxArray, readIdx } from './idx';
-import { UNPACK_LIMITS, readLimits, type UnpackLimits } from './limits';
+import { UNPACK_LIMITS, readLimits, sizeProblem, type Limits, type UnpackLimits } from './limits';
 import {
   type ImageSource,
   eagerSource,
+  fileSize,
   malformed,
   numberedClasses,
   pathKind,
@@ -39,6 +40,22 @@ function requireBytes(file: string, array: IdxArray, rank: number): Uint8Array {
   return array.data;
 }
 
+/** Bytes that a sample takes besides its pixels: label, sums of its pixels, places in orders and targets. */
+const SAMPLE_BYTES = 32;
+
+/** Of images of a pixel or two, all else that is kept of a sample takes far more than they do. @throws DataError past the limits */
+async function requireFewSamples(file: string, limits: Limits, count: number, pixels: number): Promise<void> {
+  const problem = sizeProblem(
+    { ...limits, maxBytes: Infinity },
+    await fileSize(file),
+    count * (pixels + SAMPLE_BYTES),
+  );
+  if (problem !== undefined)
+    throw new DataError(
+      `${clip(file)}: ${count} samples of ${pixels} pixels and what belongs to them: ${problem}`,
+    );
+}
+
 /**
  * Loads a split of MNIST from `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` (`t10k-` for test), each plain or `.gz`.
  * @returns an eager source of [28, 28, 1] samples (whatever size the file says), in file order
@@ -64,6 +81,7 @@ export async function readMnist(
   if (classes.length !== count)
     throw malformed(labelFile, `${classes.length} labels, but ${clip(imageFile)} has ${count} images`);
   if (count > 0 && height * width === 0) throw malformed(imageFile, `images of ${height}x${width} pixels`);
+  await requireFewSamples(imageFile, limits, count, height * width);
   const classNames = options.classNames ?? numberedClasses(10);
   return eagerSource(labelFile, {
     height,

@@ -127,7 +127,13 @@ export function fileError(what: string, path: string, error: unknown): TenonErro
 /** Node reads no more than 2 GiB at a time. */
 const LARGEST_READ = 2 ** 30;
 
-/** Reads a whole file, also one that Node's readFile would refuse. @throws DataError if it does not exist, IoError if it cannot be read */
+/** Most bytes of what has no size, such as a pipe: a device may never end. */
+const LARGEST_PIPE = 2 ** 30;
+
+/**
+ * Reads a whole file, also one that Node's readFile would refuse, or a pipe of up to 1 GiB.
+ * @throws DataError if it does not exist, IoError if it cannot be read or does not end
+ */
 export async function readWhole(path: string): Promise<Uint8Array> {
   let file: FileHandle | undefined;
   try {
@@ -142,7 +148,7 @@ export async function readWhole(path: string): Promise<Uint8Array> {
 
 async function readToEnd(file: FileHandle): Promise<Buffer> {
   const status = await file.stat();
-  if (!status.isFile()) return file.readFile();
+  if (!status.isFile()) return readPipe(file);
   const bytes = Buffer.allocUnsafeSlow(status.size);
   let at = 0;
   while (at < bytes.length) {
@@ -151,6 +157,19 @@ async function readToEnd(file: FileHandle): Promise<Buffer> {
     at += bytesRead;
   }
   return bytes.subarray(0, at);
+}
+
+async function readPipe(file: FileHandle): Promise<Buffer> {
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  // Not closed at its end: whoever opened it does that.
+  for await (const piece of file.createReadStream({ highWaterMark: 2 ** 20, autoClose: false })) {
+    pieces.push(piece as Uint8Array);
+    size += (piece as Uint8Array).length;
+    if (size > LARGEST_PIPE)
+      throw new Error(`it is not a regular file, and holds more than ${LARGEST_PIPE} bytes`);
+  }
+  return Buffer.concat(pieces);
 }
 
 /** Size of a file in bytes. @throws DataError if it does not exist, IoError if it is no regular file or the system refuses */

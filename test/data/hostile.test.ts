@@ -282,6 +282,29 @@ test('what has no end is not read', async () => {
   expect(await failure(() => readCifar10(temp.path(), 'train'))).toEqual(refusal);
 });
 
+test('an image without an end, in a folder and alone', async () => {
+  await temp.file('a/2.txt', '');
+  symlinkSync('/dev/zero', temp.path('a/1.png'));
+  expect(await failure(() => readFolder({ dir: temp.path() }))).toEqual({
+    code: 'ERR_TENON_IO',
+    message: expect.stringContaining('not a regular file'),
+  });
+  const cost = costOf('lib/data/source.ts', 'readWhole', temp.path('a/1.png'));
+  expect(cost.error).toMatchObject({ code: 'ERR_TENON_IO', message: expect.stringContaining('1073741824') });
+  expect(cost.grownBytes / MIB).toBeLessThan(1200);
+}, 120_000);
+
+test('MNIST with images of one pixel: what is kept of each sample counts', async () => {
+  const count = 3_000_000;
+  await temp.file('train-images-idx3-ubyte.gz', gzipOfZeros(idxHeader(count, 1, 1), count));
+  await temp.file('train-labels-idx1-ubyte.gz', gzipOfZeros(idxHeader(count), count));
+  expect(await failure(() => readMnist(temp.path(), 'train'))).toEqual({
+    code: 'ERR_TENON_DATA',
+    message: expect.stringMatching(/3000000 samples of 1 pixels.*option maxExpansion/),
+  });
+  expect((await readMnist(temp.path(), 'train', { maxExpansion: 1e5 })).length).toBe(count);
+});
+
 test('a list of class names of any length', async () => {
   await temp.file('data_batch_1.bin', Buffer.alloc(3073));
   await temp.file('batches.meta.txt', 'a\n'.repeat(MIB));
