@@ -20,6 +20,7 @@ const CHECKS = [
   'memory',
   'threads',
   'resume',
+  'kill',
   'mnist',
   'cifar10-fast',
   'cifar10',
