@@ -8,7 +8,7 @@ import { ON_ERROR, type OnError } from '../data/folder';
 import { READ_LIMITS, readLimits, type ReadLimits } from '../data/limits';
 import { PRECISIONS, type Precision } from '../tensor/dtype';
 import { UsageError } from './exit-codes';
-import { checkWarmup, type Warmup } from './warmup';
+import { checkWarmup, epochsOf, type Warmup } from './warmup';
 
 export const DATASETS = ['glyphs', 'mnist', 'cifar10', 'folder'] as const;
 export const MODELS = [
@@ -136,7 +136,7 @@ function defaultAugment(dataset: DatasetName): readonly Augmentation[] {
 /** Deep networks begin with a rate that would throw fresh weights about: it rises through the first epoch, or a fifth of a short run. */
 function defaultWarmup(model: ModelName, schedule: ScheduleName, epochs: number): Warmup {
   if (!isDeep(model) || schedule === 'one-cycle') return 0;
-  return `${Math.min(1, epochs / 5)}epochs`;
+  return epochsOf(Math.min(1, epochs / 5));
 }
 
 /**

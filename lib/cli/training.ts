@@ -110,7 +110,7 @@ function announce(session: Session, { recipe, folder, from }: Plan, splits: Spli
   });
   const { dataset, optimizer, lr, batchSize, schedule, warmup, augment } = recipe;
   const shape = splits.train.inputShape.join('x');
-  const rise = warmup === 0 ? '' : `warm-up ${warmup}, `;
+  const rise = warmup === 0 ? '' : `warm-up ${String(warmup).replace('epoch', ' epoch')}, `;
   output.line(
     `data   ${dataset}: ${counts.trainImages} + ${counts.validationImages} + ${counts.testImages} images of ${shape} (train, validation, test)`,
   );

@@ -34,7 +34,7 @@ describe('--warmup', () => {
   test('takes steps and epochs', () => {
     const read = (text: unknown): unknown => checkWarmup('option', '--warmup', text);
     expect(['0', '200', '200steps', '1epoch', '2epochs', '.5epochs', '0.50epoch', 7].map(read)).toEqual([
-      ...[0, 200, 200, '1epochs', '2epochs', '0.5epochs', '0.5epochs', 7],
+      ...[0, 200, 200, '1epoch', '2epochs', '0.5epochs', '0.5epochs', 7],
     ]);
     for (const bad of [
       '',
@@ -56,7 +56,7 @@ describe('--warmup', () => {
   test('is an epoch for deep networks, a fifth of a short run, and none for the others', () => {
     const warmup = (flags: object): unknown =>
       completeRecipe({ dataset: 'folder', data: 'd', ...flags }).warmup;
-    expect(warmup({})).toBe('1epochs');
+    expect(warmup({})).toBe('1epoch');
     expect(warmup({ epochs: 2 })).toBe('0.4epochs');
     expect(warmup({ model: 'lenet' })).toBe(0);
     expect(warmup({ schedule: 'one-cycle' })).toBe(0);
@@ -70,14 +70,14 @@ describe('--warmup', () => {
     delete written.warmup;
     expect(parseRecipe('run.json', written).warmup).toBe(0);
     expect(() => resumedRecipe(recipe, { warmup: 3 })).toThrow(
-      '--warmup 3: the run that is resumed was started with 1epochs',
+      '--warmup 3: the run that is resumed was started with 1epoch',
     );
     expect(() => parseRecipe('run.json', { ...written, warmup: 'x' })).toThrow('run.json: warmup must be');
   });
 
   test.each(SCHEDULES)('rises before %s', (schedule) => {
     const [epochs, stepsPerEpoch] = [10, 20];
-    const recipe = completeRecipe({ dataset: 'folder', data: 'd', epochs, schedule, warmup: '1epochs' });
+    const recipe = completeRecipe({ dataset: 'folder', data: 'd', epochs, schedule, warmup: '1epoch' });
     const rates = curve(buildSchedule(recipe), { epochs, stepsPerEpoch, lr: 1 }).map(
       ({ learningRate }) => learningRate,
     );
