@@ -46,17 +46,19 @@ void Environment::create(Napi::Env env) {
   const auto self = std::make_shared<Environment>();
   self->env_ = env;
   env.SetInstanceData<std::shared_ptr<Environment>>(new std::shared_ptr<Environment>(self));
-  auto held = std::make_unique<std::shared_ptr<Environment>>(self);
   const auto free_held = [](napi_env, void* data, void*) {
     delete static_cast<std::shared_ptr<Environment>*>(data);
   };
   const Napi::String name = Napi::String::New(env, "tenon");
-  const napi_status status = napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, held.get(),
-                                                             free_held, self.get(), drain, &self->wake_);
-  if (status != napi_ok) throw Napi::Error::New(env);
-  (void)held.release();  // free_held's now
-  napi_unref_threadsafe_function(env, self->wake_);
-  // After the function: hooks run in reverse order, so jobs are stopped before the function closes.
+  for (napi_threadsafe_function& wake : self->wake_) {
+    auto held = std::make_unique<std::shared_ptr<Environment>>(self);
+    const napi_status status = napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, held.get(),
+                                                               free_held, self.get(), drain, &wake);
+    if (status != napi_ok) throw Napi::Error::New(env);
+    (void)held.release();  // free_held's now
+    napi_unref_threadsafe_function(env, wake);
+  }
+  // After the functions: hooks run in reverse order, so jobs are stopped before the functions close.
   napi_add_env_cleanup_hook(env, leave, self.get());
 }
 
@@ -71,7 +73,7 @@ void Environment::leave(void* data) {
     self->open_ = false;
     self->finished_.clear();
   }
-  napi_release_threadsafe_function(self->wake_, napi_tsfn_abort);
+  for (napi_threadsafe_function wake : self->wake_) napi_release_threadsafe_function(wake, napi_tsfn_abort);
 }
 
 Napi::Value Environment::submit(Napi::Env env, Queue queue, const JobRef& job, MakeValue make,
@@ -90,7 +92,9 @@ Napi::Value Environment::submit(Napi::Env env, Queue queue, const JobRef& job, M
     napi_resolve_deferred(env, raw, undefined);
     throw;
   }
-  if (pending_++ == 0) napi_ref_threadsafe_function(env, wake_);
+  if (pending_++ == 0) {
+    for (napi_threadsafe_function wake : wake_) napi_ref_threadsafe_function(env, wake);
+  }
   return Napi::Value(env, promise);
 }
 
@@ -112,7 +116,7 @@ void Environment::finished(FinishedList* one, Job& job) noexcept {
   finished_.splice(finished_.end(), *one);
   if (woken_) return;
   woken_ = true;
-  napi_call_threadsafe_function(wake_, nullptr, napi_tsfn_nonblocking);
+  napi_call_threadsafe_function(wake_[turn_], nullptr, napi_tsfn_nonblocking);
 }
 
 void Environment::settle(napi_env env, const Finished& finished) {
@@ -142,10 +146,12 @@ void Environment::drain(napi_env env, napi_value, void* context, void*) {
     const std::lock_guard lock(self->mutex_);
     finished.swap(self->finished_);
     self->woken_ = false;
+    self->turn_ ^= 1;
   }
   for (const Finished& one : finished) self->settle(env, one);
   self->pending_ -= finished.size();
-  if (!finished.empty() && self->pending_ == 0) napi_unref_threadsafe_function(env, self->wake_);
+  if (finished.empty() || self->pending_ != 0) return;
+  for (napi_threadsafe_function wake : self->wake_) napi_unref_threadsafe_function(env, wake);
 }
 
 }  // namespace tenon::addon

@@ -1,6 +1,8 @@
-// What one JavaScript environment (the main thread or a worker) owns: its jobs in flight and the one
-// thread-safe function that wakes its event loop when some are done. The function keeps the loop alive only
-// while jobs are pending.
+// What one JavaScript environment (the main thread or a worker) owns: its jobs in flight and the thread-safe
+// functions that wake its event loop when some are done. They keep the loop alive only while jobs are
+// pending. There are two, which take turns: Node calls one again and again, up to a thousand times, while it
+// is called for during its call, and nothing else of the loop would run beside jobs that end as fast as they
+// are settled.
 #pragma once
 
 // A worker that is being terminated can be thrown nothing; without this, trying to ends the process.
@@ -48,11 +50,12 @@ class Environment : public std::enable_shared_from_this<Environment> {
   void settle(napi_env env, const Finished& finished);
 
   napi_env env_ = nullptr;
-  napi_threadsafe_function wake_ = nullptr;
+  napi_threadsafe_function wake_[2] = {nullptr, nullptr};
   size_t pending_ = 0;  // JavaScript thread only
   std::mutex mutex_;
   FinishedList finished_;
   bool open_ = true, woken_ = false;
+  int turn_ = 0;  // whose call is next
 };
 
 // The JavaScript error of a job that did not end well.

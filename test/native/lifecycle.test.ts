@@ -81,6 +81,11 @@ describe('memory', () => {
   });
 });
 
+test('the event loop turns beside runs that end as fast as they are settled', () => {
+  // All eight of them in each of two calls, at most. With one function to call, thousands.
+  expect(json<{ most: number }>('turns').most).toBeLessThanOrEqual(64);
+});
+
 describe('threads', () => {
   test('are one executor and its team, and sleep when idle', () => {
     const result = json<NativeInfo & { extra: number; idleMs: number }>('threads', {

@@ -194,6 +194,28 @@ const scenarios: Record<string, () => unknown> = {
     console.log(JSON.stringify({ seen, memory: native.info().memory }));
   },
 
+  /** Runs that end faster than they are settled, each followed by another: how many end between two turns of the event loop. */
+  async turns() {
+    const program = adder(native.allocate(64), 16, 1, { queue: 'predict' });
+    let ended = 0;
+    let most = 0;
+    let before = 0;
+    const call = async (): Promise<void> => {
+      while (ended < 20_000) {
+        await native.runProgram(program, [], noScalars);
+        ended++;
+      }
+    };
+    const turn = (): void => {
+      most = Math.max(most, ended - before);
+      before = ended;
+      if (ended < 20_000) setImmediate(turn);
+    };
+    setImmediate(turn);
+    await Promise.all(Array.from({ length: 8 }, call));
+    console.log(JSON.stringify({ most }));
+  },
+
   /** How many threads the process has once it has computed, and what an idle second costs. */
   async threads() {
     const before = readdirSync('/proc/self/task').length;
