@@ -42,7 +42,7 @@ export function spelledAsFlags(message: string, options: readonly Option[]): str
   return options.reduce((text, option) => {
     const name = option.attributeName();
     if (option.long == null) return text;
-    const place = /[A-Z]/.test(name) ? `(?<![\\w.-])${name}(?!\\w)` : `(?<=^[\\w.]+: )${name}(?= must )`;
+    const place = /[A-Z]/.test(name) ? `(?<![\\w./\\\\-])${name}(?!\\w)` : `(?<=^[\\w.]+: )${name}(?= must )`;
     return text.replace(new RegExp(place, 'g'), option.long);
   }, message);
 }

@@ -1,6 +1,6 @@
 /** One call of the command: its streams, its output form, its interruption, its exit code. */
 import type { Option } from 'commander';
-import { OptionError } from '../errors';
+import { TenonError } from '../errors';
 import { EXIT, UnfinishedError, failureOf } from './exit-codes';
 import { spelledAsFlags } from './flags';
 import { Output, type Streams } from './output';
@@ -44,7 +44,7 @@ export class Session {
   fail(error: unknown): void {
     const { code, message, exitCode } = failureOf(error);
     this.exitCode = this.signalName === undefined ? exitCode : this.interruptedCode;
-    const text = error instanceof OptionError ? spelledAsFlags(message, this.options) : message;
+    const text = error instanceof TenonError ? spelledAsFlags(message, this.options) : message;
     this.output.failure(code, text);
     if (process.env.TENON_DEBUG === '1' && error instanceof Error) {
       this.streams.stderr.write(`${error.stack ?? ''}\n`);

@@ -107,7 +107,10 @@ export async function readFolder(options: ReadFolderOptions): Promise<ImageSourc
     async read(index, out) {
       checkRead(where, form, index, out);
       const image = images[index] as FoundImage; // checkRead has checked the index
-      await decode(await bytesOf(image), image.name, target, out);
+      const bytes = await bytesOf(image);
+      await decode(bytes, image.name, target, out).catch((error: unknown) => {
+        throw skip ? error : withHint(error);
+      });
     },
     describe: (index) => images[index]?.name ?? `${where} image ${index}`,
   };
@@ -145,6 +148,12 @@ function parseOptions(options: ReadFolderOptions): ParsedOptions {
   return parsed;
 }
 
+/** A damaged image may be found hours after the folder was opened: the message says what there is against that. */
+function withHint(error: unknown): unknown {
+  if (!(error instanceof FormatError)) return error;
+  return new FormatError(`${error.message} (onError "skip" leaves damaged images out)`, { cause: error });
+}
+
 /** The size of the first image; of the first that is one, where damaged ones are skipped. */
 async function firstSize(
   where: string,
@@ -156,7 +165,8 @@ async function firstSize(
     try {
       return await probe(await bytesOf(image), image.name, limits);
     } catch (error) {
-      if (!skip || !(error instanceof FormatError)) throw error;
+      if (!skip) throw withHint(error);
+      if (!(error instanceof FormatError)) throw error;
     }
   }
   throw new DataError(`${where}: none of the ${images.length} images is readable`);
