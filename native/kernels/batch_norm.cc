@@ -7,8 +7,10 @@
 // cache.
 //
 // Statistics are (mean, M2) with M2 = sum (x - mean)^2, never sums of squares: groups of 16 rows are reduced
-// against their own mean, and groups, then blocks, are merged by Chan, Golub and LeVeque 1979.
-// Partial results of blocks are real, merged in double in block order.
+// against their own mean, and groups, then blocks, are merged by Chan, Golub and LeVeque 1979. A group's mean
+// is its first row plus the mean of the differences from that: exact where a channel is constant, whose
+// variance is then 0 and whose output is beta. Partial results of blocks are real, merged in double in block
+// order.
 #define TENON_NO_REF
 #define TENON_KERNEL_FILE "kernels/batch_norm.cc"
 #include "kernels/norm_operands.h"
@@ -36,14 +38,14 @@ inline void merge_rows(int64_t rows, const T* x, int64_t stride, int64_t width, 
   const V weight = splat(n / (static_cast<real>(seen) + n));
   const V cross = splat(static_cast<real>(seen) * n / (static_cast<real>(seen) + n));
   for_vectors(width, [&](int64_t c, auto lanes) { lanes.store(center + c, V{}); });
-  for (int64_t r = 0; r < rows; ++r) {
+  for (int64_t r = 1; r < rows; ++r) {
     const T* row = x + r * stride;
     for_vectors(width, [&](int64_t c, auto lanes) {
-      lanes.store(center + c, lanes.load(center + c) + lanes.load(row + c));
+      lanes.store(center + c, lanes.load(center + c) + (lanes.load(row + c) - lanes.load(x + c)));
     });
   }
   for_vectors(width, [&](int64_t c, auto lanes) {
-    lanes.store(center + c, lanes.load(center + c) * inverse);
+    lanes.store(center + c, fma(lanes.load(center + c), inverse, lanes.load(x + c)));
     lanes.store(squares + c, V{});
   });
   for (int64_t r = 0; r < rows; ++r) {
@@ -71,12 +73,13 @@ inline void merge_columns(Count rows, const T* x, int64_t width, int64_t seen, r
   const V weight = splat(n / (static_cast<real>(seen) + n));
   const V cross = splat(static_cast<real>(seen) * n / (static_cast<real>(seen) + n));
   for_vectors(width, [&](int64_t c, auto lanes) {
+    const V first = lanes.load(x + c);
     V sum = {}, squares = {};
     for (int64_t r = 0; r < rows; ++r) {
       __builtin_prefetch(x + (r + kRowGroup) * width + c);  // of the next group; harmless past the end
-      sum += lanes.load(x + r * width + c);
+      sum += lanes.load(x + r * width + c) - first;
     }
-    const V center = sum * inverse;
+    const V center = fma(sum, inverse, first);
     for (int64_t r = 0; r < rows; ++r) {
       const V d = lanes.load(x + r * width + c) - center;
       squares = fma(d, d, squares);

@@ -94,7 +94,7 @@ void column_sums(const GroupBackward& op, const Affine& affine, int64_t task, co
   }
 }
 
-// dx = scale dy + b (x - mean) + a
+// dx = r ((d - a) + b (x - mean)): the mean of d comes off first, so that dx of a single value is exactly 0.
 struct Slopes {
   real a, b;
 };
@@ -116,7 +116,7 @@ Slopes slopes_of(const GroupBackward& op, int64_t sample, int64_t group, const S
   const GroupGeom& g = op.geom;
   const Sums& all = partial[sample * g.blocks() * g.groups() + group];
   const double rstd = rstd_of(op, sample * g.groups() + group), n = static_cast<double>(g.count());
-  return {static_cast<real>(-rstd * all.d / n), static_cast<real>(-rstd * rstd * all.dot / n)};
+  return {static_cast<real>(all.d / n), static_cast<real>(-rstd * all.dot / n)};
 }
 
 template <class T>
@@ -133,8 +133,8 @@ void write_runs(const GroupBackward& op, const Affine& affine, int64_t task, con
       const T *x = op.x.as<T>() + row, *dy = op.dy.as<T>() + row;
       T* dx = op.dx.as<T>() + row;
       for_vectors(g.run(), [&](int64_t c, auto lanes) {
-        const V rest = fma(b, lanes.load(x + c) - mean, a);
-        lanes.store(dx + c, fma(rstd * lanes.load(affine.gamma + first + c), lanes.load(dy + c), rest));
+        const V d = lanes.load(affine.gamma + first + c) * lanes.load(dy + c);
+        lanes.store(dx + c, rstd * fma(b, lanes.load(x + c) - mean, d - a));
       });
     }
   }
@@ -144,12 +144,12 @@ template <class T>
 void write_columns(const GroupBackward& op, const Affine& affine, int64_t task, const Sums* partial,
                    const Columns& columns) {
   const GroupGeom& g = op.geom;
-  real *mean = columns[kScratch], *scale = columns[kScratch + 1];
+  real *mean = columns[kScratch], *rstd = columns[kScratch + 1];
   real *a = columns[kScratch + 2], *b = columns[kScratch + 3];
   Slopes k{};
   spread(op, task, columns, [&](int64_t at, int64_t group, int64_t c) {
     if (c == group * g.run()) k = slopes_of(op, g.sample(task), group, partial);
-    scale[c] = rstd_of(op, at) * affine.gamma[c];
+    rstd[c] = rstd_of(op, at);
     a[c] = k.a;
     b[c] = k.b;
   });
@@ -158,8 +158,9 @@ void write_columns(const GroupBackward& op, const Affine& affine, int64_t task, 
     const T *x = op.x.as<T>() + row, *dy = op.dy.as<T>() + row;
     T* dx = op.dx.as<T>() + row;
     for_vectors(g.channels(), [&](int64_t c, auto lanes) {
-      const V rest = fma(lanes.load(b + c), lanes.load(x + c) - lanes.load(mean + c), lanes.load(a + c));
-      lanes.store(dx + c, fma(lanes.load(scale + c), lanes.load(dy + c), rest));
+      const V d = lanes.load(affine.gamma + c) * lanes.load(dy + c),
+              centered = lanes.load(x + c) - lanes.load(mean + c);
+      lanes.store(dx + c, lanes.load(rstd + c) * fma(lanes.load(b + c), centered, d - lanes.load(a + c)));
     });
   }
 }
