@@ -5,6 +5,7 @@ import type { Tensor } from '../tensor/tensor';
 import { ChannelNorm } from './channel-norm';
 import { Conv1d } from './conv1d';
 import { Conv2d } from './conv';
+import { requireFree } from './holds';
 import { Linear } from './linear';
 import { MODE } from './mode';
 import { Module } from './module';
@@ -26,7 +27,8 @@ export abstract class LayerChain extends Module {
    * however deep in chains it is. Everything else stays, weights and preprocessing too (`preprocessing`, `inputTransform`); class names,
    * which belong to the old outputs, go. New weights are drawn when they are first needed, or by `ensureInitialized({ seed })`.
    * `nn.identity()` as the head makes the model give what the head got; another head can replace it later.
-   * @throws OptionError where the last layer with parameters is none of those; ShapeError where `head` takes another number of features
+   * @throws OptionError where the last layer with parameters is none of those; ShapeError where `head` takes another number of features;
+   *   BusyError while the model is being trained
    */
   override replaceHead(head: Module): Module {
     const { chain, at, path } = findHead(this, '');
@@ -39,11 +41,12 @@ export abstract class LayerChain extends Module {
 /**
  * Makes `head` ready to take the place of `old` at `path` in a model: widths are compared, it gets the mode that the model is in, and class
  * names, which belong to the old outputs, go.
- * @throws OptionError, ShapeError
+ * @throws OptionError, ShapeError, BusyError while the model is being trained
  */
 export function prepareHead(model: Module, path: string, old: Module, head: unknown): asserts head is Module {
   if (!(head instanceof Module))
     throw new OptionError(`replaceHead: expected a module such as nn.linear(512, 5), got ${show(head)}`);
+  requireFree('replaceHead', [model, 'this model']);
   const modules = [...head.namedModules().values()];
   if (modules.includes(model)) throw new OptionError('replaceHead: the head holds the model itself');
   const [own, given] = [entryWidth(old), entryWidth(head)];

@@ -10,6 +10,7 @@ import { AbortedError, OptionError } from '../errors';
 import * as losses from '../losses';
 import type { Loss } from '../losses';
 import { Running } from '../metrics';
+import { hold, partsOf, type Holding } from '../nn/holds';
 import type { Module } from '../nn/module';
 import type { PredictOptions } from '../nn/predict';
 import { WeightAverage } from '../optim/average';
@@ -36,7 +37,6 @@ import type { FitEvent, History } from './events';
 import { Fit } from './fit';
 import { checkFitOptions, settleBatches, type CheckedFitOptions, type FitOptions } from './fit-options';
 import { readCheckpoint, type Resumed } from './checkpoint';
-import { hold, partsOf, type Holding } from './holds';
 import { FitRun, type EpochClock } from './run';
 import type { Position } from './position';
 import { DatasetSource, requireSamples, StreamSource, type BatchSource, type BatchStream } from './source';
@@ -166,7 +166,7 @@ export class Trainer {
       throw new OptionError(
         'fit: augment is for a Dataset of images; a stream and features are taken as they are',
       );
-    const release = this.hold('fit');
+    const release = this.hold('fit', [this.optimizer, "the trainer's optimizer"]);
     return new Fit(async (emit) => {
       try {
         return await this.run(data, options, checked, emit);
@@ -240,11 +240,10 @@ export class Trainer {
   }
 
   /** Until what it returns is called, no other run may change what this one does. */
-  private hold(where: string): () => void {
-    const { model, optimizer, average } = this;
-    const own: Holding[] = [[optimizer, "the trainer's optimizer"]];
-    if (average !== undefined) own.push([average, "the trainer's average of weights"]);
-    return hold(where, [...partsOf(model), ...own]);
+  private hold(where: string, ...more: readonly Holding[]): () => void {
+    const { model, average } = this;
+    const own: Holding[] = average === undefined ? [] : [[average, "the trainer's average of weights"]];
+    return hold(where, [...partsOf(model), ...own, ...more]);
   }
 
   private async holding(where: string, work: () => Promise<void>): Promise<void> {

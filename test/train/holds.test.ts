@@ -55,6 +55,14 @@ test('an optimizer, in whose memory two models would mix', async () => {
   expect(await weightsDigest(a.model)).toBe(await weightsDigest(alone.model));
 });
 
+test('an optimizer, but not against what needs none', async () => {
+  const optimizer = optim.sgd({ lr: 0.01 });
+  const other = trainerOf(smallNet(), { optimizer });
+  const running = trainerOf(smallNet(), { optimizer }).fit(glyphs, { epochs: 2 });
+  await other.updateBatchNorm(glyphs);
+  await running;
+});
+
 test('an average of weights', async () => {
   const average = optim.ema({ decay: 0.9 });
   await expectHeld(
@@ -138,6 +146,7 @@ test('predict, evaluate and save go on beside a run; what writes does not', asyn
   ];
   await other.fit(glyphs, { epochs: 1 });
   const running = trained.fit(glyphs, { epochs: 3 });
+  expect(() => trained.model.replaceHead(nn.linear(196, 10))).toThrow(busy('replaceHead: this model'));
   await expect(other.updateBatchNorm(glyphs)).rejects.toThrow(busy('updateBatchNorm'));
   await expect(
     rateRange(other.model, glyphs, { loss: crossEntropy(), optimizer: optim.sgd({ lr: 1 }), steps: 3 }),
@@ -147,6 +156,7 @@ test('predict, evaluate and save go on beside a run; what writes does not', asyn
   await running;
   await other.updateBatchNorm(glyphs);
   await other.useAverage();
+  trained.model.replaceHead(nn.linear(196, 10));
 });
 
 test('a range test that is refused changes neither the model nor the optimizer of the run', async () => {

@@ -3,7 +3,7 @@
  * share an optimizer, a layer or a weight would each train on what the other one left.
  */
 import { BusyError } from '../errors';
-import type { Module } from '../nn/module';
+import type { Module } from './module';
 
 /** Held things by identity. */
 const held = new WeakSet<object>();
@@ -17,13 +17,17 @@ export type Holding = readonly [thing: object, name: string];
  * @throws BusyError naming the first that is held already
  */
 export function hold(where: string, things: readonly Holding[]): () => void {
-  for (const [thing, name] of things)
-    if (held.has(thing))
-      throw new BusyError(`${where}: ${name} is in use by another run; await that one first`);
+  for (const thing of things) requireFree(where, thing);
   for (const [thing] of things) held.add(thing);
   return () => {
     for (const [thing] of things) held.delete(thing);
   };
+}
+
+/** @throws BusyError where a run holds it */
+export function requireFree(where: string, [thing, name]: Holding): void {
+  if (held.has(thing))
+    throw new BusyError(`${where}: ${name} is in use by another run; await that one first`);
 }
 
 /** A model, all modules below it, and their parameters, masks and buffers. */
