@@ -14,7 +14,10 @@ const addon = path.join(root, 'build', 'Release', 'tenon.node');
 const werrorByDefault = fs.existsSync(path.join(root, '.git'));
 const werror = process.env.TENON_WERROR ? process.env.TENON_WERROR !== '0' : werrorByDefault;
 
-/** Builds with cmake-js in build/cmake, native tests included if asked, and puts the addon in its place. */
+/**
+ * Builds with cmake-js in build/cmake, native tests included if asked, and puts the addon in its place. The tests are targets either way:
+ * ninja deletes what a target made that is gone, and they would be compiled anew after each build of the addon.
+ */
 function buildWithCmake({ warningsAreErrors = werror, tests = false } = {}) {
   const folder = path.join(root, 'build', 'cmake');
   const cmakeJs = (command, ...args) =>
@@ -29,7 +32,7 @@ function buildWithCmake({ warningsAreErrors = werror, tests = false } = {}) {
       'error',
       `--CDTENON_NODE=${process.execPath}`,
       `--CDTENON_WERROR=${warningsAreErrors ? 'ON' : 'OFF'}`,
-      `--CDTENON_TESTS=${tests ? 'ON' : 'OFF'}`,
+      '--CDTENON_TESTS=ON',
       ...args,
     ]);
   // Always configured anew: a source file that came or went changes the list, which cmake itself cannot see.
@@ -40,7 +43,7 @@ function buildWithCmake({ warningsAreErrors = werror, tests = false } = {}) {
     fs.rmSync(folder, { recursive: true }); // a cache made by another generator, compiler or checkout
     cmakeJs('configure');
   }
-  cmakeJs('build', '--parallel', String(jobs));
+  cmakeJs('build', '--parallel', String(jobs), ...(tests ? [] : ['--target', 'tenon']));
   install(path.join(folder, 'Release', 'tenon.node'));
 }
 

@@ -2,6 +2,7 @@
 
 // ESLint, prettier, the types of library, tests and examples, and clang-format. --fix mends what can be mended.
 
+const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 const { root, start, onPath, packageBin, script } = require('./tools.js');
@@ -16,6 +17,21 @@ function nativeFiles(folder = path.join(root, 'native')) {
     .sort();
 }
 
+/** Major versions format differently. Debian 12 has this one; .ci/run installs it. */
+const CLANG_FORMAT = 14;
+
+function checkClangFormat() {
+  if (!onPath('clang-format'))
+    throw new Error(
+      `clang-format is not installed (version ${CLANG_FORMAT}: apt-get install clang-format-14)`,
+    );
+  const text = execFileSync('clang-format', ['--version'], { encoding: 'utf8' }).trim();
+  if (Number(/version (\d+)/.exec(text)?.[1]) !== CLANG_FORMAT)
+    throw new Error(
+      `native code is formatted by clang-format ${CLANG_FORMAT}, whose major versions differ, and this is ${text}`,
+    );
+}
+
 const node = (name, args, bin) => start(process.execPath, [packageBin(name, bin), ...args]);
 
 const steps = {
@@ -23,8 +39,7 @@ const steps = {
   prettier: () => node('prettier', ['--log-level', 'warn', fix ? '--write' : '--check', '.']),
   types: () => node('typescript', ['--project', 'tsconfig.json'], 'tsc'),
   'clang-format': async () => {
-    if (!onPath('clang-format'))
-      throw new Error('clang-format is not installed (apt-get install clang-format)');
+    checkClangFormat();
     const files = nativeFiles();
     if (files.length > 0)
       await start('clang-format', [...(fix ? ['-i'] : ['--dry-run', '-Werror']), ...files]);

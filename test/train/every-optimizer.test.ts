@@ -14,12 +14,17 @@ import { smallNet, smallTrainer, someGlyphs, temporaryDirectory, weightsDigest }
 interface Rule {
   readonly make: (more?: object) => optim.Optimizer;
   readonly kernel: string;
-  /** Numbers that may change between steps, besides those that all have. */
+  /** Numbers that may change between steps, besides those that all have: what they become, or a function of what they are. */
   readonly numbers: object;
 }
 
 const decayed = { weightDecay: 1e-3 };
-const ofAll = { lr: 0.02, lrFactor: 0.7, weightDecay: 0.05 };
+/** Whatever they are, they become something else. */
+const ofAll = {
+  lr: (lr: number) => lr / 2,
+  lrFactor: (factor: number) => 0.7 * factor,
+  weightDecay: (decay: number) => 2 * decay + 0.05,
+};
 const ofMomentum = { momentum: 0.5, dampening: 0.25 };
 const ofAdam = { betas: [0.7, 0.9], eps: 1e-3 };
 const rules: Record<string, Rule> = {
@@ -112,7 +117,12 @@ describe.each(Object.entries(rules))('%s', (_, { make, kernel, numbers }) => {
       for (let i = 0; i < 2; i++) [a, b].forEach((each) => each.run());
       expect(a.weights()).toEqual(b.weights());
       expect(Reflect.get(changed, name)).toBeDefined();
-      Reflect.set(changed, name, value);
+      const before: unknown = Reflect.get(changed, name);
+      Reflect.set(
+        changed,
+        name,
+        typeof value === 'function' ? (value as (before: unknown) => unknown)(before) : value,
+      );
       for (let i = 0; i < 2; i++) [a, b].forEach((each) => each.run());
       expect(a.weights()).not.toEqual(b.weights());
       expect(a.programs()).toBe(1);

@@ -1,4 +1,7 @@
-/** Random programs and arguments: `fuzz.ts FIRST_SEED COUNT`. Anything may throw; nothing may crash. */
+/**
+ * Random programs and arguments: `fuzz.ts FIRST_ROUND ROUNDS`. A round runs each template once, with numbers of its own, so that a new one
+ * changes nothing for the others. Anything may throw; nothing may crash.
+ */
 import * as native from '../../../lib/native';
 
 type Operand = readonly [dtype: 'r' | 'bf16' | 's' | 'i32' | 'u8' | 'f64', ...dims: number[]];
@@ -19,7 +22,7 @@ const one: Operand = ['r'];
 const s: Operand = ['s'];
 const times = (count: number, operand: Operand): Operand[] => Array<Operand>(count).fill(operand);
 
-/** Calls that are right as they stand; each seed runs one of them with a few things changed. */
+/** Calls that are right as they stand; each round runs them with a few things changed. */
 const templates: readonly Template[] = [
   ...['relu', 'exp', 'gelu', 'neg', 'softmax', 'log_softmax', 'copy', 'cast'].map((k) =>
     template(k, [], matrix, matrix),
@@ -152,6 +155,13 @@ const templates: readonly Template[] = [
   template('random_normal', [1, 2, 0, 1], matrix),
 ];
 
+/** A number of the text's own (FNV-1a). */
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash >>> 0;
+}
+
 /** mulberry32: small, good enough, the same everywhere. */
 function randomOf(seed: number): () => number {
   let state = seed * 2654435761;
@@ -197,8 +207,8 @@ const data = Uint8Array.from({ length: PLACE }, (_, i) => (i * 2654435761) >>> 1
 const inputs = [data, Float32Array.from({ length: PLACE / 4 }, (_, i) => Math.sin(i))];
 const labels = Int32Array.from({ length: PLACE / 4 }, (_, i) => (i % 7) - (i % 97 === 0 ? 1 : 0));
 
-function fuzz(seed: number): string {
-  const random = randomOf(seed);
+function fuzz(round: number, { kernel, operands, attrs }: Template): void {
+  const random = randomOf(hashOf(JSON.stringify([round, kernel, operands, attrs])));
   const int = (low: number, high: number) => low + Math.floor(random() * (high - low + 1));
   const pick = <T>(from: readonly T[]): T => from[int(0, from.length - 1)] as T;
   const rarely = (odds: number) => random() < odds;
@@ -206,7 +216,6 @@ function fuzz(seed: number): string {
   const odd = pick([0, 0, 0.02]); // how often a number becomes a strange one
   const constant = rarely(0.2); // whether the result is to be kept
 
-  const { kernel, operands, attrs } = pick(templates);
   const target = pick(['native', 'ref'] as const);
   const codes = { r: target === 'ref' ? 2 : 0, bf16: 1, s: 2, f64: 2, i32: 4, u8: 3 };
   const table: number[] = [];
@@ -242,7 +251,6 @@ function fuzz(seed: number): string {
   });
   const scalars = Float64Array.from({ length: 6 }, () => (rarely(0.1) ? pick(strange) : random()));
   native.runProgramSync(program, inputs, scalars);
-  return kernel;
 }
 
 /** Every door with arguments of every wrong type. */
@@ -287,19 +295,21 @@ async function main(): Promise<void> {
   const first = Number(process.argv[2]);
   const ran = new Map(templates.map(({ kernel }) => [kernel, 0]));
   let refused = 0;
-  for (let seed = first; seed < first + Number(process.argv[3]); seed++) {
-    if (process.env.FUZZ_VERBOSE) console.error(`seed ${seed}`);
-    if (seed % 8 === 0) fuzzDoors(seed);
-    // Handles are freed in a turn of the event loop only.
-    if (seed % 64 === 0) await new Promise((resolve) => setImmediate(resolve));
-    try {
-      const kernel = fuzz(seed);
-      ran.set(kernel, (ran.get(kernel) ?? 0) + 1);
-    } catch (error) {
-      if (!(error instanceof Error)) throw error;
-      if (process.env.FUZZ_VERBOSE) console.error(error.message);
-      refused++;
+  for (let round = first; round < first + Number(process.argv[3]); round++) {
+    for (let i = 0; i < 10; i++) fuzzDoors(10 * round + i);
+    for (const each of templates) {
+      if (process.env.FUZZ_VERBOSE) console.error(`round ${round}: ${JSON.stringify(each)}`);
+      try {
+        fuzz(round, each);
+        ran.set(each.kernel, (ran.get(each.kernel) ?? 0) + 1);
+      } catch (error) {
+        if (!(error instanceof Error)) throw error;
+        if (process.env.FUZZ_VERBOSE) console.error(error.message);
+        refused++;
+      }
     }
+    // Handles are freed in a turn of the event loop only.
+    await new Promise((resolve) => setImmediate(resolve));
   }
   console.log(JSON.stringify({ refused, ran: Object.fromEntries(ran) }));
 }
