@@ -38,8 +38,17 @@ export interface SafetensorsFile {
   readonly metadata: ReadonlyMap<string, string>;
 }
 
-/** The reference implementation's limit; keeps a lying length from being believed. */
-const maxHeaderBytes = 100_000_000;
+/** The reference implementation's limit for a header. */
+export const MAX_HEADER_BYTES = 100_000_000;
+
+/**
+ * What a header may take unless a caller allows more: reading one keeps the event loop up to a second a megabyte. A tensor takes some 100
+ * bytes of it and a layer as many, so real headers are far below.
+ */
+function usualHeaderBytes(dataBytes: number): number {
+  return 2 ** 20 + Math.floor(dataBytes / 1024);
+}
+
 const maxRank = 32;
 
 /**
@@ -76,18 +85,26 @@ function elements(shape: readonly number[]): number {
 /**
  * Reads a file's bytes; the entries are views of them.
  * @param where the file's name, for messages
+ * @param maxHeaderBytes default 1 MiB and 1/1024 of the bytes behind the header; never more than 100,000,000
  * @throws FormatError naming what is wrong
  */
-export function decodeSafetensors(where: string, bytes: Uint8Array): SafetensorsFile {
+export function decodeSafetensors(
+  where: string,
+  bytes: Uint8Array,
+  maxHeaderBytes?: number,
+): SafetensorsFile {
   const fail = (problem: string, cause?: unknown): never => {
     throw new FormatError(`${clip(where)}: not a safetensors file: ${problem}`, { cause });
   };
   if (bytes.byteLength < 8) fail(`${bytes.byteLength} bytes are too few`);
   const length = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
-  if (length > BigInt(maxHeaderBytes) || length > BigInt(bytes.byteLength - 8)) {
+  if (length > BigInt(MAX_HEADER_BYTES) || length > BigInt(bytes.byteLength - 8)) {
     fail(`its header of ${length} bytes does not fit into ${bytes.byteLength} bytes`);
   }
   const begin = 8 + Number(length);
+  const most = maxHeaderBytes ?? usualHeaderBytes(bytes.byteLength - begin);
+  if (length > BigInt(most))
+    fail(`its header of ${length} bytes is longer than ${most} (option maxHeaderBytes)`);
   const header = parseHeader(bytes.subarray(8, begin), fail);
   return readEntries(header, bytes.subarray(begin), fail);
 }
@@ -111,7 +128,7 @@ function parseHeader(bytes: Uint8Array, fail: Fail): [string, unknown][] {
 }
 
 /** A key that an object of the (valid) JSON text has twice, which JSON.parse would hide. */
-function repeatedKey(text: string): string | undefined {
+export function repeatedKey(text: string): string | undefined {
   const open: (Set<string> | undefined)[] = [];
   const token = /["{}[\]]/g;
   const colon = /\s*:/y;

@@ -1,10 +1,11 @@
 /** Rebuilding a model from its file. */
 import { FormatError } from '../errors';
-import { clip, messageOf, show } from '../options';
+import { checkKeys, clip, messageOf, show } from '../options';
 import type { Architecture } from './architecture';
 import { Concat, NamedSequential, Residual, Sequential } from './containers';
 import {
   isArchitecture,
+  type LoadOptions,
   type ModelSource,
   openModel,
   readMetadata,
@@ -41,8 +42,15 @@ function list(config: Config, key: string): readonly unknown[] {
 }
 
 function buildNamed(config: Config, child: Child): Module {
+  const names = list(config, 'names');
+  const seen = new Set<unknown>();
+  for (const name of names) {
+    if (typeof name !== 'string' || seen.has(name))
+      throw new FormatError(`it has the name ${show(name)} twice, or not as a text`);
+    seen.add(name);
+  }
   const layers = list(config, 'layers').map(child);
-  const entries = list(config, 'names').map((name, i): [string, Module] => [String(name), layers[i]!]);
+  const entries = names.map((name, i): [string, Module] => [name as string, layers[i]!]);
   if (entries.length !== layers.length) throw new FormatError('it has not as many names as layers');
   return new NamedSequential(Object.fromEntries(entries));
 }
@@ -99,8 +107,12 @@ function fieldOf(owner: Module, tensor: StateTensor | undefined): string | undef
  * @throws FormatError for a corrupt file or one without an architecture; ShapeError; DataError (no such file), IoError; OptionError for
  *   what is neither a path nor bytes
  */
-export async function load(source: ModelSource): Promise<Module> {
-  const opening = openModel(source);
+export async function load(
+  source: ModelSource,
+  options: Pick<LoadOptions, 'maxHeaderBytes'> = {},
+): Promise<Module> {
+  checkKeys('load', options, ['maxHeaderBytes']);
+  const opening = openModel(source, options);
   const { where, file } = opening instanceof Promise ? await opening : opening;
   const metadata = readMetadata(where, file.metadata);
   const { architecture, aliases } = metadata;

@@ -8,11 +8,21 @@ import { toBytes, toFloats } from '../formats/numbers';
 import {
   decodeSafetensors,
   encodeSafetensors,
+  repeatedKey,
   type SafetensorsEntry,
   type SafetensorsFile,
 } from '../formats/safetensors';
 import type { AnyArray } from '../native';
-import { bool, checkKeys, clip, clipList, messageOf, nonEmptyString, show } from '../options';
+import {
+  bool,
+  checkKeys,
+  clip,
+  clipList,
+  messageOf,
+  nonEmptyString,
+  positiveInteger,
+  show,
+} from '../options';
 import {
   isTransformRecord,
   isTransformTensor,
@@ -39,6 +49,11 @@ export interface LoadOptions {
    * Default true.
    */
   readonly strict?: boolean;
+  /**
+   * Bytes that the file's header may take, where names, shapes and architecture are. Reading it keeps the event loop, up to a second a
+   * megabyte. Default 1 MiB and 1/1024 of the rest of the file.
+   */
+  readonly maxHeaderBytes?: number;
 }
 
 /** Of the contents of `__metadata__`. Raised when a reader of the old form would misread the new one. */
@@ -101,8 +116,8 @@ export async function writeModel(model: Module, path: string): Promise<void> {
 }
 
 /** Reads and checks a safetensors file. @throws DataError (no such file), IoError, FormatError */
-export async function readSafetensors(path: string): Promise<SafetensorsFile> {
-  return decodeSafetensors(path, await readWhole(path));
+export async function readSafetensors(path: string, maxHeaderBytes?: number): Promise<SafetensorsFile> {
+  return decodeSafetensors(path, await readWhole(path), maxHeaderBytes);
 }
 
 /** Where a model is: the path of its file, or the file's bytes. */
@@ -118,12 +133,16 @@ interface OpenedModel {
  * Reads and checks a model file. Of bytes no promise is made, so that the caller can take its numbers over before anyone changes them.
  * @throws as readSafetensors; OptionError for what is neither a path nor bytes
  */
-export function openModel(source: ModelSource): OpenedModel | Promise<OpenedModel> {
+export function openModel(
+  source: ModelSource,
+  { maxHeaderBytes: most }: LoadOptions,
+): OpenedModel | Promise<OpenedModel> {
+  if (most !== undefined) positiveInteger('load', 'maxHeaderBytes', most);
   if (typeof source === 'string') {
     nonEmptyString('load', 'path', source);
-    return readSafetensors(source).then((file) => ({ where: source, file }));
+    return readSafetensors(source, most).then((file) => ({ where: source, file }));
   }
-  return { where: 'load', file: decodeSafetensors('load', bytesOf(source)) };
+  return { where: 'load', file: decodeSafetensors('load', bytesOf(source), most) };
 }
 
 function bytesOf(source: unknown): Uint8Array {
@@ -163,8 +182,15 @@ export function readMetadata(where: string, metadata: ReadonlyMap<string, string
     ...(preprocessing && { preprocessing }),
     ...(classNames && { classNames }),
     ...(inputTransform && { inputTransform }),
-    aliases: new Map(parse('aliases', isPairs)),
+    aliases: aliasesOf(where, parse('aliases', isPairs) ?? []),
   };
+}
+
+function aliasesOf(where: string, pairs: readonly [string, string][]): Map<string, string> {
+  const aliases = new Map(pairs);
+  if (aliases.size < pairs.length)
+    throw new FormatError(`${clip(where)}: metadata 'aliases' ties a tensor twice`);
+  return aliases;
 }
 
 function parseField<T>(where: string, key: string, text: string, check: (value: unknown) => value is T): T {
@@ -174,6 +200,9 @@ function parseField<T>(where: string, key: string, text: string, check: (value: 
   } catch (cause) {
     throw new FormatError(`${clip(where)}: metadata '${key}' is not JSON`, { cause });
   }
+  const repeated = repeatedKey(text);
+  if (repeated !== undefined)
+    throw new FormatError(`${clip(where)}: metadata '${key}' names ${show(repeated)} twice`);
   if (!check(value))
     throw new FormatError(`${clip(where)}: metadata '${key}' is not what it should be: ${show(text)}`);
   return value;
@@ -213,9 +242,9 @@ function parsePreprocessing(where: string, settings: Readonly<Record<string, unk
 
 /** Takes the state in a file into a model. @throws FormatError, ShapeError, DataError, IoError, OptionError */
 export async function loadInto(model: Module, source: ModelSource, options: LoadOptions): Promise<void> {
-  checkKeys('load', options, ['strict']);
+  checkKeys('load', options, ['strict', 'maxHeaderBytes']);
   const strict = bool('load', 'strict', options.strict ?? true);
-  const opening = openModel(source);
+  const opening = openModel(source, options);
   const { where, file } = opening instanceof Promise ? await opening : opening;
   const metadata = readMetadata(where, file.metadata);
   const transform = transformOf(where, file, metadata);

@@ -13,7 +13,7 @@ import { syncDirectory, writeFileAtomic } from '../formats/atomic-file';
 import { lockDirectory, type DirectoryLock } from '../formats/directory-lock';
 import { toBytes, toFloats } from '../formats/numbers';
 import { checkSeal, seal } from '../formats/sealed-json';
-import { encodeSafetensors, type SafetensorsEntry } from '../formats/safetensors';
+import { encodeSafetensors, MAX_HEADER_BYTES, type SafetensorsEntry } from '../formats/safetensors';
 import { info } from '../native';
 import { readSafetensors } from '../nn/model-file';
 import type { Module } from '../nn/module';
@@ -143,7 +143,7 @@ async function writeTensors(file: string, kind: string, tensors: ReadonlyMap<str
 }
 
 async function readTensors(file: string): Promise<LoadedOptimizerState['tensors']> {
-  const { tensors } = await readSafetensors(file);
+  const { tensors } = await readSafetensors(file, MAX_HEADER_BYTES);
   return new Map(
     [...tensors].map(([name, entry]) => [name, { shape: entry.shape, data: toFloats(name, entry) }]),
   );
@@ -226,7 +226,7 @@ async function readFrom(place: string, trained: Trained, expected: Expected): Pr
   };
   optimizer.checkState(saved);
   if (averaged !== undefined) average?.checkState(averaged, model);
-  await model.load(join(place, MODEL_FILE));
+  await model.load(join(place, MODEL_FILE), { maxHeaderBytes: MAX_HEADER_BYTES });
   await optimizer.loadState(saved);
   if (averaged !== undefined) await average?.loadState(averaged, model);
   return { position, warnings: differences(place, state) };

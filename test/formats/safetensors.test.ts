@@ -1,5 +1,10 @@
 import { FormatError } from '../../lib/errors';
-import { decodeSafetensors, encodeSafetensors, type SafetensorsEntry } from '../../lib/formats/safetensors';
+import {
+  decodeSafetensors,
+  encodeSafetensors,
+  MAX_HEADER_BYTES,
+  type SafetensorsEntry,
+} from '../../lib/formats/safetensors';
 import { toFloats } from '../../lib/formats/numbers';
 import { uniform } from '../fixtures/numbers';
 
@@ -116,8 +121,8 @@ test.each<[string, Uint8Array, RegExp]>([
   ['metadata that is a list', file({ __metadata__: [] }), /metadata is not an object/],
   ['metadata of numbers', file({ __metadata__: { a: 1 } }), /metadata "a" is not a string/],
 ])('a file with %s is a FormatError', (_, bytes, message) => {
-  expect(() => decodeSafetensors('f', bytes)).toThrow(FormatError);
-  expect(() => decodeSafetensors('f', bytes)).toThrow(message);
+  expect(() => decodeSafetensors('f', bytes, MAX_HEADER_BYTES)).toThrow(FormatError);
+  expect(() => decodeSafetensors('f', bytes, MAX_HEADER_BYTES)).toThrow(message);
 });
 
 test('every damaged file is read or refused by a FormatError', () => {
