@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import * as data from '../data';
 import type { Dataset } from '../data';
 import type { ResizeRule } from '../data/decode';
-import type { OnError } from '../data/folder';
+import { readFolder, type OnError } from '../data/folder';
 import { isArchiveOf } from '../data/folder-scan';
 import type { ReadLimits } from '../data/limits';
 import { fileError, pathKind } from '../data/source';
@@ -80,12 +80,11 @@ export async function imageSizeFor(
   side: number,
   signal?: AbortSignal,
 ): Promise<number | null> {
-  const { dataset, data: dir, imageSize, limits } = choice;
+  const { dataset, data: dir, imageSize, onError, limits } = choice;
   if (dataset !== 'folder' || imageSize !== null) return imageSize;
-  // Reads the first image only.
-  const found = await data.folder({ dir: dir ?? '', split: 'train', ...limits, ...(signal && { signal }) });
-  const [, height = 0, width = 0] = found.inputShape;
-  found.dispose();
+  // Not data.folder: that takes memory for all images, which at their own size may be more than there is.
+  const options = { dir: dir ?? '', split: 'train', onError, ...limits, ...(signal && { signal }) };
+  const { height, width } = await readFolder(options);
   return Math.max(height, width) > side ? side : null;
 }
 

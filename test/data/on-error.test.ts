@@ -149,6 +149,19 @@ test('the command line: --on-error skip says what it skipped, and resumes', asyn
   expect(err).toMatch(
     /skipped 3 damaged images of train: .*cat\/00.jpg \(not a readable image.*\n.* of test: /,
   );
+  const own = await tenon(
+    'train',
+    ...from,
+    '--model',
+    'mlp',
+    '--epochs',
+    1,
+    '--on-error',
+    'skip',
+    '--out',
+    temp.path('own'),
+  );
+  expect(own.code).toBe(0); // the first image, which tells the size, is damaged
   expect((await tenon('train', '--resume', temp.path('run'), '--epochs', 2)).code).toBe(0);
   const file = ['--model-file', temp.path('run/model.safetensors')];
   expect((await tenon('evaluate', ...file, ...from)).code).toBe(1);
