@@ -37,11 +37,14 @@ function clusters(count: number): Promise<Dataset> {
   return fromFeatures({ inputs, shape: [width], targets });
 }
 
-test('a last batch of two samples does not ruin a training: 84% of these points with lastBatch keep', async () => {
+test('a last batch of two samples does not ruin a training: with lastBatch keep 81% of these points are right', async () => {
   const set = await clusters(29 * 128 + 2);
-  const block = (inputs: number): nn.Module =>
-    nn.sequential(nn.linear(inputs, 32, { bias: false }), nn.batchNorm1d(32), nn.relu());
-  const net = nn.sequential(block(16), block(32), block(32), block(32), nn.linear(32, 4));
+  const block = (inputs: number): nn.Module[] => [
+    nn.linear(inputs, 32, { bias: false }),
+    nn.batchNorm1d(32),
+    nn.relu(),
+  ];
+  const net = new nn.Sequential([...[16, 32, 32, 32].flatMap(block), nn.linear(32, 4)]);
   const optimizer = optim.sgd({ lr: 0.1, momentum: 0.9 });
   const trainer = new Trainer(net, { loss: crossEntropy(), optimizer, seed: 2 });
   await trainer.fit(set, { epochs: 5, batchSize: 128 });
