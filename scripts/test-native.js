@@ -2,7 +2,7 @@
 
 // Builds and runs native/test/*.cc with ctest; no Node inside them.
 //   node scripts/test-native.js                                    beside the addon, same objects
-//   node scripts/test-native.js --sanitize address|undefined|thread
+//   node scripts/test-native.js --sanitize address|undefined|thread|address,undefined
 //   node scripts/test-native.js --neon                             for aarch64, under qemu-user
 
 const path = require('node:path');
@@ -47,7 +47,7 @@ script(() => {
     return;
   }
   const kind = values.neon ? 'neon' : values.sanitize;
-  const folder = path.join(root, 'build', kind ?? 'cmake');
+  const folder = path.join(root, 'build', kind?.replace(',', '-') ?? 'cmake');
   if (values.neon) {
     configureAndBuild(folder, { CMAKE_TOOLCHAIN_FILE: path.join(root, 'scripts', 'aarch64-linux.cmake') });
   } else if (values.sanitize) {
