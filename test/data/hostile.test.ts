@@ -69,7 +69,7 @@ const tarRows: readonly Omit<Row, 'read'>[] = [
     message: /more than 2\^53/,
   },
   {
-    name: 'a size of 2^94 above',
+    name: 'the largest size that is positive',
     make: () => tarArchive(tarHeader({ size: binary(0xbf) })),
     message: /more than 2\^53/,
   },

@@ -1,6 +1,10 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { linkSync, symlinkSync, truncateSync } from 'node:fs';
 import type * as promises from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 import { type ReadTarOptions, type TarEntry, readTar } from '../../lib/data/tar';
+import { parseHeader } from '../../lib/data/tar-headers';
 import { failure, tarGzOf, tarOf, useTempDir } from './helpers';
 
 const temp = useTempDir();
@@ -24,6 +28,57 @@ test.each(['tar', 'tar.gz'])('yields the files of a .%s in order', async (kind) 
   expect(entries[1]?.bytes).toHaveLength(0);
   expect(big.equals(entries[2]?.bytes ?? new Uint8Array())).toBe(true);
 });
+
+const gnuTar = spawnSync('tar', ['--version'], { encoding: 'utf8' });
+const hasGnuTar = gnuTar.status === 0 && gnuTar.stdout.includes('GNU tar');
+
+(hasGnuTar ? describe : describe.skip)(
+  `what GNU tar writes${hasGnuTar ? '' : ' (SKIPPED: there is none)'}`,
+  () => {
+    const long = `${'deep/'.repeat(24)}${'n'.repeat(90)}.txt`;
+    const names = {
+      v7: ['a.txt', 'b/c.txt'],
+      ustar: ['a.txt', long],
+      gnu: ['a.txt', long],
+      posix: ['a.txt', long],
+    };
+
+    test.each(['v7', 'ustar', 'gnu', 'posix'] as const)('%s', async (format) => {
+      for (const name of names[format]) await temp.file(`in/${name}`, `content of ${name}`);
+      await temp.file('in/empty', '');
+      symlinkSync('a.txt', temp.path('in/link'));
+      linkSync(temp.path('in/a.txt'), temp.path('in/z-hard'));
+      const made = spawnSync('tar', [
+        `--format=${format}`,
+        '--sort=name',
+        '-cf',
+        temp.path('x.tar'),
+        '-C',
+        temp.path('in'),
+        '.',
+      ]);
+      expect(made.status).toBe(0);
+      const entries = await all(temp.path('x.tar'));
+      const found = entries.map(({ path, bytes }) => [path, Buffer.from(bytes).toString()]);
+      const expected = names[format].map((name) => [name, `content of ${name}`]);
+      expect(found.sort()).toEqual([...expected, ['empty', '']].sort());
+    });
+
+    test('a size above 8 GiB, in binary: a sparse file of which only the header is read', async () => {
+      const file = await temp.file('large', '');
+      truncateSync(file, 9 * 2 ** 30);
+      const tar = spawn('tar', ['--format=gnu', '-cf', '-', '-C', temp.path(), 'large'], {
+        stdio: ['ignore', 'pipe', 'ignore'],
+      });
+      const [head] = (await once(tar.stdout, 'data')) as [Buffer];
+      tar.kill();
+      await temp.file('cut.tar', head.subarray(0, 512));
+      const error = await failure(() => all(temp.path('cut.tar')));
+      expect(error.message).toContain('truncated');
+      expect(parseHeader(head.subarray(0, 512))).toMatchObject({ name: 'large', size: 9 * 2 ** 30 });
+    });
+  },
+);
 
 test('passes over what the filter refuses, and can be left early', async () => {
   const file = await temp.file('x.tgz', await tarGzOf({ a: 'a', b: big, c: 'c' }));
