@@ -373,11 +373,13 @@ export function disposeProgram(program: ProgramHandle): void {
   attempt(() => addon().disposeProgram(program));
 }
 
+/** Read once, at the start: checkpoints name it, and an upgrade may replace the package under a run. */
+const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as {
+  readonly version: string;
+};
+
 /** The processor, the instruction set in use, threads and why, the build, live memory. */
 export function info(): NativeInfo {
-  const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as {
-    version: string;
-  };
   return { version, ...attempt(() => addon().info()) };
 }
 
