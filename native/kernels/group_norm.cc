@@ -20,7 +20,7 @@
 
 // Mean and M2 of `run` channels at `positions` positions, from x on.
 template <class T>
-Moments run_moments(const T* x, int64_t positions, int64_t stride, int64_t run) {
+Moments piece_moments(const T* x, int64_t positions, int64_t stride, int64_t run) {
   const double n = static_cast<double>(positions * run);
   V sum = {};
   for (int64_t p = 0; p < positions; ++p) {
@@ -36,6 +36,17 @@ Moments run_moments(const T* x, int64_t positions, int64_t stride, int64_t run) 
     });
   }
   return moments_about(center, hsum(deviations), hsum(squares), n);
+}
+
+// The same in pieces, so that no lane adds up more than some hundred values of a long run.
+template <class T>
+Moments run_moments(const T* x, int64_t positions, int64_t stride, int64_t run) {
+  constexpr int64_t kPiece = 256 * W;
+  if (run <= kPiece) return piece_moments(x, positions, stride, run);
+  Moments all;
+  for (int64_t c = 0; c < run; c += kPiece)
+    all.merge(piece_moments(x + c, positions, stride, std::min(kPiece, run - c)));
+  return all;
 }
 
 // The same for every column of a block: sums of deviations and of their squares about `center`.

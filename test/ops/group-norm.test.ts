@@ -206,3 +206,17 @@ describe('group norm', () => {
     expect(() => ops.instanceNorm(tensor([1, 2], [1, 2, 1, 1]))).toThrow('more than one value per channel');
   });
 });
+
+it('layer norm of a million values keeps their digits', async () => {
+  const n = 1_000_000;
+  const x = Float32Array.from({ length: n }, (_, i) => Math.sin(i * i) + 1);
+  const mean = x.reduce((a, v) => a + v / n, 0);
+  const variance = x.reduce((a, v) => a + (v - mean) ** 2 / n, 0);
+  const exact = Float64Array.from(x, (v) => (v - mean) / Math.sqrt(variance + 1e-5));
+  const y = await ops.layerNorm(tensor(x, [1, n]), [n]).data();
+  const [errors, squares] = [
+    exact.reduce((a, v, i) => a + (v - y[i]!) ** 2, 0),
+    exact.reduce((a, v) => a + v * v, 0),
+  ];
+  expect(Math.sqrt(errors / squares)).toBeLessThan(3e-7);
+});
