@@ -5,7 +5,7 @@ import * as losses from '../../lib/losses';
 import * as models from '../../lib/models';
 import * as optim from '../../lib/optim';
 import { tensor, type Tensor } from '../../lib/tensor/tensor';
-import expected from '../fixtures/loss_curves.json';
+import { values as expected } from '../fixtures/loss_curves.json';
 import { fill, symmetric } from '../fixtures/numbers';
 
 const cases = {

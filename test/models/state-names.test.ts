@@ -1,6 +1,6 @@
 import '../../lib/graph/evaluate';
 import * as models from '../../lib/models';
-import expected from '../fixtures/state_names.json';
+import { values as expected } from '../fixtures/state_names.json';
 
 test.each(['lenet5', 'lenet', 'vggs', 'resnet20'] as const)(
   '%s has the state dict of the PyTorch model',

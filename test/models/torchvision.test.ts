@@ -8,9 +8,9 @@ import { compile } from '../../lib/graph/compile';
 import * as models from '../../lib/models';
 import * as nn from '../../lib/nn';
 import { tensor, type Tensor } from '../../lib/tensor/tensor';
-import logits from '../fixtures/logits.json';
+import { values as logits } from '../fixtures/logits.json';
 import { fillState, symmetric } from '../fixtures/numbers';
-import torchvision from '../fixtures/torchvision_names.json';
+import { values as torchvision } from '../fixtures/torchvision_names.json';
 
 type Name = Exclude<keyof typeof torchvision, 'parts'>;
 

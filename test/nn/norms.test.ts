@@ -12,7 +12,7 @@ import { numel } from '../../lib/tensor/shape';
 import { tensor, type Tensor } from '../../lib/tensor/tensor';
 import { symmetric } from '../fixtures/numbers';
 import { expectClose } from '../ops/support';
-import fixtures from '../fixtures/norms.json';
+import { values as fixtures } from '../fixtures/norms.json';
 
 interface Fixture {
   readonly layer: string;

@@ -5,7 +5,7 @@ import * as losses from '../../lib/losses';
 import * as nn from '../../lib/nn';
 import { mul, sum } from '../../lib/ops';
 import { tensor, type Tensor } from '../../lib/tensor/tensor';
-import expected from '../fixtures/layers.json';
+import { values as expected } from '../fixtures/layers.json';
 import { symmetric, uniform } from '../fixtures/numbers';
 import { expectClose } from '../ops/support';
 

@@ -8,7 +8,7 @@ import { philox } from '../../lib/philox';
 import { RandomState, streamKey } from '../../lib/random';
 import { tensor, type Tensor } from '../../lib/tensor/tensor';
 import { withTarget } from '../../lib/tensor/target';
-import pytorch from '../fixtures/fractional.json';
+import { values as pytorch } from '../fixtures/fractional.json';
 import { symmetric } from '../fixtures/numbers';
 import { distinct, expectClose, forEachIndex, numbers, testOp, type OpCase } from './support';
 

@@ -7,7 +7,7 @@ import * as nn from '../../lib/nn';
 import * as ops from '../../lib/ops';
 import * as optim from '../../lib/optim';
 import { tensor, type Tensor } from '../../lib/tensor/tensor';
-import cases from '../fixtures/optimizers.json';
+import { values as cases } from '../fixtures/optimizers.json';
 import { fill, symmetric, values } from '../fixtures/numbers';
 
 function make(kind: string, options: object): optim.Optimizer {

@@ -5,7 +5,7 @@ import * as nn from '../../lib/nn';
 import * as ops from '../../lib/ops';
 import * as optim from '../../lib/optim';
 import { tensor, type Tensor } from '../../lib/tensor/tensor';
-import cases from '../fixtures/optimizer_paths.json';
+import { values as cases } from '../fixtures/optimizer_paths.json';
 import { symmetric, values } from '../fixtures/numbers';
 
 const makers: Record<string, (options: never) => optim.Optimizer> = {

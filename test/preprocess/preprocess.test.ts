@@ -5,7 +5,7 @@ import { compile } from '../../lib/graph/compile';
 import { setThreads } from '../../lib/native';
 import * as preprocess from '../../lib/preprocess';
 import { tensor, type Tensor } from '../../lib/tensor/tensor';
-import numpy from '../fixtures/preprocessing.json';
+import { values as numpy } from '../fixtures/preprocessing.json';
 import { expectClose, numbers } from '../ops/support';
 
 const [rows, features] = numpy.shape as [number, number];

@@ -1,6 +1,6 @@
 import { OptionError } from '../../lib/errors';
 import * as schedules from '../../lib/schedules';
-import torch from '../fixtures/schedules.json';
+import { values as torch } from '../fixtures/schedules.json';
 
 const at = (step: number): schedules.Progress => ({
   step,
