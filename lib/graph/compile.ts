@@ -43,6 +43,11 @@ export interface Compiled<A extends unknown[], R> {
   prepare(...args: A): Program;
   /** Per-kernel time, work and traffic of every program compiled so far. */
   profile(): KernelProfile[][];
+  /**
+   * Ends the runs that have not returned yet: each rejects with an AbortedError and has changed nothing. One that has begun to write its
+   * results finishes; all others end after the kernel that is running now.
+   */
+  cancel(): void;
   /** Frees the programs now. */
   dispose(): void;
 }
@@ -88,6 +93,7 @@ export function compile<A extends unknown[], R>(
     },
     prepare: (...args: A): Program => cache.lookup(args)[0].program,
     profile: (): KernelProfile[][] => cache.entries().map((entry) => entry.program.profile()),
+    cancel: (): void => cache.cancel(),
     dispose: (): void => cache.clear(),
   });
 }
@@ -133,6 +139,11 @@ class ProgramCache {
 
   entries(): Entry[] {
     return [...this.recent];
+  }
+
+  /** From the one used last to the first: no run may begin because the one before it was cancelled. */
+  cancel(): void {
+    for (const entry of this.entries().reverse()) entry.program.cancel();
   }
 
   clear(): void {

@@ -158,6 +158,11 @@ export class Program {
     });
   }
 
+  /** Runs that are queued, and the one that is running unless it has begun to commit, reject with an AbortedError and change nothing. */
+  cancel(): void {
+    native.cancelProgram(this.live());
+  }
+
   dispose(): void {
     if (this.handle !== undefined) native.disposeProgram(this.handle);
     this.handle = undefined;

@@ -1,4 +1,19 @@
-/** Waiting for something while an AbortSignal may fire. */
+/** Waiting for something, and working, while an AbortSignal may fire. */
+
+/** Runs `work`; `onAbort` is called as soon as the signal fires while it goes on. */
+export async function whileNotAborted<T>(
+  signal: AbortSignal | undefined,
+  onAbort: () => void,
+  work: () => Promise<T>,
+): Promise<T> {
+  if (signal?.aborted === true) onAbort();
+  signal?.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await work();
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
+  }
+}
 
 /**
  * `work`, or undefined as soon as the signal fires. What `work` fails with after that is nobody's business any more; what it gives goes

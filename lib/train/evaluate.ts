@@ -2,7 +2,7 @@
 import { AbortedError, DataError } from '../errors';
 import type { Running } from '../metrics';
 import type { WeightAverage } from '../optim/average';
-import { abortable } from './abort';
+import { abortable, whileNotAborted } from './abort';
 import type { EpochBatches } from './source';
 import { EvalStep, type StepParts } from './steps';
 import type { Averages } from './totals';
@@ -23,21 +23,26 @@ export async function evaluateSource(
   const step = new EvalStep(parts, metrics, average);
   let last: Promise<void> | undefined;
   let batches: EpochBatches | undefined;
-  try {
+  const pass = async (): Promise<Averages> => {
     await Promise.all(metrics.map((metric) => metric.reset()));
     batches = await parts.source.open(0, 0);
     for (;;) {
       const batch = signal?.aborted === true ? undefined : await abortable(batches.next(), signal);
-      if (signal?.aborted === true) throw new AbortedError('evaluate: aborted', { cause: signal.reason });
       if (batch === undefined) break;
       const queued = step.queue(batch);
       queued.catch(() => undefined); // seen below, when the batch after it is in the queue
       await last;
       last = queued;
     }
+    signal?.throwIfAborted();
     if (last === undefined) throw new DataError('evaluate: there are no batches');
     await last;
-    return await step.totals.averages();
+    return step.totals.averages();
+  };
+  try {
+    return await whileNotAborted(signal, () => step.cancel(), pass);
+  } catch (error) {
+    throw signal?.aborted === true ? new AbortedError('evaluate: aborted', { cause: signal.reason }) : error;
   } finally {
     batches?.close().catch(() => undefined); // not awaited, as in fit
     await last?.catch(() => undefined);

@@ -29,7 +29,10 @@ export interface FitOptions {
   readonly accumulate?: number;
   /** Evaluated after each epoch. */
   readonly validation?: Dataset;
-  /** Stops between two steps; `fit` then rejects with an AbortedError whose cause is the signal's reason. */
+  /**
+   * Ends training after the kernel, or the prediction, that is running now; a step that is being written is finished. The weights are those
+   * after the last whole step, and `fit` rejects with an AbortedError whose cause is the signal's reason.
+   */
   readonly signal?: AbortSignal;
   readonly callbacks?: readonly Callback[];
   /** A directory of checkpoints, or one checkpoint: go on from there, with the same bits as if never interrupted. */

@@ -6,7 +6,7 @@ import type { Module } from '../nn/module';
 import type { Optimizer } from '../optim/optimizer';
 import type { RandomState } from '../random';
 import { scheduledFactor, type Progress, type Schedule } from '../schedules';
-import { abortable } from './abort';
+import { abortable, whileNotAborted } from './abort';
 import { writeCheckpoint, type Resumed } from './checkpoint';
 import { locateNonFinite } from './diagnose';
 import type { Callback, EpochRecord, FitControl, FitEvent, History } from './events';
@@ -51,6 +51,8 @@ export interface RunOptions {
 interface QueuedStep {
   readonly done: Promise<number>;
   readonly batches: readonly Batch[];
+  /** Batches of the epoch that were queued before it. */
+  readonly position: number;
   /** Counts from 1. */
   readonly step: number;
   readonly inEpoch: number;
@@ -98,7 +100,11 @@ export class FitRun implements FitControl {
   async execute(): Promise<History> {
     let history: History;
     try {
-      history = await this.train();
+      history = await whileNotAborted(
+        this.options.signal,
+        () => this.trainStep.cancel(),
+        () => this.train(),
+      );
     } catch (error) {
       await this.endCallbacks().catch(() => undefined); // what ended the run is what the caller must see
       throw error;
@@ -236,6 +242,7 @@ export class FitRun implements FitControl {
     const { parts, random } = this;
     parts.optimizer.lrFactor = scheduledFactor(parts.schedule, this.progress());
     const randomStep = random.step;
+    const { position } = this;
     const done = this.trainStep.queue(batches);
     // Whoever settles it sees the failure; until then it is not an unhandled one.
     done.catch(() => undefined);
@@ -244,6 +251,7 @@ export class FitRun implements FitControl {
     this.inFlight.push({
       done,
       batches,
+      position,
       step: this.step,
       inEpoch: this.source.stepOf(this.position - 1) + 1,
       learningRate: this.learningRate(),
@@ -260,19 +268,29 @@ export class FitRun implements FitControl {
     return { step, epoch: this.parts.clock.epoch, totalSteps, stepsPerEpoch, totalEpochs: epochs, history };
   }
 
-  /** Waits for the oldest queued step. @throws what it failed with, a NonFiniteError with the layer's name */
+  /** Waits for the oldest queued step. @throws what it failed with, a NonFiniteError with the layer's name, or that the run was aborted */
   private async settleOldest(): Promise<void> {
     const oldest = this.inFlight.shift();
     if (oldest === undefined) return;
-    try {
-      const loss = await oldest.done;
-      this.lastStep = { step: oldest.step, loss, learningRate: oldest.learningRate };
-      await this.reportStep(oldest, loss);
-    } catch (error) {
-      await this.settleRest();
-      if (error instanceof NonFiniteError) throw await this.explain(oldest, error);
-      throw error;
-    }
+    const loss = await oldest.done.catch((error: unknown) => this.fail(oldest, error));
+    this.lastStep = { step: oldest.step, loss, learningRate: oldest.learningRate };
+    await this.reportStep(oldest, loss);
+  }
+
+  private async fail(failed: QueuedStep, error: unknown): Promise<never> {
+    await this.settleRest();
+    const aborted = error instanceof AbortedError && this.options.signal?.aborted === true;
+    if (!aborted && !(error instanceof NonFiniteError)) throw error;
+    // The step committed nothing, nor did the one queued behind it.
+    this.step = failed.step - 1;
+    this.position = failed.position;
+    this.random.step = failed.randomStep;
+    throw aborted ? this.aborted() : await this.explain(failed, error as NonFiniteError);
+  }
+
+  private aborted(): AbortedError {
+    const { reason } = this.options.signal!;
+    return new AbortedError(`fit: aborted after step ${this.step}`, { cause: reason });
   }
 
   private async drain(): Promise<void> {
@@ -300,9 +318,8 @@ export class FitRun implements FitControl {
     });
   }
 
-  /** Runs the failed step again with every intermediate checked. The state is the last good one: the failed step committed nothing. */
+  /** Runs the failed step again with every intermediate checked. */
   private async explain(failed: QueuedStep, cause: NonFiniteError): Promise<NonFiniteError> {
-    this.step = failed.step - 1;
     this.optimizer.resetGuard();
     let place: string | undefined;
     for (const [i, batch] of failed.batches.entries()) {
@@ -335,12 +352,12 @@ export class FitRun implements FitControl {
     }
   }
 
-  /** @throws AbortedError once the signal has fired and queued steps are through */
+  /** @throws AbortedError once the signal has fired and queued steps have ended */
   private async limitReached(): Promise<boolean> {
     const { signal, maxSteps, timeLimitMs } = this.options;
     if (signal?.aborted === true) {
       await this.drain();
-      throw new AbortedError(`fit: aborted after step ${this.step}`, { cause: signal.reason });
+      throw this.aborted();
     }
     if (this.step >= maxSteps) this.stopped ??= 'maxSteps';
     if (performance.now() - this.begun >= timeLimitMs) this.stopped ??= 'timeLimit';

@@ -96,6 +96,12 @@ export class TrainStep {
     return sum(settled) / samples;
   }
 
+  /** Ends the steps that are queued, and the one that runs unless it is being committed: they reject with an AbortedError. */
+  cancel(): void {
+    this.update.cancel(); // first: what commits must not run after a batch that was left out
+    this.add.cancel();
+  }
+
   dispose(): void {
     this.update.dispose();
     this.add.dispose();
@@ -141,6 +147,11 @@ export class EvalStep {
     const pending = inEvalMode(this.parts.model, () => this.compiled(...args));
     this.totals.samples += size;
     await pending;
+  }
+
+  /** Ends the batches that are queued or running: they reject with an AbortedError. */
+  cancel(): void {
+    this.compiled.cancel();
   }
 
   dispose(): void {
