@@ -23,17 +23,42 @@ const maxDepth = 64;
 
 type Child = (layer: unknown) => Module;
 
+interface Container {
+  readonly settings: readonly string[];
+  readonly build: (config: Config, child: Child) => Module;
+}
+
 /** Layers that hold others. */
-const containers: ReadonlyMap<string, (config: Config, child: Child) => Module> = new Map([
-  ['sequential', (c: Config, child: Child) => new Sequential(list(c, 'layers').map(child))],
-  ['concat', (c: Config, child: Child) => new Concat(list(c, 'layers').map(child))],
-  ['namedSequential', buildNamed],
+const containers: ReadonlyMap<string, Container> = new Map<string, Container>([
+  ['sequential', { settings: ['layers'], build: (c, child) => new Sequential(list(c, 'layers').map(child)) }],
+  ['concat', { settings: ['layers'], build: (c, child) => new Concat(list(c, 'layers').map(child)) }],
+  ['namedSequential', { settings: ['names', 'layers'], build: buildNamed }],
   [
     'residual',
-    ({ body, shortcut }: Config, child: Child) =>
-      new Residual(child(body), shortcut === null ? undefined : child(shortcut)),
+    {
+      settings: ['body', 'shortcut'],
+      build: ({ body, shortcut }, child) =>
+        new Residual(child(body), shortcut === null ? undefined : child(shortcut)),
+    },
   ],
 ]);
+
+/** Some layers take no options object that would refuse them. */
+function refuseUnknown(config: Config, known: readonly string[]): void {
+  const unknown = Object.keys(config).find((key) => !known.includes(key));
+  if (unknown !== undefined) throw new FormatError(`it has no setting ${show(unknown)}`);
+}
+
+function buildLayer(config: Config, build: (config: Config) => Module): Module {
+  const layer = build(config);
+  refuseUnknown(config, Object.keys(layer.config() ?? {}));
+  return layer;
+}
+
+function buildContainer(config: Config, { settings, build }: Container, child: Child): Module {
+  refuseUnknown(config, settings);
+  return build(config, child);
+}
 
 function list(config: Config, key: string): readonly unknown[] {
   const value = config[key];
@@ -67,8 +92,8 @@ function build(where: string, { kind, config }: Architecture, depth = 0): Module
     return build(where, layer, depth + 1);
   };
   try {
-    if (container !== undefined) return container(config as Config, child);
-    if (builder !== undefined) return builder(config as Config);
+    if (container !== undefined) return buildContainer(config as Config, container, child);
+    if (builder !== undefined) return buildLayer(config as Config, builder);
   } catch (cause) {
     // From a layer further down, which is named already.
     if (cause instanceof FormatError && cause.message.startsWith(`${clip(where)}: `)) throw cause;

@@ -285,12 +285,11 @@ export class FitRun implements FitControl {
     this.step = failed.step - 1;
     this.position = failed.position;
     this.random.step = failed.randomStep;
-    throw aborted ? this.aborted() : await this.explain(failed, error as NonFiniteError);
+    throw aborted ? this.aborted() : await this.explain(failed, error);
   }
 
   private aborted(): AbortedError {
-    const { reason } = this.options.signal!;
-    return new AbortedError(`fit: aborted after step ${this.step}`, { cause: reason });
+    return new AbortedError(`fit: aborted after step ${this.step}`, { cause: this.options.signal?.reason });
   }
 
   private async drain(): Promise<void> {

@@ -109,6 +109,24 @@ test.each<[string, string, string, RegExp]>([
     /'architecture' names "p" twice/,
   ],
   ['a kind twice', 'architecture', '{"kind":"relu","config":{},"kind":"tanh"}', /names "kind" twice/],
+  [
+    'a setting that hides in a prototype',
+    'architecture',
+    '{"kind":"dropout","config":{"__proto__":{"p":0.1}}}',
+    /bad settings of "dropout": it has no setting "__proto__"/,
+  ],
+  [
+    'a setting of another layer',
+    'architecture',
+    '{"kind":"adaptiveAvgPool2d","config":{"size":1,"stride":2}}',
+    /no setting "stride"/,
+  ],
+  [
+    'a setting that a container does not have',
+    'architecture',
+    `{"kind":"sequential","config":{"layers":[${relu}],"repeat":2}}`,
+    /bad settings of "sequential": it has no setting "repeat"/,
+  ],
   ['an alias twice', 'aliases', '[["a","b"],["a","c"]]', /ties a tensor twice/],
   ['itself as an alias', 'aliases', '[["a","a"]]', /cannot be tied/],
   [

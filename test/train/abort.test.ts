@@ -20,7 +20,13 @@ function makeTrainer(): Trainer {
     nn.relu(),
   ];
   const body = [block(3), ...Array.from({ length: 7 }, () => block(64))].flat();
-  const model = new nn.Sequential([...body, nn.globalAvgPool2d(), nn.flatten(), nn.dropout(0.5), nn.linear(64, 4)]);
+  const model = new nn.Sequential([
+    ...body,
+    nn.globalAvgPool2d(),
+    nn.flatten(),
+    nn.dropout(0.5),
+    nn.linear(64, 4),
+  ]);
   const schedule = schedules.warmup(4);
   return new Trainer(model, { loss: losses.crossEntropy(), optimizer: optim.adam(), schedule, seed: 3 });
 }
@@ -39,11 +45,10 @@ test.each([
     const controller = new AbortController();
     const begun = performance.now();
     const fit = aborted.fit(set, { ...options, signal: controller.signal });
-    let stepMs = Infinity;
     for await (const event of fit) {
       if (event.type !== 'step') continue;
       // In the middle of the next but one: the event is of a step that has ended, and the one behind it is half done by then.
-      stepMs = (performance.now() - begun) / event.step;
+      const stepMs = (performance.now() - begun) / event.step;
       setTimeout(() => controller.abort(new Error('enough')), stepMs / 3);
       break;
     }
@@ -58,10 +63,10 @@ test.each([
 
     const whole = makeTrainer();
     await whole.fit(set, { ...options, maxSteps: steps });
-    expect(await values(aborted.model)).toEqual(await values(whole.model));
+    expect(values(aborted.model)).toEqual(values(whole.model));
     // The optimizer's count and the draws of dropout are those after the last whole step, too.
     for (const trainer of [aborted, whole]) await trainer.fit(set, { ...options, epochs: 1 });
-    expect(await values(aborted.model)).toEqual(await values(whole.model));
+    expect(values(aborted.model)).toEqual(values(whole.model));
   },
   120_000,
 );
