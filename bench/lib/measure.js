@@ -171,7 +171,7 @@ class Candidate {
       status: 'ok',
       ...valueOf(item, batch, middle),
       medianMs: middle,
-      minMs: Math.min(...ms),
+      minMs: ms.reduce((least, one) => Math.min(least, one)),
       roundMediansMs: rounds.map(median),
       steps: ms.length,
       batch,

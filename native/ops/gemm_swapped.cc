@@ -61,38 +61,54 @@ struct Part {
   float* sums;
 };
 
-// Adds what K's strip from k0 on gives to the sums of a tile.
-void multiply_tile(const Gemm& g, const Plan& p, const GemmKernels& kernels, const float* packed,
-                   const Part& x, int64_t index, int64_t k0) {
-  const int64_t zero = 0, n = x.tiles.begin(index), height = x.tiles.size(index);
-  const int64_t block = k0 / p.depth * p.depth, k1 = std::min(g.k, k0 + p.strip);
-  const bool begins = k0 == block, ends = k1 == std::min(g.k, block + p.depth);
+// A strip of K, and what its tiles have in common: where a block begins and ends with it, or not.
+struct Strip {
+  int64_t k0;
+  GemmTile tile;
+  const float* start;  // sums of the same block to go on from, or null
+  float* sums;
+};
+
+Strip make_strip(const Gemm& g, const Plan& p, const Part& x, int64_t k0, bool begins, bool ends) {
+  static constexpr int64_t kZero = 0;
   float* unfinished = x.sums + p.sum_floats;
-  GemmTile tile = {};
-  tile.a_off = tile.b_off = &zero;
-  tile.batch = 1;
-  tile.k = k1 - k0;
-  tile.ars = g.b_transposed ? g.ldb : 1, tile.aks = g.b_transposed ? 1 : g.ldb;
-  tile.bks = tile.crs = p.panel;
-  tile.accumulate = ends && block > 0;
-  tile.a = g.b + (x.n0 + n) * tile.ars + k0 * tile.aks;
+  Strip s = {k0, {}, begins ? nullptr : unfinished, ends ? x.sums : unfinished};
+  s.tile.a_off = s.tile.b_off = &kZero;
+  s.tile.batch = 1;
+  s.tile.k = std::min(p.strip, g.k - k0);
+  s.tile.ars = g.b_transposed ? g.ldb : 1, s.tile.aks = g.b_transposed ? 1 : g.ldb;
+  s.tile.bks = s.tile.crs = p.panel;
+  s.tile.accumulate = ends && k0 >= p.depth;
+  return s;
+}
+
+// Adds what the strip gives to the sums of a tile.
+inline void multiply_tile(const Gemm& g, const Plan& p, const GemmKernels& kernels, const float* packed,
+                          const Part& x, int64_t index, Strip& s) {
+  const int64_t n = x.tiles.begin(index), height = x.tiles.size(index);
+  GemmTile& tile = s.tile;
+  tile.a = g.b + (x.n0 + n) * tile.ars + s.k0 * tile.aks;
   tile.a_jump = (height + 1) / 2 * tile.ars;
   tile.c_jump = (height + 1) / 2 * tile.crs;
   for (int64_t panel = 0; panel < p.panels; ++panel) {
     const int64_t at = (panel * p.rows + n) * p.panel;
-    tile.b = packed + (panel * g.k + k0) * p.panel;
-    tile.start = begins ? nullptr : unfinished + at;
-    tile.c = (ends ? x.sums : unfinished) + at;
+    tile.b = packed + (panel * g.k + s.k0) * p.panel;
+    tile.start = s.start ? s.start + at : nullptr;
+    tile.c = s.sums + at;
     tile.n = std::min(p.panel, g.m - panel * p.panel);
     kernels.fn[ceil_div(tile.n, kernels.width)][height](tile);
   }
 }
 
-// Along the rows of a transposed B, tile after tile.
+// Along the rows of a transposed B, tile after tile; strips are whole blocks.
 void multiply_along(const Gemm& g, const Plan& p, const GemmKernels& kernels, const float* packed,
                     const Part& x) {
-  for (int64_t i = 0; i < x.tiles.parts; ++i)
-    for (int64_t k0 = 0; k0 < g.k; k0 += p.strip) multiply_tile(g, p, kernels, packed, x, i, k0);
+  for (int64_t i = 0; i < x.tiles.parts; ++i) {
+    for (int64_t k0 = 0; k0 < g.k; k0 += p.strip) {
+      Strip strip = make_strip(g, p, x, k0, true, true);
+      multiply_tile(g, p, kernels, packed, x, i, strip);
+    }
+  }
 }
 
 // Down a row-major B, strip after strip. The rows of the next one are spread over this one's tiles.
@@ -101,10 +117,11 @@ void multiply_down(const Gemm& g, const Plan& p, const GemmKernels& kernels, con
   for (int64_t k0 = 0; k0 < g.k; k0 += p.strip) {
     const int64_t next = k0 + p.strip, rows_ahead = std::clamp<int64_t>(g.k - next, 0, p.strip);
     const EvenSplit ahead = {rows_ahead, x.tiles.parts};
+    Strip strip = make_strip(g, p, x, k0, k0 % p.depth == 0, next % p.depth == 0 || next >= g.k);
     for (int64_t i = 0; i < x.tiles.parts; ++i) {
       const float* row = g.b + (next + ahead.begin(i)) * g.ldb + x.n0;
       for (int64_t k = 0; k < ahead.size(i); ++k) fetch_ahead(row + k * g.ldb, x.rows);
-      multiply_tile(g, p, kernels, packed, x, i, k0);
+      multiply_tile(g, p, kernels, packed, x, i, strip);
     }
   }
 }
