@@ -51,7 +51,8 @@ export abstract class Module implements TraceDependency {
   /** Names of the classes, in the order of the outputs; saved with the model. */
   classNames?: readonly string[];
   #preprocessing: Preprocessing | undefined;
-  #mode: Mode = 'train';
+  /** @internal */
+  [MODE]: Mode = 'train';
   #root: Module | undefined;
   #predictor: Predictor | undefined;
   #signature: Signature | undefined;
@@ -93,21 +94,11 @@ export abstract class Module implements TraceDependency {
    */
   get training(): boolean {
     noteModeRead(this);
-    return this.#mode === 'train';
+    return this[MODE] === 'train';
   }
 
   set training(training: boolean) {
-    this.#mode = training ? 'train' : 'eval';
-  }
-
-  /** @internal */
-  get [MODE](): Mode {
-    return this.#mode;
-  }
-
-  /** @internal */
-  set [MODE](mode: Mode) {
-    this.#mode = mode;
+    this[MODE] = training ? 'train' : 'eval';
   }
 
   /** Records the layer's ops. Call it on tensors; what it returns is a recipe. */

@@ -45,7 +45,7 @@ export class Signature {
     if (this.open.includes(module)) return '^';
     this.open.push(module);
     const runtimeFields = (module.constructor as typeof Module).runtimeFields;
-    // An accessor: it is not among the fields.
+    // Its key is a symbol: it is not among the fields below.
     const mode = module[MODE];
     this.seen.push(mode);
     let text = mode === 'train' ? '(t' : '(e';
