@@ -15,6 +15,7 @@ const CHECKS = [
   'scaling',
   'serving',
   'whitening',
+  'accuracy',
   'embedded',
   'workers',
   'memory',

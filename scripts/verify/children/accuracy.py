@@ -18,7 +18,7 @@ def product(dtype, inputs):
 
 def convolution(result, by):
     def run(dtype, inputs, layout=torch.contiguous_format):
-        x, w, dy = (t.to(dtype).to(memory_format=layout).requires_grad_() for t in inputs)
+        x, w, dy = (t.to(dtype).to(memory_format=layout).detach().clone().requires_grad_() for t in inputs)
         y = F.conv2d(x, w, padding=w.shape[-1] // 2)
         if by is None:
             return {result: y}
@@ -33,7 +33,7 @@ def images(channels, pixels=400):
 
 
 def batch_norm(dtype, inputs):
-    x, dy = (t.to(dtype) for t in inputs)
+    x, dy = (t.to(dtype, copy=True) for t in inputs)
     gamma, beta = torch.ones(2, dtype=dtype, requires_grad=True), torch.zeros(2, dtype=dtype)
     y = F.batch_norm(x.requires_grad_(), None, None, gamma, beta, training=True)
     y.backward(dy)
@@ -42,7 +42,7 @@ def batch_norm(dtype, inputs):
 
 def elementwise(fn):
     def run(dtype, inputs):
-        x, dy = (t.to(dtype) for t in inputs)
+        x, dy = (t.to(dtype, copy=True) for t in inputs)
         y = fn(x.requires_grad_())
         y.backward(dy)
         return {"y": y, "dx": x.grad}
@@ -51,7 +51,7 @@ def elementwise(fn):
 
 
 def cross_entropy(dtype, inputs):
-    x = inputs[0].to(dtype).requires_grad_()
+    x = inputs[0].to(dtype, copy=True).requires_grad_()
     loss = F.cross_entropy(x, torch.tensor([0, x.shape[1] // 2]))
     loss.backward()
     return {"loss": loss, "dx": x.grad}
@@ -72,7 +72,7 @@ def optimizer(name):
         w = torch.ones(1000, dtype=dtype, requires_grad=True)
         step = OPTIMIZERS[name]([w])
         for g in gradients:
-            w.grad = g.to(dtype)
+            w.grad = g.to(dtype, copy=True)
             step.step()
         return {"w": w.detach().double() - 1}
 
@@ -99,7 +99,7 @@ KINDS = {
 
 
 def squared_errors(actual, exact):
-    return {k: ((v.double() - exact[k]).norm() / exact[k].norm()).item() ** 2 for k, v in actual.items()}
+    return {k: ((v.detach().double() - exact[k]).norm() / exact[k].norm()).item() ** 2 for k, v in actual.items()}
 
 
 def errors_of(kind, args, seeds):
