@@ -1,4 +1,3 @@
-import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { compile } from '../../lib/graph/compile';
 import * as data from '../../lib/data';
@@ -16,18 +15,11 @@ import {
   smallNet,
   smallTrainer,
   someGlyphs,
-  temporaryDirectory,
+  temporaryDirectories,
   weightsDigest,
 } from './helpers';
 
-const made: string[] = [];
-
-function directory(): string {
-  made.push(temporaryDirectory());
-  return made[made.length - 1]!;
-}
-
-afterAll(() => made.forEach((path) => rmSync(path, { recursive: true })));
+const directory = temporaryDirectories();
 
 type Values = Map<string, Float64Array>;
 

@@ -1,6 +1,6 @@
 /** A small network with everything that makes training stateful or random: batch norm, dropout, momentum, augmentation. */
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as augment from '../../lib/augment';
@@ -59,6 +59,17 @@ export function editState<T>(file: string, change: (state: T) => object): void {
 
 export function temporaryDirectory(): string {
   return mkdtempSync(join(tmpdir(), 'tenon-train-'));
+}
+
+/** Makes directories that are removed after all tests of the file. */
+export function temporaryDirectories(): () => string {
+  const made: string[] = [];
+  afterAll(() => made.forEach((path) => rmSync(path, { recursive: true })));
+  return () => {
+    const path = temporaryDirectory();
+    made.push(path);
+    return path;
+  };
 }
 
 /** What a failing call rejected with. */

@@ -1,5 +1,5 @@
 /** How an epoch is cut into batches matters to training, and is kept by checkpoints. */
-import { readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromFeatures, type Dataset } from '../../lib/data';
 import { crossEntropy } from '../../lib/losses';
@@ -12,18 +12,11 @@ import {
   smallNet,
   smallTrainer,
   someGlyphs,
-  temporaryDirectory,
+  temporaryDirectories,
   weightsDigest,
 } from './helpers';
 
-const made: string[] = [];
-
-function directory(): string {
-  made.push(temporaryDirectory());
-  return made[made.length - 1]!;
-}
-
-afterAll(() => made.forEach((path) => rmSync(path, { recursive: true })));
+const directory = temporaryDirectories();
 
 /** Four classes of points around centres of their own, in features of unequal spread. */
 function clusters(count: number): Promise<Dataset> {

@@ -22,18 +22,11 @@ import {
   smallNet,
   smallTrainer,
   someGlyphs,
-  temporaryDirectory,
+  temporaryDirectories,
   weightsDigest,
 } from './helpers';
 
-const made: string[] = [];
-
-function directory(): string {
-  made.push(temporaryDirectory());
-  return made[made.length - 1]!;
-}
-
-afterAll(() => made.forEach((path) => rmSync(path, { recursive: true })));
+const directory = temporaryDirectories();
 
 /** Four epochs without interruption. */
 async function reference(): Promise<{ digest: string; losses: number[] }> {
