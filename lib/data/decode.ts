@@ -83,7 +83,7 @@ interface ImageHeader {
   readonly bytes: number;
 }
 
-/** Reads an image's header. @throws FormatError if it is no image, or larger than the limits allow */
+/** Reads an image's header. @throws FormatError if it is not an image, or is larger than the limits allow */
 async function readHeader(bytes: Uint8Array, name: string, limits: Limits): Promise<ImageHeader> {
   const sharp = loadSharp();
   let found: Metadata;
@@ -103,7 +103,7 @@ async function readHeader(bytes: Uint8Array, name: string, limits: Limits): Prom
 
 /**
  * The size of an image after its EXIF orientation, from its header.
- * @throws FormatError naming `name` if it is no image, or larger than the limits allow
+ * @throws FormatError naming `name` if it is not an image, or is larger than the limits allow
  */
 export async function probe(
   bytes: Uint8Array,
@@ -117,7 +117,7 @@ export async function probe(
 /**
  * Decodes a PNG, JPEG or WebP (or whatever else sharp reads) into `out`, H*W*C bytes, by the rules at the top of this file.
  * @param name what to call the image in messages
- * @throws FormatError if it is damaged, no image, or larger than the limits allow; DataError if its size differs and there is no resize
+ * @throws FormatError if it is damaged, not an image, or larger than the limits allow; DataError if its size differs and there is no resize
  *   rule; TenonError if sharp is not installed
  */
 export async function decode(

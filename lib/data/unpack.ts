@@ -45,7 +45,7 @@ export class Unpacked {
     this.pieces = stream[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
   }
 
-  /** Opens a file. @throws DataError if it does not exist, IoError if it is no regular file or cannot be read */
+  /** Opens a file. @throws DataError if it does not exist, IoError if it is not a regular file or cannot be read */
   static async open(what: string, name: string, limits: Limits): Promise<Unpacked> {
     let file: FileHandle | undefined;
     try {

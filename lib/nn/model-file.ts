@@ -109,7 +109,7 @@ export async function encodeModel(model: Module): Promise<Uint8Array> {
   return Buffer.concat(await piecesOf(model));
 }
 
-/** @throws IoError, OptionError for what is no path */
+/** @throws IoError, OptionError for what is not a path */
 export async function writeModel(model: Module, path: string): Promise<void> {
   nonEmptyString('save', 'path', path);
   await writeFileAtomic(path, await piecesOf(model));

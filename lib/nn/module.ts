@@ -89,7 +89,7 @@ export abstract class Module implements TraceDependency {
   }
 
   /**
-   * Whether dropout drops and batch norm takes statistics from the batch. Set by train() and eval(), or by hand; `load(file)` gives layers
+   * Whether dropout drops and batch norm takes statistics from the batch. Set by train() and eval(), or by hand; `load(file)` returns layers
    * in evaluation mode, which only lasts until they are trained.
    */
   get training(): boolean {
@@ -292,7 +292,7 @@ export abstract class Module implements TraceDependency {
     return encodeModel(this);
   }
 
-  /** Writes `toBuffer()` to a file, which is replaced only once all is on disk. @throws IoError; OptionError for what is no path */
+  /** Writes `toBuffer()` to a file, which is replaced only once all is on disk. @throws IoError; OptionError for what is not a path */
   save(path: string): Promise<void> {
     return writeModel(this, path);
   }

@@ -19,7 +19,7 @@ export interface SummaryRow {
   readonly path: string;
   /** Class of the layer. */
   readonly type: string;
-  /** Its mode, 'train' or 'eval', where what the layer gives depends on it: batch norm, dropout. */
+  /** Its mode, 'train' or 'eval', where the layer's output depends on it: batch norm, dropout. */
   readonly mode?: 'train' | 'eval';
   /** Shape of the output for a batch of one. */
   readonly outputShape: Shape;

@@ -11,7 +11,7 @@ export class RunLocks {
   /** Takes a directory, once. @throws BusyError where another run has it, IoError */
   take(directory: string): Promise<void> {
     const turn = this.last.then(async () => {
-      // By its real path: a link to it is no other directory.
+      // By its real path: a link leads to the same directory.
       const real = await realpath(directory).catch(() => undefined);
       if (this.locks.some((lock) => lock.directory === real)) return;
       this.locks.push(await lockCheckpoints(directory));

@@ -154,7 +154,7 @@ function weightsOf(model: Module): Promise<(readonly [LazyTensor, AnyArray])[]> 
   return Promise.all(tensors.map(async (tensor) => [tensor, await tensor.data()] as const));
 }
 
-/** Modes, and what a data set gives a model. */
+/** Modes, and the settings that a model takes from a data set. */
 function settingsOf(model: Module): { putBack(): void } {
   const { preprocessing, classNames } = model;
   const modes = [...model.namedModules().values()].map((module) => ({ module, mode: module[MODE] }));
