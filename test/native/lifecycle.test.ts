@@ -1,13 +1,11 @@
 import { info, setPredictionShare, type NativeInfo } from '../../lib/native';
-import { runChild } from './helpers';
+import { runChild, type ChildOptions } from './helpers';
 
-type Options = Parameters<typeof runChild>[1];
-
-function scenario(name: string, options: Options = {}) {
+function scenario(name: string, options: ChildOptions = {}) {
   return runChild('lifecycle', { flags: ['--expose-gc'], ...options, args: [name] });
 }
 
-function json<T>(name: string, options?: Options): T {
+function json<T>(name: string, options?: ChildOptions): T {
   const { status, signal, stdout, stderr } = scenario(name, options);
   expect({ status, signal, stderr }).toEqual({ status: 0, signal: null, stderr: '' });
   return JSON.parse(stdout) as T;
@@ -71,7 +69,7 @@ describe('memory', () => {
   });
 
   test('for the executor, too: a run that gets no thread rejects, and the next one that does is right', () => {
-    expect(json('no-thread')).toEqual(['ERR_TENON_NATIVE', 'ERR_TENON_NATIVE', 1]);
+    expect(json('no-thread', { stack: 1024 * MB })).toEqual(['ERR_TENON_NATIVE', 'ERR_TENON_NATIVE', 1]);
   });
 
   test('is flat over ten thousand runs', () => {
