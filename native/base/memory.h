@@ -1,6 +1,6 @@
-// Memory that programs work in: page-aligned (mmap) from 64 KiB on, at a huge page from 4 MiB on where the
-// system has them, 64-byte aligned below, zero-initialised, counted. Large blocks come straight from the
-// system so that dropping one gives its pages back at once.
+// Memory that programs work in: page-aligned (mmap) from 64 KiB on, on huge pages where it fills most of one
+// and the system has them, 64-byte aligned below, zero-initialised, counted. Large blocks come straight from
+// the system so that dropping one gives its pages back at once.
 #pragma once
 
 #include <cstddef>

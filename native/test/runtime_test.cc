@@ -46,8 +46,8 @@ float first_float(const Memory& memory) {
 
 void test_memory() {
   constexpr size_t kHugePage = size_t{2} << 20;
-  for (const size_t bytes : {size_t{1}, size_t{63}, size_t{65535}, size_t{65536}, 2 * kHugePage,
-                             2 * kHugePage + 5000, 4 * kHugePage}) {
+  for (const size_t bytes : {size_t{1}, size_t{63}, size_t{65535}, size_t{65536}, kHugePage / 4 * 3 - 1,
+                             kHugePage / 4 * 3, kHugePage + 5000, 2 * kHugePage - 5000, 4 * kHugePage}) {
     const size_t before = live_bytes(MemoryKind::buffer);
     {
       Memory memory(bytes, MemoryKind::buffer);
@@ -55,7 +55,7 @@ void test_memory() {
       const auto address = reinterpret_cast<uintptr_t>(memory.data());
       CHECK(address % kAlignment == 0);
 #ifdef __linux__
-      CHECK(address % kHugePage == 0 || bytes < 2 * kHugePage);
+      CHECK(address % kHugePage == 0 || bytes < kHugePage / 4 * 3);
 #endif
       CHECK(std::all_of(memory.data(), memory.data() + bytes, [](std::byte b) { return b == std::byte{0}; }));
       Memory moved = std::move(memory);
