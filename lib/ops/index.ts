@@ -1,9 +1,11 @@
 /** Every op. Adding one: its file here, its kernel in native/kernels, its test in test/ops, and a line below. */
 export * from './activations';
 export { adaptiveAvgPool2d, adaptiveMaxPool2d, type AdaptiveSize } from './adaptive-pool2d';
+export { asImages } from './as-images';
 export * from './batch-norm';
 export { add, div, equal, maximum, minimum, mul, sub, type Operandish } from './binary';
 export { binaryCrossEntropy, binaryCrossEntropyWithLogits } from './binary-cross-entropy';
+export { cast } from './cast';
 export { conv1d, type Conv1dOptions } from './conv1d';
 export { conv2d, convOutputSize, type Conv2dAlgorithm, type Conv2dOptions } from './conv2d';
 export { convTranspose1d, convTranspose2d } from './conv-transpose';
@@ -13,8 +15,9 @@ export * from './cross-entropy';
 export * from './dropout';
 export { fractionalMaxPool2d } from './fractional-max-pool2d';
 export type { FractionalKernel, FractionalMaxPool2dOptions } from './fractional-max-pool2d';
-export { asImages, cast, gatherRows, imageBatch, type ImageBatchOptions } from './gather';
+export { gatherRows } from './gather';
 export * from './group-norm';
+export { imageBatch, type ImageBatchOptions } from './image-batch';
 export * from './masked';
 export * from './matmul';
 export { classNumbers, oneHot } from './one-hot';

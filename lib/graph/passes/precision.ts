@@ -3,7 +3,7 @@
  * this pass runs on the finished graph, before fusion. What stays f32: parameters and their gradients, optimizer state, statistics,
  * losses. Arithmetic inside kernels is f32 throughout.
  */
-import { castOp } from '../../ops/gather';
+import { castOp } from '../../ops/cast';
 import { consumersOf, type Graph, type GraphNode, type Value } from '../ir';
 import type { OpRecord } from '../op';
 

@@ -1,0 +1,34 @@
+/** Interleaved pixels, the order in which decoders return them, read as images. */
+import { ShapeError } from '../errors';
+import { applyOp, first, type OpRecord } from '../graph/op';
+import { checkShape, formatShape } from '../tensor/shape';
+import type { Tensor } from '../tensor/tensor';
+import { checkRank } from './checks';
+
+const asImagesOp: OpRecord<{ size: readonly [number, number, number] }> = {
+  name: 'as_images',
+  view: true,
+  infer: ([x], { size: [h, w, c] }) => {
+    checkRank('as_images', 'x', x!, 2);
+    if (x!.shape[1] !== h * w * c) {
+      throw new ShapeError(
+        `as_images: rows must hold ${h} x ${w} x ${c} = ${h * w * c} values, x is ${formatShape(x!.shape)}`,
+      );
+    }
+    return [{ shape: [x!.shape[0]!, c, h, w], dtype: x!.dtype }];
+  },
+  lower: (l) => l.alias(l.outputs[0]!, l.inputs[0]!),
+};
+
+/**
+ * Reads rows of H W C interleaved values (as decoders give them) as images [N, C, H, W]. Costs nothing: that is how images lie in memory.
+ */
+export function asImages(
+  x: Tensor,
+  size: readonly [height: number, width: number, channels: number],
+): Tensor {
+  checkShape('as_images', size);
+  if (size.length !== 3)
+    throw new ShapeError(`as_images: size must be [height, width, channels], got ${formatShape(size)}`);
+  return first(applyOp(asImagesOp, [x], { size }));
+}

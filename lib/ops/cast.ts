@@ -1,0 +1,17 @@
+/** Conversion between types of numbers. */
+import { applyOp, first, type OpRecord } from '../graph/op';
+import { oneOf } from '../options';
+import { checkTensor, type Tensor } from '../tensor/tensor';
+
+export const castOp: OpRecord<{ dtype: 'f32' | 'i32' | 'f64' | 'bf16' }> = {
+  name: 'cast',
+  infer: ([x], { dtype }) => [{ shape: x!.shape, dtype }],
+  lower: (l) => l.call('cast', l.inputs, l.outputs),
+};
+
+/** The same numbers in another type. f32 to i32 truncates. Not differentiable. */
+export function cast(x: Tensor, dtype: 'f32' | 'i32' | 'f64'): Tensor {
+  checkTensor('cast', 'x', x);
+  oneOf('cast', 'dtype', dtype, ['f32', 'i32', 'f64']);
+  return x.dtype === dtype ? x : first(applyOp(castOp, [x], { dtype }));
+}
