@@ -1,0 +1,50 @@
+/** The kinds of settings that many have. Further ones stand where they are needed: `kind({ check, domain })`. */
+import * as check from '../options';
+import { kind, type Json, type Kind, type Setting } from './setting';
+
+export const bool = kind({ check: check.bool, domain: { type: 'boolean' } });
+
+export const finite = kind({ check: check.finite, domain: { type: 'number' } });
+
+export const nonNegative = kind({ check: check.nonNegative, domain: { type: 'number', minimum: 0 } });
+
+export const positive = kind({ check: check.positive, domain: { type: 'number', exclusiveMinimum: 0 } });
+
+export const probability = kind({
+  check: check.probability,
+  domain: { type: 'number', minimum: 0, maximum: 1 },
+});
+
+export const positiveInteger = kind({
+  check: check.positiveInteger,
+  domain: { type: 'integer', minimum: 1 },
+});
+
+export const nonNegativeInteger = kind({
+  check: check.nonNegativeInteger,
+  domain: { type: 'integer', minimum: 0 },
+});
+
+export const nonEmptyString = kind({ check: check.nonEmptyString, domain: { type: 'string' } });
+
+/** One of `choices`: `oneOf(['mean', 'sum'])('How losses are put together.', { default: 'mean' })`. */
+export function oneOf<const T extends string | number>(choices: readonly T[]): Kind<T> {
+  return kind<T>({
+    check: (where, name, value) => check.oneOf(where, name, value, choices),
+    domain: { type: 'choice', choices },
+  });
+}
+
+/** A list of what `item` takes, each checked under the list's name. */
+export function listOf<T, G>(item: Kind<T, G>): Kind<readonly T[], readonly G[]> {
+  const one: Setting<T, G> = item('');
+  return kind<readonly T[], readonly G[]>({
+    check: (where, name, value) => {
+      check.checkList(where, name, value);
+      return value.map((part) => one.check(where, name, part));
+    },
+    domain: { type: 'list', of: one.domain },
+    toJson: (values) => values.map((value) => one.toJson(value)),
+    fromJson: (json) => (Array.isArray(json) ? json.map((value) => one.fromJson(value as Json)) : json),
+  });
+}
