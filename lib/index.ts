@@ -1,5 +1,5 @@
 /** tenon: convolutional networks for Node.js on CPU servers. Everything a program imports from 'tenon' is named here. */
-import './graph/evaluate';
+import './compile/evaluate';
 
 export * as augment from './augment';
 export * as data from './data';
@@ -15,9 +15,9 @@ export * as schedules from './schedules';
 export * from './train';
 
 export * from './errors';
-export { compile, type Compiled, type CompileOptions } from './graph/compile';
-export { grad, Gradients } from './graph/grad';
-export type { KernelProfile, Program } from './graph/program';
+export { compile, type Compiled, type CompileOptions } from './compile/compile';
+export { grad, Gradients } from './compile/grad';
+export type { KernelProfile, Program } from './compile/program';
 export { assign } from './graph/trace';
 export { info, setPredictionShare, setThreads, type NativeInfo } from './native';
 export { load } from './nn/load';

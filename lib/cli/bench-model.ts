@@ -1,6 +1,6 @@
 /** What `tenon bench` measures: a model, its input, and a compiled training step or inference of it on random data. */
-import { compile, type Compiled } from '../graph/compile';
-import { grad } from '../graph/grad';
+import { compile, type Compiled } from '../compile/compile';
+import { grad } from '../compile/grad';
 import * as losses from '../losses';
 import type * as nn from '../nn';
 import { forwardInputs } from '../nn/inputs';

@@ -1,6 +1,6 @@
 /** Time, work and memory of a model's step: as a whole and, against the roofline, of each kernel call in it. */
 import { setImmediate } from 'node:timers/promises';
-import type { KernelProfile } from '../graph/program';
+import type { KernelProfile } from '../compile/program';
 import type { Precision } from '../tensor/dtype';
 import { numel } from '../tensor/shape';
 import { leastMs, measurePeaks, type Peaks } from './bench-peaks';

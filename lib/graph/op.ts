@@ -3,8 +3,8 @@ import { TenonError } from '../errors';
 import { clip } from '../options';
 import { checkTensor, Tensor, type TensorType } from '../tensor/tensor';
 import { checkShape } from '../tensor/shape';
+import type { Lowering } from './lowering';
 import { currentScope, resolveAssigned } from './trace';
-import type { Lowering } from './lower';
 
 /** What a gradient rule sees. `grads[i]` is null where output i does not reach the loss. */
 export interface GradContext<A> {

@@ -1,7 +1,7 @@
 /** Initial weights that follow from data: a batch goes through the model, and layers are scaled by what comes out of them. */
 import { DataError, OptionError } from '../errors';
-import { compile } from '../graph/compile';
-import { grad } from '../graph/grad';
+import { compile } from '../compile/compile';
+import { grad } from '../compile/grad';
 import * as ops from '../ops';
 import { bool, checkKeys, clip, finite, nonNegativeInteger, positive, positiveInteger } from '../options';
 import { Parameter } from '../tensor/parameter';

@@ -1,6 +1,6 @@
 /** Masks of pruned parameters, and how they come into a model. */
 import { OptionError } from '../errors';
-import { compile } from '../graph/compile';
+import { compile } from '../compile/compile';
 import { assign } from '../graph/trace';
 import { masked } from '../ops';
 import { show } from '../options';

@@ -2,7 +2,7 @@
 import type { Dataset } from '../data/dataset';
 import { checkPreprocessing, type Preprocessing } from '../data/preprocessing';
 import { DisposedError, OptionError } from '../errors';
-import { compile } from '../graph/compile';
+import { compile } from '../compile/compile';
 import { assign, currentTrace, withScope, type TraceDependency } from '../graph/trace';
 import * as ops from '../ops';
 import { bool, checkKeys, clip, nearest, nonNegativeInteger, show } from '../options';

@@ -3,7 +3,7 @@ import { Dataset } from '../data/dataset';
 import type { Preprocessing } from '../data/preprocessing';
 import type { ChannelStatistics } from '../data/samples';
 import { AbortedError, DataError, DTypeError, OptionError, ShapeError } from '../errors';
-import { compile, type Compiled } from '../graph/compile';
+import { compile, type Compiled } from '../compile/compile';
 import * as ops from '../ops';
 import { checkKeys, checkSignal, oneOf, positiveInteger } from '../options';
 import type { FittedTransform } from '../preprocess/fitted';

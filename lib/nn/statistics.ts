@@ -1,9 +1,9 @@
 /** What goes on inside a model: moments, histograms, saturated and dead units, of activations and of their gradients. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { OptionError } from '../errors';
-import { compile } from '../graph/compile';
-import { grad } from '../graph/grad';
-import { reachableNodes } from '../graph/ir';
+import { compile } from '../compile/compile';
+import { grad } from '../compile/grad';
+import { reachableNodes } from '../compile/ir';
 import { withoutAssignments } from '../graph/trace';
 import * as ops from '../ops';
 import { bool, checkKeys, finite, positiveInteger, show } from '../options';

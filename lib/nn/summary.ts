@@ -1,6 +1,6 @@
 /** What a model is made of: layers with output shapes, parameters and work. */
 import { OptionError } from '../errors';
-import { compile } from '../graph/compile';
+import { compile } from '../compile/compile';
 import { checkKeys, show } from '../options';
 import type { Parameter } from '../tensor/parameter';
 import { checkShape, numel, type Shape } from '../tensor/shape';

@@ -9,7 +9,7 @@ import { formatShape } from '../tensor/shape';
 import type { Tensor, TensorType } from '../tensor/tensor';
 import { checkDType, checkRank, checkScalar } from './checks';
 
-/** `activation`, `residual` and `mask` are set by lib/graph/passes/fuse-batch-norm.ts. */
+/** `activation`, `residual` and `mask` are set by lib/compile/passes/fuse-batch-norm.ts. */
 export interface NormAttrs {
   readonly eps: number;
   readonly activation?: 'relu';

@@ -1,6 +1,6 @@
 /** Pointwise functions of two tensors, broadcast as in NumPy and PyTorch. Gradients come back in the broadcast shape; grad.ts sums them. */
 import { applyOp, first, type GradContext, type OpRecord } from '../graph/op';
-import type { Lowering, Operand } from '../graph/lower';
+import type { Lowering, Operand } from '../graph/lowering';
 import { broadcastShapes, isLayoutTrivial, physicalDims, type Shape } from '../tensor/shape';
 import { checkTensor, tensor, type Tensor } from '../tensor/tensor';
 import { checkDType } from './checks';

@@ -45,7 +45,7 @@ export interface ConvGeometry {
 interface ForwardAttrs extends ConvGeometry {
   readonly bias: boolean;
   readonly activation: FusedActivation;
-  /** Whether the last input, of the output's shape, is added before the activation. Set by lib/graph/passes/fold-batch-norm.ts. */
+  /** Whether the last input, of the output's shape, is added before the activation. Set by lib/compile/passes/fold-batch-norm.ts. */
   readonly residual?: boolean;
 }
 

@@ -5,7 +5,7 @@
  */
 import { ShapeError } from '../errors';
 import { applyOp, type OpRecord } from '../graph/op';
-import type { Lowering, Operand } from '../graph/lower';
+import type { Lowering, Operand } from '../graph/lowering';
 import { checkKeys, positive, positiveInteger } from '../options';
 import { checkShape, formatShape, numel, physicalDims, sameShape, type Shape } from '../tensor/shape';
 import { checkTensor, type Tensor, type TensorType } from '../tensor/tensor';

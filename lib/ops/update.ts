@@ -103,7 +103,7 @@ interface ProductUpdateAttrs {
 
 /**
  * SGD for a weight [M, N] whose gradient is a^T b of a [K, M] and b [K, N], which is never stored. Inputs: the five scalars, w, a, b,
- * (velocity); outputs: the new w, (velocity). Made by lib/graph/passes/fuse-updates.ts.
+ * (velocity); outputs: the new w, (velocity). Made by lib/compile/passes/fuse-updates.ts.
  */
 export const sgdProductOp: OpRecord<ProductUpdateAttrs> = {
   name: 'sgd_product',

@@ -3,7 +3,7 @@
  * its own; the model's weights are trained as if it were not there.
  */
 import { FormatError, OptionError } from '../errors';
-import { compile } from '../graph/compile';
+import { compile } from '../compile/compile';
 import { assign, currentTrace, withScope, withSubstitutes } from '../graph/trace';
 import type { Module } from '../nn/module';
 import { runningMean } from '../ops';

@@ -1,6 +1,6 @@
 /** What all optimizers share: parameter groups, state per parameter, clipping, accumulation, the step count and the finite guard. */
 import { FormatError, OptionError, ShapeError, TraceError } from '../errors';
-import type { Gradients } from '../graph/grad';
+import type { Gradients } from '../compile/grad';
 import { assign, currentTrace, withScope, type Trace } from '../graph/trace';
 import type { AnyArray } from '../native';
 import * as ops from '../ops';

@@ -1,6 +1,6 @@
 /** Fitting: sums over a data set in float64, one or two passes a step, on what the steps before it give. */
 import { DataError, ShapeError } from '../errors';
-import { compile } from '../graph/compile';
+import { compile } from '../compile/compile';
 import { assign } from '../graph/trace';
 import { columnMoments, covariance, eigh, reshape, spectral } from '../ops';
 import { formatShape, numel, type Shape } from '../tensor/shape';

@@ -1,7 +1,7 @@
 /** A fitted transform: what a data set's samples become before a model sees them, and back. */
 import type { Dataset } from '../data/dataset';
 import type { ChannelStatistics } from '../data/samples';
-import { compile } from '../graph/compile';
+import { compile } from '../compile/compile';
 import { checkKeys, positiveInteger } from '../options';
 import { numel, type Shape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';

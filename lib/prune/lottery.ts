@@ -1,6 +1,6 @@
 /** The lottery ticket hypothesis (Frankle & Carbin 2019): iterative magnitude pruning with rewinding. */
 import { OptionError, ShapeError } from '../errors';
-import { compile } from '../graph/compile';
+import { compile } from '../compile/compile';
 import { assign } from '../graph/trace';
 import type { Module } from '../nn/module';
 import { checkKeys, nonNegativeInteger, show } from '../options';

@@ -1,6 +1,6 @@
 /** Masks of a model: given, taken off, read, counted. */
 import { OptionError, ShapeError } from '../errors';
-import { compile } from '../graph/compile';
+import { compile } from '../compile/compile';
 import { assign } from '../graph/trace';
 import { ensureMask } from '../nn/mask';
 import { Module } from '../nn/module';

@@ -32,7 +32,7 @@ interface Evaluator {
 
 let evaluator: Evaluator | undefined;
 
-/** Set once by lib/graph/evaluate.ts: running a recipe needs the graph engine, which is built on tensors. */
+/** Set once by lib/compile/evaluate.ts: running a recipe needs the graph engine, which is built on tensors. */
 export function setEvaluator(value: Evaluator): void {
   evaluator = value;
 }

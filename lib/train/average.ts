@@ -1,5 +1,5 @@
 /** Averages of weights between steps, and batch norm's statistics for them. */
-import { compile } from '../graph/compile';
+import { compile } from '../compile/compile';
 import { BatchNorm } from '../nn/batch-norm';
 import { forwardInputs } from '../nn/inputs';
 import { inTrainingMode } from '../nn/mode';

@@ -1,7 +1,7 @@
 /** Finds the layer in which numbers stopped being finite, by running the same batch again with every intermediate checked. */
-import { compile } from '../graph/compile';
-import { grad } from '../graph/grad';
-import { reachableNodes } from '../graph/ir';
+import { compile } from '../compile/compile';
+import { grad } from '../compile/grad';
+import { reachableNodes } from '../compile/ir';
 import type { Node } from '../graph/op';
 import { currentTrace } from '../graph/trace';
 import { sub, sumSquares } from '../ops';

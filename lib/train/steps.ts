@@ -1,7 +1,7 @@
 /** The compiled programs of training and evaluation: one call into the addon a step. */
 import { DataError } from '../errors';
-import { compile, type Compiled } from '../graph/compile';
-import { grad } from '../graph/grad';
+import { compile, type Compiled } from '../compile/compile';
+import { grad } from '../compile/grad';
 import type { Loss } from '../losses';
 import type { Running } from '../metrics';
 import { forwardInputs } from '../nn/inputs';

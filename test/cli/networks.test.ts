@@ -1,4 +1,4 @@
-import '../../lib/graph/evaluate';
+import '../../lib/compile/evaluate';
 import { OptionError } from '../../lib/errors';
 import { buildNetwork } from '../../lib/cli/networks';
 import { completeRecipe, MODELS } from '../../lib/cli/recipe';

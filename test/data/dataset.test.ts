@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import * as data from '../../lib/data';
 import type { Dataset } from '../../lib/data';
-import { compile } from '../../lib/graph/compile';
-import '../../lib/graph/evaluate';
+import { compile } from '../../lib/compile/compile';
+import '../../lib/compile/evaluate';
 import { runtimeScalar, tensor } from '../../lib/tensor/tensor';
 import { failure, useTempDir } from './helpers';
 

@@ -1,6 +1,6 @@
-import '../../lib/graph/evaluate';
+import '../../lib/compile/evaluate';
 import { DataError, OptionError, ShapeError } from '../../lib/errors';
-import { compile } from '../../lib/graph/compile';
+import { compile } from '../../lib/compile/compile';
 import * as metrics from '../../lib/metrics';
 import * as nn from '../../lib/nn';
 import { tensor, type Tensor } from '../../lib/tensor/tensor';

@@ -1,6 +1,6 @@
-import '../../lib/graph/evaluate';
-import { compile } from '../../lib/graph/compile';
-import { grad } from '../../lib/graph/grad';
+import '../../lib/compile/evaluate';
+import { compile } from '../../lib/compile/compile';
+import { grad } from '../../lib/compile/grad';
 import * as losses from '../../lib/losses';
 import * as models from '../../lib/models';
 import * as optim from '../../lib/optim';

@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import '../../lib/graph/evaluate';
+import '../../lib/compile/evaluate';
 import { FormatError, ShapeError } from '../../lib/errors';
 import { encodeSafetensors, type SafetensorsEntry } from '../../lib/formats/safetensors';
-import { compile } from '../../lib/graph/compile';
+import { compile } from '../../lib/compile/compile';
 import * as models from '../../lib/models';
 import * as nn from '../../lib/nn';
 import { tensor, type Tensor } from '../../lib/tensor/tensor';

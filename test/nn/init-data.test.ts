@@ -1,8 +1,8 @@
 /** Initial weights that follow from a batch: LSUV and data-dependent initialization do what their papers say. */
-import '../../lib/graph/evaluate';
+import '../../lib/compile/evaluate';
 import { DataError, OptionError } from '../../lib/errors';
-import { compile } from '../../lib/graph/compile';
-import { grad } from '../../lib/graph/grad';
+import { compile } from '../../lib/compile/compile';
+import { grad } from '../../lib/compile/grad';
 import * as nn from '../../lib/nn';
 import * as ops from '../../lib/ops';
 import { tensor, type Tensor } from '../../lib/tensor/tensor';

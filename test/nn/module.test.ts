@@ -1,6 +1,6 @@
-import '../../lib/graph/evaluate';
+import '../../lib/compile/evaluate';
 import { DTypeError, OptionError, ShapeError } from '../../lib/errors';
-import { compile } from '../../lib/graph/compile';
+import { compile } from '../../lib/compile/compile';
 import * as nn from '../../lib/nn';
 import * as ops from '../../lib/ops';
 import { Signature } from '../../lib/nn/signature';

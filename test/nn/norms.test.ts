@@ -2,10 +2,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import '../../lib/graph/evaluate';
+import '../../lib/compile/evaluate';
 import { OptionError, ShapeError } from '../../lib/errors';
-import { compile } from '../../lib/graph/compile';
-import { grad } from '../../lib/graph/grad';
+import { compile } from '../../lib/compile/compile';
+import { grad } from '../../lib/compile/grad';
 import * as nn from '../../lib/nn';
 import * as ops from '../../lib/ops';
 import { numel } from '../../lib/tensor/shape';

@@ -1,6 +1,6 @@
-import '../../lib/graph/evaluate';
-import { compile } from '../../lib/graph/compile';
-import { Program } from '../../lib/graph/program';
+import '../../lib/compile/evaluate';
+import { compile } from '../../lib/compile/compile';
+import { Program } from '../../lib/compile/program';
 import * as data from '../../lib/data';
 import * as losses from '../../lib/losses';
 import { info } from '../../lib/native';

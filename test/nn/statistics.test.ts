@@ -1,7 +1,7 @@
 /** activationStatistics: its numbers against plain loops, the lecture's five nets in small, and that it leaves no trace. */
-import '../../lib/graph/evaluate';
+import '../../lib/compile/evaluate';
 import { OptionError } from '../../lib/errors';
-import { compile } from '../../lib/graph/compile';
+import { compile } from '../../lib/compile/compile';
 import * as nn from '../../lib/nn';
 import * as ops from '../../lib/ops';
 import { tensor } from '../../lib/tensor/tensor';

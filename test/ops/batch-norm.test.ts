@@ -1,6 +1,6 @@
 import { ShapeError } from '../../lib/errors';
-import { compile } from '../../lib/graph/compile';
-import { grad } from '../../lib/graph/grad';
+import { compile } from '../../lib/compile/compile';
+import { grad } from '../../lib/compile/grad';
 import { assign } from '../../lib/graph/trace';
 import * as ops from '../../lib/ops';
 import { persistent, runtimeScalar, tensor, type Tensor } from '../../lib/tensor/tensor';

@@ -1,6 +1,6 @@
 import { DTypeError, ShapeError } from '../../lib/errors';
-import { compile } from '../../lib/graph/compile';
-import { grad } from '../../lib/graph/grad';
+import { compile } from '../../lib/compile/compile';
+import { grad } from '../../lib/compile/grad';
 import * as ops from '../../lib/ops';
 import { tensor, type Tensor } from '../../lib/tensor/tensor';
 import { numbers, testOp } from './support';

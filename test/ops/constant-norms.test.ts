@@ -1,6 +1,6 @@
-import '../../lib/graph/evaluate';
-import { compile } from '../../lib/graph/compile';
-import { grad } from '../../lib/graph/grad';
+import '../../lib/compile/evaluate';
+import { compile } from '../../lib/compile/compile';
+import { grad } from '../../lib/compile/grad';
 import * as ops from '../../lib/ops';
 import { numel, type Shape } from '../../lib/tensor/shape';
 import { tensor, type Tensor } from '../../lib/tensor/tensor';

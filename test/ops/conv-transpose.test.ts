@@ -1,4 +1,4 @@
-import { compile } from '../../lib/graph/compile';
+import { compile } from '../../lib/compile/compile';
 import { OptionError, ShapeError } from '../../lib/errors';
 import * as ops from '../../lib/ops';
 import { tensor, type Tensor } from '../../lib/tensor/tensor';

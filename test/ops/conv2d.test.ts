@@ -1,7 +1,7 @@
 import { OptionError, ShapeError } from '../../lib/errors';
 import * as ops from '../../lib/ops';
-import { compile } from '../../lib/graph/compile';
-import { grad } from '../../lib/graph/grad';
+import { compile } from '../../lib/compile/compile';
+import { grad } from '../../lib/compile/grad';
 import { withTarget } from '../../lib/tensor/target';
 import { tensor, type Tensor } from '../../lib/tensor/tensor';
 import { expectClose, numbers, testOp, type Numbers, type OpCase } from './support';

@@ -1,5 +1,5 @@
 import { DataError, DTypeError, OptionError, ShapeError } from '../../lib/errors';
-import { compile } from '../../lib/graph/compile';
+import { compile } from '../../lib/compile/compile';
 import { zeros } from '../../lib/tensor/tensor';
 import { assign } from '../../lib/graph/trace';
 import * as ops from '../../lib/ops';

@@ -1,5 +1,5 @@
-import { compile } from '../../lib/graph/compile';
-import { grad } from '../../lib/graph/grad';
+import { compile } from '../../lib/compile/compile';
+import { grad } from '../../lib/compile/grad';
 import * as ops from '../../lib/ops';
 import { RandomState } from '../../lib/random';
 import { setThreads } from '../../lib/native';

@@ -1,6 +1,6 @@
 import { OptionError, ShapeError } from '../../lib/errors';
-import { compile } from '../../lib/graph/compile';
-import { grad } from '../../lib/graph/grad';
+import { compile } from '../../lib/compile/compile';
+import { grad } from '../../lib/compile/grad';
 import * as ops from '../../lib/ops';
 import { numel, type Shape } from '../../lib/tensor/shape';
 import { withTarget } from '../../lib/tensor/target';

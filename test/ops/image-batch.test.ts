@@ -1,5 +1,5 @@
 import { DataError, ShapeError } from '../../lib/errors';
-import { compile } from '../../lib/graph/compile';
+import { compile } from '../../lib/compile/compile';
 import * as ops from '../../lib/ops';
 import { runtimeScalar, tensor, type Tensor } from '../../lib/tensor/tensor';
 import { expectClose } from './support';

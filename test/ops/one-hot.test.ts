@@ -1,4 +1,4 @@
-import '../../lib/graph/evaluate';
+import '../../lib/compile/evaluate';
 import { DataError, DTypeError, OptionError, ShapeError } from '../../lib/errors';
 import { oneHot } from '../../lib/ops';
 import { tensor } from '../../lib/tensor/tensor';

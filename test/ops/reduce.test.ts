@@ -1,6 +1,6 @@
 import { ShapeError } from '../../lib/errors';
-import { compile } from '../../lib/graph/compile';
-import { grad } from '../../lib/graph/grad';
+import { compile } from '../../lib/compile/compile';
+import { grad } from '../../lib/compile/grad';
 import * as ops from '../../lib/ops';
 import type { Shape } from '../../lib/tensor/shape';
 import { tensor, type Tensor } from '../../lib/tensor/tensor';

@@ -1,5 +1,5 @@
 import { DTypeError, ShapeError } from '../../lib/errors';
-import { compile } from '../../lib/graph/compile';
+import { compile } from '../../lib/compile/compile';
 import { assign } from '../../lib/graph/trace';
 import { columnMoments, covariance, eigh, project, spectral } from '../../lib/ops';
 import { persistent, tensor, zeros } from '../../lib/tensor/tensor';

@@ -2,9 +2,9 @@
  * What every op test does: values against a naive float64 function written in the test, the gradient rule on the float64 reference
  * target against central differences, and the native kernels against the reference target.
  */
-import '../../lib/graph/evaluate';
-import { compile } from '../../lib/graph/compile';
-import { grad } from '../../lib/graph/grad';
+import '../../lib/compile/evaluate';
+import { compile } from '../../lib/compile/compile';
+import { grad } from '../../lib/compile/grad';
 import { mul, sum } from '../../lib/ops';
 import { numel, type Shape } from '../../lib/tensor/shape';
 import { withTarget } from '../../lib/tensor/target';

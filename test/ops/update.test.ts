@@ -1,5 +1,5 @@
 import { DTypeError, NonFiniteError, ShapeError } from '../../lib/errors';
-import { compile } from '../../lib/graph/compile';
+import { compile } from '../../lib/compile/compile';
 import { assign } from '../../lib/graph/trace';
 import * as ops from '../../lib/ops';
 import { persistent, runtimeScalar, tensor, zeros, type Tensor } from '../../lib/tensor/tensor';

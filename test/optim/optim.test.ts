@@ -1,7 +1,7 @@
-import '../../lib/graph/evaluate';
+import '../../lib/compile/evaluate';
 import { FormatError, NonFiniteError, OptionError } from '../../lib/errors';
-import { compile } from '../../lib/graph/compile';
-import { grad } from '../../lib/graph/grad';
+import { compile } from '../../lib/compile/compile';
+import { grad } from '../../lib/compile/grad';
 import * as losses from '../../lib/losses';
 import * as nn from '../../lib/nn';
 import * as ops from '../../lib/ops';

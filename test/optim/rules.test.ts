@@ -1,6 +1,6 @@
-import '../../lib/graph/evaluate';
-import { compile } from '../../lib/graph/compile';
-import { grad, Gradients } from '../../lib/graph/grad';
+import '../../lib/compile/evaluate';
+import { compile } from '../../lib/compile/compile';
+import { grad, Gradients } from '../../lib/compile/grad';
 import * as nn from '../../lib/nn';
 import * as ops from '../../lib/ops';
 import * as optim from '../../lib/optim';

@@ -1,7 +1,7 @@
-import '../../lib/graph/evaluate';
+import '../../lib/compile/evaluate';
 import * as data from '../../lib/data';
 import { DataError, DTypeError, OptionError, ShapeError } from '../../lib/errors';
-import { compile } from '../../lib/graph/compile';
+import { compile } from '../../lib/compile/compile';
 import { setThreads } from '../../lib/native';
 import * as preprocess from '../../lib/preprocess';
 import { tensor, type Tensor } from '../../lib/tensor/tensor';

@@ -2,12 +2,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import '../../lib/graph/evaluate';
+import '../../lib/compile/evaluate';
 import { FormatError, OptionError, ShapeError } from '../../lib/errors';
 import { decodeSafetensors, encodeSafetensors } from '../../lib/formats/safetensors';
 import { writeFileAtomic } from '../../lib/formats/atomic-file';
-import { compile } from '../../lib/graph/compile';
-import { grad } from '../../lib/graph/grad';
+import { compile } from '../../lib/compile/compile';
+import { grad } from '../../lib/compile/grad';
 import { assign } from '../../lib/graph/trace';
 import * as nn from '../../lib/nn';
 import * as ops from '../../lib/ops';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { compile } from '../../lib/graph/compile';
+import { compile } from '../../lib/compile/compile';
 import * as data from '../../lib/data';
-import { grad } from '../../lib/graph/grad';
+import { grad } from '../../lib/compile/grad';
 import * as losses from '../../lib/losses';
 import * as nn from '../../lib/nn';
 import * as optim from '../../lib/optim';

@@ -5,7 +5,8 @@ import type { AnyArray, ProgramDesc, ProgramHandle, RunResult, Target } from '..
 import { storedDType } from '../tensor/dtype';
 import type { Storage } from '../tensor/storage';
 import { hoistConstants } from './constants';
-import { rootOf, type Lowered, type Operand, type Slot } from './lower';
+import type { Operand, Slot } from '../graph/lowering';
+import { rootOf, type Lowered } from './lower';
 import { planMemory, type MemoryPlan } from './plan';
 
 /** Memory places as lib/native.ts numbers them. */

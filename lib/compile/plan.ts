@@ -1,5 +1,6 @@
 /** The memory plan: every intermediate gets an offset in one arena, by lifetime, so that a step allocates nothing. */
-import type { KernelCall, Lowered, Operand, Slot } from './lower';
+import type { Operand, Slot } from '../graph/lowering';
+import type { KernelCall, Lowered } from './lower';
 import { rootOf } from './lower';
 
 /** Offsets are multiples of a cache line, which is also the widest vector. */

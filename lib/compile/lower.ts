@@ -1,26 +1,10 @@
-/** From nodes to kernel calls. Each op's lower() writes its calls against this small interface; memory comes later (plan.ts). */
+/** From nodes to kernel calls, which each op's `lower` writes. Memory comes later (plan.ts). */
 import type { DType, Target } from '../native';
 import { bytesPerElement, storedDType } from '../tensor/dtype';
 import { physicalDims, numel } from '../tensor/shape';
 import type { TensorType } from '../tensor/tensor';
-import type { Graph, GraphNode, Leaf, Value } from './ir';
-
-/** A piece of memory that calls read and write: a value of the graph, or scratch of one op. */
-export interface Slot {
-  readonly id: number;
-  readonly bytes: number;
-  /** Absent for what lives in the arena; `constant`: kept between runs, set by constants.ts. */
-  leaf?: Leaf | { readonly kind: 'constant'; readonly index: number };
-  /** Set when this slot is just another slot's memory (views, updates in place). */
-  alias?: Slot;
-}
-
-/** How a call sees a slot. Dims are physical. */
-export interface Operand {
-  readonly slot: Slot;
-  readonly dtype: DType;
-  readonly dims: readonly number[];
-}
+import type { Lowering, Operand, Slot } from '../graph/lowering';
+import type { Graph, GraphNode, Value } from './ir';
 
 export interface KernelCall {
   readonly kernel: string;
@@ -40,8 +24,7 @@ export function rootOf(slot: Slot): Slot {
   return root;
 }
 
-/** What an op's lower() writes to. */
-export class Lowering {
+class GraphLowering implements Lowering {
   readonly target: Target;
   readonly calls: KernelCall[] = [];
   private readonly slots = new Map<Value, Slot>();
@@ -73,7 +56,6 @@ export class Lowering {
     return this.node.outputs.map((value) => value.type);
   }
 
-  /** Appends one kernel call. `inPlace` lists the inputs whose memory output 0 may take over when they are not read later. */
   call(
     kernel: string,
     inputs: Operand[],
@@ -92,23 +74,19 @@ export class Lowering {
     });
   }
 
-  /** The kernel for these operands: products of bf16 activations are kernels of their own. */
   forOperands(kernel: string): string {
     return this.inputs[0]!.dtype === 'bf16' ? `${kernel}_bf16` : kernel;
   }
 
-  /** Scratch memory of this op. */
   temp(dims: readonly number[], dtype: DType): Operand {
     const bytes = numel(dims) * bytesPerElement(dtype, this.target);
     return { slot: { id: this.nextSlot++, bytes }, dtype, dims };
   }
 
-  /** The same memory under other dims. */
   view(operand: Operand, dims: readonly number[]): Operand {
     return { ...operand, dims };
   }
 
-  /** Declares that an output is the memory of `operand`: a view, no call. */
   alias(output: Operand, operand: Operand): void {
     output.slot.alias = operand.slot;
   }
@@ -137,7 +115,7 @@ export interface Lowered {
 
 /** Lowers nodes in order; `commitNodes` and the copies of assigned values form the commit section. */
 export function lowerGraph(graph: Graph, commitNodes: ReadonlySet<GraphNode>, target: Target): Lowered {
-  const lowering = new Lowering(target);
+  const lowering = new GraphLowering(target);
   const main = graph.nodes.filter((n) => !commitNodes.has(n) && n.op.schedule !== 'gate');
   const gates = graph.nodes.filter((n) => n.op.schedule === 'gate');
   for (const node of main) lowering.lowerNode(node);
@@ -159,7 +137,7 @@ export function lowerGraph(graph: Graph, commitNodes: ReadonlySet<GraphNode>, ta
 
 const syntheticScope = '';
 
-function copy(lowering: Lowering, from: Operand, to: Operand): void {
+function copy(lowering: GraphLowering, from: Operand, to: Operand): void {
   lowering.calls.push({
     kernel: 'copy',
     inputs: [from],
@@ -172,7 +150,7 @@ function copy(lowering: Lowering, from: Operand, to: Operand): void {
 }
 
 /** Old contents of storages that this program writes, where they are assigned elsewhere (a swap) or returned: copied beforehand. */
-function stageOldState(graph: Graph, lowering: Lowering): Map<Value, Operand> {
+function stageOldState(graph: Graph, lowering: GraphLowering): Map<Value, Operand> {
   const staged = new Map<Value, Operand>();
   const written = new Set(graph.assignments.map((a) => a.storage));
   for (const value of [...graph.assignments.map((a) => a.value), ...graph.outputs]) {
@@ -187,7 +165,7 @@ function stageOldState(graph: Graph, lowering: Lowering): Map<Value, Operand> {
 }
 
 /** Makes the outputs that update persistent state the state itself. */
-function aliasState(graph: Graph, node: GraphNode, lowering: Lowering): void {
+function aliasState(graph: Graph, node: GraphNode, lowering: GraphLowering): void {
   for (const [output, input] of node.op.inPlaceState?.(node.attrs, node.inputs.length) ?? []) {
     const state = node.inputs[input]!;
     const value = node.outputs[output]!;
@@ -198,7 +176,7 @@ function aliasState(graph: Graph, node: GraphNode, lowering: Lowering): void {
   }
 }
 
-function commitCopies(graph: Graph, staged: ReadonlyMap<Value, Operand>, lowering: Lowering): void {
+function commitCopies(graph: Graph, staged: ReadonlyMap<Value, Operand>, lowering: GraphLowering): void {
   for (const { storage, value } of graph.assignments) {
     const from = staged.get(value) ?? lowering.operandOf(value);
     const root = rootOf(from.slot);

@@ -1,7 +1,7 @@
-import '../../lib/graph/evaluate';
-import { compile } from '../../lib/graph/compile';
-import { grad } from '../../lib/graph/grad';
-import type { KernelCall } from '../../lib/graph/lower';
+import '../../lib/compile/evaluate';
+import { compile } from '../../lib/compile/compile';
+import { grad } from '../../lib/compile/grad';
+import type { KernelCall } from '../../lib/compile/lower';
 import * as ops from '../../lib/ops';
 import { tensor, type Tensor } from '../../lib/tensor/tensor';
 import { numbers } from '../ops/support';

@@ -2,15 +2,15 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import '../../lib/graph/evaluate';
-import { compile } from '../../lib/graph/compile';
+import '../../lib/compile/evaluate';
+import { compile } from '../../lib/compile/compile';
 import { info } from '../../lib/native';
 import * as losses from '../../lib/losses';
 import * as models from '../../lib/models';
 import * as nn from '../../lib/nn';
 import * as ops from '../../lib/ops';
 import * as optim from '../../lib/optim';
-import { grad } from '../../lib/graph/grad';
+import { grad } from '../../lib/compile/grad';
 import { tensor, type Tensor } from '../../lib/tensor/tensor';
 import { symmetric } from '../fixtures/numbers';
 

@@ -1,16 +1,17 @@
 /** Runs a recipe outside compile(): the same capture, passes, plan and program as a compiled function, used once. */
 import { TraceError } from '../errors';
+import type { Leaf } from '../graph/lowering';
+import { currentTrace } from '../graph/trace';
 import type { AnyArray } from '../native';
 import { toLogical } from '../ops/layout';
 import { Storage } from '../tensor/storage';
 import { defaultTarget } from '../tensor/target';
 import type { Tensor } from '../tensor/tensor';
 import { setEvaluator } from '../tensor/tensor';
-import { capture, checkFresh, reachableNodes, type Leaf } from './ir';
+import { capture, checkFresh, reachableNodes } from './ir';
 import { lowerGraph } from './lower';
 import { runPasses } from './passes';
 import { Program } from './program';
-import { currentTrace } from './trace';
 
 function build(root: Tensor): Program {
   checkFresh(root);

@@ -1,8 +1,9 @@
-import '../../lib/graph/evaluate';
-import { compile } from '../../lib/graph/compile';
-import { grad } from '../../lib/graph/grad';
-import { rootOf, type KernelCall, type Slot } from '../../lib/graph/lower';
-import { planMemory } from '../../lib/graph/plan';
+import '../../lib/compile/evaluate';
+import { compile } from '../../lib/compile/compile';
+import { grad } from '../../lib/compile/grad';
+import { rootOf, type KernelCall } from '../../lib/compile/lower';
+import type { Slot } from '../../lib/graph/lowering';
+import { planMemory } from '../../lib/compile/plan';
 import * as ops from '../../lib/ops';
 import { tensor, type Tensor } from '../../lib/tensor/tensor';
 

@@ -2,13 +2,8 @@
 import { StaleTensorError } from '../errors';
 import type { Storage } from '../tensor/storage';
 import type { Tensor, TensorType } from '../tensor/tensor';
-import type { Node, OpRecord } from './op';
-
-/** Where a value that no node makes comes from. */
-export type Leaf =
-  | { readonly kind: 'storage'; readonly storage: Storage }
-  | { readonly kind: 'input'; readonly index: number }
-  | { readonly kind: 'scalar'; readonly get: () => number };
+import type { Leaf } from '../graph/lowering';
+import type { Node, OpRecord } from '../graph/op';
 
 export interface Value {
   /** Passes may store a value in another dtype. */

@@ -6,7 +6,7 @@
  * predictions only, never in training or evaluation by a trainer.
  */
 import { foldBatchNormOp, type FoldAttrs } from '../../ops/fold-batch-norm';
-import type { OpRecord } from '../op';
+import type { OpRecord } from '../../graph/op';
 import { consumersOf, escaping, sortTopologically, type Graph, type GraphNode, type Value } from '../ir';
 
 const foldable = new Set(['conv2d', 'linear']);

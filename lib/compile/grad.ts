@@ -1,13 +1,13 @@
 /** Reverse-mode differentiation: one loop over the record, backwards. Un-broadcasting and summing happen here, once, for all ops. */
 import { ShapeError, TraceError } from '../errors';
+import type { Node } from '../graph/op';
+import { withScope } from '../graph/trace';
 import { add, ones, sumTo } from '../ops';
 import { checkList } from '../options';
 import { formatShape, sameShape } from '../tensor/shape';
 import { checkTensor, type Tensor } from '../tensor/tensor';
 import { Parameter } from '../tensor/parameter';
 import { reachableNodes } from './ir';
-import type { Node } from './op';
-import { withScope } from './trace';
 
 /** Gradients of a loss by parameter. */
 export class Gradients {

@@ -3,7 +3,8 @@
  * until that memory changes. They are put first, and the addon keeps their results between runs.
  */
 import type { Storage } from '../tensor/storage';
-import { rootOf, type KernelCall, type Lowered, type Slot } from './lower';
+import type { Slot } from '../graph/lowering';
+import { rootOf, type KernelCall, type Lowered } from './lower';
 
 export interface Hoisted {
   readonly lowered: Lowered;

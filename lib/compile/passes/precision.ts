@@ -5,7 +5,7 @@
  */
 import { castOp } from '../../ops/cast';
 import { consumersOf, type Graph, type GraphNode, type Value } from '../ir';
-import type { OpRecord } from '../op';
+import type { OpRecord } from '../../graph/op';
 
 /** How an op treats bf16. An op without a rule takes and gives f32. */
 type Rule =

@@ -1,6 +1,6 @@
-import '../../lib/graph/evaluate';
-import { compile, type CompileOptions } from '../../lib/graph/compile';
-import { grad } from '../../lib/graph/grad';
+import '../../lib/compile/evaluate';
+import { compile, type CompileOptions } from '../../lib/compile/compile';
+import { grad } from '../../lib/compile/grad';
 import { assign } from '../../lib/graph/trace';
 import { crossEntropy } from '../../lib/losses';
 import * as nn from '../../lib/nn';

@@ -8,14 +8,15 @@ import { Storage } from '../tensor/storage';
 import { defaultTarget } from '../tensor/target';
 import { Tensor, type TensorType } from '../tensor/tensor';
 import { Parameter } from '../tensor/parameter';
+import type { Leaf } from '../graph/lowering';
+import { resolveAssigned, Trace, withTrace } from '../graph/trace';
 import { fromLogical, toLogical } from '../ops/layout';
-import { capture, checkFresh, type Leaf } from './ir';
+import { capture, checkFresh } from './ir';
 import { commitSection } from './commit';
 import { lowerGraph } from './lower';
 import { runPasses } from './passes';
 import { autocast } from './passes/precision';
 import { Program, type KernelProfile } from './program';
-import { resolveAssigned, Trace, withTrace } from './trace';
 import { flatten, rebuild, type Tree } from './tree';
 
 export interface CompileOptions {

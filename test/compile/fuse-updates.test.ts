@@ -1,7 +1,7 @@
-import '../../lib/graph/evaluate';
+import '../../lib/compile/evaluate';
 import { NonFiniteError } from '../../lib/errors';
-import { compile } from '../../lib/graph/compile';
-import { grad } from '../../lib/graph/grad';
+import { compile } from '../../lib/compile/compile';
+import { grad } from '../../lib/compile/grad';
 import * as nn from '../../lib/nn';
 import * as ops from '../../lib/ops';
 import * as optim from '../../lib/optim';

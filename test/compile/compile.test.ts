@@ -1,7 +1,7 @@
-import '../../lib/graph/evaluate';
+import '../../lib/compile/evaluate';
 import { OptionError, ShapeError, StaleTensorError, TraceError, UninitializedError } from '../../lib/errors';
-import { compile } from '../../lib/graph/compile';
-import { grad } from '../../lib/graph/grad';
+import { compile } from '../../lib/compile/compile';
+import { grad } from '../../lib/compile/grad';
 import { applyOp, first, type OpRecord } from '../../lib/graph/op';
 import { assign } from '../../lib/graph/trace';
 import * as ops from '../../lib/ops';

@@ -1,0 +1,53 @@
+/** What an op's `lower` writes its kernel calls to. lib/compile implements it and plans the memory behind the operands afterwards. */
+import type { DType, Target } from '../native';
+import type { Storage } from '../tensor/storage';
+import type { TensorType } from '../tensor/tensor';
+
+/** Where a value comes from that no op computes. */
+export type Leaf =
+  | { readonly kind: 'storage'; readonly storage: Storage }
+  | { readonly kind: 'input'; readonly index: number }
+  | { readonly kind: 'scalar'; readonly get: () => number };
+
+/** A piece of memory that calls read and write: a value of the graph, or scratch of one op. */
+export interface Slot {
+  readonly id: number;
+  readonly bytes: number;
+  /** Absent for what lives in the arena; `constant`: kept between runs, set by lib/compile/constants.ts. */
+  leaf?: Leaf | { readonly kind: 'constant'; readonly index: number };
+  /** Set when this slot is just another slot's memory (views, updates in place). */
+  alias?: Slot;
+}
+
+/** How a call sees a slot. Dims are physical. */
+export interface Operand {
+  readonly slot: Slot;
+  readonly dtype: DType;
+  readonly dims: readonly number[];
+}
+
+export interface Lowering {
+  readonly target: Target;
+  readonly inputs: Operand[];
+  readonly outputs: Operand[];
+  readonly inputTypes: readonly TensorType[];
+  readonly outputTypes: readonly TensorType[];
+
+  /** Appends one kernel call. `inPlace` lists the inputs whose memory output 0 may take over when they are not read later. */
+  call(kernel: string, inputs: Operand[], outputs: Operand[], attrs?: number[], inPlace?: number[]): void;
+
+  /** The kernel for these operands: products of bf16 activations are kernels of their own. */
+  forOperands(kernel: string): string;
+
+  /** Scratch memory of this op. */
+  temp(dims: readonly number[], dtype: DType): Operand;
+
+  /** The same memory under other dims. */
+  view(operand: Operand, dims: readonly number[]): Operand;
+
+  /** Declares that an output is the memory of `operand`: a view, no call. */
+  alias(output: Operand, operand: Operand): void;
+
+  /** The type that memory really has on this target. */
+  stored(dtype: DType): DType;
+}
