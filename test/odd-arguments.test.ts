@@ -15,7 +15,13 @@ const TRIES = Number(process.env['TENON_ODD_TRIES'] ?? 120);
 type Call = (...args: unknown[]) => unknown;
 
 const directory = mkdtempSync(join(tmpdir(), 'tenon-odd-'));
-afterAll(() => rmSync(directory, { recursive: true, force: true }));
+const checkout = process.cwd();
+// Odd strings such as 'x' are also the names of files that save() writes.
+beforeAll(() => process.chdir(directory));
+afterAll(() => {
+  process.chdir(checkout);
+  rmSync(directory, { recursive: true, force: true });
+});
 
 function cyclic(): unknown[] {
   const list: unknown[] = [1];
