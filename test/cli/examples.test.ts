@@ -1,7 +1,7 @@
-/** The README shows the examples as they are, and they run. They need the built package, which `npm test` makes first. */
+/** The examples run. They need the built package, which `npm test` makes first. */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { drawGlyph } from '../../lib/data/glyphs';
@@ -12,26 +12,6 @@ const dir = temporaryDirectory();
 const built = existsSync(join(root, 'dist', 'index.mjs'));
 const itBuilt = built ? it : it.skip;
 if (!built) console.warn('examples are not run: dist/ is missing (npm run build:ts)');
-
-function source(path: string): string {
-  return readFileSync(join(root, path), 'utf8');
-}
-
-describe('README', () => {
-  const shown = [...source('README.md').matchAll(/<!-- example: (\S+) -->\n```js\n([\s\S]*?)```/g)];
-
-  it('shows examples', () => {
-    expect(shown.map(([, path]) => path)).toEqual([
-      'examples/quickstart.mjs',
-      'examples/loop.mjs',
-      'examples/serve.mjs',
-    ]);
-  });
-
-  it.each(shown.map(([, path = '', text = '']) => [path, text]))('shows %s as it is', (path, text) => {
-    expect(text).toBe(source(path).replaceAll('// prettier-ignore\n', ''));
-  });
-});
 
 describe('examples', () => {
   function run(name: string): string {

@@ -1,0 +1,175 @@
+/** The documentation shows files as they are, names only what exists, and is wrapped as the code is. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import * as tenon from '../lib';
+
+const root = join(__dirname, '..');
+const ROOMS = ['lib', 'native', 'test', 'scripts', 'examples', 'docs', 'bench'];
+const WIDTH = 110;
+
+function read(path: string): string {
+  return readFileSync(join(root, path), 'utf8');
+}
+
+function filesBelow(directory: string): string[] {
+  return readdirSync(join(root, directory), { withFileTypes: true }).flatMap((entry) => {
+    const path = join(directory, entry.name);
+    if (entry.name === 'node_modules') return [];
+    return entry.isDirectory() ? filesBelow(path) : [path];
+  });
+}
+
+const files = ROOMS.flatMap(filesBelow);
+const pages = [
+  'README.md',
+  'ARCHITECTURE.md',
+  'CONTRIBUTING.md',
+  ...files.filter((path) => path.endsWith('.md') && !/^docs\/results\/.*\d{4}-/.test(path)),
+];
+
+/** What is shown between fences, and what stands around them. */
+function parts(text: string): { readonly prose: string; readonly blocks: readonly string[] } {
+  const pieces = text.split(/^```.*\n/m);
+  return {
+    prose: pieces.filter((_, i) => i % 2 === 0).join('\n'),
+    blocks: pieces.filter((_, i) => i % 2 === 1),
+  };
+}
+
+describe('files that pages show', () => {
+  /** `<!-- file: PATH -->` stands before a block that shows the whole of a file. */
+  const shown = pages.flatMap((page) =>
+    [...read(page).matchAll(/<!-- file: (\S+) -->\n```\w+\n([\s\S]*?)```/g)].map(
+      ([, path = '', text = '']) => [page, path, text] as const,
+    ),
+  );
+
+  it('are these', () => {
+    expect(shown.map(([page, path]) => `${page}: ${path}`)).toEqual([
+      'README.md: examples/quickstart.mjs',
+      'README.md: examples/serve.mjs',
+      'CONTRIBUTING.md: lib/ops/softplus.ts',
+      'CONTRIBUTING.md: native/kernels/softplus.cc',
+      'CONTRIBUTING.md: test/ops/softplus.test.ts',
+      'docs/training.md: examples/loop.mjs',
+    ]);
+  });
+
+  it.each(shown)('%s shows %s as it is', (_, path, text) => {
+    expect(text).toBe(read(path).replaceAll('// prettier-ignore\n', ''));
+  });
+});
+
+describe.each(pages)('%s', (page) => {
+  const text = read(page);
+  const { prose } = parts(text);
+
+  it('links to what exists', () => {
+    const broken = [...prose.matchAll(/\]\(([^)\s]+)\)/g)]
+      .map(([, link = '']) => link)
+      .filter((link) => !/^https?:/.test(link) && !exists(page, link));
+    expect(broken).toEqual([]);
+  });
+
+  it('names files that exist', () => {
+    expect(pathsIn(prose).filter((path) => !isFile(path))).toEqual([]);
+  });
+
+  it('names functions that exist', () => {
+    const names = new Set(text.match(API) ?? []);
+    expect([...names].filter((name) => !/\.(md|svg)$/.test(name) && !isExported(name))).toEqual([]);
+  });
+
+  it('names scripts of package.json that exist', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: object };
+    const named = [...text.matchAll(/npm run ([\w:-]*\w)/g)].map(([, name = '']) => name);
+    expect(named.filter((name) => name !== 'verify:NAME' && !(name in scripts))).toEqual([]);
+  });
+
+  it('is wrapped', () => {
+    const lines = prose.split('\n');
+    expect(lines.filter((line) => line.length > WIDTH && isBreakable(line))).toEqual([]);
+    expect(lines.filter((line, i) => isOrphan(line, lines[i - 1], lines[i + 1]))).toEqual([]);
+  });
+});
+
+it('docs/errors.md lists every code that the library throws', () => {
+  const thrown = new Set(Object.values(tenon).flatMap((value) => codeOf(value) ?? []));
+  expect(thrown.size).toBeGreaterThan(10);
+  expect([...thrown].filter((code) => !read('docs/errors.md').includes(`\`${code}\``))).toEqual([]);
+});
+
+/** The code of an error class other than the base class. */
+function codeOf(value: unknown): string | undefined {
+  if (typeof value !== 'function' || !(value.prototype instanceof tenon.TenonError)) return undefined;
+  return (Reflect.construct(value, ['']) as tenon.TenonError).code;
+}
+
+function exists(page: string, link: string): boolean {
+  const [path = '', anchor] = link.split('#');
+  const target = path === '' ? page : join(dirname(page), path);
+  if (!existsSync(join(root, target))) return false;
+  return anchor === undefined || headings(read(target)).includes(anchor);
+}
+
+/** The anchors of a page's headings, as GitHub makes them. */
+function headings(text: string): string[] {
+  return [...parts(text).prose.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\w\- ]/g, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
+/** Names with a directory of ours in front, or an ending of ours behind. */
+function pathsIn(text: string): string[] {
+  const paths =
+    text.replaceAll(/\]\([^)]*\)/g, ']').match(/(?<![\w/.:@*-])[\w-][\w.-]*(?:\/[\w.-]+)*/g) ?? [];
+  return paths
+    .map((path) => path.replace(/\.+$/, ''))
+    .filter((path) => ROOMS.includes(path.split('/')[0]!) || /\w\.(ts|cc|h|mjs)$/.test(path))
+    .filter((path) => !PLACEHOLDER.test(path));
+}
+
+/** `lib/ops/X.ts`, `x_geom.h`, `examples/NAME.mjs`; `examples/s` is a unit, and node_modules comes with an installation. */
+const PLACEHOLDER = /(^|\/)([A-Z]+(\.[\w.]+)?$|x_|s$|node_modules)/;
+
+function isFile(path: string): boolean {
+  return files.some(
+    (file) =>
+      file === path ||
+      `/${file}`.endsWith(`/${path}`) ||
+      [`${path}/`, `${path}.`].some((start) => file.startsWith(start)),
+  );
+}
+
+const API =
+  /\b(?:nn|optim|losses|metrics|models|data|augment|preprocess|prune|schedules|ops)(?:\.[a-z]\w*)+/g;
+
+function isExported(name: string): boolean {
+  const [namespace = '', ...members] = name.split('.');
+  let value: unknown = (tenon as Record<string, unknown>)[namespace];
+  // Methods of what a function returns are another matter, so the search ends at the first function.
+  for (const member of members) {
+    if (typeof value !== 'object' || value === null) return true;
+    if (!(member in value)) return false;
+    value = (value as Record<string, unknown>)[member];
+  }
+  return true;
+}
+
+/** Tables are one line a row, and names and links cannot be cut. */
+function isBreakable(line: string): boolean {
+  if (/^\s*[|!<#]/.test(line)) return false;
+  return line
+    .trim()
+    .replaceAll(/`[^`]*`|\[[^\]]*\]\([^)]*\)/g, 'x')
+    .includes(' ');
+}
+
+/** A last line of one word. */
+function isOrphan(line: string, before = '', after = ''): boolean {
+  if (before.trim() === '' || after.trim() !== '') return false;
+  return /^\s*[a-z]\w*[.,:;]?$/i.test(line) && !/^\s*([|<!#]|$)/.test(before);
+}
