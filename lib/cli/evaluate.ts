@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander';
 import type { Dataset } from '../data';
 import type { OnError } from '../data/folder';
-import type { ReadLimits } from '../data/limits';
+import type { ReadLimits } from '../files/limits';
 import * as losses from '../losses';
 import * as metrics from '../metrics';
 import { setThreads } from '../native';
@@ -11,6 +11,7 @@ import { load } from '../nn/load';
 import { positiveInteger } from '../options';
 import * as optim from '../optim';
 import { Trainer } from '../train/trainer';
+import type { Precision } from '../tensor/dtype';
 import { reportFields, reportLines } from './class-report';
 import { openTestSplit, reportSkipped, skippedFields, type FolderForm } from './datasets';
 import { EXIT, EXIT_HELP } from './exit-codes';
@@ -27,7 +28,6 @@ import {
 import { percent } from './output';
 import { modelFileOption, preprocessingOf } from './predict';
 import { DATASETS, checkDataOptions, type DatasetName } from './recipe';
-import type { Precision } from '../tensor/dtype';
 import type { Session } from './session';
 
 interface EvaluateFlags {

@@ -2,7 +2,7 @@
 import { CommanderError } from 'commander';
 import { TenonError } from '../errors';
 import { messageOf } from '../options';
-import { systemCode } from '../data/source';
+import { systemCode } from '../files/errors';
 
 export const EXIT = {
   ok: 0,

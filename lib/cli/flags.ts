@@ -1,7 +1,7 @@
 /** Turning option texts into checked values, with messages that name the option and show what came. */
 import { Option } from 'commander';
 import { ON_ERROR } from '../data/folder';
-import { READ_LIMITS, readLimits, type ReadLimits } from '../data/limits';
+import { READ_LIMITS, readLimits, type ReadLimits } from '../files/limits';
 import { nonEmptyString, oneOf, positive, positiveInteger } from '../options';
 import { PRECISIONS } from '../tensor/dtype';
 

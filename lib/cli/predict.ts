@@ -1,17 +1,17 @@
 /** `tenon predict`: class and probability of image files. */
 import { Argument, Command, Option } from 'commander';
 import { decodeImage } from '../data/decode-image';
-import { IMAGE_LIMITS, type ImageLimits } from '../data/limits';
+import { IMAGE_LIMITS, type ImageLimits } from '../files/limits';
 import type { Preprocessing } from '../data/preprocessing';
 import { FormatError } from '../errors';
 import { setThreads } from '../native';
 import type { Module } from '../nn';
 import { load } from '../nn/load';
 import { clip, positiveInteger } from '../options';
+import type { Precision } from '../tensor/dtype';
 import { EXIT, EXIT_HELP, failureOf } from './exit-codes';
 import { jsonOption, limitsOption, numberFlag, precisionOption, textFlag, threadsOption } from './flags';
 import { percent } from './output';
-import type { Precision } from '../tensor/dtype';
 import type { Session } from './session';
 
 interface PredictFlags {

@@ -5,7 +5,7 @@ import * as check from '../options';
 import { LAST_BATCHES, type LastBatch } from '../data/cut';
 import { RESIZE_RULES, type ResizeRule } from '../data/decode';
 import { ON_ERROR, type OnError } from '../data/folder';
-import { READ_LIMITS, readLimits, type ReadLimits } from '../data/limits';
+import { READ_LIMITS, readLimits, type ReadLimits } from '../files/limits';
 import { PRECISIONS, type Precision } from '../tensor/dtype';
 import { UsageError } from './exit-codes';
 import { checkWarmup, epochsOf, type Warmup } from './warmup';

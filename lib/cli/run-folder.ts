@@ -2,14 +2,14 @@
  * The directory of a training run: run.json (the recipe, and whether the run is finished), history.jsonl (a line an epoch),
  * checkpoints, and in the end model.safetensors.
  */
-import { appendFile, mkdir, readdir, readFile, realpath, rm } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileError, pathKind, systemCode } from '../data/source';
+import { pathKind, readText } from '../files/read';
 import { DataError, FormatError, IoError } from '../errors';
-import { checkSeal, seal } from '../formats/sealed-json';
+import { checkSeal, seal } from '../files/sealed-json';
 import { clip, problemOf } from '../options';
-import { writeFileAtomic } from '../formats/atomic-file';
-import { lockDirectory, type DirectoryLock } from '../formats/directory-lock';
+import { writeFileAtomic } from '../files/atomic-file';
+import { lockDirectory, type DirectoryLock } from '../files/directory-lock';
 import { UsageError } from './exit-codes';
 import { parseRecipe, type Recipe } from './recipe';
 
@@ -139,12 +139,7 @@ function realPath(path: string): Promise<string | undefined> {
 
 /** What is written in a file; undefined where there is none. @throws DataError or IoError where it cannot be read */
 async function textOf(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined;
-    throw fileError('file', file, error);
-  }
+  return (await pathKind(file)) === 'nothing' ? undefined : readText(file);
 }
 
 function parse(file: string, text: string): unknown {

@@ -4,7 +4,8 @@ import { LAST_BATCHES, type LastBatch } from '../data/cut';
 import { nonNegative, nonNegativeInteger, positive, positiveInteger, probability } from '../options';
 import { RESIZE_RULES, type ResizeRule } from '../data/decode';
 import type { OnError } from '../data/folder';
-import type { ReadLimits } from '../data/limits';
+import type { ReadLimits } from '../files/limits';
+import type { Precision } from '../tensor/dtype';
 import { EXIT_HELP } from './exit-codes';
 import {
   choiceFlag,
@@ -29,7 +30,6 @@ import {
   type OptimizerName,
   type ScheduleName,
 } from './recipe';
-import type { Precision } from '../tensor/dtype';
 import type { Session } from './session';
 import { train } from './training';
 import { checkWarmup, type Warmup } from './warmup';

@@ -5,19 +5,12 @@
 import { join } from 'node:path';
 import { DataError } from '../errors';
 import { checkKeys, clip, nonEmptyString, oneOf } from '../options';
+import { READ_LIMITS, memoryFor, readLimits, type ReadLimits } from '../files/limits';
+import { fileSize, pathKind, readWhole, requireDirectory } from '../files/read';
+import { malformed } from '../files/errors';
 import { readFolder } from './folder';
-import { READ_LIMITS, memoryFor, readLimits, type ReadLimits } from './limits';
 import { inSlices } from './slices';
-import {
-  type ImageSource,
-  eagerSource,
-  fileSize,
-  malformed,
-  numberedClasses,
-  pathKind,
-  readWhole,
-  requireDirectory,
-} from './source';
+import { type ImageSource, eagerSource, numberedClasses } from './source';
 
 const SIDE = 32;
 const PLANE = SIDE * SIDE;

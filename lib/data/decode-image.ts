@@ -1,11 +1,11 @@
 /** `data.decode`: an encoded image as a model is shown it. */
 import { OptionError } from '../errors';
 import { checkKeys, nonEmptyString } from '../options';
+import { IMAGE_LIMITS, readLimits, type ImageLimits } from '../files/limits';
+import { readWhole } from '../files/read';
 import { decode, DEFAULT_RESIZE, type DecodeTarget } from './decode';
-import { IMAGE_LIMITS, readLimits, type ImageLimits } from './limits';
 import { asBytes } from './memory';
 import { checkPreprocessing, type Preprocessing } from './preprocessing';
-import { readWhole } from './source';
 
 /** A model, or anything else that says what images it wants to see. */
 export interface HasPreprocessing {

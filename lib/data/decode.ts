@@ -11,10 +11,10 @@ import type sharpFunction from 'sharp';
 import type { Metadata, Sharp, SharpOptions } from 'sharp';
 import { DataError, TenonError } from '../errors';
 import { clip, problemOf } from '../options';
+import { DEFAULT_LIMITS, FREE_BYTES, sizeProblem, type Limits } from '../files/limits';
+import { malformed } from '../files/errors';
 import { inTurn } from './decode-turns';
-import { DEFAULT_LIMITS, FREE_BYTES, sizeProblem, type Limits } from './limits';
 import { inSlices } from './slices';
-import { malformed } from './source';
 
 type SharpModule = typeof sharpFunction;
 

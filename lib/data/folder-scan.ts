@@ -3,10 +3,11 @@ import { opendir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { DataError } from '../errors';
 import { clip, clipList } from '../options';
-import { DEFAULT_LIMITS, type Limits } from './limits';
+import { DEFAULT_LIMITS, type Limits } from '../files/limits';
+import { fileError } from '../files/errors';
+import { pathKind } from '../files/read';
+import { readTar } from '../files/tar';
 import { byCodeUnit, sortInTurns } from './sort';
-import { fileError, pathKind } from './source';
-import { readTar } from './tar';
 
 /** An image that was found, not yet decoded. */
 export interface FoundImage {

@@ -2,7 +2,6 @@
  * Image folders `SPLIT/CLASS/NAME.{png,jpg,jpeg,webp}`, on disk or inside a tar archive. Images stay compressed (on disk, or in memory
  * for an archive) and are decoded when they are read.
  */
-import { readFile } from 'node:fs/promises';
 import { AbortedError, DataError, FormatError, OptionError } from '../errors';
 import {
   checkKeys,
@@ -14,11 +13,12 @@ import {
   positiveInteger,
   show,
 } from '../options';
+import { READ_LIMITS, readLimits, type Limits, type ReadLimits } from '../files/limits';
+import { readRegular } from '../files/read';
 import { DEFAULT_RESIZE, RESIZE_RULES, type ResizeRule, decode, probe } from './decode';
 import { type FoundImage, findImages } from './folder-scan';
-import { READ_LIMITS, readLimits, type Limits, type ReadLimits } from './limits';
 import { inSlices } from './slices';
-import { type ImageSource, checkRead, fileError, fileSize } from './source';
+import { type ImageSource, checkRead } from './source';
 
 /** Options of `readFolder`. */
 export interface ReadFolderOptions extends ReadLimits {
@@ -107,7 +107,7 @@ export async function readFolder(options: ReadFolderOptions): Promise<ImageSourc
     async read(index, out) {
       checkRead(where, form, index, out);
       const image = images[index] as FoundImage; // checkRead has checked the index
-      const bytes = await bytesOf(image);
+      const bytes = image.bytes ?? (await readRegular(image.name));
       await decode(bytes, image.name, target, out).catch((error: unknown) => {
         throw skip ? error : withHint(error);
       });
@@ -163,7 +163,7 @@ async function firstSize(
 ): Promise<{ height: number; width: number }> {
   for (const image of images) {
     try {
-      return await probe(await bytesOf(image), image.name, limits);
+      return await probe(image.bytes ?? (await readRegular(image.name)), image.name, limits);
     } catch (error) {
       if (!skip) throw withHint(error);
       if (!(error instanceof FormatError)) throw error;
@@ -202,14 +202,4 @@ async function labelImages(
     }
   });
   return labels;
-}
-
-async function bytesOf(image: FoundImage): Promise<Uint8Array> {
-  if (image.bytes !== undefined) return image.bytes;
-  try {
-    await fileSize(image.name); // refuses devices and pipes, which may never end
-    return await readFile(image.name);
-  } catch (error) {
-    throw fileError('image', image.name, error);
-  }
 }

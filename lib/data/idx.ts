@@ -2,16 +2,15 @@
  * IDX files, the form of MNIST and its relatives: two zero bytes, an element type, a rank, `rank` big-endian 32-bit sizes, then the
  * elements, big-endian, last dimension fastest (http://yann.lecun.com/exdb/mnist). Files may be gzipped; that is told by content.
  */
-import { randomBytes } from 'node:crypto';
-import { open, rename, rm } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
-import { IoError, OptionError } from '../errors';
-import { checkKeys, clip, oneOf, problemOf, show } from '../options';
-import { memoryFor, readLimits, type UnpackLimits } from './limits';
+import { OptionError } from '../errors';
+import { checkKeys, oneOf, show } from '../options';
+import { writeFileAtomic } from '../files/atomic-file';
+import { memoryFor, readLimits, type UnpackLimits } from '../files/limits';
+import { malformed } from '../files/errors';
+import { Unpacked } from '../files/unpack';
 import { inSlices } from './slices';
-import { malformed } from './source';
-import { Unpacked } from './unpack';
 
 /** Element types of IDX. */
 export type IdxType = 'u8' | 'i8' | 'i16' | 'i32' | 'f32' | 'f64';
@@ -200,29 +199,12 @@ export interface WriteIdxOptions {
 }
 
 /**
- * Writes an IDX file: to a temporary name beside it, synced, then renamed, so that a file of that name is always whole.
+ * Writes an IDX file, whole or not at all.
  * @throws OptionError if shape and data disagree, IoError if the system refuses
  */
 export async function writeIdx(file: string, array: IdxArray, options: WriteIdxOptions = {}): Promise<void> {
   checkKeys('writeIdx', options, ['gzip']);
   const plain = encodeIdx(array);
   const content = (options.gzip ?? file.endsWith('.gz')) ? await promisify(zlib.gzip)(plain) : plain;
-  const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`;
-  try {
-    await writeSynced(temporary, content);
-    await rename(temporary, file);
-  } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined);
-    throw new IoError(`writeIdx: cannot write ${clip(file)}: ${problemOf(error)}`, { cause: error });
-  }
-}
-
-async function writeSynced(file: string, content: Uint8Array): Promise<void> {
-  const handle = await open(file, 'wx');
-  try {
-    await handle.writeFile(content);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  await writeFileAtomic(file, [content]);
 }

@@ -1,6 +1,7 @@
 /** Makers of data sets: `data.mnist`, `data.cifar10`, `data.folder`, `data.glyphs`, `data.fromArrays`, ... */
 import { OptionError } from '../errors';
 import { checkKeys, nonEmptyString, show } from '../options';
+import { READ_LIMITS, UNPACK_LIMITS, type ReadLimits } from '../files/limits';
 import { readCifar10, readCifar100, type ReadCifar100Options } from './cifar';
 import type { ConcatOptions } from './concat';
 import { Dataset } from './dataset';
@@ -14,7 +15,6 @@ import {
   type FromIterableOptions,
   type LabelledImage,
 } from './memory';
-import { READ_LIMITS, UNPACK_LIMITS, type ReadLimits } from './limits';
 import { readMnist, type ReadMnistOptions } from './mnist';
 
 export {
@@ -27,7 +27,7 @@ export {
 } from './dataset';
 export type { ResizeRule } from './decode';
 export { decodeImage as decode, type HasPreprocessing } from './decode-image';
-export type { ImageLimits, ReadLimits, UnpackLimits } from './limits';
+export type { ImageLimits, ReadLimits, UnpackLimits } from '../files/limits';
 export type { ChannelStatistics, ImageRecipe } from './samples';
 export type { Preprocessing } from './preprocessing';
 export type { SampleOptions } from './select';

@@ -2,17 +2,11 @@
 import { join } from 'node:path';
 import { DataError } from '../errors';
 import { checkKeys, clip, nonEmptyString, oneOf } from '../options';
+import { UNPACK_LIMITS, readLimits, sizeProblem, type Limits, type UnpackLimits } from '../files/limits';
+import { fileSize, pathKind, requireDirectory } from '../files/read';
+import { malformed } from '../files/errors';
 import { type IdxArray, readIdx } from './idx';
-import { UNPACK_LIMITS, readLimits, sizeProblem, type Limits, type UnpackLimits } from './limits';
-import {
-  type ImageSource,
-  eagerSource,
-  fileSize,
-  malformed,
-  numberedClasses,
-  pathKind,
-  requireDirectory,
-} from './source';
+import { type ImageSource, eagerSource, numberedClasses } from './source';
 
 /** Options of `readMnist`. */
 export interface ReadMnistOptions extends UnpackLimits {

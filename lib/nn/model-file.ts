@@ -1,17 +1,17 @@
 /** Models as safetensors files: state by PyTorch's names; architecture, preprocessing and class names in the metadata. */
-import { checkPreprocessing, PREPROCESSING_KEYS, type Preprocessing } from '../data/preprocessing';
 import { types } from 'node:util';
-import { readWhole } from '../data/source';
+import { checkPreprocessing, PREPROCESSING_KEYS, type Preprocessing } from '../data/preprocessing';
+import { readWhole } from '../files/read';
 import { FormatError, OptionError, ShapeError } from '../errors';
-import { writeFileAtomic } from '../formats/atomic-file';
-import { toBytes, toFloats } from '../formats/numbers';
+import { writeFileAtomic } from '../files/atomic-file';
+import { toBytes, toFloats } from '../files/numbers';
 import {
   decodeSafetensors,
   encodeSafetensors,
   repeatedKey,
   type SafetensorsEntry,
   type SafetensorsFile,
-} from '../formats/safetensors';
+} from '../files/safetensors';
 import type { AnyArray } from '../native';
 import {
   bool,

@@ -1,7 +1,7 @@
 /** Fitted transforms in model files: steps in the metadata, what they learnt as tensors named `inputTransform.0.mean`. */
 import { FormatError } from '../errors';
-import { toBytes, toFloats } from '../formats/numbers';
-import type { SafetensorsEntry } from '../formats/safetensors';
+import { toBytes, toFloats } from '../files/numbers';
+import type { SafetensorsEntry } from '../files/safetensors';
 import { clip, show } from '../options';
 import { checkShape, formatShape, sameShape, type Shape } from '../tensor/shape';
 import { parseStep, type StepDescription } from './description';

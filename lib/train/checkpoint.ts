@@ -3,25 +3,24 @@
  * renamed to `checkpoint-STEP`; then the file `latest` beside it is replaced. Whatever interrupts that, what `latest` names is whole.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { LastBatch } from '../data/cut';
-import { fileError, pathKind } from '../data/source';
 import { DataError, FormatError, IoError, OptionError, TenonError } from '../errors';
-import { clip, clipList, problemOf, show } from '../options';
-import { syncDirectory, writeFileAtomic } from '../formats/atomic-file';
-import { lockDirectory, type DirectoryLock } from '../formats/directory-lock';
-import { toBytes, toFloats } from '../formats/numbers';
-import { checkSeal, seal } from '../formats/sealed-json';
-import { encodeSafetensors, MAX_HEADER_BYTES, type SafetensorsEntry } from '../formats/safetensors';
+import { syncDirectory, writeFileAtomic } from '../files/atomic-file';
+import { lockDirectory, type DirectoryLock } from '../files/directory-lock';
+import { toBytes, toFloats } from '../files/numbers';
+import { fileDigest, pathKind, readText } from '../files/read';
+import { checkSeal, seal } from '../files/sealed-json';
+import { encodeSafetensors, MAX_HEADER_BYTES, type SafetensorsEntry } from '../files/safetensors';
 import { info } from '../native';
 import { readSafetensors } from '../nn/model-file';
 import type { Module } from '../nn/module';
+import { clip, clipList, problemOf, show } from '../options';
 import type { Precision } from '../tensor/dtype';
 import type { WeightAverage } from '../optim/average';
 import type { LoadedOptimizerState, Optimizer } from '../optim/optimizer';
 import type { Tensor } from '../tensor/tensor';
-import { fileDigest } from './files';
 import { parsePosition, stateJson, type Position } from './position';
 
 /** What a checkpoint holds besides a position. */
@@ -239,9 +238,7 @@ async function locate(directory: string): Promise<string> {
   const pointer = join(directory, LATEST_FILE);
   if ((await pathKind(pointer)) !== 'file')
     throw new DataError(`resume: ${clip(directory)} holds no checkpoint`);
-  const text = await readFile(pointer, 'utf8').catch((error: unknown) => {
-    throw fileError('file', pointer, error);
-  });
+  const text = await readText(pointer);
   const name = text.trim();
   // The file could be anyone's: it may only name a checkpoint beside it.
   if (basename(name) !== name || !name.startsWith('checkpoint-'))
@@ -261,9 +258,7 @@ async function damaged(place: string, problem: string, cause?: unknown): Promise
 
 async function readState(place: string): Promise<StateFile> {
   const file = join(place, STATE_FILE);
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    throw fileError('file', file, error);
-  });
+  const text = await readText(file);
   let state: Partial<StateFile> | null;
   let sealed: boolean;
   try {
@@ -297,10 +292,7 @@ function isCount(value: unknown): boolean {
 
 async function checkDigest(place: string, name: string, expected: string): Promise<void> {
   const file = join(place, name);
-  const found = await fileDigest(file).catch((error: unknown) => {
-    throw fileError('file', file, error);
-  });
-  if (found !== expected)
+  if ((await fileDigest(file)) !== expected)
     throw await damaged(
       place,
       `${name} is truncated or corrupt: its SHA-256 is not the one that was saved with it`,

@@ -1,6 +1,6 @@
 /** The directories that one run saves into. */
 import { realpath } from 'node:fs/promises';
-import type { DirectoryLock } from '../formats/directory-lock';
+import type { DirectoryLock } from '../files/directory-lock';
 import { lockCheckpoints } from './checkpoint';
 
 export class RunLocks {

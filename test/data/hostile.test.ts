@@ -11,9 +11,9 @@ import { readCifar10 } from '../../lib/data/cifar';
 import { decodeImage } from '../../lib/data/decode-image';
 import { readFolder } from '../../lib/data/folder';
 import { readIdx } from '../../lib/data/idx';
-import type { ImageLimits } from '../../lib/data/limits';
+import type { ImageLimits } from '../../lib/files/limits';
 import { readMnist } from '../../lib/data/mnist';
-import { readTar } from '../../lib/data/tar';
+import { readTar } from '../../lib/files/tar';
 import { costOf, type Json } from '../support/cost';
 import { failure, useTempDir } from './helpers';
 import { pngHead, pngOfZeros } from './png-bytes';
@@ -289,7 +289,7 @@ test('an image without an end, in a folder and alone', async () => {
     code: 'ERR_TENON_IO',
     message: expect.stringContaining('not a regular file'),
   });
-  const cost = costOf('lib/data/source.ts', 'readWhole', temp.path('a/1.png'));
+  const cost = costOf('lib/files/read.ts', 'readWhole', temp.path('a/1.png'));
   expect(cost.error).toMatchObject({ code: 'ERR_TENON_IO', message: expect.stringContaining('1073741824') });
   expect(cost.grownBytes / MIB).toBeLessThan(1200);
 }, 120_000);
@@ -353,7 +353,7 @@ function emptyImages(count: number): Buffer {
 }
 
 const smallRecords = Object.fromEntries(Array.from({ length: 70_000 }, (_, i) => [`k${i}`, 'v']));
-const tarModule = 'lib/data/tar.ts';
+const tarModule = 'lib/files/tar.ts';
 
 const measured: readonly MeasuredRow[] = [
   {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import '../../lib/compile/evaluate';
 import { FormatError, ShapeError } from '../../lib/errors';
-import { encodeSafetensors, type SafetensorsEntry } from '../../lib/formats/safetensors';
+import { encodeSafetensors, type SafetensorsEntry } from '../../lib/files/safetensors';
 import { compile } from '../../lib/compile/compile';
 import * as models from '../../lib/models';
 import * as nn from '../../lib/nn';

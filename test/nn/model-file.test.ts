@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import '../../lib/compile/evaluate';
 import { DataError, DisposedError, FormatError, OptionError, ShapeError } from '../../lib/errors';
-import { decodeSafetensors, encodeSafetensors } from '../../lib/formats/safetensors';
+import { decodeSafetensors, encodeSafetensors } from '../../lib/files/safetensors';
 import * as models from '../../lib/models';
 import * as nn from '../../lib/nn';
 import * as preprocess from '../../lib/preprocess';

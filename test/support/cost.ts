@@ -24,7 +24,7 @@ export type Json = string | number | boolean | null | readonly Json[] | { readon
 
 /**
  * Calls `name`, which `module` exports, and waits for its promise or drains its async generator.
- * @param module path from the project's root: `lib/data/tar.ts`
+ * @param module path from the project's root: `lib/files/tar.ts`
  */
 export function costOf(module: string, name: string, ...args: readonly Json[]): Cost {
   const register = join(root, 'test', 'native', 'children', 'register.js');

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import * as augment from '../../lib/augment';
 import * as data from '../../lib/data';
 import type { Dataset } from '../../lib/data';
-import { seal } from '../../lib/formats/sealed-json';
+import { seal } from '../../lib/files/sealed-json';
 import { crossEntropy } from '../../lib/losses';
 import * as nn from '../../lib/nn';
 import * as optim from '../../lib/optim';

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import * as data from '../../lib/data';
 import { FormatError, OptionError } from '../../lib/errors';
-import { decodeSafetensors, encodeSafetensors } from '../../lib/formats/safetensors';
+import { decodeSafetensors, encodeSafetensors } from '../../lib/files/safetensors';
 import { crossEntropy } from '../../lib/losses';
 import * as nn from '../../lib/nn';
 import * as optim from '../../lib/optim';

@@ -7,7 +7,7 @@
  */
 import { checkKeys } from '../options';
 import { UNPACK_LIMITS, memoryFor, readLimits, type UnpackLimits } from './limits';
-import { malformed } from './source';
+import { malformed } from './errors';
 import { BLOCK, TarProblem, parseHeader, parseLongName, parsePax, type TarHeader } from './tar-headers';
 import { Unpacked } from './unpack';
 

@@ -6,10 +6,10 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { Readable, pipeline } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createGunzip } from 'node:zlib';
-import { sizeProblem, type Limits } from './limits';
 import { DataError, IoError } from '../errors';
 import { clip, problemOf } from '../options';
-import { fileError, isGzip, malformed, systemCode } from './source';
+import { sizeProblem, type Limits } from './limits';
+import { fileError, malformed, systemCode } from './errors';
 
 /** Bytes that are read or copied in one turn of the event loop. */
 const PIECE_BYTES = 1 << 18;
@@ -130,6 +130,11 @@ export class Unpacked {
     this.requireWithin(this.arrived);
     return true;
   }
+}
+
+/** True where `bytes` starts as a gzip member does (RFC 1952). */
+function isGzip(bytes: Uint8Array): boolean {
+  return bytes[0] === 0x1f && bytes[1] === 0x8b;
 }
 
 async function* inPieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

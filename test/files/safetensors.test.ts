@@ -4,8 +4,8 @@ import {
   encodeSafetensors,
   MAX_HEADER_BYTES,
   type SafetensorsEntry,
-} from '../../lib/formats/safetensors';
-import { toFloats } from '../../lib/formats/numbers';
+} from '../../lib/files/safetensors';
+import { toFloats } from '../../lib/files/numbers';
 import { uniform } from '../fixtures/numbers';
 
 function file(header: unknown, data = new Uint8Array(0), headerLength?: number): Uint8Array {

@@ -14,7 +14,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { BusyError, IoError } from '../../lib/errors';
-import { lockDirectory } from '../../lib/formats/directory-lock';
+import { lockDirectory } from '../../lib/files/directory-lock';
 
 jest.mock('node:fs/promises', () => ({
   __esModule: true,
@@ -156,7 +156,7 @@ test('of three processes that find stale locks at once, one gets each; what they
 test('a worker thread that is ended lets go, though its process lives on', async () => {
   const source = `
     require(${JSON.stringify(register)});
-    require(${JSON.stringify(join(__dirname, '../../lib/formats/directory-lock.ts'))})
+    require(${JSON.stringify(join(__dirname, '../../lib/files/directory-lock.ts'))})
       .lockDirectory(${JSON.stringify(dir)}, []).then(() => require('node:worker_threads').parentPort.postMessage('taken'));
     setInterval(() => {}, 1000);`;
   const worker = new Worker(source, { eval: true });

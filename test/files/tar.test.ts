@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { linkSync, symlinkSync, truncateSync } from 'node:fs';
 import type * as promises from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
-import { type ReadTarOptions, type TarEntry, readTar } from '../../lib/data/tar';
-import { parseHeader } from '../../lib/data/tar-headers';
-import { failure, tarGzOf, tarOf, useTempDir } from './helpers';
+import { type ReadTarOptions, type TarEntry, readTar } from '../../lib/files/tar';
+import { parseHeader } from '../../lib/files/tar-headers';
+import { failure, tarGzOf, tarOf, useTempDir } from '../data/helpers';
 
 const temp = useTempDir();
 

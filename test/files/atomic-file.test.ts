@@ -11,7 +11,7 @@ import * as fs from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { IoError } from '../../lib/errors';
-import { temporaryName, writeFileAtomic } from '../../lib/formats/atomic-file';
+import { temporaryName, writeFileAtomic } from '../../lib/files/atomic-file';
 
 let dir: string;
 beforeEach(() => void (dir = mkdtempSync(join(tmpdir(), 'tenon-atomic-'))));

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import '../../lib/compile/evaluate';
 import { FormatError, OptionError } from '../../lib/errors';
-import { encodeSafetensors } from '../../lib/formats/safetensors';
+import { encodeSafetensors } from '../../lib/files/safetensors';
 import * as nn from '../../lib/nn';
 import { costOf } from '../support/cost';
 

@@ -9,9 +9,9 @@ import { link, mkdir, readdir, readFile, realpath, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { systemCode } from '../data/source';
 import { BusyError, IoError, TenonError } from '../errors';
 import { clip, problemOf } from '../options';
+import { systemCode } from './errors';
 import { isTemporary, temporaryName } from './atomic-file';
 import { processStart } from './process-start';
 
