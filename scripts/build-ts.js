@@ -7,6 +7,7 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const { parseArgs } = require('node:util');
+const { declarations } = require('./declarations.js');
 const { root, script } = require('./tools.js');
 
 function compile(ts, dist) {
@@ -18,31 +19,10 @@ function compile(ts, dist) {
   if (before.length > 0) fail(ts, before);
   fs.rmSync(dist, { recursive: true, force: true });
   const { diagnostics } = program.emit(undefined, undefined, undefined, false, {
-    afterDeclarations: [(context) => (file) => optionalMayBeUndefined(ts, context, file)],
+    afterDeclarations: [declarations(ts, program)],
   });
   if (diagnostics.length > 0) fail(ts, diagnostics);
   return program;
-}
-
-/**
- * lib/ is compiled without exactOptionalPropertyTypes: to it `x?: T` is T or undefined. The declarations say so, for callers
- * who compile with it.
- */
-function optionalMayBeUndefined(ts, context, file) {
-  const { factory } = context;
-  const withUndefined = (type) =>
-    factory.createUnionTypeNode([type, factory.createKeywordTypeNode(ts.SyntaxKind.UndefinedKeyword)]);
-  const visit = (node) => {
-    const visited = ts.visitEachChild(node, visit, context);
-    if (!visited.questionToken || !visited.type) return visited;
-    const { modifiers, name, questionToken, type } = visited;
-    if (ts.isPropertySignature(visited))
-      return factory.updatePropertySignature(visited, modifiers, name, questionToken, withUndefined(type));
-    if (ts.isPropertyDeclaration(visited))
-      return factory.updatePropertyDeclaration(visited, modifiers, name, questionToken, withUndefined(type));
-    return visited;
-  };
-  return ts.visitEachChild(file, visit, context);
 }
 
 function fail(ts, diagnostics) {

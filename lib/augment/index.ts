@@ -3,7 +3,8 @@
  * a function of (seed, epoch, sample index): the same images whatever the batch size, the threads or a resume in between.
  */
 import { OptionError } from '../errors';
-import { checkKeys, nonNegativeInteger, positiveInteger, probability, show } from '../options';
+import { positiveInteger, show } from '../options';
+import { declareSettings, nonNegativeInteger, probability, type OptionsOf } from '../settings';
 
 /** Mirrors left and right. */
 export interface Flip {
@@ -21,28 +22,34 @@ export interface RandomCrop {
 
 export type Augmentation = Flip | RandomCrop;
 
-/** Mirrors an image left and right with probability `p` (default 0.5). @throws OptionError */
-export function flip(options: { readonly p?: number } = {}): Flip {
-  checkKeys('augment.flip', options, ['p']);
-  return { kind: 'flip', p: probability('augment.flip', 'p', options.p ?? 0.5) };
+const flipSettings = declareSettings({
+  p: probability('Probability of mirroring an image.', { default: 0.5 }),
+});
+
+export type FlipOptions = OptionsOf<typeof flipSettings>;
+
+/** Mirrors an image left and right with probability `p`. @throws OptionError */
+export function flip(options: FlipOptions = {}): Flip {
+  return { kind: 'flip', ...flipSettings.read('augment.flip', options) };
 }
 
+const cropSettings = declareSettings({
+  padding: nonNegativeInteger('Zero pixels added on each side.', { default: 0 }),
+});
+
+export type RandomCropOptions = OptionsOf<typeof cropSettings>;
+
 /**
- * Adds `padding` zero pixels (default 0) on each side, then cuts a window of `size` (a side, or [height, width]) out at a random
+ * Adds `padding` zero pixels on each side, then cuts a window of `size` (a side, or [height, width]) out at a random
  * place. `randomCrop(32, { padding: 4 })` is the usual one for CIFAR. Evaluation takes images as they are, so `size` should be theirs.
  * @throws OptionError
  */
 export function randomCrop(
   size: number | readonly [height: number, width: number],
-  options: { readonly padding?: number } = {},
+  options: RandomCropOptions = {},
 ): RandomCrop {
   const where = 'augment.randomCrop';
-  checkKeys(where, options, ['padding']);
-  return {
-    kind: 'randomCrop',
-    padding: nonNegativeInteger(where, 'padding', options.padding ?? 0),
-    size: sides(where, size),
-  };
+  return { kind: 'randomCrop', ...cropSettings.read(where, options), size: sides(where, size) };
 }
 
 function sides(where: string, size: unknown): readonly [height: number, width: number] {

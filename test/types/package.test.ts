@@ -104,3 +104,42 @@ test('every declaration compiles, also those that nothing public mentions', () =
   expect(files.length).toBeGreaterThan(100);
   expect(errors(files, { ...nodenext, ...node })).toEqual([]);
 }, 300_000);
+
+/** What an editor shows of the property or method that follows `^` in `code`, a program that imports tenon. */
+function shown(code: string): { type: string; documentation: string } {
+  const name = join(folder, 'edited.cts');
+  const at = code.indexOf('^');
+  const text = code.replace('^', '');
+  const host: ts.LanguageServiceHost = {
+    getScriptFileNames: () => [name],
+    getScriptVersion: () => '1',
+    getScriptSnapshot: (file) => {
+      const content = file === name ? text : ts.sys.readFile(file);
+      return content === undefined ? undefined : ts.ScriptSnapshot.fromString(content);
+    },
+    getCurrentDirectory: () => folder,
+    getCompilationSettings: () => ({ ...strict, ...nodenext, ...node }),
+    getDefaultLibFileName: (options) => ts.getDefaultLibFilePath(options),
+    fileExists: (file) => file === name || ts.sys.fileExists(file),
+    readFile: (file) => ts.sys.readFile(file),
+    directoryExists: (directory) => ts.sys.directoryExists(directory),
+    realpath: (path) => ts.sys.realpath?.(path) ?? path,
+  };
+  const info = ts.createLanguageService(host).getQuickInfoAtPosition(name, at);
+  return {
+    type: ts.displayPartsToString(info?.displayParts),
+    documentation: ts.displayPartsToString(info?.documentation),
+  };
+}
+
+test.each([
+  ['a maker', 'augment.flip({ ^p: 0.1 })', 'Probability of mirroring an image. Default 0.5.', 'p?: number'],
+])(
+  'an editor shows what a setting of %s is, and its default',
+  (_, call, documentation, type) => {
+    const info = shown(`import { augment } from 'tenon';\nexport const made = ${call};\n`);
+    expect(info.documentation).toBe(documentation);
+    expect(info.type).toContain(type);
+  },
+  300_000,
+);
