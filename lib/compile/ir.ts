@@ -3,7 +3,7 @@ import { StaleTensorError } from '../errors';
 import type { Storage } from '../tensor/storage';
 import type { Tensor, TensorType } from '../tensor/tensor';
 import type { Leaf } from '../graph/lowering';
-import type { Node, OpRecord } from '../graph/op';
+import { nodeOf, type Node, type OpRecord } from '../graph/op';
 
 export interface Value {
   /** Passes may store a value in another dtype. */
@@ -39,9 +39,10 @@ export function reachableNodes(roots: Iterable<Tensor>): Node[] {
   const seen = new Set<Node>();
   const stack: Tensor[] = [...roots];
   for (let t = stack.pop(); t !== undefined; t = stack.pop()) {
-    if (t.source.kind !== 'node' || seen.has(t.source.node)) continue;
-    seen.add(t.source.node);
-    stack.push(...t.source.node.inputs);
+    const node = nodeOf(t);
+    if (node === undefined || seen.has(node)) continue;
+    seen.add(node);
+    stack.push(...node.inputs);
   }
   return [...seen].sort((a, b) => a.id - b.id);
 }

@@ -1,7 +1,7 @@
 /** What an op is, and how calling one records a node. An op's own file in lib/ops holds its rules; nothing else knows it. */
 import { TenonError } from '../errors';
 import { clip } from '../options';
-import { checkTensor, Tensor, type TensorType } from '../tensor/tensor';
+import { checkTensor, Tensor, type Recipe, type TensorType } from '../tensor/tensor';
 import { checkShape } from '../tensor/shape';
 import type { Lowering } from './lowering';
 import { currentScope, resolveAssigned } from './trace';
@@ -22,7 +22,7 @@ export interface OpRecord<A> {
   /** Checks the inputs; returns the types of the outputs. @throws ShapeError, DTypeError, OptionError */
   readonly infer: (inputs: readonly Tensor[], attrs: A) => TensorType[];
   /** One gradient per input, in the input's shape or one it was broadcast to; null where the op is not differentiable. */
-  readonly grad?: (context: GradContext<A>) => (Tensor | null)[];
+  readonly grad?: (context: GradContext<A>) => readonly (Tensor | null)[];
   /** Emits the kernel calls. */
   readonly lower: (lowering: Lowering, attrs: A) => void;
   /** Output i may be written over input `inPlaceState[i]` when a program assigns it to the storage the input reads. */
@@ -33,20 +33,34 @@ export interface OpRecord<A> {
   readonly schedule?: 'gate';
 }
 
+let nextNode = 1;
+
 /** One application of an op. */
-export interface Node {
-  readonly id: number;
-  readonly op: OpRecord<unknown>;
-  readonly inputs: readonly Tensor[];
-  readonly attrs: unknown;
+export class Node implements Recipe {
+  readonly id = nextNode++;
   readonly outputs: readonly Tensor[];
-  /** The layer that was running: `features.3`, or '' outside modules. */
-  readonly scope: string;
   /** Versions of the storages among the inputs, to notice recipes gone stale. */
   readonly versions: readonly (number | undefined)[];
+
+  constructor(
+    readonly op: OpRecord<unknown>,
+    readonly inputs: readonly Tensor[],
+    readonly attrs: unknown,
+    types: readonly TensorType[],
+    /** The layer that was running: `features.3`, or '' outside modules. */
+    readonly scope: string,
+  ) {
+    this.versions = inputs.map((t) => (t.source.kind === 'storage' ? t.source.storage.version : undefined));
+    this.outputs = types.map(
+      ({ shape, dtype }, index) => new Tensor(shape, dtype, { kind: 'node', node: this, index }),
+    );
+  }
 }
 
-let nextNode = 1;
+/** The application that computes `t`; undefined for data, arguments and scalars. */
+export function nodeOf({ source }: Tensor): Node | undefined {
+  return source.kind === 'node' && source.node instanceof Node ? source.node : undefined;
+}
 
 /** An error raised inside an op gets the op's and the layer's name in front, once. */
 function locate(op: string, scope: string, error: unknown): unknown {
@@ -60,7 +74,7 @@ function locate(op: string, scope: string, error: unknown): unknown {
 }
 
 /** Records an application of `op`. Shapes are checked here, at the caller's line; nothing else runs. */
-export function applyOp<A>(op: OpRecord<A>, inputs: readonly Tensor[], attrs: A): Tensor[] {
+export function applyOp<A>(op: OpRecord<A>, inputs: readonly Tensor[], attrs: A): readonly Tensor[] {
   const scope = currentScope();
   inputs.forEach((input, i) => checkTensor(op.name, `operand ${i}`, input));
   const resolved = inputs.map(resolveAssigned);
@@ -71,21 +85,7 @@ export function applyOp<A>(op: OpRecord<A>, inputs: readonly Tensor[], attrs: A)
   } catch (error) {
     throw locate(op.name, scope, error);
   }
-  const outputs: Tensor[] = [];
-  const versions = resolved.map((t) => (t.source.kind === 'storage' ? t.source.storage.version : undefined));
-  const node: Node = {
-    id: nextNode++,
-    op: op as OpRecord<unknown>,
-    inputs: resolved,
-    attrs,
-    outputs,
-    scope,
-    versions,
-  };
-  types.forEach((type, index) =>
-    outputs.push(new Tensor(type.shape, type.dtype, { kind: 'node', node, index })),
-  );
-  return outputs;
+  return new Node(op as OpRecord<unknown>, resolved, attrs, types, scope).outputs;
 }
 
 /** The first output of an op application; every op has at least one. */

@@ -4,6 +4,7 @@ import { OptionError } from '../errors';
 import { compile } from '../compile/compile';
 import { grad } from '../compile/grad';
 import { reachableNodes } from '../compile/ir';
+import { nodeOf } from '../graph/op';
 import { withoutAssignments } from '../graph/trace';
 import * as ops from '../ops';
 import { bool, checkKeys, finite, positiveInteger, show } from '../options';
@@ -99,7 +100,10 @@ export async function activationStatistics(
     const outputs = chosen.map(([, output]) => output);
     const total = loss(recorded.at(-1)![1]);
     const nodes = new Set(gradients ? reachableNodes([total]) : []);
-    reached = outputs.map(({ source }) => source.kind === 'node' && nodes.has(source.node));
+    reached = outputs.map((output) => {
+      const node = nodeOf(output);
+      return node !== undefined && nodes.has(node);
+    });
     const targets = outputs.filter((_, i) => reached[i]);
     return { outputs, gradients: targets.length > 0 ? grad(total, targets) : [] };
   };

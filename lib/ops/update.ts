@@ -154,7 +154,7 @@ export function runningMean(share: Tensor, means: readonly Tensor[], xs: readonl
   checkList('runningMean', 'xs', xs);
   if (means.length === 0 || means.length !== xs.length)
     throw new ShapeError(`runningMean: ${means.length} means for ${xs.length} tensors`);
-  return applyOp(runningMeanOp, [share, ...means, ...xs], { count: means.length });
+  return [...applyOp(runningMeanOp, [share, ...means, ...xs], { count: means.length })];
 }
 
 const accumulateOp: OpRecord<null> = {

@@ -6,17 +6,20 @@ import { dtypeOf, toArray, type AnyArray, type DType } from './dtype';
 import { checkShape, formatShape, numel, type Shape } from './shape';
 import { Storage } from './storage';
 import { defaultTarget } from './target';
-import type { Node } from '../graph/op';
-import type { Trace } from '../graph/trace';
+
+/** What computes a tensor from others. Only lib/graph makes recipes and knows what is in them: `nodeOf`. */
+export interface Recipe {
+  readonly inputs: readonly Tensor[];
+}
 
 /** Where a tensor's values come from. */
 export type Source =
   | { readonly kind: 'storage'; readonly storage: Storage }
-  | { readonly kind: 'node'; readonly node: Node; readonly index: number }
+  | { readonly kind: 'node'; readonly node: Recipe; readonly index: number }
   /** Numbers kept in JavaScript until a program needs them. */
   | { readonly kind: 'host'; readonly array: AnyArray }
-  /** An argument of the function being compiled. */
-  | { readonly kind: 'input'; readonly trace: Trace; readonly index: number }
+  /** An argument of the function that is being compiled; `trace` identifies that function. */
+  | { readonly kind: 'input'; readonly trace: object; readonly index: number }
   /** A number read anew for each run of a program: learning rate, step. */
   | { readonly kind: 'scalar'; readonly get: () => number };
 
