@@ -6,52 +6,25 @@ import type * as nn from '../nn';
 import { forwardInputs } from '../nn/inputs';
 import { load } from '../nn/load';
 import { oneOf } from '../options';
-import * as optim from '../optim';
+import type { Optimizer } from '../optim';
 import { randomNormal } from '../ops';
 import type { Precision } from '../tensor/dtype';
 import { tensor, zeros, type Tensor } from '../tensor/tensor';
 import { assign } from '../graph/trace';
 import { UsageError } from './exit-codes';
-import { buildNetwork } from './networks';
-import { MODELS, type ModelName } from './recipe';
-
-/** Channels, height, width. */
-export type InputShape = readonly [channels: number, height: number, width: number];
-
-interface Defaults {
-  readonly input: InputShape;
-  readonly batch: number;
-  readonly optimizer: () => optim.Optimizer;
-}
-
-const adam = (): optim.Optimizer => optim.adam();
-const sgd = (): optim.Optimizer => optim.sgd({ lr: 0.01, momentum: 0.9, weightDecay: 1e-4 });
-
-/** The sizes that a network was made for. */
-function defaultsOf(model: ModelName): Defaults {
-  switch (model) {
-    case 'mlp':
-      return { input: [1, 28, 28], batch: 128, optimizer: sgd };
-    case 'lenet5':
-    case 'lenet':
-      return { input: [1, 28, 28], batch: 64, optimizer: adam };
-    default:
-      if (model === 'vggs' || model === 'resnet20' || model.startsWith('cifar_'))
-        return { input: [3, 32, 32], batch: 128, optimizer: sgd };
-      return { input: [3, 224, 224], batch: 16, optimizer: sgd };
-  }
-}
+import { namesOf } from './names';
+import { NETWORKS, sgd, type InputShape } from './networks';
 
 export interface Subject {
   readonly name: string;
   readonly model: nn.Module;
   readonly input: InputShape;
   readonly batch: number;
-  readonly optimizer: optim.Optimizer;
+  readonly optimizer: Optimizer;
 }
 
 export interface SubjectOptions {
-  /** A name of MODELS, or a model file. Default lenet. */
+  /** A name of NETWORKS, or a model file. Default lenet. */
   readonly model?: string;
   readonly input?: InputShape;
   readonly batch?: number;
@@ -60,15 +33,15 @@ export interface SubjectOptions {
 /** @throws UsageError, OptionError; whatever loading a file throws */
 export async function openSubject({ model = 'lenet', input, batch }: SubjectOptions): Promise<Subject> {
   if (/[./\\]/.test(model)) return openFile(model, input, batch);
-  const name = oneOf('option', '--model', model, MODELS);
-  const defaults = defaultsOf(name);
-  const shape = input ?? defaults.input;
+  const name = oneOf('option', '--model', model, namesOf(NETWORKS));
+  const network = NETWORKS[name];
+  const shape = input ?? network.input;
   return {
     name,
-    model: buildNetwork(name, shape, defaults.input[1] === 224 ? 1000 : 10),
+    model: network.make(shape, network.classes),
     input: shape,
-    batch: batch ?? defaults.batch,
-    optimizer: defaults.optimizer(),
+    batch: batch ?? network.bench.batch,
+    optimizer: network.bench.optimizer(),
   };
 }
 

@@ -4,13 +4,14 @@ import { Command, Option } from 'commander';
 import { OptionError } from '../errors';
 import { info, setThreads } from '../native';
 import { positiveInteger } from '../options';
-import { openSubject, type InputShape, type Subject } from './bench-model';
+import { openSubject, type Subject } from './bench-model';
 import { measurePeaks, type Peaks } from './bench-peaks';
 import { measureStep, type CallFigures, type StepFigures } from './bench-profile';
 import { EXIT, EXIT_HELP, UsageError } from './exit-codes';
 import { jsonOption, numberFlag, precisionOption, textFlag, threadsOption } from './flags';
 import { percent } from './output';
-import { MODELS } from './recipe';
+import { namesOf } from './names';
+import { NETWORKS, type InputShape } from './networks';
 import type { Precision } from '../tensor/dtype';
 import type { Session } from './session';
 
@@ -42,7 +43,7 @@ function count(flag: string, description: string): Option {
 }
 
 export function benchCommand(session: Session): Command {
-  const models = `${MODELS.join(', ')} or a model file (default: lenet)`;
+  const models = `${namesOf(NETWORKS).join(', ')} or a model file (default: lenet)`;
   const command = new Command('bench')
     .description("measure a model's training step against what this machine can do at most")
     .addOption(new Option('--model <name>', models).argParser(textFlag('--model')))

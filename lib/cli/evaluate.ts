@@ -13,22 +13,25 @@ import * as optim from '../optim';
 import { Trainer } from '../train/trainer';
 import type { Precision } from '../tensor/dtype';
 import { reportFields, reportLines } from './class-report';
-import { openTestSplit, reportSkipped, skippedFields, type FolderForm } from './datasets';
+import { DATASETS, openTestSplit, type DatasetName } from './datasets';
 import { EXIT, EXIT_HELP } from './exit-codes';
+import type { FolderForm } from './folder-splits';
 import {
   choiceFlag,
+  dataOption,
   jsonOption,
   numberFlag,
   limitsOption,
   onErrorOption,
   precisionOption,
-  textFlag,
   threadsOption,
 } from './flags';
 import { percent } from './output';
 import { modelFileOption, preprocessingOf } from './predict';
-import { DATASETS, checkDataOptions, type DatasetName } from './recipe';
+import { namesOf } from './names';
+import { checkDataOptions } from './recipe';
 import type { Session } from './session';
+import { reportSkipped, skippedFields } from './skipped';
 
 interface EvaluateFlags {
   readonly modelFile: string;
@@ -48,11 +51,11 @@ export function evaluateCommand(session: Session): Command {
     .description('print loss and accuracy of a trained model')
     .addOption(modelFileOption())
     .addOption(
-      new Option('--dataset <name>', `${DATASETS.join(', ')} (default: glyphs)`).argParser(
-        choiceFlag('--dataset', DATASETS),
+      new Option('--dataset <name>', `${namesOf(DATASETS).join(', ')} (default: glyphs)`).argParser(
+        choiceFlag('--dataset', namesOf(DATASETS)),
       ),
     )
-    .addOption(new Option('--data <dir>', 'where mnist, cifar10 or folder is').argParser(textFlag('--data')))
+    .addOption(dataOption())
     .addOption(onErrorOption())
     .addOption(limitsOption())
     .addOption(
@@ -100,7 +103,7 @@ async function evaluate(session: Session, flags: EvaluateFlags): Promise<number>
     form,
     session.signal,
   );
-  reportSkipped(session, flags.split ?? 'test', split);
+  reportSkipped(session.output, flags.split ?? 'test', split);
   const fields = { model: flags.modelFile, dataset, images: split.length };
   session.output.event('start', { ...fields, skipped: skippedFields(split) });
   await measure(session, flags, model, split);

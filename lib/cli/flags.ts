@@ -4,6 +4,8 @@ import { ON_ERROR } from '../data/folder';
 import { READ_LIMITS, readLimits, type ReadLimits } from '../files/limits';
 import { nonEmptyString, oneOf, positive, positiveInteger } from '../options';
 import { PRECISIONS } from '../tensor/dtype';
+import { DATASETS } from './datasets';
+import { namesOf, orList } from './names';
 
 type Check = (where: string, name: string, value: unknown) => number;
 
@@ -52,6 +54,12 @@ export function threadsOption(): Option {
   return new Option('--threads <n>', 'threads (default: what the machine grants)').argParser(
     numberFlag('--threads', positiveInteger),
   );
+}
+
+/** `--data`, of commands that open data sets. */
+export function dataOption(): Option {
+  const inFiles = namesOf(DATASETS).filter((name) => DATASETS[name].from !== 'nothing');
+  return new Option('--data <dir>', `where ${orList(inFiles)} is`).argParser(textFlag('--data'));
 }
 
 /** `--limits`, of commands that read files of data; `names` are those that the command can meet. */

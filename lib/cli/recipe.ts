@@ -7,47 +7,14 @@ import { RESIZE_RULES, type ResizeRule } from '../data/decode';
 import { ON_ERROR, type OnError } from '../data/folder';
 import { READ_LIMITS, readLimits, type ReadLimits } from '../files/limits';
 import { PRECISIONS, type Precision } from '../tensor/dtype';
+import { AUGMENTATIONS, type AugmentationName } from './augmentations';
+import { DATASETS, type DatasetName } from './datasets';
 import { UsageError } from './exit-codes';
+import { namesOf, orList } from './names';
+import { NETWORKS, type ModelName } from './networks';
+import { OPTIMIZERS, WITH_MOMENTUM, type OptimizerName } from './optimizers';
+import { SCHEDULES, type ScheduleName } from './schedules';
 import { checkWarmup, epochsOf, type Warmup } from './warmup';
-
-export const DATASETS = ['glyphs', 'mnist', 'cifar10', 'folder'] as const;
-export const MODELS = [
-  ...(['mlp', 'lenet5', 'lenet', 'vggs', 'resnet20'] as const),
-  ...(['cifar_resnet20', 'cifar_resnet32', 'cifar_resnet44', 'cifar_resnet56', 'cifar_resnet110'] as const),
-  ...([
-    'alexnet',
-    'vgg11',
-    'vgg13',
-    'vgg16',
-    'vgg19',
-    'vgg11_bn',
-    'vgg13_bn',
-    'vgg16_bn',
-    'vgg19_bn',
-  ] as const),
-  ...(['resnet18', 'resnet34', 'resnet50', 'resnet101', 'resnet152'] as const),
-] as const;
-export const OPTIMIZERS = ['sgd', 'adagrad', 'rmsprop', 'adam', 'adamw', 'nadam', 'lars', 'lamb'] as const;
-export const SCHEDULES = [
-  'constant',
-  'step',
-  'exponential',
-  'inverse',
-  'inverse-sqrt',
-  'cosine',
-  'linear',
-  'polynomial',
-  'warm-restarts',
-  'one-cycle',
-  'plateau',
-] as const;
-export const AUGMENTATIONS = ['flip', 'crop'] as const;
-
-export type DatasetName = (typeof DATASETS)[number];
-export type ModelName = (typeof MODELS)[number];
-export type OptimizerName = (typeof OPTIMIZERS)[number];
-export type ScheduleName = (typeof SCHEDULES)[number];
-export type Augmentation = (typeof AUGMENTATIONS)[number];
 
 /** Everything that decides what a run computes, and the place of its data. Kept beside the checkpoints as run.json. */
 export interface Recipe {
@@ -71,7 +38,7 @@ export interface Recipe {
   readonly schedule: ScheduleName;
   /** How long the learning rate rises first. */
   readonly warmup: Warmup;
-  readonly augment: readonly Augmentation[];
+  readonly augment: readonly AugmentationName[];
   /** Share of the training split that is held out for validation. */
   readonly validation: number;
   readonly seed: number;
@@ -81,61 +48,15 @@ export interface Recipe {
 /** The options of `tenon train` that make up a recipe, each absent where it was not given. */
 export type RecipeFlags = { -readonly [K in keyof Recipe]?: NonNullable<Recipe[K]> };
 
-const DEFAULT_MODEL: Readonly<Record<DatasetName, ModelName>> = {
-  glyphs: 'lenet',
-  mnist: 'lenet',
-  cifar10: 'resnet20',
-  folder: 'resnet20',
-};
-const DEFAULT_EPOCHS: Readonly<Record<DatasetName, number>> = {
-  glyphs: 5,
-  mnist: 5,
-  cifar10: 15,
-  folder: 15,
-};
-
-/** Deep networks like SGD, the small ones Adam. */
-function isDeep(model: ModelName): boolean {
-  return !['mlp', 'lenet5', 'lenet'].includes(model);
-}
-
-/** What each optimizer begins with; `deep` where deep networks with batch norm take another rate, `plain` where those without do. Optimizers without momentum take none. */
-const DEFAULTS: Readonly<
-  Record<OptimizerName, { lr: number; deep?: number; plain?: number; momentum?: number; weightDecay: number }>
-> = {
-  sgd: { lr: 0.02, deep: 0.1, plain: 0.01, momentum: 0.9, weightDecay: 5e-4 },
-  adagrad: { lr: 0.01, weightDecay: 0 },
-  rmsprop: { lr: 0.001, momentum: 0, weightDecay: 0 },
-  adam: { lr: 0.001, weightDecay: 0 },
-  adamw: { lr: 0.001, weightDecay: 0.01 },
-  nadam: { lr: 0.002, weightDecay: 0 },
-  lars: { lr: 1, momentum: 0.9, weightDecay: 5e-4 },
-  lamb: { lr: 0.002, weightDecay: 0.01 },
-};
-
-/** Optimizers that take --momentum. */
-const withMomentum = OPTIMIZERS.filter((name) => DEFAULTS[name].momentum !== undefined);
-
 function defaultLr(model: ModelName, optimizer: OptimizerName): number {
-  const { lr, deep = lr, plain = lr } = DEFAULTS[optimizer];
-  if (!isDeep(model)) return lr;
-  return model === 'alexnet' || /^vgg\d+$/.test(model) ? plain : deep;
-}
-
-/** The side that larger images of a folder are scaled to where none is given: what the network was made for, or a good deal more. */
-export function defaultSide(model: ModelName): number {
-  return /^(alexnet|vgg\d|resnet(18|34|50|101|152)$)/.test(model) ? 224 : 64;
-}
-
-/** Mirror images are of the same class in CIFAR-10. In a set that nobody has described they may be of another: digits, arrows, hands. */
-function defaultAugment(dataset: DatasetName): readonly Augmentation[] {
-  if (dataset === 'cifar10') return ['flip', 'crop'];
-  return dataset === 'folder' ? ['crop'] : [];
+  const { lr, deep = lr, plain = lr } = OPTIMIZERS[optimizer];
+  if (!NETWORKS[model].deep) return lr;
+  return NETWORKS[model].batchNorm ? deep : plain;
 }
 
 /** Deep networks begin with a rate that would throw fresh weights about: it rises through the first epoch, or a fifth of a short run. */
 function defaultWarmup(model: ModelName, schedule: ScheduleName, epochs: number): Warmup {
-  if (!isDeep(model) || schedule === 'one-cycle') return 0;
+  if (!NETWORKS[model].deep || schedule === 'one-cycle') return 0;
   return epochsOf(Math.min(1, epochs / 5));
 }
 
@@ -145,15 +66,15 @@ function defaultWarmup(model: ModelName, schedule: ScheduleName, epochs: number)
  */
 export function completeRecipe(flags: RecipeFlags): Recipe {
   const dataset = flags.dataset ?? 'glyphs';
-  const model = flags.model ?? DEFAULT_MODEL[dataset];
-  const optimizer = flags.optimizer ?? (isDeep(model) ? 'sgd' : 'adam');
+  const model = flags.model ?? DATASETS[dataset].model;
+  const optimizer = flags.optimizer ?? (NETWORKS[model].deep ? 'sgd' : 'adam');
   checkDataOptions(dataset, flags);
-  const defaults = DEFAULTS[optimizer];
-  const epochs = flags.epochs ?? DEFAULT_EPOCHS[dataset];
+  const defaults = OPTIMIZERS[optimizer];
+  const epochs = flags.epochs ?? DATASETS[dataset].epochs;
   const schedule = flags.schedule ?? 'cosine';
   if (defaults.momentum === undefined && flags.momentum !== undefined) {
     throw new UsageError(
-      `--momentum belongs to --optimizer ${withMomentum.join(', ')}; ${optimizer} takes none`,
+      `--momentum belongs to --optimizer ${WITH_MOMENTUM.join(', ')}; ${optimizer} takes none`,
     );
   }
   return {
@@ -165,7 +86,7 @@ export function completeRecipe(flags: RecipeFlags): Recipe {
     limits: flags.limits ?? {},
     model,
     epochs,
-    batchSize: flags.batchSize ?? (isDeep(model) ? 128 : 64),
+    batchSize: flags.batchSize ?? (NETWORKS[model].deep ? 128 : 64),
     lastBatch: flags.lastBatch ?? 'even',
     optimizer,
     lr: flags.lr ?? defaultLr(model, optimizer),
@@ -173,7 +94,7 @@ export function completeRecipe(flags: RecipeFlags): Recipe {
     weightDecay: flags.weightDecay ?? defaults.weightDecay,
     schedule,
     warmup: flags.warmup ?? defaultWarmup(model, schedule, epochs),
-    augment: flags.augment ?? defaultAugment(dataset),
+    augment: flags.augment ?? DATASETS[dataset].augment,
     validation: flags.validation ?? 0.05,
     seed: flags.seed ?? 0,
     precision: flags.precision ?? 'fp32',
@@ -191,27 +112,33 @@ export function checkDataOptions(
     readonly limits?: ReadLimits;
   },
 ): void {
-  if (dataset === 'glyphs' && flags.data !== undefined) {
+  const { from, limits } = DATASETS[dataset];
+  const names = namesOf(DATASETS);
+  if (from === 'nothing' && flags.data !== undefined) {
+    const others = orList(names.filter((name) => DATASETS[name].from !== 'nothing'));
     throw new UsageError(
-      '--data: the glyphs data set is generated; name another with --dataset mnist, cifar10 or folder',
+      `--data: the ${dataset} data set is generated; name another with --dataset ${others}`,
     );
   }
-  if (dataset !== 'glyphs' && flags.data === undefined) {
+  if (from !== 'nothing' && flags.data === undefined)
     throw new UsageError(`--dataset ${dataset} needs --data DIR, the directory that holds it`);
+  if (from !== 'images') {
+    const folders = `belongs to --dataset ${names.filter((name) => DATASETS[name].from === 'images').join(', ')}`;
+    const oneSize = `images of ${dataset} have one size`;
+    if (flags.imageSize !== undefined) throw new UsageError(`--image-size ${folders}; ${oneSize}`);
+    if (flags.resize !== undefined) throw new UsageError(`--resize ${folders}; ${oneSize}`);
+    if (flags.onError !== undefined)
+      throw new UsageError(`--on-error ${folders}; ${dataset} has no image files`);
   }
-  if (dataset !== 'folder' && flags.imageSize !== undefined) {
-    throw new UsageError(`--image-size belongs to --dataset folder; images of ${dataset} have one size`);
+  if (from === 'nothing' && flags.limits !== undefined)
+    throw new UsageError(`--limits: the ${dataset} data set is generated, no file of it is read`);
+  const [useless] = READ_LIMITS.filter(
+    (limit) => flags.limits?.[limit] !== undefined && !limits.includes(limit),
+  );
+  if (useless !== undefined) {
+    const what = useless === 'maxPixels' ? 'image' : 'compressed';
+    throw new UsageError(`--limits ${useless} is for ${what} files; ${dataset} has none`);
   }
-  if (dataset !== 'folder' && flags.resize !== undefined) {
-    throw new UsageError(`--resize belongs to --dataset folder; images of ${dataset} have one size`);
-  }
-  if (dataset !== 'folder' && flags.onError !== undefined) {
-    throw new UsageError(`--on-error belongs to --dataset folder; ${dataset} has no image files`);
-  }
-  if (dataset === 'glyphs' && flags.limits !== undefined)
-    throw new UsageError('--limits: the glyphs data set is generated, no file of it is read');
-  if (dataset === 'mnist' && flags.limits?.maxPixels !== undefined)
-    throw new UsageError('--limits maxPixels is for image files; mnist has none');
 }
 
 /**
@@ -243,7 +170,7 @@ export function parseRecipe(file: string, json: unknown): Recipe {
   const given = json as Readonly<Record<string, unknown>>;
   try {
     return {
-      dataset: check.oneOf(file, 'dataset', given['dataset'], DATASETS),
+      dataset: check.oneOf(file, 'dataset', given['dataset'], namesOf(DATASETS)),
       data: given['data'] === null ? null : check.nonEmptyString(file, 'data', given['data']),
       imageSize:
         given['imageSize'] === null ? null : check.positiveInteger(file, 'imageSize', given['imageSize']),
@@ -256,19 +183,21 @@ export function parseRecipe(file: string, json: unknown): Recipe {
       onError: check.oneOf(file, 'onError', given['onError'] ?? 'throw', ON_ERROR),
       // Absent in runs of versions that had none.
       limits: parseLimits(file, given['limits'] ?? {}),
-      model: check.oneOf(file, 'model', given['model'], MODELS),
+      model: check.oneOf(file, 'model', given['model'], namesOf(NETWORKS)),
       epochs: check.positiveInteger(file, 'epochs', given['epochs']),
       batchSize: check.positiveInteger(file, 'batchSize', given['batchSize']),
       // Absent in runs of versions that knew this form only.
       lastBatch: check.oneOf(file, 'lastBatch', given['lastBatch'] ?? 'keep', LAST_BATCHES),
-      optimizer: check.oneOf(file, 'optimizer', given['optimizer'], OPTIMIZERS),
+      optimizer: check.oneOf(file, 'optimizer', given['optimizer'], namesOf(OPTIMIZERS)),
       lr: check.positive(file, 'lr', given['lr']),
       momentum: check.nonNegative(file, 'momentum', given['momentum']),
       weightDecay: check.nonNegative(file, 'weightDecay', given['weightDecay']),
-      schedule: check.oneOf(file, 'schedule', given['schedule'], SCHEDULES),
+      schedule: check.oneOf(file, 'schedule', given['schedule'], namesOf(SCHEDULES)),
       // Absent in runs of versions that knew none.
       warmup: checkWarmup(file, 'warmup', given['warmup'] ?? 0),
-      augment: list(given['augment']).map((name) => check.oneOf(file, 'augment', name, AUGMENTATIONS)),
+      augment: list(given['augment']).map((name) =>
+        check.oneOf(file, 'augment', name, namesOf(AUGMENTATIONS)),
+      ),
       validation: check.probability(file, 'validation', given['validation']),
       seed: check.nonNegativeInteger(file, 'seed', given['seed']),
       // Absent in runs of versions that knew fp32 only.

@@ -9,6 +9,7 @@ import type { Precision } from '../tensor/dtype';
 import { EXIT_HELP } from './exit-codes';
 import {
   choiceFlag,
+  dataOption,
   jsonOption,
   listFlag,
   numberFlag,
@@ -18,18 +19,12 @@ import {
   textFlag,
   threadsOption,
 } from './flags';
-import {
-  AUGMENTATIONS,
-  DATASETS,
-  MODELS,
-  OPTIMIZERS,
-  SCHEDULES,
-  type Augmentation,
-  type DatasetName,
-  type ModelName,
-  type OptimizerName,
-  type ScheduleName,
-} from './recipe';
+import { AUGMENTATIONS, type AugmentationName } from './augmentations';
+import { DATASETS, type DatasetName } from './datasets';
+import { namesOf } from './names';
+import { NETWORKS, type ModelName } from './networks';
+import { OPTIMIZERS, type OptimizerName } from './optimizers';
+import { SCHEDULES, type ScheduleName } from './schedules';
 import type { Session } from './session';
 import { train } from './training';
 import { checkWarmup, type Warmup } from './warmup';
@@ -52,7 +47,7 @@ export interface TrainFlags {
   readonly weightDecay?: number;
   readonly schedule?: ScheduleName;
   readonly warmup?: Warmup;
-  readonly augment?: Augmentation[];
+  readonly augment?: AugmentationName[];
   readonly validation?: number;
   readonly seed?: number;
   readonly precision?: Precision;
@@ -80,8 +75,8 @@ function choice(flags: string, description: string, choices: readonly string[]):
 
 function dataOptions(): Option[] {
   return [
-    choice('--dataset <name>', 'what to train on (default: glyphs, which is embedded)', DATASETS),
-    option('--data <dir>', 'where mnist, cifar10 or folder is', textFlag('--data')),
+    choice('--dataset <name>', 'what to train on (default: glyphs, which is embedded)', namesOf(DATASETS)),
+    dataOption(),
     option(
       '--image-size <n>',
       'folder: side of the images (default: that of the first, but at most 64, or 224 for alexnet, vgg and resnet18 to 152)',
@@ -97,15 +92,15 @@ function dataOptions(): Option[] {
     ),
     option(
       '--augment <list>',
-      `${AUGMENTATIONS.join(',')} or none (default: by data set)`,
-      listFlag('--augment', AUGMENTATIONS),
+      `${namesOf(AUGMENTATIONS).join(',')} or none (default: by data set)`,
+      listFlag('--augment', namesOf(AUGMENTATIONS)),
     ),
   ];
 }
 
 function learningOptions(): Option[] {
   return [
-    choice('--model <name>', 'network (default: by data set)', MODELS),
+    choice('--model <name>', 'network (default: by data set)', namesOf(NETWORKS)),
     option(
       '--epochs <n>',
       'passes over the training split (default: by data set)',
@@ -117,7 +112,7 @@ function learningOptions(): Option[] {
       numberFlag('--batch-size', positiveInteger),
     ),
     choice('--last-batch <how>', 'what does not fill a batch (default: even)', LAST_BATCHES),
-    choice('--optimizer <name>', 'default: by model', OPTIMIZERS),
+    choice('--optimizer <name>', 'default: by model', namesOf(OPTIMIZERS)),
     option('--lr <x>', 'learning rate (default: by model and optimizer)', numberFlag('--lr', positive)),
     option(
       '--momentum <x>',
@@ -129,7 +124,7 @@ function learningOptions(): Option[] {
       'weight decay (default: by optimizer)',
       numberFlag('--weight-decay', nonNegative),
     ),
-    choice('--schedule <name>', 'of the learning rate (default: cosine)', SCHEDULES),
+    choice('--schedule <name>', 'of the learning rate (default: cosine)', namesOf(SCHEDULES)),
     option(
       '--warmup <length>',
       'how long the learning rate rises first: steps, or epochs as in 1epoch (default: by model)',

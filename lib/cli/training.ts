@@ -7,14 +7,17 @@ import { checkpoint } from '../train/callbacks';
 import type { Callback, EpochRecord, FitControl, FitEvent } from '../train/events';
 import { progress } from '../train/progress';
 import type { Trainer } from '../train/trainer';
-import { imageSizeFor, openSplits, reportSkipped, skippedFields } from './datasets';
+import { buildModel, buildTrainer } from './build-trainer';
+import { DATASETS, openSplits } from './datasets';
 import { EXIT } from './exit-codes';
-import { buildModel, buildTrainer } from './networks';
+import { sideFor } from './folder-splits';
+import { defaultSide } from './networks';
 import { percent } from './output';
-import { completeRecipe, defaultSide, resumedRecipe, type Recipe } from './recipe';
+import { completeRecipe, resumedRecipe, type Recipe } from './recipe';
 import { RunFolder } from './run-folder';
 import type { Session } from './session';
 import { showAnswers } from './show-answers';
+import { reportSkipped, skippedFields } from './skipped';
 import type { TrainFlags } from './train';
 
 /** What is being done where. */
@@ -68,9 +71,15 @@ async function makePlan(flags: TrainFlags, signal: AbortSignal): Promise<Plan> {
     return { recipe, from, folder: (await folder.isSame(from)) ? from : folder };
   }
   const complete = completeRecipe(rest);
-  const imageSize = await imageSizeFor(complete, defaultSide(complete.model), signal);
-  const recipe = { ...complete, imageSize };
+  const recipe = { ...complete, imageSize: await imageSizeOf(complete, signal) };
   return { recipe, from: undefined, folder: new RunFolder(out ?? `runs/${recipe.dataset}-${recipe.model}`) };
+}
+
+/** The size asked for, or, for images that may have any, that of the first one within limits. */
+async function imageSizeOf(recipe: Recipe, signal: AbortSignal): Promise<number | null> {
+  const { dataset, data, imageSize, model } = recipe;
+  if (DATASETS[dataset].from !== 'images' || imageSize !== null) return imageSize;
+  return sideFor({ ...recipe, dir: data ?? '' }, defaultSide(model), signal);
 }
 
 /** Opens the data and holds a share of the training split out. @throws DataError where nothing would be left to train on */
@@ -96,8 +105,8 @@ function announce(session: Session, { recipe, folder, from }: Plan, splits: Spli
     testImages: splits.test?.length ?? 0,
   };
   const { train, test } = splits;
-  reportSkipped(session, 'train', train);
-  if (test !== undefined) reportSkipped(session, 'test', test);
+  reportSkipped(session.output, 'train', train);
+  if (test !== undefined) reportSkipped(session.output, 'test', test);
   const skipped = [...skippedFields(train), ...(test === undefined ? [] : skippedFields(test))];
   output.event('start', {
     ...recipe,

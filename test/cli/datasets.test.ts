@@ -2,6 +2,7 @@ import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { openSplits } from '../../lib/cli/datasets';
+import { completeRecipe } from '../../lib/cli/recipe';
 import { folder, type ResizeRule } from '../../lib/data';
 import { decode } from '../../lib/data/decode';
 import { crossEntropy } from '../../lib/losses';
@@ -60,6 +61,60 @@ test('a folder whose name ends like a split is none, nor is a file without an en
   const data = await folders('ending', 'train', 'val', 'ab-test');
   writeFileSync(join(data, 'test'), 'notes');
   expect(await testLength(data)).toBe(2);
+});
+
+describe('cifar100', () => {
+  const data = join(dir, 'cifar100');
+  const from = ['--dataset', 'cifar100', '--data', data];
+
+  /** Records of a coarse label, a fine one, and pixels that are as bright as the fine label. */
+  function records(count: number): Buffer {
+    const one = (i: number): Buffer =>
+      Buffer.concat([Buffer.from([i % 20, i % 100]), Buffer.alloc(3072, i % 100)]);
+    return Buffer.concat(Array.from({ length: count }, (_, i) => one(i)));
+  }
+
+  beforeAll(() => {
+    mkdirSync(data);
+    writeFileSync(join(data, 'train.bin'), records(400));
+    writeFileSync(join(data, 'test.bin'), records(100));
+  });
+
+  test('is trained on and evaluated by its fine labels', async () => {
+    const out = join(dir, 'run-cifar100');
+    const short = ['--model', 'mlp', '--epochs', 1, '--out', out, '--json'];
+    const { code, lines } = await tenon('train', ...from, ...short);
+    expect(code).toBe(0);
+    expect(lines[0]).toMatchObject({
+      ...{ dataset: 'cifar100', augment: ['flip', 'crop'] },
+      ...{ trainImages: 380, validationImages: 20, testImages: 100 },
+    });
+    const file = join(out, 'model.safetensors');
+    expect((await nn.load(file)).classNames).toHaveLength(100);
+    const { lines: evaluated } = await tenon('evaluate', '--model-file', file, ...from, '--json');
+    const { testLoss, testAccuracy } = lines.at(-1)!;
+    expect(evaluated.at(-1)).toMatchObject({ images: 100, loss: testLoss, accuracy: testAccuracy });
+  });
+
+  test.each([
+    [['--dataset', 'cifar100'], '--dataset cifar100 needs --data DIR'],
+    [
+      [...from, '--image-size', '32'],
+      '--image-size belongs to --dataset folder; images of cifar100 have one',
+    ],
+    [[...from, '--on-error', 'skip'], '--on-error belongs to --dataset folder; cifar100 has no image files'],
+    [[...from, '--limits', 'maxBytes=9'], '--limits maxBytes is for compressed files; cifar100 has none'],
+    [[...from, '--limits', 'maxPixels=9'], '--limits maxPixels is for image files; cifar100 has none'],
+    [['--data', data], 'name another with --dataset mnist, cifar10, cifar100 or folder'],
+  ])('%j contradict each other', async (args, message) => {
+    expect(await tenon('train', ...args)).toMatchObject({ code: 2, err: expect.stringContaining(message) });
+  });
+
+  test('deep networks train on it as on cifar10', () => {
+    const of = (dataset: 'cifar10' | 'cifar100'): object => completeRecipe({ dataset, data });
+    expect(of('cifar100')).toEqual({ ...of('cifar10'), dataset: 'cifar100' });
+    expect(of('cifar100')).toMatchObject({ model: 'resnet20', epochs: 15 });
+  });
 });
 
 describe('limits on files', () => {

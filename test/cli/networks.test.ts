@@ -1,11 +1,12 @@
 import '../../lib/compile/evaluate';
 import { OptionError } from '../../lib/errors';
-import { buildNetwork } from '../../lib/cli/networks';
-import { completeRecipe, MODELS } from '../../lib/cli/recipe';
+import { namesOf } from '../../lib/cli/names';
+import { NETWORKS } from '../../lib/cli/networks';
+import { completeRecipe } from '../../lib/cli/recipe';
 import { architectureOf } from '../../lib/nn/architecture';
 
-test.each(MODELS)('%s is built by name, and its files can be rebuilt', (name) => {
-  const model = buildNetwork(name, [1, 64, 64], 7);
+test.each(namesOf(NETWORKS))('%s is built by name, and its files can be rebuilt', (name) => {
+  const model = NETWORKS[name].make([1, 64, 64], 7);
   const shapes = [...model.tree().tensors.values()].map((t) => t.shape);
   expect(shapes.filter((s) => s.length > 1)[0]![1]).toBe(name === 'mlp' ? 4096 : 1);
   expect(shapes.at(-1)).toEqual([7]);
@@ -13,8 +14,8 @@ test.each(MODELS)('%s is built by name, and its files can be rebuilt', (name) =>
 });
 
 test('networks that need larger images say so', () => {
-  expect(() => buildNetwork('vgg16_bn', [1, 28, 40], 10)).toThrow(OptionError);
-  expect(() => buildNetwork('alexnet', [3, 32, 32], 10)).toThrow('imageSize must be at least 63, got 32');
+  expect(() => NETWORKS.vgg16_bn.make([1, 28, 40], 10)).toThrow(OptionError);
+  expect(() => NETWORKS.alexnet.make([3, 32, 32], 10)).toThrow('imageSize must be at least 63, got 32');
 });
 
 test.each([

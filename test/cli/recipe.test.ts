@@ -1,5 +1,6 @@
-import { buildSchedule } from '../../lib/cli/networks';
-import { completeRecipe, parseRecipe, resumedRecipe, SCHEDULES } from '../../lib/cli/recipe';
+import { namesOf } from '../../lib/cli/names';
+import { completeRecipe, parseRecipe, resumedRecipe } from '../../lib/cli/recipe';
+import { buildSchedule, SCHEDULES } from '../../lib/cli/schedules';
 import { checkWarmup } from '../../lib/cli/warmup';
 import { curve } from '../../lib/schedules';
 
@@ -75,7 +76,7 @@ describe('--warmup', () => {
     expect(() => parseRecipe('run.json', { ...written, warmup: 'x' })).toThrow('run.json: warmup must be');
   });
 
-  test.each(SCHEDULES)('rises before %s', (schedule) => {
+  test.each(namesOf(SCHEDULES))('rises before %s', (schedule) => {
     const [epochs, stepsPerEpoch] = [10, 20];
     const recipe = completeRecipe({ dataset: 'folder', data: 'd', epochs, schedule, warmup: '1epoch' });
     const rates = curve(buildSchedule(recipe), { epochs, stepsPerEpoch, lr: 1 }).map(

@@ -3,7 +3,9 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { OPTIMIZERS, SCHEDULES } from '../../lib/cli/recipe';
+import { namesOf } from '../../lib/cli/names';
+import { OPTIMIZERS } from '../../lib/cli/optimizers';
+import { SCHEDULES } from '../../lib/cli/schedules';
 import * as drawing from '../../lib/data/glyphs';
 import type { ImageSource } from '../../lib/data/source';
 import { itBuilt, main, temporaryDirectory, tenon, type Result } from './support';
@@ -208,7 +210,8 @@ describe('tenon train', () => {
 
 describe('every optimizer and every schedule', () => {
   // Each at least once; the shorter list begins again.
-  it.each(SCHEDULES.map((schedule, i) => [OPTIMIZERS[i % OPTIMIZERS.length]!, schedule] as const))(
+  const optimizers = namesOf(OPTIMIZERS);
+  it.each(namesOf(SCHEDULES).map((schedule, i) => [optimizers[i % optimizers.length]!, schedule] as const))(
     '%s with %s learns',
     async (optimizer, schedule) => {
       const out = join(dir, `${optimizer}-${schedule}`);

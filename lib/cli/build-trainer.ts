@@ -1,0 +1,28 @@
+/** From a recipe to what trains: the model and its trainer. */
+import type { Dataset } from '../data';
+import * as losses from '../losses';
+import type { Module } from '../nn';
+import { Trainer } from '../train/trainer';
+import { AUGMENTATIONS } from './augmentations';
+import { NETWORKS } from './networks';
+import { OPTIMIZERS } from './optimizers';
+import type { Recipe } from './recipe';
+import { buildSchedule } from './schedules';
+
+/** The model, sized for the data, with the seed's initial weights. @throws UsageError, OptionError where the images do not suit it */
+export function buildModel(recipe: Recipe, data: Dataset): Module {
+  const [channels = 1, height = 1, width = 1] = data.inputShape;
+  const model = NETWORKS[recipe.model].make([channels, height, width], data.classNames.length);
+  return model.initialize({ seed: recipe.seed });
+}
+
+export function buildTrainer(recipe: Recipe, model: Module, data: Dataset): Trainer {
+  return new Trainer(model, {
+    loss: losses.crossEntropy(),
+    optimizer: OPTIMIZERS[recipe.optimizer].make(recipe),
+    schedule: buildSchedule(recipe),
+    augment: recipe.augment.map((name) => AUGMENTATIONS[name](data)),
+    seed: recipe.seed,
+    precision: recipe.precision,
+  });
+}

@@ -1,0 +1,91 @@
+/** The splits of an image folder, as `--dataset folder` reads them. */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as data from '../data';
+import type { Dataset } from '../data';
+import type { ResizeRule } from '../data/decode';
+import { readFolder, type OnError } from '../data/folder';
+import { isArchiveOf } from '../data/folder-scan';
+import type { ReadLimits } from '../files/limits';
+import { fileError } from '../files/errors';
+import { pathKind } from '../files/read';
+
+/** What the options say about the images of a folder; null where they say nothing. */
+export interface FolderChoice {
+  readonly dir: string;
+  readonly imageSize: number | null;
+  readonly resize: ResizeRule | null;
+  readonly onError: OnError;
+  readonly limits: ReadLimits;
+}
+
+/** How a trained model wants the images. */
+export interface FolderForm {
+  readonly size: readonly [height: number, width: number];
+  readonly channels: 1 | 3;
+  readonly classNames?: readonly string[];
+  readonly resize?: ResizeRule;
+}
+
+/** Names a test split goes by, in order of preference. */
+const TEST_SPLITS = ['test', 'val', 'valid', 'validation'] as const;
+
+/** The training split, and the test split where there is one. @throws as `data.folder` */
+export async function openFolder(
+  { dir, onError, limits, imageSize, resize }: FolderChoice,
+  signal?: AbortSignal,
+): Promise<{ train: Dataset; test?: Dataset }> {
+  const common = { dir, onError, ...limits, ...(signal && { signal }) };
+  const train = await data.folder({
+    ...common,
+    split: 'train',
+    ...(imageSize !== null && { imageSize }),
+    ...(resize !== null && { resize }),
+  });
+  const split = await findTestSplit(dir);
+  if (split === undefined) return { train };
+  const [, height = 0, width = 0] = train.inputShape;
+  const { classNames, resize: rule } = train;
+  const form = { imageSize: [height, width] as const, classNames, ...(rule && { resize: rule }) };
+  return { train, test: await data.folder({ ...common, split, ...form }) };
+}
+
+/** One split, its images brought to the form that a model was trained with. @throws as `data.folder` */
+export async function openFolderSplit(
+  { dir, onError, limits }: FolderChoice,
+  split: 'train' | 'test',
+  { size, ...form }: FolderForm,
+  signal?: AbortSignal,
+): Promise<Dataset> {
+  const name = split === 'train' ? split : ((await findTestSplit(dir)) ?? 'test');
+  const where = { dir, split: name, imageSize: size, onError, ...limits };
+  return data.folder({ ...where, ...form, ...(signal && { signal }) });
+}
+
+/**
+ * The side of the images where none is asked: `side` where the first one is larger, as photographs are, which rarely have one size;
+ * else null, their own size.
+ */
+export async function sideFor(
+  { dir, onError, limits }: Omit<FolderChoice, 'imageSize' | 'resize'>,
+  side: number,
+  signal?: AbortSignal,
+): Promise<number | null> {
+  // Not data.folder: that takes memory for all images, which at their own size may be more than there is.
+  const options = { dir, split: 'train', onError, ...limits, ...(signal && { signal }) };
+  const { height, width } = await readFolder(options);
+  return Math.max(height, width) > side ? side : null;
+}
+
+/** The split of a folder that plays the part of a test split; undefined where there is none, or `dir` is an archive. */
+async function findTestSplit(dir: string): Promise<string | undefined> {
+  if ((await pathKind(dir)) !== 'directory') return undefined;
+  const names = await readdir(dir).catch((error: unknown) => {
+    throw fileError('directory', dir, error);
+  });
+  for (const split of TEST_SPLITS) {
+    if ((await pathKind(join(dir, split))) === 'directory') return split;
+    if (names.some((name) => isArchiveOf(name, split))) return split;
+  }
+  return undefined;
+}
