@@ -27,4 +27,12 @@ export type { Precision } from './tensor/dtype';
 export { Parameter, type Initializer } from './tensor/parameter';
 export type { Shape } from './tensor/shape';
 export { withTarget } from './tensor/target';
-export { persistent, runtimeScalar, tensor, Tensor, zeros, type TensorData } from './tensor/tensor';
+export {
+  persistent,
+  runtimeScalar,
+  tensor,
+  Tensor,
+  zeros,
+  type PersistentTensor,
+  type TensorData,
+} from './tensor/tensor';

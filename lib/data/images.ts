@@ -3,10 +3,9 @@ import { availableParallelism } from 'node:os';
 import { AbortedError, FormatError } from '../errors';
 import * as native from '../native';
 import { imageBatch } from '../ops';
-import { Storage } from '../tensor/storage';
 import type { Shape } from '../tensor/shape';
-import { tensor, type Tensor } from '../tensor/tensor';
-import { packLabels, storageTensor, type ChannelStatistics, type ImageRecipe, type Samples } from './samples';
+import { tensor, zeros, type PersistentTensor, type Tensor } from '../tensor/tensor';
+import { packLabels, type ChannelStatistics, type ImageRecipe, type Samples } from './samples';
 import { inSlices } from './slices';
 import type { ResizeRule } from './decode';
 import type { ImageSource } from './source';
@@ -43,7 +42,7 @@ export class PackedImages implements Samples {
   readonly classNames: readonly string[];
   readonly resize?: ResizeRule;
   readonly names?: readonly string[];
-  private readonly images: Storage;
+  private readonly images: PersistentTensor;
   private readonly rowBytes: number;
   private readonly sums: PixelSums;
   /** 1 for rows in memory. */
@@ -65,7 +64,7 @@ export class PackedImages implements Samples {
     if (source.resize !== undefined) this.resize = source.resize;
     if (source.names !== undefined) this.names = source.names;
     this.rowBytes = height * width * channels;
-    this.images = new Storage([length, channels, height, width], 'u8');
+    this.images = zeros([length, channels, height, width], 'u8');
     this.targets = packLabels(source.labels);
     this.sums = new PixelSums(length, channels);
     this.present = new Uint8Array(length);
@@ -152,7 +151,7 @@ export class PackedImages implements Samples {
       do end++;
       while (end < rows.length && rows[end] === rows[end - 1]! + 1);
       const count = (end - begin) * rowBytes;
-      const bytes = await native.readBuffer(this.images.buffer, rows[begin]! * rowBytes, 'u8', count);
+      const bytes = await native.readBuffer(this.images.storage.buffer, rows[begin]! * rowBytes, 'u8', count);
       out.set(bytes, begin * rowBytes);
     }
     return out;
@@ -161,7 +160,7 @@ export class PackedImages implements Samples {
   inputs(index: Tensor, recipe: ImageRecipe): Tensor {
     const { mean, std, epoch, seed, flip, padding, size } = recipe;
     const normalization = [tensor([...mean]), tensor([...std])] as const;
-    return imageBatch(storageTensor(this.images), index, ...normalization, epoch, {
+    return imageBatch(this.images, index, ...normalization, epoch, {
       seed,
       flip,
       padding,
@@ -200,7 +199,7 @@ export class PackedImages implements Samples {
   }
 
   private put(row: number, bytes: Uint8Array): void {
-    native.fillBufferNow(this.images.buffer, row * this.rowBytes, bytes);
+    native.fillBufferNow(this.images.storage.buffer, row * this.rowBytes, bytes);
     this.sums.add(row, bytes);
     this.present[row] = 1;
     if (--this.missing === 0) this.source = undefined;

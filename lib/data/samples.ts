@@ -4,9 +4,8 @@ import type { ResizeRule } from './decode';
 import '../compile/evaluate';
 import { gatherRows } from '../ops';
 import { arrayFor } from '../tensor/dtype';
-import { Storage } from '../tensor/storage';
 import { numel, type Shape } from '../tensor/shape';
-import { tensor, Tensor } from '../tensor/tensor';
+import { tensor, zeros, type Tensor } from '../tensor/tensor';
 import * as native from '../native';
 import { inSlices } from './slices';
 
@@ -64,11 +63,6 @@ export async function targetsOf(
   return Float32Array.from(await gatherRows(targets, tensor(rows)).data());
 }
 
-/** A persistent tensor over new memory. */
-export function storageTensor(storage: Storage): Tensor {
-  return new Tensor(storage.shape, storage.dtype, { kind: 'storage', storage });
-}
-
 /** The bytes of a typed array. */
 export function bytesOf(view: ArrayBufferView): Uint8Array {
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
@@ -76,16 +70,17 @@ export function bytesOf(view: ArrayBufferView): Uint8Array {
 
 /** Class indices as i32 [N] in native memory. */
 export function packLabels(labels: Int32Array): Tensor {
-  const storage = new Storage([labels.length], 'i32');
-  native.fillBufferNow(storage.buffer, 0, bytesOf(labels));
-  return storageTensor(storage);
+  const packed = zeros([labels.length], 'i32');
+  packed.storage.fill(labels);
+  return packed;
 }
 
 /**
  * f32 rows in native memory. `data` is in logical order; rows of rank 3 are turned channels-last, as everything of rank 4 is stored.
  */
 export async function packRows(data: Float32Array, count: number, shape: Shape): Promise<Tensor> {
-  const storage = new Storage([count, ...shape], 'f32');
+  const packed = zeros([count, ...shape]);
+  const { storage } = packed;
   const size = numel(shape);
   const [channels, pixels] = shape.length === 3 ? [shape[0]!, shape[1]! * shape[2]!] : [1, size];
   await inSlices(count, size * 4, (begin, end) => {
@@ -98,5 +93,5 @@ export async function packRows(data: Float32Array, count: number, shape: Shape):
     }
     native.fillBufferNow(storage.buffer, begin * size * rows.BYTES_PER_ELEMENT, bytesOf(rows));
   });
-  return storageTensor(storage);
+  return packed;
 }

@@ -4,7 +4,7 @@ import { assign } from '../graph/trace';
 import * as ops from '../ops';
 import { checkFunction, checkObject } from '../options';
 import { formatShape, sameShape, type Shape } from '../tensor/shape';
-import { checkTensor, zeros, type Tensor } from '../tensor/tensor';
+import { checkTensor, zeros, type PersistentTensor, type Tensor } from '../tensor/tensor';
 
 /** A measure made of sums over examples; `R` is what they come to. */
 export interface Metric<R = number> {
@@ -19,7 +19,7 @@ export interface Metric<R = number> {
 
 /** A metric over many batches: sums in f64 that steps add to without anything waiting for them. */
 export class Running<R = number> {
-  private readonly sums: Tensor;
+  private readonly sums: PersistentTensor;
   private readonly examples = zeros([], 'f64');
 
   constructor(readonly metric: Metric<R>) {
@@ -44,17 +44,15 @@ export class Running<R = number> {
 
   /** Back to no examples, behind all steps queued so far. */
   async reset(): Promise<void> {
-    await Promise.all([this.sums, this.examples].map(clear));
+    await Promise.all(
+      [this.sums, this.examples].map(({ storage, size }) => storage.write(new Float64Array(size))),
+    );
   }
 
   dispose(): void {
     this.sums.dispose();
     this.examples.dispose();
   }
-}
-
-async function clear({ source, size }: Tensor): Promise<void> {
-  if (source.kind === 'storage') await source.storage.write(new Float64Array(size));
 }
 
 /** @throws ShapeError unless there are class scores [N, K] and a target for each example */

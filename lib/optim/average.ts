@@ -11,7 +11,7 @@ import { bool, checkKeys, clip, nonNegativeInteger, positiveInteger } from '../o
 import type { LazyTensor } from '../tensor/lazy';
 import { formatShape, sameShape } from '../tensor/shape';
 import type { Storage } from '../tensor/storage';
-import { runtimeScalar, zeros, type Tensor } from '../tensor/tensor';
+import { runtimeScalar, zeros, type PersistentTensor, type Tensor } from '../tensor/tensor';
 import { decayRate } from './checks';
 import type { LoadedOptimizerState } from './optimizer';
 
@@ -37,7 +37,7 @@ export abstract class WeightAverage {
   count = 0;
   /** `count` when batch norm's statistics were last computed for the average. */
   statistics = 0;
-  private readonly means = new Map<string, Tensor>();
+  private readonly means = new Map<string, PersistentTensor>();
 
   /** Share of the newest weights, and of the newest buffers (running statistics), in the average. The first share is 1. */
   protected abstract readonly shares: { readonly parameters: () => number; readonly buffers: () => number };
@@ -102,10 +102,7 @@ export abstract class WeightAverage {
     this.checkState(state, model);
     const tensors = tensorsOf(model);
     await Promise.all(
-      [...state.tensors].map(async ([name, { data }]) => {
-        const { source } = this.mean(name, tensors.get(name)!);
-        if (source.kind === 'storage') await source.storage.write(data);
-      }),
+      [...state.tensors].map(([name, { data }]) => this.mean(name, tensors.get(name)!).storage.write(data)),
     );
     this.count = nonNegativeInteger('average', 'count', state.count);
     this.statistics = nonNegativeInteger('average', 'statistics', state.statistics);
@@ -125,7 +122,7 @@ export abstract class WeightAverage {
     means.forEach((mean, i) => assign(mean, next[i]!));
   }
 
-  private mean(name: string, tensor: LazyTensor): Tensor {
+  private mean(name: string, tensor: LazyTensor): PersistentTensor {
     const mean = this.means.get(name) ?? zeros(tensor.shape);
     this.means.set(name, mean);
     return mean;

@@ -8,7 +8,7 @@ import type { Updated, UpdateOperands } from '../ops/update';
 import { checkKeys, clip, nonNegative, positive, show } from '../options';
 import type { Parameter } from '../tensor/parameter';
 import { formatShape, sameShape, type Shape } from '../tensor/shape';
-import { persistent, runtimeScalar, zeros, type Tensor } from '../tensor/tensor';
+import { persistent, runtimeScalar, zeros, type PersistentTensor, type Tensor } from '../tensor/tensor';
 import { Accumulator } from './accumulate';
 import { matcher, type ParameterGroup } from './groups';
 
@@ -79,7 +79,7 @@ export abstract class Optimizer<H extends object = object, S extends object = ob
   protected readonly where: string;
   private readonly groupOptions: readonly (ParameterGroup & Partial<H>)[];
   private liveGroups: readonly LiveGroup<S>[] | undefined;
-  private readonly slots = new Map<string, Tensor>();
+  private readonly slots = new Map<string, PersistentTensor>();
   /** What parameters are called in the keys of slots: two modules of their own may both have a `weight`. */
   private names = new WeakMap<Parameter, string>();
   private readonly taken = new Set<string>();
@@ -88,7 +88,7 @@ export abstract class Optimizer<H extends object = object, S extends object = ob
   /** What the guard of a program that is being recorded looks at. */
   private readonly watched = new WeakMap<Trace, readonly Tensor[]>();
   private readonly accumulator = new Accumulator();
-  private guard: Tensor | undefined;
+  private guard: PersistentTensor | undefined;
 
   protected constructor(where: string, lr: number, options: OptimizerOptions<H>, checks: Checks<H>) {
     this.where = where;
@@ -149,7 +149,7 @@ export abstract class Optimizer<H extends object = object, S extends object = ob
 
   /** Lets steps commit again after a NonFiniteError. Lands behind the steps queued before. */
   resetGuard(): void {
-    if (this.guard?.source.kind === 'storage') this.guard.source.storage.writeSync(Int32Array.of(0));
+    this.guard?.storage.writeSync(Int32Array.of(0));
   }
 
   /** What a checkpoint has to keep. The tensors are live: read them before further steps are queued. */
@@ -192,10 +192,9 @@ export abstract class Optimizer<H extends object = object, S extends object = ob
       this.born.set(name, state.born?.get(name) ?? 0);
     }
     await Promise.all(
-      [...this.slots].map(async ([key, { size, source }]) => {
-        const data = state.tensors.get(key)?.data ?? new Float32Array(size).fill(this.slotInitial());
-        if (source.kind === 'storage') await source.storage.write(data);
-      }),
+      [...this.slots].map(([key, { size, storage }]) =>
+        storage.write(state.tensors.get(key)?.data ?? new Float32Array(size).fill(this.slotInitial())),
+      ),
     );
     this.step = state.step;
   }
@@ -263,7 +262,7 @@ export abstract class Optimizer<H extends object = object, S extends object = ob
     const all = [...(this.watched.get(trace) ?? []), ...values];
     this.watched.set(trace, all);
     this.guard ??= zeros([1], 'i32');
-    if (this.guard.source.kind === 'storage') trace.assigned.delete(this.guard.source.storage);
+    trace.assigned.delete(this.guard.storage);
     assign(this.guard, ops.finiteGuard(this.guard, all));
   }
 
@@ -325,7 +324,7 @@ export abstract class Optimizer<H extends object = object, S extends object = ob
     );
   }
 
-  private slot(name: string, parameter: Parameter): Tensor {
+  private slot(name: string, parameter: Parameter): PersistentTensor {
     const key = `${name}/${this.nameOf(parameter)}`;
     const slot = this.slots.get(key) ?? filled(parameter.shape, this.slotInitial());
     checkSlotShape(key, parameter.shape, slot.shape);
@@ -377,7 +376,7 @@ function checkGroup<H extends object>(
     if (group[name] !== undefined) checks[name](where, `${name} of a group`, group[name]);
 }
 
-function filled(shape: Shape, value: number): Tensor {
+function filled(shape: Shape, value: number): PersistentTensor {
   const slot = zeros(shape);
   return value === 0 ? slot : persistent(new Float32Array(slot.size).fill(value), shape);
 }

@@ -2,45 +2,47 @@
 import { UninitializedError } from '../errors';
 import { clip } from '../options';
 import { Storage } from './storage';
-import { Tensor, type Source } from './tensor';
+import { Tensor } from './tensor';
 
 export abstract class LazyTensor extends Tensor {
   /** Path in the model, set by initialize(). */
   name = '';
+  private memory: Storage | undefined;
 
   /** What messages call it: `parameter`. */
   protected abstract get noun(): string;
 
   get initialized(): boolean {
-    return this.origin !== undefined;
+    return this.memory !== undefined;
   }
 
-  override get source(): Source {
-    if (this.origin === undefined) {
-      const name = this.name === '' ? `a ${this.noun}` : `${this.noun} '${clip(this.name)}'`;
-      throw new UninitializedError(
-        `${name} has no values yet: call model.initialize({ seed }) or model.load(file) first`,
-      );
-    }
-    return this.origin;
-  }
-
+  /** @throws UninitializedError while it has no memory */
   get storage(): Storage {
-    const source = this.source;
-    if (source.kind !== 'storage')
-      throw new UninitializedError(`${this.noun} '${clip(this.name)}' has no memory`);
-    return source.storage;
+    return this.memory ?? this.refuse();
   }
 
   /** Gives it its memory. Called by Module.initialize and by loading. */
   materialize(storage: Storage): void {
+    this.memory = storage;
     this.origin = { kind: 'storage', storage };
   }
 
   /** Takes its memory back: it has no values then, as before `materialize`. */
   letGo(): void {
-    if (this.origin?.kind === 'storage') this.origin.storage.dispose();
+    this.dispose();
+    this.memory = undefined;
     this.origin = undefined;
+  }
+
+  override dispose(): void {
+    this.memory?.dispose();
+  }
+
+  protected override refuse(): never {
+    const name = this.name === '' ? `a ${this.noun}` : `${this.noun} '${clip(this.name)}'`;
+    throw new UninitializedError(
+      `${name} has no values yet: call model.initialize({ seed }) or model.load(file) first`,
+    );
   }
 }
 

@@ -1,5 +1,5 @@
 /** A Tensor is either data or a recipe: an op applied to tensors. Making one checks shapes; nothing runs until it is asked for. */
-import { DTypeError, ShapeError, TraceError } from '../errors';
+import { DTypeError, ShapeError, TraceError, UninitializedError } from '../errors';
 import { MAX_RANK } from '../native';
 import { checkFunction, oneOf, show } from '../options';
 import { dtypeOf, toArray, type AnyArray, type DType } from './dtype';
@@ -52,6 +52,7 @@ export class Tensor implements TensorType {
   readonly id = nextId++;
   readonly shape: Shape;
   readonly dtype: DType;
+  /** Undefined while a parameter or buffer of a module has no memory yet. */
   protected origin: Source | undefined;
 
   constructor(shape: Shape, dtype: DType, source: Source | undefined) {
@@ -60,8 +61,9 @@ export class Tensor implements TensorType {
     this.origin = source;
   }
 
+  /** @throws UninitializedError while there is none */
   get source(): Source {
-    return this.origin!;
+    return this.origin ?? this.refuse();
   }
 
   get rank(): number {
@@ -100,9 +102,14 @@ export class Tensor implements TensorType {
     return value;
   }
 
-  /** Gives the memory of a data tensor back now instead of at garbage collection. */
+  /** Gives the memory of a persistent tensor back now instead of at garbage collection. Other tensors have none of their own. */
   dispose(): void {
-    if (this.origin?.kind === 'storage') this.origin.storage.dispose();
+    // See PersistentTensor and LazyTensor.
+  }
+
+  /** Throws what reading a tensor without values comes to. */
+  protected refuse(): never {
+    throw new UninitializedError(`${this.toString()} has no values`);
   }
 
   toString(): string {
@@ -156,6 +163,12 @@ const dtypes = ['f32', 'f64', 'i32', 'u8'] as const;
  * @throws ShapeError when the count does not fit the shape; DTypeError when an element does not fit the dtype
  */
 export function tensor(data: TensorData, shape?: Shape, dtype?: DType): Tensor {
+  const host = numbers(data, shape, dtype);
+  return new Tensor(host.shape, host.dtype, { kind: 'host', array: host.array });
+}
+
+/** Checks and copies what `tensor` is given. */
+function numbers(data: TensorData, shape?: Shape, dtype?: DType): TensorType & { readonly array: AnyArray } {
   const given: unknown = typeof data === 'number' ? [data] : data;
   if (!ArrayBuffer.isView(given) && !Array.isArray(given))
     throw new DTypeError(`tensor: expected a typed array, lists of numbers or a number, got ${show(data)}`);
@@ -167,22 +180,32 @@ export function tensor(data: TensorData, shape?: Shape, dtype?: DType): Tensor {
   const dims = shape ?? (typeof data === 'number' ? [] : found);
   checkShape('tensor', dims);
   const array = toArray('tensor', values, type, numel(dims), defaultTarget());
-  return new Tensor([...dims], type, { kind: 'host', array });
+  return { shape: [...dims], dtype: type, array };
+}
+
+/** A tensor with memory of its own from the beginning, which programs can assign to. */
+export class PersistentTensor extends Tensor {
+  constructor(readonly storage: Storage) {
+    super(storage.shape, storage.dtype, { kind: 'storage', storage });
+  }
+
+  override dispose(): void {
+    this.storage.dispose();
+  }
 }
 
 /** A tensor of zeros with memory of its own, which programs can assign to: a persistent buffer. */
-export function zeros(shape: Shape, dtype: DType = 'f32'): Tensor {
+export function zeros(shape: Shape, dtype: DType = 'f32'): PersistentTensor {
   checkShape('zeros', shape);
   oneOf('zeros', 'dtype', dtype, [...dtypes, 'bf16']);
-  return new Tensor([...shape], dtype, { kind: 'storage', storage: new Storage([...shape], dtype) });
+  return new PersistentTensor(new Storage([...shape], dtype));
 }
 
 /** A persistent buffer with these contents, copied now. */
-export function persistent(data: TensorData, shape?: Shape, dtype?: DType): Tensor {
-  const host = tensor(data, shape, dtype);
+export function persistent(data: TensorData, shape?: Shape, dtype?: DType): PersistentTensor {
+  const host = numbers(data, shape, dtype);
   const made = zeros(host.shape, host.dtype);
-  if (host.source.kind === 'host' && made.source.kind === 'storage')
-    made.source.storage.fill(host.source.array);
+  made.storage.fill(host.array);
   return made;
 }
 

@@ -42,7 +42,10 @@ export class Totals {
   async restore(state: TotalsState): Promise<void> {
     this.samples = state.samples;
     this.classes = state.classes;
-    await Promise.all([write(this.lossSum, state.lossSum), write(this.correct, state.correct)]);
+    await Promise.all([
+      this.lossSum.storage.write(Float64Array.of(state.lossSum)),
+      this.correct.storage.write(Float64Array.of(state.correct)),
+    ]);
   }
 
   /** The sums after all queued steps. */
@@ -61,10 +64,6 @@ export class Totals {
     this.lossSum.dispose();
     this.correct.dispose();
   }
-}
-
-async function write(total: Tensor, value: number): Promise<void> {
-  if (total.source.kind === 'storage') await total.source.storage.write(Float64Array.of(value));
 }
 
 /** Class indices against one score a class. */
