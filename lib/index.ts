@@ -20,7 +20,7 @@ export { grad, Gradients } from './compile/grad';
 export type { KernelProfile, Program } from './compile/program';
 export { assign } from './graph/trace';
 export { info, setPredictionShare, setThreads, type NativeInfo } from './native';
-export { load } from './nn/load';
+export { load } from './nn/files/load';
 export { RandomState } from './random';
 export type { AnyArray, DType, Target } from './native';
 export type { Precision } from './tensor/dtype';

@@ -4,7 +4,7 @@ import { grad } from '../compile/grad';
 import * as losses from '../losses';
 import type * as nn from '../nn';
 import { forwardInputs } from '../nn/inputs';
-import { load } from '../nn/load';
+import { load } from '../nn/files/load';
 import { oneOf } from '../options';
 import type { Optimizer } from '../optim';
 import { randomNormal } from '../ops';

@@ -7,7 +7,7 @@ import * as losses from '../losses';
 import * as metrics from '../metrics';
 import { setThreads } from '../native';
 import type { Module } from '../nn';
-import { load } from '../nn/load';
+import { load } from '../nn/files/load';
 import { positiveInteger } from '../options';
 import * as optim from '../optim';
 import { Trainer } from '../train/trainer';

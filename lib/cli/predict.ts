@@ -6,7 +6,7 @@ import type { Preprocessing } from '../data/preprocessing';
 import { FormatError } from '../errors';
 import { setThreads } from '../native';
 import type { Module } from '../nn';
-import { load } from '../nn/load';
+import { load } from '../nn/files/load';
 import { clip, positiveInteger } from '../options';
 import type { Precision } from '../tensor/dtype';
 import { EXIT, EXIT_HELP, failureOf } from './exit-codes';

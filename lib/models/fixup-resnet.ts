@@ -2,7 +2,7 @@
 import { OptionError } from '../errors';
 import * as nn from '../nn';
 import * as ops from '../ops';
-import { prepareHead } from '../nn/chain';
+import { prepareHead } from '../nn/layers/chain';
 import { positiveInteger } from '../options';
 import type { Parameter } from '../tensor/parameter';
 import type { Tensor } from '../tensor/tensor';

@@ -12,14 +12,14 @@ import { Parameter, ParameterMask } from '../tensor/parameter';
 import { Storage } from '../tensor/storage';
 import { checkTensor, type Tensor } from '../tensor/tensor';
 import { StateBuffer } from './buffer';
-import type { Json } from './architecture';
-import { applyInitRules, initRuleKeys, type InitRules } from './init-rule';
+import type { Json } from './files/architecture';
+import { applyInitRules, initRuleKeys, type InitRules } from './init/rules';
 import { MODE, type Mode } from './mode';
-import { encodeModel, loadInto, writeModel, type LoadOptions, type ModelSource } from './model-file';
+import { encodeModel, loadInto, writeModel, type LoadOptions, type ModelSource } from './files/model-file';
 import { noteForward, noteModeRead } from './observe';
 import { Predictor, type PredictOptions } from './predict';
 import { Signature } from './signature';
-import { summarize, type Summary, type SummaryOptions } from './summary';
+import { summarize, type Summary, type SummaryOptions } from './inspect/summary';
 import { walk, type ModuleTree, type StateTensor } from './tree';
 
 export interface InitializeOptions extends InitRules {

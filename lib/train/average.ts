@@ -1,6 +1,6 @@
 /** Averages of weights between steps, and batch norm's statistics for them. */
 import { compile } from '../compile/compile';
-import { BatchNorm } from '../nn/batch-norm';
+import { BatchNorm } from '../nn/layers/batch-norm';
 import { forwardInputs } from '../nn/inputs';
 import { inTrainingMode } from '../nn/mode';
 import type { Module } from '../nn/module';

@@ -14,7 +14,7 @@ import { fileDigest, pathKind, readText } from '../files/read';
 import { checkSeal, seal } from '../files/sealed-json';
 import { encodeSafetensors, MAX_HEADER_BYTES, type SafetensorsEntry } from '../files/safetensors';
 import { info } from '../native';
-import { readSafetensors } from '../nn/model-file';
+import { readSafetensors } from '../nn/files/model-file';
 import type { Module } from '../nn/module';
 import { clip, clipList, problemOf, show } from '../options';
 import type { Precision } from '../tensor/dtype';

@@ -3,7 +3,7 @@ import { OptionError } from '../../lib/errors';
 import { namesOf } from '../../lib/cli/names';
 import { NETWORKS } from '../../lib/cli/networks';
 import { completeRecipe } from '../../lib/cli/recipe';
-import { architectureOf } from '../../lib/nn/architecture';
+import { architectureOf } from '../../lib/nn/files/architecture';
 
 test.each(namesOf(NETWORKS))('%s is built by name, and its files can be rebuilt', (name) => {
   const model = NETWORKS[name].make([1, 64, 64], 7);

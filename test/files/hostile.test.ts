@@ -68,7 +68,7 @@ test.each<[string, () => Buffer, RegExp]>([
   (_, make, message) => {
     const path = join(dir, 'm.safetensors');
     writeFileSync(path, make());
-    const cost = costOf('lib/nn/load.ts', 'load', path);
+    const cost = costOf('lib/nn/files/load.ts', 'load', path);
     expect(cost.error).toMatchObject({ code: 'ERR_TENON_FORMAT', message: expect.stringMatching(message) });
     expect(cost.longestTurnMs).toBeLessThan(2500);
     expect(cost.grownBytes / MIB).toBeLessThan(400);

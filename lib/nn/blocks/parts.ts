@@ -1,0 +1,38 @@
+/** What the blocks of residual networks are made of. */
+import { OptionError } from '../../errors';
+import { positiveInteger } from '../../options';
+import { batchNorm2d } from '../layers/batch-norm';
+import { sequential, type Sequential } from '../layers/sequential';
+import { conv2d, type Conv2d } from '../layers/conv2d';
+
+export interface ResidualBlockOptions {
+  /** Of the first 3x3 convolution and the shortcut. Default 1. */
+  readonly stride?: number;
+}
+
+export function strideOf(where: string, value: unknown = 1): number {
+  const stride = positiveInteger(where, 'stride', value);
+  if (stride > 65535) throw new OptionError(`${where}: stride must be at most 65535, got ${stride}`);
+  return stride;
+}
+
+export function conv3x3(inChannels: number, outChannels: number, stride = 1): Conv2d {
+  return conv2d<number, number>(inChannels, outChannels, { kernel: 3, stride, padding: 1, bias: false });
+}
+
+export function conv1x1(inChannels: number, outChannels: number, stride = 1): Conv2d {
+  return conv2d<number, number>(inChannels, outChannels, { kernel: 1, stride, bias: false });
+}
+
+export function projection(inChannels: number, outChannels: number, stride: number): Sequential {
+  return sequential(conv1x1(inChannels, outChannels, stride), batchNorm2d<number>(outChannels));
+}
+
+/** Undefined where the shape stays. */
+export function downsampling(
+  inChannels: number,
+  outChannels: number,
+  stride: number,
+): Sequential | undefined {
+  return stride === 1 && inChannels === outChannels ? undefined : projection(inChannels, outChannels, stride);
+}

@@ -1,0 +1,51 @@
+/** The block of ResNet-18 and 34 (He, Zhang, Ren, Sun 2016), with torchvision's names of parameters. */
+import * as ops from '../../ops';
+import { checkKeys } from '../../options';
+import type { Tensor } from '../../tensor/tensor';
+import type { Json } from '../files/architecture';
+import { batchNorm2d, type BatchNorm2d } from '../layers/batch-norm';
+import type { Sequential } from '../layers/sequential';
+import { type Conv2d } from '../layers/conv2d';
+import { Module } from '../module';
+import { type ResidualBlockOptions, strideOf, conv3x3, downsampling } from './parts';
+
+/** relu(bn2(conv2(relu(bn1(conv1 x)))) + downsample(x)): torchvision's BasicBlock. */
+export class ResidualBlock extends Module {
+  static override readonly kind: string = 'residualBlock';
+  readonly conv1: Conv2d;
+  readonly bn1: BatchNorm2d;
+  readonly conv2: Conv2d;
+  readonly bn2: BatchNorm2d;
+  /** 1x1 convolution and batch norm where stride or channels change. */
+  readonly downsample: Sequential | undefined;
+
+  constructor(inChannels: number, outChannels: number, options: ResidualBlockOptions = {}) {
+    super();
+    checkKeys('nn.residualBlock', options, ['stride']);
+    const stride = strideOf('nn.residualBlock', options.stride);
+    this.conv1 = conv3x3(inChannels, outChannels, stride);
+    this.bn1 = batchNorm2d<number>(outChannels);
+    this.conv2 = conv3x3(outChannels, outChannels);
+    this.bn2 = batchNorm2d<number>(outChannels);
+    this.downsample = downsampling(inChannels, outChannels, stride);
+  }
+
+  override forward(x: Tensor): Tensor {
+    const y = ops.relu(this.bn1.forward(this.conv1.forward(x)));
+    return ops.relu(ops.add(this.bn2.forward(this.conv2.forward(y)), this.downsample?.forward(x) ?? x));
+  }
+
+  override config(): Json {
+    const { inChannels, outChannels, stride } = this.conv1;
+    return { inChannels, outChannels, stride: stride[0] };
+  }
+}
+
+/** Two 3x3 convolutions and a shortcut, with torchvision's names: conv1, bn1, conv2, bn2, downsample. @throws OptionError */
+export function residualBlock(
+  inChannels: number,
+  outChannels: number,
+  options: ResidualBlockOptions = {},
+): ResidualBlock {
+  return new ResidualBlock(inChannels, outChannels, options);
+}

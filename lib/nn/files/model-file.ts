@@ -1,0 +1,367 @@
+/** Models as safetensors files: state by PyTorch's names; architecture, preprocessing and class names in the metadata. */
+import { checkPreprocessing, PREPROCESSING_KEYS, type Preprocessing } from '../../data/preprocessing';
+import { types } from 'node:util';
+import { readWhole } from '../../files/read';
+import { FormatError, OptionError, ShapeError } from '../../errors';
+import { writeFileAtomic } from '../../files/atomic-file';
+import { toBytes, toFloats } from '../../files/numbers';
+import {
+  decodeSafetensors,
+  encodeSafetensors,
+  repeatedKey,
+  type SafetensorsEntry,
+  type SafetensorsFile,
+} from '../../files/safetensors';
+import type { AnyArray } from '../../native';
+import {
+  bool,
+  checkKeys,
+  clip,
+  clipList,
+  messageOf,
+  nonEmptyString,
+  positiveInteger,
+  show,
+} from '../../options';
+import {
+  isTransformRecord,
+  isTransformTensor,
+  recordOf,
+  restoreTransform,
+  TRANSFORM_KEY,
+  transformEntries,
+} from '../../preprocess/file';
+import type { TransformRecord } from '../../preprocess/file';
+import type { FittedTransform } from '../../preprocess/fitted';
+import { storedDType } from '../../tensor/dtype';
+import { withMemory } from '../../tensor/lazy';
+import { Parameter, ParameterMask } from '../../tensor/parameter';
+import { formatShape, sameShape, type Shape } from '../../tensor/shape';
+import type { Storage } from '../../tensor/storage';
+import { architectureOf, type Architecture } from './architecture';
+import { ensureMask, holdZeros } from '../mask';
+import type { Module } from '../module';
+import { maskName, type StateTensor } from '../tree';
+
+export interface LoadOptions {
+  /**
+   * False takes what fits by name and leaves the rest of the model as it is, its class names too. Shapes must agree all the same.
+   * Default true.
+   */
+  readonly strict?: boolean;
+  /**
+   * Bytes that the file's header may take, where names, shapes and architecture are. Reading it keeps the event loop, up to a second a
+   * megabyte. Default 1 MiB and 1/1024 of the rest of the file.
+   */
+  readonly maxHeaderBytes?: number;
+}
+
+/** Of the contents of `__metadata__`. Raised when a reader of the old form would misread the new one. */
+const formatVersion = '1';
+
+/** What a model file holds besides tensors. */
+export interface ModelMetadata {
+  readonly architecture?: Architecture;
+  readonly preprocessing?: Preprocessing;
+  readonly classNames?: readonly string[];
+  readonly inputTransform?: TransformRecord;
+  /** Further names of tied tensors. */
+  readonly aliases: ReadonlyMap<string, string>;
+}
+
+function metadataOf(model: Module): Map<string, string> {
+  const architecture = architectureOf(model);
+  const { aliases } = model.tree();
+  const metadata = new Map([
+    ['format', 'tenon'],
+    ['formatVersion', formatVersion],
+  ]);
+  if (architecture !== undefined) metadata.set('architecture', JSON.stringify(architecture));
+  if (model.preprocessing !== undefined) metadata.set('preprocessing', JSON.stringify(model.preprocessing));
+  if (model.inputTransform !== undefined)
+    metadata.set(TRANSFORM_KEY, JSON.stringify(recordOf(model.inputTransform)));
+  if (model.classNames !== undefined) metadata.set('classNames', JSON.stringify(model.classNames));
+  if (aliases.size > 0) metadata.set('aliases', JSON.stringify([...aliases]));
+  return metadata;
+}
+
+async function stateEntry(tensor: StateTensor): Promise<SafetensorsEntry> {
+  const values = await tensor.storage.read();
+  const floats =
+    Object.prototype.toString.call(values) === '[object Float32Array]' ? values : Float32Array.from(values);
+  return { dtype: 'F32', shape: tensor.shape, bytes: toBytes(floats) };
+}
+
+async function piecesOf(model: Module): Promise<Uint8Array[]> {
+  model.ensureInitialized();
+  const metadata = metadataOf(model);
+  // All reads are queued before any is awaited: they see one moment between two training steps.
+  const reads = [...model.tree().tensors].map(async ([name, t]) => [name, await stateEntry(t)] as const);
+  const transform = model.inputTransform === undefined ? [] : transformEntries(model.inputTransform);
+  // Awaited together, so that none fails unseen while another is being awaited.
+  const [state, learnt] = await Promise.all([Promise.all(reads), transform]);
+  const tensors = new Map([...state, ...learnt]);
+  return encodeSafetensors({ tensors, metadata });
+}
+
+/** The bytes of a model file. */
+export async function encodeModel(model: Module): Promise<Uint8Array> {
+  return Buffer.concat(await piecesOf(model));
+}
+
+/** @throws IoError, OptionError for what is not a path */
+export async function writeModel(model: Module, path: string): Promise<void> {
+  nonEmptyString('save', 'path', path);
+  await writeFileAtomic(path, await piecesOf(model));
+}
+
+/** Reads and checks a safetensors file. @throws DataError (no such file), IoError, FormatError */
+export async function readSafetensors(path: string, maxHeaderBytes?: number): Promise<SafetensorsFile> {
+  return decodeSafetensors(path, await readWhole(path), maxHeaderBytes);
+}
+
+/** Where a model is: the path of its file, or the file's bytes. */
+export type ModelSource = string | Uint8Array | ArrayBuffer;
+
+/** A model file that was read, under its name for messages. */
+interface OpenedModel {
+  readonly where: string;
+  readonly file: SafetensorsFile;
+}
+
+/**
+ * Reads and checks a model file. Of bytes no promise is made, so that the caller can take its numbers over before anyone changes them.
+ * @throws as readSafetensors; OptionError for what is neither a path nor bytes
+ */
+export function openModel(
+  source: ModelSource,
+  { maxHeaderBytes: most }: LoadOptions,
+): OpenedModel | Promise<OpenedModel> {
+  if (most !== undefined) positiveInteger('load', 'maxHeaderBytes', most);
+  if (typeof source === 'string') {
+    nonEmptyString('load', 'path', source);
+    return readSafetensors(source, most).then((file) => ({ where: source, file }));
+  }
+  return { where: 'load', file: decodeSafetensors('load', bytesOf(source), most) };
+}
+
+function bytesOf(source: unknown): Uint8Array {
+  // Not instanceof, which does not know the arrays of another realm.
+  if (types.isUint8Array(source)) return source;
+  if (types.isAnyArrayBuffer(source)) return new Uint8Array(source);
+  throw new OptionError(
+    `load: expected a file's path or its bytes (a Uint8Array or an ArrayBuffer), got ${show(source)}`,
+  );
+}
+
+/** Whether tenon wrote the file: what it does not say, the model did not have. */
+function isOurs(metadata: ReadonlyMap<string, string>): boolean {
+  return metadata.get('format') === 'tenon';
+}
+
+/** @throws FormatError for metadata that is not what tenon writes */
+export function readMetadata(where: string, metadata: ReadonlyMap<string, string>): ModelMetadata {
+  const version = metadata.get('formatVersion');
+  const ours = isOurs(metadata);
+  if (ours && version !== formatVersion) {
+    throw new FormatError(
+      `${clip(where)}: written in form ${show(version)}; this version of tenon reads form ${show(formatVersion)}`,
+    );
+  }
+  const parse = <T>(key: string, check: (value: unknown) => value is T): T | undefined => {
+    const text = ours ? metadata.get(key) : undefined;
+    return text === undefined ? undefined : parseField(where, key, text, check);
+  };
+  const architecture = parse('architecture', isArchitecture);
+  const settings = parse('preprocessing', isRecord);
+  const preprocessing = settings && parsePreprocessing(where, settings);
+  const classNames = parse('classNames', isStrings);
+  const inputTransform = parse(TRANSFORM_KEY, isTransformRecord);
+  return {
+    ...(architecture && { architecture }),
+    ...(preprocessing && { preprocessing }),
+    ...(classNames && { classNames }),
+    ...(inputTransform && { inputTransform }),
+    aliases: aliasesOf(where, parse('aliases', isPairs) ?? []),
+  };
+}
+
+function aliasesOf(where: string, pairs: readonly [string, string][]): Map<string, string> {
+  const aliases = new Map(pairs);
+  if (aliases.size < pairs.length)
+    throw new FormatError(`${clip(where)}: metadata 'aliases' ties a tensor twice`);
+  return aliases;
+}
+
+function parseField<T>(where: string, key: string, text: string, check: (value: unknown) => value is T): T {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new FormatError(`${clip(where)}: metadata '${key}' is not JSON`, { cause });
+  }
+  const repeated = repeatedKey(text);
+  if (repeated !== undefined)
+    throw new FormatError(`${clip(where)}: metadata '${key}' names ${show(repeated)} twice`);
+  if (!check(value))
+    throw new FormatError(`${clip(where)}: metadata '${key}' is not what it should be: ${show(text)}`);
+  return value;
+}
+
+export function isArchitecture(value: unknown): value is Architecture {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'kind' in value &&
+    typeof value.kind === 'string' &&
+    'config' in value
+  );
+}
+
+function isStrings(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
+}
+
+function isPairs(value: unknown): value is [string, string][] {
+  return Array.isArray(value) && value.every((item) => isStrings(item) && item.length === 2);
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** What this version knows of the settings in a file, checked as those that a program sets. @throws FormatError */
+function parsePreprocessing(where: string, settings: Readonly<Record<string, unknown>>): Preprocessing {
+  const known = PREPROCESSING_KEYS.filter((key) => key in settings).map((key) => [key, settings[key]]);
+  try {
+    return checkPreprocessing(`${where}: metadata 'preprocessing'`, Object.fromEntries(known));
+  } catch (cause) {
+    throw new FormatError(messageOf(cause), { cause });
+  }
+}
+
+/** Takes the state in a file into a model. @throws FormatError, ShapeError, DataError, IoError, OptionError */
+export async function loadInto(model: Module, source: ModelSource, options: LoadOptions): Promise<void> {
+  checkKeys('load', options, ['strict', 'maxHeaderBytes']);
+  const strict = bool('load', 'strict', options.strict ?? true);
+  const opening = openModel(source, options);
+  const { where, file } = opening instanceof Promise ? await opening : opening;
+  const metadata = readMetadata(where, file.metadata);
+  const transform = transformOf(where, file, metadata);
+  await takeState(model, where, file, strict);
+  takeMetadata(model, metadata, transform, strict);
+  // The weights were trained without one: the model's own would change what they get to see.
+  if (strict && isOurs(file.metadata) && transform === undefined) delete model.inputTransform;
+}
+
+/** The transform in a file. @throws FormatError */
+export function transformOf(
+  where: string,
+  { tensors }: SafetensorsFile,
+  { inputTransform: record }: ModelMetadata,
+): FittedTransform | undefined {
+  return record && restoreTransform(where, record, tensors);
+}
+
+/** Everything but weights that a file has for a model. */
+export function takeMetadata(
+  model: Module,
+  { preprocessing, classNames }: ModelMetadata,
+  transform: FittedTransform | undefined,
+  strict = true,
+): void {
+  if (preprocessing !== undefined) model.preprocessing = preprocessing;
+  // Names belong to the outputs, of which the model may have others than the file.
+  if (strict && classNames !== undefined) model.classNames = classNames;
+  if (transform !== undefined) model.inputTransform = transform;
+}
+
+/** Checks everything first and only then writes: a file that does not fit changes nothing. */
+export async function takeState(
+  model: Module,
+  where: string,
+  file: SafetensorsFile,
+  strict: boolean,
+): Promise<void> {
+  const { tensors } = model.adopt();
+  const pruned = newlyPruned(tensors, file);
+  if (strict) checkNames(where, [...tensors.keys(), ...pruned.keys()], namesOfState(file));
+  const writes: [StateTensor, AnyArray][] = [];
+  for (const [name, tensor] of tensors) {
+    const values = readState(where, name, tensor.shape, file);
+    if (values === undefined) continue;
+    if (tensor instanceof ParameterMask) checkMask(where, name, values);
+    writes.push([tensor, values]);
+  }
+  const masks = [...pruned].map(([name, [, parameter]]) => readState(where, name, parameter.shape, file)!);
+  [...pruned.keys()].forEach((name, i) => checkMask(where, name, masks[i]!));
+  withMemory(
+    writes.map(([tensor]) => tensor),
+    () => model.ensureInitialized(),
+  );
+  [...pruned.values()].forEach(([name, p], i) => writes.push([ensureMask(where, model, name, p), masks[i]!]));
+  await Promise.all(writes.map(([{ storage }, values]) => storage.write(stored(values, storage))));
+  await holdZeros(model);
+}
+
+/** Parameters that are pruned in the file and not yet in the model, by the names of their masks. */
+function newlyPruned(
+  tensors: ReadonlyMap<string, StateTensor>,
+  file: SafetensorsFile,
+): Map<string, [string, Parameter]> {
+  const found = new Map<string, [string, Parameter]>();
+  for (const [name, tensor] of tensors) {
+    const mask = maskName(name);
+    if (tensor instanceof Parameter && file.tensors.has(mask) && !tensors.has(mask))
+      found.set(mask, [name, tensor]);
+  }
+  return found;
+}
+
+function readState(
+  where: string,
+  name: string,
+  shape: Shape,
+  { tensors }: SafetensorsFile,
+): Float32Array | undefined {
+  const entry = tensors.get(name);
+  if (entry === undefined) return undefined;
+  if (sameShape(entry.shape, shape)) return toFloats(name, entry);
+  throw new ShapeError(
+    `${clip(where)}: '${clip(name)}' is ${formatShape(entry.shape)}, the model expects ${formatShape(shape)}`,
+  );
+}
+
+function checkMask(where: string, name: string, values: Float32Array): void {
+  const wrong = values.findIndex((v) => v !== 0 && v !== 1);
+  if (wrong >= 0)
+    throw new FormatError(
+      `${clip(where)}: '${clip(name)}' is a mask, of zeros and ones, and has a ${values[wrong]}`,
+    );
+}
+
+/** Without the tensors of the file's transform, which are no part of the model's own state. */
+function namesOfState({ tensors, metadata }: SafetensorsFile): string[] {
+  return [...tensors.keys()].filter((name) => !(metadata.has(TRANSFORM_KEY) && isTransformTensor(name)));
+}
+
+/** On the reference target, f32 values are kept as f64. */
+function stored(values: AnyArray, storage: Storage): AnyArray {
+  return storedDType(storage.dtype, storage.target) === 'f64' ? Float64Array.from(values) : values;
+}
+
+function checkNames(where: string, expected: readonly string[], found: readonly string[]): void {
+  const [known, present] = [new Set(expected), new Set(found)];
+  const missing = expected.filter((name) => !present.has(name));
+  // PyTorch counts batches in each batch norm; the count has no part in results.
+  const unexpected = found.filter((name) => !known.has(name) && !/(^|\.)num_batches_tracked$/.test(name));
+  if (missing.length === 0 && unexpected.length === 0) return;
+  const list = (names: readonly string[]): string => clipList(names.map(show));
+  const parts = [
+    ...(missing.length > 0 ? [`missing ${list(missing)}`] : []),
+    ...(unexpected.length > 0 ? [`unexpected ${list(unexpected)}`] : []),
+  ];
+  throw new FormatError(
+    `${clip(where)}: does not fit the model: ${parts.join('; ')}. { strict: false } takes what fits`,
+  );
+}

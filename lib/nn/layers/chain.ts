@@ -1,0 +1,107 @@
+/** Layers one behind the other, of which the last one with parameters is the head. */
+import { OptionError, ShapeError } from '../../errors';
+import { show } from '../../options';
+import type { Tensor } from '../../tensor/tensor';
+import { ChannelNorm } from './channel-norm';
+import { Conv1d } from './conv1d';
+import { Conv2d } from './conv2d';
+import { requireFree } from '../holds';
+import { Linear } from './linear';
+import { MODE } from '../mode';
+import { Module } from '../module';
+
+export abstract class LayerChain extends Module {
+  readonly layers: readonly Module[];
+
+  protected constructor(layers: readonly Module[]) {
+    super();
+    this.layers = [...layers];
+  }
+
+  override forward(x: Tensor): Tensor {
+    return this.layers.reduce((y, layer) => layer.forward(y), x);
+  }
+
+  /**
+   * Puts another head on the model: `head` takes the place, and the name, of the last layer with parameters, a linear one or a convolution,
+   * however deep in chains it is. Everything else stays, weights and preprocessing too (`preprocessing`, `inputTransform`); class names,
+   * which belong to the old outputs, go. New weights are drawn when they are first needed, or by `ensureInitialized({ seed })`.
+   * `nn.identity()` as the head makes the model give what the head got; another head can replace it later.
+   * @throws OptionError where the last layer with parameters is none of those; ShapeError where `head` takes another number of features;
+   *   BusyError while the model is being trained
+   */
+  override replaceHead(head: Module): Module {
+    const { chain, at, path } = findHead(this, '');
+    prepareHead(this, path, chain.layers[at]!, head);
+    (chain.layers as Module[])[at] = head;
+    return this;
+  }
+}
+
+/**
+ * Makes `head` ready to take the place of `old` at `path` in a model: widths are compared, it gets the mode that the model is in, and class
+ * names, which belong to the old outputs, go.
+ * @throws OptionError, ShapeError, BusyError while the model is being trained
+ */
+export function prepareHead(model: Module, path: string, old: Module, head: unknown): asserts head is Module {
+  if (!(head instanceof Module))
+    throw new OptionError(`replaceHead: expected a module such as nn.linear(512, 5), got ${show(head)}`);
+  requireFree('replaceHead', [model, 'this model']);
+  const modules = [...head.namedModules().values()];
+  if (modules.includes(model)) throw new OptionError('replaceHead: the head holds the model itself');
+  const [own, given] = [entryWidth(old), entryWidth(head)];
+  if (own !== undefined && given !== undefined && own !== given)
+    throw new ShapeError(`replaceHead: '${path}' takes ${own} features, the new head ${given}`);
+  // Until the model is trained, all of it is in evaluation mode where it was.
+  for (const module of modules) if (module[MODE] === 'train') module[MODE] = model[MODE];
+  delete model.classNames;
+}
+
+/** The place of a head in the chain that holds it, and its path from the model. */
+interface HeadPlace {
+  readonly chain: LayerChain;
+  readonly at: number;
+  readonly path: string;
+}
+
+/** @throws OptionError */
+function findHead(chain: LayerChain, prefix: string): HeadPlace {
+  const names = [...chain.members()].map(([name]) => name);
+  const at = chain.layers.findLastIndex((layer) => isIdentity(layer) || hasParameters(layer));
+  const layer = chain.layers[at];
+  const path = `${prefix}${names[at]}`;
+  if (layer instanceof LayerChain) return findHead(layer, `${path}.`);
+  if (layer instanceof Linear || isConvolution(layer) || (layer !== undefined && isIdentity(layer)))
+    return { chain, at, path };
+  const found = layer === undefined ? 'no layer has any' : `it is '${path}' (${layer.constructor.name})`;
+  throw new OptionError(
+    `replaceHead: the last layer with parameters must be a linear layer or a convolution, ${found}; nn.namedSequential({ ...model.stages, head }) makes a model of any stages`,
+  );
+}
+
+function hasParameters(layer: Module): boolean {
+  return layer.tree().tensors.size > 0;
+}
+
+function isIdentity(layer: Module): boolean {
+  return layer.kind === 'identity';
+}
+
+function isConvolution(layer: unknown): layer is Conv1d | Conv2d {
+  return layer instanceof Conv1d || layer instanceof Conv2d;
+}
+
+/** Features or channels that a layer takes; undefined where it does not say. */
+function entryWidth(layer: Module): number | undefined {
+  const first = leaves(layer).find((each) => hasParameters(each) || changesWidth.has(each.kind));
+  if (first instanceof Linear) return (first as Linear).inFeatures;
+  if (isConvolution(first)) return first.inChannels;
+  return first instanceof ChannelNorm ? (first as ChannelNorm<number>).features : undefined;
+}
+
+/** Layers without parameters that do not pass on as many features as they get; '' is a class of one's own. */
+const changesWidth: ReadonlySet<string> = new Set(['flatten', 'concat', 'padShortcut', '']);
+
+function leaves(layer: Module): Module[] {
+  return layer instanceof LayerChain ? layer.layers.flatMap(leaves) : [layer];
+}

@@ -1,0 +1,17 @@
+/** The layer that joins all axes but the first. */
+import * as ops from '../../ops';
+import type { Tensor } from '../../tensor/tensor';
+import { Module } from '../module';
+import { withoutOptions } from './without-options';
+
+/** [N, C, H, W] to [N, C H W]. */
+export class Flatten extends Module {
+  static override readonly kind: string = 'flatten';
+
+  override forward(x: Tensor): Tensor {
+    return ops.flatten(x);
+  }
+}
+
+/** Joins all axes but the first: [N, C, H, W] to [N, C H W]. */
+export const flatten = withoutOptions('nn.flatten', () => new Flatten());

@@ -1,0 +1,81 @@
+/** Instance normalization; the formula is in lib/ops/group-norm.ts. */
+import * as ops from '../../ops';
+import { numel } from '../../tensor/shape';
+import type { Tensor } from '../../tensor/tensor';
+import { ChannelNorm } from './channel-norm';
+
+export interface InstanceNormOptions {
+  /** Added to the variance, above 0. Default 1e-5. */
+  readonly eps?: number;
+  /** Share of the newest batch in the running statistics, from 0 to 1. Default 0.1. */
+  readonly momentum?: number;
+  /** Whether there are a weight and a bias per channel, ones and zeros at first. Default false. */
+  readonly affine?: boolean;
+  /** Whether evaluation normalizes by running statistics, as batch norm does. Default false. */
+  readonly trackRunningStats?: boolean;
+}
+
+/**
+ * Normalizes each channel of each sample by itself; with running statistics, evaluation normalizes by those. They are the means over the
+ * batch of each sample's, and move in compiled training steps only.
+ */
+abstract class InstanceNorm<C extends number> extends ChannelNorm<C> {
+  constructor(where: string, features: C, options: InstanceNormOptions) {
+    super(where, features, options, { affine: false, tracked: false });
+  }
+
+  override forward(x: Tensor): Tensor {
+    this.checkInput('instance_norm', x);
+    const { weight, bias, eps } = this;
+    if (this.runningMean !== undefined && this.runningVar !== undefined && !this.training) {
+      const image = x.rank === 3 ? ops.reshape(x, [...x.shape, 1]) : x;
+      const y = ops.batchNormEval(image, this.gamma(), this.beta(), this.runningMean, this.runningVar, eps);
+      return ops.reshape(y, x.shape);
+    }
+    const { y, mean, variance } = ops.instanceNormStatistics(x, { gamma: weight, beta: bias, eps });
+    this.track(numel(x.shape.slice(2)), () => [ops.mean(mean, { axes: 0 }), ops.mean(variance, { axes: 0 })]);
+    return y;
+  }
+}
+
+/** Of [N, C, L]. */
+export class InstanceNorm1d<C extends number = number> extends InstanceNorm<C> {
+  static override readonly kind: string = 'instanceNorm1d';
+  protected readonly rank = 3;
+
+  constructor(features: C, options: InstanceNormOptions = {}) {
+    super('nn.instanceNorm1d', features, options);
+  }
+}
+
+/** Of [N, C, H, W]. */
+export class InstanceNorm2d<C extends number = number> extends InstanceNorm<C> {
+  static override readonly kind: string = 'instanceNorm2d';
+  protected readonly rank = 4;
+
+  constructor(features: C, options: InstanceNormOptions = {}) {
+    super('nn.instanceNorm2d', features, options);
+  }
+}
+
+/**
+ * Instance normalization (Ulyanov, Vedaldi, Lempitsky 2016) of [N, C, L]. Parameters and buffers as in PyTorch, without
+ * num_batches_tracked. @throws OptionError; forward(): ShapeError where L is 1
+ */
+export function instanceNorm1d<const C extends number>(
+  features: C,
+  options: InstanceNormOptions = {},
+): InstanceNorm1d<C> {
+  return new InstanceNorm1d(features, options);
+}
+
+/**
+ * Instance normalization (Ulyanov, Vedaldi, Lempitsky 2016) of [N, C, H, W]. Parameters and buffers as in PyTorch, without
+ * num_batches_tracked. @throws OptionError; forward(): ShapeError where H W is 1
+ */
+export function instanceNorm2d<const C extends number>(
+  features: C,
+  options: InstanceNormOptions = {},
+): InstanceNorm2d<C> {
+  return new InstanceNorm2d(features, options);
+}
