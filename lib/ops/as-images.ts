@@ -7,6 +7,7 @@ import { checkRank } from './checks';
 
 const asImagesOp: OpRecord<{ size: readonly [number, number, number] }> = {
   name: 'as_images',
+  bf16: 'f32',
   view: true,
   infer: ([x], { size: [h, w, c] }) => {
     checkRank('as_images', 'x', x!, 2);

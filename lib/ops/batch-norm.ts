@@ -3,6 +3,7 @@
  * Training takes mean and biased variance from the batch, evaluation takes running averages. Passes may add a residual and a relu.
  */
 import { ShapeError } from '../errors';
+import { firstAlike, savedAlike } from '../graph/facts';
 import { applyOp, first, type GradContext, type OpRecord } from '../graph/op';
 import { checkList, positive } from '../options';
 import { formatShape } from '../tensor/shape';
@@ -41,6 +42,7 @@ function checkOperands(op: string, x: Tensor, perChannel: readonly Tensor[]): nu
 function backwardOp(name: string): OpRecord<NormAttrs> {
   return {
     name,
+    bf16: savedAlike,
     infer: ([, x]) => {
       const channels: TensorType = { shape: [x!.shape[1]!], dtype: 'f32' };
       return [{ shape: x!.shape, dtype: 'f32' }, channels, channels];
@@ -54,6 +56,7 @@ const evalBackwardOp = backwardOp('batch_norm_eval_backward');
 
 const trainOp: OpRecord<NormAttrs> = {
   name: 'batch_norm_train',
+  bf16: firstAlike,
   infer: ([x, gamma, beta]) => {
     const channels = checkOperands('batch_norm', x!, [gamma!, beta!]);
     if (x!.size / Math.max(1, channels) < 2) {
@@ -73,6 +76,7 @@ const trainOp: OpRecord<NormAttrs> = {
 
 const evalOp: OpRecord<NormAttrs> = {
   name: 'batch_norm_eval',
+  bf16: firstAlike,
   infer: ([x, ...perChannel]) => {
     checkOperands('batch_norm', x!, perChannel);
     return [{ shape: x!.shape, dtype: 'f32' }];
@@ -117,6 +121,7 @@ export function batchNormEval(
 
 const runningOp: OpRecord<{ count: number }> = {
   name: 'batch_norm_running',
+  bf16: 'f32',
   infer: ([mean, variance, , , momentum]) => {
     checkScalar('batch_norm_running', 'momentum', momentum!);
     return [

@@ -19,12 +19,14 @@ function checkOperands(name: string, outputs: Tensor, target: Tensor): void {
 
 const backwardOp: OpRecord<null> = {
   name: 'binary_cross_entropy_backward',
+  bf16: 'f32',
   infer: ([dy]) => [{ shape: dy!.shape, dtype: 'f32' }],
   lower: (l) => l.call('binary_cross_entropy_backward', l.inputs, l.outputs, [], [0]),
 };
 
 const binaryCrossEntropyOp: OpRecord<null> = {
   name: 'binary_cross_entropy',
+  bf16: 'f32',
   infer: ([p, target]) => {
     checkOperands('binary_cross_entropy', p!, target!);
     return [{ shape: p!.shape, dtype: 'f32' }];
@@ -45,6 +47,16 @@ export function binaryCrossEntropy(p: Tensor, target: Tensor): Tensor {
   return first(applyOp(binaryCrossEntropyOp, [p, target], null));
 }
 
+/** x itself, as f32 in every precision: the functions below are pointwise and would take a bf16 x as it comes. */
+const asF32Op: OpRecord<null> = {
+  name: 'as_f32',
+  bf16: 'f32',
+  view: true,
+  infer: ([x]) => [{ shape: x!.shape, dtype: 'f32' }],
+  grad: ({ grads: [dy] }) => [dy!],
+  lower: (l) => l.alias(l.outputs[0]!, l.inputs[0]!),
+};
+
 /**
  * The same of p = sigmoid(x), without rounding for large |x|: t log(1 + e^-x) + (1 - t) log(1 + e^x). `positiveWeight` multiplies the first
  * term: a number, or one a class, as an f32 tensor that broadcasts. @throws ShapeError, DTypeError
@@ -55,6 +67,7 @@ export function binaryCrossEntropyWithLogits(
   positiveWeight: Tensor | number = 1,
 ): Tensor {
   checkOperands('binary_cross_entropy_with_logits', x, target);
-  const positive = mul(mul(target, positiveWeight), softplus(neg(x)));
-  return add(positive, mul(sub(1, target), softplus(x)));
+  const logits = first(applyOp(asF32Op, [x], null));
+  const positive = mul(mul(target, positiveWeight), softplus(neg(logits)));
+  return add(positive, mul(sub(1, target), softplus(logits)));
 }

@@ -1,4 +1,5 @@
 /** Pointwise functions of two tensors, broadcast as in NumPy and PyTorch. Gradients come back in the broadcast shape; grad.ts sums them. */
+import { alike } from '../graph/facts';
 import { applyOp, first, type GradContext, type OpRecord } from '../graph/op';
 import type { Lowering, Operand } from '../graph/lowering';
 import { broadcastShapes, isLayoutTrivial, physicalDims, type Shape } from '../tensor/shape';
@@ -18,6 +19,7 @@ function spread(l: Lowering, operand: Operand, shape: Shape, rank: number): Oper
 function binaryOp(name: string, grad?: Rule): OpRecord<null> {
   return {
     name,
+    bf16: alike,
     infer: ([a, b]) => {
       checkDType(name, 'a', a!, 'f32');
       checkDType(name, 'b', b!, 'f32');

@@ -5,6 +5,7 @@ import { checkTensor, type Tensor } from '../tensor/tensor';
 
 export const castOp: OpRecord<{ dtype: 'f32' | 'i32' | 'f64' | 'bf16' }> = {
   name: 'cast',
+  bf16: 'f32',
   infer: ([x], { dtype }) => [{ shape: x!.shape, dtype }],
   lower: (l) => l.call('cast', l.inputs, l.outputs),
 };

@@ -76,6 +76,7 @@ function infer([x, w]: readonly Tensor[], g: TransposeGeometry): Shape {
 
 const convTranspose2dOp: OpRecord<TransposeGeometry> = {
   name: 'conv_transpose2d',
+  bf16: { kind: 'product', operands: [0], output: 'either' },
   infer: (inputs, attrs) => [{ shape: infer(inputs, attrs), dtype: 'f32' }],
   grad: ({ inputs: [x, w], grads: [dy], attrs, wanted }) => {
     const { outputPadding: _, ...geometry } = attrs;

@@ -5,6 +5,7 @@
  * faster, Winograd's F(4x4, 3x3) (Lavin & Gray 2016), whose rounding errors are a few times larger; see native/ops/conv2d.cc.
  */
 import { OptionError, ShapeError } from '../errors';
+import type { Bf16 } from '../graph/facts';
 import { applyOp, first, type OpRecord } from '../graph/op';
 import { nonNegativeInteger, checkKeys, oneOf, positiveInteger } from '../options';
 import { formatShape, type Shape } from '../tensor/shape';
@@ -104,6 +105,7 @@ function inferForward([x, w, b]: readonly Tensor[], g: ForwardAttrs): Shape {
 
 const conv2dOp: OpRecord<ForwardAttrs> = {
   name: 'conv2d',
+  bf16: { kind: 'product', operands: [0], output: 'either' },
   infer: (inputs, attrs) => [{ shape: inferForward(inputs, attrs), dtype: 'f32' }],
   grad: ({ inputs: [x, w, b], grads: [dy], attrs, wanted }) => {
     const dx = wanted[0]
@@ -132,17 +134,26 @@ interface BackwardAttrs {
   readonly shape: Shape;
 }
 
-function backwardOp(name: string): OpRecord<BackwardAttrs> {
+function backwardOp(name: string, bf16: Bf16): OpRecord<BackwardAttrs> {
   return {
     name,
+    bf16,
     infer: (_, { shape }) => [{ shape, dtype: 'f32' }],
     lower: (l, { geometry }) => l.call(l.forOperands(name), l.inputs, l.outputs, backwardAttrs(geometry)),
   };
 }
 
-const backwardDataOp = backwardOp('conv2d_backward_data');
+const backwardDataOp = backwardOp('conv2d_backward_data', {
+  kind: 'product',
+  operands: [0],
+  output: 'either',
+});
 /** dy, x -> dw. */
-export const conv2dBackwardWeightsOp = backwardOp('conv2d_backward_weights');
+export const conv2dBackwardWeightsOp = backwardOp('conv2d_backward_weights', {
+  kind: 'product',
+  operands: [0, 1],
+  output: 'f32',
+});
 
 /**
  * Convolves x [N, C, H, W] with weight [O, C / groups, kH, kW], adds bias [O].

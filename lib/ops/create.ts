@@ -10,6 +10,7 @@ import { checkScalar } from './checks';
 
 const fillOp: OpRecord<{ shape: Shape; value: number; dtype: DType }> = {
   name: 'fill',
+  bf16: 'f32',
   infer: (_, { shape, dtype }) => [{ shape, dtype }],
   lower: (l, { value }) => l.call('fill', [], l.outputs, [value]),
 };
@@ -27,6 +28,7 @@ export function ones(shape: Shape): Tensor {
 
 const fromScalarOp: OpRecord<null> = {
   name: 'from_scalar',
+  bf16: 'f32',
   infer: ([v]) => {
     checkScalar('from_scalar', 'value', v!);
     return [{ shape: [], dtype: 'f32' }];
@@ -48,6 +50,7 @@ interface RandomAttrs {
 function randomOp(name: string): OpRecord<RandomAttrs> {
   return {
     name,
+    bf16: 'f32',
     infer: (_, { shape }) => [{ shape, dtype: 'f32' }],
     lower: (l, { key, range }) => l.call(name, [], l.outputs, [...key, ...range]),
   };

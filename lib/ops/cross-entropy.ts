@@ -30,6 +30,7 @@ function checkTarget(x: Tensor, target: Tensor): void {
 
 const crossEntropyOp: OpRecord<Attrs> = {
   name: 'cross_entropy',
+  bf16: 'f32',
   infer: ([x, target]) => {
     checkTarget(x!, target!);
     const rows = { shape: [x!.shape[0]!], dtype: 'f32' } as const;
@@ -45,6 +46,7 @@ const crossEntropyOp: OpRecord<Attrs> = {
 
 const backwardOp: OpRecord<Attrs> = {
   name: 'cross_entropy_backward',
+  bf16: 'f32',
   infer: ([, x]) => [{ shape: x!.shape, dtype: 'f32' }],
   lower: (l, { smoothing }) => l.call('cross_entropy_backward', l.inputs, l.outputs, [smoothing], [1]),
 };
@@ -62,6 +64,7 @@ export function crossEntropy(x: Tensor, target: Tensor, smoothing = 0): Tensor {
 
 const countCorrectOp: OpRecord<null> = {
   name: 'count_correct',
+  bf16: 'f32',
   infer: ([x, target]) => {
     checkTarget(x!, target!);
     return [{ shape: [], dtype: 'f32' }];
@@ -76,6 +79,7 @@ export function countCorrect(x: Tensor, target: Tensor): Tensor {
 
 const countTopKOp: OpRecord<{ readonly k: number }> = {
   name: 'count_top_k',
+  bf16: 'f32',
   infer: ([x, target], { k }) => {
     checkTarget(x!, target!);
     const classes = x!.shape[1]!;

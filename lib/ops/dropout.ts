@@ -1,4 +1,5 @@
 /** Inverted dropout (Srivastava et al. 2014): elements are zeroed with probability p, the others divided by 1 - p. */
+import { firstAlike } from '../graph/facts';
 import { applyOp, first, type OpRecord } from '../graph/op';
 import { currentScope, currentTrace } from '../graph/trace';
 import { bool, checkKeys } from '../options';
@@ -15,6 +16,7 @@ interface Attrs {
 
 const dropoutOp: OpRecord<Attrs> = {
   name: 'dropout',
+  bf16: firstAlike,
   infer: ([x, p, step], { perChannel }) => {
     checkDType('dropout', 'x', x!, 'f32');
     checkScalar('dropout', 'p', p!);

@@ -14,6 +14,7 @@ export interface FoldAttrs {
 /** w [O, ...], (bias [O]), gamma, beta, mean, variance -> w', bias'. */
 export const foldBatchNormOp: OpRecord<FoldAttrs> = {
   name: 'fold_batch_norm',
+  bf16: 'f32',
   infer: ([w]) => [
     { shape: w!.shape, dtype: 'f32' },
     { shape: [w!.shape[0]!], dtype: 'f32' },

@@ -3,6 +3,7 @@
  * regions of two sizes, in an order that is drawn, make possible. Factors of sqrt(2) or less lose less at a time than 2x2 pooling.
  */
 import { OptionError, ShapeError } from '../errors';
+import { firstAlike } from '../graph/facts';
 import { applyOp, first, type OpRecord } from '../graph/op';
 import { currentScope, currentTrace } from '../graph/trace';
 import { checkObject, bool, checkKeys, oneOf, show } from '../options';
@@ -123,6 +124,7 @@ function kernelAttrs({ key, ordinal, sequence, kernel }: Attrs): number[] {
 
 const poolOp: OpRecord<Attrs> = {
   name: NAME,
+  bf16: firstAlike,
   infer: ([x, step], attrs) => {
     checkDType(NAME, 'x', x!, 'f32');
     checkRank(NAME, 'x', x!, 4);
@@ -144,6 +146,7 @@ const poolOp: OpRecord<Attrs> = {
 
 const backwardOp: OpRecord<Attrs> = {
   name: `${NAME}_backward`,
+  bf16: firstAlike,
   infer: (_, { shape }) => [{ shape, dtype: 'f32' }],
   lower: (l, attrs) => l.call(`${NAME}_backward`, l.inputs, l.outputs, kernelAttrs(attrs)),
 };

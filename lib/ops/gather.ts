@@ -6,6 +6,7 @@ import { checkDType, checkRank } from './checks';
 
 const gatherOp: OpRecord<null> = {
   name: 'gather_rows',
+  bf16: 'f32',
   infer: ([data, index]) => {
     checkDType('gather_rows', 'index', index!, 'i32');
     checkRank('gather_rows', 'index', index!, 1);

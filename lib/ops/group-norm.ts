@@ -4,6 +4,7 @@
  * Vedaldi, Lempitsky 2016) one channel, group norm (Wu and He 2018) a group of channels. One kernel does them all.
  */
 import { ShapeError } from '../errors';
+import { firstAlike, savedAlike } from '../graph/facts';
 import { applyOp, type OpRecord } from '../graph/op';
 import type { Lowering, Operand } from '../graph/lowering';
 import { checkKeys, positive, positiveInteger } from '../options';
@@ -33,6 +34,7 @@ function flat(l: Lowering, operands: readonly Operand[]): Operand[] {
 
 const backwardOp: OpRecord<GroupAttrs> = {
   name: 'group_norm_backward',
+  bf16: savedAlike,
   infer: ([, x, gamma], { affine }) => {
     const types: TensorType[] = [{ shape: x!.shape, dtype: 'f32' }];
     const parameter: TensorType = { shape: gamma!.shape, dtype: 'f32' };
@@ -53,6 +55,7 @@ const backwardOp: OpRecord<GroupAttrs> = {
 
 const groupNormOp: OpRecord<GroupAttrs> = {
   name: 'group_norm',
+  bf16: firstAlike,
   infer: ([x], { groups, dims }) => {
     const statistic: TensorType = { shape: [dims[0]!, groups], dtype: 'f32' };
     return [{ shape: x!.shape, dtype: 'f32' }, statistic, statistic];

@@ -27,6 +27,7 @@ interface ImageBatchAttrs {
 
 const imageBatchOp: OpRecord<ImageBatchAttrs> = {
   name: 'image_batch',
+  bf16: 'f32',
   infer: ([data, index, mean, std, epoch], { size, padding }) => {
     checkDType('image_batch', 'data', data!, 'u8');
     checkRank('image_batch', 'data', data!, 4);

@@ -1,10 +1,12 @@
 /** Conversion between logical order and memory order at the edges of programs. Inserted by compile(), not called by users. */
+import { alike } from '../graph/facts';
 import { applyOp, first, type OpRecord } from '../graph/op';
 import { isLayoutTrivial, physicalDims } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 
 const fromLogicalOp: OpRecord<null> = {
   name: 'from_logical',
+  bf16: alike,
   infer: ([x]) => [{ shape: x!.shape, dtype: x!.dtype }],
   lower: (l) => {
     const [x, y] = [l.inputs[0]!, l.outputs[0]!];
@@ -14,6 +16,7 @@ const fromLogicalOp: OpRecord<null> = {
 
 const toLogicalOp: OpRecord<null> = {
   name: 'to_logical',
+  bf16: alike,
   infer: ([x]) => [{ shape: x!.shape, dtype: x!.dtype }],
   lower: (l) => {
     const [x, y] = [l.inputs[0]!, l.outputs[0]!];

@@ -7,6 +7,7 @@ import { checkDType } from './checks';
 
 const maskedOp: OpRecord<null> = {
   name: 'masked',
+  bf16: 'f32',
   infer: ([x, mask]) => {
     checkDType('masked', 'x', x!, 'f32');
     checkDType('masked', 'mask', mask!, 'f32');

@@ -16,6 +16,7 @@ interface MatmulAttrs {
 
 const matmulOp: OpRecord<MatmulAttrs> = {
   name: 'matmul',
+  bf16: { kind: 'product', operands: [0], free: [1], output: 'either' },
   infer: ([a, b], { transposeA, transposeB }) => {
     for (const [name, t] of [
       ['a', a!],
@@ -80,6 +81,7 @@ interface LinearAttrs {
 
 const linearOp: OpRecord<LinearAttrs> = {
   name: 'linear',
+  bf16: { kind: 'product', operands: [0], output: 'either' },
   infer: ([x, w, b]) => {
     checkDType('linear', 'x', x!, 'f32');
     checkRank('linear', 'x', x!, 2);
@@ -105,6 +107,7 @@ const linearOp: OpRecord<LinearAttrs> = {
 /** dy^T x: a product of its own, because it is f32 in every precision. */
 const linearBackwardWeightsOp: OpRecord<null> = {
   name: 'linear_backward_weights',
+  bf16: { kind: 'product', operands: [0, 1], output: 'f32' },
   infer: ([dy, x]) => [{ shape: [dy!.shape[1]!, x!.shape[1]!], dtype: 'f32' }],
   lower: (l) => l.call(l.forOperands('matmul'), l.inputs, l.outputs, [1, 0, 0, 0]),
 };

@@ -1,5 +1,6 @@
 /** Max and average pooling over windows of H and W, and the global average. */
 import { ShapeError } from '../errors';
+import { firstAlike } from '../graph/facts';
 import { applyOp, first, type OpRecord } from '../graph/op';
 import { checkObject, bool, checkKeys } from '../options';
 import { formatShape, type Shape } from '../tensor/shape';
@@ -70,6 +71,7 @@ function windowAttrs(w: Window): number[] {
 
 const maxPoolOp: OpRecord<Window> = {
   name: 'max_pool2d',
+  bf16: firstAlike,
   infer: ([x], w) => {
     const shape = pooledShape('max_pool2d', x!, w);
     return [
@@ -91,6 +93,7 @@ export interface MaxPoolBackwardAttrs {
 
 const maxPoolBackwardOp: OpRecord<MaxPoolBackwardAttrs> = {
   name: 'max_pool2d_backward',
+  bf16: firstAlike,
   infer: (_, { shape }) => [{ shape, dtype: 'f32' }],
   lower: (l, { window }) => l.call('max_pool2d_backward', l.inputs, l.outputs, windowAttrs(window)),
 };
@@ -114,6 +117,7 @@ function averageAttrs({ window: w, countIncludePad }: AverageAttrs): number[] {
 
 const avgPoolOp: OpRecord<AverageAttrs> = {
   name: 'avg_pool2d',
+  bf16: firstAlike,
   infer: ([x], { window }) => [{ shape: pooledShape('avg_pool2d', x!, window), dtype: 'f32' }],
   grad: ({ grads, attrs }) => [first(applyOp(avgPoolBackwardOp, [grads[0]!], attrs))],
   lower: (l, attrs) => l.call('avg_pool2d', l.inputs, l.outputs, averageAttrs(attrs)),
@@ -121,6 +125,7 @@ const avgPoolOp: OpRecord<AverageAttrs> = {
 
 const avgPoolBackwardOp: OpRecord<AverageAttrs> = {
   name: 'avg_pool2d_backward',
+  bf16: firstAlike,
   infer: (_, { shape }) => [{ shape, dtype: 'f32' }],
   lower: (l, attrs) => l.call('avg_pool2d_backward', l.inputs, l.outputs, averageAttrs(attrs)),
 };

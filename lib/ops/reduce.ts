@@ -48,6 +48,7 @@ export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
 
 const reduceMaxOp: OpRecord<{ shape: Shape }> = {
   name: 'reduce_max',
+  bf16: 'f32',
   infer: ([x], { shape }) => {
     checkDType('max', 'x', x!, 'f32');
     return [{ shape, dtype: 'f32' }];
@@ -70,6 +71,7 @@ export function max(x: Tensor, options: ReduceOptions = {}): Tensor {
 
 const argmaxOp: OpRecord<null> = {
   name: 'argmax',
+  bf16: 'f32',
   infer: ([x]) => {
     checkDType('argmax', 'x', x!, 'f32');
     return [{ shape: x!.shape.slice(0, -1), dtype: 'i32' }];
@@ -99,6 +101,7 @@ export function lastAxisRows(x: Tensor, axis: number): Tensor {
 
 const sumSquaresOp: OpRecord<null> = {
   name: 'sum_squares',
+  bf16: 'f32',
   infer: (inputs) => {
     for (const x of inputs) checkDType('sumSquares', 'x', x, 'f32');
     return [{ shape: [], dtype: 'f32' }];

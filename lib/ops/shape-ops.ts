@@ -1,5 +1,6 @@
 /** Ops that move or reinterpret: reshape, flatten, permute, concat, slice, pad, broadcastTo. */
 import { ShapeError } from '../errors';
+import { alike } from '../graph/facts';
 import { applyOp, first, type OpRecord } from '../graph/op';
 import { finite, show } from '../options';
 import {
@@ -20,6 +21,7 @@ import { checkDType } from './checks';
 
 const reshapeOp: OpRecord<{ shape: Shape }> = {
   name: 'reshape',
+  bf16: alike,
   view: true,
   infer: ([x], { shape }) => [{ shape, dtype: x!.dtype }],
   grad: ({ inputs, grads }) => [reshape(grads[0]!, inputs[0]!.shape)],
@@ -66,6 +68,7 @@ export function flatten(x: Tensor, start = 1): Tensor {
 
 const permuteOp: OpRecord<{ axes: readonly number[] }> = {
   name: 'permute',
+  bf16: alike,
   infer: ([x], { axes }) => [{ shape: axes.map((a) => x!.shape[a]!), dtype: x!.dtype }],
   grad: ({ grads, attrs }) => [
     permute(
@@ -104,6 +107,7 @@ export function transpose(x: Tensor): Tensor {
 
 const concatOp: OpRecord<{ axis: number }> = {
   name: 'concat',
+  bf16: alike,
   infer: (inputs, { axis }) => {
     const shape = [...inputs[0]!.shape];
     for (const x of inputs.slice(1)) {
@@ -141,6 +145,7 @@ export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
 
 const sliceOp: OpRecord<{ start: readonly number[]; size: Shape }> = {
   name: 'slice',
+  bf16: alike,
   infer: ([x], { start, size }) => {
     const fits =
       start.length === x!.rank &&
@@ -176,6 +181,7 @@ export function slice(x: Tensor, start: readonly number[], size: Shape): Tensor 
 
 const padOp: OpRecord<{ before: readonly number[]; shape: Shape; value: number }> = {
   name: 'pad',
+  bf16: 'f32',
   infer: ([x], { before, shape }) => {
     checkDType('pad', 'x', x!, 'f32');
     const fits =
@@ -204,6 +210,7 @@ export function pad(x: Tensor, before: readonly number[], shape: Shape, value = 
 
 const broadcastOp: OpRecord<{ shape: Shape; scale: number }> = {
   name: 'broadcast',
+  bf16: { kind: 'reader', output: 'either' },
   infer: ([x], { shape }) => {
     checkDType('broadcast', 'x', x!, 'f32');
     const fits = x!.rank === shape.length && sameShape(broadcastShapes('broadcast', x!.shape, shape), shape);
@@ -233,6 +240,7 @@ export interface ReduceSumAttrs {
 
 const reduceSumOp: OpRecord<ReduceSumAttrs> = {
   name: 'reduce_sum',
+  bf16: { kind: 'reader', output: 'f32' },
   infer: ([x], { shape }) => {
     checkDType('reduce_sum', 'x', x!, 'f32');
     return [{ shape, dtype: 'f32' }];

@@ -9,11 +9,13 @@ import { permute } from './shape-ops';
 function softmaxOp(name: string): OpRecord<null> {
   const backward: OpRecord<null> = {
     name: `${name}_backward`,
+    bf16: 'f32',
     infer: ([dy]) => [{ shape: dy!.shape, dtype: 'f32' }],
     lower: (l) => l.call(`${name}_backward`, l.inputs, l.outputs, [], [0, 1]),
   };
   return {
     name,
+    bf16: 'f32',
     infer: ([x]) => {
       checkDType(name, 'x', x!, 'f32');
       return [{ shape: x!.shape, dtype: 'f32' }];

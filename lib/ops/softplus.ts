@@ -1,4 +1,5 @@
 /** Softplus, a smooth relu: log(1 + e^x). Dugas et al. 2000. */
+import { alike } from '../graph/facts';
 import { applyOp, first, type OpRecord } from '../graph/op';
 import type { Tensor } from '../tensor/tensor';
 import { mul } from './binary';
@@ -7,6 +8,7 @@ import { sigmoid } from './unary';
 
 const softplusOp: OpRecord<null> = {
   name: 'softplus',
+  bf16: alike,
   infer: ([x]) => {
     checkDType('softplus', 'x', x!, 'f32');
     return [{ shape: x!.shape, dtype: 'f32' }];

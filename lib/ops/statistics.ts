@@ -22,6 +22,7 @@ function checkSums(op: string, [total, x, shift]: readonly Tensor[], rank: 1 | 2
 
 const momentsOp: OpRecord<{ power: 1 | 2 }> = {
   name: 'column_moments',
+  bf16: 'f32',
   infer: (inputs) => {
     checkSums('column_moments', inputs, 1);
     return [{ shape: inputs[0]!.shape, dtype: 'f64' }];
@@ -43,6 +44,7 @@ export function columnMoments(total: Tensor, x: Tensor, shift: Tensor, power: 1 
 
 const covarianceOp: OpRecord<null> = {
   name: 'covariance',
+  bf16: 'f32',
   infer: (inputs) => {
     checkSums('covariance', inputs, 2);
     return [{ shape: inputs[0]!.shape, dtype: 'f64' }];
@@ -64,6 +66,7 @@ export function covariance(total: Tensor, x: Tensor, shift: Tensor): Tensor {
 
 const eighOp: OpRecord<null> = {
   name: 'eigh',
+  bf16: 'f32',
   infer: ([a]) => {
     checkDType('eigh', 'a', a!, 'f64');
     checkRank('eigh', 'a', a!, 2);
@@ -91,6 +94,7 @@ export function eigh(a: Tensor): { values: Tensor; vectors: Tensor } {
 
 const spectralOp: OpRecord<null> = {
   name: 'spectral',
+  bf16: 'f32',
   infer: ([vectors, scale]) => {
     checkDType('spectral', 'vectors', vectors!, 'f64');
     checkRank('spectral', 'vectors', vectors!, 2);
@@ -113,6 +117,7 @@ export function spectral(vectors: Tensor, scale: Tensor): Tensor {
 
 const projectOp: OpRecord<{ back: boolean }> = {
   name: 'project',
+  bf16: 'f32',
   infer: ([x, components], { back }) => {
     checkDType('project', 'x', x!, 'f32');
     checkRank('project', 'x', x!, 2);

@@ -1,5 +1,6 @@
 /** Pointwise functions of one tensor: rows of one table. A row is the kernel's name and what its backward reads. */
 import { OptionError } from '../errors';
+import { alike, savedAlike } from '../graph/facts';
 import { applyOp, first, type OpRecord } from '../graph/op';
 import { finite, show } from '../options';
 import type { Tensor } from '../tensor/tensor';
@@ -15,6 +16,7 @@ interface UnaryAttrs {
 function backwardOp(name: string): OpRecord<UnaryAttrs> {
   return {
     name: `${name}_backward`,
+    bf16: savedAlike,
     infer: ([dy]) => [{ shape: dy!.shape, dtype: dy!.dtype }],
     lower: (l, { parameters }) => l.call(`${name}_backward`, l.inputs, l.outputs, [...parameters], [0, 1]),
   };
@@ -24,6 +26,7 @@ function unaryOp(name: string, saved: Saved): OpRecord<UnaryAttrs> {
   const backward = backwardOp(name);
   return {
     name,
+    bf16: alike,
     infer: ([x]) => {
       checkDType(name, 'x', x!, 'f32');
       return [{ shape: x!.shape, dtype: x!.dtype }];
@@ -80,6 +83,7 @@ export const abs = unary('abs', 'input');
 
 const affineOp: OpRecord<{ scale: number; shift: number }> = {
   name: 'affine',
+  bf16: alike,
   infer: ([x]) => {
     checkDType('affine', 'x', x!, 'f32');
     return [{ shape: x!.shape, dtype: x!.dtype }];

@@ -28,6 +28,7 @@ export interface UpdateAttrs {
 export function updateOp(name: string): OpRecord<UpdateAttrs> {
   return {
     name,
+    bf16: 'f32',
     infer: (inputs, { count, states, scalars, scaled }) => {
       for (const s of inputs.slice(0, scalars)) checkScalar(name, 'each hyper-parameter', s);
       const lists = inputs.slice(scalars + Number(scaled));
@@ -107,6 +108,7 @@ interface ProductUpdateAttrs {
  */
 export const sgdProductOp: OpRecord<ProductUpdateAttrs> = {
   name: 'sgd_product',
+  bf16: 'f32',
   infer: (inputs) => [inputs[5]!, ...inputs.slice(8)].map(({ shape }) => ({ shape, dtype: 'f32' })),
   inPlaceState: (_, inputs) =>
     inputs > 8
@@ -121,6 +123,7 @@ export const sgdProductOp: OpRecord<ProductUpdateAttrs> = {
 /** Sum of the squares of a^T b, without making it. Inputs a [K, M] and b [K, N], K at most {@link productSquaresLimit}. */
 export const productSquaresOp: OpRecord<null> = {
   name: 'product_squares',
+  bf16: 'f32',
   infer: () => [{ shape: [], dtype: 'f32' }],
   lower: (l) => l.call('product_squares', l.inputs, l.outputs),
 };
@@ -129,6 +132,7 @@ export const productSquaresLimit = 64;
 
 const runningMeanOp: OpRecord<{ readonly count: number }> = {
   name: 'running_mean',
+  bf16: 'f32',
   infer: ([share, ...lists], { count }) => {
     checkScalar('runningMean', 'share', share!);
     lists.forEach((t, i) => {
@@ -159,6 +163,7 @@ export function runningMean(share: Tensor, means: readonly Tensor[], xs: readonl
 
 const accumulateOp: OpRecord<null> = {
   name: 'accumulate',
+  bf16: 'f32',
   infer: ([total, x]) => {
     checkDType('accumulate', 'total', total!, 'f64');
     checkDType('accumulate', 'x', x!, 'f32');
@@ -177,6 +182,7 @@ export function accumulate(total: Tensor, x: Tensor): Tensor {
 
 const guardOp: OpRecord<null> = {
   name: 'finite_guard',
+  bf16: 'f32',
   schedule: 'gate',
   infer: ([guard]) => {
     checkDType('finite_guard', 'guard', guard!, 'i32');

@@ -66,11 +66,12 @@ void pointwise(Target target) {
       compare(name, target, {in(d, 1), out(d)});
       compare(std::string(name) + "_backward", target, {in(d, 1), in(d, 2), out(d)});
     }
+    compare("softplus", target, {in(d, 1), out(d)});
     compare("leaky_relu", target, {in(d, 1), out(d)}, {0.1});
     compare("affine", target, {in(d, 1), out(d)}, {1.5, -0.3});
     compare("dropout", target, {in(d, 1), scalar(0.3), scalar(2), out(d)}, {1, 2, 0, 1});
   }
-  for (const char* name : {"add", "sub", "mul", "div", "maximum", "minimum"}) {
+  for (const char* name : {"add", "sub", "mul", "div", "maximum", "minimum", "equal"}) {
     compare(name, target, {in({5, 33}, 1), in({5, 33}, 2), out({5, 33})});
     compare(name, target, {in({50, 33}, 1), in({1, 33}, 2), out({50, 33})});
     compare(name, target, {in({5, 1}, 1), in({5, 33}, 2), out({5, 33})});

@@ -303,6 +303,7 @@ describe('grad', () => {
   it('is caught when a rule is wrong', () => {
     const wrong: OpRecord<{ parameters: number[] }> = {
       name: 'tanh',
+      bf16: 'f32',
       infer: ([x]) => [{ shape: x!.shape, dtype: 'f32' }],
       grad: ({ grads, outputs }) => [ops.mul(grads[0]!, ops.sub(1, outputs[0]!))],
       lower: (l) => l.call('tanh', l.inputs, l.outputs),

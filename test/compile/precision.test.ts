@@ -111,6 +111,56 @@ describe('bf16 precision', () => {
     program.dispose();
   });
 
+  const pointwise: Record<string, (t: Tensor) => Tensor> = {
+    softplus: ops.softplus,
+    mish: ops.mish,
+    logSigmoid: ops.logSigmoid,
+    softsign: ops.softsign,
+    selu: ops.selu,
+    hardSigmoid: ops.hardSigmoid,
+    hardSwish: ops.hardSwish,
+    geluTanh: ops.geluTanh,
+  };
+
+  it.each(Object.entries(pointwise))('stores what %s computes as bf16, near fp32', (name, fn) => {
+    const [w, v] = [tensor(distinct([8, 8]), [8, 8]), tensor(distinct([8, 8], 2), [8, 8])];
+    const steps = (['fp32', 'bf16'] as const).map((precision) =>
+      compile(
+        (a: Tensor) => {
+          const loss = ops.sum(ops.square(ops.linear(fn(ops.linear(a, w)), v)));
+          return [loss, ...grad(loss, [w])];
+        },
+        { precision },
+      ),
+    );
+    const a = tensor(distinct([6, 8], 3), [6, 8]);
+    const calls = steps[1]!.prepare(a).lowered.calls;
+    const inside = calls.filter((call) => call.outputs[0]!.dims.join() === '6,8');
+    expect(
+      inside.filter((call) => call.outputs[0]!.dtype === 'f32').map((call) => [name, call.kernel]),
+    ).toEqual([]);
+    const [wide, narrow] = steps.map((step) => step.runSync(a).map((t) => Array.from(t.dataSync())));
+    narrow!.forEach((values, i) => expect(distance(values, wide![i]!)).toBeLessThan(0.03));
+    expect(narrow![1]).not.toEqual(wide![1]);
+    for (const step of steps) step.dispose();
+  });
+
+  it('computes the cross entropy of logits in f32, from logits in f32', () => {
+    const w = tensor(distinct([8, 8]), [8, 8]);
+    const targets = tensor(
+      distinct([6, 8], 2).map((t) => Number(t > 0)),
+      [6, 8],
+    );
+    const step = compile((a: Tensor) => ops.binaryCrossEntropyWithLogits(ops.linear(a, w), targets), {
+      precision: 'bf16',
+    });
+    const { calls } = step.prepare(tensor(distinct([6, 8], 3), [6, 8])).lowered;
+    expect(calls.filter((call) => call.kernel === 'softplus')).toHaveLength(2);
+    for (const { kernel, outputs } of calls)
+      expect([kernel, outputs[0]!.dtype]).toEqual([kernel, kernel === 'cast' ? 'bf16' : 'f32']);
+    step.dispose();
+  });
+
   it('keeps what leaves the program, and what mixes with f32, in f32', async () => {
     const w = tensor(distinct([4, 4]), [4, 4]);
     const f = compile(

@@ -1,83 +1,13 @@
 /**
  * Mixed precision: which values of a graph are stored as bf16, and where casts stand. Recording and differentiation know f32 only;
- * this pass runs on the finished graph, before fusion. What stays f32: parameters and their gradients, optimizer state, statistics,
- * losses. Arithmetic inside kernels is f32 throughout.
+ * this pass runs on the finished graph, before fusion. Each op says how it treats bf16 (lib/graph/facts.ts).
+ *
+ * One walk over the nodes, not a list of rules: a node's type follows from the types before it and from what its readers take, so each
+ * node is visited exactly once, in order, and the walk changes types rather than nodes.
  */
 import { castOp } from '../../ops/cast';
 import { consumersOf, type Graph, type GraphNode, type Value } from '../ir';
 import type { OpRecord } from '../../graph/op';
-
-/** How an op treats bf16. An op without a rule takes and gives f32. */
-type Rule =
-  /**
-   * Operands `bf16` are cast to it, `free` ones are taken as they come, the others (parameters) are f32. Output 0 is f32, or
-   * 'either': bf16 where a reader takes that, else f32.
-   */
-  | {
-      readonly kind: 'product';
-      readonly bf16: readonly number[];
-      readonly free?: readonly number[];
-      readonly output: 'f32' | 'either';
-    }
-  /** Reads input 0 as it comes. */
-  | { readonly kind: 'reader'; readonly output: 'f32' | 'either' }
-  /** Inputs `group` (default: all) and output 0 have one type: bf16 where all of `from` (default: the group) are. Others are f32. */
-  | { readonly kind: 'alike'; readonly group?: readonly number[]; readonly from?: readonly number[] };
-
-const alike: Rule = { kind: 'alike' };
-/** dy is brought to the type of what the forward pass saved. */
-const backward: Rule = { kind: 'alike', group: [0, 1], from: [1] };
-const firstAlike: Rule = { kind: 'alike', group: [0] };
-
-const pointwise = [
-  'relu',
-  'relu6',
-  'leaky_relu',
-  'elu',
-  'gelu',
-  'silu',
-  'tanh',
-  'sigmoid',
-  'exp',
-  'log',
-  'sqrt',
-  'square',
-  'abs',
-];
-
-const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
-  ['conv2d', { kind: 'product', bf16: [0], output: 'either' }],
-  ['conv2d_backward_data', { kind: 'product', bf16: [0], output: 'either' }],
-  ['conv2d_backward_weights', { kind: 'product', bf16: [0, 1], output: 'f32' }],
-  ['conv_transpose2d', { kind: 'product', bf16: [0], output: 'either' }],
-  ['linear', { kind: 'product', bf16: [0], output: 'either' }],
-  ['linear_backward_weights', { kind: 'product', bf16: [0, 1], output: 'f32' }],
-  ['matmul', { kind: 'product', bf16: [0], free: [1], output: 'either' }],
-  ['reduce_sum', { kind: 'reader', output: 'f32' }],
-  ['broadcast', { kind: 'reader', output: 'either' }],
-  ['batch_norm_train', firstAlike],
-  ['batch_norm_eval', firstAlike],
-  ['batch_norm_backward', backward],
-  ['batch_norm_eval_backward', backward],
-  ['group_norm', firstAlike],
-  ['group_norm_backward', backward],
-  ['max_pool2d', firstAlike],
-  ['max_pool2d_backward', firstAlike],
-  ['fractional_max_pool2d', firstAlike],
-  ['fractional_max_pool2d_backward', firstAlike],
-  ['avg_pool2d', firstAlike],
-  ['avg_pool2d_backward', firstAlike],
-  ['dropout', firstAlike],
-  ...pointwise.flatMap((name): [string, Rule][] => [
-    [name, alike],
-    [`${name}_backward`, backward],
-  ]),
-  ...['affine', 'add', 'sub', 'mul', 'div', 'maximum', 'minimum'].map((n): [string, Rule] => [n, alike]),
-  ...['reshape', 'from_logical', 'to_logical', 'permute', 'concat', 'slice'].map((n): [string, Rule] => [
-    n,
-    alike,
-  ]),
-]);
 
 export function autocast(graph: Graph): Graph {
   return new Autocast(graph).run();
@@ -105,17 +35,16 @@ class Autocast {
   }
 
   private typeNode(node: GraphNode): void {
-    const rule = rules.get(node.op.name);
+    const rule = node.op.bf16;
     const all = [...node.inputs.keys()];
-    switch (rule?.kind) {
-      case undefined:
-        return this.cast(node, all, 'f32');
+    if (rule === 'f32') return this.cast(node, all, 'f32');
+    switch (rule.kind) {
       case 'product': {
-        const { bf16, free = [], output } = rule;
-        this.cast(node, bf16, 'bf16');
+        const { operands, free = [], output } = rule;
+        this.cast(node, operands, 'bf16');
         this.cast(
           node,
-          all.filter((i) => !bf16.includes(i) && !free.includes(i)),
+          all.filter((i) => !operands.includes(i) && !free.includes(i)),
           'f32',
         );
         return output === 'either' ? this.chooseOutput(node) : undefined;
@@ -144,9 +73,9 @@ class Autocast {
   private chooseOutput(node: GraphNode): void {
     const output = node.outputs[0]!;
     const taken = (this.consumers.get(output) ?? []).some((reader) => {
-      const rule = rules.get(reader.op.name);
-      if (rule === undefined) return false;
-      return rule.kind !== 'product' || rule.bf16.some((i) => reader.inputs[i] === output);
+      const rule = reader.op.bf16;
+      if (rule === 'f32') return false;
+      return rule.kind !== 'product' || rule.operands.some((i) => reader.inputs[i] === output);
     });
     if (taken) store(output);
   }
