@@ -7,7 +7,6 @@ import { messageOf } from '../options';
 import { info, type NativeInfo } from '../native';
 import { affine } from '../ops';
 import { tensor } from '../tensor/tensor';
-import '../compile/evaluate';
 import { EXIT, EXIT_HELP, failureOf } from './exit-codes';
 import { jsonOption } from './flags';
 import { percent } from './output';

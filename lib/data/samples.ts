@@ -1,7 +1,5 @@
 /** Samples in native memory, and how a batch of them enters a program. A Dataset is a view of some rows of these. */
 import type { ResizeRule } from './decode';
-// Values are read with data().
-import '../compile/evaluate';
 import { gatherRows } from '../ops';
 import { arrayFor } from '../tensor/dtype';
 import { numel, type Shape } from '../tensor/shape';

@@ -35,7 +35,7 @@ interface Evaluator {
 
 let evaluator: Evaluator | undefined;
 
-/** Set once by lib/compile/evaluate.ts: running a recipe needs the graph engine, which is built on tensors. */
+/** Set once, by lib/compile/evaluate.ts, which each entry (lib/index.ts, lib/cli/main.ts) imports: the evaluator is built on tensors. */
 export function setEvaluator(value: Evaluator): void {
   evaluator = value;
 }

@@ -1,6 +1,4 @@
 /** Trainer: fits a model to data with a loss and an optimizer, and evaluates it. */
-// Loss values are read with item().
-import '../compile/evaluate';
 import type { Augmentation } from '../augment';
 import { planAugmentation } from '../augment/plan';
 import { Dataset } from '../data/dataset';

@@ -1,4 +1,3 @@
-import '../../lib/compile/evaluate';
 import { OptionError } from '../../lib/errors';
 import { namesOf } from '../../lib/cli/names';
 import { NETWORKS } from '../../lib/cli/networks';

@@ -1,4 +1,3 @@
-import '../../lib/compile/evaluate';
 import { OptionError, ShapeError, StaleTensorError, TraceError, UninitializedError } from '../../lib/errors';
 import { compile } from '../../lib/compile/compile';
 import { grad } from '../../lib/compile/grad';

@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import '../../lib/compile/evaluate';
 import { compile } from '../../lib/compile/compile';
 import { info } from '../../lib/native';
 import * as losses from '../../lib/losses';

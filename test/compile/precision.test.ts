@@ -1,4 +1,3 @@
-import '../../lib/compile/evaluate';
 import { compile, type CompileOptions } from '../../lib/compile/compile';
 import { grad } from '../../lib/compile/grad';
 import { assign } from '../../lib/graph/trace';

@@ -4,7 +4,6 @@ import sharp from 'sharp';
 import * as data from '../../lib/data';
 import type { Dataset } from '../../lib/data';
 import { compile } from '../../lib/compile/compile';
-import '../../lib/compile/evaluate';
 import { runtimeScalar, tensor } from '../../lib/tensor/tensor';
 import { failure, useTempDir } from './helpers';
 

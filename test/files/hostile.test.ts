@@ -5,7 +5,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import '../../lib/compile/evaluate';
 import { FormatError, OptionError } from '../../lib/errors';
 import { encodeSafetensors } from '../../lib/files/safetensors';
 import * as nn from '../../lib/nn';

@@ -1,4 +1,3 @@
-import '../../lib/compile/evaluate';
 import { DataError, DTypeError } from '../../lib/errors';
 import * as losses from '../../lib/losses';
 import * as metrics from '../../lib/metrics';

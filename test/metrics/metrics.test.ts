@@ -1,4 +1,3 @@
-import '../../lib/compile/evaluate';
 import { DataError, OptionError, ShapeError } from '../../lib/errors';
 import { compile } from '../../lib/compile/compile';
 import * as metrics from '../../lib/metrics';

@@ -1,4 +1,3 @@
-import '../../lib/compile/evaluate';
 import * as models from '../../lib/models';
 import { values as expected } from '../fixtures/state_names.json';
 

@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import '../../lib/compile/evaluate';
 import { FormatError, ShapeError } from '../../lib/errors';
 import { encodeSafetensors, type SafetensorsEntry } from '../../lib/files/safetensors';
 import { compile } from '../../lib/compile/compile';

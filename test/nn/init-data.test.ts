@@ -1,5 +1,4 @@
 /** Initial weights that follow from a batch: LSUV and data-dependent initialization do what their papers say. */
-import '../../lib/compile/evaluate';
 import { DataError, OptionError } from '../../lib/errors';
 import { compile } from '../../lib/compile/compile';
 import { grad } from '../../lib/compile/grad';

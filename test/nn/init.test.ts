@@ -1,5 +1,4 @@
 /** Initializers: moments and bounds by their formulas, reproducibility, and how a model gets them. */
-import '../../lib/compile/evaluate';
 import { OptionError, ShapeError } from '../../lib/errors';
 import * as nn from '../../lib/nn';
 import * as ops from '../../lib/ops';

@@ -1,4 +1,3 @@
-import '../../lib/compile/evaluate';
 import { OptionError } from '../../lib/errors';
 import { compile } from '../../lib/compile/compile';
 import * as nn from '../../lib/nn';

@@ -1,7 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import '../../lib/compile/evaluate';
 import { DataError, DisposedError, FormatError, OptionError, ShapeError } from '../../lib/errors';
 import { decodeSafetensors, encodeSafetensors } from '../../lib/files/safetensors';
 import * as models from '../../lib/models';

@@ -1,4 +1,3 @@
-import '../../lib/compile/evaluate';
 import { DTypeError, OptionError, ShapeError } from '../../lib/errors';
 import { compile } from '../../lib/compile/compile';
 import * as nn from '../../lib/nn';

@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import '../../lib/compile/evaluate';
 import { OptionError, ShapeError } from '../../lib/errors';
 import { compile } from '../../lib/compile/compile';
 import { grad } from '../../lib/compile/grad';

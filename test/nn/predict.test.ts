@@ -1,4 +1,3 @@
-import '../../lib/compile/evaluate';
 import { compile } from '../../lib/compile/compile';
 import { Program } from '../../lib/compile/program';
 import * as data from '../../lib/data';

@@ -1,4 +1,3 @@
-import '../../lib/compile/evaluate';
 import { compile } from '../../lib/compile/compile';
 import { grad } from '../../lib/compile/grad';
 import * as ops from '../../lib/ops';

@@ -1,4 +1,3 @@
-import '../../lib/compile/evaluate';
 import * as ops from '../../lib/ops';
 
 it('random numbers depend on seed and stream only, and are distributed as asked', async () => {

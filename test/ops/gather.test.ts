@@ -1,4 +1,3 @@
-import '../../lib/compile/evaluate';
 import { DataError } from '../../lib/errors';
 import * as ops from '../../lib/ops';
 import { tensor } from '../../lib/tensor/tensor';

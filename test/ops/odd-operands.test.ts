@@ -1,5 +1,4 @@
 /** What is no tensor, and sizes that are no sizes, are typed errors of the call that got them. */
-import '../../lib/compile/evaluate';
 import { TenonError } from '../../lib/errors';
 import * as losses from '../../lib/losses';
 import * as metrics from '../../lib/metrics';

@@ -1,4 +1,3 @@
-import '../../lib/compile/evaluate';
 import { DataError, DTypeError, OptionError, ShapeError } from '../../lib/errors';
 import { oneHot } from '../../lib/ops';
 import { tensor } from '../../lib/tensor/tensor';

@@ -2,7 +2,6 @@
  * What every op test does: values against a naive float64 function written in the test, the gradient rule on the float64 reference
  * target against central differences, and the native kernels against the reference target.
  */
-import '../../lib/compile/evaluate';
 import { compile } from '../../lib/compile/compile';
 import { grad } from '../../lib/compile/grad';
 import { mul, sum } from '../../lib/ops';

@@ -1,4 +1,3 @@
-import '../../lib/compile/evaluate';
 import { compile } from '../../lib/compile/compile';
 import { grad, Gradients } from '../../lib/compile/grad';
 import * as nn from '../../lib/nn';

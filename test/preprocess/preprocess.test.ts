@@ -1,4 +1,3 @@
-import '../../lib/compile/evaluate';
 import * as data from '../../lib/data';
 import { DataError, DTypeError, OptionError, ShapeError } from '../../lib/errors';
 import { compile } from '../../lib/compile/compile';

@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import '../../lib/compile/evaluate';
 import { FormatError, OptionError, ShapeError } from '../../lib/errors';
 import { decodeSafetensors, encodeSafetensors } from '../../lib/files/safetensors';
 import { writeFileAtomic } from '../../lib/files/atomic-file';

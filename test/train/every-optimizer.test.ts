@@ -1,6 +1,5 @@
 /** What every optimizer has to do, in one loop over all: one kernel, numbers that change, resume bit for bit, bf16. */
 import { rmSync } from 'node:fs';
-import '../../lib/compile/evaluate';
 import { compile } from '../../lib/compile/compile';
 import { grad } from '../../lib/compile/grad';
 import * as nn from '../../lib/nn';

@@ -1,6 +1,5 @@
 /** Trains with a checkpoint every few steps; with a step given, kills itself there as hard as a power cut would. Prints the weights' digest. */
-import { setThreads } from '../../../lib/native';
-import { checkpoint } from '../../../lib/train';
+import { checkpoint, setThreads } from '../../../lib';
 import { smallNet, smallTrainer, someGlyphs, weightsDigest } from '../helpers';
 
 async function main([directory, killAt, threads]: string[]): Promise<void> {

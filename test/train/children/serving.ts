@@ -1,6 +1,6 @@
 /** Trains alone, then while four workers predict without a pause, and aborts. Prints what both got done, and the weights' digest. */
 import { Worker, isMainThread, workerData } from 'node:worker_threads';
-import * as nn from '../../../lib/nn';
+import { nn } from '../../../lib';
 import { smallTrainer, someGlyphs, weightsDigest } from '../helpers';
 
 const STEPS = 12;
