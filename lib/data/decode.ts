@@ -7,13 +7,14 @@
  * - grey to RGB repeats the value; RGB to grey is ITU-R 601 luma in integers, as Pillow's `convert('L')` does it:
  *   (19595 R + 38470 G + 7471 B + 32768) >> 16.
  */
+import { availableParallelism } from 'node:os';
 import type sharpFunction from 'sharp';
 import type { Metadata, Sharp, SharpOptions } from 'sharp';
 import { DataError, TenonError } from '../errors';
 import { clip, problemOf } from '../options';
 import { DEFAULT_LIMITS, FREE_BYTES, sizeProblem, type Limits } from '../files/limits';
 import { malformed } from '../files/errors';
-import { inTurn } from './decode-turns';
+import { Semaphore } from './semaphore';
 import { inSlices } from './slices';
 
 type SharpModule = typeof sharpFunction;
@@ -45,6 +46,18 @@ const QUICK_PIXELS = FREE_BYTES / 8;
 const PIXEL_COST = 8;
 /** Bytes of a sample in memory, by libvips' name of its type. */
 const SAMPLE_BYTES: Readonly<Record<string, number>> = { uchar: 1, char: 1, ushort: 2, short: 2 };
+
+/**
+ * Decodes run in libuv's pool, which files and name look-ups need too, so one of its threads (4 by default) stays free. No more run at once
+ * than there are cores: on 2 cores, 2 at once were as fast as 16 and kept the event loop's 99th percentile at 2 ms instead of 15.
+ */
+const DECODES_AT_ONCE = Math.max(
+  1,
+  Math.min(availableParallelism(), (Number(process.env.UV_THREADPOOL_SIZE) || 4) - 1),
+);
+/** Bytes that decodes of large images may take together. Those of small ones count as 0. */
+const LARGE_DECODES_BYTES = 2 ** 29;
+const decoding = new Semaphore(DECODES_AT_ONCE, LARGE_DECODES_BYTES);
 
 let loaded: SharpModule | undefined;
 
@@ -88,7 +101,7 @@ async function readHeader(bytes: Uint8Array, name: string, limits: Limits): Prom
   const sharp = loadSharp();
   let found: Metadata;
   try {
-    found = await inTurn(0, () => sharp(bytes, openOptions(false)).metadata());
+    found = await decoding.run(() => sharp(bytes, openOptions(false)).metadata());
   } catch (error) {
     throw malformed(name, `not a readable image: ${problemOf(error)}`, error);
   }
@@ -129,9 +142,9 @@ export async function decode(
   const { height, width, resize } = target;
   // Without a resize rule an image of more pixels is wrong anyway: do not decode it.
   const most = resize === undefined ? Math.min(QUICK_PIXELS, height * width) : QUICK_PIXELS;
-  const { data, info } = await inTurn(0, () => decodeRaw(bytes, target, most)).catch((error: unknown) =>
-    decodeLarge(bytes, name, target, error),
-  );
+  const { data, info } = await decoding
+    .run(() => decodeRaw(bytes, target, most))
+    .catch((error: unknown) => decodeLarge(bytes, name, target, error));
   if (info.height !== height || info.width !== width) throw wrongSize(name, info, target);
   await convertChannels(data, info.channels, out, target.channels);
 }
@@ -162,7 +175,7 @@ async function decodeLarge(
   if (height * width <= QUICK_PIXELS)
     throw malformed(name, `not a readable image: ${problemOf(refusal)}`, refusal);
   try {
-    return await inTurn(header.bytes, () => decodeRaw(bytes, target, height * width));
+    return await decoding.run(() => decodeRaw(bytes, target, height * width), header.bytes);
   } catch (error) {
     throw malformed(name, `not a readable image: ${problemOf(error)}`, error);
   }

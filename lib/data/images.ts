@@ -6,6 +6,7 @@ import { imageBatch } from '../ops';
 import type { Shape } from '../tensor/shape';
 import { tensor, zeros, type PersistentTensor, type Tensor } from '../tensor/tensor';
 import { packLabels, type ChannelStatistics, type ImageRecipe, type Samples } from './samples';
+import { Semaphore } from './semaphore';
 import { inSlices } from './slices';
 import type { ResizeRule } from './decode';
 import type { ImageSource } from './source';
@@ -49,7 +50,7 @@ export class PackedImages implements Samples {
   private readonly present: Uint8Array;
   private missing: number;
   private readonly reading = new Map<number, PendingRead>();
-  private readonly slots = new Slots(READS_AT_ONCE);
+  private readonly reads = new Semaphore(READS_AT_ONCE);
   /** Dropped once everything is packed: an eager source holds a second copy of all pixels. */
   private source: ImageSource | undefined;
   /** Whether rows may have to be decoded. */
@@ -182,7 +183,7 @@ export class PackedImages implements Samples {
     }
     const pending: PendingRead = { done: Promise.resolve(), signals: [signal] };
     this.reading.set(row, pending);
-    pending.done = this.slots.run(() => this.readNow(row, pending));
+    pending.done = this.reads.run(() => this.readNow(row, pending));
     return pending.done;
   }
 
@@ -203,28 +204,6 @@ export class PackedImages implements Samples {
     this.sums.add(row, bytes);
     this.present[row] = 1;
     if (--this.missing === 0) this.source = undefined;
-  }
-}
-
-/** Lets a fixed number of jobs run at once, first come, first served. */
-class Slots {
-  private free: number;
-  private readonly waiting: (() => void)[] = [];
-
-  constructor(count: number) {
-    this.free = count;
-  }
-
-  async run<T>(job: () => Promise<T>): Promise<T> {
-    if (this.free > 0) this.free--;
-    else await new Promise<void>((resolve) => this.waiting.push(resolve));
-    try {
-      return await job();
-    } finally {
-      const next = this.waiting.shift();
-      if (next === undefined) this.free++;
-      else next();
-    }
   }
 }
 
