@@ -100,7 +100,10 @@ function readOptions(argv) {
   };
 }
 
-/** The peers are heavy, so they are installed when first needed; their install scripts download more and are not run. */
+/**
+ * The peers are heavy, so they are installed when first needed; their install scripts download more and
+ * are not run.
+ */
 function installPeers() {
   if (fs.existsSync(path.join(__dirname, 'node_modules'))) return;
   console.error('bench: installing the peers into bench/node_modules');

@@ -1,6 +1,8 @@
 import { data, losses, nn, ops, optim, progress, Trainer } from 'tenon';
 
-/** A residual block: x + f(x), f two convolutions. Parameters get PyTorch's names, such as `2.first.weight`. */
+/**
+ * A residual block: x + f(x), f two convolutions. Parameters get PyTorch's names, such as `2.first.weight`.
+ */
 class Residual extends nn.Module {
   constructor(channels) {
     super();
@@ -15,7 +17,7 @@ class Residual extends nn.Module {
   }
 }
 
-/** An op of one's own is a function of existing ops; its gradient comes with them. Misra 2019. */
+/** An op of your own is a function of existing ops; its gradient comes with them. Misra 2019. */
 function mish(x) {
   return ops.mul(x, ops.tanh(ops.log(ops.affine(ops.exp(x), 1, 1))));
 }

@@ -1,6 +1,6 @@
 import { compile, grad, losses, nn, optim, tensor } from 'tenon';
 
-// Points of the plane, in class 1 inside the unit circle.
+// Points of the plane. Those inside the unit circle are class 1.
 const count = 256;
 const xs = Float32Array.from({ length: 2 * count }, (_, i) => 1.5 * Math.sin(12.9898 * (i + 1) ** 2));
 const ys = Int32Array.from({ length: count }, (_, i) => Number(Math.hypot(xs[2 * i], xs[2 * i + 1]) < 1));

@@ -1,8 +1,10 @@
 'use strict';
 
-// Builds build/Release/tenon.node. Nothing is downloaded: Node-API needs the headers of node-api-headers only.
+// Builds build/Release/tenon.node. Nothing is downloaded: Node-API needs the headers
+// of node-api-headers only.
 //   node scripts/build-native.js [--backend cmake|gyp]      without one: cmake where it is installed
-// TENON_WERROR=0|1 decides whether warnings are errors; unset, they are in a git checkout. Not in any CI: it may be a user's.
+// TENON_WERROR=0|1 decides whether warnings are errors; unset, they are in a git checkout. Not in any CI: it
+// may be a user's.
 
 const fs = require('node:fs');
 const path = require('node:path');
@@ -15,8 +17,9 @@ const werrorByDefault = fs.existsSync(path.join(root, '.git'));
 const werror = process.env.TENON_WERROR ? process.env.TENON_WERROR !== '0' : werrorByDefault;
 
 /**
- * Builds with cmake-js in build/cmake, native tests included if asked, and puts the addon in its place. The tests are targets either way:
- * ninja deletes what a target made that is gone, and they would be compiled anew after each build of the addon.
+ * Builds with cmake-js in build/cmake, native tests included if asked, and puts the addon in its place. The
+ * tests are targets either way: ninja deletes what a target made that is gone, and they would be compiled
+ * anew after each build of the addon.
  */
 function buildWithCmake({ warningsAreErrors = werror, tests = false } = {}) {
   const folder = path.join(root, 'build', 'cmake');
@@ -50,8 +53,8 @@ function buildWithCmake({ warningsAreErrors = werror, tests = false } = {}) {
 /** Builds with node-gyp, which works in build/ itself. */
 function buildWithGyp({ warningsAreErrors = werror } = {}) {
   fs.rmSync(addon, { force: true }); // perhaps cmake's, and newer than what make knows
-  // By environment, which node-gyp puts above its arguments: a user's own nodedir setting must not bring in Node's
-  // headers and flags.
+  // By environment, which node-gyp puts above its arguments: a user's own nodedir setting must not bring in
+  // Node's headers and flags.
   const env = { npm_config_nodedir: path.join(root, 'scripts', 'gyp') };
   const nodeGyp = (command, ...args) =>
     run(process.execPath, [packageBin('node-gyp'), command, '--loglevel', 'warn', ...args], env);

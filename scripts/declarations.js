@@ -9,8 +9,8 @@ function declarations(ts, program) {
 }
 
 /**
- * lib/ is compiled without exactOptionalPropertyTypes: to it `x?: T` is T or undefined. The declarations say so, for callers
- * who compile with it.
+ * lib/ is compiled without exactOptionalPropertyTypes: to it `x?: T` is T or undefined. The declarations say
+ * so, for callers who compile with it.
  */
 function optionalMayBeUndefined(ts, context, file) {
   const { factory } = context;
@@ -30,8 +30,9 @@ function optionalMayBeUndefined(ts, context, file) {
 }
 
 /**
- * Settings (lib/settings) have their documentation as a text. Here it becomes a comment on the member of the declared type, because that is
- * where an editor looks for it: `{ eps: Setting<number> }` is `{ /** Added to the root. Default 1e-8. * / eps: Setting<number> }`.
+ * Settings (lib/settings) have their documentation as a text. Here it becomes a comment on the member of the
+ * declared type, because that is where an editor looks for it: `{ eps: Setting<number> }` is
+ * `{ /** Added to the root. Default 1e-8. * / eps: Setting<number> }`.
  */
 function documentSettings(ts, context, program, file) {
   const checker = program.getTypeChecker();
@@ -79,7 +80,10 @@ function isNamed(ts, node, name) {
   return entity !== undefined && (entity.right ?? entity).text === name;
 }
 
-/** The first argument of the call that makes a setting, with its default: `lr: nonNegative('Learning rate.', { default: 0.1 })`. */
+/**
+ * The first argument of the call that makes a setting, with its default:
+ * `lr: nonNegative('Learning rate.', { default: 0.1 })`.
+ */
 function documentation(ts, declaration) {
   const call = declaration.initializer;
   if (!call || !ts.isCallExpression(call)) return undefined;

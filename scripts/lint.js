@@ -1,6 +1,7 @@
 'use strict';
 
-// ESLint, prettier, the types of library, tests and examples, and clang-format. --fix mends what can be mended.
+// ESLint, prettier, the types of library, tests and examples, and clang-format. --fix mends what
+// can be mended.
 
 const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');

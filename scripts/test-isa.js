@@ -1,7 +1,8 @@
 'use strict';
 
-// Runs the op tests once for each instruction set below the best one of this machine: the best one is what `npm test` uses.
-// Asserts that the forced one is the one that runs. What the machine lacks is said and skipped.
+// Runs the op tests once for each instruction set below the best one of this machine: the best one is
+// what `npm test` uses. Asserts that the forced one is the one that runs. What the machine lacks is
+// said and skipped.
 const { spawnSync } = require('node:child_process');
 
 function runs(isa) {

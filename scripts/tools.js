@@ -41,7 +41,9 @@ function onPath(program) {
     .some((folder) => names.some((name) => fs.existsSync(path.join(folder, name))));
 }
 
-/** The script of an npm package's command: `packageBin('node-gyp')`. Works wherever npm hoisted the package. */
+/**
+ * The script of an npm package's command: `packageBin('node-gyp')`. Works wherever npm hoisted the package.
+ */
 function packageBin(name, bin = name) {
   const manifest = require.resolve(`${name}/package.json`, { paths: [root] });
   const { bin: bins } = require(manifest);

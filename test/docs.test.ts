@@ -132,7 +132,10 @@ function pathsIn(text: string): string[] {
     .filter((path) => !PLACEHOLDER.test(path));
 }
 
-/** `lib/ops/X.ts`, `x_geom.h`, `examples/NAME.mjs`; `examples/s` is a unit, and node_modules comes with an installation. */
+/**
+ * `lib/ops/X.ts`, `x_geom.h`, `examples/NAME.mjs`; `examples/s` is a unit, and node_modules comes
+ * with an installation.
+ */
 const PLACEHOLDER = /(^|\/)([A-Z]+(\.[\w.]+)?$|x_|s$|node_modules)/;
 
 function isFile(path: string): boolean {

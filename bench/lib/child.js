@@ -38,7 +38,10 @@ async function timeSteps(step, steps) {
   return { ms, last };
 }
 
-/** Settled steps reach JavaScript in bunches when they are short: a time is then the mean over at least this long. */
+/**
+ * Settled steps reach JavaScript in bunches when they are short: a time is then the mean over at
+ * least this long.
+ */
 const bunchMs = 10;
 
 /** As timeSteps, with one step queued ahead of the one waited for. */
@@ -60,7 +63,10 @@ async function timeQueuedSteps(step, steps) {
   return { ms, last };
 }
 
-/** As timeSteps, by a clock of the system's own: `clock()` gives the milliseconds it has computed since its start. */
+/**
+ * As timeSteps, by a clock of the system's own: `clock()` gives the milliseconds it has computed
+ * since its start.
+ */
 function timeByClock(step, clock, steps) {
   const ms = [];
   for (let i = 0; i < steps; i++) {
@@ -78,9 +84,9 @@ function timing({ step, queued, clock }, steps) {
 
 /**
  * Serves one adapter.
- * @param {(item: import('./workloads').Item, options: { threads: number }) => Promise<{
- *   version: string, notes?: string[], step: () => unknown, queued?: boolean, clock?: () => number, loss?: (last: unknown) => number }>} prepare
- *   `loss` reads the loss from what a step gave, outside the timing
+ * @param {(item: import('./workloads').Item, options: { threads: number }) => Promise<{ version: string,
+ *   notes?: string[], step: () => unknown, queued?: boolean, clock?: () => number, loss?: (last: unknown) =>
+ *   number }>} prepare `loss` reads the loss from what a step gave, outside the timing
  */
 function serve(prepare) {
   let prepared;

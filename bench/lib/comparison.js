@@ -33,7 +33,10 @@ function against(found, suffix) {
     : [text, goal.toFixed(2), speed.ratio >= goal ? 'met' : 'not met'];
 }
 
-/** How many times as fast `ours` is as `theirs`, by all steps and from round to round; undefined where their batches differ. */
+/**
+ * How many times as fast `ours` is as `theirs`, by all steps and from round to round; undefined where
+ * their batches differ.
+ */
 function speedup(theirs, ours) {
   if (theirs === undefined || ours === undefined || theirs.batch !== ours.batch) return undefined;
   const rounds = ours.roundMediansMs

@@ -1,8 +1,9 @@
 'use strict';
 
 /**
- * What tenon is to reach, as multiples of the tuned PyTorch 1.13.1 measured beside it: both were set down on one machine (2 cores of an
- * Intel Sapphire Rapids Xeon, AVX-512, 426 GFLOP/s in fp32), and only their ratio carries over to another.
+ * What tenon is to reach, as multiples of the tuned PyTorch 1.13.1 measured beside it: both were set down on
+ * one machine (2 cores of an Intel Sapphire Rapids Xeon, AVX-512, 426 GFLOP/s in fp32), and only their ratio
+ * carries over to another.
  */
 
 /** PyTorch tuned and tenon's goal in examples/s, fp32 and bf16. */
@@ -23,7 +24,10 @@ const inference = {
   'infer-vggs-b128': { fp32: [136, 75], bf16: [26.5, 15] },
 };
 
-/** The best oneDNN or OpenBLAS on that machine, fp32, as GFLOP/s: forward, backward-data, backward-weights (Winograd where it is best). */
+/**
+ * The best oneDNN or OpenBLAS on that machine, fp32, as GFLOP/s: forward, backward-data, backward-weights
+ * (Winograd where it is best).
+ */
 const reference = {
   'conv-c1': [704, 707, 667],
   'conv-c2': [825, 830, 650],

@@ -1,16 +1,23 @@
 'use strict';
 
 /**
- * Measures one item on all systems, interleaved: every system has its own process, and in each round they take turns. A system may spend
- * `budgetMs` on an item, preparation included; what does not fit gets a smaller batch, then fewer steps, and says so.
+ * Measures one item on all systems, interleaved: every system has its own process, and in each round they
+ * take turns. A system may spend `budgetMs` on an item, preparation included; what does not fit gets a
+ * smaller batch, then fewer steps, and says so.
  */
 const { ChildProcess } = require('./process');
 
 const warmupSteps = 3;
 const wantedSteps = 10;
-/** Where ten steps do not fit, warm-up and steps are first cut down to this many, then the batch: a smaller batch is another workload. */
+/**
+ * Where ten steps do not fit, warm-up and steps are first cut down to this many, then the batch: a smaller
+ * batch is another workload.
+ */
 const fewestSteps = 5;
-/** Steps are asked for in portions of about this long: a killed system still has results, and a first guess of its speed is corrected. */
+/**
+ * Steps are asked for in portions of about this long: a killed system still has results, and a first guess of
+ * its speed is corrected.
+ */
 const portionMs = 1000;
 
 class Candidate {
@@ -29,7 +36,10 @@ class Candidate {
     /** Set when the system is out: { status, reason }. */
     this.verdict = undefined;
     this.stepMs = undefined;
-    /** Of the last training step: falls towards 0 as the batch is learnt by heart, in every system that really trains. */
+    /**
+     * Of the last training step: falls towards 0 as the batch is learnt by heart, in every system
+     * that really trains.
+     */
     this.loss = undefined;
   }
 
@@ -51,7 +61,9 @@ class Candidate {
     return batch === undefined || batch === this.batch ? undefined : this.start(batch);
   }
 
-  /** By a second try with more examples: a step takes fixed + each * batch. Undefined when the system is out. */
+  /**
+   * By a second try with more examples: a step takes fixed + each * batch. Undefined when the system is out.
+   */
   async largestBatch(one) {
     const affordable = [8, 2].find((n) => n <= this.item.batch && one * n * 2 < this.remainingMs / 2);
     if (affordable === undefined) return this.fittingBatch(0, one);
@@ -212,7 +224,8 @@ function median(values) {
 
 /**
  * @param {import('./workloads').Item} item
- * @param {{ threads: number, rounds: number, secondsPerRound: number, budgetMs: number, log: (line: string) => void }} options
+ * @param {{ threads: number, rounds: number, secondsPerRound: number, budgetMs: number, log: (line:
+ *   string) => void }} options
  */
 async function measureItem(item, systems, options) {
   const able = systems.filter((system) => item.kind !== 'kernel' || system.kernels);

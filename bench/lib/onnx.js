@@ -1,8 +1,9 @@
 'use strict';
 
 /**
- * Writes the layers of an item as an ONNX model (opset 17) with random weights, in memory. ONNX files are protocol buffers; the few
- * messages needed (onnx.proto3: ModelProto, GraphProto, NodeProto, AttributeProto, TensorProto, ValueInfoProto) are encoded here.
+ * Writes the layers of an item as an ONNX model (opset 17) with random weights, in memory. ONNX files are
+ * protocol buffers; the few messages needed (onnx.proto3: ModelProto, GraphProto, NodeProto, AttributeProto,
+ * TensorProto, ValueInfoProto) are encoded here.
  */
 const { normal } = require('./random');
 

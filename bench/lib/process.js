@@ -1,6 +1,9 @@
 'use strict';
 
-/** The parent's side of the protocol in child.js: one child process, one request at a time, each with a deadline. */
+/**
+ * The parent's side of the protocol in child.js: one child process, one request at a time, each
+ * with a deadline.
+ */
 const { spawn } = require('node:child_process');
 const readline = require('node:readline');
 
@@ -35,7 +38,8 @@ class ChildProcess {
 
   /**
    * Sends one command and waits for its event.
-   * @returns {Promise<{ event: string, [key: string]: unknown }>} `timeout` when nothing came in time: the child was killed then
+   * @returns {Promise<{ event: string, [key: string]: unknown }>} `timeout` when nothing came in time: the
+   *   child was killed then
    */
   request(message, timeoutMs) {
     if (this.ended !== undefined) return Promise.resolve({ event: 'error', message: this.ended });

@@ -1,6 +1,9 @@
 'use strict';
 
-/** Results as tables: rows are items, columns systems and what they say about tenon; deviations numbered below. */
+/**
+ * Results as tables: rows are items, columns systems and what they say about tenon;
+ * deviations numbered below.
+ */
 const { comparison, comparisonHeader } = require('./comparison');
 
 const statusText = { unsupported: '-', error: 'error', timeout: 'too slow' };

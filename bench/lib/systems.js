@@ -1,6 +1,9 @@
 'use strict';
 
-/** Every system: how its child process is started, and whether it is slow enough that one example is tried before a whole batch. */
+/**
+ * Every system: how its child process is started, and whether it is slow enough that one example is tried
+ * before a whole batch.
+ */
 const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
@@ -9,9 +12,9 @@ const adapter = (name) => path.join(__dirname, '..', 'systems', name);
 const node = (name, ...args) => ({ command: process.execPath, args: [adapter(name), ...args] });
 
 /**
- * PyTorch at its best on a CPU, as far as we found: the widest kernels that the processor has, threads kept on their cores, and an
- * allocator that never returns memory, so that no step page-faults. The model and its data are channels-last. oneDNN and OpenBLAS
- * choose by the processor themselves, Intel's or AMD's.
+ * PyTorch at its best on a CPU, as far as we found: the widest kernels that the processor has, threads kept
+ * on their cores, and an allocator that never returns memory, so that no step page-faults. The model and its
+ * data are channels-last. oneDNN and OpenBLAS choose by the processor themselves, Intel's or AMD's.
  * @param {string} cpuinfo text of /proc/cpuinfo; '' where there is none
  */
 function tunedPytorchEnvironment(cpuinfo) {
@@ -78,7 +81,10 @@ function knowsPrecision() {
   }
 }
 
-/** bf16 is compared where tenon has it, and PyTorch's only where the processor computes in it: elsewhere a step takes minutes. */
+/**
+ * bf16 is compared where tenon has it, and PyTorch's only where the processor computes in it: elsewhere a
+ * step takes minutes.
+ */
 const bf16 = {
   tenon: knowsPrecision,
   pytorch: () => /\b(avx512_bf16|amx_bf16)\b/.test(readText('/proc/cpuinfo')),

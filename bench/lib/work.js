@@ -1,6 +1,9 @@
 'use strict';
 
-/** The arithmetic of an item: floating-point operations of its convolutions and linear layers, as every system must do them. */
+/**
+ * The arithmetic of an item: floating-point operations of its convolutions and linear layers, as every system
+ * must do them.
+ */
 
 /** Multiply-adds of the layers in turn, for one example; also gives the shape after them. */
 function walk(layers, shape, counts) {
@@ -37,8 +40,8 @@ function step(layer, shape, counts) {
 }
 
 /**
- * Floating-point operations of one step of the item. Training does each layer three times (forward, and the gradients of input and
- * weights), but the first layer's input has no gradient.
+ * Floating-point operations of one step of the item. Training does each layer three times (forward, and the
+ * gradients of input and weights), but the first layer's input has no gradient.
  */
 function flopsOf(item) {
   if (item.layers === undefined) return item.unit === 'GFLOP/s' ? item.work : undefined;

@@ -1,8 +1,9 @@
 'use strict';
 
 /**
- * What is measured. One definition serves every system: an adapter turns `layers` into a model of its own library, so that no two
- * systems can differ in what they compute. Shapes are logical (C, H, W), weights as in PyTorch.
+ * What is measured. One definition serves every system: an adapter turns `layers` into a model of its own
+ * library, so that no two systems can differ in what they compute. Shapes are logical (C, H, W), weights
+ * as in PyTorch.
  *
  * @typedef {{ type: string, [key: string]: unknown }} Layer
  * @typedef {object} Item
@@ -43,7 +44,10 @@ const convNorm = (input, output, kernel, stride = 1, padding = (kernel - 1) / 2)
   batchNorm(output),
 ];
 
-/** Basic block of He et al. 2016: relu(main(x) + shortcut(x)); the shortcut is a 1x1 convolution where the shape changes. */
+/**
+ * Basic block of He et al. 2016: relu(main(x) + shortcut(x)); the shortcut is a 1x1 convolution where
+ * the shape changes.
+ */
 function residual(input, output, stride) {
   const main = [...convNorm(input, output, 3, stride), relu, ...convNorm(output, output, 3)];
   const shortcut = stride !== 1 || input !== output ? convNorm(input, output, 1, stride) : [];

@@ -1,6 +1,9 @@
 'use strict';
 
-/** ConvNetJS: float64 in plain JavaScript, one example at a time. No batch norm, no residual connections, no Adam. */
+/**
+ * ConvNetJS: float64 in plain JavaScript, one example at a time. No batch norm, no residual
+ * connections, no Adam.
+ */
 const convnet = require('convnetjs');
 const { version } = require('convnetjs/package.json');
 const { serve, Unsupported } = require('../lib/child');
@@ -8,7 +11,10 @@ const { normal, labels } = require('../lib/random');
 
 const activations = new Set(['relu', 'tanh']);
 
-/** Its layer definitions, in which an activation belongs to the layer before it, and what was left out on the way. */
+/**
+ * Its layer definitions, in which an activation belongs to the layer before it, and what was left out
+ * on the way.
+ */
 function definitions(item) {
   const [depth, height = 1, width = 1] = item.input;
   const defs = [{ type: 'input', out_sx: width, out_sy: height, out_depth: depth }];
@@ -52,7 +58,8 @@ function finish(defs, item, notes) {
     defs.push({ type: 'softmax', num_classes: item.classes });
     return;
   }
-  // A regression layer of its own would add a seventh weight matrix, so the network's last one is left to it, without its activation.
+  // A regression layer of its own would add a seventh weight matrix, so the network's last one is left to it,
+  // without its activation.
   const last = defs.pop();
   defs.push({ type: 'regression', num_neurons: last.num_neurons });
   notes.add('without the last tanh');

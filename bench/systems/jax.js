@@ -1,8 +1,8 @@
 'use strict';
 
 /**
- * jax-js, WebAssembly backend, the whole training step in one jit. Its arrays are reference-counted and every function consumes its
- * arguments, hence the many `.ref`.
+ * jax-js, WebAssembly backend, the whole training step in one jit. Its arrays are reference-counted and every
+ * function consumes its arguments, hence the many `.ref`.
  */
 const jax = require('@jax-js/jax');
 const { version } = require('../node_modules/@jax-js/jax/package.json');

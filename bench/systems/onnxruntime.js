@@ -1,6 +1,9 @@
 'use strict';
 
-/** ONNX Runtime, CPU provider, inference only, with its own graph optimizations on (it folds batch norm into convolutions). */
+/**
+ * ONNX Runtime, CPU provider, inference only, with its own graph optimizations on (it folds batch
+ * norm into convolutions).
+ */
 const ort = require('onnxruntime-node');
 const { version } = require('onnxruntime-node/package.json');
 const { serve, Unsupported } = require('../lib/child');

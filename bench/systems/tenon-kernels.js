@@ -1,8 +1,8 @@
 'use strict';
 
 /**
- * Single kernels of tenon: a program that runs the op on persistent buffers, timed by the program's own profile. The rest of it (making
- * the gradient that the op is given, handing one element out) does not count.
+ * Single kernels of tenon: a program that runs the op on persistent buffers, timed by the program's own
+ * profile. The rest of it (making the gradient that the op is given, handing one element out) does not count.
  */
 const { normal } = require('../lib/random');
 
@@ -58,7 +58,10 @@ const kinds = {
   },
 };
 
-/** @returns {{ step: () => void, clock: () => number }} `clock` in milliseconds of the timed calls since the start */
+/**
+ * @returns {{ step: () => void, clock: () => number }} `clock` in milliseconds of the timed calls since the
+ *   start
+ */
 function prepareKernel(tenon, spec) {
   const count = (shape) => shape.reduce((a, b) => a * b, 1);
   const filled = (shape) => tenon.persistent(normal(count(shape), 1), shape);

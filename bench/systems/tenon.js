@@ -1,8 +1,8 @@
 'use strict';
 
 /**
- * tenon, by its public API: `node tenon.js [--bf16]`, of the checkout TENON_BENCH_ROOT. Training goes through the low-level loop: the batch
- * is in persistent buffers, one step is queued ahead.
+ * tenon, by its public API: `node tenon.js [--bf16]`, of the checkout TENON_BENCH_ROOT. Training goes through
+ * the low-level loop: the batch is in persistent buffers, one step is queued ahead.
  */
 const path = require('node:path');
 const root = process.env.TENON_BENCH_ROOT ?? path.join(__dirname, '..', '..');

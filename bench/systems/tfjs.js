@@ -1,8 +1,8 @@
 'use strict';
 
 /**
- * TensorFlow.js: `node tfjs.js cpu`, `node tfjs.js wasm`, or `node tfjs.js wasm --shim`, which adds the gradient of convolution weights
- * that the wasm backend lacks. Activations are N, H, W, C, its native order.
+ * TensorFlow.js: `node tfjs.js cpu`, `node tfjs.js wasm`, or `node tfjs.js wasm --shim`, which adds the
+ * gradient of convolution weights that the wasm backend lacks. Activations are N, H, W, C, its native order.
  */
 const tf = require('@tensorflow/tfjs');
 const { serve, Unsupported } = require('../lib/child');

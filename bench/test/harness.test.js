@@ -1,6 +1,9 @@
 'use strict';
 
-/** The harness against made-up systems: what it does with slow, failing and unsupported ones. Run by `npm test` in bench/. */
+/**
+ * The harness against made-up systems: what it does with slow, failing and unsupported ones. Run by
+ * `npm test` in bench/.
+ */
 const assert = require('node:assert/strict');
 const path = require('node:path');
 const { test } = require('node:test');

@@ -1,7 +1,8 @@
 /**
- * Activation statistics (slides "Weight initialization"): six layers of 4096 and a batch of 16 normal inputs, from five initial weights.
- * Weights too small: activations and gradients tend to zero. Too large: tanh saturates. Xavier's are right for tanh and too small for relu,
- * He's are right for relu.
+ * Activation statistics (slides "Weight initialization"): six layers of 4096 and a batch of 16 normal inputs,
+ * from five initial weights. From weights that are too small, activations and gradients tend to zero. From
+ * weights that are too large, tanh saturates. Xavier's are right for tanh and too small for relu; He's are
+ * right for relu.
  */
 import { compile, grad, nn, ops, tensor } from 'tenon';
 import { draw, table } from './lib/chart.mjs';
@@ -39,7 +40,10 @@ async function statisticsOf({ activation, weightInit }) {
   return all.filter((_, i) => i % 2 === 1).map((layer, i) => ({ ...layer, weightGradient: weights[i] }));
 }
 
-/** Root mean square of dL/dW, layer by layer, of the loss that activationStatistics takes: outputs weighted at random, over the batch. */
+/**
+ * The root mean square of dL/dW, layer by layer, for the loss that activationStatistics uses: randomly
+ * weighted outputs, divided by the batch.
+ */
 async function weightGradients(model) {
   const noise = tensor(
     Float32Array.from({ length: BATCH * SIZE }, () => draws() / BATCH),
@@ -53,7 +57,7 @@ async function weightGradients(model) {
   return sums.map((sum) => Math.sqrt(sum / (SIZE * SIZE)));
 }
 
-/** Shares of the values, one point a bar. */
+/** Shares of the values, one point per bar. */
 function bars({ low, high, counts }) {
   const total = BATCH * SIZE;
   return counts.map((count, i) => [low + ((i + 0.5) * (high - low)) / counts.length, count / total]);

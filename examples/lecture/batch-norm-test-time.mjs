@@ -1,6 +1,7 @@
 /**
- * Batch norm's own behaviour (slides "Batch normalization"): gamma = sigma, beta = mu recovers the identity; in training an answer depends on
- * the rest of the batch, at test time it does not; there the layer is linear and costs nothing, folded into the convolution before it.
+ * Batch norm's own behaviour (slides "Batch normalization"). With gamma = sigma and beta = mu it is the
+ * identity. In training, an answer depends on the rest of the batch; at test time it does not. There the
+ * layer is linear, and costs nothing once it is folded into the convolution before it.
  */
 import { compile, grad, losses, nn, ops, optim, tensor } from 'tenon';
 import { draw, table } from './lib/chart.mjs';
@@ -25,7 +26,10 @@ async function identity(count, size) {
   return farthest(x, await (await compile(() => layer.forward(tensor(x, [count, size])))()).data());
 }
 
-/** Convolutions of 3x3 with and without batch norm, in evaluation, after steps of training on noise that give the norms something to do. */
+/**
+ * Convolutions of 3x3 with and without batch norm, in evaluation mode, after training steps on noise that
+ * give the norms something to do.
+ */
 async function convolutions(normalized) {
   const block = (from, to, stride) => [
     nn.conv2d(from, to, { kernel: 3, padding: 1, stride }),
@@ -66,7 +70,7 @@ const calls = Object.entries(programs).map(([name, program]) => [name, program.p
 const folding = farthest(outputs['batch norm, folded'], outputs['batch norm, not folded']);
 const largest = Math.max(...outputs['batch norm, not folded'].map(Math.abs));
 
-/** The least processor time of each over rounds that take turns, in milliseconds a batch. */
+/** The least processor time of each, in milliseconds per batch, over rounds that take turns. */
 function times(rounds = 20, runs = 5) {
   const least = Object.fromEntries(Object.keys(programs).map((name) => [name, Infinity]));
   for (let round = 0; round < rounds; round++)
@@ -83,12 +87,15 @@ const SIZE = 32;
 const BATCH = 32;
 const STEPS = 200;
 const points = clusters({ count: 2048, size: SIZE, classes: 10, noise: 2 });
-// Inputs that are neither centred nor scaled, so that statistics have some way to go.
+// The inputs are neither centred nor scaled, so that the statistics have some way to go.
 points.x.forEach((value, i) => (points.x[i] = 4 * value + 6));
 const held = { x: tensor(points.x.slice(0, 512 * SIZE), [512, SIZE]), y: tensor(points.y.slice(0, 512)) };
 const criterion = losses.crossEntropy();
 
-/** Trains; reports the statistics of a channel in every step, and the loss on other points by the batch's and by running statistics. */
+/**
+ * Trains, and reports for every step the statistics of a channel, and the loss on other points by the batch's
+ * statistics and by the running ones.
+ */
 async function train(momentum) {
   const norm = nn.batchNorm1d(64, { momentum });
   const first = nn.linear(SIZE, 64);

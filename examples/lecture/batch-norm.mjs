@@ -1,6 +1,7 @@
 /**
- * What batch norm is good for (slides "Batch normalization"): deeper nets train, at higher learning rates, and from poorer initial
- * weights. A net of 8 hidden layers with and without it, at three learning rates and from three deviations of the initial weights.
+ * What batch norm is good for (slides "Batch normalization"): deeper nets train, at higher learning rates,
+ * and from poorer initial weights. A net of 8 hidden layers with and without it, at three learning rates and
+ * from three deviations of the initial weights.
  */
 import { compile, grad, losses, nn, optim, tensor } from 'tenon';
 import { draw, table } from './lib/chart.mjs';
@@ -42,7 +43,7 @@ async function network(normalized, deviation) {
   return model;
 }
 
-/** The loss of every step; a run that leaves the finite numbers ends there. */
+/** The loss of every step; a run ends where its numbers stop being finite. */
 async function train(model, lr) {
   const optimizer = optim.sgd({ lr });
   const step = compile(() => {

@@ -1,6 +1,6 @@
 /**
- * Fixup (Zhang, Dauphin, Ma 2019): a residual net of 110 layers without normalization trains from initial weights that make every branch
- * begin at zero; from He's weights the same net does not.
+ * Fixup (Zhang, Dauphin, Ma 2019): a residual net of 110 layers without normalization trains from initial
+ * weights that make every branch begin at zero. From He's weights, the same net does not train.
  */
 import { compile, grad, losses, models, NonFiniteError, optim, tensor } from 'tenon';
 import { draw, table } from './lib/chart.mjs';
@@ -16,7 +16,10 @@ const { name, set } = await colourImages(COUNT);
 const [channels, height, width] = set.inputShape;
 const pixels = await pixelsOf(set);
 
-/** Every second pixel (from the middle of larger images), standardized: [COUNT, C, 16, 16] or what glyphs have. */
+/**
+ * Every second pixel (from the middle of larger images), standardized: [COUNT, C, 16, 16] or
+ * what glyphs have.
+ */
 const side = Math.min(SIZE, height / 2);
 const subsampled = Float32Array.from({ length: COUNT * channels * side * side }, (_, i) => {
   const [x, y, plane] = [i % side, Math.floor(i / side) % side, Math.floor(i / (side * side))];
@@ -37,7 +40,7 @@ const batches = Array.from({ length: COUNT / BATCH }, (_, b) => ({
   y: tensor(labels.slice(b * BATCH, (b + 1) * BATCH)),
 }));
 
-/** The loss of every step; a run that leaves the finite numbers ends there. */
+/** The loss of every step; a run ends where its numbers stop being finite. */
 async function train(model) {
   const optimizer = optim.sgd({ lr: 0.05, momentum: 0.9, groups: [{ match: /bias|scale/, lr: 0.005 }] });
   const criterion = losses.crossEntropy();

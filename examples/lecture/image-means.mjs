@@ -1,6 +1,7 @@
 /**
- * What is subtracted from images in practice (slides "For visual recognition tasks"): the mean image (AlexNet), the mean of each channel
- * (VGG), or that and a division by each channel's deviation (ResNet). Compared with plain float64 sums over all pixels.
+ * What is subtracted from images in practice (slides "For visual recognition tasks"): the mean image
+ * (AlexNet), the mean of each channel (VGG), or that and a division by each channel's deviation (ResNet). The
+ * results are compared with plain float64 sums over all pixels.
  */
 import { preprocess } from 'tenon';
 import { table } from './lib/chart.mjs';
@@ -15,7 +16,7 @@ const [channels, height, width] = shape;
 const [area, size] = [height * width, channels * height * width];
 const pixels = await pixelsOf(set);
 
-/** Sums in float64, of pixels in order N, C, H, W. */
+/** Sums in float64 over pixels in order N, C, H, W. */
 function reference() {
   const image = new Float64Array(size);
   for (let i = 0; i < pixels.length; i++) image[i % size] += pixels[i] / set.length;

@@ -1,7 +1,8 @@
 /**
- * Why inputs are normalized (slides "Data preprocessing"): before it, the loss of a linear classifier is very sensitive to small changes
- * of its weights; after it, less. Two classes of points far from the origin, a logistic classifier trained to its optimum on both forms,
- * and the loss when its weights are turned and stretched a little.
+ * Why inputs are normalized (slides "Data preprocessing"): the loss of a linear classifier is very sensitive
+ * to small changes of its weights before it, and less so after it. A logistic classifier is trained to its
+ * optimum on two classes of points far from the origin, raw and normalized. Then its weights are turned and
+ * stretched a little.
  */
 import { compile, grad, losses, nn, optim, tensor } from 'tenon';
 import { draw, table } from './lib/chart.mjs';

@@ -1,6 +1,6 @@
 /**
- * What the learning rate does to the loss (slides "Learning rate"): very high, high, good and low; why it should decay; and the rule that
- * a batch N times as large wants a rate N times as high.
+ * What the learning rate does to the loss (slides "Learning rate"): very high, high, good and low; why it
+ * should decay; and the rule that a batch N times as large wants a rate N times as high.
  */
 import { data, losses, nn, optim, schedules, Trainer } from 'tenon';
 import { draw, table } from './lib/chart.mjs';
@@ -9,10 +9,10 @@ import { clusters } from './lib/numbers.mjs';
 const EPOCHS = 30;
 const points = clusters({ count: 1024, size: 32, classes: 10, noise: 3 });
 const set = await data.fromFeatures({ inputs: points.x, shape: [32], targets: points.y });
-/** Losses above are drawn at it. */
+/** Higher losses are drawn at this height. */
 const TOP = 5;
 
-/** The loss on the training set after every epoch, of a net of 32 - 64 relu - 10 and plain SGD. */
+/** The loss on the training set after every epoch, for a net of 32 - 64 relu - 10 and plain SGD. */
 async function train(name, { lr, batchSize = 16, schedule = schedules.constant() }) {
   const model = nn.sequential(nn.linear(32, 64), nn.relu(), nn.linear(64, 10));
   const optimizer = optim.sgd({ lr });

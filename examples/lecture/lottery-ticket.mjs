@@ -1,7 +1,8 @@
 /**
- * The lottery ticket hypothesis (Frankle & Carbin 2019): a dense net of 784 - 300 - 100 - 10 is trained, the smallest weights are pruned, the
- * rest goes back to its initial values, again and again. The sparse nets found train as well as the whole one; with other initial
- * weights, or with weights pruned at random, nets of the same size do not.
+ * The lottery ticket hypothesis (Frankle & Carbin 2019): a dense net of 784 - 300 - 100 - 10 is trained, the
+ * smallest weights are pruned, the rest goes back to its initial values, again and again. The sparse nets
+ * found train as well as the whole one; with other initial weights, or with weights pruned at random, nets of
+ * the same size do not.
  */
 import { losses, nn, optim, prune, Trainer } from 'tenon';
 import { draw, table } from './lib/chart.mjs';
@@ -9,7 +10,10 @@ import { digits } from './lib/images.mjs';
 
 const SEEDS = [1, 2];
 const ROUNDS = 10;
-/** Of the weights left in each round; half of it in the output layer, as in the paper. Four rounds leave 20 %. */
+/**
+ * The share of the remaining weights that each round prunes; the output layer loses half of it, as in the
+ * paper. Four rounds leave 20 %.
+ */
 const AMOUNT = 1 - 0.2 ** (1 / 4);
 /** Rounds after which the two controls are trained. */
 const COMPARED = [2, 4, 6, 8, 10];

@@ -1,6 +1,6 @@
 /**
- * Layer, instance and group norm beside batch norm (slides "Batch-like normalization"): which of them do in training what they do at test
- * time, and what small batches do to each (after Wu & He 2018, figure 1).
+ * Layer, instance and group norm beside batch norm (slides "Batch-like normalization"): which of them do in
+ * training what they do at test time, and what small batches do to each (after Wu & He 2018, figure 1).
  */
 import { data, losses, nn, optim, schedules, tensor, Trainer } from 'tenon';
 import { draw, table } from './lib/chart.mjs';
@@ -37,7 +37,7 @@ const EPOCHS = 8;
 const draws = normal(1);
 const images = tensor(Float32Array.from({ length: 32 * 784 }, draws), [32, 1, 28, 28]);
 
-/** The largest difference between what a model says of images in training and at test time. */
+/** The largest difference between a model's outputs for images in training and at test time. */
 async function difference(model) {
   const outputs = [];
   for (const training of [true, false]) outputs.push(await model.train(training).forward(images).data());

@@ -1,7 +1,8 @@
 /**
- * All-positive inputs (slides "Data preprocessing"): the gradients of one neuron's weights are its inputs times one number, so that with
- * positive inputs all have the same sign, and an optimum in another quadrant is reached on a zig-zag only. A sigmoid neuron learns the
- * answers of another, an example a step, from inputs in [0, 1) and from the same ones centred.
+ * All-positive inputs (slides "Data preprocessing"): the gradients of one neuron's weights are its inputs
+ * times one number. If the inputs are positive, all gradients have the same sign, and only a zig-zag leads to
+ * an optimum in another quadrant. A sigmoid neuron learns the answers of another, one example per step, from
+ * inputs in [0, 1) and from the same inputs centred.
  */
 import { compile, grad, nn, ops, optim, tensor } from 'tenon';
 import { draw, table } from './lib/chart.mjs';

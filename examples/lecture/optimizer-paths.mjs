@@ -1,6 +1,7 @@
 /**
- * Where every optimizer goes (slides "Optimization": problems with SGD, momentum, AdaGrad, RMSProp, Adam): down a ravine of condition number
- * 100, off a saddle, and with noisy gradients. Each takes the rate, of four a decade, with which its loss is least on average over the way.
+ * Where every optimizer goes (slides "Optimization": problems with SGD, momentum, AdaGrad, RMSProp, Adam):
+ * down a ravine of condition number 100, off a saddle, and with noisy gradients. Each uses the rate, out of
+ * four per decade, whose loss is least on average over the path.
  */
 import { ops, optim, tensor } from 'tenon';
 import { draw, table } from './lib/chart.mjs';
@@ -8,7 +9,7 @@ import { mean, normal } from './lib/numbers.mjs';
 import { contours, quadratic, walk } from './lib/plane.mjs';
 
 const textbook = { eps: 1e-7 };
-/** Rows of [name, optimizer of a rate, colour, dashed], a panel each. */
+/** For each panel, rows of [name, optimizer made for a rate, colour, dashed]. */
 const families = {
   'one rate for all weights': [
     ['SGD', (lr) => optim.sgd({ lr }), '#000000'],

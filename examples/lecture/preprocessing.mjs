@@ -1,6 +1,6 @@
 /**
- * Preprocessing of points (slides "Data preprocessing"): original, centred, standardized, decorrelated by PCA, whitened; and the
- * covariance of each, which becomes diagonal and then the identity.
+ * Preprocessing of points (slides "Data preprocessing"): original, centred, standardized, decorrelated by
+ * PCA, whitened; and the covariance of each, which becomes diagonal and then the identity.
  */
 import { preprocess, tensor } from 'tenon';
 import { draw, table } from './lib/chart.mjs';

@@ -1,4 +1,7 @@
-/** `npm run lecture [-- NAME...]`: every program of this folder, one after the other, each in a process of its own. */
+/**
+ * `npm run lecture [-- NAME...]`: every program of this folder, one after the other, each in a process
+ * of its own.
+ */
 import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

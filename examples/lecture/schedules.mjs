@@ -1,6 +1,6 @@
 /**
- * Learning rates over time (slides "Learning rate decay"): every schedule drawn by `schedules.curve`; the range test, and the plateau of a
- * real run.
+ * Learning rates over time (slides "Learning rate decay"): every schedule, drawn by `schedules.curve`; the
+ * range test; and the plateau of a real run.
  */
 import { data, losses, nn, optim, rateRange, schedules, Trainer } from 'tenon';
 import { draw, table } from './lib/chart.mjs';
@@ -58,13 +58,13 @@ const cycles = lines({
   'one-cycle': schedules.oneCycle(),
 });
 
-/** A net and noisy data small enough for seconds. */
+/** A net and noisy data, small enough to train in seconds. */
 const points = clusters({ count: 1024, size: 32, classes: 10, noise: 3 });
 const set = await data.fromFeatures({ inputs: points.x, shape: [32], targets: points.y });
 const network = () => nn.sequential(nn.linear(32, 64), nn.relu(), nn.linear(64, 10));
 const loss = losses.crossEntropy();
 
-/** A run by the plateau schedule, and the same schedule drawn from the history of the run. */
+/** A run with the plateau schedule, and the same schedule drawn from the history of the run. */
 async function plateau() {
   const schedule = schedules.reduceOnPlateau({
     metric: 'trainLoss',

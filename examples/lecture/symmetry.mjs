@@ -1,6 +1,7 @@
 /**
- * Weight symmetry (slides "Weight initialization"): permuting the hidden units of a net gives an equivalent one; from equal weights, W = 0
- * among them, all hidden units stay equal for ever; small random numbers break the tie, and start from a loss of ln(classes).
+ * Weight symmetry (slides "Weight initialization"): permuting the hidden units of a net makes an equivalent
+ * net. From equal weights, such as W = 0, all hidden units stay equal for ever. Small random numbers break
+ * the tie, and start from a loss of ln(classes).
  */
 import { compile, grad, losses, nn, optim, tensor } from 'tenon';
 import { draw, table } from './lib/chart.mjs';

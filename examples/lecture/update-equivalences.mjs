@@ -1,6 +1,7 @@
 /**
- * What the slides say of updates, checked on the real optimizers: the two formulations of momentum give the same sequence of x; Nesterov in
- * terms of x is the look-ahead form; what happens at Adam's first step; AdaGrad's steps decay to zero.
+ * What the slides say about updates, checked on the real optimizers. The two formulations of momentum produce
+ * the same sequence of x. Nesterov in terms of x is the look-ahead form. Adam's first step is long without
+ * bias correction. AdaGrad's steps decay to zero.
  */
 import { optim } from 'tenon';
 import { draw, table } from './lib/chart.mjs';
@@ -59,7 +60,7 @@ const adam = { lr: 1e-3, eps: 1e-7 };
 const corrected = await strides(optim.adam(adam), 1000);
 const uncorrected = await strides(optim.adam({ ...adam, biasCorrection: false }), 1000);
 
-// A slope that stays the same, so that only the optimizer makes steps shorter.
+// The slope stays the same, so only the optimizer makes steps shorter.
 const slope = {
   ...bowl,
   loss: quadratic([0, 0], minimum).loss,

@@ -1,6 +1,7 @@
 /**
- * Initializers beside each other (slides "Weight initialization is an active area of research"): the variance of what each of 50 relu
- * layers gives before its relu, and of the gradients that come back to it, for one batch.
+ * Initializers beside each other (slides "Weight initialization is an active area of research"): the
+ * variance of the outputs of each of 50 layers before their relu, and of the gradients that come back to
+ * them, for one batch.
  */
 import { nn, tensor } from 'tenon';
 import { draw, table } from './lib/chart.mjs';

@@ -1,6 +1,7 @@
 /**
- * PCA, whitening and ZCA of images (slides "PCA and whitening of the data"): CIFAR-10 whitened in all its 3072 dimensions and rotated
- * back, so that images stay images; how much of the variance how many directions hold; images from a few of them.
+ * PCA, whitening and ZCA of images (slides "PCA and whitening of the data"): CIFAR-10 is whitened in all its
+ * 3072 dimensions and rotated back, so that images stay images. Also shows how many directions hold how much
+ * of the variance, and images rebuilt from a few of them.
  */
 import { data, preprocess, tensor } from 'tenon';
 import { draw, table } from './lib/chart.mjs';
@@ -11,7 +12,7 @@ import { drawPictures, png } from './lib/pictures.mjs';
 const COUNT = 10_000;
 const SHOWN = 8;
 const EPS = 1e-2;
-/** Directions with less of the variance than this share of the first are rounding of pixels. */
+/** Directions whose variance is below this share of the first one's come from the rounding of pixels. */
 const TOLERANCE = 1e-6;
 
 const { name, set } = await colourImages(COUNT);
@@ -108,7 +109,7 @@ draw('pca-spectrum', `Eigenvalues of the covariance of ${name}`, [
 function held(k) {
   return eigenvalues.subarray(0, k).reduce((a, b) => a + b);
 }
-/** At some 80 places, evenly apart on a logarithmic axis. */
+/** Values at about 80 places, evenly spaced on a logarithmic axis. */
 function curve(of) {
   const places = new Set(Array.from({ length: 80 }, (_, i) => Math.round(size ** (i / 79))));
   return [...places].map((k) => [k, of(k)]).filter(([, value]) => value > 1e-12);

@@ -1,8 +1,9 @@
 /**
- * The relative error of products, convolutions, norms, softmax, cross entropy, their gradients and optimizers, beside PyTorch's. Each
- * library's float32 is held against its own float64 on the same numbers: ours is the reference target, which has tests of its own.
- * A figure is the root mean square over several seeds: how one mean happens to be rounded would decide that of a single one.
- * `TENON_PYTHON` names a python that has torch; default python3. `--record FILE` keeps every figure.
+ * The relative error of products, convolutions, norms, softmax, cross entropy, their gradients and
+ * optimizers, beside PyTorch's. Each library's float32 is held against its own float64 on the same numbers:
+ * ours is the reference target, which has tests of its own. A figure is the root mean square over several
+ * seeds: how one mean happens to be rounded would decide that of a single one. `TENON_PYTHON` names a python
+ * that has torch; default python3. `--record FILE` keeps every figure.
  */
 import { spawnSync } from 'node:child_process';
 import { compile, grad, nn, ops, optim, tensor, withTarget } from 'tenon';

@@ -1,4 +1,7 @@
-/** The shortest training to 85% on CIFAR-10 from JPEG files, and the same recipe with PyTorch where python3 has it. */
+/**
+ * The shortest training to 85% on CIFAR-10 from JPEG files, and the same recipe with PyTorch where
+ * python3 has it.
+ */
 import { spawnSync } from 'node:child_process';
 import { createReadStream, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** resnet20 on CIFAR-10 from JPEG files in a tar, by the command line; and how late a timer of that process is meanwhile. */
+/**
+ * resnet20 on CIFAR-10 from JPEG files in a tar, by the command line; and how late a timer of that
+ * process is meanwhile.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { childScript, events, inTemporary, requireData, succeed, tenon } from './process.mjs';

@@ -1,4 +1,7 @@
-/** Memory of a process that disposes of nothing: flat over many steps, and given back by models that are dropped. */
+/**
+ * Memory of a process that disposes of nothing: flat over many steps, and given back by models
+ * that are dropped.
+ */
 import { childScript, lastLine, succeed } from './process.mjs';
 import { check, median, megabytes } from './report.mjs';
 
@@ -10,8 +13,8 @@ const child = async (flags, ...args) =>
   lastLine(await succeed([...flags, childScript('memory.mjs'), ...args.map(String)]));
 
 /**
- * Resident memory, one figure for each twentieth of the run: the median of its samples, because the collector comes and goes as it
- * likes. The second half begins with the twentieth around its first step.
+ * Resident memory, one figure for each twentieth of the run: the median of its samples, because the collector
+ * comes and goes as it likes. The second half begins with the twentieth around its first step.
  */
 function flatness({ resident }) {
   const size = resident.length / 20;

@@ -23,8 +23,9 @@ export function machine() {
 }
 
 /**
- * Runs one check: `work(settings)` resolves with `{ pass, figure, details }` or throws. Settings are the numbers in `defaults`, each an
- * option `--name N`; smaller ones are for debugging, and the record says what was used. Prints one line and sets the exit code.
+ * Runs one check: `work(settings)` resolves with `{ pass, figure, details }` or throws. Settings are the
+ * numbers in `defaults`, each an option `--name N`; smaller ones are for debugging, and the record says what
+ * was used. Prints one line and sets the exit code.
  */
 export async function check(name, goal, defaults, work) {
   const { settings, record } = parse(defaults);

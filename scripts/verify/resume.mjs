@@ -1,6 +1,6 @@
 /**
- * A run that is killed and resumed ends with the same bits as one that is not: by the API in the middle of an epoch, and by
- * `tenon train --resume`.
+ * A run that is killed and resumed ends with the same bits as one that is not: by the API in the middle of an
+ * epoch, and by `tenon train --resume`.
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';

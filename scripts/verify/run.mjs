@@ -1,6 +1,6 @@
 /**
- * `npm run verify [-- NAME...]`: the checks that take long, one after the other, each in a process of its own. Writes
- * docs/results/verify-DATE.json and .md; a run of some checks replaces their records of that day.
+ * `npm run verify [-- NAME...]`: the checks that take long, one after the other, each in a process of its
+ * own. Writes docs/results/verify-DATE.json and .md; a run of some checks replaces their records of that day.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

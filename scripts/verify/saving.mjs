@@ -1,10 +1,15 @@
-/** The small training that kill.mjs kills: in a child, and in its own process to go on from what the child left. */
+/**
+ * The small training that kill.mjs kills: in a child, and in its own process to go on from what
+ * the child left.
+ */
 import { createHash } from 'node:crypto';
 import { augment, checkpoint, data, losses, nn, optim, schedules, Trainer } from 'tenon';
 
 const glyphs = data.glyphs({ trainCount: 203, testCount: 1 }).then(({ train }) => train);
 
-/** Trains `steps` steps with a checkpoint every `every` in `directory` and returns the SHA-256 of the weights. */
+/**
+ * Trains `steps` steps with a checkpoint every `every` in `directory` and returns the SHA-256 of the weights.
+ */
 export async function trainSaving({ directory, steps, every, resume = false, onEvent = () => undefined }) {
   const model = nn.sequential(
     nn.conv2d(1, 4, { kernel: 3, padding: 1, stride: 2, bias: false }),

@@ -1,4 +1,7 @@
-/** How a step grows: with threads, with the batch, with the image; and what it holds in memory, beside PyTorch. */
+/**
+ * How a step grows: with threads, with the batch, with the image; and what it holds in
+ * memory, beside PyTorch.
+ */
 import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -17,7 +20,10 @@ const mostGrowth = 1.5;
 const figures = async (model, ...flags) =>
   events(await succeed(tenon('bench', '--model', model, '--json', ...flags))).at(-1);
 
-/** Rounds of one and two threads in turn, so that a busy moment of the machine meets both; the median of their ratios. */
+/**
+ * Rounds of one and two threads in turn, so that a busy moment of the machine meets both; the median
+ * of their ratios.
+ */
 async function threads(model, steps) {
   const run = async (n) => (await figures(model, '--steps', steps, '--threads', n)).medianMs;
   const ratios = [];
@@ -42,7 +48,10 @@ const doubling = (from, to) => {
   return [...sizes, to];
 };
 
-/** Peak resident memory in bytes of a fresh process that takes three steps of `item`; null where it cannot be had. */
+/**
+ * Peak resident memory in bytes of a fresh process that takes three steps of `item`; null where it
+ * cannot be had.
+ */
 function peakResident({ launch, missing }, item) {
   if (missing !== undefined) return Promise.resolve(null);
   const child = spawn('/usr/bin/time', ['-f', 'peak %M', launch.command, ...launch.args], {

@@ -1,4 +1,7 @@
-/** Training and predictions side by side: throughput of both, latency of predictions, for several shares and numbers of callers. */
+/**
+ * Training and predictions side by side: throughput of both, latency of predictions, for several shares and
+ * numbers of callers.
+ */
 import { childScript, events, succeed } from './process.mjs';
 import { check, percent } from './report.mjs';
 

@@ -1,4 +1,7 @@
-/** CIFAR-10 whitened in all its 3072 dimensions: how long, and whether the covariance is the identity; and the image means. */
+/**
+ * CIFAR-10 whitened in all its 3072 dimensions: how long, and whether the covariance is the identity; and
+ * the image means.
+ */
 import { compile, data, ops, persistent, preprocess, tensor, zeros, assign } from 'tenon';
 import { requireData } from './process.mjs';
 import { check } from './report.mjs';
@@ -35,7 +38,10 @@ async function pixelsOf(set) {
   return bytes;
 }
 
-/** Means per feature and per channel, deviations per channel: from whole numbers, whose sums are exact in float64. */
+/**
+ * Means per feature and per channel, deviations per channel: from whole numbers, whose sums are
+ * exact in float64.
+ */
 function exactStatistics(pixels, count) {
   const sums = new Float64Array(FEATURES);
   const squares = new Float64Array(CHANNELS);
@@ -68,7 +74,10 @@ async function meanErrors(set) {
   };
 }
 
-/** Largest |covariance - identity| over the first `kept` coordinates, summed by the kernel that has tests of its own. */
+/**
+ * Largest |covariance - identity| over the first `kept` coordinates, summed by the kernel that has tests
+ * of its own.
+ */
 async function covarianceError(rows, count, kept) {
   const total = zeros([FEATURES, FEATURES], 'f64');
   const shift = persistent(new Float64Array(FEATURES), [FEATURES], 'f64');

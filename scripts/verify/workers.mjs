@@ -1,4 +1,7 @@
-/** Threads and processes that go in the middle of a step: workers that loaded the addon before the main thread, and process.exit(). */
+/**
+ * Threads and processes that go in the middle of a step: workers that loaded the addon before the main
+ * thread, and process.exit().
+ */
 import { childScript, lastLine, runNode, succeed } from './process.mjs';
 import { check } from './report.mjs';
 

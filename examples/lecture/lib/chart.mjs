@@ -10,7 +10,7 @@ const MARGIN = { left: 56, right: 14, top: 34, bottom: 44 };
 const HEAD = 34;
 /** Height of a row of the legend, and the width of a mark with its gaps and of a letter. */
 const LEGEND = { row: 30, mark: 48, letter: 6.5 };
-/** Colours that stay apart for the colour-blind (Okabe & Ito 2008). */
+/** Colours that the colour-blind can tell apart (Okabe & Ito 2008). */
 const PALETTE = [
   '#0072b2',
   '#d55e00',
@@ -95,9 +95,10 @@ function legendEntries(names, panels) {
 
 /**
  * Writes NAME.svg and says where.
- * @param panels rows of panels: { title, x, y, series, legend }, where x and y are { label, log, min, max, names } and a series is
- *   { name, points: [[x, y], ...], kind: 'line' | 'scatter' | 'bar', color, dashed, width, symbol, size, gap }. Series of one name share the
- *   legend's entry, those without a name have none. `legend`, 'left' or 'right', gives a panel a legend of its own, inside.
+ * @param panels rows of panels: { title, x, y, series, legend }, where x and y are { label, log, min, max,
+ *   names } and a series is { name, points: [[x, y], ...], kind: 'line' | 'scatter' | 'bar', color, dashed,
+ *   width, symbol, size, gap }. Series of one name share the legend's entry, those without a name have none.
+ *   `legend`, 'left' or 'right', gives a panel a legend of its own, inside.
  */
 export function draw(name, title, panels) {
   const across = Math.max(...panels.map((row) => row.length));

@@ -1,4 +1,7 @@
-/** SVG of ECharts in fewer bytes: without what only scripts of a browser use, styles and circles as such, nothing finer than 0.01 pixels. */
+/**
+ * Makes the SVG of ECharts smaller: removes styles and what only scripts of a browser use, writes circles as
+ * circles, and rounds to 0.01 pixels.
+ */
 export function compact(svg) {
   const plain = svg
     .replace(/ (?:ecmeta_\w+|class|pointer-events|xml:space)="[^"]*"/g, '')

@@ -1,4 +1,7 @@
-/** Images for the figures: real ones from the folder that TENON_DATA names, else the embedded glyphs, and it says which. */
+/**
+ * Images for the figures: real ones from the folder that TENON_DATA names, else the embedded glyphs.
+ * It prints which.
+ */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { data, preprocess, tensor } from 'tenon';
@@ -29,7 +32,9 @@ export async function digits(trainCount, testCount) {
   return { name: dir ? 'MNIST' : 'glyphs', train: train.take(trainCount), test: test.take(testCount) };
 }
 
-/** Pixels of a data set as f32 from 0 to 1, in order N, C, H, W: by way of a transform that subtracts zeros. */
+/**
+ * Pixels of a data set as f32 from 0 to 1, in order N, C, H, W: by way of a transform that subtracts zeros.
+ */
 export async function pixelsOf(set) {
   const shape = [1, ...set.inputShape];
   const size = shape.reduce((a, b) => a * b);

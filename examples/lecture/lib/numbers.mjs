@@ -25,7 +25,10 @@ export function deviation(values) {
   return Math.sqrt(mean(Array.from(values, (value) => (value - center) ** 2)));
 }
 
-/** `count` points around the centres of `classes` classes, in `size` dimensions: { x: [count * size], y: [count] }. */
+/**
+ * `count` points around the centres of `classes` classes, in `size` dimensions: { x: [count * size],
+ * y: [count] }.
+ */
 export function clusters({ count, size, classes, noise = 1, seed = 1 }) {
   const draws = normal(seed);
   const centers = Array.from({ length: classes * size }, draws);

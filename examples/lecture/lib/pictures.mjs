@@ -23,7 +23,7 @@ export async function png(values, [channels, height, width], low = 0, high = 1) 
   return `data:image/png;base64,${file.toString('base64')}`;
 }
 
-/** Writes NAME.svg: rows of { label, pictures }, where a picture is what `png` gave. */
+/** Writes NAME.svg: rows of { label, pictures }, where a picture is what `png` returned. */
 export function drawPictures(name, title, rows) {
   const width = LABEL + Math.max(...rows.map((row) => row.pictures.length)) * (SIZE + GAP) + GAP;
   const height = HEAD + rows.length * (SIZE + GAP) + GAP;

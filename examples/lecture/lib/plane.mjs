@@ -1,4 +1,7 @@
-/** Optimizers on functions of two weights: the real ones, in compiled steps, on a module whose one parameter is a point. */
+/**
+ * Optimizers on functions of two weights: the real ones, in compiled steps, on a module whose one parameter
+ * is a point.
+ */
 import { compile, grad, nn, ops, tensor } from 'tenon';
 
 class Point extends nn.Module {
@@ -9,9 +12,10 @@ class Point extends nn.Module {
 }
 
 /**
- * The points an optimizer goes through, `start` among them. A path that leaves the finite numbers ends there.
- * @param loss records the function of the parameter; @param before is called before each step with its number, from 0
- * @param noise two numbers a step that are added to its gradient
+ * The points an optimizer goes through, `start` among them. A path ends where its numbers stop being finite.
+ * @param loss records the function of the parameter; @param before is called before each step with its
+ *   number, from 0
+ * @param noise two numbers per step that are added to its gradient
  */
 export async function walk({ loss, start, optimizer, steps, noise, before }) {
   const point = new Point(start).initialize();

@@ -1,6 +1,6 @@
 import { assign, compile, tensor } from 'tenon';
 
-/** Gives every parameter of an initialized model new numbers: fill(name, count) for each. */
+/** Sets every parameter of an initialized model to new numbers: fill(name, count) for each. */
 export async function fillParameters(model, fill) {
   const entries = [...model.namedParameters()];
   const values = entries.map(([name, parameter]) => tensor(fill(name, parameter.size), parameter.shape));

@@ -1,6 +1,6 @@
 /**
- * Loaded before anything else: counts the file operations of the process from the first one in TENON_KILL_DIRECTORY on, and kills the process
- * with SIGKILL instead of the TENON_KILL_AT'th.
+ * Loaded before anything else: counts the file operations of the process from the first one in
+ * TENON_KILL_DIRECTORY on, and kills the process with SIGKILL instead of the TENON_KILL_AT'th.
  */
 const fs = require('node:fs');
 const { syncBuiltinESMExports } = require('node:module');

@@ -1,11 +1,12 @@
 'use strict';
 
 /**
- * Preloaded by `node --require`: measures how late a timer of 5 ms is over the life of the process, and writes the distribution to
- * $TENON_LATENESS_FILE at its end.
+ * Preloaded by `node --require`: measures how late a timer of 5 ms is over the life of the process, and
+ * writes the distribution to $TENON_LATENESS_FILE at its end.
  *
- * `ticks` counts every tick that was due, every 5 ms: a loop that stands still for 50 ms makes ten of them late, by 50, 45, ... ms.
- * `calls` counts the calls that a setInterval made, where those ten are a single one.
+ * `ticks` counts every tick that was due, every 5 ms: a loop that stands still for 50 ms makes ten of
+ * them late, by 50, 45, ... ms. `calls` counts the calls that a setInterval made, where those ten are
+ * a single one.
  */
 const { writeFileSync } = require('node:fs');
 const { isMainThread } = require('node:worker_threads');

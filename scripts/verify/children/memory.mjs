@@ -1,4 +1,7 @@
-/** The processes whose memory is watched: `loop STEPS BATCH`, `fit STEPS BATCH`, `models COUNT BATCH`. Nothing is disposed. */
+/**
+ * The processes whose memory is watched: `loop STEPS BATCH`, `fit STEPS BATCH`, `models COUNT BATCH`.
+ * Nothing is disposed.
+ */
 import { readFileSync } from 'node:fs';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { compile, data, grad, info, losses, models, optim, tensor, Trainer } from 'tenon';

@@ -1,4 +1,7 @@
-/** Trains as soon as a line comes: prints `ready`, a line a checkpoint, and the digest of the weights, or the code of what ended it. */
+/**
+ * Trains as soon as a line comes: prints `ready`, a line a checkpoint, and the digest of the weights, or the
+ * code of what ended it.
+ */
 import { once } from 'node:events';
 import { trainSaving } from '../saving.mjs';
 

@@ -1,7 +1,8 @@
 /**
- * `serving.mjs MODEL BATCH SECONDS SHARES CALLERS`: trains, with one step queued ahead, while callers in a worker thread predict one image
- * each, again and again. Prints a line of JSON for each pair of a share and a number of callers (lists with commas): what both sides got
- * done, how long predictions took, and how long the last step took to end once it was cancelled. Share 0: predictions without training.
+ * `serving.mjs MODEL BATCH SECONDS SHARES CALLERS`: trains, with one step queued ahead, while callers in a
+ * worker thread predict one image each, again and again. Prints a line of JSON for each pair of a share and a
+ * number of callers (lists with commas): what both sides got done, how long predictions took, and how long
+ * the last step took to end once it was cancelled. Share 0: predictions without training.
  */
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { models, setPredictionShare } from 'tenon';
@@ -10,7 +11,10 @@ import { training } from './training.mjs';
 const WARM_UP_MS = 300;
 const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-/** Milliseconds that each prediction took, of callers that ask again as soon as they are answered, until the main thread says stop. */
+/**
+ * Milliseconds that each prediction took, of callers that ask again as soon as they are answered, until the
+ * main thread says stop.
+ */
 async function callers({ name, count }) {
   const model = models[name]({ seed: 2 });
   const image = new Float32Array(3 * 32 * 32).fill(0.25);

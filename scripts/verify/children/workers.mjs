@@ -1,6 +1,7 @@
 /**
- * `workers.mjs COUNT BATCH`: workers load the addon first and leave in the middle of a step, one after the other, by process.exit(), by an
- * error nobody catches, or because they are terminated. Then the main thread loads it and trains.
+ * `workers.mjs COUNT BATCH`: workers load the addon first and leave in the middle of a step, one after the
+ * other, by process.exit(), by an error nobody catches, or because they are terminated. Then the main thread
+ * loads it and trains.
  */
 import { createHash } from 'node:crypto';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
