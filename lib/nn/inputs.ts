@@ -1,17 +1,22 @@
 /** From inputs, as data sets and users have them, to what forward() takes. */
 import type { FittedTransform } from '../preprocess/fitted';
 import type { Tensor } from '../tensor/tensor';
-import type { Module } from './module';
+
+/** A model, as far as inputs go through it. */
+export interface Forwarding {
+  readonly inputTransform?: FittedTransform;
+  forward(x: Tensor): Tensor;
+}
 
 /** Records a model's outputs for inputs [N, ...], which go through its inputTransform first where it has one. */
-export function forwardInputs(model: Module, inputs: Tensor): Tensor {
+export function forwardInputs(model: Forwarding, inputs: Tensor): Tensor {
   return forwardThrough(model.inputTransform, model, inputs);
 }
 
 /** As forwardInputs, with a transform that was the model's at some moment before. */
 export function forwardThrough(
   transform: FittedTransform | undefined,
-  model: Module,
+  model: Pick<Forwarding, 'forward'>,
   inputs: Tensor,
 ): Tensor {
   return model.forward(transform?.apply(inputs) ?? inputs);

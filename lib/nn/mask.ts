@@ -7,8 +7,12 @@ import { show } from '../options';
 import { Parameter, ParameterMask } from '../tensor/parameter';
 import { Storage } from '../tensor/storage';
 import type { Tensor } from '../tensor/tensor';
-import type { Module } from './module';
-import { maskName } from './tree';
+import { maskName, type ModuleTree } from './tree';
+
+/** A model, as far as its masks go. */
+interface Pruned {
+  tree(): ModuleTree;
+}
 
 class Mask extends ParameterMask {
   /** Of ones. */
@@ -28,7 +32,7 @@ class Mask extends ParameterMask {
 }
 
 /** The parameter's mask; a new one, of ones, where it has none. @throws OptionError where the model has something else of its name */
-export function ensureMask(where: string, model: Module, name: string, parameter: Parameter): ParameterMask {
+export function ensureMask(where: string, model: Pruned, name: string, parameter: Parameter): ParameterMask {
   if (parameter.mask !== undefined) return parameter.mask;
   if (model.tree().tensors.has(maskName(name)))
     throw new OptionError(
@@ -40,7 +44,7 @@ export function ensureMask(where: string, model: Module, name: string, parameter
 }
 
 /** Puts zeros where parameters are pruned, after their weights were written from outside. */
-export async function holdZeros(model: Module): Promise<void> {
+export async function holdZeros(model: Pruned): Promise<void> {
   const pruned = [...model.tree().tensors.values()].filter(
     (t): t is Parameter => t instanceof Parameter && t.mask !== undefined,
   );

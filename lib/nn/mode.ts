@@ -1,13 +1,17 @@
 /** Training and evaluation mode: running something in one of them and leaving modes as they were. */
-import type { Module } from './module';
-
 /** 'eval' is by hand; 'loaded' is the evaluation mode of a model that was read from its file, until it is trained. */
 export type Mode = 'train' | 'eval' | 'loaded';
 
 /** The key of a module's mode; `training` says less. A symbol leaves all names to the fields of classes of one's own. */
 export const MODE = Symbol('mode');
 
-function modules(root: Module): Module[] {
+/** What has a mode, and parts that have modes. */
+export interface Modal {
+  [MODE]: Mode;
+  namedModules(): ReadonlyMap<string, Modal>;
+}
+
+function modules(root: Modal): Modal[] {
   return [...root.namedModules().values()];
 }
 
@@ -15,22 +19,22 @@ function modules(root: Module): Module[] {
  * What training has to put into training mode: everything, where the model as a whole was put into evaluation mode; else only what was
  * loaded so. Whatever else is in evaluation mode was put there on purpose.
  */
-function resting(root: Module): Module[] {
+function resting(root: Modal): Modal[] {
   return modules(root).filter((m) => m[MODE] === 'loaded' || (root[MODE] === 'eval' && m[MODE] === 'eval'));
 }
 
 /** Evaluation mode that lasts until the model, or a part of it below another one, is trained. */
-export function markLoaded(root: Module): void {
+export function markLoaded(root: Modal): void {
   for (const module of modules(root)) module[MODE] = 'loaded';
 }
 
 /** Training mode for a run of training, where modules are not in evaluation mode on purpose. */
-export function beginTraining(root: Module): void {
+export function beginTraining(root: Modal): void {
   for (const module of resting(root)) module[MODE] = 'train';
 }
 
 /** Runs `fn` with every module below `root` in evaluation mode; each gets its own mode back, also when `fn` throws. */
-export function inEvalMode<R>(root: Module, fn: () => R): R {
+export function inEvalMode<R>(root: Modal, fn: () => R): R {
   return inMode(
     modules(root).filter((module) => module[MODE] === 'train'),
     'eval',
@@ -39,11 +43,11 @@ export function inEvalMode<R>(root: Module, fn: () => R): R {
 }
 
 /** The opposite, for those modules that a run of training would put into training mode. */
-export function inTrainingMode<R>(root: Module, fn: () => R): R {
+export function inTrainingMode<R>(root: Modal, fn: () => R): R {
   return inMode(resting(root), 'train', fn);
 }
 
-function inMode<R>(concerned: readonly Module[], mode: Mode, fn: () => R): R {
+function inMode<R>(concerned: readonly Modal[], mode: Mode, fn: () => R): R {
   const before = concerned.map((module) => [module, module[MODE]] as const);
   for (const module of concerned) module[MODE] = mode;
   try {

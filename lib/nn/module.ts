@@ -31,6 +31,10 @@ function isModule(value: unknown): value is Module {
   return value instanceof Module;
 }
 
+function runtimeFieldsOf(module: Module): readonly string[] {
+  return (module.constructor as typeof Module).runtimeFields;
+}
+
 /**
  * A layer or a model. A module of one's own extends it, keeps parameters (`nn.parameter`), buffers (`nn.buffer`) and modules as
  * fields, or arrays of them, and has a method `forward`. Their names are PyTorch's: field names joined by dots.
@@ -55,7 +59,7 @@ export abstract class Module implements TraceDependency {
   [MODE]: Mode = 'train';
   #root: Module | undefined;
   #predictor: Predictor | undefined;
-  #signature: Signature | undefined;
+  #signature: Signature<Module> | undefined;
 
   constructor() {
     // eslint-disable-next-line @typescript-eslint/unbound-method -- called with `this` below
@@ -120,7 +124,7 @@ export abstract class Module implements TraceDependency {
   }
 
   /** Names of everything below, walked now. */
-  tree(): ModuleTree {
+  tree(): ModuleTree<Module> {
     return walk(this, isModule);
   }
 
@@ -177,7 +181,7 @@ export abstract class Module implements TraceDependency {
   }
 
   /** Sets paths and names below, with this module as the root. A part of a larger, already named model keeps its names. */
-  adopt(): ModuleTree {
+  adopt(): ModuleTree<Module> {
     const tree = this.tree();
     if (
       this.#root !== undefined &&
@@ -248,7 +252,7 @@ export abstract class Module implements TraceDependency {
 
   /** Changes whenever a program compiled from this tree would: modes, plain fields, parameters and whether they are trained. */
   signature(): string {
-    this.#signature ??= new Signature(this, isModule);
+    this.#signature ??= new Signature<Module>(this, isModule, runtimeFieldsOf);
     return this.#signature.current();
   }
 

@@ -1,8 +1,15 @@
 /** Lets summary() and others see what each module returned. */
 import type { Tensor } from '../tensor/tensor';
-import type { Module } from './module';
 
-export type ForwardObserver = (module: Module, output: Tensor) => void;
+/** What observers get to see of a module. */
+export interface Observed {
+  readonly kind: string;
+  readonly path: string;
+  readonly training: boolean;
+  members(): Iterable<[string, unknown]>;
+}
+
+export type ForwardObserver = (module: Observed, output: Tensor) => void;
 
 let observer: ForwardObserver | undefined;
 
@@ -18,13 +25,16 @@ export function observeForward<R>(observe: ForwardObserver, fn: () => R): R {
 }
 
 /** Called by modules. */
-export function noteForward(module: Module, output: Tensor): void {
+export function noteForward(module: Observed, output: Tensor): void {
   observer?.(module, output);
 }
 
 /** Records model.forward(x); what each module returned, in the order in which their forward() ended, the model's own last. */
-export function recordOutputs(model: Module, x: Tensor): (readonly [Module, Tensor])[] {
-  const outputs: (readonly [Module, Tensor])[] = [];
+export function recordOutputs(
+  model: { forward(x: Tensor): Tensor },
+  x: Tensor,
+): (readonly [Observed, Tensor])[] {
+  const outputs: (readonly [Observed, Tensor])[] = [];
   observeForward(
     (module, output) => outputs.push([module, output]),
     () => model.forward(x),
@@ -32,10 +42,10 @@ export function recordOutputs(model: Module, x: Tensor): (readonly [Module, Tens
   return outputs;
 }
 
-let modeReaders: Set<Module> | undefined;
+let modeReaders: Set<Observed> | undefined;
 
 /** Notes in `readers` which modules look at their mode while `fn` runs: those whose outputs depend on it. */
-export function observeModes<R>(readers: Set<Module>, fn: () => R): R {
+export function observeModes<R>(readers: Set<Observed>, fn: () => R): R {
   const outer = modeReaders;
   modeReaders = readers;
   try {
@@ -46,6 +56,6 @@ export function observeModes<R>(readers: Set<Module>, fn: () => R): R {
 }
 
 /** Called by modules. */
-export function noteModeRead(module: Module): void {
+export function noteModeRead(module: Observed): void {
   modeReaders?.add(module);
 }

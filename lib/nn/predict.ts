@@ -10,9 +10,17 @@ import type { FittedTransform } from '../preprocess/fitted';
 import { checkAttached, PRECISIONS, type Precision } from '../tensor/dtype';
 import { checkShape, formatShape, numel, sameShape, type Shape } from '../tensor/shape';
 import { runtimeScalar, tensor, Tensor } from '../tensor/tensor';
-import { forwardThrough } from './inputs';
-import { inEvalMode } from './mode';
-import type { Module } from './module';
+import { forwardThrough, type Forwarding } from './inputs';
+import { inEvalMode, type Modal } from './mode';
+
+/** What predictions need of a model. */
+interface Predicting extends Forwarding, Modal {
+  readonly preprocessing: Preprocessing | undefined;
+  readonly training: boolean;
+  namedModules(): ReadonlyMap<string, Predicting>;
+  signature(): string;
+  ensureInitialized(): unknown;
+}
 
 export interface PredictOptions {
   /** Shape of one input, for arrays of floats. Default: that of the model's inputTransform, or [channels, height, width] of its preprocessing. */
@@ -68,7 +76,7 @@ export class Predictor {
   /** Signature of the model when it last had all its values and was in evaluation mode throughout. */
   private settled = '';
 
-  constructor(private readonly model: Module) {}
+  constructor(private readonly model: Predicting) {}
 
   async run(data: unknown, options: PredictOptions): Promise<Float32Array> {
     const { run, output, batches } = this.plan(data, options);

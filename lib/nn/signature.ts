@@ -7,8 +7,7 @@
 import { Parameter } from '../tensor/parameter';
 import { Tensor } from '../tensor/tensor';
 import { StateBuffer } from './buffer';
-import { MODE } from './mode';
-import type { Module } from './module';
+import { MODE, type Mode } from './mode';
 
 /** Fields of every module that no program holds. */
 const baseRuntimeFields: readonly string[] = ['preprocessing', 'inputTransform', 'classNames'];
@@ -17,7 +16,12 @@ const baseRuntimeFields: readonly string[] = ['preprocessing', 'inputTransform',
 const ignored = Symbol('ignored');
 const end = Symbol('end');
 
-export class Signature {
+/** What a signature needs of a module, besides its fields. */
+interface Signed {
+  readonly [MODE]: Mode;
+}
+
+export class Signature<M extends Signed> {
   private text: string | undefined;
   /** Everything met on the walk, in its order. */
   private seen: unknown[] = [];
@@ -25,10 +29,14 @@ export class Signature {
   /** The modules and plain objects that the walk is inside of: one that holds itself is not entered again. */
   private readonly open: object[] = [];
 
-  /** `isModule` is handed in because module.ts is built on this file. */
+  /**
+   * @param isModule tells modules from other values: the class of modules is built on this file
+   * @param runtimeFields names of the fields of a module that its programs do not hold
+   */
   constructor(
-    private readonly root: Module,
-    private readonly isModule: (value: unknown) => value is Module,
+    private readonly root: M,
+    private readonly isModule: (value: unknown) => value is M,
+    private readonly runtimeFields: (module: M) => readonly string[],
   ) {}
 
   current(): string {
@@ -41,10 +49,10 @@ export class Signature {
     return this.text;
   }
 
-  private noteModule(module: Module): string {
+  private noteModule(module: M): string {
     if (this.open.includes(module)) return '^';
     this.open.push(module);
-    const runtimeFields = (module.constructor as typeof Module).runtimeFields;
+    const runtimeFields = this.runtimeFields(module);
     // Its key is a symbol: it is not among the fields below.
     const mode = module[MODE];
     this.seen.push(mode);
@@ -102,7 +110,7 @@ export class Signature {
   }
 
   /** Whether a walk from here meets what the noted one met. */
-  private sameModule(module: Module): boolean {
+  private sameModule(module: M): boolean {
     if (this.open.includes(module)) return true;
     this.open.push(module);
     if (this.seen[this.at++] !== module[MODE]) return false;

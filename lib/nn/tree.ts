@@ -3,14 +3,18 @@ import { OptionError } from '../errors';
 import { show } from '../options';
 import { Parameter, type ParameterMask } from '../tensor/parameter';
 import { StateBuffer } from './buffer';
-import type { Module } from './module';
 
 /** A tensor that is saved with a model. */
 export type StateTensor = Parameter | StateBuffer | ParameterMask;
 
+/** What a walk needs of a module: its fields, by the names that they have in paths. */
+export interface Branch {
+  members(): Iterable<[string, unknown]>;
+}
+
 /** What one walk over a tree of modules finds. A thing met twice is listed under its first name. */
-export interface ModuleTree {
-  readonly modules: ReadonlyMap<string, Module>;
+export interface ModuleTree<M extends Branch = Branch> {
+  readonly modules: ReadonlyMap<string, M>;
   /** Parameters, each with its mask behind it, before buffers before children within a module, as in PyTorch's state dict. */
   readonly tensors: ReadonlyMap<string, StateTensor>;
   /** Further names of tensors met before: '2.weight' is '0.weight'. */
@@ -33,18 +37,17 @@ function join(path: string, name: string): string {
   return path === '' ? name : `${path}.${name}`;
 }
 
-class Walk implements ModuleTree {
-  readonly modules = new Map<string, Module>();
+class Walk<M extends Branch> implements ModuleTree<M> {
+  readonly modules = new Map<string, M>();
   readonly tensors = new Map<string, StateTensor>();
   readonly aliases = new Map<string, string>();
   private readonly names = new Map<StateTensor, string>();
-  private readonly open = new Set<Module>();
-  private readonly seen = new Set<Module>();
+  private readonly open = new Set<M>();
+  private readonly seen = new Set<M>();
 
-  /** `isModule` is handed in because module.ts is built on this file. */
-  constructor(private readonly isModule: (value: unknown) => value is Module) {}
+  constructor(private readonly isModule: (value: unknown) => value is M) {}
 
-  visit(module: Module, path: string): void {
+  visit(module: M, path: string): void {
     // A module that holds itself, however deep, is one level of it.
     if (this.open.has(module)) return;
     this.open.add(module);
@@ -88,7 +91,8 @@ class Walk implements ModuleTree {
   }
 }
 
-export function walk(root: Module, isModule: (value: unknown) => value is Module): ModuleTree {
+/** `isModule` tells modules from other values: the class of modules is built on this file. */
+export function walk<M extends Branch>(root: M, isModule: (value: unknown) => value is M): ModuleTree<M> {
   const found = new Walk(isModule);
   found.visit(root, '');
   return found;

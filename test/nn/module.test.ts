@@ -125,7 +125,8 @@ test('the kept signature is what a walk from anew gives, whatever changed', () =
   }
   const model = new Net();
   const isModule = (value: unknown): value is nn.Module => value instanceof nn.Module;
-  const fresh = (): string => new Signature(model, isModule).current();
+  const runtimeFields = (module: nn.Module) => (module.constructor as typeof nn.Module).runtimeFields;
+  const fresh = (): string => new Signature<nn.Module>(model, isModule, runtimeFields).current();
   let last = '';
   const check = (changes: boolean): void => {
     expect(model.signature()).toBe(fresh());

@@ -1,6 +1,4 @@
 /** A model's architecture as JSON: the kind and the settings of each layer. Rebuilt from it by load.ts. */
-import type { Module } from '../module';
-
 /** Plain data that JSON can hold. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
@@ -9,13 +7,24 @@ export interface Architecture {
   readonly config: Json;
 }
 
+/** What describes itself: a module, as far as model files go. */
+interface Described {
+  readonly kind: string;
+  config(): Json;
+}
+
+/** A tree of what describes itself. */
+export interface Built extends Described {
+  namedModules(): ReadonlyMap<string, Described>;
+}
+
 /** Undefined when the module or one below it is of a class that tenon does not know. */
-export function architectureOf(module: Module): Architecture | undefined {
+export function architectureOf(module: Built): Architecture | undefined {
   const unknown = [...module.namedModules().values()].some((m) => m.kind === '');
   return unknown ? undefined : describe(module);
 }
 
 /** Kind and settings of one module of a built-in class; those that hold others put them into their settings. */
-export function describe(module: Module): Architecture & { readonly [key: string]: Json } {
+export function describe(module: Described): Architecture & { readonly [key: string]: Json } {
   return { kind: module.kind, config: module.config() };
 }

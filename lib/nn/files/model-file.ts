@@ -38,10 +38,9 @@ import { withMemory } from '../../tensor/lazy';
 import { Parameter, ParameterMask } from '../../tensor/parameter';
 import { formatShape, sameShape, type Shape } from '../../tensor/shape';
 import type { Storage } from '../../tensor/storage';
-import { architectureOf, type Architecture } from './architecture';
+import { architectureOf, type Architecture, type Built } from './architecture';
 import { ensureMask, holdZeros } from '../mask';
-import type { Module } from '../module';
-import { maskName, type StateTensor } from '../tree';
+import { maskName, type ModuleTree, type StateTensor } from '../tree';
 
 export interface LoadOptions {
   /**
@@ -69,7 +68,18 @@ export interface ModelMetadata {
   readonly aliases: ReadonlyMap<string, string>;
 }
 
-function metadataOf(model: Module): Map<string, string> {
+/** What a model file holds of a model, and puts into one. */
+interface Filed extends Built {
+  preprocessing: Preprocessing | undefined;
+  inputTransform?: FittedTransform;
+  classNames?: readonly string[];
+  tree(): ModuleTree;
+  /** As `tree`, but names everything below. */
+  adopt(): ModuleTree;
+  ensureInitialized(): unknown;
+}
+
+function metadataOf(model: Filed): Map<string, string> {
   const architecture = architectureOf(model);
   const { aliases } = model.tree();
   const metadata = new Map([
@@ -92,7 +102,7 @@ async function stateEntry(tensor: StateTensor): Promise<SafetensorsEntry> {
   return { dtype: 'F32', shape: tensor.shape, bytes: toBytes(floats) };
 }
 
-async function piecesOf(model: Module): Promise<Uint8Array[]> {
+async function piecesOf(model: Filed): Promise<Uint8Array[]> {
   model.ensureInitialized();
   const metadata = metadataOf(model);
   // All reads are queued before any is awaited: they see one moment between two training steps.
@@ -105,12 +115,12 @@ async function piecesOf(model: Module): Promise<Uint8Array[]> {
 }
 
 /** The bytes of a model file. */
-export async function encodeModel(model: Module): Promise<Uint8Array> {
+export async function encodeModel(model: Filed): Promise<Uint8Array> {
   return Buffer.concat(await piecesOf(model));
 }
 
 /** @throws IoError, OptionError for what is not a path */
-export async function writeModel(model: Module, path: string): Promise<void> {
+export async function writeModel(model: Filed, path: string): Promise<void> {
   nonEmptyString('save', 'path', path);
   await writeFileAtomic(path, await piecesOf(model));
 }
@@ -241,7 +251,7 @@ function parsePreprocessing(where: string, settings: Readonly<Record<string, unk
 }
 
 /** Takes the state in a file into a model. @throws FormatError, ShapeError, DataError, IoError, OptionError */
-export async function loadInto(model: Module, source: ModelSource, options: LoadOptions): Promise<void> {
+export async function loadInto(model: Filed, source: ModelSource, options: LoadOptions): Promise<void> {
   checkKeys('load', options, ['strict', 'maxHeaderBytes']);
   const strict = bool('load', 'strict', options.strict ?? true);
   const opening = openModel(source, options);
@@ -265,7 +275,7 @@ export function transformOf(
 
 /** Everything but weights that a file has for a model. */
 export function takeMetadata(
-  model: Module,
+  model: Filed,
   { preprocessing, classNames }: ModelMetadata,
   transform: FittedTransform | undefined,
   strict = true,
@@ -278,7 +288,7 @@ export function takeMetadata(
 
 /** Checks everything first and only then writes: a file that does not fit changes nothing. */
 export async function takeState(
-  model: Module,
+  model: Filed,
   where: string,
   file: SafetensorsFile,
   strict: boolean,

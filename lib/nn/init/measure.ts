@@ -6,7 +6,7 @@ import { Parameter } from '../../tensor/parameter';
 import type { Tensor } from '../../tensor/tensor';
 import { inEvalMode } from '../mode';
 import { Module } from '../module';
-import { recordOutputs } from '../observe';
+import { recordOutputs, type Observed } from '../observe';
 
 /** A layer that multiplies by a weight, and its place among what `recordOutputs` gives. */
 export interface Layer {
@@ -18,7 +18,7 @@ export interface Layer {
   readonly outputsFirst: boolean;
 }
 
-function parameterOf(module: Module, name: string): Parameter | undefined {
+function parameterOf(module: Observed, name: string): Parameter | undefined {
   const found = [...module.members()].find(([key]) => key === name)?.[1];
   return found instanceof Parameter ? found : undefined;
 }

@@ -15,7 +15,7 @@ import { NamedSequential } from '../layers/named-sequential';
 import { Sequential } from '../layers/sequential';
 import { inEvalMode, inTrainingMode } from '../mode';
 import { Module } from '../module';
-import { recordOutputs } from '../observe';
+import { recordOutputs, type Observed } from '../observe';
 
 // Held here because in a vm context (jest) every look-up of a global is some hundred times slower than the arithmetic.
 const { abs, floor, max, min, sqrt } = Math;
@@ -92,7 +92,7 @@ export async function activationStatistics(
 ): Promise<ActivationStatistics> {
   const { bins, range, gradients, evaluation, loss } = check(model, options);
   model.ensureInitialized();
-  let modules: Module[] = [];
+  let modules: Observed[] = [];
   let reached: boolean[] = [];
   const look = (x: Tensor): { outputs: Tensor[]; gradients: Tensor[] } => {
     const recorded = recordOutputs(model, x);
@@ -152,7 +152,7 @@ function weighted(y: Tensor): Tensor {
 }
 
 /** Containers, and a model made of layers, only repeat what their last layer says. */
-function isLayer(module: Module, model: Module, recorded: number): boolean {
+function isLayer(module: Observed, model: Module, recorded: number): boolean {
   const repeats = module instanceof Sequential || module instanceof NamedSequential;
   return !repeats && (module !== model || recorded === 1);
 }
@@ -163,7 +163,7 @@ interface Bars {
 }
 
 async function describeLayer(
-  module: Module,
+  module: Observed,
   output: Tensor,
   gradient: Tensor | undefined,
   bars: Bars,

@@ -5,9 +5,8 @@ import { checkKeys, show } from '../../options';
 import type { Parameter } from '../../tensor/parameter';
 import { checkShape, numel, type Shape } from '../../tensor/shape';
 import { tensor, type Tensor } from '../../tensor/tensor';
-import { inEvalMode } from '../mode';
-import type { Module } from '../module';
-import { observeForward, observeModes } from '../observe';
+import { inEvalMode, type Modal } from '../mode';
+import { observeForward, observeModes, type Observed } from '../observe';
 
 export interface SummaryOptions {
   /** Shape of one input, without the batch: [1, 28, 28]. */
@@ -41,11 +40,18 @@ export interface Summary {
   toString(): string;
 }
 
+/** What a summary needs of a model. */
+interface Summarized extends Modal, Observed {
+  ensureInitialized(): unknown;
+  namedParameters(): ReadonlyMap<string, Parameter>;
+  forward(x: Tensor): Tensor;
+}
+
 function below(path: string, name: string): boolean {
   return path === '' || name === path || name.startsWith(`${path}.`);
 }
 
-export function summarize(model: Module, options: SummaryOptions): Summary {
+export function summarize(model: Summarized, options: SummaryOptions): Summary {
   checkKeys('summary', options, ['inputShape']);
   const shape: unknown = options?.inputShape;
   if (!Array.isArray(shape))
@@ -53,8 +59,8 @@ export function summarize(model: Module, options: SummaryOptions): Summary {
   checkShape('summary', shape as number[]);
   model.ensureInitialized();
   const batch = [1, ...(shape as number[])];
-  const outputs: [Module, Tensor][] = [];
-  const readers = new Set<Module>();
+  const outputs: [Observed, Tensor][] = [];
+  const readers = new Set<Observed>();
   const run = compile(
     (x: Tensor) =>
       observeForward(
