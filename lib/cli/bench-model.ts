@@ -24,14 +24,14 @@ export interface Subject {
 }
 
 export interface SubjectOptions {
-  /** A name of NETWORKS, or a model file. Default lenet. */
-  readonly model?: string;
-  readonly input?: InputShape;
-  readonly batch?: number;
+  /** A name of NETWORKS, or a model file. */
+  readonly model: string;
+  readonly input?: InputShape | undefined;
+  readonly batch?: number | undefined;
 }
 
 /** @throws UsageError, OptionError; whatever loading a file throws */
-export async function openSubject({ model = 'lenet', input, batch }: SubjectOptions): Promise<Subject> {
+export async function openSubject({ model, input, batch }: SubjectOptions): Promise<Subject> {
   if (/[./\\]/.test(model)) return openFile(model, input, batch);
   const name = oneOf('option', '--model', model, namesOf(NETWORKS));
   const network = NETWORKS[name];

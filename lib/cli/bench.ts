@@ -1,73 +1,65 @@
 /** `tenon bench`: how fast a model's step is on this machine, how fast it could be, and where the time goes. */
 import { setImmediate } from 'node:timers/promises';
-import { Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { OptionError } from '../errors';
 import { info, setThreads } from '../native';
-import { positiveInteger } from '../options';
+import { show } from '../options';
+import { bool, kind, nonEmptyString, positiveInteger } from '../settings';
 import { openSubject, type Subject } from './bench-model';
 import { measurePeaks, type Peaks } from './bench-peaks';
 import { measureStep, type CallFigures, type StepFigures } from './bench-profile';
-import { EXIT, EXIT_HELP, UsageError } from './exit-codes';
-import { jsonOption, numberFlag, precisionOption, textFlag, threadsOption } from './flags';
-import { percent } from './output';
+import { declareCommand, withDefaults, type Given } from './command';
+import { EXIT, UsageError } from './exit-codes';
+import { flag, JSON_LINES, PRECISION, THREADS } from './flags';
 import { namesOf } from './names';
 import { NETWORKS, type InputShape } from './networks';
-import type { Precision } from '../tensor/dtype';
+import { percent } from './output';
 import type { Session } from './session';
 
-interface BenchFlags {
-  readonly model?: string;
-  readonly batch?: number;
-  readonly input?: InputShape;
-  readonly steps?: number;
-  readonly threads?: number;
-  readonly precision?: Precision;
-  readonly eval?: boolean;
-  readonly profile?: boolean;
-  readonly peak?: boolean;
-  readonly json?: boolean;
-}
+/** `3x224x224`. */
+const inputShape = kind<InputShape>({
+  check: (where, name, value) => {
+    const sizes = /^(\d+)x(\d+)x(\d+)$/.exec(String(value))?.slice(1).map(Number) ?? [];
+    const [channels = 0, height = 0, width = 0] = sizes;
+    if (!sizes.every((n) => n >= 1 && n <= 65535) || sizes.length === 0)
+      throw new OptionError(
+        `${where}: ${name} must be CHANNELSxHEIGHTxWIDTH, as in 3x224x224, got ${show(value)}`,
+      );
+    return [channels, height, width];
+  },
+  domain: { type: 'string' },
+});
 
-/** `3x224x224`. @throws OptionError */
-function parseInput(text: string): InputShape {
-  const sizes = /^(\d+)x(\d+)x(\d+)$/.exec(text)?.slice(1).map(Number) ?? [];
-  const [channels = 0, height = 0, width = 0] = sizes;
-  if (!sizes.every((n) => n >= 1 && n <= 65535) || sizes.length === 0)
-    throw new OptionError(`option: --input must be CHANNELSxHEIGHTxWIDTH, as in 3x224x224, got "${text}"`);
-  return [channels, height, width];
-}
+const FLAGS = {
+  model: flag(
+    'name',
+    nonEmptyString(`${namesOf(NETWORKS).join(', ')} or a model file`, { default: 'lenet' }),
+  ),
+  batch: flag('n', positiveInteger('examples a step', { optional: true }), { note: 'by model' }),
+  input: flag('CxHxW', inputShape('one input', { optional: true }), { note: 'by model' }),
+  eval: bool('inference instead of training', { default: false }),
+  steps: flag('n', positiveInteger('measured steps, after 3 others', { default: 10 })),
+  profile: bool('print each kernel call, the slowest first', { default: false }),
+  peak: bool('print nothing but what this machine can do', { default: false }),
+  precision: PRECISION,
+  threads: THREADS,
+  json: JSON_LINES,
+};
 
-function count(flag: string, description: string): Option {
-  const name = flag.split(' ')[0] ?? flag;
-  return new Option(flag, description).argParser(numberFlag(name, positiveInteger));
-}
+type BenchFlags = Given<typeof FLAGS>;
 
 export function benchCommand(session: Session): Command {
-  const models = `${namesOf(NETWORKS).join(', ')} or a model file (default: lenet)`;
-  const command = new Command('bench')
-    .description("measure a model's training step against what this machine can do at most")
-    .addOption(new Option('--model <name>', models).argParser(textFlag('--model')))
-    .addOption(count('--batch <n>', 'examples a step (default: by model)'))
-    .addOption(new Option('--input <CxHxW>', 'one input (default: by model)').argParser(parseInput))
-    .addOption(new Option('--eval', 'inference instead of training'))
-    .addOption(count('--steps <n>', 'measured steps, after 3 others (default: 10)'))
-    .addOption(new Option('--profile', 'print each kernel call, the slowest first'))
-    .addOption(new Option('--peak', 'print nothing but what this machine can do'))
-    .addOption(precisionOption())
-    .addOption(threadsOption())
-    .addOption(jsonOption())
-    .addHelpText('after', EXIT_HELP);
-  return command.action(() => session.perform(() => bench(session, command.opts<BenchFlags>())));
+  const about = "measure a model's training step against what this machine can do at most";
+  return declareCommand(session, { name: 'bench', about, flags: FLAGS }, (given) => bench(session, given));
 }
 
-async function bench(session: Session, flags: BenchFlags): Promise<number> {
-  if (flags.peak === true) return benchPeaks(session, flags);
-  const subject = await openSubject(flags);
-  if (flags.threads !== undefined) setThreads(flags.threads);
-  const evaluate = flags.eval === true;
-  const precision = flags.precision ?? 'fp32';
+async function bench(session: Session, given: BenchFlags): Promise<number> {
+  if (given.peak === true) return benchPeaks(session, given);
+  const { eval: evaluate, steps, precision, threads, profile, ...what } = withDefaults(FLAGS, given);
+  const subject = await openSubject(what);
+  if (threads !== undefined) setThreads(threads);
   const { signal } = session;
-  const figures = await measureStep(subject, { steps: flags.steps ?? 10, evaluate, precision, signal });
+  const figures = await measureStep(subject, { steps, evaluate, precision, signal });
   const { calls, memory, peaks, ...step } = figures;
   session.output.event('done', {
     ...machine(),
@@ -79,11 +71,11 @@ async function bench(session: Session, flags: BenchFlags): Promise<number> {
     ...step,
     memory: { ...memory },
     peaks: peakFields(peaks),
-    ...(flags.profile === true && { calls: calls.map((call) => ({ ...call })) }),
+    ...(profile && { calls: calls.map((call) => ({ ...call })) }),
   });
   const lines = [...describeStep(subject, evaluate, figures), ...describePeaks(peaks)];
   for (const line of lines) session.output.line(line);
-  if (flags.profile === true) for (const line of callTable(figures)) session.output.line(line);
+  if (profile) for (const line of callTable(figures)) session.output.line(line);
   return exitCode(session);
 }
 

@@ -1,5 +1,5 @@
 /** `tenon doctor`: what this machine offers, what tenon uses of it, and why. The first thing to ask for in a bug report. */
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { freemem, totalmem } from 'node:os';
 import { probe } from '../data/decode';
 import { NativeError } from '../errors';
@@ -7,8 +7,9 @@ import { messageOf } from '../options';
 import { info, type NativeInfo } from '../native';
 import { affine } from '../ops';
 import { tensor } from '../tensor/tensor';
-import { EXIT, EXIT_HELP, failureOf } from './exit-codes';
-import { jsonOption } from './flags';
+import { declareCommand } from './command';
+import { EXIT, failureOf } from './exit-codes';
+import { JSON_LINES } from './flags';
 import { percent } from './output';
 import type { Session } from './session';
 
@@ -19,11 +20,10 @@ const ONE_PIXEL = Buffer.from(
 );
 
 export function doctorCommand(session: Session): Command {
-  return new Command('doctor')
-    .description('print the processor, the instruction set and threads in use and why, the build, and memory')
-    .addOption(jsonOption())
-    .addHelpText('after', EXIT_HELP)
-    .action(() => session.perform(doctor));
+  const about = 'print the processor, the instruction set and threads in use and why, the build, and memory';
+  return declareCommand(session, { name: 'doctor', about, flags: { json: JSON_LINES } }, () =>
+    doctor(session),
+  );
 }
 
 async function doctor(session: Session): Promise<number> {

@@ -1,86 +1,53 @@
 /** `tenon evaluate`: loss, accuracy and scores of each class of a trained model on a data set. */
-import { Command, Option } from 'commander';
+import type { Command } from 'commander';
 import type { Dataset } from '../data';
-import type { OnError } from '../data/folder';
-import type { ReadLimits } from '../files/limits';
 import * as losses from '../losses';
 import * as metrics from '../metrics';
 import { setThreads } from '../native';
 import type { Module } from '../nn';
 import { load } from '../nn/files/load';
-import { positiveInteger } from '../options';
 import * as optim from '../optim';
+import { bool, oneOf, positiveInteger, type ValuesOf } from '../settings';
 import { Trainer } from '../train/trainer';
-import type { Precision } from '../tensor/dtype';
 import { reportFields, reportLines } from './class-report';
-import { DATASETS, openTestSplit, type DatasetName } from './datasets';
-import { EXIT, EXIT_HELP } from './exit-codes';
+import { declareCommand, withDefaults, type Given } from './command';
+import { checkConflicts, DATA_FLAGS } from './data-flags';
+import { openTestSplit } from './datasets';
+import { EXIT } from './exit-codes';
+import { flag, JSON_LINES, MODEL_FILE, PRECISION, THREADS } from './flags';
 import type { FolderForm } from './folder-splits';
-import {
-  choiceFlag,
-  dataOption,
-  jsonOption,
-  numberFlag,
-  limitsOption,
-  onErrorOption,
-  precisionOption,
-  threadsOption,
-} from './flags';
 import { percent } from './output';
-import { modelFileOption, preprocessingOf } from './predict';
-import { namesOf } from './names';
-import { checkDataOptions } from './recipe';
+import { preprocessingOf } from './predict';
 import type { Session } from './session';
 import { reportSkipped, skippedFields } from './skipped';
 
-interface EvaluateFlags {
-  readonly modelFile: string;
-  readonly dataset?: DatasetName;
-  readonly data?: string;
-  readonly split?: 'train' | 'test';
-  readonly onError?: OnError;
-  readonly limits?: ReadLimits;
-  readonly batchSize?: number;
-  readonly report?: boolean;
-  readonly precision?: Precision;
-  readonly threads?: number;
-}
+const { dataset, data, onError, limits } = DATA_FLAGS;
+
+const FLAGS = {
+  modelFile: MODEL_FILE,
+  ...{ dataset, data, onError, limits },
+  split: flag('name', oneOf(['train', 'test'])('which part of it', { default: 'test' })),
+  batchSize: flag('n', positiveInteger('examples a run', { default: 128 })),
+  report: bool('precision, recall and F1 of each class, and the confusion matrix as well', {
+    default: false,
+  }),
+  precision: PRECISION,
+  threads: THREADS,
+  json: JSON_LINES,
+};
+
+type EvaluateFlags = ValuesOf<typeof FLAGS>;
 
 export function evaluateCommand(session: Session): Command {
-  const command = new Command('evaluate')
-    .description('print loss and accuracy of a trained model')
-    .addOption(modelFileOption())
-    .addOption(
-      new Option('--dataset <name>', `${namesOf(DATASETS).join(', ')} (default: glyphs)`).argParser(
-        choiceFlag('--dataset', namesOf(DATASETS)),
-      ),
-    )
-    .addOption(dataOption())
-    .addOption(onErrorOption())
-    .addOption(limitsOption())
-    .addOption(
-      new Option('--split <name>', 'train or test (default: test)').argParser(
-        choiceFlag('--split', ['train', 'test']),
-      ),
-    )
-    .addOption(
-      new Option('--batch-size <n>', 'examples a run (default: 128)').argParser(
-        numberFlag('--batch-size', positiveInteger),
-      ),
-    )
-    .addOption(
-      new Option('--report', 'precision, recall and F1 of each class, and the confusion matrix as well'),
-    )
-    .addOption(precisionOption())
-    .addOption(threadsOption())
-    .addOption(jsonOption())
-    .addHelpText('after', EXIT_HELP);
-  return command.action(() => session.perform(() => evaluate(session, command.opts<EvaluateFlags>())));
+  const about = 'print loss and accuracy of a trained model';
+  return declareCommand(session, { name: 'evaluate', about, flags: FLAGS }, (given) =>
+    evaluate(session, given),
+  );
 }
 
-async function evaluate(session: Session, flags: EvaluateFlags): Promise<number> {
-  const dataset = flags.dataset ?? 'glyphs';
-  checkDataOptions(dataset, flags);
+async function evaluate(session: Session, given: Given<typeof FLAGS>): Promise<number> {
+  const flags = withDefaults(FLAGS, given);
+  checkConflicts(DATA_FLAGS, given, flags);
   if (flags.threads !== undefined) setThreads(flags.threads);
   const model = await load(flags.modelFile);
   const { height, width, channels, resize } = preprocessingOf(flags.modelFile, model);
@@ -91,20 +58,13 @@ async function evaluate(session: Session, flags: EvaluateFlags): Promise<number>
     ...(resize && { resize }),
   };
   const split = await openTestSplit(
-    {
-      dataset,
-      data: flags.data ?? null,
-      imageSize: null,
-      resize: null,
-      onError: flags.onError ?? 'throw',
-      limits: flags.limits ?? {},
-    },
-    flags.split ?? 'test',
+    { ...flags, imageSize: null, resize: null },
+    flags.split,
     form,
     session.signal,
   );
-  reportSkipped(session.output, flags.split ?? 'test', split);
-  const fields = { model: flags.modelFile, dataset, images: split.length };
+  reportSkipped(session.output, flags.split, split);
+  const fields = { model: flags.modelFile, dataset: flags.dataset, images: split.length };
   session.output.event('start', { ...fields, skipped: skippedFields(split) });
   await measure(session, flags, model, split);
   return EXIT.ok;
@@ -121,15 +81,15 @@ async function measure(
 ): Promise<void> {
   const names = model.classNames ?? split.classNames;
   const top = names.length >= TOP5_FROM ? metrics.running(metrics.topK(5)) : undefined;
-  const matrix = flags.report === true ? metrics.running(metrics.confusionMatrix(names.length)) : undefined;
+  const matrix = flags.report ? metrics.running(metrics.confusionMatrix(names.length)) : undefined;
   // Evaluation changes nothing, but a Trainer is what evaluates; its optimizer is never asked.
   const trainer = new Trainer(model, {
     loss: losses.crossEntropy(),
     optimizer: optim.sgd({ lr: 0 }),
-    precision: flags.precision ?? 'fp32',
+    precision: flags.precision,
   });
   const { loss, accuracy } = await trainer.evaluate(split, {
-    batchSize: flags.batchSize ?? 128,
+    batchSize: flags.batchSize,
     signal,
     metrics: [...(top ? [top] : []), ...(matrix ? [matrix] : [])],
   });

@@ -1,39 +1,68 @@
-/** Turning option texts into checked values, with messages that name the option and show what came. */
+/** Options of commands: declared as settings, read from their texts, with messages that name the option and show what came. */
 import { Option } from 'commander';
-import { ON_ERROR } from '../data/folder';
 import { READ_LIMITS, readLimits, type ReadLimits } from '../files/limits';
-import { nonEmptyString, oneOf, positive, positiveInteger } from '../options';
+import { checkKeys, oneOf as checkOneOf, positive } from '../options';
+import { bool, kind, nonEmptyString, oneOf, positiveInteger, type Domain, type Setting } from '../settings';
 import { PRECISIONS } from '../tensor/dtype';
-import { DATASETS } from './datasets';
-import { namesOf, orList } from './names';
 
-type Check = (where: string, name: string, value: unknown) => number;
-
-/** A commander parser: text to a number that `check` accepts. Decimal only: an empty text or `12abc` is refused as it came. */
-export function numberFlag(flag: string, check: Check): (text: string) => number {
-  return (text) => {
-    const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : text;
-    return check('option', flag, value);
-  };
+/** What the command line adds to a setting. */
+export interface Spelling {
+  /** What stands for the value in the help, `n` for `--epochs <n>`. */
+  readonly take: string;
+  /** What the help says of the default, where that is not one value. */
+  readonly note?: string;
+  /** Turns the text into what `check` takes. Default: by the domain. */
+  readonly parse?: (flag: string, text: string) => unknown;
 }
 
-/** A commander parser: one of `choices`, with the nearest one suggested where it is not. */
-export function choiceFlag<const T extends string>(flag: string, choices: readonly T[]): (text: string) => T {
-  return (text) => oneOf('option', flag, text, choices);
+/** An option of a command: `--image-size` where it is declared as `imageSize`. One without a spelling is on or off and takes no value. */
+export type Flag = Setting & Partial<Spelling>;
+export type Flags = Readonly<Record<string, Flag>>;
+
+/** `flag('n', positiveInteger('passes over the data', { default: 5 }))` is `--epochs <n>` where it is declared as `epochs`. */
+export function flag<S extends Setting, More extends object>(
+  take: string,
+  setting: S,
+  more?: More & Omit<Spelling, 'take'>,
+): S & Spelling & More {
+  return { ...setting, take, ...(more as More) };
 }
 
-/** A commander parser: `a,b,c`, each of `choices`, none twice; `none` is the empty list. */
-export function listFlag<const T extends string>(flag: string, choices: readonly T[]): (text: string) => T[] {
-  return (text) => {
-    if (text === 'none') return [];
-    const parts = text.split(',').map((part) => oneOf('option', flag, part.trim(), choices));
-    return [...new Set(parts)];
-  };
+/** `imageSize` as the command line spells it. */
+export function spelled(name: string): string {
+  return `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
-/** A commander parser: a path or another text that may not be empty. */
-export function textFlag(flag: string): (text: string) => string {
-  return (text) => nonEmptyString('option', flag, text);
+/** The option as commander takes it. */
+export function optionOf(name: string, declared: Flag): Option {
+  const long = spelled(name);
+  const { take, doc, parse = parserOf(declared.domain) } = declared;
+  if (take === undefined) return new Option(long, doc);
+  const option = new Option(`${long} <${take}>`, helpOf(declared));
+  option.argParser((text) => declared.check('option', long, parse(long, text)));
+  return declared.presence === 'required' ? option.makeOptionMandatory() : option;
+}
+
+/** The line of documentation, the default, and what there is to choose from. */
+function helpOf({ doc, domain, note, default: usual }: Flag): string {
+  const choices = domain.type === 'choice' ? `: ${domain.choices.join(', ')}` : '';
+  const standard = note ?? (typeof usual === 'string' || typeof usual === 'number' ? String(usual) : '');
+  return `${doc}${standard && ` (default: ${standard})`}${choices}`;
+}
+
+function parserOf({ type }: Domain): (flag: string, text: string) => unknown {
+  if (type === 'number' || type === 'integer') return (_, text) => parseNumber(text);
+  return type === 'list' ? (_, text) => parseList(text) : (_, text) => text;
+}
+
+/** Decimal only: an empty text or `12abc` stays as it came, for the message. */
+function parseNumber(text: string): number | string {
+  return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : text;
+}
+
+/** `a,b,c`, none twice; `none` is the empty list. */
+function parseList(text: string): string[] {
+  return text === 'none' ? [] : [...new Set(text.split(',').map((part) => part.trim()))];
 }
 
 /**
@@ -49,56 +78,51 @@ export function spelledAsFlags(message: string, options: readonly Option[]): str
   }, message);
 }
 
-/** `--threads N`, which every command that computes has. */
-export function threadsOption(): Option {
-  return new Option('--threads <n>', 'threads (default: what the machine grants)').argParser(
-    numberFlag('--threads', positiveInteger),
-  );
-}
-
-/** `--data`, of commands that open data sets. */
-export function dataOption(): Option {
-  const inFiles = namesOf(DATASETS).filter((name) => DATASETS[name].from !== 'nothing');
-  return new Option('--data <dir>', `where ${orList(inFiles)} is`).argParser(textFlag('--data'));
-}
-
 /** `--limits`, of commands that read files of data; `names` are those that the command can meet. */
-export function limitsOption(names: readonly (keyof ReadLimits)[] = READ_LIMITS): Option {
-  const example = `${names[0]}=N,...`;
-  return new Option(
-    '--limits <list>',
-    `how much a file may hold, as ${example}: ${names.join(', ')} (docs/files.md says what they are)`,
-  ).argParser((text) => parseLimits(text, names));
+export function limitsFlag(names: readonly (keyof ReadLimits)[]) {
+  const limits = kind<ReadLimits>({
+    check: (where, _, value) => {
+      checkKeys(where, value, READ_LIMITS);
+      const checked = value as ReadLimits;
+      readLimits(where, checked);
+      return checked;
+    },
+    domain: { type: 'other' },
+  });
+  const doc = `how much a file may hold, as ${names[0]}=N,...: ${names.join(', ')} (docs/files.md says what they are)`;
+  // Absent in runs of versions that had none.
+  const setting = limits(doc, { default: {}, absent: {} });
+  return flag('list', setting, { parse: (long, text) => parseLimits(long, text, names) });
 }
 
-function parseLimits(text: string, names: readonly (keyof ReadLimits)[]): ReadLimits {
+function parseLimits(long: string, text: string, names: readonly (keyof ReadLimits)[]): ReadLimits {
   const given: { -readonly [K in keyof ReadLimits]: ReadLimits[K] } = {};
   for (const part of text.split(',')) {
     const [name = '', value = ''] = part.split('=', 2);
-    const limit = oneOf('option', '--limits', name.trim(), names);
-    given[limit] = numberFlag(`--limits ${limit}`, positive)(value.trim());
+    const limit = checkOneOf('option', long, name.trim(), names);
+    given[limit] = positive('option', `${long} ${limit}`, parseNumber(value.trim()));
   }
-  readLimits('option --limits', given);
+  readLimits(`option ${long}`, given);
   return given;
 }
 
-/** `--on-error`, of commands that read image folders. */
-export function onErrorOption(): Option {
-  return new Option(
-    '--on-error <what>',
-    'folder: a damaged image ends the run (throw, the default), or is left out (skip; all are decoded at the start)',
-  ).argParser(choiceFlag('--on-error', ON_ERROR));
-}
+/** Of commands that run a network. */
+export const PRECISION = flag(
+  'name',
+  // Absent in runs of versions that knew fp32 only.
+  oneOf(PRECISIONS)(
+    'how activations are stored and multiplied; bf16 pays where doctor names a bf16 path that is not emulated',
+    { default: 'fp32', absent: 'fp32' },
+  ),
+);
 
-/** `--precision`, of commands that run a network. */
-export function precisionOption(): Option {
-  return new Option(
-    '--precision <name>',
-    `${PRECISIONS.join(' or ')}: how activations are stored and multiplied (default: fp32); bf16 pays where doctor names a bf16 path that is not emulated`,
-  ).argParser(choiceFlag('--precision', PRECISIONS));
-}
+/** Of every command that computes. */
+export const THREADS = flag('n', positiveInteger('threads', { optional: true }), {
+  note: 'what the machine grants',
+});
 
-/** `--json`, which every command has. */
-export function jsonOption(): Option {
-  return new Option('--json', 'print one JSON object a line');
-}
+/** Of commands that use a trained model. */
+export const MODEL_FILE = flag('file', nonEmptyString('model.safetensors as tenon train wrote it'));
+
+/** Of every command; the session looks for it. */
+export const JSON_LINES = bool('print one JSON object a line', { default: false });

@@ -10,7 +10,7 @@ export type InputShape = readonly [channels: number, height: number, width: numb
 
 type Make = (shape: InputShape, classes: number) => nn.Module;
 
-interface Network {
+export interface Network {
   /** @throws UsageError, OptionError where the input does not suit the network */
   readonly make: Make;
   /** The input that it was made for, and the classes. */

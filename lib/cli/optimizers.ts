@@ -1,6 +1,7 @@
 /** The optimizers of `--optimizer`, and the numbers that each begins with. */
 import * as optim from '../optim';
 import { named, namesOf } from './names';
+import type { Network } from './networks';
 
 /** What the command line sets of an optimizer. */
 interface Numbers {
@@ -60,3 +61,18 @@ export type OptimizerName = keyof typeof OPTIMIZERS;
 
 /** Optimizers that take --momentum. */
 export const WITH_MOMENTUM = namesOf(OPTIMIZERS).filter((name) => OPTIMIZERS[name].momentum !== undefined);
+
+/** The momentum that each of them begins with, for the help: `0.9 for sgd, lars; 0 for rmsprop`. */
+export function momentumHelp(): string {
+  const values = [...new Set(WITH_MOMENTUM.map((name) => OPTIMIZERS[name].momentum))];
+  const having = (value: number | undefined): string =>
+    WITH_MOMENTUM.filter((name) => OPTIMIZERS[name].momentum === value).join(', ');
+  return values.map((value) => `${value} for ${having(value)}`).join('; ');
+}
+
+/** The learning rate that an optimizer begins with on a network. */
+export function defaultLr({ deep, batchNorm }: Network, optimizer: OptimizerName): number {
+  const { lr, deep: rate = lr, plain = lr } = OPTIMIZERS[optimizer];
+  if (!deep) return lr;
+  return batchNorm ? rate : plain;
+}

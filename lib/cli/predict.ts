@@ -1,56 +1,42 @@
 /** `tenon predict`: class and probability of image files. */
-import { Argument, Command, Option } from 'commander';
+import { Argument, type Command } from 'commander';
 import { decodeImage } from '../data/decode-image';
-import { IMAGE_LIMITS, type ImageLimits } from '../files/limits';
 import type { Preprocessing } from '../data/preprocessing';
 import { FormatError } from '../errors';
+import { IMAGE_LIMITS } from '../files/limits';
 import { setThreads } from '../native';
 import type { Module } from '../nn';
 import { load } from '../nn/files/load';
-import { clip, positiveInteger } from '../options';
-import type { Precision } from '../tensor/dtype';
-import { EXIT, EXIT_HELP, failureOf } from './exit-codes';
-import { jsonOption, limitsOption, numberFlag, precisionOption, textFlag, threadsOption } from './flags';
+import { clip } from '../options';
+import { positiveInteger, type ValuesOf } from '../settings';
+import { declareCommand, withDefaults } from './command';
+import { EXIT, failureOf } from './exit-codes';
+import { flag, JSON_LINES, limitsFlag, MODEL_FILE, PRECISION, THREADS } from './flags';
 import { percent } from './output';
 import type { Session } from './session';
 
-interface PredictFlags {
-  readonly modelFile: string;
-  readonly top?: number;
-  readonly limits?: ImageLimits;
-  readonly precision?: Precision;
-  readonly threads?: number;
-}
+const FLAGS = {
+  modelFile: MODEL_FILE,
+  top: flag('k', positiveInteger('how many classes to print', { default: 1 })),
+  limits: limitsFlag(IMAGE_LIMITS),
+  precision: PRECISION,
+  threads: THREADS,
+  json: JSON_LINES,
+};
+
+type PredictFlags = ValuesOf<typeof FLAGS>;
 
 /** Images that are decoded and run together. */
 const BATCH = 64;
 
-/** The `--model-file F` of every command that uses a trained model. */
-export function modelFileOption(): Option {
-  return new Option('--model-file <file>', 'model.safetensors as tenon train wrote it')
-    .argParser(textFlag('--model-file'))
-    .makeOptionMandatory();
-}
-
 export function predictCommand(session: Session): Command {
-  const command = new Command('predict')
-    .description('print class and probability of each image')
-    .addArgument(
-      new Argument('<image...>', 'PNG, JPEG or WebP files; brought to the size the model was trained with'),
-    )
-    .addOption(modelFileOption())
-    .addOption(
-      new Option('--top <k>', 'how many classes to print (default: 1)').argParser(
-        numberFlag('--top', positiveInteger),
-      ),
-    )
-    .addOption(limitsOption(IMAGE_LIMITS))
-    .addOption(precisionOption())
-    .addOption(threadsOption())
-    .addOption(jsonOption())
-    .addHelpText('after', EXIT_HELP);
-  return command.action((images: string[]) =>
-    session.perform(() => predict(session, images, command.opts<PredictFlags>())),
+  const about = 'print class and probability of each image';
+  const argument = new Argument(
+    '<image...>',
+    'PNG, JPEG or WebP files; brought to the size the model was trained with',
+  );
+  return declareCommand(session, { name: 'predict', about, argument, flags: FLAGS }, (given, images) =>
+    predict(session, images, withDefaults(FLAGS, given)),
   );
 }
 
@@ -66,13 +52,13 @@ async function predict(session: Session, images: readonly string[], flags: Predi
     const outputs =
       pixels.length === 0
         ? new Float32Array(0)
-        : await model.predict(Buffer.concat(pixels), { precision: flags.precision ?? 'fp32' });
+        : await model.predict(Buffer.concat(pixels), { precision: flags.precision });
     const classes = outputs.length / Math.max(1, pixels.length);
     let row = 0;
     for (const [i, result] of decoded.entries()) {
       if (result.status === 'fulfilled') {
         const probabilities = outputs.subarray(row * classes, ++row * classes);
-        report(session, batch[i] ?? '', rank(probabilities, model.classNames, flags.top ?? 1));
+        report(session, batch[i] ?? '', rank(probabilities, model.classNames, flags.top));
       } else {
         failed++;
         const { code, message } = failureOf(result.reason);

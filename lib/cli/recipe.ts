@@ -1,61 +1,134 @@
-/** What to train and how, for `tenon train`: the options given, and good defaults for the rest. */
+/** What to train and how, for `tenon train`: each setting declared once, and what follows from it. */
+import { LAST_BATCHES } from '../data/cut';
 import { FormatError } from '../errors';
 import { clip, messageOf } from '../options';
-import * as check from '../options';
-import { LAST_BATCHES, type LastBatch } from '../data/cut';
-import { RESIZE_RULES, type ResizeRule } from '../data/decode';
-import { ON_ERROR, type OnError } from '../data/folder';
-import { READ_LIMITS, readLimits, type ReadLimits } from '../files/limits';
-import { PRECISIONS, type Precision } from '../tensor/dtype';
-import { AUGMENTATIONS, type AugmentationName } from './augmentations';
-import { DATASETS, type DatasetName } from './datasets';
+import {
+  kind,
+  listOf,
+  nonNegative,
+  nonNegativeInteger,
+  oneOf,
+  positive,
+  positiveInteger,
+  probability,
+  type OptionsOf,
+  type Setting,
+} from '../settings';
+import { AUGMENTATIONS } from './augmentations';
+import { checkConflicts, DATA_FLAGS, type KnownData } from './data-flags';
+import { DATASETS } from './datasets';
 import { UsageError } from './exit-codes';
-import { namesOf, orList } from './names';
+import { flag, PRECISION, spelled, type Flag } from './flags';
+import { namesOf } from './names';
 import { NETWORKS, type ModelName } from './networks';
-import { OPTIMIZERS, WITH_MOMENTUM, type OptimizerName } from './optimizers';
+import { defaultLr, momentumHelp, OPTIMIZERS, WITH_MOMENTUM, type OptimizerName } from './optimizers';
 import { SCHEDULES, type ScheduleName } from './schedules';
 import { checkWarmup, epochsOf, type Warmup } from './warmup';
 
-/** Everything that decides what a run computes, and the place of its data. Kept beside the checkpoints as run.json. */
-export interface Recipe {
-  readonly dataset: DatasetName;
-  readonly data: string | null;
-  readonly imageSize: number | null;
-  /** How images of a folder are brought to their size; null: by the default rule, where there is a size. */
-  readonly resize: ResizeRule | null;
-  /** What a damaged image of a folder does. */
-  readonly onError: OnError;
-  /** How much a file of the data set may hold, where that is not the default. */
-  readonly limits: ReadLimits;
+/** What defaults and contradictions go by. */
+export interface Known extends KnownData {
   readonly model: ModelName;
   readonly epochs: number;
-  readonly batchSize: number;
-  readonly lastBatch: LastBatch;
   readonly optimizer: OptimizerName;
-  readonly lr: number;
-  readonly momentum: number;
-  readonly weightDecay: number;
   readonly schedule: ScheduleName;
-  /** How long the learning rate rises first. */
-  readonly warmup: Warmup;
-  readonly augment: readonly AugmentationName[];
+}
+
+/** A setting whose default depends on others: `note` says on which, `choose` sees those declared before it. */
+function chosen<T, More extends object>(
+  take: string,
+  setting: Setting<T, T, 'optional'>,
+  more: { readonly note: string; readonly choose: (known: Known) => T } & More,
+) {
+  return flag(take, setting, more);
+}
+
+const optional = { optional: true } as const;
+
+/**
+ * Everything that decides what a run computes, and the place of its data, in the order in which defaults are filled in. Flags and their
+ * help, the recipe, run.json and its check, and what may change on resuming follow from here.
+ */
+export const SETTINGS = {
+  ...DATA_FLAGS,
   /** Share of the training split that is held out for validation. */
-  readonly validation: number;
-  readonly seed: number;
-  readonly precision: Precision;
+  validation: flag(
+    'share',
+    probability('share of the training split held out for validation', { default: 0.05 }),
+  ),
+  augment: chosen(
+    'list',
+    listOf(oneOf(namesOf(AUGMENTATIONS)))(`${namesOf(AUGMENTATIONS).join(',')} or none`, optional),
+    { note: 'by data set', choose: ({ dataset }) => DATASETS[dataset].augment },
+  ),
+  model: chosen('name', oneOf(namesOf(NETWORKS))('network', optional), {
+    note: 'by data set',
+    choose: ({ dataset }) => DATASETS[dataset].model,
+  }),
+  epochs: chosen('n', positiveInteger('passes over the training split', optional), {
+    note: 'by data set',
+    choose: ({ dataset }) => DATASETS[dataset].epochs,
+    mayChange: true,
+  }),
+  batchSize: chosen('n', positiveInteger('examples a step', optional), {
+    note: 'by model',
+    choose: ({ model }) => (NETWORKS[model].deep ? 128 : 64),
+  }),
+  lastBatch: flag(
+    'how',
+    // Absent in runs of versions that knew `keep` only.
+    oneOf(LAST_BATCHES)('what does not fill a batch', { default: 'even', absent: 'keep' }),
+  ),
+  optimizer: chosen('name', oneOf(namesOf(OPTIMIZERS))('optimizer', optional), {
+    note: 'by model',
+    choose: ({ model }) => (NETWORKS[model].deep ? 'sgd' : 'adam'),
+  }),
+  lr: chosen('x', positive('learning rate', optional), {
+    note: 'by model and optimizer',
+    choose: ({ model, optimizer }) => defaultLr(NETWORKS[model], optimizer),
+  }),
+  momentum: chosen('x', nonNegative('momentum', optional), {
+    note: momentumHelp(),
+    choose: ({ optimizer }) => OPTIMIZERS[optimizer].momentum ?? 0,
+    conflict: (given: unknown, { optimizer }: Pick<Known, 'optimizer'>) =>
+      given === undefined || OPTIMIZERS[optimizer].momentum !== undefined
+        ? undefined
+        : `--momentum belongs to --optimizer ${WITH_MOMENTUM.join(', ')}; ${optimizer} takes none`,
+  }),
+  weightDecay: chosen('x', nonNegative('weight decay', optional), {
+    note: 'by optimizer',
+    choose: ({ optimizer }) => OPTIMIZERS[optimizer].weightDecay,
+  }),
+  schedule: flag('name', oneOf(namesOf(SCHEDULES))('schedule of the learning rate', { default: 'cosine' })),
+  warmup: chosen(
+    'length',
+    // Absent in runs of versions that knew none.
+    kind<Warmup>({ check: checkWarmup, domain: { type: 'string' } })(
+      'how long the learning rate rises first: steps, or epochs as in 1epoch',
+      { ...optional, absent: 0 },
+    ),
+    { note: 'by model', choose: defaultWarmup },
+  ),
+  seed: flag('n', nonNegativeInteger('seed of everything random', { default: 0 })),
+  precision: PRECISION,
+};
+
+type Kept<S> = S extends Setting<infer T, infer _Given> ? T : never;
+
+/** Every setting with its value. Kept beside the checkpoints as run.json. */
+export type Recipe = { readonly [K in keyof typeof SETTINGS]: Kept<(typeof SETTINGS)[K]> };
+
+/** The settings that were given. */
+export type RecipeFlags = OptionsOf<typeof SETTINGS>;
+
+interface RecipeSetting extends Flag {
+  readonly choose?: (known: Known) => unknown;
+  readonly mayChange?: boolean;
 }
 
-/** The options of `tenon train` that make up a recipe, each absent where it was not given. */
-export type RecipeFlags = { -readonly [K in keyof Recipe]?: NonNullable<Recipe[K]> };
-
-function defaultLr(model: ModelName, optimizer: OptimizerName): number {
-  const { lr, deep = lr, plain = lr } = OPTIMIZERS[optimizer];
-  if (!NETWORKS[model].deep) return lr;
-  return NETWORKS[model].batchNorm ? deep : plain;
-}
+const ALL = Object.entries<RecipeSetting>(SETTINGS);
 
 /** Deep networks begin with a rate that would throw fresh weights about: it rises through the first epoch, or a fifth of a short run. */
-function defaultWarmup(model: ModelName, schedule: ScheduleName, epochs: number): Warmup {
+function defaultWarmup({ model, schedule, epochs }: Known): Warmup {
   if (!NETWORKS[model].deep || schedule === 'one-cycle') return 0;
   return epochsOf(Math.min(1, epochs / 5));
 }
@@ -65,99 +138,37 @@ function defaultWarmup(model: ModelName, schedule: ScheduleName, epochs: number)
  * @throws UsageError where options contradict each other or one is missing
  */
 export function completeRecipe(flags: RecipeFlags): Recipe {
-  const dataset = flags.dataset ?? 'glyphs';
-  const model = flags.model ?? DATASETS[dataset].model;
-  const optimizer = flags.optimizer ?? (NETWORKS[model].deep ? 'sgd' : 'adam');
-  checkDataOptions(dataset, flags);
-  const defaults = OPTIMIZERS[optimizer];
-  const epochs = flags.epochs ?? DATASETS[dataset].epochs;
-  const schedule = flags.schedule ?? 'cosine';
-  if (defaults.momentum === undefined && flags.momentum !== undefined) {
-    throw new UsageError(
-      `--momentum belongs to --optimizer ${WITH_MOMENTUM.join(', ')}; ${optimizer} takes none`,
-    );
+  const given = flags as Readonly<Record<string, unknown>>;
+  const recipe: Record<string, unknown> = {};
+  for (const [name, { choose, default: usual }] of ALL) {
+    // What `choose` looks at stands before it.
+    recipe[name] = given[name] ?? (choose === undefined ? usual : choose(recipe as Recipe));
   }
-  return {
-    dataset,
-    data: flags.data ?? null,
-    imageSize: flags.imageSize ?? null,
-    resize: flags.resize ?? null,
-    onError: flags.onError ?? 'throw',
-    limits: flags.limits ?? {},
-    model,
-    epochs,
-    batchSize: flags.batchSize ?? (NETWORKS[model].deep ? 128 : 64),
-    lastBatch: flags.lastBatch ?? 'even',
-    optimizer,
-    lr: flags.lr ?? defaultLr(model, optimizer),
-    momentum: flags.momentum ?? defaults.momentum ?? 0,
-    weightDecay: flags.weightDecay ?? defaults.weightDecay,
-    schedule,
-    warmup: flags.warmup ?? defaultWarmup(model, schedule, epochs),
-    augment: flags.augment ?? DATASETS[dataset].augment,
-    validation: flags.validation ?? 0.05,
-    seed: flags.seed ?? 0,
-    precision: flags.precision ?? 'fp32',
-  };
-}
-
-/** Whether a data set needs --data and may take the options of folders. @throws UsageError */
-export function checkDataOptions(
-  dataset: DatasetName,
-  flags: {
-    readonly data?: string;
-    readonly imageSize?: number;
-    readonly resize?: ResizeRule;
-    readonly onError?: OnError;
-    readonly limits?: ReadLimits;
-  },
-): void {
-  const { from, limits } = DATASETS[dataset];
-  const names = namesOf(DATASETS);
-  if (from === 'nothing' && flags.data !== undefined) {
-    const others = orList(names.filter((name) => DATASETS[name].from !== 'nothing'));
-    throw new UsageError(
-      `--data: the ${dataset} data set is generated; name another with --dataset ${others}`,
-    );
-  }
-  if (from !== 'nothing' && flags.data === undefined)
-    throw new UsageError(`--dataset ${dataset} needs --data DIR, the directory that holds it`);
-  if (from !== 'images') {
-    const folders = `belongs to --dataset ${names.filter((name) => DATASETS[name].from === 'images').join(', ')}`;
-    const oneSize = `images of ${dataset} have one size`;
-    if (flags.imageSize !== undefined) throw new UsageError(`--image-size ${folders}; ${oneSize}`);
-    if (flags.resize !== undefined) throw new UsageError(`--resize ${folders}; ${oneSize}`);
-    if (flags.onError !== undefined)
-      throw new UsageError(`--on-error ${folders}; ${dataset} has no image files`);
-  }
-  if (from === 'nothing' && flags.limits !== undefined)
-    throw new UsageError(`--limits: the ${dataset} data set is generated, no file of it is read`);
-  const [useless] = READ_LIMITS.filter(
-    (limit) => flags.limits?.[limit] !== undefined && !limits.includes(limit),
-  );
-  if (useless !== undefined) {
-    const what = useless === 'maxPixels' ? 'image' : 'compressed';
-    throw new UsageError(`--limits ${useless} is for ${what} files; ${dataset} has none`);
-  }
+  checkConflicts<Known>(SETTINGS, flags, recipe as Recipe);
+  return recipe as Recipe;
 }
 
 /**
- * The recipe of a run that goes on: what was kept, with more epochs if asked.
+ * The recipe of a run that goes on: what was kept, with more epochs if asked, and where and how large the same data is now.
  * @throws UsageError for an option that would make it another run
  */
 export function resumedRecipe(kept: Recipe, flags: RecipeFlags): Recipe {
-  for (const key of Object.keys(flags) as (keyof Recipe)[]) {
-    // How long, and where and how large the same data is now.
-    if (key === 'epochs' || key === 'data' || key === 'limits') continue;
-    if (JSON.stringify(flags[key]) !== JSON.stringify(kept[key])) {
-      const flag = key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  const recipe: Record<string, unknown> = { ...kept };
+  for (const [name, given] of Object.entries(flags)) {
+    const { mayChange = false } = SETTINGS[name as keyof Recipe] as RecipeSetting;
+    if (!mayChange && JSON.stringify(given) !== JSON.stringify(recipe[name])) {
       throw new UsageError(
-        `--${flag} ${clip(String(flags[key]))}: the run that is resumed was started with ${clip(String(kept[key]))}; leave the option out`,
+        `${spelled(name)} ${said(given)}: the run that is resumed was started with ${said(recipe[name])}; leave the option out`,
       );
     }
+    recipe[name] = given;
   }
-  const { epochs = kept.epochs, data = kept.data, limits = kept.limits } = flags;
-  return { ...kept, epochs, data, limits };
+  return recipe as Recipe;
+}
+
+/** A value as the command line takes it. */
+function said(value: unknown): string {
+  return clip(Array.isArray(value) ? value.join(',') : String(value));
 }
 
 /**
@@ -168,53 +179,12 @@ export function parseRecipe(file: string, json: unknown): Recipe {
   if (typeof json !== 'object' || json === null)
     throw new FormatError(`${clip(file)}: not the recipe of a run`);
   const given = json as Readonly<Record<string, unknown>>;
+  const recipe: Record<string, unknown> = {};
   try {
-    return {
-      dataset: check.oneOf(file, 'dataset', given['dataset'], namesOf(DATASETS)),
-      data: given['data'] === null ? null : check.nonEmptyString(file, 'data', given['data']),
-      imageSize:
-        given['imageSize'] === null ? null : check.positiveInteger(file, 'imageSize', given['imageSize']),
-      // Absent in runs of versions that always took the default.
-      resize:
-        (given['resize'] ?? null) === null
-          ? null
-          : check.oneOf(file, 'resize', given['resize'], RESIZE_RULES),
-      // Absent in runs of versions that skipped nothing.
-      onError: check.oneOf(file, 'onError', given['onError'] ?? 'throw', ON_ERROR),
-      // Absent in runs of versions that had none.
-      limits: parseLimits(file, given['limits'] ?? {}),
-      model: check.oneOf(file, 'model', given['model'], namesOf(NETWORKS)),
-      epochs: check.positiveInteger(file, 'epochs', given['epochs']),
-      batchSize: check.positiveInteger(file, 'batchSize', given['batchSize']),
-      // Absent in runs of versions that knew this form only.
-      lastBatch: check.oneOf(file, 'lastBatch', given['lastBatch'] ?? 'keep', LAST_BATCHES),
-      optimizer: check.oneOf(file, 'optimizer', given['optimizer'], namesOf(OPTIMIZERS)),
-      lr: check.positive(file, 'lr', given['lr']),
-      momentum: check.nonNegative(file, 'momentum', given['momentum']),
-      weightDecay: check.nonNegative(file, 'weightDecay', given['weightDecay']),
-      schedule: check.oneOf(file, 'schedule', given['schedule'], namesOf(SCHEDULES)),
-      // Absent in runs of versions that knew none.
-      warmup: checkWarmup(file, 'warmup', given['warmup'] ?? 0),
-      augment: list(given['augment']).map((name) =>
-        check.oneOf(file, 'augment', name, namesOf(AUGMENTATIONS)),
-      ),
-      validation: check.probability(file, 'validation', given['validation']),
-      seed: check.nonNegativeInteger(file, 'seed', given['seed']),
-      // Absent in runs of versions that knew fp32 only.
-      precision: check.oneOf(file, 'precision', given['precision'] ?? 'fp32', PRECISIONS),
-    };
+    for (const [name, { absent, check }] of ALL)
+      recipe[name] = check(file, name, given[name] ?? (absent === undefined ? given[name] : absent));
   } catch (error) {
     throw new FormatError(messageOf(error), { cause: error });
   }
-}
-
-function parseLimits(file: string, value: unknown): ReadLimits {
-  check.checkKeys(file, value, READ_LIMITS);
-  const limits = value as ReadLimits;
-  readLimits(file, limits);
-  return limits;
-}
-
-function list(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [value];
+  return recipe as Recipe;
 }

@@ -13,12 +13,18 @@ import { EXIT } from './exit-codes';
 import { sideFor } from './folder-splits';
 import { defaultSide } from './networks';
 import { percent } from './output';
-import { completeRecipe, resumedRecipe, type Recipe } from './recipe';
+import { completeRecipe, resumedRecipe, type Recipe, type RecipeFlags } from './recipe';
 import { RunFolder } from './run-folder';
 import type { Session } from './session';
 import { showAnswers } from './show-answers';
 import { reportSkipped, skippedFields } from './skipped';
-import type { TrainFlags } from './train';
+
+/** Where and by what means, which decides nothing about the result. */
+interface Place {
+  readonly threads: number | undefined;
+  readonly out: string | undefined;
+  readonly resume: string | undefined;
+}
 
 /** What is being done where. */
 interface Plan {
@@ -35,20 +41,21 @@ interface Splits {
   readonly test?: Dataset;
 }
 
-export async function train(session: Session, flags: TrainFlags): Promise<number> {
-  const plan = await makePlan(flags, session.signal);
+/** Trains by the settings that were given, and returns the exit code. */
+export async function train(session: Session, given: RecipeFlags, place: Place): Promise<number> {
+  const plan = await makePlan(given, place, session.signal);
   const lock = await plan.folder.lock();
   try {
-    return await trainIn(session, plan, flags);
+    return await trainIn(session, plan, place.threads);
   } finally {
     lock.release();
   }
 }
 
 /** Trains in a folder that no other run has. */
-async function trainIn(session: Session, plan: Plan, flags: TrainFlags): Promise<number> {
+async function trainIn(session: Session, plan: Plan, threads: number | undefined): Promise<number> {
   if (plan.folder !== plan.from) await plan.folder.requireFree();
-  if (flags.threads !== undefined) setThreads(flags.threads);
+  if (threads !== undefined) setThreads(threads);
   const splits = await openData(plan.recipe, session.signal);
   const model = buildModel(plan.recipe, splits.train);
   const trainer = buildTrainer(plan.recipe, model, splits.train);
@@ -62,15 +69,14 @@ async function trainIn(session: Session, plan: Plan, flags: TrainFlags): Promise
   return conclude(session, plan, splits, trainer);
 }
 
-async function makePlan(flags: TrainFlags, signal: AbortSignal): Promise<Plan> {
-  const { threads: _threads, json: _json, out, resume, ...rest } = flags;
+async function makePlan(given: RecipeFlags, { out, resume }: Place, signal: AbortSignal): Promise<Plan> {
   if (resume !== undefined) {
     const from = new RunFolder(resume);
-    const recipe = resumedRecipe(await from.recipe(), rest);
+    const recipe = resumedRecipe(await from.recipe(), given);
     const folder = new RunFolder(out ?? resume);
     return { recipe, from, folder: (await folder.isSame(from)) ? from : folder };
   }
-  const complete = completeRecipe(rest);
+  const complete = completeRecipe(given);
   const recipe = { ...complete, imageSize: await imageSizeOf(complete, signal) };
   return { recipe, from: undefined, folder: new RunFolder(out ?? `runs/${recipe.dataset}-${recipe.model}`) };
 }

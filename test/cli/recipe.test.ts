@@ -1,8 +1,20 @@
+import { DATASETS } from '../../lib/cli/datasets';
+import { spelled } from '../../lib/cli/flags';
 import { namesOf } from '../../lib/cli/names';
-import { completeRecipe, parseRecipe, resumedRecipe } from '../../lib/cli/recipe';
+import { NETWORKS } from '../../lib/cli/networks';
+import { OPTIMIZERS } from '../../lib/cli/optimizers';
+import {
+  completeRecipe,
+  parseRecipe,
+  resumedRecipe,
+  SETTINGS,
+  type Recipe,
+  type RecipeFlags,
+} from '../../lib/cli/recipe';
 import { buildSchedule, SCHEDULES } from '../../lib/cli/schedules';
 import { checkWarmup } from '../../lib/cli/warmup';
 import { curve } from '../../lib/schedules';
+import { tenon } from './support';
 
 describe('run.json', () => {
   const written = (): Record<string, unknown> =>
@@ -21,6 +33,71 @@ describe('run.json', () => {
     expect(() => resumedRecipe(kept, { lastBatch: 'even' })).toThrow(
       '--last-batch even: the run that is resumed was started with keep',
     );
+  });
+});
+
+describe('settings', () => {
+  test('have a default for every choice, and come back from run.json as they were', () => {
+    for (const dataset of namesOf(DATASETS))
+      for (const model of namesOf(NETWORKS))
+        for (const optimizer of namesOf(OPTIMIZERS))
+          for (const schedule of ['cosine', 'one-cycle'] as const) {
+            const data = DATASETS[dataset].from === 'nothing' ? {} : { data: 'd' };
+            const recipe = completeRecipe({ dataset, model, optimizer, schedule, ...data });
+            expect(Object.keys(recipe)).toEqual(Object.keys(SETTINGS));
+            expect(Object.values(recipe)).not.toContain(undefined);
+            expect(parseRecipe('run.json', JSON.parse(JSON.stringify(recipe)))).toEqual(recipe);
+          }
+  });
+
+  test('are all in the help, each by its line', async () => {
+    const help = (await tenon('train', '--help')).out.replaceAll(/\s+/g, ' ');
+    for (const [name, { doc, take }] of Object.entries(SETTINGS))
+      expect(help).toContain(`${spelled(name)} <${take}> ${doc}`);
+    expect(help).toContain('examples a step (default: by model)');
+    expect(help).toContain('momentum (default: 0.9 for sgd, lars; 0 for rmsprop)');
+    expect(help).toContain('what does not fill a batch (default: even): even, keep, drop');
+  });
+
+  test('of the first version of run.json go on as it meant them', () => {
+    const {
+      resize: _r,
+      onError: _o,
+      limits: _l,
+      lastBatch: _b,
+      warmup: _w,
+      precision: _p,
+      ...first
+    } = completeRecipe({ dataset: 'folder', data: 'd', imageSize: 8 });
+    expect(parseRecipe('run.json', { ...first, finished: true })).toEqual({
+      ...first,
+      ...{ resize: null, onError: 'throw', limits: {}, lastBatch: 'keep', warmup: 0, precision: 'fp32' },
+    });
+    for (const name of Object.keys(first))
+      expect(() => parseRecipe('run.json', { ...first, [name]: undefined })).toThrow(
+        new RegExp(`^run.json: ${name} must be .*, got undefined`),
+      );
+  });
+
+  test('may change on resuming where that leaves the run what it is', () => {
+    const kept = completeRecipe({ dataset: 'folder', data: 'd' });
+    const given = { data: 'e', epochs: 3, limits: { maxPixels: 9 } };
+    expect(resumedRecipe(kept, given)).toEqual({ ...kept, ...given });
+    for (const name of Object.keys(SETTINGS).filter((each) => !(each in given)))
+      expect(() => resumedRecipe(kept, { [name]: 'other' })).toThrow(`${spelled(name)} other: the run that`);
+  });
+
+  test('have their types', () => {
+    const recipe: Recipe = completeRecipe({ augment: ['flip'], imageSize: null });
+    const epochs: number = recipe.epochs;
+    // @ts-expect-error: null where it was not given
+    const size: number = recipe.imageSize;
+    // @ts-expect-error: no such model
+    const model: RecipeFlags = { model: 'lenet6' };
+    // @ts-expect-error: no such setting
+    const setting: RecipeFlags = { epoch: 3 };
+    expect([epochs, model, setting]).toBeDefined();
+    expect(size).toBeNull();
   });
 });
 

@@ -1,0 +1,104 @@
+/** The options that choose the data, of all commands that open data sets, and which of them belong to which data set. */
+import { RESIZE_RULES } from '../data/decode';
+import { ON_ERROR } from '../data/folder';
+import { READ_LIMITS, type ReadLimits } from '../files/limits';
+import { kind, nonEmptyString, oneOf, positiveInteger, type Kind } from '../settings';
+import { DATASETS, type DatasetName } from './datasets';
+import { UsageError } from './exit-codes';
+import { flag, limitsFlag, type Flag } from './flags';
+import { namesOf, orList } from './names';
+
+/** What contradictions among these options go by. */
+export interface KnownData {
+  readonly dataset: DatasetName;
+}
+
+/** A setting that may contradict others: what is wrong with what was given, undefined included, in words; undefined where nothing is. */
+interface MayConflict<K> extends Flag {
+  conflict?(given: unknown, known: K): string | undefined;
+}
+
+/** @throws UsageError where options contradict each other or one is missing */
+export function checkConflicts<K>(
+  settings: Readonly<Record<string, MayConflict<K>>>,
+  given: object,
+  known: K,
+): void {
+  const values = given as Readonly<Record<string, unknown>>;
+  for (const [name, setting] of Object.entries(settings)) {
+    const problem = setting.conflict?.(values[name] ?? undefined, known);
+    if (problem !== undefined) throw new UsageError(problem);
+  }
+}
+
+/** What `item` is, or null. */
+function orNull<T>(item: Kind<T>): Kind<T | null> {
+  const { check, domain } = item('');
+  return kind<T | null>({
+    check: (where, name, value) => (value === null ? null : check(where, name, value)),
+    domain,
+  });
+}
+
+const names = namesOf(DATASETS);
+const inFiles = orList(names.filter((name) => DATASETS[name].from !== 'nothing'));
+const ofImages = names.filter((name) => DATASETS[name].from === 'images').join(', ');
+
+/** Why an option is refused that only data sets of image files take. */
+function imagesOnly(flagName: string, why: (dataset: DatasetName) => string) {
+  return (given: unknown, { dataset }: KnownData): string | undefined =>
+    given === undefined || DATASETS[dataset].from === 'images'
+      ? undefined
+      : `${flagName} belongs to --dataset ${ofImages}; ${why(dataset)}`;
+}
+
+const oneSize = (dataset: DatasetName): string => `images of ${dataset} have one size`;
+
+export const DATA_FLAGS = {
+  dataset: flag('name', oneOf(names)('data set', { default: 'glyphs' }), {
+    note: 'glyphs, which is embedded',
+  }),
+  data: flag('dir', orNull(nonEmptyString)(`where ${inFiles} is`, { default: null }), {
+    conflict: missingOrUseless,
+    mayChange: true,
+  }),
+  imageSize: flag('n', orNull(positiveInteger)('folder: side of the images', { default: null }), {
+    note: 'that of the first, but at most 64, or 224 for alexnet, vgg and resnet18 to 152',
+    conflict: imagesOnly('--image-size', oneSize),
+  }),
+  /** Null: by the default rule, where there is a size. */
+  resize: flag(
+    'rule',
+    // Absent in runs of versions that always took the default.
+    orNull(oneOf(RESIZE_RULES))('folder: how images come to that size', { default: null, absent: null }),
+    { note: 'cover', conflict: imagesOnly('--resize', oneSize) },
+  ),
+  onError: flag(
+    'what',
+    oneOf(ON_ERROR)(
+      'folder: whether a damaged image ends the run or is left out; skip decodes all images at the start',
+      // Absent in runs of versions that skipped nothing.
+      { default: 'throw', absent: 'throw' },
+    ),
+    { conflict: imagesOnly('--on-error', (dataset) => `${dataset} has no image files`) },
+  ),
+  limits: { ...limitsFlag(READ_LIMITS), conflict: uselessLimits, mayChange: true },
+};
+
+function missingOrUseless(given: unknown, { dataset }: KnownData): string | undefined {
+  const needed = DATASETS[dataset].from !== 'nothing';
+  if (needed === (given !== undefined)) return undefined;
+  return needed
+    ? `--dataset ${dataset} needs --data DIR, the directory that holds it`
+    : `--data: the ${dataset} data set is generated; name another with --dataset ${inFiles}`;
+}
+
+function uselessLimits(given: ReadLimits | undefined, { dataset }: KnownData): string | undefined {
+  if (given === undefined) return undefined;
+  const { from, limits } = DATASETS[dataset];
+  if (from === 'nothing') return `--limits: the ${dataset} data set is generated, no file of it is read`;
+  const useless = READ_LIMITS.find((limit) => given[limit] !== undefined && !limits.includes(limit));
+  if (useless === undefined) return undefined;
+  const what = useless === 'maxPixels' ? 'image' : 'compressed';
+  return `--limits ${useless} is for ${what} files; ${dataset} has none`;
+}
