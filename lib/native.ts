@@ -44,8 +44,12 @@ export interface CallDesc {
   readonly tensors: readonly number[];
   /** How many of the operands, the last ones, are outputs. */
   readonly outputs: number;
-  readonly attrs: readonly number[];
+  /** By the names that native/kernels/README.md lists. */
+  readonly attrs: KernelAttrs | readonly number[];
 }
+
+/** Numbers of a kernel call that are fixed when its program is built. A flag is true or false. */
+export type KernelAttrs = Readonly<Record<string, number | boolean | readonly number[]>>;
 
 export interface ProgramDesc {
   readonly target: Target;
@@ -130,7 +134,7 @@ interface Addon {
     buffers: readonly NativeBuffer[],
     inputs: Float64Array,
     tensors: Float64Array,
-    kernels: readonly string[],
+    names: readonly string[],
     calls: Float64Array,
     constantCalls: number,
     commitStart: number,
@@ -304,21 +308,32 @@ export function readBufferSync(
   return attempt(() => addon().readBufferSync(buffer, byteOffset, dtype, count));
 }
 
-/** Calls as one table: rows of kernel, operands, operand..., outputs, attributes, attribute... */
-function tableOf(calls: readonly CallDesc[]): { kernels: string[]; table: Float64Array } {
+/**
+ * Calls as one table: rows of kernel, operands, operand..., outputs, attributes, (name, numbers, number...)... Kernels and names are
+ * places in `names`.
+ */
+function tableOf(calls: readonly CallDesc[]): { names: string[]; table: Float64Array } {
   const codes = new Map<string, number>();
   const table: number[] = [];
+  const code = (name: string): number => {
+    let known = codes.get(name);
+    if (known === undefined) codes.set(name, (known = codes.size));
+    return known;
+  };
   for (const { kernel, tensors, outputs, attrs } of calls) {
-    let code = codes.get(kernel);
-    if (code === undefined) codes.set(kernel, (code = codes.size));
-    table.push(code, tensors.length, ...tensors, outputs, attrs.length, ...attrs);
+    const named = Array.isArray(attrs) ? [['', attrs as readonly number[]] as const] : Object.entries(attrs);
+    table.push(code(kernel), tensors.length, ...tensors, outputs, named.length);
+    for (const [name, value] of named) {
+      const numbers = typeof value === 'object' ? value : [Number(value)];
+      table.push(code(name), numbers.length, ...numbers);
+    }
   }
-  return { kernels: [...codes.keys()], table: Float64Array.from(table) };
+  return { names: [...codes.keys()], table: Float64Array.from(table) };
 }
 
 /** Checks a description and builds it. Throws a NativeError that names the call, its kernel and the problem. */
 export function createProgram(desc: ProgramDesc): ProgramHandle {
-  const { kernels, table } = tableOf(desc.calls);
+  const { names, table } = tableOf(desc.calls);
   return attempt(() =>
     addon().createProgram(
       desc.target,
@@ -328,7 +343,7 @@ export function createProgram(desc: ProgramDesc): ProgramHandle {
       desc.buffers,
       Float64Array.from(desc.inputs),
       desc.tensors,
-      kernels,
+      names,
       table,
       desc.constantCalls,
       desc.commitStart,

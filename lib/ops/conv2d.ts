@@ -118,12 +118,17 @@ const conv2dOp: OpRecord<ForwardAttrs> = {
   },
   lower: (l, a) => {
     const residual = a.residual === true;
-    const extras = (a.bias ? 1 : 0) + (residual ? 2 : 0);
     l.call(
       l.forOperands('conv2d'),
       l.inputs,
       l.outputs,
-      [...geometryAttrs(a), extras, activationCodes[a.activation], algorithmCode(a)],
+      [
+        ...geometryAttrs(a),
+        Number(a.bias),
+        Number(residual),
+        activationCodes[a.activation],
+        algorithmCode(a),
+      ],
       residual ? [l.inputs.length - 1] : [],
     );
   },

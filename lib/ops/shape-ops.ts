@@ -196,7 +196,7 @@ const padOp: OpRecord<{ before: readonly number[]; shape: Shape; value: number }
   },
   grad: ({ inputs, grads, attrs: { before } }) => [slice(grads[0]!, before, inputs[0]!.shape)],
   lower: (l, { before, value }) =>
-    l.call('pad', l.inputs, l.outputs, [...physicalAxes(before.length).map((a) => before[a]!), value]),
+    l.call('pad', l.inputs, l.outputs, [value, ...physicalAxes(before.length).map((a) => before[a]!)]),
 };
 
 /** A tensor of `shape` filled with `value` (0), holding x at position `before`. */

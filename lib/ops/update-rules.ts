@@ -153,7 +153,7 @@ export function larsUpdate(
   return applyUpdate(
     larsOp,
     [s.lr, s.momentum, s.dampening, s.weightDecay, s.step, s.trust, s.eps, s.adapt],
-    flags(f.nesterov, operands.states.length > 0, f.steps, false),
+    flags(f.nesterov, operands.states.length > 0, f.steps),
     operands,
   );
 }

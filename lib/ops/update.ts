@@ -48,8 +48,7 @@ export function updateOp(name: string): OpRecord<UpdateAttrs> {
       const begin = scalars + Number(scaled);
       return Array.from({ length: (1 + states) * count }, (_, i) => [i, begin + (i < count ? i : i + count)]);
     },
-    lower: (l, { count, flags, scaled }) =>
-      l.call(name, l.inputs, l.outputs, [count, ...flags, Number(scaled)]),
+    lower: (l, { flags, scaled }) => l.call(name, l.inputs, l.outputs, [...flags, Number(scaled)]),
   };
 }
 
@@ -146,7 +145,7 @@ const runningMeanOp: OpRecord<{ readonly count: number }> = {
     return lists.slice(0, count).map(({ shape }) => ({ shape, dtype: 'f32' }));
   },
   inPlaceState: ({ count }) => Array.from({ length: count }, (_, i) => [i, 1 + i]),
-  lower: (l, { count }) => l.call('running_mean', l.inputs, l.outputs, [count]),
+  lower: (l) => l.call('running_mean', l.inputs, l.outputs),
 };
 
 /**

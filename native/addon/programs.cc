@@ -47,22 +47,30 @@ std::vector<TensorDesc> tensors_of(const std::vector<double>& table) {
   return tensors;
 }
 
-// Rows of [kernel, operands, operand..., outputs, attributes, attribute...].
-std::vector<CallDesc> calls_of(const std::vector<double>& table, const std::vector<std::string>& kernels) {
+const std::string& name_at(const std::vector<std::string>& names, double index, const char* message) {
+  const int64_t i = whole(index, "calls: name");
+  if (i < 0 || i >= static_cast<int64_t>(names.size())) throw std::invalid_argument(message);
+  return names[static_cast<size_t>(i)];
+}
+
+// Rows of [kernel, operands, operand..., outputs, attributes, (name, numbers, number...)...], where kernel
+// and name are indexes of `names`.
+std::vector<CallDesc> calls_of(const std::vector<double>& table, const std::vector<std::string>& names) {
   std::vector<CallDesc> calls;
   for (Cursor cursor(table); !cursor.done();) {
     CallDesc call;
-    const int64_t kernel = whole(cursor.number(), "calls: kernel");
-    if (kernel < 0 || kernel >= static_cast<int64_t>(kernels.size())) {
-      throw std::invalid_argument("calls: no such kernel name");
-    }
-    call.kernel = kernels[static_cast<size_t>(kernel)];
+    call.kernel = name_at(names, cursor.number(), "calls: no such kernel name");
     for (size_t n = cursor.count(); n > 0; --n)
       call.tensors.push_back(whole(cursor.number(), "calls: operand"));
     const int64_t outputs = whole(cursor.number(), "calls: outputs");
     if (outputs < 0) throw std::invalid_argument("calls: a count is negative");
     call.outputs = static_cast<size_t>(outputs);
-    for (size_t n = cursor.count(); n > 0; --n) call.attrs.push_back(cursor.number());
+    for (size_t n = cursor.count(); n > 0; --n) {
+      NamedAttr attr;
+      attr.name = name_at(names, cursor.number(), "calls: no such attribute name");
+      for (size_t i = cursor.count(); i > 0; --i) attr.values.push_back(cursor.number());
+      call.attrs.push_back(std::move(attr));
+    }
     calls.push_back(std::move(call));
   }
   return calls;
@@ -79,7 +87,7 @@ bool is_reference(const std::string& target) {
   return target == "ref";
 }
 
-// target, queue, arenaBytes, scalars, buffers, inputs, tensors, kernels, calls, constantCalls, commitStart,
+// target, queue, arenaBytes, scalars, buffers, inputs, tensors, names, calls, constantCalls, commitStart,
 // outputs
 Napi::Value create(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -96,10 +104,9 @@ Napi::Value create(const Napi::CallbackInfo& info) {
     desc.inputs.push_back(static_cast<size_t>(length));
   }
   desc.tensors = tensors_of(doubles_from(env, info[6], "tensors"));
-  std::vector<std::string> kernels;
-  for (napi_value name : elements_of(env, info[7], "kernels"))
-    kernels.push_back(string_from(env, name, "kernel"));
-  desc.calls = calls_of(doubles_from(env, info[8], "calls"), kernels);
+  std::vector<std::string> names;
+  for (napi_value name : elements_of(env, info[7], "names")) names.push_back(string_from(env, name, "name"));
+  desc.calls = calls_of(doubles_from(env, info[8], "calls"), names);
   desc.constant_calls = size_from(env, info[9], "constantCalls");
   desc.commit_start = size_from(env, info[10], "commitStart");
   for (const double id : doubles_from(env, info[11], "outputs")) desc.outputs.push_back(whole(id, "outputs"));

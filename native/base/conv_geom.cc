@@ -18,6 +18,8 @@ int64_t integer(double value, int64_t least, const char* message) {
   return static_cast<int64_t>(value);
 }
 
+static_assert(kConvForwardAttrs["groups"] == kConvBackwardAttrs["groups"]);
+
 // Output size of one axis, or -1 when the kernel does not fit.
 int64_t output_size(int64_t in, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation) {
   const int64_t room = in + 2 * padding - dilation * (kernel - 1) - 1;
@@ -35,10 +37,13 @@ ConvGeom ConvGeom::make(const TensorView& x, const TensorView& w, const TensorVi
   g.n = x.dims[0], g.h = x.dims[1], g.w = x.dims[2], g.c = x.dims[3];
   g.o = w.dims[0], g.kh = w.dims[1], g.kw = w.dims[2];
   g.oh = y.dims[1], g.ow = y.dims[2];
-  g.sh = integer(attrs[0], 1, "conv2d: stride"), g.sw = integer(attrs[1], 1, "conv2d: stride");
-  g.ph = integer(attrs[2], 0, "conv2d: padding"), g.pw = integer(attrs[3], 0, "conv2d: padding");
-  g.dh = integer(attrs[4], 1, "conv2d: dilation"), g.dw = integer(attrs[5], 1, "conv2d: dilation");
-  g.groups = integer(attrs[6], 1, "conv2d: groups");
+  const double* stride = attrs + kConvForwardAttrs["stride"];
+  const double* padding = attrs + kConvForwardAttrs["padding"];
+  const double* dilation = attrs + kConvForwardAttrs["dilation"];
+  g.sh = integer(stride[0], 1, "conv2d: stride"), g.sw = integer(stride[1], 1, "conv2d: stride");
+  g.ph = integer(padding[0], 0, "conv2d: padding"), g.pw = integer(padding[1], 0, "conv2d: padding");
+  g.dh = integer(dilation[0], 1, "conv2d: dilation"), g.dw = integer(dilation[1], 1, "conv2d: dilation");
+  g.groups = integer(attrs[kConvForwardAttrs["groups"]], 1, "conv2d: groups");
   check(g.c % g.groups == 0 && g.o % g.groups == 0, "conv2d: groups must divide the channels");
   check(w.dims[3] == g.cg(), "conv2d: the weight's input channels differ from x's channels / groups");
   check(g.c >= 1 && g.o >= 1 && g.kh >= 1 && g.kw >= 1, "conv2d: channels and kernel sizes are at least 1");
@@ -52,20 +57,22 @@ ConvGeom ConvGeom::make(const TensorView& x, const TensorView& w, const TensorVi
   return g;
 }
 
-ConvCall ConvCall::make(ConvPass pass, const TensorView* t, int count, const double* attrs, int attr_count,
-                        DType real) {
-  const bool forward = pass == ConvPass::forward;
-  check(attr_count == (forward ? 10 : 8), "conv2d: wrong number of attributes");
+ConvCall ConvCall::make(ConvPass pass, const TensorView* t, int count, const double* attrs, DType real) {
   const auto small = [](double value, int most, const char* message) {
     const int64_t v = integer(value, 0, message);
     check(v <= most, message);
     return static_cast<int>(v);
   };
   ConvCall c = {};
-  const int extras = forward ? small(attrs[7], 3, "conv2d: extras are 0 to 3") : 0;
-  c.has_bias = (extras & 1) != 0, c.has_residual = (extras & 2) != 0;
-  c.activation = forward ? small(attrs[8], 4, "conv2d: unknown activation") : 0;
-  c.algorithm = small(attrs[forward ? 9 : 7], 3, "conv2d: unknown algorithm");
+  const bool forward = pass == ConvPass::forward;
+  if (forward) {
+    c.has_bias = small(attrs[kConvForwardAttrs["hasBias"]], 1, "conv2d: hasBias must be 0 or 1") == 1;
+    c.has_residual =
+        small(attrs[kConvForwardAttrs["hasResidual"]], 1, "conv2d: hasResidual must be 0 or 1") == 1;
+    c.activation = small(attrs[kConvForwardAttrs["activation"]], 4, "conv2d: unknown activation");
+  }
+  const double algorithm = attrs[forward ? kConvForwardAttrs["algorithm"] : kConvBackwardAttrs["algorithm"]];
+  c.algorithm = small(algorithm, 3, "conv2d: unknown algorithm");
   check(count == 3 + c.has_bias + c.has_residual, "conv2d: wrong number of operands");
   for (int i = 0; i < count; ++i) check(t[i].dtype == real, "conv2d: wrong dtype");
   const TensorView& out = t[count - 1];

@@ -7,9 +7,16 @@
 
 #include <cstdint>
 
+#include "base/attributes.h"
 #include "base/tensor.h"
 
 namespace tenon {
+
+// Both begin with the geometry.
+inline constexpr AttrNames kConvForwardAttrs{"stride[2]", "padding[2]",  "dilation[2]", "groups",
+                                             "hasBias",   "hasResidual", "activation",  "algorithm"};
+inline constexpr AttrNames kConvBackwardAttrs{"stride[2]", "padding[2]", "dilation[2]", "groups",
+                                              "algorithm"};
 
 struct ConvGeom {
   int64_t n, h, w, c;              // input
@@ -25,12 +32,15 @@ struct ConvGeom {
   int64_t weights() const { return o * taps() * cg(); }
   double flops() const { return 2.0 * static_cast<double>(pixels()) * static_cast<double>(weights()); }
 
-  // attrs: sh, sw, ph, pw, dh, dw, groups. Throws std::invalid_argument when operands and attributes
-  // disagree.
+  // Throws std::invalid_argument when operands and attributes disagree.
   static ConvGeom make(const TensorView& x, const TensorView& w, const TensorView& y, const double* attrs);
 };
 
 enum class ConvPass { forward, backward_data, backward_weights };
+
+constexpr AttrList conv_attrs(ConvPass pass) {
+  return pass == ConvPass::forward ? AttrList(kConvForwardAttrs) : AttrList(kConvBackwardAttrs);
+}
 
 // One call of conv2d, conv2d_backward_data or conv2d_backward_weights as native/kernels/README.md lists its
 // operands and attributes. Pointers are null in prepare().
@@ -43,8 +53,7 @@ struct ConvCall {
   int algorithm;
 
   // Throws std::invalid_argument.
-  static ConvCall make(ConvPass pass, const TensorView* t, int count, const double* attrs, int attr_count,
-                       DType real);
+  static ConvCall make(ConvPass pass, const TensorView* t, int count, const double* attrs, DType real);
 };
 
 // The range of output positions [lo, hi) inside [begin, end) whose tap meets the input: 0 <= i*stride +

@@ -18,15 +18,15 @@ bool flag(double value, const char* message) {
 
 }  // namespace
 
-MatmulGeom MatmulGeom::make(const TensorView* t, int count, const double* attrs, int attr_count, DType real) {
-  check(attr_count == 4, "matmul: wrong number of attributes");
+MatmulGeom MatmulGeom::make(const TensorView* t, int count, const double* attrs, DType real) {
   MatmulGeom g = {};
-  g.trans_a = flag(attrs[0], "matmul: transA is 0 or 1");
-  g.trans_b = flag(attrs[1], "matmul: transB is 0 or 1");
-  g.has_bias = flag(attrs[2], "matmul: hasBias is 0 or 1");
-  check(attrs[3] == 0 || attrs[3] == 1 || attrs[3] == 2 || attrs[3] == 3 || attrs[3] == 4,
+  g.trans_a = flag(attrs[kMatmulAttrs["transposeA"]], "matmul: transposeA must be 0 or 1");
+  g.trans_b = flag(attrs[kMatmulAttrs["transposeB"]], "matmul: transposeB must be 0 or 1");
+  g.has_bias = flag(attrs[kMatmulAttrs["hasBias"]], "matmul: hasBias must be 0 or 1");
+  const double activation = attrs[kMatmulAttrs["activation"]];
+  check(activation == 0 || activation == 1 || activation == 2 || activation == 3 || activation == 4,
         "matmul: unknown activation");
-  g.activation = static_cast<int>(attrs[3]);
+  g.activation = static_cast<int>(activation);
   check(count == (g.has_bias ? 4 : 3), "matmul: wrong number of operands");
   for (int i = 0; i < count; ++i) check(t[i].dtype == real, "matmul: wrong dtype");
   const TensorView &a = t[0], &b = t[1], &y = t[count - 1];

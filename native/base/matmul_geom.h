@@ -3,9 +3,12 @@
 
 #include <cstdint>
 
+#include "base/attributes.h"
 #include "base/tensor.h"
 
 namespace tenon {
+
+inline constexpr AttrNames kMatmulAttrs{"transposeA", "transposeB", "hasBias", "activation"};
 
 struct MatmulGeom {
   int64_t batch, m, n, k;
@@ -13,7 +16,7 @@ struct MatmulGeom {
   int activation;
 
   // Operands a, b, (bias), y; attributes transA, transB, hasBias, activation. Throws std::invalid_argument.
-  static MatmulGeom make(const TensorView* t, int count, const double* attrs, int attr_count, DType real);
+  static MatmulGeom make(const TensorView* t, int count, const double* attrs, DType real);
 };
 
 }  // namespace tenon

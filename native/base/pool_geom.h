@@ -48,8 +48,8 @@ class PoolAxis {
 };
 
 struct PoolGeom {
-  // window: kh, kw, sh, sw, ph, pw, dh, dw, as attributes. Throws std::invalid_argument unless x is [N, H, W,
-  // C] and both axes are good.
+  // window: kernel, stride, padding and dilation, each for H and then W, as the attributes of max pooling.
+  // Throws std::invalid_argument unless x is [N, H, W, C] and both axes are good.
   PoolGeom(const TensorView& x, const double window[8]);
 
   int64_t n, c;

@@ -23,15 +23,20 @@ struct Root {
   V operator()(V v) const { return inside ? vsqrt(fma(v, square, eps)) : fma(vsqrt(v), factor, eps); }
 };
 
-// Scalars lr, eps, weight_decay; attributes n, decoupled, epsInside, hasScale.
+constexpr AttrNames kAdagradAttrs{"decoupled", "epsInside", "hasScale"};
+
+Groups adagrad_groups(const Call& c) { return {c, 3, flag(c, kAdagradAttrs["hasScale"]), 5}; }
+
+// Scalars lr, eps, weight_decay.
 struct Adagrad : Decayed {
   V lr;
   Root root;
 
   explicit Adagrad(const Call& c)
-      : Decayed(scalar(c.t[0]), scalar(c.t[2]), flag(c, 1), scale_of(c, 3, flag(c, 3))),
+      : Decayed(scalar(c.t[0]), scalar(c.t[2]), flag(c, kAdagradAttrs["decoupled"]),
+                adagrad_groups(c).scale()),
         lr(scalar_vector(c.t[0])),
-        root(1, scalar(c.t[1]), flag(c, 2)) {}
+        root(1, scalar(c.t[1]), flag(c, kAdagradAttrs["epsInside"])) {}
 
   void operator()(const V (&x)[3], V (&y)[2]) const {
     const V g = gradient(x[0], x[1]);
@@ -40,15 +45,21 @@ struct Adagrad : Decayed {
   }
 };
 
-Cost prepare_adagrad(const Call& c) {
-  require_counts(c, -1, 4);
-  return prepare_groups(c, 3, flag(c, 3), 5, 9);
+Cost prepare_adagrad(const Call& c) { return prepare_groups(c, adagrad_groups(c), 9); }
+
+void run_adagrad(const Call& c) { apply_rule<3, 2>(adagrad_groups(c), 25, Adagrad(c)); }
+
+constexpr AttrNames kRmspropAttrs{"decoupled", "epsInside", "centred", "momentum", "hasScale"};
+
+int rmsprop_states(const Call& c) {
+  return 1 + flag(c, kRmspropAttrs["centred"]) + flag(c, kRmspropAttrs["momentum"]);
 }
 
-void run_adagrad(const Call& c) { apply_rule<3, 2>(Groups(c, 3, flag(c, 3), 5), 25, Adagrad(c)); }
+Groups rmsprop_groups(const Call& c) {
+  return {c, 5, flag(c, kRmspropAttrs["hasScale"]), 3 + 2 * rmsprop_states(c)};
+}
 
-// Scalars lr, alpha, eps, momentum, weight_decay; attributes n, decoupled, epsInside, centred, hasMomentum,
-// hasScale. States: mean square, (mean), (velocity).
+// Scalars lr, alpha, eps, momentum, weight_decay. States: mean square, (mean), (velocity).
 template <bool kCentred, bool kMomentum>
 struct Rmsprop : Decayed {
   static constexpr int kStates = 1 + kCentred + kMomentum;
@@ -56,12 +67,13 @@ struct Rmsprop : Decayed {
   Root root;
 
   explicit Rmsprop(const Call& c)
-      : Decayed(scalar(c.t[0]), scalar(c.t[4]), flag(c, 1), scale_of(c, 5, flag(c, 5))),
+      : Decayed(scalar(c.t[0]), scalar(c.t[4]), flag(c, kRmspropAttrs["decoupled"]),
+                rmsprop_groups(c).scale()),
         lr(scalar_vector(c.t[0])),
         alpha(scalar_vector(c.t[1])),
         rest(spread(1 - scalar(c.t[1]))),
         momentum(scalar_vector(c.t[3])),
-        root(1, scalar(c.t[2]), flag(c, 2)) {}
+        root(1, scalar(c.t[2]), flag(c, kRmspropAttrs["epsInside"])) {}
 
   void operator()(const V (&x)[2 + kStates], V (&y)[1 + kStates]) const {
     const V g = gradient(x[0], x[1]);
@@ -81,20 +93,18 @@ struct Rmsprop : Decayed {
 };
 
 Cost prepare_rmsprop(const Call& c) {
-  require_counts(c, -1, 6);
-  const int states = 1 + flag(c, 3) + flag(c, 4);
-  return prepare_groups(c, 5, flag(c, 5), 3 + 2 * states, 10 + 4 * states);
+  return prepare_groups(c, rmsprop_groups(c), 10 + 4 * rmsprop_states(c));
 }
 
 template <bool kCentred, bool kMomentum>
 void run_rmsprop_as(const Call& c) {
   using Rule = Rmsprop<kCentred, kMomentum>;
   constexpr int kIn = 2 + Rule::kStates, kOut = 1 + Rule::kStates;
-  apply_rule<kIn, kOut>(Groups(c, 5, flag(c, 5), kIn + kOut), 30, Rule(c));
+  apply_rule<kIn, kOut>(rmsprop_groups(c), 30, Rule(c));
 }
 
 void run_rmsprop(const Call& c) {
-  const bool centred = flag(c, 3), momentum = flag(c, 4);
+  const bool centred = flag(c, kRmspropAttrs["centred"]), momentum = flag(c, kRmspropAttrs["momentum"]);
   if (centred) {
     momentum ? run_rmsprop_as<true, true>(c) : run_rmsprop_as<true, false>(c);
   } else {
@@ -113,21 +123,26 @@ struct Moments {
   V second(V g, V v) const { return fma(beta2, v, one_minus_beta2 * g * g); }
 };
 
-// Scalars lr, beta1, beta2, eps, weight_decay, step; attributes n, decoupled, epsInside, uncorrected,
-// amsgrad, hasScale. States: m, v, (the largest v).
+constexpr AttrNames kAdamAttrs{"decoupled", "epsInside", "uncorrected", "amsgrad", "hasScale"};
+
+Groups adam_groups(const Call& c) {
+  return {c, 6, flag(c, kAdamAttrs["hasScale"]), flag(c, kAdamAttrs["amsgrad"]) ? 9 : 7};
+}
+
+// Scalars lr, beta1, beta2, eps, weight_decay, step. States: m, v, (the largest v).
 template <bool kAmsgrad>
 struct Adam : Decayed, Moments {
   V rate;
   Root root;
 
   static double correction(const Call& c, int beta) {
-    return flag(c, 3) ? 1 : 1 - std::pow(scalar(c.t[beta]), scalar(c.t[5]));
+    return flag(c, kAdamAttrs["uncorrected"]) ? 1 : 1 - std::pow(scalar(c.t[beta]), scalar(c.t[5]));
   }
   explicit Adam(const Call& c)
-      : Decayed(scalar(c.t[0]), scalar(c.t[4]), flag(c, 1), scale_of(c, 6, flag(c, 5))),
+      : Decayed(scalar(c.t[0]), scalar(c.t[4]), flag(c, kAdamAttrs["decoupled"]), adam_groups(c).scale()),
         Moments(scalar(c.t[1]), scalar(c.t[2])),
         rate(spread(scalar(c.t[0]) / correction(c, 1))),
-        root(correction(c, 2), scalar(c.t[3]), flag(c, 2)) {}
+        root(correction(c, 2), scalar(c.t[3]), flag(c, kAdamAttrs["epsInside"])) {}
 
   void operator()(const V (&x)[4 + kAmsgrad], V (&y)[3 + kAmsgrad]) const {
     const V g = gradient(x[0], x[1]);
@@ -139,31 +154,33 @@ struct Adam : Decayed, Moments {
   }
 };
 
-Cost prepare_adam(const Call& c) {
-  require_counts(c, -1, 6);
-  return prepare_groups(c, 6, flag(c, 5), flag(c, 4) ? 9 : 7, 16);
-}
+Cost prepare_adam(const Call& c) { return prepare_groups(c, adam_groups(c), 16); }
 
 void run_adam(const Call& c) {
-  if (flag(c, 4)) {
-    apply_rule<5, 4>(Groups(c, 6, flag(c, 5), 9), 30, Adam<true>(c));
+  if (flag(c, kAdamAttrs["amsgrad"])) {
+    apply_rule<5, 4>(adam_groups(c), 30, Adam<true>(c));
   } else {
-    apply_rule<4, 3>(Groups(c, 6, flag(c, 5), 7), 30, Adam<false>(c));
+    apply_rule<4, 3>(adam_groups(c), 30, Adam<false>(c));
   }
 }
 
-// Scalars lr, g_share, m_share, beta1, beta2, eps, weight_decay, step; attributes n, decoupled, epsInside,
-// hasScale. The shares are what the schedule of the momentum makes of g and of m in this step.
+constexpr AttrNames kNadamAttrs{"decoupled", "epsInside", "hasScale"};
+
+Groups nadam_groups(const Call& c) { return {c, 8, flag(c, kNadamAttrs["hasScale"]), 7}; }
+
+// Scalars lr, g_share, m_share, beta1, beta2, eps, weight_decay, step. The shares are what the schedule of
+// the momentum makes of g and of m in this step.
 struct Nadam : Decayed, Moments {
   V g_rate, m_rate;
   Root root;
 
   explicit Nadam(const Call& c)
-      : Decayed(scalar(c.t[0]), scalar(c.t[6]), flag(c, 1), scale_of(c, 8, flag(c, 3))),
+      : Decayed(scalar(c.t[0]), scalar(c.t[6]), flag(c, kNadamAttrs["decoupled"]), nadam_groups(c).scale()),
         Moments(scalar(c.t[3]), scalar(c.t[4])),
         g_rate(spread(scalar(c.t[0]) * scalar(c.t[1]))),
         m_rate(spread(scalar(c.t[0]) * scalar(c.t[2]))),
-        root(1 - std::pow(scalar(c.t[4]), scalar(c.t[7])), scalar(c.t[5]), flag(c, 2)) {}
+        root(1 - std::pow(scalar(c.t[4]), scalar(c.t[7])), scalar(c.t[5]),
+             flag(c, kNadamAttrs["epsInside"])) {}
 
   void operator()(const V (&x)[4], V (&y)[3]) const {
     const V g = gradient(x[0], x[1]);
@@ -173,15 +190,12 @@ struct Nadam : Decayed, Moments {
   }
 };
 
-Cost prepare_nadam(const Call& c) {
-  require_counts(c, -1, 4);
-  return prepare_groups(c, 8, flag(c, 3), 7, 18);
-}
+Cost prepare_nadam(const Call& c) { return prepare_groups(c, nadam_groups(c), 18); }
 
-void run_nadam(const Call& c) { apply_rule<4, 3>(Groups(c, 8, flag(c, 3), 7), 30, Nadam(c)); }
+void run_nadam(const Call& c) { apply_rule<4, 3>(nadam_groups(c), 30, Nadam(c)); }
 
-TENON_KERNEL(adagrad, prepare_adagrad, run_adagrad)
-TENON_KERNEL(rmsprop, prepare_rmsprop, run_rmsprop)
-TENON_KERNEL(adam, prepare_adam, run_adam)
-TENON_KERNEL(nadam, prepare_nadam, run_nadam)
+TENON_KERNEL(adagrad, prepare_adagrad, run_adagrad, kAdagradAttrs)
+TENON_KERNEL(rmsprop, prepare_rmsprop, run_rmsprop, kRmspropAttrs)
+TENON_KERNEL(adam, prepare_adam, run_adam, kAdamAttrs)
+TENON_KERNEL(nadam, prepare_nadam, run_nadam, kNadamAttrs)
 #endif

@@ -255,7 +255,7 @@ void run_running(const Call& call) {
   }
 }
 
-TENON_KERNEL(batch_norm_train, prepare_train, run_train)
-TENON_KERNEL(batch_norm_eval, prepare_eval, run_eval)
-TENON_KERNEL(batch_norm_running, prepare_running, run_running)
+TENON_KERNEL(batch_norm_train, prepare_train, run_train, kNormForwardAttrs)
+TENON_KERNEL(batch_norm_eval, prepare_eval, run_eval, kNormForwardAttrs)
+TENON_KERNEL(batch_norm_running, prepare_running, run_running, kNormRunningAttrs)
 #endif

@@ -268,6 +268,6 @@ void run(const Call& call) {
   with_storage(op.x.dtype, [&](auto stored) { run_masked<decltype(stored), kTrain>(op, workspace); });
 }
 
-TENON_KERNEL(batch_norm_backward, prepare<true>, run<true>)
-TENON_KERNEL(batch_norm_eval_backward, prepare<false>, run<false>)
+TENON_KERNEL(batch_norm_backward, prepare<true>, run<true>, kNormBackwardAttrs)
+TENON_KERNEL(batch_norm_eval_backward, prepare<false>, run<false>, kNormBackwardAttrs)
 #endif

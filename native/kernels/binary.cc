@@ -102,7 +102,7 @@ void run_tiled(int64_t row, const T* moving, const T* still, T* y, int64_t begin
 }
 
 Cost prepare_binary(const Call& c) {
-  require_counts(c, 3, 0);
+  require_operands(c, 3);
   for (int i = 0; i < 3; ++i)
     require(is_storage(c.t[i].dtype) && c.t[i].dtype == c.t[2].dtype,
             "binary: operands must be all real or all bf16");
@@ -136,8 +136,10 @@ void run_binary(const Call& c) {
   });
 }
 
+constexpr AttrNames kBroadcastAttrs{"scale"};
+
 Cost prepare_broadcast(const Call& c) {
-  require_counts(c, 2, 1);
+  require_operands(c, 2);
   require(is_storage(c.t[0].dtype) && is_storage(c.t[1].dtype), "broadcast: x and y must be real or bf16");
   require(broadcasts_to(c.t[0], c.t[1]), "broadcast: each dim of x must be y's or 1");
   return {0, static_cast<double>(c.t[1].numel()), static_cast<double>(c.t[0].bytes() + c.t[1].bytes())};
@@ -145,7 +147,7 @@ Cost prepare_broadcast(const Call& c) {
 
 // y = scale x: a product whose other operand is one number.
 void run_broadcast(const Call& c) {
-  const real scale = static_cast<real>(c.attrs[0]);
+  const real scale = static_cast<real>(c.attrs[kBroadcastAttrs["scale"]]);
   TensorView one = c.t[1];
   for (int i = 0; i < one.rank; ++i) one.dims[i] = 1;
   const int64_t n = c.t[1].numel();
@@ -168,5 +170,5 @@ TENON_KERNEL(div, prepare_binary, run_binary<Div>)
 TENON_KERNEL(maximum, prepare_binary, run_binary<Maximum>)
 TENON_KERNEL(minimum, prepare_binary, run_binary<Minimum>)
 TENON_KERNEL(equal, prepare_binary, run_binary<Equal>)
-TENON_KERNEL(broadcast, prepare_broadcast, run_broadcast)
+TENON_KERNEL(broadcast, prepare_broadcast, run_broadcast, kBroadcastAttrs)
 #endif

@@ -26,7 +26,7 @@ V gradient_of(V dy, V p, V t) {
 }
 
 Cost prepare_all(const Call& c, int inputs, int cost) {
-  require_counts(c, inputs + 1, 0);
+  require_operands(c, inputs + 1);
   for (int i = 0; i <= inputs; ++i) {
     require_dtype(c.t[i], kReal, "binary_cross_entropy: operands must be real");
     require_same_dims(c.t[i], c.t[0], "binary_cross_entropy: shapes differ");

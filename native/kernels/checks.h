@@ -38,6 +38,12 @@ inline void require_words(const Call& call, int begin, int end, const char* mess
   }
 }
 
+// An attribute that is 0 or 1.
+inline bool flag_attr(const Call& call, int i, const char* message) {
+  require(call.attrs[i] == 0 || call.attrs[i] == 1, message);
+  return call.attrs[i] == 1;
+}
+
 // An attribute that is an integer: attr(i) of anything else would be undefined.
 inline int64_t integer_attr(const Call& call, int i, const char* message) {
   const double value = call.attrs[i];

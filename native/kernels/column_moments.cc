@@ -7,18 +7,20 @@
 #include "kernels/for_each_target.h"
 #ifdef TENON_TARGET
 
+constexpr AttrNames kAttrs{"power"};
 constexpr int64_t kColumns = 512;  // a chunk's sums stay in the first-level cache
 
 Cost prepare_moments(const Call& c) {
-  const SumsOperands g = SumsOperands::make(c, 1, kReal, 1);
-  require(c.attrs[0] == 1 || c.attrs[0] == 2, "column_moments: power must be 1 or 2");
+  const SumsOperands g = SumsOperands::make(c, kReal, 1);
+  require(c.attrs[kAttrs["power"]] == 1 || c.attrs[kAttrs["power"]] == 2,
+          "column_moments: power must be 1 or 2");
   const double n = static_cast<double>(g.rows) * static_cast<double>(g.features);
   return {0, 3 * n, n * sizeof(real)};
 }
 
 void run_moments(const Call& c) {
-  const SumsOperands g = SumsOperands::make(c, 1, kReal, 1);
-  const bool square = c.attrs[0] == 2;
+  const SumsOperands g = SumsOperands::make(c, kReal, 1);
+  const bool square = c.attrs[kAttrs["power"]] == 2;
   const double *shift = c.t[1].as<double>(), *total = c.t[2].as<double>();
   double* out = c.t[3].as<double>();
   const double cost = static_cast<double>(g.rows) * static_cast<double>(g.features);
@@ -34,5 +36,5 @@ void run_moments(const Call& c) {
   });
 }
 
-TENON_KERNEL(column_moments, prepare_moments, run_moments)
+TENON_KERNEL(column_moments, prepare_moments, run_moments, kAttrs)
 #endif

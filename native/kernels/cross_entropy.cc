@@ -14,6 +14,8 @@
 
   #include "kernels/log_sum_exp.h"
 
+constexpr AttrNames kAttrs{"smoothing"};
+
 struct Targets {
   Targets(const TensorView& target, int64_t k, double smoothing)
       : labels(target.dtype == DType::i32 ? target.as<int32_t>() : nullptr),
@@ -87,18 +89,19 @@ void check(const Call& call, int x, int target, int loss, int lse) {
   const bool hard = q.dtype == DType::i32 && q.rank == 1 && q.dims[0] == t[x].dims[0];
   const bool soft = q.dtype == kReal && q.rank == 2 && q.dims[0] == t[x].dims[0] && q.dims[1] == t[x].dims[1];
   require(hard || soft, "cross_entropy: target must be i32 [B] or real [B, K]");
-  require(call.attrs[0] >= 0 && call.attrs[0] <= 1, "cross_entropy: smoothing must be between 0 and 1");
+  const double smoothing = call.attrs[kAttrs["smoothing"]];
+  require(smoothing >= 0 && smoothing <= 1, "cross_entropy: smoothing must be between 0 and 1");
 }
 
 Cost prepare_forward(const Call& call) {
-  require_counts(call, 4, 1);
+  require_operands(call, 4);
   check(call, 0, 1, 2, 3);
   return {0, 12.0 * call.t[0].numel(), static_cast<double>(call.t[0].bytes() + call.t[1].bytes())};
 }
 
 void run_forward(const Call& call) {
   const int64_t n = call.t[0].dims[0], k = call.t[0].dims[1];
-  const Targets targets(call.t[1], k, call.attrs[0]);
+  const Targets targets(call.t[1], k, call.attrs[kAttrs["smoothing"]]);
   real* loss = call.t[2].as<real>();
   real* lse = call.t[3].as<real>();
   parallel_chunks(n, row_chunk(k), 16.0 * n * k, [&](int64_t begin, int64_t end) {
@@ -113,7 +116,7 @@ void run_forward(const Call& call) {
 }
 
 Cost prepare_backward(const Call& call) {
-  require_counts(call, 5, 1);
+  require_operands(call, 5);
   check(call, 1, 2, 0, 3);
   require(call.t[4].dtype == kReal, "cross_entropy_backward: dx has the wrong dtype");
   require_same_dims(call.t[1], call.t[4], "cross_entropy_backward: dx has another shape than x");
@@ -122,7 +125,7 @@ Cost prepare_backward(const Call& call) {
 
 void run_backward(const Call& call) {
   const int64_t n = call.t[1].dims[0], k = call.t[1].dims[1];
-  const Targets targets(call.t[2], k, call.attrs[0]);
+  const Targets targets(call.t[2], k, call.attrs[kAttrs["smoothing"]]);
   const real* dloss = call.t[0].as<real>();
   const real* lse = call.t[3].as<real>();
   parallel_chunks(n, row_chunk(k), 16.0 * n * k, [&](int64_t begin, int64_t end) {
@@ -138,6 +141,6 @@ void run_backward(const Call& call) {
   });
 }
 
-TENON_KERNEL(cross_entropy, prepare_forward, run_forward)
-TENON_KERNEL(cross_entropy_backward, prepare_backward, run_backward)
+TENON_KERNEL(cross_entropy, prepare_forward, run_forward, kAttrs)
+TENON_KERNEL(cross_entropy_backward, prepare_backward, run_backward, kAttrs)
 #endif

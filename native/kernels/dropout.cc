@@ -8,6 +8,7 @@
 #ifdef TENON_TARGET
   #include "kernels/philox_vec.h"
 
+constexpr AttrNames kAttrs{"key[2]", "ordinal", "stride"};
 constexpr int64_t kChunk = 8192;
 constexpr int64_t kPiece = 512;
 
@@ -17,9 +18,9 @@ struct Mask {
   real scale;
 
   explicit Mask(const Call& c)
-      : key0(word_of(c.attrs[0])),
-        key1(word_of(c.attrs[1])),
-        ordinal(word_of(c.attrs[2])),
+      : key0(word_of(c.attrs[kAttrs["key"]])),
+        key1(word_of(c.attrs[kAttrs["key"] + 1])),
+        ordinal(word_of(c.attrs[kAttrs["ordinal"]])),
         step(word_of(scalar(c.t[2]))) {
     const double p = scalar(c.t[1]);
     const double wanted = std::ceil(p * 16777216.0);
@@ -44,15 +45,15 @@ struct Mask {
 V keep(V x, V m) { return select(m != V{}, x * m, V{}); }
 
 Cost prepare_dropout(const Call& c) {
-  require_counts(c, 4, 4);
+  require_operands(c, 4);
   require(is_storage(c.t[0].dtype), "dropout: x must be real or bf16");
   require_dtype(c.t[3], c.t[0].dtype, "dropout: y must be of x's dtype");
   require_scalar(c.t[1], "dropout: p must be a runtime scalar");
   require_scalar(c.t[2], "dropout: step must be a runtime scalar");
   require_same_dims(c.t[0], c.t[3], "dropout: shapes differ");
-  require_words(c, 0, 3, "dropout: keys and ordinal must be 32-bit words");
+  require_words(c, kAttrs["key"], kAttrs["ordinal"] + 1, "dropout: keys and ordinal must be 32-bit words");
   const TensorView& x = c.t[0];
-  const int64_t stride = integer_attr(c, 3, "dropout: stride must be an integer");
+  const int64_t stride = integer_attr(c, kAttrs["stride"], "dropout: stride must be an integer");
   const bool spatial = x.rank == 4 && stride == x.dims[1] * x.dims[2];
   require(stride == 1 || spatial, "dropout: stride must be 1, or H*W of [N, H, W, C]");
   const size_t masks = stride == 1 ? 0 : static_cast<size_t>(x.dims[0] * x.dims[3]) * sizeof(real);
@@ -92,11 +93,12 @@ void run_spatial(const Call& c, const Mask& mask, int64_t stride) {
 
 void run_dropout(const Call& c) {
   const Mask mask(c);
+  const int64_t stride = c.attr(kAttrs["stride"]);
   with_storage(c.t[0].dtype, [&](auto stored) {
     using T = decltype(stored);
-    c.attr(3) == 1 ? run_elements<T>(c, mask) : run_spatial<T>(c, mask, c.attr(3));
+    stride == 1 ? run_elements<T>(c, mask) : run_spatial<T>(c, mask, stride);
   });
 }
 
-TENON_KERNEL(dropout, prepare_dropout, run_dropout)
+TENON_KERNEL(dropout, prepare_dropout, run_dropout, kAttrs)
 #endif

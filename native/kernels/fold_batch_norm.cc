@@ -1,4 +1,4 @@
-// fold_batch_norm: w [O, ...], (bias [O]), gamma, beta, mean, var -> w', bias'; attributes eps, hasBias.
+// fold_batch_norm: w [O, ...], (bias [O]), gamma, beta, mean, var -> w', bias'.
 //
 // A layer followed by batch norm with fixed statistics is a layer with other weights:
 //   w' = s w, bias' = beta + (bias - mean) s, with s = gamma / sqrt(var + eps) for each output channel.
@@ -9,13 +9,14 @@
 #include "kernels/for_each_target.h"
 #ifdef TENON_TARGET
 
+constexpr AttrNames kAttrs{"eps", "hasBias"};
+
 struct Fold {
-  explicit Fold(const Call& c) {
-    require(c.attr_count == 2 && (c.attrs[1] == 0 || c.attrs[1] == 1), "fold_batch_norm: bad attributes");
-    require(c.attrs[0] > 0, "fold_batch_norm: eps must be above 0");
-    has_bias = c.attrs[1] == 1;
-    require_counts(c, 7 + has_bias, 2);
-    eps = c.attrs[0];
+  explicit Fold(const Call& c)
+      : eps(c.attrs[kAttrs["eps"]]),
+        has_bias(flag_attr(c, kAttrs["hasBias"], "fold_batch_norm: hasBias must be 0 or 1")) {
+    require(eps > 0, "fold_batch_norm: eps must be above 0");
+    require_operands(c, 7 + has_bias);
     w = c.t[0], bias = c.t[1], folded = c.t[5 + has_bias], folded_bias = c.t[6 + has_bias];
     gamma = c.t[1 + has_bias], beta = c.t[2 + has_bias], mean = c.t[3 + has_bias], var = c.t[4 + has_bias];
     require(w.rank >= 1, "fold_batch_norm: w has no channels");
@@ -56,5 +57,5 @@ void run_fold_batch_norm(const Call& c) {
   });
 }
 
-TENON_KERNEL(fold_batch_norm, prepare_fold_batch_norm, run_fold_batch_norm)
+TENON_KERNEL(fold_batch_norm, prepare_fold_batch_norm, run_fold_batch_norm, kAttrs)
 #endif

@@ -38,9 +38,11 @@
 
   #include "kernels/pragmas.h"
 
-  // Registers prepare and run of this file's kernel for the target being compiled.
-  #define TENON_KERNEL(name, prepare, run) \
-    static const ::tenon::KernelRegistrar TENON_CONCAT(registrar_, name)(#name, kTarget, prepare, run);
+  // Registers prepare and run of this file's kernel for the target being compiled. A fourth argument names
+  // the kernel's attributes (AttrNames).
+  #define TENON_KERNEL(name, prepare, run, ...)                                                   \
+    static const ::tenon::KernelRegistrar TENON_CONCAT(registrar_, name)(#name, kTarget, prepare, \
+                                                                         run __VA_OPT__(, ) __VA_ARGS__);
 
   // The kTable that this file defines for a target, for files whose functions are called through a table.
   #if defined(__x86_64__)

@@ -19,6 +19,7 @@
 
   #include "kernels/pool_window.h"
 
+constexpr AttrNames kAttrs{"key[2]", "ordinal", "sequence", "form", "kernel[2]"};
 constexpr int64_t kChunkElements = 16384;
 constexpr int64_t kByteTaps = 256;
 
@@ -33,10 +34,10 @@ struct Fractional {
         pooled(c.t[backward ? 0 : 2]),
         tap(c.t[backward ? 1 : 3]),
         step(c.t[backward ? 2 : 1]),
-        sequence(static_cast<RegionSequence>(choice(c, 3))),
-        form(static_cast<RegionForm>(choice(c, 4))),
-        h(image.dims[1], pooled.dims[1], form, c.attrs[5]),
-        w(image.dims[2], pooled.dims[2], form, c.attrs[6]) {}
+        sequence(static_cast<RegionSequence>(choice(c, kAttrs["sequence"]))),
+        form(static_cast<RegionForm>(choice(c, kAttrs["form"]))),
+        h(image.dims[1], pooled.dims[1], form, c.attrs[kAttrs["kernel"]]),
+        w(image.dims[2], pooled.dims[2], form, c.attrs[kAttrs["kernel"] + 1]) {}
 
   static int64_t choice(const Call& c, int i) {
     const int64_t value = integer_attr(c, i, "fractional_max_pool2d: sequence and form must be 0, 1 or 2");
@@ -57,7 +58,8 @@ struct Fractional {
   // The sequences of every example, rows before columns, into the workspace.
   void draw(const Call& c) const {
     int32_t* starts = reinterpret_cast<int32_t*>(c.workspace);
-    const uint32_t key0 = word_of(c.attrs[0]), key1 = word_of(c.attrs[1]), ordinal = word_of(c.attrs[2]);
+    const uint32_t key0 = word_of(c.attrs[kAttrs["key"]]), key1 = word_of(c.attrs[kAttrs["key"] + 1]);
+    const uint32_t ordinal = word_of(c.attrs[kAttrs["ordinal"]]);
     const uint32_t now = word_of(scalar(step));
     const int64_t rows = h.draws(sequence), words = rows + w.draws(sequence);
     parallel_chunks(
@@ -83,7 +85,7 @@ struct Fractional {
 };
 
 Cost prepare(const Call& c, bool backward) {
-  require_counts(c, 4, 7);
+  require_operands(c, 4);
   const TensorView &image = c.t[backward ? 3 : 0], &pooled = c.t[backward ? 0 : 2];
   const TensorView &tap = c.t[backward ? 1 : 3], &step = c.t[backward ? 2 : 1];
   require(image.rank == 4 && pooled.rank == 4 && image.dims[0] == pooled.dims[0] &&
@@ -93,7 +95,8 @@ Cost prepare(const Call& c, bool backward) {
           "fractional_max_pool2d: operand of wrong dtype");
   require_same_dims(tap, pooled, "fractional_max_pool2d: tap has the wrong shape");
   require_scalar(step, "fractional_max_pool2d: step must be a runtime scalar");
-  require_words(c, 0, 3, "fractional_max_pool2d: keys and ordinal must be 32-bit words");
+  require_words(c, kAttrs["key"], kAttrs["ordinal"] + 1,
+                "fractional_max_pool2d: keys and ordinal must be 32-bit words");
   const Fractional op(c, backward);
   // Both are below 2^31.
   require(op.h.largest() * op.w.largest() <= INT32_MAX, "fractional_max_pool2d: regions too large");
@@ -189,6 +192,6 @@ void run_backward(const Call& c) {
   });
 }
 
-TENON_KERNEL(fractional_max_pool2d, prepare_forward, run_forward)
-TENON_KERNEL(fractional_max_pool2d_backward, prepare_backward, run_backward)
+TENON_KERNEL(fractional_max_pool2d, prepare_forward, run_forward, kAttrs)
+TENON_KERNEL(fractional_max_pool2d_backward, prepare_backward, run_backward, kAttrs)
 #endif

@@ -8,7 +8,7 @@
 constexpr int64_t kChunkBytes = 65536;
 
 Cost prepare_gather(const Call& c) {
-  require_counts(c, 3, 0);
+  require_operands(c, 3);
   const TensorView &x = c.t[0], &index = c.t[1], &y = c.t[2];
   require(x.dtype == y.dtype, "gather_rows: dtypes differ");
   require(x.rank >= 1 && x.rank == y.rank, "gather_rows: ranks differ");

@@ -184,5 +184,5 @@ void run_forward(const Call& call) {
   with_storage(op.x.dtype, [&](auto stored) { forward<decltype(stored)>(op, call.workspace); });
 }
 
-TENON_KERNEL(group_norm, prepare_forward, run_forward)
+TENON_KERNEL(group_norm, prepare_forward, run_forward, kGroupNormAttrs)
 #endif

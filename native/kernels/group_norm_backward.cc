@@ -230,5 +230,5 @@ void run_backward(const Call& call) {
   with_storage(op.x.dtype, [&](auto stored) { backward<decltype(stored)>(op, call.workspace); });
 }
 
-TENON_KERNEL(group_norm_backward, prepare_backward, run_backward)
+TENON_KERNEL(group_norm_backward, prepare_backward, run_backward, kGroupNormAttrs)
 #endif

@@ -9,18 +9,20 @@ namespace {
 
 GroupGeom geometry(const Call& call, int x) {
   require(call.count > x, "wrong number of operands");
-  require_counts(call, -1, 3);
-  return {call.t[x], integer_attr(call, 0, "group_norm: groups must be a whole number")};
+  return {call.t[x],
+          integer_attr(call, kGroupNormAttrs["groups"], "group_norm: groups must be a whole number")};
 }
 
 double eps_of(const Call& call) {
-  require(call.attrs[1] > 0 && std::isfinite(call.attrs[1]), "group_norm: eps must be finite and above 0");
-  return call.attrs[1];
+  const double eps = call.attrs[kGroupNormAttrs["eps"]];
+  require(eps > 0 && std::isfinite(eps), "group_norm: eps must be finite and above 0");
+  return eps;
 }
 
 bool affine_of(const Call& call) {
-  require(call.attrs[2] == 0 || call.attrs[2] == 1, "group_norm: affine must be 0 or 1");
-  return call.attrs[2] == 1;
+  const double affine = call.attrs[kGroupNormAttrs["affine"]];
+  require(affine == 0 || affine == 1, "group_norm: affine must be 0 or 1");
+  return affine == 1;
 }
 
 void require_channels(const TensorView& v, const GroupGeom& geom, DType real) {
@@ -43,7 +45,7 @@ void require_like(const TensorView& x, const TensorView& v) {
 
 GroupForward::GroupForward(const Call& call, DType real)
     : geom(geometry(call, 0)), eps(eps_of(call)), affine(affine_of(call)) {
-  require_counts(call, affine ? 6 : 4, 3);
+  require_operands(call, affine ? 6 : 4);
   const TensorView* t = call.t;
   x = *t++;
   if (affine) gamma = *t++, beta = *t++;
@@ -59,7 +61,7 @@ GroupForward::GroupForward(const Call& call, DType real)
 
 GroupBackward::GroupBackward(const Call& call, DType real)
     : geom(geometry(call, 1)), eps(eps_of(call)), affine(affine_of(call)) {
-  require_counts(call, affine ? 8 : 5, 3);
+  require_operands(call, affine ? 8 : 5);
   const TensorView* t = call.t;
   dy = *t++;
   x = *t++;

@@ -6,6 +6,8 @@
 
 namespace tenon {
 
+inline constexpr AttrNames kGroupNormAttrs{"groups", "eps", "affine"};
+
 // group_norm: x, (gamma, beta) -> y, mean, var
 struct GroupForward {
   GroupForward(const Call& call, DType real);

@@ -17,6 +17,8 @@
 // A flipped row is reversed in pieces of this many bytes; a pixel larger than that is normalized by itself.
 constexpr int64_t kFlipBytes = 1024;
 
+constexpr AttrNames kAttrs{"key[2]", "flip", "padding"};
+
 struct Geometry {
   explicit Geometry(const Call& call)
       : t(call.t[0].dims[0]),
@@ -25,7 +27,7 @@ struct Geometry {
         c(call.t[0].dims[3]),
         oh(call.t[5].dims[1]),
         ow(call.t[5].dims[2]),
-        padding(call.attr(3)) {}
+        padding(call.attr(kAttrs["padding"])) {}
   int64_t t, h, w, c, oh, ow, padding;
 };
 
@@ -37,13 +39,13 @@ struct Draw {
 };
 
 Draw draw(const Geometry& g, const Call& call, int32_t sample) {
-  const PhiloxBlock r = philox(word_of(call.attrs[0]), word_of(call.attrs[1]), static_cast<uint32_t>(sample),
-                               0, 0, word_of(scalar(call.t[4])));
+  const PhiloxBlock r = philox(word_of(call.attrs[kAttrs["key"]]), word_of(call.attrs[kAttrs["key"] + 1]),
+                               static_cast<uint32_t>(sample), 0, 0, word_of(scalar(call.t[4])));
   const double rows = static_cast<double>(g.h + 2 * g.padding - g.oh + 1);
   const double cols = static_cast<double>(g.w + 2 * g.padding - g.ow + 1);
   return {static_cast<int64_t>(philox_uniform(r.v[1]) * rows) - g.padding,
           static_cast<int64_t>(philox_uniform(r.v[2]) * cols) - g.padding,
-          philox_uniform(r.v[0]) < call.attrs[2]};
+          philox_uniform(r.v[0]) < call.attrs[kAttrs["flip"]]};
 }
 
 // scale and shift for every element of a row of y.
@@ -135,11 +137,12 @@ void check_shapes(const Call& call) {
 }
 
 Cost prepare(const Call& call) {
-  require_counts(call, 6, 4);
+  require_operands(call, 6);
   check_shapes(call);
-  require_words(call, 0, 2, "image_batch: a key is not a 32-bit word");
-  require(call.attrs[2] >= 0 && call.attrs[2] <= 1, "image_batch: flip probability must be between 0 and 1");
-  const int64_t padding = integer_attr(call, 3, "image_batch: padding must be an integer");
+  require_words(call, kAttrs["key"], kAttrs["key"] + 2, "image_batch: a key is not a 32-bit word");
+  const double flip = call.attrs[kAttrs["flip"]];
+  require(flip >= 0 && flip <= 1, "image_batch: flip probability must be between 0 and 1");
+  const int64_t padding = integer_attr(call, kAttrs["padding"], "image_batch: padding must be an integer");
   require(padding >= 0 && padding <= INT32_MAX, "image_batch: padding out of range");
   const TensorView &data = call.t[0], &y = call.t[5];
   for (const int axis : {1, 2}) {
@@ -168,5 +171,5 @@ void run(const Call& call) {
                [&](int64_t b) { write_image(g, call, k, b); });
 }
 
-TENON_KERNEL(image_batch, prepare, run)
+TENON_KERNEL(image_batch, prepare, run, kAttrs)
 #endif

@@ -33,9 +33,14 @@ std::vector<const Kernel*> all_kernels() {
   return kernels;
 }
 
-KernelRegistrar::KernelRegistrar(const char* name, Target target, PrepareFn prepare, RunFn run, PackFn pack) {
+KernelRegistrar::KernelRegistrar(const char* name, Target target, PrepareFn prepare, RunFn run,
+                                 AttrList attrs, PackFn pack) {
+  const bool first = find_kernel(name) == nullptr;
   Kernel& kernel = registry()[name];
+  if (!first && !same_attrs(kernel.attrs, attrs))
+    throw std::logic_error(std::string(name) + ": its targets declare different attributes");
   kernel.name = name;
+  kernel.attrs = attrs;
   kernel.prepare[static_cast<int>(target)] = prepare;
   kernel.run[static_cast<int>(target)] = run;
   kernel.pack[static_cast<int>(target)] = pack;
@@ -51,9 +56,8 @@ void require_same_dims(const TensorView& a, const TensorView& b, const char* mes
   require(same, message);
 }
 
-void require_counts(const Call& call, int operands, int attrs) {
-  require(operands < 0 || call.count == operands, "wrong number of operands");
-  require(attrs < 0 || call.attr_count == attrs, "wrong number of attributes");
+void require_operands(const Call& call, int operands) {
+  require(call.count == operands, "wrong number of operands");
 }
 
 }  // namespace tenon

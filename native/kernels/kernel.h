@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/attributes.h"
 #include "base/cpu.h"
 #include "base/tensor.h"
 
@@ -69,10 +70,10 @@ struct Cost {
   Packing packing = {};
 };
 
-// Called once, when the program is built, with null data pointers. Must check everything that run() relies
-// on: operand and attribute counts, dtypes, ranks, and that all dims agree; throws std::invalid_argument
-// otherwise. Called again with Call::packed set when the runtime takes up an offer of packing: the workspace
-// then need not hold the packed operand.
+// Called once, when the program is built, with null data pointers. The call has as many attributes as the
+// kernel declares. Must check everything else that run() relies on: operand counts, attributes, dtypes,
+// ranks, and that all dims agree; throws std::invalid_argument otherwise. Called again with Call::packed set
+// when the runtime takes up an offer of packing: the workspace then need not hold the packed operand.
 using PrepareFn = Cost (*)(const Call&);
 // Without Call::packed, packs into the workspace. The results are the same bits either way.
 using RunFn = void (*)(const Call&);
@@ -82,6 +83,7 @@ using PackFn = void (*)(const Call&, std::byte* packed);
 
 struct Kernel {
   std::string name;
+  AttrList attrs;
   PrepareFn prepare[kTargets] = {};
   RunFn run[kTargets] = {};
   PackFn pack[kTargets] = {};  // null where the kernel offers no packing
@@ -92,12 +94,14 @@ const Kernel* find_kernel(const std::string& name);
 std::vector<const Kernel*> all_kernels();
 
 struct KernelRegistrar {
-  KernelRegistrar(const char* name, Target target, PrepareFn prepare, RunFn run, PackFn pack = nullptr);
+  // `attrs` must outlive the process's kernels, and must be the same for every target.
+  KernelRegistrar(const char* name, Target target, PrepareFn prepare, RunFn run, AttrList attrs = {},
+                  PackFn pack = nullptr);
 };
 
 // Throws std::invalid_argument(message) when a call is malformed.
 void require(bool ok, const char* message);
 void require_same_dims(const TensorView& a, const TensorView& b, const char* message);
-void require_counts(const Call& call, int operands, int attrs);  // attrs or operands of -1: any
+void require_operands(const Call& call, int operands);
 
 }  // namespace tenon

@@ -33,8 +33,8 @@ inline int64_t place_of(const real* x, int64_t n, int64_t j) {
   return place;
 }
 
-Cost prepare(const Call& call, int attrs) {
-  require_counts(call, 3, attrs);
+Cost prepare(const Call& call) {
+  require_operands(call, 3);
   const TensorView &x = call.t[0], &target = call.t[1], &y = call.t[2];
   require(x.rank == 2 && x.dims[1] >= 1 && x.dtype == kReal, "metrics: x must be real [B, K]");
   const bool hard = target.dtype == DType::i32 && target.rank == 1;
@@ -67,22 +67,22 @@ void count_rows(const Call& call, Hit&& hit) {
   *call.t[2].as<real>() = static_cast<real>(total);
 }
 
-Cost prepare_correct(const Call& call) { return prepare(call, 0); }
-
 void run_correct(const Call& call) {
   const int64_t k = call.t[0].dims[1];
   count_rows(call, [=](const real* x, int64_t want, int64_t) { return argmax(x, k) == want; });
 }
 
+constexpr AttrNames kTopKAttrs{"k"};
+
 Cost prepare_top_k(const Call& call) {
-  const Cost cost = prepare(call, 1);
-  const int64_t count = integer_attr(call, 0, "count_top_k: k must be an integer");
+  const Cost cost = prepare(call);
+  const int64_t count = integer_attr(call, kTopKAttrs["k"], "count_top_k: k must be an integer");
   require(count >= 1 && count <= call.t[0].dims[1], "count_top_k: k must be from 1 to the number of classes");
   return cost;
 }
 
 void run_top_k(const Call& call) {
-  const int64_t k = call.t[0].dims[1], count = call.attr(0);
+  const int64_t k = call.t[0].dims[1], count = call.attr(kTopKAttrs["k"]);
   count_rows(call, [&](const real* x, int64_t want, int64_t row) {
     const bool valid = want >= 0 && want < k;
     if (!valid) call.run->fault(Fault::label_out_of_range, row);
@@ -90,6 +90,6 @@ void run_top_k(const Call& call) {
   });
 }
 
-TENON_KERNEL(count_correct, prepare_correct, run_correct)
-TENON_KERNEL(count_top_k, prepare_top_k, run_top_k)
+TENON_KERNEL(count_correct, prepare, run_correct)
+TENON_KERNEL(count_top_k, prepare_top_k, run_top_k, kTopKAttrs)
 #endif

@@ -18,7 +18,7 @@ void copy_bytes(int64_t bytes, const std::byte* x, std::byte* y) {
 }
 
 Cost prepare_copy(const Call& c) {
-  require_counts(c, 2, 0);
+  require_operands(c, 2);
   require(c.t[0].dtype == c.t[1].dtype, "copy: dtypes differ");
   require(c.t[0].numel() == c.t[1].numel(), "copy: numbers of elements differ");
   return {0, 0, 2.0 * static_cast<double>(c.t[0].bytes())};
@@ -57,7 +57,7 @@ bool to_real(DType from) {
 bool from_real(DType to) { return to == DType::i32 || to == DType::f64 || to == DType::bf16; }
 
 Cost prepare_cast(const Call& c) {
-  require_counts(c, 2, 0);
+  require_operands(c, 2);
   const DType from = c.t[0].dtype, to = c.t[1].dtype;
   require((to == kReal && to_real(from)) || (from == kReal && from_real(to)),
           "cast: from u8, i32, f32, f64 or bf16 to real, or from real to i32, f64 or bf16");
@@ -97,15 +97,17 @@ void run_cast(const Call& c) {
   }
 }
 
+constexpr AttrNames kFillAttrs{"value"};
+
 Cost prepare_fill(const Call& c) {
-  require_counts(c, 1, 1);
+  require_operands(c, 1);
   const DType dtype = c.t[0].dtype;
-  const double value = c.attrs[0];
+  const double value = c.attrs[kFillAttrs["value"]];
   require(dtype != DType::bf16, "fill: bf16 is not supported");
   const bool whole = std::floor(value) == value;
-  require(dtype != DType::u8 || (whole && value >= 0 && value <= 255), "fill: value is no u8");
+  require(dtype != DType::u8 || (whole && value >= 0 && value <= 255), "fill: value does not fit u8");
   require(dtype != DType::i32 || (whole && value >= -2147483648.0 && value <= 2147483647.0),
-          "fill: value is no i32");
+          "fill: value does not fit i32");
   return {0, 0, static_cast<double>(c.t[0].bytes())};
 }
 
@@ -117,7 +119,7 @@ void fill_all(const TensorView& y, T value) {
 }
 
 void run_fill(const Call& c) {
-  const double value = c.attrs[0];
+  const double value = c.attrs[kFillAttrs["value"]];
   switch (c.t[0].dtype) {
     case DType::f32:
       return fill_all(c.t[0], static_cast<float>(value));
@@ -161,24 +163,26 @@ Loops<2> box_loops(const TensorView& box, const TensorView& x, const TensorView&
   return loops;
 }
 
+constexpr AttrNames kSliceAttrs{"start[]"};
+
 Cost prepare_slice(const Call& c) {
-  require_counts(c, 2, -1);
+  require_operands(c, 2);
   const TensorView &x = c.t[0], &y = c.t[1];
   require(x.dtype == y.dtype, "slice: dtypes differ");
-  require(x.rank == y.rank && c.attr_count == x.rank, "slice: ranks differ");
+  require(x.rank == y.rank && c.attr_count == kSliceAttrs["start"] + x.rank, "slice: ranks differ");
   for (int i = 0; i < x.rank; ++i) {
-    const int64_t start = integer_attr(c, i, "slice: start must be an integer");
+    const int64_t start = integer_attr(c, kSliceAttrs["start"] + i, "slice: start must be an integer");
     require(start >= 0 && y.dims[i] >= 0 && start <= x.dims[i] - y.dims[i], "slice: outside of x");
   }
   return {0, 0, 2.0 * static_cast<double>(y.bytes())};
 }
 
-// Offset in elements of the point in the attributes [0, rank).
-int64_t offset_of(const Call& c, const TensorView& t) {
+// Offset in elements of the point whose coordinates are the attributes from `at` on.
+int64_t offset_of(const Call& c, int at, const TensorView& t) {
   int64_t strides[kMaxRank];
   dense_strides(t, strides);
   int64_t offset = 0;
-  for (int i = 0; i < t.rank; ++i) offset += c.attr(i) * strides[i];
+  for (int i = 0; i < t.rank; ++i) offset += c.attr(at + i) * strides[i];
   return offset;
 }
 
@@ -186,16 +190,19 @@ void run_slice(const Call& c) {
   const TensorView &x = c.t[0], &y = c.t[1];
   if (y.numel() == 0) return;
   const size_t size = size_of(x.dtype);
-  copy_box(box_loops(y, x, y), size, x.data + offset_of(c, x) * static_cast<int64_t>(size), y.data);
+  const int64_t offset = offset_of(c, kSliceAttrs["start"], x) * static_cast<int64_t>(size);
+  copy_box(box_loops(y, x, y), size, x.data + offset, y.data);
 }
 
+constexpr AttrNames kPadAttrs{"value", "before[]"};
+
 Cost prepare_pad(const Call& c) {
-  require_counts(c, 2, -1);
+  require_operands(c, 2);
   const TensorView &x = c.t[0], &y = c.t[1];
   require(x.dtype == kReal && y.dtype == kReal, "pad: x and y must be real");
-  require(x.rank == y.rank && c.attr_count == x.rank + 1, "pad: ranks differ");
+  require(x.rank == y.rank && c.attr_count == kPadAttrs["before"] + x.rank, "pad: ranks differ");
   for (int i = 0; i < x.rank; ++i) {
-    const int64_t before = integer_attr(c, i, "pad: before must be an integer");
+    const int64_t before = integer_attr(c, kPadAttrs["before"] + i, "pad: before must be an integer");
     require(before >= 0 && x.dims[i] >= 0 && before <= y.dims[i] - x.dims[i], "pad: x does not fit in y");
   }
   return {0, 0, static_cast<double>(x.bytes() + y.bytes())};
@@ -203,17 +210,18 @@ Cost prepare_pad(const Call& c) {
 
 void run_pad(const Call& c) {
   const TensorView &x = c.t[0], &y = c.t[1];
-  fill_all(y, static_cast<real>(c.attrs[x.rank]));
+  fill_all(y, static_cast<real>(c.attrs[kPadAttrs["value"]]));
   if (x.numel() == 0) return;
-  copy_box(box_loops(x, x, y), sizeof(real), x.data,
-           y.data + offset_of(c, y) * static_cast<int64_t>(sizeof(real)));
+  const int64_t offset = offset_of(c, kPadAttrs["before"], y) * static_cast<int64_t>(sizeof(real));
+  copy_box(box_loops(x, x, y), sizeof(real), x.data, y.data + offset);
 }
+
+constexpr AttrNames kConcatAttrs{"axis"};
 
 Cost prepare_concat(const Call& c) {
   require(c.count >= 2, "concat: needs an input and an output");
-  require_counts(c, -1, 1);
   const TensorView& y = c.t[c.count - 1];
-  const int64_t axis = integer_attr(c, 0, "concat: axis must be an integer");
+  const int64_t axis = integer_attr(c, kConcatAttrs["axis"], "concat: axis must be an integer");
   require(axis >= 0 && axis < y.rank, "concat: no such axis");
   int64_t total = 0;
   for (int k = 0; k + 1 < c.count; ++k) {
@@ -230,7 +238,7 @@ Cost prepare_concat(const Call& c) {
 
 void run_concat(const Call& c) {
   const TensorView& y = c.t[c.count - 1];
-  const int64_t axis = c.attr(0);
+  const int64_t axis = c.attr(kConcatAttrs["axis"]);
   int64_t strides[kMaxRank];
   dense_strides(y, strides);
   const size_t size = size_of(y.dtype);
@@ -244,8 +252,8 @@ void run_concat(const Call& c) {
 
 TENON_KERNEL(copy, prepare_copy, run_copy)
 TENON_KERNEL(cast, prepare_cast, run_cast)
-TENON_KERNEL(fill, prepare_fill, run_fill)
-TENON_KERNEL(slice, prepare_slice, run_slice)
-TENON_KERNEL(pad, prepare_pad, run_pad)
-TENON_KERNEL(concat, prepare_concat, run_concat)
+TENON_KERNEL(fill, prepare_fill, run_fill, kFillAttrs)
+TENON_KERNEL(slice, prepare_slice, run_slice, kSliceAttrs)
+TENON_KERNEL(pad, prepare_pad, run_pad, kPadAttrs)
+TENON_KERNEL(concat, prepare_concat, run_concat, kConcatAttrs)
 #endif

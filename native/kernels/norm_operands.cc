@@ -24,25 +24,32 @@ bool flag(const Call& call, int i) {
 }
 
 NormMask mask_of(const Call& call) {
-  const double mask = call.attrs[1];
-  require(mask == 0 || mask == 1 || mask == 2, "batch_norm_backward: activation must be 0, 1 or 2");
+  const double mask = call.attrs[kNormBackwardAttrs["mask"]];
+  require(mask == 0 || mask == 1 || mask == 2, "batch_norm_backward: mask must be 0, 1 or 2");
   return static_cast<NormMask>(static_cast<int>(mask));
 }
 
-// The index of x among the operands; also makes sure it is there, as the geometry is built before all else.
+// Makes sure that x is there, as the geometry is built before all else.
 const TensorView& operand_x(const Call& call, int i) {
   require(call.count > i, "wrong number of operands");
-  require_counts(call, -1, 3);
-  require(call.attrs[0] >= 0 && std::isfinite(call.attrs[0]),
-          "batch_norm: eps must be finite and not negative");
   return call.t[i];
+}
+
+double eps_of(const Call& call) {
+  static_assert(kNormForwardAttrs["eps"] == kNormBackwardAttrs["eps"]);
+  const double eps = call.attrs[kNormForwardAttrs["eps"]];
+  require(eps >= 0 && std::isfinite(eps), "batch_norm: eps must be finite and not negative");
+  return eps;
 }
 
 }  // namespace
 
 NormForward::NormForward(const Call& call, bool train, DType real, int lanes)
-    : geom(operand_x(call, 0), lanes), eps(call.attrs[0]), relu(flag(call, 1)), has_residual(flag(call, 2)) {
-  require_counts(call, has_residual ? 7 : 6, 3);
+    : geom(operand_x(call, 0), lanes),
+      eps(eps_of(call)),
+      relu(flag(call, kNormForwardAttrs["activation"])),
+      has_residual(flag(call, kNormForwardAttrs["hasResidual"])) {
+  require_operands(call, has_residual ? 7 : 6);
   require_dtypes(call, call.t[0], real);
   const TensorView* t = call.t;
   x = *t++;
@@ -59,8 +66,11 @@ NormForward::NormForward(const Call& call, bool train, DType real, int lanes)
 }
 
 NormBackward::NormBackward(const Call& call, bool train, DType real, int lanes)
-    : geom(operand_x(call, 1), lanes), eps(call.attrs[0]), mask(mask_of(call)), has_residual(flag(call, 2)) {
-  require_counts(call, 8 + (mask != NormMask::none) + has_residual, 3);
+    : geom(operand_x(call, 1), lanes),
+      eps(eps_of(call)),
+      mask(mask_of(call)),
+      has_residual(flag(call, kNormBackwardAttrs["hasResidual"])) {
+  require_operands(call, 8 + (mask != NormMask::none) + has_residual);
   require_dtypes(call, call.t[1], real);
   const TensorView* t = call.t;
   dy = *t++;
@@ -85,7 +95,7 @@ NormBackward::NormBackward(const Call& call, bool train, DType real, int lanes)
 }
 
 NormRunning::NormRunning(const Call& call, DType real) : t(call.t) {
-  require_counts(call, 7, 1);
+  require_operands(call, 7);
   channels = call.t[0].last();
   for (int i : {0, 1, 2, 3, 5, 6}) {
     require(call.t[i].dtype == real, "batch_norm_running: operand of wrong dtype");
@@ -94,7 +104,7 @@ NormRunning::NormRunning(const Call& call, DType real) : t(call.t) {
   }
   require(call.t[4].dtype == DType::f64 && call.t[4].rank == 0,
           "batch_norm_running: momentum must be a scalar");
-  const double count = call.attrs[0];
+  const double count = call.attrs[kNormRunningAttrs["count"]];
   require(count >= 1 && std::isfinite(count), "batch_norm_running: count must be at least 1");
   // One value has variance 0, biased or not.
   unbias = count > 1 ? count / (count - 1) : 1;

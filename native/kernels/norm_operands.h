@@ -9,6 +9,10 @@
 
 namespace tenon {
 
+inline constexpr AttrNames kNormForwardAttrs{"eps", "activation", "hasResidual"};
+inline constexpr AttrNames kNormBackwardAttrs{"eps", "mask", "hasResidual"};
+inline constexpr AttrNames kNormRunningAttrs{"count"};
+
 // What the forward multiplies x - mean by. Rounded to `real` it is the same number wherever it is needed
 // again.
 inline double norm_scale(double gamma, double var, double eps) { return gamma / std::sqrt(var + eps); }

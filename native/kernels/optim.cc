@@ -9,19 +9,22 @@
 
   #include "kernels/sgd_rule.h"
 
-// Attributes: n, nesterov, hasMomentum, steps, decoupled, hasScale.
+constexpr AttrNames kSgdAttrs{"nesterov", "momentum", "steps", "decoupled", "hasScale"};
 constexpr int kSgdScalars = 5;
 
-Cost prepare_sgd(const Call& c) {
-  require_counts(c, -1, 6);
-  return prepare_groups(c, kSgdScalars, flag(c, 5), flag(c, 2) ? 5 : 3, 6);
+Groups sgd_groups(const Call& c) {
+  return {c, kSgdScalars, flag(c, kSgdAttrs["hasScale"]), flag(c, kSgdAttrs["momentum"]) ? 5 : 3};
 }
 
+Cost prepare_sgd(const Call& c) { return prepare_groups(c, sgd_groups(c), 6); }
+
 void run_sgd(const Call& c) {
-  const Sgd sgd(c, 1, scale_of(c, kSgdScalars, flag(c, 5)));
-  const bool stateful = flag(c, 2);
-  const Groups t(c, kSgdScalars, flag(c, 5), stateful ? 5 : 3);
-  if (stateful) {
+  const Groups t = sgd_groups(c);
+  const SgdFlags flags = {.nesterov = flag(c, kSgdAttrs["nesterov"]),
+                          .steps = flag(c, kSgdAttrs["steps"]),
+                          .decoupled = flag(c, kSgdAttrs["decoupled"])};
+  const Sgd sgd(c, flags, t.scale());
+  if (flag(c, kSgdAttrs["momentum"])) {
     apply_rule<3, 2>(t, 20, [sgd](const V(&x)[3], V(&y)[2]) {
       const V g = sgd.gradient(x[0], x[1]);
       y[1] = sgd.velocity(g, x[2]);
@@ -33,23 +36,21 @@ void run_sgd(const Call& c) {
   }
 }
 
-Cost prepare_running_mean(const Call& c) {
-  require_counts(c, -1, 1);
-  return prepare_groups(c, 1, false, 3, 2);
-}
+Groups mean_groups(const Call& c) { return {c, 1, false, 3}; }
+
+Cost prepare_running_mean(const Call& c) { return prepare_groups(c, mean_groups(c), 2); }
 
 // A share of 1 begins anew: what the mean held before counts for nothing, not even as 0 * NaN.
 void run_running_mean(const Call& c) {
   const double share = scalar(c.t[0]);
   const bool begins = share == 1;
   const V rate = spread(share);
-  apply_rule<2, 1>(Groups(c, 1, false, 3), 10,
+  apply_rule<2, 1>(mean_groups(c), 10,
                    [=](const V(&x)[2], V(&y)[1]) { y[0] = begins ? x[1] : fma(rate, x[1] - x[0], x[0]); });
 }
 
 Cost prepare_guard(const Call& c) {
   require(c.count >= 2, "finite_guard: needs guard and guard'");
-  require_counts(c, -1, 0);
   const TensorView &before = c.t[0], &after = c.t[c.count - 1];
   require(before.dtype == DType::i32 && before.numel() == 1, "finite_guard: guard must be i32 [1]");
   require(after.dtype == DType::i32 && after.numel() == 1, "finite_guard: guard' must be i32 [1]");
@@ -65,7 +66,7 @@ void run_guard(const Call& c) {
   if (tripped) c.run->nonfinite = true;
 }
 
-TENON_KERNEL(sgd, prepare_sgd, run_sgd)
+TENON_KERNEL(sgd, prepare_sgd, run_sgd, kSgdAttrs)
 TENON_KERNEL(running_mean, prepare_running_mean, run_running_mean)
 TENON_KERNEL(finite_guard, prepare_guard, run_guard)
 #endif

@@ -19,11 +19,14 @@
 constexpr int kChains = 12;
 constexpr int64_t kRow = 16;
 
+constexpr AttrNames kPeakAttrs{"iterations"}, kTriadAttrs{"streaming"};
+
 Cost prepare_fma_peak(const Call& c) {
-  require_counts(c, 1, 1);
+  require_operands(c, 1);
   require_dtype(c.t[0], kReal, "fma_peak: y must be real");
   require(c.t[0].rank == 2 && c.t[0].dims[1] == kRow, "fma_peak: y must be [blocks, 16]");
-  const int64_t iterations = integer_attr(c, 0, "fma_peak: iterations must be an integer");
+  const int64_t iterations =
+      integer_attr(c, kPeakAttrs["iterations"], "fma_peak: iterations must be an integer");
   require(iterations >= 1 && iterations <= 1000000000, "fma_peak: iterations must be 1 to 1e9");
   const double links = static_cast<double>(iterations) * static_cast<double>(c.t[0].dims[0]);
   return {0, links * kChains * W * 2, 0};
@@ -44,7 +47,7 @@ V run_chains(int64_t iterations) {
 }
 
 void run_fma_peak(const Call& c) {
-  const int64_t iterations = c.attr(0);
+  const int64_t iterations = c.attr(kPeakAttrs["iterations"]);
   real* y = c.t[0].as<real>();
   parallel_for(c.t[0].dims[0], [&](int64_t block) {
     const V sum = run_chains(iterations);
@@ -53,7 +56,7 @@ void run_fma_peak(const Call& c) {
 }
 
 Cost prepare_triad(const Call& c) {
-  require_counts(c, 3, 1);
+  require_operands(c, 3);
   for (int i = 0; i < 3; ++i) require_dtype(c.t[i], kReal, "triad: operands must be real");
   require_same_dims(c.t[0], c.t[2], "triad: shapes differ");
   require_same_dims(c.t[1], c.t[2], "triad: shapes differ");
@@ -81,13 +84,13 @@ void run_triad(const Call& c) {
   const real* b = c.t[0].as<real>();
   const real* x = c.t[1].as<real>();
   real* a = c.t[2].as<real>();
-  const bool streaming = c.attr(0) != 0;
+  const bool streaming = c.attr(kTriadAttrs["streaming"]) != 0;
   const int64_t n = c.t[2].numel();
   parallel_chunks(n, kChunk, static_cast<double>(n) * 12, [&](int64_t begin, int64_t end) {
     triad_range(end - begin, a + begin, b + begin, x + begin, streaming);
   });
 }
 
-TENON_KERNEL(fma_peak, prepare_fma_peak, run_fma_peak)
-TENON_KERNEL(triad, prepare_triad, run_triad)
+TENON_KERNEL(fma_peak, prepare_fma_peak, run_fma_peak, kPeakAttrs)
+TENON_KERNEL(triad, prepare_triad, run_triad, kTriadAttrs)
 #endif

@@ -12,6 +12,7 @@
 
 constexpr int64_t kTile = 16;
 constexpr int64_t kStrip = 64;  // columns of x in a block: whole cache lines of every row
+constexpr AttrNames kAttrs{"axes[]"};
 constexpr int64_t kChunkBytes = 32768;
 
 // Loops in y's order; operand 0 is x, operand 1 is y.
@@ -21,20 +22,20 @@ Loops<2> loops_of(const Call& c) {
   dense_strides(x, step_x);
   dense_strides(y, step_y);
   Loops<2> loops;
-  for (int i = 0; i < y.rank; ++i) loops.push(y.dims[i], {step_x[c.attr(i)], step_y[i]});
+  for (int i = 0; i < y.rank; ++i) loops.push(y.dims[i], {step_x[c.attr(kAttrs["axes"] + i)], step_y[i]});
   loops.finish();
   return loops;
 }
 
 Cost prepare_permute(const Call& c) {
-  require_counts(c, 2, -1);
+  require_operands(c, 2);
   const TensorView &x = c.t[0], &y = c.t[1];
   require(x.dtype == y.dtype, "permute: dtypes differ");
-  require(x.rank == y.rank && c.attr_count == x.rank, "permute: ranks differ");
+  require(x.rank == y.rank && c.attr_count == kAttrs["axes"] + x.rank, "permute: ranks differ");
   bool seen[kMaxRank] = {};
   for (int i = 0; i < x.rank; ++i) {
-    const int64_t axis = integer_attr(c, i, "permute: axes must be integers");
-    require(axis >= 0 && axis < x.rank && !seen[axis], "permute: the axes are no permutation");
+    const int64_t axis = integer_attr(c, kAttrs["axes"] + i, "permute: axes must be integers");
+    require(axis >= 0 && axis < x.rank && !seen[axis], "permute: axes must name each axis of x once");
     require(y.dims[i] == x.dims[axis], "permute: dims of y do not follow from x");
     seen[axis] = true;
   }
@@ -149,5 +150,5 @@ void run_permute(const Call& c) {
   }
 }
 
-TENON_KERNEL(permute, prepare_permute, run_permute)
+TENON_KERNEL(permute, prepare_permute, run_permute, kAttrs)
 #endif

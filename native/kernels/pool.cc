@@ -112,7 +112,7 @@ Cost prepare_max(const Call& call) {
 template <class T, class Tap>
 void run_max_taps(const Call& call, const MaxPool& op) {
   const PoolGeom& g = op.geom;
-  const int64_t dh = call.attr(6), dw = call.attr(7);
+  const int64_t dh = call.attr(kMaxPoolAttrs["dilation"]), dw = call.attr(kMaxPoolAttrs["dilation"] + 1);
   const bool square = g.h.size() == g.w.size();
   const auto rows = square && g.h.size() == 2   ? max_rows<T, 2, Tap>
                     : square && g.h.size() == 3 ? max_rows<T, 3, Tap>
@@ -146,6 +146,6 @@ void run_avg(const Call& call) {
   });
 }
 
-TENON_KERNEL(max_pool2d, prepare_max, run_max)
-TENON_KERNEL(avg_pool2d, prepare_avg, run_avg)
+TENON_KERNEL(max_pool2d, prepare_max, run_max, kMaxPoolAttrs)
+TENON_KERNEL(avg_pool2d, prepare_avg, run_avg, kAvgPoolAttrs)
 #endif

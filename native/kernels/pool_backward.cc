@@ -206,6 +206,6 @@ void run_avg(const Call& call) {
   with_storage(op.image.dtype, [&](auto stored) { avg_backward<decltype(stored)>(op, covers); });
 }
 
-TENON_KERNEL(max_pool2d_backward, prepare_max, run_max)
-TENON_KERNEL(avg_pool2d_backward, prepare_avg, run_avg)
+TENON_KERNEL(max_pool2d_backward, prepare_max, run_max, kMaxPoolAttrs)
+TENON_KERNEL(avg_pool2d_backward, prepare_avg, run_avg, kAvgPoolAttrs)
 #endif

@@ -1,5 +1,7 @@
 #include "kernels/pool_operands.h"
 
+#include <algorithm>
+
 #include "kernels/checks.h"
 
 namespace tenon {
@@ -8,9 +10,9 @@ namespace {
 constexpr int64_t kByteTaps = 256;
 
 PoolGeom geometry(const Call& call, int operands, int image, bool dilated) {
-  require_counts(call, operands, dilated ? 8 : 7);
+  require_operands(call, operands);
   double window[8] = {0, 0, 0, 0, 0, 0, 1, 1};
-  for (int i = 0; i < (dilated ? 8 : 6); ++i) window[i] = call.attrs[i];
+  std::copy_n(call.attrs, dilated ? 8 : 6, window);
   return PoolGeom(call.t[image], window);
 }
 
@@ -41,10 +43,13 @@ MaxPool::MaxPool(const Call& call, bool backward, DType real)
 AvgPool::AvgPool(const Call& call, bool backward, DType real)
     : geom(geometry(call, 2, backward ? 1 : 0, false)),
       // Without padding every window is whole.
-      count_padding(call.attrs[6] != 0 || (call.attrs[4] == 0 && call.attrs[5] == 0)),
+      count_padding(
+          call.attrs[kAvgPoolAttrs["countIncludePad"]] != 0 ||
+          (call.attrs[kAvgPoolAttrs["padding"]] == 0 && call.attrs[kAvgPoolAttrs["padding"] + 1] == 0)),
       image(call.t[backward ? 1 : 0]),
       pooled(call.t[backward ? 0 : 1]) {
-  require(call.attrs[6] == 0 || call.attrs[6] == 1, "avg_pool2d: countIncludePad must be 0 or 1");
+  const double count = call.attrs[kAvgPoolAttrs["countIncludePad"]];
+  require(count == 0 || count == 1, "avg_pool2d: countIncludePad must be 0 or 1");
   require(is_activation(image.dtype, real) && pooled.dtype == image.dtype,
           "avg_pool2d: operand of wrong dtype");
   require_pooled(pooled, geom, "avg_pool2d: y has the wrong shape");

@@ -7,13 +7,16 @@
 #ifdef TENON_TARGET
   #include "kernels/philox_vec.h"
 
+constexpr AttrNames kUniformAttrs{"key[2]", "low", "high"}, kNormalAttrs{"key[2]", "mean", "std"};
+static_assert(kUniformAttrs["key"] == kNormalAttrs["key"]);
+
 constexpr int64_t kChunk = 4096;
 constexpr int64_t kPiece = 512;
 
 Cost prepare_random(const Call& c) {
-  require_counts(c, 1, 4);
+  require_operands(c, 1);
   require_dtype(c.t[0], kReal, "random: y must be real");
-  require_words(c, 0, 2, "random: keys must be 32-bit words");
+  require_words(c, kUniformAttrs["key"], kUniformAttrs["key"] + 2, "random: keys must be 32-bit words");
   return {0, static_cast<double>(c.t[0].numel()) * 20, static_cast<double>(c.t[0].bytes())};
 }
 
@@ -21,7 +24,8 @@ Cost prepare_random(const Call& c) {
 template <class Fill>
 void for_pieces(const Call& c, Fill&& fill) {
   const int64_t n = c.t[0].numel();
-  const uint32_t key0 = word_of(c.attrs[0]), key1 = word_of(c.attrs[1]);
+  const uint32_t key0 = word_of(c.attrs[kUniformAttrs["key"]]),
+                 key1 = word_of(c.attrs[kUniformAttrs["key"] + 1]);
   real* y = c.t[0].as<real>();
   parallel_chunks(n, kChunk, static_cast<double>(n) * 20, [&](int64_t begin, int64_t end) {
     uint32_t words[kPiece];
@@ -34,7 +38,7 @@ void for_pieces(const Call& c, Fill&& fill) {
 }
 
 void run_uniform(const Call& c) {
-  const double low = c.attrs[2], range = c.attrs[3] - c.attrs[2];
+  const double low = c.attrs[kUniformAttrs["low"]], range = c.attrs[kUniformAttrs["high"]] - low;
   for_pieces(c, [&](const uint32_t* words, int64_t n, real* y) {
     for (int64_t i = 0; i < n; ++i) y[i] = static_cast<real>(low + range * philox_uniform(words[i]));
   });
@@ -45,7 +49,7 @@ void run_uniform(const Call& c) {
 // finite.
 void run_normal(const Call& c) {
   constexpr double kTwoPi = 6.283185307179586477;
-  const double mean = c.attrs[2], deviation = c.attrs[3];
+  const double mean = c.attrs[kNormalAttrs["mean"]], deviation = c.attrs[kNormalAttrs["std"]];
   for_pieces(c, [&](const uint32_t* words, int64_t n, real* y) {
     for (int64_t i = 0; i < n; i += 2) {
       const double radius = deviation * std::sqrt(-2 * std::log(1 - philox_uniform(words[i])));
@@ -56,6 +60,6 @@ void run_normal(const Call& c) {
   });
 }
 
-TENON_KERNEL(random_uniform, prepare_random, run_uniform)
-TENON_KERNEL(random_normal, prepare_random, run_normal)
+TENON_KERNEL(random_uniform, prepare_random, run_uniform, kUniformAttrs)
+TENON_KERNEL(random_normal, prepare_random, run_normal, kNormalAttrs)
 #endif

@@ -231,8 +231,8 @@ void run_reduce(const Call& c, double scale) {
   }
 }
 
-Cost prepare_reduce(const Call& c, int attrs) {
-  require_counts(c, 2, attrs);
+Cost prepare_reduce(const Call& c) {
+  require_operands(c, 2);
   const TensorView &x = c.t[0], &y = c.t[1];
   require(is_storage(x.dtype) && y.dtype == kReal, "reduce: x must be real or bf16, y real");
   require(x.rank == y.rank, "reduce: ranks differ");
@@ -243,16 +243,17 @@ Cost prepare_reduce(const Call& c, int attrs) {
           static_cast<double>(x.bytes() + y.bytes())};
 }
 
-Cost prepare_sum(const Call& c) { return prepare_reduce(c, 1); }
-void run_sum(const Call& c) { run_reduce<Sum>(c, c.attrs[0]); }
+constexpr AttrNames kSumAttrs{"scale"};
+
+void run_sum(const Call& c) { run_reduce<Sum>(c, c.attrs[kSumAttrs["scale"]]); }
 
 Cost prepare_max(const Call& c) {
-  const Cost cost = prepare_reduce(c, 0);
+  const Cost cost = prepare_reduce(c);
   require(c.t[0].numel() > 0 || c.t[1].numel() == 0, "reduce_max: nothing to take the maximum of");
   return cost;
 }
 void run_max(const Call& c) { run_reduce<Max>(c, 1); }
 
-TENON_KERNEL(reduce_sum, prepare_sum, run_sum)
+TENON_KERNEL(reduce_sum, prepare_reduce, run_sum, kSumAttrs)
 TENON_KERNEL(reduce_max, prepare_max, run_max)
 #endif

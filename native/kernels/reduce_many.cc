@@ -26,7 +26,6 @@ int64_t chunks_of(const TensorView& x) { return ceil_div(x.numel(), kChunk); }
 
 Cost prepare_sum_squares(const Call& c) {
   require(c.count >= 2, "sum_squares: needs an input and an output");
-  require_counts(c, -1, 0);
   const TensorView& y = c.t[c.count - 1];
   require(y.dtype == kReal && y.rank == 0, "sum_squares: y must be real of rank 0");
   Cost cost;
@@ -61,7 +60,7 @@ void run_sum_squares(const Call& c) {
 }
 
 Cost prepare_argmax(const Call& c) {
-  require_counts(c, 2, 0);
+  require_operands(c, 2);
   const TensorView &x = c.t[0], &y = c.t[1];
   require(x.dtype == kReal && y.dtype == DType::i32, "argmax: x must be real, y i32");
   require(x.rank >= 1 && y.rank == x.rank - 1, "argmax: y has one axis less than x");
@@ -93,7 +92,7 @@ void run_argmax(const Call& c) {
 }
 
 Cost prepare_accumulate(const Call& c) {
-  require_counts(c, 3, 0);
+  require_operands(c, 3);
   require(c.t[0].dtype == DType::f64 && c.t[2].dtype == DType::f64, "accumulate: acc must be f64");
   require_dtype(c.t[1], kReal, "accumulate: x must be real");
   require(c.t[0].numel() == c.t[1].numel() && c.t[0].numel() == c.t[2].numel(), "accumulate: sizes differ");

@@ -27,6 +27,8 @@ constexpr int kRows = 12;  // by two vectors: most of 32 registers
 constexpr int kRows = 6;
   #endif
 
+constexpr AttrNames kAttrs{"nesterov", "momentum", "steps", "decoupled"};
+
 struct Operands {
   int64_t m, n, k;
   const real *w, *a, *b, *v;
@@ -39,9 +41,9 @@ struct Operands {
         w(c.t[kScalars].as<real>()),
         a(c.t[kScalars + 1].as<real>()),
         b(c.t[kScalars + 2].as<real>()),
-        v(flag(c, 1) ? c.t[kScalars + 3].as<real>() : nullptr),
-        new_w(c.t[kScalars + 3 + flag(c, 1)].as<real>()),
-        new_v(flag(c, 1) ? c.t[kScalars + 5].as<real>() : nullptr) {}
+        v(flag(c, kAttrs["momentum"]) ? c.t[kScalars + 3].as<real>() : nullptr),
+        new_w(c.t[kScalars + 3 + flag(c, kAttrs["momentum"])].as<real>()),
+        new_v(flag(c, kAttrs["momentum"]) ? c.t[kScalars + 5].as<real>() : nullptr) {}
 };
 
 // Calls f(0), ..., f(N - 1), unrolled: arrays indexed in a loop would not stay in registers.
@@ -136,9 +138,8 @@ void require_factors(const TensorView& a, const TensorView& b) {
 }
 
 Cost prepare_sgd_product(const Call& c) {
-  require_counts(c, -1, 4);
-  const int count = kScalars + (flag(c, 1) ? 6 : 4);
-  require_counts(c, count, 4);
+  const int count = kScalars + (flag(c, kAttrs["momentum"]) ? 6 : 4);
+  require_operands(c, count);
   for (int i = 0; i < kScalars; ++i)
     require_scalar(c.t[i], "sgd_product: hyper-parameters must be runtime scalars");
   const TensorView &w = c.t[kScalars], &a = c.t[kScalars + 1], &b = c.t[kScalars + 2];
@@ -150,14 +151,17 @@ Cost prepare_sgd_product(const Call& c) {
     require_same_dims(w, c.t[i], "sgd_product: states must have the shape of w");
   }
   const size_t packed = static_cast<size_t>(tiles_of(b.dims[1]) * kTile * b.dims[0]) * sizeof(real);
-  const double size = static_cast<double>(w.numel()), passes = flag(c, 1) ? 4 : 2;
+  const double size = static_cast<double>(w.numel()), passes = flag(c, kAttrs["momentum"]) ? 4 : 2;
   return {packed, size * (2.0 * static_cast<double>(a.dims[0]) + 6),
           size * passes * sizeof(real) + static_cast<double>(a.bytes() + b.bytes())};
 }
 
 void run_sgd_product(const Call& c) {
   const Operands op(c);
-  const Sgd sgd(c, 0, real{1});
+  const SgdFlags flags = {.nesterov = flag(c, kAttrs["nesterov"]),
+                          .steps = flag(c, kAttrs["steps"]),
+                          .decoupled = flag(c, kAttrs["decoupled"])};
+  const Sgd sgd(c, flags, real{1});
   real* packed = reinterpret_cast<real*>(c.workspace);
   pack(op, packed);
   op.v == nullptr ? update_all<false>(op, sgd, packed) : update_all<true>(op, sgd, packed);
@@ -179,7 +183,7 @@ double dot(int64_t n, const real* x, const real* y) {
 }
 
 Cost prepare_product_squares(const Call& c) {
-  require_counts(c, 3, 0);
+  require_operands(c, 3);
   const TensorView &a = c.t[0], &b = c.t[1];
   require_factors(a, b);
   require(c.t[2].dtype == kReal && c.t[2].rank == 0, "product_squares: y must be real of rank 0");
@@ -204,6 +208,6 @@ void run_product_squares(const Call& c) {
   *c.t[2].as<real>() = static_cast<real>(total);
 }
 
-TENON_KERNEL(sgd_product, prepare_sgd_product, run_sgd_product)
+TENON_KERNEL(sgd_product, prepare_sgd_product, run_sgd_product, kAttrs)
 TENON_KERNEL(product_squares, prepare_product_squares, run_product_squares)
 #endif

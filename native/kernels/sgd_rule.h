@@ -4,19 +4,22 @@
 //
 // The velocity holds gradients, v = momentum v + g and w -= lr v, or steps, v = momentum v - lr g and w += v:
 // one formula with the rate at either place. Multiplying by 1 changes no bit.
+struct SgdFlags {
+  bool nesterov, steps, decoupled;
+};
+
 struct Sgd : Decayed {
   V momentum, undamped, gain, rate;
   bool nesterov, first_step;
 
-  // The first operands of the call: lr, momentum, dampening, weight_decay, step. The flags nesterov,
-  // (momentum), steps, decoupled are attributes from `at` on.
-  Sgd(const Call& c, int at, real scale_)
-      : Decayed(scalar(c.t[0]), scalar(c.t[3]), flag(c, at + 3), scale_),
+  // The first operands of the call: lr, momentum, dampening, weight_decay, step.
+  Sgd(const Call& c, SgdFlags flags, real scale_)
+      : Decayed(scalar(c.t[0]), scalar(c.t[3]), flags.decoupled, scale_),
         momentum(scalar_vector(c.t[1])),
         undamped(spread(1 - scalar(c.t[2]))),
-        gain(spread(flag(c, at + 2) ? -scalar(c.t[0]) : 1)),
-        rate(spread(flag(c, at + 2) ? 1 : -scalar(c.t[0]))),
-        nesterov(flag(c, at)),
+        gain(spread(flags.steps ? -scalar(c.t[0]) : 1)),
+        rate(spread(flags.steps ? 1 : -scalar(c.t[0]))),
+        nesterov(flags.nesterov),
         first_step(scalar(c.t[4]) == 1) {}
 
   V gradient(V w, V g) const { return gain * Decayed::gradient(w, g); }

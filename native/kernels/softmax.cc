@@ -50,7 +50,7 @@ void log_softmax_backward_row(int64_t n, const real* dy, const real* y, real* dx
 
 template <int kOperands>
 Cost prepare(const Call& call) {
-  require_counts(call, kOperands, 0);
+  require_operands(call, kOperands);
   require(call.t[0].rank >= 1, "softmax: x must have at least one axis");
   for (int i = 0; i < kOperands; ++i) {
     require(call.t[i].dtype == kReal, "softmax: operand of wrong dtype");

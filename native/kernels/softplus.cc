@@ -13,7 +13,7 @@ constexpr int kCost = 40;  // roughly the arithmetic per element
 V softplus_of(V x) { return vmax(x, V{}) + vlog1p(vexp(-vabs(x))); }
 
 Cost prepare_softplus(const Call& c) {
-  require_counts(c, 2, 0);
+  require_operands(c, 2);
   require(is_storage(c.t[1].dtype), "softplus: y must be real or bf16");
   require_dtype(c.t[0], c.t[1].dtype, "softplus: x must be of y's dtype");
   require_same_dims(c.t[0], c.t[1], "softplus: shapes differ");

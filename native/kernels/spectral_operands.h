@@ -11,7 +11,7 @@ struct SpectralOperands {
   int64_t vectors, features;
 
   static SpectralOperands make(const Call& call, DType real) {
-    require_counts(call, 3, 0);
+    require_operands(call, 3);
     const TensorView &v = call.t[0], &scale = call.t[1], &y = call.t[2];
     require(v.dtype == DType::f64 && v.rank == 2, "spectral: vectors must be f64 [K, D]");
     require(scale.dtype == DType::f64 && scale.rank == 1 && scale.dims[0] == v.dims[0],

@@ -11,8 +11,8 @@ namespace tenon {
 struct SumsOperands {
   int64_t rows, features;
 
-  static SumsOperands make(const Call& call, int attrs, DType real, int total_rank) {
-    require_counts(call, 4, attrs);
+  static SumsOperands make(const Call& call, DType real, int total_rank) {
+    require_operands(call, 4);
     const TensorView &x = call.t[0], &shift = call.t[1], &total = call.t[2], &out = call.t[3];
     require(x.rank == 2 && x.dtype == real, "x must be real [B, D]");
     const int64_t d = x.dims[1];

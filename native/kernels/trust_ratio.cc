@@ -74,25 +74,25 @@ const double* ratios(const Groups& t, Squares* sums, Of&& of) {
   return ratio;
 }
 
-// Scalars lr, momentum, dampening, weight_decay, step, trust, eps, adapt; attributes n, nesterov,
-// hasMomentum, steps, decoupled (0), hasScale.
-constexpr int kLarsScalars = 8;
+constexpr AttrNames kLarsAttrs{"nesterov", "momentum", "steps", "hasScale"};
+
+// Scalars lr, momentum, dampening, weight_decay, step, trust, eps, adapt.
+Groups lars_groups(const Call& c) {
+  return {c, 8, flag(c, kLarsAttrs["hasScale"]), flag(c, kLarsAttrs["momentum"]) ? 5 : 3};
+}
 
 Cost prepare_lars(const Call& c) {
-  require_counts(c, -1, 6);
-  const int groups = flag(c, 2) ? 5 : 3;
-  Cost cost = prepare_groups(c, kLarsScalars, flag(c, 5), groups, 10);
-  const Groups t(c, kLarsScalars, flag(c, 5), groups);
-  require(!flag(c, 4), "lars: decay is coupled");
+  const Groups t = lars_groups(c);
+  Cost cost = prepare_groups(c, t, 10);
   cost.workspace = workspace_of(t);
   cost.bytes += 2.0 * static_cast<double>(t.total()) * sizeof(real);
   return cost;
 }
 
 void run_lars(const Call& c) {
-  const bool stateful = flag(c, 2);
-  const Groups t(c, kLarsScalars, flag(c, 5), stateful ? 5 : 3);
-  const real scale = scale_of(c, kLarsScalars, flag(c, 5));
+  const bool stateful = flag(c, kLarsAttrs["momentum"]);
+  const Groups t = lars_groups(c);
+  const real scale = t.scale();
   const double decay = scalar(c.t[3]), trust = scalar(c.t[5]), eps = scalar(c.t[6]);
   const bool adapt = scalar(c.t[7]) != 0;
   Squares* sums = reinterpret_cast<Squares*>(c.workspace);
@@ -104,7 +104,9 @@ void run_lars(const Call& c) {
     const double size = std::fabs(static_cast<double>(scale)) * g;
     return adapt && w > 0 && size > 0 ? trust * w / (size + decay * w + eps) : 1;
   });
-  const Sgd rule(c, 1, scale);
+  const SgdFlags flags = {
+      .nesterov = flag(c, kLarsAttrs["nesterov"]), .steps = flag(c, kLarsAttrs["steps"]), .decoupled = false};
+  const Sgd rule(c, flags, scale);
   for_blocks(t, 20, [&](int64_t, int i, int64_t begin, int64_t end) {
     Sgd sgd = rule;
     sgd.gain *= spread(ratio[i]);
@@ -122,15 +124,19 @@ void run_lars(const Call& c) {
   });
 }
 
-// Scalars lr, beta1, beta2, eps, weight_decay, step, adapt; attributes n, uncorrected, hasScale. States m, v.
+constexpr AttrNames kLambAttrs{"uncorrected", "hasScale"};
+
+Groups lamb_groups(const Call& c) { return {c, 7, flag(c, kLambAttrs["hasScale"]), 7}; }
+
+// Scalars lr, beta1, beta2, eps, weight_decay, step, adapt. States m, v.
 struct Lamb {
   V scale, decay, one_minus_beta1, beta2, one_minus_beta2, first, second, eps;
 
   static double correction(const Call& c, int beta) {
-    return flag(c, 1) ? 1 : 1 - std::pow(scalar(c.t[beta]), scalar(c.t[5]));
+    return flag(c, kLambAttrs["uncorrected"]) ? 1 : 1 - std::pow(scalar(c.t[beta]), scalar(c.t[5]));
   }
   explicit Lamb(const Call& c)
-      : scale(splat(scale_of(c, 7, flag(c, 2)))),
+      : scale(splat(lamb_groups(c).scale())),
         decay(scalar_vector(c.t[4])),
         one_minus_beta1(spread(1 - scalar(c.t[1]))),
         beta2(scalar_vector(c.t[2])),
@@ -150,9 +156,8 @@ struct Lamb {
 };
 
 Cost prepare_lamb(const Call& c) {
-  require_counts(c, -1, 3);
-  Cost cost = prepare_groups(c, 7, flag(c, 2), 7, 30);
-  const Groups t(c, 7, flag(c, 2), 7);
+  const Groups t = lamb_groups(c);
+  Cost cost = prepare_groups(c, t, 30);
   cost.workspace = workspace_of(t);
   cost.bytes += 3.0 * static_cast<double>(t.total()) * sizeof(real);
   return cost;
@@ -174,7 +179,7 @@ Squares lamb_block(const Groups& t, const Lamb& lamb, int i, int64_t begin, int6
 }
 
 void run_lamb(const Call& c) {
-  const Groups t(c, 7, flag(c, 2), 7);
+  const Groups t = lamb_groups(c);
   const Lamb lamb(c);
   const double lr = scalar(c.t[0]);
   const bool adapt = scalar(c.t[6]) != 0;
@@ -192,6 +197,6 @@ void run_lamb(const Call& c) {
   });
 }
 
-TENON_KERNEL(lars, prepare_lars, run_lars)
-TENON_KERNEL(lamb, prepare_lamb, run_lamb)
+TENON_KERNEL(lars, prepare_lars, run_lars, kLarsAttrs)
+TENON_KERNEL(lamb, prepare_lamb, run_lamb, kLambAttrs)
 #endif

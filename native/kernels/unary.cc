@@ -10,21 +10,25 @@
 
 constexpr int64_t kChunk = 8192;
 
+constexpr AttrNames kLeakyReluAttrs{"slope"};
+constexpr AttrNames kEluAttrs{"alpha"};
+constexpr AttrNames kAffineAttrs{"scale", "shift"};
+
 V one() { return splat(1); }
 
 // Ops are constructed from the call's attributes. `kCost` is roughly the arithmetic per element.
-template <int Attrs, int Operations>
+template <int Operations>
 struct Op {
-  static constexpr int kAttrs = Attrs;
+  static constexpr AttrList kAttrs = {};
   static constexpr int kCost = Operations;
 };
 template <int Operations>
-struct Plain : Op<0, Operations> {
+struct Plain : Op<Operations> {
   explicit Plain(const double*) {}
 };
 template <int Operations>
-struct WithAttr : Op<1, Operations> {
-  explicit WithAttr(const double* attrs) : attr(splat(static_cast<real>(attrs[0]))) {}
+struct WithAttr : Op<Operations> {
+  explicit WithAttr(const double* attrs) : attr(splat(static_cast<real>(*attrs))) {}
   V attr;
 };
 
@@ -62,11 +66,13 @@ struct Sqrt : Plain<5> {
 
 // The gradient of these is taken from the input: df(dy, x).
 struct LeakyRelu : WithAttr<2> {
+  static constexpr AttrList kAttrs = kLeakyReluAttrs;
   using WithAttr::WithAttr;
   V f(V x) const { return select(x > V{}, x, attr * x); }
   V df(V dy, V x) const { return select(x > V{}, dy, attr * dy); }
 };
 struct Elu : WithAttr<20> {
+  static constexpr AttrList kAttrs = kEluAttrs;
   using WithAttr::WithAttr;
   V f(V x) const { return select(x > V{}, x, attr * vexpm1(x)); }
   V df(V dy, V x) const { return select(x > V{}, dy, attr * dy * vexp(x)); }
@@ -111,15 +117,17 @@ struct Neg : Plain<1> {
   using Plain::Plain;
   V f(V x) const { return -x; }
 };
-struct Affine : Op<2, 1> {
+struct Affine : Op<1> {
+  static constexpr AttrList kAttrs = kAffineAttrs;
   explicit Affine(const double* attrs)
-      : scale(splat(static_cast<real>(attrs[0]))), shift(splat(static_cast<real>(attrs[1]))) {}
+      : scale(splat(static_cast<real>(attrs[kAffineAttrs["scale"]]))),
+        shift(splat(static_cast<real>(attrs[kAffineAttrs["shift"]]))) {}
   V f(V x) const { return fma(scale, x, shift); }
   V scale, shift;
 };
 
-Cost prepare_pointwise(const Call& c, int inputs, int attrs, int operations) {
-  require_counts(c, inputs + 1, attrs);
+Cost prepare_pointwise(const Call& c, int inputs, int operations) {
+  require_operands(c, inputs + 1);
   const TensorView& y = c.t[inputs];
   require(is_storage(y.dtype), "pointwise: the output must be real or bf16");
   for (int i = 0; i < inputs; ++i) {
@@ -132,7 +140,7 @@ Cost prepare_pointwise(const Call& c, int inputs, int attrs, int operations) {
 
 template <class F>
 Cost prepare_unary(const Call& c) {
-  return prepare_pointwise(c, 1, F::kAttrs, F::kCost);
+  return prepare_pointwise(c, 1, F::kCost);
 }
 
 template <class F>
@@ -153,7 +161,7 @@ void run_unary(const Call& c) {
 
 template <class F>
 Cost prepare_backward(const Call& c) {
-  return prepare_pointwise(c, 2, F::kAttrs, F::kCost);
+  return prepare_pointwise(c, 2, F::kCost);
 }
 
 template <class F>
@@ -174,7 +182,7 @@ void run_backward(const Call& c) {
 }
 
 Cost prepare_from_scalar(const Call& c) {
-  require_counts(c, 2, 0);
+  require_operands(c, 2);
   require_scalar(c.t[0], "from_scalar: v must be a runtime scalar");
   require(c.t[1].dtype == kReal && c.t[1].rank == 0, "from_scalar: y must be real of rank 0");
   return {0, 1, sizeof(double) + sizeof(real)};
@@ -182,10 +190,10 @@ Cost prepare_from_scalar(const Call& c) {
 
 void run_from_scalar(const Call& c) { *c.t[1].as<real>() = static_cast<real>(scalar(c.t[0])); }
 
-  #define TENON_UNARY(name, Op) TENON_KERNEL(name, prepare_unary<Op>, run_unary<Op>)
+  #define TENON_UNARY(name, Op) TENON_KERNEL(name, prepare_unary<Op>, run_unary<Op>, Op::kAttrs)
   #define TENON_UNARY_PAIR(name, Op) \
     TENON_UNARY(name, Op)            \
-    TENON_KERNEL(name##_backward, prepare_backward<Op>, run_backward<Op>)
+    TENON_KERNEL(name##_backward, prepare_backward<Op>, run_backward<Op>, Op::kAttrs)
 
 TENON_UNARY_PAIR(relu, Relu)
 TENON_UNARY_PAIR(relu6, Relu6)

@@ -11,13 +11,16 @@ inline V spread(double x) { return splat(static_cast<real>(x)); }
 inline V scalar_vector(const TensorView& t) { return spread(scalar(t)); }
 
 // The operands of such a call: `scalars` runtime scalars, an optional gradient scale, and groups of n tensors
-// of equal sizes.
+// of equal sizes. n follows from the number of operands.
 struct Groups {
-  int n = 0, first = 0, groups = 0;
-  const TensorView* t = nullptr;
+  int scalars, first, groups, n;
+  const TensorView* t;
 
-  Groups(const Call& c, int scalars, bool scaled, int count)
-      : n(static_cast<int>(c.attr(0))), first(scalars + (scaled ? 1 : 0)), groups(count), t(c.t) {}
+  Groups(const Call& c, int scalars_, bool scaled, int count)
+      : scalars(scalars_), first(scalars + scaled), groups(count), n((c.count - first) / groups), t(c.t) {}
+
+  bool scaled() const { return first > scalars; }
+  real scale() const { return scaled() ? *t[scalars].as<real>() : real{1}; }
 
   const TensorView& at(int group, int i) const { return t[first + group * n + i]; }
   int64_t total() const {
@@ -27,30 +30,25 @@ struct Groups {
   }
 };
 
-inline Cost prepare_groups(const Call& c, int scalars, bool scaled, int groups, double operations) {
-  const int64_t n = integer_attr(c, 0, "optimizer: n must be an integer");
-  const int first = scalars + (scaled ? 1 : 0);
-  require(n >= 1 && n <= c.count, "optimizer: n must be the number of parameters");
-  require(c.count == first + groups * n, "optimizer: wrong number of operands");
-  for (int i = 0; i < scalars; ++i)
+inline Cost prepare_groups(const Call& c, const Groups& tensors, double operations) {
+  require(tensors.n >= 1 && c.count == tensors.first + tensors.groups * tensors.n,
+          "optimizer: wrong number of operands");
+  for (int i = 0; i < c.attr_count; ++i)
+    require(c.attrs[i] == 0 || c.attrs[i] == 1, "optimizer: flags must be 0 or 1");
+  for (int i = 0; i < tensors.scalars; ++i)
     require_scalar(c.t[i], "optimizer: hyper-parameters must be runtime scalars");
-  if (scaled)
-    require(c.t[scalars].dtype == kReal && c.t[scalars].rank == 0, "optimizer: scale must be real of rank 0");
-  const Groups tensors(c, scalars, scaled, groups);
-  for (int i = 0; i < n; ++i) {
-    for (int group = 0; group < groups; ++group) {
+  const TensorView& scale = c.t[tensors.scalars];
+  require(!tensors.scaled() || (scale.dtype == kReal && scale.rank == 0),
+          "optimizer: scale must be real of rank 0");
+  for (int i = 0; i < tensors.n; ++i) {
+    for (int group = 0; group < tensors.groups; ++group) {
       require_dtype(tensors.at(group, i), kReal, "optimizer: parameters and states must be real");
       require_same_dims(tensors.at(0, i), tensors.at(group, i),
                         "optimizer: shapes of a parameter's tensors differ");
     }
   }
   const double total = static_cast<double>(tensors.total());
-  return {0, total * operations, total * groups * sizeof(real)};
-}
-
-// The gradient scale of a call, an operand behind its scalars.
-inline real scale_of(const Call& c, int scalars, bool scaled) {
-  return scaled ? *c.t[scalars].as<real>() : real{1};
+  return {0, total * operations, total * tensors.groups * sizeof(real)};
 }
 
 // Calls fn(i, begin, end) for pieces of tensor i until all elements of all tensors had their turn.

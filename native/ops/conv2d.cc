@@ -115,9 +115,10 @@ struct ConvOp {
   static constexpr const char* kName = Pass == ConvPass::forward         ? "conv2d"
                                        : Pass == ConvPass::backward_data ? "conv2d_backward_data"
                                                                          : "conv2d_backward_weights";
+  static constexpr AttrList kAttrs = conv_attrs(Pass);
 
   static ConvCall parse(const Call& call) {
-    return ConvCall::make(Pass, call.t, call.count, call.attrs, call.attr_count, DType::f32);
+    return ConvCall::make(Pass, call.t, call.count, call.attrs, DType::f32);
   }
   static Cost prepare(const Call& call, Target target) {
     const ConvCall conv = parse(call);

@@ -18,7 +18,7 @@ ConvCall bf16_conv_call(ConvPass pass, const Call& call) {
   require(call.count == 3 || call.count == 4, "conv2d_bf16: wrong number of operands");
   TensorView as_float[4];
   for (int i = 0; i < call.count; ++i) as_float[i] = call.t[i], as_float[i].dtype = DType::f32;
-  ConvCall c = ConvCall::make(pass, as_float, call.count, call.attrs, call.attr_count, DType::f32);
+  ConvCall c = ConvCall::make(pass, as_float, call.count, call.attrs, DType::f32);
   require(!c.has_residual, "conv2d_bf16: takes no residual");
   const TensorView& out = call.t[call.count - 1];
   require(call.t[0].dtype == DType::bf16, "conv2d_bf16: the first operand must be bf16");
@@ -227,6 +227,7 @@ Cost winograd_cost(ConvPass pass, const Call& call, const ConvCall& c, const Bf1
 
 struct Forward {
   static constexpr const char* kName = "conv2d_bf16";
+  static constexpr AttrList kAttrs = kConvForwardAttrs;
   static Cost prepare(const Call& call, const Bf16Kernels& kernels) {
     const ConvCall c = bf16_conv_call(ConvPass::forward, call);
     if (bf16_conv_by_winograd(ConvPass::forward, c.g, kernels))
@@ -252,6 +253,7 @@ struct Forward {
 
 struct BackwardData {
   static constexpr const char* kName = "conv2d_backward_data_bf16";
+  static constexpr AttrList kAttrs = kConvBackwardAttrs;
   static Cost prepare(const Call& call, const Bf16Kernels& kernels) {
     const ConvCall c = bf16_conv_call(ConvPass::backward_data, call);
     if (bf16_conv_by_winograd(ConvPass::backward_data, c.g, kernels))

@@ -98,6 +98,7 @@ void add_chunks(const ConvCall& call, const Plan& p, int64_t o, const float* sum
 
 struct BackwardWeights {
   static constexpr const char* kName = "conv2d_backward_weights_bf16";
+  static constexpr AttrList kAttrs = kConvBackwardAttrs;
   static Cost prepare(const Call& call, const Bf16Kernels& kernels) {
     const ConvCall c = bf16_conv_call(ConvPass::backward_weights, call);
     if (bf16_conv_by_winograd(ConvPass::backward_weights, c.g, kernels))

@@ -12,7 +12,7 @@ namespace {
 struct Covariance {
   static constexpr const char* kName = "covariance";
   static Cost prepare(const Call& call, const LinalgF64& linalg) {
-    const SumsOperands g = SumsOperands::make(call, 0, DType::f32, 2);
+    const SumsOperands g = SumsOperands::make(call, DType::f32, 2);
     const int64_t doubles = checked_product(g.rows, g.features) + gemm_f64_workspace(linalg);
     const double d = static_cast<double>(g.features);
     return {static_cast<size_t>(checked_product(doubles, sizeof(double))),
@@ -20,7 +20,7 @@ struct Covariance {
   }
 
   static void run(const Call& call, const LinalgF64& linalg) {
-    const auto [rows, d] = SumsOperands::make(call, 0, DType::f32, 2);
+    const auto [rows, d] = SumsOperands::make(call, DType::f32, 2);
     auto* centred = reinterpret_cast<double*>(call.workspace);
     const double* total = call.t[2].as<double>();
     double* out = call.t[3].as<double>();

@@ -35,7 +35,7 @@ class Parts {
 };
 
 int64_t size_of_matrix(const Call& call) {
-  require_counts(call, 3, 0);
+  require_operands(call, 3);
   const TensorView &a = call.t[0], &values = call.t[1], &vectors = call.t[2];
   require(a.dtype == DType::f64 && a.rank == 2 && a.dims[0] == a.dims[1], "eigh: a must be f64 [N, N]");
   require(a.dims[0] >= 1, "eigh: a is empty");

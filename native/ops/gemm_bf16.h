@@ -21,7 +21,7 @@ struct Bf16For {
 template <class Op, Target... T>
 struct RegisterBf16For {
   KernelRegistrar registrars[sizeof...(T)] = {
-      {Op::kName, T, Bf16For<Op, T>::prepare, Bf16For<Op, T>::run}...};
+      {Op::kName, T, Bf16For<Op, T>::prepare, Bf16For<Op, T>::run, attrs_of<Op>()}...};
 };
 
 #if defined(__x86_64__)

@@ -15,8 +15,19 @@
 
 namespace tenon {
 
-// Op has: static constexpr const char* kName; static Cost prepare(const Call&, const GemmKernels&); static
-// void run(same); and, where it offers packing, static void pack(const Call&, const GemmKernels&, float*).
+// Op::kAttrs, where the op has attributes.
+template <class Op>
+constexpr AttrList attrs_of() {
+  if constexpr (requires { Op::kAttrs; }) {
+    return Op::kAttrs;
+  } else {
+    return {};
+  }
+}
+
+// Op has: static constexpr const char* kName; kAttrs where it has attributes; static Cost prepare(const
+// Call&, const GemmKernels&); static void run(same); and, where it offers packing, static void pack(const
+// Call&, const GemmKernels&, float*).
 template <class Op, Target T>
 struct HeavyFor {
   static Cost prepare(const Call& call) { return Op::prepare(call, gemm_kernels(T)); }
@@ -32,6 +43,7 @@ struct HeavyFor {
 template <class Op, Target... T>
 struct RegisterFor {
   KernelRegistrar registrars[sizeof...(T)] = {{Op::kName, T, HeavyFor<Op, T>::prepare, HeavyFor<Op, T>::run,
+                                               attrs_of<Op>(),
                                                HeavyFor<Op, T>::kPacks ? HeavyFor<Op, T>::pack : nullptr}...};
 };
 

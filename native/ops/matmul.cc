@@ -1,5 +1,4 @@
-// matmul: a, b, (bias) -> y; attributes transA, transB, hasBias, activation. Rank 2, or rank 3 with the batch
-// first.
+// matmul: a, b, (bias) -> y. Rank 2, or rank 3 with the batch first.
 #include "ops/matmul.h"
 
 #include "base/matmul_geom.h"
@@ -8,7 +7,7 @@ namespace tenon {
 namespace {
 
 Gemm make_gemm(const Call& call) {
-  const MatmulGeom s = MatmulGeom::make(call.t, call.count, call.attrs, call.attr_count, DType::f32);
+  const MatmulGeom s = MatmulGeom::make(call.t, call.count, call.attrs, DType::f32);
   Gemm g;
   g.batch = s.batch, g.m = s.m, g.n = s.n, g.k = s.k;
   g.a = call.t[0].as<float>(), g.b = call.t[1].as<float>(), g.c = call.t[call.count - 1].as<float>();
@@ -23,6 +22,7 @@ Gemm make_gemm(const Call& call) {
 
 struct Matmul {
   static constexpr const char* kName = "matmul";
+  static constexpr AttrList kAttrs = kMatmulAttrs;
   static Cost prepare(const Call& call, const GemmKernels& kernels) {
     const Gemm g = make_gemm(call);
     double bytes = 0;

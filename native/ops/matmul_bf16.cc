@@ -15,7 +15,7 @@ struct Operands {
     TensorView as_float[4];
     for (int i = 0; i < call.count; ++i) as_float[i] = call.t[i], as_float[i].dtype = DType::f32;
     Operands o;
-    o.g = MatmulGeom::make(as_float, call.count, call.attrs, call.attr_count, DType::f32);
+    o.g = MatmulGeom::make(as_float, call.count, call.attrs, DType::f32);
     o.a = call.t[0], o.b = call.t[1], o.y = call.t[call.count - 1];
     if (o.g.has_bias) o.bias = call.t[2];
     const auto either = [](const TensorView& t) { return t.dtype == DType::bf16 || t.dtype == DType::f32; };
@@ -83,6 +83,7 @@ void gather_a(const Operands& o, const Bf16Blocks& s, const Bf16Kernels& kernels
 
 struct Matmul {
   static constexpr const char* kName = "matmul_bf16";
+  static constexpr AttrList kAttrs = kMatmulAttrs;
 
   static Cost prepare(const Call& call, const Bf16Kernels& kernels) {
     const Operands o = Operands::make(call);

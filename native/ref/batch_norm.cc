@@ -109,13 +109,16 @@ void run_running(const Call& call) {
   }
 }
 
-const KernelRegistrar train("batch_norm_train", Target::ref, prepare_forward<true>, run_forward<true>);
-const KernelRegistrar eval("batch_norm_eval", Target::ref, prepare_forward<false>, run_forward<false>);
-const KernelRegistrar backward("batch_norm_backward", Target::ref, prepare_backward<true>,
-                               run_backward<true>);
+const KernelRegistrar train("batch_norm_train", Target::ref, prepare_forward<true>, run_forward<true>,
+                            kNormForwardAttrs);
+const KernelRegistrar eval("batch_norm_eval", Target::ref, prepare_forward<false>, run_forward<false>,
+                           kNormForwardAttrs);
+const KernelRegistrar backward("batch_norm_backward", Target::ref, prepare_backward<true>, run_backward<true>,
+                               kNormBackwardAttrs);
 const KernelRegistrar eval_backward("batch_norm_eval_backward", Target::ref, prepare_backward<false>,
-                                    run_backward<false>);
-const KernelRegistrar running("batch_norm_running", Target::ref, prepare_running, run_running);
+                                    run_backward<false>, kNormBackwardAttrs);
+const KernelRegistrar running("batch_norm_running", Target::ref, prepare_running, run_running,
+                              kNormRunningAttrs);
 
 }  // namespace
 }  // namespace tenon

@@ -9,7 +9,7 @@ namespace {
 
 template <ConvPass Pass>
 Cost prepare(const Call& call) {
-  const ConvCall c = ConvCall::make(Pass, call.t, call.count, call.attrs, call.attr_count, DType::f64);
+  const ConvCall c = ConvCall::make(Pass, call.t, call.count, call.attrs, DType::f64);
   return {0, c.g.flops(), 0};
 }
 
@@ -98,17 +98,18 @@ void backward_weights(const ConvCall& call) {
 
 template <ConvPass Pass>
 void run(const Call& call) {
-  const ConvCall c = ConvCall::make(Pass, call.t, call.count, call.attrs, call.attr_count, DType::f64);
+  const ConvCall c = ConvCall::make(Pass, call.t, call.count, call.attrs, DType::f64);
   if constexpr (Pass == ConvPass::forward) forward<double>(c);
   if constexpr (Pass == ConvPass::backward_data) backward_data<double>(c);
   if constexpr (Pass == ConvPass::backward_weights) backward_weights<double>(c);
 }
 
 const KernelRegistrar registrations[] = {
-    {"conv2d", Target::ref, prepare<ConvPass::forward>, run<ConvPass::forward>},
-    {"conv2d_backward_data", Target::ref, prepare<ConvPass::backward_data>, run<ConvPass::backward_data>},
+    {"conv2d", Target::ref, prepare<ConvPass::forward>, run<ConvPass::forward>, kConvForwardAttrs},
+    {"conv2d_backward_data", Target::ref, prepare<ConvPass::backward_data>, run<ConvPass::backward_data>,
+     kConvBackwardAttrs},
     {"conv2d_backward_weights", Target::ref, prepare<ConvPass::backward_weights>,
-     run<ConvPass::backward_weights>},
+     run<ConvPass::backward_weights>, kConvBackwardAttrs},
 };
 
 }  // namespace

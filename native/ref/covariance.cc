@@ -7,13 +7,13 @@ namespace tenon::ref {
 namespace {
 
 Cost prepare(const Call& call) {
-  const SumsOperands g = SumsOperands::make(call, 0, DType::f64, 2);
+  const SumsOperands g = SumsOperands::make(call, DType::f64, 2);
   const double d = static_cast<double>(g.features);
   return {0, static_cast<double>(g.rows) * d * (d + 1), 0};
 }
 
 void run(const Call& call) {
-  const auto [rows, d] = SumsOperands::make(call, 0, DType::f64, 2);
+  const auto [rows, d] = SumsOperands::make(call, DType::f64, 2);
   const double *x = call.t[0].as<double>(), *shift = call.t[1].as<double>(), *total = call.t[2].as<double>();
   double* out = call.t[3].as<double>();
   for (int64_t i = 0; i < d; ++i) {

@@ -85,8 +85,9 @@ void run_backward(const Call& call) {
              [&](int64_t sample, int64_t group, int64_t at) { backward_group(op, sample, group, at); });
 }
 
-const KernelRegistrar forward("group_norm", Target::ref, prepare_forward, run_forward);
-const KernelRegistrar backward("group_norm_backward", Target::ref, prepare_backward, run_backward);
+const KernelRegistrar forward("group_norm", Target::ref, prepare_forward, run_forward, kGroupNormAttrs);
+const KernelRegistrar backward("group_norm_backward", Target::ref, prepare_backward, run_backward,
+                               kGroupNormAttrs);
 
 }  // namespace
 }  // namespace tenon

@@ -10,14 +10,14 @@ namespace tenon::ref {
 namespace {
 
 Cost prepare(const Call& call) {
-  const MatmulGeom g = MatmulGeom::make(call.t, call.count, call.attrs, call.attr_count, DType::f64);
+  const MatmulGeom g = MatmulGeom::make(call.t, call.count, call.attrs, DType::f64);
   return {0, 2.0 * static_cast<double>(g.batch * g.m) * static_cast<double>(g.n) * static_cast<double>(g.k),
           0};
 }
 
 template <class T>
 void matmul(const Call& call, DType real) {
-  const MatmulGeom g = MatmulGeom::make(call.t, call.count, call.attrs, call.attr_count, real);
+  const MatmulGeom g = MatmulGeom::make(call.t, call.count, call.attrs, real);
   const T* bias = g.has_bias ? call.t[2].as<T>() : nullptr;
   T* y = call.t[call.count - 1].as<T>();
   parallel_for(
@@ -36,7 +36,7 @@ void matmul(const Call& call, DType real) {
 
 void run(const Call& call) { matmul<double>(call, DType::f64); }
 
-const KernelRegistrar registration("matmul", Target::ref, prepare, run);
+const KernelRegistrar registration("matmul", Target::ref, prepare, run, kMatmulAttrs);
 
 }  // namespace
 }  // namespace tenon::ref

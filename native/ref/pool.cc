@@ -13,13 +13,16 @@ namespace {
 // as they came.
 template <class F>
 void for_window(const Call& call, const TensorView& image, bool dilated, const int64_t at[4], F&& f) {
-  const int64_t kh = call.attr(0), kw = call.attr(1);
-  const int64_t dh = dilated ? call.attr(6) : 1, dw = dilated ? call.attr(7) : 1;
+  constexpr int kKernel = kMaxPoolAttrs["kernel"], kStride = kMaxPoolAttrs["stride"];
+  constexpr int kPadding = kMaxPoolAttrs["padding"], kDilation = kMaxPoolAttrs["dilation"];
+  static_assert(kPadding == kAvgPoolAttrs["padding"]);
+  const int64_t kh = call.attr(kKernel), kw = call.attr(kKernel + 1);
+  const int64_t dh = dilated ? call.attr(kDilation) : 1, dw = dilated ? call.attr(kDilation + 1) : 1;
   const int64_t height = image.dims[1], width = image.dims[2], channels = image.dims[3];
   for (int64_t i = 0; i < kh; ++i) {
     for (int64_t j = 0; j < kw; ++j) {
-      const int64_t y = at[1] * call.attr(2) + i * dh - call.attr(4);
-      const int64_t x = at[2] * call.attr(3) + j * dw - call.attr(5);
+      const int64_t y = at[1] * call.attr(kStride) + i * dh - call.attr(kPadding);
+      const int64_t x = at[2] * call.attr(kStride + 1) + j * dw - call.attr(kPadding + 1);
       if (y < 0 || y >= height || x < 0 || x >= width) continue;
       f(((at[0] * height + y) * width + x) * channels + at[3], i * kw + j);
     }
@@ -86,7 +89,9 @@ void max_backward(const Call& call) {
 }
 
 double divisor(const Call& call, const TensorView& image, const int64_t at[4]) {
-  if (call.attr(6)) return static_cast<double>(call.attr(0) * call.attr(1));
+  constexpr int kKernel = kAvgPoolAttrs["kernel"];
+  if (call.attr(kAvgPoolAttrs["countIncludePad"]) != 0)
+    return static_cast<double>(call.attr(kKernel) * call.attr(kKernel + 1));
   double count = 0;
   for_window(call, image, false, at, [&](int64_t, int64_t) { ++count; });
   return count;
@@ -110,12 +115,14 @@ void avg_backward(const Call& call) {
   });
 }
 
-const KernelRegistrar max_pool("max_pool2d", Target::ref, prepare<MaxPool, false>, max_forward);
+const KernelRegistrar max_pool("max_pool2d", Target::ref, prepare<MaxPool, false>, max_forward,
+                               kMaxPoolAttrs);
 const KernelRegistrar max_pool_backward("max_pool2d_backward", Target::ref, prepare<MaxPool, true>,
-                                        max_backward);
-const KernelRegistrar avg_pool("avg_pool2d", Target::ref, prepare<AvgPool, false>, avg_forward);
+                                        max_backward, kMaxPoolAttrs);
+const KernelRegistrar avg_pool("avg_pool2d", Target::ref, prepare<AvgPool, false>, avg_forward,
+                               kAvgPoolAttrs);
 const KernelRegistrar avg_pool_backward("avg_pool2d_backward", Target::ref, prepare<AvgPool, true>,
-                                        avg_backward);
+                                        avg_backward, kAvgPoolAttrs);
 
 }  // namespace
 }  // namespace tenon

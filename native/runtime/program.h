@@ -33,7 +33,7 @@ struct TensorDesc {
 struct CallDesc {
   std::string kernel;
   std::vector<int64_t> tensors;
-  std::vector<double> attrs;
+  std::vector<NamedAttr> attrs;
   size_t outputs = 0;  // the last so many of the tensors
 };
 

@@ -37,8 +37,8 @@ const Kernel* kernel_of(const CallDesc& call, Target target) {
   return kernel;
 }
 
-Call call_of(const CallDesc& desc, const TensorView* tensors, const double* attrs) {
-  return {tensors, static_cast<int>(desc.tensors.size()), attrs, static_cast<int>(desc.attrs.size())};
+Call call_of(const CallDesc& desc, const TensorView* tensors, const double* attrs, size_t attr_count) {
+  return {tensors, static_cast<int>(desc.tensors.size()), attrs, static_cast<int>(attr_count)};
 }
 
 // The view without its address, and its size in bytes.
@@ -180,7 +180,7 @@ void Program::build_constant(const ProgramDesc& desc, const CallDesc& call) {
   Derived::Recipe recipe;
   recipe.kernel = kernel_of(call, target_);
   recipe.target = target_;
-  recipe.attrs = call.attrs;
+  recipe.attrs = ordered_attrs(recipe.kernel->attrs, call.attrs);
   recipe.results = static_cast<int>(call.outputs);
   const size_t inputs = call.tensors.size() - call.outputs;
   std::vector<Binding> bindings;  // stays empty: constants have their addresses
@@ -200,7 +200,7 @@ void Program::build_constant(const ProgramDesc& desc, const CallDesc& call) {
   }
   std::vector<TensorView> blank = recipe.tensors;
   for (TensorView& view : blank) view.data = nullptr;
-  const Call checked = call_of(call, blank.data(), recipe.attrs.data());
+  const Call checked = call_of(call, blank.data(), recipe.attrs.data(), recipe.attrs.size());
   workspace_bytes_ = std::max(workspace_bytes_, recipe.kernel->prepare[index_of(target_)](checked).workspace);
   derived_.push_back(Derived::of(std::move(recipe)));
   for (const BufferRef& result : derived_.back()->results()) {
@@ -212,14 +212,18 @@ void Program::build_constant(const ProgramDesc& desc, const CallDesc& call) {
 void Program::build_views(const ProgramDesc& desc) {
   for (size_t i = desc.constant_calls; i < desc.calls.size(); ++i) {
     const CallDesc& call = desc.calls[i];
+    Step& step = steps_[i - desc.constant_calls];
     try {
       for (const int64_t id : call.tensors) {
         views_.push_back(checked_view(desc, id, &arena_views_, &staged_views_, views_.size()));
       }
+      step.kernel = kernel_of(call, target_);
+      const std::vector<double> attrs = ordered_attrs(step.kernel->attrs, call.attrs);
+      step.call = call_of(call, nullptr, nullptr, attrs.size());
+      attrs_.insert(attrs_.end(), attrs.begin(), attrs.end());
     } catch (const std::invalid_argument& error) {
       fail_call(desc, i, error.what());
     }
-    attrs_.insert(attrs_.end(), call.attrs.begin(), call.attrs.end());
   }
   for (const int64_t id : desc.outputs) {
     try {
@@ -237,19 +241,19 @@ void Program::build_steps(const ProgramDesc& desc) {
   for (size_t i = 0; i < steps_.size(); ++i) {
     const CallDesc& call = desc.calls[desc.constant_calls + i];
     try {
-      steps_[i].call = call_of(call, views_.data() + operand, attrs_.data() + attr);
+      steps_[i].call.t = views_.data() + operand;
+      steps_[i].call.attrs = attrs_.data() + attr;
       build_step(desc, call, blank.data() + operand, &steps_[i]);
     } catch (const std::invalid_argument& error) {
       fail_call(desc, desc.constant_calls + i, error.what());
     }
     operand += call.tensors.size();
-    attr += call.attrs.size();
+    attr += static_cast<size_t>(steps_[i].call.attr_count);
   }
 }
 
 void Program::build_step(const ProgramDesc& desc, const CallDesc& call, const TensorView* blank, Step* step) {
   const int target = index_of(target_);
-  step->kernel = kernel_of(call, target_);
   step->run = step->kernel->run[target];
   Call checked = step->call;
   checked.t = blank;
@@ -282,7 +286,7 @@ const std::byte* Program::keep_packed(const ProgramDesc& desc, const CallDesc& c
   recipe.tensors.assign(step.call.t, step.call.t + step.call.count);
   for (size_t i = 0; i < recipe.tensors.size(); ++i)
     if (i != operand) recipe.tensors[i].data = nullptr;
-  recipe.attrs = call.attrs;
+  recipe.attrs.assign(step.call.attrs, step.call.attrs + step.call.attr_count);
   recipe.packing = packing;
   recipe.sources = {std::move(source)};
   derived_.push_back(Derived::of(std::move(recipe)));

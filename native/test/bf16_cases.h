@@ -96,7 +96,7 @@ inline void check_conv(const ConvCase& c, Target target, bool threads = false) {
   const std::vector<double> geometry{double(c.sh), double(c.sw), double(c.ph),    double(c.pw),
                                      double(c.dh), double(c.dw), double(c.groups)};
   std::vector<double> forward = geometry, backward = geometry;
-  forward.insert(forward.end(), {1, 1, 0});
+  forward.insert(forward.end(), {1, 0, 1, 0});
   backward.push_back(0);
   std::string context;
   for (const int64_t v : {c.n, c.h, c.w, c.c, c.o, c.kh, c.kw, c.sh, c.ph, c.dh, c.groups})
@@ -143,7 +143,7 @@ inline void refusals(Target target) {
   CHECK(rejects("matmul_bf16", target, {a, b, make_view(DType::bf16, {5}), y}, {0, 0, 1, 0}));
   const TensorView x = make_view(DType::bf16, {1, 4, 4, 2}), w = make_view(DType::f32, {3, 3, 3, 2}),
                    out = make_view(DType::bf16, {1, 4, 4, 3});
-  const std::vector<double> forward{1, 1, 1, 1, 1, 1, 1, 0, 0, 0}, backward{1, 1, 1, 1, 1, 1, 1, 0};
+  const std::vector<double> forward{1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0}, backward{1, 1, 1, 1, 1, 1, 1, 0};
   CHECK(!rejects("conv2d_bf16", target, {x, w, out}, forward));
   CHECK(rejects("conv2d_bf16", target, {w, x, out}, forward));
   CHECK(rejects("conv2d_bf16", target, {x, make_view(DType::bf16, {3, 3, 3, 2}), out}, forward));

@@ -234,6 +234,7 @@ inline Cost prepare_kernel(const std::string& name, Target target, std::vector<T
   const Kernel* kernel = find_kernel(name);
   const int t = static_cast<int>(target);
   if (kernel == nullptr || kernel->prepare[t] == nullptr) throw std::logic_error("no kernel " + name);
+  require_attr_count(kernel->attrs, attrs.size());
   for (TensorView& view : views) view.data = nullptr;
   Call call;
   call.t = views.data();

@@ -43,7 +43,8 @@ struct PassCall {
 
 std::vector<PassCall> passes_of(const Case& c, int algorithm) {
   std::vector<double> forward = c.geometry(), backward = c.geometry();
-  forward.insert(forward.end(), {double(c.extras), double(c.activation), double(algorithm)});
+  forward.insert(forward.end(),
+                 {double(c.extras & 1), double(c.extras >> 1), double(c.activation), double(algorithm)});
   backward.push_back(algorithm);
   std::vector<Dims> operands = {c.x(), c.weight()};
   if (c.extras & 1) operands.push_back({c.o});
@@ -215,7 +216,7 @@ void packed_once() {
       views.back() = y;
       const GemmKernels& kernels = gemm_kernels(target);
       const ConvCall call = ConvCall::make(ConvPass::forward, views.data(), static_cast<int>(views.size()),
-                                           p.attrs.data(), static_cast<int>(p.attrs.size()), DType::f32);
+                                           p.attrs.data(), DType::f32);
       const auto floats = [](int64_t n) { return GuardedMemory(static_cast<size_t>(n) * sizeof(float), 64); };
       const GuardedMemory packed = floats(conv2d_direct_packed_floats(call, kernels));
       const GuardedMemory workspace = floats(conv2d_direct_packed_workspace(call, kernels));

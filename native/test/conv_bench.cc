@@ -163,7 +163,7 @@ void bench_conv(const Conv& c, double algorithm, Target target) {
              y = {i(c.n), out, out, i(c.o)};
   const std::vector<double> geometry = {c.stride, c.stride, c.pad, c.pad, 1, 1, c.groups};
   std::vector<double> forward = geometry, backward = geometry;
-  forward.insert(forward.end(), {0, 0, algorithm});
+  forward.insert(forward.end(), {0, 0, 0, algorithm});
   backward.push_back(algorithm);
   if (algorithm == 3 && (c.k != 3 || c.stride != 1 || c.groups != 1)) return;
   bench(std::string(c.name) + "-fwd", "conv2d", target, {x, w, y}, forward);

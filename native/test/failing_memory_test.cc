@@ -60,7 +60,7 @@ ProgramDesc constant_program(const BufferRef& weights, Queue queue) {
     tensor.dims[0] = kWeights;
     desc.tensors.push_back(tensor);
   }
-  desc.calls.push_back({"affine", {0, 1}, {10, 0}, 1});
+  desc.calls.push_back({"affine", {0, 1}, {{"scale", {10}}, {"shift", {0}}}, 1});
   desc.calls.push_back({"mul", {0, 1, 2}, {}, 1});
   desc.constant_calls = 1;
   desc.commit_start = desc.calls.size();

@@ -139,7 +139,7 @@ void check_conv(const Conv& c, ConvPass pass, const std::vector<std::pair<Algori
   const std::vector<Values> inputs = inputs_of(p);
   const auto by = [&](Algorithm algorithm) {
     Product q = p;
-    if (pass == ConvPass::forward) q.attrs.insert(q.attrs.end(), {0, 0});
+    if (pass == ConvPass::forward) q.attrs.insert(q.attrs.end(), {0, 0, 0});
     q.attrs.push_back(algorithm);
     q.name += std::string(" by ") + kAlgorithms[algorithm];
     return q;

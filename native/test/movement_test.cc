@@ -82,8 +82,8 @@ void check_slice_and_pad(Target target, const Dims& whole, const Dims& start, co
     close(y, expected, 0, 0, "slice" + text(attrs));
   }
   const Tensor x(target, part, random_values(numel_of(part), 3)), y(target, whole);
-  std::vector<double> with_value = attrs, expected(static_cast<size_t>(y.numel()), -2.5);
-  with_value.push_back(-2.5);
+  std::vector<double> with_value = {-2.5}, expected(static_cast<size_t>(y.numel()), -2.5);
+  with_value.insert(with_value.end(), attrs.begin(), attrs.end());
   run_kernel("pad", target, {x, y}, with_value);
   for (int64_t i = 0; i < x.numel(); ++i) {
     auto at = index_of(part, i);
@@ -111,8 +111,8 @@ void check_boxes(Target target) {
         rejects("slice", target, {make({4}), make({3, 1})}, {0}));
   CHECK(rejects("slice", target, {make({4}), make({3})}, {1e300}) &&
         rejects("slice", target, {make({4}), make({3})}, {NAN}));
-  CHECK(rejects("pad", target, {make({3}), make({4})}, {2, 0}) &&
-        rejects("pad", target, {make({3}), make({4})}, {-1, 0}));
+  CHECK(rejects("pad", target, {make({3}), make({4})}, {0, 2}) &&
+        rejects("pad", target, {make({3}), make({4})}, {0, -1}));
   CHECK(rejects("pad", target, {make({3}), make({4})}, {0}) &&
         rejects("pad", target, {make({5}), make({4})}, {0, 0}));
 }

@@ -31,7 +31,8 @@ ProgramDesc counting(const BufferRef& buffer, int repeat) {
   desc.buffers = {buffer};
   desc.arena_bytes = 256;
   desc.tensors = {tensor(0, 0, DType::f32, {n}), tensor(kArenaPlace, 0, DType::f32, {n})};
-  for (int i = 0; i < repeat; ++i) desc.calls.push_back({"affine", {0, 0}, {1, 1}, 1});
+  for (int i = 0; i < repeat; ++i)
+    desc.calls.push_back({"affine", {0, 0}, {{"scale", {1}}, {"shift", {1}}}, 1});
   desc.tensors.pop_back();
   desc.commit_start = desc.calls.size();
   desc.outputs = {0};
@@ -407,7 +408,7 @@ void test_many_threads() {
 std::atomic<int> g_packs{0}, g_unpacked_runs{0};
 
 Cost prepare_tripled(const Call& c) {
-  require_counts(c, 3, 0);
+  require_operands(c, 3);
   require_same_dims(c.t[0], c.t[1], "shapes differ");
   require_same_dims(c.t[0], c.t[2], "shapes differ");
   return {c.packed == nullptr ? c.t[1].bytes() : 0, 0, 0, {1, c.t[1].bytes(), 0}};
@@ -444,7 +445,7 @@ ProgramDesc packing(const BufferRef& weights, bool scaled) {
                   tensor(kFirstInput, 0, DType::f32, {kWeights}),
                   tensor(kArenaPlace, 0, DType::f32, {kWeights})};
   if (scaled) {
-    desc.calls.push_back({"affine", {0, 1}, {10, 0}, 1});
+    desc.calls.push_back({"affine", {0, 1}, {{"scale", {10}}, {"shift", {0}}}, 1});
     desc.constant_calls = 1;
   }
   desc.calls.push_back({"test_tripled", {2, scaled ? 1 : 0, 3}, {}, 1});
@@ -472,7 +473,7 @@ void write_all(const BufferRef& buffer, float value) {
 void test_derived() {
   for (int target = 0; target < kTargets; ++target)
     const KernelRegistrar registered("test_tripled", static_cast<Target>(target), prepare_tripled,
-                                     run_tripled, pack_tripled);
+                                     run_tripled, {}, pack_tripled);
   const size_t before = live_bytes(MemoryKind::derived);
   const auto weights = std::make_shared<Buffer>(kWeights * 4);
   write_all(weights, 1);
@@ -502,7 +503,7 @@ void test_derived() {
   // Nothing is kept of weights that the program writes itself, nor on the train queue.
   CHECK(g_unpacked_runs == 0);
   ProgramDesc writing = packing(weights, false);
-  writing.calls.push_back({"affine", {0, 0}, {1, 1}, 1});
+  writing.calls.push_back({"affine", {0, 0}, {{"scale", {1}}, {"shift", {1}}}, 1});
   const auto trained = std::make_shared<Program>(writing);
   CHECK(run_once(trained, 0) == 9 && run_once(trained, 0) == 12 && g_unpacked_runs == 2 && g_packs == 6);
   ProgramDesc queued = packing(weights, false);
@@ -578,7 +579,7 @@ void test_denormals() {
   const int64_t n = 1 << 20;
   const auto buffer = std::make_shared<Buffer>(static_cast<size_t>(n) * 4);
   ProgramDesc desc = counting(buffer, 1);
-  desc.calls[0].attrs = {1e-30, 0};
+  desc.calls[0].attrs = {{"scale", {1e-30}}, {"shift", {0}}};
   const float small = 1e-10f;
   for (int64_t i = 0; i < n; ++i) std::memcpy(buffer->memory.data() + 4 * i, &small, 4);
   run_and_wait(Queue::train, std::make_shared<ProgramJob>(std::make_shared<Program>(desc)));

@@ -43,7 +43,7 @@ void check_step(const Case& c, Target target, double step, double steps = 0, dou
   if (c.momentum) apart.push_back(v), fused.push_back(v);
   apart.push_back(w1), fused.push_back(w2);
   if (c.momentum) apart.push_back(v1), fused.push_back(v2);
-  run_kernel("sgd", target, apart, {1, nesterov, momentum, steps, decoupled, 0});
+  run_kernel("sgd", target, apart, {nesterov, momentum, steps, decoupled, 0});
   run_kernel("sgd_product", target, fused, {nesterov, momentum, steps, decoupled});
   // The reference's matrix product is written apart, in another order.
   const double tolerance = target == Target::ref ? 1e-14 * static_cast<double>(c.k) : 0;

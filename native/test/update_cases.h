@@ -50,9 +50,9 @@ inline std::vector<Tensor> scalars_of(const std::vector<double>& values) {
   return scalars;
 }
 
-// The attributes of a call over all sizes: their number, then flags.
+// The attributes of an update are flags.
 inline std::vector<double> attrs_of(const std::vector<bool>& flags) {
-  std::vector<double> attrs = {static_cast<double>(kSizes.size())};
+  std::vector<double> attrs;
   for (const bool flag : flags) attrs.push_back(flag ? 1 : 0);
   return attrs;
 }

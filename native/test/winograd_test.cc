@@ -34,7 +34,8 @@ constexpr double kWinograd = 3;
 
 std::vector<PassCall> passes_of(const Case& c) {
   std::vector<double> forward = {1, 1, double(c.ph), double(c.pw), 1, 1, 1}, backward = forward;
-  forward.insert(forward.end(), {double(c.extras), double(c.activation), kWinograd});
+  forward.insert(forward.end(),
+                 {double(c.extras & 1), double(c.extras >> 1), double(c.activation), kWinograd});
   backward.push_back(kWinograd);
   std::vector<Dims> operands = {c.x(), c.weight()};
   if (c.extras & 1) operands.push_back({c.o});
@@ -159,7 +160,7 @@ void packed_once() {
       run_kernel(p.kernel, target, views_of(t), p.attrs);
       const auto call_of = [&](const std::vector<TensorView>& views) {
         return ConvCall::make(ConvPass::forward, views.data(), static_cast<int>(views.size()), p.attrs.data(),
-                              static_cast<int>(p.attrs.size()), DType::f32);
+                              DType::f32);
       };
       std::vector<TensorView> views = views_of(t);
       const Tensor y(target, c.y());

@@ -248,6 +248,34 @@ describe('bad descriptions', () => {
       { ...good, calls: [{ kernel: 'add', tensors: [0, 1], outputs: 1, attrs: [] }] },
       /call 0 \(add\): /,
     ],
+    [
+      'attribute that is unknown',
+      { ...good, calls: [{ kernel: 'add', tensors: [0, 1, 0], outputs: 1, attrs: { scale: 1 } }] },
+      /call 0 \(add\): unknown attribute 'scale', expected none/,
+    ],
+    [
+      'attribute that is missing',
+      { ...good, calls: [{ kernel: 'affine', tensors: [0, 1], outputs: 1, attrs: { scale: 1 } }] },
+      /call 0 \(affine\): attribute 'shift' is missing/,
+    ],
+    [
+      'attribute with too few numbers',
+      {
+        ...good,
+        calls: [{ kernel: 'random_normal', tensors: [0], outputs: 1, attrs: { key: 1, mean: 0, std: 1 } }],
+      },
+      /call 0 \(random_normal\): attribute 'key' has 1 numbers, expected 2/,
+    ],
+    [
+      'attribute that prepare refuses',
+      {
+        ...good,
+        calls: [
+          { kernel: 'random_normal', tensors: [0], outputs: 1, attrs: { key: [1, 0.5], mean: 0, std: 1 } },
+        ],
+      },
+      /call 0 \(random_normal\): random: keys must be 32-bit words/,
+    ],
     ['extent', { ...good, arenaBytes: 31 }, /call 0 \(add\): tensor 1: .* outside its arena of 31 bytes/],
     [
       'offset',
@@ -271,6 +299,18 @@ describe('bad descriptions', () => {
     expect(() => native.createProgram(programOf(desc))).toThrow(
       expect.objectContaining({ code: 'ERR_TENON_NATIVE', message: expect.stringMatching(message) }),
     );
+  });
+
+  test('attributes are taken in any order, flags as 0 and 1', () => {
+    const call = (attrs: native.KernelAttrs) => ({ kernel: 'affine', tensors: [0, 1], outputs: 1, attrs });
+    for (const attrs of [
+      { scale: 0, shift: true },
+      { shift: 1, scale: false },
+    ]) {
+      const program = native.createProgram(programOf({ ...good, calls: [call(attrs)], outputs: [1] }));
+      const { outputs } = native.runProgramSync(program, [], noScalars);
+      expect([...(outputs[0] ?? [])]).toEqual([1, 1, 1, 1]);
+    }
   });
 
   test('an arena larger than the machine rejects the run, not the process', async () => {

@@ -8,10 +8,10 @@ type Operand = readonly [dtype: 'r' | 'bf16' | 's' | 'i32' | 'u8' | 'f64', ...di
 interface Template {
   readonly kernel: string;
   readonly operands: readonly Operand[];
-  readonly attrs: readonly number[];
+  readonly attrs: native.KernelAttrs;
 }
 
-function template(kernel: string, attrs: readonly number[], ...operands: Operand[]): Template {
+function template(kernel: string, attrs: native.KernelAttrs, ...operands: Operand[]): Template {
   return { kernel, attrs, operands };
 }
 
@@ -25,51 +25,145 @@ const times = (count: number, operand: Operand): Operand[] => Array<Operand>(cou
 /** Calls that are right as they stand; each round runs them with a few things changed. */
 const templates: readonly Template[] = [
   ...['relu', 'exp', 'gelu', 'neg', 'softmax', 'log_softmax', 'copy', 'cast'].map((k) =>
-    template(k, [], matrix, matrix),
+    template(k, {}, matrix, matrix),
   ),
   ...['relu_backward', 'gelu_backward', 'softmax_backward', 'add', 'div', 'maximum', 'equal'].map((k) =>
-    template(k, [], image, image, image),
+    template(k, {}, image, image, image),
   ),
-  template('add', [], image, ['r', 1, 1, 1, 3], image),
-  template('affine', [2, 1], matrix, matrix),
-  template('dropout', [1, 2, 3, 1], image, s, s, image),
-  template('dropout', [1, 2, 3, 30], image, s, s, image),
-  template('from_scalar', [], s, one),
-  template('fill', [2], matrix),
-  template('permute', [0, 3, 1, 2], image, ['r', 2, 3, 5, 6]),
-  template('broadcast', [2], ['r', 1, 5], matrix),
-  template('concat', [1], matrix, ['r', 4, 2], ['r', 4, 7]),
-  template('slice', [1, 2], matrix, ['r', 2, 3]),
-  template('pad', [1, 2, 0], matrix, ['r', 6, 8]),
-  template('gather_rows', [], matrix, ['i32', 3], ['r', 3, 5]),
-  template('reduce_sum', [1], image, ['r', 1, 1, 1, 3]),
-  template('reduce_max', [], image, ['r', 2, 1, 6, 3]),
-  template('sum_squares', [], image, matrix, one),
-  template('argmax', [], matrix, ['i32', 4]),
-  template('matmul', [0, 0, 1, 1], matrix, ['r', 5, 3], channel, ['r', 4, 3]),
-  template('matmul', [1, 1, 0, 0], ['r', 2, 5, 4], ['r', 2, 3, 5], ['r', 2, 4, 3]),
-  template('conv2d', [1, 1, 1, 1, 1, 1, 1, 1, 1, 0], image, ['r', 4, 3, 3, 3], ['r', 4], ['r', 2, 5, 6, 4]),
-  template('conv2d', [2, 2, 1, 1, 1, 1, 3, 0, 0, 1], image, ['r', 6, 3, 3, 1], ['r', 2, 3, 3, 6]),
-  template('conv2d_backward_data', [1, 1, 1, 1, 1, 1, 1, 0], ['r', 2, 5, 6, 4], ['r', 4, 3, 3, 3], image),
-  template('conv2d_backward_weights', [1, 1, 1, 1, 1, 1, 1, 0], ['r', 2, 5, 6, 4], image, ['r', 4, 3, 3, 3]),
+  template('add', {}, image, ['r', 1, 1, 1, 3], image),
+  template('affine', { scale: 2, shift: 1 }, matrix, matrix),
+  template('dropout', { key: [1, 2], ordinal: 3, stride: 1 }, image, s, s, image),
+  template('dropout', { key: [1, 2], ordinal: 3, stride: 30 }, image, s, s, image),
+  template('from_scalar', {}, s, one),
+  template('fill', { value: 2 }, matrix),
+  template('permute', { axes: [0, 3, 1, 2] }, image, ['r', 2, 3, 5, 6]),
+  template('broadcast', { scale: 2 }, ['r', 1, 5], matrix),
+  template('concat', { axis: 1 }, matrix, ['r', 4, 2], ['r', 4, 7]),
+  template('slice', { start: [1, 2] }, matrix, ['r', 2, 3]),
+  template('pad', { value: 0, before: [1, 2] }, matrix, ['r', 6, 8]),
+  template('gather_rows', {}, matrix, ['i32', 3], ['r', 3, 5]),
+  template('reduce_sum', { scale: 1 }, image, ['r', 1, 1, 1, 3]),
+  template('reduce_max', {}, image, ['r', 2, 1, 6, 3]),
+  template('sum_squares', {}, image, matrix, one),
+  template('argmax', {}, matrix, ['i32', 4]),
+  template(
+    'matmul',
+    { transposeA: false, transposeB: false, hasBias: true, activation: 1 },
+    matrix,
+    ['r', 5, 3],
+    channel,
+    ['r', 4, 3],
+  ),
+  template(
+    'matmul',
+    { transposeA: true, transposeB: true, hasBias: false, activation: 0 },
+    ['r', 2, 5, 4],
+    ['r', 2, 3, 5],
+    ['r', 2, 4, 3],
+  ),
+  template(
+    'conv2d',
+    {
+      stride: [1, 1],
+      padding: [1, 1],
+      dilation: [1, 1],
+      groups: 1,
+      hasBias: true,
+      hasResidual: false,
+      activation: 1,
+      algorithm: 0,
+    },
+    image,
+    ['r', 4, 3, 3, 3],
+    ['r', 4],
+    ['r', 2, 5, 6, 4],
+  ),
+  template(
+    'conv2d',
+    {
+      stride: [2, 2],
+      padding: [1, 1],
+      dilation: [1, 1],
+      groups: 3,
+      hasBias: false,
+      hasResidual: false,
+      activation: 0,
+      algorithm: 1,
+    },
+    image,
+    ['r', 6, 3, 3, 1],
+    ['r', 2, 3, 3, 6],
+  ),
+  template(
+    'conv2d_backward_data',
+    { stride: [1, 1], padding: [1, 1], dilation: [1, 1], groups: 1, algorithm: 0 },
+    ['r', 2, 5, 6, 4],
+    ['r', 4, 3, 3, 3],
+    image,
+  ),
+  template(
+    'conv2d_backward_weights',
+    { stride: [1, 1], padding: [1, 1], dilation: [1, 1], groups: 1, algorithm: 0 },
+    ['r', 2, 5, 6, 4],
+    image,
+    ['r', 4, 3, 3, 3],
+  ),
   template(
     'conv2d_bf16',
-    [1, 1, 1, 1, 1, 1, 1, 0, 1, 0],
+    {
+      stride: [1, 1],
+      padding: [1, 1],
+      dilation: [1, 1],
+      groups: 1,
+      hasBias: false,
+      hasResidual: false,
+      activation: 1,
+      algorithm: 0,
+    },
     ['bf16', 2, 5, 6, 3],
     ['r', 4, 3, 3, 3],
     ['bf16', 2, 5, 6, 4],
   ),
-  template('matmul_bf16', [0, 0, 0, 0], ['bf16', 4, 5], ['r', 5, 3], ['bf16', 4, 3]),
-  template('max_pool2d', [2, 2, 2, 2, 0, 0, 1, 1], image, ['r', 2, 2, 3, 3], ['u8', 2, 2, 3, 3]),
-  template('max_pool2d_backward', [2, 2, 2, 2, 0, 0, 1, 1], ['r', 2, 2, 3, 3], ['u8', 2, 2, 3, 3], image),
-  template('avg_pool2d', [3, 3, 2, 2, 1, 1, 1], image, ['r', 2, 3, 3, 3]),
-  template('avg_pool2d_backward', [3, 3, 2, 2, 1, 1, 0], ['r', 2, 3, 3, 3], image),
+  template(
+    'matmul_bf16',
+    { transposeA: false, transposeB: false, hasBias: false, activation: 0 },
+    ['bf16', 4, 5],
+    ['r', 5, 3],
+    ['bf16', 4, 3],
+  ),
+  template(
+    'max_pool2d',
+    { kernel: [2, 2], stride: [2, 2], padding: [0, 0], dilation: [1, 1] },
+    image,
+    ['r', 2, 2, 3, 3],
+    ['u8', 2, 2, 3, 3],
+  ),
+  template(
+    'max_pool2d_backward',
+    { kernel: [2, 2], stride: [2, 2], padding: [0, 0], dilation: [1, 1] },
+    ['r', 2, 2, 3, 3],
+    ['u8', 2, 2, 3, 3],
+    image,
+  ),
+  template('avg_pool2d', { kernel: [3, 3], stride: [2, 2], padding: [1, 1], countIncludePad: true }, image, [
+    'r',
+    2,
+    3,
+    3,
+    3,
+  ]),
+  template(
+    'avg_pool2d_backward',
+    { kernel: [3, 3], stride: [2, 2], padding: [1, 1], countIncludePad: false },
+    ['r', 2, 3, 3, 3],
+    image,
+  ),
   ...[
-    [0, 0, 0],
-    [1, 0, 0],
-    [2, 2, 2],
+    { form: 0, kernel: [0, 0] },
+    { form: 1, kernel: [0, 0] },
+    { form: 2, kernel: [2, 2] },
   ].flatMap((regions, sequence) => {
-    const attrs = [1, 2, 3, sequence, ...regions];
+    const attrs = { key: [1, 2], ordinal: 3, sequence, ...regions };
     const pooled: Operand[] = [
       ['r', 2, 3, 3, 3],
       ['u8', 2, 3, 3, 3],
@@ -79,10 +173,19 @@ const templates: readonly Template[] = [
       template('fractional_max_pool2d_backward', attrs, ...pooled, s, image),
     ];
   }),
-  template('batch_norm_train', [1e-5, 1, 0], image, channel, channel, image, channel, channel),
+  template(
+    'batch_norm_train',
+    { eps: 1e-5, activation: 1, hasResidual: false },
+    image,
+    channel,
+    channel,
+    image,
+    channel,
+    channel,
+  ),
   template(
     'batch_norm_backward',
-    [1e-5, 0, 0],
+    { eps: 1e-5, mask: 0, hasResidual: false },
     image,
     image,
     channel,
@@ -92,12 +195,30 @@ const templates: readonly Template[] = [
     channel,
     channel,
   ),
-  template('batch_norm_running', [60], channel, channel, channel, channel, s, channel, channel),
-  template('batch_norm_eval', [1e-5, 0, 0], image, channel, channel, channel, channel, image),
-  template('group_norm', [3, 1e-5, 1], image, channel, channel, image, ['r', 2, 3], ['r', 2, 3]),
+  template('batch_norm_running', { count: 60 }, channel, channel, channel, channel, s, channel, channel),
+  template(
+    'batch_norm_eval',
+    { eps: 1e-5, activation: 0, hasResidual: false },
+    image,
+    channel,
+    channel,
+    channel,
+    channel,
+    image,
+  ),
+  template(
+    'group_norm',
+    { groups: 3, eps: 1e-5, affine: true },
+    image,
+    channel,
+    channel,
+    image,
+    ['r', 2, 3],
+    ['r', 2, 3],
+  ),
   template(
     'group_norm_backward',
-    [1, 1e-5, 1],
+    { groups: 1, eps: 1e-5, affine: true },
     image,
     image,
     channel,
@@ -109,7 +230,7 @@ const templates: readonly Template[] = [
   ),
   template(
     'fold_batch_norm',
-    [1e-5, 0],
+    { eps: 1e-5, hasBias: false },
     ['r', 3, 3, 3, 2],
     channel,
     channel,
@@ -118,41 +239,86 @@ const templates: readonly Template[] = [
     ['r', 3, 3, 3, 2],
     channel,
   ),
-  template('cross_entropy', [0.1], matrix, ['i32', 4], ['r', 4], ['r', 4]),
-  template('cross_entropy_backward', [0.1], ['r', 4], matrix, ['i32', 4], ['r', 4], matrix),
-  template('count_correct', [], matrix, ['i32', 4], one),
-  template('count_top_k', [2], matrix, ['i32', 4], one),
-  template('accumulate', [], ['f64', 3], channel, ['f64', 3]),
-  template('sgd', [1, 1, 1, 0, 0, 0], ...times(5, s), ...times(5, matrix)),
-  template('sgd', [2, 0, 0, 1, 1, 1], ...times(5, s), one, ...times(6, matrix)),
-  template('adagrad', [1, 0, 0, 0], ...times(3, s), ...times(5, matrix)),
-  template('rmsprop', [1, 0, 0, 1, 1, 0], ...times(5, s), ...times(9, matrix)),
-  template('adam', [1, 0, 0, 0, 1, 0], ...times(6, s), ...times(9, matrix)),
-  template('nadam', [1, 1, 0, 0], ...times(8, s), ...times(7, matrix)),
-  template('lars', [1, 1, 1, 0, 0, 0], ...times(8, s), ...times(5, matrix)),
-  template('lamb', [1, 0, 1], ...times(7, s), one, ...times(7, matrix)),
-  template('running_mean', [2], s, ...times(6, channel)),
+  template('cross_entropy', { smoothing: 0.1 }, matrix, ['i32', 4], ['r', 4], ['r', 4]),
+  template('cross_entropy_backward', { smoothing: 0.1 }, ['r', 4], matrix, ['i32', 4], ['r', 4], matrix),
+  template('count_correct', {}, matrix, ['i32', 4], one),
+  template('count_top_k', { k: 2 }, matrix, ['i32', 4], one),
+  template('accumulate', {}, ['f64', 3], channel, ['f64', 3]),
+  template(
+    'sgd',
+    { nesterov: true, momentum: true, steps: false, decoupled: false, hasScale: false },
+    ...times(5, s),
+    ...times(5, matrix),
+  ),
+  template(
+    'sgd',
+    { nesterov: false, momentum: false, steps: true, decoupled: true, hasScale: true },
+    ...times(5, s),
+    one,
+    ...times(6, matrix),
+  ),
+  template(
+    'adagrad',
+    { decoupled: false, epsInside: false, hasScale: false },
+    ...times(3, s),
+    ...times(5, matrix),
+  ),
+  template(
+    'rmsprop',
+    { decoupled: false, epsInside: false, centred: true, momentum: true, hasScale: false },
+    ...times(5, s),
+    ...times(9, matrix),
+  ),
+  template(
+    'adam',
+    { decoupled: false, epsInside: false, uncorrected: false, amsgrad: true, hasScale: false },
+    ...times(6, s),
+    ...times(9, matrix),
+  ),
+  template(
+    'nadam',
+    { decoupled: true, epsInside: false, hasScale: false },
+    ...times(8, s),
+    ...times(7, matrix),
+  ),
+  template(
+    'lars',
+    { nesterov: true, momentum: true, steps: false, hasScale: false },
+    ...times(8, s),
+    ...times(5, matrix),
+  ),
+  template('lamb', { uncorrected: false, hasScale: true }, ...times(7, s), one, ...times(7, matrix)),
+  template('running_mean', {}, s, ...times(6, channel)),
   template(
     'sgd_product',
-    [0, 1, 0, 0],
+    { nesterov: false, momentum: true, steps: false, decoupled: false },
     ...times(5, s),
     matrix,
     ['r', 6, 4],
     ['r', 6, 5],
     ...times(3, matrix),
   ),
-  template('softplus', [], matrix, matrix),
-  template('binary_cross_entropy', [], matrix, matrix, matrix),
-  template('binary_cross_entropy_backward', [], ...times(4, matrix)),
-  template('column_moments', [2], matrix, ['f64', 5], ['f64', 5], ['f64', 5]),
-  template('covariance', [], matrix, ['f64', 5], ['f64', 5, 5], ['f64', 5, 5]),
-  template('eigh', [], ['f64', 5, 5], ['f64', 5], ['f64', 5, 5]),
-  template('spectral', [], ['f64', 4, 5], ['f64', 4], ['r', 5, 5]),
-  template('product_squares', [], ['r', 6, 4], ['r', 6, 5], one),
-  template('finite_guard', [], ['i32', 1], one, one, ['i32', 1]),
-  template('image_batch', [1, 2, 0.5, 1], ['u8', 3, 5, 6, 3], ['i32', 2], channel, channel, s, image),
-  template('random_uniform', [1, 2, 0, 1], matrix),
-  template('random_normal', [1, 2, 0, 1], matrix),
+  template('softplus', {}, matrix, matrix),
+  template('binary_cross_entropy', {}, matrix, matrix, matrix),
+  template('binary_cross_entropy_backward', {}, ...times(4, matrix)),
+  template('column_moments', { power: 2 }, matrix, ['f64', 5], ['f64', 5], ['f64', 5]),
+  template('covariance', {}, matrix, ['f64', 5], ['f64', 5, 5], ['f64', 5, 5]),
+  template('eigh', {}, ['f64', 5, 5], ['f64', 5], ['f64', 5, 5]),
+  template('spectral', {}, ['f64', 4, 5], ['f64', 4], ['r', 5, 5]),
+  template('product_squares', {}, ['r', 6, 4], ['r', 6, 5], one),
+  template('finite_guard', {}, ['i32', 1], one, one, ['i32', 1]),
+  template(
+    'image_batch',
+    { key: [1, 2], flip: 0.5, padding: 1 },
+    ['u8', 3, 5, 6, 3],
+    ['i32', 2],
+    channel,
+    channel,
+    s,
+    image,
+  ),
+  template('random_uniform', { key: [1, 2], low: 0, high: 1 }, matrix),
+  template('random_normal', { key: [1, 2], mean: 0, std: 1 }, matrix),
 ];
 
 /** A number of the text's own (FNV-1a). */
@@ -230,8 +396,15 @@ function fuzz(round: number, { kernel, operands, attrs }: Template): void {
     row.push(...Array.from({ length: 6 }, (_, d) => dims[d] ?? 0));
     table.push(...row.map((x) => (rarely(odd) ? pick(strange) : x)));
   }
-  const numbers = attrs.map((x) => (rarely(odd) ? pick(strange) : rarely(changed) ? int(-1, 5) : x));
-  if (rarely(changed)) numbers.push(int(0, 3));
+  const number = (x: number): number => (rarely(odd) ? pick(strange) : rarely(changed) ? int(-1, 5) : x);
+  const named: [string, number | readonly number[]][] = [];
+  for (const [name, value] of Object.entries(attrs)) {
+    const numbers = (typeof value === 'object' ? value : [Number(value)]).map(number);
+    if (rarely(changed / 4)) numbers.push(int(0, 3));
+    if (rarely(changed / 4)) numbers.pop();
+    if (!rarely(changed / 4)) named.push([rarely(changed / 4) ? pick(['n', '', name + ' ']) : name, numbers]);
+  }
+  if (rarely(changed / 4)) named.push([pick(['n', 'eps', '__proto__', 'key']), int(0, 3)]);
   const ids = operands.map((_, i) => (rarely(changed / 4) ? int(0, operands.length) : i));
   const buffers = [native.allocate(PLACE), native.allocate(PLACE)];
   native.fillBufferNow(buffers[0] as native.NativeBuffer, 0, data);
@@ -244,7 +417,9 @@ function fuzz(round: number, { kernel, operands, attrs }: Template): void {
     buffers,
     inputs: [PLACE, PLACE],
     tensors: Float64Array.from(table),
-    calls: [{ kernel, tensors: ids, outputs: constant ? 1 : int(0, ids.length), attrs: numbers }],
+    calls: [
+      { kernel, tensors: ids, outputs: constant ? 1 : int(0, ids.length), attrs: Object.fromEntries(named) },
+    ],
     constantCalls: Number(constant),
     commitStart: int(0, 2),
     outputs: [int(0, operands.length)].filter((id) => id < operands.length),
