@@ -1,7 +1,7 @@
 'use strict';
 
-// ESLint, prettier, the types of library, tests and examples, and clang-format. --fix mends what
-// can be mended.
+// ESLint, prettier, the types of library, tests and examples, the direction of imports in lib, and
+// clang-format. --fix mends what can be mended.
 
 const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
@@ -39,6 +39,7 @@ const steps = {
   eslint: () => node('eslint', ['--max-warnings', '0', ...(fix ? ['--fix'] : []), '.']),
   prettier: () => node('prettier', ['--log-level', 'warn', fix ? '--write' : '--check', '.']),
   types: () => node('typescript', ['--project', 'tsconfig.json'], 'tsc'),
+  imports: () => node('dependency-cruiser', ['lib', '--config', '--output-type', 'err-long'], 'depcruise'),
   'clang-format': async () => {
     checkClangFormat();
     const files = nativeFiles();

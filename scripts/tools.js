@@ -2,6 +2,7 @@
 
 const { spawn, spawnSync } = require('node:child_process');
 const fs = require('node:fs');
+const { createRequire } = require('node:module');
 const os = require('node:os');
 const path = require('node:path');
 
@@ -45,7 +46,12 @@ function onPath(program) {
  * The script of an npm package's command: `packageBin('node-gyp')`. Works wherever npm hoisted the package.
  */
 function packageBin(name, bin = name) {
-  const manifest = require.resolve(`${name}/package.json`, { paths: [root] });
+  // Not require.resolve(`${name}/package.json`): the `exports` of a package may leave that out.
+  const manifest = createRequire(path.join(root, 'package.json'))
+    .resolve.paths(name)
+    .map((folder) => path.join(folder, name, 'package.json'))
+    .find((file) => fs.existsSync(file));
+  if (manifest === undefined) throw new Error(`${name} is not installed: npm ci`);
   const { bin: bins } = require(manifest);
   return path.join(path.dirname(manifest), typeof bins === 'string' ? bins : bins[bin]);
 }

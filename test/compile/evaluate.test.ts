@@ -1,4 +1,7 @@
-/** `tensor.data()` needs the evaluator, which stands far above tensors: the public entry hooks it up, and nothing below it does. */
+/**
+ * `tensor.data()` needs the evaluator, which stands far above tensors: the public entry hooks it up, and
+ * nothing below it does.
+ */
 import type * as entry from '../../lib';
 import type * as ops from '../../lib/ops';
 import type * as tensors from '../../lib/tensor/tensor';

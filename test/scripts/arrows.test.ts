@@ -1,0 +1,91 @@
+/**
+ * The rules for imports in lib (.dependency-cruiser.js), held against planted violations: each is found, and
+ * named by its files.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+
+interface Tools {
+  readonly root: string;
+  readonly packageBin: (name: string, bin: string) => string;
+}
+
+const { packageBin, root } = jest.requireActual<Tools>('../../scripts/tools.js');
+
+let folder: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'tenon-arrows-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+/** What the check says of a library of these files. */
+function check(files: Readonly<Record<string, string>>): { status: number | null; output: string } {
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), text);
+  }
+  const cruise = packageBin('dependency-cruiser', 'depcruise');
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [cruise, 'lib', '--config', join(root, '.dependency-cruiser.js'), '--output-type', 'err-long'],
+    { cwd: folder, encoding: 'utf8', timeout: 50_000 },
+  );
+  return { status, output: `${stdout}${stderr}`.replace(/\s+/g, ' ') };
+}
+
+test('imports from the floors below, also of types, are in order', () => {
+  const { status, output } = check({
+    'lib/tensor/tensor.ts': 'export interface Tensor {}',
+    'lib/nn/module.ts':
+      "import type { Tensor } from '../tensor/tensor';\nexport type Forward = (x: Tensor) => Tensor;",
+    'lib/train/trainer.ts': "import type { Forward } from '../nn/module';\nexport type Step = Forward;",
+  });
+  expect(output).toMatch(/no dependency violations found \(3 modules, 2 dependencies cruised\)/);
+  expect(status).toBe(0);
+});
+
+test('what points the wrong way is named, with its rule and its files', () => {
+  const { status, output } = check({
+    'lib/errors.ts': 'export class TenonError extends Error {}',
+    // Upward, of a type alone.
+    'lib/nn/module.ts': "import type { Trainer } from '../train/trainer';\nexport type Owner = Trainer;",
+    'lib/train/trainer.ts': 'export class Trainer {}',
+    // Sideways.
+    'lib/losses/index.ts': "import '../metrics/index';",
+    'lib/metrics/index.ts': "import '../errors';",
+    // Round in a circle of types.
+    'lib/tensor/lazy.ts': "import type { A } from './tensor';\nexport type B = A[];",
+    'lib/tensor/tensor.ts': "import type { B } from './lazy';\nexport type A = B | number;",
+    // In a room that has no floor.
+    'lib/misc/helper.ts': "import '../errors';",
+    // By a door of its own.
+    'lib/ops/fast.ts': "export const fast: unknown = require('../../build/Release/tenon.node');",
+    'lib/ops/odd.ts': "import '../../test/support';\nimport './nowhere';",
+    'test/support.ts': '',
+  });
+  const found = output.match(/error [a-z-]+: lib\S+( → \S+)*/g) ?? [];
+  expect([...found].sort()).toEqual([
+    'error every-room-has-a-floor: lib/misc/helper.ts → lib/errors.ts',
+    'error imports-exist: lib/ops/odd.ts → ./nowhere',
+    'error lib-stands-alone: lib/ops/odd.ts → test/support.ts',
+    'error losses-imports-from-below: lib/losses/index.ts → lib/metrics/index.ts',
+    'error nn-imports-from-below: lib/nn/module.ts → lib/train/trainer.ts',
+    'error no-circles: lib/tensor/lazy.ts → lib/tensor/tensor.ts → lib/tensor/lazy.ts',
+    'error one-door-to-the-addon: lib/ops/fast.ts → ../../build/Release/tenon.node',
+  ]);
+  expect(status).toBe(7);
+});
+
+test('ARCHITECTURE.md draws the floors that the rules have', () => {
+  const { forbidden } = jest.requireActual<{ forbidden: readonly { name: string }[] }>(
+    '../../.dependency-cruiser.js',
+  );
+  const ruled = forbidden.flatMap(({ name }) => /^(.*)-imports-from-below$/.exec(name)?.[1] ?? []);
+  const text = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8');
+  const drawing = /Arrows point one way:\n\n```\n([^]*?) native\.ts -> addon/.exec(text)?.[1] ?? '';
+  const drawn = drawing.split(/->|,/).map((room) => room.trim().replace('.ts', ''));
+  expect(drawn).toEqual(ruled);
+});
