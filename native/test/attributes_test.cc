@@ -73,9 +73,9 @@ std::string trimmed(const std::string& text) {
   return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(' ') - first + 1);
 }
 
-// What the tables of native/kernels/README.md say: the attributes of each kernel, as they are declared. A
-// first cell may name several kernels, and the attributes of each are then parted by slashes where they
-// differ.
+// What the tables of native/kernels/README.md say: the attributes of each kernel, as they are
+// declared. A first cell may name several kernels, and the attributes of each are then parted by
+// slashes where they differ.
 std::map<std::string, std::string> documented() {
   const std::string here = __FILE__;
   std::ifstream file(here.substr(0, here.find_last_of('/')) + "/../kernels/README.md");
