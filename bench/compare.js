@@ -80,7 +80,7 @@ function removeWorktrees(folders, temporary) {
   git('worktree', 'prune');
 }
 
-/** Prints the line of an item; gives whether the second side is fast enough. */
+/** Prints the line of an item; returns whether the second side is fast enough. */
 function judge(item, [before, after], threshold) {
   const failed = [before, after].find(({ status }) => status !== 'ok');
   const speed = failed === undefined ? speedup(before, after) : undefined;

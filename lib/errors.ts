@@ -1,6 +1,7 @@
 /**
- * The errors tenon throws. Each class carries a `code` that stays the same from version to version, so that callers can tell
- * errors apart with `error.code === 'ERR_TENON_SHAPE'`, also across realms and duplicated installs, where `instanceof` fails.
+ * The errors tenon throws. Each class carries a `code` that stays the same from version to version, so that
+ * callers can tell errors apart with `error.code === 'ERR_TENON_SHAPE'`, also across realms and duplicated
+ * installs, where `instanceof` fails.
  */
 
 /** What every tenon error accepts besides its message. */
@@ -15,7 +16,8 @@ export class TenonError extends Error {
   readonly code: string = 'ERR_TENON';
 
   constructor(message: string, options?: TenonErrorOptions) {
-    // `{ cause: undefined }` would create an own property that printers show, so it is passed on only when present.
+    // `{ cause: undefined }` would create an own property that printers show, so it is passed on
+    // only when present.
     super(message, options?.cause === undefined ? undefined : { cause: options.cause });
     // new.target.name and not a literal: subclasses, a user's included, get the right name for free.
     Object.defineProperty(this, 'name', { value: new.target.name, configurable: true, writable: true });
@@ -88,8 +90,8 @@ export class NativeError extends TenonError {
 }
 
 /**
- * Memory that this process may not have was asked for: says how many bytes, and how many there are. A smaller batch needs less;
- * what other models compute is not touched.
+ * More memory was asked for than this process may have. The message says how many bytes, and how many there
+ * are. A smaller batch needs less. Other models go on.
  */
 export class OutOfMemoryError extends NativeError {
   override readonly code: string = 'ERR_TENON_MEMORY';

@@ -1,4 +1,7 @@
-/** Checks of option objects, and how messages show values, shared by every public function so that both read the same everywhere. */
+/**
+ * Checks of option objects, and how messages show values, shared by all public functions, so that both read
+ * the same everywhere.
+ */
 import { OptionError } from './errors';
 
 /** Edit distance between two short words, transpositions of neighbours counting one (Damerau 1964). */
@@ -24,7 +27,9 @@ function at(row: readonly number[], index: number): number {
   return row[index] ?? Infinity;
 }
 
-/** The word of `words` nearest to `word`, or undefined when none is near enough to be what was meant. */
+/**
+ * The word of `words` nearest to `word`, or undefined if none is near enough to be the one that was meant.
+ */
 export function nearest(word: string, words: readonly string[]): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
@@ -35,7 +40,7 @@ export function nearest(word: string, words: readonly string[]): string | undefi
   return best;
 }
 
-/** No message prints more characters of one value: it may be a whole file. */
+/** The most characters of one value in a message: the value may be a whole file. */
 const SHOWN_LENGTH = 200;
 
 /** A text for a message, such as a path or a name, without its middle where it is long. */
@@ -62,12 +67,15 @@ export function messageOf(error: unknown): string {
     : String(error);
 }
 
-/** The text of anything thrown, short enough for a message that goes on. */
+/** The text of anything thrown, short enough to be a part of a message. */
 export function problemOf(error: unknown): string {
   return clip(messageOf(error));
 }
 
-/** Lists in lists that `show` writes out; a value of a hostile file may have thousands of them, and a list may hold itself. */
+/**
+ * Lists in lists that `show` writes out; a value of a hostile file may have thousands of them, and a list
+ * may hold itself.
+ */
 const SHOWN_DEPTH = 2;
 
 /** A short, safe picture of any value for a message. */
@@ -91,12 +99,15 @@ function showWithin(depth: number, value: unknown): string {
   return String(value);
 }
 
-/** As `show`; for a place where something that a function makes belongs, such as a layer. */
+/** As `show`, for a value that should have come from a maker function, such as a layer. */
 export function showMade(value: unknown): string {
   return typeof value === 'function' ? 'a function that was not called' : show(value);
 }
 
-/** What PyTorch, Keras and others call an option, without case and underscores, and what it is called here. */
+/**
+ * The names that PyTorch, Keras and others have for an option, without case and underscores, and
+ * its name here.
+ */
 const ALIASES: Readonly<Record<string, readonly string[]>> = {
   kernel: ['kernelsize', 'filtersize', 'size'],
   stride: ['strides'],
@@ -137,7 +148,10 @@ const ALIASES: Readonly<Record<string, readonly string[]>> = {
   epochs: ['numepochs', 'maxepochs', 'nepochs'],
 };
 
-/** The option that was meant: one that is the same but for case and underscores, one known elsewhere by this name, or the nearest. */
+/**
+ * The option that was meant: one that is the same but for case and underscores, one known elsewhere by this
+ * name, or the nearest.
+ */
 function meant(key: string, allowedKeys: readonly string[]): string | undefined {
   const plain = (word: string): string => word.replaceAll('_', '').toLowerCase();
   const wanted = plain(key);
@@ -149,9 +163,10 @@ function meant(key: string, allowedKeys: readonly string[]): string | undefined 
 }
 
 /**
- * Throws where `options` has a key that `allowedKeys` lacks.
+ * Throws if `options` has a key that `allowedKeys` lacks.
  * @param where who is asking, for the message: `optim.sgd`
- * @throws OptionError naming every unknown key, with the nearest known one; also when `options` is not an object
+ * @throws OptionError naming every unknown key, with the nearest known one; also when `options` is not an
+ *   object
  */
 export function checkKeys(where: string, options: unknown, allowedKeys: readonly string[]): void {
   if (options === undefined) return;

@@ -1,4 +1,7 @@
-/** Keys of the Philox streams (native/base/philox.h): every random number is a function of (seed, stream name, step, position). */
+/**
+ * Keys of the Philox streams (native/base/philox.h): every random number is a function of (seed, stream
+ * name, step, position).
+ */
 import { nonNegativeInteger } from './options';
 import { runtimeScalar, type Tensor } from './tensor/tensor';
 
@@ -11,7 +14,10 @@ function mix(h: number): number {
   return (h ^ (h >>> 16)) >>> 0;
 }
 
-/** Hash of (seed, stream name): two independently seeded passes of the MurmurHash3 finalizer over UTF-16 units. */
+/**
+ * Hash of (seed, stream name): two independently seeded passes of the MurmurHash3 finalizer
+ * over UTF-16 units.
+ */
 export function streamKey(seed: number, stream: string): StreamKey {
   const low = seed >>> 0;
   const high = Math.floor(seed / 2 ** 32) >>> 0;

@@ -23,7 +23,7 @@ function isThenable(value) {
   return value !== null && typeof value === 'object' && typeof value.then === 'function';
 }
 
-/** Times of `steps` steps, each from the end of the one before, and what the last one gave. */
+/** Times of `steps` steps, each from the end of the one before, and what the last one returned. */
 async function timeSteps(step, steps) {
   const ms = [];
   let last;
@@ -64,7 +64,7 @@ async function timeQueuedSteps(step, steps) {
 }
 
 /**
- * As timeSteps, by a clock of the system's own: `clock()` gives the milliseconds it has computed
+ * As timeSteps, by a clock of the system's own: `clock()` returns the milliseconds it has computed
  * since its start.
  */
 function timeByClock(step, clock, steps) {
@@ -86,7 +86,7 @@ function timing({ step, queued, clock }, steps) {
  * Serves one adapter.
  * @param {(item: import('./workloads').Item, options: { threads: number }) => Promise<{ version: string,
  *   notes?: string[], step: () => unknown, queued?: boolean, clock?: () => number, loss?: (last: unknown) =>
- *   number }>} prepare `loss` reads the loss from what a step gave, outside the timing
+ *   number }>} prepare `loss` reads the loss from what a step returned, outside the timing
  */
 function serve(prepare) {
   let prepared;

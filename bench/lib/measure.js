@@ -37,7 +37,7 @@ class Candidate {
     this.verdict = undefined;
     this.stepMs = undefined;
     /**
-     * Of the last training step: falls towards 0 as the batch is learnt by heart, in every system
+     * The loss of the last training step: it falls towards 0 as the batch is learnt by heart, in every system
      * that really trains.
      */
     this.loss = undefined;

@@ -5,7 +5,7 @@
  * must do them.
  */
 
-/** Multiply-adds of the layers in turn, for one example; also gives the shape after them. */
+/** Multiply-adds of the layers in turn, for one example; also returns the shape after them. */
 function walk(layers, shape, counts) {
   for (const layer of layers) shape = step(layer, shape, counts);
   return shape;

@@ -1,6 +1,7 @@
 /**
- * Augmentation: descriptions of what is done to each training image on its way into a batch. Natively, in the step's own program, and
- * a function of (seed, epoch, sample index): the same images whatever the batch size, the threads or a resume in between.
+ * Augmentation: descriptions of what is done to each training image on its way into a batch. Natively, in the
+ * step's own program, and a function of (seed, epoch, sample index): the same images whatever the batch size,
+ * the threads or a resume in between.
  */
 import { OptionError } from '../errors';
 import { positiveInteger, show } from '../options';
@@ -40,8 +41,9 @@ const cropSettings = declareSettings({
 export type RandomCropOptions = OptionsOf<typeof cropSettings>;
 
 /**
- * Adds `padding` zero pixels on each side, then cuts a window of `size` (a side, or [height, width]) out at a random
- * place. `randomCrop(32, { padding: 4 })` is the usual one for CIFAR. Evaluation takes images as they are, so `size` should be theirs.
+ * Adds `padding` zero pixels on each side, then cuts a window of `size` (a side, or [height, width]) out at a
+ * random place. `randomCrop(32, { padding: 4 })` is the usual one for CIFAR. Evaluation takes images as they
+ * are, so `size` should be theirs.
  * @throws OptionError
  */
 export function randomCrop(

@@ -12,7 +12,8 @@ export interface AugmentPlan {
 
 /**
  * Merges a list of augmentations for images of `size`.
- * @throws OptionError for something that is no list of augmentations, one given twice, or a crop that does not fit
+ * @throws OptionError for something that is not a list of augmentations, one given twice, or a crop that does
+ *   not fit
  */
 export function planAugmentation(
   list: readonly Augmentation[],

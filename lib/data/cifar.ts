@@ -1,6 +1,7 @@
 /**
- * CIFAR-10 and CIFAR-100 (Krizhevsky 2009) in their binary form: records of one label byte (CIFAR-100: coarse, then fine) and 3072
- * bytes, the R, G and B planes of a 32x32 image. CIFAR-10 is also taken as an image folder, or tar files of one.
+ * CIFAR-10 and CIFAR-100 (Krizhevsky 2009) in their binary form: records of one label byte (CIFAR-100:
+ * coarse, then fine) and 3072 bytes, the R, G and B planes of a 32x32 image. CIFAR-10 may also be an image
+ * folder, or tar files of one.
  */
 import { join } from 'node:path';
 import { DataError } from '../errors';
@@ -51,14 +52,14 @@ interface RecordForm {
   readonly classes: number;
 }
 
-/** Where records go: all labels and pixels, and how many records are there already. */
+/** Where records go: all labels and pixels, and the number of records that are there already. */
 interface Records {
   readonly labels: Int32Array;
   readonly bytes: Uint8Array;
   count: number;
 }
 
-/** Copies the records of one file behind those of the files before it. */
+/** Copies the records of one file after those of the files before it. */
 async function readRecordsOf(file: string, form: RecordForm, to: Records): Promise<void> {
   const content = await readWhole(file);
   const recordBytes = form.labelBytes + PIXELS;
@@ -106,14 +107,14 @@ async function readRecords(
   }
   const bytes = new Uint8Array(memoryFor(where, count * PIXELS));
   const records = { labels: new Int32Array(count), bytes, count: 0 };
-  // One file at a time, so that only one is there twice.
+  // One file at a time, so that memory holds only one file twice.
   for (const file of files) await readRecordsOf(file, form, records);
   if (records.count < count) throw new DataError(`${where}: files changed while they were read`);
   const { labels } = records;
   return eagerSource(where, { height: SIDE, width: SIDE, channels: 3, classNames, labels, bytes });
 }
 
-/** Class names from a text file, one a line; `fallback` where there is no such file. */
+/** Class names from a text file, one per line; `fallback` if there is no such file. */
 async function readNames(file: string, fallback: readonly string[]): Promise<readonly string[]> {
   if ((await pathKind(file)) !== 'file') return fallback;
   const size = await fileSize(file);
@@ -128,20 +129,25 @@ async function readNames(file: string, fallback: readonly string[]): Promise<rea
   return names;
 }
 
-/** Options of `readCifar10`; limits are of the image form, for binary files are as large as what is in them. */
+/**
+ * Options of `readCifar10`; limits apply to the image form, because binary files are as large
+ * as their contents.
+ */
 export interface ReadCifar10Options extends ReadLimits {
   /**
-   * Image form only: the class map, as for `readFolder`. Give the training split's to the test split, so that both number classes alike.
+   * Image form only: the class map, as for `readFolder`. Pass the training split's to the test split, so that
+   * both number classes alike.
    */
   readonly classNames?: readonly string[];
 }
 
 /**
- * Loads a split of CIFAR-10 as [32, 32, 3] samples. `dir` holds, or has a folder `cifar-10-batches-bin` that holds, the binary
- * files `data_batch_1.bin` to `data_batch_5.bin` and `test_batch.bin` (an eager source); otherwise it is read by `readFolder`:
- * `SPLIT/CLASS/*.jpg` or tar files of that, such as `cifar10-train.tar.gz` (a lazy source).
- * @throws DataError for a missing directory or file, a label out of range, or a class folder unknown to `classNames`; FormatError for
- *   files of the wrong length
+ * Loads a split of CIFAR-10 as [32, 32, 3] samples. `dir` holds, or has a folder `cifar-10-batches-bin` that
+ * holds, the binary files `data_batch_1.bin` to `data_batch_5.bin` and `test_batch.bin` (an eager source);
+ * otherwise it is read by `readFolder`: `SPLIT/CLASS/*.jpg` or tar files of that, such as
+ * `cifar10-train.tar.gz` (a lazy source).
+ * @throws DataError for a missing directory or file, a label out of range, or a class folder unknown to
+ *   `classNames`; FormatError for files of the wrong length
  */
 export async function readCifar10(
   dir: string,
@@ -187,8 +193,9 @@ export interface ReadCifar100Options {
 }
 
 /**
- * Loads a split of CIFAR-100 as [32, 32, 3] samples from `train.bin` or `test.bin`, in `dir` or its folder `cifar-100-binary`.
- * Class names come from `fine_label_names.txt` or `coarse_label_names.txt` where present, else they are numbers.
+ * Loads a split of CIFAR-100 as [32, 32, 3] samples from `train.bin` or `test.bin`, in `dir` or its folder
+ * `cifar-100-binary`. Class names come from `fine_label_names.txt` or `coarse_label_names.txt` where present,
+ * else they are numbers.
  * @throws as `readCifar10`
  */
 export async function readCifar100(

@@ -1,4 +1,4 @@
-/** Several data sets as one: rows of the same samples are put in a list, others are packed anew. */
+/** Several data sets as one: rows of the same samples become a list, and others are packed anew. */
 import { DataError, OptionError } from '../errors';
 import { checkKeys, clipList, oneOf } from '../options';
 import { formatShape, numel } from '../tensor/shape';
@@ -12,8 +12,8 @@ import type { ImageSource } from './source';
 /** Options of `data.concat`. */
 export interface ConcatOptions {
   /**
-   * 'same' (default): all sets must have the same classes. 'merge': classes are those of all sets, by name, in the order in which they are
-   * first met, and samples are numbered by them.
+   * 'same' (default): all sets must have the same classes. 'merge': classes are those of all sets, by name,
+   * in the order in which they are first met, and samples are numbered by them.
    */
   readonly classes?: 'same' | 'merge';
 }
@@ -60,7 +60,7 @@ function checkAlike(a: Samples, b: Samples, merge: boolean): void {
     );
 }
 
-/** Labels of the parts' rows, one part behind the other, as numbers of these classes. */
+/** Labels of the parts' rows, one part after the other, as numbers of these classes. */
 function labelsOf(parts: readonly Part[], classNames: readonly string[]): Int32Array {
   const numberOf = new Map(classNames.map((name, i) => [name, i]));
   const labels = parts.map(({ samples, rows }) => {
@@ -90,7 +90,10 @@ interface ImagePart {
   readonly start: number;
 }
 
-/** Images that are in memory are copied now; the others are decoded into the new set when it asks for them, and not into their own. */
+/**
+ * Images that are in memory are copied now; the others are decoded into the new set when it asks for them,
+ * and not into their own.
+ */
 async function packImages(parts: readonly Part[], classNames: readonly string[]): Promise<Samples> {
   let start = 0;
   const placed = parts.map(({ samples, rows }): ImagePart => {
@@ -106,7 +109,7 @@ async function packImages(parts: readonly Part[], classNames: readonly string[])
 function imagesOf(samples: Samples): PackedImages {
   const images = samples instanceof Relabelled ? samples.base : samples;
   if (images instanceof PackedImages) return images;
-  throw new DataError('concat: internal error, these are no images');
+  throw new DataError('concat: internal error, these are not images');
 }
 
 async function copyPresent({ images, rows, start }: ImagePart, packed: PackedImages): Promise<void> {

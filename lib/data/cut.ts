@@ -4,9 +4,10 @@ import { OptionError } from '../errors';
 export const LAST_BATCHES = ['even', 'keep', 'drop'] as const;
 
 /**
- * What becomes of samples that do not fill a batch. 'even': all batches share them, so that sizes differ by at most one; a last batch of
- * a few samples would count as much as a whole one in every step. 'keep': the last batch is smaller, but a single sample left over joins
- * the batch before it. 'drop': they are left out of this epoch (PyTorch's `drop_last`).
+ * What happens to samples that do not fill a batch. 'even': all batches share them, so that sizes differ
+ * by at most one. A last batch of a few samples would count as much as a whole one. 'keep': the last batch
+ * is smaller, but a single sample left over joins the batch before it. 'drop': they are left out of this
+ * epoch (PyTorch's `drop_last`).
  */
 export type LastBatch = (typeof LAST_BATCHES)[number];
 
@@ -56,9 +57,10 @@ function keptBatches(length: number, batchSize: number): number {
 }
 
 /**
- * As few steps as hold the samples, all as large but for one sample; each cut in as few batches as do, likewise. A step of accumulated
- * batches so has the samples of the step that one large batch would make. No batch is a single sample, unless batchSize is 1, or the
- * epoch: where pairs do not come out even, one batch is of three.
+ * As few steps as can hold the samples, whose sizes differ by at most one sample. Each step is cut into as
+ * few batches as possible, in the same way. A step of accumulated batches therefore has the samples that one
+ * large batch would have. No batch has a single sample, unless batchSize is 1 or the epoch has one sample: if
+ * pairs do not come out even, one batch has three.
  */
 class EvenCut implements EpochCut {
   readonly steps: number;

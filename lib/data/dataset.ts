@@ -1,4 +1,7 @@
-/** A Dataset: some rows of samples that live in native memory, with their targets. What Trainer trains on and evaluates. */
+/**
+ * A Dataset: some rows of samples that live in native memory, with their targets. What Trainer trains
+ * on and evaluates.
+ */
 import { createHash } from 'node:crypto';
 import { DataError, DTypeError, OptionError } from '../errors';
 import { checkKeys, clip, clipList, nonNegativeInteger, positiveInteger, show } from '../options';
@@ -26,7 +29,7 @@ export interface SplitOptions {
 export interface SkippedImage {
   /** Its path, or `ARCHIVE:PATH`. */
   readonly file: string;
-  /** What is wrong with it, in at most 200 characters. */
+  /** The problem, in at most 200 characters. */
   readonly reason: string;
 }
 
@@ -58,16 +61,23 @@ export interface DatasetRows {
 }
 
 /**
- * Some samples in some order. What `take`, `split`, `subset`, `filter`, `selectClasses` and `sample` return are views: they share the memory
- * of the set they are made from, and an image is decoded once for all of them. Random augmentation of a sample depends on its place
- * in the set that was read from files or arrays, not on its position in a view: it is the same in each of them.
+ * Some samples in some order. What `take`, `split`, `subset`, `filter`, `selectClasses` and `sample` return
+ * are views: they share the memory of the set they are made from, and an image is decoded once for all of
+ * them. Random augmentation of a sample depends on its place in the set that was read from files or arrays,
+ * not on its position in a view: it is the same in each of them.
  */
 export class Dataset {
-  /** Made by `data.mnist`, `data.folder`, `data.fromArrays` and so on; `indices` are the rows of `samples` that this set is made of. */
+  /**
+   * Made by `data.mnist`, `data.folder`, `data.fromArrays` and so on; `indices` are the rows of `samples`
+   * that this set is made of.
+   */
   private constructor(
     private readonly samples: Samples,
     private readonly indices: Int32Array,
-    /** Damaged images that `data.folder({ onError: 'skip' })` left out; a part of a set has the list of the whole. */
+    /**
+     * Damaged images that `data.folder({ onError: 'skip' })` left out; a part of a set has the list
+     * of the whole.
+     */
     readonly skipped: readonly SkippedImage[] = [],
   ) {}
 
@@ -76,7 +86,10 @@ export class Dataset {
     return whole(await PackedImages.pack(source));
   }
 
-  /** Packs and decodes a source of images now, without those that are damaged. @throws DataError where all are; what `readAll` throws */
+  /**
+   * Packs and decodes a source of images now, without those that are damaged. @throws DataError where all
+   * are; what `readAll` throws
+   */
   static async ofReadable(source: ImageSource, options: ReadAllOptions): Promise<Dataset> {
     const samples = await PackedImages.pack(source);
     const damaged = await samples.readAll(options);
@@ -135,7 +148,7 @@ export class Dataset {
     return this.samples.classNames;
   }
 
-  /** The rule that images of other sizes were brought to `inputShape` by; undefined where there is none. */
+  /** The rule that brought images of other sizes to `inputShape`; undefined if there is none. */
   get resize(): ResizeRule | undefined {
     return this.samples.resize;
   }
@@ -151,7 +164,10 @@ export class Dataset {
     return this.samples.labels !== undefined;
   }
 
-  /** Class index of the sample at a position. @throws OptionError, DataError for no such sample, or targets that are numbers */
+  /**
+   * Class index of the sample at a position. @throws OptionError, DataError for no such sample, or targets
+   * that are numbers
+   */
   label(position: number): number {
     const label = this.samples.labels?.[this.rowAt('label', position)];
     if (label === undefined)
@@ -159,12 +175,18 @@ export class Dataset {
     return label;
   }
 
-  /** The file that the sample at a position comes from, `ARCHIVE:PATH` in an archive; undefined where it comes from none. */
+  /**
+   * The file that the sample at a position comes from, `ARCHIVE:PATH` in an archive; undefined where it
+   * comes from none.
+   */
   file(position: number): string | undefined {
     return this.samples.names?.[this.rowAt('file', position)];
   }
 
-  /** Pixels of the image at a position, decoded where it is not yet. @throws DataError for features; OptionError, FormatError */
+  /**
+   * Pixels of the image at a position. Decodes it if it is not decoded yet. @throws DataError for
+   * features; OptionError, FormatError
+   */
   async image(position: number): Promise<DatasetImage> {
     if (this.kind !== 'images') throw new DataError('image: this set is of features, read them with rows()');
     const [channels = 0, height = 0, width = 0] = this.inputShape;
@@ -174,8 +196,9 @@ export class Dataset {
   }
 
   /**
-   * Inputs and targets of the samples from position `from` to before `to`, one behind the other, decoded where they are not yet. Images are
-   * bytes in H W C order, which `model.predict` takes; features are floats in the order of `inputShape`.
+   * Inputs and targets of the samples from position `from` to before `to`, one after the other. Decodes
+   * images that are not decoded yet. Images are bytes in H W C order, which `model.predict` takes; features
+   * are floats in the order of `inputShape`.
    * @param to default: the end
    * @throws OptionError, DataError for no such samples; FormatError for a corrupt image
    */
@@ -213,14 +236,18 @@ export class Dataset {
     return parts as { -readonly [I in keyof C]: Dataset };
   }
 
-  /** The samples at these positions, in this order; one may come more than once. Shares the memory of this set. @throws OptionError, DataError */
+  /**
+   * The samples at these positions, in this order; one may come more than once. Shares the memory of this
+   * set. @throws OptionError, DataError
+   */
   subset(positions: ArrayLike<number>): Dataset {
     const checked = checkPositions('subset', positions, this.length);
     return this.view(this.rowsAt(checked));
   }
 
   /**
-   * The samples that `keep` says true to, in their order. Nothing is decoded for it. Shares the memory of this set.
+   * The samples for which `keep` returns true, in their order. Decodes nothing. Shares the memory
+   * of this set.
    * @throws DataError where none is left; what `keep` throws
    */
   filter(keep: (sample: SampleInfo) => boolean): Dataset {
@@ -236,8 +263,10 @@ export class Dataset {
   }
 
   /**
-   * The samples of these classes, which are numbered 0, 1, ... in the order given. Shares the inputs of this set.
-   * @throws OptionError for a name that is not a class, or targets that are numbers; DataError where no sample is left
+   * The samples of these classes, which are numbered 0, 1, ... in the order given. Shares the inputs
+   * of this set.
+   * @throws OptionError for a name that is not a class, or targets that are numbers; DataError where no
+   *   sample is left
    */
   selectClasses(classNames: readonly string[]): Dataset {
     const { labels } = this.samples;
@@ -253,28 +282,31 @@ export class Dataset {
   }
 
   /**
-   * So many samples drawn at random, in the order of this set. Shares its memory.
+   * `count` samples drawn at random, in the order of this set. Shares its memory.
    * @throws OptionError, DataError for more samples than there are, unless `replace` is true
    */
   sample(count: number, options: SampleOptions = {}): Dataset {
     return this.view(this.rowsAt(drawPositions(this.length, this.labels, count, options)));
   }
 
-  /** The first `count` samples, or all where there are fewer. Shares the memory of this set. */
+  /** The first `count` samples, or all if there are fewer. Shares the memory of this set. */
   take(count: number): Dataset {
     return this.view(this.indices.slice(0, positiveInteger('take', 'count', count)));
   }
 
   /**
-   * Decodes these samples (positions in this set) unless they are in memory. Undefined where nothing needs awaiting.
-   * @param signal once it fires, samples whose decoding has not begun are given up, but for those that others wait for, too
-   * @throws FormatError for a corrupt image, DataError for one of the wrong size, naming it; AbortedError for samples given up
+   * Decodes these samples (positions in this set) unless they are in memory. Returns undefined if
+   * nothing needs awaiting.
+   * @param signal once it fires, samples whose decoding has not begun are given up, except those that others
+   *   wait for
+   * @throws FormatError for a corrupt image, DataError for one of the wrong size, naming it; AbortedError for
+   *   samples given up
    */
   ensure(positions: Int32Array, signal?: AbortSignal): Promise<void> | undefined {
     return this.samples.ensure(this.rowsAt(positions), signal);
   }
 
-  /** Rows of the packed samples at these positions: what a program takes as a batch. */
+  /** Rows of the packed samples at these positions, which a program takes as a batch. */
   rowsAt(positions: Int32Array): Int32Array {
     if (Object.prototype.toString.call(positions) !== '[object Int32Array]')
       throw new DTypeError(`rowsAt: positions must be an Int32Array, got ${show(positions)}`);
@@ -283,14 +315,17 @@ export class Dataset {
   }
 
   /**
-   * Mean and deviation of each channel, of pixels scaled to 0..1; undefined for features. Exact over data in memory; where images are
-   * decoded lazily, over {@link STATISTICS_SAMPLE} of them, evenly spaced.
+   * Mean and deviation of each channel, of pixels scaled to 0..1; undefined for features. Exact over data in
+   * memory; where images are decoded lazily, over {@link STATISTICS_SAMPLE} of them, evenly spaced.
    */
   statistics(): Promise<ChannelStatistics | undefined> {
     return this.samples.statistics(this.indices);
   }
 
-  /** Records a batch inside compile(): `index` is an i32 [B] tensor of rows. Inputs are f32 [B, ...inputShape]. */
+  /**
+   * Records a batch inside compile(): `index` is an i32 [B] tensor of rows. Inputs are
+   * f32 [B, ...inputShape].
+   */
   batch(index: Tensor, recipe: ImageRecipe): { inputs: Tensor; targets: Tensor } {
     return { inputs: this.samples.inputs(index, recipe), targets: gatherRows(this.samples.targets, index) };
   }
@@ -307,7 +342,10 @@ export class Dataset {
     return { mean: Array<number>(channels).fill(0), std: Array<number>(channels).fill(1) };
   }
 
-  /** @internal Which samples of which labels these are, as a digest: what a run in the middle of an epoch must find again. */
+  /**
+   * @internal Which samples of which labels these are, as a digest: what a run in the middle of an epoch must
+   *   find again.
+   */
   get fingerprint(): string {
     const digest = createHash('sha256').update(bytesOf(this.indices));
     const { labels } = this;
@@ -322,7 +360,7 @@ export class Dataset {
     return new Dataset(this.samples, rows, this.skipped);
   }
 
-  /** Gives the memory back now instead of at garbage collection. All views of the same samples go with it. */
+  /** Frees the memory now instead of at garbage collection. All views of the same samples go with it. */
   dispose(): void {
     this.samples.dispose();
   }

@@ -1,4 +1,4 @@
-/** `data.decode`: an encoded image as a model is shown it. */
+/** `data.decode`: an encoded image as a model sees it. */
 import { OptionError } from '../errors';
 import { checkKeys, nonEmptyString } from '../options';
 import { IMAGE_LIMITS, readLimits, type ImageLimits } from '../files/limits';
@@ -7,21 +7,24 @@ import { decode, DEFAULT_RESIZE, type DecodeTarget } from './decode';
 import { asBytes } from './memory';
 import { checkPreprocessing, type Preprocessing } from './preprocessing';
 
-/** A model, or anything else that says what images it wants to see. */
+/** A model, or anything else that says which images it takes. */
 export interface HasPreprocessing {
   readonly preprocessing: Preprocessing | undefined;
 }
 
 /**
- * Decodes a PNG, JPEG or WebP image (whatever sharp reads) to what `model.predict` takes: of the model's size, by its resize rule, with its
- * channels. It is what `tenon predict` shows the model and, but for augmentation, what a folder's images were in training: orientation by
- * EXIF, colours as sRGB, transparent pixels over black, 8 bits. Decoded off the event loop.
+ * Decodes a PNG, JPEG or WebP image (whatever sharp reads) to what `model.predict` takes, with the model's
+ * size, resize rule and channels. `tenon predict` shows the model the same pixels, and so does training on a
+ * folder, apart from augmentation: orientation by EXIF, colours as sRGB, transparent pixels over black, 8
+ * bits. Decoded off the event loop.
  * @param image the file's bytes, which are copied, or its path
  * @param model a model, or the `preprocessing` of one
  * @param options how large an image may be before it is resized
- * @returns height * width * channels bytes, H W C; for several images in one call of `predict`, concatenate theirs
- * @throws FormatError for what is not an image, a damaged one, and one larger than the limits; DataError, IoError for a path; DTypeError; OptionError for a model without
- *   preprocessing, or with other than 1 or 3 channels; TenonError where sharp is not installed
+ * @returns height * width * channels bytes, H W C; for several images in one call of `predict`, concatenate
+ *   theirs
+ * @throws FormatError for what is not an image, a damaged one, and one larger than the limits; DataError,
+ *   IoError for a path; DTypeError; OptionError for a model without preprocessing, or with other than 1 or 3
+ *   channels; TenonError where sharp is not installed
  */
 export async function decodeImage(
   image: Uint8Array | Uint8ClampedArray | string,

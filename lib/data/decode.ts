@@ -1,11 +1,13 @@
 /**
- * Decoding of compressed images, by sharp (libvips), which is an optional peer dependency loaded at first use.
+ * Decoding of compressed images, by sharp (libvips), which is an optional peer dependency loaded
+ * at first use.
  *
- * What comes out is always 8-bit sRGB (or grey), rows from the top, H,W,C interleaved:
+ * The result is always 8-bit sRGB (or grey), rows from the top, H,W,C interleaved:
  * - EXIF orientation is applied, embedded colour profiles and CMYK are converted to sRGB;
- * - transparent pixels are laid over black; 16-bit samples keep their high 8 bits; of animations the first frame is taken;
- * - grey to RGB repeats the value; RGB to grey is ITU-R 601 luma in integers, as Pillow's `convert('L')` does it:
- *   (19595 R + 38470 G + 7471 B + 32768) >> 16.
+ * - transparent pixels are laid over black; 16-bit samples keep their high 8 bits; of animations the first
+ *   frame is taken;
+ * - grey to RGB repeats the value; RGB to grey is ITU-R 601 luma in integers, as Pillow's `convert('L')` does
+ *   it: (19595 R + 38470 G + 7471 B + 32768) >> 16.
  */
 import { availableParallelism } from 'node:os';
 import type sharpFunction from 'sharp';
@@ -19,11 +21,11 @@ import { inSlices } from './slices';
 
 type SharpModule = typeof sharpFunction;
 
-/** How an image of another size is brought to the wanted one, by Lanczos-3. */
+/** How an image of another size is brought to the size wanted, by Lanczos-3. */
 export type ResizeRule = 'cover' | 'contain' | 'stretch';
 /** All resize rules. */
 export const RESIZE_RULES = ['cover', 'contain', 'stretch'] as const;
-/** The rule where a size is wanted and none is named: also for model files that name none. */
+/** The rule if a size is wanted and no rule is named, also for model files that name none. */
 export const DEFAULT_RESIZE: ResizeRule = 'cover';
 
 /** What `decode` should make. */
@@ -32,24 +34,29 @@ export interface DecodeTarget {
   readonly width: number;
   readonly channels: 1 | 3;
   /**
-   * `cover` scales so that the image covers the target and cuts the middle out, `contain` scales so that it fits inside and pads with
-   * black, `stretch` scales each side by itself. Without a rule an image of another size is an error.
+   * `cover` scales so that the image covers the target, and cuts out the middle; `contain` scales so that it
+   * fits inside and pads with black, `stretch` scales each side by itself. Without a rule an image of another
+   * size is an error.
    */
   readonly resize?: ResizeRule;
   /** How large an image may be before it is resized. Default: DEFAULT_LIMITS. */
   readonly limits?: Limits;
 }
 
-/** Images up to so many pixels are decoded without a look at their header first: at most 8 bytes a pixel, they take FREE_BYTES. */
+/**
+ * Images of up to this many pixels are decoded without a look at their header: at most 8 bytes a pixel,
+ * they take FREE_BYTES.
+ */
 const QUICK_PIXELS = FREE_BYTES / 8;
-/** Bytes that are copied in the time of converting a pixel. */
+/** The bytes that can be copied in the time that converting a pixel takes. */
 const PIXEL_COST = 8;
 /** Bytes of a sample in memory, by libvips' name of its type. */
 const SAMPLE_BYTES: Readonly<Record<string, number>> = { uchar: 1, char: 1, ushort: 2, short: 2 };
 
 /**
- * Decodes run in libuv's pool, which files and name look-ups need too, so one of its threads (4 by default) stays free. No more run at once
- * than there are cores: on 2 cores, 2 at once were as fast as 16 and kept the event loop's 99th percentile at 2 ms instead of 15.
+ * Decodes run in libuv's pool, which files and name look-ups need too, so one of its threads (4 by default)
+ * stays free. No more run at once than there are cores: on 2 cores, 2 at once were as fast as 16 and kept the
+ * event loop's 99th percentile at 2 ms instead of 15.
  */
 const DECODES_AT_ONCE = Math.max(
   1,
@@ -75,7 +82,8 @@ function loadSharp(): SharpModule {
       { cause: error },
     );
   }
-  // Many images are decoded at once, so threads inside one decode only fight; and no image is opened twice soon, so caching is waste.
+  // Many images are decoded at once, so threads inside one decode only compete. No image is opened twice
+  // soon, so a cache is useless.
   sharp.concurrency(1);
   sharp.cache(false);
   loaded = sharp;
@@ -83,7 +91,8 @@ function loadSharp(): SharpModule {
 }
 
 function openOptions(limitInputPixels: number | false): SharpOptions {
-  // 'error' refuses truncated and damaged images but lets harmless oddities (stray bytes between JPEG markers) pass.
+  // 'error' refuses truncated and damaged images but lets harmless oddities (stray bytes between
+  // JPEG markers) pass.
   return { failOn: 'error', limitInputPixels, autoOrient: true };
 }
 
@@ -128,10 +137,11 @@ export async function probe(
 }
 
 /**
- * Decodes a PNG, JPEG or WebP (or whatever else sharp reads) into `out`, H*W*C bytes, by the rules at the top of this file.
+ * Decodes a PNG, JPEG or WebP (or whatever else sharp reads) into `out`, H*W*C bytes, by the rules at the top
+ * of this file.
  * @param name what to call the image in messages
- * @throws FormatError if it is damaged, not an image, or larger than the limits allow; DataError if its size differs and there is no resize
- *   rule; TenonError if sharp is not installed
+ * @throws FormatError if it is damaged, not an image, or larger than the limits allow; DataError if its size
+ *   differs and there is no resize rule; TenonError if sharp is not installed
  */
 export async function decode(
   bytes: Uint8Array,
@@ -140,7 +150,7 @@ export async function decode(
   out: Uint8Array,
 ): Promise<void> {
   const { height, width, resize } = target;
-  // Without a resize rule an image of more pixels is wrong anyway: do not decode it.
+  // Without a resize rule, an image with more pixels is wrong anyway, so it is not decoded.
   const most = resize === undefined ? Math.min(QUICK_PIXELS, height * width) : QUICK_PIXELS;
   const { data, info } = await decoding
     .run(() => decodeRaw(bytes, target, most))
@@ -160,7 +170,10 @@ function decodeRaw(bytes: Uint8Array, target: DecodeTarget, limitPixels: number)
     .toBuffer({ resolveWithObject: true });
 }
 
-/** Decodes an image that was refused by `refusal`, if it was refused for its size and this is within the limits. */
+/**
+ * Decodes an image that was refused by `refusal`, if it was refused for its size and this is
+ * within the limits.
+ */
 async function decodeLarge(
   bytes: Uint8Array,
   name: string,

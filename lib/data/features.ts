@@ -1,4 +1,7 @@
-/** Rows of numbers as a data set: measurements, embeddings, images that are floats already; targets are classes or numbers. */
+/**
+ * Rows of numbers as a data set: measurements, embeddings, or images that are floats already. Targets are
+ * classes or numbers.
+ */
 import { DTypeError, DataError, OptionError } from '../errors';
 import { checkKeys, show } from '../options';
 import { gatherRows } from '../ops';
@@ -15,7 +18,8 @@ export interface FromFeaturesOptions {
   /** Shape of one input: [784], or [C, H, W] for images that are floats already. */
   readonly shape: Shape;
   /**
-   * N class indices (Int32Array, Uint8Array, or plain whole numbers), or, with `targetShape`, N rows of numbers. Copied.
+   * N class indices (Int32Array, Uint8Array, or plain whole numbers), or, with `targetShape`, N rows
+   * of numbers. Copied.
    */
   readonly targets: ArrayLike<number>;
   /** Shape of one numeric target, for regression: [1]. Without it targets are class indices. */

@@ -29,7 +29,7 @@ export interface FoundImages {
 }
 
 const IMAGE = /\.(png|jpe?g|webp)$/i;
-/** Names of a directory that are read in one turn of the event loop. */
+/** How many names of a directory are read in one turn of the event loop. */
 const READ_AHEAD = 1024;
 const ARCHIVE = /\.(tar\.gz|tgz|tar)$/i;
 
@@ -40,7 +40,8 @@ function isImage(name: string): boolean {
 
 /**
  * Finds the images of a split (see `ReadFolderOptions.dir`).
- * @throws DataError if there is no such directory or split, or it has no class folders; FormatError for a corrupt archive
+ * @throws DataError if there is no such directory or split, or it has no class folders; FormatError for a
+ *   corrupt archive
  */
 export async function findImages(
   dir: string,
@@ -56,7 +57,10 @@ export async function findImages(
   return scanArchive(await findArchive(dir, split), split, limits);
 }
 
-/** Names in a directory, sorted by code unit so that the order is the same on every machine and in every locale. */
+/**
+ * Names in a directory, sorted by code unit so that the order is the same on every machine and
+ * in every locale.
+ */
 async function list(dir: string): Promise<string[]> {
   const names: string[] = [];
   try {
@@ -67,7 +71,10 @@ async function list(dir: string): Promise<string[]> {
   return sortInTurns(names, byCodeUnit);
 }
 
-/** Whether a file of this name is an archive of the split: SPLIT.tar.gz or NAME-SPLIT.tar.gz, also .tgz and .tar. */
+/**
+ * Whether a file of this name is an archive of the split: SPLIT.tar.gz or NAME-SPLIT.tar.gz, also
+ * .tgz and .tar.
+ */
 export function isArchiveOf(name: string, split: string): boolean {
   const stem = name.replace(ARCHIVE, '');
   return stem !== name && (stem === split || stem.endsWith(`-${split}`));
@@ -131,7 +138,9 @@ async function scanArchive(
   return { place: archive, classNames: await sortInTurns([...classNames], byCodeUnit), images };
 }
 
-/** Class folder and the folder above it, of an image's path; undefined for what is not an image in a folder. */
+/**
+ * Class folder and the folder above it, of an image's path; undefined for what is not an image in a folder.
+ */
 function classify(path: string): { className: string; parent: string } | undefined {
   const parts = path.split('/').filter((part) => part !== '' && part !== '.');
   const file = parts.at(-1);

@@ -1,6 +1,6 @@
 /**
- * Image folders `SPLIT/CLASS/NAME.{png,jpg,jpeg,webp}`, on disk or inside a tar archive. Images stay compressed (on disk, or in memory
- * for an archive) and are decoded when they are read.
+ * Image folders `SPLIT/CLASS/NAME.{png,jpg,jpeg,webp}`, on disk or inside a tar archive. Images stay
+ * compressed (on disk, or in memory for an archive) and are decoded when they are read.
  */
 import { AbortedError, DataError, FormatError, OptionError } from '../errors';
 import {
@@ -23,33 +23,39 @@ import { type ImageSource, checkRead } from './source';
 /** Options of `readFolder`. */
 export interface ReadFolderOptions extends ReadLimits {
   /**
-   * A directory that holds split folders, or archives `SPLIT.tar.gz` or `NAME-SPLIT.tar.gz` (also `.tgz`, `.tar`); or an archive.
+   * A directory that holds split folders, or archives `SPLIT.tar.gz` or `NAME-SPLIT.tar.gz` (also `.tgz`,
+   * `.tar`); or an archive.
    */
   readonly dir: string;
   /** Which split to read. Without it `dir` itself holds the class folders. */
   readonly split?: string;
-  /** Size of the samples: a side, or [height, width]. Default: that of the first image; without `resize` all must have it. */
+  /**
+   * Size of the samples: a side, or [height, width]. Default: that of the first image; without `resize` all
+   * must have it.
+   */
   readonly imageSize?: number | readonly [height: number, width: number];
   /** 1 for grey, 3 for RGB. Default 3. */
   readonly channels?: 1 | 3;
   /**
-   * What to do with images of another size than `imageSize`, or than the first one where this is given alone. Default 'cover': scale until the image just covers the sample (the short side
-   * fits, for a square), then cut out the centre. 'contain' pads with black, 'stretch' ignores proportions. A model that is trained on the
-   * set keeps the rule in its `preprocessing`.
+   * What to do with images of another size than `imageSize`, or than the first one where this is given alone.
+   * Default 'cover': scale until the image just covers the sample (the short side fits, for a square), then
+   * cut out the centre. 'contain' pads with black, 'stretch' ignores proportions. A model that is trained on
+   * the set keeps the rule in its `preprocessing`.
    */
   readonly resize?: ResizeRule;
   /**
-   * The class map: class `i` is the folder `classNames[i]`. Default: all class folders, sorted by code unit. Give the training split's
-   * to a test split that may lack a class.
+   * The class map: class `i` is the folder `classNames[i]`. Default: all class folders, sorted by code unit.
+   * Give the training split's to a test split that may lack a class.
    */
   readonly classNames?: readonly string[];
   /**
-   * What a damaged image does. 'throw' (default): it ends whatever needs it, by a FormatError when it is decoded. 'skip': all images are
-   * decoded now instead of as training asks for them, and the damaged ones are left out and listed in `Dataset.skipped`: the set is a
-   * function of the files. Files that cannot be read, and images of the wrong size, are errors all the same.
+   * What a damaged image does. 'throw' (default): decoding it throws a FormatError, which ends whatever needs
+   * it. 'skip': all images are decoded now instead of when training asks for them. The damaged ones are left
+   * out and listed in `Dataset.skipped`, so the set is a function of the files. Files that cannot be read,
+   * and images of the wrong size, are errors in both cases.
    */
   readonly onError?: OnError;
-  /** With `onError: 'skip'`: called now and then with how many images were looked at, of how many. */
+  /** With `onError: 'skip'`: called now and then with the number of images looked at, and of all images. */
   readonly onProgress?: (images: number, of: number) => void;
   /** Ends the opening, which then rejects with an AbortedError whose cause is the signal's reason. */
   readonly signal?: AbortSignal;
@@ -59,7 +65,7 @@ export interface ReadFolderOptions extends ReadLimits {
 export const ON_ERROR = ['throw', 'skip'] as const;
 export type OnError = (typeof ON_ERROR)[number];
 
-/** Bytes that are copied in the time of finding a label. */
+/** The bytes that can be copied in the time that finding a label takes. */
 const LABEL_COST = 256;
 
 const KEYS = [
@@ -76,10 +82,11 @@ const KEYS = [
 ] as const;
 
 /**
- * Opens an image folder as a lazy source: class folders and the files in each sorted by code unit, hidden files and other extensions
- * passed over, grouped by class. Of the images only the first one's header is read now.
- * @throws DataError for a missing directory, one without class folders or images, or a class unknown to `classNames`; FormatError for
- *   a corrupt archive or first image; `read` throws FormatError for a corrupt image and DataError for one of another size, naming it
+ * Opens an image folder as a lazy source: class folders and the files in each sorted by code unit, hidden
+ * files and other extensions passed over, grouped by class. Only the header of the first image is read now.
+ * @throws DataError for a missing directory, one without class folders or images, or a class unknown to
+ *   `classNames`; FormatError for a corrupt archive or first image; `read` throws FormatError for a corrupt
+ *   image and DataError for one of another size, naming it
  */
 export async function readFolder(options: ReadFolderOptions): Promise<ImageSource> {
   const { dir, split, channels, resize, wanted, skip, limits } = parseOptions(options);
@@ -148,13 +155,13 @@ function parseOptions(options: ReadFolderOptions): ParsedOptions {
   return parsed;
 }
 
-/** A damaged image may be found hours after the folder was opened: the message says what there is against that. */
+/** A damaged image may be found hours after the folder was opened, so the message names the remedy. */
 function withHint(error: unknown): unknown {
   if (!(error instanceof FormatError)) return error;
   return new FormatError(`${error.message} (onError "skip" leaves damaged images out)`, { cause: error });
 }
 
-/** The size of the first image; of the first that is one, where damaged ones are skipped. */
+/** The size of the first image, or of the first undamaged one if damaged images are skipped. */
 async function firstSize(
   where: string,
   images: readonly FoundImage[],

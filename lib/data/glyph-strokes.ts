@@ -1,6 +1,9 @@
 /** The strokes of the digits 0 to 9, in the unit square, x to the right and y down. */
 
-/** Points of an ellipse's arc, angles in quarter turns, clockwise on screen from the right; `steps` straight pieces. */
+/**
+ * Points of an ellipse's arc, angles in quarter turns, clockwise on screen from the right;
+ * `steps` straight pieces.
+ */
 function arc(
   cx: number,
   cy: number,
@@ -18,7 +21,10 @@ function arc(
   return points;
 }
 
-/** Cosine and sine of `quarters` quarter turns, by Taylor series after reduction to an eighth turn: the same bits everywhere. */
+/**
+ * Cosine and sine of `quarters` quarter turns, by Taylor series after reduction to an eighth turn: the
+ * same bits everywhere.
+ */
 function unit(quarters: number): [number, number] {
   const whole = Math.round(quarters);
   const t = (quarters - whole) * (Math.PI / 2);

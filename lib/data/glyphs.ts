@@ -1,9 +1,10 @@
 /**
- * The embedded data set: ten digits drawn with strokes, each sample warped, thickened and made noisy in its own way. It needs no
- * download, and is hard enough that a small convolutional network learns it in an epoch or two where a linear classifier cannot.
+ * The embedded data set: ten digits drawn with strokes, each sample warped, thickened and made noisy in its
+ * own way. It needs no download, and is hard enough that a small convolutional network learns it in an epoch
+ * or two where a linear classifier cannot.
  *
- * Sample `i` is a function of (seed, split, i) only, the same bits on every machine: arithmetic is +, -, *, / and square roots, which
- * IEEE 754 fixes, and never Math.sin, whose last bits are the engine's own.
+ * Sample `i` is a function of (seed, split, i) only, the same bits on every machine: arithmetic is +, -, *, /
+ * and square roots, which IEEE 754 fixes, and never Math.sin, whose last bits are the engine's own.
  */
 import { OptionError } from '../errors';
 import { checkKeys, nonNegativeInteger, oneOf, positiveInteger } from '../options';
@@ -22,7 +23,8 @@ export interface GlyphsOptions {
 /** Splits of the embedded set; they share no random numbers. */
 export type GlyphsSplit = 'train' | 'validation' | 'test';
 
-// Held here because in a vm context (jest) every look-up of a global is some hundred times slower than the arithmetic.
+// Held here because in a vm context (jest) every look-up of a global is some hundred times slower
+// than the arithmetic.
 const { ceil, floor, max, min, round, sqrt } = Math;
 
 const SPLITS = ['train', 'validation', 'test'] as const;
@@ -31,8 +33,8 @@ const PIXELS = SIDE * SIDE;
 const SLICE = 64;
 
 /**
- * Draws the embedded set: [28, 28, 1] samples, white strokes on black, classes '0' to '9' in turn. Pauses every few milliseconds so
- * that the event loop turns.
+ * Draws the embedded set: [28, 28, 1] samples, white strokes on black, classes '0' to '9' in turn. Pauses
+ * every few milliseconds so that the event loop turns.
  * @throws OptionError for a bad split, count, seed or unknown key
  */
 export async function glyphs(split: GlyphsSplit, options: GlyphsOptions = {}): Promise<ImageSource> {
@@ -103,7 +105,10 @@ class SampleRandom {
 /** Keeps these numbers apart from any other use of the same seed ("glyp" in ASCII). */
 const GLYPHS_STREAM = 0x676c7970;
 
-/** Where a point of the unit square lands: x' = xx x + xy y + x0, y' = yx x + yy y + y0, in pixels; and the half width of strokes. */
+/**
+ * Where a point of the unit square lands: x' = xx x + xy y + x0, y' = yx x + yy y + y0, in pixels; and the
+ * half width of strokes.
+ */
 interface Pose {
   readonly xx: number;
   readonly xy: number;
@@ -121,7 +126,7 @@ function randomPose(random: SampleRandom): Pose {
   const width = random.uniform(9, 16);
   const height = random.uniform(14, 21);
   const shear = random.uniform(-0.3, 0.3);
-  // Taylor to the seventh order: below 1e-9 wrong at 0.35 radians.
+  // Taylor series to the seventh order: the error is below 1e-9 at 0.35 radians.
   const a2 = angle * angle;
   const sin = angle * (1 - (a2 / 6) * (1 - (a2 / 20) * (1 - a2 / 42)));
   const cos = 1 - (a2 / 2) * (1 - (a2 / 12) * (1 - a2 / 30));
@@ -160,14 +165,17 @@ function drawLine(points: readonly number[], pose: Pose, random: SampleRandom): 
   }
 }
 
-/** A thin short line anywhere: something to ignore. */
+/** A thin short line at a random place, which a model has to ignore. */
 function drawScratch(random: SampleRandom): void {
   const x = random.uniform(0, SIDE - 1);
   const y = random.uniform(0, SIDE - 1);
   drawSegment(x, y, x + random.uniform(-6, 6), y + random.uniform(-6, 6), random.uniform(0.2, 0.6));
 }
 
-/** Adds a segment with round ends: a pixel is covered by how far its centre lies inside the stroke's edge, one pixel soft. */
+/**
+ * Adds a segment with round ends: a pixel is covered by how far its centre lies inside the stroke's edge,
+ * one pixel soft.
+ */
 function drawSegment(ax: number, ay: number, bx: number, by: number, radius: number): void {
   const reach = radius + 0.5;
   const left = max(0, ceil(min(ax, bx) - reach));
@@ -198,7 +206,7 @@ function shade(out: Uint8Array, random: SampleRandom): void {
   const noise = random.uniform(2, 24) / 128;
   let bits = 0;
   for (let at = 0; at < PIXELS; at++) {
-    // Two bytes a pixel: their difference has a triangular density, a cheap bell.
+    // Two bytes per pixel: their difference has a triangular density, a cheap bell.
     bits = at % 2 === 0 ? random.next() : bits >>> 16;
     const bell = (bits & 0xff) - ((bits >>> 8) & 0xff);
     const light = (at % SIDE) * slopeX + floor(at / SIDE) * slopeY - 13.5 * (slopeX + slopeY);

@@ -1,6 +1,7 @@
 /**
- * IDX files, the form of MNIST and its relatives: two zero bytes, an element type, a rank, `rank` big-endian 32-bit sizes, then the
- * elements, big-endian, last dimension fastest (http://yann.lecun.com/exdb/mnist). Files may be gzipped; that is told by content.
+ * IDX files, the form of MNIST and its relatives: two zero bytes, an element type, a rank, `rank` big-endian
+ * 32-bit sizes, then the elements, big-endian, last dimension fastest (http://yann.lecun.com/exdb/mnist).
+ * Files may be gzipped; gzip is recognized by content.
  */
 import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
@@ -24,7 +25,10 @@ interface IdxData {
   readonly f64: Float64Array;
 }
 
-/** One array as IDX stores it; `data` has the product of `shape` elements, row-major, in the machine's byte order. */
+/**
+ * One array as IDX stores it; `data` has the product of `shape` elements, row-major, in the
+ * machine's byte order.
+ */
 export type IdxArray = {
   [K in IdxType]: { readonly dtype: K; readonly shape: readonly number[]; readonly data: IdxData[K] };
 }[IdxType];
@@ -48,7 +52,7 @@ interface IdxHeader {
   readonly totalBytes: number;
 }
 
-/** Reads the header, which may be that of a file with nothing behind it. */
+/** Reads the header, which may belong to a file with nothing after it. */
 async function readHeader(name: string, input: Unpacked): Promise<IdxHeader> {
   const magicBytes = new Uint8Array(4);
   if ((await input.fill(magicBytes)) < 4)
@@ -144,8 +148,8 @@ function checkSize(name: string, input: Unpacked, header: IdxHeader): void {
  * Reads IDX content, plain or gzipped.
  * @param content the whole file
  * @param name what to call it in messages
- * @throws FormatError naming what was found and expected, DataError for more than `limits` allow; every size is checked before memory
- *   is taken for it
+ * @throws FormatError naming what was found and expected, DataError for more than `limits` allow; every size
+ *   is checked before memory is taken for it
  */
 export async function parseIdx(
   content: Uint8Array,
@@ -157,8 +161,8 @@ export async function parseIdx(
 
 /**
  * Reads an IDX file, plain or gzipped.
- * @throws DataError if there is no such file or it holds more than `limits` allow, FormatError if it is not a whole IDX file, IoError if
- *   it cannot be read
+ * @throws DataError if there is no such file or it holds more than `limits` allow, FormatError if it is not a
+ *   whole IDX file, IoError if it cannot be read
  */
 export async function readIdx(file: string, limits: UnpackLimits = {}): Promise<IdxArray> {
   return readArray(file, await Unpacked.open('file', file, readLimits('readIdx', limits)));

@@ -1,4 +1,7 @@
-/** Images packed as u8 [N, C, H, W] in native memory. Sources that decode fill it row by row, on demand and ahead of it. */
+/**
+ * Images packed as u8 [N, C, H, W] in native memory. Sources that decode fill it row by row, on demand and
+ * ahead of it.
+ */
 import { availableParallelism } from 'node:os';
 import { AbortedError, FormatError } from '../errors';
 import * as native from '../native';
@@ -11,26 +14,32 @@ import { inSlices } from './slices';
 import type { ResizeRule } from './decode';
 import type { ImageSource } from './source';
 
-/** Rows that are read at once: enough to keep the decoding threads busy while others wait for their file. */
+/**
+ * The number of rows that are read at once: enough to keep the decoding threads busy while others wait
+ * for their file.
+ */
 const READS_AT_ONCE = 2 * Math.max(2, availableParallelism());
 
-/** Statistics of data that is decoded lazily come from this many images, evenly spaced over the set: folders group them by class. */
+/**
+ * Statistics of data that is decoded lazily come from this many images, evenly spaced over the set: folders
+ * group them by class.
+ */
 export const STATISTICS_SAMPLE = 2048;
 
-/** Rows that `readAll` reads from one report to the next. */
+/** The number of rows that `readAll` reads between two reports. */
 const ROWS_BETWEEN_REPORTS = 64;
 
 /** Options of {@link PackedImages.readAll}. */
 export interface ReadAllOptions {
   readonly signal?: AbortSignal;
-  /** Called with how many rows were read, of how many. */
+  /** Called with the number of rows read, and of all rows. */
   readonly onProgress?: (rows: number, of: number) => void;
 }
 
 /** A row that is being read, or waits for its turn. */
 interface PendingRead {
   done: Promise<void>;
-  /** The signals of all who wait for it; undefined of one who cannot give up. */
+  /** The signals of all who wait for it; undefined for one who cannot give up. */
   readonly signals: (AbortSignal | undefined)[];
 }
 
@@ -74,7 +83,10 @@ export class PackedImages implements Samples {
     this.lazy = !source.eager;
   }
 
-  /** What is in one array is copied now, in slices between which the event loop turns; other sources stay where they are. */
+  /**
+   * Copies what is in one array now, in slices between which the event loop turns. Other sources stay
+   * where they are.
+   */
   static async pack(source: ImageSource): Promise<PackedImages> {
     const packed = new PackedImages(source);
     const { bytes } = source;
@@ -95,7 +107,8 @@ export class PackedImages implements Samples {
   }
 
   /**
-   * Reads all rows, with turns of the event loop between. Those that are damaged stay zeros: what is wrong with each is the result.
+   * Reads all rows, with turns of the event loop between them. Damaged rows stay zeros; the result says what
+   * is wrong with each.
    * @throws AbortedError once the signal has fired; what is wrong otherwise
    */
   async readAll({ signal, onProgress }: ReadAllOptions): Promise<Map<number, FormatError>> {
@@ -114,7 +127,7 @@ export class PackedImages implements Samples {
       });
       onProgress?.(end, this.length);
     }
-    // No view holds a damaged row, so the source, an archive perhaps, has served.
+    // No view holds a damaged row, so the source, perhaps an archive, is no longer needed.
     this.missing = 0;
     this.source = undefined;
     return damaged;
@@ -148,7 +161,7 @@ export class PackedImages implements Samples {
     const { rowBytes } = this;
     const out = new Uint8Array(rows.length * rowBytes);
     for (let begin = 0, end = 0; begin < rows.length; begin = end) {
-      // As many rows in one read as lie one behind the other.
+      // One read takes as many rows as lie one after the other.
       do end++;
       while (end < rows.length && rows[end] === rows[end - 1]! + 1);
       const count = (end - begin) * rowBytes;
@@ -174,7 +187,9 @@ export class PackedImages implements Samples {
     this.targets.dispose();
   }
 
-  /** One read a row, however many ask for it. A failed one is tried again when it is asked for again. */
+  /**
+   * One read per row, however many ask for it. A read that failed is tried again when it is asked for again.
+   */
   private read(row: number, signal: AbortSignal | undefined): Promise<void> {
     const known = this.reading.get(row);
     if (known !== undefined) {
@@ -195,7 +210,7 @@ export class PackedImages implements Samples {
       await this.source!.read(row, out);
       this.put(row, out);
     } finally {
-      this.reading.delete(row); // in the same turn as giving up: whoever asks from now on gets a read of their own
+      this.reading.delete(row); // in the same turn as giving up, so that whoever asks from now on gets a new read
     }
   }
 
@@ -207,7 +222,10 @@ export class PackedImages implements Samples {
   }
 }
 
-/** Sums of pixels and of their squares, by row and channel: whole numbers, so that any subset adds up to the same bits. */
+/**
+ * Sums of pixels and of their squares, by row and channel: whole numbers, so any subset adds up to
+ * the same bits.
+ */
 class PixelSums {
   private readonly sums: Float64Array;
   private readonly squares: Float64Array;

@@ -115,9 +115,10 @@ export async function glyphs(options: GlyphsOptions = {}): Promise<TrainAndTest>
 }
 
 /**
- * One split of an image folder; its images are decoded as training asks for them, and kept. With `onError: 'skip'` all are decoded now, and
- * the damaged ones left out.
- * @throws as `readFolder`; with 'skip' AbortedError, and DataError where all images are damaged or one has the wrong size
+ * One split of an image folder; its images are decoded as training asks for them, and kept. With
+ * `onError: 'skip'` all are decoded now, and the damaged ones left out.
+ * @throws as `readFolder`; with 'skip' AbortedError, and DataError where all images are damaged or one has
+ *   the wrong size
  */
 export async function folder(options: ReadFolderOptions): Promise<Dataset> {
   const source = await readFolder(options);
@@ -143,9 +144,11 @@ export async function fromFeatures(options: FromFeaturesOptions): Promise<Datase
 }
 
 /**
- * The samples of several sets, one set behind the other. Parts of one set share its memory, as other views do. Of different sets the images
- * in memory are copied, and files that are not decoded yet will be decoded into the new set; augmentation draws by place in the new set.
- * @throws OptionError; DataError where sets differ in kind, shape, targets, resize rule or, unless merged, classes
+ * The samples of several sets, one set after the other. Parts of one set share its memory, as other views do.
+ * For different sets, the images in memory are copied, and files that are not decoded yet will be decoded
+ * into the new set; augmentation draws by place in the new set.
+ * @throws OptionError; DataError where sets differ in kind, shape, targets, resize rule or, unless merged,
+ *   classes
  */
 export async function concat(sets: readonly Dataset[], options: ConcatOptions = {}): Promise<Dataset> {
   if (!Array.isArray(sets) || !sets.every((set) => set instanceof Dataset))

@@ -11,7 +11,7 @@ const BATCHES_AHEAD = 8;
 export interface LoaderOptions extends CutOptions {
   /** Random order by (seed, epoch); without it samples come in the order of the set. */
   readonly shuffle?: { readonly seed: number; readonly epoch: number };
-  /** Batches to pass over: those of this epoch that were trained before a checkpoint. Default 0. */
+  /** How many batches to pass over: those of this epoch that were trained before a checkpoint. Default 0. */
   readonly start?: number;
 }
 
@@ -36,7 +36,8 @@ export class BatchLoader {
   }
 
   /**
-   * The next batch, as rows for `Dataset.batch`; undefined after the last, or once closed. Its samples are in memory.
+   * The next batch, as rows for `Dataset.batch`; undefined after the last, or once closed. Its samples
+   * are in memory.
    * @throws what reading its samples throws, AbortedError where `close` came while it waited for them
    */
   async next(): Promise<Int32Array | undefined> {
@@ -52,7 +53,10 @@ export class BatchLoader {
     return this.dataset.rowsAt(this.positions(this.position++));
   }
 
-  /** Gives up the batches read ahead: samples whose decoding has not begun stay undecoded, unless someone else waits for them, too. */
+  /**
+   * Gives up the batches read ahead: samples whose decoding has not begun stay undecoded, unless someone else
+   * waits for them, too.
+   */
   close(): void {
     this.closed.abort();
     this.reads.length = 0;
@@ -60,7 +64,7 @@ export class BatchLoader {
 
   private startReading(): void {
     const read = this.dataset.ensure(this.positions(this.ahead++), this.closed.signal);
-    // Whoever takes this batch sees the failure; until then it is not an unhandled one.
+    // Whoever takes this batch sees the failure, so until then it does not count as unhandled.
     read?.catch(() => undefined);
     this.reads.push(read);
   }

@@ -18,11 +18,14 @@ export interface FromArraysOptions {
   /** N class indices, whole numbers from 0. Copied. */
   readonly labels: LabelArray;
   /**
-   * Height, width and channels of a sample, whatever its layout. What looks like PyTorch's [1, 28, 28] is refused, unless `layout: 'NHWC'` says
-   * that it is meant.
+   * Height, width and channels of a sample, whatever its layout. A shape that looks like PyTorch's [1, 28,
+   * 28] is refused, unless `layout: 'NHWC'` confirms it.
    */
   readonly shape: readonly [height: number, width: number, channels: number];
-  /** 'NHWC' (default, interleaved, as image decoders give it) or 'NCHW' (planes, as PyTorch and CIFAR files have it). */
+  /**
+   * 'NHWC' (default, interleaved, as image decoders give it) or 'NCHW' (planes, as PyTorch and CIFAR
+   * files have it).
+   */
   readonly layout?: 'NHWC' | 'NCHW';
   /** Names of the classes. Default '0', '1', ... up to the highest label. */
   readonly classNames?: readonly string[];
@@ -30,8 +33,8 @@ export interface FromArraysOptions {
 
 /**
  * Makes an eager source of arrays in memory. The arrays are copied, so later changes to them do not matter.
- * @throws DTypeError if images are not bytes, DataError if sizes disagree, an array is empty or detached, or a label is not a whole
- *   number or out of range, OptionError for a bad shape, layout or unknown key
+ * @throws DTypeError if images are not bytes, DataError if sizes disagree, an array is empty or detached, or
+ *   a label is not a whole number or out of range, OptionError for a bad shape, layout or unknown key
  */
 export function fromArrays(options: FromArraysOptions): ImageSource {
   checkKeys('fromArrays', options, ['images', 'labels', 'shape', 'layout', 'classNames']);
@@ -77,9 +80,10 @@ const DEFAULT_MAX_BYTES = 4 * 2 ** 30;
 const FIRST_BYTES = 4 * 2 ** 20;
 
 /**
- * Reads a (sync or async) iterable to its end, rows of a database for example, and packs what it gives into an eager source.
- * @throws as `fromArrays`, naming the sample; DataError past `maxBytes`, or past what one array can hold. What the iterable throws is
- *   passed on as it is.
+ * Reads a (sync or async) iterable to its end, rows of a database for example, and packs what it yields into
+ * an eager source.
+ * @throws as `fromArrays`, naming the sample; DataError past `maxBytes`, or past what one array can hold.
+ *   What the iterable throws is passed on as it is.
  */
 export async function fromIterable(
   iterable: Iterable<LabelledImage> | AsyncIterable<LabelledImage>,
@@ -131,7 +135,10 @@ function checkSample(index: number, sample: LabelledImage, sampleBytes: number):
   return image;
 }
 
-/** A copy of twice the room, at least `needed`. @throws DataError where that is more than `maxBytes`, or than one array holds */
+/**
+ * A copy of twice the room, at least `needed`. @throws DataError if that is more than `maxBytes`, or more
+ * than one array holds
+ */
 function grown(bytes: Uint8Array, needed: number, maxBytes: number): Uint8Array<ArrayBuffer> {
   if (needed > maxBytes)
     throw new DataError(`fromIterable: more than ${maxBytes} bytes of samples (option maxBytes)`);
@@ -168,7 +175,8 @@ function checkShape(where: string, shape: unknown, layout: unknown): Shape {
   const height = positiveInteger(where, 'shape[0] (height)', shape[0]);
   const width = positiveInteger(where, 'shape[1] (width)', shape[1]);
   const channels = positiveInteger(where, 'shape[2] (channels)', shape[2]);
-  // Images of PyTorch's shape would be taken as ones of a single row, without a word. Who names the layout is believed.
+  // Images of PyTorch's shape would silently be taken for images of a single row. A caller who names the
+  // layout is believed.
   if ((height === 1 || height === 3) && channels > MOST_CHANNELS && layout !== 'NHWC') {
     const planes = height === 1 || layout === 'NCHW' ? '' : `, and layout: 'NCHW' where the bytes are planes`;
     throw new OptionError(
@@ -186,8 +194,8 @@ function sampleLayout(where: string, layout: unknown): SampleLayout {
 }
 
 /**
- * The element type of a typed array, such as 'Uint8Array', by the internal tag: `instanceof` fails for arrays of another realm (a
- * vm context, a jest test), and an own `Symbol.toStringTag` could lie.
+ * The element type of a typed array, such as 'Uint8Array', by the internal tag: `instanceof` fails for arrays
+ * of another realm (a vm context, a jest test), and an own `Symbol.toStringTag` could lie.
  */
 export function typedArrayTag(value: unknown): string | undefined {
   const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as object;

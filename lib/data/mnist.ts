@@ -1,4 +1,6 @@
-/** MNIST and the sets that share its files (Fashion-MNIST, K-MNIST, EMNIST): a pair of IDX files per split. */
+/**
+ * MNIST and the sets that share its files (Fashion-MNIST, K-MNIST, EMNIST): a pair of IDX files per split.
+ */
 import { join } from 'node:path';
 import { DataError } from '../errors';
 import { checkKeys, clip, nonEmptyString, oneOf } from '../options';
@@ -16,7 +18,9 @@ export interface ReadMnistOptions extends UnpackLimits {
 
 const PREFIX = { train: 'train', test: 't10k' } as const;
 
-/** The file of one kind, under the names it is spread by. @throws DataError listing the names looked for */
+/**
+ * The file of one kind, under the names it is published by. @throws DataError listing the names looked for
+ */
 async function findFile(dir: string, prefix: string, kind: 'images' | 'labels'): Promise<string> {
   const rank = kind === 'images' ? 3 : 1;
   const stems = [`${prefix}-${kind}-idx${rank}-ubyte`, `${prefix}-${kind}.idx${rank}-ubyte`];
@@ -34,10 +38,15 @@ function requireBytes(file: string, array: IdxArray, rank: number): Uint8Array {
   return array.data;
 }
 
-/** Bytes that a sample takes besides its pixels: label, sums of its pixels, places in orders and targets. */
+/**
+ * The bytes that a sample takes besides its pixels: label, sums of its pixels, places in orders and targets.
+ */
 const SAMPLE_BYTES = 32;
 
-/** Of images of a pixel or two, all else that is kept of a sample takes far more than they do. @throws DataError past the limits */
+/**
+ * For images of a pixel or two, everything else that is kept of a sample takes far more memory than the
+ * image. @throws DataError past the limits
+ */
 async function requireFewSamples(file: string, limits: Limits, count: number, pixels: number): Promise<void> {
   const problem = sizeProblem(
     { ...limits, maxBytes: Infinity },
@@ -51,10 +60,11 @@ async function requireFewSamples(file: string, limits: Limits, count: number, pi
 }
 
 /**
- * Loads a split of MNIST from `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` (`t10k-` for test), each plain or `.gz`.
+ * Loads a split of MNIST from `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` (`t10k-` for test), each
+ * plain or `.gz`.
  * @returns an eager source of [28, 28, 1] samples (whatever size the file says), in file order
- * @throws DataError for a missing directory or file, an empty set, a label without a class; FormatError for a file that is not
- *   what it says, or images and labels that differ in number
+ * @throws DataError for a missing directory or file, an empty set, a label without a class; FormatError for a
+ *   file that is not what it says, or images and labels that differ in number
  */
 export async function readMnist(
   dir: string,

@@ -1,4 +1,4 @@
-/** How raw images become a model's input, as a model keeps it and a model file says it. */
+/** How raw images become a model's input, as models and model files keep it. */
 import { OptionError } from '../errors';
 import { checkKeys, oneOf, show } from '../options';
 import { RESIZE_RULES, type ResizeRule } from './decode';
@@ -25,8 +25,8 @@ export const PREPROCESSING_KEYS = ['height', 'width', 'channels', 'mean', 'std',
 const MAX_SIZE = 65535;
 
 /**
- * A frozen copy of settings that make sense, so that they go on making sense.
- * @throws OptionError naming the field that does not, what it is and what was expected
+ * A frozen copy of valid settings, so that they stay valid. @throws OptionError naming the invalid field, its
+ * value and what was expected
  */
 export function checkPreprocessing(where: string, value: unknown): Preprocessing {
   if (value === undefined || value === null)

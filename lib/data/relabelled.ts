@@ -1,4 +1,7 @@
-/** Samples under other class numbers: inputs are those of the samples they stand on, in the same memory; labels are its own. */
+/**
+ * Samples under other class numbers. It shares the inputs of the samples below it, in the same memory, and
+ * has its own labels.
+ */
 import type { Shape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import type { ResizeRule } from './decode';

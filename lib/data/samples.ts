@@ -1,4 +1,7 @@
-/** Samples in native memory, and how a batch of them enters a program. A Dataset is a view of some rows of these. */
+/**
+ * Samples in native memory, and how a batch of them enters a program. A Dataset is a view of some
+ * rows of these.
+ */
 import type { ResizeRule } from './decode';
 import { gatherRows } from '../ops';
 import { arrayFor } from '../tensor/dtype';
@@ -32,18 +35,24 @@ export interface Samples {
   readonly length: number;
   /** Logical shape of one input: [C, H, W] for images. */
   readonly shape: Shape;
-  /** One row a sample: i32 [N] class indices, or f32 [N, ...]. */
+  /** One row per sample: i32 [N] class indices, or f32 [N, ...]. */
   readonly targets: Tensor;
   readonly classNames: readonly string[];
   /** Class index of each sample; absent where targets are numbers. */
   readonly labels?: Int32Array;
-  /** The rule that images were brought to this shape by; absent where they had it. */
+  /** The rule that brought images to this shape; absent if they had it. */
   readonly resize?: ResizeRule;
-  /** Brings rows into memory. Undefined where they are there already, so that nothing needs awaiting. `signal` as for `Dataset.ensure`. */
+  /**
+   * Brings rows into memory. Returns undefined if they are there already, so that nothing needs awaiting.
+   * `signal` as for `Dataset.ensure`.
+   */
   ensure(rows: Int32Array, signal?: AbortSignal): Promise<void> | undefined;
-  /** Names of the files that samples come from, by row; absent where they come from none. */
+  /** Names of the files that samples come from, by row; absent if they come from none. */
   readonly names?: readonly string[];
-  /** Inputs of these rows, one behind the other: images as bytes in H W C order, features as floats in logical order. */
+  /**
+   * Inputs of these rows, one after the other: images as bytes in H W C order, features as floats
+   * in logical order.
+   */
   values(rows: Int32Array): Promise<Uint8Array | Float32Array>;
   /** Channel statistics over these rows; undefined for features, which enter as they are. */
   statistics(rows: Int32Array): Promise<ChannelStatistics | undefined>;
@@ -52,7 +61,7 @@ export interface Samples {
   dispose(): void;
 }
 
-/** Targets of these rows, one behind the other: class indices, or rows of numbers. */
+/** Targets of these rows, one after the other: class indices, or rows of numbers. */
 export async function targetsOf(
   { labels, targets }: Samples,
   rows: Int32Array,
@@ -74,7 +83,8 @@ export function packLabels(labels: Int32Array): Tensor {
 }
 
 /**
- * f32 rows in native memory. `data` is in logical order; rows of rank 3 are turned channels-last, as everything of rank 4 is stored.
+ * f32 rows in native memory. `data` is in logical order; rows of rank 3 are turned channels-last, as
+ * everything of rank 4 is stored.
  */
 export async function packRows(data: Float32Array, count: number, shape: Shape): Promise<Tensor> {
   const packed = zeros([count, ...shape]);

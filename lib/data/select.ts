@@ -1,4 +1,4 @@
-/** Which samples of a data set a part of it is made of: by position, by chance, by class. */
+/** Selects the samples of a part of a data set: by position, at random, by class. */
 import { DataError, OptionError } from '../errors';
 import { bool, checkKeys, clipList, nearest, nonNegativeInteger, positiveInteger, show } from '../options';
 import { drawn, shuffledSync } from './order';
@@ -23,7 +23,7 @@ export function checkPositions(where: string, positions: unknown, length: number
   return checked;
 }
 
-/** @throws OptionError for what is not a whole number, DataError for a sample that there is not */
+/** @throws OptionError for what is not a whole number, DataError for a sample that does not exist */
 export function checkPosition(where: string, position: unknown, length: number): number {
   const checked = nonNegativeInteger(where, 'position', position);
   if (checked >= length) throw new DataError(`${where}: there is no sample ${checked}, there are ${length}`);
@@ -71,7 +71,10 @@ function byLabel(labels: Int32Array): Map<number, number[]> {
   return groups;
 }
 
-/** Whole numbers in these proportions that add up to `total`: the largest remainders are rounded up (Hamilton's method). */
+/**
+ * Whole numbers in these proportions that add up to `total`: the largest remainders are rounded
+ * up (Hamilton's method).
+ */
 function shares(proportions: readonly number[], total: number): number[] {
   const exact = proportions.map((proportion) => proportion * total);
   const counts = exact.map(Math.floor);
@@ -83,7 +86,10 @@ function shares(proportions: readonly number[], total: number): number[] {
   return counts;
 }
 
-/** For each class of `known` its number among `wanted`, or -1. @throws OptionError for a class that there is not, or one given twice */
+/**
+ * For each class of `known` its number among `wanted`, or -1. @throws OptionError for a class that does not
+ * exist, or one given twice
+ */
 export function renumbering(known: readonly string[], wanted: unknown): Int32Array {
   if (!Array.isArray(wanted) || wanted.length === 0)
     throw new OptionError(

@@ -1,12 +1,13 @@
-/** Lets so many jobs run at once, and of those that need memory as many as have room for it: first come, first served. */
+/** Limits how many jobs run at once, and how much memory they take together. First come, first served. */
 export class Semaphore {
   private running = 0;
   private taken = 0;
   private readonly waiting: { readonly bytes: number; readonly start: () => void }[] = [];
 
   /**
-   * @param jobs most jobs at once
-   * @param bytes most bytes that running jobs may take together. A job that takes more by itself runs when no other takes any.
+   * @param jobs the most jobs at once
+   * @param bytes most bytes that running jobs may take together. A job that takes more by itself runs when no
+   *   other takes any.
    */
   constructor(
     private readonly jobs: number,

@@ -1,4 +1,7 @@
-/** Sorting of as many names as a data set may have: a million at once would hold the event loop for seconds. */
+/**
+ * Sorts as many names as a data set may have. Sorting a million at once would hold the event
+ * loop for seconds.
+ */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 /** Items that are sorted, or merged, in one turn of the event loop. */
@@ -10,7 +13,10 @@ export function byCodeUnit(a: string, b: string): number {
   return a < b ? -1 : 1;
 }
 
-/** What `[...items].sort(compare)` returns, stable as that is, with turns of the event loop between parts of the work. */
+/**
+ * What `[...items].sort(compare)` returns, stable as that is, with turns of the event loop between parts
+ * of the work.
+ */
 export async function sortInTurns<T>(items: readonly T[], compare: (a: T, b: T) => number): Promise<T[]> {
   let from: T[] = [];
   for (let at = 0; at < items.length; at += RUN) {

@@ -11,7 +11,7 @@ export interface ImageSource {
   readonly height: number;
   /** Width in pixels of every sample, after the resize rule. */
   readonly width: number;
-  /** The rule that images of other sizes are brought to this one by; absent where all must have it. */
+  /** The rule that brings images of other sizes to this one; absent if all must have it. */
   readonly resize?: ResizeRule;
   /** Values per pixel, 1 (grey) or 3 (R,G,B) for decoded images. */
   readonly channels: number;
@@ -21,11 +21,12 @@ export interface ImageSource {
   readonly labels: Int32Array;
   /** True where all samples are in memory already, so that reading one decodes nothing. */
   readonly eager: boolean;
-  /** Of eager sources that hold them in one array: all samples, length * H * W * C bytes. */
+  /** All samples, length * H * W * C bytes, for eager sources that hold them in one array. */
   readonly bytes?: Uint8Array;
   /**
    * Writes sample `index` (H*W*C bytes) into `out`. Eager sources return nothing, decoding ones a promise.
-   * @throws DataError for an index or `out` that does not fit, or an image of the wrong size; FormatError for a corrupt image
+   * @throws DataError for an index or `out` that does not fit, or an image of the wrong size; FormatError for
+   *   a corrupt image
    */
   read(index: number, out: Uint8Array): void | Promise<void>;
   /** The file of each sample, where each has one. */

@@ -1,4 +1,7 @@
-/** Writing files so that a reader sees the old contents or the new, never a part: temporary name, sync, rename. */
+/**
+ * Writing files so that a reader sees the old contents or the new, never a part: temporary
+ * name, sync, rename.
+ */
 import { randomBytes } from 'node:crypto';
 import { open, rename, unlink, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -17,7 +20,7 @@ const LARGEST_WRITE = 2 ** 30;
 
 async function writeAll(file: FileHandle, parts: readonly Uint8Array[]): Promise<void> {
   for (const part of parts) {
-    // One write() may take only a part of what it is given.
+    // One write() may write only a part of what it is given.
     for (let at = 0; at < part.byteLength;) {
       const length = Math.min(part.byteLength - at, LARGEST_WRITE);
       at += (await file.write(part, at, length)).bytesWritten;
@@ -42,13 +45,16 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** Bytes of a temporary name besides those of the file's own, and how many it may have in all where that name is shorter. */
+/**
+ * Bytes of a temporary name besides those of the file's own, and how many it may have in all where that
+ * name is shorter.
+ */
 const ADDED_BYTES = '..0123456789ab.tmp'.length;
 const SHORT_BYTES = 60;
 
 /**
- * The path of a new temporary file beside `path`, `.NAME.ID.tmp`. Its name is as long as that of `path` at most, or else short: what the
- * file system takes for the one, it takes for the other.
+ * The path of a new temporary file beside `path`, `.NAME.ID.tmp`. Its name is at most as long as that of
+ * `path`, or else short, so that a file system that takes the one takes the other.
  */
 export function temporaryName(path: string): string {
   const name = Buffer.from(basename(path));
@@ -64,8 +70,9 @@ export function isTemporary(name: string, of: string): boolean {
 }
 
 /**
- * Puts `parts`, one behind the other, at `path`. The file that was there stays until all of the new one is on disk, and stays for good
- * when anything fails; the temporary file beside it (`temporaryName`) is removed then.
+ * Writes `parts`, one after the other, to `path`. The file that was there stays until all of the new
+ * one is on disk, and stays for good if anything fails. The temporary file beside it (`temporaryName`)
+ * is then removed.
  * @throws IoError when the system refuses: disk full, no permission, no such directory
  */
 export async function writeFileAtomic(path: string, parts: readonly Uint8Array[]): Promise<void> {

@@ -1,7 +1,8 @@
 /**
- * A directory that one run at a time writes to. The lock is the file `.lock` in it, which names its owner; one whose owner is gone is
- * taken over. Not by proper-lockfile, which goes by the age of a file that its owner keeps touching: a run whose event loop is blocked, or
- * whose machine sleeps, would lose the lock to another and go on writing.
+ * A directory that one run at a time writes to. The lock is the file `.lock` in it, which names its owner. A
+ * lock whose owner is gone is taken over. We do not use proper-lockfile, which goes by the age of a file that
+ * its owner keeps touching: a run whose event loop is blocked, or whose machine sleeps, would lose the lock
+ * to another run and go on writing.
  */
 import { randomBytes } from 'node:crypto';
 import { closeSync, fstatSync, openSync, rmdirSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
@@ -17,7 +18,7 @@ import { processStart } from './process-start';
 
 const LOCK_FILE = '.lock';
 
-/** How often a lock is tried for that keeps changing hands, and how long apart. */
+/** How often we try for a lock that keeps changing hands, and how long we wait in between. */
 const ATTEMPTS = 100;
 const PAUSE_MS = 20;
 
@@ -26,7 +27,10 @@ interface Owner {
   readonly host: string;
   /** When the process began: another may have its number later. */
   readonly started: string;
-  /** The lock's file as its owner holds it open: a worker thread that is ended lets go of it, though its process lives on. */
+  /**
+   * The lock's file as its owner holds it open: a worker thread that is ended lets go of it, though its
+   * process lives on.
+   */
   readonly fd: number;
   readonly id: string;
 }
@@ -40,8 +44,8 @@ export interface DirectoryLock {
 }
 
 /**
- * Takes `directory`, which is made where it is missing, and removes what interrupted writes of earlier owners left in it. The lock ends
- * with `release`, or with the process or worker thread.
+ * Takes `directory`, which is made where it is missing, and removes what interrupted writes of earlier owners
+ * left in it. The lock ends with `release`, or with the process or worker thread.
  * @param files names of the files that only the owner of the lock writes
  * @throws BusyError naming the owner where another run has it, IoError where the system refuses
  */
@@ -95,8 +99,8 @@ async function take(path: string, directory: string): Promise<() => void> {
 }
 
 /**
- * A stale lock may be removed only by who holds the lock that is named by its id, and no id is used twice: of two that find it stale, the
- * slower cannot remove what the faster has put in its place.
+ * Only the holder of the lock that is named by its id may remove a stale lock, and no id is used twice. If
+ * two runs find it stale, the slower one cannot remove what the faster one has put in its place.
  */
 async function removeStale(path: string, { id }: Owner, directory: string): Promise<void> {
   let release: () => void;
@@ -126,7 +130,7 @@ async function create(path: string): Promise<(() => void) | undefined> {
     return hold(path, fd);
   } catch (error) {
     const code = systemCode(error) ?? '';
-    // ENOENT: whoever has the lock has cleared our draft away.
+    // ENOENT: the run that has the lock has removed our draft.
     if (code === 'EEXIST' || code === 'ENOENT') return undefined;
     if (['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(code)) return createWithoutLinks(path);
     throw error;
@@ -145,7 +149,10 @@ function createWithoutLinks(path: string): (() => void) | undefined {
   }
 }
 
-/** A new file that names us, still open. By the calls that note a file as this thread's, which closes it when it is ended. */
+/**
+ * A new file that names us, still open. Opened by the calls that register a file with this thread, which
+ * closes it when the thread ends.
+ */
 function writeOwner(path: string): number {
   const fd = openSync(path, 'wx');
   const { pid } = process;
@@ -179,7 +186,7 @@ function hold(path: string, fd: number): () => void {
   return release;
 }
 
-/** Whether the file `path` is what is open as `fd` in this process. */
+/** Whether the file `path` is the one that is open as `fd` in this process. */
 function isOpen(path: string, fd: number): boolean {
   try {
     const [open, found] = [fstatSync(fd, { bigint: true }), statSync(path, { bigint: true })];
@@ -224,7 +231,7 @@ function busy(directory: string, { pid, host }: Owner): BusyError {
   return new BusyError(`${clip(directory)} is in use by ${by} (process ${pid} on ${clip(host)})${elsewhere}`);
 }
 
-/** Names of locks on stale locks: they mean nothing to who has the directory's lock. */
+/** Names of locks on stale locks: they mean nothing to the run that has the directory's lock. */
 const STALE_NAME = /^\.lock-[0-9a-f]{18}$/;
 
 async function clearUp(directory: string, files: readonly string[]): Promise<void> {

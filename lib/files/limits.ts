@@ -1,6 +1,7 @@
 /**
- * What a file of data may take once it is read, so that a small one cannot fill the memory. The limits mean the same for every form
- * of file, no data set that we know meets them, and each has an option of its name. docs/files.md lists them.
+ * How much memory a file of data may take once it is read, so that a small file cannot fill the memory. The
+ * limits mean the same for every form of file, no data set that we know exceeds them, and each has an option
+ * of its name. docs/files.md lists them.
  */
 import { DataError } from '../errors';
 import { clip, positive, positiveInteger } from '../options';
@@ -10,8 +11,8 @@ export interface UnpackLimits {
   /** Most bytes that a file may hold once it is ungzipped, all of it counted. Default 4 GiB. */
   readonly maxBytes?: number;
   /**
-   * Most bytes that each byte of a compressed file (gzip, an image) may become; every file may become 64 MiB. Default 100: MNIST's
-   * files become 6 times larger, photographs 10 to 20 times.
+   * Most bytes that each byte of a compressed file (gzip, an image) may become; every file may become 64 MiB.
+   * Default 100: MNIST's files become 6 times larger, photographs 10 to 20 times.
    */
   readonly maxExpansion?: number;
 }
@@ -35,7 +36,10 @@ export const READ_LIMITS = [...UNPACK_LIMITS, 'maxPixels'] as const;
 /** The limits, each with a value. */
 export type Limits = Required<ReadLimits>;
 
-/** What every file may become, however small it is: files of a few hundred bytes do shrink a thousandfold. */
+/**
+ * What every file may become, however small it is: files of a few hundred bytes may well have
+ * shrunk a thousandfold.
+ */
 export const FREE_BYTES = 64 * 2 ** 20;
 
 /** Limits where nothing is said. */
@@ -56,8 +60,8 @@ export function readLimits(where: string, options: ReadLimits): Limits {
 }
 
 /**
- * What is wrong with a file that becomes `bytes`, for a message; undefined where the limits allow it.
- * @param packedBytes the size of the file, where it is compressed
+ * The problem with a file that becomes `bytes`, for a message; undefined if the limits allow it. @param
+ * packedBytes the size of the file, if it is compressed
  */
 export function sizeProblem(
   { maxBytes, maxExpansion }: Pick<Limits, 'maxBytes' | 'maxExpansion'>,

@@ -1,10 +1,10 @@
-/** Telling whether a process still runs, also where its number has gone to another one. */
+/** Tells whether a process still runs, even if another process has its number now. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
 /**
- * When process `pid` of this machine began, in the system's own terms, which are the same for all who ask; undefined where it has ended,
- * '' where the system does not say.
+ * When process `pid` of this machine began, in the system's own terms, which are the same for all who ask;
+ * undefined if it has ended, '' if the system does not say.
  */
 export function processStart(pid: number): string | undefined {
   const found = process.platform === 'linux' ? startOnLinux(pid) : startByPs(pid);
@@ -14,7 +14,8 @@ export function processStart(pid: number): string | undefined {
 
 function startOnLinux(pid: number): string | undefined {
   try {
-    // proc_pid_stat(5): the name, which may hold anything, is in parentheses; behind it field 3 is the state, field 22 the start.
+    // proc_pid_stat(5): the name, which may hold anything, is in parentheses; behind it field 3 is the state,
+    // field 22 the start.
     const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
     // A process that was killed keeps its number until its parent has asked about it.

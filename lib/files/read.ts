@@ -1,4 +1,6 @@
-/** Reading files, and asking what is there. Every failure is a DataError or an IoError that names the path. */
+/**
+ * Reading files, and asking what is there. Every failure is a DataError or an IoError that names the path.
+ */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
@@ -9,7 +11,7 @@ import { fileError } from './errors';
 /** Node reads no more than 2 GiB at a time. */
 const LARGEST_READ = 2 ** 30;
 
-/** Most bytes of what has no size, such as a pipe: a device may never end. */
+/** The most bytes to read from what has no size, such as a pipe: a device may never end. */
 const LARGEST_PIPE = 2 ** 30;
 
 /**
@@ -54,7 +56,10 @@ async function readPipe(file: FileHandle): Promise<Buffer> {
   return Buffer.concat(pieces);
 }
 
-/** Size of a file in bytes. @throws DataError if it does not exist, IoError if it is not a regular file or the system refuses */
+/**
+ * Size of a file in bytes. @throws DataError if it does not exist, IoError if it is not a regular file or
+ * the system refuses
+ */
 export async function fileSize(path: string): Promise<number> {
   const status = await stat(path).catch((error: unknown) => {
     throw fileError('file', path, error);

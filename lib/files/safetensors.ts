@@ -1,6 +1,7 @@
 /**
- * The safetensors format (https://huggingface.co/docs/safetensors): 8 bytes little-endian header length, a JSON header, the data.
- * The reader takes its input for hostile: every length, offset, shape and name is checked before anything is made of it.
+ * The safetensors format (https://huggingface.co/docs/safetensors): 8 bytes little-endian header length, a
+ * JSON header, the data. The reader treats its input as hostile: it checks every length, offset, shape and
+ * name before it uses it.
  */
 import { FormatError } from '../errors';
 import { formatShape } from '../tensor/shape';
@@ -42,8 +43,9 @@ export interface SafetensorsFile {
 export const MAX_HEADER_BYTES = 100_000_000;
 
 /**
- * What a header may take unless a caller allows more: reading one keeps the event loop up to a second a megabyte. A tensor takes some 100
- * bytes of it and a layer as many, so real headers are far below.
+ * What a header may take unless a caller allows more, because reading one blocks the event loop for up to
+ * a second per megabyte. A tensor takes about 100 bytes of it, and so does a layer, so real headers are
+ * far below this.
  */
 function usualHeaderBytes(dataBytes: number): number {
   return 2 ** 20 + Math.floor(dataBytes / 1024);
@@ -52,8 +54,8 @@ function usualHeaderBytes(dataBytes: number): number {
 const maxRank = 32;
 
 /**
- * The file as pieces to be written one behind the other: header, then the tensors' bytes in the order of the map. Data begins at a
- * multiple of 8 bytes. The same contents give the same bytes.
+ * The file as pieces to be written one after the other: header, then the tensors' bytes in the order of the
+ * map. Data begins at a multiple of 8 bytes. The same contents give the same bytes.
  */
 export function encodeSafetensors(file: SafetensorsFile): Uint8Array[] {
   // Through entries and Object.fromEntries: a tensor may be called `__proto__` without harm.
@@ -151,8 +153,8 @@ export function repeatedKey(text: string): string | undefined {
 }
 
 /**
- * Where the string ends whose opening quote is at `begin` of the (valid) JSON text. By hand: a regular expression that repeats a group
- * overflows its stack on a string of millions of escapes.
+ * Where the string ends whose opening quote is at `begin` of the (valid) JSON text. By hand: a regular
+ * expression that repeats a group overflows its stack on a string of millions of escapes.
  */
 function stringEnd(text: string, begin: number): number {
   let at = begin + 1;

@@ -1,4 +1,4 @@
-/** JSON files that say themselves whether they were edited: the last entry is the SHA-256 of the text before it. */
+/** JSON files that show whether they were edited: the last entry is the SHA-256 of the text before it. */
 import { createHash } from 'node:crypto';
 import { FormatError } from '../errors';
 import { clip } from '../options';
@@ -7,15 +7,18 @@ function digestOf(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
-/** The text of `json`, an object's JSON with its brace on a line of its own, with a checksum as its last entry. */
+/**
+ * The text of `json`, an object's JSON with its brace on a line of its own, with a checksum as
+ * its last entry.
+ */
 export function seal(json: string): string {
   const entries = json.slice(0, json.lastIndexOf('\n}'));
   return `${entries},\n "checksum": "${digestOf(entries)}"\n}\n`;
 }
 
 /**
- * Whether a text has a checksum; earlier versions wrote none.
- * @throws FormatError where it has one that is not its own
+ * Whether a text has a checksum; earlier versions wrote none. @throws FormatError if the checksum is not that
+ * of the text
  */
 export function checkSeal(file: string, text: string): boolean {
   const at = text.lastIndexOf(',\n "checksum": "');

@@ -1,16 +1,23 @@
 /**
- * The headers of tar archives: ustar, PAX (POSIX.1-2001, "pax Interchange Format"), GNU and the form before them. Archives are taken as
- * hostile: each number must be one that a file can have, and each header small.
+ * The headers of tar archives: ustar, PAX (POSIX.1-2001, "pax Interchange Format"), GNU and the form
+ * before them. Archives are taken as hostile: each number must be one that a file can have, and each
+ * header must be small.
  */
 
-/** Headers, and the content behind them, come in blocks of so many bytes. */
+/** Headers, and the content after them, come in blocks of this many bytes. */
 export const BLOCK = 512;
-/** Most bytes of a PAX header: one with a path of 4,096 bytes and all times takes under 5,000, extended attributes of a file up to 64 KiB each. */
+/**
+ * Most bytes of a PAX header: one with a path of 4,096 bytes and all times takes under 5,000, extended
+ * attributes of a file up to 64 KiB each.
+ */
 const MAX_PAX_BYTES = 1 << 20;
 /** Most bytes of a path: file systems take 4,096. */
 const MAX_NAME_BYTES = 1 << 16;
 
-/** What follows a header: a file's content, a longer name or PAX records for what comes next, or nothing to read. */
+/**
+ * What follows a header: a file's content, a longer name or PAX records for what comes next, or
+ * nothing to read.
+ */
 export type TarContent = 'file' | 'longName' | 'pax' | 'globalPax' | 'skipped';
 
 /** A header block. */
@@ -35,7 +42,7 @@ const WITHOUT_CONTENT = '123456';
 const CONTENT: Readonly<Record<string, TarContent>> = {
   '\0': 'file',
   '0': 'file',
-  '7': 'file', // contiguous, which nothing tells from a file any more
+  '7': 'file', // contiguous, which no system distinguishes from a file any more
   L: 'longName',
   x: 'pax',
   g: 'globalPax',
@@ -47,13 +54,13 @@ export function parseHeader(block: Uint8Array): TarHeader | undefined {
   if (sum === 0) return undefined;
   // The sum counts its own field as spaces.
   if (number(block, 148, 8, 'checksum') !== sum - byteSum(block, 148, 156) + 8 * 0x20)
-    throw new TarProblem('a header has the wrong checksum: this is no tar archive, or it is damaged');
+    throw new TarProblem('a header has the wrong checksum: this is not a tar archive, or it is damaged');
   const type = String.fromCharCode(block[156]!);
   if (type === 'S') throw new TarProblem('a sparse file in the form of old GNU tar, which is not supported');
   const prefix = isUstar(block) ? text(block, 345, 155) : '';
   const name = prefix === '' ? text(block, 0, 100) : `${prefix}/${text(block, 0, 100)}`;
   const size = WITHOUT_CONTENT.includes(type) ? 0 : number(block, 124, 12, 'size');
-  // Before there was a type for directories, a name told them.
+  // Before directories had a type, their name marked them.
   const content = type === '\0' && name.endsWith('/') ? 'skipped' : (CONTENT[type] ?? 'skipped');
   requireSmall(content, size);
   return { name, size, content };
@@ -86,7 +93,10 @@ function text(block: Uint8Array, at: number, length: number): string {
   return field.toString('utf8', 0, end === -1 ? length : end);
 }
 
-/** A number field: octal digits, or GNU's binary form, which the top bit of the first byte tells. Empty is 0. @throws TarProblem */
+/**
+ * A number field: octal digits, or GNU's binary form, which the top bit of the first byte tells. Empty
+ * is 0. @throws TarProblem
+ */
 function number(block: Uint8Array, at: number, length: number, name: string): number {
   const field = block.subarray(at, at + length);
   if (field[0]! >= 0x80) return binaryNumber(field, name);
@@ -114,8 +124,8 @@ export function parseLongName(content: Uint8Array): string {
 }
 
 /**
- * Reads PAX records, each `LENGTH KEY=VALUE\n` with the length of the whole record in decimal digits; of a key that comes twice the last
- * one counts.
+ * Reads PAX records, each `LENGTH KEY=VALUE\n` with the length of the whole record in decimal digits; if a
+ * key comes twice, the last one counts.
  * @throws TarProblem
  */
 export function parsePax(content: Uint8Array): PaxRecords {

@@ -1,9 +1,10 @@
 /**
- * Reading tar archives, plain or gzipped, entry by entry, without unpacking to disk (so a path like `../../etc/passwd` in an archive
- * is only a name).
+ * Reading tar archives, plain or gzipped, entry by entry, without unpacking to disk (so a path like
+ * `../../etc/passwd` in an archive is only a name).
  *
- * This is our own reader because a library would have to be guarded by one: what tar-stream and node-tar make of a negative, a huge or
- * an unreadable size ranges from 0 to waiting for ever, and only who follows the sizes knows which blocks are headers.
+ * We have our own reader because a library would need one to guard it: tar-stream and node-tar take a
+ * negative, a huge or an unreadable size for anything from 0 to a reason to wait for ever, and only a reader
+ * that follows the sizes knows which blocks are headers.
  */
 import { checkKeys } from '../options';
 import { UNPACK_LIMITS, memoryFor, readLimits, type UnpackLimits } from './limits';
@@ -21,14 +22,15 @@ export interface TarEntry {
 
 /** Options of `readTar`. */
 export interface ReadTarOptions extends UnpackLimits {
-  /** Which paths to read; others are passed over. Default all. What it throws is passed on as it is. */
+  /** Which paths to read; the others are passed over. Default: all. What it throws is passed on unchanged. */
   readonly filter?: (path: string) => boolean;
 }
 
 /**
- * Yields the regular files of a `.tar`, `.tar.gz` or `.tgz` archive in archive order; gzip is told by content.
- * @throws DataError if there is no such file or it unpacks to more than the limits allow, FormatError if it is truncated, corrupt or no
- *   archive, IoError if it cannot be read
+ * Yields the regular files of a `.tar`, `.tar.gz` or `.tgz` archive in archive order; gzip is
+ * recognized by content.
+ * @throws DataError if there is no such file or it unpacks to more than the limits allow, FormatError if it
+ *   is truncated, corrupt or no archive, IoError if it cannot be read
  */
 export async function* readTar(
   file: string,
@@ -112,7 +114,10 @@ class Archive {
     await this.padding(size);
   }
 
-  /** The next header that is not a block of zeros; undefined at the end, which must have such a block: else a cut between files goes unseen. */
+  /**
+   * The next header that is not a block of zeros; undefined at the end, which must have such a block.
+   * Otherwise nobody would notice an archive that was cut between files.
+   */
   private async header(): Promise<TarHeader | undefined> {
     for (let zeros = false; ; zeros = true) {
       const count = await this.input.fill(this.block);

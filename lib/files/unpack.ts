@@ -1,6 +1,7 @@
 /**
- * The bytes of a file, one after the other, gunzipped where they are gzip, within limits: what readers of hostile files read from. Only a
- * piece of it is in memory at a time, and the event loop turns between pieces.
+ * The bytes of a file, one after the other, gunzipped where they are gzip, within limits: what
+ * readers of hostile files read from. Only a piece of it is in memory at a time, and the event loop
+ * turns between pieces.
  */
 import { open, type FileHandle } from 'node:fs/promises';
 import { Readable, pipeline } from 'node:stream';
@@ -38,14 +39,17 @@ export class Unpacked {
     readonly origin: Origin,
     stored: Readable,
   ) {
-    // Where reading fails, or whoever iterates stops, the pipeline ends both streams.
+    // If reading fails, or the reader stops iterating, the pipeline ends both streams.
     const stream = origin.gzipped
       ? pipeline(stored, createGunzip({ chunkSize: PIECE_BYTES }), () => undefined)
       : stored;
     this.pieces = stream[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
   }
 
-  /** Opens a file. @throws DataError if it does not exist, IoError if it is not a regular file or cannot be read */
+  /**
+   * Opens a file. @throws DataError if it does not exist, IoError if it is not a regular file or
+   * cannot be read
+   */
   static async open(what: string, name: string, limits: Limits): Promise<Unpacked> {
     let file: FileHandle | undefined;
     try {
@@ -69,7 +73,7 @@ export class Unpacked {
     return new Unpacked(origin, Readable.from(inPieces(bytes), { objectMode: false }));
   }
 
-  /** How many bytes it can hold at most, by its size as stored; exactly so many where it is not gzipped. */
+  /** How many bytes it can hold at most, by its size as stored; exactly this many if it is not gzipped. */
   get capacity(): number {
     const { gzipped, storedBytes } = this.origin;
     return gzipped ? storedBytes * MAX_DEFLATE_RATIO : storedBytes;
@@ -83,7 +87,8 @@ export class Unpacked {
   }
 
   /**
-   * Fills `out` with what comes next and returns how many bytes there were: fewer than it holds only at the end.
+   * Fills `out` with what comes next and returns how many bytes there were: fewer than it holds only
+   * at the end.
    * @throws FormatError for damaged gzip, DataError past the limits, IoError
    */
   async fill(out: Uint8Array): Promise<number> {

@@ -13,7 +13,8 @@ export interface CrossEntropyOptions extends ReductionOptions {
 }
 
 /**
- * Softmax cross entropy of logits [N, K] with class indices (i32 [N]) or probabilities (f32 [N, K], taken as constants).
+ * Softmax cross entropy of logits [N, K] with class indices (i32 [N]) or probabilities (f32 [N, K],
+ * taken as constants).
  * @throws OptionError on unknown keys or numbers out of range
  */
 export function crossEntropy(options: CrossEntropyOptions = {}): Loss {
@@ -28,15 +29,19 @@ export function crossEntropy(options: CrossEntropyOptions = {}): Loss {
 export interface HingeOptions extends ReductionOptions {
   /** By how much the score of the right class should exceed the others. Default 1. */
   readonly margin?: number;
-  /** Exponent of what is missing: 1 or 2. Default 1. */
+  /** Exponent of the amount by which the margin is missed: 1 or 2. Default 1. */
   readonly p?: 1 | 2;
-  /** 'mean' divides the sum over classes by their number, as PyTorch; 'sum' does not, as Weston & Watkins 1999. Default 'mean'. */
+  /**
+   * 'mean' divides the sum over classes by their number, as PyTorch; 'sum' does not, as Weston &
+   * Watkins 1999. Default 'mean'.
+   */
   readonly classes?: 'mean' | 'sum';
 }
 
 /**
- * Multi-class hinge loss of scores [N, K] with class indices y (i32 [N]): sum over j other than y of max(0, margin - x_y + x_j)^p, divided by
- * K. PyTorch's MultiMarginLoss; the loss of a multi-class support vector machine.
+ * Multi-class hinge loss of scores [N, K] with class indices y (i32 [N]): sum over j other than y of
+ * max(0, margin - x_y + x_j)^p, divided by K. PyTorch's MultiMarginLoss; the loss of a multi-class
+ * support vector machine.
  * @throws OptionError on unknown keys or numbers out of range; the loss itself ShapeError, DTypeError
  */
 export function hinge(options: HingeOptions = {}): Loss {
@@ -64,14 +69,15 @@ export function hinge(options: HingeOptions = {}): Loss {
   };
 }
 
-/** Class indices 0 and 1 are as good as the numbers. */
+/** Class indices 0 and 1 may stand for the numbers. */
 function asFloats(targets: Tensor): Tensor {
   return targets.dtype === 'i32' ? ops.cast(targets, 'f32') : targets;
 }
 
 /**
- * Cross entropy of probabilities with targets from 0 to 1, of one shape (targets f32, or i32 of zeros and ones), over all elements. As in
- * PyTorch's BCELoss, logarithms are at least -100. Prefer binaryCrossEntropyWithLogits: it loses no digits.
+ * Cross entropy of probabilities with targets from 0 to 1, of one shape (targets f32, or i32 of zeros and
+ * ones), over all elements. As in PyTorch's BCELoss, logarithms are at least -100. Prefer
+ * binaryCrossEntropyWithLogits: it loses no digits.
  * @throws OptionError; the loss itself ShapeError
  */
 export function binaryCrossEntropy(options: ReductionOptions = {}): Loss {

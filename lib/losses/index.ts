@@ -1,4 +1,7 @@
-/** Loss functions: made with their options once, called as `loss(outputs, targets)`, giving one number. */
+/**
+ * Loss functions: made once with their options, and called as `loss(outputs, targets)`, which
+ * returns one number.
+ */
 export { binaryCrossEntropy, binaryCrossEntropyWithLogits, crossEntropy, hinge } from './classification';
 export type {
   BinaryCrossEntropyWithLogitsOptions,

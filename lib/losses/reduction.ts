@@ -6,14 +6,14 @@ import { formatShape, sameShape } from '../tensor/shape';
 import { checkTensor, type Tensor } from '../tensor/tensor';
 
 /**
- * Turns a model's outputs and the targets into one number (rank 0), or with `reduction: 'none'` into one per example or element. `weights`
- * (f32 [N]) weighs examples: a mean becomes sum(w loss) / sum(w).
+ * Turns a model's outputs and the targets into one number (rank 0), or with `reduction: 'none'` into one per
+ * example or element. `weights` (f32 [N]) weighs examples: a mean becomes sum(w loss) / sum(w).
  */
 export type Loss = (outputs: Tensor, targets: Tensor, weights?: Tensor) => Tensor;
 
 const reductions = ['mean', 'sum', 'none'] as const;
 
-/** How losses become one number; 'none' leaves them apart, for a loop of one's own. */
+/** How losses become one number; 'none' keeps them separate, for a loop of your own. */
 export type Reduction = (typeof reductions)[number];
 
 export interface ReductionOptions {
@@ -26,7 +26,10 @@ export function reductionOf(where: string, { reduction = 'mean' }: ReductionOpti
   return oneOf(where, 'reduction', reduction, reductions);
 }
 
-/** Reduces losses of examples, [N]. @throws ShapeError when there are not as many weights, DTypeError when they are no tensor */
+/**
+ * Reduces losses of examples, [N]. @throws ShapeError when there are not as many weights, DTypeError when
+ * they are not a tensor
+ */
 export function reduceExamples(
   where: string,
   perExample: Tensor,

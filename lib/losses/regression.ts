@@ -5,7 +5,7 @@ import type { Tensor } from '../tensor/tensor';
 import { checkOneShape, reduceElements, reductionOf } from './reduction';
 import type { Loss, ReductionOptions } from './reduction';
 
-/** Of mse and l1: the reduction, by default 'mean' over all elements. */
+/** Options of mse and l1: the reduction, by default 'mean' over all elements. */
 export type MseOptions = ReductionOptions;
 
 function elementwise(where: string, options: ReductionOptions, of: (difference: Tensor) => Tensor): Loss {
@@ -16,13 +16,19 @@ function elementwise(where: string, options: ReductionOptions, of: (difference: 
   };
 }
 
-/** Squared difference of outputs and targets of one shape. @throws OptionError; the loss itself ShapeError when shapes differ */
+/**
+ * Squared difference of outputs and targets of one shape. @throws OptionError; the loss itself ShapeError
+ * when shapes differ
+ */
 export function mse(options: MseOptions = {}): Loss {
   checkKeys('losses.mse', options, ['reduction']);
   return elementwise('losses.mse', options, ops.square);
 }
 
-/** Absolute difference of outputs and targets of one shape; its derivative at 0 is 0. @throws OptionError; the loss itself ShapeError */
+/**
+ * Absolute difference of outputs and targets of one shape; its derivative at 0 is 0. @throws OptionError; the
+ * loss itself ShapeError
+ */
 export function l1(options: ReductionOptions = {}): Loss {
   checkKeys('losses.l1', options, ['reduction']);
   return elementwise('losses.l1', options, ops.abs);
@@ -55,7 +61,10 @@ export interface SmoothL1Options extends ReductionOptions {
   readonly beta?: number;
 }
 
-/** The Huber loss divided by its delta, here called beta: a slope of 1 far out (Girshick 2015). @throws as huber */
+/**
+ * The Huber loss divided by its delta, here called beta: a slope of 1 far out (Girshick
+ * 2015). @throws as huber
+ */
 export function smoothL1(options: SmoothL1Options = {}): Loss {
   checkKeys('losses.smoothL1', options, ['beta', 'reduction']);
   const beta = nonNegative('losses.smoothL1', 'beta', options.beta ?? 1);

@@ -4,11 +4,11 @@ import * as ops from '../ops';
 import { positiveInteger, show } from '../options';
 import { checkScores, labelsOf, type Metric } from './metric';
 
-/** Of one class, or averaged over classes. */
+/** The scores of one class, or their average over classes. */
 export interface ClassScores {
-  /** Of what was taken for the class, the share that is it; 0 where nothing was. */
+  /** The share of the answers naming the class that are right; 0 where no answer names it. */
   readonly precision: number;
-  /** Of the class, the share that was found; 0 where there is none of it. */
+  /** The share of the examples of the class that were found; 0 where there are none. */
   readonly recall: number;
   /** Harmonic mean of the two: 2 TP / (2 TP + FP + FN). */
   readonly f1: number;
@@ -49,7 +49,8 @@ function isSquare(matrix: unknown): boolean {
 }
 
 /**
- * Precision, recall and F1 of each class and averaged, from counts with a row for each true class and a column for each predicted one.
+ * Precision, recall and F1 of each class and averaged, from counts with a row for each true class and a
+ * column for each predicted one.
  * @throws OptionError for what is not a square of numbers of at least 0
  */
 export function classificationReport(matrix: readonly (readonly number[])[]): ClassificationReport {
@@ -82,8 +83,8 @@ export function classificationReport(matrix: readonly (readonly number[])[]): Cl
 }
 
 /**
- * Counts of (true class, class with the largest output) and what follows from them. Outputs [N, classes], targets i32 [N] or soft, f32
- * [N, classes]. A label outside [0, classes) rejects the run with a DataError.
+ * Counts of (true class, class with the largest output) and what follows from them. Outputs [N, classes],
+ * targets i32 [N] or soft, f32 [N, classes]. A label outside [0, classes) rejects the run with a DataError.
  * @throws OptionError; counting ShapeError
  */
 export function confusionMatrix(classes: number): Metric<ClassificationReport> {

@@ -1,4 +1,4 @@
-/** Measures of a model that are counted, not differentiated. */
+/** Measures of a model, which are counted and not differentiated. */
 import { Running, type Metric } from './metric';
 
 export { accuracy, topK } from './accuracy';

@@ -6,7 +6,7 @@ import { checkFunction, checkObject } from '../options';
 import { formatShape, sameShape, type Shape } from '../tensor/shape';
 import { checkTensor, zeros, type PersistentTensor, type Tensor } from '../tensor/tensor';
 
-/** A measure made of sums over examples; `R` is what they come to. */
+/** A measure made of sums over examples; `R` is its value. */
 export interface Metric<R = number> {
   readonly name: string;
   /** Shape of the sums; [] for one number. */
@@ -17,7 +17,7 @@ export interface Metric<R = number> {
   value(sums: Float64Array, examples: number): R;
 }
 
-/** A metric over many batches: sums in f64 that steps add to without anything waiting for them. */
+/** A metric over many batches: f64 sums that steps add to, so that nothing waits for them. */
 export class Running<R = number> {
   private readonly sums: PersistentTensor;
   private readonly examples = zeros([], 'f64');
@@ -29,7 +29,10 @@ export class Running<R = number> {
     this.sums = zeros(metric.shape, 'f64');
   }
 
-  /** Records the addition of a batch, inside a function given to compile(). @throws TraceError elsewhere; ShapeError, DTypeError */
+  /**
+   * Records the addition of a batch, inside a function given to compile(). @throws TraceError
+   * elsewhere; ShapeError, DTypeError
+   */
   update(outputs: Tensor, targets: Tensor): void {
     const counted = this.metric.count(outputs, targets);
     assign(this.sums, ops.accumulate(this.sums, counted));
@@ -42,7 +45,7 @@ export class Running<R = number> {
     return this.metric.value(Float64Array.from(sums), examples);
   }
 
-  /** Back to no examples, behind all steps queued so far. */
+  /** Resets to no examples, after all steps queued so far. */
   async reset(): Promise<void> {
     await Promise.all(
       [this.sums, this.examples].map(({ storage, size }) => storage.write(new Float64Array(size))),
@@ -68,7 +71,7 @@ export function checkScores(where: string, outputs: Tensor, targets: Tensor): [n
   return [rows!, classes!];
 }
 
-/** Class indices i32 [N]; of soft targets f32 [N, K] the largest. */
+/** Class indices i32 [N]; for soft targets f32 [N, K], the index of the largest. */
 export function labelsOf(targets: Tensor): Tensor {
   return targets.dtype === 'f32' && targets.rank === 2 ? ops.argmax(targets) : targets;
 }

@@ -4,7 +4,7 @@ import { positiveInteger, probability } from '../options';
 import { seeded } from './lenet';
 import { resolveOptions, type ModelOptions } from './options';
 
-/** Of models that end in three linear layers. */
+/** Options of models that end in three linear layers. */
 export interface ClassifierOptions extends ModelOptions {
   /** Probability of dropout between the linear layers. Default 0.5. */
   readonly dropout?: number;
@@ -37,9 +37,10 @@ export function resolveClassifier(
 }
 
 /**
- * conv 64@11x11 stride 4 pad 2, maxpool 3 stride 2, conv 192@5x5 pad 2, maxpool, conv 384, 256, 256@3x3 pad 1, maxpool, each convolution
- * with relu; adaptive average pool 6x6; dropout, fc 4096, relu, dropout, fc 4096, relu, fc classes. Input [N, 3, 224, 224], any size from 63
- * works. Names, shapes and initial weights are torchvision's, so its weights load (saved as safetensors).
+ * conv 64@11x11 stride 4 pad 2, maxpool 3 stride 2, conv 192@5x5 pad 2, maxpool, conv 384, 256, 256@3x3 pad
+ * 1, maxpool, each convolution with relu; adaptive average pool 6x6; dropout, fc 4096, relu, dropout, fc
+ * 4096, relu, fc classes. Input [N, 3, 224, 224], any size from 63 works. Names, shapes and initial weights
+ * are torchvision's, so its weights load (saved as safetensors).
  * @param options classes default to 1000
  * @throws OptionError; imageSize is at least 63
  */

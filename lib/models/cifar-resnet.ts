@@ -1,6 +1,6 @@
 /**
- * Residual networks for CIFAR of 6 n + 2 layers (He, Zhang, Ren, Sun 2016, section 4.2), with the names of parameters of the usual PyTorch
- * implementation (akamaster/pytorch_resnet_cifar10).
+ * Residual networks for CIFAR of 6 n + 2 layers (He, Zhang, Ren, Sun 2016, section 4.2), with the names of
+ * parameters of the usual PyTorch implementation (akamaster/pytorch_resnet_cifar10).
  */
 import * as nn from '../nn';
 import { heNormal } from './initial-weights';
@@ -9,7 +9,8 @@ import { resolveOptions, type ModelOptions } from './options';
 
 export interface CifarResnetOptions extends ModelOptions {
   /**
-   * Where channels change: 'A' subsamples and pads with zeros, as in the paper; 'B' is a 1x1 convolution and batch norm. Default 'A'.
+   * Where channels change: 'A' subsamples and pads with zeros, as in the paper; 'B' is a 1x1 convolution and
+   * batch norm. Default 'A'.
    */
   readonly shortcut?: 'A' | 'B';
 }
@@ -38,9 +39,9 @@ function cifarResnet(depth: number, options: CifarResnetOptions): nn.NamedSequen
 }
 
 /**
- * conv 16@3x3 pad 1, batch norm, relu; three stages of 3 residual blocks at 16, 32 and 64 channels, the second and third starting with
- * stride 2; global average pool; fc classes. Input [N, 3, 32, 32], any size works. models.resnet20 has the same layers with shortcut B and
- * names by place.
+ * conv 16@3x3 pad 1, batch norm, relu; three stages of 3 residual blocks at 16, 32 and 64 channels, the
+ * second and third starting with stride 2; global average pool; fc classes. Input [N, 3, 32, 32], any size
+ * works. models.resnet20 has the same layers with shortcut B and names by place.
  * @throws OptionError
  */
 export function cifarResnet20(options: CifarResnetOptions = {}): nn.NamedSequential {
@@ -62,7 +63,10 @@ export function cifarResnet56(options: CifarResnetOptions = {}): nn.NamedSequent
   return cifarResnet(56, options);
 }
 
-/** As cifarResnet20, with 18 blocks a stage. The paper trains it with a rate of 0.01 at first, 0.1 after. @throws OptionError */
+/**
+ * As cifarResnet20, with 18 blocks a stage. The paper trains it with a rate of 0.01 at first, 0.1
+ * after. @throws OptionError
+ */
 export function cifarResnet110(options: CifarResnetOptions = {}): nn.NamedSequential {
   return cifarResnet(110, options);
 }

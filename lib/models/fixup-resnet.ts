@@ -10,7 +10,7 @@ import { seeded } from './lenet';
 import { resolveOptions, type ModelOptions } from './options';
 
 export interface FixupResnetOptions extends ModelOptions {
-  /** Layers with weights along the longest way: 6 n + 2, such as 20, 32, 44, 56, 110. Default 110. */
+  /** Layers with weights along the longest path: 6 n + 2, such as 20, 32, 44, 56, 110. Default 110. */
   readonly depth?: number;
 }
 
@@ -58,9 +58,10 @@ class FixupResnet extends nn.Module {
 }
 
 /**
- * conv 16@3x3, relu; (depth - 2) / 6 Fixup blocks each at 16, 32 and 64 channels, halving the image from the second stage on; mean over
- * positions; fc classes. No normalization: the first step's loss is ln(classes) at any depth. Input [N, 3, 32, 32], any size works. Files
- * saved from it hold no architecture: load them into a model made here.
+ * conv 16@3x3, relu; (depth - 2) / 6 Fixup blocks each at 16, 32 and 64 channels, halving the image from the
+ * second stage on; mean over positions; fc classes. No normalization: the first step's loss is ln(classes) at
+ * any depth. Input [N, 3, 32, 32], any size works. Files saved from it hold no architecture: load them into a
+ * model made here.
  * @throws OptionError where depth is not 6 n + 2
  */
 export function fixupResnet(options: FixupResnetOptions = {}): nn.Module {

@@ -2,8 +2,9 @@
 import { checkPreprocessing, type Preprocessing } from '../data/preprocessing';
 
 /**
- * The preprocessing that torchvision's weights were trained with: 224 by 224 pixels, R, G, B, with ImageNet's means and deviations per
- * channel. `model.preprocessing = models.imagenet`, for weights that come from there: their files do not say it.
+ * The preprocessing that torchvision's weights were trained with: 224 by 224 pixels, R, G, B, with ImageNet's
+ * means and deviations per channel. `model.preprocessing = models.imagenet`, for weights that come from
+ * there, because their files do not hold it.
  */
 export const imagenet: Preprocessing = checkPreprocessing('models.imagenet', {
   height: 224,

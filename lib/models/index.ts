@@ -1,4 +1,6 @@
-/** Ready-made models: `models.lenet({ classes: 10 })`. State names are those of the same models in PyTorch. */
+/**
+ * Ready-made models: `models.lenet({ classes: 10 })`. State names are those of the same models in PyTorch.
+ */
 export { alexnet, type ClassifierOptions } from './alexnet';
 export { cifarResnet20, cifarResnet32, cifarResnet44, cifarResnet56, cifarResnet110 } from './cifar-resnet';
 export type { CifarResnetOptions } from './cifar-resnet';

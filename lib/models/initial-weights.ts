@@ -1,9 +1,9 @@
-/** The initial weights that published models start from, where they are not the layers' own. */
+/** The initial weights of published models, if they differ from the layers' own. */
 import * as nn from '../nn';
 
 /**
- * Convolutions normal with deviation sqrt(2 / fan) (He et al. 2015), as torchvision does with the fan-out. With the fan-in, linear layers
- * as well, as the CIFAR implementation does.
+ * Convolutions normal with deviation sqrt(2 / fan) (He et al. 2015), as torchvision does with the fan-out.
+ * With the fan-in, linear layers as well, as the CIFAR implementation does.
  */
 export function heNormal<M extends nn.Module>(model: M, fan: 'fanIn' | 'fanOut'): M {
   for (const module of model.namedModules().values()) {
@@ -13,7 +13,10 @@ export function heNormal<M extends nn.Module>(model: M, fan: 'fanIn' | 'fanOut')
   return model;
 }
 
-/** VGG as in torchvision: convolutions as above with the fan-out, linear layers normal with deviation 0.01, every bias 0. */
+/**
+ * VGG as in torchvision: convolutions as above with the fan-out, linear layers normal with deviation 0.01,
+ * every bias 0.
+ */
 export function vggWeights<M extends nn.Module>(model: M): M {
   for (const module of heNormal(model, 'fanOut').namedModules().values()) {
     if (module instanceof nn.Linear) module.weight.initializer = nn.init.normal(0, 0.01);

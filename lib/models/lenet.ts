@@ -3,8 +3,8 @@ import * as nn from '../nn';
 import { resolveOptions, type ModelOptions } from './options';
 
 /**
- * LeNet-5 (LeCun, Bottou, Bengio, Haffner 1998), as it is usually built today: tanh, average pooling, a linear output.
- * conv 6@5x5 pad 2, pool 2, conv 16@5x5, pool 2, fc 120, 84, classes. Input [N, 1, 28, 28].
+ * LeNet-5 (LeCun, Bottou, Bengio, Haffner 1998), as it is usually built today: tanh, average pooling, a
+ * linear output. conv 6@5x5 pad 2, pool 2, conv 16@5x5, pool 2, fc 120, 84, classes. Input [N, 1, 28, 28].
  * @throws OptionError; imageSize is at least 12
  */
 export function lenet5(options: ModelOptions = {}): nn.Sequential {
@@ -32,7 +32,8 @@ export function lenet5(options: ModelOptions = {}): nn.Sequential {
 }
 
 /**
- * conv 32@3x3 pad 1, relu, maxpool 2, conv 64@3x3 pad 1, relu, maxpool 2, fc 128, relu, fc classes. Input [N, 1, 28, 28].
+ * conv 32@3x3 pad 1, relu, maxpool 2, conv 64@3x3 pad 1, relu, maxpool 2, fc 128, relu, fc classes. Input [N,
+ * 1, 28, 28].
  * @throws OptionError; imageSize is at least 4
  */
 export function lenet(options: ModelOptions = {}): nn.Sequential {

@@ -9,7 +9,9 @@ export interface ModelOptions {
   readonly inChannels?: number;
   /** Height and width of the input in pixels. */
   readonly imageSize?: number;
-  /** Seed of the initial weights. Default: drawn with seed 0, or the Trainer's, when they are first needed. */
+  /**
+   * Seed of the initial weights. Default: drawn with seed 0, or the Trainer's, when they are first needed.
+   */
   readonly seed?: number;
 }
 
@@ -21,7 +23,7 @@ export interface ResolvedOptions {
   readonly imageSize: number;
 }
 
-/** What a model takes for options that are not given, and the smallest image that it can do with. */
+/** A model's defaults, and the smallest image that it can take. */
 export interface ModelDefaults {
   /** Default 10. */
   readonly classes?: number;

@@ -47,9 +47,10 @@ function resnet(
 }
 
 /**
- * conv 64@7x7 stride 2, batch norm, relu, maxpool 3 stride 2; four stages of residual blocks at 64, 128, 256 and 512 channels (2, 2, 2, 2 of
- * two 3x3 convolutions each), halving the image from the second stage on; global average pool; fc classes. Input [N, 3, 224, 224], any size
- * works. Names, shapes and initial weights are torchvision's, so its weights load (saved as safetensors).
+ * conv 64@7x7 stride 2, batch norm, relu, maxpool 3 stride 2; four stages of residual blocks at 64, 128, 256
+ * and 512 channels (2, 2, 2, 2 of two 3x3 convolutions each), halving the image from the second stage on;
+ * global average pool; fc classes. Input [N, 3, 224, 224], any size works. Names, shapes and initial weights
+ * are torchvision's, so its weights load (saved as safetensors).
  * @param options classes default to 1000, as in torchvision
  * @throws OptionError
  */
@@ -63,8 +64,8 @@ export function resnet34(options: ModelOptions = {}): nn.NamedSequential {
 }
 
 /**
- * As resnet34, of bottleneck blocks (1x1, 3x3, 1x1 convolutions) that give 256, 512, 1024 and 2048 channels; the stride is at the 3x3
- * convolution, as in torchvision. @throws OptionError
+ * As resnet34, of bottleneck blocks (1x1, 3x3, 1x1 convolutions) that return 256, 512, 1024 and 2048
+ * channels; the stride is at the 3x3 convolution, as in torchvision. @throws OptionError
  */
 export function resnet50(options: ModelOptions = {}): nn.NamedSequential {
   return resnet('resnet50', deep, [3, 4, 6, 3], options);

@@ -1,11 +1,15 @@
-/** The 20-layer residual network for CIFAR (He, Zhang, Ren, Sun 2016, section 4.2), with 1x1 convolution shortcuts. */
+/**
+ * The 20-layer residual network for CIFAR (He, Zhang, Ren, Sun 2016, section 4.2), with
+ * 1x1 convolution shortcuts.
+ */
 import * as nn from '../nn';
 import { seeded } from './lenet';
 import { resolveOptions, type ModelOptions } from './options';
 
 /**
- * conv 16@3x3 pad 1, batch norm, relu; three residual blocks each at 16, 32 and 64 channels, the second and third stage starting with
- * stride 2; global average pool; fc classes. Parameters of a block: c1, b1, c2, b2, short. Input [N, 3, 32, 32], any size works.
+ * conv 16@3x3 pad 1, batch norm, relu; three residual blocks each at 16, 32 and 64 channels, the second and
+ * third stage starting with stride 2; global average pool; fc classes. Parameters of a block: c1, b1, c2, b2,
+ * short. Input [N, 3, 32, 32], any size works.
  * @throws OptionError
  */
 export function resnet20(options: ModelOptions = {}): nn.Sequential {

@@ -1,4 +1,7 @@
-/** VGG networks (Simonyan & Zisserman 2015), with and without batch norm, with torchvision's names of parameters. */
+/**
+ * VGG networks (Simonyan & Zisserman 2015), with and without batch norm, with torchvision's
+ * names of parameters.
+ */
 import * as nn from '../nn';
 import { resolveClassifier, type ClassifierOptions } from './alexnet';
 import { vggWeights } from './initial-weights';
@@ -46,9 +49,10 @@ function vgg(depth: keyof typeof stages, batchNorm: boolean, options: Classifier
 }
 
 /**
- * Five stages of 3x3 convolutions with relu (1, 1, 2, 2, 2 of them at 64, 128, 256, 512, 512 channels), each followed by maxpool 2; adaptive
- * average pool 7x7; fc 4096, relu, dropout, fc 4096, relu, dropout, fc classes. Input [N, 3, 224, 224], any size from 32 works. Names, shapes
- * and initial weights are torchvision's, so its weights load (saved as safetensors).
+ * Five stages of 3x3 convolutions with relu (1, 1, 2, 2, 2 of them at 64, 128, 256, 512, 512 channels), each
+ * followed by maxpool 2; adaptive average pool 7x7; fc 4096, relu, dropout, fc 4096, relu, dropout, fc
+ * classes. Input [N, 3, 224, 224], any size from 32 works. Names, shapes and initial weights are
+ * torchvision's, so its weights load (saved as safetensors).
  * @param options classes default to 1000
  * @throws OptionError; imageSize is at least 32
  */
@@ -56,7 +60,7 @@ export function vgg11(options: ClassifierOptions = {}): nn.NamedSequential {
   return vgg(11, false, options);
 }
 
-/** As vgg11, with batch norm behind each convolution. @throws OptionError */
+/** As vgg11, with batch norm after each convolution. @throws OptionError */
 export function vgg11Bn(options: ClassifierOptions = {}): nn.NamedSequential {
   return vgg(11, true, options);
 }
@@ -66,7 +70,7 @@ export function vgg13(options: ClassifierOptions = {}): nn.NamedSequential {
   return vgg(13, false, options);
 }
 
-/** As vgg13, with batch norm behind each convolution. @throws OptionError */
+/** As vgg13, with batch norm after each convolution. @throws OptionError */
 export function vgg13Bn(options: ClassifierOptions = {}): nn.NamedSequential {
   return vgg(13, true, options);
 }
@@ -76,7 +80,7 @@ export function vgg16(options: ClassifierOptions = {}): nn.NamedSequential {
   return vgg(16, false, options);
 }
 
-/** As vgg16, with batch norm behind each convolution. @throws OptionError */
+/** As vgg16, with batch norm after each convolution. @throws OptionError */
 export function vgg16Bn(options: ClassifierOptions = {}): nn.NamedSequential {
   return vgg(16, true, options);
 }
@@ -86,7 +90,7 @@ export function vgg19(options: ClassifierOptions = {}): nn.NamedSequential {
   return vgg(19, false, options);
 }
 
-/** As vgg19, with batch norm behind each convolution. @throws OptionError */
+/** As vgg19, with batch norm after each convolution. @throws OptionError */
 export function vgg19Bn(options: ClassifierOptions = {}): nn.NamedSequential {
   return vgg(19, true, options);
 }

@@ -10,8 +10,8 @@ export interface VggsOptions extends ModelOptions {
 }
 
 /**
- * [conv 3x3 pad 1 without bias, batch norm, relu] twice at 64, 128 and 256 channels, each pair followed by maxpool 2; fc 256, relu,
- * dropout, fc classes. Input [N, 3, 32, 32].
+ * [conv 3x3 pad 1 without bias, batch norm, relu] twice at 64, 128 and 256 channels, each pair followed by
+ * maxpool 2; fc 256, relu, dropout, fc classes. Input [N, 3, 32, 32].
  * @throws OptionError; imageSize is at least 8
  */
 export function vggs(options: VggsOptions = {}): nn.Sequential {

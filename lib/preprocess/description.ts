@@ -50,7 +50,7 @@ function ordered(step: StepDescription): unknown[] {
 /** Reads one step out of JSON that may hold anything. @throws FormatError */
 export function parseStep(where: string, value: unknown): StepDescription {
   const fail = (): never => {
-    throw new FormatError(`${where}: ${show(value)} is no step of preprocessing`);
+    throw new FormatError(`${where}: ${show(value)} is not a step of preprocessing`);
   };
   if (typeof value !== 'object' || value === null) return fail();
   const { kind, components, eps, tolerance } = value as Record<string, unknown>;

@@ -1,4 +1,7 @@
-/** Fitted transforms in model files: steps in the metadata, what they learnt as tensors named `inputTransform.0.mean`. */
+/**
+ * Fitted transforms in model files: steps in the metadata, what they learnt as
+ * tensors named `inputTransform.0.mean`.
+ */
 import { FormatError } from '../errors';
 import { toBytes, toFloats } from '../files/numbers';
 import type { SafetensorsEntry } from '../files/safetensors';
@@ -19,7 +22,7 @@ export function isTransformTensor(name: string): boolean {
 
 /** What the metadata says. */
 export interface TransformRecord {
-  /** Of one sample that goes in. */
+  /** The shape of one sample that goes in. */
   readonly shape: Shape;
   readonly steps: readonly unknown[];
 }

@@ -11,7 +11,7 @@ import { FittedTransform } from './fitted';
 import type { Rows } from './rows';
 import { checkSampleShape, deviations, learntShapes, makeStep, type FittedStep, type Learnt } from './steps';
 
-/** Samples a run. Sums are added up run by run, so that this is part of the bits of the result. */
+/** Samples per run. Sums are added up run by run, so this number affects the bits of the result. */
 const BATCH = 512;
 
 export async function fitSteps(
@@ -100,7 +100,7 @@ function learntOf(
 async function fitPointwise(step: PointwiseStep, shape: Shape, sums: Sums): Promise<Learnt> {
   const groups = isPerChannel(step) ? shape[0]! : sums.features;
   const each = sums.features / groups;
-  /** The average over each group of features, which lie side by side, for each of its features. */
+  /** For each feature, the average over its group of features, which lie side by side. */
   const average = (values: Float64Array): Float64Array =>
     Float64Array.from({ length: groups }, (_, g) => {
       let sum = 0;

@@ -1,4 +1,4 @@
-/** A fitted transform: what a data set's samples become before a model sees them, and back. */
+/** A fitted transform: what a data set's samples become before a model sees them, and the way back. */
 import type { Dataset } from '../data/dataset';
 import type { ChannelStatistics } from '../data/samples';
 import { compile } from '../compile/compile';
@@ -27,8 +27,8 @@ export class FittedTransform {
   }
 
   /**
-   * What was fitted, by step and name, f32: `0.mean`, `0.std`, `1.components` [K, D] (a direction a row), `1.eigenvalues` [K] (the
-   * variance along each, descending), for ZCA `matrix` and `inverse` [D, D].
+   * What was fitted, by step and name, f32: `0.mean`, `0.std`, `1.components` [K, D] (a direction a row),
+   * `1.eigenvalues` [K] (the variance along each, descending), for ZCA `matrix` and `inverse` [D, D].
    */
   state(): ReadonlyMap<string, { readonly shape: Shape; readonly tensor: Tensor }> {
     return new Map(
@@ -37,8 +37,9 @@ export class FittedTransform {
   }
 
   /**
-   * Records the transform of a batch, f32 [N, ...inputShape] to [N, ...outputShape]: inside `compile` as part of the program, outside as
-   * a recipe whose `data()` computes it. Images are pixels from 0 to 1. @throws ShapeError
+   * Records the transform of a batch, f32 [N, ...inputShape] to [N, ...outputShape]: inside `compile` as
+   * part of the program, outside as a recipe whose `data()` computes it. Images are pixels from 0
+   * to 1. @throws ShapeError
    */
   apply(x: Tensor): Tensor {
     checkBatch('apply', x, this.inputShape);
@@ -46,8 +47,8 @@ export class FittedTransform {
   }
 
   /**
-   * Records the way back, [N, ...outputShape] to [N, ...inputShape]: exact up to rounding where nothing was dropped. Directions that PCA
-   * or whitening left out come back as their mean. @throws ShapeError
+   * Records the way back, [N, ...outputShape] to [N, ...inputShape]: exact up to rounding where nothing was
+   * dropped. Directions that PCA or whitening left out come back as their mean. @throws ShapeError
    */
   inverse(y: Tensor): Tensor {
     checkBatch('inverse', y, this.outputShape);
@@ -55,10 +56,12 @@ export class FittedTransform {
   }
 
   /**
-   * `apply` for a whole data set, or a tensor [N, ...inputShape], in batches off the event loop: N rows of outputShape.
+   * `apply` for a whole data set, or a tensor [N, ...inputShape], in batches off the event loop: N
+   * rows of outputShape.
    * @param options.batchSize samples at once; does not change the result. Default 512
-   * @param options.normalization what images of a data set go through first: what `fit` was given, which the transform does not
-   *   remember. Default, as that of `fit`: pixels are scaled to 0..1 and no more. Tensors are taken as they are
+   * @param options.normalization what images of a data set go through first: what `fit` was given, which the
+   *   transform does not remember. Default, as that of `fit`: pixels are scaled to 0..1 and no more. Tensors
+   *   are taken as they are
    * @throws ShapeError, DTypeError, DataError for no samples
    */
   async applyAll(
@@ -82,7 +85,7 @@ export class FittedTransform {
     return out;
   }
 
-  /** Gives the memory back now instead of at garbage collection. */
+  /** Frees the memory now instead of at garbage collection. */
   dispose(): void {
     for (const { tensor } of this.state().values()) tensor.dispose();
   }

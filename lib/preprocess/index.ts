@@ -1,9 +1,11 @@
 /**
- * Data preprocessing, fitted to a training set and saved with the model: `preprocess.standardize()`, `preprocess.zca({ eps: 0.1 })`,
- * `preprocess.sequence(preprocess.channelMean(), preprocess.pca({ components: 100 }))`. Each gives a {@link Transform}, whose `fit` gives
- * a {@link FittedTransform}; a Trainer takes either as `inputTransform`.
+ * Data preprocessing, fitted to a training set and saved with the model: `preprocess.standardize()`,
+ * `preprocess.zca({ eps: 0.1 })`, `preprocess.sequence(preprocess.channelMean(), preprocess.pca({ components:
+ * 100
+ * }))`. Each returns a {@link Transform}, whose `fit` returns a {@link FittedTransform}; a Trainer takes either as `inputTransform`.
  *
- * Sums are taken in float64, variances are biased (over N, as in the covariance X^T X / N). Images enter as pixels from 0 to 1.
+ * Sums are taken in float64, variances are biased (over N, as in the covariance X^T X / N). Images enter as
+ * pixels from 0 to 1.
  */
 import type { Dataset } from '../data/dataset';
 import type { ChannelStatistics } from '../data/samples';
@@ -24,19 +26,23 @@ export class Transform {
   constructor(readonly steps: readonly StepDescription[]) {}
 
   /**
-   * Learns from samples: a data set, or a tensor f32 [N, ...]. Give it the training split only: what is learnt from test data leaks into
-   * every result. Computed off the event loop; the same samples give the same bits on any number of threads.
-   * @param normalization what images of a data set go through first, per channel; default: pixels are scaled to 0..1 and no more. The
-   *   result does not remember it: give `applyAll` the same, and a model whose inputTransform it becomes, as mean and std of its
-   *   `preprocessing`. Tensors are taken as they are
-   * @throws DataError for no samples or numbers that are not finite, ShapeError where the samples are not what a step is for, DTypeError
+   * Learns from samples: a data set, or a tensor f32 [N, ...]. Pass the training split only: what it learns
+   * from test data leaks into every result. Computed off the event loop; the same samples give the same bits
+   * on any number of threads.
+   * @param normalization what images of a data set go through first, per channel; default: pixels are scaled
+   *   to 0..1 and no more. The result does not remember it: give `applyAll` the same, and a model whose
+   *   inputTransform it becomes, as mean and std of its `preprocessing`. Tensors are taken as they are
+   * @throws DataError for no samples or numbers that are not finite, ShapeError where the samples are not
+   *   what a step is for, DTypeError
    */
   async fit(data: Dataset | Tensor, normalization?: ChannelStatistics): Promise<FittedTransform> {
     return fitSteps(this.steps, await rowsOf('fit', data, normalization));
   }
 }
 
-/** One transform behind the other; each is fitted to what those before it give. @throws OptionError for none */
+/**
+ * One transform after the other; each is fitted to what those before it return. @throws OptionError for none
+ */
 export function sequence(...transforms: readonly Transform[]): Transform {
   for (const transform of transforms) {
     if (!(transform instanceof Transform))
@@ -68,24 +74,33 @@ export function channelMean(): Transform {
   return new Transform([{ kind: 'channelMean' }]);
 }
 
-/** (Image - mean) / std of each channel, as ResNet has it (He et al. 2016). What a Trainer does to images without being told. */
+/**
+ * (Image - mean) / std of each channel, as ResNet has it (He et al. 2016). A Trainer does this to
+ * images by default.
+ */
 export function channelStandardize(): Transform {
   return new Transform([{ kind: 'channelStandardize' }]);
 }
 
 /** Options of `preprocess.pca`. */
 export interface PcaOptions {
-  /** How many directions to keep, or, above 0 and below 1, the share of the variance that they must hold. Default: all. */
+  /**
+   * How many directions to keep, or, above 0 and below 1, the share of the variance that they must
+   * hold. Default: all.
+   */
   readonly components?: number;
 }
 
 /** Options of `preprocess.zca`. */
 export interface WhiteningOptions {
-  /** Added to each eigenvalue: larger values leave directions of little variance, which are mostly noise, small. Default 1e-5. */
+  /**
+   * Added to each eigenvalue: larger values leave directions of little variance, which are mostly noise,
+   * small. Default 1e-5.
+   */
   readonly eps?: number;
   /**
-   * Directions whose eigenvalue is at most this times the largest carry nothing but rounding: they become 0, whatever `eps` is, and come
-   * back from `inverse` as their mean. Default 1e-10.
+   * Directions whose eigenvalue is at most this times the largest carry nothing but rounding: they become 0,
+   * whatever `eps` is, and come back from `inverse` as their mean. Default 1e-10.
    */
   readonly tolerance?: number;
 }
@@ -94,9 +109,9 @@ export interface WhiteningOptions {
 export interface WhitenOptions extends PcaOptions, WhiteningOptions {}
 
 /**
- * Coordinates along the eigenvectors of the covariance, the largest variance first: decorrelated, [K] a sample. Of at most 16384
- * features; their covariance is solved in double precision (3072 features: about 20 s on two cores). Signs: the largest entry of each
- * direction is positive. Pearson 1901. @throws OptionError
+ * Coordinates along the eigenvectors of the covariance, the largest variance first: decorrelated, [K] a
+ * sample. Of at most 16384 features; their covariance is solved in double precision (3072 features: about 20
+ * s on two cores). Signs: the largest entry of each direction is positive. Pearson 1901. @throws OptionError
  */
 export function pca(options: PcaOptions = {}): Transform {
   checkKeys('preprocess.pca', options, ['components']);
@@ -104,8 +119,8 @@ export function pca(options: PcaOptions = {}): Transform {
 }
 
 /**
- * PCA, each coordinate divided by sqrt(eigenvalue + eps), [K] a sample: the covariance becomes the identity (but for eps). The lecture's
- * slide says "divides by the eigenvalue" and means the root. @throws OptionError
+ * PCA, each coordinate divided by sqrt(eigenvalue + eps), [K] a sample: the covariance becomes the identity
+ * (but for eps). The lecture's slide says "divides by the eigenvalue" and means the root. @throws OptionError
  */
 export function whiten(options: WhitenOptions = {}): Transform {
   checkKeys('preprocess.whiten', options, ['components', 'eps', 'tolerance']);
@@ -113,8 +128,8 @@ export function whiten(options: WhitenOptions = {}): Transform {
 }
 
 /**
- * Whitening that rotates back, so that images stay images: of all whitenings the one that changes samples least (Bell, Sejnowski 1997).
- * The shape stays. @throws OptionError
+ * Whitening that rotates back, so that images stay images: of all whitenings the one that changes samples
+ * least (Bell, Sejnowski 1997). The shape stays. @throws OptionError
  */
 export function zca(options: WhiteningOptions = {}): Transform {
   checkKeys('preprocess.zca', options, ['eps', 'tolerance']);

@@ -8,7 +8,7 @@ import { runtimeScalar, tensor, Tensor } from '../tensor/tensor';
 
 export interface Rows {
   readonly length: number;
-  /** Of one sample. */
+  /** The shape of one sample. */
   readonly shape: Shape;
   /** Arguments of a program for the samples from `begin` to `end`. */
   args(begin: number, end: number): Promise<Tensor[]>;
@@ -16,7 +16,10 @@ export interface Rows {
   record(args: readonly Tensor[]): Tensor;
 }
 
-/** Images scaled to 0..1, features as they are, unless `normalization` says otherwise. @throws DataError, DTypeError, ShapeError */
+/**
+ * Images scaled to 0..1, features as they are, unless `normalization` says otherwise. @throws
+ * DataError, DTypeError, ShapeError
+ */
 export async function rowsOf(
   where: string,
   data: Dataset | Tensor,

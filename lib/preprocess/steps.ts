@@ -11,10 +11,13 @@ export type Learnt = ReadonlyMap<string, { readonly shape: Shape; readonly data:
 
 export interface FittedStep {
   readonly description: StepDescription;
-  /** Of one sample. */
+  /** The shape of one sample. */
   readonly inputShape: Shape;
   readonly outputShape: Shape;
-  /** Shapes of what was learnt, as files have them, and the memory it lies in, whose shape may have further ones in it. */
+  /**
+   * Shapes of what was learnt, as files have them, and the memory it lies in, whose shape may have further
+   * ones in it.
+   */
   readonly tensors: ReadonlyMap<string, { readonly shape: Shape; readonly tensor: Tensor }>;
   /** Records the step: x f32 [N, ...inputShape]. */
   forward(x: Tensor): Tensor;
@@ -22,7 +25,9 @@ export interface FittedStep {
   backward(y: Tensor): Tensor;
 }
 
-/** The shapes of what a step of this kind learns from samples of `shape`; `kept` directions where it rotates. */
+/**
+ * The shapes of what a step of this kind learns from samples of `shape`; `kept` directions where it rotates.
+ */
 export function learntShapes(step: StepDescription, shape: Shape, kept: number): Map<string, Shape> {
   if (isRotation(step)) {
     const d = numel(shape);
@@ -51,7 +56,7 @@ export function checkSampleShape(step: StepDescription, shape: Shape): void {
   }
 }
 
-/** A covariance of so many features takes 2 GiB, and its eigenvectors as much. */
+/** A covariance of this many features takes 2 GiB, and so do its eigenvectors. */
 export const MOST_FEATURES = 16384;
 
 /** Puts a step together from what it learnt, which must have the {@link learntShapes}. */
@@ -123,8 +128,8 @@ function stored(
 }
 
 /**
- * 1 / sqrt(eigenvalue + eps) and its inverse; both 0 along directions that carry nothing: what noise there is in them must not be
- * blown up. `eigenvalues` are in descending order.
+ * 1 / sqrt(eigenvalue + eps) and its inverse; both 0 along directions that carry nothing: their noise must
+ * not be amplified. `eigenvalues` are in descending order.
  */
 export function deviations(
   { eps, tolerance }: RotationStep,

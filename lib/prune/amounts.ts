@@ -10,11 +10,13 @@ import { sparsity, type Sparsity } from './sparsity';
 
 export interface AmountOptions extends MatchOptions {
   /**
-   * Share of the elements left that goes, from 0 to 1: of each parameter, or of all together with `scope: 'global'`. With
-   * `scope: 'layer'` also a function of the parameter.
+   * The share of the remaining elements that is pruned, from 0 to 1: of each parameter, or of all together
+   * with `scope: 'global'`. With `scope: 'layer'` also a function of the parameter.
    */
   readonly amount: number | ((name: string, parameter: Parameter) => number);
-  /** Whether parameters are pruned each by itself ('layer', default) or compared with each other ('global'). */
+  /**
+   * Whether parameters are pruned each by itself ('layer', default) or compared with each other ('global').
+   */
   readonly scope?: 'layer' | 'global';
 }
 
@@ -26,8 +28,9 @@ export interface RandomOptions extends AmountOptions {
 export const amountKeys = ['amount', 'scope', 'match'] as const;
 
 /**
- * Prunes the elements of smallest magnitude, and gives what is left. Of equal ones the first go. Weights become 0 at once and stay so
- * whatever trains them; a call after training prunes further. Han et al. 2015, "Learning both weights and connections".
+ * Prunes the elements of smallest magnitude, and returns what is left. Among equal elements the first go.
+ * Weights become 0 at once and stay so whatever trains them; a call after training prunes further. Han et al.
+ * 2015, "Learning both weights and connections".
  * @throws OptionError
  */
 export function magnitude(model: Module, options: AmountOptions): Promise<Sparsity> {
@@ -38,7 +41,10 @@ export function magnitude(model: Module, options: AmountOptions): Promise<Sparsi
   );
 }
 
-/** Prunes elements at random: what magnitudes are compared with. The same seed and names give the same masks. @throws OptionError */
+/**
+ * Prunes elements at random, as a control for magnitudes. The same seed and names give the same
+ * masks. @throws OptionError
+ */
 export function random(model: Module, options: RandomOptions): Promise<Sparsity> {
   const where = 'prune.random';
   checkKeys(where, options, [...amountKeys, 'seed']);

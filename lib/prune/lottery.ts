@@ -34,7 +34,7 @@ export async function rewind(model: Module, to: Snapshot): Promise<void> {
   const where = 'prune.rewind';
   checkModel(where, model);
   if (Object.prototype.toString.call(to) !== '[object Map]')
-    throw new OptionError(`${where}: expected what prune.snapshot gave, got ${show(to)}`);
+    throw new OptionError(`${where}: expected what prune.snapshot returned, got ${show(to)}`);
   const entries = [...stateOf(model)].map(([name, state]) => {
     const values = to.get(name);
     if (values === undefined) throw new OptionError(`${where}: the snapshot has no ${show(name)}`);
@@ -50,7 +50,10 @@ export async function rewind(model: Module, to: Snapshot): Promise<void> {
 export interface LotteryTicketOptions<R> extends Omit<AmountOptions, 'amount'> {
   /** How often the model is pruned. 0.8 of the weights are left after one round at 0.2, 0.21 after seven. */
   readonly rounds: number;
-  /** Trains the model from its weights of now, by an optimizer of its own, and says how it went. Round 0 is the model as it came. */
+  /**
+   * Trains the model from its present weights, with a new optimizer, and returns the result. Round 0 is
+   * the whole model.
+   */
   readonly train: (model: Module, round: number) => R | Promise<R>;
   /** Share of the weights left that each round prunes, as in `prune.magnitude`. Default 0.2. */
   readonly amount?: AmountOptions['amount'];
@@ -61,16 +64,17 @@ export interface LotteryRound<R> {
   /** How often the model was pruned. */
   readonly round: number;
   readonly sparsity: Sparsity;
-  /** What `train` gave. */
+  /** What `train` returned. */
   readonly result: R;
   /** The weights that training began from: `prune.rewind(model, start)` makes the ticket itself. */
   readonly start: Snapshot;
 }
 
 /**
- * Finds winning tickets: trains the model, then as often as `rounds` says prunes the weights of smallest magnitude, rewinds the others to
- * what they were at the call and trains again. Yields after each training, when the model holds the trained weights. Called on fresh
- * weights it rewinds to those (Frankle & Carbin 2019), called after some steps of training to these ("late resetting", Frankle et al. 2019).
+ * Finds winning tickets: trains the model, then as often as `rounds` says prunes the weights of smallest
+ * magnitude, rewinds the others to what they were at the call and trains again. Yields after each training,
+ * when the model holds the trained weights. Called on fresh weights it rewinds to those (Frankle & Carbin
+ * 2019), called after some steps of training to these ("late resetting", Frankle et al. 2019).
  *
  * `for await (const { round, sparsity, result } of prune.lotteryTicket(model, { rounds: 7, train })) ...`
  * @throws OptionError at the call; what `train` throws ends the loop

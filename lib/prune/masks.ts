@@ -12,8 +12,8 @@ import { tensor } from '../tensor/tensor';
 /** Which parameters. */
 export interface MatchOptions {
   /**
-   * By a prefix of the path, a pattern of the name or a test, out of the weights of rank 2 or more; for `remove` out of those that are
-   * pruned. Default: all of them.
+   * By a prefix of the path, a pattern of the name or a test, out of the weights of rank 2 or more; for
+   * `remove` out of those that are pruned. Default: all of them.
    */
   readonly match?: ParameterMatch;
 }
@@ -49,8 +49,9 @@ export function chosen(
 export type MaskValues = ReadonlyMap<string, ArrayLike<number>>;
 
 /**
- * Prunes by masks of one's own: parameters by name, 0 for each element that is pruned and 1 for each that is kept, in logical order. They
- * take the place of the masks those parameters had; weights that are pruned become 0 at once, others stay as they are.
+ * Prunes by masks of your own: parameters by name, 0 for each element that is pruned and 1 for each that is
+ * kept, in logical order. They take the place of the masks those parameters had; weights that are pruned
+ * become 0 at once, others stay as they are.
  * @throws OptionError for unknown names and other values, ShapeError for other counts
  */
 export async function setMasks(model: Module, masks: MaskValues): Promise<void> {
@@ -101,7 +102,10 @@ export async function writeMasks(
   program.dispose();
 }
 
-/** The masks that a model has, by the names of their parameters: 1 for each element that is kept, in logical order. */
+/**
+ * The masks that a model has, by the names of their parameters: 1 for each element that is kept,
+ * in logical order.
+ */
 export async function masks(model: Module): Promise<Map<string, Uint8Array>> {
   checkModel('prune.masks', model);
   const pruned = [...model.namedParameters()].filter(([, { mask }]) => mask !== undefined);
@@ -113,7 +117,8 @@ export async function masks(model: Module): Promise<Map<string, Uint8Array>> {
 }
 
 /**
- * Takes masks off: weights stay as they are, zeros included, and are all trained from now on, as PyTorch's `prune.remove`.
+ * Takes masks off: weights stay as they are, zeros included, and are all trained from now on,
+ * as PyTorch's `prune.remove`.
  * @throws OptionError where `match` meets no parameter
  */
 export function remove(model: Module, options: MatchOptions = {}): void {

@@ -1,4 +1,4 @@
-/** Which elements go: the k lowest scores among those that are left. */
+/** Selects the elements to prune: the k lowest scores among those that are left. */
 
 /** Scores of one parameter, none negative, and what is left of it; `mask` is changed. */
 export interface Candidates {
@@ -20,8 +20,9 @@ export function count(mask: ArrayLike<number>): number {
 }
 
 /**
- * Takes the `k` elements with the lowest scores out of the masks; among equal ones the first go. Numbers that are not negative are
- * ordered as their bits are, so two histograms of 16 bits find the limit without sorting. NaN counts as the highest.
+ * Takes the `k` elements with the lowest scores out of the masks; among equal ones the first go. Numbers that
+ * are not negative are ordered as their bits are, so two histograms of 16 bits find the limit without
+ * sorting. NaN counts as the highest.
  */
 export function dropLowest(candidates: readonly Candidates[], k: number): void {
   if (k <= 0) return;

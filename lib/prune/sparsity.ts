@@ -4,7 +4,7 @@ import { checkModel, isWeight } from './masks';
 import { count } from './select';
 
 export interface SparsityRow {
-  /** Of the parameter. */
+  /** The parameter's name. */
   readonly name: string;
   readonly total: number;
   /** Elements that are not pruned. */

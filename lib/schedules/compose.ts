@@ -18,7 +18,7 @@ function checkSchedule(where: string, name: string, value: unknown): Schedule {
   return value as Schedule;
 }
 
-/** Progress as a schedule sees it that begins after `steps`. Epochs count from the one in which that is. */
+/** Progress as a schedule sees it that begins after `steps`. Epochs count from the one in which it begins. */
 function after(steps: number, progress: Progress): Progress {
   if (steps === 0) return progress;
   const { totalEpochs } = progress;
@@ -33,11 +33,11 @@ function after(steps: number, progress: Progress): Progress {
   };
 }
 
-/** How many steps so many epochs are. @throws OptionError where nobody knows */
+/** The number of steps in this many epochs. @throws OptionError if it is not known */
 function inSteps(where: string, count: number, per: Per, { stepsPerEpoch }: Progress): number {
   if (per === 'step') return count;
   if (Number.isFinite(stepsPerEpoch)) return count * stepsPerEpoch;
-  throw new OptionError(`${where}: nobody knows how many steps an epoch of a stream has; count in steps`);
+  throw new OptionError(`${where}: the number of steps in an epoch of a stream is not known; count in steps`);
 }
 
 export interface WarmupOptions {
@@ -46,8 +46,8 @@ export interface WarmupOptions {
 }
 
 /**
- * Rises from 1/n to 1 over the first `n` steps (or epochs, which may be a fraction), then follows `inner`, whose progress begins where the warm-up ended
- * (Goyal et al. 2017). @throws OptionError
+ * Rises from 1/n to 1 over the first `n` steps (or epochs, which may be a fraction), then follows `inner`,
+ * whose progress begins where the warm-up ended (Goyal et al. 2017). @throws OptionError
  */
 export function warmup(n: number, inner: Schedule = constant(), options: WarmupOptions = {}): Schedule {
   const where = 'schedules.warmup';
@@ -65,7 +65,7 @@ export function warmup(n: number, inner: Schedule = constant(), options: WarmupO
 /** A part of a sequence. */
 export interface SequencePart {
   readonly schedule: Schedule;
-  /** How long it lasts. The last part may have none: it lasts to the end. */
+  /** How long it lasts. The last part may have no length; it lasts to the end. */
   readonly length?: number;
 }
 
@@ -75,8 +75,9 @@ export interface SequenceOptions {
 }
 
 /**
- * One schedule after the other; each sees a training that begins with it and is as long as it. Past the end of the last one that goes on.
- * PyTorch's SequentialLR. @throws OptionError, also on a stream where a later part counts steps and the sequence epochs
+ * One schedule after the other. Each sees a training that begins with it and is as long as it. The last one
+ * goes on past its end. PyTorch's SequentialLR. @throws OptionError, also on a stream where a later part
+ * counts steps and the sequence epochs
  */
 export function sequence(parts: readonly SequencePart[], options: SequenceOptions = {}): Schedule {
   const where = 'schedules.sequence';
@@ -113,7 +114,7 @@ function within(progress: Progress, per: Per, begin: number, length: number, whe
   return { ...rest, totalSteps: steps, totalEpochs: Math.ceil(steps / progress.stepsPerEpoch) };
 }
 
-/** The same of a stream, counted in epochs: nobody knows the steps of them. */
+/** The same for a stream, counted in epochs, because the number of their steps is not known. */
 function withinStream(progress: Progress, begin: number, length: number, where: string): Progress {
   const { totalEpochs = Infinity, history = [] } = progress;
   return {
@@ -121,7 +122,7 @@ function withinStream(progress: Progress, begin: number, length: number, where: 
     get step() {
       if (begin === 0) return progress.step;
       throw new OptionError(
-        `${where}: nobody knows at which step of a stream epoch ${begin} began, so what follows cannot count steps from there; count its time in epochs, or the sequence in steps`,
+        `${where}: the step at which epoch ${begin} of a stream began is not known, so what follows cannot count steps from there; count its time in epochs, or the sequence in steps`,
       );
     },
     epoch: progress.epoch - begin,

@@ -8,7 +8,7 @@ export interface CurveOptions {
   readonly stepsPerEpoch?: number;
   /** Learning rate of the optimizer. Default 1: the factor itself. */
   readonly lr?: number;
-  /** What epochs come to, for schedules that go by it. */
+  /** The results of epochs, for schedules that go by them. */
   readonly history?: readonly EpochMetrics[];
 }
 
@@ -20,7 +20,10 @@ export interface CurvePoint {
   readonly learningRate: number;
 }
 
-/** The learning rate of every step. @throws OptionError, also where the schedule gives what is no rate */
+/**
+ * The learning rate of every step. @throws OptionError, also where the schedule returns something that is
+ * not a rate
+ */
 export function curve(schedule: Schedule, options: CurveOptions): CurvePoint[] {
   const where = 'schedules.curve';
   checkKeys(where, options, ['epochs', 'stepsPerEpoch', 'lr', 'history']);

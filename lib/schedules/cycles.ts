@@ -15,7 +15,7 @@ import { elapsed, lengthOf, PER, type Per, type Schedule } from './schedule';
 export interface WarmRestartsOptions {
   /** Epochs (or steps) of the first period. */
   readonly period: number;
-  /** Each period is so many times as long as the one before, at least 1. Default 1. */
+  /** How many times as long as the one before each period is, at least 1. Default 1. */
   readonly growth?: number;
   /** Factor at the end of a period. Default 0. */
   readonly min?: number;
@@ -24,8 +24,8 @@ export interface WarmRestartsOptions {
 }
 
 /**
- * Half a cosine from 1 to `min` in each period, again and again (SGDR, Loshchilov & Hutter 2017): PyTorch's CosineAnnealingWarmRestarts. It has
- * no end. @throws OptionError
+ * Half a cosine from 1 to `min` in each period, again and again (SGDR, Loshchilov & Hutter 2017): PyTorch's
+ * CosineAnnealingWarmRestarts. It has no end. @throws OptionError
  */
 export function warmRestarts(options: WarmRestartsOptions): Schedule {
   const where = 'schedules.warmRestarts';
@@ -46,9 +46,9 @@ export function warmRestarts(options: WarmRestartsOptions): Schedule {
 export interface OneCycleOptions {
   /** Share of the training in which the rate rises, 0 to 1. Default 0.3. */
   readonly rise?: number;
-  /** The rate begins at 1 / so much of the largest. Default 25. */
+  /** The rate begins at 1 / start of the largest. Default 25. */
   readonly start?: number;
-  /** The rate ends at 1 / so much of what it began with. Default 1e4. */
+  /** The rate ends at 1 / end of what it began with. Default 1e4. */
   readonly end?: number;
   /** Default 'cosine'. */
   readonly shape?: 'cosine' | 'linear';
@@ -57,8 +57,9 @@ export interface OneCycleOptions {
 }
 
 /**
- * Up to 1, the optimizer's own rate being the largest, and down to next to nothing (Smith & Topin 2017): PyTorch's OneCycleLR in two phases,
- * without its cycle of momentum. Past its end it stays at its last value. @throws OptionError
+ * Rises to 1, so that the optimizer's own rate is the largest, and falls to almost nothing (Smith & Topin
+ * 2017): PyTorch's OneCycleLR in two phases, without its cycle of momentum. Past its end it stays at its last
+ * value. @throws OptionError
  */
 export function oneCycle(options: OneCycleOptions = {}): Schedule {
   const where = 'schedules.oneCycle';
@@ -91,8 +92,8 @@ export interface RangeTestOptions {
 }
 
 /**
- * From one factor to another, to see at which rates a network learns (Smith 2017, "Cyclical learning rates"); `rateRange` runs the whole test.
- * Past its end it stays at `to`. @throws OptionError
+ * From one factor to another, to see at which rates a network learns (Smith 2017, "Cyclical learning rates");
+ * `rateRange` runs the whole test. Past its end it stays at `to`. @throws OptionError
  */
 export function rangeTest(options: RangeTestOptions): Schedule {
   const where = 'schedules.rangeTest';

@@ -61,9 +61,9 @@ export function multiStep(options: MultiStepOptions): Schedule {
 }
 
 export interface ExponentialOptions {
-  /** Of e^(-k t), at least 0. Give either this or gamma. */
+  /** The k of e^(-k t), at least 0. Pass either this or gamma. */
   readonly k?: number;
-  /** Of gamma^t, as PyTorch's ExponentialLR. */
+  /** The gamma of gamma^t, as in PyTorch's ExponentialLR. */
   readonly gamma?: number;
   /** Default 'epoch'. */
   readonly per?: Per;
@@ -102,8 +102,8 @@ export function inverse(options: InverseOptions): Schedule {
 
 export interface InverseSqrtOptions {
   /**
-   * t of the first step, above 0; the factor is 1 there. Behind a warm-up of n steps, n continues it as Vaswani et al. 2017 have it.
-   * Default 1.
+   * t of the first step, above 0; the factor is 1 there. Behind a warm-up of n steps, n continues it as
+   * Vaswani et al. 2017 have it. Default 1.
    */
   readonly from?: number;
   /** Default 'step'. */
@@ -145,7 +145,10 @@ function ending(where: string, options: EndingOptions, shape: (left: number) => 
 
 export type CosineOptions = EndingOptions;
 
-/** From 1 to `min` along half a cosine (Loshchilov & Hutter 2017, without restarts): PyTorch's CosineAnnealingLR. @throws OptionError */
+/**
+ * From 1 to `min` along half a cosine (Loshchilov & Hutter 2017, without restarts): PyTorch's
+ * CosineAnnealingLR. @throws OptionError
+ */
 export function cosine(options: CosineOptions = {}): Schedule {
   checkKeys('schedules.cosine', options, endingKeys);
   return ending('schedules.cosine', options, (left) => (1 - Math.cos(Math.PI * left)) / 2);

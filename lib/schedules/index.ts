@@ -1,4 +1,7 @@
-/** Learning-rate schedules: pure functions of progress, giving the factor of the optimizer's own rate. They are made of each other freely. */
+/**
+ * Learning-rate schedules: pure functions of progress that return the factor of the optimizer's own rate.
+ * They can be combined freely.
+ */
 export { scheduledFactor } from './schedule';
 export type { EpochMetrics, Per, Progress, Schedule } from './schedule';
 export {

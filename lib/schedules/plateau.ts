@@ -8,11 +8,11 @@ const METRICS = ['trainLoss', 'trainAccuracy', 'validationLoss', 'validationAccu
 export interface PlateauOptions {
   /** What is watched; losses should fall, accuracies rise. Default 'validationLoss'. */
   readonly metric?: keyof EpochMetrics;
-  /** Of each decay, from 0 to below 1. Default 0.1. */
+  /** The factor of each decay, from 0 to below 1. Default 0.1. */
   readonly factor?: number;
-  /** Epochs without improvement that are put up with. Default 10. */
+  /** How many epochs without improvement are tolerated. Default 10. */
   readonly patience?: number;
-  /** Better by less than this is no improvement. Default 1e-4. */
+  /** Better by less than this does not count as an improvement. Default 1e-4. */
   readonly threshold?: number;
   /** Whether the threshold is a share of the best so far, or a difference. Default 'relative'. */
   readonly mode?: 'relative' | 'absolute';
@@ -23,8 +23,9 @@ export interface PlateauOptions {
 }
 
 /**
- * Multiplied by `factor` when `metric` has not improved for more than `patience` epochs, as PyTorch's ReduceLROnPlateau. It follows from the
- * history of the run alone, which checkpoints keep. @throws OptionError, also when an epoch has no such figure
+ * Multiplied by `factor` when `metric` has not improved for more than `patience` epochs, as PyTorch's
+ * ReduceLROnPlateau. It follows from the history of the run alone, which checkpoints keep. @throws
+ * OptionError, also when an epoch has no such figure
  */
 export function reduceOnPlateau(options: PlateauOptions = {}): Schedule {
   const where = 'schedules.reduceOnPlateau';
@@ -39,7 +40,7 @@ export function reduceOnPlateau(options: PlateauOptions = {}): Schedule {
   const min = nonNegative(where, 'min', options.min ?? 0);
   // Accuracies are negated, so that less is better.
   const sign = metric.endsWith('Loss') ? 1 : -1;
-  // Infinity has no share of itself. A NaN is never better.
+  // A share of infinity makes no sense. A NaN is never better.
   const better = (value: number, best: number): boolean =>
     value < (best === Infinity ? best : best - threshold * (mode === 'relative' ? Math.abs(best) : 1));
   return ({ history = [] }) => {

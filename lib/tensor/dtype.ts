@@ -4,7 +4,10 @@ import { DTYPE_BYTES, type AnyArray, type DType, type Target } from '../native';
 
 export type { AnyArray, DType, Target };
 
-/** How a program computes: all in f32, or activations and their gradients stored as bf16 with arithmetic in f32. */
+/**
+ * How a program computes: all in f32, or activations and their gradients stored as bf16 with
+ * arithmetic in f32.
+ */
 export const PRECISIONS = ['fp32', 'bf16'] as const;
 export type Precision = (typeof PRECISIONS)[number];
 
@@ -17,7 +20,10 @@ export function bytesPerElement(dtype: DType, target: Target): number {
   return DTYPE_BYTES[storedDType(dtype, target)];
 }
 
-/** Recognizes typed arrays by their tag, not by `instanceof`: arrays of another realm (jest, vm) are as good. */
+/**
+ * Recognizes typed arrays by their tag, not by `instanceof`, which fails for arrays of another
+ * realm (jest, vm).
+ */
 function tagOf(view: unknown): string {
   return Object.prototype.toString.call(view).slice(8, -1);
 }
@@ -57,7 +63,10 @@ export function arrayFor(dtype: DType, n: number, target: Target = 'native'): An
   }
 }
 
-/** @throws DataError for a typed array whose memory was given away (`postMessage`, `transfer`): it only looks empty */
+/**
+ * @throws DataError for a typed array whose memory was given away (`postMessage`, `transfer`): it only looks
+ *   empty
+ */
 export function checkAttached(where: string, data: ArrayBufferView | readonly number[]): void {
   if (!ArrayBuffer.isView(data) || data.byteLength > 0) return;
   try {
@@ -67,7 +76,10 @@ export function checkAttached(where: string, data: ArrayBufferView | readonly nu
   }
 }
 
-/** Copies numbers into a new array of the stored type. Throws ShapeError when the count is wrong, DTypeError on loss. */
+/**
+ * Copies numbers into a new array of the stored type. Throws ShapeError when the count is wrong,
+ * DTypeError on loss.
+ */
 export function toArray(
   where: string,
   data: AnyArray | readonly number[],

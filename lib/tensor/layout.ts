@@ -1,4 +1,7 @@
-/** Conversion between logical (N, C, H, W row-major) and physical (channels-last) order, for import and export. */
+/**
+ * Conversion between logical (N, C, H, W row-major) and physical (channels-last) order, for
+ * import and export.
+ */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { AnyArray } from '../native';
 import { isLayoutTrivial, type Shape } from './shape';
@@ -55,12 +58,16 @@ function transposeNow(data: AnyArray, t: Transposition): AnyArray {
   return out;
 }
 
-/** Logical order to memory order, leaving the event loop its turns. Returns `data` itself where the two agree. */
+/**
+ * Logical order to memory order, leaving the event loop its turns. Returns `data` itself where the two agree.
+ */
 export async function toPhysicalOrder(data: AnyArray, shape: Shape): Promise<AnyArray> {
   return isLayoutTrivial(shape) ? data : transposeInTurns(data, toPhysical(shape));
 }
 
-/** Memory order to logical order, leaving the event loop its turns. Returns `data` itself where the two agree. */
+/**
+ * Memory order to logical order, leaving the event loop its turns. Returns `data` itself where the two agree.
+ */
 export async function toLogicalOrder(data: AnyArray, shape: Shape): Promise<AnyArray> {
   return isLayoutTrivial(shape) ? data : transposeInTurns(data, toLogical(shape));
 }

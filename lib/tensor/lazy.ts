@@ -1,4 +1,6 @@
-/** A tensor of a module that gets its memory when the model is initialized or loaded: parameters and buffers. */
+/**
+ * A tensor of a module that gets its memory when the model is initialized or loaded: parameters and buffers.
+ */
 import { UninitializedError } from '../errors';
 import { clip } from '../options';
 import { Storage } from './storage';
@@ -21,7 +23,7 @@ export abstract class LazyTensor extends Tensor {
     return this.memory ?? this.refuse();
   }
 
-  /** Gives it its memory. Called by Module.initialize and by loading. */
+  /** Sets its memory. Called by Module.initialize and by loading. */
   materialize(storage: Storage): void {
     this.memory = storage;
     this.origin = { kind: 'storage', storage };
@@ -46,7 +48,10 @@ export abstract class LazyTensor extends Tensor {
   }
 }
 
-/** Runs `fn` with memory for all of these tensors; where it throws, those that had none before have none again. */
+/**
+ * Runs `fn` with memory for all of these tensors; where it throws, those that had none before
+ * have none again.
+ */
 export function withMemory(tensors: Iterable<LazyTensor>, fn: () => void): void {
   const fresh = [...tensors].filter((tensor) => !tensor.initialized);
   try {

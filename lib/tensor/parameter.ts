@@ -1,4 +1,7 @@
-/** A trainable tensor of a module. Its numbers are drawn when the model is initialized, from the seed and the parameter's name. */
+/**
+ * A trainable tensor of a module. Its numbers are drawn when the model is initialized, from the seed and
+ * the parameter's name.
+ */
 import type { DType } from './dtype';
 import { formatShape, type Shape } from './shape';
 import { LazyTensor } from './lazy';
@@ -8,7 +11,9 @@ import { clip } from '../options';
 /** Fills a fresh parameter. `name` is its path in the model: `features.0.weight`. */
 export type Initializer = (shape: Shape, seed: number, name: string) => Tensor;
 
-/** Which elements of a parameter are pruned: 0 where it is held at 0, 1 elsewhere; of the parameter's shape. */
+/**
+ * Which elements of a parameter are pruned: 0 where it is held at 0, 1 elsewhere; of the parameter's shape.
+ */
 export abstract class ParameterMask extends LazyTensor {
   protected override get noun(): string {
     return 'mask';
@@ -24,8 +29,8 @@ export class Parameter extends LazyTensor {
   /** Whether it scales or shifts normalized values: no weight of a product then, whatever its rank. */
   ofNormalization = false;
   /**
-   * Set where a part of it is pruned (lib/prune). Whatever is assigned to the parameter has zeros there, and so have its gradients and the
-   * optimizer's state. Saved with the model as `NAME_mask`.
+   * Set where a part of it is pruned (lib/prune). Whatever is assigned to the parameter has zeros there, and
+   * so have its gradients and the optimizer's state. Saved with the model as `NAME_mask`.
    */
   mask: ParameterMask | undefined;
   /** May be replaced until the weights are drawn. */

@@ -1,4 +1,6 @@
-/** Logical shapes (PyTorch's) and physical dims (rank 4 is stored channels-last; all other ranks row-major). */
+/**
+ * Logical shapes (PyTorch's) and physical dims (rank 4 is stored channels-last; all other ranks row-major).
+ */
 import { ShapeError } from '../errors';
 import { MAX_RANK } from '../native';
 import { clipList, show } from '../options';

@@ -1,4 +1,7 @@
-/** Memory that outlives programs: parameters, optimizer state, statistics, data sets. Programs update it in place. */
+/**
+ * Memory that outlives programs: parameters, optimizer state, statistics, data sets. Programs update
+ * it in place.
+ */
 import { DisposedError } from '../errors';
 import * as native from '../native';
 import type { AnyArray, DType, NativeBuffer, Target } from '../native';
@@ -37,13 +40,18 @@ export class Storage {
     return this.handle === undefined;
   }
 
-  /** Replaces the contents; `data` is in logical order and of the stored type, not to be changed meanwhile. Lands in queue order. */
+  /**
+   * Replaces the contents; `data` is in logical order and of the stored type, not to be changed meanwhile.
+   * Lands in queue order.
+   */
   async write(data: AnyArray): Promise<void> {
     this.version++;
     await native.writeBuffer(this.buffer, 0, await toPhysicalOrder(data, this.shape));
   }
 
-  /** Fills memory that no program has been given yet, at once: unlike `writeSync` it waits for nothing that is running. */
+  /**
+   * Fills memory that no program has yet, at once. Unlike `writeSync`, it does not wait for what is running.
+   */
   fill(data: AnyArray): void {
     const { buffer, byteOffset, byteLength } = toPhysicalOrderSync(data, this.shape);
     native.fillBufferNow(this.buffer, 0, new Uint8Array(buffer, byteOffset, byteLength));
@@ -54,7 +62,7 @@ export class Storage {
     native.writeBufferSync(this.buffer, 0, toPhysicalOrderSync(data, this.shape));
   }
 
-  /** A copy in logical order, taken behind programs queued before. */
+  /** A copy in logical order, taken after the programs that were queued before. */
   async read(): Promise<AnyArray> {
     const stored = storedDType(this.dtype, this.target);
     return toLogicalOrder(await native.readBuffer(this.buffer, 0, stored, numel(this.shape)), this.shape);

@@ -1,4 +1,7 @@
-/** Which target new tensors live on. `native` is the product; `ref` is the float64 reference that tests compare with. */
+/**
+ * Which target new tensors live on. `native` is the product; `ref` is the float64 reference that
+ * tests compare with.
+ */
 import type { Target } from '../native';
 import { checkFunction, oneOf } from '../options';
 
@@ -9,8 +12,9 @@ export function defaultTarget(): Target {
 }
 
 /**
- * Runs `fn` with every tensor, parameter and program created inside it on `target`. On `ref` the same programs run on naive
- * float64 loops, gradient rules included. Async functions are awaited before the old target returns, so do not overlap two.
+ * Runs `fn` with every tensor, parameter and program created inside it on `target`. On `ref` the same
+ * programs run on naive float64 loops, gradient rules included. Async functions are awaited before the old
+ * target returns, so do not overlap two.
  */
 export function withTarget<R>(target: Target, fn: () => R): R {
   oneOf('withTarget', 'target', target, ['native', 'ref']);

@@ -1,4 +1,7 @@
-/** A Tensor is either data or a recipe: an op applied to tensors. Making one checks shapes; nothing runs until it is asked for. */
+/**
+ * A Tensor is either data or a recipe: an op applied to tensors. Making one checks shapes; nothing runs until
+ * its values are asked for.
+ */
 import { DTypeError, ShapeError, TraceError, UninitializedError } from '../errors';
 import { MAX_RANK } from '../native';
 import { checkFunction, oneOf, show } from '../options';
@@ -20,7 +23,7 @@ export type Source =
   | { readonly kind: 'host'; readonly array: AnyArray }
   /** An argument of the function that is being compiled; `trace` identifies that function. */
   | { readonly kind: 'input'; readonly trace: object; readonly index: number }
-  /** A number read anew for each run of a program: learning rate, step. */
+  /** A number that each run of a program reads again: learning rate, step. */
   | { readonly kind: 'scalar'; readonly get: () => number };
 
 export interface TensorType {
@@ -35,7 +38,10 @@ interface Evaluator {
 
 let evaluator: Evaluator | undefined;
 
-/** Set once, by lib/compile/evaluate.ts, which each entry (lib/index.ts, lib/cli/main.ts) imports: the evaluator is built on tensors. */
+/**
+ * Set once, by lib/compile/evaluate.ts, which each entry (lib/index.ts, lib/cli/main.ts) imports: the
+ * evaluator is built on tensors.
+ */
 export function setEvaluator(value: Evaluator): void {
   evaluator = value;
 }
@@ -75,8 +81,9 @@ export class Tensor implements TensorType {
   }
 
   /**
-   * The values, computed if need be, in logical order (N, C, H, W). A copy: changing it changes nothing here.
-   * Float32Array for f32, Int32Array for i32, Uint8Array for u8. The event loop stays free.
+   * The values, computed if need be, in logical order (N, C, H, W). This is a copy, so changing it
+   * does not change the tensor. Float32Array for f32, Int32Array for i32, Uint8Array for u8. The event
+   * loop stays free.
    * @throws StaleTensorError when a buffer that this recipe reads has changed since it was written down
    */
   data(): Promise<AnyArray> {
@@ -102,12 +109,15 @@ export class Tensor implements TensorType {
     return value;
   }
 
-  /** Gives the memory of a persistent tensor back now instead of at garbage collection. Other tensors have none of their own. */
+  /**
+   * Frees the memory of a persistent tensor now instead of at garbage collection. Other tensors have none
+   * of their own.
+   */
   dispose(): void {
     // See PersistentTensor and LazyTensor.
   }
 
-  /** Throws what reading a tensor without values comes to. */
+  /** Throws the error of reading a tensor that has no values. */
   protected refuse(): never {
     throw new UninitializedError(`${this.toString()} has no values`);
   }
@@ -158,8 +168,9 @@ function fromLists(data: readonly unknown[]): { values: number[]; shape: number[
 const dtypes = ['f32', 'f64', 'i32', 'u8'] as const;
 
 /**
- * Makes a tensor from numbers, which are copied. `shape` defaults to that of nested lists, to [length] for typed arrays and to [] for a
- * number; `dtype` to what the array holds: f32 for Float32Array, Float64Array and plain numbers, i32 for Int32Array, u8 for Uint8Array.
+ * Makes a tensor from numbers, which are copied. `shape` defaults to that of nested lists, to [length] for
+ * typed arrays and to [] for a number; `dtype` to what the array holds: f32 for Float32Array, Float64Array
+ * and plain numbers, i32 for Int32Array, u8 for Uint8Array.
  * @throws ShapeError when the count does not fit the shape; DTypeError when an element does not fit the dtype
  */
 export function tensor(data: TensorData, shape?: Shape, dtype?: DType): Tensor {
@@ -210,15 +221,15 @@ export function persistent(data: TensorData, shape?: Shape, dtype?: DType): Pers
 }
 
 /**
- * A number that is read again at each run of a compiled program, so that changing it compiles nothing: f64, rank 0.
- * Ops take it where their documentation says so; `fromScalar` makes an ordinary f32 tensor of it.
+ * A number that is read again at each run of a compiled program, so that changing it compiles nothing: f64,
+ * rank 0. Ops take it where their documentation says so; `fromScalar` makes an ordinary f32 tensor of it.
  */
 export function runtimeScalar(get: () => number): Tensor {
   checkFunction('runtimeScalar', 'get', get);
   return new Tensor([], 'f64', { kind: 'scalar', get });
 }
 
-/** What is no tensor is refused with the argument's name. @throws DTypeError */
+/** Refuses what is not a tensor, with the argument's name. @throws DTypeError */
 export function checkTensor(where: string, name: string, value: unknown): asserts value is Tensor {
   if (!(value instanceof Tensor))
     throw new DTypeError(`${where}: ${name} must be a tensor, got ${show(value)}`);

@@ -1,7 +1,7 @@
 /**
  * Runs that are killed while they save, and runs that want one directory: a run is killed with SIGKILL before
  * each of its file operations, and at random instants; what it had saved must be there, the run that goes on
- * must end with the same bits and leave nothing of the killed one behind. Of two runs in one directory, one
+ * must end with the same bits and leave nothing of the killed one behind. If two runs use one directory, one
  * is refused and the other ends with the same bits.
  */
 import { spawn } from 'node:child_process';

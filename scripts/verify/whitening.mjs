@@ -9,7 +9,7 @@ import { check } from './report.mjs';
 const [CHANNELS, PIXELS] = [3, 32 * 32];
 const FEATURES = CHANNELS * PIXELS;
 const DIRECTIONS = 16;
-/** Of the largest eigenvalue: directions below are mostly rounding of pixels. */
+/** A share of the largest eigenvalue: directions below it are mostly rounding of pixels. */
 const SMALLEST = 1e-6;
 
 const seconds = async (work) => {

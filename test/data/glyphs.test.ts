@@ -53,7 +53,7 @@ test('defaults, and the time it takes', async () => {
   expect(performance.now() - start).toBeLessThan(10_000); // 0.55 s on the development machine; generous for a busy one
 });
 
-test('nearest class means, a linear classifier, do badly: the set is no toy', async () => {
+test('nearest class means, a linear classifier, do badly: the set is not a toy', async () => {
   const train = await glyphs('train', { count: 4000 });
   const held = await glyphs('test', { count: 500 });
   const means = Array.from({ length: 10 }, () => new Float64Array(784));

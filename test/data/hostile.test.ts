@@ -1,7 +1,7 @@
 /**
- * Files made to do harm, a row each: how it is made, which reader takes it, and how that must end. The second table measures what the
- * worst of them cost, in a process of its own: each row says what it took before readers had limits. Bounds are generous, for machines
- * that are busy, and far below that.
+ * Files made to do harm, a row each: how it is made, which reader takes it, and how that must end. The second
+ * table measures what the worst of them cost, in a process of its own: each row says what it took before
+ * readers had limits. Bounds are generous, for machines that are busy, and far below that.
  */
 import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';

@@ -50,7 +50,7 @@ describe('fromArrays', () => {
     ['a byte too few', { images: six.subarray(1) }, 'ERR_TENON_DATA', /take 6 bytes, images has 5/],
     ['a label too few', { labels: [0] }, 'ERR_TENON_DATA', /1 samples/],
     ['no labels', { labels: [] }, 'ERR_TENON_DATA', /labels is empty/],
-    ['labels that are no array', { labels: 'ab' }, 'ERR_TENON_DTYPE', /labels/],
+    ['labels that are not an array', { labels: 'ab' }, 'ERR_TENON_DTYPE', /labels/],
     ['a fraction as a label', { labels: [0, 0.5] }, 'ERR_TENON_DATA', /sample 1: label 0.5/],
     ['NaN as a label', { labels: [NaN, 0] }, 'ERR_TENON_DATA', /sample 0: label NaN/],
     ['a negative label', { labels: [0, -1] }, 'ERR_TENON_DATA', /label -1/],

@@ -1,4 +1,6 @@
-/** Parts of a data set: by position, by what is asked of a sample, by class, by chance; and reading them back. */
+/**
+ * Parts of a data set: by position, by what is asked of a sample, by class, by chance; and reading them back.
+ */
 import sharp from 'sharp';
 import * as data from '../../lib/data';
 import type { Dataset } from '../../lib/data';

@@ -1,6 +1,7 @@
 /**
- * Model files made to do harm: what they cost, in a process of their own, and names that stand twice. Each row says what it took before
- * headers had a limit. Bounds are generous, for machines that are busy, and far below that.
+ * Model files made to do harm: what they cost, in a process of their own, and names that stand twice. Each
+ * row says what it took before headers had a limit. Bounds are generous, for machines that are busy, and
+ * far below that.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -124,7 +124,7 @@ test('a path that climbs is only a name', async () => {
 describe('hostile archives', () => {
   const cases: [string, () => Promise<Uint8Array>][] = [
     ['empty', async () => Buffer.alloc(0)],
-    ['text', async () => Buffer.from('this is no archive at all, '.repeat(100))],
+    ['text', async () => Buffer.from('this is not an archive at all, '.repeat(100))],
     ['cut inside a file', async () => (await tarOf({ a: big })).subarray(0, 5000)],
     ['cut behind a file', async () => (await tarOf({ a: 'x', b: 'y' })).subarray(0, 1024)],
     ['gzip cut off', async () => (await tarGzOf({ a: big })).subarray(0, 2000)],

@@ -70,7 +70,7 @@ test('losses of elements are weighted by example', () => {
   expect(() => losses.l1({ reduction: 'none' })(x, y, tensor([1, 2, 3]))).toThrow('weights must be');
 });
 
-test('weights that are no tensor are refused', () => {
+test('weights that are not a tensor are refused', () => {
   const y = tensor([1, 2, 0, 1, 0, 3], [2, 3]);
   for (const weights of [[1, 3], 2, null] as never[]) {
     expect(() => losses.crossEntropy()(x, labels, weights)).toThrow('weights must be a tensor');

@@ -42,7 +42,10 @@ function stateDict(name: Name): string[] {
   return groups.flatMap(([prefix, part]) => torchvision.parts[part]!.map((row) => prefix + row));
 }
 
-/** As published: torchvision's tables of weights (num_params); He et al. 2015 give the CIFAR nets as 0.27 to 1.7 million. */
+/**
+ * As published: torchvision's tables of weights (num_params); He et al. 2015 give the CIFAR nets as 0.27
+ * to 1.7 million.
+ */
 const parameterCounts: Partial<Record<Name, number>> = {
   alexnet: 61_100_840,
   vgg11: 132_863_336,

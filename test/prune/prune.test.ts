@@ -1,4 +1,7 @@
-/** Pruning: which weights go, that they stay 0 whatever trains them, that masks come back from files and checkpoints. */
+/**
+ * Pruning: which weights go, that they stay 0 whatever trains them, that masks come back from
+ * files and checkpoints.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -170,7 +170,7 @@ test('streams: a later part of a sequence of epochs cannot count steps', () => {
     schedules.sequence([{ schedule, length: 2 }, { schedule: schedules.constant() }]);
   expect(first(schedules.warmup(10))({ ...stream, step: 4, epoch: 1 })).toBe(0.5);
   const limited = { ...stream, step: 25, epoch: 0, totalSteps: 100 };
-  expect(() => first(schedules.linear())(limited)).toThrow('give it a length');
+  expect(() => first(schedules.linear())(limited)).toThrow('pass a length');
   expect(schedules.sequence([{ schedule: schedules.linear() }])(limited)).toBe(0.75);
 });
 

@@ -18,7 +18,7 @@ export function countCalls() {
 function counting(addon, counts) {
   const wrapped = {};
   for (const [name, value] of Object.entries(addon)) {
-    if (typeof value !== 'function') throw new Error(`the addon exports ${name}, which is no function`);
+    if (typeof value !== 'function') throw new Error(`the addon exports ${name}, which is not a function`);
     wrapped[name] = (...args) => {
       counts.set(name, (counts.get(name) ?? 0) + 1);
       return value(...args);

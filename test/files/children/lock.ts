@@ -1,4 +1,7 @@
-/** Tries for the lock of each directory, one every 20 ms from a given moment on, and prints how each attempt ended; ends without letting go. */
+/**
+ * Tries for the lock of each directory, one every 20 ms from a given moment on, and prints how each attempt
+ * ended; ends without letting go.
+ */
 import { setTimeout as wait } from 'node:timers/promises';
 import { lockDirectory } from '../../../lib/files/directory-lock';
 
