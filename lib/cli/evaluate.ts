@@ -6,9 +6,8 @@ import * as metrics from '../metrics';
 import { setThreads } from '../native';
 import type { Module } from '../nn';
 import { load } from '../nn/files/load';
-import * as optim from '../optim';
 import { bool, oneOf, positiveInteger, type ValuesOf } from '../settings';
-import { Trainer } from '../train/trainer';
+import { evaluate } from '../train/evaluate';
 import { reportFields, reportLines } from './class-report';
 import { declareCommand, withDefaults, type Given } from './command';
 import { checkConflicts, DATA_FLAGS } from './data-flags';
@@ -40,12 +39,10 @@ type EvaluateFlags = ValuesOf<typeof FLAGS>;
 
 export function evaluateCommand(session: Session): Command {
   const about = 'print loss and accuracy of a trained model';
-  return declareCommand(session, { name: 'evaluate', about, flags: FLAGS }, (given) =>
-    evaluate(session, given),
-  );
+  return declareCommand(session, { name: 'evaluate', about, flags: FLAGS }, (given) => run(session, given));
 }
 
-async function evaluate(session: Session, given: Given<typeof FLAGS>): Promise<number> {
+async function run(session: Session, given: Given<typeof FLAGS>): Promise<number> {
   const flags = withDefaults(FLAGS, given);
   checkConflicts(DATA_FLAGS, given, flags);
   if (flags.threads !== undefined) setThreads(flags.threads);
@@ -82,14 +79,10 @@ async function measure(
   const names = model.classNames ?? split.classNames;
   const top = names.length >= TOP5_FROM ? metrics.running(metrics.topK(5)) : undefined;
   const matrix = flags.report ? metrics.running(metrics.confusionMatrix(names.length)) : undefined;
-  // Evaluation changes nothing, but a Trainer is what evaluates; its optimizer is never asked.
-  const trainer = new Trainer(model, {
+  const { loss, accuracy } = await evaluate(model, split, {
     loss: losses.crossEntropy(),
-    optimizer: optim.sgd({ lr: 0 }),
-    precision: flags.precision,
-  });
-  const { loss, accuracy } = await trainer.evaluate(split, {
     batchSize: flags.batchSize,
+    precision: flags.precision,
     signal,
     metrics: [...(top ? [top] : []), ...(matrix ? [matrix] : [])],
   });

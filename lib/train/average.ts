@@ -6,7 +6,7 @@ import { inTrainingMode } from '../nn/mode';
 import type { Module } from '../nn/module';
 import type { WeightAverage } from '../optim/average';
 import type { StepParts } from './steps';
-import type { BatchSource } from './source';
+import type { BatchSource } from './batch-source';
 import type { Tensor } from '../tensor/tensor';
 
 /** Takes the model's weights in. No step may be queued while it runs. */

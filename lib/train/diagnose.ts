@@ -6,7 +6,7 @@ import type { Node } from '../graph/op';
 import { currentTrace } from '../graph/trace';
 import { sub, sumSquares } from '../ops';
 import type { Tensor } from '../tensor/tensor';
-import type { Batch } from './source';
+import type { Batch } from './batch-source';
 import { recordLoss, type StepParts } from './steps';
 import { clip } from '../options';
 

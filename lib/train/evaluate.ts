@@ -1,11 +1,104 @@
-/** Mean loss and accuracy of a model over the batches of a source. */
-import { AbortedError, DataError } from '../errors';
-import type { Running } from '../metrics';
-import type { WeightAverage } from '../optim/average';
+/** Evaluation: mean loss, accuracy and metrics of a model on data. */
+import { Dataset } from '../data/dataset';
+import { AbortedError, DataError, OptionError } from '../errors';
+import type { Loss } from '../losses';
+import { Running } from '../metrics';
+import { hold, type Holding } from '../nn/holds';
+import { Module } from '../nn/module';
+import { WeightAverage } from '../optim/average';
+import { checkKeys, checkSignal, clipList, oneOf, positiveInteger, showMade } from '../options';
+import { defaultRandom, RandomState } from '../random';
+import { PRECISIONS, type Precision } from '../tensor/dtype';
 import { abortable, whileNotAborted } from './abort';
-import type { EpochBatches } from './source';
+import { requireSamples, StreamSource, type BatchStream, type EpochBatches } from './batch-source';
+import { checkLoss } from './checks';
+import { plainSource } from './inputs';
 import { EvalStep, type StepParts } from './steps';
 import type { Averages } from './totals';
+
+/** Options of `evaluate`. */
+export interface EvaluationOptions {
+  readonly loss: Loss;
+  /** Set to no examples, then updated with each batch: read their values afterwards. Made by `metrics.running`. Default none. */
+  readonly metrics?: readonly Running<unknown>[];
+  /** Samples at once. Default 128. Does not change the result, but for a loss that is a sum over a batch, whose mean over batches is given. */
+  readonly batchSize?: number;
+  /** 'bf16' stores activations as bf16. Default 'fp32'. */
+  readonly precision?: Precision;
+  /** The model computes with these averaged weights. Default: with its own. */
+  readonly average?: WeightAverage;
+  /** For a model that draws random numbers in evaluation mode, too. Default: the state that `compile` uses by default. */
+  readonly random?: RandomState;
+  readonly signal?: AbortSignal;
+}
+
+/** Mean loss; accuracy where targets are classes. */
+export type Evaluation = Averages;
+
+const KEYS = ['loss', 'metrics', 'batchSize', 'precision', 'average', 'random', 'signal'] as const;
+
+/**
+ * Mean loss and accuracy of a model in evaluation mode, over a Dataset or a stream of batches: one call into the addon a batch, off the
+ * event loop. Images are normalized as the model's `preprocessing` says, else by their own statistics. A model without weights is
+ * initialized with seed 0.
+ *
+ * `const { loss, accuracy } = await evaluate(model, test, { loss: losses.crossEntropy() })`
+ *
+ * @throws OptionError; DataError where there is no sample, or a label that no output stands for; FormatError for a corrupt image; BusyError
+ *   where another evaluation uses one of the metrics; AbortedError
+ */
+export async function evaluate(
+  model: Module,
+  data: Dataset | BatchStream,
+  options: EvaluationOptions,
+): Promise<Evaluation> {
+  const { batchSize, ...checked } = checkOptions(model, options);
+  if (data instanceof Dataset) requireSamples('evaluate', data);
+  model.ensureInitialized();
+  const source = data instanceof Dataset ? await plainSource(model, data, batchSize) : new StreamSource(data);
+  const release = hold(
+    'evaluate',
+    checked.metrics.map((metric, i): Holding => [metric, `metric ${i}`]),
+  );
+  try {
+    return await evaluateSource({ model, source, ...checked }, checked);
+  } finally {
+    release();
+  }
+}
+
+type Checked = Required<Omit<EvaluationOptions, 'average' | 'signal'>> &
+  Pick<EvaluateSourceOptions, 'average' | 'signal'>;
+
+function checkOptions(model: unknown, options: EvaluationOptions): Checked {
+  if (!(model instanceof Module))
+    throw new OptionError(`evaluate: the model must be a Module, got ${showMade(model)}`);
+  if (options === undefined) throw new OptionError('evaluate: options are missing; at least { loss }');
+  checkKeys('evaluate', options, KEYS);
+  const { average, random = defaultRandom, metrics = [] } = options;
+  if (average !== undefined && !(average instanceof WeightAverage))
+    throw new OptionError(`evaluate: average must be one such as optim.ema(), got ${showMade(average)}`);
+  if (!(random instanceof RandomState))
+    throw new OptionError(`evaluate: random must be a RandomState, got ${showMade(random)}`);
+  checkMetrics(metrics);
+  checkLoss('evaluate', options.loss);
+  return {
+    loss: options.loss,
+    metrics,
+    batchSize: positiveInteger('evaluate', 'batchSize', options.batchSize ?? 128),
+    precision: oneOf('evaluate', 'precision', options.precision ?? 'fp32', PRECISIONS),
+    average,
+    random,
+    signal: checkSignal('evaluate', options.signal),
+  };
+}
+
+function checkMetrics(metrics: unknown): void {
+  if (Array.isArray(metrics) && metrics.every((metric) => metric instanceof Running)) return;
+  throw new OptionError(
+    `evaluate: metrics must be a list of what metrics.running() makes, got ${Array.isArray(metrics) ? clipList(metrics.map(showMade)) : showMade(metrics)}`,
+  );
+}
 
 export interface EvaluateSourceOptions {
   /** The model computes with the averaged weights. */
@@ -15,15 +108,18 @@ export interface EvaluateSourceOptions {
   readonly metrics?: readonly Running<unknown>[] | undefined;
 }
 
-/** @throws AbortedError, DataError for no batches, what reading the data throws */
+/**
+ * As `evaluate`, over batches that are prepared already.
+ * @throws AbortedError, DataError for no batches, what reading the data throws
+ */
 export async function evaluateSource(
   parts: StepParts,
   { average, signal, metrics = [] }: EvaluateSourceOptions,
-): Promise<Averages> {
+): Promise<Evaluation> {
   const step = new EvalStep(parts, metrics, average);
   let last: Promise<void> | undefined;
   let batches: EpochBatches | undefined;
-  const pass = async (): Promise<Averages> => {
+  const pass = async (): Promise<Evaluation> => {
     await Promise.all(metrics.map((metric) => metric.reset()));
     batches = await parts.source.open(0, 0);
     for (;;) {

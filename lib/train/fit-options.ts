@@ -7,7 +7,7 @@ import { checkCallbacks } from './callbacks';
 import type { Expected, Resumed } from './checkpoint';
 import type { Callback } from './events';
 import type { RunOptions } from './run';
-import { requireSamples } from './source';
+import { requireSamples } from './batch-source';
 
 /** Options of `Trainer.fit`. */
 export interface FitOptions {

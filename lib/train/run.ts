@@ -12,7 +12,7 @@ import { locateNonFinite } from './diagnose';
 import type { Callback, EpochRecord, FitControl, FitEvent, History } from './events';
 import { RunLocks } from './locks';
 import type { Position } from './position';
-import type { Batch, BatchSource, EpochBatches } from './source';
+import type { Batch, BatchSource, EpochBatches } from './batch-source';
 import { takeIn } from './average';
 import { TrainStep, type TrainParts } from './steps';
 import type { Averages } from './totals';

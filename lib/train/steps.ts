@@ -12,7 +12,7 @@ import type { Optimizer } from '../optim/optimizer';
 import type { RandomState } from '../random';
 import type { Precision } from '../tensor/dtype';
 import type { Tensor } from '../tensor/tensor';
-import type { Batch, BatchSource } from './source';
+import type { Batch, BatchSource } from './batch-source';
 import { Totals } from './totals';
 
 /** What a step is made of. */

@@ -2,44 +2,43 @@
 import type { Augmentation } from '../augment';
 import { planAugmentation } from '../augment/plan';
 import { Dataset } from '../data/dataset';
-import type { LastBatch } from '../data/cut';
-import type { ChannelStatistics, ImageRecipe } from '../data/samples';
+import type { ImageRecipe } from '../data/samples';
 import { AbortedError, OptionError } from '../errors';
-import * as losses from '../losses';
 import type { Loss } from '../losses';
-import { Running } from '../metrics';
 import { hold, partsOf, type Holding } from '../nn/holds';
 import type { Module } from '../nn/module';
 import type { PredictOptions } from '../nn/predict';
 import { WeightAverage } from '../optim/average';
 import { Optimizer } from '../optim/optimizer';
-import {
-  checkKeys,
-  checkSignal,
-  clip,
-  clipList,
-  nonNegativeInteger,
-  oneOf,
-  positiveInteger,
-  show,
-  showMade,
-} from '../options';
+import { checkKeys, clip, nonNegativeInteger, oneOf, positiveInteger, showMade } from '../options';
 import { RandomState } from '../random';
-import * as schedules from '../schedules';
 import type { Schedule } from '../schedules';
 import { PRECISIONS, type Precision } from '../tensor/dtype';
 import { runtimeScalar } from '../tensor/tensor';
 import { refreshStatistics, statisticsLayers } from './average';
-import { evaluateSource, type EvaluateSourceOptions } from './evaluate';
+import { checkLoss, checkSchedule } from './checks';
+import { evaluate, evaluateSource, type Evaluation, type EvaluationOptions } from './evaluate';
 import type { FitEvent, History } from './events';
 import { Fit } from './fit';
 import { checkFitOptions, settleBatches, type CheckedFitOptions, type FitOptions } from './fit-options';
 import { readCheckpoint, type Resumed } from './checkpoint';
 import { FitRun, type EpochClock } from './run';
 import type { Position } from './position';
-import { DatasetSource, requireSamples, StreamSource, type BatchSource, type BatchStream } from './source';
-import type { Averages } from './totals';
-import { checkTransform, settleTransform, type InputTransform } from './transform';
+import {
+  DatasetSource,
+  requireSamples,
+  StreamSource,
+  type BatchSource,
+  type BatchStream,
+} from './batch-source';
+import {
+  checkTransform,
+  keepPreprocessing,
+  normalizationFor,
+  plainSource,
+  settleTransform,
+  type InputTransform,
+} from './inputs';
 
 /** Options of `new Trainer(model, options)`. */
 export interface TrainerOptions {
@@ -70,12 +69,7 @@ export interface TrainerOptions {
 }
 
 /** Options of `Trainer.evaluate`. */
-export interface EvaluateOptions {
-  /** Samples at once. Default 128. Does not change the result, but for a loss that is a sum over a batch, whose mean over batches is given. */
-  readonly batchSize?: number;
-  readonly signal?: AbortSignal;
-  /** Set to no examples, then updated with each batch: read their values afterwards. Made by `metrics.running`. Default none. */
-  readonly metrics?: readonly Running<unknown>[];
+export interface EvaluateOptions extends Pick<EvaluationOptions, 'batchSize' | 'signal' | 'metrics'> {
   /** Default: `averaged` where the trainer has an average that has begun, else `trained`. */
   readonly weights?: 'averaged' | 'trained';
 }
@@ -85,9 +79,6 @@ export interface UpdateBatchNormOptions {
   /** Samples at once; statistics are means over batches. Default 128. */
   readonly batchSize?: number;
 }
-
-/** Mean loss; accuracy where targets are classes. */
-export type Evaluation = Averages;
 
 const TRAINER_KEYS = [
   'loss',
@@ -117,20 +108,12 @@ export class Trainer {
   /** @throws OptionError on an unknown key or a value of the wrong kind */
   constructor(model: Module, options: TrainerOptions) {
     checkKeys('Trainer', options, TRAINER_KEYS);
-    if (typeof options?.loss !== 'function')
-      throw new OptionError(
-        `Trainer: loss must be a loss such as losses.crossEntropy(), got ${show(options?.loss)}`,
-      );
-    refuseMaker('loss', 'losses', losses, options.loss);
+    checkLoss('Trainer', options?.loss);
     if (!(options.optimizer instanceof Optimizer))
       throw new OptionError(
         `Trainer: optimizer must be one such as optim.sgd({ lr: 0.1 }), got ${showMade(options.optimizer)}`,
       );
-    if (options.schedule !== undefined && typeof options.schedule !== 'function')
-      throw new OptionError(
-        `Trainer: schedule must be one such as schedules.cosine(), got ${show(options.schedule)}`,
-      );
-    refuseMaker('schedule', 'schedules', schedules, options.schedule);
+    if (options.schedule !== undefined) checkSchedule('Trainer', options.schedule);
     if (options.average !== undefined && !(options.average instanceof WeightAverage))
       throw new OptionError(
         `Trainer: average must be one such as optim.ema({ decay: 0.999 }), got ${showMade(options.average)}`,
@@ -175,31 +158,18 @@ export class Trainer {
   }
 
   /**
-   * Mean loss and accuracy in evaluation mode, of the averaged weights where there are any. May be called while the model is being
-   * trained, from a callback for example.
-   * @throws OptionError, also for averaged weights whose batch norm has no statistics yet; DataError, FormatError for a corrupt image,
-   *   AbortedError
+   * As `evaluate(model, data, options)`, with the trainer's loss and precision, and with the averaged weights where there are any. May be
+   * called while the model is being trained, from a callback for example.
+   * @throws as evaluate; OptionError for averaged weights whose batch norm has no statistics yet
    */
   async evaluate(data: Dataset | BatchStream, options: EvaluateOptions = {}): Promise<Evaluation> {
     checkKeys('evaluate', options, ['batchSize', 'signal', 'metrics', 'weights']);
-    checkMetrics(options.metrics ?? []);
-    const batchSize = positiveInteger('evaluate', 'batchSize', options.batchSize ?? 128);
-    const signal = checkSignal('evaluate', options.signal);
-    const average = this.averageFor(options.weights);
-    if (data instanceof Dataset) requireSamples('evaluate', data);
-    this.model.ensureInitialized({ seed: this.seed });
-    await settleTransform('evaluate', this.model, this.inputTransform);
-    const source = data instanceof Dataset ? await this.plainSource(data, batchSize) : new StreamSource(data);
-    const { metrics = [] } = options;
-    const release = hold(
-      'evaluate',
-      metrics.map((metric, i): Holding => [metric, `metric ${i}`]),
-    );
-    try {
-      return await this.evaluateWith(source, { average, signal, metrics });
-    } finally {
-      release();
-    }
+    const { weights, ...rest } = options;
+    const average = this.averageFor(weights);
+    const { model, loss, precision, random, seed } = this;
+    model.ensureInitialized({ seed });
+    await settleTransform('evaluate', model, this.inputTransform);
+    return evaluate(model, data, { ...rest, loss, precision, random, ...(average && { average }) });
   }
 
   /**
@@ -216,7 +186,7 @@ export class Trainer {
       model.ensureInitialized({ seed });
       await settleTransform('updateBatchNorm', model, this.inputTransform);
       // Each batch counts as much as any other.
-      const source = await this.plainSource(data, batchSize, 'even');
+      const source = await plainSource(model, data, batchSize, 'even');
       const parts = { model, precision, source, random: new RandomState(seed) };
       await refreshStatistics(
         parts,
@@ -287,18 +257,15 @@ export class Trainer {
         `resume: ${clip(options.resume ?? '')} was trained without an inputTransform, the trainer has one`,
       );
     const batches = settleBatches(checked, resumed);
-    const source =
-      data instanceof Dataset
-        ? await this.trainSource(data, batches)
-        : new StreamSource(data, batches.accumulate);
-    await this.settle(data);
-    const held = options.validation && (await this.plainSource(options.validation, 128));
+    const source = await this.prepare(data, batches);
+    const held = options.validation && (await plainSource(this.model, options.validation, 128));
     const { model, loss, optimizer, schedule, average, random, precision, clock } = this;
     const validate =
       held &&
-      ((): Promise<Averages> => {
+      ((): Promise<Evaluation> => {
         const averaged = average?.kind === 'ema' && average.count > 0 ? average : undefined;
-        return this.evaluateWith(held, { average: averaged, signal: checked.signal });
+        const parts = { model, loss, random, precision, source: held };
+        return evaluateSource(parts, { average: averaged, signal: checked.signal });
       });
     const trained = { model, loss, optimizer, schedule, average, random, precision, clock };
     const parts = { ...trained, source, resumed, validate };
@@ -310,74 +277,21 @@ export class Trainer {
     return readCheckpoint(directory, { model, optimizer, precision, average }, { seed, batches });
   }
 
-  private async trainSource(dataset: Dataset, batches: Position['batches']): Promise<DatasetSource> {
-    const [, height = 1, width = 1] = dataset.inputShape;
+  /** Where the batches of training come from. What inputs go through is settled and kept in the model. */
+  private async prepare(data: Dataset | BatchStream, batches: Position['batches']): Promise<BatchSource> {
+    const { model, inputTransform } = this;
+    if (!(data instanceof Dataset)) {
+      await settleTransform('fit', model, inputTransform);
+      return new StreamSource(data, batches.accumulate);
+    }
+    const [, height = 1, width = 1] = data.inputShape;
     const plan = planAugmentation(this.augment, [height, width]);
-    const statistics = await this.normalization(dataset, true);
-    const recipe: ImageRecipe = { ...statistics, ...plan, seed: this.seed, epoch: this.epochScalar };
+    const normalization = await normalizationFor(model, data, inputTransform ?? model.inputTransform);
+    keepPreprocessing(model, data, normalization);
+    await settleTransform('fit', model, inputTransform, { data, normalization });
+    const recipe: ImageRecipe = { ...normalization, ...plan, seed: this.seed, epoch: this.epochScalar };
     const { batchSize, accumulate, lastBatch } = batches;
     const cut = { batchSize: batchSize!, accumulate, lastBatch: lastBatch! };
-    return new DatasetSource(dataset, { cut, shuffleSeed: this.seed, recipe });
+    return new DatasetSource(data, { cut, shuffleSeed: this.seed, recipe });
   }
-
-  /** Samples in the order of the set. */
-  private async plainSource(
-    dataset: Dataset,
-    batchSize: number,
-    lastBatch: LastBatch = 'keep',
-  ): Promise<DatasetSource> {
-    const recipe = dataset.plainRecipe(await this.normalization(dataset, false), this.epochScalar);
-    return new DatasetSource(dataset, { cut: { batchSize, lastBatch }, shuffleSeed: undefined, recipe });
-  }
-
-  /**
-   * The model's own normalization where it has one, because its weights belong to it; else the data set's. `keep` notes in the model
-   * what raw images must go through.
-   */
-  private async normalization(dataset: Dataset, keep: boolean): Promise<ChannelStatistics> {
-    if (dataset.kind !== 'images') return { mean: [], std: [] };
-    const [channels = 1, height = 1, width = 1] = dataset.inputShape;
-    const known = this.model.preprocessing;
-    const own = known !== undefined && known.mean.length === channels ? known : undefined;
-    const { mean, std } = own ?? (await this.defaultNormalization(dataset));
-    if (keep) {
-      const resize = dataset.resize ?? own?.resize;
-      this.model.preprocessing = { mean, std, channels, height, width, ...(resize && { resize }) };
-      this.model.classNames = [...dataset.classNames];
-    }
-    return { mean, std };
-  }
-
-  private async settle(data: Dataset | BatchStream): Promise<void> {
-    const normalization =
-      data instanceof Dataset ? await this.normalization(data, false) : { mean: [], std: [] };
-    await settleTransform('fit', this.model, this.inputTransform, { data, normalization });
-  }
-
-  /** Per channel, unless a transform sees to it. */
-  private async defaultNormalization(dataset: Dataset): Promise<ChannelStatistics> {
-    const transformed = (this.inputTransform ?? this.model.inputTransform) !== undefined;
-    return (transformed ? undefined : await dataset.statistics()) ?? dataset.unscaled();
-  }
-
-  private evaluateWith(source: BatchSource, options: EvaluateSourceOptions): Promise<Averages> {
-    const { model, loss, random, precision } = this;
-    return evaluateSource({ model, loss, random, precision, source }, options);
-  }
-}
-
-/** @throws OptionError where `value` is what makes a loss or a schedule, which are functions themselves */
-function refuseMaker(name: string, space: string, makers: object, value: unknown): void {
-  const maker = Object.entries(makers).find(([, candidate]) => candidate === value);
-  if (maker !== undefined)
-    throw new OptionError(
-      `Trainer: ${name} is ${space}.${maker[0]}, a function that makes one; call it: ${space}.${maker[0]}()`,
-    );
-}
-
-function checkMetrics(metrics: unknown): void {
-  if (Array.isArray(metrics) && metrics.every((metric) => metric instanceof Running)) return;
-  throw new OptionError(
-    `evaluate: metrics must be a list of what metrics.running() makes, got ${Array.isArray(metrics) ? clipList(metrics.map(showMade)) : showMade(metrics)}`,
-  );
 }
