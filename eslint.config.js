@@ -45,6 +45,20 @@ module.exports = tseslint.config(
     },
   },
   {
+    // Passes go by facts (lib/graph/facts.ts).
+    files: ['lib/compile/rewrite.ts', 'lib/compile/passes/**/*.ts'],
+    ignores: ['lib/compile/passes/fuse-updates.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: 'MemberExpression[object.property.name="op"][property.name="name"]',
+          message: 'A pass knows no op by its name: let the op state a fact (lib/graph/facts.ts).',
+        },
+      ],
+    },
+  },
+  {
     files: ['test/**/*.ts'],
     rules: {
       '@typescript-eslint/no-unsafe-argument': 'off',

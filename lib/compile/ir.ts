@@ -2,6 +2,7 @@
 import { StaleTensorError } from '../errors';
 import type { Storage } from '../tensor/storage';
 import type { Tensor, TensorType } from '../tensor/tensor';
+import type { Fused } from '../graph/facts';
 import type { Leaf } from '../graph/lowering';
 import { nodeOf, type Node, type OpRecord } from '../graph/op';
 
@@ -18,6 +19,18 @@ export interface GraphNode {
   inputs: Value[];
   outputs: Value[];
   scope: string;
+  /** What passes have moved into its kernel; absent where that is nothing. */
+  fused?: Fused;
+}
+
+/** A node that a pass adds. */
+export function newNode<A>(
+  applied: { readonly op: OpRecord<A>; readonly attrs: A },
+  inputs: Value[],
+  outputs: Value[],
+  scope: string,
+): GraphNode {
+  return { op: applied.op as OpRecord<unknown>, attrs: applied.attrs, inputs, outputs, scope };
 }
 
 export interface Assignment {

@@ -3,6 +3,7 @@ import type { DType, Target } from '../native';
 import { bytesPerElement, storedDType } from '../tensor/dtype';
 import { physicalDims, numel } from '../tensor/shape';
 import type { TensorType } from '../tensor/tensor';
+import { nothingFused, type Fused } from '../graph/facts';
 import type { Lowering, Operand, Slot } from '../graph/lowering';
 import type { Graph, GraphNode, Value } from './ir';
 
@@ -54,6 +55,10 @@ class GraphLowering implements Lowering {
 
   get outputTypes(): readonly TensorType[] {
     return this.node.outputs.map((value) => value.type);
+  }
+
+  get fused(): Fused {
+    return this.node.fused ?? nothingFused;
   }
 
   call(

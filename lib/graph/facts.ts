@@ -1,17 +1,21 @@
-/** What an op says about itself to the passes that rewrite graphs (lib/compile/passes). No pass knows an op by its name. */
+/**
+ * What an op says about itself to the passes that rewrite graphs (lib/compile/passes). No pass knows an op
+ * by its name.
+ */
+import type { DType } from '../native';
 
 /**
- * How an op treats bf16 in a program of mixed precision (lib/compile/passes/precision.ts). Only storage is meant: arithmetic is f32
- * throughout.
+ * How an op treats bf16 in a program of mixed precision (lib/compile/passes/precision.ts). Only storage is
+ * meant: arithmetic is f32 throughout.
  *
- * `'f32'` takes f32 and returns f32, with casts around it. It is right for every op, and the only choice for losses, statistics and
- * updates of parameters.
+ * `'f32'` takes f32 and returns f32, with casts around it. It is right for every op, and the only choice for
+ * losses, statistics and updates of parameters.
  */
 export type Bf16 =
   | 'f32'
   /**
-   * A product of activations: `operands` are stored as bf16, the inputs `free` as they come, and all others (parameters) as f32.
-   * Output 0 is f32, or 'either': bf16 where a reader takes that, else f32.
+   * A product of activations: `operands` are stored as bf16, the inputs `free` as they come, and all others
+   * (parameters) as f32. Output 0 is f32, or 'either': bf16 where a reader takes that, else f32.
    */
   | {
       readonly kind: 'product';
@@ -21,7 +25,10 @@ export type Bf16 =
     }
   /** Reads input 0 as it comes. */
   | { readonly kind: 'reader'; readonly output: 'f32' | 'either' }
-  /** Inputs `group` (default: all) and output 0 have one type: bf16 where all of `from` (default: the group) are. Others are f32. */
+  /**
+   * Inputs `group` (default: all) and output 0 have one type: bf16 where all of `from` (default: the group)
+   * are. Others are f32.
+   */
   | { readonly kind: 'alike'; readonly group?: readonly number[]; readonly from?: readonly number[] };
 
 /** All inputs and output 0 have one type: pointwise functions, and ops that only move elements. */
@@ -30,5 +37,99 @@ export const alike: Bf16 = { kind: 'alike' };
 /** Input 0 and output 0 have one type; the other inputs are parameters or numbers. */
 export const firstAlike: Bf16 = { kind: 'alike', group: [0] };
 
-/** Backward of the two above: the gradient, input 0, takes the type of input 1, which the forward pass saved. */
+/**
+ * Backward of the two above: the gradient, input 0, takes the type of input 1, which the forward pass saved.
+ */
 export const savedAlike: Bf16 = { kind: 'alike', group: [0, 1], from: [1] };
+
+/** Codes of the activations that kernels can apply to a result as they store it: native/kernels/README.md. */
+export const activations = { relu: 1, relu6: 2, tanh: 3, sigmoid: 4 } as const;
+
+export type Activation = (typeof activations)[keyof typeof activations];
+
+/** What passes have moved into the kernel of a node besides the node's own op. */
+export interface Fused {
+  /** 0: none. */
+  readonly activation: Activation | 0;
+  /**
+   * Forward: the last input is added before the activation. Backward: the last output is
+   * the residual's gradient.
+   */
+  readonly residual: boolean;
+  /**
+   * Backward: the last input, which tells where the activation passes gradients on. Either its output, or
+   * beta, with which the kernel computes that output's sign again.
+   */
+  readonly mask: 'output' | 'beta';
+}
+
+export const nothingFused: Fused = { activation: 0, residual: false, mask: 'output' };
+
+/** Operands of a batch norm, and of its backward. */
+export interface NormOperands<T> {
+  readonly x: T;
+  readonly gamma: T;
+  readonly mean: T;
+  readonly variance: T;
+}
+
+/**
+ * A batch norm. Its kernel can add a residual of x's shape, a last input, before an activation
+ * that it applies.
+ */
+export interface NormFact<A> {
+  readonly operands: <T>(
+    inputs: readonly T[],
+    outputs: readonly T[],
+  ) => NormOperands<T> & { readonly beta: T };
+  /** Of a norm by given statistics, which can be folded into the layer before it. */
+  readonly eps?: (attrs: A) => number;
+}
+
+/** The backward of a batch norm: dy is input 0. */
+export interface NormBackwardFact {
+  readonly operands: <T>(inputs: readonly T[]) => NormOperands<T>;
+  /** The activations whose mask its kernel can apply to dy. */
+  readonly masks: readonly Activation[];
+}
+
+/**
+ * A layer of inputs x, weight [O, ...] and perhaps bias [O], which a batch norm by given statistics can be
+ * folded into. `addsResidual`: whether the kernel for x of this type can add a residual, a last input,
+ * before an activation.
+ */
+export interface LayerFact<A> {
+  readonly addsResidual: (attrs: A, x: DType) => boolean;
+}
+
+/**
+ * What an op says about itself to the passes. Only `bf16` is required; without one of the other facts, passes
+ * leave the op as it is.
+ */
+export interface Facts<A> {
+  /** How it treats bf16; `'f32'` is right for every op. */
+  readonly bf16: Bf16;
+  /** Kernels can apply this op as they store their result; its gradient follows from its output. */
+  readonly activation?: Activation;
+  /**
+   * The gradient of this activation: sets elements of dy, input 0, to zero, as y, input 1, tells, and passes
+   * on the others.
+   */
+  readonly masks?: Activation;
+  /** The activations that its kernel can apply to output 0. */
+  readonly applies?: readonly Activation[];
+  readonly layer?: LayerFact<A>;
+  readonly norm?: NormFact<A>;
+  readonly normBackward?: NormBackwardFact;
+  /** The sum of its two inputs. */
+  readonly adds?: true;
+  /** The sum of input 0 down to the output's shape, times a number. */
+  readonly sums?: true;
+  /**
+   * The backward of max pooling: puts the elements of dy, input 0, where the pooling's output 1, input 1,
+   * says, among zeros. Returns whether every element has a place.
+   */
+  readonly spreads?: (attrs: A) => boolean;
+  /** How many outputs its kernel always computes; it leaves out those after them that nobody reads. */
+  readonly leastOutputs?: number;
+}

@@ -2,6 +2,7 @@
 import type { DType, Target } from '../native';
 import type { Storage } from '../tensor/storage';
 import type { TensorType } from '../tensor/tensor';
+import type { Fused } from './facts';
 
 /** Where a value comes from that no op computes. */
 export type Leaf =
@@ -32,6 +33,8 @@ export interface Lowering {
   readonly outputs: Operand[];
   readonly inputTypes: readonly TensorType[];
   readonly outputTypes: readonly TensorType[];
+  /** What the kernel is to do besides the op itself. */
+  readonly fused: Fused;
 
   /** Appends one kernel call. `inPlace` lists the inputs whose memory output 0 may take over when they are not read later. */
   call(kernel: string, inputs: Operand[], outputs: Operand[], attrs?: number[], inPlace?: number[]): void;

@@ -3,7 +3,7 @@ import { TenonError } from '../errors';
 import { clip } from '../options';
 import { checkTensor, Tensor, type Recipe, type TensorType } from '../tensor/tensor';
 import { checkShape } from '../tensor/shape';
-import type { Bf16 } from './facts';
+import type { Facts } from './facts';
 import type { Lowering } from './lowering';
 import { currentScope, resolveAssigned } from './trace';
 
@@ -17,11 +17,10 @@ export interface GradContext<A> {
   readonly wanted: readonly boolean[];
 }
 
-export interface OpRecord<A> {
+/** An op: its rules, and the facts that passes go by. */
+export interface OpRecord<A> extends Facts<A> {
   /** The op's name in errors, summaries and profiles. */
   readonly name: string;
-  /** How it treats bf16; `'f32'` is right for every op. */
-  readonly bf16: Bf16;
   /** Checks the inputs; returns the types of the outputs. @throws ShapeError, DTypeError, OptionError */
   readonly infer: (inputs: readonly Tensor[], attrs: A) => TensorType[];
   /** One gradient per input, in the input's shape or one it was broadcast to; null where the op is not differentiable. */

@@ -3,25 +3,20 @@
  * Training takes mean and biased variance from the batch, evaluation takes running averages. Passes may add a residual and a relu.
  */
 import { ShapeError } from '../errors';
-import { firstAlike, savedAlike } from '../graph/facts';
+import { activations, firstAlike, savedAlike, type Fused } from '../graph/facts';
 import { applyOp, first, type GradContext, type OpRecord } from '../graph/op';
 import { checkList, positive } from '../options';
 import { formatShape } from '../tensor/shape';
 import type { Tensor, TensorType } from '../tensor/tensor';
 import { checkDType, checkRank, checkScalar } from './checks';
 
-/** `activation`, `residual` and `mask` are set by lib/compile/passes/fuse-batch-norm.ts. */
-export interface NormAttrs {
+interface NormAttrs {
   readonly eps: number;
-  readonly activation?: 'relu';
-  readonly residual?: boolean;
-  /** Backward of relu: what its last input is. The sign of y (default), or beta to compute that sign from x again. */
-  readonly mask?: 'output' | 'input';
 }
 
-function kernelAttrs({ eps, activation, residual, mask = 'output' }: NormAttrs): number[] {
+function kernelAttrs({ eps }: NormAttrs, { activation, residual, mask }: Fused): number[] {
   const relu = mask === 'output' ? 1 : 2;
-  return [eps, activation === 'relu' ? relu : 0, residual === true ? 1 : 0];
+  return [eps, activation === activations.relu ? relu : 0, Number(residual)];
 }
 
 function checkOperands(op: string, x: Tensor, perChannel: readonly Tensor[]): number {
@@ -43,11 +38,20 @@ function backwardOp(name: string): OpRecord<NormAttrs> {
   return {
     name,
     bf16: savedAlike,
+    normBackward: {
+      operands: ([, x, gamma, mean, variance]) => ({
+        x: x!,
+        gamma: gamma!,
+        mean: mean!,
+        variance: variance!,
+      }),
+      masks: [activations.relu],
+    },
     infer: ([, x]) => {
       const channels: TensorType = { shape: [x!.shape[1]!], dtype: 'f32' };
       return [{ shape: x!.shape, dtype: 'f32' }, channels, channels];
     },
-    lower: (l, attrs) => l.call(name, l.inputs, l.outputs, kernelAttrs(attrs), [0]),
+    lower: (l, attrs) => l.call(name, l.inputs, l.outputs, kernelAttrs(attrs, l.fused), [0]),
   };
 }
 
@@ -57,6 +61,16 @@ const evalBackwardOp = backwardOp('batch_norm_eval_backward');
 const trainOp: OpRecord<NormAttrs> = {
   name: 'batch_norm_train',
   bf16: firstAlike,
+  applies: [activations.relu],
+  norm: {
+    operands: ([x, gamma, beta], [, mean, variance]) => ({
+      x: x!,
+      gamma: gamma!,
+      beta: beta!,
+      mean: mean!,
+      variance: variance!,
+    }),
+  },
   infer: ([x, gamma, beta]) => {
     const channels = checkOperands('batch_norm', x!, [gamma!, beta!]);
     if (x!.size / Math.max(1, channels) < 2) {
@@ -71,12 +85,23 @@ const trainOp: OpRecord<NormAttrs> = {
     grads[0] === null
       ? [null, null, null]
       : applyOp(trainBackwardOp, [grads[0]!, x!, gamma!, mean!, variance!], attrs),
-  lower: (l, attrs) => l.call('batch_norm_train', l.inputs, l.outputs, kernelAttrs(attrs), [0]),
+  lower: (l, attrs) => l.call('batch_norm_train', l.inputs, l.outputs, kernelAttrs(attrs, l.fused), [0]),
 };
 
 const evalOp: OpRecord<NormAttrs> = {
   name: 'batch_norm_eval',
   bf16: firstAlike,
+  applies: [activations.relu],
+  norm: {
+    operands: ([x, gamma, beta, mean, variance]) => ({
+      x: x!,
+      gamma: gamma!,
+      beta: beta!,
+      mean: mean!,
+      variance: variance!,
+    }),
+    eps: ({ eps }) => eps,
+  },
   infer: ([x, ...perChannel]) => {
     checkOperands('batch_norm', x!, perChannel);
     return [{ shape: x!.shape, dtype: 'f32' }];
@@ -86,7 +111,7 @@ const evalOp: OpRecord<NormAttrs> = {
     null,
     null,
   ],
-  lower: (l, attrs) => l.call('batch_norm_eval', l.inputs, l.outputs, kernelAttrs(attrs), [0]),
+  lower: (l, attrs) => l.call('batch_norm_eval', l.inputs, l.outputs, kernelAttrs(attrs, l.fused), [0]),
 };
 
 export interface BatchNormResult {

@@ -59,7 +59,10 @@ function binary(op: OpRecord<null>, a: Operandish, b: Operandish): Tensor {
   return first(applyOp(op, [align(ta, rank), align(tb, rank)], null));
 }
 
-const addOp = binaryOp('add', ({ grads }) => [grads[0]!, grads[0]!]);
+const addOp: OpRecord<null> = {
+  ...binaryOp('add', ({ grads }) => [grads[0]!, grads[0]!]),
+  adds: true,
+};
 const subOp = binaryOp('sub', ({ grads, wanted }) => [grads[0]!, wanted[1] ? affine(grads[0]!, -1) : null]);
 const mulOp = binaryOp('mul', ({ inputs: [a, b], grads, wanted }) => [
   wanted[0] ? mul(grads[0]!, b!) : null,

@@ -5,12 +5,11 @@
  * faster, Winograd's F(4x4, 3x3) (Lavin & Gray 2016), whose rounding errors are a few times larger; see native/ops/conv2d.cc.
  */
 import { OptionError, ShapeError } from '../errors';
-import type { Bf16 } from '../graph/facts';
+import { activations, type Bf16 } from '../graph/facts';
 import { applyOp, first, type OpRecord } from '../graph/op';
 import { nonNegativeInteger, checkKeys, oneOf, positiveInteger } from '../options';
 import { formatShape, type Shape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
-import { activationCodes, type FusedActivation } from './activation';
 import { checkDType, checkRank, pair, type Pair } from './checks';
 import { sum } from './reduce';
 
@@ -43,13 +42,6 @@ export interface ConvGeometry {
   readonly algorithm: Conv2dAlgorithm;
 }
 
-interface ForwardAttrs extends ConvGeometry {
-  readonly bias: boolean;
-  readonly activation: FusedActivation;
-  /** Whether the last input, of the output's shape, is added before the activation. Set by lib/compile/passes/fold-batch-norm.ts. */
-  readonly residual?: boolean;
-}
-
 function geometryAttrs(g: ConvGeometry): number[] {
   return [...g.stride, ...g.padding, ...g.dilation, g.groups];
 }
@@ -77,7 +69,7 @@ export function convOutputSize(
   return Math.floor((input + 2 * padding - dilation * (kernel - 1) - 1) / stride) + 1;
 }
 
-function inferForward([x, w, b]: readonly Tensor[], g: ForwardAttrs): Shape {
+function inferForward([x, w, b]: readonly Tensor[], g: ConvGeometry): Shape {
   checkDType('conv2d', 'x', x!, 'f32');
   checkRank('conv2d', 'x', x!, 4);
   checkRank('conv2d', 'weight', w!, 4);
@@ -103,9 +95,11 @@ function inferForward([x, w, b]: readonly Tensor[], g: ForwardAttrs): Shape {
   return [n, o, oh, ow];
 }
 
-const conv2dOp: OpRecord<ForwardAttrs> = {
+const conv2dOp: OpRecord<ConvGeometry> = {
   name: 'conv2d',
   bf16: { kind: 'product', operands: [0], output: 'either' },
+  applies: Object.values(activations),
+  layer: { addsResidual: ({ groups }, x) => groups === 1 && x === 'f32' },
   infer: (inputs, attrs) => [{ shape: inferForward(inputs, attrs), dtype: 'f32' }],
   grad: ({ inputs: [x, w, b], grads: [dy], attrs, wanted }) => {
     const dx = wanted[0]
@@ -117,18 +111,13 @@ const conv2dOp: OpRecord<ForwardAttrs> = {
     return b === undefined ? [dx, dw] : [dx, dw, wanted[2] ? sum(dy!, { axes: [0, 2, 3] }) : null];
   },
   lower: (l, a) => {
-    const residual = a.residual === true;
+    const { activation, residual } = l.fused;
+    const bias = l.inputs.length > (residual ? 3 : 2);
     l.call(
       l.forOperands('conv2d'),
       l.inputs,
       l.outputs,
-      [
-        ...geometryAttrs(a),
-        Number(a.bias),
-        Number(residual),
-        activationCodes[a.activation],
-        algorithmCode(a),
-      ],
+      [...geometryAttrs(a), Number(bias), Number(residual), activation, algorithmCode(a)],
       residual ? [l.inputs.length - 1] : [],
     );
   },
@@ -166,12 +155,8 @@ export const conv2dBackwardWeightsOp = backwardOp('conv2d_backward_weights', {
  * @throws ShapeError when channels, groups or the kernel do not fit
  */
 export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor, options: Conv2dOptions = {}): Tensor {
-  const attrs: ForwardAttrs = {
-    ...convGeometry('conv2d', options),
-    bias: bias !== undefined,
-    activation: 'none',
-  };
-  return first(applyOp(conv2dOp, bias === undefined ? [x, weight] : [x, weight, bias], attrs));
+  const geometry = convGeometry('conv2d', options);
+  return first(applyOp(conv2dOp, bias === undefined ? [x, weight] : [x, weight, bias], geometry));
 }
 
 /** Checks and completes options. @throws OptionError, ShapeError */

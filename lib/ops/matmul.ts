@@ -1,10 +1,10 @@
 /** Matrix products: matmul for two matrices (or stacks of them), linear for a layer with PyTorch's weight layout. */
 import { ShapeError } from '../errors';
+import { activations } from '../graph/facts';
 import { applyOp, first, type OpRecord } from '../graph/op';
 import { bool, checkKeys } from '../options';
 import { formatShape, numel } from '../tensor/shape';
 import { checkTensor, type Tensor } from '../tensor/tensor';
-import { activationCodes, type FusedActivation } from './activation';
 import { checkDType, checkRank } from './checks';
 import { sum } from './reduce';
 import { reshape } from './shape-ops';
@@ -74,14 +74,11 @@ export function matmul(
   return first(applyOp(matmulOp, [a, b], { transposeA, transposeB }));
 }
 
-interface LinearAttrs {
-  readonly bias: boolean;
-  readonly activation: FusedActivation;
-}
-
-const linearOp: OpRecord<LinearAttrs> = {
+const linearOp: OpRecord<null> = {
   name: 'linear',
   bf16: { kind: 'product', operands: [0], output: 'either' },
+  applies: Object.values(activations),
+  layer: { addsResidual: () => false },
   infer: ([x, w, b]) => {
     checkDType('linear', 'x', x!, 'f32');
     checkRank('linear', 'x', x!, 2);
@@ -100,8 +97,10 @@ const linearOp: OpRecord<LinearAttrs> = {
     const dw = wanted[1] ? first(applyOp(linearBackwardWeightsOp, [dy!, x!], null)) : null;
     return b === undefined ? [dx, dw] : [dx, dw, wanted[2] ? sum(dy!, { axes: 0 }) : null];
   },
-  lower: (l, { bias, activation }) =>
-    l.call(l.forOperands('matmul'), l.inputs, l.outputs, [0, 1, Number(bias), activationCodes[activation]]),
+  lower: (l) => {
+    const bias = l.inputs.length > 2;
+    l.call(l.forOperands('matmul'), l.inputs, l.outputs, [0, 1, Number(bias), l.fused.activation]);
+  },
 };
 
 /** dy^T x: a product of its own, because it is f32 in every precision. */
@@ -116,11 +115,10 @@ const linearBackwardWeightsOp: OpRecord<null> = {
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   checkTensor('linear', 'x', x);
   checkTensor('linear', 'weight', weight);
-  const attrs: LinearAttrs = { bias: bias !== undefined, activation: 'none' };
   const operands = (rows: Tensor): Tensor[] => (bias === undefined ? [rows, weight] : [rows, weight, bias]);
-  if (x.rank === 2) return first(applyOp(linearOp, operands(x), attrs));
+  if (x.rank === 2) return first(applyOp(linearOp, operands(x), null));
   if (x.rank === 0) throw new ShapeError('linear: x must have at least one axis');
   const rows = reshape(x, [numel(x.shape.slice(0, -1)), x.shape[x.rank - 1]!]);
-  const y = first(applyOp(linearOp, operands(rows), attrs));
+  const y = first(applyOp(linearOp, operands(rows), null));
   return reshape(y, [...x.shape.slice(0, -1), weight.shape[0]!]);
 }

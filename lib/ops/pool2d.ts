@@ -72,6 +72,7 @@ function windowAttrs(w: Window): number[] {
 const maxPoolOp: OpRecord<Window> = {
   name: 'max_pool2d',
   bf16: firstAlike,
+  leastOutputs: 1,
   infer: ([x], w) => {
     const shape = pooledShape('max_pool2d', x!, w);
     return [
@@ -86,7 +87,7 @@ const maxPoolOp: OpRecord<Window> = {
 };
 
 /** `window` of the pooling, `shape` of its input. */
-export interface MaxPoolBackwardAttrs {
+interface MaxPoolBackwardAttrs {
   readonly window: Window;
   readonly shape: Shape;
 }
@@ -94,6 +95,8 @@ export interface MaxPoolBackwardAttrs {
 const maxPoolBackwardOp: OpRecord<MaxPoolBackwardAttrs> = {
   name: 'max_pool2d_backward',
   bf16: firstAlike,
+  // Without dilation every window has an element inside of the image, as padding is at most half of it.
+  spreads: ({ window }) => window.dilation.every((d) => d === 1),
   infer: (_, { shape }) => [{ shape, dtype: 'f32' }],
   lower: (l, { window }) => l.call('max_pool2d_backward', l.inputs, l.outputs, windowAttrs(window)),
 };

@@ -233,7 +233,7 @@ export function broadcastTo(x: Tensor, shape: Shape, scale = 1): Tensor {
 }
 
 /** `shape` of the result: 1 along the axes that are summed. */
-export interface ReduceSumAttrs {
+interface ReduceSumAttrs {
   readonly shape: Shape;
   readonly scale: number;
 }
@@ -241,6 +241,7 @@ export interface ReduceSumAttrs {
 const reduceSumOp: OpRecord<ReduceSumAttrs> = {
   name: 'reduce_sum',
   bf16: { kind: 'reader', output: 'f32' },
+  sums: true,
   infer: ([x], { shape }) => {
     checkDType('reduce_sum', 'x', x!, 'f32');
     return [{ shape, dtype: 'f32' }];

@@ -1,6 +1,6 @@
 /** Pointwise functions of one tensor: rows of one table. A row is the kernel's name and what its backward reads. */
 import { OptionError } from '../errors';
-import { alike, savedAlike } from '../graph/facts';
+import { activations, alike, savedAlike, type Activation } from '../graph/facts';
 import { applyOp, first, type OpRecord } from '../graph/op';
 import { finite, show } from '../options';
 import type { Tensor } from '../tensor/tensor';
@@ -13,20 +13,28 @@ interface UnaryAttrs {
   readonly parameters: readonly number[];
 }
 
-function backwardOp(name: string): OpRecord<UnaryAttrs> {
+/** An activation that kernels can apply; `masks`: whether its derivative is 0 or 1. */
+interface FusedForm {
+  readonly activation?: Activation;
+  readonly masks?: true;
+}
+
+function backwardOp(name: string, { activation, masks }: FusedForm): OpRecord<UnaryAttrs> {
   return {
     name: `${name}_backward`,
     bf16: savedAlike,
+    ...(masks && { masks: activation }),
     infer: ([dy]) => [{ shape: dy!.shape, dtype: dy!.dtype }],
     lower: (l, { parameters }) => l.call(`${name}_backward`, l.inputs, l.outputs, [...parameters], [0, 1]),
   };
 }
 
-function unaryOp(name: string, saved: Saved): OpRecord<UnaryAttrs> {
-  const backward = backwardOp(name);
+function unaryOp(name: string, saved: Saved, fused: FusedForm = {}): OpRecord<UnaryAttrs> {
+  const backward = backwardOp(name, fused);
   return {
     name,
     bf16: alike,
+    activation: fused.activation,
     infer: ([x]) => {
       checkDType(name, 'x', x!, 'f32');
       return [{ shape: x!.shape, dtype: x!.dtype }];
@@ -39,8 +47,8 @@ function unaryOp(name: string, saved: Saved): OpRecord<UnaryAttrs> {
   };
 }
 
-function unary(name: string, saved: Saved): (x: Tensor) => Tensor {
-  const op = unaryOp(name, saved);
+function unary(name: string, saved: Saved, fused?: FusedForm): (x: Tensor) => Tensor {
+  const op = unaryOp(name, saved, fused);
   return (x) => first(applyOp(op, [x], { parameters: [] }));
 }
 
@@ -55,9 +63,9 @@ function unaryWith(
 }
 
 /** max(x, 0) */
-export const relu = unary('relu', 'output');
+export const relu = unary('relu', 'output', { activation: activations.relu, masks: true });
 /** min(max(x, 0), 6) */
-export const relu6 = unary('relu6', 'output');
+export const relu6 = unary('relu6', 'output', { activation: activations.relu6, masks: true });
 /** x for x > 0, otherwise slope x. Slope defaults to 0.01. */
 export const leakyRelu = unaryWith('leaky_relu', 'input', 'slope', 0.01);
 /** x for x > 0, otherwise alpha (e^x - 1). Alpha defaults to 1. Clevert et al. 2015. */
@@ -67,9 +75,9 @@ export const gelu = unary('gelu', 'input');
 /** x sigmoid(x). Elfwing et al. 2017. */
 export const silu = unary('silu', 'input');
 /** Hyperbolic tangent. */
-export const tanh = unary('tanh', 'output');
+export const tanh = unary('tanh', 'output', { activation: activations.tanh });
 /** 1 / (1 + e^-x) */
-export const sigmoid = unary('sigmoid', 'output');
+export const sigmoid = unary('sigmoid', 'output', { activation: activations.sigmoid });
 /** e^x */
 export const exp = unary('exp', 'output');
 /** Natural logarithm; NaN below zero, -Infinity at zero. */

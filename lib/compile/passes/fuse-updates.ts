@@ -1,7 +1,7 @@
 /**
- * A large linear layer at a small batch: its gradient is as large as its weight, but the product of two small matrices. SGD then
- * updates the weight by tiles of the product that never leave the registers, and the guard takes the gradient's norm from the factors:
- * two passes over memory instead of six.
+ * A large linear layer at a small batch: its gradient is as large as its weight, but the product of two small
+ * matrices. SGD then updates the weight by tiles of the product that never leave the registers, and the guard
+ * takes the gradient's norm from the factors: two passes over memory instead of six.
  */
 import { productSquaresLimit, productSquaresOp, sgdProductOp, type UpdateAttrs } from '../../ops/update';
 import { numel } from '../../tensor/shape';
@@ -28,7 +28,10 @@ export function fuseUpdates(graph: Graph): Graph {
   return rewrite.result();
 }
 
-/** The sum of squares that only the guard reads. A step that clips needs the norm itself, to the last bit: it has none. */
+/**
+ * The sum of squares that only the guard reads. A step that clips needs the norm itself, to the last bit:
+ * it has none.
+ */
 interface Watch {
   readonly squares: GraphNode;
   readonly guard: GraphNode;

@@ -1,20 +1,32 @@
 /**
- * Rewrites of the graph, in order. The first ones choose between formulas, the same with and without fusion; the others keep every
- * output's bits: a fused program equals the unfused one. The exception is foldBatchNorm, which is for predictions only.
+ * Rewrites of the graph, in order. The first ones choose between formulas, the same with and without fusion;
+ * the others keep every output's bits: a fused program equals the unfused one. The exception is
+ * foldBatchNorm, which is for predictions only.
  */
 import type { Graph } from '../ir';
+import { rewrite, type Rule } from '../rewrite';
+import { dropUnreadOutputs } from './drop-outputs';
 import { foldBatchNorm } from './fold-batch-norm';
 import { fuseActivations } from './fuse-activations';
 import { fuseBatchNorm } from './fuse-batch-norm';
 import { fuseUpdates } from './fuse-updates';
-import { dropUnreadTaps, maskPooledGradients, sumPooledGradients } from './pool-gradient';
+import { movePoolGradient } from './pool-gradient';
 
-type Pass = (graph: Graph) => Graph;
+type Pass = readonly Rule[] | ((graph: Graph) => Graph);
 
-const formulas: readonly Pass[] = [maskPooledGradients, sumPooledGradients];
-const fusions: readonly Pass[] = [fuseBatchNorm, fuseActivations, fuseUpdates, dropUnreadTaps];
+const run = (graph: Graph, pass: Pass): Graph =>
+  typeof pass === 'function' ? pass(graph) : rewrite(graph, pass);
+
+const formulas: readonly Pass[] = [movePoolGradient];
+const fusions: readonly Pass[] = [fuseActivations, fuseBatchNorm, fuseUpdates, dropUnreadOutputs];
 // A layer that has taken up its batch norm then takes up the activation that follows.
-const fusionsToPredict: readonly Pass[] = [fuseBatchNorm, foldBatchNorm, fuseActivations, dropUnreadTaps];
+const fusionsToPredict: readonly Pass[] = [
+  fuseActivations,
+  fuseBatchNorm,
+  foldBatchNorm,
+  fuseActivations,
+  dropUnreadOutputs,
+];
 
 export interface PassOptions {
   /** Default true. */
@@ -25,5 +37,5 @@ export interface PassOptions {
 
 export function runPasses(graph: Graph, { fuse = true, predict = false }: PassOptions = {}): Graph {
   const fused = predict ? fusionsToPredict : fusions;
-  return [...formulas, ...(fuse ? fused : [])].reduce((g, pass) => pass(g), graph);
+  return [...formulas, ...(fuse ? fused : [])].reduce(run, graph);
 }

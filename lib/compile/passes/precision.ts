@@ -1,13 +1,14 @@
 /**
- * Mixed precision: which values of a graph are stored as bf16, and where casts stand. Recording and differentiation know f32 only;
- * this pass runs on the finished graph, before fusion. Each op says how it treats bf16 (lib/graph/facts.ts).
+ * Mixed precision: which values of a graph are stored as bf16, and where casts stand. Recording and
+ * differentiation know f32 only; this pass runs on the finished graph, before fusion. Each op says how it
+ * treats bf16 (lib/graph/facts.ts).
  *
- * One walk over the nodes, not a list of rules: a node's type follows from the types before it and from what its readers take, so each
- * node is visited exactly once, in order, and the walk changes types rather than nodes.
+ * One walk over the nodes, not a list of rules: a node's type follows from the types before it and from
+ * what its readers take, so each node is visited exactly once, in order, and the walk changes types
+ * rather than nodes.
  */
 import { castOp } from '../../ops/cast';
-import { consumersOf, type Graph, type GraphNode, type Value } from '../ir';
-import type { OpRecord } from '../../graph/op';
+import { consumersOf, newNode, type Graph, type GraphNode, type Value } from '../ir';
 
 export function autocast(graph: Graph): Graph {
   return new Autocast(graph).run();
@@ -88,13 +89,7 @@ class Autocast {
     if (known !== undefined) return known;
     const converted: Value = { type: { shape, dtype: type } };
     this.casts.set(value, converted);
-    this.nodes.push({
-      op: castOp as OpRecord<unknown>,
-      attrs: { dtype: type },
-      inputs: [value],
-      outputs: [converted],
-      scope,
-    });
+    this.nodes.push(newNode({ op: castOp, attrs: { dtype: type } }, [value], [converted], scope));
     return converted;
   }
 }

@@ -1,0 +1,180 @@
+/**
+ * The one way in which passes change a graph: rules of a pattern and its replacement, as in tinygrad's
+ * PatternMatcher. Patterns ask ops for facts (lib/graph/facts.ts), never for their names.
+ */
+import type { Facts } from '../graph/facts';
+import { consumersOf, escaping, makersOf, sortTopologically } from './ir';
+import type { Graph, GraphNode, Value } from './ir';
+
+type Fact = keyof Facts<unknown>;
+
+/** A node whose op states this fact. */
+type Stating<F extends Fact> = GraphNode & { readonly op: Required<Pick<Facts<unknown>, F>> };
+
+/** The nodes that a search has bound so far. */
+type Found = Readonly<Record<string, GraphNode>>;
+
+/** One node of a pattern: the fact that its op states, and where the search looks for it. */
+interface Step<F extends Fact, From extends string = string> {
+  readonly fact: F;
+  /** A node of the pattern, bound before this one. */
+  readonly from?: From;
+  readonly find: (found: Found, graph: Rewriter) => readonly GraphNode[];
+}
+
+/** The name under which a search begins; the first step of a pattern gives it another. */
+const start = '';
+
+/** Every node of the graph in turn: the first step of a pattern. */
+export function node<F extends Fact>(fact: F): Step<F, never> {
+  return { fact, find: (found) => [found[start]!] };
+}
+
+/** The node that alone reads output 0 of `from`. */
+export function onlyReader<F extends Fact, From extends string>(from: From, fact: F): Step<F, From> {
+  const find = (found: Found, graph: Rewriter): readonly GraphNode[] => {
+    const value = found[from]!.outputs[0]!;
+    return graph.isOnlyRead(value) ? graph.readers(value) : [];
+  };
+  return { fact, from, find };
+}
+
+/** The node that makes input `i` of `from`. */
+export function maker<F extends Fact, From extends string>(from: From, i: number, fact: F): Step<F, From> {
+  const find = (found: Found, graph: Rewriter): readonly GraphNode[] => {
+    const value = found[from]!.inputs[i];
+    const made = value && graph.maker(value);
+    return made === undefined ? [] : [made];
+  };
+  return { fact, from, find };
+}
+
+/** Nodes by name, in the order in which the search binds them. */
+type Pattern<P> = { readonly [Name in keyof P]: Step<Fact, keyof P & string> };
+
+type Match<P> = { readonly [Name in keyof P]: P[Name] extends Step<infer F> ? Stating<F> : never };
+
+/** New contents of a node, which keeps its place, or a node that the graph does not have yet. */
+export type Change = { readonly node: GraphNode } & Partial<GraphNode>;
+
+export interface Rule {
+  readonly steps: readonly (readonly [name: string, step: Step<Fact>])[];
+  readonly replace: (found: Found, graph: Rewriter) => readonly Change[] | undefined;
+}
+
+/**
+ * `replace` returns what changes where the pattern matches, or undefined where it does not hold after all.
+ */
+export function rule<P extends Pattern<P>>(
+  pattern: P,
+  replace: (match: Match<P>, graph: Rewriter) => readonly Change[] | undefined,
+): Rule {
+  // A search binds every name of the pattern, each to a node that states the step's fact.
+  return { steps: Object.entries(pattern), replace: (found, graph) => replace(found as Match<P>, graph) };
+}
+
+/**
+ * Tries the rules at every node, in order. Each match is replaced at once, and nodes that nobody needs any
+ * more are swept away.
+ */
+export function rewrite(graph: Graph, rules: readonly Rule[]): Graph {
+  return new Rewriter(graph).run(rules);
+}
+
+/** A graph that changes, and who makes and who reads each value now. */
+export class Rewriter {
+  private readonly nodes: Set<GraphNode>;
+  private readonly makers: Map<Value, GraphNode>;
+  private readonly consumers: Map<Value, GraphNode[]>;
+  private readonly outside: ReadonlySet<Value>;
+  private changed = false;
+
+  constructor(private readonly graph: Graph) {
+    this.nodes = new Set(graph.nodes);
+    this.makers = makersOf(graph);
+    this.consumers = consumersOf(graph);
+    this.outside = escaping(graph);
+  }
+
+  maker(value: Value): GraphNode | undefined {
+    return this.makers.get(value);
+  }
+
+  /** A node that reads the value twice is listed twice. */
+  readers(value: Value): readonly GraphNode[] {
+    return this.consumers.get(value) ?? [];
+  }
+
+  /** Whether the value leaves the graph: it is returned or assigned. */
+  escapes(value: Value): boolean {
+    return this.outside.has(value);
+  }
+
+  /** Whether the value is memory that the program does not write. */
+  isStored({ leaf }: Value): boolean {
+    return leaf?.kind === 'storage' && !this.graph.assignments.some((a) => a.storage === leaf.storage);
+  }
+
+  /** Whether one operand of one node is all that sees the value. */
+  isOnlyRead(value: Value): boolean {
+    return this.readers(value).length === 1 && !this.escapes(value);
+  }
+
+  run(rules: readonly Rule[]): Graph {
+    for (const root of this.graph.nodes) for (const one of rules) this.search(one, 0, { [start]: root });
+    // New nodes stand at the end; the sort moves those that others read before their first reader.
+    return this.changed ? { ...this.graph, nodes: sortTopologically([...this.nodes]) } : this.graph;
+  }
+
+  /** Binds the steps from `index` on, each to every candidate in turn, and replaces each match. */
+  private search(one: Rule, index: number, found: Found): void {
+    const step = one.steps[index];
+    if (step === undefined) return this.change(one.replace(found, this) ?? []);
+    const [name, { fact, find }] = step;
+    for (const candidate of find(found, this))
+      if (candidate.op[fact] !== undefined && this.nodes.has(candidate))
+        this.search(one, index + 1, { ...found, [name]: candidate });
+  }
+
+  private change(changes: readonly Change[]): void {
+    const suspects: GraphNode[] = [];
+    for (const { node: target, ...contents } of changes) {
+      this.changed = true;
+      this.nodes.add(target);
+      for (const value of target.inputs) suspects.push(...this.leave(value, target));
+      for (const value of target.outputs) if (this.maker(value) === target) this.makers.delete(value);
+      Object.assign(target, contents);
+      for (const value of target.inputs) this.consumers.set(value, [...this.readers(value), target]);
+      for (const value of target.outputs) {
+        suspects.push(this.maker(value) ?? target);
+        this.makers.set(value, target);
+      }
+    }
+    this.sweep(suspects);
+  }
+
+  /** The node does not read the value any more; returns who makes it. */
+  private leave(value: Value, reader: GraphNode): readonly GraphNode[] {
+    const others = this.readers(value).filter((other) => other !== reader);
+    this.consumers.set(value, others);
+    const made = this.maker(value);
+    return made === undefined ? [] : [made];
+  }
+
+  /**
+   * Removes those of the nodes that make nothing which is read or escapes, and then what only they needed.
+   */
+  private sweep(suspects: GraphNode[]): void {
+    for (let suspect = suspects.pop(); suspect !== undefined; suspect = suspects.pop()) {
+      if (!this.nodes.has(suspect) || this.isNeeded(suspect)) continue;
+      this.nodes.delete(suspect);
+      for (const value of suspect.inputs) suspects.push(...this.leave(value, suspect));
+    }
+  }
+
+  private isNeeded(suspect: GraphNode): boolean {
+    return suspect.outputs.some(
+      (value) => this.maker(value) === suspect && (this.escapes(value) || this.readers(value).length > 0),
+    );
+  }
+}
