@@ -3,7 +3,7 @@
  * named by its files.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -13,6 +13,8 @@ interface Tools {
 }
 
 const { packageBin, root } = jest.requireActual<Tools>('../../scripts/tools.js');
+
+const architecture = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8');
 
 let folder: string;
 
@@ -84,8 +86,44 @@ test('ARCHITECTURE.md draws the floors that the rules have', () => {
     '../../.dependency-cruiser.js',
   );
   const ruled = forbidden.flatMap(({ name }) => /^(.*)-imports-from-below$/.exec(name)?.[1] ?? []);
-  const text = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8');
-  const drawing = /Arrows point one way:\n\n```\n([^]*?) native\.ts -> addon/.exec(text)?.[1] ?? '';
+  const drawing = /Arrows point one way:\n\n```\n([^]*?) native\.ts -> native:/.exec(architecture)?.[1] ?? '';
   const drawn = drawing.split(/->|,/).map((room) => room.trim().replace('.ts', ''));
   expect(drawn).toEqual(ruled);
+});
+
+describe('native code', () => {
+  const drawing = / native\.ts -> native: (.*)/.exec(architecture)?.[1] ?? '';
+  const floors = drawing.split(' -> ').map((rooms) => rooms.split(', '));
+  const floorOf = (room: string): number => floors.findIndex((rooms) => rooms.includes(room));
+
+  /** Includes of another room that is not on a floor below. */
+  function wrongIncludes(room: string, text: string): string[] {
+    return [...text.matchAll(/^\s*#include "(\w+)\/.*"/gm)]
+      .filter(([, included]) => included !== room && !(floorOf(included!) > floorOf(room)))
+      .map(([line]) => line.trim());
+  }
+
+  test('includes from below only', () => {
+    const rooms = readdirSync(join(root, 'native')).filter((room) => room !== 'test');
+    expect(floors.flat().sort()).toEqual(rooms.sort());
+    const wrong = rooms.flatMap((room) => {
+      const directory = join(root, 'native', room);
+      const files = readdirSync(directory).filter((name) => /\.(cc|h)$/.test(name));
+      expect(files).not.toEqual([]);
+      return files.flatMap((name) =>
+        wrongIncludes(room, readFileSync(join(directory, name), 'utf8')).map(
+          (line) => `native/${room}/${name}: ${line}`,
+        ),
+      );
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  test('that points the wrong way is found', () => {
+    const text =
+      '#include <vector>\n#include "base/tensor.h"\n  #include "ops/conv2d.h"\n#include "ref/pool.h"\n';
+    expect(wrongIncludes('kernels', text)).toEqual(['#include "ops/conv2d.h"', '#include "ref/pool.h"']);
+    expect(wrongIncludes('ops', text)).toEqual(['#include "ref/pool.h"']);
+    expect(wrongIncludes('runtime', text)).toEqual([]);
+  });
 });
