@@ -60,6 +60,24 @@ describe('files that pages show', () => {
   });
 });
 
+describe('parts of files that pages show', () => {
+  /** `<!-- from: PATH -->` stands before a block of lines of a file. */
+  const shown = pages.flatMap((page) =>
+    [...read(page).matchAll(/<!-- from: (\S+) -->\n```\w+\n([\s\S]*?)```/g)].map(
+      ([, path = '', text = '']) => [page, path, text] as const,
+    ),
+  );
+
+  it('are all marked in the guide, so that they are compared with the files', () => {
+    const before = [...read('CONTRIBUTING.md').matchAll(/(.*)\n```(?:ts|cpp)\n/g)].map(([, line]) => line);
+    expect(before.filter((line) => !/^<!-- (?:file|from): /.test(line ?? ''))).toEqual([]);
+  });
+
+  it.each(shown)('%s shows lines of %s', (_, path, text) => {
+    expect(read(path)).toContain(text);
+  });
+});
+
 describe.each(pages)('%s', (page) => {
   const text = read(page);
   const { prose } = parts(text);
