@@ -19,11 +19,36 @@ function describe(node: Node, phase: string): string {
   return `${node.op.name}${node.scope === '' ? '' : ` '${clip(node.scope)}'`} ${phase}`;
 }
 
+/** A step that failed. */
+export interface FailedStep {
+  readonly batches: readonly Batch[];
+  /** The random counter that batch i was queued with is randomStep + i randomStride. */
+  readonly randomStep: number;
+  readonly randomStride: number;
+}
+
+/** Runs a step that failed again, with every intermediate checked; says where the first number that is not finite came from. */
+export async function explainNonFinite(
+  parts: StepParts,
+  { batches, randomStep, randomStride }: FailedStep,
+): Promise<string> {
+  const { random } = parts;
+  let place: string | undefined;
+  for (const [i, batch] of batches.entries()) {
+    random.step = randomStep + i * randomStride;
+    place ??= await locateNonFinite(parts, batch).catch(() => undefined);
+  }
+  random.step = randomStep;
+  return place === undefined
+    ? 'the norm of the gradients overflowed'
+    : `the first such number came from ${place}`;
+}
+
 /**
  * Where the first number that is not finite comes from, in the order of computation: "conv2d 'features.3' in the forward pass".
  * Model, optimizer and random state must be as they were before the step that failed. Undefined when all is finite.
  */
-export async function locateNonFinite(parts: StepParts, batch: Batch): Promise<string | undefined> {
+async function locateNonFinite(parts: StepParts, batch: Batch): Promise<string | undefined> {
   return (await search(parts, batch, false)) ?? (await search(parts, batch, true));
 }
 

@@ -7,21 +7,19 @@ import type { Optimizer } from '../optim/optimizer';
 import type { RandomState } from '../random';
 import { scheduledFactor, type Progress, type Schedule } from '../schedules';
 import { abortable, whileNotAborted } from './abort';
-import { writeCheckpoint, type Resumed } from './checkpoint';
-import { locateNonFinite } from './diagnose';
-import type { Callback, EpochRecord, FitControl, FitEvent, History } from './events';
-import { RunLocks } from './locks';
-import type { Position } from './position';
-import type { Batch, BatchSource, EpochBatches } from './batch-source';
 import { takeIn } from './average';
+import { writeCheckpoint, type Resumed } from './checkpoint';
+import { explainNonFinite, type FailedStep } from './diagnose';
+import type { Callback, EpochRecord, FitControl, FitEvent, History } from './events';
+import { Followers } from './followers';
+import type { Position } from './position';
+import { Saves } from './saves';
+import type { Batch, BatchSource, EpochBatches } from './batch-source';
 import { TrainStep, type TrainParts } from './steps';
 import type { Averages } from './totals';
 
 /** Steps in the addon's queue at once: one that runs, and the one behind it, so that the executor never waits for JavaScript. */
 const STEPS_IN_FLIGHT = 2;
-
-/** At most one step event in this many milliseconds. */
-const STEP_EVENT_MS = 100;
 
 /** What a run works on. */
 export interface RunParts extends TrainParts {
@@ -48,18 +46,14 @@ export interface RunOptions {
   readonly batches: Position['batches'];
 }
 
-interface QueuedStep {
+interface QueuedStep extends FailedStep {
   readonly done: Promise<number>;
-  readonly batches: readonly Batch[];
   /** Batches of the epoch that were queued before it. */
   readonly position: number;
   /** Counts from 1. */
   readonly step: number;
   readonly inEpoch: number;
   readonly learningRate: number;
-  /** The random counter that batch i was queued with is randomStep + i randomStride. */
-  readonly randomStep: number;
-  readonly randomStride: number;
 }
 
 export class FitRun implements FitControl {
@@ -76,23 +70,20 @@ export class FitRun implements FitControl {
   private readonly records: EpochRecord[] = [];
   private readonly inFlight: QueuedStep[] = [];
   private stopped: History['stopped'] | undefined;
-  /** Until all saves that were asked for are through, nothing that they hold may change. Never rejects. */
-  private saves: Promise<unknown> = Promise.resolve();
-  /** The last of the writes, which go one after the other. Never rejects. */
-  private writing: Promise<unknown> = Promise.resolve();
-  private readonly locks = new RunLocks();
+  private readonly saves = new Saves();
+  private readonly followers: Followers;
   private readonly begun = performance.now();
-  private lastStepEvent = -Infinity;
 
   constructor(
     private readonly parts: RunParts,
     private readonly options: RunOptions,
-    private readonly listener: (event: FitEvent) => void,
+    listener: (event: FitEvent) => void,
   ) {
     this.model = parts.model;
     this.random = parts.random;
     this.source = parts.source;
     this.optimizer = parts.optimizer;
+    this.followers = new Followers(listener, options.callbacks, this);
     this.trainStep = new TrainStep(parts, options.batches.accumulate > 1);
   }
 
@@ -106,10 +97,10 @@ export class FitRun implements FitControl {
         () => this.train(),
       );
     } catch (error) {
-      await this.endCallbacks().catch(() => undefined); // what ended the run is what the caller must see
+      await this.followers.end().catch(() => undefined); // what ended the run is what the caller must see
       throw error;
     }
-    await this.endCallbacks();
+    await this.followers.end();
     return history;
   }
 
@@ -127,41 +118,33 @@ export class FitRun implements FitControl {
         steps: this.step,
         stopped: this.stopped ?? 'finished',
       };
-      await this.emit({ type: 'done', history });
+      await this.followers.tell({ type: 'done', history });
       return history;
     } finally {
       await this.settleRest();
-      await this.saves;
-      await this.locks.release();
+      await this.saves.settled;
+      await this.saves.release();
       this.optimizer.lrFactor = 1;
       this.trainStep.dispose();
     }
   }
 
   async saveCheckpoint(directory: string, options: { readonly keep?: number } = {}): Promise<string> {
-    const save = this.save(directory, options.keep);
-    this.saves = Promise.allSettled([this.saves, save]).then(() => undefined);
-    const saved = await save;
-    await this.emit({ type: 'checkpoint', directory: saved, step: this.step });
+    const { model, optimizer } = this;
+    const { precision, average } = this.parts;
+    const trained = { model, optimizer, precision, average };
+    const saved = await this.saves.save(
+      directory,
+      // Not in the turn: callbacks of the steps that are still in flight may save, too.
+      () => this.drain(),
+      async () => writeCheckpoint(directory, trained, await this.whereNow(), options.keep),
+    );
+    await this.followers.tell({ type: 'checkpoint', directory: saved, step: this.step });
     return saved;
   }
 
   lockDirectory(directory: string): Promise<void> {
-    return this.locks.take(directory);
-  }
-
-  private async save(directory: string, keep?: number): Promise<string> {
-    await this.lockDirectory(directory);
-    // Not in the turn: callbacks of the steps that are still in flight may save, too.
-    await this.drain();
-    const turn = this.writing.then(async () => {
-      const { model, optimizer } = this;
-      const { precision, average } = this.parts;
-      const trained = { model, optimizer, precision, average };
-      return writeCheckpoint(directory, trained, await this.whereNow(), keep);
-    });
-    this.writing = turn.catch(() => undefined);
-    return turn;
+    return this.saves.lock(directory);
   }
 
   stop(): void {
@@ -171,18 +154,19 @@ export class FitRun implements FitControl {
   private async emitStart(): Promise<void> {
     const parameters = this.model.parameters().reduce((sum, p) => sum + p.size, 0);
     const { stepsPerEpoch } = this.source;
-    await this.emit({
+    await this.followers.tell({
       type: 'start',
       epochs: this.options.epochs,
       stepsPerEpoch,
       step: this.step,
       parameters,
     });
-    for (const message of this.parts.resumed?.warnings ?? []) await this.emit({ type: 'warning', message });
+    for (const message of this.parts.resumed?.warnings ?? [])
+      await this.followers.tell({ type: 'warning', message });
   }
 
   private async trainEpoch(): Promise<void> {
-    await this.saves;
+    await this.saves.settled;
     const begin = performance.now();
     const before = this.position === 0 ? 0 : this.trainStep.totals.samples;
     if (this.position === 0) await this.trainStep.totals.reset();
@@ -216,10 +200,10 @@ export class FitRun implements FitControl {
       const group = await this.nextGroup(batches);
       if (signal?.aborted === true) continue;
       if (group.length === 0) break;
-      await this.saves;
+      await this.saves.settled;
       this.queue(group);
       if (this.inFlight.length >= STEPS_IN_FLIGHT) await this.settleOldest();
-      await this.afterStep();
+      await this.followers.afterStep(this.step, () => this.drain());
     }
     await this.drain();
     if (this.position === 0) throw new DataError('fit: the data set has no batches');
@@ -274,7 +258,7 @@ export class FitRun implements FitControl {
     if (oldest === undefined) return;
     const loss = await oldest.done.catch((error: unknown) => this.fail(oldest, error));
     this.lastStep = { step: oldest.step, loss, learningRate: oldest.learningRate };
-    await this.reportStep(oldest, loss);
+    await this.tellStep(oldest, loss);
   }
 
   private async fail(failed: QueuedStep, error: unknown): Promise<never> {
@@ -300,13 +284,10 @@ export class FitRun implements FitControl {
     await Promise.allSettled(this.inFlight.splice(0).map(({ done }) => done));
   }
 
-  private async reportStep({ step, inEpoch, learningRate }: QueuedStep, loss: number): Promise<void> {
-    const now = performance.now();
-    if (now - this.lastStepEvent < STEP_EVENT_MS) return;
-    this.lastStepEvent = now;
+  private tellStep({ step, inEpoch, learningRate }: QueuedStep, loss: number): Promise<void> {
     const { stepsPerEpoch } = this.source;
     const epoch = this.parts.clock.epoch + 1;
-    await this.emit({
+    return this.followers.tellStep({
       type: 'step',
       epoch,
       step,
@@ -317,22 +298,12 @@ export class FitRun implements FitControl {
     });
   }
 
-  /** Runs the failed step again with every intermediate checked. */
   private async explain(failed: QueuedStep, cause: NonFiniteError): Promise<NonFiniteError> {
     this.optimizer.resetGuard();
-    let place: string | undefined;
-    for (const [i, batch] of failed.batches.entries()) {
-      this.random.step = failed.randomStep + i * failed.randomStride;
-      place ??= await locateNonFinite(this.parts, batch).catch(() => undefined);
-    }
-    this.random.step = failed.randomStep;
-    const first =
-      place === undefined
-        ? 'the norm of the gradients overflowed'
-        : `the first such number came from ${place}`;
+    const place = await explainNonFinite(this.parts, failed);
     const epoch = this.parts.clock.epoch + 1;
     return new NonFiniteError(
-      `fit: loss or gradients are not finite at step ${failed.step} (epoch ${epoch}, learning rate ${failed.learningRate}): ${first}. ` +
+      `fit: loss or gradients are not finite at step ${failed.step} (epoch ${epoch}, learning rate ${failed.learningRate}): ${place}. ` +
         'The weights are those before this step',
       { cause },
     );
@@ -340,15 +311,6 @@ export class FitRun implements FitControl {
 
   private learningRate(): number {
     return this.optimizer.lr * this.optimizer.lrFactor;
-  }
-
-  private async afterStep(): Promise<void> {
-    for (const callback of this.options.callbacks) {
-      const every = callback.everySteps;
-      if (every === undefined || this.step % every !== 0) continue;
-      await this.drain();
-      await callback.onSteps?.(this.step, this);
-    }
   }
 
   /** @throws AbortedError once the signal has fired and queued steps have ended */
@@ -364,7 +326,7 @@ export class FitRun implements FitControl {
   }
 
   private async endEpoch(begin: number, samplesBefore: number, dataWaitMs: number): Promise<void> {
-    await this.saves;
+    await this.saves.settled;
     const { clock, validate } = this.parts;
     const train = await this.trainStep.totals.averages();
     const trained = performance.now();
@@ -387,16 +349,7 @@ export class FitRun implements FitControl {
     this.records.push(record);
     clock.epoch++;
     this.position = 0;
-    await this.emit({ type: 'epoch', ...record });
-  }
-
-  private async emit(event: FitEvent): Promise<void> {
-    this.listener(event);
-    for (const callback of this.options.callbacks) await callback.onEvent?.(event, this);
-  }
-
-  private async endCallbacks(): Promise<void> {
-    for (const callback of this.options.callbacks) await callback.onEnd?.();
+    await this.followers.tell({ type: 'epoch', ...record });
   }
 
   private async whereNow(): Promise<Position> {

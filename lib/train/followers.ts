@@ -1,0 +1,43 @@
+/** Who follows a run: whoever iterates over its events, and its callbacks, which are awaited one after the other. */
+import { performance } from 'node:perf_hooks';
+import type { Callback, FitControl, FitEvent, StepEvent } from './events';
+
+/** At most one step event in this many milliseconds. */
+const STEP_EVENT_MS = 100;
+
+export class Followers {
+  private lastStepEvent = -Infinity;
+
+  constructor(
+    private readonly listener: (event: FitEvent) => void,
+    private readonly callbacks: readonly Callback[],
+    private readonly control: FitControl,
+  ) {}
+
+  async tell(event: FitEvent): Promise<void> {
+    this.listener(event);
+    for (const callback of this.callbacks) await callback.onEvent?.(event, this.control);
+  }
+
+  /** Tells of a step, unless one was told of just before. */
+  async tellStep(event: StepEvent): Promise<void> {
+    const now = performance.now();
+    if (now - this.lastStepEvent < STEP_EVENT_MS) return;
+    this.lastStepEvent = now;
+    await this.tell(event);
+  }
+
+  /** Calls the callbacks whose turn it is after this many steps; before each, `settle` waits for the steps that are queued. */
+  async afterStep(step: number, settle: () => Promise<void>): Promise<void> {
+    for (const callback of this.callbacks) {
+      const every = callback.everySteps;
+      if (every === undefined || step % every !== 0) continue;
+      await settle();
+      await callback.onSteps?.(step, this.control);
+    }
+  }
+
+  async end(): Promise<void> {
+    for (const callback of this.callbacks) await callback.onEnd?.();
+  }
+}

@@ -1,0 +1,52 @@
+/** The checkpoints that a run saves: it keeps their directories to itself, and writes one after the other. */
+import { realpath } from 'node:fs/promises';
+import type { DirectoryLock } from '../files/directory-lock';
+import { lockCheckpoints } from './checkpoint';
+
+export class Saves {
+  private readonly locks: DirectoryLock[] = [];
+  /** The last attempt to take a directory; they go one after the other. Never rejects. */
+  private taking: Promise<unknown> = Promise.resolve();
+  /** The last of the writes, likewise. */
+  private writing: Promise<unknown> = Promise.resolve();
+  private pending: Promise<unknown> = Promise.resolve();
+
+  /** Resolves once all saves that were asked for are through. Until then nothing that they hold may change. Never rejects. */
+  get settled(): Promise<unknown> {
+    return this.pending;
+  }
+
+  /** Takes a directory, once. @throws BusyError where another run has it, IoError */
+  lock(directory: string): Promise<void> {
+    const turn = this.taking.then(async () => {
+      // By its real path: a link leads to the same directory.
+      const real = await realpath(directory).catch(() => undefined);
+      if (this.locks.some((lock) => lock.directory === real)) return;
+      this.locks.push(await lockCheckpoints(directory));
+    });
+    this.taking = turn.catch(() => undefined);
+    return turn;
+  }
+
+  /**
+   * Saves into a directory, which is taken first: `prepare`, then `write` in its turn, whose result this resolves with.
+   * @throws as lock, and what these two throw
+   */
+  save(directory: string, prepare: () => Promise<void>, write: () => Promise<string>): Promise<string> {
+    const save = this.lock(directory)
+      .then(prepare)
+      .then(() => {
+        const turn = this.writing.then(write);
+        this.writing = turn.catch(() => undefined);
+        return turn;
+      });
+    this.pending = Promise.allSettled([this.pending, save]);
+    return save;
+  }
+
+  /** Lets other runs in. */
+  async release(): Promise<void> {
+    await this.taking;
+    this.locks.splice(0).forEach((lock) => lock.release());
+  }
+}
