@@ -5,7 +5,7 @@ import { named } from './names';
 
 export const AUGMENTATIONS = named<(data: Dataset) => augment.Augmentation>()({
   flip: () => augment.flip(),
-  /** Padded by an eighth of the side, as is usual for CIFAR (4 of 32). */
+  /** Pads by an eighth of the side, as is usual for CIFAR (4 of 32). */
   crop: ({ inputShape: [, height = 1, width = 1] }) => {
     const padding = Math.max(1, Math.round(Math.min(height, width) / 8));
     return augment.randomCrop([height, width], { padding });

@@ -1,4 +1,7 @@
-/** What `tenon bench` measures: a model, its input, and a compiled training step or inference of it on random data. */
+/**
+ * What `tenon bench` measures: a model, its input, and its compiled training step or inference
+ * on random data.
+ */
 import { compile, type Compiled } from '../compile/compile';
 import { grad } from '../compile/grad';
 import * as losses from '../losses';
@@ -24,13 +27,13 @@ export interface Subject {
 }
 
 export interface SubjectOptions {
-  /** A name of NETWORKS, or a model file. */
+  /** A name in NETWORKS, or a model file. */
   readonly model: string;
   readonly input?: InputShape | undefined;
   readonly batch?: number | undefined;
 }
 
-/** @throws UsageError, OptionError; whatever loading a file throws */
+/** @throws UsageError, OptionError, and whatever loading a file throws */
 export async function openSubject({ model, input, batch }: SubjectOptions): Promise<Subject> {
   if (/[./\\]/.test(model)) return openFile(model, input, batch);
   const name = oneOf('option', '--model', model, namesOf(NETWORKS));
@@ -59,8 +62,9 @@ async function openFile(file: string, input: InputShape | undefined, batch = 64)
 export type Step = Pick<Compiled<[], Tensor>, 'runSync' | 'prepare' | 'profile' | 'dispose'>;
 
 /**
- * Forward, loss, backward and update on data, N(0, 1), in memory already; or what predictions run: the forward pass alone, batch norms
- * folded and weights packed beforehand, on inputs that come with each run.
+ * A training step: forward, loss, backward and update on N(0, 1) data that is already in memory. Or what
+ * predictions run: the forward pass alone, with batch norms folded and weights packed beforehand, on inputs
+ * that come with each run.
  */
 export function compileStep(
   { model, input, batch, optimizer }: Subject,

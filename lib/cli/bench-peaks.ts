@@ -1,10 +1,15 @@
-/** What this machine can do at most, measured by two kernels that do nothing else (native/kernels/peak.cc). */
+/**
+ * The most that this machine can do, measured by two kernels that do nothing else (native/kernels/peak.cc).
+ */
 import * as native from '../native';
 
 export interface Peaks {
   /** Multiply-adds in registers, each counted as two, on the instruction set and the threads in use. */
   readonly gflops: number;
-  /** a = b + s c in GB/s, three operands counted: from memory, and from what the last-level cache of most machines holds. */
+  /**
+   * a = b + s c in GB/s, counting three operands: from memory, and from a size that the last-level cache of
+   * most machines holds.
+   */
   readonly memory: Triad;
   readonly cache: Triad;
 }
@@ -13,7 +18,7 @@ export interface Triad {
   /** Bytes of the three operands together. */
   readonly bytes: number;
   readonly plain: number;
-  /** Stores bypass the caches where the instruction set has such ones. */
+  /** Stores bypass the caches where the instruction set has such stores. */
   readonly streaming: number;
 }
 
@@ -21,7 +26,7 @@ const memoryBytes = 3 * (128 << 20);
 /** Calls that touch no more than this are compared with the bandwidth at this size. */
 const cacheBytes = 3 * (10 << 20);
 const repeats = 5;
-/** Short runs are repeated for as long as this in all. */
+/** Short runs are repeated until this much time has passed. */
 const leastNanoseconds = 1e8;
 
 const noScalars = new Float64Array(0);
@@ -29,8 +34,8 @@ const noScalars = new Float64Array(0);
 type Dims = readonly number[];
 
 /**
- * A program of one call whose operands, f32, are buffers of their own. They are written first: the system backs memory that never was
- * with a single page, which stays in the cache.
+ * A program of one call whose f32 operands have buffers of their own. It writes to the buffers first: the
+ * system backs memory that was never written with a single page, which stays in the cache.
  */
 function singleCall(kernel: string, operands: readonly Dims[], attrs: readonly number[]): native.ProgramDesc {
   const bytes = operands.map((dims) => dims.reduce((a, b) => a * b, native.DTYPE_BYTES.f32));
@@ -90,7 +95,7 @@ function best(kernel: string, operands: readonly Dims[], attrs: readonly number[
   }
 }
 
-/** Two blocks a thread: none is left waiting for more than half of a run's noise. */
+/** Two blocks per thread, so that no thread waits for more than half of a run's noise. */
 function multiplyAdds(threads: number): number {
   const { flops, nanoseconds } = best('fma_peak', [[2 * threads, 16]], [2_000_000]);
   return flops / nanoseconds;
@@ -120,7 +125,10 @@ export function bandwidthFor({ memory, cache }: Peaks, bytes: number): number {
   return bytes > cacheBytes ? fromMemory : Math.max(fromMemory, cache.plain, cache.streaming);
 }
 
-/** The roofline (Williams, Waterman, Patterson 2009): the least milliseconds that a call of this work can take. */
+/**
+ * The roofline (Williams, Waterman, Patterson 2009): the least milliseconds that a call of this
+ * work can take.
+ */
 export function leastMs(peaks: Peaks, work: { readonly flops: number; readonly bytes: number }): number {
   const computing = work.flops / peaks.gflops;
   const moving = work.bytes / bandwidthFor(peaks, work.bytes);

@@ -1,4 +1,6 @@
-/** Time, work and memory of a model's step: as a whole and, against the roofline, of each kernel call in it. */
+/**
+ * Time, work and memory of a model's step: as a whole and, against the roofline, of each kernel call in it.
+ */
 import { setImmediate } from 'node:timers/promises';
 import type { KernelProfile } from '../compile/program';
 import type { Precision } from '../tensor/dtype';
@@ -10,18 +12,21 @@ export interface CallFigures {
   readonly op: string;
   readonly layer: string;
   readonly kernel: string;
-  /** Mean of a step. */
+  /** Mean per step. */
   readonly ms: number;
-  /** Of the time of all kernels. */
+  /** Share of the time of all kernels. */
   readonly share: number;
   readonly gflops: number;
   readonly gbs: number;
-  /** Least time by the roofline over the time taken: 1 is as fast as this machine can, more is data found in a cache. */
+  /**
+   * Least time by the roofline over the time taken. 1 is as fast as this machine can be; more means that data
+   * was in a cache.
+   */
   readonly ofLimit: number;
 }
 
 export interface StepMemory {
-  /** Of everything between input and output: one block, planned when the step is compiled. */
+  /** Everything between input and output: one block, planned when the step is compiled. */
   readonly arena: number;
   readonly parameters: number;
   readonly optimizer: number;
@@ -35,7 +40,7 @@ export interface StepFigures {
   readonly minMs: number;
   readonly meanMs: number;
   readonly kernelMs: number;
-  /** Mean of a step that no kernel accounts for. */
+  /** Mean time per step that no kernel accounts for. */
   readonly outsideMs: number;
   readonly examplesPerSecond: number;
   readonly gflops: number;
@@ -48,7 +53,7 @@ export interface StepFigures {
 
 const warmupSteps = 3;
 
-/** Runs the step; stops early, after at least one that is measured, when `signal` fires. */
+/** Runs the step. Stops early when `signal` fires, after measuring at least one step. */
 export async function measureStep(
   subject: Subject,
   options: {
@@ -70,7 +75,7 @@ export async function measureStep(
     const begun = performance.now();
     step.runSync();
     times.push(performance.now() - begun);
-    // What is measured blocks; in between, signals of the system must get through.
+    // A step blocks the event loop; between steps, the system's signals must get through.
     await setImmediate();
   }
   const calls = callsOf(step).map((call, i) => ({
@@ -79,7 +84,7 @@ export async function measureStep(
   }));
   const memory = memoryOf(subject, step);
   step.dispose();
-  // Last, because it takes memory of its own.
+  // Peaks come last, because measuring them takes memory.
   return { ...summary(subject, times, calls, measurePeaks()), memory };
 }
 

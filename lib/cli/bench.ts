@@ -1,4 +1,6 @@
-/** `tenon bench`: how fast a model's step is on this machine, how fast it could be, and where the time goes. */
+/**
+ * `tenon bench`: how fast a model's step is on this machine, how fast it could be, and where the time goes.
+ */
 import { setImmediate } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { OptionError } from '../errors';
@@ -35,12 +37,12 @@ const FLAGS = {
     'name',
     nonEmptyString(`${namesOf(NETWORKS).join(', ')} or a model file`, { default: 'lenet' }),
   ),
-  batch: flag('n', positiveInteger('examples a step', { optional: true }), { note: 'by model' }),
-  input: flag('CxHxW', inputShape('one input', { optional: true }), { note: 'by model' }),
-  eval: bool('inference instead of training', { default: false }),
-  steps: flag('n', positiveInteger('measured steps, after 3 others', { default: 10 })),
-  profile: bool('print each kernel call, the slowest first', { default: false }),
-  peak: bool('print nothing but what this machine can do', { default: false }),
+  batch: flag('n', positiveInteger('examples per step', { optional: true }), { note: 'by model' }),
+  input: flag('CxHxW', inputShape('size of one input', { optional: true }), { note: 'by model' }),
+  eval: bool('measure inference instead of training', { default: false }),
+  steps: flag('n', positiveInteger('steps to measure, after 3 to warm up', { default: 10 })),
+  profile: bool('print each kernel call, slowest first', { default: false }),
+  peak: bool('only measure and print what this machine can do', { default: false }),
   precision: PRECISION,
   threads: THREADS,
   json: JSON_LINES,
@@ -49,7 +51,7 @@ const FLAGS = {
 type BenchFlags = Given<typeof FLAGS>;
 
 export function benchCommand(session: Session): Command {
-  const about = "measure a model's training step against what this machine can do at most";
+  const about = "compare a model's training step with the best that this machine can do";
   return declareCommand(session, { name: 'bench', about, flags: FLAGS }, (given) => bench(session, given));
 }
 
@@ -79,7 +81,7 @@ async function bench(session: Session, given: BenchFlags): Promise<number> {
   return exitCode(session);
 }
 
-/** Lets a signal through first that came while the machine's peaks were measured. */
+/** First lets through a signal that came while the machine's peaks were measured. */
 async function exitCode(session: Session): Promise<number> {
   await setImmediate();
   return session.signal.aborted ? session.interruptedCode : EXIT.ok;
@@ -87,7 +89,8 @@ async function exitCode(session: Session): Promise<number> {
 
 async function benchPeaks(session: Session, { threads, ...others }: BenchFlags): Promise<number> {
   const extra = Object.keys(others).find((flag) => flag !== 'peak' && flag !== 'json');
-  if (extra !== undefined) throw new UsageError(`--${extra} has no part in --peak, which runs no model`);
+  if (extra !== undefined)
+    throw new UsageError(`--${extra} cannot be used with --peak, which does not run a model`);
   if (threads !== undefined) setThreads(threads);
   const peaks = measurePeaks();
   session.output.event('done', { ...machine(), peaks: peakFields(peaks) });

@@ -9,7 +9,10 @@ import { OPTIMIZERS } from './optimizers';
 import type { Recipe } from './recipe';
 import { buildSchedule } from './schedules';
 
-/** The model, sized for the data, with the seed's initial weights. @throws UsageError, OptionError where the images do not suit it */
+/**
+ * The model, sized for the data, with the seed's initial weights. @throws UsageError, OptionError where the
+ * images do not suit it
+ */
 export function buildModel(recipe: Recipe, data: Dataset): Module {
   const [channels = 1, height = 1, width = 1] = data.inputShape;
   const model = NETWORKS[recipe.model].make([channels, height, width], data.classNames.length);

@@ -1,12 +1,15 @@
-/** The per-class report of `tenon evaluate --report`: a table, and the confusion matrix or, of many classes, its largest entries. */
+/**
+ * The report of `tenon evaluate --report`: a table of the classes, and the confusion matrix or, for many
+ * classes, its largest entries.
+ */
 import type { ClassificationReport, ClassScores } from '../metrics';
 
-/** Wider matrices are shown as the pairs that are most often confused. */
+/** For more classes than this, the report lists the pairs that are most often confused. */
 const WIDEST_MATRIX = 20;
 const PAIRS = 20;
 const LONGEST_NAME = 24;
 
-/** Text lines, without a newline at their ends. */
+/** Lines of text, without newlines. */
 export function reportLines(report: ClassificationReport, classNames: readonly string[]): string[] {
   const names = classNames.map(short);
   return [
@@ -16,7 +19,7 @@ export function reportLines(report: ClassificationReport, classNames: readonly s
   ];
 }
 
-/** The same as data for `--json`. */
+/** The same report as data, for `--json`. */
 export function reportFields(
   { matrix, classes, macro, weighted }: ClassificationReport,
   names: readonly string[],
@@ -62,7 +65,7 @@ function confusedLines({ matrix }: ClassificationReport, names: readonly string[
   );
   // Array.sort is stable: equal counts stay in the order of the classes.
   const worst = pairs.sort((a, b) => b.count - a.count).slice(0, PAIRS);
-  if (worst.length === 0) return ['no class is taken for another'];
+  if (worst.length === 0) return ['no class was confused with another'];
   return [
     'most often confused',
     ...aligned([
@@ -72,7 +75,7 @@ function confusedLines({ matrix }: ClassificationReport, names: readonly string[
   ];
 }
 
-/** Columns two blanks apart; the first to the left, the others to the right. */
+/** Columns two blanks apart, the first aligned to the left and the others to the right. */
 function aligned(rows: readonly (readonly string[])[]): string[] {
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((row) => (row[column] ?? '').length)),

@@ -10,7 +10,7 @@ interface Declaration<F extends Flags> {
   readonly about: string;
   readonly argument?: Argument;
   readonly flags: F;
-  /** What the help says after the options. */
+  /** Text of the help after the options. */
   readonly more?: string;
 }
 

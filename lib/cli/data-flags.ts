@@ -1,4 +1,7 @@
-/** The options that choose the data, of all commands that open data sets, and which of them belong to which data set. */
+/**
+ * Options that choose the data, for every command that opens data sets, and which of them belong to
+ * which data set.
+ */
 import { RESIZE_RULES } from '../data/decode';
 import { ON_ERROR } from '../data/folder';
 import { READ_LIMITS, type ReadLimits } from '../files/limits';
@@ -8,12 +11,15 @@ import { UsageError } from './exit-codes';
 import { flag, limitsFlag, type Flag } from './flags';
 import { namesOf, orList } from './names';
 
-/** What contradictions among these options go by. */
+/** What the checks of these options need to know. */
 export interface KnownData {
   readonly dataset: DatasetName;
 }
 
-/** A setting that may contradict others: what is wrong with what was given, undefined included, in words; undefined where nothing is. */
+/**
+ * A setting that may contradict others. `conflict` says what is wrong with the given value, or with a
+ * missing one (undefined).
+ */
 interface MayConflict<K> extends Flag {
   conflict?(given: unknown, known: K): string | undefined;
 }
@@ -44,7 +50,7 @@ const names = namesOf(DATASETS);
 const inFiles = orList(names.filter((name) => DATASETS[name].from !== 'nothing'));
 const ofImages = names.filter((name) => DATASETS[name].from === 'images').join(', ');
 
-/** Why an option is refused that only data sets of image files take. */
+/** Refuses an option that only data sets of image files take. */
 function imagesOnly(flagName: string, why: (dataset: DatasetName) => string) {
   return (given: unknown, { dataset }: KnownData): string | undefined =>
     given === undefined || DATASETS[dataset].from === 'images'
@@ -63,14 +69,17 @@ export const DATA_FLAGS = {
     mayChange: true,
   }),
   imageSize: flag('n', orNull(positiveInteger)('folder: side of the images', { default: null }), {
-    note: 'that of the first, but at most 64, or 224 for alexnet, vgg and resnet18 to 152',
+    note: 'that of the first, but at most 64, or 224 for networks made for ImageNet',
     conflict: imagesOnly('--image-size', oneSize),
   }),
-  /** Null: by the default rule, where there is a size. */
+  /** Null: the default rule, if the images have a size to be brought to. */
   resize: flag(
     'rule',
-    // Absent in runs of versions that always took the default.
-    orNull(oneOf(RESIZE_RULES))('folder: how images come to that size', { default: null, absent: null }),
+    // Absent in runs of versions that always used the default.
+    orNull(oneOf(RESIZE_RULES))('folder: the rule that resizes images to that size', {
+      default: null,
+      absent: null,
+    }),
     { note: 'cover', conflict: imagesOnly('--resize', oneSize) },
   ),
   onError: flag(
@@ -96,7 +105,7 @@ function missingOrUseless(given: unknown, { dataset }: KnownData): string | unde
 function uselessLimits(given: ReadLimits | undefined, { dataset }: KnownData): string | undefined {
   if (given === undefined) return undefined;
   const { from, limits } = DATASETS[dataset];
-  if (from === 'nothing') return `--limits: the ${dataset} data set is generated, no file of it is read`;
+  if (from === 'nothing') return `--limits: the ${dataset} data set is generated; no file is read`;
   const useless = READ_LIMITS.find((limit) => given[limit] !== undefined && !limits.includes(limit));
   if (useless === undefined) return undefined;
   const what = useless === 'maxPixels' ? 'image' : 'compressed';

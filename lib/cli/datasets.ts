@@ -1,4 +1,7 @@
-/** The data sets of `--dataset`: how each is opened, which options it takes, and how it is trained on where nothing is said. */
+/**
+ * The data sets of `--dataset`: how each is opened, which options it takes, and how it is trained
+ * on by default.
+ */
 import * as data from '../data';
 import type { Dataset } from '../data';
 import { READ_LIMITS, UNPACK_LIMITS, type ReadLimits } from '../files/limits';
@@ -10,13 +13,16 @@ import { named } from './names';
 import type { ModelName } from './networks';
 
 interface Entry {
-  /** The training split, and the test split where there is one. @throws as the readers of `data` */
+  /** Opens the training split and, where there is one, the test split. @throws as the readers of `data` */
   readonly open: (choice: FolderChoice, signal?: AbortSignal) => Promise<{ train: Dataset; test?: Dataset }>;
-  /** How its samples come: drawn by tenon, from files of its own form, or from image files of any size. */
+  /**
+   * Where its samples come from: tenon draws them, or it reads files of the set's own format, or image files
+   * of any size.
+   */
   readonly from: 'nothing' | 'files' | 'images';
-  /** The limits that its files can meet. */
+  /** The limits that can apply to its files. */
   readonly limits: readonly (keyof ReadLimits)[];
-  /** Defaults of the options of these names. */
+  /** The defaults of the options with these names. */
   readonly model: ModelName;
   readonly epochs: number;
   readonly augment: readonly AugmentationName[];
@@ -24,7 +30,7 @@ interface Entry {
 
 const CIFAR = { from: 'files', model: 'resnet20', epochs: 15, augment: ['flip', 'crop'] } as const;
 
-/** Each is listed once: the command line, its help and its checks follow. */
+/** Each data set is listed once. The command line, its help and its checks follow from this list. */
 export const DATASETS = named<Entry>()({
   glyphs: {
     open: () => data.glyphs(),
@@ -50,20 +56,24 @@ export const DATASETS = named<Entry>()({
     limits: READ_LIMITS,
     model: 'resnet20',
     epochs: 15,
-    // Mirror images may be of another class in a set that nobody has described: digits, arrows, hands.
+    // Not flipped: in a set that nobody has described, mirror images may belong to another class
+    // (digits, arrows, hands).
     augment: ['crop'],
   },
 });
 
 export type DatasetName = keyof typeof DATASETS;
 
-/** What decides which samples are read. */
+/** The options that decide which samples are read. */
 export interface DatasetChoice extends Omit<FolderChoice, 'dir'> {
   readonly dataset: DatasetName;
   readonly data: string | null;
 }
 
-/** The training split, and the test split where there is one. @throws DataError, FormatError as the readers of `data` */
+/**
+ * Opens the training split and, where there is one, the test split. @throws DataError, FormatError as the
+ * readers of `data`
+ */
 export function openSplits(
   { dataset, data: dir, ...choice }: DatasetChoice,
   signal?: AbortSignal,
@@ -71,7 +81,7 @@ export function openSplits(
   return DATASETS[dataset].open({ ...choice, dir: dir ?? '' }, signal);
 }
 
-/** The split to evaluate on: `split` of the folder, or the test split. @throws DataError where there is none */
+/** Opens the split to evaluate on. @throws DataError if the data set does not have it */
 export async function openTestSplit(
   choice: DatasetChoice,
   split: 'train' | 'test',

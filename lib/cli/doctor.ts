@@ -1,4 +1,6 @@
-/** `tenon doctor`: what this machine offers, what tenon uses of it, and why. The first thing to ask for in a bug report. */
+/**
+ * `tenon doctor`: what this machine offers, what tenon uses of it, and why. Bug reports should include it.
+ */
 import type { Command } from 'commander';
 import { freemem, totalmem } from 'node:os';
 import { probe } from '../data/decode';
@@ -33,7 +35,8 @@ async function doctor(session: Session): Promise<number> {
     native = info();
     checkArithmetic();
   } catch (error) {
-    // Whatever it is, also a TENON_ISA that this machine lacks: the machine is not in order. The message has the remedy.
+    // Any error here means that something is wrong, also a TENON_ISA that this machine lacks. The message
+    // says what to do.
     const { code, message } = failureOf(error);
     output.line('addon         cannot be used');
     output.failure(code, message);
@@ -49,11 +52,13 @@ async function doctor(session: Session): Promise<number> {
   return EXIT.ok;
 }
 
-/** Runs one small program: an addon that loads but computes nonsense must not pass. */
+/** Runs one small program: an addon that loads but computes wrong results must not pass. */
 function checkArithmetic(): void {
   const got = [...affine(tensor([1, 2, 3]), 2, 1).dataSync()];
   if (got.join() !== '3,5,7') {
-    throw new NativeError(`the addon computes wrongly: 2 x + 1 of [1, 2, 3] came out as [${got.join(', ')}]`);
+    throw new NativeError(
+      `the addon computes wrong results: 2 x + 1 of [1, 2, 3] came out as [${got.join(', ')}]`,
+    );
   }
 }
 
@@ -84,7 +89,7 @@ async function imageSupport(): Promise<{ ok: boolean; problem: string | null }> 
   }
 }
 
-/** Bytes as people read them. */
+/** A number of bytes with a unit. */
 function size(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
   let value = bytes;

@@ -25,9 +25,9 @@ const { dataset, data, onError, limits } = DATA_FLAGS;
 const FLAGS = {
   modelFile: MODEL_FILE,
   ...{ dataset, data, onError, limits },
-  split: flag('name', oneOf(['train', 'test'])('which part of it', { default: 'test' })),
-  batchSize: flag('n', positiveInteger('examples a run', { default: 128 })),
-  report: bool('precision, recall and F1 of each class, and the confusion matrix as well', {
+  split: flag('name', oneOf(['train', 'test'])('which split of the data set', { default: 'test' })),
+  batchSize: flag('n', positiveInteger('examples per batch', { default: 128 })),
+  report: bool('also print precision, recall and F1 of each class, and the confusion matrix', {
     default: false,
   }),
   precision: PRECISION,
@@ -38,7 +38,7 @@ const FLAGS = {
 type EvaluateFlags = ValuesOf<typeof FLAGS>;
 
 export function evaluateCommand(session: Session): Command {
-  const about = 'print loss and accuracy of a trained model';
+  const about = 'print the loss and accuracy of a trained model';
   return declareCommand(session, { name: 'evaluate', about, flags: FLAGS }, (given) => run(session, given));
 }
 
@@ -67,7 +67,7 @@ async function run(session: Session, given: Given<typeof FLAGS>): Promise<number
   return EXIT.ok;
 }
 
-/** Classes from which on the five best answers say more than that all are among them. */
+/** The fewest classes for which the five best answers say anything. */
 const TOP5_FROM = 6;
 
 async function measure(

@@ -1,4 +1,4 @@
-/** What the command's exit code says, and which error leads to which. */
+/** What the exit codes mean, and which error leads to which. */
 import { CommanderError } from 'commander';
 import { TenonError } from '../errors';
 import { messageOf } from '../options';
@@ -8,20 +8,20 @@ export const EXIT = {
   ok: 0,
   /** The run failed: data, files, numbers, the addon. */
   failed: 1,
-  /** The command line itself is wrong: nothing was started. */
+  /** The command line itself is wrong. Nothing was started. */
   usage: 2,
-  /** Stopped by SIGINT (128 + 2); the state was saved where there is one. */
+  /** Stopped by SIGINT (128 + 2), after saving the state of a training run. */
   interrupted: 130,
   /** Stopped by SIGTERM (128 + 15). */
   terminated: 143,
 } as const;
 
-/** Table of exit codes, as `--help` shows it. */
+/** The table that `--help` shows; docs/command-line.md has the details. */
 export const EXIT_HELP = `
 Exit codes:
   0    success
   1    the run failed (data, files, numbers that are not finite, the addon)
-  2    wrong command line: unknown or bad option; nothing was started
+  2    the command line is wrong (an unknown or bad option); nothing was started
   130  stopped by SIGINT (Ctrl-C), 143 by SIGTERM; training saves a checkpoint first`;
 
 /** A failure as the outside sees it. */
@@ -34,21 +34,23 @@ export interface Failure {
 
 const USAGE_CODES = new Set(['ERR_TENON_OPTION', 'ERR_TENON_USAGE']);
 
-/** A command line that commander itself accepts but that makes no sense. */
+/** A command line that commander accepts but that does not make sense. */
 export class UsageError extends TenonError {
   override readonly code: string = 'ERR_TENON_USAGE';
 }
 
-/** The process ends although the command's promise has not settled: a fault of tenon, or of what it uses. */
+/**
+ * The process ends before the command's promise has settled: a bug in tenon, or in something that it uses.
+ */
 export class UnfinishedError extends TenonError {
   override readonly code: string = 'ERR_TENON_UNFINISHED';
 }
 
-/** Exit code, code and message for anything thrown. */
+/** The exit code, code and message of anything thrown. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof CommanderError) {
     const said = error.message.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' ');
-    // Commander shows the help then, and its own message is a placeholder.
+    // Commander then shows the help; its own message is a placeholder.
     const message = error.code === 'commander.help' ? 'no command given' : said;
     return { exitCode: EXIT.usage, code: 'ERR_TENON_USAGE', message };
   }

@@ -1,4 +1,7 @@
-/** Options of commands: declared as settings, read from their texts, with messages that name the option and show what came. */
+/**
+ * Options of commands: declared as settings and read from text. Messages name the option and show
+ * what was given.
+ */
 import { Option } from 'commander';
 import { READ_LIMITS, readLimits, type ReadLimits } from '../files/limits';
 import { checkKeys, oneOf as checkOneOf, positive } from '../options';
@@ -7,19 +10,21 @@ import { PRECISIONS } from '../tensor/dtype';
 
 /** What the command line adds to a setting. */
 export interface Spelling {
-  /** What stands for the value in the help, `n` for `--epochs <n>`. */
+  /** The placeholder of the value in the help: `n` for `--epochs <n>`. */
   readonly take: string;
-  /** What the help says of the default, where that is not one value. */
+  /** What the help says about the default, if it is not a fixed value. */
   readonly note?: string;
-  /** Turns the text into what `check` takes. Default: by the domain. */
+  /** Turns the text into a value for `check`. Default: chosen by the domain. */
   readonly parse?: (flag: string, text: string) => unknown;
 }
 
-/** An option of a command: `--image-size` where it is declared as `imageSize`. One without a spelling is on or off and takes no value. */
+/**
+ * An option of a command; `imageSize` becomes `--image-size`. An option without a placeholder is on or off.
+ */
 export type Flag = Setting & Partial<Spelling>;
 export type Flags = Readonly<Record<string, Flag>>;
 
-/** `flag('n', positiveInteger('passes over the data', { default: 5 }))` is `--epochs <n>` where it is declared as `epochs`. */
+/** `epochs: flag('n', positiveInteger('passes over the data', { default: 5 }))` declares `--epochs <n>`. */
 export function flag<S extends Setting, More extends object>(
   take: string,
   setting: S,
@@ -28,12 +33,12 @@ export function flag<S extends Setting, More extends object>(
   return { ...setting, take, ...(more as More) };
 }
 
-/** `imageSize` as the command line spells it. */
+/** The name as the command line spells it: `--image-size` for `imageSize`. */
 export function spelled(name: string): string {
   return `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
-/** The option as commander takes it. */
+/** The option in commander's form. */
 export function optionOf(name: string, declared: Flag): Option {
   const long = spelled(name);
   const { take, doc, parse = parserOf(declared.domain) } = declared;
@@ -43,11 +48,16 @@ export function optionOf(name: string, declared: Flag): Option {
   return declared.presence === 'required' ? option.makeOptionMandatory() : option;
 }
 
-/** The line of documentation, the default, and what there is to choose from. */
+/** The line of documentation, the default, and the choices. */
 function helpOf({ doc, domain, note, default: usual }: Flag): string {
-  const choices = domain.type === 'choice' ? `: ${domain.choices.join(', ')}` : '';
   const standard = note ?? (typeof usual === 'string' || typeof usual === 'number' ? String(usual) : '');
-  return `${doc}${standard && ` (default: ${standard})`}${choices}`;
+  const choices = choicesOf(domain).join(', ');
+  return `${doc}${standard && ` (default: ${standard})`}${choices && `: ${choices}`}`;
+}
+
+function choicesOf(domain: Domain): readonly (string | number)[] {
+  if (domain.type === 'list') return choicesOf(domain.of);
+  return domain.type === 'choice' ? domain.choices : [];
 }
 
 function parserOf({ type }: Domain): (flag: string, text: string) => unknown {
@@ -55,19 +65,20 @@ function parserOf({ type }: Domain): (flag: string, text: string) => unknown {
   return type === 'list' ? (_, text) => parseList(text) : (_, text) => text;
 }
 
-/** Decimal only: an empty text or `12abc` stays as it came, for the message. */
+/** Reads decimal numbers only. Other text, such as `12abc`, is returned as it is, for the message. */
 function parseNumber(text: string): number | string {
   return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : text;
 }
 
-/** `a,b,c`, none twice; `none` is the empty list. */
+/** Reads `a,b,c` without repetitions; `none` is the empty list. */
 function parseList(text: string): string[] {
   return text === 'none' ? [] : [...new Set(text.split(',').map((part) => part.trim()))];
 }
 
 /**
- * A message of the library's with options as the command line spells them: `imageSize must be` is `--image-size must be`. Names of
- * one word are words of other messages as well: they are options where a message begins with them.
+ * A message of the library in which options are spelled as on the command line: `imageSize must be` becomes
+ * `--image-size must be`. Names of one word also occur as ordinary words, so they are replaced only at the
+ * beginning of a message.
  */
 export function spelledAsFlags(message: string, options: readonly Option[]): string {
   return options.reduce((text, option) => {
@@ -78,7 +89,7 @@ export function spelledAsFlags(message: string, options: readonly Option[]): str
   }, message);
 }
 
-/** `--limits`, of commands that read files of data; `names` are those that the command can meet. */
+/** `--limits`, for commands that read data files. `names` are the limits that can apply. */
 export function limitsFlag(names: readonly (keyof ReadLimits)[]) {
   const limits = kind<ReadLimits>({
     check: (where, _, value) => {
@@ -89,8 +100,8 @@ export function limitsFlag(names: readonly (keyof ReadLimits)[]) {
     },
     domain: { type: 'other' },
   });
-  const doc = `how much a file may hold, as ${names[0]}=N,...: ${names.join(', ')} (docs/files.md says what they are)`;
-  // Absent in runs of versions that had none.
+  const doc = `most that a file may hold, as ${names[0]}=N,...: ${names.join(', ')} (see docs/files.md)`;
+  // Absent in runs of versions without limits.
   const setting = limits(doc, { default: {}, absent: {} });
   return flag('list', setting, { parse: (long, text) => parseLimits(long, text, names) });
 }
@@ -106,23 +117,23 @@ function parseLimits(long: string, text: string, names: readonly (keyof ReadLimi
   return given;
 }
 
-/** Of commands that run a network. */
+/** For commands that run a network. */
 export const PRECISION = flag(
   'name',
-  // Absent in runs of versions that knew fp32 only.
+  // Absent in runs of versions that had only fp32.
   oneOf(PRECISIONS)(
-    'how activations are stored and multiplied; bf16 pays where doctor names a bf16 path that is not emulated',
+    'how activations are stored and multiplied; bf16 is faster if tenon doctor shows a bf16 path that is not emulated',
     { default: 'fp32', absent: 'fp32' },
   ),
 );
 
-/** Of every command that computes. */
-export const THREADS = flag('n', positiveInteger('threads', { optional: true }), {
-  note: 'what the machine grants',
+/** For every command that computes. */
+export const THREADS = flag('n', positiveInteger('number of threads', { optional: true }), {
+  note: 'as many as the machine grants',
 });
 
-/** Of commands that use a trained model. */
-export const MODEL_FILE = flag('file', nonEmptyString('model.safetensors as tenon train wrote it'));
+/** For commands that use a trained model. */
+export const MODEL_FILE = flag('file', nonEmptyString('model.safetensors, written by tenon train'));
 
-/** Of every command; the session looks for it. */
-export const JSON_LINES = bool('print one JSON object a line', { default: false });
+/** For every command. The session reads it. */
+export const JSON_LINES = bool('print one JSON object per line', { default: false });

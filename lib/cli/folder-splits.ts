@@ -10,7 +10,7 @@ import type { ReadLimits } from '../files/limits';
 import { fileError } from '../files/errors';
 import { pathKind } from '../files/read';
 
-/** What the options say about the images of a folder; null where they say nothing. */
+/** What the options say about the images of a folder; null if they say nothing. */
 export interface FolderChoice {
   readonly dir: string;
   readonly imageSize: number | null;
@@ -19,7 +19,7 @@ export interface FolderChoice {
   readonly limits: ReadLimits;
 }
 
-/** How a trained model wants the images. */
+/** The form in which a trained model takes the images. */
 export interface FolderForm {
   readonly size: readonly [height: number, width: number];
   readonly channels: 1 | 3;
@@ -27,10 +27,10 @@ export interface FolderForm {
   readonly resize?: ResizeRule;
 }
 
-/** Names a test split goes by, in order of preference. */
+/** Names of test splits, in order of preference. */
 const TEST_SPLITS = ['test', 'val', 'valid', 'validation'] as const;
 
-/** The training split, and the test split where there is one. @throws as `data.folder` */
+/** Opens the training split and, where there is one, the test split. @throws as `data.folder` */
 export async function openFolder(
   { dir, onError, limits, imageSize, resize }: FolderChoice,
   signal?: AbortSignal,
@@ -50,7 +50,7 @@ export async function openFolder(
   return { train, test: await data.folder({ ...common, split, ...form }) };
 }
 
-/** One split, its images brought to the form that a model was trained with. @throws as `data.folder` */
+/** Opens one split with its images in the form that a model was trained with. @throws as `data.folder` */
 export async function openFolderSplit(
   { dir, onError, limits }: FolderChoice,
   split: 'train' | 'test',
@@ -63,21 +63,21 @@ export async function openFolderSplit(
 }
 
 /**
- * The side of the images where none is asked: `side` where the first one is larger, as photographs are, which rarely have one size;
- * else null, their own size.
+ * The side to use if none is given. It is `side` if the first image is larger: such images are usually
+ * photographs, which rarely all have the same size. Otherwise it is null, and images keep their size.
  */
 export async function sideFor(
   { dir, onError, limits }: Omit<FolderChoice, 'imageSize' | 'resize'>,
   side: number,
   signal?: AbortSignal,
 ): Promise<number | null> {
-  // Not data.folder: that takes memory for all images, which at their own size may be more than there is.
+  // Not data.folder: it takes memory for all images, which may not fit at their own size.
   const options = { dir, split: 'train', onError, ...limits, ...(signal && { signal }) };
   const { height, width } = await readFolder(options);
   return Math.max(height, width) > side ? side : null;
 }
 
-/** The split of a folder that plays the part of a test split; undefined where there is none, or `dir` is an archive. */
+/** The name of a folder's test split; undefined if it has none or `dir` is an archive. */
 async function findTestSplit(dir: string): Promise<string | undefined> {
   if ((await pathKind(dir)) !== 'directory') return undefined;
   const names = await readdir(dir).catch((error: unknown) => {

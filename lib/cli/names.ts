@@ -1,6 +1,6 @@
-/** Lists whose entries are found by name, such as the networks and the data sets. */
+/** Lists whose entries have names, such as the networks and the data sets. */
 
-/** A list of entries of one type by name: `named<Network>()({ lenet: ... })`. The compiler knows the names. */
+/** A list of entries of one type: `named<Network>()({ lenet: ... })`. Its type keeps the names. */
 export function named<Entry>() {
   return <Name extends string>(list: Readonly<Record<Name, Entry>>): Readonly<Record<Name, Entry>> => list;
 }

@@ -1,4 +1,7 @@
-/** The networks of `--model`: how each is made, what it was made for, and what training and `tenon bench` go by. */
+/**
+ * The networks of `--model`: how each is made, what it was made for, and what training and `tenon bench`
+ * need to know.
+ */
 import * as models from '../models';
 import * as nn from '../nn';
 import * as optim from '../optim';
@@ -13,13 +16,16 @@ type Make = (shape: InputShape, classes: number) => nn.Module;
 export interface Network {
   /** @throws UsageError, OptionError where the input does not suit the network */
   readonly make: Make;
-  /** The input that it was made for, and the classes. */
+  /** The input and the number of classes that it was made for. */
   readonly input: InputShape;
   readonly classes: number;
-  /** Deep networks are trained by SGD in batches of 128 with a warm-up, the others by Adam in batches of 64. */
+  /**
+   * By default, deep networks are trained by SGD in batches of 128 with a warm-up, others by Adam in
+   * batches of 64.
+   */
   readonly deep: boolean;
   readonly batchNorm: boolean;
-  /** What `tenon bench` measures where nothing else is asked. */
+  /** The defaults of `tenon bench`. */
   readonly bench: { readonly batch: number; readonly optimizer: () => optim.Optimizer };
 }
 
@@ -51,7 +57,7 @@ const IMAGENET: Family = {
 };
 const PLAIN_IMAGENET: Family = { ...IMAGENET, batchNorm: false };
 
-/** Each is listed once, under the name that the command line and run.json call it by. */
+/** Each network is listed once, under its name on the command line and in run.json. */
 export const NETWORKS = named<Network>()({
   mlp: { ...DIGITS, make: mlp, bench: { batch: 128, optimizer: sgd } },
   lenet5: { ...DIGITS, make: square('lenet5', models.lenet5) },
@@ -81,12 +87,15 @@ export const NETWORKS = named<Network>()({
 
 export type ModelName = keyof typeof NETWORKS;
 
-/** The largest side to which images of a folder are scaled unasked: what the network was made for, or a good deal more. */
+/**
+ * The side to which larger images of a folder are scaled by default: what the network was made for, but
+ * at least 64.
+ */
 export function defaultSide(model: ModelName): number {
   return Math.max(64, NETWORKS[model].input[1]);
 }
 
-/** Three dense layers: 256 and 128 hidden units. */
+/** Three dense layers with 256 and 128 hidden units. */
 function mlp([channels, height, width]: InputShape, classes: number): nn.Module {
   return nn.sequential(
     nn.flatten(),
@@ -115,7 +124,7 @@ function anySize(model: Model<models.ModelOptions>): Make {
   return ([inChannels], classes) => model({ inChannels, classes });
 }
 
-/** Takes images of any size that its pooling leaves something of; the smaller side is checked. */
+/** Takes images of any size that is large enough for its pooling. The model checks the smaller side. */
 function largeEnough(model: Model<models.ClassifierOptions>): Make {
   return ([inChannels, height, width], classes) =>
     model({ inChannels, classes, imageSize: Math.min(height, width) });

@@ -1,6 +1,6 @@
-/** Where a command writes: text for people, or one JSON object a line for programs. */
+/** Where a command writes: text for people, or one JSON object per line for programs. */
 
-/** A stream as the commands use it; process.stdout is one. */
+/** A stream as the commands use it, such as process.stdout. */
 export interface TextStream {
   readonly isTTY?: boolean;
   write(text: string): unknown;
@@ -13,10 +13,10 @@ export interface Streams {
   readonly stderr: TextStream;
 }
 
-/** What `--json` lines are about. */
+/** The kinds of `--json` lines. */
 export type EventName = 'start' | 'epoch' | 'prediction' | 'done' | 'error';
 
-/** Numbers that JSON lacks become null, so that every line can be parsed. */
+/** Numbers that JSON does not have become null, so that every line can be parsed. */
 type Field =
   string | number | boolean | null | undefined | readonly Field[] | { readonly [key: string]: Field };
 
@@ -26,34 +26,34 @@ export class Output {
     readonly json: boolean,
   ) {}
 
-  /** Whether a person watches. */
+  /** Whether a person is watching. */
   get interactive(): boolean {
     return !this.json && this.streams.stdout.isTTY === true;
   }
 
-  /** One JSON line; nothing where text is wanted. */
+  /** Writes one line with `--json`, and nothing without. */
   event(event: EventName, fields: Readonly<Record<string, Field>>): void {
     if (this.json) this.streams.stdout.write(`${JSON.stringify({ event, ...fields })}\n`);
   }
 
-  /** A line for people; nothing where JSON is wanted. */
+  /** Writes a line for people, and nothing with `--json`. */
   line(text = ''): void {
     if (!this.json) this.streams.stdout.write(`${text}\n`);
   }
 
-  /** A failure: a JSON line, or one on the error stream. */
+  /** Reports a failure: as a JSON line, or on the error stream. */
   failure(code: string, message: string): void {
     this.event('error', { code, message });
     if (!this.json) this.streams.stderr.write(`tenon: ${message}\n`);
   }
 
-  /** Something worth knowing that stops nothing. */
+  /** Reports a problem that does not stop the command. */
   warning(message: string): void {
     this.streams.stderr.write(`tenon: ${message}\n`);
   }
 }
 
-/** A share as people write it: 98.42%. */
+/** A share as a percentage: 98.42%. */
 export function percent(share: number): string {
   return `${(100 * share).toFixed(2)}%`;
 }

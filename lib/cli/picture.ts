@@ -1,4 +1,4 @@
-/** Small images as text, side by side: enough to see what a model was asked and what it answered. */
+/** Small images as text, side by side: enough to see what a model was shown and what it answered. */
 
 /** One image, uint8 H,W,C. */
 export interface Picture {
@@ -9,7 +9,7 @@ export interface Picture {
   readonly caption: string;
 }
 
-/** From paper to ink. */
+/** From white to black. */
 const RAMP = ' .:-=+*#%@';
 const GAP = '   ';
 
@@ -20,7 +20,7 @@ function brightness({ bytes, width, channels }: Picture, y: number, x: number): 
   return sum / channels;
 }
 
-/** A character is about twice as high as it is wide: one stands for two rows of one column. */
+/** A character is about twice as high as it is wide, so it stands for two rows of one column. */
 function rowsOf(picture: Picture): string[] {
   const rows: string[] = [];
   for (let y = 0; y + 1 < picture.height; y += 2) {
@@ -34,7 +34,7 @@ function rowsOf(picture: Picture): string[] {
   return rows;
 }
 
-/** Pictures of one size in a row, captions below. */
+/** Pictures of one size in a row, with captions below them. */
 export function sideBySide(pictures: readonly Picture[]): string {
   const columns = pictures.map((picture) => [...rowsOf(picture), picture.caption.padEnd(picture.width)]);
   const height = Math.max(0, ...columns.map((column) => column.length));

@@ -1,4 +1,4 @@
-/** `tenon predict`: class and probability of image files. */
+/** `tenon predict`: the class and probability of image files. */
 import { Argument, type Command } from 'commander';
 import { decodeImage } from '../data/decode-image';
 import type { Preprocessing } from '../data/preprocessing';
@@ -17,7 +17,7 @@ import type { Session } from './session';
 
 const FLAGS = {
   modelFile: MODEL_FILE,
-  top: flag('k', positiveInteger('how many classes to print', { default: 1 })),
+  top: flag('k', positiveInteger('number of classes to print', { default: 1 })),
   limits: limitsFlag(IMAGE_LIMITS),
   precision: PRECISION,
   threads: THREADS,
@@ -26,14 +26,14 @@ const FLAGS = {
 
 type PredictFlags = ValuesOf<typeof FLAGS>;
 
-/** Images that are decoded and run together. */
+/** How many images are decoded and run together. */
 const BATCH = 64;
 
 export function predictCommand(session: Session): Command {
-  const about = 'print class and probability of each image';
+  const about = 'print the class and probability of each image';
   const argument = new Argument(
     '<image...>',
-    'PNG, JPEG or WebP files; brought to the size the model was trained with',
+    'PNG, JPEG or WebP files; they are resized as the images that the model was trained on',
   );
   return declareCommand(session, { name: 'predict', about, argument, flags: FLAGS }, (given, images) =>
     predict(session, images, withDefaults(FLAGS, given)),
@@ -71,14 +71,19 @@ async function predict(session: Session, images: readonly string[], flags: Predi
   return failed > 0 ? EXIT.failed : EXIT.ok;
 }
 
-/** What the model was trained to be shown. @throws FormatError where the file does not say, or wants what no image file holds */
+/**
+ * What images the model takes. @throws FormatError if the file does not say, or asks for what image files
+ * do not hold
+ */
 export function preprocessingOf(file: string, model: Module): Preprocessing & { readonly channels: 1 | 3 } {
   const settings = model.preprocessing;
   if (settings === undefined)
-    throw new FormatError(`${clip(file)}: says nothing about preprocessing, so images cannot be fed to it`);
+    throw new FormatError(
+      `${clip(file)}: does not describe its preprocessing, so it cannot take image files`,
+    );
   const { channels } = settings;
   if (channels !== 1 && channels !== 3)
-    throw new FormatError(`${clip(file)}: images of ${channels} channels, image files have 1 or 3`);
+    throw new FormatError(`${clip(file)}: takes images of ${channels} channels, but image files have 1 or 3`);
   return { ...settings, channels };
 }
 
@@ -87,7 +92,7 @@ interface Ranked {
   readonly probability: number;
 }
 
-/** The `count` most probable classes, best first; of equal ones the lower index. */
+/** The `count` most probable classes, best first. Equal ones are in order of their index. */
 function rank(
   probabilities: Float32Array,
   classNames: readonly string[] | undefined,

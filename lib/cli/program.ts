@@ -1,4 +1,4 @@
-/** The whole command line, as a function of its arguments and streams, so that tests can call it. */
+/** The whole command line as a function of its arguments and streams, so that tests can call it. */
 import { Command, CommanderError } from 'commander';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,14 +13,14 @@ import { trainCommand } from './train';
 
 const EXAMPLES = `
 Examples:
-  tenon train                                    the embedded data set, in well under a minute
+  tenon train                                    trains on the embedded data set, in well under a minute
   tenon train --dataset mnist --data data/mnist --out runs/mnist
-  tenon train --resume runs/mnist                goes on where it stopped
+  tenon train --resume runs/mnist                continues where the run stopped
   tenon evaluate --model-file runs/mnist/model.safetensors --dataset mnist --data data/mnist
   tenon predict --model-file runs/mnist/model.safetensors digit.png`;
 
 function packageVersion(): string {
-  // The same distance from lib/cli as from dist/cli.
+  // The path is the same from lib/cli and from dist/cli.
   const manifest = join(__dirname, '..', '..', 'package.json');
   return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version;
 }
@@ -40,20 +40,20 @@ function buildProgram(session: Session): Command {
     command.exitOverride().configureOutput({
       writeOut: (text) => session.streams.stdout.write(text),
       writeErr: (text) => session.streams.stderr.write(text),
-      outputError: () => undefined, // reported once, by the session
+      outputError: () => undefined, // The session reports errors, once.
     });
   }
   return program;
 }
 
-/** Runs one command line (without the program's name) to its exit code; never throws. */
+/** Runs one command line (without the program's name) and returns its exit code. Never throws. */
 export async function runCommand(args: readonly string[], streams: Streams): Promise<number> {
   const session = new Session(streams, args.includes('--json'));
   const release = session.watchExit();
   try {
     await buildProgram(session).parseAsync([...args], { from: 'user' });
   } catch (error) {
-    // --help and --version end the parse by throwing, and are no failures.
+    // --help and --version end the parse by throwing, but are not failures.
     if (!(error instanceof CommanderError && error.exitCode === 0)) session.fail(error);
   } finally {
     release();

@@ -1,4 +1,4 @@
-/** What to train and how, for `tenon train`: each setting declared once, and what follows from it. */
+/** What `tenon train` trains and how: each setting is declared once here, and the rest follows from it. */
 import { LAST_BATCHES } from '../data/cut';
 import { FormatError } from '../errors';
 import { clip, messageOf } from '../options';
@@ -25,7 +25,7 @@ import { defaultLr, momentumHelp, OPTIMIZERS, WITH_MOMENTUM, type OptimizerName 
 import { SCHEDULES, type ScheduleName } from './schedules';
 import { checkWarmup, epochsOf, type Warmup } from './warmup';
 
-/** What defaults and contradictions go by. */
+/** What defaults and checks need to know. */
 export interface Known extends KnownData {
   readonly model: ModelName;
   readonly epochs: number;
@@ -33,7 +33,10 @@ export interface Known extends KnownData {
   readonly schedule: ScheduleName;
 }
 
-/** A setting whose default depends on others: `note` says on which, `choose` sees those declared before it. */
+/**
+ * A setting whose default depends on others. `note` says on which; `choose` sees the settings
+ * declared before it.
+ */
 function chosen<T, More extends object>(
   take: string,
   setting: Setting<T, T, 'optional'>,
@@ -45,8 +48,9 @@ function chosen<T, More extends object>(
 const optional = { optional: true } as const;
 
 /**
- * Everything that decides what a run computes, and the place of its data, in the order in which defaults are filled in. Flags and their
- * help, the recipe, run.json and its check, and what may change on resuming follow from here.
+ * Everything that decides what a run computes, and where its data is, in the order in which defaults are
+ * filled in. From here follow the flags and their help, the recipe, run.json and its check, and what may
+ * change when a run is resumed.
  */
 export const SETTINGS = {
   ...DATA_FLAGS,
@@ -57,7 +61,7 @@ export const SETTINGS = {
   ),
   augment: chosen(
     'list',
-    listOf(oneOf(namesOf(AUGMENTATIONS)))(`${namesOf(AUGMENTATIONS).join(',')} or none`, optional),
+    listOf(oneOf(namesOf(AUGMENTATIONS)))('augmentations, separated by commas, or none', optional),
     { note: 'by data set', choose: ({ dataset }) => DATASETS[dataset].augment },
   ),
   model: chosen('name', oneOf(namesOf(NETWORKS))('network', optional), {
@@ -69,14 +73,17 @@ export const SETTINGS = {
     choose: ({ dataset }) => DATASETS[dataset].epochs,
     mayChange: true,
   }),
-  batchSize: chosen('n', positiveInteger('examples a step', optional), {
+  batchSize: chosen('n', positiveInteger('examples per step', optional), {
     note: 'by model',
     choose: ({ model }) => (NETWORKS[model].deep ? 128 : 64),
   }),
   lastBatch: flag(
     'how',
-    // Absent in runs of versions that knew `keep` only.
-    oneOf(LAST_BATCHES)('what does not fill a batch', { default: 'even', absent: 'keep' }),
+    // Absent in runs of versions that had only `keep`.
+    oneOf(LAST_BATCHES)('what happens to examples that do not fill a batch', {
+      default: 'even',
+      absent: 'keep',
+    }),
   ),
   optimizer: chosen('name', oneOf(namesOf(OPTIMIZERS))('optimizer', optional), {
     note: 'by model',
@@ -101,20 +108,20 @@ export const SETTINGS = {
   schedule: flag('name', oneOf(namesOf(SCHEDULES))('schedule of the learning rate', { default: 'cosine' })),
   warmup: chosen(
     'length',
-    // Absent in runs of versions that knew none.
+    // Absent in runs of versions without warm-up.
     kind<Warmup>({ check: checkWarmup, domain: { type: 'string' } })(
-      'how long the learning rate rises first: steps, or epochs as in 1epoch',
+      'how long the learning rate rises first, in steps, or in epochs as in 1epoch',
       { ...optional, absent: 0 },
     ),
     { note: 'by model', choose: defaultWarmup },
   ),
-  seed: flag('n', nonNegativeInteger('seed of everything random', { default: 0 })),
+  seed: flag('n', nonNegativeInteger('seed of all random numbers', { default: 0 })),
   precision: PRECISION,
 };
 
 type Kept<S> = S extends Setting<infer T, infer _Given> ? T : never;
 
-/** Every setting with its value. Kept beside the checkpoints as run.json. */
+/** Every setting with its value. run.json keeps it beside the checkpoints. */
 export type Recipe = { readonly [K in keyof typeof SETTINGS]: Kept<(typeof SETTINGS)[K]> };
 
 /** The settings that were given. */
@@ -127,21 +134,24 @@ interface RecipeSetting extends Flag {
 
 const ALL = Object.entries<RecipeSetting>(SETTINGS);
 
-/** Deep networks begin with a rate that would throw fresh weights about: it rises through the first epoch, or a fifth of a short run. */
+/**
+ * The first rate of deep networks is too large for fresh weights, so it rises over the first epoch, or a
+ * fifth of a short run.
+ */
 function defaultWarmup({ model, schedule, epochs }: Known): Warmup {
   if (!NETWORKS[model].deep || schedule === 'one-cycle') return 0;
   return epochsOf(Math.min(1, epochs / 5));
 }
 
 /**
- * Fills in what was not given.
- * @throws UsageError where options contradict each other or one is missing
+ * Fills in the settings that were not given.
+ * @throws UsageError if options contradict each other or one is missing
  */
 export function completeRecipe(flags: RecipeFlags): Recipe {
   const given = flags as Readonly<Record<string, unknown>>;
   const recipe: Record<string, unknown> = {};
   for (const [name, { choose, default: usual }] of ALL) {
-    // What `choose` looks at stands before it.
+    // The settings that `choose` reads come earlier in the list.
     recipe[name] = given[name] ?? (choose === undefined ? usual : choose(recipe as Recipe));
   }
   checkConflicts<Known>(SETTINGS, flags, recipe as Recipe);
@@ -149,7 +159,7 @@ export function completeRecipe(flags: RecipeFlags): Recipe {
 }
 
 /**
- * The recipe of a run that goes on: what was kept, with more epochs if asked, and where and how large the same data is now.
+ * The recipe of a run that is resumed: the one that was kept, with the settings that may change.
  * @throws UsageError for an option that would make it another run
  */
 export function resumedRecipe(kept: Recipe, flags: RecipeFlags): Recipe {
@@ -166,18 +176,18 @@ export function resumedRecipe(kept: Recipe, flags: RecipeFlags): Recipe {
   return recipe as Recipe;
 }
 
-/** A value as the command line takes it. */
+/** A value as the command line spells it. */
 function said(value: unknown): string {
   return clip(Array.isArray(value) ? value.join(',') : String(value));
 }
 
 /**
- * A recipe read from a file, checked as options are.
+ * Reads a recipe from a file, with the checks of the options.
  * @throws FormatError naming the file
  */
 export function parseRecipe(file: string, json: unknown): Recipe {
   if (typeof json !== 'object' || json === null)
-    throw new FormatError(`${clip(file)}: not the recipe of a run`);
+    throw new FormatError(`${clip(file)}: does not hold the options of a run`);
   const given = json as Readonly<Record<string, unknown>>;
   const recipe: Record<string, unknown> = {};
   try {

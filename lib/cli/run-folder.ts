@@ -1,6 +1,6 @@
 /**
- * The directory of a training run: run.json (the recipe, and whether the run is finished), history.jsonl (a line an epoch),
- * checkpoints, and in the end model.safetensors.
+ * The directory of a training run: run.json (the recipe, and whether the run is finished), history.jsonl (a
+ * line an epoch), checkpoints and, at the end, model.safetensors.
  */
 import { appendFile, mkdir, readdir, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import { lockDirectory, type DirectoryLock } from '../files/directory-lock';
 import { UsageError } from './exit-codes';
 import { parseRecipe, type Recipe } from './recipe';
 
-/** Numbers of one epoch, as history.jsonl keeps them. */
+/** The numbers of one epoch, as history.jsonl keeps them. */
 export interface EpochRecord {
   readonly epoch: number;
   readonly [field: string]: number | null;
@@ -42,18 +42,21 @@ export class RunFolder {
     return join(this.path, HISTORY_FILE);
   }
 
-  /** Whether both are one directory, by whatever paths. */
+  /** Whether both are the same directory, even by different paths. */
   async isSame(other: RunFolder): Promise<boolean> {
     const [here, there] = await Promise.all([realPath(this.path), realPath(other.path)]);
     return here !== undefined && here === there;
   }
 
-  /** Keeps the directory, which is made where it is missing, for one run. @throws BusyError where another run writes to it, IoError */
+  /**
+   * Locks the directory for one run, and makes it if it is missing. @throws BusyError if another run writes
+   * to it, IoError
+   */
   lock(): Promise<DirectoryLock> {
     return lockDirectory(this.path, [MODEL_FILE, RECIPE_FILE, HISTORY_FILE]);
   }
 
-  /** @throws UsageError where an unfinished run is: it should be resumed, or kept */
+  /** @throws UsageError if the directory holds an unfinished run, which should be resumed or kept */
   async requireFree(): Promise<void> {
     if (!(await this.holdsCheckpoints()) || (await this.isFinished())) return;
     throw new UsageError(
@@ -61,7 +64,7 @@ export class RunFolder {
     );
   }
 
-  /** Starts a run here, or goes on with one of another folder. What was here is replaced: see `requireFree`. */
+  /** Starts a run here, or continues one of another folder. Replaces what was here: see `requireFree`. */
   async begin(recipe: Recipe, epochs: readonly EpochRecord[] = []): Promise<void> {
     await refused(this.path, async () => {
       await mkdir(this.path, { recursive: true });
@@ -71,18 +74,21 @@ export class RunFolder {
     await this.proceed(recipe, epochs);
   }
 
-  /** Goes on with the run that is here; epochs after the checkpoint's are forgotten. A model it has already stays until the new one is there. */
+  /**
+   * Continues the run that is here, without the epochs after its checkpoint. A model that it already has
+   * stays until the new one is saved.
+   */
   async proceed(recipe: Recipe, epochs: readonly EpochRecord[]): Promise<void> {
     await this.writeRecipe(recipe, false);
     await this.writeHistory(epochs);
   }
 
-  /** The model is saved: from now on another run may take the place of this one. */
+  /** Marks the run as finished, once its model is saved. From now on another run may replace it. */
   finish(recipe: Recipe): Promise<void> {
     return this.writeRecipe(recipe, true);
   }
 
-  /** The recipe of the run that is here. @throws DataError where there is none, FormatError where it is damaged */
+  /** The recipe of the run that is here. @throws DataError if there is none, FormatError if it is damaged */
   async recipe(): Promise<Recipe> {
     const text = await textOf(this.recipeFile);
     if (text === undefined)
@@ -91,13 +97,13 @@ export class RunFolder {
     return parseRecipe(this.recipeFile, parse(this.recipeFile, text));
   }
 
-  /** Where to resume from; undefined where the run stopped before its first checkpoint. */
+  /** Where to resume from; undefined if the run stopped before its first checkpoint. */
   async latestCheckpoint(): Promise<string | undefined> {
     const saved = (await pathKind(join(this.checkpoints, 'latest'))) === 'file';
     return saved ? this.checkpoints : undefined;
   }
 
-  /** Lines of history.jsonl; a last line that was cut off is left out. */
+  /** The lines of history.jsonl, without a last line that was cut off. */
   async history(): Promise<EpochRecord[]> {
     const text = (await textOf(this.historyFile)) ?? '';
     const lines = text.split('\n').slice(0, -1);
@@ -109,7 +115,7 @@ export class RunFolder {
     await refused(this.historyFile, () => appendFile(this.historyFile, `${JSON.stringify(epoch)}\n`));
   }
 
-  /** Whether a save has begun here: a run that did not come so far leaves nothing to lose. */
+  /** Whether a save has begun here. A run that did not get this far has nothing to lose. */
   private async holdsCheckpoints(): Promise<boolean> {
     if ((await pathKind(this.checkpoints)) !== 'directory') return false;
     const names = await readdir(this.checkpoints);
@@ -119,7 +125,7 @@ export class RunFolder {
   private async isFinished(): Promise<boolean> {
     const run = parse(this.recipeFile, (await textOf(this.recipeFile)) ?? '{}');
     const { finished } = (run ?? {}) as { readonly finished?: unknown };
-    // Folders of versions that did not write it down: the model is the last thing that a run saves.
+    // Older versions did not write `finished`. The model is the last thing that a run saves.
     return typeof finished === 'boolean' ? finished : (await pathKind(this.modelFile)) === 'file';
   }
 
@@ -132,12 +138,12 @@ export class RunFolder {
   }
 }
 
-/** The path without links; undefined where nothing is. */
+/** The path without links; undefined if nothing is there. */
 function realPath(path: string): Promise<string | undefined> {
   return realpath(path).catch(() => undefined);
 }
 
-/** What is written in a file; undefined where there is none. @throws DataError or IoError where it cannot be read */
+/** The text of a file; undefined if there is no file. @throws DataError or IoError if it cannot be read */
 async function textOf(file: string): Promise<string | undefined> {
   return (await pathKind(file)) === 'nothing' ? undefined : readText(file);
 }
@@ -154,7 +160,7 @@ function writeText(file: string, text: string): Promise<void> {
   return writeFileAtomic(file, [Buffer.from(text)]);
 }
 
-/** What the system refuses becomes an IoError that names the path. */
+/** Turns a refusal of the system into an IoError that names the path. */
 async function refused(path: string, work: () => Promise<unknown>): Promise<void> {
   try {
     await work();

@@ -1,9 +1,9 @@
-/** The schedules of `--schedule`. Those that count epochs are stretched to the training: a hundredth, a tenth, three periods, ... at its end. */
+/** The schedules of `--schedule`. Those that count epochs are fitted to the length of the training. */
 import * as schedules from '../schedules';
 import { named } from './names';
 import { withWarmup, type Warmup } from './warmup';
 
-/** What a schedule is fitted to. */
+/** What schedules are fitted to. */
 interface Length {
   readonly epochs: number;
   /** The share of the training split that is held out. */
@@ -36,7 +36,7 @@ export interface ScheduleChoice extends Length {
   readonly warmup: Warmup;
 }
 
-/** The schedule by its name, behind its warm-up. */
+/** The chosen schedule, after its warm-up. */
 export function buildSchedule(choice: ScheduleChoice): schedules.Schedule {
   return withWarmup(choice.warmup, SCHEDULES[choice.schedule](choice));
 }

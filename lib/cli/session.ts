@@ -1,4 +1,4 @@
-/** One call of the command: its streams, its output form, its interruption, its exit code. */
+/** One run of the command: its streams, form of output, interruption and exit code. */
 import type { Option } from 'commander';
 import { TenonError } from '../errors';
 import { EXIT, UnfinishedError, failureOf } from './exit-codes';
@@ -8,7 +8,7 @@ import { Output, type Streams } from './output';
 export class Session {
   readonly output: Output;
   exitCode: number = EXIT.ok;
-  /** Of the command that runs: its messages spell them as the command line does. */
+  /** The options of the command that runs, for messages that spell them as the command line does. */
   options: readonly Option[] = [];
   private readonly controller = new AbortController();
   private signalName: 'SIGINT' | 'SIGTERM' | undefined;
@@ -19,16 +19,16 @@ export class Session {
   ) {
     this.output = new Output(streams, json);
     streams.stdout.on?.('error', () => this.readerLeft());
-    // What cannot be said there is no reason to end, least of all while the state is being saved.
+    // An error that cannot be printed must not end the command, least of all while it saves its state.
     streams.stderr.on?.('error', () => undefined);
   }
 
-  /** Fires at the first SIGINT or SIGTERM: finish the step, save, stop. */
+  /** Fires at the first SIGINT or SIGTERM. The command then finishes its step, saves and stops. */
   get signal(): AbortSignal {
     return this.controller.signal;
   }
 
-  /** Runs a command's body; its failure becomes one line and an exit code. */
+  /** Runs a command's body. A failure becomes one line and an exit code. */
   async perform(body: (session: Session) => Promise<number>): Promise<void> {
     const release = this.listen();
     try {
@@ -40,7 +40,7 @@ export class Session {
     }
   }
 
-  /** Reports anything thrown. TENON_DEBUG=1 shows the stack as well. */
+  /** Reports anything thrown. TENON_DEBUG=1 also shows the stack. */
   fail(error: unknown): void {
     const { code, message, exitCode } = failureOf(error);
     this.exitCode = this.signalName === undefined ? exitCode : this.interruptedCode;
@@ -57,8 +57,9 @@ export class Session {
   }
 
   /**
-   * A reader of standard output that left, as in `tenon train --json | head`, ends the run: quietly, but not as a success. An interrupted
-   * run goes on to its end: Ctrl-C in `tenon train | tee log` ends the reader as well, and the state must still be saved.
+   * The reader of standard output has closed it, as in `tenon train --json | head`. This ends the run,
+   * quietly but not as a success. An interrupted run continues to its end: Ctrl-C in `tenon train | tee log`
+   * also ends the reader, and the state must still be saved.
    */
   private readerLeft(): void {
     // The signal that ended the reader may be on its way here.
@@ -68,14 +69,16 @@ export class Session {
   }
 
   /**
-   * Node ends a process with 0 when nothing is left that could wake it, also where something is still awaited. Until what is returned here
-   * is called, such an end is a failure.
+   * Node ends a process with exit code 0 when nothing is left that could wake it, even if something is still
+   * awaited. Such an end is a failure until the returned function is called.
    */
   watchExit(): () => void {
     const onExit = (code: number): void => {
       if (code !== EXIT.ok) return;
       this.fail(
-        new UnfinishedError('ended before the command was done: what it waits for can no longer come'),
+        new UnfinishedError(
+          'the process ended before the command was done: what it waits for can no longer come',
+        ),
       );
       process.exitCode = this.exitCode;
     };
@@ -85,10 +88,10 @@ export class Session {
 
   private listen(): () => void {
     const stop = (name: 'SIGINT' | 'SIGTERM'): void => {
-      // The second one means now; checkpoints are renamed into place, so none is left half written.
+      // A second signal stops at once. Checkpoints are renamed into place, so none is left half written.
       if (this.signalName !== undefined) process.exit(this.interruptedCode);
       this.signalName = name;
-      this.output.warning(`${name}: stopping after this step (once more to stop at once)`);
+      this.output.warning(`${name}: stopping after this step (repeat the signal to stop at once)`);
       this.controller.abort();
     };
     const onInterrupt = (): void => stop('SIGINT');

@@ -1,13 +1,13 @@
-/** A few drawn glyphs as text, with what they are and what the model takes them for. */
+/** A few glyphs as text, with their class and the model's answer. */
 import { glyphs } from '../data/glyphs';
 import type { Module } from '../nn';
 import { sideBySide, type Picture } from './picture';
 
-/** Samples of the test split to choose from. */
+/** How many samples of the test split to choose from. */
 const LOOKED_AT = 300;
 const SHOWN = 3;
 
-/** One sample the model gets wrong, where there is one, and others it gets right. */
+/** One sample that the model gets wrong, if there is one, and others that it gets right. */
 export async function showAnswers(model: Module): Promise<string> {
   const {
     bytes = new Uint8Array(0),
@@ -22,7 +22,7 @@ export async function showAnswers(model: Module): Promise<string> {
     largest(probabilities.subarray(i * classes, (i + 1) * classes)),
   );
   const wrong = answers.findIndex((answer, i) => answer !== labels[i]);
-  // Every 13th: neighbours are of classes that follow each other.
+  // Every 13th, because neighbours belong to consecutive classes.
   const right = [0, 13, 26, 39, 52].filter((i) => answers[i] === labels[i]);
   const chosen = [...right, ...(wrong < 0 ? [] : [wrong])].slice(-SHOWN);
   const size = height * width * channels;
@@ -33,7 +33,7 @@ export async function showAnswers(model: Module): Promise<string> {
   return sideBySide(pictures);
 }
 
-/** Index of the largest element; the first of equal ones. */
+/** The index of the largest element, the first of equal ones. */
 function largest(values: Float32Array): number {
   let best = 0;
   for (let i = 1; i < values.length; i++) if ((values[i] ?? 0) > (values[best] ?? 0)) best = i;

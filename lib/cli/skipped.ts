@@ -1,12 +1,12 @@
-/** The images that a split does without: damaged ones, with `--on-error skip`. */
+/** The damaged images that a split leaves out with `--on-error skip`. */
 import type { Dataset } from '../data';
 import { clip } from '../options';
 import type { Output } from './output';
 
-/** Skipped images that a warning names. */
+/** The most images that a warning names. */
 const SKIPPED_SHOWN = 5;
 
-/** Tells a person which images a split does without. */
+/** Warns which images a split leaves out. */
 export function reportSkipped(output: Output, split: string, { skipped }: Dataset): void {
   if (skipped.length === 0) return;
   const shown = skipped
@@ -17,7 +17,7 @@ export function reportSkipped(output: Output, split: string, { skipped }: Datase
   output.warning(`skipped ${skipped.length} damaged ${images} of ${split}: ${shown.join('; ')}`);
 }
 
-/** The same for a program. */
+/** The same as data, for `--json`. */
 export function skippedFields({ skipped }: Dataset): { readonly file: string; readonly reason: string }[] {
   return skipped.map(({ file, reason }) => ({ file, reason }));
 }

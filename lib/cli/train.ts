@@ -1,4 +1,4 @@
-/** `tenon train`: its options. What they lead to is in training.ts. */
+/** The options of `tenon train`. training.ts does the work. */
 import type { Command } from 'commander';
 import { nonEmptyString } from '../settings';
 import { declareCommand } from './command';
@@ -10,17 +10,18 @@ import { train } from './training';
 const FLAGS = {
   ...SETTINGS,
   threads: THREADS,
-  out: flag('dir', nonEmptyString('where results go', { optional: true }), { note: 'runs/DATASET-MODEL' }),
-  resume: flag('dir', nonEmptyString('go on with the interrupted run in this directory', { optional: true })),
+  out: flag('dir', nonEmptyString('where to write results', { optional: true }), {
+    note: 'runs/DATASET-MODEL',
+  }),
+  resume: flag('dir', nonEmptyString('continue the run in this directory', { optional: true })),
   json: JSON_LINES,
 };
 
 const FILES_HELP = `
---out gets model.safetensors (weights, architecture, preprocessing, class names), history.jsonl (a line an epoch, written
-as it ends), run.json (the options) and checkpoints/. One run at a time writes there; a second one is refused.
+The --out directory gets model.safetensors (weights, architecture, preprocessing, class names), history.jsonl (one line
+per epoch), run.json (the options) and checkpoints/. Only one run at a time can write there.
 
-With --json, lines are objects with "event": "start", "epoch", "done" or "error". An epoch has epoch, trainLoss, trainAccuracy,
-validationLoss, validationAccuracy, imagesPerSecond, dataWaitMs, learningRate; done has testAccuracy (where there is a test split) and model.
+docs/command-line.md lists the defaults and the fields of --json.
 `;
 
 export function trainCommand(session: Session): Command {

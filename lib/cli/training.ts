@@ -19,18 +19,18 @@ import type { Session } from './session';
 import { showAnswers } from './show-answers';
 import { reportSkipped, skippedFields } from './skipped';
 
-/** Where and by what means, which decides nothing about the result. */
+/** The options that do not change the result. */
 interface Place {
   readonly threads: number | undefined;
   readonly out: string | undefined;
   readonly resume: string | undefined;
 }
 
-/** What is being done where. */
+/** What is trained, and where. */
 interface Plan {
   readonly recipe: Recipe;
   readonly folder: RunFolder;
-  /** The run that goes on, `folder` itself where it stays in its place; absent for a new one. */
+  /** The run that is resumed: `folder` itself, unless `--out` names another. Absent for a new run. */
   readonly from: RunFolder | undefined;
 }
 
@@ -52,7 +52,7 @@ export async function train(session: Session, given: RecipeFlags, place: Place):
   }
 }
 
-/** Trains in a folder that no other run has. */
+/** Trains in a folder that is locked for this run. */
 async function trainIn(session: Session, plan: Plan, threads: number | undefined): Promise<number> {
   if (plan.folder !== plan.from) await plan.folder.requireFree();
   if (threads !== undefined) setThreads(threads);
@@ -63,7 +63,7 @@ async function trainIn(session: Session, plan: Plan, threads: number | undefined
   announce(session, plan, splits, model);
   const finished = await fit(session, plan, splits, trainer);
   if (!finished) {
-    session.output.line(`stopped; go on with: tenon train --resume ${plan.folder.path}`);
+    session.output.line(`stopped; continue with: tenon train --resume ${plan.folder.path}`);
     return session.interruptedCode;
   }
   return conclude(session, plan, splits, trainer);
@@ -81,20 +81,23 @@ async function makePlan(given: RecipeFlags, { out, resume }: Place, signal: Abor
   return { recipe, from: undefined, folder: new RunFolder(out ?? `runs/${recipe.dataset}-${recipe.model}`) };
 }
 
-/** The size asked for, or, for images that may have any, that of the first one within limits. */
+/** The size of the images: the given one or, for image files, a default that depends on the first image. */
 async function imageSizeOf(recipe: Recipe, signal: AbortSignal): Promise<number | null> {
   const { dataset, data, imageSize, model } = recipe;
   if (DATASETS[dataset].from !== 'images' || imageSize !== null) return imageSize;
   return sideFor({ ...recipe, dir: data ?? '' }, defaultSide(model), signal);
 }
 
-/** Opens the data and holds a share of the training split out. @throws DataError where nothing would be left to train on */
+/**
+ * Opens the data and holds out a share of the training split. @throws DataError if nothing would be left
+ * to train on
+ */
 async function openData(recipe: Recipe, signal: AbortSignal): Promise<Splits> {
   const { train: all, test } = await openSplits(recipe, signal);
   const held = Math.round(all.length * recipe.validation);
   if (held >= all.length)
     throw new DataError(
-      `train: --validation ${recipe.validation} leaves nothing of ${all.length} samples to train on`,
+      `train: --validation ${recipe.validation} leaves none of the ${all.length} samples to train on`,
     );
   const rest = test === undefined ? {} : { test };
   if (held === 0) return { train: all, ...rest };
@@ -135,17 +138,17 @@ function announce(session: Session, { recipe, folder, from }: Plan, splits: Spli
   );
 }
 
-/** Trains to the end (true) or to an interruption (false). */
+/** Trains. Returns false if it was interrupted. */
 async function fit(session: Session, plan: Plan, splits: Splits, trainer: Trainer): Promise<boolean> {
   const { recipe, folder, from } = plan;
   const resume = await from?.latestCheckpoint();
   if (from !== undefined && resume === undefined)
-    session.output.warning(`${from.path} has no checkpoint yet: beginning anew`);
+    session.output.warning(`${from.path} has no checkpoint yet: starting from the beginning`);
   const stop = new StopOnSignal(session.signal, folder.checkpoints);
   const { stdout } = session.streams;
   const callbacks: Callback[] = [
     ...(from === undefined ? [] : [continuation(plan, from)]),
-    // History first: a run killed between the two lines of an epoch loses the checkpoint, not the history.
+    // History comes first: a run that is killed between the two loses the checkpoint, not the history.
     historyKeeper(session, folder),
     checkpoint(folder.checkpoints),
     ...(session.output.json ? [] : [progress({ stream: stdout })]),
@@ -162,7 +165,10 @@ async function fit(session: Session, plan: Plan, splits: Splits, trainer: Traine
   return !stop.stopped;
 }
 
-/** Saves a checkpoint and ends training at the first event after the signal: events come at least every step of 100 ms. */
+/**
+ * Saves a checkpoint and ends training at the first event after the signal. Events come after every step, or
+ * every 100 ms if steps are shorter.
+ */
 class StopOnSignal implements Callback {
   stopped = false;
 
@@ -180,7 +186,7 @@ class StopOnSignal implements Callback {
   }
 }
 
-/** Makes a run that goes on ready for its next epoch. History keeps the lines up to the checkpoint. */
+/** Prepares a resumed run for its next epoch. History keeps the lines up to the checkpoint. */
 function continuation({ recipe, folder }: Plan, from: RunFolder): Callback {
   return {
     async onEvent(event, control) {
@@ -190,13 +196,13 @@ function continuation({ recipe, folder }: Plan, from: RunFolder): Callback {
       );
       if (folder === from) return folder.proceed(recipe, before);
       await folder.begin(recipe, before);
-      // So that the new folder can be resumed even if it is stopped before the end of an epoch.
+      // The new folder can then be resumed even if it is stopped before the end of an epoch.
       if (event.step > 0) await control.saveCheckpoint(folder.checkpoints, { keep: 2 });
     },
   };
 }
 
-/** Writes history.jsonl and the `epoch` lines. */
+/** Writes history.jsonl and the `epoch` lines of `--json`. */
 function historyKeeper({ output }: Session, folder: RunFolder): Callback {
   return {
     async onEvent(event) {
@@ -211,14 +217,14 @@ function historyKeeper({ output }: Session, folder: RunFolder): Callback {
   };
 }
 
-/** The record with null for what there is none of, so that every line has the same fields. */
+/** The record with null for missing numbers, so that every line has the same fields. */
 function complete(record: EpochRecord): EpochRecord & Record<string, number | null> {
   const { trainAccuracy = null, validationLoss = null, validationAccuracy = null } = record;
   return { ...record, trainAccuracy, validationLoss, validationAccuracy } as EpochRecord &
     Record<string, number | null>;
 }
 
-/** Saves the model, evaluates it where there is a test split, and shows what it answers. */
+/** Saves the model, evaluates it on the test split, if there is one, and shows some answers. */
 async function conclude(session: Session, plan: Plan, splits: Splits, trainer: Trainer): Promise<number> {
   const { output, signal } = session;
   const { model } = trainer;

@@ -56,7 +56,8 @@ describe('tenon bench', () => {
     const result = await done(...flags, '--profile');
     expect(result).toMatchObject({ mode: 'inference', input: [3, 32, 48] });
     expect(result.memory.optimizer).toBe(0);
-    // What predictions run: batch norms are folded beforehand, and every convolution still depends on the run.
+    // What predictions run: batch norms are folded beforehand, and every convolution still depends
+    // on the run.
     expect(result.calls.some(({ kernel }) => /backward|batch_norm/.test(kernel))).toBe(false);
     expect(result.calls.filter(({ kernel }) => kernel === 'conv2d')).toHaveLength(20);
   });
@@ -114,7 +115,7 @@ describe('tenon bench', () => {
     [['--input', '0x32x32'], '--input must be CHANNELSxHEIGHTxWIDTH'],
     [['--steps', 'x'], '--steps must be a positive integer, got "x"'],
     [['--precision', 'fp8'], '--precision must be one of'],
-    [['--peak', '--model', 'lenet'], '--model has no part in --peak'],
+    [['--peak', '--model', 'lenet'], '--model cannot be used with --peak'],
     [['--model', 'lenet', '--input', '1x28x30'], '--model lenet takes square images'],
   ])('refuses %j', async (args, message) => {
     const { code, out, err } = await tenon('bench', ...args);

@@ -23,7 +23,7 @@ test('a few classes: the table and the matrix', () => {
 test('many classes: the pairs most often confused', () => {
   const names = Array.from({ length: 30 }, (_, i) => `class${i}`);
   const counts = names.map((_, i) => names.map((__, j) => 9 * Number(i === j)));
-  expect(reportLines(classificationReport(counts), names).at(-1)).toBe('no class is taken for another');
+  expect(reportLines(classificationReport(counts), names).at(-1)).toBe('no class was confused with another');
   counts[3]![4] = 2;
   counts[7]![1] = 5;
   counts[8]![2] = 2;

@@ -54,9 +54,10 @@ describe('settings', () => {
     const help = (await tenon('train', '--help')).out.replaceAll(/\s+/g, ' ');
     for (const [name, { doc, take }] of Object.entries(SETTINGS))
       expect(help).toContain(`${spelled(name)} <${take}> ${doc}`);
-    expect(help).toContain('examples a step (default: by model)');
+    expect(help).toContain('examples per step (default: by model)');
+    expect(help).toContain('augmentations, separated by commas, or none (default: by data set): flip, crop');
     expect(help).toContain('momentum (default: 0.9 for sgd, lars; 0 for rmsprop)');
-    expect(help).toContain('what does not fill a batch (default: even): even, keep, drop');
+    expect(help).toContain('examples that do not fill a batch (default: even): even, keep, drop');
   });
 
   test('of the first version of run.json go on as it meant them', () => {

@@ -18,7 +18,9 @@ function never(way: 'drain' | 'exit', ...args: string[]): ReturnType<typeof spaw
 describe('a command whose promise never settles', () => {
   test.each(['drain', 'exit'] as const)('fails and says so (%s)', (way) => {
     const { status, stdout, stderr } = never(way, 'train', '--out', join(dir, way));
-    expect(stderr).toBe('tenon: ended before the command was done: what it waits for can no longer come\n');
+    expect(stderr).toBe(
+      'tenon: the process ended before the command was done: what it waits for can no longer come\n',
+    );
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
   });
 

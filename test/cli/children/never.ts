@@ -1,4 +1,7 @@
-/** The command, with an embedded data set that never arrives: as where a stream forgets to call back. Then, perhaps, something ends the process. */
+/**
+ * The command, with an embedded data set that never arrives: as where a stream forgets to call back. Then,
+ * perhaps, something ends the process.
+ */
 import * as drawing from '../../../lib/data/glyphs';
 
 const [way, ...args] = process.argv.slice(2);
