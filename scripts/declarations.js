@@ -36,42 +36,50 @@ function optionalMayBeUndefined(ts, context, file) {
  */
 function documentSettings(ts, context, program, file) {
   const checker = program.getTypeChecker();
-  const documentMember = (member, declared) => {
-    if (!ts.isPropertySignature(member) || !isSetting(ts, member.type)) return;
-    const symbol = declared && checker.getPropertyOfType(declared, member.name.text);
-    const text = symbol?.valueDeclaration && documentation(ts, symbol.valueDeclaration);
+  const documentMember = (type, member) => {
+    if (!ts.isPropertySignature(member) || !nameIs(ts, member.type, 'Setting')) return;
+    const symbol = checker.getPropertyOfType(type, member.name.text);
+    const text = symbol?.valueDeclaration && documentation(ts, checker, symbol.valueDeclaration);
     if (text === undefined)
       throw new Error(
         `${file.fileName}: the setting ${member.name.text} has no documentation that can be read`,
       );
     ts.addSyntheticLeadingComment(member, ts.SyntaxKind.MultiLineCommentTrivia, `* ${text} `, true);
+    documentAll(checker.getTypeOfSymbol(symbol), member.type);
   };
+  /** `node` is how `type` is written. */
   const documentAll = (type, node) => {
-    if (ts.isTypeLiteralNode(node)) for (const member of node.members) documentMember(member, type);
-    else if (isNamed(ts, node, 'Settings')) documentAll(declaredOf(checker, type), node.typeArguments[0]);
+    if (ts.isTypeLiteralNode(node)) for (const member of node.members) documentMember(type, member);
+    const args = node.typeArguments ?? (ts.isArrayTypeNode(node) ? [node.elementType] : []);
+    const types = nameIs(ts, node, type.aliasSymbol?.name)
+      ? type.aliasTypeArguments
+      : checker.getTypeArguments(type);
+    if (ts.isTypeOperatorNode(node)) documentAll(type, node.type);
+    else args.forEach((arg, i) => types?.[i] && documentAll(types[i], arg));
   };
   const visit = (node) => {
-    if (ts.isVariableDeclaration(node) && node.type) {
-      const source = ts.getOriginalNode(node);
-      documentAll(checker.getTypeAtLocation(source), node.type);
-    }
+    const source = ts.isVariableDeclaration(node) && node.type && sourceOf(ts, node, file);
+    if (source) documentAll(checker.getTypeAtLocation(source), node.type);
     return ts.visitEachChild(node, visit, context);
   };
   return ts.visitEachChild(file, visit, context);
 }
 
-function declaredOf(checker, type) {
-  const symbol = checker.getPropertyOfType(type, 'declared');
-  return symbol && checker.getTypeOfSymbol(symbol);
+/** What a declared constant is in lib/: the constant, or for `Adam_base` what the class Adam extends. */
+function sourceOf(ts, declaration, file) {
+  const original = ts.getOriginalNode(declaration);
+  if (original !== declaration) return original;
+  const extended = ts
+    .getOriginalNode(file)
+    .statements.find(
+      (one) => ts.isClassDeclaration(one) && `${one.name?.text}_base` === declaration.name.text,
+    );
+  return extended?.heritageClauses?.[0]?.types[0]?.expression;
 }
 
-/** `Setting<...>` or `import('../settings').Setting<...>`. */
-function isSetting(ts, node) {
-  return isNamed(ts, node, 'Setting');
-}
-
-function isNamed(ts, node, name) {
-  if (node === undefined || !node.typeArguments) return false;
+/** Whether a type is written `Name<...>` or `import('../settings').Name<...>`. */
+function nameIs(ts, node, name) {
+  if (name === undefined || !node?.typeArguments) return false;
   const entity = ts.isTypeReferenceNode(node)
     ? node.typeName
     : ts.isImportTypeNode(node)
@@ -84,14 +92,26 @@ function isNamed(ts, node, name) {
  * The first argument of the call that makes a setting, with its default:
  * `lr: nonNegative('Learning rate.', { default: 0.1 })`.
  */
-function documentation(ts, declaration) {
-  const call = declaration.initializer;
-  if (!call || !ts.isCallExpression(call)) return undefined;
+function documentation(ts, checker, declaration) {
+  const call = callOf(ts, checker, declaration);
+  if (call === undefined) return undefined;
   const [text, options] = call.arguments;
   if (!text || !ts.isStringLiteralLike(text)) return undefined;
   const property = options?.properties?.find((one) => one.name?.text === 'default');
   const end = property ? ` Default ${property.initializer.getText()}.` : '';
   return `${text.text}${end}`.replaceAll('*/', '* /');
+}
+
+/** The call itself, or that of the constant or the member that is named: `decoupled`, `betas: adamNumbers.betas`. */
+function callOf(ts, checker, declaration) {
+  const value = declaration.initializer;
+  if (value && ts.isCallExpression(value)) return value;
+  const named = ts.isShorthandPropertyAssignment(declaration)
+    ? checker.getShorthandAssignmentValueSymbol(declaration)
+    : value && checker.getSymbolAtLocation(value);
+  if (!named) return undefined;
+  const symbol = named.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(named) : named;
+  return symbol.valueDeclaration && callOf(ts, checker, symbol.valueDeclaration);
 }
 
 module.exports = { declarations };

@@ -1,7 +1,9 @@
-/** The optimizers of `--optimizer`, and the numbers that each begins with. */
+/** The optimizers of `--optimizer`: those of lib/optim, each with the numbers that it begins with. */
 import * as optim from '../optim';
-import { named, namesOf } from './names';
+import { namesOf } from './names';
 import type { Network } from './networks';
+
+export type OptimizerName = optim.OptimizerName;
 
 /** What the command line sets of an optimizer. */
 interface Numbers {
@@ -10,54 +12,25 @@ interface Numbers {
   readonly weightDecay: number;
 }
 
-interface Entry {
+interface Entry extends optim.Preset {
   readonly make: (numbers: Numbers) => optim.Optimizer;
-  readonly lr: number;
-  /** The rate for deep networks with batch norm, where it is another. */
-  readonly deep?: number;
-  /** The rate for deep networks without. */
-  readonly plain?: number;
-  /** Absent where the optimizer has none. */
-  readonly momentum?: number;
-  readonly weightDecay: number;
 }
 
-/** Biases and norms neither decay nor have their rates adapted. */
-const groups = [optim.noDecay({ adapt: false })];
+function entryOf(name: OptimizerName): Entry {
+  const { preset } = optim.optimizers[name];
+  const make = optim.optimizers[name] as (options: object) => optim.Optimizer;
+  return {
+    ...preset,
+    make: ({ lr, momentum, weightDecay }) => {
+      const given = preset.momentum === undefined ? {} : { momentum };
+      return make({ lr, weightDecay, ...given, ...preset.options?.(momentum) });
+    },
+  };
+}
 
-export const OPTIMIZERS = named<Entry>()({
-  sgd: {
-    make: ({ lr, momentum, weightDecay }) => optim.sgd({ lr, momentum, weightDecay, nesterov: momentum > 0 }),
-    lr: 0.02,
-    deep: 0.1,
-    plain: 0.01,
-    momentum: 0.9,
-    weightDecay: 5e-4,
-  },
-  adagrad: { make: ({ lr, weightDecay }) => optim.adagrad({ lr, weightDecay }), lr: 0.01, weightDecay: 0 },
-  rmsprop: {
-    make: ({ lr, momentum, weightDecay }) => optim.rmsprop({ lr, momentum, weightDecay }),
-    lr: 0.001,
-    momentum: 0,
-    weightDecay: 0,
-  },
-  adam: { make: ({ lr, weightDecay }) => optim.adam({ lr, weightDecay }), lr: 0.001, weightDecay: 0 },
-  adamw: { make: ({ lr, weightDecay }) => optim.adamw({ lr, weightDecay }), lr: 0.001, weightDecay: 0.01 },
-  nadam: { make: ({ lr, weightDecay }) => optim.nadam({ lr, weightDecay }), lr: 0.002, weightDecay: 0 },
-  lars: {
-    make: ({ lr, momentum, weightDecay }) => optim.lars({ lr, momentum, weightDecay, groups }),
-    lr: 1,
-    momentum: 0.9,
-    weightDecay: 5e-4,
-  },
-  lamb: {
-    make: ({ lr, weightDecay }) => optim.lamb({ lr, weightDecay, groups }),
-    lr: 0.002,
-    weightDecay: 0.01,
-  },
-});
-
-export type OptimizerName = keyof typeof OPTIMIZERS;
+export const OPTIMIZERS = Object.fromEntries(
+  namesOf(optim.optimizers).map((name) => [name, entryOf(name)]),
+) as Readonly<Record<OptimizerName, Entry>>;
 
 /** Optimizers that take --momentum. */
 export const WITH_MOMENTUM = namesOf(OPTIMIZERS).filter((name) => OPTIMIZERS[name].momentum !== undefined);

@@ -1,179 +1,63 @@
 /** One step of each optimizer, as ops: scalars and flags of its kernel by name. The formulas are in lib/optim. */
-import { checkList, checkObject } from '../options';
-import type { Tensor } from '../tensor/tensor';
-import { applyUpdate, updateOp, type UpdateOperands, type Updated } from './update';
+import { updateRule, type FlagsOf, type ScalarsOf, type UpdateOperands } from './update';
 
-/** Runtime scalars that every rule has: f64, rank 0. `step` counts from 1. */
-export interface RuleScalars {
-  readonly lr: Tensor;
-  readonly weightDecay: Tensor;
-  readonly step: Tensor;
-}
+const momentumScalars = ['lr', 'momentum', 'dampening', 'weightDecay', 'step'] as const;
+const momentumFlags = ['nesterov', 'momentum', 'steps', 'decoupled'] as const;
+const rootFlags = ['decoupled', 'epsInside'] as const;
+const adamScalars = ['beta1', 'beta2', 'eps', 'weightDecay', 'step'] as const;
+const hasVelocity = ({ states }: UpdateOperands): { momentum: boolean } => ({ momentum: states.length > 0 });
 
-/** Where a rule leaves a choice. All default to false. */
-export interface DecayFlags {
-  /** Decay shrinks the weight by 1 - lr weightDecay instead of being added to the gradient. */
-  readonly decoupled?: boolean;
-}
+/**
+ * SGD with momentum (state: velocity, or none), Nesterov and weight decay. The first step copies the gradient into the momentum, as PyTorch
+ * does. With `steps` the velocity holds -lr g instead of gradients; with `decoupled` decay shrinks the weight by 1 - lr weightDecay.
+ */
+export const sgdUpdate = updateRule('sgd', momentumScalars, momentumFlags, hasVelocity);
 
-/** Flags of the rules that divide by the root of squares. */
-export interface RootFlags extends DecayFlags {
-  /** eps is added inside the root: sqrt(v + eps). */
-  readonly epsInside?: boolean;
-}
-
-/** Scalars of SGD. The first step copies the gradient into the momentum, as PyTorch does. */
-export interface SgdScalars extends RuleScalars {
-  readonly momentum: Tensor;
-  readonly dampening: Tensor;
-}
-
-export interface SgdFlags extends DecayFlags {
-  readonly nesterov?: boolean;
-  /** The velocity holds steps, -lr g, instead of gradients. */
-  readonly steps?: boolean;
-}
-
-const flags = (...values: (boolean | undefined)[]): number[] => values.map((value) => Number(value ?? false));
-
-/** @throws OptionError unless all three are objects; what is in them is checked by the op */
-function checkRule(where: string, scalars: unknown, operands: UpdateOperands, chosen: unknown): void {
-  checkObject(where, 'scalars', scalars);
-  checkObject(where, 'operands', operands);
-  checkList(where, 'states', operands.states);
-  checkObject(where, 'flags', chosen);
-}
-
-const sgdOp = updateOp('sgd');
-const adagradOp = updateOp('adagrad');
-const rmspropOp = updateOp('rmsprop');
-const adamOp = updateOp('adam');
-const nadamOp = updateOp('nadam');
-const larsOp = updateOp('lars');
-const lambOp = updateOp('lamb');
-
-/** SGD with momentum (state: velocity, or none), Nesterov and weight decay. */
-export function sgdUpdate(s: SgdScalars, operands: UpdateOperands, f: SgdFlags = {}): Updated {
-  checkRule('sgd', s, operands, f);
-  return applyUpdate(
-    sgdOp,
-    [s.lr, s.momentum, s.dampening, s.weightDecay, s.step],
-    flags(f.nesterov, operands.states.length > 0, f.steps, f.decoupled),
-    operands,
-  );
-}
-
-export interface AdagradScalars extends Omit<RuleScalars, 'step'> {
-  readonly eps: Tensor;
-}
-
-/** AdaGrad (state: sum of squares). */
-export function adagradUpdate(s: AdagradScalars, operands: UpdateOperands, f: RootFlags = {}): Updated {
-  checkRule('adagrad', s, operands, f);
-  return applyUpdate(adagradOp, [s.lr, s.eps, s.weightDecay], flags(f.decoupled, f.epsInside), operands);
-}
-
-export interface RmspropScalars extends Omit<RuleScalars, 'step'> {
-  readonly alpha: Tensor;
-  readonly eps: Tensor;
-  readonly momentum: Tensor;
-}
-
-export interface RmspropFlags extends RootFlags {
-  readonly centred?: boolean;
-  readonly momentum?: boolean;
-}
+/** AdaGrad (state: sum of squares). With `epsInside` eps is added inside the root: sqrt(v + eps). */
+export const adagradUpdate = updateRule('adagrad', ['lr', 'eps', 'weightDecay'], rootFlags);
 
 /** RMSProp (states: mean square; the mean where centred; the velocity with momentum). */
-export function rmspropUpdate(s: RmspropScalars, operands: UpdateOperands, f: RmspropFlags = {}): Updated {
-  checkRule('rmsprop', s, operands, f);
-  return applyUpdate(
-    rmspropOp,
-    [s.lr, s.alpha, s.eps, s.momentum, s.weightDecay],
-    flags(f.decoupled, f.epsInside, f.centred, f.momentum),
-    operands,
-  );
-}
+export const rmspropUpdate = updateRule(
+  'rmsprop',
+  ['lr', 'alpha', 'eps', 'momentum', 'weightDecay'],
+  [...rootFlags, 'centred', 'momentum'],
+);
 
-export interface AdamScalars extends RuleScalars {
-  readonly beta1: Tensor;
-  readonly beta2: Tensor;
-  readonly eps: Tensor;
-}
+/** Adam and AdamW (states: first and second moment, and the largest second one for AMSGrad). `uncorrected`: without the bias correction. */
+export const adamUpdate = updateRule(
+  'adam',
+  ['lr', ...adamScalars],
+  [...rootFlags, 'uncorrected', 'amsgrad'],
+);
 
-export interface AdamFlags extends RootFlags {
-  /** Without the correction for moments that begin at zero. */
-  readonly uncorrected?: boolean;
-  /** Divides by the largest second moment so far: a third state. */
-  readonly amsgrad?: boolean;
-}
+/** NAdam (states: first and second moment). The shares are what the update takes of the gradient and of the first moment, as factors of lr. */
+export const nadamUpdate = updateRule(
+  'nadam',
+  ['lr', 'gradientShare', 'momentShare', ...adamScalars],
+  rootFlags,
+);
 
-/** Adam and AdamW (states: first and second moment, and the largest second one for AMSGrad). */
-export function adamUpdate(s: AdamScalars, operands: UpdateOperands, f: AdamFlags = {}): Updated {
-  checkRule('adam', s, operands, f);
-  return applyUpdate(
-    adamOp,
-    [s.lr, s.beta1, s.beta2, s.eps, s.weightDecay, s.step],
-    flags(f.decoupled, f.epsInside, f.uncorrected, f.amsgrad),
-    operands,
-  );
-}
+/** LARS (state: velocity, or none). Where `adapt` is 0 the ratio is 1. */
+export const larsUpdate = updateRule(
+  'lars',
+  [...momentumScalars, 'trust', 'eps', 'adapt'],
+  ['nesterov', 'momentum', 'steps'],
+  hasVelocity,
+);
 
-export interface NadamScalars extends AdamScalars {
-  /** What the update takes of the gradient and of the first moment, each a factor of lr. */
-  readonly gradientShare: Tensor;
-  readonly momentShare: Tensor;
-}
+/** LAMB (states: first and second moment). Where `adapt` is 0 the ratio is 1. */
+export const lambUpdate = updateRule('lamb', ['lr', ...adamScalars, 'adapt'], ['uncorrected']);
 
-/** NAdam (states: first and second moment). */
-export function nadamUpdate(s: NadamScalars, operands: UpdateOperands, f: RootFlags = {}): Updated {
-  checkRule('nadam', s, operands, f);
-  return applyUpdate(
-    nadamOp,
-    [s.lr, s.gradientShare, s.momentShare, s.beta1, s.beta2, s.eps, s.weightDecay, s.step],
-    flags(f.decoupled, f.epsInside),
-    operands,
-  );
-}
-
-export interface LarsScalars extends SgdScalars {
-  readonly trust: Tensor;
-  readonly eps: Tensor;
-  /** 0: the ratio is 1. */
-  readonly adapt: Tensor;
-}
-
-/** LARS (state: velocity, or none). */
-export function larsUpdate(
-  s: LarsScalars,
-  operands: UpdateOperands,
-  f: Omit<SgdFlags, 'decoupled'> = {},
-): Updated {
-  checkRule('lars', s, operands, f);
-  return applyUpdate(
-    larsOp,
-    [s.lr, s.momentum, s.dampening, s.weightDecay, s.step, s.trust, s.eps, s.adapt],
-    flags(f.nesterov, operands.states.length > 0, f.steps),
-    operands,
-  );
-}
-
-export interface LambScalars extends AdamScalars {
-  /** 0: the ratio is 1. */
-  readonly adapt: Tensor;
-}
-
-/** LAMB (states: first and second moment). */
-export function lambUpdate(
-  s: LambScalars,
-  operands: UpdateOperands,
-  f: Pick<AdamFlags, 'uncorrected'> = {},
-): Updated {
-  checkRule('lamb', s, operands, f);
-  return applyUpdate(
-    lambOp,
-    [s.lr, s.beta1, s.beta2, s.eps, s.weightDecay, s.step, s.adapt],
-    flags(f.uncorrected),
-    operands,
-  );
-}
+export type RuleScalars = Pick<SgdScalars, 'lr' | 'weightDecay' | 'step'>;
+export type DecayFlags = Pick<SgdFlags, 'decoupled'>;
+export type RootFlags = FlagsOf<typeof adagradUpdate>;
+export type SgdScalars = ScalarsOf<typeof sgdUpdate>;
+export type SgdFlags = FlagsOf<typeof sgdUpdate>;
+export type AdagradScalars = ScalarsOf<typeof adagradUpdate>;
+export type RmspropScalars = ScalarsOf<typeof rmspropUpdate>;
+export type RmspropFlags = FlagsOf<typeof rmspropUpdate>;
+export type AdamScalars = ScalarsOf<typeof adamUpdate>;
+export type AdamFlags = FlagsOf<typeof adamUpdate>;
+export type NadamScalars = ScalarsOf<typeof nadamUpdate>;
+export type LarsScalars = ScalarsOf<typeof larsUpdate>;
+export type LambScalars = ScalarsOf<typeof lambUpdate>;

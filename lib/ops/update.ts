@@ -21,11 +21,14 @@ export interface UpdateAttrs {
   readonly states: number;
   readonly scalars: number;
   readonly scaled: boolean;
-  readonly flags: readonly number[];
+  /** In the kernel's order. */
+  readonly flags: Readonly<Record<string, boolean>>;
 }
 
+const numbersOf = (flags: UpdateAttrs['flags']): number[] => Object.values(flags).map(Number);
+
 /** The op of an optimizer's kernel. */
-export function updateOp(name: string): OpRecord<UpdateAttrs> {
+function updateOp(name: string): OpRecord<UpdateAttrs> {
   return {
     name,
     bf16: 'f32',
@@ -48,7 +51,7 @@ export function updateOp(name: string): OpRecord<UpdateAttrs> {
       const begin = scalars + Number(scaled);
       return Array.from({ length: (1 + states) * count }, (_, i) => [i, begin + (i < count ? i : i + count)]);
     },
-    lower: (l, { flags, scaled }) => l.call(name, l.inputs, l.outputs, [...flags, Number(scaled)]),
+    lower: (l, { flags, scaled }) => l.call(name, l.inputs, l.outputs, [...numbersOf(flags), Number(scaled)]),
   };
 }
 
@@ -70,11 +73,11 @@ function checkOperands(where: string, o: UpdateOperands): void {
   }
 }
 
-/** Applies an op made by `updateOp`; scalars and flags are in the kernel's order. */
+/** Applies the op of a rule; scalars and flags are in the kernel's order. */
 export function applyUpdate(
   op: OpRecord<UpdateAttrs>,
   scalars: readonly Tensor[],
-  flags: readonly number[],
+  flags: UpdateAttrs['flags'],
   o: UpdateOperands,
 ): Updated {
   checkOperands(op.name, o);
@@ -96,10 +99,56 @@ export function applyUpdate(
   return { weights: list(0), states: o.states.map((_, i) => list(i + 1)) };
 }
 
-/** Kernel flags as in {@link UpdateAttrs}: nesterov, momentum, steps, decoupled. */
-interface ProductUpdateAttrs {
-  readonly flags: readonly number[];
+/** Runtime scalars of a rule by name: f64, rank 0. `step` counts from 1. */
+export type Scalars<S extends string> = Readonly<Record<S, Tensor>>;
+
+/** Where a rule leaves a choice. All default to false. */
+export type Flags<F extends string> = { readonly [K in F]?: boolean };
+
+/** One step of an optimizer for a group of parameters, in one kernel call: returns the new weights and states. */
+export interface UpdateRule<S extends string = string, F extends string = string> {
+  (scalars: Scalars<S>, operands: UpdateOperands, flags?: Flags<F>): Updated;
+  /** Names of the scalars, in the kernel's order. */
+  readonly scalars: readonly S[];
 }
+
+export type ScalarsOf<R> = R extends UpdateRule<infer S, infer _F> ? Scalars<S> : never;
+export type FlagsOf<R> = R extends UpdateRule<infer _S, infer F> ? Flags<F> : never;
+
+/**
+ * The rule that a kernel of this name computes.
+ * @param scalars names of its runtime scalars, in the kernel's order, and so are the flags
+ * @param implied flags that follow from the operands, whatever a caller says
+ */
+export function updateRule<const S extends string, const F extends string, I extends string = never>(
+  name: string,
+  scalars: readonly S[],
+  flags: readonly F[],
+  implied?: (operands: UpdateOperands) => Required<Flags<I>>,
+): UpdateRule<S, Exclude<F, I>> {
+  const op = updateOp(name);
+  const update = (
+    given: Scalars<S>,
+    operands: UpdateOperands,
+    chosen: Flags<Exclude<F, I>> = {},
+  ): Updated => {
+    checkObject(name, 'scalars', given);
+    checkObject(name, 'operands', operands);
+    checkList(name, 'states', operands.states);
+    checkObject(name, 'flags', chosen);
+    const all: Flags<string> = { ...chosen, ...implied?.(operands) };
+    return applyUpdate(
+      op,
+      scalars.map((scalar) => given[scalar]),
+      Object.fromEntries(flags.map((flag) => [flag, all[flag] ?? false])),
+      operands,
+    );
+  };
+  return Object.assign(update, { scalars });
+}
+
+/** Kernel flags as in {@link UpdateAttrs}: nesterov, momentum, steps, decoupled. */
+type ProductUpdateAttrs = Pick<UpdateAttrs, 'flags'>;
 
 /**
  * SGD for a weight [M, N] whose gradient is a^T b of a [K, M] and b [K, N], which is never stored. Inputs: the five scalars, w, a, b,
@@ -116,7 +165,7 @@ export const sgdProductOp: OpRecord<ProductUpdateAttrs> = {
           [1, 8],
         ]
       : [[0, 5]],
-  lower: (l, { flags }) => l.call('sgd_product', l.inputs, l.outputs, [...flags]),
+  lower: (l, { flags }) => l.call('sgd_product', l.inputs, l.outputs, numbersOf(flags)),
 };
 
 /** Sum of the squares of a^T b, without making it. Inputs a [K, M] and b [K, N], K at most {@link productSquaresLimit}. */

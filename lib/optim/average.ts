@@ -7,12 +7,13 @@ import { compile } from '../compile/compile';
 import { assign, currentTrace, withScope, withSubstitutes } from '../graph/trace';
 import type { Module } from '../nn/module';
 import { runningMean } from '../ops';
-import { bool, checkKeys, clip, nonNegativeInteger, positiveInteger } from '../options';
+import { clip, nonNegativeInteger } from '../options';
+import { bool, declareSettings, positiveInteger, type OptionsOf } from '../settings';
 import type { LazyTensor } from '../tensor/lazy';
 import { formatShape, sameShape } from '../tensor/shape';
 import type { Storage } from '../tensor/storage';
 import { runtimeScalar, zeros, type PersistentTensor, type Tensor } from '../tensor/tensor';
-import { decayRate } from './checks';
+import { decayRate } from './common';
 import type { LoadedOptimizerState } from './optimizer';
 
 /** State as it is kept in checkpoints: averaged parameters and buffers by name. */
@@ -137,12 +138,17 @@ function tensorsOf(model: Module): Map<string, LazyTensor> {
   return new Map<string, LazyTensor>([...model.namedParameters(), ...model.namedBuffers()]);
 }
 
-export interface EmaOptions {
-  /** Share of the average that a step keeps, in [0, 1). Default 0.999. */
-  readonly decay?: number;
-  /** Keeps no more than (1 + n) / (10 + n) after n steps, so that the first weights are soon forgotten. Default true. */
-  readonly warmup?: boolean;
-}
+const emaSettings = declareSettings({
+  decay: decayRate('Share of the average that a step keeps, in [0, 1).', { default: 0.999 }),
+  warmup: bool(
+    'Keeps no more than (1 + n) / (10 + n) after n steps, so that the first weights are soon forgotten.',
+    {
+      default: true,
+    },
+  ),
+});
+
+export type EmaOptions = OptionsOf<typeof emaSettings>;
 
 /** Exponential moving average, taken in every step (Polyak & Juditsky 1992; the warm-up is TensorFlow's). Running statistics are averaged too. */
 export class Ema extends WeightAverage {
@@ -154,9 +160,7 @@ export class Ema extends WeightAverage {
 
   constructor(options: EmaOptions = {}) {
     super();
-    checkKeys('optim.ema', options, ['decay', 'warmup']);
-    this.decay = decayRate('optim.ema', 'decay', options.decay ?? 0.999);
-    this.warmup = bool('optim.ema', 'warmup', options.warmup ?? true);
+    ({ decay: this.decay, warmup: this.warmup } = emaSettings.read('optim.ema', options));
   }
 
   due(): undefined {
@@ -164,18 +168,18 @@ export class Ema extends WeightAverage {
   }
 
   private share(): number {
-    const decay = decayRate('optim.ema', 'decay', this.decay);
+    const decay = emaSettings.declared.decay.check('optim.ema', 'decay', this.decay);
     if (this.count === 0) return 1;
     return 1 - (this.warmup ? Math.min(decay, (1 + this.count) / (10 + this.count)) : decay);
   }
 }
 
-export interface SwaOptions {
-  /** The first epoch, counted from 1, at whose end weights are taken in. */
-  readonly start: number;
-  /** Epochs from one to the next. Default 1. */
-  readonly every?: number;
-}
+const swaSettings = declareSettings({
+  start: positiveInteger('The first epoch, counted from 1, at whose end weights are taken in.'),
+  every: positiveInteger('Epochs from one to the next.', { default: 1 }),
+});
+
+export type SwaOptions = OptionsOf<typeof swaSettings>;
 
 /**
  * Stochastic weight averaging (Izmailov et al. 2018): the mean of the weights at the ends of epochs. Batch norm's running statistics do
@@ -189,9 +193,7 @@ export class Swa extends WeightAverage {
 
   constructor(options: SwaOptions) {
     super();
-    checkKeys('optim.swa', options, ['start', 'every']);
-    this.start = positiveInteger('optim.swa', 'start', options?.start);
-    this.every = positiveInteger('optim.swa', 'every', options.every ?? 1);
+    ({ start: this.start, every: this.every } = swaSettings.read('optim.swa', options));
   }
 
   due(epoch: number): boolean {

@@ -1,6 +1,7 @@
 /** Parameter groups: which parameters have settings of their own. */
 import { OptionError } from '../errors';
-import { show } from '../options';
+import { checkKeys, nonNegative, show } from '../options';
+import type { Declared, OptionsOf } from '../settings';
 import type { Parameter } from '../tensor/parameter';
 
 /** Picks parameters: by a prefix of whole path parts ('features', 'fc.bias'), a pattern of the name, or a test. */
@@ -14,6 +15,9 @@ export interface ParameterGroup {
   /** Decay of the group. Default: the optimizer's. */
   readonly weightDecay?: number;
 }
+
+/** A group of an optimizer; groups may set its numbers `N`. */
+export type GroupOf<N> = ParameterGroup & OptionsOf<N>;
 
 /** @throws OptionError for what is no match */
 export function matcher(match: unknown): (name: string, parameter: Parameter) => boolean {
@@ -37,4 +41,27 @@ export function noDecay<G extends object = object>(
   const match = (name: string, parameter: Parameter): boolean =>
     parameter.rank <= 1 || parameter.ofNormalization || /(^|\.)bias$/.test(name);
   return { ...(settings as G), match, weightDecay: 0 };
+}
+
+/** Checks the groups of an optimizer that has these numbers. @throws OptionError */
+export function checkGroups<N extends Declared>(
+  where: string,
+  groups: unknown,
+  numbers: N,
+): readonly GroupOf<N>[] {
+  if (!Array.isArray(groups))
+    throw new OptionError(`${where}: groups must be a list of groups, got ${show(groups)}`);
+  for (const group of groups as readonly unknown[]) checkGroup(where, group, numbers);
+  return groups as readonly GroupOf<N>[];
+}
+
+function checkGroup(where: string, group: unknown, numbers: Declared): void {
+  checkKeys(`${where}: group`, group, ['match', 'lr', 'weightDecay', ...Object.keys(numbers)]);
+  if (group === undefined) throw new OptionError(`${where}: a group must be an object, got undefined`);
+  const { match, ...own } = group as Readonly<Record<string, unknown>>;
+  matcher(match);
+  for (const [name, value] of Object.entries(own)) {
+    const check = numbers[name]?.check ?? nonNegative;
+    if (value !== undefined) check(where, `${name} of a group`, value);
+  }
 }

@@ -3,108 +3,61 @@
  * w -= lr ((1 - mu_t) g / (1 - P_t) + mu_(t+1) m / (1 - P_(t+1))) / (sqrt(v / (1 - b2^t)) + eps), where P_t = mu_1 ... mu_t.
  */
 import * as ops from '../ops';
-import type { Updated, UpdateOperands } from '../ops/update';
-import { bool, checkKeys, nonNegative } from '../options';
-import type { Tensor } from '../tensor/tensor';
-import { adamChecks, type AdamNumbers } from './adam';
-import { betas, decayRate } from './checks';
-import { Optimizer, optimizerKeys, type Checks, type OptimizerOptions } from './optimizer';
+import { bool, declareSettings, nonNegative, type OptionsOf, type ValuesOf } from '../settings';
+import { adamNumbers, commonSettings, decoupled } from './common';
+import { maker, optimizerOf, type Maker } from './declare';
+
+const numbers = {
+  ...adamNumbers,
+  momentumDecay: nonNegative('How fast the momentum rises to beta1.', { default: 4e-3 }),
+};
+const settings = declareSettings({
+  lr: nonNegative('Learning rate.', { default: 2e-3 }),
+  ...numbers,
+  epsInside: bool('eps is added to the second moment instead of to its root.', { default: false }),
+  decoupled,
+  ...commonSettings(numbers),
+});
 
 /** Numbers of NAdam that groups may set. */
-export interface NadamNumbers extends AdamNumbers {
-  /** How fast the momentum rises to beta1. Default 4e-3. */
-  readonly momentumDecay: number;
-}
+export type NadamNumbers = ValuesOf<typeof numbers>;
+export type NadamOptions = OptionsOf<typeof settings>;
 
-export interface NadamOptions extends OptimizerOptions<NadamNumbers>, Partial<NadamNumbers> {
-  /** Learning rate, at least 0. Default 2e-3. */
-  readonly lr?: number;
-  /** eps is added to the second moment instead of to its root. Default false. */
-  readonly epsInside?: boolean;
-  /** Decay shrinks weights by 1 - lr weightDecay instead of being added to the gradient. Default false. */
-  readonly decoupled?: boolean;
-}
+const mu = ({ betas, momentumDecay }: NadamNumbers, step: number): number =>
+  betas[0] * (1 - 0.5 * 0.96 ** (step * momentumDecay));
 
-interface NadamOwnScalars {
-  readonly beta1: Tensor;
-  readonly beta2: Tensor;
-  readonly eps: Tensor;
-  readonly gradientShare: Tensor;
-  readonly momentShare: Tensor;
-}
-
-const checks: Checks<NadamNumbers> = { ...adamChecks, momentumDecay: nonNegative };
-
-/** mu_t and P_t. P is a function of the step and the settings alone, so that no checkpoint has to keep it; the last one is remembered. */
-class MomentumSchedule {
-  private known = { beta: NaN, decay: NaN, step: 0, product: 1 };
-
-  mu(beta: number, decay: number, step: number): number {
-    return beta * (1 - 0.5 * 0.96 ** (step * decay));
-  }
-
-  product(beta: number, decay: number, step: number): number {
-    const { known } = this;
+/** P_t. It is a function of the step and the settings alone, so that no checkpoint has to keep it; the last one is remembered. */
+function momentumProduct(): (numbers: NadamNumbers, step: number) => number {
+  let known = { beta: NaN, decay: NaN, step: 0, product: 1 };
+  return (numbers, step) => {
+    const [beta, decay] = [numbers.betas[0], numbers.momentumDecay];
     const goesOn = known.beta === beta && known.decay === decay && known.step <= step;
     let { step: at, product } = goesOn ? known : { step: 0, product: 1 };
     // Once it is too small to be told from nothing, no further factor matters.
-    while (at < step && product > Number.MIN_VALUE) product *= this.mu(beta, decay, ++at);
-    this.known = { beta, decay, step, product };
+    while (at < step && product > Number.MIN_VALUE) product *= mu(numbers, ++at);
+    known = { beta, decay, step, product };
     return product;
-  }
+  };
 }
 
-export class Nadam extends Optimizer<NadamNumbers, NadamOwnScalars> {
-  readonly kind = 'nadam';
-  /** May be changed between steps. */
-  betas: [number, number];
-  eps: number;
-  momentumDecay: number;
-  readonly epsInside: boolean;
-  readonly decoupled: boolean;
-
-  constructor(options: NadamOptions = {}) {
-    const where = 'optim.nadam';
-    const own = ['lr', 'betas', 'eps', 'momentumDecay', 'epsInside', 'decoupled'];
-    checkKeys(where, options, [...own, ...optimizerKeys]);
-    super(where, options.lr ?? 2e-3, options, checks);
-    this.betas = betas(where, 'betas', options.betas ?? [0.9, 0.999]);
-    this.eps = nonNegative(where, 'eps', options.eps ?? 1e-8);
-    this.momentumDecay = nonNegative(where, 'momentumDecay', options.momentumDecay ?? 4e-3);
-    this.epsInside = bool(where, 'epsInside', options.epsInside ?? false);
-    this.decoupled = bool(where, 'decoupled', options.decoupled ?? false);
-  }
-
-  protected slotNames(): readonly string[] {
-    return ['exp_avg', 'exp_avg_sq'];
-  }
-
-  protected ownScalars(group: Partial<NadamNumbers>, steps: () => number): NadamOwnScalars {
-    const schedule = new MomentumSchedule();
-    const beta = (): number => (group.betas ?? this.betas)[0];
-    const decay = (): number => group.momentumDecay ?? this.momentumDecay;
-    const mu = (step: number): number => schedule.mu(beta(), decay(), step);
-    const rest = (step: number): number => 1 - schedule.product(beta(), decay(), step);
+export class Nadam extends optimizerOf({
+  kind: 'nadam',
+  settings,
+  numbers,
+  rule: ops.nadamUpdate,
+  states: () => ['exp_avg', 'exp_avg_sq'],
+  flags: ({ decoupled, epsInside }) => ({ decoupled, epsInside }),
+}) {
+  protected override derivedScalars(numbers: NadamNumbers, steps: () => number) {
+    const product = momentumProduct();
+    const rest = (step: number): number => 1 - product(numbers, step);
+    const { check } = settings.declared.momentumDecay;
+    const share = (get: () => number) => this.scalar('momentumDecay', check, get);
     return {
-      beta1: this.scalar('betas[0]', decayRate, beta),
-      beta2: this.scalar('betas[1]', decayRate, () => (group.betas ?? this.betas)[1]),
-      eps: this.scalar('eps', nonNegative, () => group.eps ?? this.eps),
-      gradientShare: this.scalar(
-        'momentumDecay',
-        nonNegative,
-        () => (1 - mu(steps() + 1)) / rest(steps() + 1),
-      ),
-      momentShare: this.scalar('momentumDecay', nonNegative, () => mu(steps() + 2) / rest(steps() + 2)),
+      gradientShare: share(() => (1 - mu(numbers, steps() + 1)) / rest(steps() + 1)),
+      momentShare: share(() => mu(numbers, steps() + 2) / rest(steps() + 2)),
     };
   }
-
-  protected apply(scalars: ops.NadamScalars, operands: UpdateOperands): Updated {
-    const { decoupled, epsInside } = this;
-    return ops.nadamUpdate(scalars, operands, { decoupled, epsInside });
-  }
 }
 
-/** @throws OptionError on unknown keys or numbers out of range */
-export function nadam(options: NadamOptions = {}): Nadam {
-  return new Nadam(options);
-}
+export const nadam: Maker<NadamOptions, Nadam> = maker(settings, (given) => new Nadam(given));

@@ -1,36 +1,41 @@
 /** What all optimizers share: parameter groups, state per parameter, clipping, accumulation, the step count and the finite guard. */
-import { FormatError, OptionError, ShapeError, TraceError } from '../errors';
+import { FormatError, ShapeError, TraceError } from '../errors';
 import type { Gradients } from '../compile/grad';
 import { assign, currentTrace, withScope, type Trace } from '../graph/trace';
 import type { AnyArray } from '../native';
 import * as ops from '../ops';
-import type { Updated, UpdateOperands } from '../ops/update';
-import { checkKeys, clip, nonNegative, positive, show } from '../options';
+import type { Flags, UpdateRule } from '../ops/update';
+import { checkKeys, clip, nonNegative, show } from '../options';
+import type { Check, Declared, Settings, ValuesOf } from '../settings';
 import type { Parameter } from '../tensor/parameter';
 import { formatShape, sameShape, type Shape } from '../tensor/shape';
 import { persistent, runtimeScalar, zeros, type PersistentTensor, type Tensor } from '../tensor/tensor';
 import { Accumulator } from './accumulate';
 import { matcher, type ParameterGroup } from './groups';
+import { checkedScalar, liveNumbers, numberScalars, type ScalarsByName } from './scalars';
 
-/** Options that every optimizer takes. `H` are its own numbers that groups may set as well. */
-export interface OptimizerOptions<H extends object = object> {
-  /** Decay of weights, at least 0. Default 0. */
-  readonly weightDecay?: number;
-  /** Gradients are scaled so that their norm over all parameters is at most this (Pascanu et al. 2013). Default: no limit. */
-  readonly clipNorm?: number;
-  /** Every element of the gradients is cut to within +- this, before `clipNorm` looks at them. Default: no limit. */
-  readonly clipValue?: number;
-  /** Parameters with settings of their own: `lr`, `weightDecay`, and the optimizer's own numbers. */
-  readonly groups?: readonly (ParameterGroup & Partial<H>)[];
+/** What a class of optimizers is made from. `N` are those of its settings `D` that groups may set, `F` the flags of its rule. */
+export interface Declaration<
+  K extends string = string,
+  N extends Declared = Declared,
+  D extends Declared = Declared,
+  F extends string = string,
+> {
+  /** Short name, for reports and checkpoints; it is also that of the maker: `sgd` for `optim.sgd`. */
+  readonly kind: K;
+  readonly settings: Settings<D>;
+  /** Those of the settings that groups may set, and that may change between steps. */
+  readonly numbers: N;
+  readonly rule: UpdateRule<string, F>;
+  /** Names of the state tensors that each parameter has, in the kernel's order. */
+  states(values: ValuesOf<D>): readonly string[];
+  /** What state tensors hold at first. Default: 0. */
+  initial?(values: ValuesOf<D>): number;
+  /** What the rule does where it leaves a choice. */
+  flags(values: ValuesOf<D>, kind: K): Required<Flags<F>>;
+  /** Throws where settings contradict each other. */
+  check?(where: string, values: ValuesOf<D>): void;
 }
-
-export const optimizerKeys = ['weightDecay', 'clipNorm', 'clipValue', 'groups'] as const;
-
-/** Returns the value if it is one, else throws an OptionError: those of lib/options.ts. */
-export type Check<T> = (where: string, name: string, value: unknown) => T;
-
-/** A check for each of an optimizer's own numbers. */
-export type Checks<H extends object> = { readonly [K in keyof H]-?: Check<H[K]> };
 
 /** State as it is kept in checkpoints. Entry `exp_avg/features.0.weight` is that parameter's first moment, in logical order. */
 export interface OptimizerState {
@@ -56,14 +61,28 @@ export interface UpdateOptions {
   readonly samples?: number;
 }
 
-interface LiveGroup<S extends object> {
-  readonly matches: (name: string, parameter: Parameter) => boolean;
-  /** For parameters whose first step is the one after `born`. */
-  readonly scalars: (born: number) => ops.RuleScalars & S;
+/** The values of settings that every optimizer has. */
+interface Common {
+  readonly lr: number;
+  readonly weightDecay: number;
+  readonly clipNorm?: number;
+  readonly clipValue?: number;
+  readonly groups: readonly Group[];
 }
 
-/** `H`: numbers that groups may set. `S`: runtime scalars of the update besides those that all have. */
-export abstract class Optimizer<H extends object = object, S extends object = object> {
+/** As options have it; a group's own numbers are checked. */
+type Group = Partial<ParameterGroup> & Readonly<Record<string, unknown>>;
+
+interface LiveGroup {
+  readonly matches: (name: string, parameter: Parameter) => boolean;
+  /** For parameters whose first step is the one after `born`. */
+  readonly scalars: (born: number) => ScalarsByName;
+}
+
+/** `H`: numbers that groups may set. */
+export abstract class Optimizer<H extends object = object> {
+  /** Short name, for reports and checkpoints: `sgd`. */
+  readonly kind: string;
   /** Learning rate. May be changed between steps; nothing is compiled anew. */
   lr: number;
   /** Multiplies the learning rate of every group: what schedules set. */
@@ -77,8 +96,13 @@ export abstract class Optimizer<H extends object = object, S extends object = ob
   step = 0;
   /** `optim.sgd`, in front of messages. */
   protected readonly where: string;
-  private readonly groupOptions: readonly (ParameterGroup & Partial<H>)[];
-  private liveGroups: readonly LiveGroup<S>[] | undefined;
+  private readonly numbers: Declared;
+  private readonly rule: UpdateRule;
+  private readonly flags: Flags<string>;
+  private readonly slotNames: readonly string[];
+  private readonly slotInitial: number;
+  private readonly groupOptions: readonly Group[];
+  private liveGroups: readonly LiveGroup[] | undefined;
   private readonly slots = new Map<string, PersistentTensor>();
   /** What parameters are called in the keys of slots: two modules of their own may both have a `weight`. */
   private names = new WeakMap<Parameter, string>();
@@ -90,23 +114,25 @@ export abstract class Optimizer<H extends object = object, S extends object = ob
   private readonly accumulator = new Accumulator();
   private guard: PersistentTensor | undefined;
 
-  protected constructor(where: string, lr: number, options: OptimizerOptions<H>, checks: Checks<H>) {
-    this.where = where;
-    this.lr = nonNegative(where, 'lr', lr);
-    this.weightDecay = nonNegative(where, 'weightDecay', options.weightDecay ?? 0);
-    this.clipNorm =
-      options.clipNorm === undefined ? undefined : positive(where, 'clipNorm', options.clipNorm);
-    this.clipValue =
-      options.clipValue === undefined ? undefined : positive(where, 'clipValue', options.clipValue);
-    const groups: unknown = options.groups ?? [];
-    if (!Array.isArray(groups))
-      throw new OptionError(`${where}: groups must be a list of groups, got ${show(groups)}`);
-    this.groupOptions = options.groups ?? [];
-    for (const group of this.groupOptions) checkGroup(where, group, checks);
+  protected constructor(declaration: Declaration, options: unknown) {
+    const { kind, settings, numbers, rule } = declaration;
+    this.kind = kind;
+    this.where = `optim.${kind}`;
+    const values = settings.read(this.where, options);
+    declaration.check?.(this.where, values);
+    this.numbers = numbers;
+    this.rule = rule;
+    this.flags = declaration.flags(values, kind);
+    this.slotNames = declaration.states(values);
+    this.slotInitial = declaration.initial?.(values) ?? 0;
+    const { lr, weightDecay, clipNorm, clipValue, groups, ...own } = values as Common;
+    this.lr = lr;
+    this.weightDecay = weightDecay;
+    this.clipNorm = clipNorm;
+    this.clipValue = clipValue;
+    this.groupOptions = groups;
+    Object.assign(this, own);
   }
-
-  /** Short name, for reports and checkpoints: `sgd`. */
-  abstract readonly kind: string;
 
   /**
    * Records one update of every parameter that has a gradient. What is pruned of a parameter stays 0, in its gradient and state as well. Only inside a function given to `compile`. When the loss or the
@@ -173,9 +199,9 @@ export abstract class Optimizer<H extends object = object, S extends object = ob
       );
     }
     for (const [key, { shape }] of state.tensors) {
-      if (!this.slotNames().some((name) => key.startsWith(`${name}/`)))
+      if (!this.slotNames.some((name) => key.startsWith(`${name}/`)))
         throw new FormatError(
-          `optimizer state '${clip(key)}': ${this.where} with these options keeps ${this.slotNames().join(', ') || 'none'}`,
+          `optimizer state '${clip(key)}': ${this.where} with these options keeps ${this.slotNames.join(', ') || 'none'}`,
         );
       checkSlotShape(key, this.slots.get(key)?.shape ?? shape, shape);
     }
@@ -193,7 +219,7 @@ export abstract class Optimizer<H extends object = object, S extends object = ob
     }
     await Promise.all(
       [...this.slots].map(([key, { size, storage }]) =>
-        storage.write(state.tensors.get(key)?.data ?? new Float32Array(size).fill(this.slotInitial())),
+        storage.write(state.tensors.get(key)?.data ?? new Float32Array(size).fill(this.slotInitial)),
       ),
     );
     this.step = state.step;
@@ -211,28 +237,22 @@ export abstract class Optimizer<H extends object = object, S extends object = ob
     this.guard = undefined;
   }
 
-  /** Names of the state tensors that each parameter has, in the kernel's order. */
-  protected abstract slotNames(): readonly string[];
-
-  /** What state tensors hold at first. */
-  protected slotInitial(): number {
-    return 0;
+  /**
+   * Runtime scalars of the rule that are not settings but follow from them. `numbers` are the group's as they are at that moment; `steps`
+   * counts those that its parameters have taken.
+   */
+  protected derivedScalars(_numbers: Readonly<H>, _steps: () => number): ScalarsByName {
+    return {};
   }
 
-  /** Runtime scalars of a group, from the group's numbers and the optimizer's; `steps` counts those that its parameters have taken. */
-  protected abstract ownScalars(numbers: Partial<H>, steps: () => number): S;
-
   /** The learning rate of the step being taken, from that of the group. */
-  protected rate(lr: number): number {
+  protected rate(lr: number, _numbers: Readonly<H>): number {
     return lr;
   }
 
-  /** Records the update of one group; returns new weights and states in the order they came. */
-  protected abstract apply(scalars: ops.RuleScalars & S, operands: UpdateOperands): Updated;
-
   /** A number that is read anew, and checked, at each step. */
-  protected scalar(name: string, check: Check<number>, get: () => number): Tensor {
-    return runtimeScalar(() => check(this.where, name, get()));
+  protected scalar(name: string, check: Check<number>, get: () => unknown): Tensor {
+    return checkedScalar(this.where, name, check, get);
   }
 
   /** Checks the call; guards the loss and the norm of the gradients as they come. */
@@ -279,25 +299,27 @@ export abstract class Optimizer<H extends object = object, S extends object = ob
     return { clipped, scale: clipScale(known ?? ops.sumSquares(clipped.map(([, g]) => g)), clipNorm) };
   }
 
-  /** Made at the first update: subclasses have their fields by then. The last group matches everything. */
-  private groups(): readonly LiveGroup<S>[] {
+  /** The last group matches everything. */
+  private groups(): readonly LiveGroup[] {
     this.liveGroups ??= [...this.groupOptions, {}].map((options) => this.liveGroup(options));
     return this.liveGroups;
   }
 
-  private liveGroup(options: Partial<ParameterGroup> & Partial<H>): LiveGroup<S> {
-    const { match, lr, weightDecay } = options;
-    const rates = {
-      lr: this.scalar('lr', nonNegative, () => this.rate((lr ?? this.lr) * this.lrFactor)),
+  private liveGroup(group: Group): LiveGroup {
+    const { match, lr, weightDecay } = group;
+    const numbers = liveNumbers(this.numbers, group, this) as H;
+    const ofGroup = {
+      lr: this.scalar('lr', nonNegative, () => this.rate((lr ?? this.lr) * this.lrFactor, numbers)),
       weightDecay: this.scalar('weightDecay', nonNegative, () => weightDecay ?? this.weightDecay),
+      ...numberScalars(this.where, this.numbers, numbers),
     };
-    const byBirth = new Map<number, ops.RuleScalars & S>();
-    const scalars = (born: number): ops.RuleScalars & S => {
+    const byBirth = new Map<number, ScalarsByName>();
+    const scalars = (born: number): ScalarsByName => {
       const steps = (): number => this.step - born;
       const known = byBirth.get(born) ?? {
-        ...rates,
+        ...ofGroup,
         step: runtimeScalar(() => steps() + 1),
-        ...this.ownScalars(options, steps),
+        ...this.derivedScalars(numbers, steps),
       };
       byBirth.set(born, known);
       return known;
@@ -305,19 +327,20 @@ export abstract class Optimizer<H extends object = object, S extends object = ob
     return { matches: match === undefined ? () => true : matcher(match), scalars };
   }
 
-  private groupOf(parameter: Parameter): LiveGroup<S> {
+  private groupOf(parameter: Parameter): LiveGroup {
     return this.groups().find((group) => group.matches(parameter.name, parameter))!;
   }
 
   private updateMembers(
-    scalars: ops.RuleScalars & S,
+    scalars: ScalarsByName,
     members: readonly [Parameter, Tensor][],
     scale: Tensor | undefined,
   ): void {
-    const states = this.slotNames().map((name) => members.map(([p]) => this.slot(name, p)));
+    const states = this.slotNames.map((name) => members.map(([p]) => this.slot(name, p)));
     const weights = members.map(([p]) => p);
     const gradients = members.map(([, g]) => g);
-    const updated = this.apply(scalars, { weights, gradients, states, ...(scale && { scale }) });
+    const operands = { weights, gradients, states, ...(scale && { scale }) };
+    const updated = this.rule(scalars, operands, this.flags);
     weights.forEach((weight, i) => assign(weight, updated.weights[i]!));
     states.forEach((list, s) =>
       list.forEach((state, i) => assign(state, members[i]![0].admit(updated.states[s]![i]!))),
@@ -326,7 +349,7 @@ export abstract class Optimizer<H extends object = object, S extends object = ob
 
   private slot(name: string, parameter: Parameter): PersistentTensor {
     const key = `${name}/${this.nameOf(parameter)}`;
-    const slot = this.slots.get(key) ?? filled(parameter.shape, this.slotInitial());
+    const slot = this.slots.get(key) ?? filled(parameter.shape, this.slotInitial);
     checkSlotShape(key, parameter.shape, slot.shape);
     this.slots.set(key, slot);
     return slot;
@@ -359,21 +382,6 @@ function groupBy<K, V>(values: readonly V[], keyOf: (value: V) => K): Map<K, V[]
     groups.set(key, [...(groups.get(key) ?? []), value]);
   }
   return groups;
-}
-
-function checkGroup<H extends object>(
-  where: string,
-  group: ParameterGroup & Partial<H>,
-  checks: Checks<H>,
-): void {
-  const own = Object.keys(checks) as (keyof H & string)[];
-  checkKeys(`${where}: group`, group, ['match', 'lr', 'weightDecay', ...own]);
-  if (group === undefined) throw new OptionError(`${where}: a group must be an object, got undefined`);
-  matcher(group.match);
-  if (group.lr !== undefined) nonNegative(where, 'lr of a group', group.lr);
-  if (group.weightDecay !== undefined) nonNegative(where, 'weightDecay of a group', group.weightDecay);
-  for (const name of own)
-    if (group[name] !== undefined) checks[name](where, `${name} of a group`, group[name]);
 }
 
 function filled(shape: Shape, value: number): PersistentTensor {

@@ -1,14 +1,34 @@
 /** Settings declared once: kinds, declaration, reading, the form in files. */
 export {
   bool,
+  checkNumber,
   finite,
   listOf,
   nonEmptyString,
   nonNegative,
   nonNegativeInteger,
+  number,
   oneOf,
   positive,
+  positiveInteger,
+  probability,
 } from './kinds';
-export { positiveInteger, probability } from './kinds';
-export { kind, type Check, type Domain, type Json, type Kind, type Presence, type Setting } from './setting';
-export { declareSettings, Settings, type Declared, type OptionsOf, type ValuesOf } from './settings';
+export {
+  kind,
+  type Bounds,
+  type Check,
+  type Domain,
+  type Json,
+  type Kind,
+  type KindOptions,
+  type Presence,
+  type Setting,
+} from './setting';
+export {
+  declareSettings,
+  Settings,
+  type Declared,
+  type KeptOf,
+  type OptionsOf,
+  type ValuesOf,
+} from './settings';

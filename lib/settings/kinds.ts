@@ -1,10 +1,40 @@
 /** The kinds of settings that many have. Further ones stand where they are needed: `kind({ check, domain })`. */
+import { OptionError } from '../errors';
 import * as check from '../options';
-import { kind, type Json, type Kind, type Setting } from './setting';
+import { kind, type Bounds, type Check, type Json, type Kind, type Setting } from './setting';
 
 export const bool = kind({ check: check.bool, domain: { type: 'boolean' } });
 
 export const finite = kind({ check: check.finite, domain: { type: 'number' } });
+
+/** A number within bounds: `number({ minimum: 0, exclusiveMaximum: 1 })('Decay of the mean.', { default: 0.99 })`. */
+export function number(bounds: Bounds): Kind<number> {
+  return kind<number>({ check: checkNumber(bounds), domain: { type: 'number', ...bounds } });
+}
+
+/** The check of {@link number}, for parts of other settings. */
+export function checkNumber(bounds: Bounds): Check<number> {
+  return (where, name, value) => {
+    if (typeof value === 'number' && Number.isFinite(value) && within(value, bounds)) return value;
+    const expected = `a number ${rangeOf(bounds)}`;
+    throw new OptionError(`${where}: ${name} must be ${expected}, got ${check.show(value)}`);
+  };
+}
+
+function within(value: number, bounds: Bounds): boolean {
+  const { minimum = -Infinity, exclusiveMinimum = -Infinity } = bounds;
+  const { maximum = Infinity, exclusiveMaximum = Infinity } = bounds;
+  return value >= minimum && value > exclusiveMinimum && value <= maximum && value < exclusiveMaximum;
+}
+
+/** `from 0 to below 1`, `above 0`. */
+function rangeOf({ minimum, exclusiveMinimum, maximum, exclusiveMaximum }: Bounds): string {
+  const low = minimum === undefined ? undefined : `from ${minimum}`;
+  const above = exclusiveMinimum === undefined ? low : `above ${exclusiveMinimum}`;
+  const most = maximum === undefined ? undefined : `to ${maximum}`;
+  const below = exclusiveMaximum === undefined ? most : `to below ${exclusiveMaximum}`;
+  return [above, below].filter((part) => part !== undefined).join(' ');
+}
 
 export const nonNegative = kind({ check: check.nonNegative, domain: { type: 'number', minimum: 0 } });
 

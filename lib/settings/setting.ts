@@ -3,15 +3,17 @@
 /** Plain data that JSON can hold. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
-/** What a setting may be, as plain data: for the parser and the help of a flag, and for a search space. Bounds are named as in JSON Schema. */
+/** Limits of a number, named as in JSON Schema. */
+export interface Bounds {
+  readonly minimum?: number;
+  readonly exclusiveMinimum?: number;
+  readonly maximum?: number;
+  readonly exclusiveMaximum?: number;
+}
+
+/** What a setting may be, as plain data: for the parser and the help of a flag, and for a search space. */
 export type Domain =
-  | {
-      readonly type: 'number' | 'integer';
-      readonly minimum?: number;
-      readonly exclusiveMinimum?: number;
-      readonly maximum?: number;
-      readonly exclusiveMaximum?: number;
-    }
+  | ({ readonly type: 'number' | 'integer' } & Bounds)
   | { readonly type: 'boolean' | 'string' }
   | { readonly type: 'choice'; readonly choices: readonly (string | number)[] }
   /** A fixed number of parts, each with a name of its own: `beta1`, `beta2`. */

@@ -15,7 +15,8 @@ type KeysWith<D, P extends Presence> = {
 }[keyof D];
 
 type GivenTo<X> = X extends Setting<infer _T, infer G> ? G : never;
-type KeptOf<X> = X extends Setting<infer T, infer _G> ? T : never;
+/** The type that a setting is kept in. */
+export type KeptOf<X> = X extends Setting<infer T, infer _G> ? T : never;
 
 type Sure = 'required' | 'defaulted';
 type Free = 'optional' | 'defaulted';

@@ -8,8 +8,10 @@ import {
   listOf,
   nonEmptyString,
   nonNegative,
+  number,
   oneOf,
   positiveInteger,
+  type Bounds,
   type OptionsOf,
   type ValuesOf,
 } from '../../lib/settings';
@@ -119,6 +121,18 @@ describe('the form in files', () => {
       'file: names must be a list, got 1',
     );
   });
+});
+
+test.each<[Bounds, number[], number[], string]>([
+  [{ minimum: 0, exclusiveMaximum: 1 }, [0, 0.5], [1, -1, NaN], 'a number from 0 to below 1'],
+  [{ exclusiveMinimum: 0, maximum: 2 }, [1e-9, 2], [0, 2.1], 'a number above 0 to 2'],
+  [{ minimum: 1 }, [1, 5], [0.9, Infinity], 'a number from 1'],
+])('a number within %j', (bounds, good, bad, expected) => {
+  const own = declareSettings({ x: number(bounds)('Some number.') });
+  for (const x of good) expect(own.read('thing', { x })).toEqual({ x });
+  for (const x of bad)
+    expect(() => own.read('thing', { x })).toThrow(`thing: x must be ${expected}, got ${x}`);
+  expect(own.declared.x.domain).toEqual({ type: 'number', ...bounds });
 });
 
 test('domains are plain data', () => {

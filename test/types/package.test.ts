@@ -132,12 +132,34 @@ function shown(code: string): { type: string; documentation: string } {
   };
 }
 
+const ofBetas = 'Decay of the running averages of g and g^2, each in [0, 1). Default [0.9, 0.999].';
+
 test.each([
-  ['a maker', 'augment.flip({ ^p: 0.1 })', 'Probability of mirroring an image. Default 0.5.', 'p?: number'],
+  [
+    'an augmentation',
+    'augment.flip({ ^p: 0.1 })',
+    'Probability of mirroring an image. Default 0.5.',
+    'p?: number',
+  ],
+  ['an optimizer', 'optim.adam({ ^betas: [0.5, 0.9] })', ofBetas, 'betas?: readonly [number, number]'],
+  ['a rate that must be given', 'optim.sgd({ ^lr: 0.1 })', 'Learning rate.', 'lr: number'],
+  [
+    'a constant that several share',
+    'optim.sgd({ lr: 1, ^decoupled: true })',
+    'Decay shrinks weights by 1 - lr weightDecay instead of being added to the gradient (Loshchilov & Hutter 2019). Default false.',
+    'decoupled?: boolean',
+  ],
+  [
+    'a group',
+    "optim.adam({ groups: [{ match: 'a', ^betas: [0.5, 0.9] }] })",
+    ofBetas,
+    'betas?: readonly [number, number]',
+  ],
+  ['a field', 'optim.adam().^betas', ofBetas, 'betas: [number, number]'],
 ])(
   'an editor shows what a setting of %s is, and its default',
   (_, call, documentation, type) => {
-    const info = shown(`import { augment } from 'tenon';\nexport const made = ${call};\n`);
+    const info = shown(`import { augment, optim } from 'tenon';\nexport const made = ${call};\n`);
     expect(info.documentation).toBe(documentation);
     expect(info.type).toContain(type);
   },
