@@ -37,7 +37,11 @@ type Dims = readonly number[];
  * A program of one call whose f32 operands have buffers of their own. It writes to the buffers first: the
  * system backs memory that was never written with a single page, which stays in the cache.
  */
-function singleCall(kernel: string, operands: readonly Dims[], attrs: readonly number[]): native.ProgramDesc {
+function singleCall(
+  kernel: string,
+  operands: readonly Dims[],
+  attrs: native.KernelAttrs,
+): native.ProgramDesc {
   const bytes = operands.map((dims) => dims.reduce((a, b) => a * b, native.DTYPE_BYTES.f32));
   const tensors = operands.flatMap((dims, i) => {
     const row = [i, 0, native.DTYPE_CODES.f32, dims.length, ...dims];
@@ -51,7 +55,7 @@ function singleCall(kernel: string, operands: readonly Dims[], attrs: readonly n
     buffers: bytes.map((n) => native.allocate(n)),
     inputs: [],
     tensors: Float64Array.from(tensors),
-    calls: operands.map((_, i) => ({ kernel: 'fill', tensors: [i], outputs: 1, attrs: [1] })),
+    calls: operands.map((_, i) => ({ kernel: 'fill', tensors: [i], outputs: 1, attrs: { value: 1 } })),
     constantCalls: 0,
     commitStart: operands.length,
     outputs: [],
@@ -70,7 +74,7 @@ interface Best {
 }
 
 /** The shortest of several runs, after one to warm up. */
-function best(kernel: string, operands: readonly Dims[], attrs: readonly number[]): Best {
+function best(kernel: string, operands: readonly Dims[], attrs: native.KernelAttrs): Best {
   const description = singleCall(kernel, operands, attrs);
   const program = native.createProgram(description);
   const elapsed = (): number => native.profileProgram(program)[0]?.nanoseconds ?? 0;
@@ -97,17 +101,17 @@ function best(kernel: string, operands: readonly Dims[], attrs: readonly number[
 
 /** Two blocks per thread, so that no thread waits for more than half of a run's noise. */
 function multiplyAdds(threads: number): number {
-  const { flops, nanoseconds } = best('fma_peak', [[2 * threads, 16]], [2_000_000]);
+  const { flops, nanoseconds } = best('fma_peak', [[2 * threads, 16]], { iterations: 2_000_000 });
   return flops / nanoseconds;
 }
 
 function triad(bytes: number): Triad {
   const dims = [Math.floor(bytes / 12)];
-  const rate = (streaming: number): number => {
-    const { bytes: moved, nanoseconds } = best('triad', [dims, dims, dims], [streaming]);
+  const rate = (streaming: boolean): number => {
+    const { bytes: moved, nanoseconds } = best('triad', [dims, dims, dims], { streaming });
     return moved / nanoseconds;
   };
-  return { bytes, plain: rate(0), streaming: rate(1) };
+  return { bytes, plain: rate(false), streaming: rate(true) };
 }
 
 /** Takes about a second and 400 MB. Uses the threads that `setThreads` granted. */

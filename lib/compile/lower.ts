@@ -1,5 +1,5 @@
 /** From nodes to kernel calls, which each op's `lower` writes. Memory comes later (plan.ts). */
-import type { DType, Target } from '../native';
+import type { DType, KernelAttrs, Target } from '../native';
 import { bytesPerElement, storedDType } from '../tensor/dtype';
 import { physicalDims, numel } from '../tensor/shape';
 import type { TensorType } from '../tensor/tensor';
@@ -11,7 +11,7 @@ export interface KernelCall {
   readonly kernel: string;
   readonly inputs: readonly Operand[];
   readonly outputs: readonly Operand[];
-  readonly attrs: readonly number[];
+  readonly attrs: KernelAttrs | readonly number[];
   /** Output 0 may take the memory of these inputs when nothing reads them later. */
   readonly inPlace: readonly number[];
   readonly scope: string;
@@ -65,7 +65,7 @@ class GraphLowering implements Lowering {
     kernel: string,
     inputs: Operand[],
     outputs: Operand[],
-    attrs: number[] = [],
+    attrs: KernelAttrs | number[] = {},
     inPlace: number[] = [],
   ): void {
     this.calls.push({
@@ -147,14 +147,17 @@ function copy(lowering: GraphLowering, from: Operand, to: Operand): void {
     kernel: 'copy',
     inputs: [from],
     outputs: [to],
-    attrs: [],
+    attrs: {},
     inPlace: [],
     scope: syntheticScope,
     op: 'assign',
   });
 }
 
-/** Old contents of storages that this program writes, where they are assigned elsewhere (a swap) or returned: copied beforehand. */
+/**
+ * Old contents of storages that this program writes, where they are assigned elsewhere (a swap) or
+ * returned: copied beforehand.
+ */
 function stageOldState(graph: Graph, lowering: GraphLowering): Map<Value, Operand> {
   const staged = new Map<Value, Operand>();
   const written = new Set(graph.assignments.map((a) => a.storage));

@@ -115,7 +115,7 @@ export class Program {
       kernel: call.kernel,
       tensors: [...call.inputs, ...call.outputs].map((o) => build.tensor(o)),
       outputs: call.outputs.length,
-      attrs: [...call.attrs],
+      attrs: call.attrs,
     }));
     const outputs = lowered.outputs.map((o) => build.tensor(o));
     const description: ProgramDesc = {
@@ -151,7 +151,10 @@ export class Program {
     return result;
   }
 
-  /** Time, work and traffic of each call since the program was made, without those that run only when parameters change. */
+  /**
+   * Time, work and traffic of each call since the program was made, without those that run only
+   * when parameters change.
+   */
   profile(): KernelProfile[] {
     return native.profileProgram(this.live()).map((entry, i) => {
       const call = this.lowered.calls[this.constantCalls + i]!;
@@ -159,7 +162,10 @@ export class Program {
     });
   }
 
-  /** Runs that are queued, and the one that is running unless it has begun to commit, reject with an AbortedError and change nothing. */
+  /**
+   * Runs that are queued, and the one that is running unless it has begun to commit, reject with an
+   * AbortedError and change nothing.
+   */
   cancel(): void {
     native.cancelProgram(this.live());
   }

@@ -1,5 +1,8 @@
-/** What an op's `lower` writes its kernel calls to. lib/compile implements it and plans the memory behind the operands afterwards. */
-import type { DType, Target } from '../native';
+/**
+ * What an op's `lower` writes its kernel calls to. lib/compile implements it and plans the memory behind
+ * the operands afterwards.
+ */
+import type { DType, KernelAttrs, Target } from '../native';
 import type { Storage } from '../tensor/storage';
 import type { TensorType } from '../tensor/tensor';
 import type { Fused } from './facts';
@@ -36,8 +39,17 @@ export interface Lowering {
   /** What the kernel is to do besides the op itself. */
   readonly fused: Fused;
 
-  /** Appends one kernel call. `inPlace` lists the inputs whose memory output 0 may take over when they are not read later. */
-  call(kernel: string, inputs: Operand[], outputs: Operand[], attrs?: number[], inPlace?: number[]): void;
+  /**
+   * Appends one kernel call, with the attributes that the kernel declares (native/kernels/README.md).
+   * `inPlace` lists the inputs whose memory output 0 may take over when they are not read later.
+   */
+  call(
+    kernel: string,
+    inputs: Operand[],
+    outputs: Operand[],
+    attrs?: KernelAttrs | number[],
+    inPlace?: number[],
+  ): void;
 
   /** The kernel for these operands: products of bf16 activations are kernels of their own. */
   forOperands(kernel: string): string;

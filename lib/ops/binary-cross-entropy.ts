@@ -21,7 +21,7 @@ const backwardOp: OpRecord<null> = {
   name: 'binary_cross_entropy_backward',
   bf16: 'f32',
   infer: ([dy]) => [{ shape: dy!.shape, dtype: 'f32' }],
-  lower: (l) => l.call('binary_cross_entropy_backward', l.inputs, l.outputs, [], [0]),
+  lower: (l) => l.call('binary_cross_entropy_backward', l.inputs, l.outputs, {}, [0]),
 };
 
 const binaryCrossEntropyOp: OpRecord<null> = {
@@ -36,18 +36,20 @@ const binaryCrossEntropyOp: OpRecord<null> = {
     first(applyOp(backwardOp, [grads[0]!, p!, target!], null)),
     null,
   ],
-  lower: (l) => l.call('binary_cross_entropy', l.inputs, l.outputs, [], [0]),
+  lower: (l) => l.call('binary_cross_entropy', l.inputs, l.outputs, {}, [0]),
 };
 
 /**
- * -(t log p + (1 - t) log(1 - p)), elementwise; p and t of one shape, t a constant. As in PyTorch, logarithms are at least -100. A p
- * outside of [0, 1] gives NaN. @throws ShapeError, DTypeError
+ * -(t log p + (1 - t) log(1 - p)), elementwise; p and t of one shape, t a constant. As in PyTorch, logarithms
+ * are at least -100. A p outside of [0, 1] gives NaN. @throws ShapeError, DTypeError
  */
 export function binaryCrossEntropy(p: Tensor, target: Tensor): Tensor {
   return first(applyOp(binaryCrossEntropyOp, [p, target], null));
 }
 
-/** x itself, as f32 in every precision: the functions below are pointwise and would take a bf16 x as it comes. */
+/**
+ * x itself, as f32 in every precision: the functions below are pointwise and would take a bf16 x as it comes.
+ */
 const asF32Op: OpRecord<null> = {
   name: 'as_f32',
   bf16: 'f32',
@@ -58,8 +60,9 @@ const asF32Op: OpRecord<null> = {
 };
 
 /**
- * The same of p = sigmoid(x), without rounding for large |x|: t log(1 + e^-x) + (1 - t) log(1 + e^x). `positiveWeight` multiplies the first
- * term: a number, or one a class, as an f32 tensor that broadcasts. @throws ShapeError, DTypeError
+ * The same of p = sigmoid(x), without rounding for large |x|: t log(1 + e^-x) + (1 - t) log(1 + e^x).
+ * `positiveWeight` multiplies the first term: a number, or one a class, as an f32 tensor that
+ * broadcasts. @throws ShapeError, DTypeError
  */
 export function binaryCrossEntropyWithLogits(
   x: Tensor,

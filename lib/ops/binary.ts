@@ -1,4 +1,7 @@
-/** Pointwise functions of two tensors, broadcast as in NumPy and PyTorch. Gradients come back in the broadcast shape; grad.ts sums them. */
+/**
+ * Pointwise functions of two tensors, broadcast as in NumPy and PyTorch. Gradients come back in the broadcast
+ * shape; grad.ts sums them.
+ */
 import { alike } from '../graph/facts';
 import { applyOp, first, type GradContext, type OpRecord } from '../graph/op';
 import type { Lowering, Operand } from '../graph/lowering';
@@ -10,7 +13,10 @@ import { affine } from './unary';
 
 type Rule = (context: GradContext<null>) => (Tensor | null)[];
 
-/** The operand under the output's rank. Its shape has been padded with ones by `align`, so dims agree one to one. */
+/**
+ * The operand under the output's rank. Its shape has been padded with ones by `align`, so dims agree
+ * one to one.
+ */
 function spread(l: Lowering, operand: Operand, shape: Shape, rank: number): Operand {
   const padded = [...Array<number>(rank - shape.length).fill(1), ...shape];
   return l.view(operand, physicalDims(padded));
@@ -29,14 +35,15 @@ function binaryOp(name: string, grad?: Rule): OpRecord<null> {
     lower: (l) => {
       const rank = l.outputTypes[0]!.shape.length;
       const operands = l.inputs.map((operand, i) => spread(l, operand, l.inputTypes[i]!.shape, rank));
-      l.call(name, operands, l.outputs, [], [0, 1]);
+      l.call(name, operands, l.outputs, {}, [0, 1]);
     },
   };
 }
 
 /**
- * Tensors of rank 4 lie channels-last in memory, all others row-major: an operand of lower rank broadcast against a rank-4 one, or of
- * rank 4 against a higher one, is reshaped to the tensor that it stands for first. Shapes with one long axis are the same either way.
+ * Tensors of rank 4 lie channels-last in memory, all others row-major: an operand of lower rank broadcast
+ * against a rank-4 one, or of rank 4 against a higher one, is reshaped to the tensor that it stands for
+ * first. Shapes with one long axis are the same either way.
  */
 function align(t: Tensor, rank: number): Tensor {
   if (t.rank === rank || (rank !== 4 && t.rank !== 4)) return t;

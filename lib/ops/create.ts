@@ -12,7 +12,7 @@ const fillOp: OpRecord<{ shape: Shape; value: number; dtype: DType }> = {
   name: 'fill',
   bf16: 'f32',
   infer: (_, { shape, dtype }) => [{ shape, dtype }],
-  lower: (l, { value }) => l.call('fill', [], l.outputs, [value]),
+  lower: (l, { value }) => l.call('fill', [], l.outputs, { value }),
 };
 
 /** A tensor of one value, made inside programs; it has no memory of its own (compare `zeros`). */
@@ -44,7 +44,8 @@ export function fromScalar(value: Tensor): Tensor {
 interface RandomAttrs {
   readonly shape: Shape;
   readonly key: readonly [number, number];
-  readonly range: readonly [number, number];
+  /** Of the distribution: low and high, or mean and std. */
+  readonly numbers: Readonly<Record<string, number>>;
 }
 
 function randomOp(name: string): OpRecord<RandomAttrs> {
@@ -52,7 +53,7 @@ function randomOp(name: string): OpRecord<RandomAttrs> {
     name,
     bf16: 'f32',
     infer: (_, { shape }) => [{ shape, dtype: 'f32' }],
-    lower: (l, { key, range }) => l.call(name, [], l.outputs, [...key, ...range]),
+    lower: (l, { key, numbers }) => l.call(name, [], l.outputs, { key, ...numbers }),
   };
 }
 
@@ -69,13 +70,13 @@ function checkDraw(where: string, shape: Shape, seed: number, stream: string): v
 /** Uniform numbers in [low, high): a function of (seed, stream name, position in memory). */
 export function randomUniform(shape: Shape, seed: number, stream: string, low = 0, high = 1): Tensor {
   checkDraw('randomUniform', shape, seed, stream);
-  const range = [finite('randomUniform', 'low', low), finite('randomUniform', 'high', high)] as const;
-  return first(applyOp(uniformOp, [], { shape: [...shape], key: streamKey(seed, stream), range }));
+  const numbers = { low: finite('randomUniform', 'low', low), high: finite('randomUniform', 'high', high) };
+  return first(applyOp(uniformOp, [], { shape: [...shape], key: streamKey(seed, stream), numbers }));
 }
 
 /** Normal numbers: a function of (seed, stream name, position in memory). */
 export function randomNormal(shape: Shape, seed: number, stream: string, mean = 0, std = 1): Tensor {
   checkDraw('randomNormal', shape, seed, stream);
-  const range = [finite('randomNormal', 'mean', mean), finite('randomNormal', 'std', std)] as const;
-  return first(applyOp(normalOp, [], { shape: [...shape], key: streamKey(seed, stream), range }));
+  const numbers = { mean: finite('randomNormal', 'mean', mean), std: finite('randomNormal', 'std', std) };
+  return first(applyOp(normalOp, [], { shape: [...shape], key: streamKey(seed, stream), numbers }));
 }

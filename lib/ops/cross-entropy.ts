@@ -1,4 +1,7 @@
-/** Softmax cross entropy per example, fused: loss = logsumexp(x) - sum_k q_k x_k, with hard or soft targets and label smoothing. */
+/**
+ * Softmax cross entropy per example, fused: loss = logsumexp(x) - sum_k q_k x_k, with hard or soft targets
+ * and label smoothing.
+ */
 import { DTypeError, OptionError, ShapeError } from '../errors';
 import { applyOp, first, type OpRecord } from '../graph/op';
 import { positiveInteger, probability } from '../options';
@@ -41,20 +44,20 @@ const crossEntropyOp: OpRecord<Attrs> = {
     first(applyOp(backwardOp, [grads[0]!, x!, target!, lse!], attrs)),
     null,
   ],
-  lower: (l, { smoothing }) => l.call('cross_entropy', l.inputs, l.outputs, [smoothing]),
+  lower: (l, { smoothing }) => l.call('cross_entropy', l.inputs, l.outputs, { smoothing }),
 };
 
 const backwardOp: OpRecord<Attrs> = {
   name: 'cross_entropy_backward',
   bf16: 'f32',
   infer: ([, x]) => [{ shape: x!.shape, dtype: 'f32' }],
-  lower: (l, { smoothing }) => l.call('cross_entropy_backward', l.inputs, l.outputs, [smoothing], [1]),
+  lower: (l, { smoothing }) => l.call('cross_entropy_backward', l.inputs, l.outputs, { smoothing }, [1]),
 };
 
 /**
  * Loss of each example: logits x [B, K] against class indices (i32 [B]) or probabilities (f32 [B, K]).
- * `smoothing` mixes the target with the uniform distribution: q = (1 - s) target + s / K (Szegedy et al. 2016).
- * A class index outside [0, K) rejects the run with a DataError.
+ * `smoothing` mixes the target with the uniform distribution: q = (1 - s) target + s / K (Szegedy et al.
+ * 2016). A class index outside [0, K) rejects the run with a DataError.
  */
 export function crossEntropy(x: Tensor, target: Tensor, smoothing = 0): Tensor {
   return first(
@@ -86,12 +89,13 @@ const countTopKOp: OpRecord<{ readonly k: number }> = {
     if (k > classes) throw new OptionError(`count_top_k: k is ${k}, but there are ${classes} classes`);
     return [{ shape: [], dtype: 'f32' }];
   },
-  lower: (l, { k }) => l.call('count_top_k', l.inputs, l.outputs, [k]),
+  lower: (l, { k }) => l.call('count_top_k', l.inputs, l.outputs, { k }),
 };
 
 /**
- * How many rows of x have the target class (or the target's own largest) among their k largest elements; of equal ones the first counts as
- * larger, NaN as largest of all. A label outside of the classes rejects the run with a DataError. @throws ShapeError, DTypeError, OptionError
+ * How many rows of x have the target class (or the target's own largest) among their k largest elements; of
+ * equal ones the first counts as larger, NaN as largest of all. A label outside of the classes rejects the
+ * run with a DataError. @throws ShapeError, DTypeError, OptionError
  */
 export function countTopK(x: Tensor, target: Tensor, k: number): Tensor {
   return first(applyOp(countTopKOp, [x, target], { k: positiveInteger('count_top_k', 'k', k) }));

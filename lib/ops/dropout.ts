@@ -1,4 +1,7 @@
-/** Inverted dropout (Srivastava et al. 2014): elements are zeroed with probability p, the others divided by 1 - p. */
+/**
+ * Inverted dropout (Srivastava et al. 2014): elements are zeroed with probability p, the others divided by
+ * 1 - p.
+ */
 import { firstAlike } from '../graph/facts';
 import { applyOp, first, type OpRecord } from '../graph/op';
 import { currentScope, currentTrace } from '../graph/trace';
@@ -32,13 +35,14 @@ const dropoutOp: OpRecord<Attrs> = {
   ],
   lower: (l, { key, ordinal, perChannel }) => {
     const [, , h, w] = l.inputTypes[0]!.shape;
-    l.call('dropout', l.inputs, l.outputs, [...key, ordinal, perChannel ? h! * w! : 1], [0]);
+    l.call('dropout', l.inputs, l.outputs, { key, ordinal, stride: perChannel ? h! * w! : 1 }, [0]);
   },
 };
 
 /**
- * Drops elements of x with probability `p`, a runtime scalar. The mask is a function of (seed, layer, call, step, position), whatever
- * the number of threads. `perChannel` drops whole channels of x [N, C, H, W] (Tompson et al. 2015). @throws OptionError, ShapeError
+ * Drops elements of x with probability `p`, a runtime scalar. The mask is a function of (seed, layer, call,
+ * step, position), whatever the number of threads. `perChannel` drops whole channels of x [N, C, H, W]
+ * (Tompson et al. 2015). @throws OptionError, ShapeError
  */
 export function dropout(x: Tensor, p: Tensor, options: { perChannel?: boolean } = {}): Tensor {
   checkKeys('dropout', options, ['perChannel']);

@@ -1,11 +1,13 @@
 /**
- * Fractional max pooling (Graham 2014, "Fractional max-pooling", arXiv:1412.6071): the output is smaller than the input by any factor, which
- * regions of two sizes, in an order that is drawn, make possible. Factors of sqrt(2) or less lose less at a time than 2x2 pooling.
+ * Fractional max pooling (Graham 2014, "Fractional max-pooling", arXiv:1412.6071): the output is smaller than
+ * the input by any factor, which regions of two sizes, in an order that is drawn, make possible. Factors of
+ * sqrt(2) or less lose less at a time than 2x2 pooling.
  */
 import { OptionError, ShapeError } from '../errors';
 import { firstAlike } from '../graph/facts';
 import { applyOp, first, type OpRecord } from '../graph/op';
 import { currentScope, currentTrace } from '../graph/trace';
+import type { KernelAttrs } from '../native';
 import { checkObject, bool, checkKeys, oneOf, show } from '../options';
 import { defaultRandom, streamKey, type StreamKey } from '../random';
 import { formatShape, type Shape } from '../tensor/shape';
@@ -13,8 +15,9 @@ import { runtimeScalar, type Tensor } from '../tensor/tensor';
 import { checkDType, checkRank, checkScalar, pair, type Pair } from './checks';
 
 /**
- * What a region is. 'disjoint': the regions tile the input. 'overlapping': each takes in the first row and column of the next. Numbers: windows
- * of that height and width, as PyTorch's kernel_size; when they are smaller than the steps between them they leave some of the input out.
+ * What a region is. 'disjoint': the regions tile the input. 'overlapping': each takes in the first row and
+ * column of the next. Numbers: windows of that height and width, as PyTorch's kernel_size; when they are
+ * smaller than the steps between them they leave some of the input out.
  */
 export type FractionalKernel = 'disjoint' | 'overlapping' | Pair;
 
@@ -24,8 +27,9 @@ export interface FractionalMaxPool2dOptions {
   /** Height and width of the output as shares of the input's, above 0 and below 1, rounded down. */
   readonly outputRatio?: Pair;
   /**
-   * Order of the steps between regions, which are floor(a) and ceil(a) for a = input / output. 'pseudorandom' (default, and PyTorch's): step i
-   * is floor(a (i + 1 + u)) - floor(a (i + u)), u drawn from [0, 1). 'random': every order is as likely.
+   * Order of the steps between regions, which are floor(a) and ceil(a) for a = input / output. 'pseudorandom'
+   * (default, and PyTorch's): step i is floor(a (i + 1 + u)) - floor(a (i + u)), u drawn from [0, 1).
+   * 'random': every order is as likely.
    */
   readonly sequence?: 'pseudorandom' | 'random';
 }
@@ -111,15 +115,18 @@ function checkRegions(attrs: Attrs): void {
   }
 }
 
-function kernelAttrs({ key, ordinal, sequence, kernel }: Attrs): number[] {
-  const form = ['disjoint', 'overlapping'].indexOf(String(kernel));
-  return [
-    ...key,
+const sequences = ['middle', 'pseudorandom', 'random'];
+const forms = ['disjoint', 'overlapping', 'windows'];
+
+function kernelAttrs({ key, ordinal, sequence, kernel }: Attrs): KernelAttrs {
+  const [form, window] = typeof kernel === 'string' ? [kernel, [0, 0]] : ['windows', kernel];
+  return {
+    key,
     ordinal,
-    ['middle', 'pseudorandom', 'random'].indexOf(sequence),
-    form < 0 ? 2 : form,
-    ...(typeof kernel === 'string' ? [0, 0] : kernel),
-  ];
+    sequence: sequences.indexOf(sequence),
+    form: forms.indexOf(form),
+    kernel: window,
+  };
 }
 
 const poolOp: OpRecord<Attrs> = {
@@ -165,9 +172,10 @@ function outputSizeOf({ outputSize, outputRatio }: FractionalSettings, x: Tensor
 }
 
 /**
- * Largest element of each region of x [N, C, H, W]; the first wins ties. Each example has regions of its own, the same for all its channels
- * (PyTorch draws them for each channel apart). With `draw` (default true) they are a function of (seed, layer, call, step, example);
- * without, they are those of the pseudorandom sequence with u = 1/2, whatever `sequence` says.
+ * Largest element of each region of x [N, C, H, W]; the first wins ties. Each example has regions of its own,
+ * the same for all its channels (PyTorch draws them for each channel apart). With `draw` (default true) they
+ * are a function of (seed, layer, call, step, example); without, they are those of the pseudorandom sequence
+ * with u = 1/2, whatever `sequence` says.
  * @throws OptionError, ShapeError, DTypeError
  */
 export function fractionalMaxPool2d(

@@ -1,12 +1,14 @@
 /**
- * Normalization of each sample by itself, the same in training and evaluation: y = gamma (x - mean) / sqrt(var + eps) + beta, with mean
- * and biased variance over a part of the sample. Layer norm (Ba, Kiros, Hinton 2016) takes all of its last axes, instance norm (Ulyanov,
- * Vedaldi, Lempitsky 2016) one channel, group norm (Wu and He 2018) a group of channels. One kernel does them all.
+ * Normalization of each sample by itself, the same in training and evaluation: y = gamma (x - mean) /
+ * sqrt(var + eps) + beta, with mean and biased variance over a part of the sample. Layer norm (Ba, Kiros,
+ * Hinton 2016) takes all of its last axes, instance norm (Ulyanov, Vedaldi, Lempitsky 2016) one channel,
+ * group norm (Wu and He 2018) a group of channels. One kernel does them all.
  */
 import { ShapeError } from '../errors';
 import { firstAlike, savedAlike } from '../graph/facts';
 import { applyOp, type OpRecord } from '../graph/op';
 import type { Lowering, Operand } from '../graph/lowering';
+import type { KernelAttrs } from '../native';
 import { checkKeys, positive, positiveInteger } from '../options';
 import { checkShape, formatShape, numel, physicalDims, sameShape, type Shape } from '../tensor/shape';
 import { checkTensor, type Tensor, type TensorType } from '../tensor/tensor';
@@ -23,8 +25,8 @@ interface GroupAttrs {
   readonly dims: Shape;
 }
 
-function numbersOf({ groups, eps, affine }: GroupAttrs): number[] {
-  return [groups, eps, Number(affine)];
+function kernelAttrs({ groups, eps, affine }: GroupAttrs): KernelAttrs {
+  return { groups, eps, affine };
 }
 
 /** gamma, beta and their gradients: one value per channel, whatever their shape. */
@@ -42,12 +44,13 @@ const backwardOp: OpRecord<GroupAttrs> = {
   },
   lower: (l, attrs) => {
     const [[dy, x, ...rest], [dx, ...parameters]] = [l.inputs, l.outputs];
+    const [gamma, [mean, variance]] = attrs.affine ? [[rest[0]!], rest.slice(1)] : [[], rest];
     const inputs = [dy!, x!].map((operand) => l.view(operand, attrs.dims));
     l.call(
       'group_norm_backward',
-      [...inputs, ...flat(l, rest.slice(0, -2)), ...rest.slice(-2)],
+      [...inputs, ...flat(l, gamma), mean!, variance!],
       [l.view(dx!, attrs.dims), ...flat(l, parameters)],
-      numbersOf(attrs),
+      kernelAttrs(attrs),
       [0],
     );
   },
@@ -62,13 +65,13 @@ const groupNormOp: OpRecord<GroupAttrs> = {
   },
   grad: ({ inputs, outputs: [, mean, variance], grads: [dy], attrs }) => {
     if (dy === null) return inputs.map(() => null);
-    const [x, ...gamma] = inputs.slice(0, attrs.affine ? 2 : 1);
-    return applyOp(backwardOp, [dy!, x!, ...gamma, mean!, variance!], attrs);
+    const [x, gamma] = inputs;
+    return applyOp(backwardOp, [dy!, x!, ...(attrs.affine ? [gamma!] : []), mean!, variance!], attrs);
   },
   lower: (l, attrs) => {
     const [[x, ...parameters], [y, mean, variance]] = [l.inputs, l.outputs];
     const outputs = [l.view(y!, attrs.dims), mean!, variance!];
-    l.call('group_norm', [l.view(x!, attrs.dims), ...flat(l, parameters)], outputs, numbersOf(attrs), [0]);
+    l.call('group_norm', [l.view(x!, attrs.dims), ...flat(l, parameters)], outputs, kernelAttrs(attrs), [0]);
   },
 };
 
@@ -113,8 +116,8 @@ function normalize(x: Tensor, options: NormOptions, plan: Plan): BatchNormResult
 }
 
 /**
- * As `groupNorm`, with the mean and the biased variance of each group of each sample, [N, groups]. Those count as constants: no
- * gradient goes through them.
+ * As `groupNorm`, with the mean and the biased variance of each group of each sample, [N, groups]. Those
+ * count as constants: no gradient goes through them.
  */
 export function groupNormStatistics(x: Tensor, groups: number, options: NormOptions = {}): BatchNormResult {
   const where = 'group_norm';
@@ -132,22 +135,27 @@ export function groupNormStatistics(x: Tensor, groups: number, options: NormOpti
 }
 
 /**
- * Group normalization (Wu and He 2018) of x [N, C], [N, C, L] or [N, C, H, W]: over C / groups channels and all positions of one sample.
- * gamma, beta: [C]. Equal values give beta. @throws ShapeError where groups do not divide C, OptionError
+ * Group normalization (Wu and He 2018) of x [N, C], [N, C, L] or [N, C, H, W]: over C / groups channels and
+ * all positions of one sample. gamma, beta: [C]. Equal values give beta. @throws ShapeError where groups do
+ * not divide C, OptionError
  */
 export function groupNorm(x: Tensor, groups: number, options: NormOptions = {}): Tensor {
   return groupNormStatistics(x, groups, options).y;
 }
 
 /**
- * Instance normalization (Ulyanov, Vedaldi, Lempitsky 2016) of x [N, C, L] or [N, C, H, W]: over the positions of one channel of one
- * sample. gamma, beta: [C]. @throws ShapeError on one position per channel, as PyTorch; OptionError
+ * Instance normalization (Ulyanov, Vedaldi, Lempitsky 2016) of x [N, C, L] or [N, C, H, W]: over the
+ * positions of one channel of one sample. gamma, beta: [C]. @throws ShapeError on one position per channel,
+ * as PyTorch; OptionError
  */
 export function instanceNorm(x: Tensor, options: NormOptions = {}): Tensor {
   return instanceNormStatistics(x, options).y;
 }
 
-/** As `instanceNorm`, with the mean and the biased variance of each channel of each sample, [N, C]; constants for gradients. */
+/**
+ * As `instanceNorm`, with the mean and the biased variance of each channel of each sample, [N, C];
+ * constants for gradients.
+ */
 export function instanceNormStatistics(x: Tensor, options: NormOptions = {}): BatchNormResult {
   checkRank('instance_norm', 'x', x, 3, 4);
   if (numel(x.shape.slice(2)) < 2)
@@ -157,15 +165,19 @@ export function instanceNormStatistics(x: Tensor, options: NormOptions = {}): Ba
   return groupNormStatistics(x, x.shape[1]!, options);
 }
 
-/** The shape in which gamma and beta of `shape` lie in memory as the last axes of x do: only at rank 4 channels are innermost. */
+/**
+ * The shape in which gamma and beta of `shape` lie in memory as the last axes of x do: only at rank 4
+ * channels are innermost.
+ */
 function storedAs(rank: number, lead: number, shape: Shape): Shape {
   if (rank === 4) return [...Array<number>(lead).fill(1), ...shape];
   return shape.length === 4 ? [numel(shape)] : shape;
 }
 
 /**
- * Layer normalization (Ba, Kiros, Hinton 2016) over the last axes of x, `shape` long: [D] of [N, T, D], or [C, H, W] of [N, C, H, W].
- * gamma, beta: of that shape. Equal values give beta. @throws ShapeError where x does not end in `shape`, OptionError
+ * Layer normalization (Ba, Kiros, Hinton 2016) over the last axes of x, `shape` long: [D] of [N, T, D], or
+ * [C, H, W] of [N, C, H, W]. gamma, beta: of that shape. Equal values give beta. @throws ShapeError where x
+ * does not end in `shape`, OptionError
  */
 export function layerNorm(x: Tensor, shape: Shape, options: NormOptions = {}): Tensor {
   const where = 'layer_norm';
@@ -187,7 +199,8 @@ export function layerNorm(x: Tensor, shape: Shape, options: NormOptions = {}): T
 }
 
 /**
- * Weight standardization (Qiao et al. 2019): each output's weights, w [O, ...], minus their mean, over sqrt(their biased variance + eps).
+ * Weight standardization (Qiao et al. 2019): each output's weights, w [O, ...], minus their mean, over
+ * sqrt(their biased variance + eps).
  * @throws ShapeError, OptionError
  */
 export function standardizeWeights(w: Tensor, eps = 1e-5): Tensor {

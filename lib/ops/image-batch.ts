@@ -1,4 +1,6 @@
-/** A batch of images out of a data set in native memory: picked, cropped, flipped and normalized in one pass. */
+/**
+ * A batch of images out of a data set in native memory: picked, cropped, flipped and normalized in one pass.
+ */
 import { ShapeError } from '../errors';
 import { applyOp, first, type OpRecord } from '../graph/op';
 import { checkObject, nonNegativeInteger, probability } from '../options';
@@ -47,12 +49,12 @@ const imageBatchOp: OpRecord<ImageBatchAttrs> = {
     const shape: Shape = [index!.shape[0]!, c, size[0], size[1]];
     return [{ shape, dtype: 'f32' }];
   },
-  lower: (l, { key, flip, padding }) => l.call('image_batch', l.inputs, l.outputs, [...key, flip, padding]),
+  lower: (l, { key, flip, padding }) => l.call('image_batch', l.inputs, l.outputs, { key, flip, padding }),
 };
 
 /**
- * Images `index` (i32 [B]) of data (u8 [N, C, H, W]) as f32: (x / 255 - mean) / std, after a random flip and crop. What happens to an
- * image is a function of (seed, epoch, its index), whatever the batch it is in.
+ * Images `index` (i32 [B]) of data (u8 [N, C, H, W]) as f32: (x / 255 - mean) / std, after a random flip and
+ * crop. What happens to an image is a function of (seed, epoch, its index), whatever the batch it is in.
  * @param epoch a runtime scalar
  */
 export function imageBatch(

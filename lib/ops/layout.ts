@@ -1,4 +1,7 @@
-/** Conversion between logical order and memory order at the edges of programs. Inserted by compile(), not called by users. */
+/**
+ * Conversion between logical order and memory order at the edges of programs. Inserted by compile(), not
+ * called by users.
+ */
 import { alike } from '../graph/facts';
 import { applyOp, first, type OpRecord } from '../graph/op';
 import { isLayoutTrivial, physicalDims } from '../tensor/shape';
@@ -10,7 +13,7 @@ const fromLogicalOp: OpRecord<null> = {
   infer: ([x]) => [{ shape: x!.shape, dtype: x!.dtype }],
   lower: (l) => {
     const [x, y] = [l.inputs[0]!, l.outputs[0]!];
-    l.call('permute', [l.view(x, l.inputTypes[0]!.shape)], [y], [0, 2, 3, 1]);
+    l.call('permute', [l.view(x, l.inputTypes[0]!.shape)], [y], { axes: [0, 2, 3, 1] });
   },
 };
 
@@ -24,12 +27,15 @@ const toLogicalOp: OpRecord<null> = {
       'permute',
       [l.view(x, physicalDims(l.inputTypes[0]!.shape))],
       [l.view(y, l.outputTypes[0]!.shape)],
-      [0, 3, 1, 2],
+      { axes: [0, 3, 1, 2] },
     );
   },
 };
 
-/** `x` holds a rank-4 tensor in N, C, H, W order; gives it channels-last. The tensor itself where the two agree. */
+/**
+ * `x` holds a rank-4 tensor in N, C, H, W order; gives it channels-last. The tensor itself where
+ * the two agree.
+ */
 export function fromLogical(x: Tensor): Tensor {
   return isLayoutTrivial(x.shape) ? x : first(applyOp(fromLogicalOp, [x], null));
 }

@@ -1,4 +1,7 @@
-/** Values where a mask is above 0, exact zeros elsewhere, whatever stands there: what pruned parameters and their gradients go through. */
+/**
+ * Values where a mask is above 0, exact zeros elsewhere, whatever stands there: what pruned parameters and
+ * their gradients go through.
+ */
 import { ShapeError } from '../errors';
 import { applyOp, first, type OpRecord } from '../graph/op';
 import { formatShape, sameShape } from '../tensor/shape';
@@ -17,7 +20,7 @@ const maskedOp: OpRecord<null> = {
   },
   grad: ({ inputs: [, mask], grads: [dy] }) => [masked(dy!, mask!), null],
   // A selection by the sign of the second operand is what relu's gradient is.
-  lower: (l) => l.call('relu_backward', l.inputs, l.outputs, [], [0]),
+  lower: (l) => l.call('relu_backward', l.inputs, l.outputs, {}, [0]),
 };
 
 /** x where mask > 0, else 0, also where x is not finite. f32 of one shape; the mask gets no gradient. */

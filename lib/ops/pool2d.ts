@@ -2,6 +2,7 @@
 import { ShapeError } from '../errors';
 import { firstAlike } from '../graph/facts';
 import { applyOp, first, type OpRecord } from '../graph/op';
+import type { KernelAttrs } from '../native';
 import { checkObject, bool, checkKeys } from '../options';
 import { formatShape, type Shape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
@@ -65,10 +66,6 @@ function pooledShape(op: string, x: Tensor, w: Window): Shape {
   return [n, c, oh, ow];
 }
 
-function windowAttrs(w: Window): number[] {
-  return [...w.kernel, ...w.stride, ...w.padding, ...w.dilation];
-}
-
 const maxPoolOp: OpRecord<Window> = {
   name: 'max_pool2d',
   bf16: firstAlike,
@@ -83,7 +80,7 @@ const maxPoolOp: OpRecord<Window> = {
   grad: ({ inputs, outputs, grads, attrs }) => [
     first(applyOp(maxPoolBackwardOp, [grads[0]!, outputs[1]!], { window: attrs, shape: inputs[0]!.shape })),
   ],
-  lower: (l, w) => l.call('max_pool2d', l.inputs, l.outputs, windowAttrs(w)),
+  lower: (l, w) => l.call('max_pool2d', l.inputs, l.outputs, { ...w }),
 };
 
 /** `window` of the pooling, `shape` of its input. */
@@ -98,7 +95,7 @@ const maxPoolBackwardOp: OpRecord<MaxPoolBackwardAttrs> = {
   // Without dilation every window has an element inside of the image, as padding is at most half of it.
   spreads: ({ window }) => window.dilation.every((d) => d === 1),
   infer: (_, { shape }) => [{ shape, dtype: 'f32' }],
-  lower: (l, { window }) => l.call('max_pool2d_backward', l.inputs, l.outputs, windowAttrs(window)),
+  lower: (l, { window }) => l.call('max_pool2d_backward', l.inputs, l.outputs, { ...window }),
 };
 
 /** Largest element of each window of x [N, C, H, W]; the first wins ties. @throws ShapeError, OptionError */
@@ -114,8 +111,9 @@ interface AverageAttrs {
   readonly shape: Shape;
 }
 
-function averageAttrs({ window: w, countIncludePad }: AverageAttrs): number[] {
-  return [...w.kernel, ...w.stride, ...w.padding, Number(countIncludePad)];
+function averageAttrs({ window, countIncludePad }: AverageAttrs): KernelAttrs {
+  const { kernel, stride, padding } = window;
+  return { kernel, stride, padding, countIncludePad };
 }
 
 const avgPoolOp: OpRecord<AverageAttrs> = {

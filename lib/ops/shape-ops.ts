@@ -33,12 +33,16 @@ const reshapeOp: OpRecord<{ shape: Shape }> = {
     const pack = !isLayoutTrivial(to);
     if (!unpack && !pack) return l.alias(y, x);
     const flat = unpack && pack ? l.temp(from, x.dtype) : unpack ? l.view(y, from) : l.view(x, to);
-    if (unpack) l.call('permute', [l.view(x, physicalDims(from))], [l.view(flat, from)], [0, 3, 1, 2]);
-    if (pack) l.call('permute', [l.view(flat, to)], [l.view(y, physicalDims(to))], [0, 2, 3, 1]);
+    if (unpack)
+      l.call('permute', [l.view(x, physicalDims(from))], [l.view(flat, from)], { axes: [0, 3, 1, 2] });
+    if (pack) l.call('permute', [l.view(flat, to)], [l.view(y, physicalDims(to))], { axes: [0, 2, 3, 1] });
   },
 };
 
-/** The same elements in logical (N, C, H, W) order under another shape. One dimension may be -1: it is inferred. */
+/**
+ * The same elements in logical (N, C, H, W) order under another shape. One dimension may be -1:
+ * it is inferred.
+ */
 export function reshape(x: Tensor, shape: Shape): Tensor {
   checkTensor('reshape', 'x', x);
   const dims: unknown = shape;
@@ -80,7 +84,7 @@ const permuteOp: OpRecord<{ axes: readonly number[] }> = {
     const physical = physicalAxes(axes.length);
     // Physical axis i of y is logical axis physical[i], which is logical axis axes[...] of x.
     const moves = physical.map((logical) => physicalAxis(axes[logical]!, axes.length));
-    l.call('permute', l.inputs, l.outputs, moves);
+    l.call('permute', l.inputs, l.outputs, { axes: moves });
   },
 };
 
@@ -130,7 +134,7 @@ const concatOp: OpRecord<{ axis: number }> = {
     });
   },
   lower: (l, { axis }) =>
-    l.call('concat', l.inputs, l.outputs, [physicalAxis(axis, l.inputTypes[0]!.shape.length)]),
+    l.call('concat', l.inputs, l.outputs, { axis: physicalAxis(axis, l.inputTypes[0]!.shape.length) }),
 };
 
 /** Puts tensors one behind the other along `axis`. */
@@ -161,12 +165,7 @@ const sliceOp: OpRecord<{ start: readonly number[]; size: Shape }> = {
   },
   grad: ({ inputs, grads, attrs: { start } }) => [pad(grads[0]!, start, inputs[0]!.shape)],
   lower: (l, { start }) =>
-    l.call(
-      'slice',
-      l.inputs,
-      l.outputs,
-      physicalAxes(start.length).map((a) => start[a]!),
-    ),
+    l.call('slice', l.inputs, l.outputs, { start: physicalAxes(start.length).map((a) => start[a]!) }),
 };
 
 /** The block of `size` that begins at `start`. */
@@ -196,7 +195,7 @@ const padOp: OpRecord<{ before: readonly number[]; shape: Shape; value: number }
   },
   grad: ({ inputs, grads, attrs: { before } }) => [slice(grads[0]!, before, inputs[0]!.shape)],
   lower: (l, { before, value }) =>
-    l.call('pad', l.inputs, l.outputs, [value, ...physicalAxes(before.length).map((a) => before[a]!)]),
+    l.call('pad', l.inputs, l.outputs, { value, before: physicalAxes(before.length).map((a) => before[a]!) }),
 };
 
 /** A tensor of `shape` filled with `value` (0), holding x at position `before`. */
@@ -220,7 +219,7 @@ const broadcastOp: OpRecord<{ shape: Shape; scale: number }> = {
   },
   // grad.ts sums the gradient back to the input's shape.
   grad: ({ grads, attrs: { scale }, inputs }) => [sumToScaled(grads[0]!, inputs[0]!.shape, scale)],
-  lower: (l, { scale }) => l.call('broadcast', l.inputs, l.outputs, [scale]),
+  lower: (l, { scale }) => l.call('broadcast', l.inputs, l.outputs, { scale }),
 };
 
 /** Repeats x along its axes of length 1 (missing leading axes count as such), times `scale`. */
@@ -247,10 +246,12 @@ const reduceSumOp: OpRecord<ReduceSumAttrs> = {
     return [{ shape, dtype: 'f32' }];
   },
   grad: ({ inputs, grads, attrs: { scale } }) => [broadcastTo(grads[0]!, inputs[0]!.shape, scale)],
-  lower: (l, { scale }) => l.call('reduce_sum', l.inputs, l.outputs, [scale]),
+  lower: (l, { scale }) => l.call('reduce_sum', l.inputs, l.outputs, { scale }),
 };
 
-/** Sums x down to `shape`, which x could have been broadcast from; times `scale`. The reverse of broadcastTo. */
+/**
+ * Sums x down to `shape`, which x could have been broadcast from; times `scale`. The reverse of broadcastTo.
+ */
 export function sumToScaled(x: Tensor, shape: Shape, scale: number): Tensor {
   if (shape.length > x.rank || !sameShape(broadcastShapes('reduce_sum', shape, x.shape), x.shape))
     throw new ShapeError(

@@ -1,4 +1,6 @@
-/** Softmax and log-softmax along an axis, stable for any finite input (the row's maximum is subtracted first). */
+/**
+ * Softmax and log-softmax along an axis, stable for any finite input (the row's maximum is subtracted first).
+ */
 import { ShapeError } from '../errors';
 import { applyOp, first, type OpRecord } from '../graph/op';
 import { formatShape, normalizeAxis, physicalAxes } from '../tensor/shape';
@@ -11,7 +13,7 @@ function softmaxOp(name: string): OpRecord<null> {
     name: `${name}_backward`,
     bf16: 'f32',
     infer: ([dy]) => [{ shape: dy!.shape, dtype: 'f32' }],
-    lower: (l) => l.call(`${name}_backward`, l.inputs, l.outputs, [], [0, 1]),
+    lower: (l) => l.call(`${name}_backward`, l.inputs, l.outputs, {}, [0, 1]),
   };
   return {
     name,
@@ -21,7 +23,7 @@ function softmaxOp(name: string): OpRecord<null> {
       return [{ shape: x!.shape, dtype: 'f32' }];
     },
     grad: ({ outputs, grads }) => [first(applyOp(backward, [grads[0]!, outputs[0]!], null))],
-    lower: (l) => l.call(name, l.inputs, l.outputs, [], [0]),
+    lower: (l) => l.call(name, l.inputs, l.outputs, {}, [0]),
   };
 }
 

@@ -16,7 +16,7 @@ const softplusOp: OpRecord<null> = {
   // d/dx log(1 + e^x) = sigmoid(x)
   grad: ({ inputs: [x], grads: [dy] }) => [mul(dy!, sigmoid(x!))],
   // The last argument: the output may take over the memory of input 0.
-  lower: (l) => l.call('softplus', l.inputs, l.outputs, [], [0]),
+  lower: (l) => l.call('softplus', l.inputs, l.outputs, {}, [0]),
 };
 
 /** log(1 + e^x), elementwise; any shape, f32. Does not overflow. */

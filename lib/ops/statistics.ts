@@ -30,13 +30,13 @@ const momentsOp: OpRecord<{ power: 1 | 2 }> = {
   inPlaceState: () => [[0, 0]],
   lower: (l, { power }) => {
     const [total, x, shift] = l.inputs;
-    l.call('column_moments', [x!, shift!, total!], l.outputs, [power]);
+    l.call('column_moments', [x!, shift!, total!], l.outputs, { power });
   },
 };
 
 /**
- * total + the sum over the rows of (x - shift)^power, in float64: x f32 [B, D], shift and total f64 [D]. Assign it back to `total` to add
- * up a whole data set. @throws ShapeError, DTypeError
+ * total + the sum over the rows of (x - shift)^power, in float64: x f32 [B, D], shift and total f64 [D].
+ * Assign it back to `total` to add up a whole data set. @throws ShapeError, DTypeError
  */
 export function columnMoments(total: Tensor, x: Tensor, shift: Tensor, power: 1 | 2): Tensor {
   return first(applyOp(momentsOp, [total, x, shift], { power }));
@@ -57,8 +57,9 @@ const covarianceOp: OpRecord<null> = {
 };
 
 /**
- * total + (x - shift)^T (x - shift), in float64: x f32 [B, D], shift f64 [D], total f64 [D, D]. Only its lower triangle is meant; above
- * the diagonal stands anything. Not divided by the number of rows. @throws ShapeError, DTypeError
+ * total + (x - shift)^T (x - shift), in float64: x f32 [B, D], shift f64 [D], total f64 [D, D]. Only its
+ * lower triangle is meant; above the diagonal stands anything. Not divided by the number of
+ * rows. @throws ShapeError, DTypeError
  */
 export function covariance(total: Tensor, x: Tensor, shift: Tensor): Tensor {
   return first(applyOp(covarianceOp, [total, x, shift], null));
@@ -82,9 +83,10 @@ const eighOp: OpRecord<null> = {
 };
 
 /**
- * Eigenvalues and eigenvectors of a symmetric matrix a, f64 [N, N], of which the lower triangle is read: values [N] ascending, and
- * vectors [N, N] whose row i belongs to value i, of length 1, its entry of largest magnitude positive. Householder reduction and implicit
- * QL; errors are a few rounding errors of the largest eigenvalue. All NaN where a holds a number that is not finite.
+ * Eigenvalues and eigenvectors of a symmetric matrix a, f64 [N, N], of which the lower triangle is read:
+ * values [N] ascending, and vectors [N, N] whose row i belongs to value i, of length 1, its entry of largest
+ * magnitude positive. Householder reduction and implicit QL; errors are a few rounding errors of the largest
+ * eigenvalue. All NaN where a holds a number that is not finite.
  * @throws ShapeError unless a is square and not empty, DTypeError
  */
 export function eigh(a: Tensor): { values: Tensor; vectors: Tensor } {
@@ -108,8 +110,8 @@ const spectralOp: OpRecord<null> = {
 };
 
 /**
- * V^T diag(scale) V as f32 [D, D], summed in float64: a function of a symmetric matrix by its eigenvectors. vectors f64 [K, D], scale
- * f64 [K]. @throws ShapeError, DTypeError
+ * V^T diag(scale) V as f32 [D, D], summed in float64: a function of a symmetric matrix by its eigenvectors.
+ * vectors f64 [K, D], scale f64 [K]. @throws ShapeError, DTypeError
  */
 export function spectral(vectors: Tensor, scale: Tensor): Tensor {
   return first(applyOp(spectralOp, [vectors, scale], null));
@@ -138,8 +140,8 @@ const projectOp: OpRecord<{ back: boolean }> = {
 };
 
 /**
- * Coordinates of rows along fixed directions: x [B, D] times components [K, D] transposed, [B, K]; with `back`, [B, K] to [B, D]. f32 in
- * every precision. @throws ShapeError, DTypeError, OptionError
+ * Coordinates of rows along fixed directions: x [B, D] times components [K, D] transposed, [B, K]; with
+ * `back`, [B, K] to [B, D]. f32 in every precision. @throws ShapeError, DTypeError, OptionError
  */
 export function project(x: Tensor, components: Tensor, options: { back?: boolean } = {}): Tensor {
   checkKeys('project', options, ['back']);

@@ -1,4 +1,7 @@
-/** Pointwise functions of one tensor: rows of one table. A row is the kernel's name and what its backward reads. */
+/**
+ * Pointwise functions of one tensor: rows of one table. A row is the kernel's name and what
+ * its backward reads.
+ */
 import { OptionError } from '../errors';
 import { activations, alike, savedAlike, type Activation } from '../graph/facts';
 import { applyOp, first, type OpRecord } from '../graph/op';
@@ -9,9 +12,8 @@ import { checkDType } from './checks';
 /** What the derivative is computed from: the function's output (saves keeping the input) or its input. */
 type Saved = 'input' | 'output';
 
-interface UnaryAttrs {
-  readonly parameters: readonly number[];
-}
+/** The kernel's attributes. */
+type UnaryAttrs = Readonly<Record<string, number>>;
 
 /** An activation that kernels can apply; `masks`: whether its derivative is 0 or 1. */
 interface FusedForm {
@@ -25,7 +27,7 @@ function backwardOp(name: string, { activation, masks }: FusedForm): OpRecord<Un
     bf16: savedAlike,
     ...(masks && { masks: activation }),
     infer: ([dy]) => [{ shape: dy!.shape, dtype: dy!.dtype }],
-    lower: (l, { parameters }) => l.call(`${name}_backward`, l.inputs, l.outputs, [...parameters], [0, 1]),
+    lower: (l, attrs) => l.call(`${name}_backward`, l.inputs, l.outputs, attrs, [0, 1]),
   };
 }
 
@@ -43,13 +45,13 @@ function unaryOp(name: string, saved: Saved, fused: FusedForm = {}): OpRecord<Un
       const kept = saved === 'input' ? inputs[0]! : outputs[0]!;
       return [first(applyOp(backward, [grads[0]!, kept], attrs))];
     },
-    lower: (l, { parameters }) => l.call(name, l.inputs, l.outputs, [...parameters], [0]),
+    lower: (l, attrs) => l.call(name, l.inputs, l.outputs, attrs, [0]),
   };
 }
 
 function unary(name: string, saved: Saved, fused?: FusedForm): (x: Tensor) => Tensor {
   const op = unaryOp(name, saved, fused);
-  return (x) => first(applyOp(op, [x], { parameters: [] }));
+  return (x) => first(applyOp(op, [x], {}));
 }
 
 function unaryWith(
@@ -59,7 +61,7 @@ function unaryWith(
   initial: number,
 ): (x: Tensor, value?: number) => Tensor {
   const op = unaryOp(name, saved);
-  return (x, value = initial) => first(applyOp(op, [x], { parameters: [finite(name, parameter, value)] }));
+  return (x, value = initial) => first(applyOp(op, [x], { [parameter]: finite(name, parameter, value) }));
 }
 
 /** max(x, 0) */
@@ -97,7 +99,7 @@ const affineOp: OpRecord<{ scale: number; shift: number }> = {
     return [{ shape: x!.shape, dtype: x!.dtype }];
   },
   grad: ({ grads, attrs }) => [affine(grads[0]!, attrs.scale, 0)],
-  lower: (l, { scale, shift }) => l.call('affine', l.inputs, l.outputs, [scale, shift], [0]),
+  lower: (l, { scale, shift }) => l.call('affine', l.inputs, l.outputs, { scale, shift }, [0]),
 };
 
 /** scale x + shift, with numbers fixed when the program is compiled. */
