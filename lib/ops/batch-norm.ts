@@ -1,10 +1,12 @@
 /**
- * Batch normalization (Ioffe & Szegedy 2015): y = gamma (x - mean) / sqrt(var + eps) + beta per channel, over N (and H, W).
- * Training takes mean and biased variance from the batch, evaluation takes running averages. Passes may add a residual and a relu.
+ * Batch normalization (Ioffe & Szegedy 2015): y = gamma (x - mean) / sqrt(var + eps) + beta per channel, over
+ * N (and H, W). Training takes mean and biased variance from the batch, evaluation takes running averages.
+ * Passes may add a residual and a relu.
  */
 import { ShapeError } from '../errors';
 import { activations, firstAlike, savedAlike, type Fused } from '../graph/facts';
 import { applyOp, first, type GradContext, type OpRecord } from '../graph/op';
+import type { KernelAttrs } from '../native';
 import { checkList, positive } from '../options';
 import { formatShape } from '../tensor/shape';
 import type { Tensor, TensorType } from '../tensor/tensor';
@@ -14,9 +16,13 @@ interface NormAttrs {
   readonly eps: number;
 }
 
-function kernelAttrs({ eps }: NormAttrs, { activation, residual, mask }: Fused): number[] {
-  const relu = mask === 'output' ? 1 : 2;
-  return [eps, activation === activations.relu ? relu : 0, Number(residual)];
+function forwardAttrs({ eps }: NormAttrs, { activation, residual }: Fused): KernelAttrs {
+  return { eps, activation, hasResidual: residual };
+}
+
+function backwardAttrs({ eps }: NormAttrs, { activation, residual, mask }: Fused): KernelAttrs {
+  const code = mask === 'output' ? 1 : 2;
+  return { eps, mask: activation === 0 ? 0 : code, hasResidual: residual };
 }
 
 function checkOperands(op: string, x: Tensor, perChannel: readonly Tensor[]): number {
@@ -51,7 +57,7 @@ function backwardOp(name: string): OpRecord<NormAttrs> {
       const channels: TensorType = { shape: [x!.shape[1]!], dtype: 'f32' };
       return [{ shape: x!.shape, dtype: 'f32' }, channels, channels];
     },
-    lower: (l, attrs) => l.call(name, l.inputs, l.outputs, kernelAttrs(attrs, l.fused), [0]),
+    lower: (l, attrs) => l.call(name, l.inputs, l.outputs, backwardAttrs(attrs, l.fused), [0]),
   };
 }
 
@@ -85,7 +91,7 @@ const trainOp: OpRecord<NormAttrs> = {
     grads[0] === null
       ? [null, null, null]
       : applyOp(trainBackwardOp, [grads[0]!, x!, gamma!, mean!, variance!], attrs),
-  lower: (l, attrs) => l.call('batch_norm_train', l.inputs, l.outputs, kernelAttrs(attrs, l.fused), [0]),
+  lower: (l, attrs) => l.call('batch_norm_train', l.inputs, l.outputs, forwardAttrs(attrs, l.fused), [0]),
 };
 
 const evalOp: OpRecord<NormAttrs> = {
@@ -111,7 +117,7 @@ const evalOp: OpRecord<NormAttrs> = {
     null,
     null,
   ],
-  lower: (l, attrs) => l.call('batch_norm_eval', l.inputs, l.outputs, kernelAttrs(attrs, l.fused), [0]),
+  lower: (l, attrs) => l.call('batch_norm_eval', l.inputs, l.outputs, forwardAttrs(attrs, l.fused), [0]),
 };
 
 export interface BatchNormResult {
@@ -122,8 +128,8 @@ export interface BatchNormResult {
 }
 
 /**
- * Normalizes x [N, C] or [N, C, H, W] by its own statistics. gamma, beta: [C]. The mean and the variance in the result count as constants:
- * gradients go through y alone. @throws ShapeError on one value per channel
+ * Normalizes x [N, C] or [N, C, H, W] by its own statistics. gamma, beta: [C]. The mean and the variance in
+ * the result count as constants: gradients go through y alone. @throws ShapeError on one value per channel
  */
 export function batchNormTrain(x: Tensor, gamma: Tensor, beta: Tensor, eps = 1e-5): BatchNormResult {
   const [y, mean, variance] = applyOp(trainOp, [x, gamma, beta], { eps: positive('batch_norm', 'eps', eps) });
@@ -158,11 +164,12 @@ const runningOp: OpRecord<{ count: number }> = {
     [0, 0],
     [1, 1],
   ],
-  lower: (l, { count }) => l.call('batch_norm_running', l.inputs, l.outputs, [count]),
+  lower: (l, { count }) => l.call('batch_norm_running', l.inputs, l.outputs, { count }),
 };
 
 /**
- * Running averages after one batch: r' = (1 - momentum) r + momentum s, the variance made unbiased by count / (count - 1), as PyTorch.
+ * Running averages after one batch: r' = (1 - momentum) r + momentum s, the variance made unbiased by count /
+ * (count - 1), as PyTorch.
  * @param momentum a runtime scalar
  * @param count values per channel in the batch
  */

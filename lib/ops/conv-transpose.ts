@@ -1,6 +1,7 @@
 /**
- * Transposed convolution (Zeiler et al. 2010), the gradient of a convolution with respect to its input, taken as a layer:
- * y[n, o, i sh - ph + r dh, j sw - pw + s dw] += x[n, c, i, j] w[c, o, r, s]. The kernels are conv2d's, with the roles exchanged.
+ * Transposed convolution (Zeiler et al. 2010), the gradient of a convolution with respect to its input, taken
+ * as a layer: y[n, o, i sh - ph + r dh, j sw - pw + s dw] += x[n, c, i, j] w[c, o, r, s]. The kernels are
+ * conv2d's, with the roles exchanged.
  */
 import { OptionError, ShapeError } from '../errors';
 import { applyOp, first, type OpRecord } from '../graph/op';
@@ -10,7 +11,7 @@ import { checkTensor, type Tensor } from '../tensor/tensor';
 import { add } from './binary';
 import { checkDType, checkRank, pair, type Pair } from './checks';
 import { alongWidth, asRows, conv1dSteps, withoutRows, type Conv1dOptions } from './conv1d';
-import { backwardAttrs, conv2d, conv2dBackwardWeightsOp, convGeometry, type ConvGeometry } from './conv2d';
+import { geometryAttrs, conv2d, conv2dBackwardWeightsOp, convGeometry, type ConvGeometry } from './conv2d';
 import { pad, reshape } from './shape-ops';
 
 export interface ConvTranspose2dOptions {
@@ -86,7 +87,7 @@ const convTranspose2dOp: OpRecord<TransposeGeometry> = {
     ];
   },
   lower: (l, attrs) =>
-    l.call(l.forOperands('conv2d_backward_data'), l.inputs, l.outputs, backwardAttrs(attrs)),
+    l.call(l.forOperands('conv2d_backward_data'), l.inputs, l.outputs, geometryAttrs(attrs)),
 };
 
 /** Zeros behind x that stand for output padding of a whole stride or more, and the rest of that padding. */

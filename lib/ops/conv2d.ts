@@ -1,12 +1,13 @@
 /**
- * 2-D convolution (cross-correlation, as in PyTorch):
- * y[n, o, i, j] = bias[o] + sum_{c, r, s} x[n, c, i sh - ph + r dh, j sw - pw + s dw] w[o, c, r, s].
- * Kernels: batch-reduce GEMM over channels-last memory (Georganas et al. 2019), and for 3x3 with stride 1, where it is
- * faster, Winograd's F(4x4, 3x3) (Lavin & Gray 2016), whose rounding errors are a few times larger; see native/ops/conv2d.cc.
+ * 2-D convolution (cross-correlation, as in PyTorch): y[n, o, i, j] = bias[o] + sum_{c, r, s} x[n, c, i sh -
+ * ph + r dh, j sw - pw + s dw] w[o, c, r, s]. Kernels: batch-reduce GEMM over channels-last memory (Georganas
+ * et al. 2019), and for 3x3 with stride 1, where it is faster, Winograd's F(4x4, 3x3) (Lavin & Gray 2016),
+ * whose rounding errors are a few times larger; see native/ops/conv2d.cc.
  */
 import { OptionError, ShapeError } from '../errors';
 import { activations, type Bf16 } from '../graph/facts';
 import { applyOp, first, type OpRecord } from '../graph/op';
+import type { KernelAttrs } from '../native';
 import { nonNegativeInteger, checkKeys, oneOf, positiveInteger } from '../options';
 import { formatShape, type Shape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
@@ -28,8 +29,9 @@ export interface Conv2dOptions {
   /** Channels are split in this many groups that do not see each other. Default 1. */
   readonly groups?: number;
   /**
-   * Forces an algorithm, for comparisons: `im2col` is the explicit column matrix, `direct` needs none, and `winograd`
-   * is an error unless kernel is 3, stride, dilation and groups 1. Default `auto`: the fastest for the shape.
+   * Forces an algorithm, for comparisons: `im2col` is the explicit column matrix, `direct` needs none, and
+   * `winograd` is an error unless kernel is 3, stride, dilation and groups 1. Default `auto`: the fastest
+   * for the shape.
    */
   readonly algorithm?: Conv2dAlgorithm;
 }
@@ -42,18 +44,9 @@ export interface ConvGeometry {
   readonly algorithm: Conv2dAlgorithm;
 }
 
-function geometryAttrs(g: ConvGeometry): number[] {
-  return [...g.stride, ...g.padding, ...g.dilation, g.groups];
-}
-
-/** Attributes of the two backward kernels. */
-export function backwardAttrs(g: ConvGeometry): number[] {
-  return [...geometryAttrs(g), algorithmCode(g)];
-}
-
-/** The kernel's number for it: its place in the list. */
-function algorithmCode(g: ConvGeometry): number {
-  return algorithms.indexOf(g.algorithm);
+/** Attributes that all convolution kernels have. The number of an algorithm is its place in the list. */
+export function geometryAttrs({ stride, padding, dilation, groups, algorithm }: ConvGeometry): KernelAttrs {
+  return { stride, padding, dilation, groups, algorithm: algorithms.indexOf(algorithm) };
 }
 
 /** Output height or width: floor((input + 2 padding - dilation (kernel - 1) - 1) / stride) + 1. */
@@ -110,15 +103,16 @@ const conv2dOp: OpRecord<ConvGeometry> = {
       : null;
     return b === undefined ? [dx, dw] : [dx, dw, wanted[2] ? sum(dy!, { axes: [0, 2, 3] }) : null];
   },
-  lower: (l, a) => {
-    const { activation, residual } = l.fused;
-    const bias = l.inputs.length > (residual ? 3 : 2);
+  lower: (l, geometry) => {
+    const { activation, residual: hasResidual } = l.fused;
+    const [, , ...optional] = l.inputs;
+    const hasBias = optional.length > Number(hasResidual);
     l.call(
       l.forOperands('conv2d'),
       l.inputs,
       l.outputs,
-      [...geometryAttrs(a), Number(bias), Number(residual), activation, algorithmCode(a)],
-      residual ? [l.inputs.length - 1] : [],
+      { ...geometryAttrs(geometry), hasBias, hasResidual, activation },
+      hasResidual ? [l.inputs.length - 1] : [],
     );
   },
 };
@@ -133,7 +127,7 @@ function backwardOp(name: string, bf16: Bf16): OpRecord<BackwardAttrs> {
     name,
     bf16,
     infer: (_, { shape }) => [{ shape, dtype: 'f32' }],
-    lower: (l, { geometry }) => l.call(l.forOperands(name), l.inputs, l.outputs, backwardAttrs(geometry)),
+    lower: (l, { geometry }) => l.call(l.forOperands(name), l.inputs, l.outputs, geometryAttrs(geometry)),
   };
 }
 

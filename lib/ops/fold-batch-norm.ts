@@ -1,7 +1,7 @@
 /**
- * The weights of a layer that does the work of the batch norm behind it as well, where statistics are fixed (evaluation):
- * w' = s w and bias' = beta + (bias - mean) s with s = gamma / sqrt(var + eps) per output channel. lib/compile/passes/fold-batch-norm.ts
- * puts it into programs; nobody calls it.
+ * The weights of a layer that does the work of the batch norm behind it as well, where statistics are fixed
+ * (evaluation): w' = s w and bias' = beta + (bias - mean) s with s = gamma / sqrt(var + eps) per output
+ * channel. lib/compile/passes/fold-batch-norm.ts puts it into programs; nobody calls it.
  */
 import type { OpRecord } from '../graph/op';
 
@@ -19,5 +19,5 @@ export const foldBatchNormOp: OpRecord<FoldAttrs> = {
     { shape: w!.shape, dtype: 'f32' },
     { shape: [w!.shape[0]!], dtype: 'f32' },
   ],
-  lower: (l, { eps, bias }) => l.call('fold_batch_norm', l.inputs, l.outputs, [eps, Number(bias)]),
+  lower: (l, { eps, bias }) => l.call('fold_batch_norm', l.inputs, l.outputs, { eps, hasBias: bias }),
 };

@@ -1,4 +1,6 @@
-/** Every op. Adding one: its file here, its kernel in native/kernels, its test in test/ops, and a line below. */
+/**
+ * Every op. Adding one: its file here, its kernel in native/kernels, its test in test/ops, and a line below.
+ */
 export * from './activations';
 export { adaptiveAvgPool2d, adaptiveMaxPool2d, type AdaptiveSize } from './adaptive-pool2d';
 export { asImages } from './as-images';
@@ -19,7 +21,7 @@ export { gatherRows } from './gather';
 export * from './group-norm';
 export { imageBatch, type ImageBatchOptions } from './image-batch';
 export * from './masked';
-export * from './matmul';
+export { linear, matmul } from './matmul';
 export { classNumbers, oneHot } from './one-hot';
 export * from './pool2d';
 export { argmax, max, mean, sum, sumSquares, type ReduceOptions } from './reduce';

@@ -1,7 +1,11 @@
-/** Matrix products: matmul for two matrices (or stacks of them), linear for a layer with PyTorch's weight layout. */
+/**
+ * Matrix products: matmul for two matrices (or stacks of them), linear for a layer with
+ * PyTorch's weight layout.
+ */
 import { ShapeError } from '../errors';
 import { activations } from '../graph/facts';
 import { applyOp, first, type OpRecord } from '../graph/op';
+import type { KernelAttrs } from '../native';
 import { bool, checkKeys } from '../options';
 import { formatShape, numel } from '../tensor/shape';
 import { checkTensor, type Tensor } from '../tensor/tensor';
@@ -12,6 +16,11 @@ import { reshape } from './shape-ops';
 interface MatmulAttrs {
   readonly transposeA: boolean;
   readonly transposeB: boolean;
+}
+
+/** Attributes of the kernel, with what is not given left out of the product. */
+export function productAttrs(given: KernelAttrs): KernelAttrs {
+  return { transposeA: false, transposeB: false, hasBias: false, activation: 0, ...given };
 }
 
 const matmulOp: OpRecord<MatmulAttrs> = {
@@ -47,7 +56,7 @@ const matmulOp: OpRecord<MatmulAttrs> = {
       : null,
   ],
   lower: (l, { transposeA, transposeB }) =>
-    l.call(l.forOperands('matmul'), l.inputs, l.outputs, [Number(transposeA), Number(transposeB), 0, 0]),
+    l.call(l.forOperands('matmul'), l.inputs, l.outputs, productAttrs({ transposeA, transposeB })),
 };
 
 function matrixDims(t: Tensor, transposed: boolean): [number, number] {
@@ -60,7 +69,8 @@ function describe(t: Tensor, transposed: boolean): string {
 }
 
 /**
- * op(a) op(b) of matrices [M, K] and [K, N], or of stacks [B, M, K] and [B, K, N]; `transpose` options turn an operand over first.
+ * op(a) op(b) of matrices [M, K] and [K, N], or of stacks [B, M, K] and [B, K, N]; `transpose` options turn
+ * an operand over first.
  * @throws ShapeError, DTypeError, OptionError
  */
 export function matmul(
@@ -98,8 +108,10 @@ const linearOp: OpRecord<null> = {
     return b === undefined ? [dx, dw] : [dx, dw, wanted[2] ? sum(dy!, { axes: 0 }) : null];
   },
   lower: (l) => {
-    const bias = l.inputs.length > 2;
-    l.call(l.forOperands('matmul'), l.inputs, l.outputs, [0, 1, Number(bias), l.fused.activation]);
+    const [, , bias] = l.inputs;
+    const { activation } = l.fused;
+    const attrs = productAttrs({ transposeB: true, hasBias: bias !== undefined, activation });
+    l.call(l.forOperands('matmul'), l.inputs, l.outputs, attrs);
   },
 };
 
@@ -108,10 +120,12 @@ const linearBackwardWeightsOp: OpRecord<null> = {
   name: 'linear_backward_weights',
   bf16: { kind: 'product', operands: [0, 1], output: 'f32' },
   infer: ([dy, x]) => [{ shape: [dy!.shape[1]!, x!.shape[1]!], dtype: 'f32' }],
-  lower: (l) => l.call(l.forOperands('matmul'), l.inputs, l.outputs, [1, 0, 0, 0]),
+  lower: (l) => l.call(l.forOperands('matmul'), l.inputs, l.outputs, productAttrs({ transposeA: true })),
 };
 
-/** x weight^T + bias: x [..., in], weight [out, in] and bias [out] as in PyTorch; the result is [..., out]. */
+/**
+ * x weight^T + bias: x [..., in], weight [out, in] and bias [out] as in PyTorch; the result is [..., out].
+ */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   checkTensor('linear', 'x', x);
   checkTensor('linear', 'weight', weight);

@@ -5,7 +5,7 @@ import { bool, checkKeys } from '../options';
 import { formatShape, sameShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { checkDType, checkRank } from './checks';
-import { matmul } from './matmul';
+import { matmul, productAttrs } from './matmul';
 
 function checkSums(op: string, [total, x, shift]: readonly Tensor[], rank: 1 | 2): void {
   checkDType(op, 'x', x!, 'f32');
@@ -136,7 +136,7 @@ const projectOp: OpRecord<{ back: boolean }> = {
     wanted[1] ? matmul(back ? x! : dy!, back ? dy! : x!, { transposeA: true }) : null,
   ],
   // In f32 in every precision: directions of little variance would drown in the rounding of bf16.
-  lower: (l, { back }) => l.call('matmul', l.inputs, l.outputs, [0, Number(!back), 0, 0]),
+  lower: (l, { back }) => l.call('matmul', l.inputs, l.outputs, productAttrs({ transposeB: !back })),
 };
 
 /**
