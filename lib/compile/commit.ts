@@ -1,10 +1,14 @@
-/** Which nodes make up the commit section: the updates of persistent state that run last, and only when the step is finite. */
+/**
+ * Which nodes make up the commit section: the updates of persistent state that run last, and only when the
+ * step is finite.
+ */
 import type { Graph, GraphNode, Value } from './ir';
 
 /**
- * A node belongs to it when it can update in place a storage that the program assigns, or when it reads what such a node made.
- * A node that reads the old value of a storage after its update would see the new one; then nothing is updated in place for
- * that storage and the assignment becomes a copy at the very end (the caller drops the node from the set).
+ * A node belongs to the commit section if it can update in place a storage that the program assigns, or if
+ * it reads the output of such a node. A node of the section that needs the old value of a storage could
+ * find it overwritten by an earlier one. The section is then empty, and every assignment becomes a copy at
+ * the very end.
  */
 export function commitSection(graph: Graph): Set<GraphNode> {
   const assigned = new Map(graph.assignments.map((a) => [a.value, a.storage]));
@@ -28,7 +32,7 @@ function updatesInPlace(node: GraphNode, assigned: ReadonlyMap<Value, unknown>):
   });
 }
 
-/** The value whose memory this one is, through views. */
+/** The value whose memory this one shares, through any number of views. */
 function memoryOf(value: Value, viewed: ReadonlyMap<Value, Value>): Value {
   let root = value;
   for (let next = viewed.get(root); next !== undefined; next = viewed.get(root)) root = next;

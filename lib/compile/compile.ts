@@ -1,4 +1,6 @@
-/** compile(fn): records fn once per signature of its arguments and runs the resulting program from then on. */
+/**
+ * compile(fn): records fn once per signature of its arguments and runs the resulting program from then on.
+ */
 import { DTypeError, NonFiniteError, OptionError, TraceError } from '../errors';
 import { checkKeys, oneOf, positiveInteger, show } from '../options';
 import type { AnyArray, RunResult, Target } from '../native';
@@ -20,16 +22,24 @@ import { Program, type KernelProfile } from './program';
 import { flatten, rebuild, type Tree } from './tree';
 
 export interface CompileOptions {
-  /** Seed and step of random draws. Default: one state shared by everything compiled without its own, seed 0. */
+  /**
+   * Seed and step of random draws. Default: one state with seed 0, shared by everything that is compiled
+   * without a state of its own.
+   */
   readonly random?: RandomState;
   /**
-   * `predict` runs ahead of training steps, and keeps what follows from parameters alone between runs: packed weights, and batch norms
-   * folded into the layers before them, which changes results by about 1e-6 relative. Default `train`.
+   * `predict` runs ahead of training steps. Between runs it keeps what depends on parameters alone: packed
+   * weights, and batch norms folded into the layers before them. Folding changes results by about 1e-6
+   * relative. Default `train`.
    */
   readonly queue?: 'train' | 'predict';
-  /** Programs kept, one per signature of arguments and modules; the least recently used is dropped. Default 8. */
+  /**
+   * Programs kept, one per signature of arguments and modules; the least recently used is dropped. Default 8.
+   */
   readonly cacheSize?: number;
-  /** `bf16` stores activations and their gradients as bf16; the reference target ignores it. Default `fp32`. */
+  /**
+   * `bf16` stores activations and their gradients as bf16; the reference target ignores it. Default `fp32`.
+   */
   readonly precision?: Precision;
   /** `false` switches fusion off, for comparison. Default true. */
   readonly fuse?: boolean;
@@ -38,15 +48,15 @@ export interface CompileOptions {
 export interface Compiled<A extends unknown[], R> {
   /** Queues one run: a single call into the addon. Resolves with what `fn` returned, values included. */
   (...args: A): Promise<R>;
-  /** As calling it, but blocks until the run is done. For scripts. */
+  /** Like a call, but blocks until the run is done. For scripts. */
   runSync(...args: A): R;
   /** Compiles for these arguments without running. */
   prepare(...args: A): Program;
   /** Per-kernel time, work and traffic of every program compiled so far. */
   profile(): KernelProfile[][];
   /**
-   * Ends the runs that have not returned yet: each rejects with an AbortedError and has changed nothing. One that has begun to write its
-   * results finishes; all others end after the kernel that is running now.
+   * Ends the runs that have not returned yet: each rejects with an AbortedError and has changed nothing. A
+   * run that has begun to write its results finishes; all others end after the kernel that is running.
    */
   cancel(): void;
   /** Frees the programs now. */
@@ -61,11 +71,12 @@ interface Entry {
 }
 
 /**
- * Turns a function over tensors into one native program per signature. The function is recorded, not called, on later runs: what it
- * does besides ops happens once. It may call `grad`, `assign`, modules, optimizers and losses.
+ * Turns a function over tensors into one native program per signature. The function is called once per
+ * signature, to record its ops. Later runs do not call it, so what it does besides ops happens once. It may
+ * call `grad`, `assign`, modules, optimizers and losses.
  *
- * Recompiles when shapes or dtypes of the arguments, the mode or an attribute of a module, or the set of trainable parameters change;
- * numbers behind `runtimeScalar` never cause it.
+ * A run compiles again when the shapes or dtypes of the arguments, the mode or an attribute of a module, or
+ * the set of trainable parameters have changed. A number behind `runtimeScalar` may change without that.
  *
  * @throws OptionError at once; TraceError when fn is async or returns something that is not made of tensors
  */
@@ -142,7 +153,10 @@ class ProgramCache {
     return [...this.recent];
   }
 
-  /** From the one used last to the first: no run may begin because the one before it was cancelled. */
+  /**
+   * From the program used last to the one used first, so that no run begins because the one before
+   * it was cancelled.
+   */
   cancel(): void {
     for (const entry of this.entries().reverse()) entry.program.cancel();
   }
@@ -225,7 +239,7 @@ function record(
   const target = defaultTarget();
   const flat = flatten(args, 'compile: argument');
   const runInputs = flat.leaves.filter(isRunInput);
-  // An input of its own for each place: the same tensor may be given for two now, and not the next time.
+  // Each place gets an input of its own: one tensor may fill two places now, and not the next time.
   let inputs = 0;
   const placeholders = flat.leaves.map((t) => {
     if (!isRunInput(t)) return t;
@@ -235,7 +249,7 @@ function record(
     const logical = placeholders.map((t) => (t.source.kind === 'input' ? fromLogical(t) : t));
     const returned = fn(...(rebuild(flat, logical) as unknown[]));
     if (returned instanceof Promise) {
-      returned.catch(() => undefined); // the error below tells more than what happens inside
+      returned.catch(() => undefined); // the error below says more than one from inside
       throw new TraceError('compile: the function is async; ops only record, so nothing needs awaiting');
     }
     const result = flatten(returned, 'compile: returned value');

@@ -1,6 +1,7 @@
 /**
- * Calls that read only persistent memory which the program does not write, and results of each other: what they give is the same
- * until that memory changes. They are put first, and the addon keeps their results between runs.
+ * Constant calls read only persistent memory that the program does not write, and results of other constant
+ * calls. What they compute stays the same until that memory changes. They go first, and the addon keeps their
+ * results between runs.
  */
 import type { Storage } from '../tensor/storage';
 import type { Slot } from '../graph/lowering';
@@ -12,7 +13,10 @@ export interface Hoisted {
   readonly constantCalls: number;
 }
 
-/** For programs that only compute outputs. Gives the results of constant calls their places (`leaf`). */
+/**
+ * Puts constant calls first in a program that only computes outputs, and sets the places of
+ * their results (`leaf`).
+ */
 export function hoistConstants(lowered: Lowered, writes: readonly Storage[]): Hoisted {
   if (writes.length > 0) return { lowered, constantCalls: 0 };
   const writers = countWriters(lowered.calls);

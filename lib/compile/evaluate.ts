@@ -1,4 +1,7 @@
-/** Runs a recipe outside compile(): the same capture, passes, plan and program as a compiled function, used once. */
+/**
+ * Runs a recipe outside compile(): the same capture, passes, plan and program as a compiled
+ * function, used once.
+ */
 import { TraceError } from '../errors';
 import type { Leaf } from '../graph/lowering';
 import { currentTrace } from '../graph/trace';
@@ -32,11 +35,11 @@ function build(root: Tensor): Program {
   };
   const graph = runPasses(capture([toLogical(root)], new Map(), leafOf));
   const lowered = lowerGraph(graph, new Set(), target);
-  // On the train queue: values are those after every step queued before.
+  // On the train queue, so that the values include every step that was queued before.
   return new Program(lowered, { target, queue: 'train', inputBytes: [], writes: [] });
 }
 
-/** The target of the storages a recipe reads; literals follow the current default. */
+/** The target of the storages that a recipe reads; the current default where it reads none. */
 function targetOf(root: Tensor): 'native' | 'ref' {
   for (const node of reachableNodes([root])) {
     for (const t of node.inputs) if (t.source.kind === 'storage') return t.source.storage.target;

@@ -1,4 +1,7 @@
-/** Reverse-mode differentiation: one loop over the record, backwards. Un-broadcasting and summing happen here, once, for all ops. */
+/**
+ * Reverse-mode differentiation: one loop over the record, backwards. Un-broadcasting and summing happen here,
+ * once, for all ops.
+ */
 import { ShapeError, TraceError } from '../errors';
 import type { Node } from '../graph/op';
 import { withScope } from '../graph/trace';
@@ -34,9 +37,11 @@ export class Gradients {
 }
 
 /**
- * Gradients of `loss` (one element) with respect to every parameter that requires them and takes part, or to the tensors listed.
- * Works by recording: the gradients are recipes like any other. Gradients of gradients are not supported.
- * @throws ShapeError when the loss has more than one element; TraceError when a listed tensor does not take part in it
+ * Gradients of `loss` (one element) with respect to every parameter that takes part and requires a
+ * gradient, or to the tensors listed. The gradients are recipes like any other tensor. Gradients of
+ * gradients are not supported.
+ * @throws ShapeError when the loss has more than one element; TraceError when a listed tensor does not take
+ *   part in it
  */
 export function grad(loss: Tensor): Gradients;
 export function grad(loss: Tensor, withRespectTo: readonly Tensor[]): Tensor[];
@@ -104,7 +109,7 @@ function backwardNode(node: Node, onPath: ReadonlySet<unknown>, gradients: Map<u
     const { inputs, outputs, attrs } = node;
     const results = rule({ inputs, outputs, grads, attrs, wanted: needed });
     if (results.length !== inputs.length)
-      throw new TraceError(`${node.op.name}: its gradient rule must give one entry per input`);
+      throw new TraceError(`${node.op.name}: its gradient rule must return one entry per input`);
     results.forEach((g, i) => {
       if (g !== null && needed[i]) accumulate(gradients, inputs[i]!, g);
     });

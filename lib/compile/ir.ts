@@ -1,4 +1,7 @@
-/** The graph that passes rewrite: nodes in execution order over values. Captured from the tensors a trace returned and assigned. */
+/**
+ * The graph that passes rewrite: nodes in execution order over values. It is captured from the tensors that a
+ * trace returned and assigned.
+ */
 import { StaleTensorError } from '../errors';
 import type { Storage } from '../tensor/storage';
 import type { Tensor, TensorType } from '../tensor/tensor';
@@ -19,7 +22,7 @@ export interface GraphNode {
   inputs: Value[];
   outputs: Value[];
   scope: string;
-  /** What passes have moved into its kernel; absent where that is nothing. */
+  /** What passes have moved into its kernel; absent if they have moved nothing. */
   fused?: Fused;
 }
 
@@ -44,7 +47,7 @@ export interface Graph {
   assignments: Assignment[];
 }
 
-/** Gives the graph leaf of a tensor that no op made; arguments and constants are the caller's business. */
+/** Returns the leaf of a tensor that no op made. The caller decides what arguments and constants become. */
 export type LeafOf = (t: Tensor) => Leaf;
 
 /** Nodes that `roots` need, in the order in which they were recorded. */
@@ -66,14 +69,17 @@ export function checkFresh(root: Tensor): void {
     node.inputs.forEach((t, i) => {
       if (t.source.kind === 'storage' && t.source.storage.version !== node.versions[i]) {
         throw new StaleTensorError(
-          `${node.op.name}: ${t.toString()} has changed since this recipe was written down; record it again`,
+          `${node.op.name}: ${t.toString()} has changed since this recipe was recorded; record it again`,
         );
       }
     });
   }
 }
 
-/** Builds the graph of everything that `outputs` and `assignments` need. What they do not need is left out: dead code. */
+/**
+ * Builds the graph of everything that `outputs` and `assignments` need. The rest is dead code and
+ * is left out.
+ */
 export function capture(
   outputs: readonly Tensor[],
   assigned: ReadonlyMap<Storage, Tensor>,
@@ -118,7 +124,7 @@ function leafKey(leaf: Leaf): unknown {
   }
 }
 
-/** Who reads each value. */
+/** The nodes that read each value. */
 export function consumersOf(graph: Graph): Map<Value, GraphNode[]> {
   const consumers = new Map<Value, GraphNode[]>();
   for (const node of graph.nodes) {

@@ -1,4 +1,7 @@
-/** The memory plan: every intermediate gets an offset in one arena, by lifetime, so that a step allocates nothing. */
+/**
+ * The memory plan: every intermediate gets an offset in one arena, by lifetime, so that a
+ * step allocates nothing.
+ */
 import type { Operand, Slot } from '../graph/lowering';
 import type { KernelCall, Lowered } from './lower';
 import { rootOf } from './lower';
@@ -17,7 +20,10 @@ export interface MemoryPlan {
   readonly offsets: ReadonlyMap<Slot, number>;
 }
 
-/** Plans the arena. Mutates aliases: outputs take over the memory of inputs that die where the kernel allows it. */
+/**
+ * Plans the arena. Sets the aliases of slots: an output takes over the memory of an input that nothing reads
+ * later, where the kernel allows it.
+ */
 export function planMemory(lowered: Lowered): MemoryPlan {
   shareInPlace(lowered);
   return assignOffsets(lifetimes(lowered));
@@ -37,7 +43,10 @@ function lastUses(lowered: Lowered): Map<Slot, number> {
   return last;
 }
 
-/** A pointwise result goes where its dying input is, when sizes agree: fewer bytes in cache. */
+/**
+ * Puts a pointwise result where an input lies that nothing reads later, if their sizes agree: fewer
+ * bytes in cache.
+ */
 function shareInPlace(lowered: Lowered): void {
   const last = lastUses(lowered);
   lowered.calls.forEach((call, i) => {
@@ -70,7 +79,10 @@ function lifetimes(lowered: Lowered): Lifetime[] {
   return [...found.values()];
 }
 
-/** Greedy by size (Pisarchyk & Lee 2020): the largest first, each at the lowest offset free during its whole lifetime. */
+/**
+ * Greedy by size (Pisarchyk & Lee 2020): the largest first, each at the lowest offset free during
+ * its whole lifetime.
+ */
 function assignOffsets(all: readonly Lifetime[]): MemoryPlan {
   const offsets = new Map<Slot, number>();
   const placed: { life: Lifetime; begin: number; end: number }[] = [];

@@ -17,10 +17,13 @@ type Skeleton =
   | { readonly kind: 'record'; readonly entries: readonly (readonly [string, Skeleton])[] }
   | { readonly kind: 'constant'; readonly value: unknown };
 
-/** Lists and objects in each other, at most: one that holds itself has no end. */
+/** The deepest nesting of lists and objects. One that holds itself has no end. */
 const DEEPEST = 64;
 
-/** Takes the tensors out of a structure. Numbers, strings, booleans, null and undefined stay in it, as part of the signature. */
+/**
+ * Takes the tensors out of a structure. Numbers, strings, booleans, null and undefined stay in it, as part
+ * of the signature.
+ */
 export function flatten(value: unknown, where: string): Tree {
   const leaves: Tensor[] = [];
   let structure = '';

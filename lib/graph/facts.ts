@@ -5,17 +5,17 @@
 import type { DType } from '../native';
 
 /**
- * How an op treats bf16 in a program of mixed precision (lib/compile/passes/precision.ts). Only storage is
- * meant: arithmetic is f32 throughout.
+ * How an op treats bf16 in a program of mixed precision (lib/compile/passes/precision.ts). This concerns
+ * storage only: arithmetic is f32 throughout.
  *
- * `'f32'` takes f32 and returns f32, with casts around it. It is right for every op, and the only choice for
- * losses, statistics and updates of parameters.
+ * `'f32'`: the op takes and returns f32, with casts around it. This is right for every op, and the only
+ * choice for losses, statistics and updates of parameters.
  */
 export type Bf16 =
   | 'f32'
   /**
    * A product of activations: `operands` are stored as bf16, the inputs `free` as they come, and all others
-   * (parameters) as f32. Output 0 is f32, or 'either': bf16 where a reader takes that, else f32.
+   * (parameters) as f32. Output 0 is f32, or 'either': bf16 if a reader takes that, else f32.
    */
   | {
       readonly kind: 'product';
@@ -26,8 +26,8 @@ export type Bf16 =
   /** Reads input 0 as it comes. */
   | { readonly kind: 'reader'; readonly output: 'f32' | 'either' }
   /**
-   * Inputs `group` (default: all) and output 0 have one type: bf16 where all of `from` (default: the group)
-   * are. Others are f32.
+   * Inputs `group` (default: all) and output 0 have one type: bf16 if all of `from` (default: the group) are
+   * bf16, else f32. Other inputs are f32.
    */
   | { readonly kind: 'alike'; readonly group?: readonly number[]; readonly from?: readonly number[] };
 
@@ -57,8 +57,8 @@ export interface Fused {
    */
   readonly residual: boolean;
   /**
-   * Backward: the last input, which tells where the activation passes gradients on. Either its output, or
-   * beta, with which the kernel computes that output's sign again.
+   * Backward: what the last input is, which tells where the activation lets gradients through. It is the
+   * activation's output, or beta, from which the kernel computes the sign of that output again.
    */
   readonly mask: 'output' | 'beta';
 }
@@ -74,15 +74,15 @@ export interface NormOperands<T> {
 }
 
 /**
- * A batch norm. Its kernel can add a residual of x's shape, a last input, before an activation
- * that it applies.
+ * A batch norm. Its kernel can add a residual of x's shape, given as the last input, and then
+ * apply an activation.
  */
 export interface NormFact<A> {
   readonly operands: <T>(
     inputs: readonly T[],
     outputs: readonly T[],
   ) => NormOperands<T> & { readonly beta: T };
-  /** Of a norm by given statistics, which can be folded into the layer before it. */
+  /** Present for a norm with given statistics, which can be folded into the layer before it. */
   readonly eps?: (attrs: A) => number;
 }
 
@@ -94,9 +94,9 @@ export interface NormBackwardFact {
 }
 
 /**
- * A layer of inputs x, weight [O, ...] and perhaps bias [O], which a batch norm by given statistics can be
- * folded into. `addsResidual`: whether the kernel for x of this type can add a residual, a last input,
- * before an activation.
+ * A layer with inputs x, weight [O, ...] and perhaps bias [O], into which a batch norm with given statistics
+ * can be folded. `addsResidual`: whether the kernel for an x of this dtype can add a residual, given as the
+ * last input, before an activation.
  */
 export interface LayerFact<A> {
   readonly addsResidual: (attrs: A, x: DType) => boolean;
@@ -112,8 +112,8 @@ export interface Facts<A> {
   /** Kernels can apply this op as they store their result; its gradient follows from its output. */
   readonly activation?: Activation;
   /**
-   * The gradient of this activation: sets elements of dy, input 0, to zero, as y, input 1, tells, and passes
-   * on the others.
+   * The op is the gradient of this activation: it sets the elements of dy (input 0) to zero where y (input 1)
+   * says so, and passes on the others.
    */
   readonly masks?: Activation;
   /** The activations that its kernel can apply to output 0. */
@@ -126,10 +126,10 @@ export interface Facts<A> {
   /** The sum of input 0 down to the output's shape, times a number. */
   readonly sums?: true;
   /**
-   * The backward of max pooling: puts the elements of dy, input 0, where the pooling's output 1, input 1,
-   * says, among zeros. Returns whether every element has a place.
+   * The backward of max pooling: puts the elements of dy (input 0) among zeros, at the places that the
+   * pooling's output 1 (input 1) holds. Returns whether every element has a place.
    */
   readonly spreads?: (attrs: A) => boolean;
-  /** How many outputs its kernel always computes; it leaves out those after them that nobody reads. */
+  /** How many outputs its kernel always computes. It leaves out later outputs that nobody reads. */
   readonly leastOutputs?: number;
 }

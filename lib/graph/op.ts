@@ -1,4 +1,7 @@
-/** What an op is, and how calling one records a node. An op's own file in lib/ops holds its rules; nothing else knows it. */
+/**
+ * What an op is, and how calling one records a node. Each op's own file in lib/ops holds its rules; nothing
+ * else knows the op.
+ */
 import { TenonError } from '../errors';
 import { clip } from '../options';
 import { checkTensor, Tensor, type Recipe, type TensorType } from '../tensor/tensor';
@@ -7,31 +10,37 @@ import type { Facts } from './facts';
 import type { Lowering } from './lowering';
 import { currentScope, resolveAssigned } from './trace';
 
-/** What a gradient rule sees. `grads[i]` is null where output i does not reach the loss. */
+/** What a gradient rule receives. `grads[i]` is null when the loss does not depend on output i. */
 export interface GradContext<A> {
   readonly inputs: readonly Tensor[];
   readonly outputs: readonly Tensor[];
   readonly grads: readonly (Tensor | null)[];
   readonly attrs: A;
-  /** Whether the gradient of input i is wanted at all; rules may skip work where it is not. */
+  /** Whether anything needs the gradient of input i; a rule may skip the work where nothing does. */
   readonly wanted: readonly boolean[];
 }
 
-/** An op: its rules, and the facts that passes go by. */
+/** An op: its rules, and the facts that passes rely on. */
 export interface OpRecord<A> extends Facts<A> {
   /** The op's name in errors, summaries and profiles. */
   readonly name: string;
   /** Checks the inputs; returns the types of the outputs. @throws ShapeError, DTypeError, OptionError */
   readonly infer: (inputs: readonly Tensor[], attrs: A) => TensorType[];
-  /** One gradient per input, in the input's shape or one it was broadcast to; null where the op is not differentiable. */
+  /**
+   * Returns one gradient per input, of the input's shape or a shape it was broadcast to; null for an input
+   * that has none.
+   */
   readonly grad?: (context: GradContext<A>) => readonly (Tensor | null)[];
   /** Emits the kernel calls. */
   readonly lower: (lowering: Lowering, attrs: A) => void;
-  /** Output i may be written over input `inPlaceState[i]` when a program assigns it to the storage the input reads. */
+  /**
+   * Pairs of an output and the input that it may overwrite when a program assigns the output to the storage
+   * that the input reads.
+   */
   readonly inPlaceState?: (attrs: A, inputs: number) => readonly [output: number, input: number][];
   /** Its output may be the memory of its first input under another shape. */
   readonly view?: true;
-  /** `gate`: runs last before the commit section, which it may call off. */
+  /** `gate`: runs right before the commit section, and may cancel it. */
   readonly schedule?: 'gate';
 }
 
@@ -41,7 +50,7 @@ let nextNode = 1;
 export class Node implements Recipe {
   readonly id = nextNode++;
   readonly outputs: readonly Tensor[];
-  /** Versions of the storages among the inputs, to notice recipes gone stale. */
+  /** Versions of the storages among the inputs, which tell whether the recipe is stale. */
   readonly versions: readonly (number | undefined)[];
 
   constructor(
@@ -64,7 +73,7 @@ export function nodeOf({ source }: Tensor): Node | undefined {
   return source.kind === 'node' && source.node instanceof Node ? source.node : undefined;
 }
 
-/** An error raised inside an op gets the op's and the layer's name in front, once. */
+/** Puts the names of the op and the layer in front of an error's message, once. */
 function locate(op: string, scope: string, error: unknown): unknown {
   if (!(error instanceof TenonError)) return error;
   const place = scope === '' ? op : `${op} '${clip(scope)}'`;

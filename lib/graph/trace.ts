@@ -1,4 +1,7 @@
-/** What is being recorded: assignments, modules that took part, random draws. One trace per compile(), none outside. */
+/**
+ * What compile() records besides ops: assignments, the modules that took part, random draws. There is one
+ * trace per compile(), and none outside it.
+ */
 import { DTypeError, ShapeError, TraceError } from '../errors';
 import type { RandomState } from '../random';
 import { formatShape, sameShape } from '../tensor/shape';
@@ -7,11 +10,11 @@ import { checkTensor, type Tensor } from '../tensor/tensor';
 
 /** Something whose state a compiled program depends on: the root of a module tree. */
 export interface TraceDependency {
-  /** Changes whenever a program compiled from it would. */
+  /** Changes whenever a program compiled from it would change. */
   signature(): string;
 }
 
-/** What happens in JavaScript each time a compiled program is run. */
+/** What JavaScript does each time a compiled program runs. */
 export interface RunHooks {
   /** The run is in the queue; its scalars have been read. */
   queued(): void;
@@ -24,7 +27,7 @@ export class Trace {
   readonly assigned = new Map<Storage, Tensor>();
   readonly dependencies = new Map<TraceDependency, string>();
   readonly hooks: RunHooks[] = [];
-  /** Storages in whose place others are read and assigned, for a while: see `withSubstitutes`. */
+  /** Storages that other tensors replace for a while, in reads and assignments: see `withSubstitutes`. */
   substitutes: ReadonlyMap<Storage, Tensor> = new Map();
   usesRandom = false;
   private readonly ordinals = new Map<string, number>();
@@ -37,12 +40,12 @@ export class Trace {
     if (!this.dependencies.has(on)) this.dependencies.set(on, on.signature());
   }
 
-  /** Registers counters to be moved with every run of the program that is being recorded. */
+  /** Registers counters that every run of the recorded program advances. */
   onRun(hooks: RunHooks): void {
     this.hooks.push(hooks);
   }
 
-  /** How many draws this stream made before, in this trace. */
+  /** How many draws this stream has made in this trace so far. Counts one more. */
   nextOrdinal(stream: string): number {
     const ordinal = this.ordinals.get(stream) ?? 0;
     this.ordinals.set(stream, ordinal + 1);
@@ -57,7 +60,7 @@ export function currentTrace(): Trace | undefined {
   return current;
 }
 
-/** Runs `fn` with `trace` recording. */
+/** Runs `fn` while `trace` records. */
 export function withTrace<R>(trace: Trace, fn: () => R): R {
   if (current !== undefined)
     throw new TraceError('compile: a function that is being compiled cannot run a compiled function');
@@ -69,7 +72,7 @@ export function withTrace<R>(trace: Trace, fn: () => R): R {
   }
 }
 
-/** The layer whose forward() runs now. */
+/** The layer whose forward() is running. */
 export function currentScope(): string {
   return scope;
 }
@@ -85,8 +88,8 @@ export function withScope<R>(name: string, fn: () => R): R {
 }
 
 /**
- * Runs `fn`, a part of what is being recorded, with other memory in the place of some storages: a model computes with averaged weights,
- * say, while its own stay as they are.
+ * Runs `fn`, a part of the function that is being recorded, with other memory in place of some storages. A
+ * model can compute with averaged weights, for example, while its own stay as they are.
  */
 export function withSubstitutes<R>(substitutes: ReadonlyMap<Storage, Tensor>, fn: () => R): R {
   if (current === undefined) throw new TraceError('substitutes: call it in a function given to compile()');
@@ -104,7 +107,7 @@ function substituted(t: Tensor): Tensor {
   return current.substitutes.get(t.source.storage) ?? t;
 }
 
-/** Reads of a storage that this trace has assigned to see the assigned value. */
+/** A read of a storage that this trace has assigned sees the assigned value. */
 export function resolveAssigned(given: Tensor): Tensor {
   const t = substituted(given);
   if (current === undefined || t.source.kind !== 'storage') return t;
@@ -112,9 +115,11 @@ export function resolveAssigned(given: Tensor): Tensor {
 }
 
 /**
- * Writes `value` to the persistent buffer behind `target` when the program that is being compiled ends; later reads in the same
- * trace see it already. What is pruned of a parameter stays 0. Nothing is written when the step's loss or gradients are not finite (`finiteGuard`).
- * @throws TraceError outside compile(), or when `target` has no memory of its own; ShapeError, DTypeError when they differ
+ * Writes `value` to the persistent buffer behind `target` at the end of each run of the program that is being
+ * compiled. Later reads in the same trace already see the new value. Pruned elements of a parameter stay 0. A
+ * step whose loss or gradients are not finite writes nothing (`finiteGuard`).
+ * @throws TraceError outside compile(), or when `target` has no memory of its own; ShapeError, DTypeError
+ *   when they differ
  */
 export function assign(target: Tensor, value: Tensor): void {
   if (current === undefined) throw new TraceError('assign: only a function given to compile() can assign');
@@ -133,7 +138,10 @@ export function assign(target: Tensor, value: Tensor): void {
   current.assigned.set(source.storage, resolveAssigned(target.admit(value)));
 }
 
-/** Runs `fn` in the trace that records; what it assigns is not written: for looking at a model without moving its statistics. */
+/**
+ * Runs `fn` in the trace that is recording, and drops what it assigns: for looking at a model without
+ * changing its statistics.
+ */
 export function withoutAssignments<R>(fn: () => R): R {
   const trace = current;
   if (trace === undefined) return fn();

@@ -70,9 +70,9 @@ export function arrayFor(dtype: DType, n: number, target: Target = 'native'): An
 export function checkAttached(where: string, data: ArrayBufferView | readonly number[]): void {
   if (!ArrayBuffer.isView(data) || data.byteLength > 0) return;
   try {
-    new Uint8Array(data.buffer); // which takes no detached buffer; ArrayBuffer.detached is missing in Node 20
+    new Uint8Array(data.buffer); // throws for a detached buffer; Node 20 lacks ArrayBuffer.detached
   } catch (cause) {
-    throw new DataError(`${where}: the array is detached, its memory was given away`, { cause });
+    throw new DataError(`${where}: the array is detached; its memory was given away`, { cause });
   }
 }
 

@@ -29,7 +29,7 @@ export abstract class LazyTensor extends Tensor {
     this.origin = { kind: 'storage', storage };
   }
 
-  /** Takes its memory back: it has no values then, as before `materialize`. */
+  /** Takes its memory away: it then has no values, as before `materialize`. */
   letGo(): void {
     this.dispose();
     this.memory = undefined;

@@ -26,7 +26,9 @@ export abstract class ParameterMask extends LazyTensor {
 export class Parameter extends LazyTensor {
   /** False freezes it: no gradient is computed and no optimizer touches it. */
   requiresGrad = true;
-  /** Whether it scales or shifts normalized values: no weight of a product then, whatever its rank. */
+  /**
+   * Whether it scales or shifts normalized values. It is then not the weight of a product, whatever its rank.
+   */
   ofNormalization = false;
   /**
    * Set where a part of it is pruned (lib/prune). Whatever is assigned to the parameter has zeros there, and

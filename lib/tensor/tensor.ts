@@ -39,8 +39,8 @@ interface Evaluator {
 let evaluator: Evaluator | undefined;
 
 /**
- * Set once, by lib/compile/evaluate.ts, which each entry (lib/index.ts, lib/cli/main.ts) imports: the
- * evaluator is built on tensors.
+ * Called once, by lib/compile/evaluate.ts, which each entry (lib/index.ts, lib/cli/main.ts) imports. The
+ * evaluator is built on tensors, so this file cannot import it.
  */
 export function setEvaluator(value: Evaluator): void {
   evaluator = value;
@@ -48,7 +48,7 @@ export function setEvaluator(value: Evaluator): void {
 
 function engine(): Evaluator {
   if (evaluator === undefined)
-    throw new TraceError('the graph engine is not loaded; import tenon by its main entry');
+    throw new TraceError('the evaluator is not loaded; import tenon by its main entry');
   return evaluator;
 }
 
@@ -84,7 +84,7 @@ export class Tensor implements TensorType {
    * The values, computed if need be, in logical order (N, C, H, W). This is a copy, so changing it
    * does not change the tensor. Float32Array for f32, Int32Array for i32, Uint8Array for u8. The event
    * loop stays free.
-   * @throws StaleTensorError when a buffer that this recipe reads has changed since it was written down
+   * @throws StaleTensorError when a buffer that this recipe reads has changed since it was recorded
    */
   data(): Promise<AnyArray> {
     return engine().evaluate(this);
@@ -148,7 +148,7 @@ function unnest(data: unknown, shape: readonly number[], out: number[]): void {
     return;
   }
   if (!Array.isArray(data) || data.length !== length)
-    throw new ShapeError(`tensor: expected lists of one length, ${length} and then ${show(data)}`);
+    throw new ShapeError(`tensor: expected lists of equal length, got ${length} and then ${show(data)}`);
   for (const item of data as unknown[]) unnest(item, rest, out);
 }
 

@@ -3,16 +3,16 @@
  * The folded weight depends on persistent memory only, so a program for predictions computes it once and
  * again when that has changed (../constants.ts).
  *
- * The one rewrite that changes bits: rounding differs, by about 1e-6 relative to the largest output. It is
- * therefore made for predictions only, never in training or evaluation by a trainer.
+ * This is the only rewrite that changes bits: results round differently, by about 1e-6 relative to the
+ * largest output. It is therefore made for predictions only, never in training or evaluation by a trainer.
  */
 import { foldBatchNormOp } from '../../ops/fold-batch-norm';
 import { newNode, type Value } from '../ir';
 import { node, onlyReader, rule, type Rewriter, type Rule } from '../rewrite';
 
-/** Runs behind the fusion of batch norms, whose activation and residual move on into the layer. */
+/** Runs after fuseBatchNorm, so that the activation and the residual of a norm move on into the layer. */
 export const foldBatchNorm: readonly Rule[] = [
-  // layer -> norm of fixed parameters and statistics: a pass over memory less, and no statistics to read.
+  // layer -> norm of fixed parameters and statistics: one pass over memory fewer, and no statistics to read.
   rule({ layer: node('layer'), norm: onlyReader('layer', 'norm') }, ({ layer, norm }, graph) => {
     const { eps, operands } = norm.op.norm;
     const { x: y, gamma, beta, mean, variance } = operands(norm.inputs, norm.outputs);
@@ -32,7 +32,7 @@ export const foldBatchNorm: readonly Rule[] = [
 ];
 
 /**
- * Whether the value follows from memory that the program does not write: parameters,
+ * Whether the value depends only on memory that the program does not write: parameters,
  * statistics, standardized weights.
  */
 function isFixed(root: Value, graph: Rewriter): boolean {

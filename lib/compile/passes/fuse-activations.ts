@@ -4,7 +4,7 @@ import { node, onlyReader, rule, type Rule } from '../rewrite';
 
 export const fuseActivations: readonly Rule[] = [
   // layer -> activation: the kernel applies it as it stores its result, which saves a pass over memory. The
-  // gradients of these activations read their output, so that training needs nothing that is gone.
+  // gradients of these activations read their output, so training does not need the value before it.
   rule(
     { layer: node('applies'), activation: onlyReader('layer', 'activation') },
     ({ layer, activation: { op, outputs } }) => {

@@ -7,7 +7,7 @@ import { sameShape } from '../../tensor/shape';
 import type { GraphNode, Value } from '../ir';
 import { maker, node, onlyReader, rule, type Rule } from '../rewrite';
 
-/** Runs behind fuseActivations: what a norm applies then stands in its node. */
+/** Runs after fuseActivations: the node of a norm then says which activation the norm applies. */
 export const fuseBatchNorm: readonly Rule[] = [
   // activation(norm + residual): the kernel reads the residual as it stores its result.
   rule(
@@ -51,8 +51,8 @@ export const fuseBatchNorm: readonly Rule[] = [
 ];
 
 /**
- * beta of the forward that applied the activation, when that is this backward's own: the sign of y then
- * follows from x, and y need not be read. Not so where a residual came in between.
+ * beta of the norm that applied the activation, if this is the backward of that norm. The kernel then
+ * computes the sign of y from x, and need not read y. A residual in between rules this out.
  */
 function betaOf(backward: GraphNode, activation: Activation, forward?: GraphNode): Value | undefined {
   const applied = forward?.op.norm?.operands(forward.inputs, forward.outputs);
