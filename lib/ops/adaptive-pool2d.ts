@@ -16,7 +16,7 @@ export type AdaptiveSize = number | null | readonly [height: number | null, widt
 type Pool = (x: Tensor, kernel: readonly [number, number]) => Tensor;
 
 /** Height and width apart. @throws OptionError */
-export function adaptiveSize(where: string, size: AdaptiveSize): [number | null, number | null] {
+export function adaptiveSize(where: string, size: unknown): [number | null, number | null] {
   const both: readonly unknown[] = Array.isArray(size) ? (size as unknown[]) : [size, size];
   const valid = (n: unknown): n is number | null =>
     n === null || (Number.isSafeInteger(n) && (n as number) >= 1 && (n as number) <= 65535);

@@ -4,6 +4,7 @@ import type { DType } from '../tensor/dtype';
 import { formatShape } from '../tensor/shape';
 import { checkTensor, type Tensor } from '../tensor/tensor';
 import { show } from '../options';
+import { kind, type Kind } from '../settings';
 
 export function checkDType(op: string, name: string, t: Tensor, ...dtypes: DType[]): void {
   checkTensor(op, name, t);
@@ -22,7 +23,7 @@ export function checkRank(op: string, name: string, t: Tensor, ...ranks: number[
 export type Pair = number | readonly [number, number];
 
 /** Normalizes a Pair, each part a whole number from `minimum` to 65535. @throws ShapeError */
-export function pair(op: string, name: string, value: Pair, minimum: number): [number, number] {
+export function pair(op: string, name: string, value: unknown, minimum: number): [number, number] {
   const both: readonly unknown[] = Array.isArray(value) ? (value as unknown[]) : [value, value];
   const valid = (v: unknown): v is number =>
     typeof v === 'number' && Number.isSafeInteger(v) && v >= minimum && v <= 65535;
@@ -32,6 +33,15 @@ export function pair(op: string, name: string, value: Pair, minimum: number): [n
       `${op}: ${name} must be a whole number from ${minimum} to 65535, or two of them, got ${show(value)}`,
     );
   return [h, w];
+}
+
+/** A setting that is a Pair of whole numbers from `minimum` to 65535. */
+export function pairFrom(minimum: number): Kind<readonly [number, number], Pair> {
+  const side = { type: 'integer', minimum, maximum: 65535 } as const;
+  return kind<readonly [number, number], Pair>({
+    check: (where, name, value) => pair(where, name, value, minimum),
+    domain: { type: 'tuple', parts: { height: side, width: side } },
+  });
 }
 
 /** A runtime scalar operand: f64, rank 0. */

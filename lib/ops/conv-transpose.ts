@@ -5,46 +5,63 @@
  */
 import { OptionError, ShapeError } from '../errors';
 import { applyOp, first, type OpRecord } from '../graph/op';
-import { checkKeys } from '../options';
+import {
+  declareSettings,
+  nonNegativeInteger,
+  positiveInteger,
+  type OptionsOf,
+  type ValuesOf,
+} from '../settings';
 import { formatShape, type Shape } from '../tensor/shape';
 import { checkTensor, type Tensor } from '../tensor/tensor';
 import { add } from './binary';
-import { checkDType, checkRank, pair, type Pair } from './checks';
-import { alongWidth, asRows, conv1dSteps, withoutRows, type Conv1dOptions } from './conv1d';
-import { geometryAttrs, conv2d, conv2dBackwardWeightsOp, convGeometry, type ConvGeometry } from './conv2d';
+import { checkDType, checkRank, pairFrom } from './checks';
+import { alongRow, asRows, rowSettings, withoutRows } from './conv1d';
+import { geometryAttrs, conv2d, conv2dBackwardWeightsOp, stepSettings, type ConvGeometry } from './conv2d';
 import { pad, reshape } from './shape-ops';
 
-export interface ConvTranspose2dOptions {
-  /** Of the convolution that is transposed: the output is about this many times as large. Default 1. */
-  readonly stride?: Pair;
-  /** Rows and columns cut off each side of the output. Default 0. */
-  readonly padding?: Pair;
-  /** Rows and columns that the output has besides, at the end; less than stride or dilation. Default 0. */
-  readonly outputPadding?: Pair;
-  /** Distance between kernel elements. Default 1. */
-  readonly dilation?: Pair;
-  /** Channels are split in this many groups that do not see each other. Default 1. */
-  readonly groups?: number;
-}
+/** Steps and borders of transposed convolutions, in two dimensions. */
+export const transposeSettings = {
+  stride: pairFrom(1)(
+    'Step of the convolution that is transposed: the output is about this many times as large.',
+    { default: 1 },
+  ),
+  padding: pairFrom(0)('Rows and columns cut off each side of the output.', { default: 0 }),
+  outputPadding: pairFrom(0)(
+    'Rows and columns that the output has besides, at the end; less than stride or dilation.',
+    { default: 0 },
+  ),
+  dilation: stepSettings.dilation,
+  groups: stepSettings.groups,
+};
+
+const settings = declareSettings(transposeSettings);
+
+export type ConvTranspose2dOptions = OptionsOf<typeof settings>;
+
+type TransposeSteps = ValuesOf<typeof settings>;
 
 export interface TransposeGeometry extends ConvGeometry {
   readonly outputPadding: readonly [number, number];
 }
 
-/** Checks and completes options. @throws OptionError, ShapeError */
-export function transposeGeometry(where: string, options: ConvTranspose2dOptions): TransposeGeometry {
-  checkKeys(where, options, ['stride', 'padding', 'outputPadding', 'dilation', 'groups']);
-  const { outputPadding = 0, ...steps } = options;
-  const geometry = convGeometry(where, steps);
-  const extra = pair(where, 'outputPadding', outputPadding, 0);
-  extra.forEach((e, i) => {
-    const bound = Math.max(geometry.stride[i]!, geometry.dilation[i]!);
-    if (e >= bound)
+/** @throws OptionError where the output padding is too large for the steps */
+export function checkOutputPadding(
+  where: string,
+  { stride, dilation, outputPadding }: Pick<TransposeSteps, 'stride' | 'dilation' | 'outputPadding'>,
+): void {
+  outputPadding.forEach((extra, i) => {
+    const bound = Math.max(stride[i]!, dilation[i]!);
+    if (extra >= bound)
       throw new OptionError(
-        `${where}: outputPadding must be less than stride or dilation (${bound}), got ${e}`,
+        `${where}: outputPadding must be less than stride or dilation (${bound}), got ${extra}`,
       );
   });
-  return { ...geometry, outputPadding: extra };
+}
+
+function geometryOf(where: string, steps: TransposeSteps): TransposeGeometry {
+  checkOutputPadding(where, steps);
+  return { ...steps, algorithm: 'auto' };
 }
 
 function outputSize(g: TransposeGeometry, axis: 0 | 1, input: number, kernel: number): number {
@@ -111,7 +128,8 @@ export function convTranspose2d(
   bias?: Tensor,
   options: ConvTranspose2dOptions = {},
 ): Tensor {
-  const [input, geometry] = wholeStrides(x, transposeGeometry('conv_transpose2d', options));
+  const where = 'conv_transpose2d';
+  const [input, geometry] = wholeStrides(x, geometryOf(where, settings.read(where, options)));
   const y = first(applyOp(convTranspose2dOp, [input, weight], geometry));
   if (bias === undefined) return y;
   const channels = y.shape[1]!;
@@ -121,17 +139,31 @@ export function convTranspose2d(
   return add(y, reshape(bias, [1, channels, 1, 1]));
 }
 
-/** Steps of a transposed convolution along one axis. */
-export interface ConvTranspose1dOptions extends Conv1dOptions {
-  /** Elements that the output has besides, at the end; less than stride or dilation. Default 0. */
-  readonly outputPadding?: number;
-}
+/** Steps and borders of transposed convolutions along one axis. */
+export const transposeRowSettings = {
+  stride: positiveInteger(
+    'Step of the convolution that is transposed: the output is about this many times as long.',
+    { default: 1 },
+  ),
+  padding: nonNegativeInteger('Elements cut off each side of the output.', { default: 0 }),
+  outputPadding: nonNegativeInteger(
+    'Elements that the output has besides, at the end; less than stride or dilation.',
+    { default: 0 },
+  ),
+  dilation: rowSettings.dilation,
+  groups: stepSettings.groups,
+};
 
-/** Options of the 2-D one, checked and complete. @throws OptionError */
-export function transposeGeometry1d(where: string, options: ConvTranspose1dOptions): TransposeGeometry {
-  checkKeys(where, options, ['stride', 'padding', 'outputPadding', 'dilation', 'groups']);
-  const outputPadding = alongWidth(where, 'outputPadding', options.outputPadding, 0);
-  return transposeGeometry(where, { ...conv1dSteps(where, options), outputPadding });
+const settings1d = declareSettings(transposeRowSettings);
+
+/** Steps of a transposed convolution along one axis. */
+export type ConvTranspose1dOptions = OptionsOf<typeof settings1d>;
+
+/** The steps of the 2-D one. */
+export function transposedAlongRow<T extends ValuesOf<typeof settings1d>>(
+  steps: T,
+): ReturnType<typeof alongRow<T>> & { readonly outputPadding: [number, number] } {
+  return { ...alongRow(steps), outputPadding: [0, steps.outputPadding] };
 }
 
 /**
@@ -146,7 +178,8 @@ export function convTranspose1d(
   options: ConvTranspose1dOptions = {},
 ): Tensor {
   const where = 'conv_transpose1d';
-  const { algorithm: _, ...steps } = transposeGeometry1d(where, options);
+  const steps = transposedAlongRow(settings1d.read(where, options));
+  checkOutputPadding(where, steps);
   const [image, kernel] = [asRows(where, 'x', x), asRows(where, 'weight', weight)];
   return withoutRows(convTranspose2d(image, kernel, bias, steps));
 }

@@ -1,21 +1,30 @@
 /** 1-D convolution: the 2-D one over images of one row. */
-import { checkKeys, nonNegativeInteger, positiveInteger } from '../options';
+import {
+  declareSettings,
+  nonNegativeInteger,
+  positiveInteger,
+  type OptionsOf,
+  type ValuesOf,
+} from '../settings';
 import type { Tensor } from '../tensor/tensor';
 import { checkRank } from './checks';
 import { conv2d } from './conv2d';
 import { reshape } from './shape-ops';
 
+/** Steps and borders of convolutions along one axis. */
+export const rowSettings = {
+  stride: positiveInteger('Step of the kernel.', { default: 1 }),
+  padding: nonNegativeInteger('Zeros added on each side.', { default: 0 }),
+  dilation: positiveInteger('Distance between kernel elements.', { default: 1 }),
+  groups: positiveInteger('Channels are split in this many groups that do not see each other.', {
+    default: 1,
+  }),
+};
+
+const settings = declareSettings(rowSettings);
+
 /** Steps and borders of a convolution along one axis. */
-export interface Conv1dOptions {
-  /** Default 1. */
-  readonly stride?: number;
-  /** Zeros added on each side. Default 0. */
-  readonly padding?: number;
-  /** Distance between kernel elements. Default 1. */
-  readonly dilation?: number;
-  /** Channels are split in this many groups that do not see each other. Default 1. */
-  readonly groups?: number;
-}
+export type Conv1dOptions = OptionsOf<typeof settings>;
 
 /** [N, C, L] as [N, C, 1, L]. */
 export function asRows(op: string, name: string, x: Tensor): Tensor {
@@ -30,33 +39,12 @@ export function withoutRows(y: Tensor): Tensor {
   return reshape(y, [n, c, length]);
 }
 
-/** A step along L beside one that does nothing along the single row. */
-export function alongWidth(
-  op: string,
-  name: string,
-  value: number | undefined,
-  neutral: 0 | 1,
-): [number, number] {
-  const check = neutral === 0 ? nonNegativeInteger : positiveInteger;
-  return [neutral, check(op, name, value ?? neutral)];
-}
-
-/** Options of the 2-D convolution. @throws OptionError for bad steps */
-export function conv1dSteps(
-  op: string,
-  { stride, padding, dilation, groups = 1 }: Conv1dOptions,
-): {
-  readonly stride: readonly [number, number];
-  readonly padding: readonly [number, number];
-  readonly dilation: readonly [number, number];
-  readonly groups: number;
-} {
-  return {
-    stride: alongWidth(op, 'stride', stride, 1),
-    padding: alongWidth(op, 'padding', padding, 0),
-    dilation: alongWidth(op, 'dilation', dilation, 1),
-    groups,
-  };
+/** The steps of the 2-D convolution: those along L, beside ones that do nothing along the single row. */
+export function alongRow<T extends ValuesOf<typeof rowSettings>>(
+  steps: T,
+): Omit<T, 'stride' | 'padding' | 'dilation'> & Record<'stride' | 'padding' | 'dilation', [number, number]> {
+  const { stride, padding, dilation } = steps;
+  return { ...steps, stride: [1, stride], padding: [0, padding], dilation: [1, dilation] };
 }
 
 /**
@@ -66,7 +54,7 @@ export function conv1dSteps(
  */
 export function conv1d(x: Tensor, weight: Tensor, bias?: Tensor, options: Conv1dOptions = {}): Tensor {
   const where = 'conv1d';
-  checkKeys(where, options, ['stride', 'padding', 'dilation', 'groups']);
+  const steps = settings.read(where, options);
   const [image, kernel] = [asRows(where, 'x', x), asRows(where, 'weight', weight)];
-  return withoutRows(conv2d(image, kernel, bias, conv1dSteps(where, options)));
+  return withoutRows(conv2d(image, kernel, bias, alongRow(steps)));
 }

@@ -4,45 +4,43 @@
  * et al. 2019), and for 3x3 with stride 1, where it is faster, Winograd's F(4x4, 3x3) (Lavin & Gray 2016),
  * whose rounding errors are a few times larger; see native/ops/conv2d.cc.
  */
-import { OptionError, ShapeError } from '../errors';
+import { ShapeError } from '../errors';
 import { activations, type Bf16 } from '../graph/facts';
 import { applyOp, first, type OpRecord } from '../graph/op';
 import type { KernelAttrs } from '../native';
-import { nonNegativeInteger, checkKeys, oneOf, positiveInteger } from '../options';
+import { nonNegativeInteger } from '../options';
+import { declareSettings, oneOf, positiveInteger, type OptionsOf, type ValuesOf } from '../settings';
 import { formatShape, type Shape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
-import { checkDType, checkRank, pair, type Pair } from './checks';
+import { checkDType, checkRank, pairFrom } from './checks';
 import { sum } from './reduce';
 
 const algorithms = ['auto', 'im2col', 'direct', 'winograd'] as const;
 /** How a convolution is computed. */
 export type Conv2dAlgorithm = (typeof algorithms)[number];
 
-/** Steps and borders of a convolution. */
-export interface Conv2dOptions {
-  /** Default 1. */
-  readonly stride?: Pair;
-  /** Zeros added on each side. Default 0. */
-  readonly padding?: Pair;
-  /** Distance between kernel elements. Default 1. */
-  readonly dilation?: Pair;
-  /** Channels are split in this many groups that do not see each other. Default 1. */
-  readonly groups?: number;
-  /**
-   * Forces an algorithm, for comparisons: `im2col` is the explicit column matrix, `direct` needs none, and
-   * `winograd` is an error unless kernel is 3, stride, dilation and groups 1. Default `auto`: the fastest
-   * for the shape.
-   */
-  readonly algorithm?: Conv2dAlgorithm;
-}
+/** Steps and borders of convolutions, in two dimensions. */
+export const stepSettings = {
+  stride: pairFrom(1)('Step of the kernel.', { default: 1 }),
+  padding: pairFrom(0)('Zeros added on each side.', { default: 0 }),
+  dilation: pairFrom(1)('Distance between kernel elements.', { default: 1 }),
+  groups: positiveInteger('Channels are split in this many groups that do not see each other.', {
+    default: 1,
+  }),
+};
 
-export interface ConvGeometry {
-  readonly stride: readonly [number, number];
-  readonly padding: readonly [number, number];
-  readonly dilation: readonly [number, number];
-  readonly groups: number;
-  readonly algorithm: Conv2dAlgorithm;
-}
+const settings = declareSettings({
+  ...stepSettings,
+  algorithm: oneOf(algorithms)(
+    'Forces an algorithm, for comparisons: `im2col` is the explicit column matrix, `direct` needs none, and `winograd` is an error unless kernel is 3, stride, dilation and groups 1. `auto`: the fastest for the shape.',
+    { default: 'auto' },
+  ),
+});
+
+/** Steps and borders of a convolution. */
+export type Conv2dOptions = OptionsOf<typeof settings>;
+
+export type ConvGeometry = ValuesOf<typeof settings>;
 
 /** Attributes that all convolution kernels have. The number of an algorithm is its place in the list. */
 export function geometryAttrs({ stride, padding, dilation, groups, algorithm }: ConvGeometry): KernelAttrs {
@@ -155,13 +153,5 @@ export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor, options: Conv2d
 
 /** Checks and completes options. @throws OptionError, ShapeError */
 export function convGeometry(where: string, options: Conv2dOptions): ConvGeometry {
-  checkKeys(where, options, ['stride', 'padding', 'dilation', 'groups', 'algorithm']);
-  if (typeof options !== 'object') throw new OptionError(`${where}: options must be an object`);
-  return {
-    stride: pair(where, 'stride', options.stride ?? 1, 1),
-    padding: pair(where, 'padding', options.padding ?? 0, 0),
-    dilation: pair(where, 'dilation', options.dilation ?? 1, 1),
-    groups: positiveInteger(where, 'groups', options.groups ?? 1),
-    algorithm: oneOf(where, 'algorithm', options.algorithm ?? 'auto', algorithms),
-  };
+  return settings.read(where, options);
 }

@@ -8,11 +8,12 @@ import { firstAlike } from '../graph/facts';
 import { applyOp, first, type OpRecord } from '../graph/op';
 import { currentScope, currentTrace } from '../graph/trace';
 import type { KernelAttrs } from '../native';
-import { checkObject, bool, checkKeys, oneOf, show } from '../options';
+import { oneOf, show } from '../options';
 import { defaultRandom, streamKey, type StreamKey } from '../random';
+import { bool, declareSettings, kind, oneOf as choice, type OptionsOf, type ValuesOf } from '../settings';
 import { formatShape, type Shape } from '../tensor/shape';
 import { runtimeScalar, type Tensor } from '../tensor/tensor';
-import { checkDType, checkRank, checkScalar, pair, type Pair } from './checks';
+import { checkDType, checkRank, checkScalar, pair, pairFrom, type Pair } from './checks';
 
 /**
  * What a region is. 'disjoint': the regions tile the input. 'overlapping': each takes in the first row and
@@ -21,66 +22,78 @@ import { checkDType, checkRank, checkScalar, pair, type Pair } from './checks';
  */
 export type FractionalKernel = 'disjoint' | 'overlapping' | Pair;
 
-export interface FractionalMaxPool2dOptions {
-  /** Height and width of the output. Either this or `outputRatio`. */
-  readonly outputSize?: Pair;
-  /** Height and width of the output as shares of the input's, above 0 and below 1, rounded down. */
-  readonly outputRatio?: Pair;
-  /**
-   * Order of the steps between regions, which are floor(a) and ceil(a) for a = input / output. 'pseudorandom'
-   * (default, and PyTorch's): step i is floor(a (i + 1 + u)) - floor(a (i + u)), u drawn from [0, 1).
-   * 'random': every order is as likely.
-   */
-  readonly sequence?: 'pseudorandom' | 'random';
-}
+/** A part of each of height and width. */
+const ratio = kind<readonly [number, number], Pair>({
+  check: (where, name, value) => {
+    const both: readonly unknown[] = Array.isArray(value) ? (value as unknown[]) : [value, value];
+    const valid = (v: unknown): v is number => typeof v === 'number' && v > 0 && v < 1;
+    const [height, width] = both;
+    if (both.length !== 2 || !valid(height) || !valid(width))
+      throw new OptionError(
+        `${where}: ${name} must be a number above 0 and below 1, or two of them, got ${show(value)}`,
+      );
+    return [height, width];
+  },
+  domain: {
+    type: 'tuple',
+    parts: {
+      height: { type: 'number', exclusiveMinimum: 0, exclusiveMaximum: 1 },
+      width: { type: 'number', exclusiveMinimum: 0, exclusiveMaximum: 1 },
+    },
+  },
+});
 
-/** The same, checked: `kernel` and the output's size as pairs. */
-export interface FractionalSettings {
-  readonly kernel: 'disjoint' | 'overlapping' | readonly [number, number];
-  readonly outputSize?: readonly [number, number];
-  readonly outputRatio?: readonly [number, number];
-  readonly sequence: 'pseudorandom' | 'random';
-}
+/** A setting that is a FractionalKernel. */
+export const fractionalKernel = kind<
+  'disjoint' | 'overlapping' | readonly [number, number],
+  FractionalKernel
+>({
+  check: (where, name, value) =>
+    typeof value === 'string'
+      ? oneOf(where, name, value, ['disjoint', 'overlapping'])
+      : pair(where, name, value, 1),
+  domain: { type: 'other' },
+});
 
-function ratios(where: string, value: unknown): [number, number] {
-  const both: readonly unknown[] = Array.isArray(value) ? (value as unknown[]) : [value, value];
-  const valid = (v: unknown): v is number => typeof v === 'number' && v > 0 && v < 1;
-  const [height, width] = both;
-  if (both.length !== 2 || !valid(height) || !valid(width))
-    throw new OptionError(
-      `${where}: outputRatio must be a number above 0 and below 1, or two of them, got ${show(value)}`,
-    );
-  return [height, width];
-}
+export const fractionalSettings = declareSettings({
+  outputSize: pairFrom(1)('Height and width of the output. Either this or `outputRatio`.', {
+    optional: true,
+    sparse: true,
+  }),
+  outputRatio: ratio(
+    "Height and width of the output as shares of the input's, above 0 and below 1, rounded down.",
+    { optional: true, sparse: true },
+  ),
+  sequence: choice(['pseudorandom', 'random'])(
+    "Order of the steps between regions, which are floor(a) and ceil(a) for a = input / output. 'pseudorandom', PyTorch's: step i is floor(a (i + 1 + u)) - floor(a (i + u)), u drawn from [0, 1). 'random': every order is as likely.",
+    { default: 'pseudorandom' },
+  ),
+});
 
-/** @throws OptionError, ShapeError */
-export function fractionalSettings(
-  where: string,
-  kernel: FractionalKernel,
-  options: FractionalMaxPool2dOptions,
-): FractionalSettings {
-  checkObject(where, 'options', options);
-  checkKeys(where, options, ['outputSize', 'outputRatio', 'sequence']);
-  const { outputSize, outputRatio, sequence = 'pseudorandom' } = options;
+export type FractionalMaxPool2dOptions = OptionsOf<typeof fractionalSettings>;
+
+/** The size of the output in the one form or the other. */
+type OutputSize = Pick<ValuesOf<typeof fractionalSettings>, 'outputSize' | 'outputRatio'>;
+
+/** @throws OptionError unless exactly one of them is given */
+export function checkOutput(where: string, { outputSize, outputRatio }: OutputSize): void {
   if ((outputSize === undefined) === (outputRatio === undefined))
     throw new OptionError(`${where}: expects either outputSize or outputRatio`);
-  return {
-    kernel:
-      typeof kernel === 'string'
-        ? oneOf(where, 'kernel', kernel, ['disjoint', 'overlapping'])
-        : pair(where, 'kernel', kernel, 1),
-    ...(outputSize !== undefined && { outputSize: pair(where, 'outputSize', outputSize, 1) }),
-    ...(outputRatio !== undefined && { outputRatio: ratios(where, outputRatio) }),
-    sequence: oneOf(where, 'sequence', sequence, ['pseudorandom', 'random']),
-  };
 }
+
+const regionsOf = fractionalKernel('What a region is.');
+
+const opSettings = declareSettings({
+  ...fractionalSettings.declared,
+  draw: bool('Whether regions are drawn, as in training.', { default: true }),
+});
 
 interface Attrs {
   readonly key: StreamKey;
   readonly ordinal: number;
   /** 'middle' draws nothing: pseudorandom with u = 1/2. */
   readonly sequence: 'middle' | 'pseudorandom' | 'random';
-  readonly kernel: FractionalSettings['kernel'];
+  readonly kernel: 'disjoint' | 'overlapping' | readonly [number, number];
   readonly outputSize: readonly [number, number];
   /** Of x. */
   readonly shape: Shape;
@@ -160,7 +173,7 @@ const backwardOp: OpRecord<Attrs> = {
 
 const noStep = runtimeScalar(() => 0);
 
-function outputSizeOf({ outputSize, outputRatio }: FractionalSettings, x: Tensor): [number, number] {
+function outputSizeOf({ outputSize, outputRatio }: OutputSize, x: Tensor): [number, number] {
   if (outputSize !== undefined) return [...outputSize];
   const [height, width] = outputRatio!;
   const size: [number, number] = [Math.floor(x.shape[2]! * height), Math.floor(x.shape[3]! * width)];
@@ -181,22 +194,20 @@ function outputSizeOf({ outputSize, outputRatio }: FractionalSettings, x: Tensor
 export function fractionalMaxPool2d(
   x: Tensor,
   kernel: FractionalKernel,
-  options: FractionalMaxPool2dOptions & { readonly draw?: boolean },
+  options: OptionsOf<typeof opSettings>,
 ): Tensor {
-  checkObject(NAME, 'options', options);
-  checkKeys(NAME, options, ['outputSize', 'outputRatio', 'sequence', 'draw']);
   checkRank(NAME, 'x', x, 4);
-  const { draw = true, ...rest } = options;
-  const settings = fractionalSettings(NAME, kernel, rest);
-  const geometry = { kernel: settings.kernel, outputSize: outputSizeOf(settings, x), shape: x.shape };
-  if (!bool(NAME, 'draw', draw))
+  const { draw, sequence, ...size } = opSettings.read(NAME, options);
+  checkOutput(NAME, size);
+  const regions = regionsOf.check(NAME, 'kernel', kernel);
+  const geometry = { kernel: regions, outputSize: outputSizeOf(size, x), shape: x.shape };
+  if (!draw)
     return first(applyOp(poolOp, [x, noStep], { key: [0, 0], ordinal: 0, sequence: 'middle', ...geometry }));
   const trace = currentTrace();
   const random = trace?.random ?? defaultRandom;
   const stream = `${currentScope()}/${NAME}`;
   const ordinal = trace?.nextOrdinal(stream) ?? 0;
   if (trace !== undefined) trace.usesRandom = true;
-  const { sequence } = settings;
   const attrs = { key: streamKey(random.seed, stream), ordinal, sequence, ...geometry };
   return first(applyOp(poolOp, [x, random.stepScalar], attrs));
 }

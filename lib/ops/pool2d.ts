@@ -3,30 +3,34 @@ import { ShapeError } from '../errors';
 import { firstAlike } from '../graph/facts';
 import { applyOp, first, type OpRecord } from '../graph/op';
 import type { KernelAttrs } from '../native';
-import { checkObject, bool, checkKeys } from '../options';
+import { bool, declareSettings, type OptionsOf } from '../settings';
 import { formatShape, type Shape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
-import { checkDType, checkRank, pair, type Pair } from './checks';
+import { checkDType, checkRank, pair, pairFrom, type Pair } from './checks';
 import { convOutputSize } from './conv2d';
 import { mean } from './reduce';
 
-export interface MaxPool2dOptions {
-  /** Default: the kernel size, so that windows do not overlap. */
-  readonly stride?: Pair;
-  /** Border of -Infinity on each side; at most half the kernel. Default 0. */
-  readonly padding?: Pair;
-  /** Default 1. */
-  readonly dilation?: Pair;
-}
+const stride = pairFrom(1)('Step of the window. Default: the kernel size, so that windows do not overlap.', {
+  optional: true,
+});
 
-export interface AvgPool2dOptions {
-  /** Default: the kernel size. */
-  readonly stride?: Pair;
-  /** Border of zeros on each side; at most half the kernel. Default 0. */
-  readonly padding?: Pair;
-  /** Whether the border counts in the divisor. Default true, as in PyTorch. */
-  readonly countIncludePad?: boolean;
-}
+export const maxPoolSettings = declareSettings({
+  stride,
+  padding: pairFrom(0)('Border of -Infinity on each side; at most half the kernel.', { default: 0 }),
+  dilation: pairFrom(1)('Distance between elements of the window.', { default: 1 }),
+});
+
+export type MaxPool2dOptions = OptionsOf<typeof maxPoolSettings>;
+
+export const avgPoolSettings = declareSettings({
+  stride,
+  padding: pairFrom(0)('Border of zeros on each side; at most half the kernel.', { default: 0 }),
+  countIncludePad: bool("Whether the border counts in the divisor, PyTorch's count_include_pad.", {
+    default: true,
+  }),
+});
+
+export type AvgPool2dOptions = OptionsOf<typeof avgPoolSettings>;
 
 /** A window whose numbers are checked. */
 export interface Window {
@@ -36,21 +40,24 @@ export interface Window {
   readonly dilation: readonly [number, number];
 }
 
-/** @throws ShapeError for numbers that make no window, and a padding of more than half the kernel */
-export function checkWindow(op: string, kernel: Pair, options: MaxPool2dOptions): Window {
-  checkObject(op, 'options', options);
-  const window = {
-    kernel: pair(op, 'kernel', kernel, 1),
-    stride: pair(op, 'stride', options.stride ?? kernel, 1),
-    padding: pair(op, 'padding', options.padding ?? 0, 0),
-    dilation: pair(op, 'dilation', options.dilation ?? 1, 1),
-  };
-  if (window.padding.some((p, i) => 2 * p > window.kernel[i]!)) {
+type WindowSteps = Pick<Window, 'padding'> & {
+  readonly stride?: Window['stride'] | undefined;
+  readonly dilation?: Window['dilation'];
+};
+
+/** @throws ShapeError for a kernel that is not a pair, and a padding of more than half of it */
+export function windowOf(
+  op: string,
+  size: Pair,
+  { stride, padding, dilation = [1, 1] }: WindowSteps,
+): Window {
+  const kernel = pair(op, 'kernel', size, 1);
+  if (padding.some((p, i) => 2 * p > kernel[i]!)) {
     throw new ShapeError(
-      `${op}: padding ${formatShape(window.padding)} must be at most half of kernel ${formatShape(window.kernel)}`,
+      `${op}: padding ${formatShape(padding)} must be at most half of kernel ${formatShape(kernel)}`,
     );
   }
-  return window;
+  return { kernel, stride: stride ?? kernel, padding, dilation };
 }
 
 function pooledShape(op: string, x: Tensor, w: Window): Shape {
@@ -100,8 +107,8 @@ const maxPoolBackwardOp: OpRecord<MaxPoolBackwardAttrs> = {
 
 /** Largest element of each window of x [N, C, H, W]; the first wins ties. @throws ShapeError, OptionError */
 export function maxPool2d(x: Tensor, kernel: Pair, options: MaxPool2dOptions = {}): Tensor {
-  checkKeys('max_pool2d', options, ['stride', 'padding', 'dilation']);
-  return first(applyOp(maxPoolOp, [x], checkWindow('max_pool2d', kernel, options)));
+  const where = 'max_pool2d';
+  return first(applyOp(maxPoolOp, [x], windowOf(where, kernel, maxPoolSettings.read(where, options))));
 }
 
 interface AverageAttrs {
@@ -133,9 +140,8 @@ const avgPoolBackwardOp: OpRecord<AverageAttrs> = {
 
 /** Mean of each window of x [N, C, H, W]. @throws ShapeError, OptionError */
 export function avgPool2d(x: Tensor, kernel: Pair, options: AvgPool2dOptions = {}): Tensor {
-  checkKeys('avg_pool2d', options, ['stride', 'padding', 'countIncludePad']);
-  const window = checkWindow('avg_pool2d', kernel, options);
-  const countIncludePad = bool('avg_pool2d', 'countIncludePad', options.countIncludePad ?? true);
+  const { countIncludePad, ...steps } = avgPoolSettings.read('avg_pool2d', options);
+  const window = windowOf('avg_pool2d', kernel, steps);
   return first(applyOp(avgPoolOp, [x], { window, countIncludePad, shape: x.shape }));
 }
 

@@ -1,27 +1,28 @@
 /** The residual block of CIFAR ResNets (He et al. 2016). */
-import { OptionError } from '../../errors';
 import * as ops from '../../ops';
-import { checkKeys, positiveInteger } from '../../options';
 import type { Tensor } from '../../tensor/tensor';
-import type { Json } from '../files/architecture';
 import { batchNorm2d, type BatchNorm2d } from '../layers/batch-norm';
 import { sequential, type Sequential } from '../layers/sequential';
 import { conv2d, type Conv2d } from '../layers/conv2d';
-import { Module } from '../module';
+import { channelArguments } from '../layers/convolution';
+import { maker, withArguments } from '../layer';
 import type { Channels } from '../typing';
+import { strideSettings, type ResidualBlockOptions } from './parts';
 
-export interface BasicBlockOptions {
-  /** Of the first convolution and the shortcut. Default 1. */
-  readonly stride?: number;
-}
+export type BasicBlockOptions = ResidualBlockOptions;
 
 /**
  * relu(b2(c2(relu(b1(c1 x)))) + short(x)): two 3x3 convolutions; the shortcut is the identity, or a 1x1 convolution and batch norm
  * where stride or channels change.
  */
-export class BasicBlock<In extends number = number, Out extends number = number> extends Module {
+export class BasicBlock<In extends number = number, Out extends number = number> extends withArguments(
+  channelArguments,
+  strideSettings,
+) {
   static override readonly kind: string = 'basicBlock';
   declare readonly channels?: Channels<In, Out>;
+  declare readonly inChannels: In;
+  declare readonly outChannels: Out;
   readonly c1: Conv2d<In, Out>;
   readonly b1: BatchNorm2d<Out>;
   readonly c2: Conv2d<Out, Out>;
@@ -29,10 +30,8 @@ export class BasicBlock<In extends number = number, Out extends number = number>
   readonly short: Sequential<In, Out> | undefined;
 
   constructor(inChannels: In, outChannels: Out, options: BasicBlockOptions = {}) {
-    super();
-    checkKeys('nn.basicBlock', options, ['stride']);
-    const stride = positiveInteger('nn.basicBlock', 'stride', options.stride ?? 1);
-    if (stride > 65535) throw new OptionError(`nn.basicBlock: stride must be at most 65535, got ${stride}`);
+    super({ inChannels, outChannels }, options);
+    const { stride } = this;
     this.c1 = conv2d(inChannels, outChannels, { kernel: 3, stride, padding: 1, bias: false });
     this.b1 = batchNorm2d(outChannels);
     this.c2 = conv2d(outChannels, outChannels, { kernel: 3, padding: 1, bias: false });
@@ -51,18 +50,7 @@ export class BasicBlock<In extends number = number, Out extends number = number>
     const skip = this.short === undefined ? x : this.short.forward(x);
     return ops.relu(ops.add(this.b2.forward(this.c2.forward(y)), skip));
   }
-
-  override config(): Json {
-    const { inChannels, outChannels, stride } = this.c1;
-    return { inChannels, outChannels, stride: stride[0] };
-  }
 }
 
 /** A residual block of two 3x3 convolutions. Parameters: c1, b1, c2, b2, short.0, short.1. @throws OptionError */
-export function basicBlock<const In extends number, const Out extends number>(
-  inChannels: In,
-  outChannels: Out,
-  options: BasicBlockOptions = {},
-): BasicBlock<In, Out> {
-  return new BasicBlock(inChannels, outChannels, options);
-}
+export const basicBlock = maker(BasicBlock);

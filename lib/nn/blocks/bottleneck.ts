@@ -1,19 +1,23 @@
 /** The block of ResNet-50 and deeper (He, Zhang, Ren, Sun 2016), with torchvision's names of parameters. */
 import * as ops from '../../ops';
-import { checkKeys } from '../../options';
+import { declareSettings, positiveInteger } from '../../settings';
 import type { Tensor } from '../../tensor/tensor';
-import type { Json } from '../files/architecture';
 import { batchNorm2d, type BatchNorm2d } from '../layers/batch-norm';
 import type { Sequential } from '../layers/sequential';
 import { type Conv2d } from '../layers/conv2d';
-import { Module } from '../module';
-import { type ResidualBlockOptions, strideOf, conv3x3, conv1x1, downsampling } from './parts';
+import { maker, withArguments } from '../layer';
+import { type ResidualBlockOptions, strideSettings, conv3x3, conv1x1, downsampling } from './parts';
+
+const args = declareSettings({
+  inChannels: positiveInteger('Channels of the input.'),
+  width: positiveInteger('Channels of the 3x3 convolution; the output has four times as many.'),
+});
 
 /** Outputs of a bottleneck for each channel of its 3x3 convolution. */
 const expansion = 4;
 
 /** relu(bn3(conv3(relu(bn2(conv2(relu(bn1(conv1 x))))))) + downsample(x)): torchvision's Bottleneck. */
-export class Bottleneck extends Module {
+export class Bottleneck extends withArguments(args, strideSettings) {
   static override readonly kind: string = 'bottleneck';
   readonly conv1: Conv2d;
   readonly bn1: BatchNorm2d;
@@ -25,9 +29,8 @@ export class Bottleneck extends Module {
   readonly downsample: Sequential | undefined;
 
   constructor(inChannels: number, width: number, options: ResidualBlockOptions = {}) {
-    super();
-    checkKeys('nn.bottleneck', options, ['stride']);
-    const stride = strideOf('nn.bottleneck', options.stride);
+    super({ inChannels, width }, options);
+    const { stride } = this;
     this.conv1 = conv1x1(inChannels, width);
     this.bn1 = batchNorm2d<number>(width);
     this.conv2 = conv3x3(width, width, stride);
@@ -42,21 +45,10 @@ export class Bottleneck extends Module {
     const seen = ops.relu(this.bn2.forward(this.conv2.forward(narrow)));
     return ops.relu(ops.add(this.bn3.forward(this.conv3.forward(seen)), this.downsample?.forward(x) ?? x));
   }
-
-  override config(): Json {
-    const { inChannels, outChannels } = this.conv1;
-    return { inChannels, width: outChannels, stride: this.conv2.stride[0] };
-  }
 }
 
 /**
  * 1x1 to `width` channels, 3x3 (with the stride), 1x1 to 4 `width` channels, and a shortcut, with torchvision's names: conv1, bn1, conv2,
  * bn2, conv3, bn3, downsample. @throws OptionError
  */
-export function bottleneck(
-  inChannels: number,
-  width: number,
-  options: ResidualBlockOptions = {},
-): Bottleneck {
-  return new Bottleneck(inChannels, width, options);
-}
+export const bottleneck = maker(Bottleneck);

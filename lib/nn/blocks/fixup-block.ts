@@ -1,29 +1,33 @@
 /** Residual blocks that train without normalization (Zhang, Dauphin, Ma 2019, "Fixup initialization"). */
 import { OptionError } from '../../errors';
 import * as ops from '../../ops';
-import { checkKeys, positiveInteger } from '../../options';
+import { positiveInteger as checkPositiveInteger } from '../../options';
+import { declareSettings, positiveInteger, type OptionsOf } from '../../settings';
 import type { Initializer, Parameter } from '../../tensor/parameter';
 import type { Tensor } from '../../tensor/tensor';
-import type { Json } from '../files/architecture';
 import { conv2d, type Conv2d } from '../layers/conv2d';
 import { constant, heNormal, zeros } from '../init/initializers';
 import { parameter } from '../parameter';
-import { Module } from '../module';
+import { channelArguments } from '../layers/convolution';
+import { maker, withArguments } from '../layer';
 import type { Channels } from '../typing';
+import { blockSettings } from './parts';
 
-export interface FixupBlockOptions {
-  /** Of the first convolution and the shortcut. Default 1. */
-  readonly stride?: number;
-  /** How many residual blocks the whole net has: the deeper it is, the smaller the branches start. */
-  readonly blocks: number;
-}
+const settings = declareSettings({
+  ...blockSettings,
+  blocks: positiveInteger(
+    'How many residual blocks the whole net has: the deeper it is, the smaller the branches start.',
+  ),
+});
+
+export type FixupBlockOptions = OptionsOf<typeof settings>;
 
 /**
  * He's normal deviation times blocks^(-1/(2 m - 2)), for branches of m = 2 layers: the outputs of all blocks together then change by a
  * step of a size that does not grow with depth. By the fan-out, as the authors' code has it.
  */
 export function fixupNormal(blocks: number): Initializer {
-  const scale = 1 / Math.sqrt(positiveInteger('init.fixupNormal', 'blocks', blocks));
+  const scale = 1 / Math.sqrt(checkPositiveInteger('init.fixupNormal', 'blocks', blocks));
   const draw = heNormal({ mode: 'fanOut' });
   return (shape, seed, name) => ops.mul(draw(shape, seed, name), scale);
 }
@@ -32,10 +36,14 @@ export function fixupNormal(blocks: number): Initializer {
  * relu(scale c2(relu(c1(x + bias1a) + bias1b) + bias2a) + bias2b + shortcut(x)) of 3x3 convolutions without biases. The second one starts
  * at 0, so that the block starts as its shortcut: every second pixel where there is a stride, with channels of zeros where there are more.
  */
-export class FixupBlock<In extends number = number, Out extends number = number> extends Module {
+export class FixupBlock<In extends number = number, Out extends number = number> extends withArguments(
+  channelArguments,
+  settings,
+) {
   static override readonly kind: string = 'fixupBlock';
   declare readonly channels?: Channels<In, Out>;
-  readonly blocks: number;
+  declare readonly inChannels: In;
+  declare readonly outChannels: Out;
   readonly bias1a: Parameter;
   readonly conv1: Conv2d<In, Out>;
   readonly bias1b: Parameter;
@@ -45,14 +53,11 @@ export class FixupBlock<In extends number = number, Out extends number = number>
   readonly bias2b: Parameter;
 
   constructor(inChannels: In, outChannels: Out, options: FixupBlockOptions) {
-    super();
-    const where = 'nn.fixupBlock';
-    checkKeys(where, options, ['stride', 'blocks']);
-    this.blocks = positiveInteger(where, 'blocks', options?.blocks);
-    const stride = positiveInteger(where, 'stride', options.stride ?? 1);
+    super({ inChannels, outChannels }, options);
+    const { stride } = this;
     if (outChannels < inChannels)
       throw new OptionError(
-        `${where}: ${inChannels} channels cannot become ${outChannels}: none is taken away`,
+        `nn.fixupBlock: ${inChannels} channels cannot become ${outChannels}: none is taken away`,
       );
     const branch = { kernel: 3, padding: 1, bias: false } as const;
     this.bias1a = parameter([1], constant(0));
@@ -72,15 +77,10 @@ export class FixupBlock<In extends number = number, Out extends number = number>
     return ops.relu(ops.add(y, this.shortcut(x, shifted)));
   }
 
-  override config(): Json {
-    const { inChannels, outChannels, stride } = this.conv1;
-    return { inChannels, outChannels, stride: stride[0], blocks: this.blocks };
-  }
-
   private shortcut(x: Tensor, shifted: Tensor): Tensor {
-    const { inChannels, outChannels, stride } = this.conv1;
-    if (stride[0] === 1 && Number(inChannels) === Number(outChannels)) return x;
-    const picked = stride[0] === 1 ? shifted : ops.avgPool2d(shifted, 1, { stride });
+    const { inChannels, outChannels, stride } = this;
+    if (stride === 1 && Number(inChannels) === Number(outChannels)) return x;
+    const picked = stride === 1 ? shifted : ops.avgPool2d(shifted, 1, { stride });
     const [n, , h, w] = picked.shape as [number, number, number, number];
     return ops.pad(picked, [0, 0, 0, 0], [n, outChannels, h, w]);
   }
@@ -90,10 +90,4 @@ export class FixupBlock<In extends number = number, Out extends number = number>
  * A residual block without normalization. `blocks` is the number of such blocks in the net. Parameters as in the authors' code: bias1a,
  * conv1, bias1b, bias2a, conv2, scale, bias2b; they train scalars with a tenth of the learning rate. @throws OptionError
  */
-export function fixupBlock<const In extends number, const Out extends number>(
-  inChannels: In,
-  outChannels: Out,
-  options: FixupBlockOptions,
-): FixupBlock<In, Out> {
-  return new FixupBlock(inChannels, outChannels, options);
-}
+export const fixupBlock = maker(FixupBlock);

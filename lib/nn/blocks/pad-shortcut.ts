@@ -1,28 +1,21 @@
 /** A shortcut of residual networks that has no parameters. */
 import { OptionError } from '../../errors';
 import * as ops from '../../ops';
-import { checkKeys, positiveInteger } from '../../options';
 import type { Tensor } from '../../tensor/tensor';
-import type { Json } from '../files/architecture';
-import { Module } from '../module';
-import { type ResidualBlockOptions, strideOf } from './parts';
+import { channelArguments } from '../layers/convolution';
+import { maker, withArguments } from '../layer';
+import { type ResidualBlockOptions, strideSettings } from './parts';
 
 /** Every stride-th row and column, and zeros in as many new channels on both sides: a shortcut without parameters. */
-export class PadShortcut extends Module {
+export class PadShortcut extends withArguments(channelArguments, strideSettings) {
   static override readonly kind: string = 'padShortcut';
-  readonly inChannels: number;
-  readonly outChannels: number;
-  readonly stride: number;
 
   constructor(inChannels: number, outChannels: number, options: ResidualBlockOptions = {}) {
-    super();
-    const where = 'nn.padShortcut';
-    checkKeys(where, options, ['stride']);
-    this.inChannels = positiveInteger(where, 'inChannels', inChannels);
-    this.outChannels = positiveInteger(where, 'outChannels', outChannels);
+    super({ inChannels, outChannels }, options);
     if (outChannels < inChannels)
-      throw new OptionError(`${where}: ${outChannels} channels are less than the input's ${inChannels}`);
-    this.stride = strideOf(where, options.stride);
+      throw new OptionError(
+        `nn.padShortcut: ${outChannels} channels are less than the input's ${inChannels}`,
+      );
   }
 
   override forward(x: Tensor): Tensor {
@@ -33,18 +26,7 @@ export class PadShortcut extends Module {
       ? kept
       : ops.pad(kept, [0, before, 0, 0], [n, this.outChannels, h, w]);
   }
-
-  override config(): Json {
-    const { inChannels, outChannels, stride } = this;
-    return { inChannels, outChannels, stride };
-  }
 }
 
 /** The shortcut that He et al. 2016 call option A. @throws OptionError when channels become fewer */
-export function padShortcut(
-  inChannels: number,
-  outChannels: number,
-  options: ResidualBlockOptions = {},
-): PadShortcut {
-  return new PadShortcut(inChannels, outChannels, options);
-}
+export const padShortcut = maker(PadShortcut);

@@ -1,16 +1,15 @@
 /** The block of ResNet-18 and 34 (He, Zhang, Ren, Sun 2016), with torchvision's names of parameters. */
 import * as ops from '../../ops';
-import { checkKeys } from '../../options';
 import type { Tensor } from '../../tensor/tensor';
-import type { Json } from '../files/architecture';
 import { batchNorm2d, type BatchNorm2d } from '../layers/batch-norm';
+import { channelArguments } from '../layers/convolution';
 import type { Sequential } from '../layers/sequential';
 import { type Conv2d } from '../layers/conv2d';
-import { Module } from '../module';
-import { type ResidualBlockOptions, strideOf, conv3x3, downsampling } from './parts';
+import { maker, withArguments } from '../layer';
+import { type ResidualBlockOptions, strideSettings, conv3x3, downsampling } from './parts';
 
 /** relu(bn2(conv2(relu(bn1(conv1 x)))) + downsample(x)): torchvision's BasicBlock. */
-export class ResidualBlock extends Module {
+export class ResidualBlock extends withArguments(channelArguments, strideSettings) {
   static override readonly kind: string = 'residualBlock';
   readonly conv1: Conv2d;
   readonly bn1: BatchNorm2d;
@@ -20,9 +19,8 @@ export class ResidualBlock extends Module {
   readonly downsample: Sequential | undefined;
 
   constructor(inChannels: number, outChannels: number, options: ResidualBlockOptions = {}) {
-    super();
-    checkKeys('nn.residualBlock', options, ['stride']);
-    const stride = strideOf('nn.residualBlock', options.stride);
+    super({ inChannels, outChannels }, options);
+    const { stride } = this;
     this.conv1 = conv3x3(inChannels, outChannels, stride);
     this.bn1 = batchNorm2d<number>(outChannels);
     this.conv2 = conv3x3(outChannels, outChannels);
@@ -34,18 +32,7 @@ export class ResidualBlock extends Module {
     const y = ops.relu(this.bn1.forward(this.conv1.forward(x)));
     return ops.relu(ops.add(this.bn2.forward(this.conv2.forward(y)), this.downsample?.forward(x) ?? x));
   }
-
-  override config(): Json {
-    const { inChannels, outChannels, stride } = this.conv1;
-    return { inChannels, outChannels, stride: stride[0] };
-  }
 }
 
 /** Two 3x3 convolutions and a shortcut, with torchvision's names: conv1, bn1, conv2, bn2, downsample. @throws OptionError */
-export function residualBlock(
-  inChannels: number,
-  outChannels: number,
-  options: ResidualBlockOptions = {},
-): ResidualBlock {
-  return new ResidualBlock(inChannels, outChannels, options);
-}
+export const residualBlock = maker(ResidualBlock);

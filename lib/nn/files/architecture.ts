@@ -1,6 +1,7 @@
 /** A model's architecture as JSON: the kind and the settings of each layer. Rebuilt from it by load.ts. */
-/** Plain data that JSON can hold. */
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+import type { Json } from '../../settings';
+
+export type { Json };
 
 export interface Architecture {
   readonly kind: string;

@@ -1,11 +1,10 @@
 /** Rebuilding a model from its file. */
+// All layers, so that their kinds are known.
+import '../blocks';
+import '../layers';
 import { FormatError } from '../../errors';
 import { checkKeys, clip, messageOf, show } from '../../options';
 import type { Architecture } from './architecture';
-import { Concat } from '../layers/concat';
-import { NamedSequential } from '../layers/named-sequential';
-import { Residual } from '../layers/residual';
-import { Sequential } from '../layers/sequential';
 import {
   isArchitecture,
   type LoadOptions,
@@ -18,70 +17,11 @@ import {
 } from './model-file';
 import { markLoaded } from '../mode';
 import type { Module } from '../module';
-import { builders, type Config } from './registry';
+import { rebuilderOf, type Child, type Config } from '../layer';
 import type { StateTensor } from '../tree';
 
 /** Deeper nesting than any real model has; keeps a hostile file from exhausting the stack. */
 const maxDepth = 64;
-
-type Child = (layer: unknown) => Module;
-
-interface Container {
-  readonly settings: readonly string[];
-  readonly build: (config: Config, child: Child) => Module;
-}
-
-/** Layers that hold others. */
-const containers: ReadonlyMap<string, Container> = new Map<string, Container>([
-  ['sequential', { settings: ['layers'], build: (c, child) => new Sequential(list(c, 'layers').map(child)) }],
-  ['concat', { settings: ['layers'], build: (c, child) => new Concat(list(c, 'layers').map(child)) }],
-  ['namedSequential', { settings: ['names', 'layers'], build: buildNamed }],
-  [
-    'residual',
-    {
-      settings: ['body', 'shortcut'],
-      build: ({ body, shortcut }, child) =>
-        new Residual(child(body), shortcut === null ? undefined : child(shortcut)),
-    },
-  ],
-]);
-
-/** Some layers take no options object that would refuse them. */
-function refuseUnknown(config: Config, known: readonly string[]): void {
-  const unknown = Object.keys(config).find((key) => !known.includes(key));
-  if (unknown !== undefined) throw new FormatError(`it has no setting ${show(unknown)}`);
-}
-
-function buildLayer(config: Config, build: (config: Config) => Module): Module {
-  const layer = build(config);
-  refuseUnknown(config, Object.keys(layer.config() ?? {}));
-  return layer;
-}
-
-function buildContainer(config: Config, { settings, build }: Container, child: Child): Module {
-  refuseUnknown(config, settings);
-  return build(config, child);
-}
-
-function list(config: Config, key: string): readonly unknown[] {
-  const value = config[key];
-  if (!Array.isArray(value)) throw new FormatError(`it has no list of ${key}`);
-  return value as readonly unknown[];
-}
-
-function buildNamed(config: Config, child: Child): Module {
-  const names = list(config, 'names');
-  const seen = new Set<unknown>();
-  for (const name of names) {
-    if (typeof name !== 'string' || seen.has(name))
-      throw new FormatError(`it has the name ${show(name)} twice, or not as a text`);
-    seen.add(name);
-  }
-  const layers = list(config, 'layers').map(child);
-  const entries = names.map((name, i): [string, Module] => [name as string, layers[i]!]);
-  if (entries.length !== layers.length) throw new FormatError('it has not as many names as layers');
-  return new NamedSequential(Object.fromEntries(entries));
-}
 
 function build(where: string, { kind, config }: Architecture, depth = 0): Module {
   if (depth > maxDepth)
@@ -89,14 +29,13 @@ function build(where: string, { kind, config }: Architecture, depth = 0): Module
   if (typeof config !== 'object' || config === null || Array.isArray(config)) {
     throw new FormatError(`${clip(where)}: the settings of ${show(kind)} are not an object`);
   }
-  const [container, builder] = [containers.get(kind), builders.get(kind)];
+  const rebuild = rebuilderOf(kind);
   const child: Child = (layer) => {
     if (!isArchitecture(layer)) throw new FormatError(`${clip(where)}: ${show(layer)} is not a layer`);
     return build(where, layer, depth + 1);
   };
   try {
-    if (container !== undefined) return buildContainer(config as Config, container, child);
-    if (builder !== undefined) return buildLayer(config as Config, builder);
+    if (rebuild !== undefined) return rebuild(config as Config, child);
   } catch (cause) {
     // From a layer further down, which is named already.
     if (cause instanceof FormatError && cause.message.startsWith(`${clip(where)}: `)) throw cause;

@@ -1,6 +1,7 @@
 /** Which initializer a parameter gets: by name for one layer, or by a rule over a model. */
 import { OptionError } from '../../errors';
 import { clip, oneOf, show } from '../../options';
+import { kind } from '../../settings';
 import type { Initializer, Parameter } from '../../tensor/parameter';
 import * as init from './initializers';
 import { orthogonal } from './orthogonal';
@@ -36,16 +37,12 @@ export function resolveInitializer(where: string, key: string, value: unknown): 
   return byName[oneOf(where, key, value, names)]();
 }
 
-/** Sets what a parameter is drawn by, where something is given. */
-export function replaceInitializer(
-  where: string,
-  key: string,
-  parameter: Parameter | undefined,
-  value: InitializerLike | undefined,
-): void {
-  if (parameter !== undefined && value !== undefined)
-    parameter.initializer = resolveInitializer(where, key, value);
-}
+/** A setting that is an initializer or the name of one. Files hold the weights and not what they were drawn by. */
+export const initializer = kind<Initializer, InitializerLike>({
+  check: resolveInitializer,
+  domain: { type: 'other' },
+  toJson: () => null,
+});
 
 /** What a model's parameters are drawn by from now on; those that nothing here speaks of stay as their layers have them. */
 export interface InitRules {

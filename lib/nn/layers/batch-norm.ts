@@ -1,28 +1,16 @@
 /** Batch normalization layers; the formula is in lib/ops/batch-norm.ts. */
 import * as ops from '../../ops';
 import type { Tensor } from '../../tensor/tensor';
-import { ChannelNorm } from './channel-norm';
+import { maker } from '../layer';
+import { ChannelNorm, type BatchNormOptions } from './channel-norm';
 
-export interface BatchNormOptions {
-  /** Added to the variance, above 0. Default 1e-5. */
-  readonly eps?: number;
-  /** Share of the newest batch in the running statistics, from 0 to 1. Default 0.1. */
-  readonly momentum?: number;
-  /** Whether there are a weight and a bias per channel. Default true. */
-  readonly affine?: boolean;
-  /** False normalizes by the batch in evaluation as well. Default true. */
-  readonly trackRunningStats?: boolean;
-}
+export type { BatchNormOptions };
 
 /**
  * In training, normalizes by the batch and, inside a compiled function, moves the running statistics; outside one nothing is moved,
  * since recipes have no effects. In evaluation, normalizes by the running statistics.
  */
 export abstract class BatchNorm<C extends number> extends ChannelNorm<C> {
-  constructor(where: string, features: C, options: BatchNormOptions) {
-    super(where, features, options, { affine: true, tracked: true });
-  }
-
   override forward(x: Tensor): Tensor {
     this.checkInput('batch_norm', x);
     const [gamma, beta] = [this.gamma(), this.beta()];
@@ -40,7 +28,7 @@ export class BatchNorm1d<C extends number = number> extends BatchNorm<C> {
   protected readonly rank = 2;
 
   constructor(features: C, options: BatchNormOptions = {}) {
-    super('nn.batchNorm1d', features, options);
+    super(features, options);
   }
 }
 
@@ -50,22 +38,12 @@ export class BatchNorm2d<C extends number = number> extends BatchNorm<C> {
   protected readonly rank = 4;
 
   constructor(features: C, options: BatchNormOptions = {}) {
-    super('nn.batchNorm2d', features, options);
+    super(features, options);
   }
 }
 
 /** Batch normalization of [N, C]. Parameters and buffers as in PyTorch, without num_batches_tracked. @throws OptionError */
-export function batchNorm1d<const C extends number>(
-  features: C,
-  options: BatchNormOptions = {},
-): BatchNorm1d<C> {
-  return new BatchNorm1d(features, options);
-}
+export const batchNorm1d = maker(BatchNorm1d);
 
 /** Batch normalization of [N, C, H, W]. Parameters and buffers as in PyTorch, without num_batches_tracked. @throws OptionError */
-export function batchNorm2d<const C extends number>(
-  features: C,
-  options: BatchNormOptions = {},
-): BatchNorm2d<C> {
-  return new BatchNorm2d(features, options);
-}
+export const batchNorm2d = maker(BatchNorm2d);

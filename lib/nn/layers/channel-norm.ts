@@ -2,24 +2,39 @@
 import { ShapeError } from '../../errors';
 import { assign, currentTrace } from '../../graph/trace';
 import * as ops from '../../ops';
-import { bool, checkKeys, clip, positive, positiveInteger, probability } from '../../options';
+import { clip, probability as checkProbability } from '../../options';
+import {
+  bool,
+  declareSettings,
+  positive,
+  positiveInteger,
+  probability,
+  type OptionsOf,
+} from '../../settings';
 import type { Parameter } from '../../tensor/parameter';
 import { formatShape } from '../../tensor/shape';
 import { runtimeScalar, type Tensor } from '../../tensor/tensor';
-import type { Json } from '../files/architecture';
 import { buffer, type StateBuffer } from '../buffer';
 import { constant } from '../init/initializers';
 import { parameter } from '../parameter';
-import { Module } from '../module';
+import { withArguments } from '../layer';
+import type { Module } from '../module';
 import type { Channels } from '../typing';
 
-/** Options of normalization per channel; the layers say what they default to. */
-export interface ChannelNormOptions {
-  readonly eps?: number;
-  readonly momentum?: number;
-  readonly affine?: boolean;
-  readonly trackRunningStats?: boolean;
-}
+export const featureArguments = declareSettings({
+  features: positiveInteger('Channels, axis 1 of the input.'),
+});
+
+/** Added to the variance, as in every normalization. */
+export const eps = positive('Added to the variance, above 0.', { default: 1e-5 });
+
+/** Settings that all normalization per channel has, with the same defaults. */
+export const normSettings = {
+  eps,
+  momentum: probability('Share of the newest batch in the running statistics, from 0 to 1.', {
+    default: 0.1,
+  }),
+};
 
 /** An op's name and where in the model it stands, in front of messages. */
 export function place(kind: string, module: Module): string {
@@ -28,14 +43,30 @@ export function place(kind: string, module: Module): string {
 
 const lengths: Readonly<Record<2 | 3 | 4, string>> = { 2: '', 3: ', L', 4: ', H, W' };
 
+/** Those of batch norm; instance norm has other defaults for the last two. */
+export const batchNormSettings = declareSettings({
+  ...normSettings,
+  affine: bool('Whether there are a weight and a bias per channel, ones and zeros at first.', {
+    default: true,
+  }),
+  trackRunningStats: bool(
+    'Whether evaluation normalizes by running statistics. False normalizes by the batch in evaluation as well.',
+    { default: true },
+  ),
+});
+
+export type BatchNormOptions = OptionsOf<typeof batchNormSettings>;
+
 /** A layer with a weight, a bias and running statistics for each channel, axis 1. */
-export abstract class ChannelNorm<C extends number> extends Module {
+export abstract class ChannelNorm<C extends number> extends withArguments(
+  featureArguments,
+  batchNormSettings,
+) {
   static override readonly runtimeFields: readonly string[] = ['momentum', 'momentumScalar'];
   declare readonly channels?: Channels<C, C>;
-  readonly features: C;
-  readonly eps: number;
+  declare readonly features: C;
   /** May be changed between steps. */
-  momentum: number;
+  declare momentum: number;
   readonly weight: Parameter | undefined;
   readonly bias: Parameter | undefined;
   readonly runningMean: StateBuffer | undefined;
@@ -43,22 +74,11 @@ export abstract class ChannelNorm<C extends number> extends Module {
   protected abstract readonly rank: 2 | 3 | 4;
   private readonly momentumScalar = runtimeScalar(() => this.momentum);
 
-  constructor(
-    where: string,
-    features: C,
-    options: ChannelNormOptions,
-    defaults: { readonly affine: boolean; readonly tracked: boolean },
-  ) {
-    super();
-    checkKeys(where, options, ['eps', 'momentum', 'affine', 'trackRunningStats']);
-    this.features = positiveInteger(where, 'features', features) as C;
-    // Only what is not given has a default: PyTorch's momentum None is another rule, the mean of all batches.
-    const { eps = 1e-5, momentum = 0.1, affine = defaults.affine } = options;
-    const { trackRunningStats: tracked = defaults.tracked } = options;
-    this.eps = positive(where, 'eps', eps);
-    this.momentum = probability(where, 'momentum', momentum);
-    bool(where, 'affine', affine);
-    bool(where, 'trackRunningStats', tracked);
+  protected constructor(features: C, options: BatchNormOptions) {
+    super({ features }, options);
+    // PyTorch's momentum None is another rule, the mean of all batches.
+    if (options.momentum === null) checkProbability(`nn.${this.kind}`, 'momentum', null);
+    const [affine, tracked] = [this.affine, this.trackRunningStats];
     this.weight = affine ? parameter([features], constant(1)) : undefined;
     this.bias = affine ? parameter([features], constant(0)) : undefined;
     this.runningMean = tracked ? buffer([features], 0) : undefined;
@@ -72,17 +92,6 @@ export abstract class ChannelNorm<C extends number> extends Module {
       running_mean: this.runningMean,
       running_var: this.runningVar,
     });
-  }
-
-  override config(): Json {
-    const { features, eps, momentum } = this;
-    return {
-      features,
-      eps,
-      momentum,
-      affine: this.weight !== undefined,
-      trackRunningStats: this.runningMean !== undefined,
-    };
   }
 
   /** @throws ShapeError */

@@ -3,8 +3,9 @@ import { OptionError } from '../../errors';
 import * as ops from '../../ops';
 import type { Tensor } from '../../tensor/tensor';
 import { describe, type Json } from '../files/architecture';
+import { refuseUnknown, register } from '../layer';
 import { Module } from '../module';
-import { byPlace, checkedLayers } from './sublayers';
+import { byPlace, checkedLayers, listIn } from './sublayers';
 
 /** Applies all its layers to the same input and puts their outputs one behind the other. */
 export class Concat extends Module {
@@ -32,6 +33,11 @@ export class Concat extends Module {
     );
   }
 }
+
+register(Concat, (config, child) => {
+  refuseUnknown(config, ['layers']);
+  return new Concat(listIn(config, 'layers').map(child));
+});
 
 /** Layers side by side: their outputs concatenated along the channels (axis 1). @throws OptionError when something is not a module */
 export function concat(...layers: readonly Module[]): Concat {

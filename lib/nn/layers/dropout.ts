@@ -1,32 +1,28 @@
 /** Dropout layers; the op is in lib/ops/dropout.ts. */
 import * as ops from '../../ops';
-import { probability } from '../../options';
+import { declareSettings, probability } from '../../settings';
 import { runtimeScalar, type Tensor } from '../../tensor/tensor';
-import type { Json } from '../files/architecture';
-import { Module } from '../module';
+import { maker, withArguments } from '../layer';
 import type { PassThrough } from '../typing';
 
+const args = declareSettings({ p: probability('Probability of dropping.', { default: 0.5 }) });
+
 /** In training, zeroes elements with probability p and divides the others by 1 - p; in evaluation, does nothing. */
-export class Dropout extends Module {
+export class Dropout extends withArguments(args, declareSettings({})) {
   static override readonly kind: string = 'dropout';
   static override readonly runtimeFields: readonly string[] = ['p', 'probability'];
   declare readonly channels?: PassThrough;
   /** May be changed between steps. */
-  p: number;
+  declare p: number;
   protected readonly perChannel: boolean = false;
   private readonly probability = runtimeScalar(() => this.p);
 
-  constructor(p = 0.5) {
-    super();
-    this.p = probability('nn.dropout', 'p', p);
+  constructor(p?: number) {
+    super({ p });
   }
 
   override forward(x: Tensor): Tensor {
     return this.training ? ops.dropout(x, this.probability, { perChannel: this.perChannel }) : x;
-  }
-
-  override config(): Json {
-    return { p: this.p };
   }
 }
 
@@ -37,11 +33,7 @@ export class Dropout2d extends Dropout {
 }
 
 /** Drops elements with probability `p`, by default 0.5 (Srivastava et al. 2014). @throws OptionError unless p is from 0 to 1 */
-export function dropout(p = 0.5): Dropout {
-  return new Dropout(p);
-}
+export const dropout = maker(Dropout);
 
 /** Drops channels with probability `p`, by default 0.5 (Tompson et al. 2015). @throws OptionError unless p is from 0 to 1 */
-export function dropout2d(p = 0.5): Dropout2d {
-  return new Dropout2d(p);
-}
+export const dropout2d = maker(Dropout2d);

@@ -1,8 +1,8 @@
 /** The layer that joins all axes but the first. */
 import * as ops from '../../ops';
 import type { Tensor } from '../../tensor/tensor';
+import { maker } from '../layer';
 import { Module } from '../module';
-import { withoutOptions } from './without-options';
 
 /** [N, C, H, W] to [N, C H W]. */
 export class Flatten extends Module {
@@ -14,4 +14,4 @@ export class Flatten extends Module {
 }
 
 /** Joins all axes but the first: [N, C, H, W] to [N, C H W]. */
-export const flatten = withoutOptions('nn.flatten', () => new Flatten());
+export const flatten = maker(Flatten);

@@ -1,42 +1,34 @@
 /** Fractional max pooling; the op is in lib/ops/fractional-max-pool2d.ts. */
 import * as ops from '../../ops';
-import { fractionalSettings } from '../../ops/fractional-max-pool2d';
-import type { FractionalKernel, FractionalMaxPool2dOptions } from '../../ops/fractional-max-pool2d';
-import type { FractionalSettings } from '../../ops/fractional-max-pool2d';
+import {
+  checkOutput,
+  fractionalKernel,
+  fractionalSettings,
+  type FractionalKernel,
+  type FractionalMaxPool2dOptions,
+} from '../../ops/fractional-max-pool2d';
+import { declareSettings } from '../../settings';
 import type { Tensor } from '../../tensor/tensor';
-import type { Json } from '../files/architecture';
-import { Module } from '../module';
+import { maker, withArguments } from '../layer';
 import type { PassThrough } from '../typing';
 
+const args = declareSettings({
+  kernel: fractionalKernel("What a region is: 'disjoint', 'overlapping', or the size of windows."),
+});
+
 /** Largest element of regions whose places are drawn anew in each training step; in evaluation they are fixed. */
-export class FractionalMaxPool2d extends Module {
+export class FractionalMaxPool2d extends withArguments(args, fractionalSettings) {
   static override readonly kind: string = 'fractionalMaxPool2d';
   declare readonly channels?: PassThrough;
-  readonly kernel: FractionalSettings['kernel'];
-  readonly outputSize: readonly [number, number] | undefined;
-  readonly outputRatio: readonly [number, number] | undefined;
-  readonly sequence: 'pseudorandom' | 'random';
 
   constructor(kernel: FractionalKernel, options: FractionalMaxPool2dOptions) {
-    super();
-    const settings = fractionalSettings('nn.fractionalMaxPool2d', kernel, options);
-    this.kernel = settings.kernel;
-    this.outputSize = settings.outputSize;
-    this.outputRatio = settings.outputRatio;
-    this.sequence = settings.sequence;
-  }
-
-  private options(): FractionalMaxPool2dOptions {
-    const { outputSize, outputRatio, sequence } = this;
-    return { ...(outputSize && { outputSize }), ...(outputRatio && { outputRatio }), sequence };
+    super({ kernel }, options);
+    checkOutput('nn.fractionalMaxPool2d', this);
   }
 
   override forward(x: Tensor): Tensor {
-    return ops.fractionalMaxPool2d(x, this.kernel, { ...this.options(), draw: this.training });
-  }
-
-  override config(): Json {
-    return { kernel: this.kernel, ...this.options() };
+    const { kernel, outputSize, outputRatio, sequence } = this;
+    return ops.fractionalMaxPool2d(x, kernel, { outputSize, outputRatio, sequence, draw: this.training });
   }
 }
 
@@ -46,9 +38,4 @@ export class FractionalMaxPool2d extends Module {
  * are drawn anew each step, the same for all channels; in evaluation they are the pseudorandom ones with u = 1/2, so that predictions repeat.
  * PyTorch draws in evaluation as well, and for each channel apart. @throws OptionError, ShapeError
  */
-export function fractionalMaxPool2d(
-  kernel: FractionalKernel,
-  options: FractionalMaxPool2dOptions,
-): FractionalMaxPool2d {
-  return new FractionalMaxPool2d(kernel, options);
-}
+export const fractionalMaxPool2d = maker(FractionalMaxPool2d);

@@ -1,8 +1,8 @@
 /** The layer that does nothing. */
 import type { Tensor } from '../../tensor/tensor';
+import { maker } from '../layer';
 import { Module } from '../module';
 import type { PassThrough } from '../typing';
-import { withoutOptions } from './without-options';
 
 /** Gives what it gets. */
 export class Identity extends Module {
@@ -14,4 +14,4 @@ export class Identity extends Module {
   }
 }
 
-export const identity = withoutOptions('nn.identity', () => new Identity());
+export const identity = maker(Identity);

@@ -1,28 +1,29 @@
 /** Instance normalization; the formula is in lib/ops/group-norm.ts. */
 import * as ops from '../../ops';
+import { bool, declareSettings, type OptionsOf } from '../../settings';
 import { numel } from '../../tensor/shape';
 import type { Tensor } from '../../tensor/tensor';
-import { ChannelNorm } from './channel-norm';
+import { maker } from '../layer';
+import { ChannelNorm, normSettings } from './channel-norm';
 
-export interface InstanceNormOptions {
-  /** Added to the variance, above 0. Default 1e-5. */
-  readonly eps?: number;
-  /** Share of the newest batch in the running statistics, from 0 to 1. Default 0.1. */
-  readonly momentum?: number;
-  /** Whether there are a weight and a bias per channel, ones and zeros at first. Default false. */
-  readonly affine?: boolean;
-  /** Whether evaluation normalizes by running statistics, as batch norm does. Default false. */
-  readonly trackRunningStats?: boolean;
-}
+const settings = declareSettings({
+  ...normSettings,
+  affine: bool('Whether there are a weight and a bias per channel, ones and zeros at first.', {
+    default: false,
+  }),
+  trackRunningStats: bool('Whether evaluation normalizes by running statistics, as batch norm does.', {
+    default: false,
+  }),
+});
+
+export type InstanceNormOptions = OptionsOf<typeof settings>;
 
 /**
  * Normalizes each channel of each sample by itself; with running statistics, evaluation normalizes by those. They are the means over the
  * batch of each sample's, and move in compiled training steps only.
  */
 abstract class InstanceNorm<C extends number> extends ChannelNorm<C> {
-  constructor(where: string, features: C, options: InstanceNormOptions) {
-    super(where, features, options, { affine: false, tracked: false });
-  }
+  static override readonly settings = settings;
 
   override forward(x: Tensor): Tensor {
     this.checkInput('instance_norm', x);
@@ -44,7 +45,7 @@ export class InstanceNorm1d<C extends number = number> extends InstanceNorm<C> {
   protected readonly rank = 3;
 
   constructor(features: C, options: InstanceNormOptions = {}) {
-    super('nn.instanceNorm1d', features, options);
+    super(features, options);
   }
 }
 
@@ -54,7 +55,7 @@ export class InstanceNorm2d<C extends number = number> extends InstanceNorm<C> {
   protected readonly rank = 4;
 
   constructor(features: C, options: InstanceNormOptions = {}) {
-    super('nn.instanceNorm2d', features, options);
+    super(features, options);
   }
 }
 
@@ -62,20 +63,10 @@ export class InstanceNorm2d<C extends number = number> extends InstanceNorm<C> {
  * Instance normalization (Ulyanov, Vedaldi, Lempitsky 2016) of [N, C, L]. Parameters and buffers as in PyTorch, without
  * num_batches_tracked. @throws OptionError; forward(): ShapeError where L is 1
  */
-export function instanceNorm1d<const C extends number>(
-  features: C,
-  options: InstanceNormOptions = {},
-): InstanceNorm1d<C> {
-  return new InstanceNorm1d(features, options);
-}
+export const instanceNorm1d = maker(InstanceNorm1d);
 
 /**
  * Instance normalization (Ulyanov, Vedaldi, Lempitsky 2016) of [N, C, H, W]. Parameters and buffers as in PyTorch, without
  * num_batches_tracked. @throws OptionError; forward(): ShapeError where H W is 1
  */
-export function instanceNorm2d<const C extends number>(
-  features: C,
-  options: InstanceNormOptions = {},
-): InstanceNorm2d<C> {
-  return new InstanceNorm2d(features, options);
-}
+export const instanceNorm2d = maker(InstanceNorm2d);

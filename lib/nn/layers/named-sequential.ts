@@ -1,10 +1,11 @@
 /** Layers one behind the other, each with a name. */
-import { OptionError } from '../../errors';
+import { FormatError, OptionError } from '../../errors';
 import { show } from '../../options';
 import { describe, type Json } from '../files/architecture';
 import { LayerChain } from './chain';
+import { refuseUnknown, register, type Config } from '../layer';
 import type { Module } from '../module';
-import { checkModule } from './sublayers';
+import { checkModule, listIn } from './sublayers';
 
 /** Applies its stages in order. Their parameters are named by stage, as with PyTorch's Sequential(OrderedDict(...)). */
 export class NamedSequential extends LayerChain {
@@ -49,6 +50,26 @@ function checkedStages(stages: Readonly<Record<string, Module>>): readonly Modul
   }
   return Object.values(stages);
 }
+
+function namesIn(config: Config): readonly string[] {
+  const seen = new Set<string>();
+  for (const name of listIn(config, 'names')) {
+    if (typeof name !== 'string' || seen.has(name))
+      throw new FormatError(`it has the name ${show(name)} twice, or not as a text`);
+    seen.add(name);
+  }
+  return [...seen];
+}
+
+register(NamedSequential, (config, child) => {
+  refuseUnknown(config, ['names', 'layers']);
+  const names = namesIn(config);
+  const layers = listIn(config, 'layers').map(child);
+  if (names.length !== layers.length) throw new FormatError('it has not as many names as layers');
+  return new NamedSequential(
+    Object.fromEntries(names.map((name, i): [string, Module] => [name, layers[i]!])),
+  );
+});
 
 /**
  * Stages one behind the other, by name. They may be those of another model, `{ ...model.stages, more: nn.linear(10, 5) }`, whose

@@ -1,85 +1,60 @@
 /** Pooling layers; the ops are in lib/ops/pool2d.ts. */
 import * as ops from '../../ops';
-import type { Pair } from '../../ops/checks';
-import { checkWindow, type AvgPool2dOptions, type MaxPool2dOptions } from '../../ops/pool2d';
-import { bool, checkKeys } from '../../options';
+import { pairFrom, type Pair } from '../../ops/checks';
+import {
+  avgPoolSettings,
+  maxPoolSettings,
+  windowOf,
+  type AvgPool2dOptions,
+  type MaxPool2dOptions,
+} from '../../ops/pool2d';
+import { declareSettings } from '../../settings';
 import type { Tensor } from '../../tensor/tensor';
-import type { Json } from '../files/architecture';
+import { maker, withArguments } from '../layer';
 import { Module } from '../module';
 import type { PassThrough } from '../typing';
-import { withoutOptions } from './without-options';
+
+const args = declareSettings({ kernel: pairFrom(1)('Height and width of the window.') });
 
 /** Largest element of each window. */
-export class MaxPool2d extends Module {
+export class MaxPool2d extends withArguments(args, maxPoolSettings) {
   static override readonly kind: string = 'maxPool2d';
   declare readonly channels?: PassThrough;
-  readonly kernel: readonly [number, number];
-  readonly stride: readonly [number, number];
-  readonly padding: readonly [number, number];
-  readonly dilation: readonly [number, number];
+  declare readonly stride: readonly [number, number];
 
   constructor(kernel: Pair, options: MaxPool2dOptions = {}) {
-    super();
-    const where = 'nn.maxPool2d';
-    checkKeys(where, options, ['stride', 'padding', 'dilation']);
-    const window = checkWindow(where, kernel, options);
-    this.kernel = window.kernel;
-    this.stride = window.stride;
-    this.padding = window.padding;
-    this.dilation = window.dilation;
+    super({ kernel }, options);
+    this.stride = windowOf('nn.maxPool2d', kernel, this).stride;
   }
 
   override forward(x: Tensor): Tensor {
     const { stride, padding, dilation } = this;
     return ops.maxPool2d(x, this.kernel, { stride, padding, dilation });
   }
-
-  override config(): Json {
-    const { kernel, stride, padding, dilation } = this;
-    return { kernel, stride, padding, dilation };
-  }
 }
 
 /** Largest element of each window of [N, C, H, W]. The stride defaults to the kernel. @throws ShapeError, OptionError */
-export function maxPool2d(kernel: Pair, options: MaxPool2dOptions = {}): MaxPool2d {
-  return new MaxPool2d(kernel, options);
-}
+export const maxPool2d = maker(MaxPool2d);
 
 /** Mean of each window. */
-export class AvgPool2d extends Module {
+export class AvgPool2d extends withArguments(args, avgPoolSettings) {
   static override readonly kind: string = 'avgPool2d';
   declare readonly channels?: PassThrough;
-  readonly kernel: readonly [number, number];
-  readonly stride: readonly [number, number];
-  readonly padding: readonly [number, number];
-  readonly countIncludePad: boolean;
+  declare readonly stride: readonly [number, number];
 
   constructor(kernel: Pair, options: AvgPool2dOptions = {}) {
-    super();
-    const where = 'nn.avgPool2d';
-    checkKeys(where, options, ['stride', 'padding', 'countIncludePad']);
-    const window = checkWindow(where, kernel, options);
-    this.kernel = window.kernel;
-    this.stride = window.stride;
-    this.padding = window.padding;
-    this.countIncludePad = bool(where, 'countIncludePad', options.countIncludePad ?? true);
+    super({ kernel }, options);
+    this.stride = windowOf('nn.avgPool2d', kernel, this).stride;
   }
 
   override forward(x: Tensor): Tensor {
     const { stride, padding, countIncludePad } = this;
     return ops.avgPool2d(x, this.kernel, { stride, padding, countIncludePad });
   }
-
-  override config(): Json {
-    const { kernel, stride, padding, countIncludePad } = this;
-    return { kernel, stride, padding, countIncludePad };
-  }
 }
 
 /** Mean of each window of [N, C, H, W]. The stride defaults to the kernel. @throws ShapeError, OptionError */
-export function avgPool2d(kernel: Pair, options: AvgPool2dOptions = {}): AvgPool2d {
-  return new AvgPool2d(kernel, options);
-}
+export const avgPool2d = maker(AvgPool2d);
 
 /** Mean over H and W. */
 export class GlobalAvgPool2d extends Module {
@@ -92,4 +67,17 @@ export class GlobalAvgPool2d extends Module {
 }
 
 /** Mean over H and W: [N, C, H, W] to [N, C, 1, 1], as PyTorch's AdaptiveAvgPool2d(1). */
-export const globalAvgPool2d = withoutOptions('nn.globalAvgPool2d', () => new GlobalAvgPool2d());
+export const globalAvgPool2d = maker(GlobalAvgPool2d);
+
+/** Largest element over H and W. */
+export class GlobalMaxPool2d extends Module {
+  static override readonly kind: string = 'globalMaxPool2d';
+  declare readonly channels?: PassThrough;
+
+  override forward(x: Tensor): Tensor {
+    return ops.globalMaxPool2d(x);
+  }
+}
+
+/** Largest element over H and W: [N, C, H, W] to [N, C, 1, 1], as PyTorch's AdaptiveMaxPool2d(1). */
+export const globalMaxPool2d = maker(GlobalMaxPool2d);

@@ -4,6 +4,7 @@ import * as ops from '../../ops';
 import { formatShape, sameShape } from '../../tensor/shape';
 import type { Tensor } from '../../tensor/tensor';
 import { describe, type Json } from '../files/architecture';
+import { refuseUnknown, register } from '../layer';
 import { Module } from '../module';
 import { checkModule } from './sublayers';
 
@@ -39,6 +40,12 @@ export class Residual extends Module {
     };
   }
 }
+
+register(Residual, (config, child) => {
+  refuseUnknown(config, ['body', 'shortcut']);
+  const { body, shortcut } = config;
+  return new Residual(child(body), shortcut === null ? undefined : child(shortcut));
+});
 
 /** body(x) + shortcut(x) (He et al. 2016); without a shortcut, body(x) + x. @throws OptionError; forward ShapeError when shapes differ */
 export function residual(body: Module, shortcut?: Module): Residual {

@@ -1,9 +1,10 @@
 /** Layers one behind the other, named by place. */
 import { describe, type Json } from '../files/architecture';
 import { LayerChain } from './chain';
+import { refuseUnknown, register } from '../layer';
 import type { Module } from '../module';
 import type { Chain, ChainIn, ChainOut, Channels, Untyped } from '../typing';
-import { byPlace, checkedLayers } from './sublayers';
+import { byPlace, checkedLayers, listIn } from './sublayers';
 
 /** Applies its layers in order. Their parameters are named by place, as in PyTorch: '0.weight'. */
 export class Sequential<In extends number = number, Out extends number = number> extends LayerChain {
@@ -28,6 +29,11 @@ export class Sequential<In extends number = number, Out extends number = number>
     return super.replaceHead(head) as Sequential<In, number extends Out ? number : ChainOut<[Head]>>;
   }
 }
+
+register(Sequential, (config, child) => {
+  refuseUnknown(config, ['layers']);
+  return new Sequential(listIn(config, 'layers').map(child));
+});
 
 /**
  * Layers one behind the other. Neighbours whose channel counts are known and differ do not compile.

@@ -1,6 +1,8 @@
 /** What layers that hold a list of others share: its check, and names by place. */
-import { OptionError } from '../../errors';
+import { FormatError, OptionError } from '../../errors';
 import { checkList, showMade } from '../../options';
+import type { Json } from '../../settings';
+import type { Config } from '../layer';
 import { Module } from '../module';
 
 /** By place, as in PyTorch: '0.weight'. */
@@ -14,6 +16,18 @@ export function checkedLayers(where: string, layers: readonly Module[]): readonl
   const list = [...layers];
   list.forEach((layer: unknown, i) => checkModule(where, `layer ${i}`, layer));
   return list;
+}
+
+/** A list in the settings of a file. @throws FormatError */
+export function listIn(config: Config, key: string): readonly Json[] {
+  const value = config[key];
+  if (isList(value)) return value;
+  throw new FormatError(`it has no list of ${key}`);
+}
+
+// Array.isArray does not tell a readonly list from an object.
+function isList(value: Json | undefined): value is readonly Json[] {
+  return Array.isArray(value);
 }
 
 export function checkModule(where: string, what: string, value: unknown): void {
