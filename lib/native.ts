@@ -45,7 +45,7 @@ export interface CallDesc {
   /** How many of the operands, the last ones, are outputs. */
   readonly outputs: number;
   /** By the names that native/kernels/README.md lists. */
-  readonly attrs: KernelAttrs | readonly number[];
+  readonly attrs: KernelAttrs;
 }
 
 /** Numbers of a kernel call that are fixed when its program is built. A flag is true or false. */
@@ -321,7 +321,7 @@ function tableOf(calls: readonly CallDesc[]): { names: string[]; table: Float64A
     return known;
   };
   for (const { kernel, tensors, outputs, attrs } of calls) {
-    const named = Array.isArray(attrs) ? [['', attrs as readonly number[]] as const] : Object.entries(attrs);
+    const named = Object.entries(attrs);
     table.push(code(kernel), tensors.length, ...tensors, outputs, named.length);
     for (const [name, value] of named) {
       const numbers = typeof value === 'object' ? value : [Number(value)];

@@ -11,7 +11,7 @@ export interface KernelCall {
   readonly kernel: string;
   readonly inputs: readonly Operand[];
   readonly outputs: readonly Operand[];
-  readonly attrs: KernelAttrs | readonly number[];
+  readonly attrs: KernelAttrs;
   /** Output 0 may take the memory of these inputs when nothing reads them later. */
   readonly inPlace: readonly number[];
   readonly scope: string;
@@ -65,7 +65,7 @@ class GraphLowering implements Lowering {
     kernel: string,
     inputs: Operand[],
     outputs: Operand[],
-    attrs: KernelAttrs | number[] = {},
+    attrs: KernelAttrs = {},
     inPlace: number[] = [],
   ): void {
     this.calls.push({

@@ -43,13 +43,7 @@ export interface Lowering {
    * Appends one kernel call, with the attributes that the kernel declares (native/kernels/README.md).
    * `inPlace` lists the inputs whose memory output 0 may take over when they are not read later.
    */
-  call(
-    kernel: string,
-    inputs: Operand[],
-    outputs: Operand[],
-    attrs?: KernelAttrs | number[],
-    inPlace?: number[],
-  ): void;
+  call(kernel: string, inputs: Operand[], outputs: Operand[], attrs?: KernelAttrs, inPlace?: number[]): void;
 
   /** The kernel for these operands: products of bf16 activations are kernels of their own. */
   forOperands(kernel: string): string;

@@ -21,11 +21,9 @@ export interface UpdateAttrs {
   readonly states: number;
   readonly scalars: number;
   readonly scaled: boolean;
-  /** In the kernel's order. */
+  /** Attributes of the kernel. */
   readonly flags: Readonly<Record<string, boolean>>;
 }
-
-const numbersOf = (flags: UpdateAttrs['flags']): number[] => Object.values(flags).map(Number);
 
 /** The op of an optimizer's kernel. */
 function updateOp(name: string): OpRecord<UpdateAttrs> {
@@ -51,7 +49,7 @@ function updateOp(name: string): OpRecord<UpdateAttrs> {
       const begin = scalars + Number(scaled);
       return Array.from({ length: (1 + states) * count }, (_, i) => [i, begin + (i < count ? i : i + count)]);
     },
-    lower: (l, { flags, scaled }) => l.call(name, l.inputs, l.outputs, [...numbersOf(flags), Number(scaled)]),
+    lower: (l, { flags, scaled }) => l.call(name, l.inputs, l.outputs, { ...flags, hasScale: scaled }),
   };
 }
 
@@ -165,7 +163,7 @@ export const sgdProductOp: OpRecord<ProductUpdateAttrs> = {
           [1, 8],
         ]
       : [[0, 5]],
-  lower: (l, { flags }) => l.call('sgd_product', l.inputs, l.outputs, numbersOf(flags)),
+  lower: (l, { flags }) => l.call('sgd_product', l.inputs, l.outputs, flags),
 };
 
 /** Sum of the squares of a^T b, without making it. Inputs a [K, M] and b [K, N], K at most {@link productSquaresLimit}. */

@@ -37,10 +37,6 @@ void refuse_unknown(AttrList declared, const std::vector<NamedAttr>& given) {
 }  // namespace
 
 std::vector<double> ordered_attrs(AttrList declared, const std::vector<NamedAttr>& given) {
-  if (given.size() == 1 && given[0].name.empty()) {  // by position, until every op passes names
-    require_attr_count(declared, given[0].values.size());
-    return given[0].values;
-  }
   refuse_unknown(declared, given);
   std::vector<double> numbers;
   for (int i = 0; i < declared.count; ++i) {

@@ -63,12 +63,12 @@ export function adder(
         [ARENA, 0, 'f32', [n]],
       ],
       calls: [
-        { kernel: 'affine', tensors: [0, 1], outputs: 1, attrs: [0, by] },
+        { kernel: 'affine', tensors: [0, 1], outputs: 1, attrs: { scale: 0, shift: by } },
         ...Array.from({ length: repeat }, () => ({
           kernel: 'add',
           tensors: [0, 1, 0],
           outputs: 1,
-          attrs: [],
+          attrs: {},
         })),
       ],
       outputs: [0],

@@ -1,7 +1,7 @@
 import * as native from '../../lib/native';
 import { adder, ARENA, INPUT, noScalars, programOf, SCALAR } from './helpers';
 
-const relu = { kernel: 'relu', tensors: [0, 0], outputs: 1, attrs: [] };
+const relu = { kernel: 'relu', tensors: [0, 0], outputs: 1, attrs: {} };
 
 describe('programs', () => {
   test('run over inputs, arena, buffers and scalars', async () => {
@@ -21,9 +21,9 @@ describe('programs', () => {
           [SCALAR, 8, 'f64', []],
         ],
         calls: [
-          { kernel: 'add', tensors: [0, 1, 2], outputs: 1, attrs: [] },
-          { kernel: 'from_scalar', tensors: [4, 3], outputs: 1, attrs: [] },
-          { kernel: 'relu', tensors: [2, 2], outputs: 1, attrs: [] },
+          { kernel: 'add', tensors: [0, 1, 2], outputs: 1, attrs: {} },
+          { kernel: 'from_scalar', tensors: [4, 3], outputs: 1, attrs: {} },
+          { kernel: 'relu', tensors: [2, 2], outputs: 1, attrs: {} },
         ],
         outputs: [2, 3],
       }),
@@ -51,7 +51,7 @@ describe('programs', () => {
           [INPUT, 0, 'f64', [3]],
           [ARENA, 0, 'f64', [3]],
         ],
-        calls: [{ kernel: 'exp', tensors: [0, 1], outputs: 1, attrs: [] }],
+        calls: [{ kernel: 'exp', tensors: [0, 1], outputs: 1, attrs: {} }],
         outputs: [1],
       }),
     );
@@ -181,8 +181,8 @@ describe('programs', () => {
           [0, 0, 'f32', [1]],
         ],
         calls: [
-          { kernel: 'gather_rows', tensors: [0, 1, 2], outputs: 1, attrs: [] },
-          { kernel: 'affine', tensors: [3, 3], outputs: 1, attrs: [1, 1] },
+          { kernel: 'gather_rows', tensors: [0, 1, 2], outputs: 1, attrs: {} },
+          { kernel: 'affine', tensors: [3, 3], outputs: 1, attrs: { scale: 1, shift: 1 } },
         ],
         commitStart: 1,
       }),
@@ -209,8 +209,8 @@ describe('programs', () => {
           [0, 4, 'f32', [1]],
         ],
         calls: [
-          { kernel: 'finite_guard', tensors: [1, 0, 1], outputs: 1, attrs: [] },
-          { kernel: 'affine', tensors: [2, 2], outputs: 1, attrs: [1, 1] },
+          { kernel: 'finite_guard', tensors: [1, 0, 1], outputs: 1, attrs: {} },
+          { kernel: 'affine', tensors: [2, 2], outputs: 1, attrs: { scale: 1, shift: 1 } },
         ],
         commitStart: 1,
       }),
@@ -230,22 +230,22 @@ describe('bad descriptions', () => {
       [ARENA, 0, 'f32', [4]],
       [ARENA, 16, 'f32', [4]],
     ] as const,
-    calls: [{ kernel: 'add', tensors: [0, 1, 0], outputs: 1, attrs: [] }],
+    calls: [{ kernel: 'add', tensors: [0, 1, 0], outputs: 1, attrs: {} }],
   };
   const cases: [string, Parameters<typeof programOf>[0], RegExp][] = [
     [
       'kernel',
-      { ...good, calls: [{ kernel: 'nope', tensors: [], outputs: 0, attrs: [] }] },
+      { ...good, calls: [{ kernel: 'nope', tensors: [], outputs: 0, attrs: {} }] },
       /call 0 \(nope\): no such kernel/,
     ],
     [
       'operand',
-      { ...good, calls: [{ kernel: 'add', tensors: [0, 1, 2], outputs: 1, attrs: [] }] },
+      { ...good, calls: [{ kernel: 'add', tensors: [0, 1, 2], outputs: 1, attrs: {} }] },
       /call 0 \(add\): tensor 2/,
     ],
     [
       'count',
-      { ...good, calls: [{ kernel: 'add', tensors: [0, 1], outputs: 1, attrs: [] }] },
+      { ...good, calls: [{ kernel: 'add', tensors: [0, 1], outputs: 1, attrs: {} }] },
       /call 0 \(add\): /,
     ],
     [
