@@ -1,4 +1,7 @@
-/** tenon: convolutional networks for Node.js on CPU servers. Everything a program imports from 'tenon' is named here. */
+/**
+ * tenon: convolutional networks for Node.js on CPU servers. Everything a program imports from 'tenon'
+ * is named here.
+ */
 import './compile/evaluate';
 
 export * as augment from './augment';

@@ -1,10 +1,11 @@
 /**
- * Philox4x32-10, a counter-based random generator (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): 128 random bits
- * are a function of a 64-bit key and a 128-bit counter, so any number of a stream is had without the ones before it. The same as in
- * native/base.
+ * Philox4x32-10, a counter-based random generator (Salmon et al. 2011, "Parallel random numbers: as easy as
+ * 1, 2, 3"): 128 random bits are a function of a 64-bit key and a 128-bit counter, so any number of a stream
+ * is had without the ones before it. The same as in native/base.
  */
 
-// Held here because in a vm context (jest) every look-up of a global is some hundred times slower than the arithmetic.
+// Held here because in a vm context (jest) every look-up of a global is some hundred times slower
+// than the arithmetic.
 const { floor, imul } = Math;
 
 const M0 = 0xd2511f53;

@@ -1,6 +1,7 @@
 /**
- * Every public function and method with arguments that make no sense: what is thrown, or rejected with, is a TenonError that says
- * what came. Combinations are drawn at random, but the same ones each time: a function's seed is its name.
+ * Every public function and method with arguments that make no sense: what is thrown, or rejected with, is a
+ * TenonError that says what came. Combinations are drawn at random, but the same ones each time: a function's
+ * seed is its name.
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -281,7 +282,7 @@ function drawArguments(random: () => number, options: readonly string[]): unknow
   });
 }
 
-/** What a call threw that is no TenonError, in a line. */
+/** What a call threw that is not a TenonError, on one line. */
 async function fault(call: Call, args: readonly unknown[]): Promise<string | undefined> {
   try {
     const result = await call(...args);

@@ -15,7 +15,7 @@ import { JSON_LINES } from './flags';
 import { percent } from './output';
 import type { Session } from './session';
 
-/** A grey PNG of one pixel: what sharp is asked to read. */
+/** A grey PNG of one pixel, which sharp has to read. */
 const ONE_PIXEL = Buffer.from(
   'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==',
   'base64',

@@ -1,6 +1,6 @@
 /**
- * The directory of a training run: run.json (the recipe, and whether the run is finished), history.jsonl (a
- * line an epoch), checkpoints and, at the end, model.safetensors.
+ * The directory of a training run: run.json (the recipe, and whether the run is finished), history.jsonl (one
+ * line per epoch), checkpoints and, at the end, model.safetensors.
  */
 import { appendFile, mkdir, readdir, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -44,7 +44,7 @@ export interface DecodeTarget {
 }
 
 /**
- * Images of up to this many pixels are decoded without a look at their header: at most 8 bytes a pixel,
+ * Images of up to this many pixels are decoded without a look at their header: at most 8 bytes per pixel,
  * they take FREE_BYTES.
  */
 const QUICK_PIXELS = FREE_BYTES / 8;

@@ -8,7 +8,7 @@ import { runtimeScalar, zeros, type Tensor } from '../tensor/tensor';
 type Entries = readonly [Parameter, Tensor][];
 
 export class Accumulator {
-  /** Of batches queued since the last update. */
+  /** The samples of the batches queued since the last update. */
   private samples = 0;
   private readonly means = new Map<Parameter, Tensor>();
 

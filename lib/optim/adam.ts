@@ -1,9 +1,10 @@
 /**
- * Adam (Kingma & Ba 2015) as in PyTorch: m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2;
- * w -= lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps), t from 1. Decay is added to g, or in AdamW (Loshchilov & Hutter 2019) shrinks w
- * by 1 - lr weightDecay first.
+ * Adam (Kingma & Ba 2015) as in PyTorch: m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; w -= lr (m / (1 -
+ * b1^t)) / (sqrt(v / (1 - b2^t)) + eps), t from 1. Decay is added to g, or in AdamW (Loshchilov & Hutter
+ * 2019) shrinks w by 1 - lr weightDecay first.
  *
- * The forms of the lecture: `adam({ eps: 1e-7 })`, and without the correction `adam({ biasCorrection: false, eps: 1e-7 })`.
+ * The forms of the lecture: `adam({ eps: 1e-7 })`, and without the correction
+ * `adam({ biasCorrection: false, eps: 1e-7 })`.
  */
 import * as ops from '../ops';
 import { oneOf } from '../options';

@@ -1,6 +1,6 @@
 /**
- * Averages of a model's weights over the course of training, which often generalize better than the last ones. An average has memory of
- * its own; the model's weights are trained as if it were not there.
+ * Averages of a model's weights over the course of training, which often generalize better than the last
+ * ones. An average has memory of its own; the model's weights are trained as if it were not there.
  */
 import { FormatError, OptionError } from '../errors';
 import { compile } from '../compile/compile';
@@ -40,15 +40,19 @@ export abstract class WeightAverage {
   statistics = 0;
   private readonly means = new Map<string, PersistentTensor>();
 
-  /** Share of the newest weights, and of the newest buffers (running statistics), in the average. The first share is 1. */
+  /**
+   * Share of the newest weights, and of the newest buffers (running statistics), in the average. The first
+   * share is 1.
+   */
   protected abstract readonly shares: { readonly parameters: () => number; readonly buffers: () => number };
 
   /** Whether `fit` takes weights in at the end of this epoch, counted from 1; undefined: in each step. */
   abstract due(epoch: number): boolean | undefined;
 
   /**
-   * Records that the average takes in the model's weights and buffers as they are at this place: after `optimizer.update`, the new ones.
-   * Only inside a function given to `compile`; part of the step, so that a step that commits nothing changes no average either.
+   * Records that the average takes in the model's weights and buffers as they are at this place: after
+   * `optimizer.update`, the new ones. Only inside a function given to `compile`; part of the step, so that a
+   * step that commits nothing changes no average either.
    */
   record(model: Module): void {
     const trace = currentTrace();
@@ -59,7 +63,10 @@ export abstract class WeightAverage {
     trace?.onRun({ queued: () => void this.count++, refused: () => void this.count-- });
   }
 
-  /** Records `fn` with the averaged weights and buffers in the place of the model's. Only inside a function given to `compile`. */
+  /**
+   * Records `fn` with the averaged weights and buffers in the place of the model's. Only inside a function
+   * given to `compile`.
+   */
   inPlaceOf<R>(model: Module, fn: () => R): R {
     this.requireSome();
     const substitutes = new Map<Storage, Tensor>();
@@ -84,7 +91,10 @@ export abstract class WeightAverage {
     return { count, statistics, tensors: new Map([...this.means].sort(([a], [b]) => (a < b ? -1 : 1))) };
   }
 
-  /** Checks what `loadState` will be given. @throws FormatError where it is not a state of an average of this model */
+  /**
+   * Checks what `loadState` will be given. @throws FormatError where it is not a state of an average
+   * of this model
+   */
   checkState(state: LoadedAverageState, model: Module): void {
     const tensors = tensorsOf(model);
     for (const [name, { shape }] of state.tensors) {
@@ -109,7 +119,7 @@ export abstract class WeightAverage {
     this.statistics = nonNegativeInteger('average', 'statistics', state.statistics);
   }
 
-  /** Gives the memory back now. */
+  /** Frees the memory now. */
   dispose(): void {
     for (const mean of this.means.values()) mean.dispose();
     this.means.clear();
@@ -150,7 +160,10 @@ const emaSettings = declareSettings({
 
 export type EmaOptions = OptionsOf<typeof emaSettings>;
 
-/** Exponential moving average, taken in every step (Polyak & Juditsky 1992; the warm-up is TensorFlow's). Running statistics are averaged too. */
+/**
+ * Exponential moving average, taken in every step (Polyak & Juditsky 1992; the warm-up is TensorFlow's).
+ * Running statistics are averaged too.
+ */
 export class Ema extends WeightAverage {
   readonly kind = 'ema';
   /** May be changed between steps. */
@@ -182,8 +195,9 @@ const swaSettings = declareSettings({
 export type SwaOptions = OptionsOf<typeof swaSettings>;
 
 /**
- * Stochastic weight averaging (Izmailov et al. 2018): the mean of the weights at the ends of epochs. Batch norm's running statistics do
- * not fit such a mean: compute them by `Trainer.updateBatchNorm`. Until then they are the model's last ones.
+ * Stochastic weight averaging (Izmailov et al. 2018): the mean of the weights at the ends of epochs. Batch
+ * norm's running statistics do not fit such a mean: compute them by `Trainer.updateBatchNorm`. Until then
+ * they are the model's last ones.
  */
 export class Swa extends WeightAverage {
   readonly kind = 'swa';

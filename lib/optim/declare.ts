@@ -25,8 +25,8 @@ export interface OptimizerClass<K extends string, N extends Declared, D extends 
 }
 
 /**
- * The class that an optimizer extends: checks its options and has a field for each setting. `other` is what another optimizer of the same
- * class declares differently.
+ * The class that an optimizer extends: checks its options and has a field for each setting. `other` is what
+ * another optimizer of the same class declares differently.
  */
 export function optimizerOf<const K extends string, N extends Declared, D extends Declared, F extends string>(
   declaration: Declaration<K, N, D, F>,

@@ -4,7 +4,10 @@ import { checkKeys, nonNegative, show } from '../options';
 import type { Declared, OptionsOf } from '../settings';
 import type { Parameter } from '../tensor/parameter';
 
-/** Picks parameters: by a prefix of whole path parts ('features', 'fc.bias'), a pattern of the name, or a test. */
+/**
+ * Picks parameters: by a prefix of whole path parts ('features', 'fc.bias'), a pattern of the name,
+ * or a test.
+ */
 export type ParameterMatch = string | RegExp | ((name: string, parameter: Parameter) => boolean);
 
 /** Parameters with settings of their own. A parameter belongs to the first group that matches it. */
@@ -19,7 +22,7 @@ export interface ParameterGroup {
 /** A group of an optimizer; groups may set its numbers `N`. */
 export type GroupOf<N> = ParameterGroup & OptionsOf<N>;
 
-/** @throws OptionError for what is no match */
+/** @throws OptionError for something that is not a match */
 export function matcher(match: unknown): (name: string, parameter: Parameter) => boolean {
   if (typeof match === 'function') return match as (name: string, parameter: Parameter) => boolean;
   if (typeof match === 'string') return (name) => name === match || name.startsWith(`${match}.`);
@@ -30,8 +33,9 @@ export function matcher(match: unknown): (name: string, parameter: Parameter) =>
 }
 
 /**
- * The group of parameters that decay does no good to: biases, and scales and shifts of normalization layers; that is, parameters with at
- * most one axis, layer norm's of any shape, and those named `bias`. `settings` are further settings of the group, `{ lr: 0.01 }` or, for LARS and LAMB, `{ adapt: false }`.
+ * The group of parameters that decay does no good to: biases, and scales and shifts of normalization layers;
+ * that is, parameters with at most one axis, layer norm's of any shape, and those named `bias`. `settings`
+ * are further settings of the group, `{ lr: 0.01 }` or, for LARS and LAMB, `{ adapt: false }`.
  *
  * `optim.adamw({ groups: [optim.noDecay()] })`
  */

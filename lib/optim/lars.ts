@@ -1,6 +1,7 @@
 /**
- * LARS (You et al. 2017, "Large batch training of convolutional networks"): SGD whose rate for each tensor is multiplied by
- * trust |w| / (|g| + weightDecay |w| + eps); 1 where |w| or |g| is 0. Momentum and Nesterov are SGD's; the paper's momentum holds the rate, `velocity: 'steps'`.
+ * LARS (You et al. 2017, "Large batch training of convolutional networks"): SGD whose rate for each tensor is
+ * multiplied by trust |w| / (|g| + weightDecay |w| + eps); 1 where |w| or |g| is 0. Momentum and Nesterov are
+ * SGD's; the paper's momentum holds the rate, `velocity: 'steps'`.
  */
 import * as ops from '../ops';
 import { declareSettings, nonNegative, type OptionsOf, type ValuesOf } from '../settings';

@@ -1,6 +1,7 @@
 /**
- * NAdam (Dozat 2016, "Incorporating Nesterov momentum into Adam") as in PyTorch: moments as in Adam; mu_t = b1 (1 - 0.96^(t momentumDecay) / 2);
- * w -= lr ((1 - mu_t) g / (1 - P_t) + mu_(t+1) m / (1 - P_(t+1))) / (sqrt(v / (1 - b2^t)) + eps), where P_t = mu_1 ... mu_t.
+ * NAdam (Dozat 2016, "Incorporating Nesterov momentum into Adam") as in PyTorch: moments as in Adam; mu_t =
+ * b1 (1 - 0.96^(t momentumDecay) / 2); w -= lr ((1 - mu_t) g / (1 - P_t) + mu_(t+1) m / (1 - P_(t+1))) /
+ * (sqrt(v / (1 - b2^t)) + eps), where P_t = mu_1 ... mu_t.
  */
 import * as ops from '../ops';
 import { bool, declareSettings, nonNegative, type OptionsOf, type ValuesOf } from '../settings';
@@ -26,7 +27,10 @@ export type NadamOptions = OptionsOf<typeof settings>;
 const mu = ({ betas, momentumDecay }: NadamNumbers, step: number): number =>
   betas[0] * (1 - 0.5 * 0.96 ** (step * momentumDecay));
 
-/** P_t. It is a function of the step and the settings alone, so that no checkpoint has to keep it; the last one is remembered. */
+/**
+ * P_t. It is a function of the step and the settings alone, so that no checkpoint has to keep it; the last
+ * one is remembered.
+ */
 function momentumProduct(): (numbers: NadamNumbers, step: number) => number {
   let known = { beta: NaN, decay: NaN, step: 0, product: 1 };
   return (numbers, step) => {

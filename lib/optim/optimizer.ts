@@ -1,4 +1,7 @@
-/** What all optimizers share: parameter groups, state per parameter, clipping, accumulation, the step count and the finite guard. */
+/**
+ * What all optimizers share: parameter groups, state per parameter, clipping, accumulation, the step count
+ * and the finite guard.
+ */
 import { FormatError, ShapeError, TraceError } from '../errors';
 import type { Gradients } from '../compile/grad';
 import { assign, currentTrace, withScope, type Trace } from '../graph/trace';
@@ -14,7 +17,10 @@ import { Accumulator } from './accumulate';
 import { matcher, type ParameterGroup } from './groups';
 import { checkedScalar, liveNumbers, numberScalars, type ScalarsByName } from './scalars';
 
-/** What a class of optimizers is made from. `N` are those of its settings `D` that groups may set, `F` the flags of its rule. */
+/**
+ * What a class of optimizers is made from. `N` are those of its settings `D` that groups may set, `F` the
+ * flags of its rule.
+ */
 export interface Declaration<
   K extends string = string,
   N extends Declared = Declared,
@@ -37,7 +43,10 @@ export interface Declaration<
   check?(where: string, values: ValuesOf<D>): void;
 }
 
-/** State as it is kept in checkpoints. Entry `exp_avg/features.0.weight` is that parameter's first moment, in logical order. */
+/**
+ * State as it is kept in checkpoints. Entry `exp_avg/features.0.weight` is that parameter's first moment,
+ * in logical order.
+ */
 export interface OptimizerState {
   readonly step: number;
   readonly tensors: ReadonlyMap<string, Tensor>;
@@ -55,8 +64,8 @@ export interface LoadedOptimizerState {
 /** Options of `Optimizer.update`. */
 export interface UpdateOptions {
   /**
-   * Samples of this batch: the update goes by the mean over them and all that `accumulate` took in since the last update.
-   * Default: by this batch alone.
+   * Samples of this batch: the update goes by the mean over them and all that `accumulate` took in since the
+   * last update. Default: by this batch alone.
    */
   readonly samples?: number;
 }
@@ -135,9 +144,10 @@ export abstract class Optimizer<H extends object = object> {
   }
 
   /**
-   * Records one update of every parameter that has a gradient. What is pruned of a parameter stays 0, in its gradient and state as well. Only inside a function given to `compile`. When the loss or the
-   * norm of the gradients is not finite, the run commits nothing and rejects with a NonFiniteError, and so do all later runs until
-   * `resetGuard()`.
+   * Records one update of every parameter that has a gradient. What is pruned of a parameter stays 0, in its
+   * gradient and state as well. Only inside a function given to `compile`. When the loss or the norm of the
+   * gradients is not finite, the run commits nothing and rejects with a NonFiniteError, and so do all later
+   * runs until `resetGuard()`.
    * @throws TraceError outside compile(), or when no parameter has a gradient
    */
   update(gradients: Gradients, options: UpdateOptions = {}): void {
@@ -158,9 +168,10 @@ export abstract class Optimizer<H extends object = object> {
   }
 
   /**
-   * Records that the gradients of a batch of `samples` wait for the next `update(gradients, { samples })`, which goes by the mean over all
-   * samples: several small batches make the step of a large one, where the loss is a mean over samples. Only inside `compile`; guarded
-   * as `update` is. A run that commits nothing discards what was waiting.
+   * Records that the gradients of a batch of `samples` wait for the next `update(gradients, { samples })`,
+   * which goes by the mean over all samples: several small batches make the step of a large one, where the
+   * loss is a mean over samples. Only inside `compile`; guarded as `update` is. A run that commits nothing
+   * discards what was waiting.
    * @throws TraceError as update does; OptionError unless `samples` is a whole number of at least 1
    */
   accumulate(gradients: Gradients, samples: number): void {
@@ -189,8 +200,8 @@ export abstract class Optimizer<H extends object = object> {
 
   /**
    * Checks what `loadState` will be given.
-   * @throws FormatError when the step is not a count, or an entry is none of this optimizer's; ShapeError when one does not fit its
-   *   parameter
+   * @throws FormatError when the step is not a count, or an entry is none of this optimizer's; ShapeError
+   *   when one does not fit its parameter
    */
   checkState(state: LoadedOptimizerState): void {
     if (!Number.isSafeInteger(state.step) || state.step < 0) {
@@ -207,7 +218,10 @@ export abstract class Optimizer<H extends object = object> {
     }
   }
 
-  /** Goes on from a saved state; a state of before the first step has no entries. @throws as checkState, before anything is changed */
+  /**
+   * Goes on from a saved state; a state of before the first step has no entries. @throws as checkState,
+   * before anything is changed
+   */
   async loadState(state: LoadedOptimizerState): Promise<void> {
     this.checkState(state);
     this.discardAccumulated();
@@ -225,7 +239,7 @@ export abstract class Optimizer<H extends object = object> {
     this.step = state.step;
   }
 
-  /** Gives the memory of the state back now. */
+  /** Frees the memory of the state now. */
   dispose(): void {
     for (const slot of this.slots.values()) slot.dispose();
     this.slots.clear();
@@ -238,8 +252,8 @@ export abstract class Optimizer<H extends object = object> {
   }
 
   /**
-   * Runtime scalars of the rule that are not settings but follow from them. `numbers` are the group's as they are at that moment; `steps`
-   * counts those that its parameters have taken.
+   * Runtime scalars of the rule that are not settings but follow from them. `numbers` are the group's as they
+   * are at that moment; `steps` counts those that its parameters have taken.
    */
   protected derivedScalars(_numbers: Readonly<H>, _steps: () => number): ScalarsByName {
     return {};
@@ -355,7 +369,10 @@ export abstract class Optimizer<H extends object = object> {
     return slot;
   }
 
-  /** Steps that this optimizer had taken when the parameter came: bias correction and momentum begin with its own first step, as in PyTorch. */
+  /**
+   * Steps that this optimizer had taken when the parameter came: bias correction and momentum begin with its
+   * own first step, as in PyTorch.
+   */
   private bornOf(parameter: Parameter): number {
     const name = this.nameOf(parameter);
     const born = this.born.get(name) ?? this.step;

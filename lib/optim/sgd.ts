@@ -1,6 +1,7 @@
 /**
- * Stochastic gradient descent as in PyTorch: g += weightDecay w; v = momentum v + (1 - dampening) g (v = g at the first step);
- * w -= lr v, or with Nesterov w -= lr (g + momentum v). Sutskever et al. 2013, "On the importance of initialization and momentum".
+ * Stochastic gradient descent as in PyTorch: g += weightDecay w; v = momentum v + (1 - dampening) g (v = g at
+ * the first step); w -= lr v, or with Nesterov w -= lr (g + momentum v). Sutskever et al. 2013, "On the
+ * importance of initialization and momentum".
  *
  * With `velocity: 'steps'` the rate is in the velocity: v = momentum v - lr g; w += v, or with Nesterov
  * w += -momentum v_old + (1 + momentum) v. Both give the same weights as long as lr stays the same.

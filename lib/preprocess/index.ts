@@ -109,9 +109,10 @@ export interface WhiteningOptions {
 export interface WhitenOptions extends PcaOptions, WhiteningOptions {}
 
 /**
- * Coordinates along the eigenvectors of the covariance, the largest variance first: decorrelated, [K] a
- * sample. Of at most 16384 features; their covariance is solved in double precision (3072 features: about 20
- * s on two cores). Signs: the largest entry of each direction is positive. Pearson 1901. @throws OptionError
+ * Coordinates along the eigenvectors of the covariance, the largest variance first: decorrelated, [K]
+ * per sample. Takes at most 16384 features; their covariance is solved in double precision (3072
+ * features: about 20 s on two cores). Signs: the largest entry of each direction is positive.
+ * Pearson 1901. @throws OptionError
  */
 export function pca(options: PcaOptions = {}): Transform {
   checkKeys('preprocess.pca', options, ['components']);
@@ -119,7 +120,7 @@ export function pca(options: PcaOptions = {}): Transform {
 }
 
 /**
- * PCA, each coordinate divided by sqrt(eigenvalue + eps), [K] a sample: the covariance becomes the identity
+ * PCA, each coordinate divided by sqrt(eigenvalue + eps), [K] per sample: the covariance becomes the identity
  * (but for eps). The lecture's slide says "divides by the eigenvalue" and means the root. @throws OptionError
  */
 export function whiten(options: WhitenOptions = {}): Transform {

@@ -1,4 +1,6 @@
-/** The kinds of settings that many have. Further ones stand where they are needed: `kind({ check, domain })`. */
+/**
+ * The kinds of settings that many have. Further ones stand where they are needed: `kind({ check, domain })`.
+ */
 import { OptionError } from '../errors';
 import * as check from '../options';
 import { kind, type Bounds, type Check, type Json, type Kind, type Setting } from './setting';
@@ -7,7 +9,10 @@ export const bool = kind({ check: check.bool, domain: { type: 'boolean' } });
 
 export const finite = kind({ check: check.finite, domain: { type: 'number' } });
 
-/** A number within bounds: `number({ minimum: 0, exclusiveMaximum: 1 })('Decay of the mean.', { default: 0.99 })`. */
+/**
+ * A number within bounds: `number({ minimum: 0, exclusiveMaximum: 1 })('Decay of the mean.', {
+ * default: 0.99 })`.
+ */
 export function number(bounds: Bounds): Kind<number> {
   return kind<number>({ check: checkNumber(bounds), domain: { type: 'number', ...bounds } });
 }

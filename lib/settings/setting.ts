@@ -22,17 +22,29 @@ export type Domain =
   /** Functions, tensors and whatever else only a program can pass. */
   | { readonly type: 'other' };
 
-/** Returns the checked value, in the form that is kept. @throws OptionError naming `where` and `name`, as those of lib/options.ts */
+/**
+ * Returns the checked value, in the form that is kept. @throws OptionError naming `where` and `name`, as
+ * those of lib/options.ts
+ */
 export type Check<T> = (where: string, name: string, value: unknown) => T;
 
-/** `required`: must be given. `optional`: may be left out, and then stays undefined. `defaulted`: may be left out, and then is the default. */
+/**
+ * `required`: must be given. `optional`: may be left out, and then stays undefined. `defaulted`: may be left
+ * out, and then is the default.
+ */
 export type Presence = 'required' | 'optional' | 'defaulted';
 
 /** How a setting stands in files. */
 export interface FileForm<G> {
-  /** What a file means that does not name the setting, such as one of a version that did not have it. Default: the default. */
+  /**
+   * What a file means that does not name the setting, such as one of a version that did not have it.
+   * Default: the default.
+   */
   readonly absent?: G;
-  /** Files leave the setting out where it has its default, so that versions without it can read them. Default false. */
+  /**
+   * Files leave the setting out where it has its default, so that versions without it can read
+   * them. Default false.
+   */
   readonly sparse?: boolean;
 }
 
@@ -49,8 +61,9 @@ export interface Setting<T = unknown, G = T, P extends Presence = Presence> exte
 }
 
 /**
- * Makes settings of one kind: `nonNegative('Learning rate.')` must be given, `nonNegative('...', { default: 0.1 })` and
- * `nonNegative('...', { optional: true })` may be left out. `doc` is a sentence or two; `Default 0.1.` is put behind it.
+ * Makes settings of one kind: `nonNegative('Learning rate.')` must be given,
+ * `nonNegative('...', { default: 0.1 })` and `nonNegative('...', { optional: true })` may be left out. `doc`
+ * is a sentence or two; `Default 0.1.` is put behind it.
  */
 export interface Kind<T, G = T> {
   (doc: string): Setting<T, G, 'required'>;
@@ -67,7 +80,10 @@ export interface KindOptions<T> {
   readonly fromJson?: (json: Json) => unknown;
 }
 
-/** A kind of setting, from the check of its values. `G` is what callers give, where the check turns that into something else. */
+/**
+ * A kind of setting, from the check of its values. `G` is what callers give, where the check turns that
+ * into something else.
+ */
 export function kind<T, G = T>({ check, domain, toJson, fromJson }: KindOptions<T>): Kind<T, G> {
   const make = (
     doc: string,

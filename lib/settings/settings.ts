@@ -1,6 +1,6 @@
 /**
- * The settings of something, each declared once. From the declaration come the type of the options, the check of their names and values,
- * the defaults, and the form in files.
+ * The settings of something, each declared once. From the declaration come the type of the options, the check
+ * of their names and values, the defaults, and the form in files.
  */
 import { checkKeys } from '../options';
 import type { Json, Presence, Setting } from './setting';
@@ -34,7 +34,9 @@ type Values<D> = {
   readonly [K in keyof Pick<D, KeysWith<D, 'optional'>>]?: KeptOf<D[K]> | undefined;
 };
 
-/** What a caller gives: `{ readonly lr?: number; ... }`. Of `declareSettings(...)`, or of settings by name. */
+/**
+ * What a caller gives: `{ readonly lr?: number; ... }`. Of `declareSettings(...)`, or of settings by name.
+ */
 export type OptionsOf<S> = Options<DeclaredOf<S>>;
 
 /** What is kept: checked, with defaults. */
@@ -60,7 +62,10 @@ export class Settings<D extends Declared> {
     return this.collect(where, (name) => given[name]);
   }
 
-  /** The form in files. An optional setting without a value is null, one that is `sparse` is left out where it says nothing. */
+  /**
+   * The form in files. An optional setting without a value is null, one that is `sparse` is left out where
+   * it says nothing.
+   */
   toJson(values: ValuesOf<D>): Record<string, Json> {
     const json: Record<string, Json> = {};
     for (const [name, setting] of Object.entries(this.declared)) {
@@ -73,7 +78,8 @@ export class Settings<D extends Declared> {
   }
 
   /**
-   * The way back. Null and what is missing mean what `absent` says, or the default; keys of other names are passed over.
+   * The way back. Null and what is missing mean what `absent` says, or the default; keys of other names
+   * are passed over.
    * @param where the file, for messages
    * @throws OptionError
    */
@@ -104,15 +110,11 @@ function usual(name: string, setting: Setting): Json {
 /**
  * Declares the settings of something.
  *
- * ```ts
- * const settings = declareSettings({
- *   lr: nonNegative('Learning rate.', { default: 1e-3 }),
- *   amsgrad: bool('Divides by the largest second moment so far.', { default: false }),
- * });
- * export type AdamOptions = OptionsOf<typeof settings>;
- * const { lr, amsgrad } = settings.read('optim.adam', options);
- * ```
- * The sentence of each setting, and its default, are what an editor shows at a caller's option: scripts/build-ts.js writes them into the declarations.
+ * ```ts const settings = declareSettings({ lr: nonNegative('Learning rate.', { default: 1e-3 }), amsgrad:
+ * bool('Divides by the largest second moment so far.', { default: false }), }); export type AdamOptions =
+ * OptionsOf<typeof settings>; const { lr, amsgrad } = settings.read('optim.adam', options); ``` The sentence
+ * of each setting, and its default, are what an editor shows at a caller's option: scripts/build-ts.js writes
+ * them into the declarations.
  */
 export function declareSettings<D extends Declared>(declared: D): Settings<D> {
   return new Settings(declared);

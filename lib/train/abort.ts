@@ -16,8 +16,8 @@ export async function whileNotAborted<T>(
 }
 
 /**
- * `work`, or undefined as soon as the signal fires. What `work` fails with after that is nobody's business any more; what it gives goes
- * to `discard`.
+ * The result of `work`, or undefined as soon as the signal fires. A later failure of `work` is ignored; what
+ * it returns goes to `discard`.
  */
 export async function abortable<T>(
   work: Promise<T>,

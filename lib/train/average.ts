@@ -9,7 +9,7 @@ import type { StepParts } from './steps';
 import type { BatchSource } from './batch-source';
 import type { Tensor } from '../tensor/tensor';
 
-/** Takes the model's weights in. No step may be queued while it runs. */
+/** Adds the model's weights to the average. No step may be queued while it runs. */
 export async function takeIn(average: WeightAverage, model: Module): Promise<void> {
   const program = compile(() => average.record(model));
   await program();
@@ -24,8 +24,8 @@ export function statisticsLayers(model: Module): BatchNorm<number>[] {
 }
 
 /**
- * Computes running statistics anew: their mean over the batches of a source, in training mode, as PyTorch's `update_bn`. With an average
- * those of the average, for the averaged weights.
+ * Computes running statistics anew, as PyTorch's `update_bn` does: their mean over the batches of a source,
+ * in training mode. With an average, computes them for the averaged weights.
  */
 export async function refreshStatistics(
   parts: Omit<StepParts, 'loss'>,

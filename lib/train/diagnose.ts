@@ -1,4 +1,7 @@
-/** Finds the layer in which numbers stopped being finite, by running the same batch again with every intermediate checked. */
+/**
+ * Finds the layer in which numbers stopped being finite, by running the same batch again with
+ * every intermediate checked.
+ */
 import { compile } from '../compile/compile';
 import { grad } from '../compile/grad';
 import { reachableNodes } from '../compile/ir';
@@ -10,7 +13,9 @@ import type { Batch } from './batch-source';
 import { recordLoss, type StepParts } from './steps';
 import { clip } from '../options';
 
-/** 0 where all numbers are finite, else NaN: x - x is NaN for infinities and NaNs only, and cannot overflow. */
+/**
+ * 0 where all numbers are finite, else NaN: x - x is NaN for infinities and NaNs only, and cannot overflow.
+ */
 function finiteness(value: Tensor): Tensor {
   return sumSquares([sub(value, value)]);
 }
@@ -27,7 +32,10 @@ export interface FailedStep {
   readonly randomStride: number;
 }
 
-/** Runs a step that failed again, with every intermediate checked; says where the first number that is not finite came from. */
+/**
+ * Runs a step that failed again, with every intermediate checked; says where the first number that is not
+ * finite came from.
+ */
 export async function explainNonFinite(
   parts: StepParts,
   { batches, randomStep, randomStride }: FailedStep,
@@ -45,14 +53,18 @@ export async function explainNonFinite(
 }
 
 /**
- * Where the first number that is not finite comes from, in the order of computation: "conv2d 'features.3' in the forward pass".
- * Model, optimizer and random state must be as they were before the step that failed. Undefined when all is finite.
+ * Where the first number that is not finite comes from, in the order of computation: "conv2d 'features.3' in
+ * the forward pass". Model, optimizer and random state must be as they were before the step that failed.
+ * Undefined when all is finite.
  */
 async function locateNonFinite(parts: StepParts, batch: Batch): Promise<string | undefined> {
   return (await search(parts, batch, false)) ?? (await search(parts, batch, true));
 }
 
-/** The forward pass is searched alone first: with every intermediate alive, both passes together take much memory. */
+/**
+ * The forward pass is searched alone first: with every intermediate alive, both passes together
+ * take much memory.
+ */
 async function search(parts: StepParts, batch: Batch, backward: boolean): Promise<string | undefined> {
   const what: string[] = [];
   const program = compile(
@@ -74,7 +86,7 @@ async function search(parts: StepParts, batch: Batch, backward: boolean): Promis
           checks.push(finiteness(output));
         }
       }
-      // Statistics of batch norm must not take in the numbers that are being looked for.
+      // The statistics of batch norm must not include the numbers that the search is for.
       currentTrace()?.assigned.clear();
       return checks;
     },

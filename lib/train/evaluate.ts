@@ -19,15 +19,24 @@ import type { Averages } from './totals';
 /** Options of `evaluate`. */
 export interface EvaluationOptions {
   readonly loss: Loss;
-  /** Set to no examples, then updated with each batch: read their values afterwards. Made by `metrics.running`. Default none. */
+  /**
+   * Reset, then updated with each batch: read their values afterwards. Made by
+   * `metrics.running`. Default none.
+   */
   readonly metrics?: readonly Running<unknown>[];
-  /** Samples at once. Default 128. Does not change the result, but for a loss that is a sum over a batch, whose mean over batches is given. */
+  /**
+   * Samples at once. Default 128. Does not change the result, except for a loss that is a sum over a batch:
+   * then the mean over batches is returned.
+   */
   readonly batchSize?: number;
   /** 'bf16' stores activations as bf16. Default 'fp32'. */
   readonly precision?: Precision;
   /** The model computes with these averaged weights. Default: with its own. */
   readonly average?: WeightAverage;
-  /** For a model that draws random numbers in evaluation mode, too. Default: the state that `compile` uses by default. */
+  /**
+   * For a model that draws random numbers in evaluation mode, too. Default: the state that `compile`
+   * uses by default.
+   */
   readonly random?: RandomState;
   readonly signal?: AbortSignal;
 }
@@ -38,14 +47,14 @@ export type Evaluation = Averages;
 const KEYS = ['loss', 'metrics', 'batchSize', 'precision', 'average', 'random', 'signal'] as const;
 
 /**
- * Mean loss and accuracy of a model in evaluation mode, over a Dataset or a stream of batches: one call into the addon a batch, off the
- * event loop. Images are normalized as the model's `preprocessing` says, else by their own statistics. A model without weights is
- * initialized with seed 0.
+ * Mean loss and accuracy of a model in evaluation mode, over a Dataset or a stream of batches: one call into
+ * the addon a batch, off the event loop. Images are normalized as the model's `preprocessing` says, else by
+ * their own statistics. A model without weights is initialized with seed 0.
  *
  * `const { loss, accuracy } = await evaluate(model, test, { loss: losses.crossEntropy() })`
  *
- * @throws OptionError; DataError where there is no sample, or a label that no output stands for; FormatError for a corrupt image; BusyError
- *   where another evaluation uses one of the metrics; AbortedError
+ * @throws OptionError; DataError where there is no sample, or a label that no output stands for; FormatError
+ *   for a corrupt image; BusyError where another evaluation uses one of the metrics; AbortedError
  */
 export async function evaluate(
   model: Module,
@@ -104,7 +113,7 @@ export interface EvaluateSourceOptions {
   /** The model computes with the averaged weights. */
   readonly average?: WeightAverage | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Set to no examples first, then updated with each batch. */
+  /** Reset first, then updated with each batch. */
   readonly metrics?: readonly Running<unknown>[] | undefined;
 }
 

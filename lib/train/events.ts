@@ -1,6 +1,9 @@
 /** What training reports, to callbacks and to `for await`. */
 
-/** One epoch in numbers. Fields that do not apply (no validation set, targets that are no classes) are absent. */
+/**
+ * One epoch in numbers. Fields that do not apply (no validation set, targets that are not
+ * classes) are absent.
+ */
 export interface EpochRecord {
   /** Counts from 1. */
   readonly epoch: number;
@@ -12,11 +15,11 @@ export interface EpochRecord {
   readonly trainAccuracy?: number;
   readonly validationLoss?: number;
   readonly validationAccuracy?: number;
-  /** Training samples per second, waiting for data included, validation not. */
+  /** Training samples per second, including waits for data, without validation. */
   readonly imagesPerSecond: number;
   /** How long training stood still because samples were not decoded yet. */
   readonly dataWaitMs: number;
-  /** Of the last step. */
+  /** The learning rate of the last step. */
   readonly learningRate: number;
   /** Training and validation together. */
   readonly seconds: number;
@@ -39,7 +42,7 @@ export interface StepEvent {
   readonly step: number;
   readonly stepInEpoch: number;
   readonly stepsPerEpoch: number | undefined;
-  /** Of this step's batch. */
+  /** The loss of this step's batch. */
   readonly loss: number;
   readonly learningRate: number;
 }
@@ -69,7 +72,7 @@ export type FitEvent = StartEvent | StepEvent | EpochEvent | CheckpointEvent | W
 
 /** What a whole run of `fit` amounts to. */
 export interface History {
-  /** One record an epoch, those before a resume included. */
+  /** One record per epoch, including those before a resume. */
   readonly epochs: readonly EpochRecord[];
   /** Steps trained in all. */
   readonly steps: number;
@@ -83,25 +86,25 @@ export interface FitControl {
   readonly lastStep:
     { readonly step: number; readonly loss: number; readonly learningRate: number } | undefined;
   /**
-   * Keeps a directory for this run until it ends, as its first `saveCheckpoint` there does. Rejects with a BusyError where another run has
-   * it, in this process or another.
+   * Keeps a directory for this run until it ends, as its first `saveCheckpoint` there does. Rejects with a
+   * BusyError where another run has it, in this process or another.
    */
   lockDirectory(directory: string): Promise<void>;
   /**
-   * Saves a checkpoint of this moment; no further step is trained before it is written. Resolves with its directory. Rejects with a
-   * BusyError where another run saves into `directory`.
+   * Saves a checkpoint of this moment; no further step is trained before it is written. Resolves with its
+   * directory. Rejects with a BusyError where another run saves into `directory`.
    */
   saveCheckpoint(directory: string, options?: { readonly keep?: number }): Promise<string>;
   /** Ends training after the current step, as if it had finished. */
   stop(): void;
 }
 
-/** Follows a run. Calls are awaited, one after the other, so training waits for a slow one. */
+/** Follows a run. Its calls are awaited one after the other, so training waits for a slow one. */
 export interface Callback {
   onEvent?(event: FitEvent, control: FitControl): void | Promise<void>;
-  /** With `onSteps`: call it after every so many steps, between two steps. */
+  /** With `onSteps`: how many steps lie between two calls. */
   readonly everySteps?: number;
   onSteps?(step: number, control: FitControl): void | Promise<void>;
-  /** Called once and last, however the run ended: where a callback lets go of what it holds. */
+  /** Called once and last, however the run ended. A callback frees here what it holds. */
   onEnd?(): void | Promise<void>;
 }

@@ -1,7 +1,10 @@
-/** What `Trainer.fit` returns: awaiting it gives the history, iterating it the events. */
+/** What `Trainer.fit` returns. Awaiting it resolves with the history; iterating it yields the events. */
 import type { FitEvent, History } from './events';
 
-/** Events of one `for await`. Only the newest of several step events in a row is kept, so a slow reader costs no memory. */
+/**
+ * Events of one `for await`. Only the newest of several step events in a row is kept, so a slow reader
+ * costs no memory.
+ */
 class EventQueue {
   private readonly events: FitEvent[] = [];
   private wake: (() => void) | undefined;
@@ -32,8 +35,9 @@ class EventQueue {
 /**
  * A run of training, already going.
  *
- * `await fit` resolves with the {@link History}, or rejects with what ended the run. `for await (const event of fit)` gives the events
- * from the moment it begins, and throws what ended the run; leaving the loop early stops listening, not training.
+ * `await fit` resolves with the {@link History}, or rejects with what ended the run.
+ * `for await (const event of fit)` yields the events from the moment it begins, and throws what ended the
+ * run; leaving the loop early stops listening, not training.
  */
 export class Fit implements PromiseLike<History>, AsyncIterable<FitEvent> {
   private readonly queues = new Set<EventQueue>();
@@ -64,7 +68,8 @@ export class Fit implements PromiseLike<History>, AsyncIterable<FitEvent> {
   [Symbol.asyncIterator](): AsyncGenerator<FitEvent, void, undefined> {
     const queue = new EventQueue();
     this.queues.add(queue);
-    // Also for a loop that begins after the end. What ended the run is thrown below, and is not unhandled without a loop that gets there.
+    // Also for a loop that begins after the end. What ended the run is thrown below; it does not count as
+    // unhandled if no loop gets there.
     const end = (): void => queue.end();
     this.result.then(end, end);
     return this.iterate(queue);

@@ -1,4 +1,7 @@
-/** Who follows a run: whoever iterates over its events, and its callbacks, which are awaited one after the other. */
+/**
+ * Who follows a run: whoever iterates over its events, and its callbacks, which are awaited one
+ * after the other.
+ */
 import { performance } from 'node:perf_hooks';
 import type { Callback, FitControl, FitEvent, StepEvent } from './events';
 
@@ -27,7 +30,10 @@ export class Followers {
     await this.tell(event);
   }
 
-  /** Calls the callbacks whose turn it is after this many steps; before each, `settle` waits for the steps that are queued. */
+  /**
+   * Calls the callbacks whose turn it is after this many steps; before each, `settle` waits for the steps
+   * that are queued.
+   */
   async afterStep(step: number, settle: () => Promise<void>): Promise<void> {
     for (const callback of this.callbacks) {
       const every = callback.everySteps;

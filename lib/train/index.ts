@@ -1,7 +1,8 @@
 /**
- * Training and evaluation. `Trainer` checks what it is given and prepares the data (inputs.ts, batch-source.ts); `FitRun` (run.ts) is the
- * loop over epochs and steps, whose compiled programs are in steps.ts. A run tells its followers what happens (events.ts, followers.ts,
- * callbacks.ts, progress.ts) and saves checkpoints (saves.ts, checkpoint.ts, position.ts). `evaluate` needs none of them.
+ * Training and evaluation. `Trainer` checks what it is given and prepares the data (inputs.ts,
+ * batch-source.ts); `FitRun` (run.ts) is the loop over epochs and steps, whose compiled programs are in
+ * steps.ts. A run tells its followers what happens (events.ts, followers.ts, callbacks.ts, progress.ts) and
+ * saves checkpoints (saves.ts, checkpoint.ts, position.ts). `evaluate` needs none of them.
  */
 export { Trainer, type EvaluateOptions, type TrainerOptions, type UpdateBatchNormOptions } from './trainer';
 export { evaluate, type Evaluation, type EvaluationOptions } from './evaluate';

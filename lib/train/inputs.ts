@@ -21,8 +21,8 @@ export function checkTransform(value: unknown): InputTransform | undefined {
 }
 
 /**
- * Gives the model its transform where it has none yet. `training`: what an unfitted one is fitted to, and how its images are normalized
- * first; undefined where nothing may be learnt from the data at hand.
+ * Sets the model's transform if it has none yet. `training` is the data that an unfitted transform is fitted
+ * to, and how its images are normalized first; undefined if nothing may be learnt from the data at hand.
  * @throws OptionError where the model has another transform, or one would have to be fitted and cannot be
  */
 export async function settleTransform(
@@ -52,8 +52,9 @@ export async function settleTransform(
 }
 
 /**
- * How the images of a data set are normalized for a model: by the model's own normalization where it has one, because its weights belong
- * to it; else per channel by the data set's statistics, or not at all where a transform sees to it. Empty for features.
+ * How the images of a data set are normalized for a model: by the model's own normalization where it has one,
+ * because its weights belong to it; else per channel by the data set's statistics, or not at all where a
+ * transform sees to it. Empty for features.
  */
 export async function normalizationFor(
   model: Module,

@@ -15,7 +15,10 @@ export interface ProgressOptions {
   readonly stream?: ProgressStream;
 }
 
-/** Reports a run: on a terminal a bar for the epoch that is being trained; everywhere one line for each epoch done. */
+/**
+ * Reports a run: on a terminal a bar for the epoch that is being trained; everywhere one line for
+ * each epoch done.
+ */
 export function progress(options: ProgressOptions = {}): Callback {
   checkKeys('progress', options, ['stream']);
   const stream = options.stream ?? process.stderr;
@@ -50,7 +53,10 @@ export function progress(options: ProgressOptions = {}): Callback {
   };
 }
 
-/** `epoch 3/10  loss 0.1234  accuracy 96.5%  validation 0.1311, 96.1%  5120 images/s  12.3 s`, and the wait for data where it matters. */
+/**
+ * `epoch 3/10 loss 0.1234 accuracy 96.5% validation 0.1311, 96.1% 5120 images/s 12.3 s`, and the wait for
+ * data where it matters.
+ */
 export function describeEpoch(record: EpochRecord, epochs: number): string {
   const parts = [`epoch ${record.epoch}/${epochs}`, `loss ${record.trainLoss.toFixed(4)}`];
   if (record.trainAccuracy !== undefined) parts.push(`accuracy ${percent(record.trainAccuracy)}`);

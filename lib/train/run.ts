@@ -18,7 +18,10 @@ import type { Batch, BatchSource, EpochBatches } from './batch-source';
 import { TrainStep, type TrainParts } from './steps';
 import type { Averages } from './totals';
 
-/** Steps in the addon's queue at once: one that runs, and the one behind it, so that the executor never waits for JavaScript. */
+/**
+ * Steps in the addon's queue at once: the one that runs, and the one after it, so that the executor never
+ * waits for JavaScript.
+ */
 const STEPS_IN_FLIGHT = 2;
 
 /** What a run works on. */
@@ -135,7 +138,7 @@ export class FitRun implements FitControl {
     const trained = { model, optimizer, precision, average };
     const saved = await this.saves.save(
       directory,
-      // Not in the turn: callbacks of the steps that are still in flight may save, too.
+      // Not in the queue of saves: callbacks of the steps that are still in flight may save, too.
       () => this.drain(),
       async () => writeCheckpoint(directory, trained, await this.whereNow(), options.keep),
     );
@@ -176,14 +179,18 @@ export class FitRun implements FitControl {
     try {
       complete = await this.trainBatches(batches);
     } finally {
-      // Not awaited: a generator that waits for something that never comes would keep an aborted run from ending.
+      // Not awaited: a generator that waits for something that never comes would keep an aborted
+      // run from ending.
       batches.close().catch(() => undefined);
     }
     // An epoch that a limit cut short has no record; resuming it will complete it.
     if (complete) await this.endEpoch(begin, before, batches.waitMs);
   }
 
-  /** The batches of this epoch from the present position on; undefined where the signal fires before they are there. */
+  /**
+   * The batches of this epoch from the present position on; undefined where the signal fires before
+   * they are there.
+   */
   private open(): Promise<EpochBatches | undefined> {
     const opening = this.source.open(this.parts.clock.epoch, this.position);
     return abortable(opening, this.options.signal, (batches) => batches.close());
@@ -228,7 +235,7 @@ export class FitRun implements FitControl {
     const randomStep = random.step;
     const { position } = this;
     const done = this.trainStep.queue(batches);
-    // Whoever settles it sees the failure; until then it is not an unhandled one.
+    // Whoever settles it sees the failure, so until then it does not count as unhandled.
     done.catch(() => undefined);
     this.step++;
     this.position += batches.length;
@@ -252,7 +259,10 @@ export class FitRun implements FitControl {
     return { step, epoch: this.parts.clock.epoch, totalSteps, stepsPerEpoch, totalEpochs: epochs, history };
   }
 
-  /** Waits for the oldest queued step. @throws what it failed with, a NonFiniteError with the layer's name, or that the run was aborted */
+  /**
+   * Waits for the oldest queued step. @throws what it failed with, a NonFiniteError with the layer's name, or
+   * that the run was aborted
+   */
   private async settleOldest(): Promise<void> {
     const oldest = this.inFlight.shift();
     if (oldest === undefined) return;
@@ -376,7 +386,7 @@ export class FitRun implements FitControl {
     this.position = position.position;
     this.random.step = position.randomStep;
     this.records.push(...position.history);
-    // Of the step before, for the record of an epoch whose last step was the checkpoint's.
+    // The factor of the step before, for the record of an epoch whose last step was the checkpoint's.
     if (position.position > 0)
       this.optimizer.lrFactor = scheduledFactor(parts.schedule, { ...this.progress(), step: this.step - 1 });
     await this.trainStep.totals.restore(position.totals);

@@ -11,7 +11,10 @@ export class Saves {
   private writing: Promise<unknown> = Promise.resolve();
   private pending: Promise<unknown> = Promise.resolve();
 
-  /** Resolves once all saves that were asked for are through. Until then nothing that they hold may change. Never rejects. */
+  /**
+   * Resolves once all saves that were asked for are through. Until then nothing that they hold may
+   * change. Never rejects.
+   */
   get settled(): Promise<unknown> {
     return this.pending;
   }
@@ -19,7 +22,7 @@ export class Saves {
   /** Takes a directory, once. @throws BusyError where another run has it, IoError */
   lock(directory: string): Promise<void> {
     const turn = this.taking.then(async () => {
-      // By its real path: a link leads to the same directory.
+      // Locks are kept by real path, because a link leads to the same directory.
       const real = await realpath(directory).catch(() => undefined);
       if (this.locks.some((lock) => lock.directory === real)) return;
       this.locks.push(await lockCheckpoints(directory));
@@ -29,7 +32,8 @@ export class Saves {
   }
 
   /**
-   * Saves into a directory, which is taken first: `prepare`, then `write` in its turn, whose result this resolves with.
+   * Saves into a directory, which is taken first: `prepare`, then `write` in its turn, whose result
+   * this resolves with.
    * @throws as lock, and what these two throw
    */
   save(directory: string, prepare: () => Promise<void>, write: () => Promise<string>): Promise<string> {

@@ -1,4 +1,4 @@
-/** The compiled programs of training and evaluation: one call into the addon a step. */
+/** The compiled programs of training and evaluation: one call into the addon per step. */
 import { DataError } from '../errors';
 import { compile, type Compiled } from '../compile/compile';
 import { grad } from '../compile/grad';
@@ -49,7 +49,7 @@ function checkClasses(highest: number | undefined, outputs: Tensor, targets: Ten
 /** What a training step changes. */
 export interface TrainParts extends StepParts {
   readonly optimizer: Optimizer;
-  /** Averaged in each step where it is one that does so. */
+  /** Updated in each step, if it is an average of steps. */
   readonly average: WeightAverage | undefined;
 }
 
@@ -57,7 +57,7 @@ export interface TrainParts extends StepParts {
 export class TrainStep {
   readonly totals = new Totals();
   private readonly update: Compiled<Tensor[], Tensor>;
-  /** Takes in the gradients of a batch that is not the last of its step. */
+  /** Accumulates the gradients of a batch that is not the last of its step. */
   private readonly add: Compiled<Tensor[], Tensor>;
 
   constructor(parts: TrainParts, accumulates: boolean) {
@@ -82,8 +82,8 @@ export class TrainStep {
   }
 
   /**
-   * Queues a step over some batches. Resolves with the mean loss once it has run; rejects with a NonFiniteError when it changed no
-   * weights.
+   * Queues a step over some batches. Resolves with the mean loss once it has run; rejects with a
+   * NonFiniteError when it changed no weights.
    */
   async queue(batches: readonly Batch[]): Promise<number> {
     const last = batches.length - 1;
@@ -96,7 +96,10 @@ export class TrainStep {
     return sum(settled) / samples;
   }
 
-  /** Ends the steps that are queued, and the one that runs unless it is being committed: they reject with an AbortedError. */
+  /**
+   * Ends the steps that are queued, and the one that runs unless it is being committed: they reject
+   * with an AbortedError.
+   */
   cancel(): void {
     this.update.cancel(); // first: what commits must not run after a batch that was left out
     this.add.cancel();

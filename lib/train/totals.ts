@@ -1,4 +1,7 @@
-/** Sums that steps add to in native memory, in f64, so that no step has to be waited for. Read once an epoch. */
+/**
+ * Sums that steps add to in native memory, in f64, so that nothing has to wait for a step. They are read
+ * once per epoch.
+ */
 import { assign } from '../graph/trace';
 import { accumulate, affine, countCorrect, reshape } from '../ops';
 import { zeros, type Tensor } from '../tensor/tensor';

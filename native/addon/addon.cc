@@ -1,5 +1,5 @@
-// The addon's entry, and the doors that are about the process: start, info, threads, the share of
-// predictions.
+// The addon's entry, and the doors that are about the process: start, info, threads, the
+// share of predictions.
 #include "addon/values.h"
 #include "base/cgroup.h"
 #include "base/cpu.h"

@@ -87,8 +87,8 @@ bool is_reference(const std::string& target) {
   return target == "ref";
 }
 
-// target, queue, arenaBytes, scalars, buffers, inputs, tensors, names, calls, constantCalls, commitStart,
-// outputs
+// target, queue, arenaBytes, scalars, buffers, inputs, tensors, names, calls,
+// constantCalls, commitStart, outputs
 Napi::Value create(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   ProgramDesc desc;

@@ -141,9 +141,9 @@ int64_t whole(double value, const char* what) {
 
 namespace {
 
-// Node-API ends the process where an array does not get its memory, so the same amount is taken and given
-// back before. A constructor found by its name would throw instead, but a script can put anything in its
-// place.
+// Node-API ends the process where an array does not get its memory, so the same amount is taken and
+// given back before. A constructor found by its name would throw instead, but a script can put anything
+// in its place.
 bool has_room(size_t bytes) {
   constexpr size_t kLarge = size_t{1} << 20;
   if (bytes < kLarge) return true;

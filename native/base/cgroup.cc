@@ -97,7 +97,7 @@ double bytes_in(const std::string& file, double otherwise) {
   return stream >> bytes && bytes >= 0 ? bytes : otherwise;
 }
 
-// Memory and swap that one directory allows, in bytes. The word "max" is no number.
+// Memory and swap that one directory allows, in bytes. The word "max" is not a number.
 double memory_of(const std::string& directory, bool v2) {
   const double none = std::numeric_limits<double>::infinity();
   if (!v2) {

@@ -18,8 +18,8 @@ struct CpuBudget {
 // tests give a root.
 double cgroup_cpu_quota(const std::string& root = "");
 
-// The least memory, with swap, that a cgroup on the same path allows, in bytes; infinity when there is no
-// limit.
+// The least memory, with swap, that a cgroup on the same path allows, in bytes; infinity when there
+// is no limit.
 double cgroup_memory_limit(const std::string& root = "");
 
 // CPUs this thread may run on, in order. Empty when the system does not say.
@@ -28,9 +28,9 @@ std::vector<int> affinity_cpus();
 // Distinct physical cores among `cpus` (hardware threads of one core count once).
 int physical_cores(const std::vector<int>& cpus, const std::string& root = "");
 
-// min(affinity, cores, floor(quota)), at least 1. The floor and not the ceiling: with 2.5 CPUs of quota a
-// team of three is stopped for a part of every period, and at each join two threads wait for the one that was
-// stopped.
+// min(affinity, cores, floor(quota)), at least 1. The floor and not the ceiling: with 2.5 CPUs of quota
+// a team of three is stopped for a part of every period, and at each join two threads wait for the one
+// that was stopped.
 CpuBudget cpu_budget(int affinity, int cores, double quota);
 
 // The budget of this process; TENON_NUM_THREADS, then OMP_NUM_THREADS override it. Throws

@@ -6,7 +6,7 @@
 
 namespace tenon {
 
-// Of a clock that never goes back.
+// Reads a clock that never goes back.
 inline uint64_t nanoseconds_now() {
   const auto time = std::chrono::steady_clock::now().time_since_epoch();
   return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(time).count());

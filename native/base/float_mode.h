@@ -1,4 +1,4 @@
-// How the processor treats denormal numbers: the word that holds it, one a thread. Threads inherit it from
+// How the processor treats denormal numbers: the word that holds it, one per thread. Threads inherit it from
 // the one that starts them on Linux, and do not on macOS.
 #pragma once
 

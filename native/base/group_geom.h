@@ -15,8 +15,8 @@ namespace tenon {
 
 class GroupGeom {
  public:
-  // Throws std::invalid_argument unless x has rank 2 or more, groups divide its channels, and no group is
-  // empty.
+  // Throws std::invalid_argument unless x has rank 2 or more, groups divide its channels, and no
+  // group is empty.
   GroupGeom(const TensorView& x, int64_t groups);
 
   int64_t samples() const { return samples_; }

@@ -5,9 +5,9 @@
 // r*fold+fold-1, and column j of it is channel j % C. fold is 1 where C already fits or the rows cannot be
 // divided; kernels then mask the last vector.
 //
-// Blocks. A reduction over rows is cut in `blocks` blocks of `block_rows` wide rows, a function of the shape
-// (and the vector length) alone; partial results are merged in block order, so that the thread count never
-// shows.
+// Blocks. A reduction over rows is cut in `blocks` blocks of `block_rows` wide rows, a function of the
+// shape (and the vector length) alone; partial results are merged in block order, so that the thread
+// count never shows.
 #pragma once
 
 #include <cstdint>

@@ -18,8 +18,8 @@ namespace {
 std::atomic<int> g_threads{1};
 thread_local bool t_inside = false;
 
-// Longest busy wait. Waking a sleeping thread costs about as much, so waiting longer would only burn the
-// core.
+// Longest busy wait. Waking a sleeping thread costs about as much, so waiting longer would only
+// burn the core.
 constexpr std::chrono::microseconds kSpin{20};
 
 void pause() {
@@ -30,7 +30,7 @@ void pause() {
 #endif
 }
 
-// Returns when done(word) holds, first spinning, then asleep; gives the word that satisfied it.
+// Returns when done(word) holds, first spinning, then asleep; returns the word that satisfied it.
 template <class Done>
 uint32_t wait_until(const std::atomic<uint32_t>& word, Done&& done) {
   const auto deadline = std::chrono::steady_clock::now() + kSpin;
@@ -80,8 +80,8 @@ class Team {
   static constexpr int kHelperBits = 10;
   static constexpr uint32_t kMostHelpers = (1u << kHelperBits) - 1;
 
-  // Starts threads until there are `wanted`, as far as the system lets us; gives how many there are for this
-  // loop.
+  // Starts threads until there are `wanted`, as far as the system lets us; returns how many there are
+  // for this loop.
   uint32_t hire(int wanted) {
     wanted = std::min(wanted, static_cast<int>(kMostHelpers));
     try {

@@ -1,6 +1,6 @@
 // Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
-// A counter-based generator: random numbers are a function of (key, counter), so any thread can draw any of
-// them.
+// A counter-based generator: random numbers are a function of (key, counter), so any thread can draw
+// any of them.
 //
 // tenon's use: key = (seed, stream name) hashed to 64 bits in lib/random.ts; counter = (element index / 4 low
 // word, high word, call ordinal inside the module, global step). Element i of a tensor takes word i % 4 of

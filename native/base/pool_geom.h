@@ -26,8 +26,8 @@ class PoolAxis {
   int64_t out() const { return out_; }
   int64_t size() const { return size_; }
   int64_t position(int64_t o, int64_t tap) const { return o * stride_ - padding_ + tap * dilation_; }
-  // The taps of output o that lie inside the input; empty only where a dilated window steps over a tiny
-  // input.
+  // The taps of output o that lie inside the input; empty only where a dilated window steps over
+  // a tiny input.
   TapRange taps(int64_t o) const;
   // Windows tile the input: each position is read by at most one output.
   bool tiles() const { return stride_ == size_ && padding_ == 0 && dilation_ == 1; }

@@ -1,16 +1,16 @@
-// Batch normalization, forward (Ioffe and Szegedy 2015): y = act(gamma (x - mean) / sqrt(var + eps) + beta +
-// residual).
+// Batch normalization, forward (Ioffe and Szegedy 2015): y = act(gamma (x - mean) / sqrt(var + eps) +
+// beta + residual).
 //
-// x, residual and y are [rows, C], dense, real or bf16; the kernels see them as wide rows (base/norm_geom.h),
-// so that a vector of columns is nearly always whole; where it is not, lanes.h masks the last one. Training
-// reads x twice: once for the statistics, and once to apply them, last block first, while that is still in
-// cache.
+// x, residual and y are [rows, C], dense, real or bf16; the kernels see them as wide rows
+// (base/norm_geom.h), so that a vector of columns is nearly always whole; where it is not, lanes.h masks the
+// last one. Training reads x twice: once for the statistics, and once to apply them, last block first, while
+// that is still in cache.
 //
-// Statistics are (mean, M2) with M2 = sum (x - mean)^2, never sums of squares: groups of 16 rows are reduced
-// against their own mean, and groups, then blocks, are merged by Chan, Golub and LeVeque 1979. A group's mean
-// is its first row plus the mean of the differences from that: exact where a channel is constant, whose
-// variance is then 0 and whose output is beta. Partial results of blocks are real, merged in double in block
-// order.
+// Statistics are (mean, M2) with M2 = sum (x - mean)^2, never sums of squares: groups of 16 rows are
+// reduced against their own mean, and groups, then blocks, are merged by Chan, Golub and LeVeque 1979. A
+// group's mean is its first row plus the mean of the differences from that: exact where a channel is
+// constant, whose variance is then 0 and whose output is beta. Partial results of blocks are real, merged
+// in double in block order.
 #define TENON_NO_REF
 #define TENON_KERNEL_FILE "kernels/batch_norm.cc"
 #include "kernels/norm_operands.h"
@@ -64,7 +64,7 @@ inline void merge_rows(int64_t rows, const T* x, int64_t stride, int64_t width, 
   });
 }
 
-// And down the columns. Count is an integral constant in
+// The same down the columns. Count is an integral constant in
 // the main loop, so that the rows of a group stay in registers between the two sums.
 template <class Count, class T>
 inline void merge_columns(Count rows, const T* x, int64_t width, int64_t seen, real* mean, real* m2) {
@@ -110,8 +110,8 @@ inline void block_statistics(bool by_rows, const T* x, int64_t width, int64_t be
   if (r < end) merge_columns(end - r, x + r * width, width, r - begin, mean, m2);
 }
 
-// Merges the blocks' statistics of channels [c0, c1), in block order and, inside a block, in the order of its
-// folds.
+// Merges the blocks' statistics of channels [c0, c1), in block order and, inside a block, in the order
+// of its folds.
 void merge_blocks(const NormForward& op, const real* partial, int64_t c0, int64_t c1) {
   const NormGeom& g = op.geom;
   double mean[kMergeColumns] = {}, m2[kMergeColumns] = {};

@@ -1,6 +1,6 @@
 // Batch normalization, backward. With dy masked by y > 0 where the forward ended in relu, xhat = (x - mean) /
 // s and s = sqrt(var + eps):
-//   dbeta = sum dy,  dgamma = sum dy xhat,  dresidual = dy,
+// dbeta = sum dy,  dgamma = sum dy xhat,  dresidual = dy,
 //   dx = gamma / s (dy - dbeta / rows - xhat dgamma / rows)   (training: mean and var depend on x)
 //   dx = gamma / s dy                                         (eval: they are constants)
 // All tensors of x's shape are [rows, C], dense, real or bf16, seen as wide rows (base/norm_geom.h); lanes.h
@@ -152,8 +152,8 @@ void block_sums(const NormBackward& op, const Coefficients& k, int64_t begin, in
   if (r < end) add_columns<T, kMask>(end - r, op, k, r * width, sum, dot);
 }
 
-// The sums of channels [c0, c1) over all blocks, in block order; then dgamma, dbeta and the coefficients of
-// dx.
+// The sums of channels [c0, c1) over all blocks, in block order; then dgamma, dbeta and the
+// coefficients of dx.
 template <bool kTrain>
 void merge_blocks(const NormBackward& op, const real* partial, const Coefficients& k, int64_t c0,
                   int64_t c1) {

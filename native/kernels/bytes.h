@@ -1,6 +1,6 @@
-// Vectors from bytes and back. Included once per target after vec.h and lanes.h (no include guard on
-// purpose). By intrinsics, as GCC takes __builtin_convertvector between such different widths apart into
-// scalars.
+// Vectors from bytes and back. Included once per target after vec.h and lanes.h (no include guard
+// on purpose). By intrinsics, as GCC takes __builtin_convertvector between such different widths
+// apart into scalars.
 
 // W unsigned bytes, the first in the lowest lane.
 inline M widen(const uint8_t* p) {

@@ -1,6 +1,6 @@
-// column_moments: x R [B, D], shift f64 [D], total f64 [D] -> total' f64 [D]; attribute: power, 1 or 2.
-// total'[d] = total[d] + sum over b of (x[b][d] - shift[d])^power, in f64, in the order of b. In place with
-// total.
+// column_moments: x R [B, D], shift f64 [D], total f64 [D] -> total' f64 [D]; attribute: power, 1
+// or 2. total'[d] = total[d] + sum over b of (x[b][d] - shift[d])^power, in f64, in the order of b. In
+// place with total.
 #define TENON_KERNEL_FILE "kernels/column_moments.cc"
 #include "kernels/sums_operands.h"
 

@@ -1,6 +1,6 @@
 // Cross entropy of logits x [B, K] with hard (i32 [B]) or soft (real [B, K]) targets and label smoothing:
-//   q = (1 - smoothing) target + smoothing / K,  loss = -sum_k q_k log softmax(x)_k,  dx = dloss (softmax(x)
-//   sum q - q).
+// q = (1 - smoothing) target + smoothing / K,  loss = -sum_k q_k log softmax(x)_k,  dx = dloss (softmax(x)
+// sum q - q).
 // Everything is relative to the row's maximum m: loss = sum_k q_k (log sum exp(x - m) - (x_k - m)), which
 // does not cancel where logits are large. lse = m + log sum exp(x - m) is kept for the backward pass. A label
 // outside of [0, K) is a Fault; its row is then 0. Parallel over chunks of rows; lanes.h masks the last

@@ -1,7 +1,7 @@
 // fold_batch_norm: w [O, ...], (bias [O]), gamma, beta, mean, var -> w', bias'.
 //
 // A layer followed by batch norm with fixed statistics is a layer with other weights:
-//   w' = s w, bias' = beta + (bias - mean) s, with s = gamma / sqrt(var + eps) for each output channel.
+// w' = s w, bias' = beta + (bias - mean) s, with s = gamma / sqrt(var + eps) for each output channel.
 // s is computed in double and rounded once.
 #define TENON_KERNEL_FILE "kernels/fold_batch_norm.cc"
 #include "kernels/checks.h"

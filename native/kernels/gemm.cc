@@ -78,8 +78,8 @@ inline void multiply(const GemmTile& g, V (&acc)[MR][NV], std::integer_sequence<
 template <int MR, int NV>
 inline int64_t c_row(const GemmTile& g, int m) {
   constexpr int kHalf = (MR + 1) / 2;
-  // Not a choice between two pointers: GCC 12 -O2 turns that into row 0 for row 1 of 3 and 4 (gemm_test sees
-  // it).
+  // Not a choice between two pointers: GCC 12 -O2 turns that into row 0 for row 1 of 3 and 4
+  // (gemm_test sees it).
   return m * g.crs + (m < kHalf ? 0 : g.c_jump - kHalf * g.crs);
 }
 

@@ -1,7 +1,7 @@
 // Matrix products of bf16 operands, accumulated in float. Three paths compute them: AMX tiles, the dot
-// product instruction of AVX512-BF16, and, on every other processor, float arithmetic on the widened values
-// ("emulated"). Each is deterministic; their results may differ in the last bits, as they sum in different
-// orders.
+// product instruction of AVX512-BF16, and, on every other processor, float arithmetic on the widened
+// values ("emulated"). Each is deterministic; their results may differ in the last bits, as they sum
+// in different orders.
 //
 // A is [m][lda] with K contiguous. B comes in panels of kBf16Panel columns: rows of pairs, [k/2][column][2],
 // as the instructions want them. C is float, [m][ldc]; the epilogue (`finish`) makes the result of it.

@@ -1,5 +1,5 @@
 // bf16 products by the dot product instruction of AVX512-BF16: the register tiles of gemm_bf16_tile.h over
-// one instruction. A file of its own, as its target is no instruction set of for_each_target.h.
+// one instruction. A file of its own, because its target is not an instruction set of for_each_target.h.
 #include "kernels/gemm_bf16_paths.h"
 
 #if defined(__x86_64__)

@@ -5,9 +5,9 @@
 // vectors run along the channels of one group at a time ("runs"); where it has fewer, along all channels, and
 // the columns of a group are merged afterwards ("columns"). lanes.h masks the last vector either way.
 //
-// Statistics are (mean, M2) with M2 = sum (x - mean)^2: a block is summed for its center, then read again,
-// from cache, for its deviations from that. Blocks are merged in double, in order (Chan, Golub and LeVeque
-// 1979).
+// Statistics are (mean, M2) with M2 = sum (x - mean)^2: a block is summed for its center, then read
+// again, from cache, for its deviations from that. Blocks are merged in double, in order (Chan, Golub
+// and LeVeque 1979).
 #define TENON_NO_REF
 #define TENON_KERNEL_FILE "kernels/group_norm.cc"
 #include "kernels/group_norm_operands.h"

@@ -49,7 +49,7 @@ Sums run_sums(const GroupBackward& op, const Affine& affine, int64_t task, int64
   return {hsum(sum), hsum(dot)};
 }
 
-// Each group's mean, and what `value` gives for it, in all of its channels.
+// Each group's mean, and what `value` returns for it, in all of its channels.
 template <class Value>
 void spread(const GroupBackward& op, int64_t task, const Columns& columns, Value&& value) {
   const GroupGeom& g = op.geom;

@@ -1,6 +1,6 @@
-// Makes a batch from a data set in memory: data u8 [T, H, W, C], index i32 [B] -> y real [B, OH, OW, C],
-// normalized, cropped from the image with a border of black (0 before normalization) and flipped left to
-// right.
+// Makes a batch from a data set in memory: data u8 [T, H, W, C], index i32 [B] -> y real [B, OH, OW,
+// C], normalized, cropped from the image with a border of black (0 before normalization) and flipped
+// left to right.
 //
 // y = byte * scale + shift with scale = 1 / (255 std) and shift = -mean / std of the channel; both are laid
 // out for a whole row of y, so that a row is one loop over bytes without regard to channels. What is drawn
@@ -85,8 +85,8 @@ void normalize_flipped(int64_t pixels, const uint8_t* end, const Rows& k, int64_
   }
 }
 
-// One row of y from the row of data at `source`. Columns [begin, end) of the unflipped crop lie inside the
-// image.
+// One row of y from the row of data at `source`. Columns [begin, end) of the unflipped crop lie
+// inside the image.
 void write_row(const Geometry& g, const Draw& d, const uint8_t* source, const Rows& k, real* y) {
   const int64_t begin = std::clamp<int64_t>(-d.left, 0, g.ow),
                 end = std::clamp<int64_t>(g.w - d.left, begin, g.ow);

@@ -14,8 +14,8 @@ struct Rotation {
   double c, s;
 };
 
-// Rotations of one QL sweep, in the order they apply: columns (first, first + 1), then (first - 1, first),
-// ...
+// Rotations of one QL sweep, in the order they apply: columns (first, first + 1), then (first -
+// 1, first), ...
 struct Sweep {
   int64_t first, count;
 };
@@ -31,7 +31,7 @@ struct LinalgF64 {
   double (*dot)(int64_t n, const double* x, const double* y);
   // y += a x
   void (*axpy)(int64_t n, double a, const double* x, double* y);
-  // Applies sweeps to a strip [columns][kStrip]; `rotations` holds those of all sweeps, one behind the other.
+  // Applies sweeps to a strip [columns][kStrip]; `rotations` holds those of all sweeps, one after the other.
   void (*rotate)(double* strip, const Sweep* sweeps, int64_t count, const Rotation* rotations);
 };
 

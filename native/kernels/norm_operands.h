@@ -13,8 +13,8 @@ inline constexpr AttrNames kNormForwardAttrs{"eps", "activation", "hasResidual"}
 inline constexpr AttrNames kNormBackwardAttrs{"eps", "mask", "hasResidual"};
 inline constexpr AttrNames kNormRunningAttrs{"count"};
 
-// What the forward multiplies x - mean by. Rounded to `real` it is the same number wherever it is needed
-// again.
+// What the forward multiplies x - mean by. Rounded to `real` it is the same number wherever it
+// is needed again.
 inline double norm_scale(double gamma, double var, double eps) { return gamma / std::sqrt(var + eps); }
 
 // Whether sums over rows are to be taken along the rows, in the order of addresses, with sums in L1, or down
@@ -31,8 +31,8 @@ inline bool sums_by_rows(const TensorView& x, const NormGeom& geom) {
 // relu, computed again from x by the forward's formula (which saves reading y; not after a residual).
 enum class NormMask : int { none = 0, output = 1, input = 2 };
 
-// batch_norm_train and batch_norm_eval: x, gamma, beta, (mean, var of eval), (residual) -> y, (mean, var of
-// train)
+// batch_norm_train and batch_norm_eval: x, gamma, beta, (mean, var of eval), (residual) -> y, (mean,
+// var of train)
 struct NormForward {
   NormForward(const Call& call, bool train, DType real, int lanes);
 

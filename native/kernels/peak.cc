@@ -1,7 +1,7 @@
 // What this machine can do at most: the roof that `tenon bench` measures kernels against.
-//   fma_peak: -> y R[blocks, 16]: chains of dependent multiply-adds that stay in registers, once per block.
-//   Attributes:
-//             iterations. Its FLOPs are 2 per lane, iteration and chain.
+// fma_peak: -> y R[blocks, 16]: chains of dependent multiply-adds that stay in registers, once per block.
+// Attributes:
+// iterations. Its FLOPs are 2 per lane, iteration and chain.
 //   triad:    b, c -> a, all R of one shape: a = b + s c (McCalpin's STREAM). Attributes: streaming, 1 for
 //             stores that bypass the caches where the instruction set has them, else 0. It counts 3 operands,
 //             as every kernel does: the line that an ordinary store reads first is not counted.

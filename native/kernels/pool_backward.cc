@@ -77,7 +77,7 @@ inline void gather(const PoolGeom& g, const Covers& covers, int64_t image, int64
 }
 
 // Rows [begin, end) of dx, counted over all images: over the pairs of a pixel's cover, pair(row, column)
-// gives a function that adds one output's share: (sum so far, index into dy, lanes) -> sum.
+// returns a function that adds one output's share: (sum so far, index into dy, lanes) -> sum.
 template <class T, class Pair>
 inline void gather_rows(const PoolGeom& g, const Covers& covers, T* dx, int64_t begin, int64_t end,
                         Pair&& pair) {

@@ -6,9 +6,9 @@
 // x is real or bf16, y is real.
 //
 // Order of every sum: `length` is cut in chunks whose size depends on the shape only. A chunk is summed from
-// zero (four interleaved vector accumulators, added pairwise) into the workspace, and the chunks of an output
-// are then added in order, in double: no float sum is longer than a chunk. Threads only choose who sums which
-// chunk.
+// zero (four interleaved vector accumulators, added pairwise) into the workspace, and the chunks of an
+// output are then added in order, in double: no float sum is longer than a chunk. Threads only choose who
+// sums which chunk.
 #define TENON_KERNEL_FILE "kernels/reduce.cc"
 #include "kernels/checks.h"
 

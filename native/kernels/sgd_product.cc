@@ -2,9 +2,9 @@
 // gradient of a large linear layer at a small batch. It is never stored: its tile is summed in registers, k
 // ascending from zero as the matrix product does, and goes into the weight at once. w' may be w, v' may be v.
 //
-// Its norm, for the guard, comes from the two Gram matrices: |a^T b|^2 = sum_pq (a a^T)_pq (b b^T)_pq, K^2 (M
-// + N) products instead of M N. Numbers that are not finite in a or b make it so too, as they do the
-// gradient.
+// Its norm, for the guard, comes from the two Gram matrices: |a^T b|^2 = sum_pq (a a^T)_pq (b b^T)_pq,
+// K^2 (M + N) products instead of M N. Numbers that are not finite in a or b make it so too, as they
+// do the gradient.
 #define TENON_KERNEL_FILE "kernels/sgd_product.cc"
 #include "kernels/checks.h"
 

@@ -2,8 +2,8 @@
 // norm of its weights to the norm of its update. One call for all parameters of a group: a pass over all
 // tensors for the norms (and LAMB's moments), and one that updates.
 //
-// A block is at most kChunk elements of one tensor; blocks' sums are added in order. Norms are summed in
-// double.
+// A block is at most kChunk elements of one tensor; blocks' sums are added in order. Norms are
+// summed in double.
 #define TENON_KERNEL_FILE "kernels/trust_ratio.cc"
 #include "kernels/checks.h"
 

@@ -1,9 +1,9 @@
 // What the kernels that update many tensors in one call share: their operands, and loops over all elements.
 // Included once per target after vec.h (no include guard on purpose).
 //
-// The tensors count as one concatenated range of elements, cut in chunks of equal size: many small tensors
-// (biases, norms) and a few large ones balance alike. New weights and states may be the same memory as the
-// old.
+// The tensors count as one concatenated range of elements, cut in chunks of equal size: many small
+// tensors (biases, norms) and a few large ones balance alike. New weights and states may be the same
+// memory as the old.
 inline constexpr int64_t kChunk = 8192;
 
 inline bool flag(const Call& c, int i) { return c.attrs[i] != 0; }

@@ -67,7 +67,7 @@ inline void store_n(real* p, V v, int64_t n) {
 #endif
 }
 
-// Lane-wise mask ? a : b; a mask is what a comparison of two V gives.
+// Lane-wise mask ? a : b; a mask is the result of a comparison of two V.
 inline V select(M mask, V a, V b) { return mask ? a : b; }
 
 // NaN propagates from either side, as in PyTorch.

@@ -15,7 +15,7 @@
 
   #include "kernels/activate.h"
 
-// a and b. Of the pairs tried (1 and 2, 1/2 and 2, 5/8 and 3/2, 3/4 and 3/2, ...) these lose the fewest
+// a and b. Among the pairs tried (1 and 2, 1/2 and 2, 5/8 and 3/2, 3/4 and 3/2, ...) these lose the fewest
 // digits: the error is a quarter of that with the customary 1 and 2. Their squares are exact, and a b = 1.
 constexpr float kA = 0.707106781186547524f, kB = 1.41421356237309505f;
 constexpr float kA2 = 0.5f, kB2 = 2, kA3 = kA2 * kA, kB3 = kB2 * kB;
@@ -88,7 +88,7 @@ struct FilterGradientAxis {  // G^T
 };
 
 // Both axes: columns first, through a buffer in the first-level cache, because two matrices of vectors do not
-// fit the registers. get(i, j) gives an input, put(i, j, v) takes an output. They hold what they need by
+// fit the registers. get(i, j) returns an input, put(i, j, v) takes an output. They hold what they need by
 // value, and are inlined with the loops: through references every address would be loaded anew.
 template <class Axis, class Get, class Put>
 [[gnu::always_inline]] inline void transform(Get get, Put put) {

@@ -35,8 +35,8 @@ bool conv2d_weights_is_narrow(const ConvGeom& g, const GemmKernels& kernels);
 int64_t conv2d_weights_narrow_workspace(const ConvCall& call, const GemmKernels& kernels);
 void conv2d_weights_narrow(const ConvCall& call, const GemmKernels& kernels, float* workspace);
 
-// A column matrix per image and one GEMM per group (conv2d_im2col.cc): the alternative, correct for
-// everything.
+// A column matrix per image and one GEMM per group (conv2d_im2col.cc): the alternative,
+// correct for everything.
 int64_t conv2d_im2col_workspace(ConvPass pass, const ConvCall& call, const GemmKernels& kernels);
 void conv2d_im2col(ConvPass pass, const ConvCall& call, const GemmKernels& kernels, float* workspace);
 

@@ -106,9 +106,9 @@ struct Bf16Scratch {
   float* rest;  // `extra` floats that the gathering of A may use
 };
 
-// For every block: gather(product, m0, rows, scratch) writes rows of A (`depth` bf16 each, zero beyond K),
-// then put(product, m0, rows, n0, n, c, ldc) takes rows of C. `workspace` holds bf16_workspace(s, extra)
-// floats.
+// For every block: gather(product, m0, rows, scratch) writes rows of A (`depth` bf16 each, zero
+// beyond K), then put(product, m0, rows, n0, n, c, ldc) takes rows of C. `workspace` holds
+// bf16_workspace(s, extra) floats.
 int64_t bf16_workspace(const Bf16Blocks& s, int64_t extra);
 
 template <class Gather, class Put>

@@ -129,8 +129,8 @@ void pack_b(const Gemm& g, const Plan& p, const GemmKernels& kernels, float* pac
   });
 }
 
-// The rows of a task as the kernels read them: tile i is at a + i * tile_step (copied) or at its rows' own
-// place.
+// The rows of a task as the kernels read them: tile i is at a + i * tile_step (copied) or at its
+// rows' own place.
 struct BlockOfA {
   const float* a;
   int64_t ars, aks;

@@ -26,8 +26,8 @@ int64_t gemm_f64_workspace(const LinalgF64& linalg);
 // Each C[m][n] is one chain of multiply-adds over k, whatever the blocks or the threads.
 void gemm_f64(const GemmF64& g, const LinalgF64& linalg, double* workspace);
 
-// Op has: static constexpr const char* kName; static Cost prepare(const Call&, const LinalgF64&); static void
-// run(same).
+// Op has: static constexpr const char* kName; static Cost prepare(const Call&, const LinalgF64&);
+// static void run(same).
 template <class Op, Target... T>
 struct RegisterLinalgFor {
   KernelRegistrar registrars[sizeof...(T)] = {

@@ -82,7 +82,7 @@ Strip make_strip(const Gemm& g, const Plan& p, const Part& x, int64_t k0, bool b
   return s;
 }
 
-// Adds what the strip gives to the sums of a tile.
+// Adds the products of the strip to the sums of a tile.
 inline void multiply_tile(const Gemm& g, const Plan& p, const GemmKernels& kernels, const float* packed,
                           const Part& x, int64_t index, Strip& s) {
   const int64_t n = x.tiles.begin(index), height = x.tiles.size(index);
@@ -126,8 +126,8 @@ void multiply_down(const Gemm& g, const Plan& p, const GemmKernels& kernels, con
   }
 }
 
-// Adds bias and activates `columns` of C that hold the sums: tiles of no depth, so that the bits are the
-// kernel's.
+// Adds bias and activates `columns` of C that hold the sums: tiles of no depth, so that the bits
+// are the kernel's.
 void finish(const Gemm& g, const GemmKernels& kernels, int64_t n0, int64_t columns) {
   if (g.bias == nullptr && g.activation == Activation::none) return;
   const int64_t zero = 0;

@@ -1,7 +1,7 @@
-// Blocking and threads of TapConv. A task is (block of output rows, group, run of weight panels): it copies
-// the input rows that its block needs to a zero-padded scratch in the second-level cache, so that every tap
-// of every pixel is a plain offset, then runs all phases from it. Without padding the input is read where it
-// is.
+// Blocking and threads of TapConv. A task is (block of output rows, group, run of weight panels): it
+// copies the input rows that its block needs to a zero-padded scratch in the second-level cache, so that
+// every tap of every pixel is a plain offset, then runs all phases from it. Without padding the input is
+// read where it is.
 #include "ops/tap_conv.h"
 
 #include <cstring>

@@ -1,6 +1,6 @@
-// Pooling as its definition reads, in double: every output looks at every tap of its window and skips those
-// outside of the image; the backward passes walk the outputs and add to dx. The reference of
-// native/kernels/pool*.cc.
+// Pooling as its definition reads, in double: every output looks at every tap of its window and
+// skips those outside of the image; the backward passes walk the outputs and add to dx. The
+// reference of native/kernels/pool*.cc.
 #include <algorithm>
 #include <limits>
 

@@ -112,7 +112,7 @@ void Executor::execute_training(JobRef job, Lock* lock) {
   share_.earn(nanoseconds_now() - trained_until_);
 }
 
-// What a prediction takes is charged where training waited for it from the beginning. Gives the time then.
+// What a prediction takes is charged where training waited for it from the beginning. Returns the time then.
 uint64_t Executor::execute_prediction(JobRef job, Lock* lock) {
   const bool charged = training_waits();
   const uint64_t begin = nanoseconds_now();

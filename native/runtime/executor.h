@@ -66,21 +66,21 @@ class Executor {
   uint64_t submit(Queue queue, const JobRef& job, const std::function<void(uint64_t)>& before_run = {});
 
   // When nothing runs or waits: runs the job on the calling thread, in the executor's place, without done.
-  // Else gives false.
+  // Else returns false.
   bool run_here(Queue queue, const JobRef& job, const std::function<void(uint64_t)>& before_run);
 
   // Queued jobs of the group end as aborted at once, the running one at its next kernel.
   void cancel_group(const void* group) noexcept;
 
-  // As above for everything an environment queued, without calling done; returns when nothing of it runs any
-  // more.
+  // As above for everything an environment queued, without calling done; returns when nothing of it
+  // runs any more.
   void cancel_owner(const void* owner) noexcept;
 
   // From inside a train job only: runs waiting predict jobs, as many as their share allows, until the train
-  // job is cancelled. Takes the time now, and gives the time then.
+  // job is cancelled. Takes the time now, and returns the time then.
   uint64_t serve_predictions(uint64_t now);
 
-  // Of the executor's time, for predictions while training waits. Takes effect at once.
+  // The share of the executor's time for predictions while training waits. Takes effect at once.
   void set_prediction_share(double share) { share_.set(share); }
   double prediction_share() const { return share_.get(); }
 

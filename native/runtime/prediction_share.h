@@ -15,8 +15,8 @@ class PredictionShare {
   static constexpr double kDefault = 0.5;
   static constexpr double kBurst = 5e6;  // nanoseconds
 
-  // From 0 (not included) to 1, which lets every prediction go first. Any thread; throws
-  // std::invalid_argument.
+  // From 0 (not included) to 1, which lets every prediction go first. Any
+  // thread; throws std::invalid_argument.
   void set(double share);
   double get() const { return share_.load(std::memory_order_relaxed); }
 

@@ -82,8 +82,8 @@ class Program {
   void give_staging(Memory staging);
   size_t input_offset(size_t input) const { return input_offsets_[input]; }
 
-  // Executor only. False when `job` was cancelled before the commit section. `outputs` has a block for each
-  // output.
+  // Executor only. False when `job` was cancelled before the commit section. `outputs` has a block
+  // for each output.
   bool run(Executor& executor, const Job& job, std::byte* staging, RunState* state,
            std::vector<Memory>* outputs);
 

@@ -126,7 +126,7 @@ void Program::lay_out_staging(const ProgramDesc& desc) {
   staging_bytes_ = end;
 }
 
-// Checks tensor `id` against its place and gives its view: with its address where that never changes
+// Checks tensor `id` against its place and returns its view: with its address where that never changes
 // (buffers), else with a binding.
 TensorView Program::checked_view(const ProgramDesc& desc, int64_t id, std::vector<Binding>* arena,
                                  std::vector<Binding>* staged, size_t view_index) const {

@@ -109,8 +109,8 @@ void test_case(const Case& c) {
   });
 }
 
-// The mask that is computed again from x and beta is the sign of y: the same bits, wherever there is no
-// residual.
+// The mask that is computed again from x and beta is the sign of y: the same bits, wherever there
+// is no residual.
 void test_recomputed_mask() {
   for_each_target([](Target target) {
     for (const int64_t channels : {3, 8, 16, 20, 100}) {
@@ -150,8 +150,8 @@ void test_threads() {
   });
 }
 
-// Statistics hold their relative accuracy where the mean is far larger than the deviation, also over many
-// rows.
+// Statistics hold their relative accuracy where the mean is far larger than the deviation, also
+// over many rows.
 void test_far_mean() {
   const Dims dims{8, 64, 64, 16};
   const int64_t n = numel_of(dims);

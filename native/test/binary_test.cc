@@ -1,5 +1,5 @@
-// Pointwise functions of two tensors and `broadcast` against plain index arithmetic, over the ways shapes can
-// broadcast.
+// Pointwise functions of two tensors and `broadcast` against plain index arithmetic, over the ways
+// shapes can broadcast.
 #include <functional>
 
 #include "test/check.h"

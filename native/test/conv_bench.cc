@@ -2,7 +2,7 @@
 // of the convolutions c1..c7 and the matrix products that training spends its time in, best of the repeats,
 // and the share of what the register tile reaches on operands in the first-level cache. Not a test: run it
 // by hand.
-//   conv_bench [threads] [beginning of the names] [algorithm]
+// conv_bench [threads] [beginning of the names] [algorithm]
 // algorithm: 0 the rule's choice (default), 1 im2col, 2 direct, 3 Winograd; convolutions it cannot compute
 // are left out.
 #include <chrono>
@@ -21,8 +21,8 @@ struct Timing {
 
 double cpu_ms() { return 1e3 * static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
-// GFLOP/s of a core that does nothing but the register tile of two vectors, all operands in its first-level
-// cache.
+// GFLOP/s of a core that does nothing but the register tile of two vectors, all operands in
+// its first-level cache.
 double tile_peak(Target target) {
   const GemmKernels& kernels = gemm_kernels(target);
   constexpr int64_t kDepth = 128;

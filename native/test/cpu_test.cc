@@ -1,5 +1,5 @@
-// CPU detection, the choice of an instruction set, and the budgets of CPUs and memory on made-up cgroup
-// trees.
+// CPU detection, the choice of an instruction set, and the budgets of CPUs and memory on
+// made-up cgroup trees.
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>

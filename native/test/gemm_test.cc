@@ -1,5 +1,5 @@
-// Every register tile of every target: strides, batches, partial columns, epilogues, against sums in double;
-// packing.
+// Every register tile of every target: strides, batches, partial columns, epilogues, against sums
+// in double; packing.
 #include "kernels/gemm.h"
 
 #include "test/check.h"

@@ -41,8 +41,8 @@ std::vector<TensorView> views_of(const std::vector<Tensor>& tensors) {
   return std::vector<TensorView>(tensors.begin(), tensors.end());
 }
 
-// Operands have absolute values up to 1: the error of a chain of k multiply-adds, and a few units for the
-// activation.
+// Operands have absolute values up to 1: the error of a chain of k multiply-adds, and a few units
+// for the activation.
 double tolerance(const Case& c) { return eps_of(Target::baseline) * (2.0 * static_cast<double>(c.k) + 16); }
 
 void check_case(const Case& c, bool threads = false) {

@@ -239,7 +239,7 @@ describe('recipes', () => {
     expect(() => tensor(endless as never)).toThrow(expect.objectContaining({ code: expect.any(String) }));
   });
 
-  it('refuse what is no number', () => {
+  it('refuse what is not a number', () => {
     for (const bad of ['12', null, undefined, [undefined], ['1'], [1n], BigInt64Array.of(1n), {}])
       expect(() => tensor(bad as never)).toThrow(expect.objectContaining({ code: 'ERR_TENON_DTYPE' }));
     for (const dtype of ['bf16', 'foo'])

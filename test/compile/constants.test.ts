@@ -1,4 +1,7 @@
-/** Values that follow from parameters alone: folded batch norms, kept between runs and computed anew when the parameters change. */
+/**
+ * Values that follow from parameters alone: folded batch norms, kept between runs and computed anew when
+ * the parameters change.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

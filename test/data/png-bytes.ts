@@ -56,7 +56,7 @@ function png(width: number, height: number, interlaced: boolean, ...content: Uin
   return Buffer.concat([SIGNATURE, chunk('IHDR', header), ...content, chunk('IEND', Buffer.alloc(0))]);
 }
 
-/** A transparent black image of 16-bit RGBA: about a thousandth of 8 bytes a pixel. */
+/** A transparent black image of 16-bit RGBA: about a thousandth of 8 bytes per pixel. */
 export function pngOfZeros(width: number, height: number, interlaced: boolean): Buffer {
   return png(width, height, interlaced, chunk('IDAT', zlibOfZeros(rowBytes(width, height, interlaced, 8))));
 }

@@ -1,4 +1,6 @@
-/** Initial weights that follow from a batch: LSUV and data-dependent initialization do what their papers say. */
+/**
+ * Initial weights that follow from a batch: LSUV and data-dependent initialization do what their papers say.
+ */
 import { DataError, OptionError } from '../../lib/errors';
 import { compile } from '../../lib/compile/compile';
 import { grad } from '../../lib/compile/grad';
@@ -85,7 +87,9 @@ test('data-dependent initialization: outputs of mean and variance as asked', asy
   }
 });
 
-/** Logarithms of each layer's mean gradient relative to its weights, for a random loss that nothing else uses. */
+/**
+ * Logarithms of each layer's mean gradient relative to its weights, for a random loss that nothing else uses.
+ */
 function rates(net: nn.Sequential): number[] {
   const weights = [...net.namedParameters()].filter(([, p]) => p.rank > 1).map(([, p]) => p);
   const total = weights.map(() => 0);

@@ -165,7 +165,7 @@ describe('a model', () => {
     expect([...depthwise.weight.dataSync()]).toEqual(Array(8).fill(1));
   });
 
-  it('refuses what is no initializer', () => {
+  it('refuses what is not an initializer', () => {
     expect(() => nn.linear(2, 2, { weightInit: 'heNorml' as 'heNormal' })).toThrow(
       'nn.linear: weightInit must be one of',
     );

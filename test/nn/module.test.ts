@@ -62,7 +62,7 @@ test('a drawing that fails leaves values and initializers as they were', () => {
   const net = nn.sequential(nn.linear(3, 2), nn.batchNorm1d(2));
   const bytes = (model: nn.Module): number[][] => model.parameters().map((p) => [...p.dataSync()]);
   const wrong = (): void => {
-    // Without their calls these are no initializers.
+    // Without their calls these are not initializers.
     expect(() => net.initialize({ weights: nn.init.heNormal as never })).toThrow(OptionError);
     const notCalled = { weights: nn.init.zeros as never };
     expect(() => net.initialize(notCalled)).toThrow(DTypeError);

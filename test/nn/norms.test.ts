@@ -1,4 +1,7 @@
-/** Normalization layers against PyTorch (test/fixtures/make_norms.py): outputs, gradients, running statistics, saving. */
+/**
+ * Normalization layers against PyTorch (test/fixtures/make_norms.py): outputs, gradients,
+ * running statistics, saving.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

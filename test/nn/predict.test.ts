@@ -59,7 +59,7 @@ test('batches do not show', async () => {
   expect(net.training).toBe(false);
 });
 
-test('logits, and models that are no classifiers', async () => {
+test('logits, and models that are not classifiers', async () => {
   const net = model();
   const options = { shape: [3, 5, 5] };
   const logits = await net.predict(floats(), { ...options, output: 'logits' });

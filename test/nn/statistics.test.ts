@@ -1,4 +1,7 @@
-/** activationStatistics: its numbers against plain loops, the lecture's five nets in small, and that it leaves no trace. */
+/**
+ * activationStatistics: its numbers against plain loops, the lecture's five nets in small, and that it
+ * leaves no trace.
+ */
 import { OptionError } from '../../lib/errors';
 import { compile } from '../../lib/compile/compile';
 import * as nn from '../../lib/nn';

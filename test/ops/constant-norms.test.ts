@@ -7,7 +7,8 @@ import { tensor, type Tensor } from '../../lib/tensor/tensor';
 /** What a norm is called with: x whose groups are constant, gamma and beta. */
 type Norm = (x: Tensor, gamma: Tensor, beta: Tensor) => Tensor;
 
-// Multiples of 0.1 are no float32: their sums round, and n of them divided by n are not what they were.
+// Multiples of 0.1 are not float32 numbers: their sums round, and n of them divided by n are not
+// what they were.
 const constants = [0.1, 0.3, 0.7, 1.1, 1000.1, -3.3, 1e-20, 12345.678];
 
 /** Values that differ only from one index of `axis` to the next. */

@@ -112,7 +112,10 @@ testOp(
   Object.fromEntries(Object.entries(sizes).map(([name, s]) => [name, convCase(s, 'im2col')])),
 );
 
-/** Sizes around the vector and tile widths, where edges go wrong; forward and both gradients, native against the reference target. */
+/**
+ * Sizes around the vector and tile widths, where edges go wrong; forward and both gradients, native against
+ * the reference target.
+ */
 const wide: Record<string, Size> = {
   'resnet20 first': { n: 2, c: 3, h: 32, w: 32, o: 16, kernel: [3, 3], padding: [1, 1] },
   'resnet20 stage 1': { n: 2, c: 16, h: 32, w: 32, o: 16, kernel: [3, 3], padding: [1, 1] },

@@ -264,13 +264,14 @@ describe.each(['disjoint', 'overlapping'] as const)('regions of the paper, %s', 
     }
     // The fraction u shifts one pattern.
     if (sequence === 'pseudorandom') return expect(orders.size).toBeLessThanOrEqual(count);
-    // Permutations hardly repeat, and wherever a step is it is as likely to be a longer one: five standard errors.
+    // Permutations hardly repeat, and wherever a step is it is as likely to be a longer one:
+    // five standard errors.
     const error = 5 * Math.sqrt((share * (1 - share)) / examples);
     for (const n of longer) expect(Math.abs(n / examples - share)).toBeLessThan(error);
     expect(orders.size).toBeGreaterThan(0.95 * examples);
   });
 
-  /** Of all steps. */
+  /** The sum of all steps. */
   function total(): number {
     return kernel === 'disjoint' ? extent : extent - 1;
   }

@@ -9,7 +9,10 @@ import { expectClose, numbers, testOp, type Numbers, type OpCase } from './suppo
 
 const eps = 1e-3;
 
-/** Normalizes sets of elements: `setOf(i)` is element i's set, `parameterOf(i)` the index of its gamma and beta. */
+/**
+ * Normalizes sets of elements: `setOf(i)` is element i's set, `parameterOf(i)` the index of its
+ * gamma and beta.
+ */
 function normalized(
   x: Numbers,
   setOf: (i: number) => number,

@@ -1,4 +1,6 @@
-/** What is no tensor, and sizes that are no sizes, are typed errors of the call that got them. */
+/**
+ * Operands that are not tensors, and sizes that are not sizes, are typed errors of the call that got them.
+ */
 import { TenonError } from '../../lib/errors';
 import * as losses from '../../lib/losses';
 import * as metrics from '../../lib/metrics';

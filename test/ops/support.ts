@@ -1,6 +1,7 @@
 /**
- * What every op test does: values against a naive float64 function written in the test, the gradient rule on the float64 reference
- * target against central differences, and the native kernels against the reference target.
+ * What every op test does: values against a naive float64 function written in the test, the gradient
+ * rule on the float64 reference target against central differences, and the native kernels against
+ * the reference target.
  */
 import { compile } from '../../lib/compile/compile';
 import { grad } from '../../lib/compile/grad';
@@ -12,7 +13,10 @@ import { tensor } from '../../lib/tensor/tensor';
 
 export type Numbers = Float64Array;
 
-/** A fixed pseudo-random sequence in (-1, 1): the fractional parts of multiples of an irrational, shuffled by a second one. */
+/**
+ * A fixed pseudo-random sequence in (-1, 1): the fractional parts of multiples of an irrational, shuffled by
+ * a second one.
+ */
 export function numbers(shape: Shape, salt = 1): Numbers {
   return Float64Array.from({ length: numel(shape) }, (_, i) => {
     const x = Math.sin((i + 1) * 12.9898 + salt * 78.233) * 43758.5453;

@@ -3,7 +3,10 @@ import * as ops from '../../lib/ops';
 import { tensor } from '../../lib/tensor/tensor';
 import { distinct, numbers, testOp, type OpCase } from './support';
 
-/** Abramowitz & Stegun 7.1.26 is too coarse: erf by its Maclaurin series, exact to double precision on the range tested. */
+/**
+ * Abramowitz & Stegun 7.1.26 is too coarse: erf by its Maclaurin series, exact to double precision on
+ * the range tested.
+ */
 function erf(x: number): number {
   let term = x;
   let total = x;

@@ -1,4 +1,7 @@
-/** Settings declared once: what is read, what is refused, the form in files, and the types (checked by tsc: npm run lint). */
+/**
+ * Settings declared once: what is read, what is refused, the form in files, and the types (checked by tsc:
+ * npm run lint).
+ */
 import { OptionError } from '../../lib/errors';
 import * as check from '../../lib/options';
 import {

@@ -1,4 +1,7 @@
-/** What a call costs, measured in a process of its own: for files made to take memory or time out of proportion. */
+/**
+ * What a call costs, measured in a process of its own: for files made to take memory or time
+ * out of proportion.
+ */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
@@ -13,8 +16,9 @@ export interface Cost {
   /** By how many bytes the peak of resident memory exceeds what was resident before the call. */
   readonly grownBytes: number;
   /**
-   * The longest time for which the event loop did not turn, in milliseconds of processor time of the JavaScript thread (on Linux; elsewhere
-   * in milliseconds), so that other processes of a busy machine do not count.
+   * The longest time for which the event loop did not turn, in milliseconds of processor time of the
+   * JavaScript thread (on Linux; elsewhere in milliseconds), so that other processes of a busy machine
+   * do not count.
    */
   readonly longestTurnMs: number;
 }

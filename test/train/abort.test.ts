@@ -1,4 +1,7 @@
-/** An abort while a step runs: it ends after the kernel that is running, changes nothing, and training can go on from there. */
+/**
+ * An abort while a step runs: it ends after the kernel that is running, changes nothing, and training can go
+ * on from there.
+ */
 import { AbortedError, data, losses, nn, optim, schedules, Trainer } from '../../lib';
 import { symmetric, values } from '../fixtures/numbers';
 
@@ -35,7 +38,7 @@ const stepOf = (error: unknown): number => Number(/after step (\d+)/.exec((error
 
 test.each([
   ['each batch a step', 1],
-  ['two batches a step', 2],
+  ['two batches per step', 2],
 ])(
   '%s: an aborted step is as if it had not begun',
   async (_, accumulate) => {
@@ -47,7 +50,8 @@ test.each([
     const fit = aborted.fit(set, { ...options, signal: controller.signal });
     for await (const event of fit) {
       if (event.type !== 'step') continue;
-      // In the middle of the next but one: the event is of a step that has ended, and the one behind it is half done by then.
+      // In the middle of the next but one: the event is of a step that has ended, and the one behind it is
+      // half done by then.
       const stepMs = (performance.now() - begun) / event.step;
       setTimeout(() => controller.abort(new Error('enough')), stepMs / 3);
       break;

@@ -1,4 +1,7 @@
-/** evaluate(model, data, options): against the formulas over what predict returns, and as the Trainer calls it. */
+/**
+ * evaluate(model, data, options): against the formulas over what predict returns, and as the
+ * Trainer calls it.
+ */
 import { evaluate } from '../../lib';
 import { fromFeatures } from '../../lib/data';
 import type { Dataset } from '../../lib/data';

@@ -1,4 +1,7 @@
-/** A small network with everything that makes training stateful or random: batch norm, dropout, momentum, augmentation. */
+/**
+ * A small network with everything that makes training stateful or random: batch norm,
+ * dropout, momentum, augmentation.
+ */
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

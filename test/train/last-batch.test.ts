@@ -75,7 +75,7 @@ describe('resume', () => {
     ['keep', 1],
     ['drop', 1],
     ['even', 2],
-  ] as const)('keeps what the run had: %s, %d batches a step', async (lastBatch, accumulate) => {
+  ] as const)('keeps what the run had: %s, %d batches per step', async (lastBatch, accumulate) => {
     const glyphs = await someGlyphs();
     const reference = smallTrainer();
     await reference.fit(glyphs, { ...whole, accumulate, lastBatch });

@@ -1,4 +1,7 @@
-/** Which layers a run of training puts into training mode: a loaded model's all, never those that were put into evaluation mode by hand. */
+/**
+ * Which layers a run of training puts into training mode: a loaded model's all, never those that were put
+ * into evaluation mode by hand.
+ */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Tensor } from '../../lib/tensor/tensor';

@@ -386,7 +386,7 @@ test('a checkpoint of an earlier version, without a checksum, is taken with a wa
   const onEvent = (event: FitEvent): void => void (event.type === 'warning' && warnings.push(event.message));
   await smallTrainer().fit(glyphs, { epochs: 2, resume: dir, callbacks: [{ onEvent }] });
   expect(warnings).toEqual([expect.stringContaining('without a checksum of state.json')]);
-  // A new one from which it was taken away is no earlier one.
+  // A new checkpoint from which it was taken away does not count as an earlier one.
   writeFileSync(file, JSON.stringify(state));
   const error = await failure(() => smallTrainer().fit(glyphs, { epochs: 2, resume: dir }));
   expect(error).toMatchObject({ code: 'ERR_TENON_FORMAT', message: expect.stringContaining('form 2') });

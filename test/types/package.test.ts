@@ -8,7 +8,10 @@ import ts from 'typescript';
 const root = join(__dirname, '..', '..');
 let folder: string;
 
-/** What a user's program may say; a module of either kind. Options that may be undefined are passed on as they are. */
+/**
+ * What a user's program may say; a module of either kind. Options that may be undefined are passed on
+ * as they are.
+ */
 const consumer = `
 import { nn, optim, schedules, losses, data, Trainer, type FitOptions, type TrainerOptions } from 'tenon';
 import * as tenon from 'tenon';
@@ -105,7 +108,9 @@ test('every declaration compiles, also those that nothing public mentions', () =
   expect(errors(files, { ...nodenext, ...node })).toEqual([]);
 }, 300_000);
 
-/** What an editor shows of the property or method that follows `^` in `code`, a program that imports tenon. */
+/**
+ * What an editor shows of the property or method that follows `^` in `code`, a program that imports tenon.
+ */
 function shown(code: string): { type: string; documentation: string } {
   const name = join(folder, 'edited.cts');
   const at = code.indexOf('^');

@@ -46,7 +46,10 @@ test('sequential accepts layers that fit', () => {
   expect(models).toHaveLength(7);
 });
 
-/** Helpers as users write them: what cannot be decided yet compiles, and what comes out is known where they are called. */
+/**
+ * Helpers as users write them: what cannot be decided yet compiles, and what comes out is known where
+ * they are called.
+ */
 const helpers = {
   stack: <const Layers extends readonly nn.Module[]>(...layers: Layers) => nn.sequential(...layers),
   array: <Layers extends nn.Module[]>(layers: Layers) => nn.sequential(...layers),

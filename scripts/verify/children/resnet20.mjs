@@ -1,6 +1,6 @@
 /**
  * Trains resnet20 on CIFAR-10 (random images where there is none) for some steps and prints the SHA-256 of
- * its weights. Prints a line a step event, so that the parent can kill it in the middle.
+ * its weights. Prints a line per step event, so that the parent can kill it in the middle.
  */
 import { createHash } from 'node:crypto';
 import { parseArgs } from 'node:util';

@@ -123,7 +123,9 @@ const scenarios: Record<string, () => unknown> = {
     console.log(JSON.stringify(outcomes));
   },
 
-  /** No room for the executor's thread, whose stack alone takes more, and enough for what node itself takes. */
+  /**
+   * No room for the executor's thread, whose stack alone takes more, and enough for what node itself takes.
+   */
   async 'no-thread'() {
     const program = adder(native.allocate(64), 16, 1);
     const outcomes: unknown[] = [];
@@ -194,7 +196,10 @@ const scenarios: Record<string, () => unknown> = {
     console.log(JSON.stringify({ seen, memory: native.info().memory }));
   },
 
-  /** Runs that end faster than they are settled, each followed by another: how many end between two turns of the event loop. */
+  /**
+   * Runs that end faster than they are settled, each followed by another: how many end between two turns of
+   * the event loop.
+   */
   async turns() {
     const program = adder(native.allocate(64), 16, 1, { queue: 'predict' });
     let ended = 0;

@@ -1,7 +1,7 @@
 'use strict';
 
-// Lets a plain `node -r` child process (and its workers, which inherit the flag) load TypeScript, as jest does. What came out
-// is kept under build/, because reading the compiler takes most of a second.
+// Lets a plain `node -r` child process (and its workers, which inherit the flag) load TypeScript, as jest
+// does. What came out is kept under build/, because reading the compiler takes most of a second.
 const { createHash } = require('node:crypto');
 const { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } = require('node:fs');
 const { join } = require('node:path');

@@ -11,7 +11,10 @@ function threadMs(): number {
   return linux ? Number(readFileSync(SCHEDULE, 'utf8').split(' ')[0]) / 1e6 : performance.now();
 }
 
-/** Resident memory: now, or its peak since this process began. (What getrusage calls the peak includes that of the parent.) */
+/**
+ * Resident memory: now, or its peak since this process began. (What getrusage calls the peak includes that
+ * of the parent.)
+ */
 function residentBytes(field: 'VmRSS' | 'VmHWM'): number {
   const found = linux ? new RegExp(`${field}:\\s*(\\d+)`).exec(readFileSync(STATUS, 'utf8')) : null;
   if (found !== null) return Number(found[1]) * 1024;

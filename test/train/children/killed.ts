@@ -1,4 +1,7 @@
-/** Trains with a checkpoint every few steps; with a step given, kills itself there as hard as a power cut would. Prints the weights' digest. */
+/**
+ * Trains with a checkpoint every few steps; with a step given, kills itself there as hard as a power cut
+ * would. Prints the weights' digest.
+ */
 import { checkpoint, setThreads } from '../../../lib';
 import { smallNet, smallTrainer, someGlyphs, weightsDigest } from '../helpers';
 

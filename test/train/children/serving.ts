@@ -1,4 +1,7 @@
-/** Trains alone, then while four workers predict without a pause, and aborts. Prints what both got done, and the weights' digest. */
+/**
+ * Trains alone, then while four workers predict without a pause, and aborts. Prints what both got done, and
+ * the weights' digest.
+ */
 import { Worker, isMainThread, workerData } from 'node:worker_threads';
 import { nn } from '../../../lib';
 import { smallTrainer, someGlyphs, weightsDigest } from '../helpers';
