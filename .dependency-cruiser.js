@@ -101,6 +101,13 @@ module.exports = {
       to: { path: '\\.node$' },
     },
     {
+      name: 'entries-hook-up-the-evaluator',
+      comment: 'Each program gets it once, from its entry; an import elsewhere hides an entry that lacks it.',
+      severity: 'error',
+      from: { path: '^lib/', pathNot: '^lib/(index|cli/main)\\.ts$' },
+      to: { path: '^lib/compile/evaluate\\.ts$' },
+    },
+    {
       name: 'imports-exist',
       comment: 'An import that leads nowhere is in no rule.',
       severity: 'error',
