@@ -8,7 +8,7 @@ import { READ_LIMITS, type ReadLimits } from '../files/limits';
 import { kind, nonEmptyString, oneOf, positiveInteger, type Kind } from '../settings';
 import { DATASETS, type DatasetName } from './datasets';
 import { UsageError } from './exit-codes';
-import { flag, limitsFlag, type Flag } from './flags';
+import { flag, limitsFlag, spelled, type Flag } from './flags';
 import { namesOf, orList } from './names';
 
 /** What the checks of these options need to know. */
@@ -21,10 +21,10 @@ export interface KnownData {
  * missing one (undefined).
  */
 interface MayConflict<K> extends Flag {
-  conflict?(given: unknown, known: K): string | undefined;
+  conflict?(given: unknown, known: K, spelling: string): string | undefined;
 }
 
-/** @throws UsageError where options contradict each other or one is missing */
+/** @throws UsageError if options contradict each other or one is missing */
 export function checkConflicts<K>(
   settings: Readonly<Record<string, MayConflict<K>>>,
   given: object,
@@ -32,7 +32,7 @@ export function checkConflicts<K>(
 ): void {
   const values = given as Readonly<Record<string, unknown>>;
   for (const [name, setting] of Object.entries(settings)) {
-    const problem = setting.conflict?.(values[name] ?? undefined, known);
+    const problem = setting.conflict?.(values[name] ?? undefined, known, spelled(name));
     if (problem !== undefined) throw new UsageError(problem);
   }
 }
@@ -51,11 +51,11 @@ const inFiles = orList(names.filter((name) => DATASETS[name].from !== 'nothing')
 const ofImages = names.filter((name) => DATASETS[name].from === 'images').join(', ');
 
 /** Refuses an option that only data sets of image files take. */
-function imagesOnly(flagName: string, why: (dataset: DatasetName) => string) {
-  return (given: unknown, { dataset }: KnownData): string | undefined =>
+function imagesOnly(why: (dataset: DatasetName) => string) {
+  return (given: unknown, { dataset }: KnownData, spelling: string): string | undefined =>
     given === undefined || DATASETS[dataset].from === 'images'
       ? undefined
-      : `${flagName} belongs to --dataset ${ofImages}; ${why(dataset)}`;
+      : `${spelling} belongs to --dataset ${ofImages}; ${why(dataset)}`;
 }
 
 const oneSize = (dataset: DatasetName): string => `images of ${dataset} have one size`;
@@ -70,7 +70,7 @@ export const DATA_FLAGS = {
   }),
   imageSize: flag('n', orNull(positiveInteger)('folder: side of the images', { default: null }), {
     note: 'that of the first, but at most 64, or 224 for networks made for ImageNet',
-    conflict: imagesOnly('--image-size', oneSize),
+    conflict: imagesOnly(oneSize),
   }),
   /** Null: the default rule, if the images have a size to be brought to. */
   resize: flag(
@@ -80,7 +80,7 @@ export const DATA_FLAGS = {
       default: null,
       absent: null,
     }),
-    { note: 'cover', conflict: imagesOnly('--resize', oneSize) },
+    { note: 'cover', conflict: imagesOnly(oneSize) },
   ),
   onError: flag(
     'what',
@@ -89,7 +89,7 @@ export const DATA_FLAGS = {
       // Absent in runs of versions that skipped nothing.
       { default: 'throw', absent: 'throw' },
     ),
-    { conflict: imagesOnly('--on-error', (dataset) => `${dataset} has no image files`) },
+    { conflict: imagesOnly((dataset) => `${dataset} has no image files`) },
   ),
   limits: { ...limitsFlag(READ_LIMITS), conflict: uselessLimits, mayChange: true },
 };
