@@ -19,7 +19,7 @@ import { lowerGraph } from './lower';
 import { runPasses } from './passes';
 import { autocast } from './passes/precision';
 import { Program, type KernelProfile } from './program';
-import { flatten, rebuild, type Tree } from './tree';
+import { flatten, type Tree } from './tree';
 
 export interface CompileOptions {
   /**
@@ -63,10 +63,10 @@ export interface Compiled<A extends unknown[], R> {
   dispose(): void;
 }
 
-interface Entry {
+interface Entry<R> {
   readonly program: Program;
   readonly trace: Trace;
-  readonly result: Tree;
+  readonly result: Tree<R>;
   readonly outputTypes: readonly TensorType[];
 }
 
@@ -89,19 +89,19 @@ export function compile<A extends unknown[], R>(
   oneOf('compile', 'precision', options.precision ?? 'fp32', PRECISIONS);
   oneOf('compile', 'queue', options.queue ?? 'train', ['train', 'predict']);
   positiveInteger('compile', 'cacheSize', options.cacheSize ?? 8);
-  const cache = new ProgramCache(fn as (...args: unknown[]) => unknown, options);
+  const cache = new ProgramCache(fn, options);
   const run = async (...args: A): Promise<R> => {
     const [entry, inputs] = cache.lookup(args);
     const pending = entry.program.run(inputs);
     afterQueueing(entry);
-    return finish(entry, await orRefuse(entry, pending)) as R;
+    return finish(entry, await orRefuse(entry, pending));
   };
   return Object.assign(run, {
     runSync: (...args: A): R => {
       const [entry, inputs] = cache.lookup(args);
       const result = entry.program.runSync(inputs);
       afterQueueing(entry);
-      return finish(entry, result) as R;
+      return finish(entry, result);
     },
     prepare: (...args: A): Program => cache.lookup(args)[0].program,
     profile: (): KernelProfile[][] => cache.entries().map((entry) => entry.program.profile()),
@@ -110,16 +110,16 @@ export function compile<A extends unknown[], R>(
   });
 }
 
-function afterQueueing(entry: Entry): void {
+function afterQueueing(entry: Entry<unknown>): void {
   if (entry.trace.usesRandom) entry.trace.random.step++;
   for (const hooks of entry.trace.hooks) hooks.queued();
 }
 
-function refuse(entry: Entry): void {
+function refuse(entry: Entry<unknown>): void {
   for (const hooks of entry.trace.hooks) hooks.refused();
 }
 
-async function orRefuse(entry: Entry, pending: Promise<RunResult>): Promise<RunResult> {
+async function orRefuse(entry: Entry<unknown>, pending: Promise<RunResult>): Promise<RunResult> {
   try {
     return await pending;
   } catch (error) {
@@ -128,7 +128,7 @@ async function orRefuse(entry: Entry, pending: Promise<RunResult>): Promise<RunR
   }
 }
 
-function finish(entry: Entry, run: RunResult): unknown {
+function finish<R>(entry: Entry<R>, run: RunResult): R {
   if (run.nonfinite) {
     refuse(entry);
     throw new NonFiniteError('the loss or a gradient norm is not finite; nothing was updated by this step');
@@ -137,19 +137,19 @@ function finish(entry: Entry, run: RunResult): unknown {
     const { shape, dtype } = entry.outputTypes[i]!;
     return new Tensor(shape, dtype, { kind: 'host', array });
   });
-  return rebuild(entry.result, values);
+  return entry.result.rebuild(values);
 }
 
-class ProgramCache {
-  private readonly bySignature = new Map<string, Entry[]>();
-  private readonly recent: Entry[] = [];
+class ProgramCache<A extends unknown[], R> {
+  private readonly bySignature = new Map<string, Entry<R>[]>();
+  private readonly recent: Entry<R>[] = [];
 
   constructor(
-    private readonly fn: (...args: unknown[]) => unknown,
+    private readonly fn: (...args: A) => R,
     private readonly options: CompileOptions,
   ) {}
 
-  entries(): Entry[] {
+  entries(): Entry<R>[] {
     return [...this.recent];
   }
 
@@ -168,7 +168,7 @@ class ProgramCache {
   }
 
   /** The entry for these arguments, compiled if need be, and the arrays to run it with. */
-  lookup(args: readonly unknown[]): [Entry, AnyArray[]] {
+  lookup(args: A): [Entry<R>, AnyArray[]] {
     const flat = flatten(args, 'compile: argument');
     for (const t of flat.leaves) if (t.source.kind === 'node') checkFresh(t);
     const signature = `${defaultTarget()} ${flat.structure} ${flat.leaves.map(leafSignature).join(' ')}`;
@@ -182,13 +182,13 @@ class ProgramCache {
     return [entry, flat.leaves.filter(isRunInput).map(hostArray)];
   }
 
-  private touch(entry: Entry): void {
+  private touch(entry: Entry<R>): void {
     if (this.recent[this.recent.length - 1] === entry) return;
     this.recent.splice(this.recent.indexOf(entry), 1);
     this.recent.push(entry);
   }
 
-  private remember(signature: string, entry: Entry): void {
+  private remember(signature: string, entry: Entry<R>): void {
     const list = this.bySignature.get(signature) ?? [];
     list.push(entry);
     this.bySignature.set(signature, list);
@@ -196,7 +196,7 @@ class ProgramCache {
     while (this.recent.length > (this.options.cacheSize ?? 8)) this.forget(this.recent.shift()!);
   }
 
-  private forget(entry: Entry): void {
+  private forget(entry: Entry<R>): void {
     for (const [signature, list] of this.bySignature) {
       const at = list.indexOf(entry);
       if (at < 0) continue;
@@ -208,7 +208,7 @@ class ProgramCache {
 }
 
 /** Whether the modules that took part are still in the state they were recorded in. */
-function isCurrent(entry: Entry): boolean {
+function isCurrent(entry: Entry<unknown>): boolean {
   for (const [dependency, signature] of entry.trace.dependencies)
     if (dependency.signature() !== signature) return false;
   return true;
@@ -230,11 +230,7 @@ function leafSignature(t: Tensor): string {
   return `${t.dtype}[${t.shape.join()}]${identity}`;
 }
 
-function record(
-  fn: (...args: unknown[]) => unknown,
-  args: readonly unknown[],
-  options: CompileOptions,
-): Entry {
+function record<A extends unknown[], R>(fn: (...args: A) => R, args: A, options: CompileOptions): Entry<R> {
   const trace = new Trace(options.random ?? defaultRandom);
   const target = defaultTarget();
   const flat = flatten(args, 'compile: argument');
@@ -247,7 +243,7 @@ function record(
   });
   return withTrace(trace, () => {
     const logical = placeholders.map((t) => (t.source.kind === 'input' ? fromLogical(t) : t));
-    const returned = fn(...(rebuild(flat, logical) as unknown[]));
+    const returned = fn(...flat.rebuild(logical));
     if (returned instanceof Promise) {
       returned.catch(() => undefined); // the error below says more than one from inside
       throw new TraceError('compile: the function is async; ops only record, so nothing needs awaiting');
@@ -257,13 +253,13 @@ function record(
   });
 }
 
-function buildEntry(
+function buildEntry<R>(
   trace: Trace,
   target: Target,
-  result: Tree,
+  result: Tree<R>,
   runInputs: Tensor[],
   options: CompileOptions,
-): Entry {
+): Entry<R> {
   const leafOf = (t: Tensor): Leaf => {
     const source = t.source;
     switch (source.kind) {

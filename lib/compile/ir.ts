@@ -7,7 +7,7 @@ import type { Storage } from '../tensor/storage';
 import type { Tensor, TensorType } from '../tensor/tensor';
 import type { Fused } from '../graph/facts';
 import type { Leaf } from '../graph/lowering';
-import { nodeOf, type Node, type OpRecord } from '../graph/op';
+import { erased, nodeOf, type Node, type OpRecord } from '../graph/op';
 
 export interface Value {
   /** Passes may store a value in another dtype. */
@@ -33,7 +33,7 @@ export function newNode<A>(
   outputs: Value[],
   scope: string,
 ): GraphNode {
-  return { op: applied.op as OpRecord<unknown>, attrs: applied.attrs, inputs, outputs, scope };
+  return { op: erased(applied.op), attrs: applied.attrs, inputs, outputs, scope };
 }
 
 export interface Assignment {

@@ -3,12 +3,13 @@ import { TraceError } from '../errors';
 import { show } from '../options';
 import { Tensor } from '../tensor/tensor';
 
-/** A structure with its tensors taken out, in order. */
-export interface Tree {
+/** A structure of type `T` with its tensors taken out, in order. */
+export interface Tree<T> {
   readonly leaves: readonly Tensor[];
   /** Tells structures apart; part of the cache key. */
   readonly structure: string;
-  readonly skeleton: Skeleton;
+  /** The structure again, with as many other tensors in place of those that were taken out. */
+  rebuild(leaves: readonly Tensor[]): T;
 }
 
 type Skeleton =
@@ -24,7 +25,7 @@ const DEEPEST = 64;
  * Takes the tensors out of a structure. Numbers, strings, booleans, null and undefined stay in it, as part
  * of the signature.
  */
-export function flatten(value: unknown, where: string): Tree {
+export function flatten<T>(value: T, where: string): Tree<T> {
   const leaves: Tensor[] = [];
   let structure = '';
   let depth = 0;
@@ -68,11 +69,11 @@ export function flatten(value: unknown, where: string): Tree {
     return { kind: 'record', entries };
   };
   const skeleton = walk(value);
-  return { leaves, structure, skeleton };
+  // What was walked is a T, and what is rebuilt has its shape.
+  return { leaves, structure, rebuild: (others) => rebuild(skeleton, others) as T };
 }
 
-/** The structure again, with these tensors in place of the ones taken out. */
-export function rebuild(tree: Tree, leaves: readonly Tensor[]): unknown {
+function rebuild(skeleton: Skeleton, leaves: readonly Tensor[]): unknown {
   const walk = (s: Skeleton): unknown => {
     switch (s.kind) {
       case 'leaf':
@@ -85,5 +86,5 @@ export function rebuild(tree: Tree, leaves: readonly Tensor[]): unknown {
         return s.value;
     }
   };
-  return walk(tree.skeleton);
+  return walk(skeleton);
 }

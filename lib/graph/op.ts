@@ -44,6 +44,11 @@ export interface OpRecord<A> extends Facts<A> {
   readonly schedule?: 'gate';
 }
 
+/** The op for who keeps it beside attributes whose type they need not know: those of its own. */
+export function erased<A>(op: OpRecord<A>): OpRecord<unknown> {
+  return op as OpRecord<unknown>;
+}
+
 let nextNode = 1;
 
 /** One application of an op. */
@@ -96,7 +101,7 @@ export function applyOp<A>(op: OpRecord<A>, inputs: readonly Tensor[], attrs: A)
   } catch (error) {
     throw locate(op.name, scope, error);
   }
-  return new Node(op as OpRecord<unknown>, resolved, attrs, types, scope).outputs;
+  return new Node(erased(op), resolved, attrs, types, scope).outputs;
 }
 
 /** The first output of an op application; every op has at least one. */

@@ -16,7 +16,9 @@ export function defaultTarget(): Target {
  * programs run on naive float64 loops, gradient rules included. Async functions are awaited before the old
  * target returns, so do not overlap two.
  */
-export function withTarget<R>(target: Target, fn: () => R): R {
+export function withTarget<R>(target: Target, fn: () => Promise<R>): Promise<R>;
+export function withTarget<R>(target: Target, fn: () => R): R;
+export function withTarget(target: Target, fn: () => unknown): unknown {
   oneOf('withTarget', 'target', target, ['native', 'ref']);
   checkFunction('withTarget', 'fn', fn);
   const before = current;
@@ -24,14 +26,14 @@ export function withTarget<R>(target: Target, fn: () => R): R {
   const restore = (): void => {
     current = before;
   };
-  let result: R;
+  let result: unknown;
   try {
     result = fn();
   } catch (error) {
     restore();
     throw error;
   }
-  if (result instanceof Promise) return result.finally(restore) as R;
+  if (result instanceof Promise) return result.finally(restore);
   restore();
   return result;
 }

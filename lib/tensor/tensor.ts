@@ -147,18 +147,18 @@ function unnest(data: unknown, shape: readonly number[], out: number[]): void {
     out.push(data);
     return;
   }
-  if (!Array.isArray(data) || data.length !== length)
+  if (!isList(data) || data.length !== length)
     throw new ShapeError(`tensor: expected lists of equal length, got ${length} and then ${show(data)}`);
-  for (const item of data as unknown[]) unnest(item, rest, out);
+  for (const item of data) unnest(item, rest, out);
+}
+
+function isList(value: unknown): value is readonly unknown[] {
+  return Array.isArray(value);
 }
 
 function fromLists(data: readonly unknown[]): { values: number[]; shape: number[] } {
   const shape: number[] = [];
-  for (
-    let item: unknown = data;
-    Array.isArray(item) && shape.length <= MAX_RANK;
-    item = (item as unknown[])[0]
-  )
+  for (let item: unknown = data; isList(item) && shape.length <= MAX_RANK; item = item[0])
     shape.push(item.length);
   const values: number[] = [];
   unnest(data, shape, values);
@@ -178,17 +178,26 @@ export function tensor(data: TensorData, shape?: Shape, dtype?: DType): Tensor {
   return new Tensor(host.shape, host.dtype, { kind: 'host', array: host.array });
 }
 
+/** What `tensor` is given: its numbers, and the dtype and shape that they have by themselves. */
+function valuesOf(data: TensorData): {
+  readonly values: AnyArray | readonly number[];
+  readonly natural: DType;
+  readonly found: Shape;
+} {
+  if (typeof data === 'number') return { values: [data], natural: 'f32', found: [] };
+  if (ArrayBuffer.isView(data))
+    return { values: data, natural: dtypeOf('tensor', data), found: [data.length] };
+  if (!isList(data))
+    throw new DTypeError(`tensor: expected a typed array, lists of numbers or a number, got ${show(data)}`);
+  const { values, shape } = fromLists(data);
+  return { values, natural: 'f32', found: shape };
+}
+
 /** Checks and copies what `tensor` is given. */
 function numbers(data: TensorData, shape?: Shape, dtype?: DType): TensorType & { readonly array: AnyArray } {
-  const given: unknown = typeof data === 'number' ? [data] : data;
-  if (!ArrayBuffer.isView(given) && !Array.isArray(given))
-    throw new DTypeError(`tensor: expected a typed array, lists of numbers or a number, got ${show(data)}`);
-  const { values, shape: found } = ArrayBuffer.isView(given)
-    ? { values: given as AnyArray, shape: [(given as AnyArray).length] }
-    : fromLists(given as unknown[]);
-  const natural = ArrayBuffer.isView(values) ? dtypeOf('tensor', values) : 'f32';
+  const { values, natural, found } = valuesOf(data);
   const type = oneOf('tensor', 'dtype', dtype ?? natural, dtypes);
-  const dims = shape ?? (typeof data === 'number' ? [] : found);
+  const dims = shape ?? found;
   checkShape('tensor', dims);
   const array = toArray('tensor', values, type, numel(dims), defaultTarget());
   return { shape: [...dims], dtype: type, array };

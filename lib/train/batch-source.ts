@@ -199,19 +199,20 @@ class StreamBatches implements EpochBatches {
 
 function asTensor(name: string, value: unknown): Tensor {
   if (value instanceof Tensor) return value;
-  if (typeof value === 'object' && value !== null && 'data' in value && 'shape' in value) {
-    const { data, shape } = value as ShapedArray;
-    return tensor(data, shape);
-  }
+  if (isShapedArray(value)) return tensor(value.data, value.shape);
   throw new DataError(`fit: ${name} of a batch must be a tensor or { data, shape }, got ${show(value)}`);
 }
 
-function iteratorOf(iterable: unknown): Iterator<StreamBatch> | AsyncIterator<StreamBatch> {
+/** Whether it has the parts of one, which `tensor` checks. */
+function isShapedArray(value: unknown): value is ShapedArray {
+  return typeof value === 'object' && value !== null && 'data' in value && 'shape' in value;
+}
+
+function iteratorOf(iterable: AnyIterable<StreamBatch>): Iterator<StreamBatch> | AsyncIterator<StreamBatch> {
   // A typed array iterates, too: over numbers.
   if (typeof iterable === 'object' && iterable !== null && !ArrayBuffer.isView(iterable)) {
-    if (Symbol.asyncIterator in iterable)
-      return (iterable as AsyncIterable<StreamBatch>)[Symbol.asyncIterator]();
-    if (Symbol.iterator in iterable) return (iterable as Iterable<StreamBatch>)[Symbol.iterator]();
+    if (Symbol.asyncIterator in iterable) return iterable[Symbol.asyncIterator]();
+    if (Symbol.iterator in iterable) return iterable[Symbol.iterator]();
   }
   throw new OptionError(`fit: expected a Dataset or an iterable of batches, got ${show(iterable)}`);
 }

@@ -51,21 +51,20 @@ export function checkpoint(directory: string, options: CheckpointOptions = {}): 
 }
 
 /** @throws OptionError unless `callbacks` is a list of objects with `onEvent`, `onSteps` or `onEnd` */
-export function checkCallbacks(callbacks: unknown): readonly Callback[] {
-  if (callbacks === undefined) return [];
+export function checkCallbacks(callbacks: unknown): asserts callbacks is readonly Callback[] {
   if (!Array.isArray(callbacks))
     throw new OptionError(`fit: callbacks must be a list, got ${showMade(callbacks)}`);
-  for (const [i, callback] of (callbacks as unknown[]).entries()) {
-    const usable =
-      typeof callback === 'object' &&
-      callback !== null &&
-      ['onEvent', 'onSteps', 'onEnd'].some((name) => name in callback);
-    if (!usable)
+  callbacks.forEach((callback: unknown, i) => {
+    if (!isCallback(callback))
       throw new OptionError(
         `fit: callback ${i} must have onEvent, onSteps or onEnd, got ${showMade(callback)}`,
       );
-    const { everySteps } = callback as Callback;
+    const { everySteps } = callback;
     if (everySteps !== undefined) positiveInteger('fit', `everySteps of callback ${i}`, everySteps);
-  }
-  return callbacks as Callback[];
+  });
+}
+
+function isCallback(value: unknown): value is Callback {
+  if (typeof value !== 'object' || value === null) return false;
+  return ['onEvent', 'onSteps', 'onEnd'].some((name) => name in value);
 }

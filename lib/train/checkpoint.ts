@@ -22,6 +22,7 @@ import type { WeightAverage } from '../optim/average';
 import type { LoadedOptimizerState, Optimizer } from '../optim/optimizer';
 import type { Tensor } from '../tensor/tensor';
 import { parsePosition, stateJson, type Position } from './position';
+import { FORM, FORM_WITHOUT_CHECKSUM, parseState, type StateFile } from './state-file';
 
 /** What a checkpoint holds besides a position. */
 export interface Trained {
@@ -42,30 +43,6 @@ const OPTIMIZER_FILE = 'optimizer.safetensors';
 const AVERAGE_FILE = 'average.safetensors';
 const STATE_FILE = 'state.json';
 const LATEST_FILE = 'latest';
-/** Form 2 has a checksum of state.json in it. */
-const FORM = 2;
-const FORM_WITHOUT_CHECKSUM = 1;
-
-/** What state.json says besides the position. */
-interface StateFile {
-  readonly form: number;
-  readonly version: string;
-  readonly isa: string;
-  /** Absent in checkpoints of versions that knew fp32 only. */
-  readonly precision?: Precision;
-  /** The path of bf16 products, of a run in that precision. */
-  readonly bf16Path?: string;
-  readonly optimizer: {
-    readonly kind: string;
-    readonly step: number;
-    /** Absent where all parameters were there from the first step on. */
-    readonly born?: Readonly<Record<string, number>>;
-  };
-  /** Absent where weights are not averaged. */
-  readonly average?: { readonly kind: string; readonly count: number; readonly statistics: number };
-  readonly sha256: { readonly model: string; readonly optimizer: string; readonly average?: string };
-  readonly position: unknown;
-}
 
 /** Takes a directory for the checkpoints of one run. @throws BusyError, IoError */
 export function lockCheckpoints(root: string): Promise<DirectoryLock> {
@@ -211,7 +188,7 @@ async function readFrom(place: string, trained: Trained, expected: Expected): Pr
   checkSameRun(place, state, position, trained, expected);
   await checkDigest(place, MODEL_FILE, state.sha256.model);
   await checkDigest(place, OPTIMIZER_FILE, state.sha256.optimizer);
-  if (state.average !== undefined) await checkDigest(place, AVERAGE_FILE, state.sha256.average!);
+  if (state.sha256.average !== undefined) await checkDigest(place, AVERAGE_FILE, state.sha256.average);
   const { model, optimizer, average } = trained;
   const { step, born = {} } = state.optimizer;
   const saved = {
@@ -259,35 +236,23 @@ async function damaged(place: string, problem: string, cause?: unknown): Promise
 async function readState(place: string): Promise<StateFile> {
   const file = join(place, STATE_FILE);
   const text = await readText(file);
-  let state: Partial<StateFile> | null;
+  let state: unknown;
   let sealed: boolean;
   try {
     sealed = checkSeal(STATE_FILE, text);
-    state = JSON.parse(text) as Partial<StateFile> | null;
+    state = JSON.parse(text);
   } catch (error) {
     throw await damaged(place, `truncated or corrupt: ${problemOf(error)}`, error);
   }
-  if (state?.form !== (sealed ? FORM : FORM_WITHOUT_CHECKSUM))
-    throw await damaged(place, `state.json is of form ${show(state?.form)}, expected ${FORM}`);
-  const strings = [
-    state.version,
-    state.isa,
-    state.optimizer?.kind,
-    state.sha256?.model,
-    state.sha256?.optimizer,
-  ];
-  const counts: unknown[] = [state.optimizer?.step, ...Object.values(state.optimizer?.born ?? {})];
-  if (state.average !== undefined) {
-    strings.push(state.average?.kind, state.sha256?.average);
-    counts.push(state.average?.count, state.average?.statistics);
+  const form: unknown =
+    typeof state === 'object' && state !== null && 'form' in state ? state.form : undefined;
+  if (form !== (sealed ? FORM : FORM_WITHOUT_CHECKSUM))
+    throw await damaged(place, `state.json is of form ${show(form)}, expected ${FORM}`);
+  try {
+    return parseState(STATE_FILE, state);
+  } catch (error) {
+    throw await damaged(place, 'entries of state.json are missing', error);
   }
-  if (!strings.every((s) => typeof s === 'string') || !counts.every(isCount))
-    throw await damaged(place, 'entries of state.json are missing');
-  return state as StateFile;
-}
-
-function isCount(value: unknown): boolean {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 async function checkDigest(place: string, name: string, expected: string): Promise<void> {

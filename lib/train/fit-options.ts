@@ -76,9 +76,11 @@ export function checkFitOptions(data: unknown, options: FitOptions): CheckedFitO
     requireSamples('fit: validation', options.validation);
   }
   if (options.resume !== undefined) nonEmptyString('fit', 'resume', options.resume);
+  const { callbacks = [] } = options;
+  checkCallbacks(callbacks);
   return {
     epochs: positiveInteger('fit', 'epochs', options.epochs),
-    callbacks: checkCallbacks(options.callbacks),
+    callbacks,
     signal: checkSignal('fit', options.signal),
     maxSteps:
       options.maxSteps === undefined ? Infinity : positiveInteger('fit', 'maxSteps', options.maxSteps),

@@ -1,8 +1,9 @@
 /** Where in a training run something is: all the numbers that the next step depends on, besides weights and optimizer state. */
+import { LAST_BATCHES, type LastBatch } from '../data/cut';
 import { FormatError } from '../errors';
+import { countIn, fieldsOf, numberIn, type Fields } from '../files/json-fields';
 import { clip } from '../options';
 import type { EpochRecord } from './events';
-import { LAST_BATCHES, type LastBatch } from '../data/cut';
 import type { TotalsState } from './totals';
 
 export interface Position {
@@ -30,42 +31,34 @@ export interface Position {
   readonly history: readonly EpochRecord[];
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
 /** Reads a position out of JSON that may hold anything. @throws FormatError naming the entry */
 export function parsePosition(file: string, value: unknown): Position {
-  const fields = record(file, 'position', value);
-  const totals = record(file, 'position.totals', fields.totals);
-  const batches = record(file, 'position.batches', fields.batches);
+  const fields = fieldsOf(file, 'position', value);
+  const totals = fieldsOf(file, 'position.totals', fields.totals);
+  const batches = fieldsOf(file, 'position.batches', fields.batches);
   if (!Array.isArray(fields.history)) throw new FormatError(`${clip(file)}: position.history is not a list`);
   return {
-    seed: count(file, fields, 'seed'),
-    epoch: count(file, fields, 'epoch'),
-    step: count(file, fields, 'step'),
-    position: count(file, fields, 'position'),
-    randomStep: count(file, fields, 'randomStep'),
+    seed: countIn(file, fields, 'seed'),
+    epoch: countIn(file, fields, 'epoch'),
+    step: countIn(file, fields, 'step'),
+    position: countIn(file, fields, 'position'),
+    randomStep: countIn(file, fields, 'randomStep'),
     totals: {
-      lossSum: number(file, totals, 'lossSum'),
-      correct: number(file, totals, 'correct'),
-      samples: count(file, totals, 'samples'),
+      lossSum: numberIn(file, totals, 'lossSum'),
+      correct: numberIn(file, totals, 'correct'),
+      samples: countIn(file, totals, 'samples'),
       classes: totals.classes === true,
     },
     batches: {
-      batchSize: batches.batchSize === null ? null : count(file, batches, 'batchSize'),
-      samples: batches.samples === null ? null : count(file, batches, 'samples'),
+      batchSize: batches.batchSize === null ? null : countIn(file, batches, 'batchSize'),
+      samples: batches.samples === null ? null : countIn(file, batches, 'samples'),
       selection: typeof batches.selection === 'string' ? batches.selection : null,
       // Absent in checkpoints of versions that knew one batch a step only.
-      accumulate: batches.accumulate === undefined ? 1 : count(file, batches, 'accumulate'),
+      accumulate: batches.accumulate === undefined ? 1 : countIn(file, batches, 'accumulate'),
       lastBatch: lastBatch(file, batches),
     },
     history: fields.history.map((entry, i) => epochRecord(file, `position.history[${i}]`, entry)),
   };
-}
-
-function record(file: string, name: string, value: unknown): Fields {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new FormatError(`${clip(file)}: ${name} is missing`);
-  return value as Fields;
 }
 
 function lastBatch(file: string, batches: Fields): LastBatch | null {
@@ -78,30 +71,6 @@ function lastBatch(file: string, batches: Fields): LastBatch | null {
   return known;
 }
 
-function number(file: string, fields: Fields, key: string): number {
-  const value = fields[key];
-  if (typeof value !== 'number') throw new FormatError(`${clip(file)}: ${key} is not a number`);
-  return value;
-}
-
-function count(file: string, fields: Fields, key: string): number {
-  const value = number(file, fields, key);
-  if (!Number.isSafeInteger(value) || value < 0)
-    throw new FormatError(`${clip(file)}: ${key} is ${value}, not a count`);
-  return value;
-}
-
-const required = [
-  'epoch',
-  'step',
-  'trainLoss',
-  'imagesPerSecond',
-  'dataWaitMs',
-  'learningRate',
-  'seconds',
-] as const;
-const optional = ['trainAccuracy', 'validationLoss', 'validationAccuracy'] as const;
-
 /** JSON with NaN and infinities as strings, where JSON has null: the loss of a validation set may be any of them. */
 export function stateJson(value: object): string {
   const readable = (_key: string, entry: unknown): unknown =>
@@ -109,17 +78,26 @@ export function stateJson(value: object): string {
   return JSON.stringify(value, readable, 1);
 }
 
+/** A number that `stateJson` wrote. */
 function measured(file: string, fields: Fields, key: string): number {
   const value = fields[key];
   if (value === null) return NaN; // as earlier versions wrote it
-  return ['NaN', 'Infinity', '-Infinity'].includes(value as string)
-    ? Number(value)
-    : number(file, fields, key);
+  if (value === 'NaN' || value === 'Infinity' || value === '-Infinity') return Number(value);
+  return numberIn(file, fields, key);
 }
 
 function epochRecord(file: string, name: string, value: unknown): EpochRecord {
-  const fields = record(file, name, value);
-  const entries: [string, number][] = required.map((key) => [key, number(file, fields, key)]);
-  for (const key of optional) if (fields[key] !== undefined) entries.push([key, measured(file, fields, key)]);
-  return Object.fromEntries(entries) as Readonly<Record<(typeof required)[number], number>>;
+  const fields = fieldsOf(file, name, value);
+  const optional = ['trainAccuracy', 'validationLoss', 'validationAccuracy'] as const;
+  const given = optional.filter((key) => fields[key] !== undefined);
+  return {
+    epoch: numberIn(file, fields, 'epoch'),
+    step: numberIn(file, fields, 'step'),
+    trainLoss: numberIn(file, fields, 'trainLoss'),
+    ...Object.fromEntries(given.map((key) => [key, measured(file, fields, key)])),
+    imagesPerSecond: numberIn(file, fields, 'imagesPerSecond'),
+    dataWaitMs: numberIn(file, fields, 'dataWaitMs'),
+    learningRate: numberIn(file, fields, 'learningRate'),
+    seconds: numberIn(file, fields, 'seconds'),
+  };
 }

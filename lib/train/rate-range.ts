@@ -134,7 +134,8 @@ class Watch implements Callback {
   constructor(private readonly stopAt: number) {}
 
   onSteps(_step: number, control: Parameters<NonNullable<Callback['onSteps']>>[1]): void {
-    const { loss, learningRate } = control.lastStep!;
+    if (control.lastStep === undefined) return;
+    const { loss, learningRate } = control.lastStep;
     this.mean = SMOOTHING * this.mean + (1 - SMOOTHING) * loss;
     const smoothed = this.mean / (1 - SMOOTHING ** (this.points.length + 1));
     this.points.push({ learningRate, loss, smoothed });

@@ -198,7 +198,7 @@ export class Trainer {
 
   /** Puts the averaged weights into the model, to be saved or served. @throws OptionError where there is no average, or none yet; BusyError */
   async useAverage(): Promise<void> {
-    const average = this.averageFor('averaged')!;
+    const average = this.averagedWeights();
     await this.holding('useAverage', () => average.copyTo(this.model));
   }
 
@@ -225,14 +225,19 @@ export class Trainer {
 
   /** The average that an evaluation goes by, or undefined for the trained weights. */
   private averageFor(weights: unknown): WeightAverage | undefined {
-    const { average } = this;
-    const begun = average !== undefined && average.count > 0;
+    const begun = this.average !== undefined && this.average.count > 0;
     const chosen = oneOf('evaluate', 'weights', weights ?? (begun ? 'averaged' : 'trained'), [
       'averaged',
       'trained',
     ]);
-    if (chosen === 'trained') return undefined;
-    if (!begun) throw new OptionError('Trainer: there are no averaged weights yet');
+    return chosen === 'trained' ? undefined : this.averagedWeights();
+  }
+
+  /** @throws OptionError where there are none, or not with statistics of their own where they need them */
+  private averagedWeights(): WeightAverage {
+    const { average } = this;
+    if (average === undefined || average.count === 0)
+      throw new OptionError('Trainer: there are no averaged weights yet');
     const stale = average.kind === 'swa' && average.statistics !== average.count;
     if (stale && statisticsLayers(this.model).length > 0)
       throw new OptionError(

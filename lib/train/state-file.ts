@@ -1,0 +1,63 @@
+/** state.json of a checkpoint: what was saved, by which version and kernels, and the digests of the files beside it. */
+import { countIn, fieldsOf, numberIn, textIn } from '../files/json-fields';
+
+/** Form 2 has a checksum of state.json in it. */
+export const FORM = 2;
+export const FORM_WITHOUT_CHECKSUM = 1;
+
+/** What state.json says besides the position. */
+export interface StateFile {
+  readonly form: number;
+  readonly version: string;
+  readonly isa: string;
+  /** Absent in checkpoints of versions that knew fp32 only. */
+  readonly precision?: string;
+  /** The path of bf16 products, of a run in that precision. */
+  readonly bf16Path?: string;
+  readonly optimizer: {
+    readonly kind: string;
+    readonly step: number;
+    /** Absent where all parameters were there from the first step on. */
+    readonly born?: Readonly<Record<string, number>>;
+  };
+  /** Absent where weights are not averaged. */
+  readonly average?: { readonly kind: string; readonly count: number; readonly statistics: number };
+  readonly sha256: { readonly model: string; readonly optimizer: string; readonly average?: string };
+  readonly position: unknown;
+}
+
+/** Reads state.json, which may hold anything; the position has a parser of its own. @throws FormatError naming the entry */
+export function parseState(file: string, value: unknown): StateFile {
+  const state = fieldsOf(file, 'its object', value);
+  const optimizer = fieldsOf(file, 'optimizer', state.optimizer);
+  const sha256 = fieldsOf(file, 'sha256', state.sha256);
+  const average = state.average === undefined ? undefined : fieldsOf(file, 'average', state.average);
+  const born = optimizer.born === undefined ? undefined : fieldsOf(file, 'born', optimizer.born);
+  return {
+    form: numberIn(file, state, 'form'),
+    version: textIn(file, state, 'version'),
+    isa: textIn(file, state, 'isa'),
+    ...(state.precision !== undefined && { precision: textIn(file, state, 'precision') }),
+    ...(state.bf16Path !== undefined && { bf16Path: textIn(file, state, 'bf16Path') }),
+    optimizer: {
+      kind: textIn(file, optimizer, 'kind'),
+      step: countIn(file, optimizer, 'step'),
+      ...(born && {
+        born: Object.fromEntries(Object.keys(born).map((name) => [name, countIn(file, born, name)])),
+      }),
+    },
+    ...(average && {
+      average: {
+        kind: textIn(file, average, 'kind'),
+        count: countIn(file, average, 'count'),
+        statistics: countIn(file, average, 'statistics'),
+      },
+    }),
+    sha256: {
+      model: textIn(file, sha256, 'model'),
+      optimizer: textIn(file, sha256, 'optimizer'),
+      ...(average && { average: textIn(file, sha256, 'average') }),
+    },
+    position: state.position,
+  };
+}
