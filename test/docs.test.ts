@@ -51,6 +51,7 @@ describe('files that pages show', () => {
       'CONTRIBUTING.md: lib/ops/softplus.ts',
       'CONTRIBUTING.md: native/kernels/softplus.cc',
       'CONTRIBUTING.md: test/ops/softplus.test.ts',
+      'CONTRIBUTING.md: lib/nn/layers/leaky-relu.ts',
       'CONTRIBUTING.md: lib/optim/adagrad.ts',
       'docs/training.md: examples/loop.mjs',
     ]);
