@@ -7,9 +7,8 @@
 // product of its own. Phases without taps are zero.
 #include "ops/conv2d_bf16.h"
 
-#include <numeric>
-
 #include "ops/conv2d_winograd.h"
+#include "ops/tap_axis.h"
 
 namespace tenon {
 
@@ -123,29 +122,6 @@ PixelProduct forward_product(const ConvCall& call, const TensorView& out, const 
   return p;
 }
 
-// One axis of a backward-data phase: input positions first + i*stride, i < count, and the taps that reach
-// them: tap(t) = tap0 + t*tap_step meets output position i + out0 - t*gap.
-struct Phase {
-  int64_t first, count;
-  int64_t taps, tap0, tap_step;
-  int64_t out0, gap;
-};
-
-Phase make_phase(int64_t first, int64_t size, int64_t kernel, int64_t stride, int64_t padding,
-                 int64_t dilation) {
-  Phase p = {};
-  p.first = first;
-  p.count = ceil_div(size - first, stride);
-  p.tap_step = stride / std::gcd(stride, dilation);
-  p.gap = dilation / std::gcd(stride, dilation);
-  const int64_t tries = std::min(kernel, p.tap_step);
-  while (p.tap0 < tries && (first + padding - p.tap0 * dilation) % stride != 0) ++p.tap0;
-  if (p.tap0 == tries) return p;
-  p.taps = (kernel - 1 - p.tap0) / p.tap_step + 1;
-  p.out0 = (first + padding - p.tap0 * dilation) / stride;  // exact, also when negative
-  return p;
-}
-
 PixelProduct phase_product(const ConvCall& call, const TensorView& out, const Phase& h, const Phase& w,
                            const Bf16Kernels& kernels) {
   const ConvGeom& g = call.g;
@@ -160,10 +136,10 @@ PixelProduct phase_product(const ConvCall& call, const TensorView& out, const Ph
             1,
             h.taps,
             w.taps,
-            h.out0,
-            -h.gap,
-            w.out0,
-            -w.gap,
+            h.in0,
+            h.gap,
+            w.in0,
+            w.gap,
             g.og()};
   const int64_t pixels = checked_product(g.n, h.count, w.count);
   p.blocks = Bf16Blocks::make(g.groups, pixels, g.cg(), checked_product(h.taps, w.taps, g.og()), kernels);
@@ -173,14 +149,16 @@ PixelProduct phase_product(const ConvCall& call, const TensorView& out, const Ph
   return p;
 }
 
-// fn(h, w) for every phase that has taps. Returns whether some pixels belong to none.
+// fn(h, w) for every phase that has taps. Returns whether some pixels belong to none. Sums over K take the
+// taps in the order of their numbers.
 template <class Fn>
 bool for_each_phase(const ConvGeom& g, Fn&& fn) {
+  const TapAxes axes = TapAxes::make(g, true);
   bool gaps = false;
-  for (int64_t i = 0; i < std::min(g.sh, g.h); ++i) {
-    const Phase h = make_phase(i, g.h, g.kh, g.sh, g.ph, g.dh);
-    for (int64_t j = 0; j < std::min(g.sw, g.w); ++j) {
-      const Phase w = make_phase(j, g.w, g.kw, g.sw, g.pw, g.dw);
+  for (int64_t i = 0; i < axes.h.phases(); ++i) {
+    const Phase h = axes.h.phase(i).by_number();
+    for (int64_t j = 0; j < axes.w.phases(); ++j) {
+      const Phase w = axes.w.phase(j).by_number();
       gaps |= h.taps * w.taps == 0;
       if (h.taps * w.taps > 0) fn(h, w);
     }

@@ -1,11 +1,11 @@
 // Depthwise convolution, all three passes. Rows of the output are cut in spans of pixels that the same taps
-// reach. Backward-data is the forward pass over dy with the phases of the stride (tap_conv.h).
+// reach. Backward-data is the forward pass over dy with the phases of the stride (tap_axis.h).
 //
 // Filters lie as [tap][C] in the workspace. For their gradients, output rows are divided among a number of
 // chunks that the shape fixes; each has sums of its own, which are added in order.
 #include "ops/conv2d_depthwise.h"
 
-#include "ops/tap_conv.h"
+#include "ops/tap_axis.h"
 
 namespace tenon {
 namespace {
@@ -14,16 +14,11 @@ constexpr int64_t kChunks = 32;
 constexpr int64_t kPixels = 512;  // of a task, about
 constexpr int64_t kTapFloats = sizeof(DepthwiseTap) / sizeof(float);
 
-struct Axes {
-  TapAxis h, w;
+struct Axes : TapAxes {
   int64_t c;
 };
 
-Axes make_axes(const ConvGeom& g, bool adjoint) {
-  Axes a = {{g.h, g.oh, g.kh, g.sh, g.ph, g.dh, adjoint}, {g.w, g.ow, g.kw, g.sw, g.pw, g.dw, adjoint}, g.c};
-  if (adjoint) std::swap(a.h.in, a.h.out), std::swap(a.w.in, a.w.out);
-  return a;
-}
+Axes make_axes(const ConvGeom& g, bool adjoint) { return {TapAxes::make(g, adjoint), g.c}; }
 
 // `pixels` outputs of a row, out_step() columns apart from `column` on; `position` is the first one's number
 // within its phase.

@@ -21,8 +21,8 @@ Gemm make_matrix(const ConvCall& call) {
 TapConv make_taps(const ConvCall& call) {
   const ConvGeom& g = call.g;
   TapConv t;
-  t.h = {g.h, g.oh, g.kh, g.sh, g.ph, g.dh, false};
-  t.w = {g.w, g.ow, g.kw, g.sw, g.pw, g.dw, false};
+  const TapAxes axes = TapAxes::make(g, false);
+  t.h = axes.h, t.w = axes.w;
   t.in = call.x.as<float>(), t.images = g.n, t.in_c = g.c, t.k = g.cg();
   t.out = call.y.as<float>(), t.n = g.og(), t.groups = g.groups;
   t.bias = call.bias.as<float>();

@@ -1,4 +1,4 @@
-// The backward-data pass as TapConv, over dy with the phases of the stride (tap_conv.h), or as one matrix
+// The backward-data pass as TapConv, over dy with the phases of the stride (tap_axis.h), or as one matrix
 // product for 1x1 kernels: packs the weights of all phases.
 #include <cstring>
 
@@ -21,8 +21,8 @@ Gemm make_matrix(const ConvCall& call) {
 TapConv make_taps(const ConvCall& call) {
   const ConvGeom& g = call.g;
   TapConv t;
-  t.h = {g.oh, g.h, g.kh, g.sh, g.ph, g.dh, true};
-  t.w = {g.ow, g.w, g.kw, g.sw, g.pw, g.dw, true};
+  const TapAxes axes = TapAxes::make(g, true);
+  t.h = axes.h, t.w = axes.w;
   t.in = call.y.as<float>(), t.images = g.n, t.in_c = g.o, t.k = g.og();
   t.out = call.x.as<float>(), t.n = g.cg(), t.groups = g.groups;
   return t;

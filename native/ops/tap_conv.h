@@ -1,5 +1,5 @@
 // A sum over the taps of a kernel, the shape that a convolution's forward pass and its backward-data pass
-// share. Along each axis, output positions fall in phases (TapAxis); for the pixels of a pair of phases
+// share. Along each axis, output positions fall in phases (tap_axis.h); for the pixels of a pair of phases
 //
 //   out[image][i][j][:] = sum over r < taps_h, s < taps_w of
 //                         in[image][i*step_h + in0_h + r*gap_h][j*step_w + in0_w + s*gap_w][:] * B[r][s]
@@ -10,31 +10,9 @@
 #include <cstdint>
 
 #include "ops/conv2d.h"
+#include "ops/tap_axis.h"
 
 namespace tenon {
-
-// Output positions first + i*out_step, i < count, and the taps that reach them in ascending order of input
-// position: tap j is number tap0 + j*tap_step of the kernel and meets input i*in_step + in0 + j*gap.
-struct Phase {
-  int64_t first, count;
-  int64_t taps, tap0, tap_step;
-  int64_t in0, gap;
-};
-
-// One axis of a convolution. Forward has a single phase. The adjoint (backward-data: `in` is dy's size, `out`
-// dx's) has one for each remainder of the stride: dx[i] collects dy[o] * w[r] where o*stride = i + padding -
-// r*dilation, and for the pixels of one remainder the taps r that divide evenly are an arithmetic
-// progression. A phase may be without taps: its pixels are zero.
-struct TapAxis {
-  int64_t in, out;
-  int64_t kernel, stride, padding, dilation;
-  bool adjoint;
-
-  int64_t phases() const { return adjoint ? std::min(stride, out) : 1; }
-  int64_t in_step() const { return adjoint ? 1 : stride; }
-  int64_t out_step() const { return adjoint ? stride : 1; }
-  Phase phase(int64_t index) const;
-};
 
 struct TapConv {
   TapAxis h, w;
