@@ -12,7 +12,7 @@ export interface KernelCall {
   readonly inputs: readonly Operand[];
   readonly outputs: readonly Operand[];
   readonly attrs: KernelAttrs;
-  /** Output 0 may take the memory of these inputs when nothing reads them later. */
+  /** Output 0 may take the memory of one of these inputs if nothing reads it later. */
   readonly inPlace: readonly number[];
   readonly scope: string;
   readonly op: string;
@@ -155,8 +155,8 @@ function copy(lowering: GraphLowering, from: Operand, to: Operand): void {
 }
 
 /**
- * Old contents of storages that this program writes, where they are assigned elsewhere (a swap) or
- * returned: copied beforehand.
+ * Copies the old contents of storages that this program writes, where they are returned or assigned to
+ * another storage (a swap).
  */
 function stageOldState(graph: Graph, lowering: GraphLowering): Map<Value, Operand> {
   const staged = new Map<Value, Operand>();
@@ -172,7 +172,7 @@ function stageOldState(graph: Graph, lowering: GraphLowering): Map<Value, Operan
   return staged;
 }
 
-/** Makes the outputs that update persistent state the state itself. */
+/** Gives the outputs that update persistent state the memory of that state. */
 function aliasState(graph: Graph, node: GraphNode, lowering: GraphLowering): void {
   for (const [output, input] of node.op.inPlaceState?.(node.attrs, node.inputs.length) ?? []) {
     const state = node.inputs[input]!;

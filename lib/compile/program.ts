@@ -1,4 +1,4 @@
-/** A planned list of calls handed to the addon, and the runs of it. */
+/** Hands a planned list of calls to the addon, and runs it. */
 import { DisposedError } from '../errors';
 import * as native from '../native';
 import type { AnyArray, ProgramDesc, ProgramHandle, RunResult, Target } from '../native';
@@ -9,7 +9,7 @@ import type { Operand, Slot } from '../graph/lowering';
 import { rootOf, type Lowered } from './lower';
 import { planMemory, type MemoryPlan } from './plan';
 
-/** Memory places as lib/native.ts numbers them. */
+/** Places of memory, as lib/native.ts numbers them. */
 const arenaPlace = -1;
 const scalarPlace = -2;
 const firstInputPlace = -3;
@@ -38,7 +38,7 @@ class DescriptionBuilder {
     private readonly plan: MemoryPlan,
     private readonly target: Target,
   ) {
-    // All buffers first: constants are numbered behind them.
+    // All buffers first: the numbers of constants follow theirs.
     for (const { slot } of [...calls.flatMap((call) => [...call.inputs, ...call.outputs]), ...outputs]) {
       const leaf = rootOf(slot).leaf;
       if (leaf?.kind === 'storage')
@@ -152,8 +152,8 @@ export class Program {
   }
 
   /**
-   * Time, work and traffic of each call since the program was made, without those that run only
-   * when parameters change.
+   * Time, work and traffic of each call since the program was made. Calls that run only when parameters
+   * change are left out.
    */
   profile(): KernelProfile[] {
     return native.profileProgram(this.live()).map((entry, i) => {
@@ -163,8 +163,8 @@ export class Program {
   }
 
   /**
-   * Runs that are queued, and the one that is running unless it has begun to commit, reject with an
-   * AbortedError and change nothing.
+   * Ends the runs that are queued, and the one that is running unless it has begun to commit: each rejects
+   * with an AbortedError and changes nothing.
    */
   cancel(): void {
     native.cancelProgram(this.live());

@@ -1,5 +1,5 @@
 /**
- * What an op's `lower` writes its kernel calls to. lib/compile implements it and plans the memory behind
+ * What an op's `lower` writes its kernel calls to. lib/compile implements it, and plans the memory of
  * the operands afterwards.
  */
 import type { DType, KernelAttrs, Target } from '../native';
@@ -7,7 +7,7 @@ import type { Storage } from '../tensor/storage';
 import type { TensorType } from '../tensor/tensor';
 import type { Fused } from './facts';
 
-/** Where a value comes from that no op computes. */
+/** The origin of a value that no op computes. */
 export type Leaf =
   | { readonly kind: 'storage'; readonly storage: Storage }
   | { readonly kind: 'input'; readonly index: number }
@@ -17,9 +17,9 @@ export type Leaf =
 export interface Slot {
   readonly id: number;
   readonly bytes: number;
-  /** Absent for what lives in the arena; `constant`: kept between runs, set by lib/compile/constants.ts. */
+  /** Absent for memory in the arena. `constant`: kept between runs; lib/compile/constants.ts sets it. */
   leaf?: Leaf | { readonly kind: 'constant'; readonly index: number };
-  /** Set when this slot is just another slot's memory (views, updates in place). */
+  /** Set if this slot is the memory of another one (views, updates in place). */
   alias?: Slot;
 }
 
@@ -41,11 +41,11 @@ export interface Lowering {
 
   /**
    * Appends one kernel call, with the attributes that the kernel declares (native/kernels/README.md).
-   * `inPlace` lists the inputs whose memory output 0 may take over when they are not read later.
+   * `inPlace` lists the inputs whose memory output 0 may take over if nothing reads them later.
    */
   call(kernel: string, inputs: Operand[], outputs: Operand[], attrs?: KernelAttrs, inPlace?: number[]): void;
 
-  /** The kernel for these operands: products of bf16 activations are kernels of their own. */
+  /** The name of the kernel for these operands: products of bf16 activations have kernels of their own. */
   forOperands(kernel: string): string;
 
   /** Scratch memory of this op. */
@@ -57,6 +57,6 @@ export interface Lowering {
   /** Declares that an output is the memory of `operand`: a view, no call. */
   alias(output: Operand, operand: Operand): void;
 
-  /** The type that memory really has on this target. */
+  /** The dtype in memory: the reference target keeps f32 as f64. */
   stored(dtype: DType): DType;
 }

@@ -2,7 +2,7 @@
 import { node, rule, type Rule } from '../rewrite';
 
 export const dropUnreadOutputs: readonly Rule[] = [
-  // Max pooling without a gradient: nobody asks which element won, and the kernel does not note it.
+  // Max pooling without a gradient: nobody asks which element won, so the kernel does not record it.
   rule({ maker: node('leastOutputs') }, ({ maker }, graph) => {
     const [kept, rest] = [
       maker.outputs.slice(0, maker.op.leastOutputs),

@@ -7,8 +7,8 @@ import { maker, node, rule, type Rule } from '../rewrite';
 
 export const movePoolGradient: readonly Rule[] = [
   // mask(spread(dy), activation), where the activation was pooled: the pooled output, which holds the
-  // winners' values, masks dy before it is spread. Losers have no gradient to be masked, so that no bit
-  // changes, and the large activation need not be kept.
+  // winners' values, masks dy before it is spread. Losers have no gradient to mask, so no bit changes, and
+  // the large activation need not be kept.
   rule({ mask: node('masks'), spread: maker('mask', 0, 'spreads') }, ({ mask, spread }, graph) => {
     const [spreadGradient, activation] = mask.inputs as [Value, Value];
     const [gradient, taps] = spread.inputs as [Value, Value];

@@ -70,7 +70,7 @@ class Autocast {
     for (const i of operands) node.inputs[i] = this.as(node.inputs[i]!, type, node.scope);
   }
 
-  /** Stores output 0 as bf16 where that is how some reader takes it. */
+  /** Stores output 0 as bf16 if some reader takes it so. */
   private chooseOutput(node: GraphNode): void {
     const output = node.outputs[0]!;
     const taken = (this.consumers.get(output) ?? []).some((reader) => {
@@ -81,7 +81,7 @@ class Autocast {
     if (taken) store(output);
   }
 
-  /** The value in this type: itself, or a cast, one for all its readers. */
+  /** The value in this type: the value itself, or a cast that all its readers share. */
   private as(value: Value, type: Type, scope: string): Value {
     const { dtype, shape } = value.type;
     if (dtype === type || (dtype !== 'f32' && dtype !== 'bf16')) return value;
