@@ -47,7 +47,6 @@ module.exports = tseslint.config(
   {
     // Passes go by facts (lib/graph/facts.ts).
     files: ['lib/compile/rewrite.ts', 'lib/compile/passes/**/*.ts'],
-    ignores: ['lib/compile/passes/fuse-updates.ts'],
     rules: {
       'no-restricted-syntax': [
         'error',

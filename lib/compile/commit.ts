@@ -25,7 +25,7 @@ export function commitSection(graph: Graph): Set<GraphNode> {
 }
 
 function updatesInPlace(node: GraphNode, assigned: ReadonlyMap<Value, unknown>): boolean {
-  const pairs = node.op.inPlaceState?.(node.attrs, node.inputs.length) ?? [];
+  const pairs = node.op.inPlaceState?.(node.attrs) ?? [];
   return pairs.some(([output, input]) => {
     const leaf = node.inputs[input]!.leaf;
     return leaf?.kind === 'storage' && assigned.get(node.outputs[output]!) === leaf.storage;

@@ -174,7 +174,7 @@ function stageOldState(graph: Graph, lowering: GraphLowering): Map<Value, Operan
 
 /** Gives the outputs that update persistent state the memory of that state. */
 function aliasState(graph: Graph, node: GraphNode, lowering: GraphLowering): void {
-  for (const [output, input] of node.op.inPlaceState?.(node.attrs, node.inputs.length) ?? []) {
+  for (const [output, input] of node.op.inPlaceState?.(node.attrs) ?? []) {
     const state = node.inputs[input]!;
     const value = node.outputs[output]!;
     const target = graph.assignments.find((a) => a.value === value);

@@ -3,6 +3,7 @@
  * PatternMatcher. Patterns ask ops for facts (lib/graph/facts.ts), never for their names.
  */
 import type { Facts } from '../graph/facts';
+import type { Storage } from '../tensor/storage';
 import { consumersOf, escaping, makersOf, sortTopologically } from './ir';
 import type { Graph, GraphNode, Value } from './ir';
 
@@ -49,6 +50,18 @@ export function maker<F extends Fact, From extends string>(from: From, i: number
   return { fact, from, find };
 }
 
+/** Each node that makes an input of `from`. */
+export function anyMaker<F extends Fact, From extends string>(from: From, fact: F): Step<F, From> {
+  const find = (found: Found, graph: Rewriter): readonly GraphNode[] =>
+    found[from]!.inputs.flatMap((value) => graph.maker(value) ?? []);
+  return { fact, from, find };
+}
+
+/** Each node that reads output 0 of `from`. */
+export function anyReader<F extends Fact, From extends string>(from: From, fact: F): Step<F, From> {
+  return { fact, from, find: (found, graph) => graph.readers(found[from]!.outputs[0]!) };
+}
+
 /** Nodes by name, in the order in which the search binds them. */
 type Pattern<P> = { readonly [Name in keyof P]: Step<Fact, keyof P & string> };
 
@@ -58,6 +71,8 @@ type Match<P> = { readonly [Name in keyof P]: P[Name] extends Step<infer F> ? St
 export type Change = { readonly node: GraphNode } & Partial<GraphNode>;
 
 export interface Rule {
+  /** That the first node states: most nodes do not, and are passed over at once. */
+  readonly fact: Fact;
   readonly steps: readonly (readonly [name: string, step: Step<Fact>])[];
   readonly replace: (found: Found, graph: Rewriter) => readonly Change[] | undefined;
 }
@@ -69,31 +84,40 @@ export function rule<P extends Pattern<P>>(
   pattern: P,
   replace: (match: Match<P>, graph: Rewriter) => readonly Change[] | undefined,
 ): Rule {
+  const steps = Object.entries<Step<Fact>>(pattern);
+  const { fact } = steps[0]![1];
   // A search binds every name of the pattern, each to a node that states the step's fact.
-  return { steps: Object.entries(pattern), replace: (found, graph) => replace(found as Match<P>, graph) };
+  return { fact, steps, replace: (found, graph) => replace(found as Match<P>, graph) };
 }
 
 /**
- * Tries the rules at every node, in order. Each match is replaced at once, and nodes that nobody needs any
- * more are swept away.
+ * Runs the passes one after the other. A pass tries its rules at every node, in order. Each match is replaced
+ * at once, and nodes that nobody needs any more are swept away.
  */
-export function rewrite(graph: Graph, rules: readonly Rule[]): Graph {
-  return new Rewriter(graph).run(rules);
+export function rewrite(graph: Graph, passes: readonly (readonly Rule[])[]): Graph {
+  const rewriter = new Rewriter(graph);
+  for (const rules of passes) rewriter.run(rules);
+  return { ...graph, nodes: rewriter.nodes };
 }
 
 /** A graph that changes, and who makes and who reads each value now. */
 export class Rewriter {
-  private readonly nodes: Set<GraphNode>;
+  private readonly alive: Set<GraphNode>;
   private readonly makers: Map<Value, GraphNode>;
   private readonly consumers: Map<Value, GraphNode[]>;
   private readonly outside: ReadonlySet<Value>;
+  private readonly written: ReadonlySet<Storage>;
   private changed = false;
+  /** In execution order. */
+  nodes: GraphNode[];
 
-  constructor(private readonly graph: Graph) {
-    this.nodes = new Set(graph.nodes);
+  constructor(graph: Graph) {
+    this.nodes = graph.nodes;
+    this.alive = new Set(graph.nodes);
     this.makers = makersOf(graph);
     this.consumers = consumersOf(graph);
     this.outside = escaping(graph);
+    this.written = new Set(graph.assignments.map((a) => a.storage));
   }
 
   maker(value: Value): GraphNode | undefined {
@@ -112,7 +136,7 @@ export class Rewriter {
 
   /** Whether the value is memory that the program does not write. */
   isStored({ leaf }: Value): boolean {
-    return leaf?.kind === 'storage' && !this.graph.assignments.some((a) => a.storage === leaf.storage);
+    return leaf?.kind === 'storage' && !this.written.has(leaf.storage);
   }
 
   /** Whether one operand of one node is all that sees the value. */
@@ -120,10 +144,12 @@ export class Rewriter {
     return this.readers(value).length === 1 && !this.escapes(value);
   }
 
-  run(rules: readonly Rule[]): Graph {
-    for (const root of this.graph.nodes) for (const one of rules) this.search(one, 0, { [start]: root });
+  run(rules: readonly Rule[]): void {
+    this.changed = false;
+    for (const root of this.nodes)
+      for (const one of rules) if (root.op[one.fact] !== undefined) this.search(one, 0, { [start]: root });
     // New nodes stand at the end; the sort moves those that others read before their first reader.
-    return this.changed ? { ...this.graph, nodes: sortTopologically([...this.nodes]) } : this.graph;
+    if (this.changed) this.nodes = sortTopologically([...this.alive]);
   }
 
   /** Binds the steps from `index` on, each to every candidate in turn, and replaces each match. */
@@ -132,21 +158,22 @@ export class Rewriter {
     if (step === undefined) return this.change(one.replace(found, this) ?? []);
     const [name, { fact, find }] = step;
     for (const candidate of find(found, this))
-      if (candidate.op[fact] !== undefined && this.nodes.has(candidate))
+      if (candidate.op[fact] !== undefined && this.alive.has(candidate))
         this.search(one, index + 1, { ...found, [name]: candidate });
   }
 
   private change(changes: readonly Change[]): void {
-    const suspects: GraphNode[] = [];
+    const suspects = changes.map((change) => change.node);
     for (const { node: target, ...contents } of changes) {
       this.changed = true;
-      this.nodes.add(target);
-      for (const value of target.inputs) suspects.push(...this.leave(value, target));
+      this.alive.add(target);
+      for (const value of target.inputs) suspects.push(...this.stopReading(value, target));
       for (const value of target.outputs) if (this.maker(value) === target) this.makers.delete(value);
       Object.assign(target, contents);
       for (const value of target.inputs) this.consumers.set(value, [...this.readers(value), target]);
       for (const value of target.outputs) {
-        suspects.push(this.maker(value) ?? target);
+        const before = this.maker(value);
+        if (before !== undefined) suspects.push(before);
         this.makers.set(value, target);
       }
     }
@@ -154,7 +181,7 @@ export class Rewriter {
   }
 
   /** The node does not read the value any more; returns who makes it. */
-  private leave(value: Value, reader: GraphNode): readonly GraphNode[] {
+  private stopReading(value: Value, reader: GraphNode): readonly GraphNode[] {
     const others = this.readers(value).filter((other) => other !== reader);
     this.consumers.set(value, others);
     const made = this.maker(value);
@@ -166,9 +193,9 @@ export class Rewriter {
    */
   private sweep(suspects: GraphNode[]): void {
     for (let suspect = suspects.pop(); suspect !== undefined; suspect = suspects.pop()) {
-      if (!this.nodes.has(suspect) || this.isNeeded(suspect)) continue;
-      this.nodes.delete(suspect);
-      for (const value of suspect.inputs) suspects.push(...this.leave(value, suspect));
+      if (!this.alive.has(suspect) || this.isNeeded(suspect)) continue;
+      this.alive.delete(suspect);
+      for (const value of suspect.inputs) suspects.push(...this.stopReading(value, suspect));
     }
   }
 

@@ -102,6 +102,23 @@ export interface LayerFact<A> {
   readonly addsResidual: (attrs: A, x: DType) => boolean;
 }
 
+/** How an optimizer updates one parameter. */
+export interface UpdateForm {
+  /** How many runtime scalars stand before the other operands. */
+  readonly scalars: number;
+  /** How many states a parameter has. */
+  readonly states: number;
+  /** Attributes of the kernel. */
+  readonly flags: Readonly<Record<string, boolean>>;
+}
+
+/** Attributes and operands for a node. */
+export interface Part<A, T> {
+  readonly attrs: A;
+  readonly inputs: T[];
+  readonly outputs: T[];
+}
+
 /**
  * What an op says about itself to the passes. Only `bf16` is required; without one of the other facts, passes
  * leave the op as it is.
@@ -132,4 +149,24 @@ export interface Facts<A> {
   readonly spreads?: (attrs: A) => boolean;
   /** How many outputs its kernel always computes. It leaves out later outputs that nobody reads. */
   readonly leastOutputs?: number;
+  /** The product a^T b of its two inputs. */
+  readonly product?: true;
+  /** The sum of the squares of all elements of its inputs. */
+  readonly squares?: true;
+  /**
+   * Splits an update of several parameters, which has such a form for a gradient that is a product: `split`
+   * is the part of the parameter with this gradient, for lib/ops/update.ts's sgdProductOp, which reads the
+   * product's factors instead; `rest` is the update without it. Undefined where the update cannot be split.
+   */
+  readonly splits?: <T>(
+    attrs: A,
+    inputs: readonly T[],
+    outputs: readonly T[],
+    gradient: T,
+    factors: readonly T[],
+  ) => { readonly rest: Part<A, T>; readonly split: Part<UpdateForm, T> } | undefined;
+  /** Its output may be the memory of its first input under another shape. */
+  readonly view?: true;
+  /** `gate`: runs right before the commit section, and may cancel it. */
+  readonly schedule?: 'gate';
 }

@@ -37,11 +37,7 @@ export interface OpRecord<A> extends Facts<A> {
    * Pairs of an output and the input that it may overwrite when a program assigns the output to the storage
    * that the input reads.
    */
-  readonly inPlaceState?: (attrs: A, inputs: number) => readonly [output: number, input: number][];
-  /** Its output may be the memory of its first input under another shape. */
-  readonly view?: true;
-  /** `gate`: runs right before the commit section, and may cancel it. */
-  readonly schedule?: 'gate';
+  readonly inPlaceState?: (attrs: A) => readonly (readonly [output: number, input: number])[];
 }
 
 /** The op for who keeps it beside attributes whose type they need not know: those of its own. */

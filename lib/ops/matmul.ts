@@ -119,6 +119,7 @@ const linearOp: OpRecord<null> = {
 const linearBackwardWeightsOp: OpRecord<null> = {
   name: 'linear_backward_weights',
   bf16: { kind: 'product', operands: [0, 1], output: 'f32' },
+  product: true,
   infer: ([dy, x]) => [{ shape: [dy!.shape[1]!, x!.shape[1]!], dtype: 'f32' }],
   lower: (l) => l.call(l.forOperands('matmul'), l.inputs, l.outputs, productAttrs({ transposeA: true })),
 };

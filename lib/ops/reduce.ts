@@ -102,6 +102,7 @@ export function lastAxisRows(x: Tensor, axis: number): Tensor {
 const sumSquaresOp: OpRecord<null> = {
   name: 'sum_squares',
   bf16: 'f32',
+  squares: true,
   infer: (inputs) => {
     for (const x of inputs) checkDType('sumSquares', 'x', x, 'f32');
     return [{ shape: [], dtype: 'f32' }];

@@ -1,5 +1,7 @@
-/** One step of each optimizer, as ops: scalars and flags of its kernel by name. The formulas are in lib/optim. */
-import { updateRule, type FlagsOf, type ScalarsOf, type UpdateOperands } from './update';
+/**
+ * One step of each optimizer, as ops: scalars and flags of its kernel by name. The formulas are in lib/optim.
+ */
+import { splitsProduct, updateRule, type FlagsOf, type ScalarsOf, type UpdateOperands } from './update';
 
 const momentumScalars = ['lr', 'momentum', 'dampening', 'weightDecay', 'step'] as const;
 const momentumFlags = ['nesterov', 'momentum', 'steps', 'decoupled'] as const;
@@ -8,10 +10,13 @@ const adamScalars = ['beta1', 'beta2', 'eps', 'weightDecay', 'step'] as const;
 const hasVelocity = ({ states }: UpdateOperands): { momentum: boolean } => ({ momentum: states.length > 0 });
 
 /**
- * SGD with momentum (state: velocity, or none), Nesterov and weight decay. The first step copies the gradient into the momentum, as PyTorch
- * does. With `steps` the velocity holds -lr g instead of gradients; with `decoupled` decay shrinks the weight by 1 - lr weightDecay.
+ * SGD with momentum (state: velocity, or none), Nesterov and weight decay. The first step copies the gradient
+ * into the momentum, as PyTorch does. With `steps` the velocity holds -lr g instead of gradients; with
+ * `decoupled` decay shrinks the weight by 1 - lr weightDecay.
  */
-export const sgdUpdate = updateRule('sgd', momentumScalars, momentumFlags, hasVelocity);
+export const sgdUpdate = updateRule('sgd', momentumScalars, momentumFlags, hasVelocity, {
+  splits: splitsProduct,
+});
 
 /** AdaGrad (state: sum of squares). With `epsInside` eps is added inside the root: sqrt(v + eps). */
 export const adagradUpdate = updateRule('adagrad', ['lr', 'eps', 'weightDecay'], rootFlags);
@@ -23,14 +28,20 @@ export const rmspropUpdate = updateRule(
   [...rootFlags, 'centred', 'momentum'],
 );
 
-/** Adam and AdamW (states: first and second moment, and the largest second one for AMSGrad). `uncorrected`: without the bias correction. */
+/**
+ * Adam and AdamW (states: first and second moment, and the largest second one for AMSGrad). `uncorrected`:
+ * without the bias correction.
+ */
 export const adamUpdate = updateRule(
   'adam',
   ['lr', ...adamScalars],
   [...rootFlags, 'uncorrected', 'amsgrad'],
 );
 
-/** NAdam (states: first and second moment). The shares are what the update takes of the gradient and of the first moment, as factors of lr. */
+/**
+ * NAdam (states: first and second moment). The shares are what the update takes of the gradient and of the
+ * first moment, as factors of lr.
+ */
 export const nadamUpdate = updateRule(
   'nadam',
   ['lr', 'gradientShare', 'momentShare', ...adamScalars],

@@ -1,5 +1,9 @@
-/** Updates of persistent state: optimizers over all parameters of a group in one kernel, accumulators, the finite guard. */
+/**
+ * Updates of persistent state: optimizers over all parameters of a group in one kernel, accumulators,
+ * the finite guard.
+ */
 import { ShapeError } from '../errors';
+import type { Facts, UpdateForm } from '../graph/facts';
 import { applyOp, first, type OpRecord } from '../graph/op';
 import { checkList, checkObject } from '../options';
 import { formatShape, sameShape } from '../tensor/shape';
@@ -16,18 +20,18 @@ export interface UpdateOperands {
   readonly scale?: Tensor;
 }
 
-export interface UpdateAttrs {
+interface UpdateAttrs extends UpdateForm {
   readonly count: number;
-  readonly states: number;
-  readonly scalars: number;
   readonly scaled: boolean;
-  /** Attributes of the kernel. */
-  readonly flags: Readonly<Record<string, boolean>>;
 }
 
+/** What passes may do with the updates of a rule. */
+type UpdateFacts = Pick<Facts<UpdateAttrs>, 'splits'>;
+
 /** The op of an optimizer's kernel. */
-function updateOp(name: string): OpRecord<UpdateAttrs> {
+function updateOp(name: string, facts: UpdateFacts): OpRecord<UpdateAttrs> {
   return {
+    ...facts,
     name,
     bf16: 'f32',
     infer: (inputs, { count, states, scalars, scaled }) => {
@@ -103,7 +107,9 @@ export type Scalars<S extends string> = Readonly<Record<S, Tensor>>;
 /** Where a rule leaves a choice. All default to false. */
 export type Flags<F extends string> = { readonly [K in F]?: boolean };
 
-/** One step of an optimizer for a group of parameters, in one kernel call: returns the new weights and states. */
+/**
+ * One step of an optimizer for a group of parameters, in one kernel call: returns the new weights and states.
+ */
 export interface UpdateRule<S extends string = string, F extends string = string> {
   (scalars: Scalars<S>, operands: UpdateOperands, flags?: Flags<F>): Updated;
   /** Names of the scalars, in the kernel's order. */
@@ -117,14 +123,16 @@ export type FlagsOf<R> = R extends UpdateRule<infer _S, infer F> ? Flags<F> : ne
  * The rule that a kernel of this name computes.
  * @param scalars names of its runtime scalars, in the kernel's order, and so are the flags
  * @param implied flags that follow from the operands, whatever a caller says
+ * @param facts of the rule's op
  */
 export function updateRule<const S extends string, const F extends string, I extends string = never>(
   name: string,
   scalars: readonly S[],
   flags: readonly F[],
   implied?: (operands: UpdateOperands) => Required<Flags<I>>,
+  facts: UpdateFacts = {},
 ): UpdateRule<S, Exclude<F, I>> {
-  const op = updateOp(name);
+  const op = updateOp(name, facts);
   const update = (
     given: Scalars<S>,
     operands: UpdateOperands,
@@ -145,28 +153,61 @@ export function updateRule<const S extends string, const F extends string, I ext
   return Object.assign(update, { scalars });
 }
 
-/** Kernel flags as in {@link UpdateAttrs}: nesterov, momentum, steps, decoupled. */
-type ProductUpdateAttrs = Pick<UpdateAttrs, 'flags'>;
+/** `values` in lists of `count`. */
+function listsOf<T>(values: readonly T[], count: number): T[][] {
+  return Array.from({ length: values.length / count }, (_, i) => values.slice(i * count, (i + 1) * count));
+}
 
 /**
- * SGD for a weight [M, N] whose gradient is a^T b of a [K, M] and b [K, N], which is never stored. Inputs: the five scalars, w, a, b,
- * (velocity); outputs: the new w, (velocity). Made by lib/compile/passes/fuse-updates.ts.
+ * The fact of SGD: {@link sgdProductOp} updates one parameter. Not with clipping, which scales its gradient.
  */
-export const sgdProductOp: OpRecord<ProductUpdateAttrs> = {
+export const splitsProduct: UpdateFacts['splits'] = (attrs, inputs, outputs, gradient, factors) => {
+  const { count, scalars, scaled, states, flags } = attrs;
+  if (scaled) return undefined;
+  const hyper = inputs.slice(0, scalars);
+  const operands = listsOf(inputs.slice(scalars), count);
+  const results = listsOf(outputs, count);
+  const at = operands[1]!.indexOf(gradient);
+  if (at < 0) return undefined;
+  const others = <T>(lists: readonly T[][]): T[] => lists.flatMap((list) => list.filter((_, i) => i !== at));
+  const [weight, , ...own] = operands.map((list) => list[at]!);
+  return {
+    rest: {
+      attrs: { ...attrs, count: count - 1 },
+      inputs: [...hyper, ...others(operands)],
+      outputs: others(results),
+    },
+    split: {
+      attrs: { scalars, states, flags },
+      inputs: [...hyper, weight!, ...factors, ...own],
+      outputs: results.map((list) => list[at]!),
+    },
+  };
+};
+
+/**
+ * SGD for a weight [M, N] whose gradient is a^T b of a [K, M] and b [K, N], which is
+ * never stored. Inputs: the scalars, w, a, b, (velocity); outputs: the new w, (velocity).
+ * Made by lib/compile/passes/fuse-updates.ts.
+ */
+export const sgdProductOp: OpRecord<UpdateForm> = {
   name: 'sgd_product',
   bf16: 'f32',
-  infer: (inputs) => [inputs[5]!, ...inputs.slice(8)].map(({ shape }) => ({ shape, dtype: 'f32' })),
-  inPlaceState: (_, inputs) =>
-    inputs > 8
-      ? [
-          [0, 5],
-          [1, 8],
-        ]
-      : [[0, 5]],
+  infer: (inputs, { scalars }) => {
+    const [weight, , , ...states] = inputs.slice(scalars);
+    return [weight!, ...states].map(({ shape }) => ({ shape, dtype: 'f32' }));
+  },
+  inPlaceState: ({ scalars, states }) => [
+    [0, scalars],
+    ...Array.from({ length: states }, (_, i) => [1 + i, scalars + 3 + i] as const),
+  ],
   lower: (l, { flags }) => l.call('sgd_product', l.inputs, l.outputs, flags),
 };
 
-/** Sum of the squares of a^T b, without making it. Inputs a [K, M] and b [K, N], K at most {@link productSquaresLimit}. */
+/**
+ * Sum of the squares of a^T b, without making it. Inputs a [K, M] and b [K, N], K at
+ * most {@link productSquaresLimit}.
+ */
 export const productSquaresOp: OpRecord<null> = {
   name: 'product_squares',
   bf16: 'f32',
@@ -196,8 +237,8 @@ const runningMeanOp: OpRecord<{ readonly count: number }> = {
 };
 
 /**
- * mean + share (x - mean) for lists of tensors, in one pass over all; a share of 1 gives x, whatever the mean holds. `share` is a runtime
- * scalar. Averages of weights and of gradients are made of it.
+ * mean + share (x - mean) for lists of tensors, in one pass over all; a share of 1 gives x, whatever the mean
+ * holds. `share` is a runtime scalar. Averages of weights and of gradients are made of it.
  */
 export function runningMean(share: Tensor, means: readonly Tensor[], xs: readonly Tensor[]): Tensor[] {
   checkList('runningMean', 'means', means);
@@ -239,8 +280,9 @@ const guardOp: OpRecord<null> = {
 };
 
 /**
- * Watches values of rank 0 (loss, gradient norm). As soon as one is not finite, `guard` (i32 [1], persistent) becomes 1 and this run
- * and all later ones commit nothing: parameters, optimizer state and statistics stay the last good ones. Assign the result to `guard`.
+ * Watches values of rank 0 (loss, gradient norm). As soon as one is not finite, `guard` (i32 [1], persistent)
+ * becomes 1 and this run and all later ones commit nothing: parameters, optimizer state and statistics stay
+ * the last good ones. Assign the result to `guard`.
  */
 export function finiteGuard(guard: Tensor, watched: readonly Tensor[]): Tensor {
   checkList('finite_guard', 'watched', watched);

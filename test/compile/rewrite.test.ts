@@ -37,7 +37,7 @@ describe('a rule', () => {
     const [a, b] = [apply(layer), apply(layer)];
     const [ra, rb] = [apply(relu, out(a)), apply(relu, out(b))];
     const last = apply(sum, out(ra), out(rb));
-    const result = rewrite(graphOf([a, ra, b, rb, last], out(last)), [fuse]);
+    const result = rewrite(graphOf([a, ra, b, rb, last], out(last)), [[fuse]]);
     expect(result.nodes).toEqual([a, b, last]);
     expect(last.inputs).toEqual([out(a), out(b)]);
   });
@@ -53,7 +53,7 @@ describe('a rule', () => {
     ];
     const graph = graphOf(nodes, out(returned), ...nodes.filter((n) => n.op.name !== 'layer').map(out));
     const before = names(graph);
-    expect(rewrite(graph, [fuse])).toBe(graph);
+    expect(rewrite(graph, [[fuse]]).nodes).toBe(nodes);
     expect(names(graph)).toEqual(before);
   });
 
@@ -64,7 +64,7 @@ describe('a rule', () => {
     const again = rule({ then: node('activation'), made: maker('then', 0, 'applies') }, ({ then, made }) => [
       { node: made, outputs: then.outputs },
     ]);
-    const result = rewrite(graphOf([first, inner, outer], out(outer)), [again]);
+    const result = rewrite(graphOf([first, inner, outer], out(outer)), [[again]]);
     expect(result.nodes).toEqual([first]);
     expect(result.outputs).toEqual([out(first)]);
   });
@@ -76,8 +76,14 @@ describe('a rule', () => {
     const source = value();
     const end = apply(sum, out(chain.at(-1)!), source);
     const shortcut = rule({ end: node('adds') }, (match) => [{ node: match.end, inputs: [source] }]);
-    const result = rewrite(graphOf([kept, ...chain, end], out(end), out(kept)), [shortcut]);
+    const result = rewrite(graphOf([kept, ...chain, end], out(end), out(kept)), [[shortcut]]);
     expect(result.nodes).toEqual([kept, end]);
+  });
+
+  it('removes a node that its replacement leaves nothing to make', () => {
+    const [emptied, kept] = [apply(sum), apply(plain)];
+    const empty = rule({ target: node('adds') }, (match) => [{ node: match.target, outputs: [] }]);
+    expect(rewrite(graphOf([emptied, kept], out(kept)), [[empty]]).nodes).toEqual([kept]);
   });
 
   it('adds nodes before their first reader', () => {
@@ -88,7 +94,7 @@ describe('a rule', () => {
       { node: match.target, inputs: [out(added)] },
     ]);
     const graph = graphOf([before, target, after], out(before), out(target), out(after));
-    expect(rewrite(graph, [insert]).nodes).toEqual([before, added, target, after]);
+    expect(rewrite(graph, [[insert]]).nodes).toEqual([before, added, target, after]);
   });
 
   it('exchanges outputs between nodes in one replacement', () => {
@@ -102,7 +108,7 @@ describe('a rule', () => {
         { node: match.second, inputs: [x], outputs: [between] },
       ];
     });
-    const result = rewrite(graphOf([first, second], out(second)), [swap]);
+    const result = rewrite(graphOf([first, second], out(second)), [[swap]]);
     expect(names(result)).toEqual(['relu', 'layer']);
     expect(out(result.nodes[1]!)).toBe(result.outputs[0]);
   });

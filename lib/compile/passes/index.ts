@@ -12,10 +12,7 @@ import { fuseBatchNorm } from './fuse-batch-norm';
 import { fuseUpdates } from './fuse-updates';
 import { movePoolGradient } from './pool-gradient';
 
-type Pass = readonly Rule[] | ((graph: Graph) => Graph);
-
-const run = (graph: Graph, pass: Pass): Graph =>
-  typeof pass === 'function' ? pass(graph) : rewrite(graph, pass);
+type Pass = readonly Rule[];
 
 const formulas: readonly Pass[] = [movePoolGradient];
 const fusions: readonly Pass[] = [fuseActivations, fuseBatchNorm, fuseUpdates, dropUnreadOutputs];
@@ -37,5 +34,5 @@ export interface PassOptions {
 
 export function runPasses(graph: Graph, { fuse = true, predict = false }: PassOptions = {}): Graph {
   const fused = predict ? fusionsToPredict : fusions;
-  return [...formulas, ...(fuse ? fused : [])].reduce(run, graph);
+  return rewrite(graph, [...formulas, ...(fuse ? fused : [])]);
 }
