@@ -14,6 +14,7 @@ import { BusyError, IoError, TenonError } from '../errors';
 import { clip, problemOf } from '../options';
 import { systemCode } from './errors';
 import { isTemporary, temporaryName } from './atomic-file';
+import { countIn, fieldsOf, textIn } from './json-fields';
 import { processStart } from './process-start';
 
 const LOCK_FILE = '.lock';
@@ -206,11 +207,15 @@ async function readOwner(path: string): Promise<Owner | 'unreadable' | undefined
     throw error;
   }
   try {
-    const owner = JSON.parse(text) as Partial<Owner> | null;
-    const { pid, fd, host, started, id } = owner ?? {};
-    const numbers = Number.isSafeInteger(pid) && pid! > 0 && Number.isSafeInteger(fd) && fd! >= 0;
-    const texts = typeof host === 'string' && typeof started === 'string' && typeof id === 'string';
-    return numbers && texts && /^[0-9a-f]{18}$/.test(id) ? (owner as Owner) : 'unreadable';
+    const fields = fieldsOf(path, 'the owner', JSON.parse(text));
+    const owner: Owner = {
+      pid: countIn(path, fields, 'pid'),
+      host: textIn(path, fields, 'host'),
+      started: textIn(path, fields, 'started'),
+      fd: countIn(path, fields, 'fd'),
+      id: textIn(path, fields, 'id'),
+    };
+    return owner.pid > 0 && /^[0-9a-f]{18}$/.test(owner.id) ? owner : 'unreadable';
   } catch {
     return 'unreadable';
   }

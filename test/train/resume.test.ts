@@ -442,3 +442,24 @@ test('another instruction set is warned about', async () => {
   await smallTrainer().fit(glyphs, { epochs: 2, resume: dir, callbacks: [{ onEvent }] });
   expect(warnings).toEqual([expect.stringContaining('trained with quantum kernels')]);
 });
+
+// Checksums are no secret: whoever edits a file can seal it again.
+test('entries of the wrong kind are refused as damage, whichever they are', async () => {
+  const dir = directory();
+  const glyphs = await someGlyphs();
+  await smallTrainer().fit(glyphs, { epochs: 1, callbacks: [checkpoint(dir)] });
+  const file = join(dir, 'checkpoint-7', 'state.json');
+  const whole = readFileSync(file);
+  const wrong = [{ precision: 3 }, { bf16Path: [] }, { isa: null }, { average: 1 }, { sha256: {} }];
+  const optimizers = [{ born: 'x' }, { born: { a: -1 } }, { step: 0.5 }, { kind: {} }];
+  for (const entries of [...wrong, ...optimizers.map((part) => ({ optimizer: part }))]) {
+    editState<Record<string, object>>(file, (state) =>
+      'optimizer' in entries
+        ? { ...state, optimizer: { ...state.optimizer, ...entries.optimizer } }
+        : { ...state, ...entries },
+    );
+    const error = await failure(() => smallTrainer().fit(glyphs, { epochs: 2, resume: dir }));
+    expect([entries, error.code]).toEqual([entries, 'ERR_TENON_FORMAT']);
+    writeFileSync(file, whole);
+  }
+});
