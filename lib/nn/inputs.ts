@@ -2,7 +2,7 @@
 import type { FittedTransform } from '../preprocess/fitted';
 import type { Tensor } from '../tensor/tensor';
 
-/** A model, as far as inputs go through it. */
+/** What it takes of a model to run inputs through it. */
 export interface Forwarding {
   readonly inputTransform?: FittedTransform;
   forward(x: Tensor): Tensor;

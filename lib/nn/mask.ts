@@ -9,7 +9,7 @@ import { Storage } from '../tensor/storage';
 import type { Tensor } from '../tensor/tensor';
 import { maskName, type ModuleTree } from './tree';
 
-/** A model, as far as its masks go. */
+/** What masks need of a model. */
 interface Pruned {
   tree(): ModuleTree;
 }

@@ -5,7 +5,7 @@ export type Mode = 'train' | 'eval' | 'loaded';
 /** The key of a module's mode; `training` says less. A symbol leaves all names to the fields of classes of one's own. */
 export const MODE = Symbol('mode');
 
-/** What has a mode, and parts that have modes. */
+/** A module's mode, and the modes of its parts. */
 export interface Modal {
   [MODE]: Mode;
   namedModules(): ReadonlyMap<string, Modal>;

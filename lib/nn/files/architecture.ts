@@ -8,13 +8,13 @@ export interface Architecture {
   readonly config: Json;
 }
 
-/** What describes itself: a module, as far as model files go. */
+/** What a model file records of one module. */
 interface Described {
   readonly kind: string;
   config(): Json;
 }
 
-/** A tree of what describes itself. */
+/** What a model file records of a model: all modules in it. */
 export interface Built extends Described {
   namedModules(): ReadonlyMap<string, Described>;
 }

@@ -68,7 +68,7 @@ export interface ModelMetadata {
   readonly aliases: ReadonlyMap<string, string>;
 }
 
-/** What a model file holds of a model, and puts into one. */
+/** What a model file takes from a model, and puts into one. */
 interface Filed extends Built {
   preprocessing: Preprocessing | undefined;
   inputTransform?: FittedTransform;
