@@ -6,3 +6,4 @@ export { adam, adamw, Adam, type AdamNumbers, type AdamOptions, type AdamwOption
 export { nadam, Nadam, type NadamNumbers, type NadamOptions } from './nadam';
 export { lars, Lars, type LarsNumbers, type LarsOptions } from './lars';
 export { lamb, Lamb, type LambNumbers, type LambOptions } from './lamb';
+export { lion, Lion, type LionNumbers, type LionOptions } from './lion';

@@ -85,6 +85,11 @@ const rules: Record<string, Rule> = {
     kernel: 'lamb',
     numbers: { ...ofAdam, adapt: false },
   },
+  Lion: {
+    make: (o) => optim.lion({ lr: 0.01, ...decayed, ...o }),
+    kernel: 'lion',
+    numbers: { betas: [0.2, 0.3] },
+  },
 };
 
 describe.each(Object.entries(rules))('%s', (_, { make, kernel, numbers }) => {

@@ -281,6 +281,7 @@ const templates: readonly Template[] = [
     ...times(8, s),
     ...times(7, matrix),
   ),
+  template('lion', { hasScale: false }, ...times(4, s), ...times(5, matrix)),
   template(
     'lars',
     { nesterov: true, momentum: true, steps: false, hasScale: false },
