@@ -102,7 +102,10 @@ function documentation(ts, checker, declaration) {
   return `${text.text}${end}`.replaceAll('*/', '* /');
 }
 
-/** The call itself, or that of the constant or the member that is named: `decoupled`, `betas: adamNumbers.betas`. */
+/**
+ * The call itself, or that of the constant or the member that is named:
+ * `decoupled`, `betas: adamNumbers.betas`.
+ */
 function callOf(ts, checker, declaration) {
   const value = declaration.initializer;
   if (value && ts.isCallExpression(value)) return value;

@@ -1,12 +1,10 @@
-/**
- * One step of each optimizer, as ops: scalars and flags of its kernel by name. The formulas are in lib/optim.
- */
+/** One step of each optimizer, as ops: scalars and flags of its kernel by name. Formulas: lib/optim. */
 import { splitsProduct, updateRule, type FlagsOf, type ScalarsOf, type UpdateOperands } from './update';
 
-const momentumScalars = ['lr', 'momentum', 'dampening', 'weightDecay', 'step'] as const;
+const ofMomentum = ['lr', 'momentum', 'dampening', 'weightDecay', 'step'] as const;
 const momentumFlags = ['nesterov', 'momentum', 'steps', 'decoupled'] as const;
 const rootFlags = ['decoupled', 'epsInside'] as const;
-const adamScalars = ['beta1', 'beta2', 'eps', 'weightDecay', 'step'] as const;
+const ofAdam = ['beta1', 'beta2', 'eps', 'weightDecay', 'step'] as const;
 const hasVelocity = ({ states }: UpdateOperands): { momentum: boolean } => ({ momentum: states.length > 0 });
 
 /**
@@ -14,7 +12,7 @@ const hasVelocity = ({ states }: UpdateOperands): { momentum: boolean } => ({ mo
  * into the momentum, as PyTorch does. With `steps` the velocity holds -lr g instead of gradients; with
  * `decoupled` decay shrinks the weight by 1 - lr weightDecay.
  */
-export const sgdUpdate = updateRule('sgd', momentumScalars, momentumFlags, hasVelocity, {
+export const sgdUpdate = updateRule('sgd', ofMomentum, momentumFlags, hasVelocity, {
   splits: splitsProduct,
 });
 
@@ -28,36 +26,22 @@ export const rmspropUpdate = updateRule(
   [...rootFlags, 'centred', 'momentum'],
 );
 
-/**
- * Adam and AdamW (states: first and second moment, and the largest second one for AMSGrad). `uncorrected`:
- * without the bias correction.
- */
-export const adamUpdate = updateRule(
-  'adam',
-  ['lr', ...adamScalars],
-  [...rootFlags, 'uncorrected', 'amsgrad'],
-);
+/** Adam and AdamW (states: both moments, and the largest second one for AMSGrad). */
+export const adamUpdate = updateRule('adam', ['lr', ...ofAdam], [...rootFlags, 'uncorrected', 'amsgrad']);
 
-/**
- * NAdam (states: first and second moment). The shares are what the update takes of the gradient and of the
- * first moment, as factors of lr.
- */
-export const nadamUpdate = updateRule(
-  'nadam',
-  ['lr', 'gradientShare', 'momentShare', ...adamScalars],
-  rootFlags,
-);
+/** NAdam (states: both moments). The shares of gradient and first moment are factors of lr. */
+export const nadamUpdate = updateRule('nadam', ['lr', 'gradientShare', 'momentShare', ...ofAdam], rootFlags);
 
 /** LARS (state: velocity, or none). Where `adapt` is 0 the ratio is 1. */
 export const larsUpdate = updateRule(
   'lars',
-  [...momentumScalars, 'trust', 'eps', 'adapt'],
+  [...ofMomentum, 'trust', 'eps', 'adapt'],
   ['nesterov', 'momentum', 'steps'],
   hasVelocity,
 );
 
-/** LAMB (states: first and second moment). Where `adapt` is 0 the ratio is 1. */
-export const lambUpdate = updateRule('lamb', ['lr', ...adamScalars, 'adapt'], ['uncorrected']);
+/** LAMB (states: both moments). Where `adapt` is 0 the ratio is 1. */
+export const lambUpdate = updateRule('lamb', ['lr', ...ofAdam, 'adapt'], ['uncorrected']);
 
 export type RuleScalars = Pick<SgdScalars, 'lr' | 'weightDecay' | 'step'>;
 export type DecayFlags = Pick<SgdFlags, 'decoupled'>;

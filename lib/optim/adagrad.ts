@@ -1,6 +1,6 @@
 /**
- * AdaGrad (Duchi et al. 2011, "Adaptive subgradient methods") as in PyTorch: s += g^2; w -= lr / (1 + (t - 1)
- * lrDecay) g / (sqrt(s) + eps), t from 1. The lecture's form: `adagrad({ lr, eps: 1e-7 })`.
+ * AdaGrad (Duchi et al. 2011, "Adaptive subgradient methods") as in PyTorch: s += g^2, and with t from 1
+ * w -= lr / (1 + (t - 1) lrDecay) g / (sqrt(s) + eps). The lecture's form: `adagrad({ lr, eps: 1e-7 })`.
  */
 import * as ops from '../ops';
 import { bool, declareSettings, nonNegative, type OptionsOf, type ValuesOf } from '../settings';

@@ -1,10 +1,8 @@
 /**
- * Adam (Kingma & Ba 2015) as in PyTorch: m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; w -= lr (m / (1 -
- * b1^t)) / (sqrt(v / (1 - b2^t)) + eps), t from 1. Decay is added to g, or in AdamW (Loshchilov & Hutter
- * 2019) shrinks w by 1 - lr weightDecay first.
- *
- * The forms of the lecture: `adam({ eps: 1e-7 })`, and without the correction
- * `adam({ biasCorrection: false, eps: 1e-7 })`.
+ * Adam (Kingma & Ba 2015) as in PyTorch: m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; and with t from 1
+ * w -= lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps). Decay is added to g; in AdamW (Loshchilov & Hutter
+ * 2019) it shrinks w by 1 - lr weightDecay first. The lecture's forms: `adam({ eps: 1e-7 })`, and without the
+ * correction `adam({ biasCorrection: false, eps: 1e-7 })`.
  */
 import * as ops from '../ops';
 import { oneOf } from '../options';
@@ -35,7 +33,7 @@ export type AdamOptions = OptionsOf<typeof settings>;
 export type AdamwOptions = OptionsOf<typeof adamwSettings>;
 
 export class Adam extends optimizerOf({
-  // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-assertion -- else the kind could only be 'adam'
+  // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-assertion -- it may also be 'adamw'
   kind: 'adam' as 'adam' | 'adamw',
   settings,
   numbers,

@@ -1,7 +1,8 @@
 /** From the declaration of an optimizer to the class that it extends. */
 import type { Declared, KeptOf, OptionsOf, Settings, ValuesOf } from '../settings';
 import type { commonSettings } from './common';
-import { Optimizer, type Declaration } from './optimizer';
+import type { Declaration } from './declaration';
+import { Optimizer } from './optimizer';
 
 type Common = 'lr' | keyof ReturnType<typeof commonSettings>;
 

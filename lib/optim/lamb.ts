@@ -1,7 +1,7 @@
 /**
- * LAMB (You et al. 2020, "Large batch optimization for deep learning"): u = m / (1 - b1^t) / (sqrt(v / (1 -
- * b2^t)) + eps) + weightDecay w with Adam's moments; w -= lr (|w| / |u|) u, the norms being those of each
- * tensor, and their ratio 1 where either is 0.
+ * LAMB (You et al. 2020, "Large batch optimization for deep learning"): with Adam's moments
+ * u = m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps) + weightDecay w; w -= lr (|w| / |u|) u. The norms are
+ * those of each tensor, and their ratio is 1 where either is 0.
  */
 import * as ops from '../ops';
 import { bool, declareSettings, nonNegative, type OptionsOf, type ValuesOf } from '../settings';

@@ -1,6 +1,7 @@
 /**
- * Lion (Chen et al. 2023, "Symbolic discovery of optimization algorithms"): w -= lr (sign(b1 m + (1 - b1) g) + weightDecay w), then
- * m = b2 m + (1 - b2) g. Every weight moves by lr, so that lr is three to ten times smaller than Adam's and weightDecay as much larger.
+ * Lion (Chen et al. 2023, "Symbolic discovery of optimization algorithms"): w -= lr (sign(b1 m + (1 - b1)
+ * g) + weightDecay w), then m = b2 m + (1 - b2) g. Every weight moves by lr, so that lr is three to ten times
+ * smaller than Adam's and weightDecay as much larger.
  */
 import { updateRule } from '../ops/update';
 import { declareSettings, nonNegative, type OptionsOf, type ValuesOf } from '../settings';

@@ -1,7 +1,7 @@
 /**
- * RMSProp (Tieleman & Hinton 2012, lecture 6.5) as in PyTorch: v = alpha v + (1 - alpha) g^2; w -= lr g /
- * (sqrt(v) + eps). Centred (Graves 2013): a = alpha a + (1 - alpha) g, and v - a^2 under the root. With
- * momentum: b = momentum b + g / (sqrt(v) + eps); w -= lr b. The lecture's form:
+ * RMSProp (Tieleman & Hinton 2012, lecture 6.5) as in PyTorch: v = alpha v + (1 - alpha) g^2;
+ * w -= lr g / (sqrt(v) + eps). Centred (Graves 2013): a = alpha a + (1 - alpha) g; the root is of v - a^2.
+ * With momentum: b = momentum b + g / (sqrt(v) + eps); w -= lr b. The lecture's form is
  * `rmsprop({ lr, alpha, eps: 1e-7 })`, where alpha is its decay_rate.
  */
 import * as ops from '../ops';

@@ -1,4 +1,7 @@
-/** What follows from the declarations of optimizers: the list of all, fields, groups, what the command line begins with. */
+/**
+ * What follows from the declarations of optimizers: the list of all, fields, groups, what the command
+ * line begins with.
+ */
 import { OPTIMIZERS } from '../../lib/cli/optimizers';
 import * as optim from '../../lib/optim';
 
