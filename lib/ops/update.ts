@@ -28,26 +28,31 @@ interface UpdateAttrs extends UpdateForm {
 /** What passes may do with the updates of a rule. */
 type UpdateFacts = Pick<Facts<UpdateAttrs>, 'splits'>;
 
+/** `values` in lists of `count`. */
+function listsOf<T>(values: readonly T[], count: number): T[][] {
+  return Array.from({ length: values.length / count }, (_, i) => values.slice(i * count, (i + 1) * count));
+}
+
 /** The op of an optimizer's kernel. */
 function updateOp(name: string, facts: UpdateFacts): OpRecord<UpdateAttrs> {
   return {
     ...facts,
     name,
     bf16: 'f32',
-    infer: (inputs, { count, states, scalars, scaled }) => {
+    infer: (inputs, { count, scalars, scaled }) => {
       for (const s of inputs.slice(0, scalars)) checkScalar(name, 'each hyper-parameter', s);
-      const lists = inputs.slice(scalars + Number(scaled));
-      lists.forEach((t, i) => {
+      const tensors = inputs.slice(scalars + Number(scaled));
+      const [weights = [], , ...states] = listsOf(tensors, count);
+      tensors.forEach((t, i) => {
         checkDType(name, 'each operand', t, 'f32');
-        const weight = lists[i % count]!;
+        const weight = weights[i % count]!;
         if (!sameShape(t.shape, weight.shape)) {
           throw new ShapeError(
             `${name}: operand ${i} is ${formatShape(t.shape)}, its parameter ${formatShape(weight.shape)}`,
           );
         }
       });
-      const kept = [...lists.slice(0, count), ...lists.slice(2 * count, (2 + states) * count)];
-      return kept.map(({ shape }) => ({ shape, dtype: 'f32' }));
+      return [...weights, ...states.flat()].map(({ shape }) => ({ shape, dtype: 'f32' }));
     },
     inPlaceState: ({ count, states, scalars, scaled }) => {
       const begin = scalars + Number(scaled);
@@ -97,8 +102,8 @@ export function applyUpdate(
     [...scalars, ...scale, ...o.weights, ...o.gradients, ...o.states.flat()],
     attrs,
   );
-  const list = (i: number): Tensor[] => outputs.slice(i * count, (i + 1) * count);
-  return { weights: list(0), states: o.states.map((_, i) => list(i + 1)) };
+  const [weights = [], ...states] = listsOf(outputs, count);
+  return { weights, states: o.states.map((_, i) => states[i] ?? []) };
 }
 
 /** Runtime scalars of a rule by name: f64, rank 0. `step` counts from 1. */
@@ -153,11 +158,6 @@ export function updateRule<const S extends string, const F extends string, I ext
   return Object.assign(update, { scalars });
 }
 
-/** `values` in lists of `count`. */
-function listsOf<T>(values: readonly T[], count: number): T[][] {
-  return Array.from({ length: values.length / count }, (_, i) => values.slice(i * count, (i + 1) * count));
-}
-
 /**
  * The fact of SGD: {@link sgdProductOp} updates one parameter. Not with clipping, which scales its gradient.
  */
@@ -167,7 +167,8 @@ export const splitsProduct: UpdateFacts['splits'] = (attrs, inputs, outputs, gra
   const hyper = inputs.slice(0, scalars);
   const operands = listsOf(inputs.slice(scalars), count);
   const results = listsOf(outputs, count);
-  const at = operands[1]!.indexOf(gradient);
+  const [, gradients = []] = operands;
+  const at = gradients.indexOf(gradient);
   if (at < 0) return undefined;
   const others = <T>(lists: readonly T[][]): T[] => lists.flatMap((list) => list.filter((_, i) => i !== at));
   const [weight, , ...own] = operands.map((list) => list[at]!);
