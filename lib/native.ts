@@ -1,6 +1,6 @@
 /**
- * The typed door to the addon, and its only importer. Plain data goes in, typed errors come out; nothing here knows what a
- * layer is.
+ * The typed door to the addon, and its only importer. Plain data goes in, and typed errors come out. Nothing
+ * here knows what a layer is.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -27,7 +27,9 @@ export const TENSOR_ROW = 4 + MAX_RANK;
 declare const bufferBrand: unique symbol;
 declare const programBrand: unique symbol;
 
-/** Memory that programs read and update in place. Freed by the collector, or at once by {@link disposeBuffer}. */
+/**
+ * Memory that programs read and update in place. Freed by the collector, or at once by {@link disposeBuffer}.
+ */
 export interface NativeBuffer {
   readonly byteLength: number;
   readonly [bufferBrand]: true;
@@ -61,18 +63,22 @@ export interface ProgramDesc {
   /** Byte length of each input. */
   readonly inputs: readonly number[];
   /**
-   * Rows of `[place, byteOffset, dtype, rank, d0..d5]`. Place: an index into `buffers` and, behind them, the results of
-   * constant calls in order; -1 the arena, -2 the scalar block
-   * (byteOffset = 8 i), -(3 + i) input i. Byte offsets are multiples of the element size.
+   * Rows of `[place, byteOffset, dtype, rank, d0..d5]`. Place: an index into `buffers` and, behind them, the
+   * results of constant calls in order; -1 the arena, -2 the scalar block (byteOffset = 8 i), -(3 + i) input
+   * i. Byte offsets are multiples of the element size.
    */
   readonly tensors: Float64Array;
   readonly calls: readonly CallDesc[];
   /**
-   * The first so many calls read only buffers that the program does not write, and results of each other. They run when such a
-   * buffer has changed since they last did; what they give is kept, and shared by programs that need the same.
+   * The first so many calls read only buffers that the program does not write, and results of each other.
+   * They run when such a buffer has changed since they last did; what they give is kept, and shared by
+   * programs that need the same.
    */
   readonly constantCalls: number;
-  /** Calls from here on are the commit: skipped when a fault or a non-finite number was found before, else never cut short. */
+  /**
+   * Calls from here on are the commit: skipped when a fault or a non-finite number was found before, else
+   * never cut short.
+   */
   readonly commitStart: number;
   /** Tensors copied out at the end of a run. */
   readonly outputs: readonly number[];
@@ -84,7 +90,7 @@ export interface RunResult {
   readonly nonfinite: boolean;
 }
 
-/** Of one call of a program, over all its runs; flops and bytes are those of one run. */
+/** One call of a program, over all its runs; flops and bytes are those of one run. */
 export interface CallProfile {
   readonly kernel: string;
   readonly calls: number;
@@ -104,7 +110,9 @@ export interface NativeInfo {
   readonly cpu: string;
   readonly threads: number;
   readonly threadsReason: string;
-  /** The part of the executor's time that predictions may take while training waits for it; and why so much. */
+  /**
+   * The part of the executor's time that predictions may take while training waits for it; and why so much.
+   */
   readonly predictionShare: number;
   readonly predictionShareReason: string;
   /** Live bytes of buffers, arenas, copies in flight, folded and packed weights; how many programs live. */
@@ -157,16 +165,16 @@ function packageRoot(): string {
 /** Why the addon did not load, and what helps. */
 function loadError(file: string, cause: unknown): NativeError {
   const code = (cause as { code?: unknown } | undefined)?.code;
-  // Node appends the list of files that required it, which helps nobody here.
+  // Node appends the list of files that required it, which does not help here.
   const [text = ''] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
   const lines = [`tenon's addon could not be loaded from ${file}: ${text}`];
   if (code === 'ERR_DLOPEN_DISABLED') {
     lines.push(
-      'Addons are disabled: start node without --no-addons, and give a permission model --allow-addons.',
+      'Addons are disabled: start node without --no-addons, and with --allow-addons if you use the permission model.',
     );
   } else if (!existsSync(file)) {
     lines.push(
-      'It was never built. Package managers skip install scripts that nobody has allowed, and with --ignore-scripts all of them; allow this one:',
+      'It was never built. Package managers skip install scripts that you have not allowed, and --ignore-scripts skips all of them. Allow this one:',
       '  npm   npm approve-scripts tenon && npm rebuild tenon',
       '  pnpm  pnpm approve-builds tenon && pnpm rebuild tenon',
       '  yarn  enableScripts: true in .yarnrc.yml, then yarn rebuild tenon',
@@ -175,7 +183,7 @@ function loadError(file: string, cause: unknown): NativeError {
     );
   } else {
     lines.push(
-      `Built for another system or processor than ${process.platform} ${process.arch}? Run \`npm rebuild tenon\` here.`,
+      `It may have been built for another system or processor than ${process.platform} ${process.arch}. Run \`npm rebuild tenon\` here.`,
     );
   }
   return new NativeError(lines.join('\n'), { cause });
@@ -209,7 +217,9 @@ const ERRORS: Readonly<Record<string, new (message: string, options?: { cause?: 
   ERR_TENON_OPTION: OptionError,
 };
 
-/** The typed error for one the addon made. TypeError and RangeError (a bug of the caller) pass as they are. */
+/**
+ * The typed error for one the addon made. TypeError and RangeError (a bug of the caller) pass as they are.
+ */
 function typed(error: unknown): unknown {
   const code = (error as { code?: unknown } | undefined)?.code;
   const Class = typeof code === 'string' ? ERRORS[code] : undefined;
@@ -246,9 +256,9 @@ export function disposeBuffer(buffer: NativeBuffer): void {
 }
 
 /**
- * Writes behind everything queued on the train queue. Up to 2 MB are copied during the call. More are copied in slices of 2 MB
- * with turns of the event loop between, and then queued as one write: leave `data` alone until the promise settles, and await
- * it before a program that reads the buffer is run.
+ * Writes behind everything queued on the train queue. Up to 2 MB are copied during the call. More are copied
+ * in slices of 2 MB with turns of the event loop between, and then queued as one write: leave `data` alone
+ * until the promise settles, and await it before a program that reads the buffer is run.
  */
 export function writeBuffer(buffer: NativeBuffer, byteOffset: number, data: AnyArray): Promise<void> {
   return attemptAsync(() =>
@@ -309,8 +319,8 @@ export function readBufferSync(
 }
 
 /**
- * Calls as one table: rows of kernel, operands, operand..., outputs, attributes, (name, numbers, number...)... Kernels and names are
- * places in `names`.
+ * Calls as one table: rows of kernel, operands, operand..., outputs, attributes, (name, numbers,
+ * number...)... Kernels and names are places in `names`.
  */
 function tableOf(calls: readonly CallDesc[]): { names: string[]; table: Float64Array } {
   const codes = new Map<string, number>();
@@ -331,7 +341,9 @@ function tableOf(calls: readonly CallDesc[]): { names: string[]; table: Float64A
   return { names: [...codes.keys()], table: Float64Array.from(table) };
 }
 
-/** Checks a description and builds it. Throws a NativeError that names the call, its kernel and the problem. */
+/**
+ * Checks a description and builds it. Throws a NativeError that names the call, its kernel and the problem.
+ */
 export function createProgram(desc: ProgramDesc): ProgramHandle {
   const { names, table } = tableOf(desc.calls);
   return attempt(() =>
@@ -353,8 +365,8 @@ export function createProgram(desc: ProgramDesc): ProgramHandle {
 }
 
 /**
- * One run: copies inputs and scalars during the call, queues, resolves with the outputs. Data-dependent faults (a label out of
- * range) reject with a DataError.
+ * One run: copies inputs and scalars during the call, queues, resolves with the outputs. Data-dependent
+ * faults (a label out of range) reject with a DataError.
  */
 export function runProgram(
   program: ProgramHandle,
@@ -378,7 +390,9 @@ export function profileProgram(program: ProgramHandle): CallProfile[] {
   return attempt(() => addon().profileProgram(program));
 }
 
-/** Queued and running jobs of the program reject with an AbortedError; one that has begun to commit finishes. */
+/**
+ * Queued and running jobs of the program reject with an AbortedError; one that has begun to commit finishes.
+ */
 export function cancelProgram(program: ProgramHandle): void {
   attempt(() => addon().cancelProgram(program));
 }
@@ -405,8 +419,9 @@ export function setThreads(threads: number): void {
 }
 
 /**
- * How much of the executor's time predictions may take while training waits for it: above 0, and 1 for predictions that always go
- * first. Default 0.5, or TENON_PREDICTION_SHARE. Of the process, from now on; results do not depend on it.
+ * How much of the executor's time predictions may take while training waits for it: above 0, and 1 for
+ * predictions that always go first. Default 0.5, or TENON_PREDICTION_SHARE. It holds for the whole process
+ * from now on; results do not depend on it.
  * @throws OptionError
  */
 export function setPredictionShare(share: number): void {

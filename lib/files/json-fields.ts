@@ -1,4 +1,7 @@
-/** Entries of a JSON file, which may hold anything, checked as they are read. All of these throw a FormatError that names the entry. */
+/**
+ * Entries of a JSON file, which may hold anything, checked as they are read. All of these throw a FormatError
+ * that names the entry.
+ */
 import { FormatError } from '../errors';
 import { clip } from '../options';
 

@@ -3,7 +3,10 @@ import { LazyTensor } from '../tensor/lazy';
 import { checkShape, formatShape, type Shape } from '../tensor/shape';
 import { clip } from '../options';
 
-/** A persistent f32 tensor that forward() may assign to. Kept in a field of a module, it is saved and loaded with it. */
+/**
+ * A persistent f32 tensor that forward() may assign to. Kept in a field of a module, it is saved and
+ * loaded with it.
+ */
 export class StateBuffer extends LazyTensor {
   /** What every element is at first. */
   readonly initial: number;

@@ -1,6 +1,7 @@
 /**
- * What runs of training work on now. Whatever a run changes, or reads from step to step, belongs to it until it ends: two runs at once that
- * share an optimizer, a layer or a weight would each train on what the other one left.
+ * What runs of training are working on. Whatever a run changes, or reads from step to step, belongs to it
+ * until it ends. Two runs at once that share an optimizer, a layer or a weight would each train on what the
+ * other one left.
  */
 import { BusyError } from '../errors';
 import type { Module } from './module';

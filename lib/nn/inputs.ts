@@ -1,4 +1,4 @@
-/** From inputs, as data sets and users have them, to what forward() takes. */
+/** Turns inputs, as data sets and users have them, into what forward() takes. */
 import type { FittedTransform } from '../preprocess/fitted';
 import type { Tensor } from '../tensor/tensor';
 
@@ -8,7 +8,9 @@ export interface Forwarding {
   forward(x: Tensor): Tensor;
 }
 
-/** Records a model's outputs for inputs [N, ...], which go through its inputTransform first where it has one. */
+/**
+ * Records a model's outputs for inputs [N, ...], which go through its inputTransform first where it has one.
+ */
 export function forwardInputs(model: Forwarding, inputs: Tensor): Tensor {
   return forwardThrough(model.inputTransform, model, inputs);
 }

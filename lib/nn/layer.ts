@@ -1,6 +1,7 @@
 /**
- * Layers that declare their settings once. From the declaration come the check of what a caller gives, the fields, config(), and the way
- * back from a file. Layers are known by their kind from the moment that their maker is made.
+ * Layers that declare their settings once. From the declaration come the check of what a caller gives, the
+ * fields, config(), and the way back from a file. Layers are known by their kind from the moment that their
+ * maker is made.
  */
 import { checkKeys, show } from '../options';
 import { FormatError, OptionError } from '../errors';
@@ -14,7 +15,7 @@ import {
 } from '../settings';
 import { Module } from './module';
 
-/** What a layer of kind `conv2d` is called in messages: `nn.conv2d`. */
+/** The name of a layer of kind `conv2d` in messages: `nn.conv2d`. */
 function nameOf(kind: string): string {
   return `nn.${kind}`;
 }
@@ -22,11 +23,14 @@ function nameOf(kind: string): string {
 export interface Declaration {
   readonly args: Settings<Declared>;
   readonly settings: Settings<Declared>;
-  /** Settings that are no fields. */
+  /** Settings that are not fields. */
   readonly aside: readonly string[];
 }
 
-/** A class whose instances have the settings as fields. `H`: those that are kept aside, because a field of that name is something else. */
+/**
+ * A class whose instances have the settings as fields. `H`: those that are kept aside, because a field of
+ * that name is something else.
+ */
 export type LayerBase<V, H extends string, M, Given extends readonly unknown[]> = Omit<
   typeof Module,
   'prototype'
@@ -46,8 +50,9 @@ export type Base<M> = abstract new () => M;
 const none = declareSettings({});
 
 /**
- * The base of a layer with options alone: `class LeakyReLU extends withSettings(settings)`. Its settings are fields of the layer. A
- * class above others may leave `settings` to them: `static override readonly settings = ...`, of the same types.
+ * The base of a layer with options alone: `class LeakyReLU extends withSettings(settings)`. Its settings are
+ * fields of the layer. A class above others may leave `settings` to them:
+ * `static override readonly settings = ...`, of the same types.
  */
 export function withSettings<S extends Declared, M extends Module = Module>(
   settings: Settings<S>,
@@ -63,8 +68,8 @@ export function withSettings(settings: Settings<Declared>, base: Base<Module> = 
 }
 
 /**
- * The base of a layer with arguments before its options, `nn.linear(2, 3, { bias: false })`, which calls `super({ inFeatures, outFeatures },
- * options)`. `aside`: options that are no fields, but are in `given`.
+ * The base of a layer with arguments before its options, `nn.linear(2, 3, { bias: false })`, which calls
+ * `super({ inFeatures, outFeatures }, options)`. `aside`: options that are not fields, but are in `given`.
  */
 export function withArguments<
   A extends Declared,
@@ -94,7 +99,7 @@ function declaredLayer(declaration: Declaration, base: Base<Module>) {
 
     constructor(args: unknown, options: unknown) {
       super();
-      // Of the class that is made: it may have settings of its own.
+      // Those of the class that is made, which may have settings of its own.
       const own = new.target;
       const where = nameOf(this.kind);
       const given: Values = { ...own.args.read(where, args), ...own.settings.read(where, options) };
@@ -144,7 +149,7 @@ export function refuseUnknown(config: Config, known: readonly string[]): void {
   if (unknown !== undefined) throw new FormatError(`it has no setting ${show(unknown)}`);
 }
 
-/** What a layer's class says of itself; without `settings` where it has none. */
+/** What a layer's class says about itself; without `settings` if it has none. */
 type LayerStatics = Pick<typeof Module, 'kind'> & Partial<Pick<Declaration, 'args' | 'settings'>>;
 
 function isLayerClass(value: object): value is LayerStatics {
@@ -152,8 +157,9 @@ function isLayerClass(value: object): value is LayerStatics {
 }
 
 /**
- * The function that makes layers of a class, `nn.conv2d` of `Conv2d`. From then on files can hold them. A layer that has no options
- * refuses what callers without types give it: a setting that is ignored makes a model that nobody asked for.
+ * The function that makes layers of a class, `nn.conv2d` of `Conv2d`. From then on files can hold them. A
+ * layer that has no options refuses what untyped callers pass: an ignored setting would make a model that
+ * nobody asked for.
  */
 export function maker<A extends readonly unknown[], M extends Module>(
   // A construct signature and nothing else: the function then has the type parameters of the class.

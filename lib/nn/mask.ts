@@ -15,7 +15,7 @@ interface Pruned {
 }
 
 class Mask extends ParameterMask {
-  /** Of ones. */
+  /** A mask of ones. */
   constructor(parameter: Parameter) {
     super(parameter.shape, 'f32', undefined);
     const { dtype, target } = parameter.storage;
@@ -31,7 +31,10 @@ class Mask extends ParameterMask {
   }
 }
 
-/** The parameter's mask; a new one, of ones, where it has none. @throws OptionError where the model has something else of its name */
+/**
+ * The parameter's mask, or a new one of ones if it has none. @throws OptionError if the model has something
+ * else of its name
+ */
 export function ensureMask(where: string, model: Pruned, name: string, parameter: Parameter): ParameterMask {
   if (parameter.mask !== undefined) return parameter.mask;
   if (model.tree().tensors.has(maskName(name)))

@@ -1,8 +1,14 @@
 /** Training and evaluation mode: running something in one of them and leaving modes as they were. */
-/** 'eval' is by hand; 'loaded' is the evaluation mode of a model that was read from its file, until it is trained. */
+/**
+ * 'eval' was set by hand; 'loaded' is the evaluation mode of a model that was read from its file, until
+ * it is trained.
+ */
 export type Mode = 'train' | 'eval' | 'loaded';
 
-/** The key of a module's mode; `training` says less. A symbol leaves all names to the fields of classes of one's own. */
+/**
+ * The key of a module's mode; `training` says less. A symbol leaves all names free for the fields
+ * of users' classes.
+ */
 export const MODE = Symbol('mode');
 
 /** A module's mode, and the modes of its parts. */
@@ -16,8 +22,9 @@ function modules(root: Modal): Modal[] {
 }
 
 /**
- * What training has to put into training mode: everything, where the model as a whole was put into evaluation mode; else only what was
- * loaded so. Whatever else is in evaluation mode was put there on purpose.
+ * What training has to put into training mode: everything, if the model as a whole was put into evaluation
+ * mode; otherwise only what was loaded in evaluation mode. Anything else that is in evaluation mode was put
+ * there on purpose.
  */
 function resting(root: Modal): Modal[] {
   return modules(root).filter((m) => m[MODE] === 'loaded' || (root[MODE] === 'eval' && m[MODE] === 'eval'));
@@ -33,7 +40,10 @@ export function beginTraining(root: Modal): void {
   for (const module of resting(root)) module[MODE] = 'train';
 }
 
-/** Runs `fn` with every module below `root` in evaluation mode; each gets its own mode back, also when `fn` throws. */
+/**
+ * Runs `fn` with every module below `root` in evaluation mode; each gets its own mode back, also
+ * when `fn` throws.
+ */
 export function inEvalMode<R>(root: Modal, fn: () => R): R {
   return inMode(
     modules(root).filter((module) => module[MODE] === 'train'),
@@ -42,7 +52,7 @@ export function inEvalMode<R>(root: Modal, fn: () => R): R {
   );
 }
 
-/** The opposite, for those modules that a run of training would put into training mode. */
+/** The opposite of inEvalMode, for those modules that a run of training would put into training mode. */
 export function inTrainingMode<R>(root: Modal, fn: () => R): R {
   return inMode(resting(root), 'train', fn);
 }

@@ -36,8 +36,9 @@ function runtimeFieldsOf(module: Module): readonly string[] {
 }
 
 /**
- * A layer or a model. A module of one's own extends it, keeps parameters (`nn.parameter`), buffers (`nn.buffer`) and modules as
- * fields, or arrays of them, and has a method `forward`. Their names are PyTorch's: field names joined by dots.
+ * A layer or a model. A module of your own extends it, keeps parameters (`nn.parameter`), buffers
+ * (`nn.buffer`) and modules as fields, or arrays of them, and has a method `forward`. Their names are
+ * PyTorch's: field names joined by dots.
  */
 export abstract class Module implements TraceDependency {
   /** Names a built-in layer in model files. A class without one is loaded into an instance, not rebuilt. */
@@ -48,8 +49,8 @@ export abstract class Module implements TraceDependency {
   /** Place in the model, '' at the top. Set by initialize(). */
   path = '';
   /**
-   * What inputs go through on their way to forward(), behind `preprocessing`: in training, evaluation and prediction by tenon. Set by a
-   * Trainer, or by hand; saved with the model.
+   * The transform of inputs on their way to forward(), after `preprocessing`, in training, evaluation and
+   * prediction by tenon. Set by a Trainer, or by hand; saved with the model.
    */
   inputTransform?: FittedTransform;
   /** Names of the classes, in the order of the outputs; saved with the model. */
@@ -93,8 +94,8 @@ export abstract class Module implements TraceDependency {
   }
 
   /**
-   * Whether dropout drops and batch norm takes statistics from the batch. Set by train() and eval(), or by hand; `load(file)` returns layers
-   * in evaluation mode, which only lasts until they are trained.
+   * Whether dropout drops and batch norm takes statistics from the batch. Set by train() and eval(), or by
+   * hand; `load(file)` returns layers in evaluation mode, which only lasts until they are trained.
    */
   get training(): boolean {
     noteModeRead(this);
@@ -113,7 +114,7 @@ export abstract class Module implements TraceDependency {
     return (this.constructor as typeof Module).kind;
   }
 
-  /** Everything but state that a model file needs to rebuild a built-in layer. */
+  /** Everything except state that a model file needs to rebuild a built-in layer. */
   config(): Json {
     return {};
   }
@@ -133,7 +134,10 @@ export abstract class Module implements TraceDependency {
     return this.tree().modules;
   }
 
-  /** Parameters by name; a tied one under its first name. Draws the initial weights with seed 0 where there are none yet. */
+  /**
+   * Parameters by name; a tied one under its first name. Draws the initial weights with seed 0 where there
+   * are none yet.
+   */
   namedParameters(): Map<string, Parameter> {
     this.ensureInitialized();
     return parametersOf(this.tree().tensors);
@@ -157,11 +161,13 @@ export abstract class Module implements TraceDependency {
   }
 
   /**
-   * Draws all weights anew: numbers are a function of the seed and each parameter's name; what is pruned stays 0. Also (re)names everything below. `weights`,
-   * `biases` and `rule` replace the initializers of layers, for this drawing and later ones: `initialize({ weights: 'heNormal' })`.
-   * Where it throws, weights and initializers are as before.
-   * @throws OptionError for an unknown key, initializer or name, or a seed that is not a whole number of at least 0; DTypeError, ShapeError
-   *   where an initializer gives something else than a tensor of the parameter's shape
+   * Draws all weights anew: numbers are a function of the seed and each parameter's name; what is pruned
+   * stays 0. Also (re)names everything below. `weights`, `biases` and `rule` replace the initializers of
+   * layers, for this drawing and later ones: `initialize({ weights: 'heNormal' })`. Where it throws, weights
+   * and initializers are as before.
+   * @throws OptionError for an unknown key, initializer or name, or a seed that is not a whole number of at
+   *   least 0; DTypeError, ShapeError where an initializer returns something other than a tensor of the
+   *   parameter's shape
    */
   initialize(options: InitializeOptions = {}): this {
     const seed = initializeSeed('initialize', options);
@@ -170,7 +176,10 @@ export abstract class Module implements TraceDependency {
     return this;
   }
 
-  /** As initialize(), but only for what has no values yet: after a part of a loaded model was replaced, for example. */
+  /**
+   * As initialize(), but only for what has no values yet, for example after a part of a loaded
+   * model was replaced.
+   */
   ensureInitialized(options: InitializeOptions = {}): this {
     const seed = initializeSeed('ensureInitialized', options);
     const tree = this.#root === undefined || !this.initialized ? this.adopt() : undefined;
@@ -180,7 +189,10 @@ export abstract class Module implements TraceDependency {
     return this;
   }
 
-  /** Sets paths and names below, with this module as the root. A part of a larger, already named model keeps its names. */
+  /**
+   * Sets paths and names below, with this module as the root. A part of a larger, already named model
+   * keeps its names.
+   */
   adopt(): ModuleTree<Module> {
     const tree = this.tree();
     if (
@@ -205,16 +217,17 @@ export abstract class Module implements TraceDependency {
   }
 
   /**
-   * Evaluation mode, here and below. What is put into it below a model that is trained stays so: its running statistics are not moved and
-   * nothing is dropped, but its parameters are trained, unless `requiresGrad(false)` freezes them.
+   * Evaluation mode, here and below. A part of a model that is put into evaluation mode stays in it while the
+   * model is trained: its running statistics do not move and it drops nothing. Its parameters are trained,
+   * unless `requiresGrad(false)` freezes them.
    */
   eval(): this {
     return this.train(false);
   }
 
   /**
-   * Freezes (false) or frees (true) parameters: all, those under a path ('features' or 'features.0.weight'), or those whose names
-   * match a pattern. @throws OptionError when none does
+   * Freezes (false) or frees (true) parameters: all, those under a path ('features' or 'features.0.weight'),
+   * or those whose names match a pattern. @throws OptionError when none does
    */
   requiresGrad(flag: boolean, pattern?: string | RegExp): this {
     bool('requiresGrad', 'flag', flag);
@@ -240,8 +253,8 @@ export abstract class Module implements TraceDependency {
   }
 
   /**
-   * Another last layer, where the model is one of `nn.sequential`, `nn.namedSequential` or `models`: see `nn.Sequential`.
-   * @throws OptionError for others, whose head is a field of their class
+   * Replaces the last layer of an `nn.sequential`, an `nn.namedSequential` or one of `models`: see
+   * `nn.Sequential`. @throws OptionError for other models, whose head is a field of their class
    */
   replaceHead(_head: Module): Module {
     const { name } = this.constructor;
@@ -250,13 +263,16 @@ export abstract class Module implements TraceDependency {
     );
   }
 
-  /** Changes whenever a program compiled from this tree would: modes, plain fields, parameters and whether they are trained. */
+  /**
+   * Changes whenever a program compiled from this tree would: modes, plain fields, parameters and whether
+   * they are trained.
+   */
   signature(): string {
     this.#signature ??= new Signature<Module>(this, isModule, runtimeFieldsOf);
     return this.#signature.current();
   }
 
-  /** Gives the memory of parameters and buffers back now. The model cannot be used any more. */
+  /** Frees the memory of parameters and buffers now. The model cannot be used any more. */
   dispose(): void {
     this.#predictor?.dispose();
     for (const tensor of this.tree().tensors.values()) {
@@ -266,7 +282,8 @@ export abstract class Module implements TraceDependency {
   }
 
   /**
-   * Layers with output shapes, parameters and multiply-add work of one example, as data; `String(summary)` is a table.
+   * Layers with output shapes, parameters and multiply-add work of one example, as data; `String(summary)`
+   * is a table.
    * @throws ShapeError when the model cannot take such an input
    */
   summary(options: SummaryOptions): Summary {
@@ -275,12 +292,13 @@ export abstract class Module implements TraceDependency {
 
   /**
    * Outputs for N examples, off the event loop, in evaluation mode.
-   * @param inputs bytes: N raw images of H W C interleaved values of the size in `preprocessing`; floats: N inputs as forward() takes
-   *   them, or as `inputTransform` does where there is one, each of `shape` (default: [C, H, W] of `preprocessing`, or what
-   *   `inputTransform` was fitted to); a Dataset: all its samples in their order, images decoded batch by batch where they are not yet
-   * @returns N rows of outputs: class probabilities, or with `output: 'logits'` what forward() gives
-   * @throws OptionError, ShapeError when the count or the size of images does not fit; DTypeError for other arrays; FormatError for a corrupt
-   *   image of a Dataset
+   * @param inputs bytes: N raw images of H W C interleaved values of the size in `preprocessing`; floats: N
+   *   inputs as forward() takes them, or as `inputTransform` does where there is one, each of `shape`
+   *   (default: [C, H, W] of `preprocessing`, or what `inputTransform` was fitted to); a Dataset: all its
+   *   samples in their order, images decoded batch by batch where they are not yet
+   * @returns N rows of outputs: class probabilities, or with `output: 'logits'` what forward() returns
+   * @throws OptionError, ShapeError when the count or the size of images does not fit; DTypeError for other
+   *   arrays; FormatError for a corrupt image of a Dataset
    */
   predict(inputs: Uint8Array | Float32Array | Dataset, options: PredictOptions = {}): Promise<Float32Array> {
     return this.prediction().run(inputs, options);
@@ -291,21 +309,30 @@ export abstract class Module implements TraceDependency {
     return this.prediction().runSync(inputs, options);
   }
 
-  /** The model as a safetensors file: the same model gives the same bytes, whatever the time, path, host or threads. */
+  /**
+   * The model as a safetensors file: the same model gives the same bytes, whatever the time, path,
+   * host or threads.
+   */
   toBuffer(): Promise<Uint8Array> {
     return encodeModel(this);
   }
 
-  /** Writes `toBuffer()` to a file, which is replaced only once all is on disk. @throws IoError; OptionError for what is not a path */
+  /**
+   * Writes `toBuffer()` to a file, which is replaced only once all is on disk. @throws IoError; OptionError
+   * for what is not a path
+   */
   save(path: string): Promise<void> {
     return writeModel(this, path);
   }
 
   /**
-   * Takes the state in a safetensors file: of the path, or of the bytes, which are taken over before `load` returns. Strict by default: every name and shape must agree. `preprocessing`, `inputTransform` and
-   * `classNames` are taken where the file has them; where a file of tenon's has no `inputTransform`, the model has none either behind it.
-   * With `strict: false` the model keeps its class names, and its transform unless the file has one.
-   * @throws FormatError for a corrupt file, missing or unexpected names; ShapeError naming the tensor; DataError, IoError; OptionError
+   * Takes the state in a safetensors file: of the path, or of the bytes, which are taken over before `load`
+   * returns. Strict by default: every name and shape must agree. `preprocessing`, `inputTransform` and
+   * `classNames` are taken where the file has them; where a file of tenon's has no `inputTransform`, the
+   * model has none either behind it. With `strict: false` the model keeps its class names, and its transform
+   * unless the file has one.
+   * @throws FormatError for a corrupt file, missing or unexpected names; ShapeError naming the tensor;
+   *   DataError, IoError; OptionError
    */
   async load(source: ModelSource, options: LoadOptions = {}): Promise<this> {
     await loadInto(this, source, options);
@@ -326,14 +353,14 @@ function parametersOf(tensors: ReadonlyMap<string, StateTensor>): Map<string, Pa
   return new Map([...tensors].filter((e): e is [string, Parameter] => e[1] instanceof Parameter));
 }
 
-/** Masks say which weights there are; they are not drawn. */
+/** Masks say which weights there are, so they are not drawn. */
 function drawn(tensors: ReadonlyMap<string, StateTensor>): Map<string, Parameter | StateBuffer> {
   return new Map(
     [...tensors].filter((e): e is [string, Parameter | StateBuffer] => !(e[1] instanceof ParameterMask)),
   );
 }
 
-/** Draws by `rules`; where that fails, everything is as before. */
+/** Draws by `rules`. If that fails, everything is as before. */
 function drawBy(
   where: string,
   rules: InitRules,
@@ -378,7 +405,7 @@ function draw(
   }
 }
 
-/** @throws DTypeError where an initializer is none, such as `nn.init.zeros` without its call */
+/** @throws DTypeError if an initializer is not one, such as `nn.init.zeros` without its call */
 function firstValue(where: string, tensor: Parameter | StateBuffer, seed: number): Tensor {
   if (!(tensor instanceof Parameter)) return ops.full(tensor.shape, tensor.initial);
   const value: unknown = tensor.initializer(tensor.shape, seed, tensor.name);

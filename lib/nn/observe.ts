@@ -29,7 +29,10 @@ export function noteForward(module: Observed, output: Tensor): void {
   observer?.(module, output);
 }
 
-/** Records model.forward(x); what each module returned, in the order in which their forward() ended, the model's own last. */
+/**
+ * Records model.forward(x); what each module returned, in the order in which their forward() ended, the
+ * model's own last.
+ */
 export function recordOutputs(
   model: { forward(x: Tensor): Tensor },
   x: Tensor,

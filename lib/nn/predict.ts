@@ -1,4 +1,7 @@
-/** Outputs of a model for arrays of examples: normalization, batches, evaluation mode, programs of their own queue. */
+/**
+ * Outputs of a model for arrays of examples: normalization, batches, evaluation mode, programs of
+ * their own queue.
+ */
 import { Dataset } from '../data/dataset';
 import type { Preprocessing } from '../data/preprocessing';
 import type { ChannelStatistics } from '../data/samples';
@@ -23,15 +26,24 @@ interface Predicting extends Forwarding, Modal {
 }
 
 export interface PredictOptions {
-  /** Shape of one input, for arrays of floats. Default: that of the model's inputTransform, or [channels, height, width] of its preprocessing. */
+  /**
+   * Shape of one input, for arrays of floats. Default: that of the model's inputTransform, or [channels,
+   * height, width] of its preprocessing.
+   */
   readonly shape?: Shape;
-  /** Default: 'probabilities' (softmax) where the model gives [N, K] with K of 2 or more, else what forward() gives. */
+  /**
+   * Default: 'probabilities' (softmax) where the model returns [N, K] with K of 2 or more, else
+   * what forward() returns.
+   */
   readonly output?: 'probabilities' | 'logits';
   /** 'bf16' stores activations as bf16: faster where the processor has bf16 units. Default 'fp32'. */
   readonly precision?: Precision;
   /** Examples per program run; the result does not depend on it. Default 128. */
   readonly batchSize?: number;
-  /** Stops between two batches; `predict` then rejects with an AbortedError whose cause is the signal's reason. */
+  /**
+   * Stops `predict` between two batches; it then rejects with an AbortedError whose cause is
+   * the signal's reason.
+   */
   readonly signal?: AbortSignal;
 }
 
@@ -59,7 +71,7 @@ function requireWanted({ signal }: PredictOptions): void {
   if (signal?.aborted === true) throw new AbortedError('predict: aborted', { cause: signal.reason });
 }
 
-/** What came of decoding; once the signal has fired that is an abortion of `predict`. */
+/** The result of decoding; once the signal has fired, an AbortedError of `predict`. */
 function decoded(batch: Promise<Tensor>, options: PredictOptions): Promise<Tensor> {
   return batch.catch((error: unknown) => {
     requireWanted(options);
@@ -85,11 +97,13 @@ export class Predictor {
     try {
       for (const next of batches) {
         requireWanted(options);
-        // Not awaited where it is there: an array is copied before `predict` returns, as far as the first runs reach.
+        // Not awaited if it is there already: an array is copied before `predict` returns, as far as the
+        // first runs reach.
         const batch = next instanceof Tensor ? next : await decoded(next, options);
         // The modes are looked at while the run is being queued, not while it runs.
         const pending = this.evaluating(() => run(batch, output));
-        // Seen below, once the one before it is done; a rejection that nobody waits for yet would end the process.
+        // Seen below, once the one before it is done; a rejection that nobody waits for yet would
+        // end the process.
         pending.catch(() => undefined);
         inFlight.push(pending);
         if (inFlight.length >= ahead) results.push(valuesOf(await inFlight.shift()!));
@@ -129,7 +143,7 @@ export class Predictor {
 
   private plan(data: unknown, options: PredictOptions): Job {
     checkKeys('predict', options, ['shape', 'output', 'precision', 'batchSize', 'signal']);
-    // Looked at here only: one that is set while a call is under way is for the next call.
+    // Read only here: a transform that is set while a call is under way is for the next call.
     const transform = this.model.inputTransform;
     if (this.transform !== transform) this.dispose();
     this.transform = transform;
@@ -194,8 +208,8 @@ export class Predictor {
   }
 
   /**
-   * Runs `fn` with values in the whole model and all of it in evaluation mode. Looks for what is missing only when something in the
-   * model has changed since the last call: a service predicts one image at a time.
+   * Runs `fn` with values in the whole model and all of it in evaluation mode. Looks for what is missing only
+   * when something in the model has changed since the last call: a service predicts one image at a time.
    */
   private evaluating<R>(fn: () => R): R {
     if (this.settled === this.model.signature()) return fn();
@@ -274,13 +288,15 @@ function finish(outputs: Tensor, kind: OutputKind): Tensor {
   const classifier = outputs.rank === 2 && outputs.shape[1]! >= 2;
   if (kind === 'probabilities' && !classifier) {
     throw new ShapeError(
-      `predict: probabilities need outputs [N, K] with K of 2 or more, the model gives ${formatShape(outputs.shape)}`,
+      `predict: probabilities need outputs [N, K] with K of 2 or more, the model returns ${formatShape(outputs.shape)}`,
     );
   }
   return kind !== 'logits' && classifier ? ops.softmax(outputs) : outputs;
 }
 
-/** Batches of at most `batchSize` rows of `shape`, copied as they are asked for. @throws ShapeError at once */
+/**
+ * Batches of at most `batchSize` rows of `shape`, copied as they are asked for. @throws ShapeError at once
+ */
 function cut(data: Uint8Array | Float32Array, shape: Shape, batchSize: number): Iterable<Tensor> {
   checkAttached('predict', data);
   const row = numel(shape);
@@ -320,7 +336,7 @@ function* batchesOfDataset(
     const rows = tensor(dataset.rowsAt(positions));
     const decoding = dataset.ensure(positions, signal);
     const ready = decoding?.then(() => rows);
-    // Whoever takes this batch sees the failure; one that is not wanted any more is nobody's.
+    // Whoever takes this batch sees the failure; if nobody wants it any more, nobody needs to.
     ready?.catch(() => undefined);
     yield ready ?? rows;
   }

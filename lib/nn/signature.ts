@@ -1,8 +1,8 @@
 /**
- * What a compiled program depends on in a tree of modules, as a text: modes, plain fields (numbers, texts, tensors, lists and plain
- * objects of them), parameters and whether they are trained or pruned.
- * Predictions ask for it at every call, so the text is kept with the values it was made from, and made anew only when one of them has
- * changed: comparing them takes a tenth of the time.
+ * What a compiled program depends on in a tree of modules, as a text: modes, plain fields (numbers, texts,
+ * tensors, lists and plain objects of them), parameters and whether they are trained or pruned. Predictions
+ * ask for it at every call, so the text is kept with the values it was made from, and made again only when
+ * one of them has changed. Comparing them takes a tenth of the time.
  */
 import { Parameter } from '../tensor/parameter';
 import { Tensor } from '../tensor/tensor';
@@ -26,7 +26,10 @@ export class Signature<M extends Signed> {
   /** Everything met on the walk, in its order. */
   private seen: unknown[] = [];
   private at = 0;
-  /** The modules and plain objects that the walk is inside of: one that holds itself is not entered again. */
+  /**
+   * The modules and plain objects that the walk is inside of, so that one that holds itself is
+   * not entered again.
+   */
   private readonly open: object[] = [];
 
   /**
@@ -147,7 +150,7 @@ export class Signature<M extends Signed> {
   }
 }
 
-/** Whether it is of no class of its own: its contents count. */
+/** Whether it has no class of its own: then its contents count. */
 function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;

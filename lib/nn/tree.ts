@@ -15,7 +15,10 @@ export interface Branch {
 /** What one walk over a tree of modules finds. A thing met twice is listed under its first name. */
 export interface ModuleTree<M extends Branch = Branch> {
   readonly modules: ReadonlyMap<string, M>;
-  /** Parameters, each with its mask behind it, before buffers before children within a module, as in PyTorch's state dict. */
+  /**
+   * Parameters, each with its mask behind it, before buffers before children within a module, as in
+   * PyTorch's state dict.
+   */
   readonly tensors: ReadonlyMap<string, StateTensor>;
   /** Further names of tensors met before: '2.weight' is '0.weight'. */
   readonly aliases: ReadonlyMap<string, string>;
@@ -48,7 +51,7 @@ class Walk<M extends Branch> implements ModuleTree<M> {
   constructor(private readonly isModule: (value: unknown) => value is M) {}
 
   visit(module: M, path: string): void {
-    // A module that holds itself, however deep, is one level of it.
+    // A module that holds itself, however deep, counts as one level.
     if (this.open.has(module)) return;
     this.open.add(module);
     if (!this.seen.has(module)) this.modules.set(path, module);
@@ -66,7 +69,10 @@ class Walk<M extends Branch> implements ModuleTree<M> {
     return [[name, value]];
   }
 
-  /** @throws OptionError where a Map, a Set or a plain object holds what would not be found: never trained, never saved */
+  /**
+   * @throws OptionError where a Map, a Set or a plain object holds what would not be found: never trained,
+   *   never saved
+   */
   private refuseHidden(name: string, value: unknown): void {
     const items = contentsOf(value);
     if (

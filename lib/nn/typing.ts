@@ -1,18 +1,18 @@
 /**
- * Channel counts in types, so that `nn.sequential` rejects neighbours that do not fit while the code is being written. Whether one
- * layer may follow another is a matter of assignability and not of a conditional type: the compiler then decides it inside
- * generic functions too, where counts are type parameters.
+ * Channel counts in types, so that `nn.sequential` rejects neighbours that do not fit while the code is being
+ * written. Whether one layer may follow another is a matter of assignability and not of a conditional type:
+ * the compiler then decides it inside generic functions too, where counts are type parameters.
  */
 import type { Module } from './module';
 
-/** Carried by layers that take `In` channels or features and give `Out`. Exists in types only. */
+/** Carried by layers that take `In` channels or features and return `Out`. Exists in types only. */
 export interface Channels<In extends number, Out extends number> {
   /** A method, whose parameters are compared both ways: 32 fits 32 and any number, but not 64. */
   in(channels: In): void;
   readonly out: Out;
 }
 
-/** Carried by layers that give as many channels as they take, whatever that is. */
+/** Carried by layers that return as many channels as they take. */
 export interface PassThrough {
   in(channels: never): void;
   readonly same: true;
@@ -23,7 +23,7 @@ interface After<Now> {
   readonly channels?: { in(channels: Now): void };
 }
 
-/** Known of a layer that says nothing about its channels: whatever follows fits. */
+/** Stands for a layer that says nothing about its channels: any layer may follow. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the one type that is assignable to each number
 type Unknown = any;
 
@@ -36,7 +36,7 @@ type Next<Layer, Now> = Layer extends { readonly channels?: infer C }
       : Unknown
   : Unknown;
 
-/** What reaches each layer, then what leaves the last one. */
+/** The channels that reach each layer, then those that leave the last one. */
 type Flow<
   Layers extends readonly unknown[],
   Now = Unknown,
@@ -50,7 +50,10 @@ export type Chain<Layers extends readonly unknown[]> = {
   readonly [I in keyof Layers]: Layers[I] & After<Flow<Layers>[I & keyof Flow<Layers>]>;
 };
 
-/** A layer that says nothing of its channels; inside a generic function, any layer whose type is a parameter. */
+/**
+ * A layer that says nothing about its channels; inside a generic function, any layer whose type
+ * is a parameter.
+ */
 export type Untyped = Module & { readonly channels?: undefined };
 
 /** Channels that a chain takes: those of its first layer that says so. */
@@ -64,7 +67,7 @@ export type ChainIn<Layers extends readonly unknown[]> = Layers extends readonly
     : number
   : number;
 
-/** Channels that a chain gives. */
+/** The channels that a chain returns. */
 export type ChainOut<Layers extends readonly unknown[], Now = number> = Layers extends readonly [
   infer Head,
   ...infer Rest,

@@ -9,7 +9,8 @@ import { softplus } from './softplus';
 import { abs, affine, elu, neg, relu, relu6, tanh } from './unary';
 
 /**
- * x for x > 0, otherwise weight x, with a weight [1] or one for each channel of x [N, C, ...] (He et al. 2015).
+ * x for x > 0, otherwise weight x, with a weight [1] or one for each channel of x [N, C, ...] (He
+ * et al. 2015).
  * @throws ShapeError when the weights are not as many as the channels
  */
 export function prelu(x: Tensor, weight: Tensor): Tensor {

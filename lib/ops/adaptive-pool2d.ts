@@ -1,6 +1,6 @@
 /**
- * Adaptive pooling: windows chosen so that the output has the size that was asked for. Output i of n takes the input's rows
- * floor(i H / n) to ceil((i + 1) H / n) - 1, and columns likewise, as in PyTorch.
+ * Adaptive pooling: windows are chosen so that the output has the size asked for. Output i of n takes the
+ * input's rows floor(i H / n) to ceil((i + 1) H / n) - 1, and columns likewise, as in PyTorch.
  */
 import { OptionError, ShapeError } from '../errors';
 import { show } from '../options';
@@ -47,7 +47,10 @@ function poolAxis(pool: Pool, x: Tensor, axis: 2 | 3, count: number): Tensor {
   return concat(parts, axis);
 }
 
-/** Windows are rectangles: columns first and rows second give the mean of each, and the first of equal maxima. */
+/**
+ * Windows are rectangles: taking columns first and rows second yields the mean of each, and the first
+ * of equal maxima.
+ */
 function adaptivePool(name: string, pool: Pool, x: Tensor, size: AdaptiveSize): Tensor {
   const [height, width] = adaptiveSize(name, size);
   checkDType(name, 'x', x, 'f32');
@@ -59,12 +62,18 @@ function adaptivePool(name: string, pool: Pool, x: Tensor, size: AdaptiveSize): 
   return poolAxis(pool, poolAxis(pool, x, 3, ow), 2, oh);
 }
 
-/** Mean over windows of x [N, C, H, W] such that the result is [N, C, ...size]. @throws OptionError, ShapeError */
+/**
+ * Mean over windows of x [N, C, H, W] such that the result is [N, C,
+ * ...size]. @throws OptionError, ShapeError
+ */
 export function adaptiveAvgPool2d(x: Tensor, size: AdaptiveSize): Tensor {
   return adaptivePool('adaptive_avg_pool2d', avgPool2d, x, size);
 }
 
-/** Largest element of windows of x [N, C, H, W] such that the result is [N, C, ...size]. @throws OptionError, ShapeError */
+/**
+ * Largest element of windows of x [N, C, H, W] such that the result is [N, C,
+ * ...size]. @throws OptionError, ShapeError
+ */
 export function adaptiveMaxPool2d(x: Tensor, size: AdaptiveSize): Tensor {
   return adaptivePool('adaptive_max_pool2d', maxPool2d, x, size);
 }

@@ -22,7 +22,8 @@ const asImagesOp: OpRecord<{ size: readonly [number, number, number] }> = {
 };
 
 /**
- * Reads rows of H W C interleaved values (as decoders give them) as images [N, C, H, W]. Costs nothing: that is how images lie in memory.
+ * Reads rows of H W C interleaved values (as decoders give them) as images [N, C, H, W]. This costs nothing,
+ * because images lie like this in memory.
  */
 export function asImages(
   x: Tensor,

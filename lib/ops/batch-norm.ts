@@ -39,7 +39,7 @@ function checkOperands(op: string, x: Tensor, perChannel: readonly Tensor[]): nu
   return channels;
 }
 
-/** Outputs dx, dgamma, dbeta (and the residual's gradient where a pass asked for it). */
+/** Outputs dx, dgamma, dbeta (and the residual's gradient if a pass asked for it). */
 function backwardOp(name: string): OpRecord<NormAttrs> {
   return {
     name,

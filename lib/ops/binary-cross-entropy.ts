@@ -61,7 +61,7 @@ const asF32Op: OpRecord<null> = {
 
 /**
  * The same of p = sigmoid(x), without rounding for large |x|: t log(1 + e^-x) + (1 - t) log(1 + e^x).
- * `positiveWeight` multiplies the first term: a number, or one a class, as an f32 tensor that
+ * `positiveWeight` multiplies the first term: a number, or one per class, as an f32 tensor that
  * broadcasts. @throws ShapeError, DTypeError
  */
 export function binaryCrossEntropyWithLogits(

@@ -81,7 +81,7 @@ const divOp = binaryOp('div', ({ inputs: [, b], outputs, grads, wanted }) => [
 ]);
 const equalOp = binaryOp('equal');
 
-/** Where both sides are equal, each gets half, as in PyTorch. */
+/** If both sides are equal, each gets half, as in PyTorch. */
 const extremeRule: Rule = ({ inputs: [a, b], outputs, grads }) => {
   const [toA, toB] = [equal(a!, outputs[0]!), equal(b!, outputs[0]!)];
   const share = div(grads[0]!, add(toA, toB));

@@ -82,7 +82,7 @@ function infer([x, w]: readonly Tensor[], g: TransposeGeometry): Shape {
     );
   }
   if (c % g.groups !== 0)
-    throw new ShapeError(`conv_transpose2d: ${c} input channels cannot be split in ${g.groups} groups`);
+    throw new ShapeError(`conv_transpose2d: ${c} input channels cannot be split into ${g.groups} groups`);
   const [oh, ow] = [outputSize(g, 0, h, kh), outputSize(g, 1, width, kw)];
   if (oh < 1 || ow < 1 || c < 1 || o < 1 || kh < 1 || kw < 1) {
     throw new ShapeError(
@@ -107,7 +107,7 @@ const convTranspose2dOp: OpRecord<TransposeGeometry> = {
     l.call(l.forOperands('conv2d_backward_data'), l.inputs, l.outputs, geometryAttrs(attrs)),
 };
 
-/** Zeros behind x that stand for output padding of a whole stride or more, and the rest of that padding. */
+/** Zeros after x that stand for output padding of a whole stride or more, and the rest of that padding. */
 function wholeStrides(x: Tensor, g: TransposeGeometry): [Tensor, TransposeGeometry] {
   const rows = Math.floor(g.outputPadding[0] / g.stride[0]);
   const columns = Math.floor(g.outputPadding[1] / g.stride[1]);

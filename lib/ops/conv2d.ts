@@ -72,7 +72,7 @@ function inferForward([x, w, b]: readonly Tensor[], g: ConvGeometry): Shape {
     );
   }
   if (o % g.groups !== 0)
-    throw new ShapeError(`conv2d: ${o} output channels cannot be split in ${g.groups} groups`);
+    throw new ShapeError(`conv2d: ${o} output channels cannot be split into ${g.groups} groups`);
   if (b !== undefined && (b.rank !== 1 || b.shape[0] !== o)) {
     throw new ShapeError(`conv2d: bias must be [${o}], got ${formatShape(b.shape)}`);
   }

@@ -44,7 +44,7 @@ export function fromScalar(value: Tensor): Tensor {
 interface RandomAttrs {
   readonly shape: Shape;
   readonly key: readonly [number, number];
-  /** Of the distribution: low and high, or mean and std. */
+  /** The numbers of the distribution: low and high, or mean and std. */
   readonly numbers: Readonly<Record<string, number>>;
 }
 

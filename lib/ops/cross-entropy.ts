@@ -93,9 +93,9 @@ const countTopKOp: OpRecord<{ readonly k: number }> = {
 };
 
 /**
- * How many rows of x have the target class (or the target's own largest) among their k largest elements; of
- * equal ones the first counts as larger, NaN as largest of all. A label outside of the classes rejects the
- * run with a DataError. @throws ShapeError, DTypeError, OptionError
+ * How many rows of x have the target class (or the target's own largest) among their k largest elements;
+ * among equal ones the first counts as larger, and NaN as largest of all. A label outside of the classes
+ * rejects the run with a DataError. @throws ShapeError, DTypeError, OptionError
  */
 export function countTopK(x: Tensor, target: Tensor, k: number): Tensor {
   return first(applyOp(countTopKOp, [x, target], { k: positiveInteger('count_top_k', 'k', k) }));

@@ -1,5 +1,5 @@
 /**
- * The weights of a layer that does the work of the batch norm behind it as well, where statistics are fixed
+ * The weights of a layer that also does the work of the batch norm after it, where statistics are fixed
  * (evaluation): w' = s w and bias' = beta + (bias - mean) s with s = gamma / sqrt(var + eps) per output
  * channel. lib/compile/passes/fold-batch-norm.ts puts it into programs; nobody calls it.
  */

@@ -1,6 +1,6 @@
 /**
  * Fractional max pooling (Graham 2014, "Fractional max-pooling", arXiv:1412.6071): the output is smaller than
- * the input by any factor, which regions of two sizes, in an order that is drawn, make possible. Factors of
+ * the input by any factor. Regions of two sizes, in an order that is drawn, make this possible. Factors of
  * sqrt(2) or less lose less at a time than 2x2 pooling.
  */
 import { OptionError, ShapeError } from '../errors';
@@ -95,13 +95,13 @@ interface Attrs {
   readonly sequence: 'middle' | 'pseudorandom' | 'random';
   readonly kernel: 'disjoint' | 'overlapping' | readonly [number, number];
   readonly outputSize: readonly [number, number];
-  /** Of x. */
+  /** The shape of x. */
   readonly shape: Shape;
 }
 
 const NAME = 'fractional_max_pool2d';
 
-/** Steps of the sequence and what they add up to, of one axis. As native/base/fractional_geom.cc. */
+/** The steps of the sequence along one axis, and their sum, as in native/base/fractional_geom.cc. */
 function stepsOf({ kernel, outputSize, shape }: Attrs, axis: 0 | 1): { steps: number; total: number } {
   const [input, output] = [shape[2 + axis]!, outputSize[axis]];
   if (kernel === 'disjoint') return { steps: output, total: input };

@@ -16,7 +16,10 @@ const gatherOp: OpRecord<null> = {
   lower: (l) => l.call('gather_rows', l.inputs, l.outputs),
 };
 
-/** Rows `index` (i32 [B]) of data [N, ...]: [B, ...]. An index outside [0, N) rejects the run. Not differentiable. */
+/**
+ * Rows `index` (i32 [B]) of data [N, ...]: [B, ...]. An index outside [0, N) rejects the
+ * run. Not differentiable.
+ */
 export function gatherRows(data: Tensor, index: Tensor): Tensor {
   return first(applyOp(gatherOp, [data, index], null));
 }

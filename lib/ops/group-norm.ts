@@ -125,7 +125,7 @@ export function groupNormStatistics(x: Tensor, groups: number, options: NormOpti
   positiveInteger(where, 'groups', groups);
   const [samples, channels, ...positions] = x.shape as [number, number, ...number[]];
   if (channels % groups !== 0)
-    throw new ShapeError(`${where}: ${channels} channels cannot be split in ${groups} groups`);
+    throw new ShapeError(`${where}: ${channels} channels cannot be split into ${groups} groups`);
   // Only a tensor of rank 4 has its channels innermost.
   const image = x.rank === 3 ? reshape(x, [samples, channels, ...positions, 1]) : x;
   const parameters = [channels];
@@ -136,7 +136,7 @@ export function groupNormStatistics(x: Tensor, groups: number, options: NormOpti
 
 /**
  * Group normalization (Wu and He 2018) of x [N, C], [N, C, L] or [N, C, H, W]: over C / groups channels and
- * all positions of one sample. gamma, beta: [C]. Equal values give beta. @throws ShapeError where groups do
+ * all positions of one sample. gamma, beta: [C]. Equal values become beta. @throws ShapeError where groups do
  * not divide C, OptionError
  */
 export function groupNorm(x: Tensor, groups: number, options: NormOptions = {}): Tensor {
@@ -176,7 +176,7 @@ function storedAs(rank: number, lead: number, shape: Shape): Shape {
 
 /**
  * Layer normalization (Ba, Kiros, Hinton 2016) over the last axes of x, `shape` long: [D] of [N, T, D], or
- * [C, H, W] of [N, C, H, W]. gamma, beta: of that shape. Equal values give beta. @throws ShapeError where x
+ * [C, H, W] of [N, C, H, W]. gamma, beta: of that shape. Equal values become beta. @throws ShapeError where x
  * does not end in `shape`, OptionError
  */
 export function layerNorm(x: Tensor, shape: Shape, options: NormOptions = {}): Tensor {
@@ -189,7 +189,7 @@ export function layerNorm(x: Tensor, shape: Shape, options: NormOptions = {}): T
   const [samples, size] = [numel(x.shape.slice(0, lead)), numel(shape)];
   const dims = [samples, size];
   const plan = { where, groups: 1, dims, parameters: shape };
-  // The last axes lie side by side in memory, but for the last one or two of an image.
+  // The last axes lie side by side in memory, except the last one or two of an image.
   if (x.rank !== 4 || lead < 2) {
     const stored = storedAs(x.rank, lead, shape);
     return normalize(x, options, { ...plan, stored }).y;

@@ -33,7 +33,7 @@ const toLogicalOp: OpRecord<null> = {
 };
 
 /**
- * `x` holds a rank-4 tensor in N, C, H, W order; gives it channels-last. The tensor itself where
+ * `x` holds a rank-4 tensor in N, C, H, W order; returns it channels-last, or the tensor itself where
  * the two agree.
  */
 export function fromLogical(x: Tensor): Tensor {

@@ -19,7 +19,7 @@ const maskedOp: OpRecord<null> = {
     return [{ shape: x!.shape, dtype: 'f32' }];
   },
   grad: ({ inputs: [, mask], grads: [dy] }) => [masked(dy!, mask!), null],
-  // A selection by the sign of the second operand is what relu's gradient is.
+  // relu's gradient is a selection by the sign of the second operand.
   lower: (l) => l.call('relu_backward', l.inputs, l.outputs, {}, [0]),
 };
 

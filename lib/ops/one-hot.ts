@@ -17,7 +17,10 @@ export function classNumbers(count: number): Tensor {
   return tensor(Float32Array.from({ length: count }, (_, i) => i));
 }
 
-/** Class indices (i32 [N]) as f32 [N], checked: an index outside [0, classes) rejects the run with a DataError. */
+/**
+ * Class indices (i32 [N]) as f32 [N], checked: an index outside [0, classes) rejects the run
+ * with a DataError.
+ */
 export function classesAsFloats(target: Tensor, classes: number): Tensor {
   checkDType('one_hot', 'target', target, 'i32');
   checkRank('one_hot', 'target', target, 1);
@@ -25,8 +28,8 @@ export function classesAsFloats(target: Tensor, classes: number): Tensor {
 }
 
 /**
- * Class indices (i32 [N]) as f32 [N, classes]: 1 at the index, else 0. Not differentiable. An index outside [0, classes) rejects the run with
- * a DataError. @throws OptionError, ShapeError, DTypeError
+ * Class indices (i32 [N]) as f32 [N, classes]: 1 at the index, else 0. Not differentiable. An index outside
+ * [0, classes) rejects the run with a DataError. @throws OptionError, ShapeError, DTypeError
  */
 export function oneHot(target: Tensor, classes: number): Tensor {
   const rows = reshape(classesAsFloats(target, classes), [target.size, 1]);

@@ -137,7 +137,7 @@ const concatOp: OpRecord<{ axis: number }> = {
     l.call('concat', l.inputs, l.outputs, { axis: physicalAxis(axis, l.inputTypes[0]!.shape.length) }),
 };
 
-/** Puts tensors one behind the other along `axis`. */
+/** Puts tensors one after the other along `axis`. */
 export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
   if (!Array.isArray(tensors)) throw new ShapeError(`concat: needs a list of tensors, got ${show(tensors)}`);
   const head = (tensors as readonly Tensor[])[0];

@@ -58,7 +58,7 @@ const covarianceOp: OpRecord<null> = {
 
 /**
  * total + (x - shift)^T (x - shift), in float64: x f32 [B, D], shift f64 [D], total f64 [D, D]. Only its
- * lower triangle is meant; above the diagonal stands anything. Not divided by the number of
+ * lower triangle counts; the values above the diagonal are arbitrary. Not divided by the number of
  * rows. @throws ShapeError, DTypeError
  */
 export function covariance(total: Tensor, x: Tensor, shift: Tensor): Tensor {

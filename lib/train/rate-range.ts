@@ -17,7 +17,9 @@ import { Trainer } from './trainer';
 
 export interface RateRangeOptions {
   readonly loss: Loss;
-  /** A fresh one, which the test uses up. Its own rate does not matter, those of its groups should be left out. */
+  /**
+   * A fresh optimizer, which the test uses up. Its own rate does not matter; its groups should not set rates.
+   */
   readonly optimizer: Optimizer;
   /** The first rate. Default 1e-6. */
   readonly from?: number;
@@ -27,7 +29,7 @@ export interface RateRangeOptions {
   readonly steps?: number;
   /** Default 32. */
   readonly batchSize?: number;
-  /** Ends when the smoothed loss is so many times the least before. Default 4. */
+  /** The test ends when the smoothed loss is this many times the least one before. Default 4. */
   readonly stopAt?: number;
   readonly augment?: readonly Augmentation[];
   /** Default 0. */
@@ -36,7 +38,10 @@ export interface RateRangeOptions {
 }
 
 export interface RateRange {
-  /** One a step; `smoothed` is the exponential moving average of the losses with decay 0.9, corrected for its beginning. */
+  /**
+   * One per step; `smoothed` is the exponential moving average of the losses with decay 0.9, corrected
+   * for its beginning.
+   */
   readonly points: readonly {
     readonly learningRate: number;
     readonly loss: number;
@@ -62,10 +67,12 @@ const KEYS = [
 const SMOOTHING = 0.9;
 
 /**
- * Trains for a while with a rate that rises exponentially, and reports the losses (Smith 2017, "Cyclical learning rates for training neural
- * networks"). Ends early when the loss explodes. The model's weights, buffers and modes are put back afterwards.
- * @throws OptionError, DataError; BusyError where another run uses the model, a part of it or the optimizer, which are left alone; and what
- *   `fit` rejects with, but for numbers that are not finite, which end the test
+ * Trains for a while with a rate that rises exponentially, and reports the losses (Smith 2017, "Cyclical
+ * learning rates for training neural networks"). Ends early when the loss explodes. The model's weights,
+ * buffers and modes are put back afterwards.
+ * @throws OptionError, DataError; BusyError where another run uses the model, a part of it or the optimizer,
+ *   which are left alone; and what `fit` rejects with, but for numbers that are not finite, which end the
+ *   test
  */
 export async function rateRange(model: Module, data: Dataset, options: RateRangeOptions): Promise<RateRange> {
   const where = 'rateRange';
@@ -104,10 +111,10 @@ async function trainAndPutBack(
   const { model, optimizer } = trainer;
   const settings = settingsOf(model);
   let restored: Promise<void> | undefined;
-  // While the run still holds the model: another one may begin as soon as it has ended.
+  // While the run still holds the model, because another one may begin as soon as it has ended.
   const restore: Callback = { onEnd: () => (restored ??= putBack()) };
   const fit = trainer.fit(data, { ...options, callbacks: [watch, restore] });
-  // Not before: fit refuses what another run is using. Its first step is queued behind these reads.
+  // Not earlier, because fit refuses what another run is using. Its first step is queued after these reads.
   optimizer.lr = 1;
   const weights = weightsOf(model);
   async function putBack(): Promise<void> {

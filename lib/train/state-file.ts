@@ -1,4 +1,7 @@
-/** state.json of a checkpoint: what was saved, by which version and kernels, and the digests of the files beside it. */
+/**
+ * state.json of a checkpoint: what was saved, by which version and kernels, and the digests of the
+ * files beside it.
+ */
 import { countIn, fieldsOf, numberIn, textIn } from '../files/json-fields';
 
 /** Form 2 has a checksum of state.json in it. */
@@ -26,7 +29,10 @@ export interface StateFile {
   readonly position: unknown;
 }
 
-/** Reads state.json, which may hold anything; the position has a parser of its own. @throws FormatError naming the entry */
+/**
+ * Reads state.json, which may hold anything; the position has a parser of its own. @throws FormatError
+ * naming the entry
+ */
 export function parseState(file: string, value: unknown): StateFile {
   const state = fieldsOf(file, 'its object', value);
   const optimizer = fieldsOf(file, 'optimizer', state.optimizer);

@@ -47,23 +47,28 @@ export interface TrainerOptions {
   /** Factor of the optimizer's learning rate over time. Default: constant. */
   readonly schedule?: Schedule;
   /**
-   * An average of the weights, `optim.ema()` or `optim.swa({ start })`, kept beside them and in checkpoints. `evaluate` goes by it; so does
-   * validation in `fit` with `ema`, once there is an average.
+   * An average of the weights, `optim.ema()` or `optim.swa({ start })`, kept beside them and in checkpoints.
+   * `evaluate` goes by it; so does validation in `fit` with `ema`, once there is an average.
    */
   readonly average?: WeightAverage;
-  /** What is done to training images, in the step's own program; `fit` must then be given a Dataset of images. Default: nothing. */
+  /**
+   * Augmentations of training images, which run in the step's own program. `fit` then needs a Dataset of
+   * images. Default: none.
+   */
   readonly augment?: readonly Augmentation[];
   /**
-   * What all inputs go through before the model, such as `preprocess.zca()`: fitted to the data given to `fit`, before the first step, or
-   * fitted already. Images then enter it as pixels from 0 to 1. Kept in the model and saved with it; a model that has one keeps it.
-   * Default: images are normalized per channel, features enter as they are.
+   * A transform that all inputs go through before the model, such as `preprocess.zca()`. It is fitted to the
+   * data given to `fit`, before the first step, unless it is fitted already. Images enter it as pixels from 0
+   * to 1. The model keeps it and is saved with it; a model that has one keeps its own. Default: images are
+   * normalized per channel, features enter as they are.
    */
   readonly inputTransform?: InputTransform;
-  /** Of initial weights, order, augmentation and dropout. Default 0. */
+  /** The seed of initial weights, order, augmentation and dropout. Default 0. */
   readonly seed?: number;
   /**
-   * 'bf16' stores activations and their gradients as bf16 and multiplies bf16 matrices; weights, their gradients, statistics, sums and
-   * the optimizer stay f32. Fast where the processor has bf16 units (`tenon doctor`), else slower than 'fp32', the default.
+   * 'bf16' stores activations and their gradients as bf16 and multiplies bf16 matrices; weights, their
+   * gradients, statistics, sums and the optimizer stay f32. Fast where the processor has bf16 units
+   * (`tenon doctor`), else slower than 'fp32', the default.
    */
   readonly precision?: Precision;
 }
@@ -132,20 +137,21 @@ export class Trainer {
   }
 
   /**
-   * Trains on a Dataset, or on a stream of batches. Starts at once; await the result for the history, iterate it for events.
-   * A model without weights is initialized from the seed; normalization, inputTransform and class names are taken from the data and kept
-   * in the model.
+   * Trains on a Dataset, or on a stream of batches. Starts at once; await the result for the history, iterate
+   * it for events. A model without weights is initialized from the seed; normalization, inputTransform and
+   * class names are taken from the data and kept in the model.
    *
-   * @throws OptionError, DataError at once; BusyError, likewise, where a run that goes on trains the model, a part of it, or with the same
-   *   optimizer or average. What ends the run rejects it: AbortedError, NonFiniteError with the layer's name,
-   *   FormatError for a corrupt image or checkpoint, what a stream or a callback throws. The weights are then those after the last whole step.
-   *   A stream's label that no output stands for is found when its batch is computed: a step that was queued behind it is taken all the same.
+   * @throws OptionError, DataError at once; BusyError, also at once, if another run trains the model, a part
+   *   of it, or with the same optimizer or average. What ends the run rejects it: AbortedError,
+   *   NonFiniteError with the layer's name, FormatError for a corrupt image or checkpoint, what a stream or a
+   *   callback throws. The weights are then those after the last whole step. A label of a stream that has no
+   *   output is found when its batch is computed; a step that was queued after it is taken all the same.
    */
   fit(data: Dataset | BatchStream, options: FitOptions): Fit {
     const checked = checkFitOptions(data, options);
     if (this.augment.length > 0 && !(data instanceof Dataset && data.kind === 'images'))
       throw new OptionError(
-        'fit: augment is for a Dataset of images; a stream and features are taken as they are',
+        'fit: augment is for a Dataset of images; a stream and features are used as they are',
       );
     const release = this.hold('fit', [this.optimizer, "the trainer's optimizer"]);
     return new Fit(async (emit) => {
@@ -158,8 +164,8 @@ export class Trainer {
   }
 
   /**
-   * As `evaluate(model, data, options)`, with the trainer's loss and precision, and with the averaged weights where there are any. May be
-   * called while the model is being trained, from a callback for example.
+   * As `evaluate(model, data, options)`, with the trainer's loss and precision, and with the averaged weights
+   * where there are any. May be called while the model is being trained, from a callback for example.
    * @throws as evaluate; OptionError for averaged weights whose batch norm has no statistics yet
    */
   async evaluate(data: Dataset | BatchStream, options: EvaluateOptions = {}): Promise<Evaluation> {
@@ -173,9 +179,11 @@ export class Trainer {
   }
 
   /**
-   * Computes batch norm's running statistics by a pass over `data` in training mode, for the averaged weights where there are any, else for
-   * the model's: the last step of stochastic weight averaging (PyTorch's `update_bn`).
-   * @throws OptionError, BusyError while the model or a part of it is being trained, DataError, FormatError for a corrupt image
+   * Computes batch norm's running statistics by a pass over `data` in training mode, for the
+   * averaged weights where there are any, else for the model's: the last step of stochastic weight
+   * averaging (PyTorch's `update_bn`).
+   * @throws OptionError, BusyError while the model or a part of it is being trained, DataError, FormatError
+   *   for a corrupt image
    */
   async updateBatchNorm(data: Dataset, options: UpdateBatchNormOptions = {}): Promise<void> {
     checkKeys('updateBatchNorm', options, ['batchSize']);
@@ -196,18 +204,23 @@ export class Trainer {
     });
   }
 
-  /** Puts the averaged weights into the model, to be saved or served. @throws OptionError where there is no average, or none yet; BusyError */
+  /**
+   * Puts the averaged weights into the model, to be saved or served. @throws OptionError where there is no
+   * average, or none yet; BusyError
+   */
   async useAverage(): Promise<void> {
     const average = this.averagedWeights();
     await this.holding('useAverage', () => average.copyTo(this.model));
   }
 
-  /** As `model.predict`: class probabilities of N raw images or inputs, or of a Dataset, off the event loop. */
+  /**
+   * As `model.predict`: class probabilities of N raw images or inputs, or of a Dataset, off the event loop.
+   */
   predict(inputs: Uint8Array | Float32Array | Dataset, options: PredictOptions = {}): Promise<Float32Array> {
     return this.model.predict(inputs, { precision: this.precision, ...options });
   }
 
-  /** Until what it returns is called, no other run may change what this one does. */
+  /** Until the function it returns is called, no other run may change what this one uses. */
   private hold(where: string, ...more: readonly Holding[]): () => void {
     const { model, average } = this;
     const own: Holding[] = average === undefined ? [] : [[average, "the trainer's average of weights"]];

@@ -9,8 +9,8 @@
 
 namespace tenon {
 
-// A declared name stands for one number. With [2] behind it, it stands for so many; with [] for any number of
-// them, which only the last name may.
+// A declared name stands for one number. A name followed by [2] stands for two numbers. [] stands for any
+// number of them, and only the last name may have it.
 inline constexpr int kAnyWidth = -1;
 
 constexpr std::string_view attr_name(std::string_view declared) {
@@ -59,7 +59,7 @@ struct NamedAttr {
 // for an attribute that is unknown, missing, given twice, or has too few or too many numbers.
 std::vector<double> ordered_attrs(AttrList declared, const std::vector<NamedAttr>& given);
 
-// Throws std::invalid_argument where a call with so many numbers cannot hold what is declared.
+// Throws std::invalid_argument if a call with this many numbers cannot hold what is declared.
 void require_attr_count(AttrList declared, size_t count);
 
 bool same_attrs(AttrList a, AttrList b);

@@ -22,7 +22,7 @@ struct CpuFeatures {
   bool neon = false;
 };
 
-// Asked of the processor once.
+// Asks the processor only once.
 const CpuFeatures& cpu_features();
 
 // The names of what is there, for `info()` and `tenon doctor`.

@@ -25,7 +25,7 @@ inline void require_scalar(const TensorView& t, const char* message) {
 
 inline double scalar(const TensorView& t) { return *t.as<double>(); }
 
-// Attributes and scalars are doubles; a Philox key or counter word is 32 bits. Anything that is no such
+// Attributes and scalars are doubles; a Philox key or counter word is 32 bits. Anything that is not such a
 // number counts as 0.
 inline uint32_t word_of(double value) {
   return value >= 0 && value < 9007199254740992.0 ? static_cast<uint32_t>(static_cast<uint64_t>(value)) : 0;

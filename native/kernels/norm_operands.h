@@ -19,8 +19,8 @@ inline double norm_scale(double gamma, double var, double eps) { return gamma / 
 
 // Whether sums over rows are to be taken along the rows, in the order of addresses, with sums in L1, or down
 // the columns of a group of rows, with sums in registers. The bits are the same. From memory the first is up
-// to twice as fast, as prefetchers follow it; in cache, where rows are one line, and in bf16 arithmetic
-// bounds the loop, and the second is.
+// to twice as fast, because prefetchers follow it. In cache, where rows are one line, and in bf16, arithmetic
+// bounds the loop, and the second is faster.
 inline bool sums_by_rows(const TensorView& x, const NormGeom& geom) {
   constexpr int64_t kLeastWidth = 64;
   constexpr size_t kLeastBytes = size_t{8} << 20;

@@ -126,7 +126,7 @@ test('bad options', () => {
   expect(() => nn.conv2d(3, 4, { kernel: 3, pading: 1 } as never)).toThrow('did you mean "padding"?');
   expect(() => nn.conv2d(3, 4, undefined as never)).toThrow('kernel');
   expect(() => nn.conv2d(3, 4, { kernel: 0 })).toThrow('kernel');
-  expect(() => nn.conv2d(3, 4, { kernel: 1, groups: 2 })).toThrow('cannot be split in 2 groups');
+  expect(() => nn.conv2d(3, 4, { kernel: 1, groups: 2 })).toThrow('cannot be split into 2 groups');
   expect(() => nn.linear(0, 4)).toThrow('nn.linear: inFeatures must be a positive integer, got 0');
   expect(() => nn.linear(4, NaN)).toThrow('outFeatures');
   expect(() => nn.batchNorm2d(4, { momentum: NaN })).toThrow('momentum');
@@ -146,7 +146,7 @@ test('bad options', () => {
   expect(() => nn.basicBlock(4, 4, { stride: 0 })).toThrow('stride');
   expect(() => nn.conv1d(3, 4, {} as never)).toThrow('nn.conv1d: { kernel } must be given');
   expect(() => nn.conv1d(3, 4, { kernel: 3, stride: [1, 2] as never })).toThrow('stride');
-  expect(() => nn.convTranspose2d(3, 4, { kernel: 2, groups: 2 })).toThrow('cannot be split in 2 groups');
+  expect(() => nn.convTranspose2d(3, 4, { kernel: 2, groups: 2 })).toThrow('cannot be split into 2 groups');
   expect(() => nn.convTranspose1d(3, 4, { kernel: 2, outputPadding: 1 })).toThrow('outputPadding');
   expect(() => nn.depthwiseConv2d(4, { kernel: 3, groups: 2 } as never)).toThrow('unknown option');
   expect(() => nn.adaptiveAvgPool2d(0)).toThrow('nn.adaptiveAvgPool2d: size must be');
@@ -155,7 +155,7 @@ test('bad options', () => {
   expect(() => nn.concat()).toThrow('at least one layer');
   expect(() => nn.residual(nn.relu(), 1 as never)).toThrow('shortcut must be a module');
   expect(() => nn.residual(nn.globalAvgPool2d()).forward(image)).toThrow(
-    'residual: the body gives [2, 4, 1, 1], the shortcut [2, 4, 6, 6]',
+    'residual: the body returns [2, 4, 1, 1], the shortcut [2, 4, 6, 6]',
   );
   expect(() => nn.padShortcut(8, 4)).toThrow('4 channels are less than');
   expect(() => nn.cifarBlock(4, 8, { shortcut: 'C' as 'A' })).toThrow('shortcut');

@@ -135,7 +135,7 @@ test('bad operands and options', () => {
     () =>
       ops.convTranspose2d(x, w, b, options);
   expect(call(zeros(3, 2, 2, 2))).toThrow('weight expects 3 input channels, x is [1, 4, 3, 3]');
-  expect(call(zeros(4, 2, 2, 2), { groups: 3 })).toThrow('cannot be split in 3 groups');
+  expect(call(zeros(4, 2, 2, 2), { groups: 3 })).toThrow('cannot be split into 3 groups');
   expect(call(zeros(4, 2, 2))).toThrow(ShapeError);
   expect(call(zeros(4, 2, 0, 2))).toThrow('nothing is left of x [1, 4, 3, 3] by a 0x2 kernel');
   expect(call(tensor(new Int32Array(32), [4, 2, 2, 2]))).toThrow('weight must be f32, got i32');

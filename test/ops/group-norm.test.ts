@@ -193,7 +193,7 @@ describe('group norm', () => {
 
   it('rejects what cannot be normalized', () => {
     const image = tensor(new Float32Array(24), [2, 3, 2, 2]);
-    expect(() => ops.groupNorm(image, 2)).toThrow('group_norm: 3 channels cannot be split in 2 groups');
+    expect(() => ops.groupNorm(image, 2)).toThrow('group_norm: 3 channels cannot be split into 2 groups');
     expect(() => ops.groupNorm(image, 0)).toThrow(OptionError);
     expect(() => ops.groupNorm(image, 3, { eps: 0 })).toThrow(OptionError);
     expect(() => ops.groupNorm(image, 3, { gamma: tensor([1, 2]) })).toThrow('gamma must be [3]');

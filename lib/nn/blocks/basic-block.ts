@@ -12,8 +12,8 @@ import { strideSettings, type ResidualBlockOptions } from './parts';
 export type BasicBlockOptions = ResidualBlockOptions;
 
 /**
- * relu(b2(c2(relu(b1(c1 x)))) + short(x)): two 3x3 convolutions; the shortcut is the identity, or a 1x1 convolution and batch norm
- * where stride or channels change.
+ * relu(b2(c2(relu(b1(c1 x)))) + short(x)): two 3x3 convolutions; the shortcut is the identity, or a 1x1
+ * convolution and batch norm where stride or channels change.
  */
 export class BasicBlock<In extends number = number, Out extends number = number> extends withArguments(
   channelArguments,
@@ -52,5 +52,7 @@ export class BasicBlock<In extends number = number, Out extends number = number>
   }
 }
 
-/** A residual block of two 3x3 convolutions. Parameters: c1, b1, c2, b2, short.0, short.1. @throws OptionError */
+/**
+ * A residual block of two 3x3 convolutions. Parameters: c1, b1, c2, b2, short.0, short.1. @throws OptionError
+ */
 export const basicBlock = maker(BasicBlock);

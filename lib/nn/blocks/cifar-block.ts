@@ -1,4 +1,7 @@
-/** The block of ResNets for CIFAR (He, Zhang, Ren, Sun 2016), with the names of parameters that published weights have. */
+/**
+ * The block of ResNets for CIFAR (He, Zhang, Ren, Sun 2016), with the names of parameters that
+ * published weights have.
+ */
 import * as ops from '../../ops';
 import { declareSettings, oneOf, type OptionsOf } from '../../settings';
 import type { Tensor } from '../../tensor/tensor';
@@ -49,7 +52,7 @@ export class CifarBlock extends withArguments(channelArguments, settings, ['shor
 }
 
 /**
- * Two 3x3 convolutions and a shortcut, with the names of the usual PyTorch implementation for CIFAR (akamaster/pytorch_resnet_cifar10): conv1,
- * bn1, conv2, bn2, shortcut. @throws OptionError
+ * Two 3x3 convolutions and a shortcut, with the names of the usual PyTorch implementation for CIFAR
+ * (akamaster/pytorch_resnet_cifar10): conv1, bn1, conv2, bn2, shortcut. @throws OptionError
  */
 export const cifarBlock = maker(CifarBlock);

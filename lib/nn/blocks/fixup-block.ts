@@ -23,8 +23,9 @@ const settings = declareSettings({
 export type FixupBlockOptions = OptionsOf<typeof settings>;
 
 /**
- * He's normal deviation times blocks^(-1/(2 m - 2)), for branches of m = 2 layers: the outputs of all blocks together then change by a
- * step of a size that does not grow with depth. By the fan-out, as the authors' code has it.
+ * He's normal deviation times blocks^(-1/(2 m - 2)), for branches of m = 2 layers: the outputs of all
+ * blocks together then change by a step of a size that does not grow with depth. The fan is the fan-out, as
+ * in the authors' code.
  */
 export function fixupNormal(blocks: number): Initializer {
   const scale = 1 / Math.sqrt(checkPositiveInteger('init.fixupNormal', 'blocks', blocks));
@@ -33,8 +34,9 @@ export function fixupNormal(blocks: number): Initializer {
 }
 
 /**
- * relu(scale c2(relu(c1(x + bias1a) + bias1b) + bias2a) + bias2b + shortcut(x)) of 3x3 convolutions without biases. The second one starts
- * at 0, so that the block starts as its shortcut: every second pixel where there is a stride, with channels of zeros where there are more.
+ * relu(scale c2(relu(c1(x + bias1a) + bias1b) + bias2a) + bias2b + shortcut(x)) of 3x3 convolutions without
+ * biases. The second one starts at 0, so that the block starts as its shortcut: every second pixel where
+ * there is a stride, with channels of zeros where there are more.
  */
 export class FixupBlock<In extends number = number, Out extends number = number> extends withArguments(
   channelArguments,
@@ -87,7 +89,8 @@ export class FixupBlock<In extends number = number, Out extends number = number>
 }
 
 /**
- * A residual block without normalization. `blocks` is the number of such blocks in the net. Parameters as in the authors' code: bias1a,
- * conv1, bias1b, bias2a, conv2, scale, bias2b; they train scalars with a tenth of the learning rate. @throws OptionError
+ * A residual block without normalization. `blocks` is the number of such blocks in the net. Parameters as in
+ * the authors' code: bias1a, conv1, bias1b, bias2a, conv2, scale, bias2b; they train scalars with a tenth of
+ * the learning rate. @throws OptionError
  */
 export const fixupBlock = maker(FixupBlock);

@@ -6,7 +6,10 @@ import { channelArguments } from '../layers/convolution';
 import { maker, withArguments } from '../layer';
 import { type ResidualBlockOptions, strideSettings } from './parts';
 
-/** Every stride-th row and column, and zeros in as many new channels on both sides: a shortcut without parameters. */
+/**
+ * Every stride-th row and column, and zeros in as many new channels on both sides: a
+ * shortcut without parameters.
+ */
 export class PadShortcut extends withArguments(channelArguments, strideSettings) {
   static override readonly kind: string = 'padShortcut';
 

@@ -37,7 +37,7 @@ function build(where: string, { kind, config }: Architecture, depth = 0): Module
   try {
     if (rebuild !== undefined) return rebuild(config as Config, child);
   } catch (cause) {
-    // From a layer further down, which is named already.
+    // An error from a layer further down, which is named already.
     if (cause instanceof FormatError && cause.message.startsWith(`${clip(where)}: `)) throw cause;
     const problem = messageOf(cause);
     throw new FormatError(`${clip(where)}: bad settings of ${show(kind)}: ${problem}`, { cause });
@@ -67,12 +67,12 @@ function fieldOf(owner: Module, tensor: StateTensor | undefined): string | undef
 }
 
 /**
- * Rebuilds a model from what `model.save` wrote: from the file's path, or from its bytes, as `model.toBuffer` returns them, which are taken
- * over before `load` returns. It is in evaluation mode until it, or a part of it in another model, is trained by a Trainer; in a loop of
- * your own, call train(). Only for models made of tenon's own layers; for a class
- * of one's own, make an instance and call its `load`.
- * @throws FormatError for a corrupt file or one without an architecture; ShapeError; DataError (no such file), IoError; OptionError for
- *   what is neither a path nor bytes
+ * Rebuilds a model from what `model.save` wrote: from the file's path, or from its bytes, as `model.toBuffer`
+ * returns them, which are taken over before `load` returns. It is in evaluation mode until it, or a part of
+ * it in another model, is trained by a Trainer; in a loop of your own, call train(). Only for models made of
+ * tenon's own layers; for a class of one's own, make an instance and call its `load`.
+ * @throws FormatError for a corrupt file or one without an architecture; ShapeError; DataError (no such
+ *   file), IoError; OptionError for what is neither a path nor bytes
  */
 export async function load(
   source: ModelSource,

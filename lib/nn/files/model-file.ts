@@ -1,4 +1,7 @@
-/** Models as safetensors files: state by PyTorch's names; architecture, preprocessing and class names in the metadata. */
+/**
+ * Models as safetensors files: state by PyTorch's names; architecture, preprocessing and class names
+ * in the metadata.
+ */
 import { checkPreprocessing, PREPROCESSING_KEYS, type Preprocessing } from '../../data/preprocessing';
 import { types } from 'node:util';
 import { readWhole } from '../../files/read';
@@ -44,18 +47,22 @@ import { maskName, type ModuleTree, type StateTensor } from '../tree';
 
 export interface LoadOptions {
   /**
-   * False takes what fits by name and leaves the rest of the model as it is, its class names too. Shapes must agree all the same.
-   * Default true.
+   * False takes what fits by name and leaves the rest of the model, including its class names, as it is.
+   * Shapes must agree even then. Default true.
    */
   readonly strict?: boolean;
   /**
-   * Bytes that the file's header may take, where names, shapes and architecture are. Reading it keeps the event loop, up to a second a
-   * megabyte. Default 1 MiB and 1/1024 of the rest of the file.
+   * The bytes that the file's header may take, which holds names, shapes and the architecture. Reading
+   * it blocks the event loop, for up to a second per megabyte. Default 1 MiB plus 1/1024 of the rest
+   * of the file.
    */
   readonly maxHeaderBytes?: number;
 }
 
-/** Of the contents of `__metadata__`. Raised when a reader of the old form would misread the new one. */
+/**
+ * The version of the contents of `__metadata__`. Raised when a reader of the old form would misread
+ * the new one.
+ */
 const formatVersion = '1';
 
 /** What a model file holds besides tensors. */
@@ -140,7 +147,8 @@ interface OpenedModel {
 }
 
 /**
- * Reads and checks a model file. Of bytes no promise is made, so that the caller can take its numbers over before anyone changes them.
+ * Reads and checks a model file. Returns no promise for bytes, so that the caller can take over its numbers
+ * before anyone changes them.
  * @throws as readSafetensors; OptionError for what is neither a path nor bytes
  */
 export function openModel(
@@ -164,7 +172,7 @@ function bytesOf(source: unknown): Uint8Array {
   );
 }
 
-/** Whether tenon wrote the file: what it does not say, the model did not have. */
+/** Whether tenon wrote the file. If so, the model did not have what the file does not mention. */
 function isOurs(metadata: ReadonlyMap<string, string>): boolean {
   return metadata.get('format') === 'tenon';
 }
@@ -240,7 +248,9 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** What this version knows of the settings in a file, checked as those that a program sets. @throws FormatError */
+/**
+ * The settings in a file that this version knows, checked as those that a program sets. @throws FormatError
+ */
 function parsePreprocessing(where: string, settings: Readonly<Record<string, unknown>>): Preprocessing {
   const known = PREPROCESSING_KEYS.filter((key) => key in settings).map((key) => [key, settings[key]]);
   try {
@@ -250,7 +260,9 @@ function parsePreprocessing(where: string, settings: Readonly<Record<string, unk
   }
 }
 
-/** Takes the state in a file into a model. @throws FormatError, ShapeError, DataError, IoError, OptionError */
+/**
+ * Takes the state in a file into a model. @throws FormatError, ShapeError, DataError, IoError, OptionError
+ */
 export async function loadInto(model: Filed, source: ModelSource, options: LoadOptions): Promise<void> {
   checkKeys('load', options, ['strict', 'maxHeaderBytes']);
   const strict = bool('load', 'strict', options.strict ?? true);
@@ -260,7 +272,7 @@ export async function loadInto(model: Filed, source: ModelSource, options: LoadO
   const transform = transformOf(where, file, metadata);
   await takeState(model, where, file, strict);
   takeMetadata(model, metadata, transform, strict);
-  // The weights were trained without one: the model's own would change what they get to see.
+  // The weights were trained without a transform, so the model's own would change what they see.
   if (strict && isOurs(file.metadata) && transform === undefined) delete model.inputTransform;
 }
 
@@ -350,7 +362,7 @@ function checkMask(where: string, name: string, values: Float32Array): void {
     );
 }
 
-/** Without the tensors of the file's transform, which are no part of the model's own state. */
+/** Without the tensors of the file's transform, which are not part of the model's own state. */
 function namesOfState({ tensors, metadata }: SafetensorsFile): string[] {
   return [...tensors.keys()].filter((name) => !(metadata.has(TRANSFORM_KEY) && isTransformTensor(name)));
 }
@@ -363,7 +375,7 @@ function stored(values: AnyArray, storage: Storage): AnyArray {
 function checkNames(where: string, expected: readonly string[], found: readonly string[]): void {
   const [known, present] = [new Set(expected), new Set(found)];
   const missing = expected.filter((name) => !present.has(name));
-  // PyTorch counts batches in each batch norm; the count has no part in results.
+  // PyTorch counts batches in each batch norm; the count does not affect results.
   const unexpected = found.filter((name) => !known.has(name) && !/(^|\.)num_batches_tracked$/.test(name));
   if (missing.length === 0 && unexpected.length === 0) return;
   const list = (names: readonly string[]): string => clipList(names.map(show));

@@ -9,7 +9,7 @@ import { recordOutputs } from '../observe';
 import { type Layer, channelAxis, measure, layersOf, update, moments } from './measure';
 
 export interface DataDependentOptions {
-  /** Mean of every output after the first part. Default 0; a little more keeps more ReLUs awake. */
+  /** The mean of every output after the first part. Default 0; a little more keeps more ReLUs active. */
   readonly bias?: number;
   /** Whether layers are balanced against each other as well. Default true. */
   readonly betweenLayers?: boolean;
@@ -17,16 +17,17 @@ export interface DataDependentOptions {
   readonly iterations?: number;
   /** Damping of balancing, from above 0 to 1 (none). Default 0.25. */
   readonly damping?: number;
-  /** Of the random loss that balancing looks at. Default 0. */
+  /** The seed of the random loss that balancing looks at. Default 0. */
   readonly seed?: number;
 }
 
 /**
- * Data-dependent initialization (Krahenbuhl, Doersch, Donahue, Darrell 2015) of the weights that the model has. Within layers: each
- * output channel is scaled and shifted to variance 1 and mean `bias` for this batch (outputs that do not vary stay; a model with transposed
- * convolutions is refused and stays as it is). Between layers:
- * layers whose weights would change faster than the geometric mean, relative to their size, are scaled up and the next one down, so
- * that all learn at one rate; right for layers one behind the other with ReLU-like functions between them. Runs in evaluation mode.
+ * Data-dependent initialization (Krahenbuhl, Doersch, Donahue, Darrell 2015) of the weights that the model
+ * has. Within layers: each output channel is scaled and shifted to variance 1 and mean `bias` for this batch
+ * (outputs that do not vary stay as they are; a model with transposed convolutions is refused and not
+ * changed). Between layers: layers whose weights would change faster than the geometric mean, relative to
+ * their size, are scaled up and the next one down, so that all learn at one rate; this suits layers in a
+ * chain with ReLU-like functions between them. Runs in evaluation mode.
  * @param batch what forward() takes, some dozens of examples
  * @throws DataError where a relative gradient is 0 or not finite; OptionError
  */
@@ -81,7 +82,8 @@ async function balance(
   const weights = layers.map((l) => l.weight);
   const ratios = await measure(model, batch, (x) => {
     const y = model.forward(x);
-    // Independent random signs per example: the square of the summed gradient is, in the mean, the sum of squares.
+    // Independent random signs per example: the square of the summed gradient is, in the mean, the
+    // sum of squares.
     const loss = ops.sum(ops.mul(y, ops.randomNormal(y.shape, seed, where)));
     return grad(loss, weights).map((g, i) => ops.div(ops.sumSquares([g]), ops.sumSquares([weights[i]!])));
   });

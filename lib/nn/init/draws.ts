@@ -1,4 +1,7 @@
-/** Random numbers for initial weights that are computed in JavaScript, in double precision, from the streams that kernels draw from. */
+/**
+ * Random numbers for initial weights that are computed in JavaScript, in double precision, from the streams
+ * that kernels draw from.
+ */
 import { philox } from '../../philox';
 import { streamKey } from '../../random';
 

@@ -1,4 +1,7 @@
-/** Initial weights: recipes over the random stream (seed, parameter name), so that they do not depend on the order of creation. */
+/**
+ * Initial weights: recipes over the random stream (seed, parameter name), so that they do not depend on the
+ * order of creation.
+ */
 import { ShapeError } from '../../errors';
 import * as ops from '../../ops';
 import { checkKeys, finite, nonNegative, oneOf, positive } from '../../options';
@@ -13,7 +16,10 @@ export function fanIn(shape: Shape): number {
   return numel(shape.slice(1));
 }
 
-/** Outputs of one input: everything but the second axis, kH kW O of a convolution (of all its groups); as in PyTorch. */
+/**
+ * Outputs of one input: everything but the second axis, kH kW O of a convolution (of all its groups);
+ * as in PyTorch.
+ */
 export function fanOut(shape: Shape): number {
   checkShape('fan-out', shape);
   if (shape.length < 2)
@@ -38,7 +44,7 @@ export function constant(value: number): Initializer {
   return (shape) => ops.full(shape, value);
 }
 
-/** Every element 0. All units of a layer then stay alike: right for biases, wrong for weights. */
+/** Every element 0. All units of a layer then stay alike, which is right for biases and wrong for weights. */
 export function zeros(): Initializer {
   return constant(0);
 }
@@ -78,7 +84,9 @@ function normalOf(scale: (shape: Shape) => number): Initializer {
 export interface XavierOptions {
   /** Multiplies the deviation, above 0. Default 1. */
   readonly gain?: number;
-  /** Default `fanAverage`, as in PyTorch and the paper; `fanIn` gives the common short form 1 / sqrt(fanIn). */
+  /**
+   * Default `fanAverage`, as in PyTorch and the paper; `fanIn` gives the common short form 1 / sqrt(fanIn).
+   */
   readonly mode?: FanMode;
 }
 
@@ -112,19 +120,26 @@ function kaiming(where: string, a: number, options: KaimingOptions): (shape: Sha
 }
 
 /**
- * Uniform within +-sqrt(6 / ((1 + a^2) fan)) (He et al. 2015, for leaky ReLU of slope a). The default a = sqrt 5, PyTorch's for
- * convolution and linear layers, gives +-1/sqrt(fanIn); `heUniform` is the one for ReLU. @throws OptionError
+ * Uniform within +-sqrt(6 / ((1 + a^2) fan)) (He et al. 2015, for leaky ReLU of slope a). The default a =
+ * sqrt 5, PyTorch's for convolution and linear layers, gives +-1/sqrt(fanIn); `heUniform` is the one for
+ * ReLU. @throws OptionError
  */
 export function kaimingUniform(a = Math.sqrt(5), options: KaimingOptions = {}): Initializer {
   return uniformOf(kaiming('init.kaimingUniform', a, options));
 }
 
-/** Normal with deviation sqrt(2 / ((1 + a^2) fan)) (He et al. 2015, for leaky ReLU of slope a; 0, the default: ReLU). @throws OptionError */
+/**
+ * Normal with deviation sqrt(2 / ((1 + a^2) fan)) (He et al. 2015, for a leaky ReLU of slope a; the default 0
+ * is ReLU). @throws OptionError
+ */
 export function kaimingNormal(a = 0, options: KaimingOptions = {}): Initializer {
   return normalOf(kaiming('init.kaimingNormal', a, options));
 }
 
-/** Uniform within +-sqrt(6 / fan): the deviation sqrt(2 / fan) that He et al. 2015 derive for ReLU. @throws OptionError */
+/**
+ * Uniform within +-sqrt(6 / fan): the deviation sqrt(2 / fan) that He et al. 2015 derive for
+ * ReLU. @throws OptionError
+ */
 export function heUniform(options: KaimingOptions = {}): Initializer {
   return uniformOf(kaiming('init.heUniform', 0, options));
 }
@@ -140,9 +155,9 @@ export interface RandomWalkOptions {
 }
 
 /**
- * Normal with deviation g / sqrt(fanIn) (Sussillo & Abbott 2014): g is such that the logarithm of a gradient's norm, a random walk over
- * the layers, has no drift. For layers of width N = fanIn g = exp(1 / 2N) without an activation and sqrt(2) exp(1.2 / (max(N, 6) - 2.4))
- * before ReLU. @throws OptionError
+ * Normal with deviation g / sqrt(fanIn) (Sussillo & Abbott 2014): g is such that the logarithm of a
+ * gradient's norm, a random walk over the layers, has no drift. For layers of width N = fanIn g = exp(1 / 2N)
+ * without an activation and sqrt(2) exp(1.2 / (max(N, 6) - 2.4)) before ReLU. @throws OptionError
  */
 export function randomWalk(options: RandomWalkOptions = {}): Initializer {
   const where = 'init.randomWalk';

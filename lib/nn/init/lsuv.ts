@@ -14,22 +14,22 @@ export interface LsuvOptions {
   readonly maxIterations?: number;
   /** Whether weights are first drawn orthogonal and biases set to 0, as in the paper. Default true. */
   readonly orthogonal?: boolean;
-  /** Of the orthogonal weights. Default 0. */
+  /** The seed of the orthogonal weights. Default 0. */
   readonly seed?: number;
 }
 
 /** How one layer came out. */
 export interface LsuvLayer {
   readonly path: string;
-  /** Of its outputs, over the batch and all units. */
+  /** The variance of its outputs, over the batch and all units. */
   readonly variance: number;
   readonly iterations: number;
 }
 
 /**
- * Layer-sequential unit-variance initialization (Mishkin & Matas 2015): orthogonal weights; then, layer by layer from the input on,
- * weights are divided by the deviation of the layer's outputs for this batch until its variance is 1 within the tolerance. Runs in
- * evaluation mode.
+ * Layer-sequential unit-variance initialization (Mishkin & Matas 2015): orthogonal weights; then, layer by
+ * layer from the input on, weights are divided by the deviation of the layer's outputs for this batch until
+ * its variance is 1 within the tolerance. Runs in evaluation mode.
  * @param batch what forward() takes, a few hundred examples
  * @throws DataError where a layer's outputs for this batch do not vary or are not finite; OptionError
  */

@@ -8,7 +8,7 @@ import { inEvalMode } from '../mode';
 import { Module } from '../module';
 import { recordOutputs, type Observed } from '../observe';
 
-/** A layer that multiplies by a weight, and its place among what `recordOutputs` gives. */
+/** A layer that multiplies by a weight, and its place among what `recordOutputs` returns. */
 export interface Layer {
   readonly path: string;
   readonly at: number;
@@ -28,7 +28,7 @@ export function channelAxis(weight: Parameter, outputs: Tensor): number {
   return weight.rank === 2 ? outputs.rank - 1 : 1;
 }
 
-/** What `fn` gives for the batch, in evaluation mode: nothing is dropped, no running statistic moves. */
+/** What `fn` returns for the batch, in evaluation mode: nothing is dropped, no running statistic moves. */
 export async function measure(
   model: Module,
   batch: Tensor,
@@ -43,7 +43,10 @@ export async function measure(
   }
 }
 
-/** Layers with weights of rank 2 or more, in the order of forward(); one that is used twice counts where it is first. */
+/**
+ * Layers with weights of rank 2 or more, in the order of forward(); one that is used twice counts where
+ * it is first.
+ */
 export async function layersOf(where: string, model: Module, batch: Tensor): Promise<Layer[]> {
   if (!(model instanceof Module)) throw new OptionError(`${where}: expected a model first`);
   model.ensureInitialized();

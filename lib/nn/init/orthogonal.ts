@@ -7,9 +7,10 @@ import { tensor } from '../../tensor/tensor';
 import { Draws } from './draws';
 
 /**
- * A random orthogonal matrix times `gain` (Saxe, McClelland, Ganguli 2013), of the weight as [first axis, all others]: its rows are
- * orthonormal, or its columns where it has more rows than columns. Computed on the thread that calls, in time that grows with the square of
- * the smaller side times the larger: 512 x 4608 takes some seconds, 4096 x 4096 some minutes. @throws OptionError; ShapeError below rank 2
+ * A random orthogonal matrix times `gain` (Saxe, McClelland, Ganguli 2013), of the weight as [first axis, all
+ * others]: its rows are orthonormal, or its columns where it has more rows than columns. Computed on the
+ * thread that calls, in time that grows with the square of the smaller side times the larger: 512 x 4608
+ * takes some seconds, 4096 x 4096 some minutes. @throws OptionError; ShapeError below rank 2
  */
 export function orthogonal(gain = 1): Initializer {
   finite('init.orthogonal', 'gain', gain);
@@ -28,7 +29,10 @@ export function orthogonal(gain = 1): Initializer {
   };
 }
 
-/** Gram and Schmidt on random vectors, each twice ("twice is enough", Kahan): orthogonal to rounding. */
+/**
+ * The Gram-Schmidt process on random vectors, applied twice to each ("twice is enough", Kahan), so that they
+ * are orthogonal to rounding.
+ */
 function orthonormal(count: number, length: number, draw: (i: number) => number): Float64Array[] {
   const basis: Float64Array[] = [];
   for (let k = 0; k < count; k++) {

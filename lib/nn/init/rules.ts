@@ -37,16 +37,24 @@ export function resolveInitializer(where: string, key: string, value: unknown): 
   return byName[oneOf(where, key, value, names)]();
 }
 
-/** A setting that is an initializer or the name of one. Files hold the weights and not what they were drawn by. */
+/**
+ * A setting that is an initializer or the name of one. Files hold the weights and not what they
+ * were drawn by.
+ */
 export const initializer = kind<Initializer, InitializerLike>({
   check: resolveInitializer,
   domain: { type: 'other' },
   toJson: () => null,
 });
 
-/** What a model's parameters are drawn by from now on; those that nothing here speaks of stay as their layers have them. */
+/**
+ * The initializers of a model's parameters from now on. Parameters that no rule names keep those
+ * of their layers.
+ */
 export interface InitRules {
-  /** For every parameter of rank 2 or more but layer norm's: those of linear layers and convolutions. */
+  /**
+   * For every parameter of rank 2 or more except layer norm's: the weights of linear layers and convolutions.
+   */
   readonly weights?: InitializerLike;
   /** For every parameter called `bias`. */
   readonly biases?: InitializerLike;
@@ -57,7 +65,7 @@ export interface InitRules {
 /** Keys of InitRules, for checks of options that hold them. */
 export const initRuleKeys = ['weights', 'biases', 'rule'] as const;
 
-/** @throws OptionError for unknown names and things that are no initializers */
+/** @throws OptionError for unknown names and things that are not initializers */
 export function applyInitRules(
   where: string,
   { weights, biases, rule }: InitRules,

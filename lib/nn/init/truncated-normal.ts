@@ -32,8 +32,9 @@ export function truncatedNormal(mean = 0, std = 1, options: TruncatedNormalOptio
 }
 
 /**
- * A standard normal number in [low, high], by rejection from a uniform one. Of a far or endless interval only the part that has more
- * than e^-40 of the greatest density is looked at, so that at least one draw in fifty is taken.
+ * A standard normal number in [low, high], by rejection from a uniform one. In a far or endless
+ * interval, only the part with more than e^-40 of the greatest density counts, so that at least one draw
+ * in fifty is taken.
  */
 function cut(draws: Draws, index: number, low: number, high: number): number {
   const peak = low > 0 ? low : high < 0 ? high : 0;

@@ -1,4 +1,7 @@
-/** What goes on inside a model: moments, histograms, saturated and dead units, of activations and of their gradients. */
+/**
+ * What goes on inside a model: moments, histograms, saturated and dead units, of activations and
+ * of their gradients.
+ */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { OptionError } from '../../errors';
 import { compile } from '../../compile/compile';
@@ -17,22 +20,26 @@ import { inEvalMode, inTrainingMode } from '../mode';
 import { Module } from '../module';
 import { recordOutputs, type Observed } from '../observe';
 
-// Held here because in a vm context (jest) every look-up of a global is some hundred times slower than the arithmetic.
+// Held here because in a vm context (jest) every look-up of a global is some hundred times slower
+// than the arithmetic.
 const { abs, floor, max, min, sqrt } = Math;
 
 export interface ActivationStatisticsOptions {
   /**
-   * The loss whose gradients are shown, from what forward() gives. Default: the outputs, weighted with fixed random normal numbers, summed
-   * and divided by the batch.
+   * The loss whose gradients are shown, from what forward() returns. Default: the outputs, weighted with
+   * fixed random normal numbers, summed and divided by the batch.
    */
   readonly loss?: (output: Tensor) => Tensor;
   /** Whether to look at gradients. Default true. */
   readonly gradients?: boolean;
   /** Bars of the histograms. Default 50. */
   readonly bins?: number;
-  /** Ends of the histograms. Default: the least and the greatest value, layer by layer. */
+  /** The ends of the histograms. Default: the least and the greatest value of each layer. */
   readonly range?: readonly [number, number];
-  /** Whether layers run in evaluation mode: nothing dropped, batch norm by running statistics. Default false: as in training. */
+  /**
+   * Whether layers run in evaluation mode: nothing dropped, batch norm by running statistics. Default false:
+   * as in training.
+   */
   readonly evaluation?: boolean;
 }
 
@@ -43,7 +50,10 @@ export interface Histogram {
   readonly counts: readonly number[];
 }
 
-/** Of all elements of one tensor. Moments and histogram leave out what is not finite; they are NaN where nothing is. */
+/**
+ * How the elements of one tensor are distributed. Moments and histogram leave out elements that are not
+ * finite; the moments are NaN if none is.
+ */
 export interface Distribution {
   readonly mean: number;
   /** Standard deviation, biased. */
@@ -64,7 +74,7 @@ export interface LayerStatistics {
   readonly type: string;
   readonly shape: Shape;
   readonly activation: Distribution;
-  /** Of the loss by this layer's output; absent where the loss does not depend on it. */
+  /** The gradient of the loss by this layer's output; absent where the loss does not depend on it. */
   readonly gradient?: Distribution;
   /** After tanh or sigmoid: share of outputs within 1 % of the range's ends, where the slope is nearly 0. */
   readonly saturated?: number;
@@ -80,8 +90,8 @@ export interface ActivationStatistics {
 }
 
 /**
- * Runs a batch through any model and says what each layer gave, and what gradient came back to it. Changes nothing: no parameter, and no
- * running statistic.
+ * Runs a batch through any model and reports what each layer returned, and what gradient came back to it.
+ * Changes nothing: no parameter, and no running statistic.
  * @param batch what forward() takes; all activations are copied out, so some hundred examples
  * @throws OptionError; whatever the model or the loss throws
  */
@@ -108,7 +118,7 @@ export async function activationStatistics(
     const targets = outputs.filter((_, i) => reached[i]);
     return { outputs, gradients: targets.length > 0 ? grad(total, targets) : [] };
   };
-  // Random draws of its own, so that what is trained afterwards does not depend on having been looked at.
+  // It has random draws of its own, so that later training does not depend on this call.
   const run = compile((x: Tensor) => withoutAssignments(() => look(x)), { random: new RandomState(0) });
   try {
     const results = await (evaluation ? inEvalMode : inTrainingMode)(model, () => run(batch));
@@ -116,7 +126,7 @@ export async function activationStatistics(
     const layers: LayerStatistics[] = [];
     for (const [i, output] of results.outputs.entries()) {
       const gradient = reached[i] ? returned.next().value : undefined;
-      await nextTurn(); // millions of values a layer are looked at here: let others have their turn
+      await nextTurn(); // a layer has millions of values, so let others have their turn
       layers.push(await describeLayer(modules[i]!, output, gradient, { bins, range }));
     }
     return { layers, toString: () => table(layers) };
@@ -151,7 +161,7 @@ function weighted(y: Tensor): Tensor {
   return ops.mul(ops.sum(ops.mul(y, ops.randomNormal(y.shape, 0, 'activationStatistics'))), scale);
 }
 
-/** Containers, and a model made of layers, only repeat what their last layer says. */
+/** Containers, and a model made of layers, only repeat what their last layer shows. */
 function isLayer(module: Observed, model: Module, recorded: number): boolean {
   const repeats = module instanceof Sequential || module instanceof NamedSequential;
   return !repeats && (module !== model || recorded === 1);
@@ -216,7 +226,7 @@ function count(values: ArrayLike<number>, low: number, high: number, bins: numbe
   for (let i = 0; i < values.length; i++) {
     const v = values[i]!;
     if (!(v >= low && v <= high)) continue;
-    // Where all values are equal there is no width: they stand in the first bar.
+    // If all values are equal, the range has no width, and they stand in the first bar.
     const at = high > low ? floor(((v - low) / (high - low)) * bins) : 0;
     counts[min(bins - 1, at)]!++;
   }

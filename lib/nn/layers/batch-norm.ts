@@ -7,8 +7,8 @@ import { ChannelNorm, type BatchNormOptions } from './channel-norm';
 export type { BatchNormOptions };
 
 /**
- * In training, normalizes by the batch and, inside a compiled function, moves the running statistics; outside one nothing is moved,
- * since recipes have no effects. In evaluation, normalizes by the running statistics.
+ * In training, normalizes by the batch and, inside a compiled function, moves the running statistics; outside
+ * one nothing is moved, since recipes have no effects. In evaluation, normalizes by the running statistics.
  */
 export abstract class BatchNorm<C extends number> extends ChannelNorm<C> {
   override forward(x: Tensor): Tensor {
@@ -22,7 +22,7 @@ export abstract class BatchNorm<C extends number> extends ChannelNorm<C> {
   }
 }
 
-/** Of [N, C]. */
+/** Takes [N, C]. */
 export class BatchNorm1d<C extends number = number> extends BatchNorm<C> {
   static override readonly kind: string = 'batchNorm1d';
   protected readonly rank = 2;
@@ -32,7 +32,7 @@ export class BatchNorm1d<C extends number = number> extends BatchNorm<C> {
   }
 }
 
-/** Of [N, C, H, W]. */
+/** Takes [N, C, H, W]. */
 export class BatchNorm2d<C extends number = number> extends BatchNorm<C> {
   static override readonly kind: string = 'batchNorm2d';
   protected readonly rank = 4;
@@ -42,8 +42,14 @@ export class BatchNorm2d<C extends number = number> extends BatchNorm<C> {
   }
 }
 
-/** Batch normalization of [N, C]. Parameters and buffers as in PyTorch, without num_batches_tracked. @throws OptionError */
+/**
+ * Batch normalization of [N, C]. Parameters and buffers as in PyTorch, without
+ * num_batches_tracked. @throws OptionError
+ */
 export const batchNorm1d = maker(BatchNorm1d);
 
-/** Batch normalization of [N, C, H, W]. Parameters and buffers as in PyTorch, without num_batches_tracked. @throws OptionError */
+/**
+ * Batch normalization of [N, C, H, W]. Parameters and buffers as in PyTorch, without
+ * num_batches_tracked. @throws OptionError
+ */
 export const batchNorm2d = maker(BatchNorm2d);

@@ -1,4 +1,4 @@
-/** Layers one behind the other, of which the last one with parameters is the head. */
+/** Layers one after the other, of which the last one with parameters is the head. */
 import { OptionError, ShapeError } from '../../errors';
 import { show } from '../../options';
 import type { Tensor } from '../../tensor/tensor';
@@ -23,12 +23,13 @@ export abstract class LayerChain extends Module {
   }
 
   /**
-   * Puts another head on the model: `head` takes the place, and the name, of the last layer with parameters, a linear one or a convolution,
-   * however deep in chains it is. Everything else stays, weights and preprocessing too (`preprocessing`, `inputTransform`); class names,
-   * which belong to the old outputs, go. New weights are drawn when they are first needed, or by `ensureInitialized({ seed })`.
-   * `nn.identity()` as the head makes the model give what the head got; another head can replace it later.
-   * @throws OptionError where the last layer with parameters is none of those; ShapeError where `head` takes another number of features;
-   *   BusyError while the model is being trained
+   * Puts another head on the model: `head` takes the place, and the name, of the last layer with parameters,
+   * a linear one or a convolution, however deep in chains it is. Everything else stays, weights and
+   * preprocessing too (`preprocessing`, `inputTransform`); class names, which belong to the old outputs, go.
+   * New weights are drawn when they are first needed, or by `ensureInitialized({ seed })`. `nn.identity()` as
+   * the head makes the model give what the head got; another head can replace it later.
+   * @throws OptionError where the last layer with parameters is none of those; ShapeError where `head` takes
+   *   another number of features; BusyError while the model is being trained
    */
   override replaceHead(head: Module): Module {
     const { chain, at, path } = findHead(this, '');
@@ -39,8 +40,8 @@ export abstract class LayerChain extends Module {
 }
 
 /**
- * Makes `head` ready to take the place of `old` at `path` in a model: widths are compared, it gets the mode that the model is in, and class
- * names, which belong to the old outputs, go.
+ * Makes `head` ready to take the place of `old` at `path` in a model: widths are compared, it gets the mode
+ * that the model is in, and class names, which belong to the old outputs, go.
  * @throws OptionError, ShapeError, BusyError while the model is being trained
  */
 export function prepareHead(model: Module, path: string, old: Module, head: unknown): asserts head is Module {

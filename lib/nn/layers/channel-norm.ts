@@ -109,7 +109,10 @@ export abstract class ChannelNorm<C extends number> extends withArguments(
     return this.bias ?? ops.full([this.features], 0);
   }
 
-  /** Moves the running statistics, of `count` values a channel, in a compiled training step; outside one nothing is moved. */
+  /**
+   * Moves the running statistics, of `count` values a channel, in a compiled training step; outside one
+   * nothing is moved.
+   */
   protected track(count: number, batch: () => readonly [mean: Tensor, variance: Tensor]): void {
     const { runningMean, runningVar } = this;
     if (runningMean === undefined || runningVar === undefined || !this.training) return;

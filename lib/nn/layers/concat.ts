@@ -7,7 +7,7 @@ import { refuseUnknown, register } from '../layer';
 import { Module } from '../module';
 import { byPlace, checkedLayers, listIn } from './sublayers';
 
-/** Applies all its layers to the same input and puts their outputs one behind the other. */
+/** Applies all its layers to the same input and puts their outputs one after the other. */
 export class Concat extends Module {
   static override readonly kind: string = 'concat';
   readonly layers: readonly Module[];
@@ -39,7 +39,10 @@ register(Concat, (config, child) => {
   return new Concat(listIn(config, 'layers').map(child));
 });
 
-/** Layers side by side: their outputs concatenated along the channels (axis 1). @throws OptionError when something is not a module */
+/**
+ * Layers side by side: their outputs concatenated along the channels (axis 1). @throws OptionError when
+ * something is not a module
+ */
 export function concat(...layers: readonly Module[]): Concat {
   return new Concat(layers);
 }

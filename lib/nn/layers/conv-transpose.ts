@@ -40,9 +40,11 @@ export class ConvTranspose2d<In extends number = number, Out extends number = nu
 }
 
 /**
- * A transposed convolution layer (PyTorch's ConvTranspose2d) with PyTorch's initial weights. With stride 2 it doubles height and width:
- * kernel 2, or kernel 3 with padding 1 and outputPadding 1, or kernel 4 with padding 1.
- * @throws OptionError for missing or unknown options, channels that groups do not divide, output padding that is too large; ShapeError
+ * A transposed convolution layer (PyTorch's ConvTranspose2d) with PyTorch's initial weights. With stride
+ * 2 it doubles height and width: kernel 2, or kernel 3 with padding 1 and outputPadding 1, or kernel 4
+ * with padding 1.
+ * @throws OptionError for missing or unknown options, channels that groups do not divide, output padding that
+ *   is too large; ShapeError
  */
 export const convTranspose2d = maker(ConvTranspose2d);
 

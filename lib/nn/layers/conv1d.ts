@@ -32,6 +32,7 @@ export class Conv1d<In extends number = number, Out extends number = number> ext
 
 /**
  * A convolution along one axis with PyTorch's initial weights.
- * @throws OptionError for missing or unknown options, channels that groups do not divide, bad kernels or steps
+ * @throws OptionError for missing or unknown options, channels that groups do not divide, bad kernels or
+ *   steps
  */
 export const conv1d = maker(Conv1d);

@@ -43,7 +43,8 @@ export class Conv2d<In extends number = number, Out extends number = number> ext
 
 /**
  * A convolution layer with PyTorch's initial weights.
- * @throws OptionError for missing or unknown options, channels that groups do not divide; ShapeError for bad kernels or steps
+ * @throws OptionError for missing or unknown options, channels that groups do not divide; ShapeError for bad
+ *   kernels or steps
  */
 export const conv2d = maker(Conv2d);
 
@@ -59,8 +60,8 @@ const depthwiseSettings = declareSettings({
 export type DepthwiseConv2dOptions = OptionsOf<typeof depthwiseSettings>;
 
 /**
- * A convolution of each channel by itself: conv2d with as many groups as input channels. A 1x1 convolution behind it makes it a depthwise
- * separable one (Howard et al. 2017). @throws as conv2d
+ * A convolution of each channel by itself: conv2d with as many groups as input channels. A 1x1 convolution
+ * behind it makes it a depthwise separable one (Howard et al. 2017). @throws as conv2d
  */
 export function depthwiseConv2d(channels: number, options: DepthwiseConv2dOptions): Conv2d {
   const where = 'nn.depthwiseConv2d';

@@ -1,4 +1,7 @@
-/** What convolution layers have in common: channels in groups, a weight with PyTorch's initial values, and how their options are read. */
+/**
+ * What convolution layers have in common: channels in groups, a weight with PyTorch's initial values, and how
+ * their options are read.
+ */
 import { OptionError } from '../../errors';
 import { pairFrom } from '../../ops/checks';
 import { declareSettings, kind, positiveInteger, type Kind } from '../../settings';
@@ -37,7 +40,9 @@ const shared = declareSettings({
   ...weightSettings,
 });
 
-/** `Size` is what the kernel is: a number or a pair. The classes above this one say which settings they have. */
+/**
+ * `Size` is what the kernel is: a number or a pair. The classes above this one say which settings they have.
+ */
 export abstract class Convolution<
   In extends number,
   Out extends number,
@@ -62,7 +67,7 @@ export abstract class Convolution<
     const { groups, kernel } = this;
     if (inChannels % groups !== 0 || outChannels % groups !== 0)
       throw new OptionError(
-        `nn.${this.kind}: ${inChannels} and ${outChannels} channels cannot be split in ${groups} groups`,
+        `nn.${this.kind}: ${inChannels} and ${outChannels} channels cannot be split into ${groups} groups`,
       );
     const [rows, others] = new.target.transposed ? [inChannels, outChannels] : [outChannels, inChannels];
     const shape: Shape = [rows, others / groups, ...[kernel].flat()];

@@ -7,7 +7,10 @@ import type { PassThrough } from '../typing';
 
 const args = declareSettings({ p: probability('Probability of dropping.', { default: 0.5 }) });
 
-/** In training, zeroes elements with probability p and divides the others by 1 - p; in evaluation, does nothing. */
+/**
+ * In training, zeroes elements with probability p and divides the others by 1 - p; in
+ * evaluation, does nothing.
+ */
 export class Dropout extends withArguments(args, declareSettings({})) {
   static override readonly kind: string = 'dropout';
   static override readonly runtimeFields: readonly string[] = ['p', 'probability'];
@@ -32,8 +35,14 @@ export class Dropout2d extends Dropout {
   protected override readonly perChannel = true;
 }
 
-/** Drops elements with probability `p`, by default 0.5 (Srivastava et al. 2014). @throws OptionError unless p is from 0 to 1 */
+/**
+ * Drops elements with probability `p`, by default 0.5 (Srivastava et al. 2014). @throws OptionError unless p
+ * is from 0 to 1
+ */
 export const dropout = maker(Dropout);
 
-/** Drops channels with probability `p`, by default 0.5 (Tompson et al. 2015). @throws OptionError unless p is from 0 to 1 */
+/**
+ * Drops channels with probability `p`, by default 0.5 (Tompson et al. 2015). @throws OptionError unless p is
+ * from 0 to 1
+ */
 export const dropout2d = maker(Dropout2d);

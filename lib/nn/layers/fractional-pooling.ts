@@ -16,7 +16,9 @@ const args = declareSettings({
   kernel: fractionalKernel("What a region is: 'disjoint', 'overlapping', or the size of windows."),
 });
 
-/** Largest element of regions whose places are drawn anew in each training step; in evaluation they are fixed. */
+/**
+ * Largest element of regions whose places are drawn anew in each training step; in evaluation they are fixed.
+ */
 export class FractionalMaxPool2d extends withArguments(args, fractionalSettings) {
   static override readonly kind: string = 'fractionalMaxPool2d';
   declare readonly channels?: PassThrough;
@@ -33,9 +35,10 @@ export class FractionalMaxPool2d extends withArguments(args, fractionalSettings)
 }
 
 /**
- * Fractional max pooling (Graham 2014) of [N, C, H, W]: the largest element of each of `outputSize` (or floor(`outputRatio` times the input))
- * regions. `kernel` is 'disjoint' or 'overlapping', the paper's regions, or the size of windows, PyTorch's. In training each example's regions
- * are drawn anew each step, the same for all channels; in evaluation they are the pseudorandom ones with u = 1/2, so that predictions repeat.
- * PyTorch draws in evaluation as well, and for each channel apart. @throws OptionError, ShapeError
+ * Fractional max pooling (Graham 2014) of [N, C, H, W]: the largest element of each of `outputSize` (or
+ * floor(`outputRatio` times the input)) regions. `kernel` is 'disjoint' or 'overlapping', the paper's
+ * regions, or the size of windows, PyTorch's. In training each example's regions are drawn anew each step,
+ * the same for all channels; in evaluation they are the pseudorandom ones with u = 1/2, so that predictions
+ * repeat. PyTorch draws in evaluation as well, and for each channel apart. @throws OptionError, ShapeError
  */
 export const fractionalMaxPool2d = maker(FractionalMaxPool2d);

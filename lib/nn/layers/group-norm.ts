@@ -12,7 +12,7 @@ import type { Channels } from '../typing';
 import { eps, featureArguments, place } from './channel-norm';
 
 const args = declareSettings({
-  groups: positiveInteger('Groups that the channels are split in.'),
+  groups: positiveInteger('The groups that the channels are split into.'),
   ...featureArguments.declared,
 });
 
@@ -37,7 +37,7 @@ export class GroupNorm<C extends number = number> extends withArguments(args, se
   constructor(groups: number, features: C, options: GroupNormOptions = {}) {
     super({ groups, features }, options);
     if (features % groups !== 0)
-      throw new OptionError(`nn.groupNorm: ${features} channels cannot be split in ${groups} groups`);
+      throw new OptionError(`nn.groupNorm: ${features} channels cannot be split into ${groups} groups`);
     this.weight = this.affine ? parameter([features], constant(1)) : undefined;
     this.bias = this.affine ? parameter([features], constant(0)) : undefined;
   }
@@ -52,7 +52,8 @@ export class GroupNorm<C extends number = number> extends withArguments(args, se
 }
 
 /**
- * Group normalization (Wu and He 2018) of [N, C], [N, C, L] or [N, C, H, W], the channels in `groups` groups; 1 group normalizes whole
- * samples. The same in training and evaluation. Parameters as in PyTorch. @throws OptionError where groups do not divide the channels
+ * Group normalization (Wu and He 2018) of [N, C], [N, C, L] or [N, C, H, W], the channels in `groups` groups;
+ * 1 group normalizes whole samples. The same in training and evaluation. Parameters as in PyTorch. @throws
+ * OptionError where groups do not divide the channels
  */
 export const groupNorm = maker(GroupNorm);

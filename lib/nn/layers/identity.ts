@@ -4,7 +4,7 @@ import { maker } from '../layer';
 import { Module } from '../module';
 import type { PassThrough } from '../typing';
 
-/** Gives what it gets. */
+/** Returns what it gets. */
 export class Identity extends Module {
   static override readonly kind: string = 'identity';
   declare readonly channels?: PassThrough;

@@ -19,8 +19,8 @@ const settings = declareSettings({
 export type InstanceNormOptions = OptionsOf<typeof settings>;
 
 /**
- * Normalizes each channel of each sample by itself; with running statistics, evaluation normalizes by those. They are the means over the
- * batch of each sample's, and move in compiled training steps only.
+ * Normalizes each channel of each sample by itself; with running statistics, evaluation normalizes by those.
+ * They are the means over the batch of each sample's, and move in compiled training steps only.
  */
 abstract class InstanceNorm<C extends number> extends ChannelNorm<C> {
   static override readonly settings = settings;
@@ -39,7 +39,7 @@ abstract class InstanceNorm<C extends number> extends ChannelNorm<C> {
   }
 }
 
-/** Of [N, C, L]. */
+/** Takes [N, C, L]. */
 export class InstanceNorm1d<C extends number = number> extends InstanceNorm<C> {
   static override readonly kind: string = 'instanceNorm1d';
   protected readonly rank = 3;
@@ -49,7 +49,7 @@ export class InstanceNorm1d<C extends number = number> extends InstanceNorm<C> {
   }
 }
 
-/** Of [N, C, H, W]. */
+/** Takes [N, C, H, W]. */
 export class InstanceNorm2d<C extends number = number> extends InstanceNorm<C> {
   static override readonly kind: string = 'instanceNorm2d';
   protected readonly rank = 4;
@@ -60,13 +60,13 @@ export class InstanceNorm2d<C extends number = number> extends InstanceNorm<C> {
 }
 
 /**
- * Instance normalization (Ulyanov, Vedaldi, Lempitsky 2016) of [N, C, L]. Parameters and buffers as in PyTorch, without
- * num_batches_tracked. @throws OptionError; forward(): ShapeError where L is 1
+ * Instance normalization (Ulyanov, Vedaldi, Lempitsky 2016) of [N, C, L]. Parameters and buffers as in
+ * PyTorch, without num_batches_tracked. @throws OptionError; forward(): ShapeError where L is 1
  */
 export const instanceNorm1d = maker(InstanceNorm1d);
 
 /**
- * Instance normalization (Ulyanov, Vedaldi, Lempitsky 2016) of [N, C, H, W]. Parameters and buffers as in PyTorch, without
- * num_batches_tracked. @throws OptionError; forward(): ShapeError where H W is 1
+ * Instance normalization (Ulyanov, Vedaldi, Lempitsky 2016) of [N, C, H, W]. Parameters and buffers as in
+ * PyTorch, without num_batches_tracked. @throws OptionError; forward(): ShapeError where H W is 1
  */
 export const instanceNorm2d = maker(InstanceNorm2d);

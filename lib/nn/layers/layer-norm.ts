@@ -37,7 +37,7 @@ export type LayerNormOptions = OptionsOf<typeof settings>;
 export class LayerNorm extends withArguments(args, settings) {
   static override readonly kind: string = 'layerNorm';
   declare readonly channels?: PassThrough;
-  /** Of the normalized shape. */
+  /** Both have the normalized shape. */
   readonly weight: Parameter | undefined;
   readonly bias: Parameter | undefined;
 
@@ -55,7 +55,8 @@ export class LayerNorm extends withArguments(args, settings) {
 }
 
 /**
- * Layer normalization (Ba, Kiros, Hinton 2016) over the last axes, which must be `normalizedShape`: 512 for [N, T, 512], [C, H, W] for
- * images. The same in training and evaluation. Parameters `weight` and `bias` of that shape, as in PyTorch. @throws OptionError
+ * Layer normalization (Ba, Kiros, Hinton 2016) over the last axes, which must be `normalizedShape`: 512 for
+ * [N, T, 512], [C, H, W] for images. The same in training and evaluation. Parameters `weight` and `bias` of
+ * that shape, as in PyTorch. @throws OptionError
  */
 export const layerNorm = maker(LayerNorm);

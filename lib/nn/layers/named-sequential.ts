@@ -1,4 +1,4 @@
-/** Layers one behind the other, each with a name. */
+/** Layers one after the other, each with a name. */
 import { FormatError, OptionError } from '../../errors';
 import { show } from '../../options';
 import { describe, type Json } from '../files/architecture';
@@ -7,7 +7,10 @@ import { refuseUnknown, register, type Config } from '../layer';
 import type { Module } from '../module';
 import { checkModule, listIn } from './sublayers';
 
-/** Applies its stages in order. Their parameters are named by stage, as with PyTorch's Sequential(OrderedDict(...)). */
+/**
+ * Applies its stages in order. Their parameters are named by stage, as
+ * with PyTorch's Sequential(OrderedDict(...)).
+ */
 export class NamedSequential extends LayerChain {
   static override readonly kind: string = 'namedSequential';
   readonly names: readonly string[];
@@ -17,7 +20,10 @@ export class NamedSequential extends LayerChain {
     this.names = Object.keys(stages);
   }
 
-  /** The stages by name, in order: layers and weights, without what belongs to the model as a whole, its preprocessing and class names. */
+  /**
+   * The stages by name, in order: layers and weights, without what belongs to the model as a whole, its
+   * preprocessing and class names.
+   */
   get stages(): Readonly<Record<string, Module>> {
     return Object.fromEntries(this.members()) as Record<string, Module>;
   }
@@ -72,8 +78,9 @@ register(NamedSequential, (config, child) => {
 });
 
 /**
- * Stages one behind the other, by name. They may be those of another model, `{ ...model.stages, more: nn.linear(10, 5) }`, whose
- * preprocessing and class names are not theirs: set `preprocessing` and `inputTransform` as they are there. A model with another head is
+ * Stages one after the other, by name. They may be those of another model,
+ * `{ ...model.stages, more: nn.linear(10, 5) }`, whose preprocessing and class names are not theirs: set
+ * `preprocessing` and `inputTransform` as they are there. A model with another head is
  * `model.replaceHead(nn.linear(512, 5))`, which keeps them.
  * @throws OptionError when something is not a module or a name is not a word
  */

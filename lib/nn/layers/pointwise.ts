@@ -1,4 +1,7 @@
-/** Activation layers without settings, which work element by element. The formulas are in lib/ops: unary.ts and activations.ts. */
+/**
+ * Activation layers without settings, which work element by element. The formulas are in lib/ops:
+ * unary.ts and activations.ts.
+ */
 import * as ops from '../../ops';
 import type { Tensor } from '../../tensor/tensor';
 import { maker } from '../layer';

@@ -28,7 +28,7 @@ export class Residual extends Module {
     // Else a shape of ones would be spread over the other without a word.
     if (!sameShape(y.shape, skip.shape))
       throw new ShapeError(
-        `residual: the body gives ${formatShape(y.shape)}, the shortcut ${formatShape(skip.shape)}`,
+        `residual: the body returns ${formatShape(y.shape)}, the shortcut ${formatShape(skip.shape)}`,
       );
     return ops.add(y, skip);
   }
@@ -47,7 +47,10 @@ register(Residual, (config, child) => {
   return new Residual(child(body), shortcut === null ? undefined : child(shortcut));
 });
 
-/** body(x) + shortcut(x) (He et al. 2016); without a shortcut, body(x) + x. @throws OptionError; forward ShapeError when shapes differ */
+/**
+ * body(x) + shortcut(x) (He et al. 2016); without a shortcut, body(x) + x. @throws OptionError; forward
+ * ShapeError when shapes differ
+ */
 export function residual(body: Module, shortcut?: Module): Residual {
   return new Residual(body, shortcut);
 }

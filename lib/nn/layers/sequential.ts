@@ -1,4 +1,4 @@
-/** Layers one behind the other, named by place. */
+/** Layers one after the other, named by place. */
 import { describe, type Json } from '../files/architecture';
 import { LayerChain } from './chain';
 import { refuseUnknown, register } from '../layer';
@@ -36,7 +36,7 @@ register(Sequential, (config, child) => {
 });
 
 /**
- * Layers one behind the other. Neighbours whose channel counts are known and differ do not compile.
+ * Layers one after the other. Neighbours whose channel counts are known and differ do not compile.
  * @throws OptionError when something is not a module
  */
 export function sequential<const Layers extends readonly Untyped[]>(
