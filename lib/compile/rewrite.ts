@@ -1,5 +1,5 @@
 /**
- * The one way in which passes change a graph: rules of a pattern and its replacement, as in tinygrad's
+ * The only way in which passes change a graph: rules of a pattern and its replacement, as in tinygrad's
  * PatternMatcher. Patterns ask ops for facts (lib/graph/facts.ts), never for their names.
  */
 import type { Facts } from '../graph/facts';
@@ -71,14 +71,14 @@ type Match<P> = { readonly [Name in keyof P]: P[Name] extends Step<infer F> ? St
 export type Change = { readonly node: GraphNode } & Partial<GraphNode>;
 
 export interface Rule {
-  /** That the first node states: most nodes do not, and are passed over at once. */
+  /** The fact that the first node states. Most nodes do not state it, and are skipped at once. */
   readonly fact: Fact;
   readonly steps: readonly (readonly [name: string, step: Step<Fact>])[];
   readonly replace: (found: Found, graph: Rewriter) => readonly Change[] | undefined;
 }
 
 /**
- * `replace` returns what changes where the pattern matches, or undefined where it does not hold after all.
+ * `replace` returns the changes for a match, or undefined if the rule does not apply to it after all.
  */
 export function rule<P extends Pattern<P>>(
   pattern: P,
@@ -100,7 +100,7 @@ export function rewrite(graph: Graph, passes: readonly (readonly Rule[])[]): Gra
   return { ...graph, nodes: rewriter.nodes };
 }
 
-/** A graph that changes, and who makes and who reads each value now. */
+/** A graph that changes, with the node that makes each value and the nodes that read it. */
 export class Rewriter {
   private readonly alive: Set<GraphNode>;
   private readonly makers: Map<Value, GraphNode>;
@@ -180,7 +180,7 @@ export class Rewriter {
     this.sweep(suspects);
   }
 
-  /** The node does not read the value any more; returns who makes it. */
+  /** Notes that the node no longer reads the value; returns the node that makes it. */
   private stopReading(value: Value, reader: GraphNode): readonly GraphNode[] {
     const others = this.readers(value).filter((other) => other !== reader);
     this.consumers.set(value, others);
@@ -189,7 +189,8 @@ export class Rewriter {
   }
 
   /**
-   * Removes those of the nodes that make nothing which is read or escapes, and then what only they needed.
+   * Removes those of the nodes whose outputs are neither read nor leave the graph, and then what
+   * only they needed.
    */
   private sweep(suspects: GraphNode[]): void {
     for (let suspect = suspects.pop(); suspect !== undefined; suspect = suspects.pop()) {

@@ -104,7 +104,7 @@ export interface LayerFact<A> {
 
 /** How an optimizer updates one parameter. */
 export interface UpdateForm {
-  /** How many runtime scalars stand before the other operands. */
+  /** How many runtime scalars come before the other operands. */
   readonly scalars: number;
   /** How many states a parameter has. */
   readonly states: number;
@@ -138,9 +138,9 @@ export interface Facts<A> {
   readonly layer?: LayerFact<A>;
   readonly norm?: NormFact<A>;
   readonly normBackward?: NormBackwardFact;
-  /** The sum of its two inputs. */
+  /** The op is the sum of its two inputs. */
   readonly adds?: true;
-  /** The sum of input 0 down to the output's shape, times a number. */
+  /** The op sums input 0 down to the output's shape, times a number. */
   readonly sums?: true;
   /**
    * The backward of max pooling: puts the elements of dy (input 0) among zeros, at the places that the
@@ -149,14 +149,14 @@ export interface Facts<A> {
   readonly spreads?: (attrs: A) => boolean;
   /** How many outputs its kernel always computes. It leaves out later outputs that nobody reads. */
   readonly leastOutputs?: number;
-  /** The product a^T b of its two inputs. */
+  /** The op is the product a^T b of its two inputs. */
   readonly product?: true;
-  /** The sum of the squares of all elements of its inputs. */
+  /** The op is the sum of the squares of all elements of its inputs. */
   readonly squares?: true;
   /**
-   * Splits an update of several parameters, which has such a form for a gradient that is a product: `split`
-   * is the part of the parameter with this gradient, for lib/ops/update.ts's sgdProductOp, which reads the
-   * product's factors instead; `rest` is the update without it. Undefined where the update cannot be split.
+   * Takes one parameter, whose gradient is a product, out of an update of several. `split` updates that
+   * parameter: it is for sgdProductOp (lib/ops/update.ts), which reads the factors of the product. `rest` is
+   * the update without it. Returns undefined if the update cannot be split.
    */
   readonly splits?: <T>(
     attrs: A,

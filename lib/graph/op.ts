@@ -40,7 +40,7 @@ export interface OpRecord<A> extends Facts<A> {
   readonly inPlaceState?: (attrs: A) => readonly (readonly [output: number, input: number])[];
 }
 
-/** The op for who keeps it beside attributes whose type they need not know: those of its own. */
+/** The op without the type of its attributes, for holders that pass it only its own. */
 export function erased<A>(op: OpRecord<A>): OpRecord<unknown> {
   return op as OpRecord<unknown>;
 }

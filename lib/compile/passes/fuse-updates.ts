@@ -12,9 +12,9 @@ import { anyMaker, anyReader, node, onlyReader, rule, type Rule } from '../rewri
 const leastElements = 1 << 20;
 
 export const fuseUpdates: readonly Rule[] = [
-  // update(..., product, ...) and guard(squares(..., product, ...)), which alone read the product: one
-  // parameter of the update gets a node of its own, which reads the factors. A step that clips reads the norm
-  // as well, and needs it to the last bit: it stays as it is.
+  // update(..., product, ...) and guard(squares(..., product, ...)), where nothing else reads the product:
+  // one parameter of the update gets a node of its own, which reads the factors. A step that clips also reads
+  // the norm, and needs its exact bits, so it stays as it is.
   rule(
     {
       update: node('splits'),

@@ -1,6 +1,6 @@
 /**
- * Rewrites of the graph, in order. The first ones choose between formulas, the same with and without fusion;
- * the others keep every output's bits: a fused program equals the unfused one. The exception is
+ * Rewrites of the graph, in order. The first ones choose between formulas, and run with and without fusion.
+ * The others keep the bits of every output, so a fused program equals the unfused one, except for
  * foldBatchNorm, which is for predictions only.
  */
 import type { Graph } from '../ir';
