@@ -1,6 +1,6 @@
 /**
- * The typed door to the addon, and its only importer. Plain data goes in, and typed errors come out. Nothing
- * here knows what a layer is.
+ * The typed door to the addon, and the only file that imports it. Plain data goes in and typed errors come
+ * out; nothing here knows what a layer is.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import type { TenonError } from './errors';
 import { positive, positiveInteger, probability } from './options';
 
 export type DType = 'f32' | 'bf16' | 'f64' | 'u8' | 'i32';
-/** `ref` is the float64 reference: every operand of floating type is f64 there. */
+/** `ref` is the float64 reference, where every operand of a floating type is f64. */
 export type Target = 'native' | 'ref';
 export type QueueName = 'train' | 'predict';
 export type AnyArray =
@@ -19,7 +19,7 @@ export type AnyArray =
 /** The numbers of dtypes in {@link ProgramDesc.tensors}. */
 export const DTYPE_CODES: Readonly<Record<DType, number>> = { f32: 0, bf16: 1, f64: 2, u8: 3, i32: 4 };
 export const DTYPE_BYTES: Readonly<Record<DType, number>> = { f32: 4, bf16: 2, f64: 8, u8: 1, i32: 4 };
-/** Most dimensions of a tensor. */
+/** The most dimensions a tensor may have. */
 export const MAX_RANK = 6;
 /** Numbers in a row of {@link ProgramDesc.tensors}. */
 export const TENSOR_ROW = 4 + MAX_RANK;
@@ -28,14 +28,15 @@ declare const bufferBrand: unique symbol;
 declare const programBrand: unique symbol;
 
 /**
- * Memory that programs read and update in place. Freed by the collector, or at once by {@link disposeBuffer}.
+ * Memory that programs read and update in place. Freed by the garbage collector, or at once
+ * by {@link disposeBuffer}.
  */
 export interface NativeBuffer {
   readonly byteLength: number;
   readonly [bufferBrand]: true;
 }
 
-/** A compiled program. Freed by the collector, or at once by {@link disposeProgram}. */
+/** A compiled program. Freed by the garbage collector, or at once by {@link disposeProgram}. */
 export interface ProgramHandle {
   readonly [programBrand]: true;
 }
@@ -46,7 +47,7 @@ export interface CallDesc {
   readonly tensors: readonly number[];
   /** How many of the operands, the last ones, are outputs. */
   readonly outputs: number;
-  /** By the names that native/kernels/README.md lists. */
+  /** Attributes by the names that native/kernels/README.md lists. */
   readonly attrs: KernelAttrs;
 }
 
@@ -63,34 +64,34 @@ export interface ProgramDesc {
   /** Byte length of each input. */
   readonly inputs: readonly number[];
   /**
-   * Rows of `[place, byteOffset, dtype, rank, d0..d5]`. Place: an index into `buffers` and, behind them, the
-   * results of constant calls in order; -1 the arena, -2 the scalar block (byteOffset = 8 i), -(3 + i) input
-   * i. Byte offsets are multiples of the element size.
+   * Rows of `[place, byteOffset, dtype, rank, d0..d5]`. The place is an index into `buffers`, followed by the
+   * results of constant calls in order; or -1 for the arena, -2 for the scalar block
+   * (`byteOffset = 8 i`), -(3 + i) for input i. Byte offsets are multiples of the element size.
    */
   readonly tensors: Float64Array;
   readonly calls: readonly CallDesc[];
   /**
-   * The first so many calls read only buffers that the program does not write, and results of each other.
-   * They run when such a buffer has changed since they last did; what they give is kept, and shared by
-   * programs that need the same.
+   * How many of the first calls are constant: they read only buffers that the program does not write, and
+   * each other's results. They run again when such a buffer has changed. Their results are kept, and shared
+   * by programs that need the same.
    */
   readonly constantCalls: number;
   /**
-   * Calls from here on are the commit: skipped when a fault or a non-finite number was found before, else
-   * never cut short.
+   * The first call of the commit section, which is skipped after a fault or a non-finite number, and
+   * otherwise never cut short.
    */
   readonly commitStart: number;
-  /** Tensors copied out at the end of a run. */
+  /** Tensors that are copied out at the end of a run. */
   readonly outputs: readonly number[];
 }
 
 export interface RunResult {
-  /** By dtype; bf16 as Uint16Array. */
+  /** The array of each dtype; bf16 comes as Uint16Array. */
   readonly outputs: AnyArray[];
   readonly nonfinite: boolean;
 }
 
-/** One call of a program, over all its runs; flops and bytes are those of one run. */
+/** Time of one call of a program over all its runs. FLOPs and bytes are those of one run. */
 export interface CallProfile {
   readonly kernel: string;
   readonly calls: number;
@@ -104,18 +105,22 @@ export interface NativeInfo {
   /** The instruction set in use. */
   readonly isa: string;
   readonly isaReason: string;
-  /** How bf16 products are computed: `amx`, `avx512bf16` or `emulated`; and why. */
+  /** How bf16 products are computed (`amx`, `avx512bf16` or `emulated`), and why. */
   readonly bf16: { readonly path: string; readonly reason: string };
   readonly features: string[];
   readonly cpu: string;
   readonly threads: number;
   readonly threadsReason: string;
   /**
-   * The part of the executor's time that predictions may take while training waits for it; and why so much.
+   * The part of the executor's time that predictions may take while training waits, and where that
+   * number comes from.
    */
   readonly predictionShare: number;
   readonly predictionShareReason: string;
-  /** Live bytes of buffers, arenas, copies in flight, folded and packed weights; how many programs live. */
+  /**
+   * Live bytes of buffers, arenas, copies in flight, and folded and packed weights; and the number
+   * of live programs.
+   */
   readonly memory: { buffers: number; arenas: number; staging: number; derived: number; programs: number };
   readonly compiler: string;
   readonly build: string;
@@ -162,7 +167,7 @@ function packageRoot(): string {
   return join(__dirname, '..');
 }
 
-/** Why the addon did not load, and what helps. */
+/** Says why the addon did not load, and what helps. */
 function loadError(file: string, cause: unknown): NativeError {
   const code = (cause as { code?: unknown } | undefined)?.code;
   // Node appends the list of files that required it, which does not help here.
@@ -218,7 +223,8 @@ const ERRORS: Readonly<Record<string, new (message: string, options?: { cause?: 
 };
 
 /**
- * The typed error for one the addon made. TypeError and RangeError (a bug of the caller) pass as they are.
+ * Turns an error of the addon into a typed one. TypeError and RangeError, which are bugs of the caller, stay
+ * as they are.
  */
 function typed(error: unknown): unknown {
   const code = (error as { code?: unknown } | undefined)?.code;
@@ -245,20 +251,20 @@ async function attemptAsync<T>(run: () => Promise<T>): Promise<T> {
 /** Bytes copied in one turn of the event loop. */
 const SLICE = 2 << 20;
 
-/** Zeroed memory. Throws an OutOfMemoryError for more than this process may have. */
+/** Allocates zeroed memory. @throws OutOfMemoryError for more than this process may have */
 export function allocate(byteLength: number): NativeBuffer {
   return attempt(() => addon().allocate(byteLength));
 }
 
-/** Drops the handle: later use throws. The memory goes when the programs that hold it are gone too. */
+/** Drops the handle: later use throws. The memory is freed once the programs that hold it are gone, too. */
 export function disposeBuffer(buffer: NativeBuffer): void {
   attempt(() => addon().disposeBuffer(buffer));
 }
 
 /**
  * Writes behind everything queued on the train queue. Up to 2 MB are copied during the call. More are copied
- * in slices of 2 MB with turns of the event loop between, and then queued as one write: leave `data` alone
- * until the promise settles, and await it before a program that reads the buffer is run.
+ * in slices of 2 MB, with turns of the event loop between them, and then queued as one write. Do not change
+ * `data` until the promise settles, and await the promise before running a program that reads the buffer.
  */
 export function writeBuffer(buffer: NativeBuffer, byteOffset: number, data: AnyArray): Promise<void> {
   return attemptAsync(() =>
@@ -298,7 +304,7 @@ export function fillBufferNow(buffer: NativeBuffer, byteOffset: number, data: Ui
   attempt(() => addon().fillBufferNow(buffer, byteOffset, data));
 }
 
-/** A copy, taken behind everything queued on the train queue. */
+/** Copies memory out, behind everything queued on the train queue. */
 export function readBuffer(
   buffer: NativeBuffer,
   byteOffset: number,
@@ -308,7 +314,7 @@ export function readBuffer(
   return attemptAsync(() => addon().readBuffer(buffer, byteOffset, dtype, count));
 }
 
-/** As {@link readBuffer}, waiting for it. */
+/** As {@link readBuffer}, but waits for the copy. */
 export function readBufferSync(
   buffer: NativeBuffer,
   byteOffset: number,
@@ -342,7 +348,8 @@ function tableOf(calls: readonly CallDesc[]): { names: string[]; table: Float64A
 }
 
 /**
- * Checks a description and builds it. Throws a NativeError that names the call, its kernel and the problem.
+ * Checks a description and builds the program. @throws NativeError naming the call, its kernel
+ * and the problem
  */
 export function createProgram(desc: ProgramDesc): ProgramHandle {
   const { names, table } = tableOf(desc.calls);
@@ -365,8 +372,8 @@ export function createProgram(desc: ProgramDesc): ProgramHandle {
 }
 
 /**
- * One run: copies inputs and scalars during the call, queues, resolves with the outputs. Data-dependent
- * faults (a label out of range) reject with a DataError.
+ * Runs a program once: copies inputs and scalars during the call, queues the run, and resolves with the
+ * outputs. Rejects with a DataError for faults that depend on the data, such as a label out of range.
  */
 export function runProgram(
   program: ProgramHandle,
@@ -376,7 +383,7 @@ export function runProgram(
   return attemptAsync(() => addon().runProgram(program, inputs, scalars));
 }
 
-/** As {@link runProgram}, waiting for it. */
+/** As {@link runProgram}, but waits for the run. */
 export function runProgramSync(
   program: ProgramHandle,
   inputs: readonly AnyArray[],
@@ -391,7 +398,8 @@ export function profileProgram(program: ProgramHandle): CallProfile[] {
 }
 
 /**
- * Queued and running jobs of the program reject with an AbortedError; one that has begun to commit finishes.
+ * Makes queued and running jobs of the program reject with an AbortedError. One that has begun
+ * to commit finishes.
  */
 export function cancelProgram(program: ProgramHandle): void {
   attempt(() => addon().cancelProgram(program));
@@ -402,26 +410,28 @@ export function disposeProgram(program: ProgramHandle): void {
   attempt(() => addon().disposeProgram(program));
 }
 
-/** Read once, at the start: checkpoints name it, and an upgrade may replace the package under a run. */
+/**
+ * Read once, at the start, because checkpoints name it and an upgrade may replace the package during a run.
+ */
 const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as {
   readonly version: string;
 };
 
-/** The processor, the instruction set in use, threads and why, the build, live memory. */
+/** Describes the processor, the instruction set in use, the threads and why, the build, and live memory. */
 export function info(): NativeInfo {
   return { version, ...attempt(() => addon().info()) };
 }
 
-/** How many threads kernels use, from the next job on. Results do not depend on it. */
+/** Sets how many threads kernels use, from the next job on. Results do not depend on it. */
 export function setThreads(threads: number): void {
   positiveInteger('setThreads', 'threads', threads);
   attempt(() => addon().setThreads(threads));
 }
 
 /**
- * How much of the executor's time predictions may take while training waits for it: above 0, and 1 for
- * predictions that always go first. Default 0.5, or TENON_PREDICTION_SHARE. It holds for the whole process
- * from now on; results do not depend on it.
+ * Sets how much of the executor's time predictions may take while training waits, for the whole process and
+ * from now on: above 0, and at most 1, which lets predictions always go first. Default 0.5, or
+ * TENON_PREDICTION_SHARE. Results do not depend on it.
  * @throws OptionError
  */
 export function setPredictionShare(share: number): void {

@@ -1,6 +1,6 @@
 /**
- * Entries of a JSON file, which may hold anything, checked as they are read. All of these throw a FormatError
- * that names the entry.
+ * Reads entries of a JSON file that may hold anything. Every function checks the entry, and throws a
+ * FormatError that names it.
  */
 import { FormatError } from '../errors';
 import { clip } from '../options';

@@ -26,8 +26,9 @@ export interface StreamBatch {
 type AnyIterable<T> = Iterable<T> | AsyncIterable<T>;
 
 /**
- * Batches in an order of the caller's: an array, a generator, a database cursor. To train several epochs it must be iterable again
- * (an array is, a generator is not), or be a function that gives a fresh one for each epoch (counted from 0).
+ * Batches in an order that the caller chooses: an array, a generator, a database cursor. Several epochs need
+ * one that can be iterated again (an array can, a generator cannot), or a function that returns a new one for
+ * each epoch (counted from 0).
  */
 export type BatchStream = AnyIterable<StreamBatch> | ((epoch: number) => AnyIterable<StreamBatch>);
 
@@ -42,19 +43,19 @@ export interface EpochBatches {
   next(): Promise<Batch | undefined>;
   /** Milliseconds spent waiting for data so far. */
   readonly waitMs: number;
-  /** Lets go of what the iteration holds; called when an epoch ends early, too. */
+  /** Frees what the iteration holds. Also called when an epoch ends early. */
   close(): Promise<void>;
 }
 
 export interface BatchSource {
-  /** Undefined where nobody knows. */
+  /** Undefined if nobody knows. */
   readonly batchesPerEpoch: number | undefined;
   readonly stepsPerEpoch: number | undefined;
-  /** The step of its epoch that a batch of it belongs to; both are counted from 0. */
+  /** The step of the epoch that a batch of the epoch belongs to. Both are counted from 0. */
   stepOf(batch: number): number;
-  /** The largest class index there is; undefined where targets are numbers, or unknown. */
+  /** The largest class index there is; undefined if targets are numbers, or not known. */
   readonly highestLabel: number | undefined;
-  /** Opens an epoch behind its first `start` batches. */
+  /** Opens an epoch after its first `start` batches. */
   open(epoch: number, start: number): Promise<EpochBatches>;
   /** Records the tensors of a batch inside compile(). */
   record(args: readonly Tensor[]): { inputs: Tensor; targets: Tensor };
@@ -73,7 +74,7 @@ export class DatasetSource implements BatchSource {
   readonly highestLabel: number | undefined;
   private readonly cut: EpochCut;
 
-  /** @throws OptionError where the data set has no batch that is not dropped */
+  /** @throws OptionError if all batches of the data set are dropped */
   constructor(
     private readonly dataset: Dataset,
     private readonly options: DatasetOptions,
@@ -161,7 +162,7 @@ export class StreamSource implements BatchSource {
   }
 }
 
-/** @throws DataError where there are fewer */
+/** @throws DataError if there are fewer */
 async function skip(batches: EpochBatches, count: number): Promise<void> {
   for (let i = 0; i < count; i++) {
     if ((await batches.next()) === undefined)
@@ -209,7 +210,7 @@ function isShapedArray(value: unknown): value is ShapedArray {
 }
 
 function iteratorOf(iterable: AnyIterable<StreamBatch>): Iterator<StreamBatch> | AsyncIterator<StreamBatch> {
-  // A typed array iterates, too: over numbers.
+  // A typed array can be iterated too, but yields numbers.
   if (typeof iterable === 'object' && iterable !== null && !ArrayBuffer.isView(iterable)) {
     if (Symbol.asyncIterator in iterable) return iterable[Symbol.asyncIterator]();
     if (Symbol.iterator in iterable) return iterable[Symbol.iterator]();
@@ -217,12 +218,12 @@ function iteratorOf(iterable: AnyIterable<StreamBatch>): Iterator<StreamBatch> |
   throw new OptionError(`fit: expected a Dataset or an iterable of batches, got ${show(iterable)}`);
 }
 
-/** Generators return themselves: a second loop over one finds nothing. */
+/** A generator is its own iterator, so a second loop over it finds nothing. */
 function isOneShot(iterable: unknown, iterator: unknown): boolean {
   return iterable === iterator;
 }
 
-/** @throws DataError where there is nothing to train on */
+/** @throws DataError if there is nothing to train on */
 export function requireSamples(where: string, dataset: Dataset): void {
   if (!(dataset instanceof Dataset))
     throw new OptionError(`${where}: expected a Dataset, got ${show(dataset)}`);

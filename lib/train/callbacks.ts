@@ -6,18 +6,18 @@ import type { Callback, FitControl } from './events';
 
 /** Options of `checkpoint`. */
 export interface CheckpointOptions {
-  /** Save after every so many epochs, and where training ends. Default 1. */
+  /** How many epochs lie between two saves. The end of training is saved too. Default 1. */
   readonly everyEpochs?: number;
-  /** Save after every so many steps as well. Default: only after epochs. */
+  /** How many steps lie between two saves within an epoch. Default: saves after epochs only. */
   readonly everySteps?: number;
-  /** How many checkpoints to keep, the newest. Default 2. */
+  /** How many checkpoints to keep: the newest ones. Default 2. */
   readonly keep?: number;
 }
 
 /**
- * Saves checkpoints into `directory`, from which `fit({ resume: directory })` goes on as if nothing had happened.
- * A save that is interrupted, by kill -9 or a full disk, leaves the ones before it whole. While a run saves into a directory, another that
- * wants to is refused with a BusyError when it starts.
+ * Saves checkpoints into `directory`. `fit({ resume: directory })` goes on from there as if nothing had
+ * happened. An interrupted save (kill -9, a full disk) leaves the earlier ones whole. While one run saves
+ * into a directory, a second one that wants to is refused with a BusyError when it starts.
  * @throws OptionError
  */
 export function checkpoint(directory: string, options: CheckpointOptions = {}): Callback {
@@ -25,7 +25,7 @@ export function checkpoint(directory: string, options: CheckpointOptions = {}): 
   checkKeys('checkpoint', options, ['everyEpochs', 'everySteps', 'keep']);
   const everyEpochs = positiveInteger('checkpoint', 'everyEpochs', options.everyEpochs ?? 1);
   const keep = positiveInteger('checkpoint', 'keep', options.keep ?? 2);
-  /** Steps at the last save, or at the start. */
+  /** The step of the last save, or of the start. */
   let saved = 0;
   const save = async (control: FitControl, step: number): Promise<void> => {
     await control.saveCheckpoint(directory, { keep });
@@ -34,7 +34,7 @@ export function checkpoint(directory: string, options: CheckpointOptions = {}): 
   return {
     async onEvent(event, control) {
       if (event.type === 'start') {
-        // Now, and not at the first save, when an epoch would be lost.
+        // Taken now: at the first save, a refusal would cost the epoch before it.
         await control.lockDirectory(directory);
         saved = event.step;
       }

@@ -1,6 +1,8 @@
 /**
- * Checkpoints: a directory with `model.safetensors`, `optimizer.safetensors`, where weights are averaged `average.safetensors`, and `state.json`, written under a temporary name, synced and
- * renamed to `checkpoint-STEP`; then the file `latest` beside it is replaced. Whatever interrupts that, what `latest` names is whole.
+ * A checkpoint is a directory with `model.safetensors`, `optimizer.safetensors` and `state.json`, and
+ * `average.safetensors` if weights are averaged. It is written under a temporary name, synced and renamed to
+ * `checkpoint-STEP`; then the file `latest` beside it is replaced. Whatever interrupts this, the checkpoint
+ * that `latest` names is whole.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
@@ -50,9 +52,10 @@ export function lockCheckpoints(root: string): Promise<DirectoryLock> {
 }
 
 /**
- * Saves a checkpoint in `root`, whose lock the caller holds, and deletes all but the newest `keep`. No step may be queued while it runs.
- * @returns its directory
- * @throws IoError when the system refuses; checkpoints saved before stay as they are
+ * Saves a checkpoint in `root`, and deletes all but the newest `keep`. The caller holds the lock of `root`
+ * and queues no step meanwhile.
+ * @returns the directory of the checkpoint
+ * @throws IoError if the system refuses; earlier checkpoints stay as they are
  */
 export async function writeCheckpoint(
   root: string,
@@ -68,7 +71,7 @@ export async function writeCheckpoint(
     await rename(temporary, join(root, name));
     await syncDirectory(root);
     await writeFileAtomic(join(root, LATEST_FILE), [Buffer.from(`${name}\n`)]);
-    // The new one is safe by now: what cannot be deleted is no reason to end the training.
+    // The new checkpoint is safe by now. Failing to delete an old one must not end the training.
     await prune(root, name, keep).catch(() => undefined);
     return join(root, name);
   } catch (error) {
@@ -125,7 +128,10 @@ async function readTensors(file: string): Promise<LoadedOptimizerState['tensors'
   );
 }
 
-/** Steps are counted per run, so a directory may hold another run's checkpoint of the same step; it is never overwritten. */
+/**
+ * Each run counts its own steps, so a directory may hold another run's checkpoint of the same step. It
+ * is never overwritten.
+ */
 async function freeName(root: string, name: string): Promise<string> {
   for (let i = 0; ; i++) {
     const candidate = i === 0 ? name : `${name}-${i}`;
@@ -133,10 +139,12 @@ async function freeName(root: string, name: string): Promise<string> {
   }
 }
 
-/** The names that `freeName` gives; a copy that somebody named checkpoint-best is not ours to delete. */
+/** The names that `freeName` returns. A copy that a user named checkpoint-best is not ours to delete. */
 const SAVED_NAME = /^checkpoint-\d+(-\d+)?$/;
 
-/** Deletes old checkpoints by age, and what interrupted saves left: as the directory is locked, nobody is writing it. */
+/**
+ * Deletes the oldest checkpoints, and what interrupted saves left. Nobody writes it: the directory is locked.
+ */
 async function prune(root: string, latest: string, keep: number): Promise<void> {
   const names = await readdir(root);
   const found = await Promise.all(
@@ -156,14 +164,14 @@ async function prune(root: string, latest: string, keep: number): Promise<void> 
 /** What a run that resumes must have in common with the one that saved. */
 export interface Expected {
   readonly seed: number;
-  /** `lastBatch` undefined: whatever it was. */
+  /** `lastBatch` undefined accepts any. */
   readonly batches: Omit<Position['batches'], 'lastBatch'> & { readonly lastBatch: LastBatch | undefined };
 }
 
 /**
- * Loads a checkpoint into a model and an optimizer: `directory` itself, or the latest in it, also while another run saves there.
- * Everything is checked before anything is changed.
- * @throws DataError where there is none, FormatError where it is damaged, OptionError where it belongs to another run
+ * Loads a checkpoint into a model and an optimizer: `directory` itself, or the latest in it. Another run may
+ * save there meanwhile. Everything is checked before anything is changed.
+ * @throws DataError if there is none, FormatError if it is damaged, OptionError if it belongs to another run
  */
 export async function readCheckpoint(
   directory: string,
@@ -174,7 +182,7 @@ export async function readCheckpoint(
     try {
       return await readFrom(place, trained, expected);
     } catch (error) {
-      // The run that saves here may have deleted it meanwhile: there is a newer one then.
+      // A run that saves here may have deleted it meanwhile. Then there is a newer one.
       const now = await locate(directory);
       if (now === place) throw error;
       place = now;
@@ -217,7 +225,7 @@ async function locate(directory: string): Promise<string> {
     throw new DataError(`resume: ${clip(directory)} holds no checkpoint`);
   const text = await readText(pointer);
   const name = text.trim();
-  // The file could be anyone's: it may only name a checkpoint beside it.
+  // Anyone may have written the file, so it may only name a checkpoint beside it.
   if (basename(name) !== name || !name.startsWith('checkpoint-'))
     throw new FormatError(`${clip(pointer)}: names no checkpoint: ${show(name)}`);
   if ((await pathKind(join(directory, name, STATE_FILE))) !== 'file')
@@ -225,7 +233,7 @@ async function locate(directory: string): Promise<string> {
   return join(directory, name);
 }
 
-/** The earlier checkpoints are whole; the message says which they are. */
+/** The earlier checkpoints are whole. The message names them. */
 async function damaged(place: string, problem: string, cause?: unknown): Promise<FormatError> {
   const names: string[] = await readdir(dirname(place)).catch(() => []);
   const others = names.filter((other) => other.startsWith('checkpoint-') && other !== basename(place));
@@ -290,7 +298,7 @@ function checkSameRun(
     throw new OptionError(
       `${where} was trained with seed ${position.seed}, the trainer has ${expected.seed}`,
     );
-  // At the end of an epoch nothing depends on how it was cut into batches.
+  // At the end of an epoch, nothing depends on how the epoch was cut into batches.
   if (position.position === 0) return;
   const [saved, given] = [position.batches.selection, expected.batches.selection];
   if (position.batches.samples === expected.batches.samples && saved !== null && saved !== given)

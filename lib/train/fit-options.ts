@@ -1,4 +1,4 @@
-/** The options of `Trainer.fit`, and what they are checked for. */
+/** The options of `Trainer.fit`, and their checks. */
 import { cutEpoch, LAST_BATCHES, type LastBatch } from '../data/cut';
 import { Dataset } from '../data/dataset';
 import { OptionError } from '../errors';
@@ -13,33 +13,36 @@ import { requireSamples } from './batch-source';
 export interface FitOptions {
   /** Passes over the data. */
   readonly epochs: number;
-  /** Samples a batch at most, for a Dataset. Default 32. */
+  /** The most samples per batch of a Dataset. Default 32. */
   readonly batchSize?: number;
   /**
-   * What becomes of samples of a Dataset that do not fill a batch: 'even' shares them among all batches, 'keep' makes a smaller last batch
-   * (or one larger by a sample, where one is left over), 'drop' leaves them out of the epoch. Default 'even', or what the run that is
-   * resumed had.
+   * What happens to samples of a Dataset that do not fill a batch. 'even' shares them among all batches.
+   * 'keep' makes the last batch smaller, or larger by one sample if only one is left over. 'drop' leaves them
+   * out of the epoch. Default 'even', or the choice of the run that is resumed.
    */
   readonly lastBatch?: LastBatch;
   /**
-   * Batches a step: their gradients are accumulated, and the step is that of one batch of batchSize accumulate samples (but for batch
-   * norm, which sees the small ones) at the memory of a small one. With lastBatch 'keep' and 'drop' the last step of an epoch may have
-   * fewer. Default 1.
+   * Batches per step. Their gradients are accumulated, so that the step is that of one batch of
+   * `batchSize * accumulate` samples in the memory of a small one. Only batch norm still sees the small
+   * batches. With `lastBatch` 'keep' and 'drop', the last step of an epoch may have fewer batches. Default 1.
    */
   readonly accumulate?: number;
   /** Evaluated after each epoch. */
   readonly validation?: Dataset;
   /**
-   * Ends training after the kernel, or the prediction, that is running now; a step that is being written is finished. The weights are those
-   * after the last whole step, and `fit` rejects with an AbortedError whose cause is the signal's reason.
+   * Ends training after the kernel or the prediction that is running now. A step that is being written
+   * finishes. The weights are those after the last whole step, and `fit` rejects with an AbortedError whose
+   * cause is the signal's reason.
    */
   readonly signal?: AbortSignal;
   readonly callbacks?: readonly Callback[];
-  /** A directory of checkpoints, or one checkpoint: go on from there, with the same bits as if never interrupted. */
+  /**
+   * A directory of checkpoints, or one checkpoint, to go on from: with the same bits as if never interrupted.
+   */
   readonly resume?: string;
-  /** End after this many steps in all. Schedules still see the whole training. */
+  /** Ends training after this many steps in all. Schedules still see the whole training. */
   readonly maxSteps?: number;
-  /** End after the step in which this much time has passed. */
+  /** Ends training after the step in which this much time has passed. */
   readonly timeLimitMs?: number;
 }
 
@@ -56,7 +59,7 @@ const FIT_KEYS = [
   'timeLimitMs',
 ] as const;
 
-/** Options of a run, but for what a checkpoint may decide. */
+/** Options of a run, except for what a checkpoint may decide. */
 export interface CheckedFitOptions extends Omit<RunOptions, 'batches'> {
   readonly batches: Expected['batches'];
 }
@@ -102,7 +105,7 @@ function checkBatches(dataset: Dataset | undefined, options: FitOptions): Expect
   return { batchSize, samples, selection, accumulate, lastBatch };
 }
 
-/** How a run cuts its epochs: as it is told, or as it was when it was saved. */
+/** How a run cuts its epochs: as its options say, or else as the run that it resumes did. */
 export function settleBatches(
   { batches }: CheckedFitOptions,
   resumed: Resumed | undefined,

@@ -1,4 +1,7 @@
-/** Where in a training run something is: all the numbers that the next step depends on, besides weights and optimizer state. */
+/**
+ * A place in a run of training: all numbers that the next step depends on, besides weights
+ * and optimizer state.
+ */
 import { LAST_BATCHES, type LastBatch } from '../data/cut';
 import { FormatError } from '../errors';
 import { countIn, fieldsOf, numberIn, type Fields } from '../files/json-fields';
@@ -18,20 +21,20 @@ export interface Position {
   readonly randomStep: number;
   /** Sums of the current epoch. */
   readonly totals: TotalsState;
-  /** What `position` counts; null for streams. */
+  /** How the epoch that `position` counts in is cut; null for streams. */
   readonly batches: {
     readonly batchSize: number | null;
     readonly samples: number | null;
-    /** `Dataset.fingerprint`; null also in checkpoints of versions that did not write it down. */
+    /** `Dataset.fingerprint`; also null in checkpoints of versions that did not save it. */
     readonly selection: string | null;
-    /** Batches a step. */
+    /** Batches per step. */
     readonly accumulate: number;
     readonly lastBatch: LastBatch | null;
   };
   readonly history: readonly EpochRecord[];
 }
 
-/** Reads a position out of JSON that may hold anything. @throws FormatError naming the entry */
+/** Reads a position from JSON that may hold anything. @throws FormatError naming the entry */
 export function parsePosition(file: string, value: unknown): Position {
   const fields = fieldsOf(file, 'position', value);
   const totals = fieldsOf(file, 'position.totals', fields.totals);
@@ -53,7 +56,7 @@ export function parsePosition(file: string, value: unknown): Position {
       batchSize: batches.batchSize === null ? null : countIn(file, batches, 'batchSize'),
       samples: batches.samples === null ? null : countIn(file, batches, 'samples'),
       selection: typeof batches.selection === 'string' ? batches.selection : null,
-      // Absent in checkpoints of versions that knew one batch a step only.
+      // Absent in checkpoints of versions that knew only one batch per step.
       accumulate: batches.accumulate === undefined ? 1 : countIn(file, batches, 'accumulate'),
       lastBatch: lastBatch(file, batches),
     },
@@ -63,7 +66,7 @@ export function parsePosition(file: string, value: unknown): Position {
 
 function lastBatch(file: string, batches: Fields): LastBatch | null {
   if (batches.batchSize === null) return null;
-  // Absent in checkpoints of versions that knew this form only.
+  // Absent in checkpoints of versions that knew only 'keep'.
   const value = batches.lastBatch ?? 'keep';
   const known = LAST_BATCHES.find((name) => name === value);
   if (known === undefined)
@@ -71,7 +74,10 @@ function lastBatch(file: string, batches: Fields): LastBatch | null {
   return known;
 }
 
-/** JSON with NaN and infinities as strings, where JSON has null: the loss of a validation set may be any of them. */
+/**
+ * JSON that writes NaN and infinities as strings instead of null: the loss of a validation set may be
+ * any of them.
+ */
 export function stateJson(value: object): string {
   const readable = (_key: string, entry: unknown): unknown =>
     typeof entry === 'number' && !Number.isFinite(entry) ? String(entry) : entry;

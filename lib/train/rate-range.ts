@@ -1,4 +1,4 @@
-/** The learning-rate range test: which rates a network learns at. */
+/** The learning-rate range test: at which rates a network learns. */
 import type { Augmentation } from '../augment';
 import { Dataset } from '../data/dataset';
 import { NonFiniteError, OptionError } from '../errors';
@@ -18,7 +18,7 @@ import { Trainer } from './trainer';
 export interface RateRangeOptions {
   readonly loss: Loss;
   /**
-   * A fresh optimizer, which the test uses up. Its own rate does not matter; its groups should not set rates.
+   * A new optimizer, which the test uses up. Its own rate does not matter; its groups should have no rates.
    */
   readonly optimizer: Optimizer;
   /** The first rate. Default 1e-6. */
@@ -29,7 +29,7 @@ export interface RateRangeOptions {
   readonly steps?: number;
   /** Default 32. */
   readonly batchSize?: number;
-  /** The test ends when the smoothed loss is this many times the least one before. Default 4. */
+  /** The test ends when the smoothed loss is this many times its lowest value so far. Default 4. */
   readonly stopAt?: number;
   readonly augment?: readonly Augmentation[];
   /** Default 0. */
@@ -39,7 +39,7 @@ export interface RateRangeOptions {
 
 export interface RateRange {
   /**
-   * One per step; `smoothed` is the exponential moving average of the losses with decay 0.9, corrected
+   * One per step. `smoothed` is the exponential moving average of the losses with decay 0.9, corrected
    * for its beginning.
    */
   readonly points: readonly {
@@ -47,7 +47,7 @@ export interface RateRange {
     readonly loss: number;
     readonly smoothed: number;
   }[];
-  /** A tenth of the rate at which the smoothed loss was least: a cautious choice. */
+  /** A tenth of the rate at which the smoothed loss was lowest: a cautious choice. */
   readonly suggestion: number;
 }
 
@@ -67,12 +67,11 @@ const KEYS = [
 const SMOOTHING = 0.9;
 
 /**
- * Trains for a while with a rate that rises exponentially, and reports the losses (Smith 2017, "Cyclical
- * learning rates for training neural networks"). Ends early when the loss explodes. The model's weights,
- * buffers and modes are put back afterwards.
- * @throws OptionError, DataError; BusyError where another run uses the model, a part of it or the optimizer,
- *   which are left alone; and what `fit` rejects with, but for numbers that are not finite, which end the
- *   test
+ * Trains for a while with a rate that rises exponentially, and returns the losses (Smith 2017, "Cyclical
+ * learning rates for training neural networks"). Ends early when the loss explodes. Restores the model's
+ * weights, buffers and modes afterwards.
+ * @throws OptionError, DataError; BusyError if another run uses the model, a part of it or the optimizer; and
+ *   what `fit` rejects with, except that numbers which are not finite only end the test
  */
 export async function rateRange(model: Module, data: Dataset, options: RateRangeOptions): Promise<RateRange> {
   const where = 'rateRange';
@@ -101,7 +100,7 @@ export async function rateRange(model: Module, data: Dataset, options: RateRange
   return watch.result(from);
 }
 
-/** Trains as far as numbers stay finite, and leaves the model as it was before. */
+/** Trains as long as numbers stay finite, and leaves the model as it was before. */
 async function trainAndPutBack(
   trainer: Trainer,
   data: Dataset,
@@ -111,10 +110,10 @@ async function trainAndPutBack(
   const { model, optimizer } = trainer;
   const settings = settingsOf(model);
   let restored: Promise<void> | undefined;
-  // While the run still holds the model, because another one may begin as soon as it has ended.
+  // The run must still hold the model: another run may begin as soon as this one has ended.
   const restore: Callback = { onEnd: () => (restored ??= putBack()) };
   const fit = trainer.fit(data, { ...options, callbacks: [watch, restore] });
-  // Not earlier, because fit refuses what another run is using. Its first step is queued after these reads.
+  // Read only now, because fit refuses what another run uses. Its first step is queued behind these reads.
   optimizer.lr = 1;
   const weights = weightsOf(model);
   async function putBack(): Promise<void> {
@@ -131,7 +130,7 @@ async function trainAndPutBack(
   }
 }
 
-/** Collects a point a step. */
+/** Collects one point per step. */
 class Watch implements Callback {
   readonly everySteps = 1;
   private readonly points: RateRange['points'][number][] = [];
@@ -162,7 +161,7 @@ function weightsOf(model: Module): Promise<(readonly [LazyTensor, AnyArray])[]> 
   return Promise.all(tensors.map(async (tensor) => [tensor, await tensor.data()] as const));
 }
 
-/** Modes, and the settings that a model takes from a data set. */
+/** The modes of a model, and the settings that it takes from a data set. */
 function settingsOf(model: Module): { putBack(): void } {
   const { preprocessing, classNames } = model;
   const modes = [...model.namedModules().values()].map((module) => ({ module, mode: module[MODE] }));

@@ -1,10 +1,10 @@
 /**
- * state.json of a checkpoint: what was saved, by which version and kernels, and the digests of the
- * files beside it.
+ * The file state.json of a checkpoint: what was saved, by which version and kernels, and the digests of
+ * the other files.
  */
 import { countIn, fieldsOf, numberIn, textIn } from '../files/json-fields';
 
-/** Form 2 has a checksum of state.json in it. */
+/** Form 2 ends with a checksum of its own text. */
 export const FORM = 2;
 export const FORM_WITHOUT_CHECKSUM = 1;
 
@@ -13,25 +13,25 @@ export interface StateFile {
   readonly form: number;
   readonly version: string;
   readonly isa: string;
-  /** Absent in checkpoints of versions that knew fp32 only. */
+  /** Absent in checkpoints of versions that knew only fp32. */
   readonly precision?: string;
-  /** The path of bf16 products, of a run in that precision. */
+  /** How bf16 products were computed; only for a run in that precision. */
   readonly bf16Path?: string;
   readonly optimizer: {
     readonly kind: string;
     readonly step: number;
-    /** Absent where all parameters were there from the first step on. */
+    /** Absent if all parameters were there from the first step on. */
     readonly born?: Readonly<Record<string, number>>;
   };
-  /** Absent where weights are not averaged. */
+  /** Absent if weights are not averaged. */
   readonly average?: { readonly kind: string; readonly count: number; readonly statistics: number };
   readonly sha256: { readonly model: string; readonly optimizer: string; readonly average?: string };
   readonly position: unknown;
 }
 
 /**
- * Reads state.json, which may hold anything; the position has a parser of its own. @throws FormatError
- * naming the entry
+ * Reads state.json, which may hold anything, except for the position, which has its own parser. @throws
+ * FormatError naming the entry
  */
 export function parseState(file: string, value: unknown): StateFile {
   const state = fieldsOf(file, 'its object', value);

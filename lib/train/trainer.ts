@@ -48,34 +48,34 @@ export interface TrainerOptions {
   readonly schedule?: Schedule;
   /**
    * An average of the weights, `optim.ema()` or `optim.swa({ start })`, kept beside them and in checkpoints.
-   * `evaluate` goes by it; so does validation in `fit` with `ema`, once there is an average.
+   * `evaluate` uses it once there is one, and with `ema` so does the validation in `fit`.
    */
   readonly average?: WeightAverage;
   /**
-   * Augmentations of training images, which run in the step's own program. `fit` then needs a Dataset of
+   * Augmentation of training images, in the step's own program. `fit` then takes only a Dataset of
    * images. Default: none.
    */
   readonly augment?: readonly Augmentation[];
   /**
-   * A transform that all inputs go through before the model, such as `preprocess.zca()`. It is fitted to the
-   * data given to `fit`, before the first step, unless it is fitted already. Images enter it as pixels from 0
-   * to 1. The model keeps it and is saved with it; a model that has one keeps its own. Default: images are
-   * normalized per channel, features enter as they are.
+   * A transform that all inputs go through before the model, such as `preprocess.zca()`. `fit` fits it to its
+   * data before the first step, unless it is fitted already. Images enter it as pixels from 0 to 1. The model
+   * keeps it, and is saved with it; a model that has one keeps its own. Default: images are normalized per
+   * channel, features enter as they are.
    */
   readonly inputTransform?: InputTransform;
   /** The seed of initial weights, order, augmentation and dropout. Default 0. */
   readonly seed?: number;
   /**
    * 'bf16' stores activations and their gradients as bf16 and multiplies bf16 matrices; weights, their
-   * gradients, statistics, sums and the optimizer stay f32. Fast where the processor has bf16 units
-   * (`tenon doctor`), else slower than 'fp32', the default.
+   * gradients, statistics, sums and the optimizer stay f32. It is fast on processors with bf16 units (see
+   * `tenon doctor`), and slower than 'fp32' on others. Default 'fp32'.
    */
   readonly precision?: Precision;
 }
 
 /** Options of `Trainer.evaluate`. */
 export interface EvaluateOptions extends Pick<EvaluationOptions, 'batchSize' | 'signal' | 'metrics'> {
-  /** Default: `averaged` where the trainer has an average that has begun, else `trained`. */
+  /** Default: `averaged` if the trainer has an average that has begun, else `trained`. */
   readonly weights?: 'averaged' | 'trained';
 }
 
@@ -137,15 +137,16 @@ export class Trainer {
   }
 
   /**
-   * Trains on a Dataset, or on a stream of batches. Starts at once; await the result for the history, iterate
-   * it for events. A model without weights is initialized from the seed; normalization, inputTransform and
-   * class names are taken from the data and kept in the model.
+   * Trains on a Dataset, or on a stream of batches. Starts at once: await the result for the history, or
+   * iterate it for events. A model without weights is initialized from the seed. The model keeps the
+   * normalization, inputTransform and class names that it takes from the data.
    *
-   * @throws OptionError, DataError at once; BusyError, also at once, if another run trains the model, a part
-   *   of it, or with the same optimizer or average. What ends the run rejects it: AbortedError,
-   *   NonFiniteError with the layer's name, FormatError for a corrupt image or checkpoint, what a stream or a
-   *   callback throws. The weights are then those after the last whole step. A label of a stream that has no
-   *   output is found when its batch is computed; a step that was queued after it is taken all the same.
+   * @throws OptionError and DataError at once; also BusyError, if a run under way trains the model or a
+   *   part of it, or uses the same optimizer or average. The result rejects with what ends the run:
+   *   AbortedError, NonFiniteError with the layer's name, FormatError for a corrupt image or checkpoint, or
+   *   what a stream or a callback throws. The weights are then those after the last whole step. A label in a
+   *   stream that no output stands for is found when its batch is computed; a step that is queued behind it
+   *   still runs.
    */
   fit(data: Dataset | BatchStream, options: FitOptions): Fit {
     const checked = checkFitOptions(data, options);
@@ -164,9 +165,9 @@ export class Trainer {
   }
 
   /**
-   * As `evaluate(model, data, options)`, with the trainer's loss and precision, and with the averaged weights
-   * where there are any. May be called while the model is being trained, from a callback for example.
-   * @throws as evaluate; OptionError for averaged weights whose batch norm has no statistics yet
+   * Calls `evaluate(model, data, options)` with the trainer's loss and precision, and with the averaged
+   * weights if there are any. May be called while the model is being trained, for example from a callback.
+   * @throws as evaluate; OptionError if batch norm has no statistics yet for the averaged weights
    */
   async evaluate(data: Dataset | BatchStream, options: EvaluateOptions = {}): Promise<Evaluation> {
     checkKeys('evaluate', options, ['batchSize', 'signal', 'metrics', 'weights']);
@@ -179,10 +180,10 @@ export class Trainer {
   }
 
   /**
-   * Computes batch norm's running statistics by a pass over `data` in training mode, for the
-   * averaged weights where there are any, else for the model's: the last step of stochastic weight
+   * Computes batch norm's running statistics by a pass over `data` in training mode, for the averaged
+   * weights if there are any, else for the model's own. This is the last step of stochastic weight
    * averaging (PyTorch's `update_bn`).
-   * @throws OptionError, BusyError while the model or a part of it is being trained, DataError, FormatError
+   * @throws OptionError; BusyError while the model or a part of it is being trained; DataError; FormatError
    *   for a corrupt image
    */
   async updateBatchNorm(data: Dataset, options: UpdateBatchNormOptions = {}): Promise<void> {
@@ -205,8 +206,8 @@ export class Trainer {
   }
 
   /**
-   * Puts the averaged weights into the model, to be saved or served. @throws OptionError where there is no
-   * average, or none yet; BusyError
+   * Copies the averaged weights into the model, to save or serve them. @throws OptionError if there are
+   * none yet; BusyError
    */
   async useAverage(): Promise<void> {
     const average = this.averagedWeights();
@@ -214,13 +215,14 @@ export class Trainer {
   }
 
   /**
-   * As `model.predict`: class probabilities of N raw images or inputs, or of a Dataset, off the event loop.
+   * Calls `model.predict`: class probabilities of N raw images or inputs, or of a Dataset, off
+   * the event loop.
    */
   predict(inputs: Uint8Array | Float32Array | Dataset, options: PredictOptions = {}): Promise<Float32Array> {
     return this.model.predict(inputs, { precision: this.precision, ...options });
   }
 
-  /** Until the function it returns is called, no other run may change what this one uses. */
+  /** Keeps other runs from changing what this one changes, until the function that it returns is called. */
   private hold(where: string, ...more: readonly Holding[]): () => void {
     const { model, average } = this;
     const own: Holding[] = average === undefined ? [] : [[average, "the trainer's average of weights"]];
@@ -236,7 +238,7 @@ export class Trainer {
     }
   }
 
-  /** The average that an evaluation goes by, or undefined for the trained weights. */
+  /** The average that an evaluation uses, or undefined for the trained weights. */
   private averageFor(weights: unknown): WeightAverage | undefined {
     const begun = this.average !== undefined && this.average.count > 0;
     const chosen = oneOf('evaluate', 'weights', weights ?? (begun ? 'averaged' : 'trained'), [
@@ -246,7 +248,7 @@ export class Trainer {
     return chosen === 'trained' ? undefined : this.averagedWeights();
   }
 
-  /** @throws OptionError where there are none, or not with statistics of their own where they need them */
+  /** @throws OptionError if there are none, or if batch norm has no statistics for them */
   private averagedWeights(): WeightAverage {
     const { average } = this;
     if (average === undefined || average.count === 0)
@@ -295,7 +297,7 @@ export class Trainer {
     return readCheckpoint(directory, { model, optimizer, precision, average }, { seed, batches });
   }
 
-  /** Where the batches of training come from. What inputs go through is settled and kept in the model. */
+  /** The source of training batches. Settles what inputs go through, and keeps it in the model. */
   private async prepare(data: Dataset | BatchStream, batches: Position['batches']): Promise<BatchSource> {
     const { model, inputTransform } = this;
     if (!(data instanceof Dataset)) {
