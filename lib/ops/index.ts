@@ -20,6 +20,7 @@ export type { FractionalKernel, FractionalMaxPool2dOptions } from './fractional-
 export { gatherRows } from './gather';
 export * from './group-norm';
 export { imageBatch, type ImageBatchOptions } from './image-batch';
+export { localResponseNorm, type LocalResponseNormOptions } from './local-response-norm';
 export * from './masked';
 export { linear, matmul } from './matmul';
 export { classNumbers, oneHot } from './one-hot';

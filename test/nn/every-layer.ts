@@ -44,6 +44,8 @@ export const everyLayer: Readonly<Record<string, () => nn.Module>> = {
   instanceNorm2d: () => nn.instanceNorm2d(4),
   'instanceNorm2d, all settings': () =>
     nn.instanceNorm2d(4, { trackRunningStats: true, affine: true, momentum: 0.3, eps: 1e-3 }),
+  localResponseNorm: () => nn.localResponseNorm({ size: 5 }),
+  'localResponseNorm, all settings': () => nn.localResponseNorm({ k: 2, beta: 0.5, alpha: 5e-4, size: 3 }),
   maxPool2d: () => nn.maxPool2d(2),
   'maxPool2d, all settings': () => nn.maxPool2d([3, 2], { dilation: 2, padding: 1, stride: [2, 1] }),
   avgPool2d: () => nn.avgPool2d(2),

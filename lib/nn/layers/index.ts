@@ -22,6 +22,7 @@ export { instanceNorm2d, InstanceNorm2d } from './instance-norm';
 export { layerNorm, LayerNorm, type LayerNormOptions } from './layer-norm';
 export { leakyRelu, LeakyReLU } from './leaky-relu';
 export { linear, Linear, type LinearOptions } from './linear';
+export { localResponseNorm, LocalResponseNorm } from './local-response-norm';
 export { namedSequential, NamedSequential } from './named-sequential';
 export { hardSigmoid, hardSwish, logSigmoid, mish, relu, relu6 } from './pointwise';
 export { selu, sigmoid, silu, softplus, softsign, tanh } from './pointwise';
