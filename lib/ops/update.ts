@@ -238,8 +238,8 @@ const runningMeanOp: OpRecord<{ readonly count: number }> = {
 };
 
 /**
- * mean + share (x - mean) for lists of tensors, in one pass over all; a share of 1 gives x, whatever the mean
- * holds. `share` is a runtime scalar. Averages of weights and of gradients are made of it.
+ * mean + share (x - mean) for lists of tensors, in one pass over all; a share of 1 returns x, whatever the
+ * mean holds. `share` is a runtime scalar. Averages of weights and of gradients are made of it.
  */
 export function runningMean(share: Tensor, means: readonly Tensor[], xs: readonly Tensor[]): Tensor[] {
   checkList('runningMean', 'means', means);

@@ -27,7 +27,7 @@ constexpr const char* kBuildType = "release";
 constexpr const char* kBuildType = "debug";
 #endif
 
-// Why there are so many threads, and why predictions have this share. Written by JavaScript threads only.
+// Where the number of threads and the share of predictions come from. Only JavaScript threads write it.
 struct Reasons {
   std::mutex mutex;
   std::string threads, prediction_share;
@@ -48,7 +48,7 @@ void choose_prediction_share(const char* variable) {
 }
 
 // Reads TENON_ISA, TENON_BF16, TENON_PREDICTION_SHARE and the thread variables, once per process. Throws
-// ERR_TENON_OPTION, again at every call, until they are right.
+// ERR_TENON_OPTION at every call until all of them are valid.
 Napi::Value start(const Napi::CallbackInfo& info) {
   try {
     choose_bf16_path(dispatch().target, std::getenv("TENON_BF16"));

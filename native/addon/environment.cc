@@ -20,7 +20,7 @@ napi_value make_error(napi_env env, const char* code, const char* text, size_t l
   return error;
 }
 
-// In the place of what JavaScript threw, if anything.
+// Replaces what JavaScript threw, if anything.
 napi_value no_room(napi_env env) {
   napi_value thrown = nullptr;
   napi_get_and_clear_last_exception(env, &thrown);
@@ -33,7 +33,7 @@ napi_value error_of(napi_env env, const Job& job) {
   if (job.outcome == Outcome::aborted) {
     return make_error(env, "ERR_TENON_ABORTED", "the program was cancelled");
   }
-  if (job.outcome == Outcome::no_memory && job.message.empty()) {  // none was left for the message
+  if (job.outcome == Outcome::no_memory && job.message.empty()) {  // no memory was left for the message
     return make_error(env, "ERR_TENON_MEMORY", "out of memory");
   }
   const char* code = job.outcome == Outcome::bad_data    ? "ERR_TENON_DATA"
@@ -55,7 +55,7 @@ void Environment::create(Napi::Env env) {
     const napi_status status = napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, held.get(),
                                                                free_held, self.get(), drain, &wake);
     if (status != napi_ok) throw Napi::Error::New(env);
-    (void)held.release();  // free_held's now
+    (void)held.release();  // free_held owns it now
     napi_unref_threadsafe_function(env, wake);
   }
   // After the functions: hooks run in reverse order, so jobs are stopped before the functions close.

@@ -1,11 +1,11 @@
 // What one JavaScript environment (the main thread or a worker) owns: its jobs in flight and the thread-safe
 // functions that wake its event loop when some are done. They keep the loop alive only while jobs are
-// pending. There are two, which take turns: Node calls one again and again, up to a thousand times, while it
-// is called for during its call, and nothing else of the loop would run beside jobs that end as fast as they
-// are settled.
+// pending. There are two, which take turns: Node calls such a function again, up to a thousand times, when
+// new calls are queued while it runs. With a single function, jobs that end as fast as they are settled would
+// keep everything else in the loop from running.
 #pragma once
 
-// A worker that is being terminated can be thrown nothing; without this, trying to ends the process.
+// Nothing can be thrown into a worker that is being terminated; without this, an attempt ends the process.
 #define NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS
 #include <napi.h>
 
@@ -58,7 +58,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
   int turn_ = 0;  // whose call is next
 };
 
-// The JavaScript error of a job that did not end well.
+// The JavaScript error for a job that failed or was cancelled.
 napi_value error_of(napi_env env, const Job& job);
 
 // Throws a JavaScript error with this code.

@@ -164,7 +164,8 @@ napi_value make_result(napi_env env, Job& job) {
       return nullptr;
   }
   if (napi_get_boolean(env, done.nonfinite(), &nonfinite) != napi_ok) return nullptr;
-  // Defined and not set: what is set goes to a setter where a script gave Object.prototype one.
+  // Defines the properties instead of setting them: setting would call a setter that a script may have
+  // put on Object.prototype.
   const napi_property_descriptor properties[] = {own("outputs", outputs), own("nonfinite", nonfinite)};
   return napi_define_properties(env, result, 2, properties) == napi_ok ? result : nullptr;
 }

@@ -92,7 +92,7 @@ std::string string_from(Napi::Env env, napi_value value, const char* what) {
   size_t length = 0;
   if (napi_get_value_string_utf8(env, value, text, sizeof text, &length) != napi_ok)
     type_error(env, what, "a string");
-  return std::string(text, length);  // longer ones are cut: no name is that long
+  return std::string(text, length);  // longer strings are cut: names are shorter
 }
 
 std::vector<double> doubles_from(Napi::Env env, napi_value value, const char* what) {
@@ -141,9 +141,8 @@ int64_t whole(double value, const char* what) {
 
 namespace {
 
-// Node-API ends the process where an array does not get its memory, so the same amount is taken and
-// given back before. A constructor found by its name would throw instead, but a script can put anything
-// in its place.
+// Node-API ends the process when it cannot allocate an array, so the same amount is allocated and freed
+// first. A constructor looked up by name would throw instead, but a script can replace it.
 bool has_room(size_t bytes) {
   constexpr size_t kLarge = size_t{1} << 20;
   if (bytes < kLarge) return true;

@@ -1,4 +1,4 @@
-// JavaScript values to plain ones, every one checked: nothing a caller passes is trusted.
+// Converts JavaScript values to plain ones and checks each of them: nothing a caller passes is trusted.
 #pragma once
 
 #include <string>
@@ -36,8 +36,8 @@ void check_array_length(size_t elements);
 // make one.
 napi_value typed_copy(napi_env env, DType dtype, const std::byte* data, size_t bytes);
 
-// Handles: objects with a type tag that wrap native state. Wrong objects give a TypeError, disposed ones
-// ERR_TENON_DISPOSED. The collector frees what is not disposed.
+// Handles: objects with a type tag that wrap native state. A wrong object throws a TypeError, and a disposed
+// one ERR_TENON_DISPOSED. The garbage collector frees handles that nobody disposed.
 Napi::Value wrap_buffer(Napi::Env env, BufferRef buffer);
 BufferRef buffer_from(Napi::Env env, napi_value value);
 void dispose_buffer(Napi::Env env, napi_value value);

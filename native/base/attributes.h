@@ -49,7 +49,7 @@ struct AttrNames {
 template <class... T>
 AttrNames(T...) -> AttrNames<sizeof...(T)>;
 
-// An attribute as a program gives it.
+// An attribute as a program passes it.
 struct NamedAttr {
   std::string name;
   std::vector<double> values;

@@ -15,7 +15,7 @@ struct CpuBudget {
 
 // The least CPU quota on the whole path from this process's cgroup to the root, in CPUs; infinity when there
 // is none. cgroup v1 and v2. Reads <root>/proc/self/{cgroup,mountinfo} and the mount points below <root>;
-// tests give a root.
+// tests pass a root of their own.
 double cgroup_cpu_quota(const std::string& root = "");
 
 // The least memory, with swap, that a cgroup on the same path allows, in bytes; infinity when there

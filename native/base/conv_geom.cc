@@ -37,13 +37,17 @@ ConvGeom ConvGeom::make(const TensorView& x, const TensorView& w, const TensorVi
   g.n = x.dims[0], g.h = x.dims[1], g.w = x.dims[2], g.c = x.dims[3];
   g.o = w.dims[0], g.kh = w.dims[1], g.kw = w.dims[2];
   g.oh = y.dims[1], g.ow = y.dims[2];
+  const char* bad_stride = "conv2d: stride must be a whole number of at least 1";
   const double* stride = attrs + kConvForwardAttrs["stride"];
+  const char* bad_padding = "conv2d: padding must be a whole number of at least 0";
   const double* padding = attrs + kConvForwardAttrs["padding"];
+  const char* bad_dilation = "conv2d: dilation must be a whole number of at least 1";
   const double* dilation = attrs + kConvForwardAttrs["dilation"];
-  g.sh = integer(stride[0], 1, "conv2d: stride"), g.sw = integer(stride[1], 1, "conv2d: stride");
-  g.ph = integer(padding[0], 0, "conv2d: padding"), g.pw = integer(padding[1], 0, "conv2d: padding");
-  g.dh = integer(dilation[0], 1, "conv2d: dilation"), g.dw = integer(dilation[1], 1, "conv2d: dilation");
-  g.groups = integer(attrs[kConvForwardAttrs["groups"]], 1, "conv2d: groups");
+  g.sh = integer(stride[0], 1, bad_stride), g.sw = integer(stride[1], 1, bad_stride);
+  g.ph = integer(padding[0], 0, bad_padding), g.pw = integer(padding[1], 0, bad_padding);
+  g.dh = integer(dilation[0], 1, bad_dilation), g.dw = integer(dilation[1], 1, bad_dilation);
+  g.groups =
+      integer(attrs[kConvForwardAttrs["groups"]], 1, "conv2d: groups must be a whole number of at least 1");
   check(g.c % g.groups == 0 && g.o % g.groups == 0, "conv2d: groups must divide the channels");
   check(w.dims[3] == g.cg(), "conv2d: the weight's input channels differ from x's channels / groups");
   check(g.c >= 1 && g.o >= 1 && g.kh >= 1 && g.kw >= 1, "conv2d: channels and kernel sizes are at least 1");

@@ -15,7 +15,7 @@ struct Registers {
   uint32_t a = 0, b = 0, c = 0, d = 0;
 };
 
-// Zeros when the processor has no such leaf.
+// Zeros when the processor does not have the leaf.
 Registers cpuid(uint32_t leaf, uint32_t subleaf) {
   Registers r;
   if (__get_cpuid_max(leaf & 0x80000000u, nullptr) < leaf) return {};

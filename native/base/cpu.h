@@ -25,7 +25,7 @@ struct CpuFeatures {
 // Asks the processor only once.
 const CpuFeatures& cpu_features();
 
-// The names of what is there, for `info()` and `tenon doctor`.
+// The names of the features that are there, for `info()` and `tenon doctor`.
 std::vector<std::string> cpu_feature_names();
 
 // "AMD EPYC 9B14", or what is known.

@@ -15,7 +15,7 @@ struct MatmulGeom {
   bool trans_a, trans_b, has_bias;
   int activation;
 
-  // Operands a, b, (bias), y; attributes transA, transB, hasBias, activation. Throws std::invalid_argument.
+  // Operands a, b, (bias), y; attributes as kMatmulAttrs. Throws std::invalid_argument.
   static MatmulGeom make(const TensorView* t, int count, const double* attrs, DType real);
 };
 

@@ -62,8 +62,9 @@ std::byte* map_pages(size_t bytes) {
   return static_cast<std::byte*>(address);
 }
 
-// What a mapping of `bytes` takes: a last huge page that they fill to three quarters is a whole one. Weights
-// of 1.5 MiB on small pages are spread over the second-level cache unevenly, and some of them drop out.
+// The size of a mapping for `bytes`: a last huge page that is at least three quarters full is mapped
+// whole. Weights of 1.5 MiB on small pages are spread over the second-level cache unevenly, and some of
+// them drop out.
 size_t mapped_bytes(size_t bytes) {
   const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   const size_t tail = bytes % kHugePage;
@@ -72,7 +73,8 @@ size_t mapped_bytes(size_t bytes) {
 }
 
 #ifdef MADV_HUGEPAGE
-// Begins where a huge page can: one that only half belongs to a mapping is made of small pages.
+// The mapping begins where a huge page can begin: one that lies only partly inside a mapping is made
+// of small pages.
 std::byte* map_huge_pages(size_t bytes) {
   std::byte* begin = map_pages(bytes + kHugePage);
   const size_t before = (kHugePage - reinterpret_cast<uintptr_t>(begin) % kHugePage) % kHugePage;

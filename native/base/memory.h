@@ -1,6 +1,6 @@
 // Memory that programs work in: page-aligned (mmap) from 64 KiB on, on huge pages where it fills most of one
 // and the system has them, 64-byte aligned below, zero-initialised, counted. Large blocks come straight from
-// the system so that dropping one gives its pages back at once.
+// the system so that the pages of a dropped block go back at once.
 #pragma once
 
 #include <cstddef>
@@ -59,8 +59,8 @@ class OutOfMemory : public std::bad_alloc {
 class Memory {
  public:
   Memory() = default;
-  // Throws OutOfMemory when the system has no such amount, also where it would promise one: what all blocks
-  // hold together stays within memory_limit().
+  // Throws OutOfMemory when the system does not have that much, even if it would promise it: all blocks
+  // together stay within memory_limit().
   Memory(size_t bytes, MemoryKind kind);
   Memory(Memory&& other) noexcept { swap(other); }
   Memory& operator=(Memory&& other) noexcept {

@@ -46,10 +46,10 @@ uint32_t wait_until(const std::atomic<uint32_t>& word, Done&& done) {
   return word.load(std::memory_order_acquire);
 }
 
-// Threads that help with loops. A loop has seats for as many as it can use; whoever is awake in time takes
-// one. The thread that began the loop works too, closes the seats that are left when no block is, and waits
-// only for those that were taken: a helper that is slow to wake, or that the system gives no core, costs
-// nothing. Heap-allocated and never destroyed: its threads may still run while the process exits.
+// Threads that help with loops. A loop has a seat for each helper that it can use, and the helpers that are
+// awake in time take one. The thread that began the loop works too. When no block is left, it closes the free
+// seats and waits only for helpers that took one: a helper that is slow to wake, or does not get a core,
+// costs nothing. Heap-allocated and never destroyed: its threads may still run while the process exits.
 class Team {
  public:
   static Team& get() {
@@ -57,7 +57,7 @@ class Team {
     return *team;
   }
 
-  // False when another thread's loop is running; the caller then does its own by itself.
+  // False when another thread's loop is running; the caller then runs its own loop alone.
   bool run(int threads, int64_t blocks, void (*body)(void*, int64_t), void* context) {
     if (busy_.test_and_set(std::memory_order_acquire)) return false;
     const uint32_t seats = hire(static_cast<int>(std::min<int64_t>(threads, blocks)) - 1);
@@ -107,7 +107,8 @@ class Team {
     }
   }
 
-  // A seat of whatever loop has one now: the loop a helper was woken for may be over, and another begun.
+  // Takes a seat of the loop that has one now: the loop for which a helper was woken may be over, and another
+  // one may have begun.
   bool take_seat(uint32_t* call) {
     while ((*call & kMostHelpers) != 0) {
       if (call_.compare_exchange_weak(*call, *call - 1, std::memory_order_acquire)) return true;

@@ -1,8 +1,9 @@
 // Cross entropy of probabilities p with targets t in [0, 1], element by element, each logarithm held at -100
-// or above as in PyTorch, so that p = 0 and p = 1 give finite losses:
+// or above as in PyTorch, so that the loss is finite at p = 0 and p = 1:
 //   binary_cross_entropy           p, t -> y    y = -(t max(log p, -100) + (1 - t) max(log(1 - p), -100))
 //   binary_cross_entropy_backward  dy, p, t -> dp    dp = dy (p - t) / max(p (1 - p), 1e-12)
-// Dense, any shape, no attributes. A p outside of [0, 1] gives NaN. Tails are handled by the mask of map.
+// Dense, any shape, no attributes. Where p is outside of [0, 1], the result is NaN. Tails are handled by the
+// mask of map.
 #define TENON_KERNEL_FILE "kernels/binary_cross_entropy.cc"
 #include "kernels/checks.h"
 

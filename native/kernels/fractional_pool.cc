@@ -2,7 +2,7 @@
 // regions. fractional_max_pool2d: x [N,H,W,C], step s -> y [N,OH,OW,C], tap (y's dims; row * widest + column
 // in the region; u8 where the largest region has at most 256 elements, else i32).
 // fractional_max_pool2d_backward: dy, tap, step s -> dx.
-// Attributes: key0, key1, ordinal, sequence, form, kh, kw (both 0 unless the form is windows).
+// The attribute `kernel` is 0 unless the form is windows.
 //
 // Each example has regions of its own, shared by its channels: drawn by Philox from (key, word, ordinal,
 // step), so that backward draws the same ones again. Vectors run over channels. Parallel over rows of what is
@@ -49,7 +49,7 @@ struct Fractional {
   int64_t channels() const { return image.dims[3]; }
   int64_t length() const { return h.length() + w.length(); }
   bool wide_taps() const { return h.largest() * w.largest() > kByteTaps; }
-  // Whether there is anything to do; where not, one of the other dims may be anything.
+  // Whether there is nothing to do; the other dims may then be anything.
   bool empty() const { return image.numel() == 0; }
   size_t workspace() const {
     return empty() ? 0 : static_cast<size_t>(examples() * length()) * sizeof(int32_t);

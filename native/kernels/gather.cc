@@ -1,4 +1,4 @@
-// y[b] = x[index[b]], rows of any dtype. An index outside of x is a Fault and gives a row of zeros.
+// y[b] = x[index[b]], rows of any dtype. An index outside of x is a Fault, and its row is zero.
 #define TENON_KERNEL_FILE "kernels/gather.cc"
 #include "kernels/checks.h"
 

@@ -140,7 +140,7 @@ void apply_columns(const GroupForward& op, const Affine& affine, int64_t task, c
   }
 }
 
-// Both ways give the same bits. By columns each group's scale is computed once a task instead of once a
+// The bits are the same both ways. By columns, each group's scale is computed once a task instead of once a
 // position, which counts where runs are short.
 template <class T>
 void apply(const GroupForward& op, const Affine& affine, int64_t task, const Columns& columns) {

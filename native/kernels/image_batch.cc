@@ -61,7 +61,7 @@ inline void normalize(int64_t n, const uint8_t* bytes, const Rows& k, int64_t at
   });
 }
 
-// n elements of black.
+// Writes n elements of black.
 inline void blacken(int64_t n, const Rows& k, int64_t at, real* y) {
   std::memcpy(y, k.shift + at, static_cast<size_t>(n) * sizeof(real));
 }

@@ -27,7 +27,7 @@ inline void avg_window(Rows rows, Cols cols, const Window<T>& at, real weight, i
   });
 }
 
-// A window of K x K whole taps gets constant loops. K = 0: no such case.
+// A window of K x K whole taps gets constant loops. K = 0 stands for all other windows.
 template <int K>
 inline bool whole(TapRange rows, TapRange cols) {
   return K > 0 && rows.size() == K && cols.size() == K;

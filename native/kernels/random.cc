@@ -45,7 +45,7 @@ void run_uniform(const Call& c) {
 }
 
 // Box & Muller, "A note on the generation of random normal deviates" (1958): the words (0, 1) of a block
-// give elements 0 and 1 (cosine and sine), the words (2, 3) elements 2 and 3. 1 - u is in (0, 1]: its
+// make elements 0 and 1 (cosine and sine), the words (2, 3) elements 2 and 3. 1 - u is in (0, 1]: its
 // logarithm is finite.
 void run_normal(const Call& c) {
   constexpr double kTwoPi = 6.283185307179586477;

@@ -1,6 +1,6 @@
 // One step of stochastic gradient descent for a vector of elements, by torch.optim.SGD's formulas. Included
-// once per target after update_groups.h (no include guard on purpose): whichever kernel applies the rule
-// gives the same bits.
+// once per target after update_groups.h (no include guard on purpose): the bits are the same whichever kernel
+// applies the rule.
 //
 // The velocity holds gradients, v = momentum v + g and w -= lr v, or steps, v = momentum v - lr g and w += v:
 // one formula with the rate at either place. Multiplying by 1 changes no bit.

@@ -1,6 +1,6 @@
 // For loops over more memory than caches hold: prefetching in the order of addresses, and stores that do not
-// read the line first, for outputs too large to be found in cache by whoever reads them. Included once per
-// target after lanes.h (no include guard on purpose).
+// read the line first, for outputs that are too large to be still in cache when they are read. Included once
+// per target after lanes.h (no include guard on purpose).
 
 // Asks for n elements, which may lie past the end of what may be read.
 template <class T>

@@ -35,7 +35,7 @@ struct Loops {
     for (int k = 0; k < Operands; ++k) stride[k][rank - 1] = step[k];
   }
 
-  // A tensor of one element has no loops: give it one.
+  // A tensor of one element has no loops: add one.
   void finish() {
     if (rank > 0) return;
     rank = 1;

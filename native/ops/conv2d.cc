@@ -99,8 +99,8 @@ void execute_packed(const ConvCall& call, Target target, const float* packed, fl
   conv2d_winograd_packed(call, kernels, winograd_kernels(target), packed, workspace);
 }
 
-// Every algorithm that takes a residual adds to what y holds: the residual, put there unless it
-// is there already.
+// Every algorithm that takes a residual adds to what y holds. Copies the residual there, unless it
+// lies there already.
 void place_residual(const ConvCall& call) {
   if (!call.has_residual || call.residual.data == call.y.data) return;
   constexpr int64_t kChunk = 1 << 16;

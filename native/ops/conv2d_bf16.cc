@@ -21,9 +21,10 @@ ConvCall bf16_conv_call(ConvPass pass, const Call& call) {
   require(!c.has_residual, "conv2d_bf16: takes no residual");
   const TensorView& out = call.t[call.count - 1];
   require(call.t[0].dtype == DType::bf16, "conv2d_bf16: the first operand must be bf16");
-  require(call.t[1].dtype == (weights ? DType::bf16 : DType::f32), "conv2d_bf16: the second operand's dtype");
+  require(call.t[1].dtype == (weights ? DType::bf16 : DType::f32),
+          "conv2d_bf16: the second operand has the wrong dtype");
   require(out.dtype == DType::f32 || (out.dtype == DType::bf16 && !weights),
-          "conv2d_bf16: the output's dtype");
+          "conv2d_bf16: the output has the wrong dtype");
   require(!c.has_bias || call.t[2].dtype == DType::f32, "conv2d_bf16: bias must be f32");
   c.x.dtype = pass == ConvPass::backward_data ? out.dtype : DType::bf16;
   c.y.dtype = pass == ConvPass::forward ? out.dtype : DType::bf16;

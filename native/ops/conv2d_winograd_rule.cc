@@ -31,7 +31,7 @@ bool conv2d_winograd_wins(ConvPass pass, const ConvGeom& g, const GemmKernels& k
   const bool data = pass == ConvPass::backward_data;
   const WinogradTiles tiles = {g.n, data ? g.h : g.oh, data ? g.w : g.ow};
   if (tiles.count() < kLeastTiles) return false;
-  // Direct convolution computes whole vectors of output channels; its weight gradients know better.
+  // Direct convolution computes whole vectors of output channels, except for weight gradients.
   const auto lanes = [&](int64_t channels) { return ceil_div(channels, kernels.width) * kernels.width; };
   const auto k = static_cast<double>(pass == ConvPass::forward ? g.c : g.o);
   const auto n = static_cast<double>(pass == ConvPass::forward ? lanes(g.o) : data ? lanes(g.c) : g.c);

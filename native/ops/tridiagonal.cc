@@ -1,7 +1,7 @@
 // Reduction of a symmetric matrix to tridiagonal form by Householder reflectors H_j = I - tau v v^T, and the
 // product of the reflectors.
 //
-// A panel of kPanel reflectors is made before the rest of the matrix hears of them: with V the reflectors and
+// A panel of kPanel reflectors is made before the rest of the matrix is updated: with V the reflectors and
 // W = what LAPACK's dlatrd calls so, the rest becomes A - V W^T - W V^T, two matrix products. Half of all the
 // work is left to the products A v, one a reflector, which read the rest of the matrix each time.
 #include <algorithm>

@@ -16,7 +16,7 @@ Arena::Claim::~Claim() {
   if (!arena_.busy_) arena_.shrink();
 }
 
-// To the largest claim: the memory goes, and the next run maps what it needs.
+// Shrinks to the largest claim: the memory is freed, and the next run maps what it needs.
 void Arena::shrink() {
   const size_t needed = claims_.empty() ? 0 : *claims_.rbegin();
   if (needed < memory_.bytes()) memory_ = Memory();
@@ -25,7 +25,7 @@ void Arena::shrink() {
 Arena::Run::Run(Claim& claim) : arena_(claim.arena_) {
   const std::lock_guard lock(arena_.mutex_);
   if (arena_.memory_.bytes() < claim.bytes_) {
-    arena_.memory_ = Memory();  // before the new one: the two need not fit together
+    arena_.memory_ = Memory();  // before the new one, because both may not fit
     arena_.memory_ = Memory(claim.bytes_, MemoryKind::arena);
   }
   if (!claim.node_.empty()) arena_.claims_.insert(std::move(claim.node_));

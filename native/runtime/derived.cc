@@ -35,7 +35,7 @@ class Key {
   std::string text;
 };
 
-// Equal for recipes that give equal values. Packing looks at one operand only.
+// Equal for recipes whose values are equal. Packing looks at one operand only.
 std::string key_of(const Derived::Recipe& recipe) {
   Key key;
   key.add(recipe.kernel);
@@ -56,8 +56,8 @@ std::string key_of(const Derived::Recipe& recipe) {
 
 DerivedRef Derived::of(Recipe recipe) {
   const std::string key = key_of(recipe);
-  DerivedRef
-      made;  // before the lock, which its destructor takes: where the registry has no room, it dies here
+  // Declared before the lock, which its destructor takes: it is destroyed here if the registry has no room.
+  DerivedRef made;
   const std::lock_guard lock(registry().mutex);
   const auto known = registry().alive.find(key);
   if (known != registry().alive.end()) {

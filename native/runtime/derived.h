@@ -14,7 +14,7 @@
 namespace tenon {
 
 class Derived {
-  class OnlyOf {  // what only of() can give
+  class OnlyOf {  // only of() can make one
     friend class Derived;
     OnlyOf() = default;
   };
@@ -31,7 +31,7 @@ class Derived {
     std::vector<BufferRef> sources;  // what the inputs live in
   };
 
-  // The one that lives already for an equal recipe, or a new one. Any thread.
+  // Returns the existing one for an equal recipe, or a new one. Any thread may call it.
   static std::shared_ptr<Derived> of(Recipe recipe);
 
   Derived(OnlyOf, const std::string& key, Recipe recipe);

@@ -14,8 +14,8 @@
 namespace tenon {
 namespace {
 
-// Denormal numbers are a hundred times slower and count as zero in kernels. Set on the thread that runs jobs,
-// whose team takes it over. A JavaScript thread gets its own back.
+// Denormal numbers are a hundred times slower and count as zero in kernels. The mode is set on the thread
+// that runs jobs, and its team inherits it. A JavaScript thread gets its own mode back.
 class FlushDenormals {
  public:
   FlushDenormals() : before_(float_mode()) { set_float_mode(before_ | kFlushDenormals); }
@@ -90,7 +90,7 @@ JobRef Executor::take_prediction() {
   return job;
 }
 
-// Runs the job, and lets go of it outside the lock: the last reference may free a program.
+// Runs the job and drops it outside the lock: the last reference may free a program.
 void Executor::execute(JobRef job, Queue queue, Lock* lock) {
   JobRef& running = running_[static_cast<int>(queue)];
   running = job;
@@ -105,14 +105,14 @@ void Executor::execute(JobRef job, Queue queue, Lock* lock) {
   lock->lock();
 }
 
-// What training takes earns predictions their share.
+// The time that training takes earns predictions their share.
 void Executor::execute_training(JobRef job, Lock* lock) {
   trained_until_ = nanoseconds_now();
   execute(std::move(job), Queue::train, lock);
   share_.earn(nanoseconds_now() - trained_until_);
 }
 
-// What a prediction takes is charged where training waited for it from the beginning. Returns the time then.
+// Charges the time of a prediction if training waited from its beginning. Returns the time at its end.
 uint64_t Executor::execute_prediction(JobRef job, Lock* lock) {
   const bool charged = training_waits();
   const uint64_t begin = nanoseconds_now();

@@ -61,12 +61,12 @@ class Executor {
   static Executor& get();
 
   // Queues a job and returns its ticket; `before_run` is called with it under the lock, before the job can
-  // start. Throws where there is no memory, or no thread to be had; the job is then not queued. Nothing that
+  // start. Throws if there is no memory or no thread; the job is then not queued. Nothing that
   // comes after allocates: a queued job ends, and its waiter learns of it, whatever else runs out.
   uint64_t submit(Queue queue, const JobRef& job, const std::function<void(uint64_t)>& before_run = {});
 
-  // When nothing runs or waits: runs the job on the calling thread, in the executor's place, without done.
-  // Else returns false.
+  // If nothing runs or waits, runs the job on the calling thread, in the executor's place, without calling
+  // done. Otherwise returns false.
   bool run_here(Queue queue, const JobRef& job, const std::function<void(uint64_t)>& before_run);
 
   // Queued jobs of the group end as aborted at once, the running one at its next kernel.
@@ -77,7 +77,7 @@ class Executor {
   void cancel_owner(const void* owner) noexcept;
 
   // From inside a train job only: runs waiting predict jobs, as many as their share allows, until the train
-  // job is cancelled. Takes the time now, and returns the time then.
+  // job is cancelled. Takes the time at the call, and returns the time at the end.
   uint64_t serve_predictions(uint64_t now);
 
   // The share of the executor's time for predictions while training waits. Takes effect at once.
@@ -120,7 +120,7 @@ class Executor {
   Arena arenas_[kQueues];
 };
 
-// Runs the job, on this thread or the executor's, and waits for it. The job's done is taken.
+// Runs the job, on this thread or the executor's, and waits for it. It uses the job's done.
 void run_and_wait(Queue queue, const JobRef& job, const std::function<void(uint64_t)>& before_run = {});
 
 }  // namespace tenon
