@@ -1,7 +1,7 @@
 'use strict';
 
-// ESLint, prettier, the types of library, tests and examples, the direction of imports in lib, and
-// clang-format. --fix mends what can be mended.
+// ESLint, prettier, the types of library, tests and examples, the direction of imports in lib,
+// clang-format, and how comments and pages are wrapped. --fix mends what can be mended.
 
 const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
@@ -46,6 +46,7 @@ const steps = {
     if (files.length > 0)
       await start('clang-format', [...(fix ? ['-i'] : ['--dry-run', '-Werror']), ...files]);
   },
+  wrapping: () => start(process.execPath, [path.join(__dirname, 'wrap.js'), ...(fix ? ['--fix'] : [])]),
 };
 
 /** Runs a step; its name where it failed. */

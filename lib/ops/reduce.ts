@@ -8,7 +8,9 @@ import { div, equal, mul } from './binary';
 import { checkDType } from './checks';
 import { broadcastTo, permute, reshape, sumTo, sumToScaled } from './shape-ops';
 
-/** Which axes to reduce: one, several, or all (the default). `keepDims` leaves them in place with length 1. */
+/**
+ * Which axes to reduce: one, several, or all (the default). `keepDims` leaves them in place with length 1.
+ */
 export interface ReduceOptions {
   readonly axes?: number | readonly number[];
   readonly keepDims?: boolean;
@@ -79,7 +81,9 @@ const argmaxOp: OpRecord<null> = {
   lower: (l) => l.call('argmax', l.inputs, l.outputs),
 };
 
-/** Index of the largest element along `axis` (the last); the lowest index wins ties. i32. Not differentiable. */
+/**
+ * Index of the largest element along `axis` (the last); the lowest index wins ties. i32. Not differentiable.
+ */
 export function argmax(x: Tensor, axis = -1): Tensor {
   checkTensor('argmax', 'x', x);
   if (x.rank === 0) throw new ShapeError('argmax: needs at least one axis');

@@ -35,7 +35,7 @@ type Values<D> = {
 };
 
 /**
- * What a caller gives: `{ readonly lr?: number; ... }`. Of `declareSettings(...)`, or of settings by name.
+ * What a caller gives: `{ readonly lr?: number; ... }`, for `declareSettings(...)` or for settings by name.
  */
 export type OptionsOf<S> = Options<DeclaredOf<S>>;
 

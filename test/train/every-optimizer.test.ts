@@ -1,4 +1,7 @@
-/** What every optimizer has to do, in one loop over all: one kernel, numbers that change, resume bit for bit, bf16. */
+/**
+ * What every optimizer has to do, in one loop over all: one kernel, numbers that change, resume bit
+ * for bit, bf16.
+ */
 import { rmSync } from 'node:fs';
 import { compile } from '../../lib/compile/compile';
 import { grad } from '../../lib/compile/grad';
@@ -13,7 +16,10 @@ import { smallNet, smallTrainer, someGlyphs, temporaryDirectory, weightsDigest }
 interface Rule {
   readonly make: (more?: object) => optim.Optimizer;
   readonly kernel: string;
-  /** Numbers that may change between steps, besides those that all have: what they become, or a function of what they are. */
+  /**
+   * Numbers that may change between steps, besides those that all have: what they become, or a function of
+   * what they are.
+   */
   readonly numbers: object;
 }
 

@@ -443,7 +443,7 @@ test('another instruction set is warned about', async () => {
   expect(warnings).toEqual([expect.stringContaining('trained with quantum kernels')]);
 });
 
-// Checksums are no secret: whoever edits a file can seal it again.
+// Checksums are not secret: whoever edits a file can seal it again.
 test('entries of the wrong kind are refused as damage, whichever they are', async () => {
   const dir = directory();
   const glyphs = await someGlyphs();

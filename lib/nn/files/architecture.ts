@@ -25,7 +25,9 @@ export function architectureOf(module: Built): Architecture | undefined {
   return unknown ? undefined : describe(module);
 }
 
-/** Kind and settings of one module of a built-in class; those that hold others put them into their settings. */
+/**
+ * Kind and settings of one module of a built-in class; those that hold others put them into their settings.
+ */
 export function describe(module: Described): Architecture & { readonly [key: string]: Json } {
   return { kind: module.kind, config: module.config() };
 }

@@ -19,7 +19,7 @@ export const weightSettings = {
   ),
 };
 
-/** They are in `given` and are no fields: `bias` is the parameter. */
+/** They are in `given` and are not fields: `bias` is the parameter. */
 export const weightKeys = ['bias', 'weightInit', 'biasInit'] as const;
 
 interface WeightValues {

@@ -1,6 +1,6 @@
 /**
- * Random programs and arguments: `fuzz.ts FIRST_ROUND ROUNDS`. A round runs each template once, with numbers of its own, so that a new one
- * changes nothing for the others. Anything may throw; nothing may crash.
+ * Random programs and arguments: `fuzz.ts FIRST_ROUND ROUNDS`. A round runs each template once, with numbers
+ * of its own, so that a new one changes nothing for the others. Anything may throw; nothing may crash.
  */
 import * as native from '../../../lib/native';
 
