@@ -9,9 +9,9 @@ import { softplus } from './softplus';
 import { abs, affine, elu, neg, relu, relu6, tanh } from './unary';
 
 /**
- * x for x > 0, otherwise weight x, with a weight [1] or one for each channel of x [N, C, ...] (He
+ * x for x > 0, otherwise weight x, with one weight [1] or a weight for each channel of x [N, C, ...] (He
  * et al. 2015).
- * @throws ShapeError when the weights are not as many as the channels
+ * @throws ShapeError unless weight has one element or one per channel
  */
 export function prelu(x: Tensor, weight: Tensor): Tensor {
   checkTensor('prelu', 'x', x);
@@ -48,7 +48,7 @@ export function softsign(x: Tensor): Tensor {
   return div(x, affine(abs(x), 1, 1));
 }
 
-/** min(max(x, low), high); at a bound itself the derivative is a half. */
+/** min(max(x, low), high). At a bound the derivative is 1/2. */
 export function hardTanh(x: Tensor, low = -1, high = 1): Tensor {
   return minimum(maximum(x, finite('hard_tanh', 'low', low)), finite('hard_tanh', 'high', high));
 }

@@ -1,6 +1,6 @@
 /**
- * Adaptive pooling: windows are chosen so that the output has the size asked for. Output i of n takes the
- * input's rows floor(i H / n) to ceil((i + 1) H / n) - 1, and columns likewise, as in PyTorch.
+ * Adaptive pooling chooses windows so that the output has the size that was asked for. Row i of n output rows
+ * takes the input's rows floor(i H / n) to ceil((i + 1) H / n) - 1, and columns likewise, as in PyTorch.
  */
 import { OptionError, ShapeError } from '../errors';
 import { show } from '../options';
@@ -10,12 +10,12 @@ import { checkDType, checkRank } from './checks';
 import { avgPool2d, maxPool2d } from './pool2d';
 import { concat, slice } from './shape-ops';
 
-/** Height and width of the output as one number or two; null keeps the input's. */
+/** Height and width of the output, as one number or two. null keeps the size of the input. */
 export type AdaptiveSize = number | null | readonly [height: number | null, width: number | null];
 
 type Pool = (x: Tensor, kernel: readonly [number, number]) => Tensor;
 
-/** Height and width apart. @throws OptionError */
+/** Height and width as two entries. @throws OptionError */
 export function adaptiveSize(where: string, size: unknown): [number | null, number | null] {
   const both: readonly unknown[] = Array.isArray(size) ? (size as unknown[]) : [size, size];
   const valid = (n: unknown): n is number | null =>
@@ -48,7 +48,7 @@ function poolAxis(pool: Pool, x: Tensor, axis: 2 | 3, count: number): Tensor {
 }
 
 /**
- * Windows are rectangles: taking columns first and rows second yields the mean of each, and the first
+ * A window is a rectangle. Pooling columns first and then rows therefore yields its mean, and the first
  * of equal maxima.
  */
 function adaptivePool(name: string, pool: Pool, x: Tensor, size: AdaptiveSize): Tensor {
@@ -63,16 +63,16 @@ function adaptivePool(name: string, pool: Pool, x: Tensor, size: AdaptiveSize): 
 }
 
 /**
- * Mean over windows of x [N, C, H, W] such that the result is [N, C,
- * ...size]. @throws OptionError, ShapeError
+ * Mean over windows of x [N, C, H, W]; the result is [N, C, height, width].
+ * @throws OptionError, ShapeError
  */
 export function adaptiveAvgPool2d(x: Tensor, size: AdaptiveSize): Tensor {
   return adaptivePool('adaptive_avg_pool2d', avgPool2d, x, size);
 }
 
 /**
- * Largest element of windows of x [N, C, H, W] such that the result is [N, C,
- * ...size]. @throws OptionError, ShapeError
+ * Largest element of windows of x [N, C, H, W]; the result is [N, C, height, width].
+ * @throws OptionError, ShapeError
  */
 export function adaptiveMaxPool2d(x: Tensor, size: AdaptiveSize): Tensor {
   return adaptivePool('adaptive_max_pool2d', maxPool2d, x, size);

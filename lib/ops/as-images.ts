@@ -1,4 +1,4 @@
-/** Interleaved pixels, the order in which decoders return them, read as images. */
+/** Reads interleaved pixels, which is the order in which decoders return them, as images. */
 import { ShapeError } from '../errors';
 import { applyOp, first, type OpRecord } from '../graph/op';
 import { checkShape, formatShape } from '../tensor/shape';
@@ -22,8 +22,8 @@ const asImagesOp: OpRecord<{ size: readonly [number, number, number] }> = {
 };
 
 /**
- * Reads rows of H W C interleaved values (as decoders give them) as images [N, C, H, W]. This costs nothing,
- * because images lie like this in memory.
+ * Reads rows of H W C interleaved values, as decoders return them, as images [N, C, H, W]. This costs
+ * nothing, because images lie in memory in that order.
  */
 export function asImages(
   x: Tensor,

@@ -1,7 +1,7 @@
 /**
  * Batch normalization (Ioffe & Szegedy 2015): y = gamma (x - mean) / sqrt(var + eps) + beta per channel, over
- * N (and H, W). Training takes mean and biased variance from the batch, evaluation takes running averages.
- * Passes may add a residual and a relu.
+ * N (and H, W). Training takes the mean and the biased variance of the batch; evaluation takes running
+ * averages. Passes may add a residual and a relu.
  */
 import { ShapeError } from '../errors';
 import { activations, firstAlike, savedAlike, type Fused } from '../graph/facts';
@@ -39,7 +39,7 @@ function checkOperands(op: string, x: Tensor, perChannel: readonly Tensor[]): nu
   return channels;
 }
 
-/** Outputs dx, dgamma, dbeta (and the residual's gradient if a pass asked for it). */
+/** Outputs dx, dgamma and dbeta, and the residual's gradient if a pass asks for it. */
 function backwardOp(name: string): OpRecord<NormAttrs> {
   return {
     name,
@@ -122,21 +122,22 @@ const evalOp: OpRecord<NormAttrs> = {
 
 export interface BatchNormResult {
   readonly y: Tensor;
-  /** Mean and biased variance of the batch, [C]. They count as constants: no gradient goes through them. */
+  /** Mean and biased variance of the batch, [C]. They are constants: gradients do not flow through them. */
   readonly mean: Tensor;
   readonly variance: Tensor;
 }
 
 /**
- * Normalizes x [N, C] or [N, C, H, W] by its own statistics. gamma, beta: [C]. The mean and the variance in
- * the result count as constants: gradients go through y alone. @throws ShapeError on one value per channel
+ * Normalizes x [N, C] or [N, C, H, W] with its own statistics. gamma, beta: [C]. The mean and the variance in
+ * the result are constants: gradients flow through y alone.
+ * @throws ShapeError on one value per channel
  */
 export function batchNormTrain(x: Tensor, gamma: Tensor, beta: Tensor, eps = 1e-5): BatchNormResult {
   const [y, mean, variance] = applyOp(trainOp, [x, gamma, beta], { eps: positive('batch_norm', 'eps', eps) });
   return { y: y!, mean: mean!, variance: variance! };
 }
 
-/** Normalizes by given statistics, which count as constants. */
+/** Normalizes with given statistics, which are constants. */
 export function batchNormEval(
   x: Tensor,
   gamma: Tensor,
@@ -168,8 +169,8 @@ const runningOp: OpRecord<{ count: number }> = {
 };
 
 /**
- * Running averages after one batch: r' = (1 - momentum) r + momentum s, the variance made unbiased by count /
- * (count - 1), as PyTorch.
+ * Running averages after one batch: r' = (1 - momentum) r + momentum s. The factor count / (count - 1) makes
+ * the variance unbiased, as in PyTorch.
  * @param momentum a runtime scalar
  * @param count values per channel in the batch
  */

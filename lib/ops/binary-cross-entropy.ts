@@ -31,7 +31,7 @@ const binaryCrossEntropyOp: OpRecord<null> = {
     checkOperands('binary_cross_entropy', p!, target!);
     return [{ shape: p!.shape, dtype: 'f32' }];
   },
-  // Targets are treated as constants.
+  // Targets are constants.
   grad: ({ inputs: [p, target], grads }) => [
     first(applyOp(backwardOp, [grads[0]!, p!, target!], null)),
     null,
@@ -40,15 +40,17 @@ const binaryCrossEntropyOp: OpRecord<null> = {
 };
 
 /**
- * -(t log p + (1 - t) log(1 - p)), elementwise; p and t of one shape, t a constant. As in PyTorch, logarithms
- * are at least -100. A p outside of [0, 1] gives NaN. @throws ShapeError, DTypeError
+ * -(t log p + (1 - t) log(1 - p)), element by element. p and t have one shape; t is a constant. As in
+ * PyTorch, logarithms are at least -100. A p outside [0, 1] yields NaN.
+ * @throws ShapeError, DTypeError
  */
 export function binaryCrossEntropy(p: Tensor, target: Tensor): Tensor {
   return first(applyOp(binaryCrossEntropyOp, [p, target], null));
 }
 
 /**
- * x itself, as f32 in every precision: the functions below are pointwise and would take a bf16 x as it comes.
+ * x itself, as f32 in every precision. The ops that follow are pointwise and would otherwise keep a bf16
+ * x in bf16.
  */
 const asF32Op: OpRecord<null> = {
   name: 'as_f32',
@@ -60,9 +62,10 @@ const asF32Op: OpRecord<null> = {
 };
 
 /**
- * The same of p = sigmoid(x), without rounding for large |x|: t log(1 + e^-x) + (1 - t) log(1 + e^x).
- * `positiveWeight` multiplies the first term: a number, or one per class, as an f32 tensor that
- * broadcasts. @throws ShapeError, DTypeError
+ * Binary cross entropy of p = sigmoid(x), without rounding errors for large |x|: t log(1 + e^-x) + (1 - t)
+ * log(1 + e^x). `positiveWeight` multiplies the first term. It is a number, or an f32 tensor with one weight
+ * per class, which broadcasts.
+ * @throws ShapeError, DTypeError
  */
 export function binaryCrossEntropyWithLogits(
   x: Tensor,

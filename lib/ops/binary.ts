@@ -1,6 +1,6 @@
 /**
- * Pointwise functions of two tensors, broadcast as in NumPy and PyTorch. Gradients come back in the broadcast
- * shape; grad.ts sums them.
+ * Pointwise functions of two tensors, broadcast as in NumPy and PyTorch. Gradient rules return gradients of
+ * the broadcast shape; grad.ts sums them.
  */
 import { alike } from '../graph/facts';
 import { applyOp, first, type GradContext, type OpRecord } from '../graph/op';
@@ -14,8 +14,7 @@ import { affine } from './unary';
 type Rule = (context: GradContext<null>) => (Tensor | null)[];
 
 /**
- * The operand under the output's rank. Its shape has been padded with ones by `align`, so dims agree
- * one to one.
+ * The operand with the output's rank. `align` has padded its shape with ones, so that dims agree one to one.
  */
 function spread(l: Lowering, operand: Operand, shape: Shape, rank: number): Operand {
   const padded = [...Array<number>(rank - shape.length).fill(1), ...shape];
@@ -41,9 +40,9 @@ function binaryOp(name: string, grad?: Rule): OpRecord<null> {
 }
 
 /**
- * Tensors of rank 4 lie channels-last in memory, all others row-major: an operand of lower rank broadcast
- * against a rank-4 one, or of rank 4 against a higher one, is reshaped to the tensor that it stands for
- * first. Shapes with one long axis are the same either way.
+ * Tensors of rank 4 lie channels-last in memory, all others row-major. If only one of the operands has rank
+ * 4, the one of lower rank is first reshaped to the higher rank. Shapes with one long axis lie in memory the
+ * same way in both orders.
  */
 function align(t: Tensor, rank: number): Tensor {
   if (t.rank === rank || (rank !== 4 && t.rank !== 4)) return t;
@@ -51,7 +50,7 @@ function align(t: Tensor, rank: number): Tensor {
   return isLayoutTrivial(rank === 4 ? padded : t.shape) ? t : reshape(t, padded);
 }
 
-/** A number where a tensor is expected stands for a constant. */
+/** A number stands for a constant tensor. */
 export type Operandish = Tensor | number;
 
 function asTensor(op: string, name: string, x: Operandish): Tensor {
@@ -81,7 +80,7 @@ const divOp = binaryOp('div', ({ inputs: [, b], outputs, grads, wanted }) => [
 ]);
 const equalOp = binaryOp('equal');
 
-/** If both sides are equal, each gets half, as in PyTorch. */
+/** Where both sides are equal, each takes half of the gradient, as in PyTorch. */
 const extremeRule: Rule = ({ inputs: [a, b], outputs, grads }) => {
   const [toA, toB] = [equal(a!, outputs[0]!), equal(b!, outputs[0]!)];
   const share = div(grads[0]!, add(toA, toB));
@@ -100,12 +99,12 @@ export function sub(a: Operandish, b: Operandish): Tensor {
   return typeof b === 'number' && typeof a !== 'number' ? affine(a, 1, -b) : binary(subOp, a, b);
 }
 
-/** a b, element by element */
+/** a b, element by element. */
 export function mul(a: Operandish, b: Operandish): Tensor {
   return typeof b === 'number' && typeof a !== 'number' ? affine(a, b) : binary(mulOp, a, b);
 }
 
-/** a / b, element by element */
+/** a / b, element by element. */
 export function div(a: Operandish, b: Operandish): Tensor {
   return binary(divOp, a, b);
 }

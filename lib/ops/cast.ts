@@ -1,4 +1,4 @@
-/** Conversion between types of numbers. */
+/** Conversion between dtypes. */
 import { applyOp, first, type OpRecord } from '../graph/op';
 import { oneOf } from '../options';
 import { checkTensor, type Tensor } from '../tensor/tensor';
@@ -10,7 +10,7 @@ export const castOp: OpRecord<{ dtype: 'f32' | 'i32' | 'f64' | 'bf16' }> = {
   lower: (l) => l.call('cast', l.inputs, l.outputs),
 };
 
-/** The same numbers in another type. f32 to i32 truncates. Not differentiable. */
+/** The same numbers in another dtype. From f32 to i32 they are truncated. Not differentiable. */
 export function cast(x: Tensor, dtype: 'f32' | 'i32' | 'f64'): Tensor {
   checkTensor('cast', 'x', x);
   oneOf('cast', 'dtype', dtype, ['f32', 'i32', 'f64']);

@@ -19,7 +19,7 @@ export function checkRank(op: string, name: string, t: Tensor, ...ranks: number[
   }
 }
 
-/** A pair given as one number or two: [height, width]. */
+/** A pair: [height, width], or one number for both. */
 export type Pair = number | readonly [number, number];
 
 /** Normalizes a Pair, each part a whole number from `minimum` to 65535. @throws ShapeError */

@@ -1,7 +1,7 @@
 /**
- * Transposed convolution (Zeiler et al. 2010), the gradient of a convolution with respect to its input, taken
- * as a layer: y[n, o, i sh - ph + r dh, j sw - pw + s dw] += x[n, c, i, j] w[c, o, r, s]. The kernels are
- * conv2d's, with the roles exchanged.
+ * Transposed convolution (Zeiler et al. 2010): the gradient of a convolution with respect to its input, used
+ * as a layer. y[n, o, i sh - ph + r dh, j sw - pw + s dw] += x[n, c, i, j] w[c, o, r, s]. It runs conv2d's
+ * kernels with the roles exchanged.
  */
 import { OptionError, ShapeError } from '../errors';
 import { applyOp, first, type OpRecord } from '../graph/op';
@@ -45,7 +45,7 @@ export interface TransposeGeometry extends ConvGeometry {
   readonly outputPadding: readonly [number, number];
 }
 
-/** @throws OptionError where the output padding is too large for the steps */
+/** @throws OptionError if the output padding is too large for the steps */
 export function checkOutputPadding(
   where: string,
   { stride, dilation, outputPadding }: Pick<TransposeSteps, 'stride' | 'dilation' | 'outputPadding'>,
@@ -107,7 +107,10 @@ const convTranspose2dOp: OpRecord<TransposeGeometry> = {
     l.call(l.forOperands('conv2d_backward_data'), l.inputs, l.outputs, geometryAttrs(attrs)),
 };
 
-/** Zeros after x that stand for output padding of a whole stride or more, and the rest of that padding. */
+/**
+ * Moves output padding of whole strides into zeros behind x. Returns the padded x, and the geometry with the
+ * padding that remains.
+ */
 function wholeStrides(x: Tensor, g: TransposeGeometry): [Tensor, TransposeGeometry] {
   const rows = Math.floor(g.outputPadding[0] / g.stride[0]);
   const columns = Math.floor(g.outputPadding[1] / g.stride[1]);
@@ -120,7 +123,7 @@ function wholeStrides(x: Tensor, g: TransposeGeometry): [Tensor, TransposeGeomet
 /**
  * Transposed convolution of x [N, C, H, W] with weight [C, O / groups, kH, kW], plus bias [O].
  * Result: [N, O, (H - 1) stride - 2 padding + dilation (kH - 1) + outputPadding + 1, ...].
- * @throws ShapeError when channels, groups or the kernel do not fit; OptionError
+ * @throws ShapeError if channels, groups or the kernel do not fit; OptionError
  */
 export function convTranspose2d(
   x: Tensor,
@@ -159,7 +162,7 @@ const settings1d = declareSettings(transposeRowSettings);
 /** Steps of a transposed convolution along one axis. */
 export type ConvTranspose1dOptions = OptionsOf<typeof settings1d>;
 
-/** The steps of the 2-D one. */
+/** The steps of the 2-D transposed convolution. */
 export function transposedAlongRow<T extends ValuesOf<typeof settings1d>>(
   steps: T,
 ): ReturnType<typeof alongRow<T>> & { readonly outputPadding: [number, number] } {

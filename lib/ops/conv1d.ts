@@ -1,4 +1,4 @@
-/** 1-D convolution: the 2-D one over images of one row. */
+/** 1-D convolution: a 2-D convolution of images that have one row. */
 import {
   declareSettings,
   nonNegativeInteger,
@@ -33,13 +33,13 @@ export function asRows(op: string, name: string, x: Tensor): Tensor {
   return reshape(x, [n, c, 1, length]);
 }
 
-/** The opposite. */
+/** [N, C, 1, L] as [N, C, L]. */
 export function withoutRows(y: Tensor): Tensor {
   const [n, c, , length] = y.shape as [number, number, number, number];
   return reshape(y, [n, c, length]);
 }
 
-/** The steps of the 2-D convolution: those along L, beside ones that do nothing along the single row. */
+/** The steps of the 2-D convolution: those given along L, and neutral ones along the single row. */
 export function alongRow<T extends ValuesOf<typeof rowSettings>>(
   steps: T,
 ): Omit<T, 'stride' | 'padding' | 'dilation'> & Record<'stride' | 'padding' | 'dilation', [number, number]> {
@@ -48,9 +48,9 @@ export function alongRow<T extends ValuesOf<typeof rowSettings>>(
 }
 
 /**
- * Convolves x [N, C, L] with weight [O, C / groups, k], adds bias [O].
+ * Convolves x [N, C, L] with weight [O, C / groups, k] and adds bias [O].
  * Result: [N, O, floor((L + 2 padding - dilation (k - 1) - 1) / stride) + 1].
- * @throws ShapeError when channels, groups or the kernel do not fit; OptionError
+ * @throws ShapeError if channels, groups or the kernel do not fit; OptionError
  */
 export function conv1d(x: Tensor, weight: Tensor, bias?: Tensor, options: Conv1dOptions = {}): Tensor {
   const where = 'conv1d';

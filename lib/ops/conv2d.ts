@@ -1,8 +1,11 @@
 /**
- * 2-D convolution (cross-correlation, as in PyTorch): y[n, o, i, j] = bias[o] + sum_{c, r, s} x[n, c, i sh -
- * ph + r dh, j sw - pw + s dw] w[o, c, r, s]. Kernels: batch-reduce GEMM over channels-last memory (Georganas
- * et al. 2019), and for 3x3 with stride 1, where it is faster, Winograd's F(4x4, 3x3) (Lavin & Gray 2016),
- * whose rounding errors are a few times larger; see native/ops/conv2d.cc.
+ * 2-D convolution (cross-correlation, as in PyTorch):
+ *
+ *     y[n, o, i, j] = bias[o] + sum_{c, r, s} x[n, c, i sh - ph + r dh, j sw - pw + s dw] w[o, c, r, s]
+ *
+ * The kernels are a batch-reduce GEMM over channels-last memory (Georganas et al. 2019) and, for 3x3 kernels
+ * with stride 1 where it is faster, Winograd's F(4x4, 3x3) (Lavin & Gray 2016). Winograd's rounding errors
+ * are a few times larger; see native/ops/conv2d.cc.
  */
 import { ShapeError } from '../errors';
 import { activations, type Bf16 } from '../graph/facts';
@@ -42,7 +45,7 @@ export type Conv2dOptions = OptionsOf<typeof settings>;
 
 export type ConvGeometry = ValuesOf<typeof settings>;
 
-/** Attributes that all convolution kernels have. The number of an algorithm is its place in the list. */
+/** Attributes that all convolution kernels have. An algorithm's number is its place in the list. */
 export function geometryAttrs({ stride, padding, dilation, groups, algorithm }: ConvGeometry): KernelAttrs {
   return { stride, padding, dilation, groups, algorithm: algorithms.indexOf(algorithm) };
 }
@@ -134,7 +137,7 @@ const backwardDataOp = backwardOp('conv2d_backward_data', {
   operands: [0],
   output: 'either',
 });
-/** dy, x -> dw. */
+/** The gradient of the weight: dy, x -> dw. */
 export const conv2dBackwardWeightsOp = backwardOp('conv2d_backward_weights', {
   kind: 'product',
   operands: [0, 1],
@@ -142,9 +145,9 @@ export const conv2dBackwardWeightsOp = backwardOp('conv2d_backward_weights', {
 });
 
 /**
- * Convolves x [N, C, H, W] with weight [O, C / groups, kH, kW], adds bias [O].
+ * Convolves x [N, C, H, W] with weight [O, C / groups, kH, kW] and adds bias [O].
  * Result: [N, O, floor((H + 2 padding - dilation (kH - 1) - 1) / stride) + 1, ...].
- * @throws ShapeError when channels, groups or the kernel do not fit
+ * @throws ShapeError if channels, groups or the kernel do not fit
  */
 export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor, options: Conv2dOptions = {}): Tensor {
   const geometry = convGeometry('conv2d', options);

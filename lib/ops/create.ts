@@ -1,4 +1,6 @@
-/** Tensors made from nothing: constants, runtime scalars as ordinary tensors, random numbers. */
+/**
+ * Tensors that ops make without inputs: constants, random numbers, and runtime scalars as ordinary tensors.
+ */
 import { applyOp, first, type OpRecord } from '../graph/op';
 import { OptionError } from '../errors';
 import { finite, nonNegativeInteger, oneOf, show } from '../options';
@@ -15,7 +17,9 @@ const fillOp: OpRecord<{ shape: Shape; value: number; dtype: DType }> = {
   lower: (l, { value }) => l.call('fill', [], l.outputs, { value }),
 };
 
-/** A tensor of one value, made inside programs; it has no memory of its own (compare `zeros`). */
+/**
+ * A tensor filled with one value. The program makes it; it has no memory of its own (compare `zeros`).
+ */
 export function full(shape: Shape, value: number, dtype: DType = 'f32'): Tensor {
   checkShape('full', shape);
   oneOf('full', 'dtype', dtype, ['f32', 'f64', 'i32', 'u8']);
@@ -36,7 +40,7 @@ const fromScalarOp: OpRecord<null> = {
   lower: (l) => l.call('from_scalar', l.inputs, l.outputs),
 };
 
-/** An f32 tensor of rank 0 from a runtime scalar, so that it can be multiplied with others. */
+/** A runtime scalar as an f32 tensor of rank 0, which can be multiplied with others. */
 export function fromScalar(value: Tensor): Tensor {
   return first(applyOp(fromScalarOp, [value], null));
 }
@@ -44,7 +48,7 @@ export function fromScalar(value: Tensor): Tensor {
 interface RandomAttrs {
   readonly shape: Shape;
   readonly key: readonly [number, number];
-  /** The numbers of the distribution: low and high, or mean and std. */
+  /** The distribution's low and high, or its mean and std. */
   readonly numbers: Readonly<Record<string, number>>;
 }
 
@@ -67,14 +71,16 @@ function checkDraw(where: string, shape: Shape, seed: number, stream: string): v
     throw new OptionError(`${where}: stream must be a string, got ${show(stream)}`);
 }
 
-/** Uniform numbers in [low, high): a function of (seed, stream name, position in memory). */
+/**
+ * Uniform random numbers in [low, high). They are a function of seed, stream name and position in memory.
+ */
 export function randomUniform(shape: Shape, seed: number, stream: string, low = 0, high = 1): Tensor {
   checkDraw('randomUniform', shape, seed, stream);
   const numbers = { low: finite('randomUniform', 'low', low), high: finite('randomUniform', 'high', high) };
   return first(applyOp(uniformOp, [], { shape: [...shape], key: streamKey(seed, stream), numbers }));
 }
 
-/** Normal numbers: a function of (seed, stream name, position in memory). */
+/** Normal random numbers. They are a function of seed, stream name and position in memory. */
 export function randomNormal(shape: Shape, seed: number, stream: string, mean = 0, std = 1): Tensor {
   checkDraw('randomNormal', shape, seed, stream);
   const numbers = { mean: finite('randomNormal', 'mean', mean), std: finite('randomNormal', 'std', std) };

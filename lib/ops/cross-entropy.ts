@@ -1,6 +1,6 @@
 /**
- * Softmax cross entropy per example, fused: loss = logsumexp(x) - sum_k q_k x_k, with hard or soft targets
- * and label smoothing.
+ * Softmax cross entropy per example, in one kernel: loss = logsumexp(x) - sum_k q_k x_k, with hard or soft
+ * targets and label smoothing.
  */
 import { DTypeError, OptionError, ShapeError } from '../errors';
 import { applyOp, first, type OpRecord } from '../graph/op';
@@ -39,7 +39,7 @@ const crossEntropyOp: OpRecord<Attrs> = {
     const rows = { shape: [x!.shape[0]!], dtype: 'f32' } as const;
     return [rows, rows];
   },
-  // Soft targets are treated as constants.
+  // Soft targets are constants.
   grad: ({ inputs: [x, target], outputs: [, lse], grads, attrs }) => [
     first(applyOp(backwardOp, [grads[0]!, x!, target!, lse!], attrs)),
     null,
@@ -57,7 +57,7 @@ const backwardOp: OpRecord<Attrs> = {
 /**
  * Loss of each example: logits x [B, K] against class indices (i32 [B]) or probabilities (f32 [B, K]).
  * `smoothing` mixes the target with the uniform distribution: q = (1 - s) target + s / K (Szegedy et al.
- * 2016). A class index outside [0, K) rejects the run with a DataError.
+ * 2016). A class index outside [0, K) makes the run reject with a DataError.
  */
 export function crossEntropy(x: Tensor, target: Tensor, smoothing = 0): Tensor {
   return first(
@@ -75,7 +75,10 @@ const countCorrectOp: OpRecord<null> = {
   lower: (l) => l.call('count_correct', l.inputs, l.outputs),
 };
 
-/** How many rows of x have their largest element at the target class (or at the target's own largest). */
+/**
+ * How many rows of x have their largest element at the target class, or at the largest element of
+ * a soft target.
+ */
 export function countCorrect(x: Tensor, target: Tensor): Tensor {
   return first(applyOp(countCorrectOp, [x, target], null));
 }
@@ -93,9 +96,10 @@ const countTopKOp: OpRecord<{ readonly k: number }> = {
 };
 
 /**
- * How many rows of x have the target class (or the target's own largest) among their k largest elements;
- * among equal ones the first counts as larger, and NaN as largest of all. A label outside of the classes
- * rejects the run with a DataError. @throws ShapeError, DTypeError, OptionError
+ * How many rows of x have the target class (or the largest element of a soft target) among their k largest
+ * elements. Of equal elements the first counts as larger; NaN counts as largest of all. A class index outside
+ * [0, K) makes the run reject with a DataError.
+ * @throws ShapeError, DTypeError, OptionError
  */
 export function countTopK(x: Tensor, target: Tensor, k: number): Tensor {
   return first(applyOp(countTopKOp, [x, target], { k: positiveInteger('count_top_k', 'k', k) }));

@@ -1,6 +1,6 @@
 /**
- * Inverted dropout (Srivastava et al. 2014): elements are zeroed with probability p, the others divided by
- * 1 - p.
+ * Inverted dropout (Srivastava et al. 2014) sets elements to zero with probability p and divides the others
+ * by 1 - p.
  */
 import { firstAlike } from '../graph/facts';
 import { applyOp, first, type OpRecord } from '../graph/op';
@@ -13,7 +13,7 @@ import { checkDType, checkRank, checkScalar } from './checks';
 interface Attrs {
   readonly key: StreamKey;
   readonly ordinal: number;
-  /** One draw per element, or one per channel of an example (spatial dropout). */
+  /** Whether to draw once per channel of an example (spatial dropout) instead of once per element. */
   readonly perChannel: boolean;
 }
 
@@ -27,7 +27,7 @@ const dropoutOp: OpRecord<Attrs> = {
     if (perChannel) checkRank('dropout', 'x of spatial dropout', x!, 4);
     return [{ shape: x!.shape, dtype: 'f32' }];
   },
-  // The mask is a function of its counter: the backward pass draws it again instead of keeping it.
+  // The mask is a function of its counter, so the backward pass draws it again instead of keeping it.
   grad: ({ inputs: [, p, step], grads, attrs }) => [
     first(applyOp(dropoutOp, [grads[0]!, p!, step!], attrs)),
     null,
@@ -40,9 +40,9 @@ const dropoutOp: OpRecord<Attrs> = {
 };
 
 /**
- * Drops elements of x with probability `p`, a runtime scalar. The mask is a function of (seed, layer, call,
- * step, position), whatever the number of threads. `perChannel` drops whole channels of x [N, C, H, W]
- * (Tompson et al. 2015). @throws OptionError, ShapeError
+ * Drops elements of x with probability `p`, a runtime scalar. The mask is a function of seed, layer, call,
+ * step and position. `perChannel` drops whole channels of x [N, C, H, W] (Tompson et al. 2015).
+ * @throws OptionError, ShapeError
  */
 export function dropout(x: Tensor, p: Tensor, options: { perChannel?: boolean } = {}): Tensor {
   checkKeys('dropout', options, ['perChannel']);

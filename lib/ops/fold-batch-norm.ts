@@ -1,13 +1,13 @@
 /**
- * The weights of a layer that also does the work of the batch norm after it, where statistics are fixed
- * (evaluation): w' = s w and bias' = beta + (bias - mean) s with s = gamma / sqrt(var + eps) per output
- * channel. lib/compile/passes/fold-batch-norm.ts puts it into programs; nobody calls it.
+ * The weight and bias of a layer into which the batch norm behind it is folded, where statistics are fixed
+ * (evaluation): w' = s w and bias' = beta + (bias - mean) s, with s = gamma / sqrt(var + eps) per output
+ * channel. lib/compile/passes/fold-batch-norm.ts adds this op to programs; users cannot call it.
  */
 import type { OpRecord } from '../graph/op';
 
 export interface FoldAttrs {
   readonly eps: number;
-  /** Whether the layer has a bias: the second operand then. */
+  /** Whether the layer has a bias, which is then the second operand. */
   readonly bias: boolean;
 }
 

@@ -1,7 +1,7 @@
 /**
- * Fractional max pooling (Graham 2014, "Fractional max-pooling", arXiv:1412.6071): the output is smaller than
- * the input by any factor. Regions of two sizes, in an order that is drawn, make this possible. Factors of
- * sqrt(2) or less lose less at a time than 2x2 pooling.
+ * Fractional max pooling (Graham 2014, arXiv:1412.6071) makes the output smaller than the input by any
+ * factor. It pools over regions of two sizes, whose order is drawn. A factor of sqrt(2) or less loses less at
+ * a time than 2x2 pooling.
  */
 import { OptionError, ShapeError } from '../errors';
 import { firstAlike } from '../graph/facts';
@@ -16,9 +16,9 @@ import { runtimeScalar, type Tensor } from '../tensor/tensor';
 import { checkDType, checkRank, checkScalar, pair, pairFrom, type Pair } from './checks';
 
 /**
- * What a region is. 'disjoint': the regions tile the input. 'overlapping': each takes in the first row and
- * column of the next. Numbers: windows of that height and width, as PyTorch's kernel_size; when they are
- * smaller than the steps between them they leave some of the input out.
+ * What a region is. 'disjoint': the regions tile the input. 'overlapping': each region also covers the first
+ * row and column of the next. Numbers: windows of that height and width, like PyTorch's kernel_size; if they
+ * are smaller than the steps between them, they skip some of the input.
  */
 export type FractionalKernel = 'disjoint' | 'overlapping' | Pair;
 
@@ -72,7 +72,7 @@ export const fractionalSettings = declareSettings({
 
 export type FractionalMaxPool2dOptions = OptionsOf<typeof fractionalSettings>;
 
-/** The size of the output in the one form or the other. */
+/** The size of the output, in one form or the other. */
 type OutputSize = Pick<ValuesOf<typeof fractionalSettings>, 'outputSize' | 'outputRatio'>;
 
 /** @throws OptionError unless exactly one of them is given */
@@ -91,7 +91,7 @@ const opSettings = declareSettings({
 interface Attrs {
   readonly key: StreamKey;
   readonly ordinal: number;
-  /** 'middle' draws nothing: pseudorandom with u = 1/2. */
+  /** 'middle' draws nothing: it is the pseudorandom sequence with u = 1/2. */
   readonly sequence: 'middle' | 'pseudorandom' | 'random';
   readonly kernel: 'disjoint' | 'overlapping' | readonly [number, number];
   readonly outputSize: readonly [number, number];
@@ -156,7 +156,7 @@ const poolOp: OpRecord<Attrs> = {
       { shape, dtype: largest(attrs, 0) * largest(attrs, 1) <= 256 ? 'u8' : 'i32' },
     ];
   },
-  // The regions are a function of their counter: the backward pass draws them again.
+  // The regions are a function of their counter, so the backward pass draws them again.
   grad: ({ inputs: [, step], outputs, grads, attrs }) => [
     first(applyOp(backwardOp, [grads[0]!, outputs[1]!, step!], attrs)),
     null,
@@ -185,10 +185,10 @@ function outputSizeOf({ outputSize, outputRatio }: OutputSize, x: Tensor): [numb
 }
 
 /**
- * Largest element of each region of x [N, C, H, W]; the first wins ties. Each example has regions of its own,
- * the same for all its channels (PyTorch draws them for each channel apart). With `draw` (default true) they
- * are a function of (seed, layer, call, step, example); without, they are those of the pseudorandom sequence
- * with u = 1/2, whatever `sequence` says.
+ * Largest element of each region of x [N, C, H, W]; the first of equal ones. Each example has its own
+ * regions, which all its channels share (PyTorch draws them for each channel). With `draw` (the default)
+ * regions are a function of seed, layer, call, step and example. Without, they follow the pseudorandom
+ * sequence with u = 1/2, whatever `sequence` says.
  * @throws OptionError, ShapeError, DTypeError
  */
 export function fractionalMaxPool2d(

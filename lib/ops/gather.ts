@@ -1,4 +1,6 @@
-/** Rows of a tensor by their index, such as the examples of a batch out of a data set in native memory. */
+/**
+ * Selects rows of a tensor by index, such as the examples of a batch from a data set in native memory.
+ */
 import { ShapeError } from '../errors';
 import { applyOp, first, type OpRecord } from '../graph/op';
 import type { Tensor } from '../tensor/tensor';
@@ -17,8 +19,8 @@ const gatherOp: OpRecord<null> = {
 };
 
 /**
- * Rows `index` (i32 [B]) of data [N, ...]: [B, ...]. An index outside [0, N) rejects the
- * run. Not differentiable.
+ * Rows `index` (i32 [B]) of data [N, ...]: [B, ...]. An index outside [0, N) makes the run
+ * reject. Not differentiable.
  */
 export function gatherRows(data: Tensor, index: Tensor): Tensor {
   return first(applyOp(gatherOp, [data, index], null));

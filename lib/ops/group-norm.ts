@@ -1,8 +1,8 @@
 /**
  * Normalization of each sample by itself, the same in training and evaluation: y = gamma (x - mean) /
- * sqrt(var + eps) + beta, with mean and biased variance over a part of the sample. Layer norm (Ba, Kiros,
- * Hinton 2016) takes all of its last axes, instance norm (Ulyanov, Vedaldi, Lempitsky 2016) one channel,
- * group norm (Wu and He 2018) a group of channels. One kernel does them all.
+ * sqrt(var + eps) + beta, with the mean and biased variance of a part of the sample. For layer norm (Ba,
+ * Kiros, Hinton 2016) the part is all of its last axes, for instance norm (Ulyanov, Vedaldi, Lempitsky 2016)
+ * one channel, for group norm (Wu and He 2018) a group of channels. One kernel computes all three.
  */
 import { ShapeError } from '../errors';
 import { firstAlike, savedAlike } from '../graph/facts';
@@ -21,7 +21,7 @@ interface GroupAttrs {
   readonly groups: number;
   readonly eps: number;
   readonly affine: boolean;
-  /** The kernel's [N, positions..., C]: x as it lies in memory. */
+  /** The dims that the kernel works with, [N, positions..., C]: x as it lies in memory. */
   readonly dims: Shape;
 }
 
@@ -29,7 +29,7 @@ function kernelAttrs({ groups, eps, affine }: GroupAttrs): KernelAttrs {
   return { groups, eps, affine };
 }
 
-/** gamma, beta and their gradients: one value per channel, whatever their shape. */
+/** gamma, beta and their gradients have one value per channel, whatever their shape. */
 function flat(l: Lowering, operands: readonly Operand[]): Operand[] {
   return operands.map((operand) => l.view(operand, [numel(operand.dims)]));
 }
@@ -75,7 +75,7 @@ const groupNormOp: OpRecord<GroupAttrs> = {
   },
 };
 
-/** Scale and shift of a normalization; ones and zeros where they are missing. */
+/** Scale and shift of a normalization. Missing ones are ones and zeros. */
 export interface NormOptions {
   readonly gamma?: Tensor | undefined;
   readonly beta?: Tensor | undefined;
@@ -83,7 +83,9 @@ export interface NormOptions {
   readonly eps?: number;
 }
 
-/** `parameters`: the shape of gamma and beta; `stored`: the one in which they lie as x does. */
+/**
+ * `parameters` is the shape of gamma and beta; `stored` is the shape in which they lie in memory as x does.
+ */
 interface Plan {
   readonly where: string;
   readonly groups: number;
@@ -116,8 +118,8 @@ function normalize(x: Tensor, options: NormOptions, plan: Plan): BatchNormResult
 }
 
 /**
- * As `groupNorm`, with the mean and the biased variance of each group of each sample, [N, groups]. Those
- * count as constants: no gradient goes through them.
+ * Like `groupNorm`, but also returns the mean and the biased variance of each group of each sample, [N,
+ * groups]. They are constants: gradients do not flow through them.
  */
 export function groupNormStatistics(x: Tensor, groups: number, options: NormOptions = {}): BatchNormResult {
   const where = 'group_norm';
@@ -135,26 +137,26 @@ export function groupNormStatistics(x: Tensor, groups: number, options: NormOpti
 }
 
 /**
- * Group normalization (Wu and He 2018) of x [N, C], [N, C, L] or [N, C, H, W]: over C / groups channels and
- * all positions of one sample. gamma, beta: [C]. Equal values become beta. @throws ShapeError where groups do
- * not divide C, OptionError
+ * Group normalization (Wu and He 2018) of x [N, C], [N, C, L] or [N, C, H, W], over C / groups channels and
+ * all positions of one sample. gamma, beta: [C]. Where all values are equal, the result is beta.
+ * @throws ShapeError if groups does not divide C; OptionError
  */
 export function groupNorm(x: Tensor, groups: number, options: NormOptions = {}): Tensor {
   return groupNormStatistics(x, groups, options).y;
 }
 
 /**
- * Instance normalization (Ulyanov, Vedaldi, Lempitsky 2016) of x [N, C, L] or [N, C, H, W]: over the
- * positions of one channel of one sample. gamma, beta: [C]. @throws ShapeError on one position per channel,
- * as PyTorch; OptionError
+ * Instance normalization (Ulyanov, Vedaldi, Lempitsky 2016) of x [N, C, L] or [N, C, H, W], over the
+ * positions of one channel of one sample. gamma, beta: [C].
+ * @throws ShapeError on one position per channel, as PyTorch does; OptionError
  */
 export function instanceNorm(x: Tensor, options: NormOptions = {}): Tensor {
   return instanceNormStatistics(x, options).y;
 }
 
 /**
- * As `instanceNorm`, with the mean and the biased variance of each channel of each sample, [N, C];
- * constants for gradients.
+ * Like `instanceNorm`, but also returns the mean and the biased variance of each channel of each sample, [N,
+ * C]. They are constants: gradients do not flow through them.
  */
 export function instanceNormStatistics(x: Tensor, options: NormOptions = {}): BatchNormResult {
   checkRank('instance_norm', 'x', x, 3, 4);
@@ -166,8 +168,8 @@ export function instanceNormStatistics(x: Tensor, options: NormOptions = {}): Ba
 }
 
 /**
- * The shape in which gamma and beta of `shape` lie in memory as the last axes of x do: only at rank 4
- * channels are innermost.
+ * The shape in which gamma and beta of `shape` lie in memory as the last axes of x do. Channels are innermost
+ * only at rank 4.
  */
 function storedAs(rank: number, lead: number, shape: Shape): Shape {
   if (rank === 4) return [...Array<number>(lead).fill(1), ...shape];
@@ -175,9 +177,10 @@ function storedAs(rank: number, lead: number, shape: Shape): Shape {
 }
 
 /**
- * Layer normalization (Ba, Kiros, Hinton 2016) over the last axes of x, `shape` long: [D] of [N, T, D], or
- * [C, H, W] of [N, C, H, W]. gamma, beta: of that shape. Equal values become beta. @throws ShapeError where x
- * does not end in `shape`, OptionError
+ * Layer normalization (Ba, Kiros, Hinton 2016) over the last axes of x, which are `shape` long: [D] of
+ * [N, T, D], or [C, H, W] of [N, C, H, W]. gamma, beta: of that shape. Where all values are equal, the
+ * result is beta.
+ * @throws ShapeError unless x ends in `shape`; OptionError
  */
 export function layerNorm(x: Tensor, shape: Shape, options: NormOptions = {}): Tensor {
   const where = 'layer_norm';
@@ -189,7 +192,7 @@ export function layerNorm(x: Tensor, shape: Shape, options: NormOptions = {}): T
   const [samples, size] = [numel(x.shape.slice(0, lead)), numel(shape)];
   const dims = [samples, size];
   const plan = { where, groups: 1, dims, parameters: shape };
-  // The last axes lie side by side in memory, except the last one or two of an image.
+  // The last axes are contiguous in memory, except the last one or two of an image.
   if (x.rank !== 4 || lead < 2) {
     const stored = storedAs(x.rank, lead, shape);
     return normalize(x, options, { ...plan, stored }).y;
@@ -199,7 +202,7 @@ export function layerNorm(x: Tensor, shape: Shape, options: NormOptions = {}): T
 }
 
 /**
- * Weight standardization (Qiao et al. 2019): each output's weights, w [O, ...], minus their mean, over
+ * Weight standardization (Qiao et al. 2019): each output's weights, w [O, ...], minus their mean, divided by
  * sqrt(their biased variance + eps).
  * @throws ShapeError, OptionError
  */

@@ -1,4 +1,4 @@
-/** Outputs that nobody reads, where a kernel can leave them out. */
+/** Drops outputs that nobody reads, if the kernel can leave them out. */
 import { node, rule, type Rule } from '../rewrite';
 
 export const dropUnreadOutputs: readonly Rule[] = [

@@ -1,10 +1,10 @@
 /**
- * A layer followed by batch norm with given statistics: the norm is folded into the layer's weight and bias.
- * The folded weight depends on persistent memory only, so a program for predictions computes it once and
- * again when that has changed (../constants.ts).
+ * Folds a batch norm with given statistics into the weight and bias of the layer before it. The folded weight
+ * depends on persistent memory only, so a program for predictions computes it once, and again when that
+ * memory has changed (../constants.ts).
  *
  * This is the only rewrite that changes bits: results round differently, by about 1e-6 relative to the
- * largest output. It is therefore made for predictions only, never in training or evaluation by a trainer.
+ * largest output. Only programs for predictions are rewritten so, never training or evaluation by a trainer.
  */
 import { foldBatchNormOp } from '../../ops/fold-batch-norm';
 import { newNode, type Value } from '../ir';
@@ -12,7 +12,8 @@ import { node, onlyReader, rule, type Rewriter, type Rule } from '../rewrite';
 
 /** Runs after fuseBatchNorm, so that the activation and the residual of a norm move on into the layer. */
 export const foldBatchNorm: readonly Rule[] = [
-  // layer -> norm of fixed parameters and statistics: one pass over memory fewer, and no statistics to read.
+  // norm(layer(x)) with fixed parameters and statistics: one pass over memory fewer, and no
+  // statistics to read.
   rule({ layer: node('layer'), norm: onlyReader('layer', 'norm') }, ({ layer, norm }, graph) => {
     const { eps, operands } = norm.op.norm;
     const { x: y, gamma, beta, mean, variance } = operands(norm.inputs, norm.outputs);
@@ -36,7 +37,7 @@ export const foldBatchNorm: readonly Rule[] = [
  * statistics, standardized weights.
  */
 function isFixed(root: Value, graph: Rewriter): boolean {
-  const origins = new Set([root]); // grows while it is walked
+  const origins = new Set([root]); // the loop adds to the set that it walks
   for (const value of origins) {
     const inputs = graph.maker(value)?.inputs;
     if (inputs?.length === 0) return false;

@@ -1,9 +1,9 @@
-/** Activations move into the kernels before them. */
+/** Moves activations into the kernels before them. */
 import { nothingFused } from '../../graph/facts';
 import { node, onlyReader, rule, type Rule } from '../rewrite';
 
 export const fuseActivations: readonly Rule[] = [
-  // layer -> activation: the kernel applies it as it stores its result, which saves a pass over memory. The
+  // activation(layer(x)): the kernel applies it as it stores its result, which saves a pass over memory. The
   // gradients of these activations read their output, so training does not need the value before it.
   rule(
     { layer: node('applies'), activation: onlyReader('layer', 'activation') },

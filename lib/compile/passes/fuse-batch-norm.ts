@@ -1,6 +1,6 @@
 /**
- * Batch norm takes up the residual addition and the activation behind it, forward and backward: one pass over
- * memory instead of three.
+ * Moves the residual addition and the activation behind a batch norm into its kernel, forward and backward:
+ * one pass over memory instead of three.
  */
 import { nothingFused, type Activation } from '../../graph/facts';
 import { sameShape } from '../../tensor/shape';
@@ -9,7 +9,8 @@ import { maker, node, onlyReader, rule, type Rule } from '../rewrite';
 
 /** Runs after fuseActivations: the node of a norm then says which activation the norm applies. */
 export const fuseBatchNorm: readonly Rule[] = [
-  // activation(norm + residual): the kernel reads the residual as it stores its result.
+  // activation(norm(x) + residual): the kernel adds the residual and applies the activation as it
+  // stores its result.
   rule(
     { norm: node('norm'), sum: onlyReader('norm', 'adds'), activation: onlyReader('sum', 'activation') },
     ({ norm, sum, activation: { op, outputs } }) => {
@@ -27,8 +28,8 @@ export const fuseBatchNorm: readonly Rule[] = [
       ];
     },
   ),
-  // norm's backward of a masked gradient: the kernel applies the mask as it reads dy. A masked dy that others
-  // read as well, as the gradient of the residual, is stored.
+  // backward(mask(dy)): the kernel applies the mask as it reads dy. If others read the masked dy as well, as
+  // the gradient of the residual, the kernel stores it.
   rule(
     { backward: node('normBackward'), mask: maker('backward', 0, 'masks') },
     ({ backward, mask }, graph) => {
@@ -51,8 +52,8 @@ export const fuseBatchNorm: readonly Rule[] = [
 ];
 
 /**
- * beta of the norm that applied the activation, if this is the backward of that norm. The kernel then
- * computes the sign of y from x, and need not read y. A residual in between rules this out.
+ * Returns beta of the norm that applied the activation, if `backward` is the backward of that norm. The
+ * kernel then computes the sign of y from x, and need not read y. A residual in between rules this out.
  */
 function betaOf(backward: GraphNode, activation: Activation, forward?: GraphNode): Value | undefined {
   const applied = forward?.op.norm?.operands(forward.inputs, forward.outputs);

@@ -1,14 +1,15 @@
 /**
- * A large linear layer at a small batch: its gradient is as large as its weight, but the product of two small
- * matrices. SGD then updates the weight by tiles of the product that never leave the registers, and the guard
- * takes the gradient's norm from the factors: two passes over memory instead of six.
+ * Updates a large linear layer at a small batch without storing its gradient, which is as large as the
+ * weight but is the product of two small matrices. SGD updates the weight by tiles of the product that never
+ * leave the registers, and the guard takes the gradient's norm from the factors: two passes over memory
+ * instead of six.
  */
 import { productSquaresLimit, productSquaresOp, sgdProductOp } from '../../ops/update';
 import { numel } from '../../tensor/shape';
 import { newNode, type GraphNode, type Value } from '../ir';
 import { anyMaker, anyReader, node, onlyReader, rule, type Rule } from '../rewrite';
 
-/** Below this many elements the gradient stays in cache, and the pass over it costs little. */
+/** Below this many elements the gradient stays in cache, and passes over it cost little. */
 const leastElements = 1 << 20;
 
 export const fuseUpdates: readonly Rule[] = [

@@ -1,6 +1,6 @@
 /**
- * Max pooling sends each gradient to one element, the winner of its window. What is done to the gradient
- * after that is cheaper before it, on the pooled tensor, which is smaller by the area of the window's step.
+ * Max pooling sends each gradient to one element, the winner of its window. Work on the gradient is cheaper
+ * before that than after it, because the pooled tensor is smaller by the area of the window's step.
  */
 import type { Value } from '../ir';
 import { maker, node, rule, type Rule } from '../rewrite';
@@ -33,7 +33,7 @@ export const movePoolGradient: readonly Rule[] = [
   }),
 ];
 
-/** Whether the values are stored in one dtype: mixed precision may have put casts elsewhere. */
+/** Whether the values are stored in one dtype: mixed precision may have put casts between them. */
 function isOneType(values: readonly Value[]): boolean {
   return values.every((value) => value.type.dtype === values[0]!.type.dtype);
 }

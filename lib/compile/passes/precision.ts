@@ -1,10 +1,10 @@
 /**
- * Mixed precision: which values of a graph are stored as bf16, and where casts stand. Recording and
- * differentiation know f32 only; this pass runs on the finished graph, before fusion. Each op says how it
- * treats bf16 (lib/graph/facts.ts).
+ * Mixed precision: decides which values of a graph are stored as bf16, and adds the casts between them.
+ * Recording and differentiation know f32 only; this pass runs on the finished graph, before fusion. Each op
+ * says how it treats bf16 (lib/graph/facts.ts).
  *
- * One walk over the nodes, not a list of rules: a node's type follows from the types before it and from
- * what its readers take, so each node is visited exactly once, in order, and the walk changes types
+ * The pass is one walk over the nodes, not a list of rules. A node's type follows from the types before it
+ * and from what its readers take, so the walk visits each node exactly once, in order, and changes types
  * rather than nodes.
  */
 import { castOp } from '../../ops/cast';
