@@ -90,9 +90,10 @@ export function withScope<R>(name: string, fn: () => R): R {
 /**
  * Runs `fn`, a part of the function that is being recorded, with other memory in place of some storages. A
  * model can compute with averaged weights, for example, while its own stay as they are.
+ * @throws TraceError outside compile()
  */
-export function withSubstitutes<R>(substitutes: ReadonlyMap<Storage, Tensor>, fn: () => R): R {
-  if (current === undefined) throw new TraceError('substitutes: call it in a function given to compile()');
+export function withSubstitutes<R>(where: string, substitutes: ReadonlyMap<Storage, Tensor>, fn: () => R): R {
+  if (current === undefined) throw new TraceError(`${where}: call it in a function given to compile()`);
   const outer = current.substitutes;
   current.substitutes = substitutes;
   try {

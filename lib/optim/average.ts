@@ -66,13 +66,14 @@ export abstract class WeightAverage {
   /**
    * Records `fn` with the averaged weights and buffers in the place of the model's. Only inside a function
    * given to `compile`.
+   * @throws TraceError elsewhere; OptionError while there is no average
    */
   inPlaceOf<R>(model: Module, fn: () => R): R {
     this.requireSome();
     const substitutes = new Map<Storage, Tensor>();
     for (const [name, tensor] of tensorsOf(model))
       substitutes.set(tensor.storage, tensor.admit(this.mean(name, tensor)));
-    return withSubstitutes(substitutes, fn);
+    return withSubstitutes('average.inPlaceOf', substitutes, fn);
   }
 
   /** Copies the averaged weights and buffers into a model. @throws OptionError while there is no average */

@@ -101,6 +101,9 @@ describe('an exponential moving average', () => {
     const other = nn.linear(2, 1).initialize({ seed: 5 });
     await average.copyTo(other);
     expect(valuesOf(other)).toEqual(averaged(average));
+    expect(() => average.inPlaceOf(model, () => 0)).toThrow(
+      'average.inPlaceOf: call it in a function given to compile()',
+    );
     average.dispose();
     await expect(average.copyTo(other)).rejects.toThrow('no weights have been averaged yet');
   });
