@@ -91,7 +91,7 @@ describe.each(pages)('%s', (page) => {
   });
 
   it('names files that exist', () => {
-    expect(pathsIn(prose).filter((path) => !isFile(path))).toEqual([]);
+    expect(pathsIn(text).filter((path) => !isFile(path))).toEqual([]);
   });
 
   it('names functions that exist', () => {

@@ -97,8 +97,8 @@ const countTopKOp: OpRecord<{ readonly k: number }> = {
 
 /**
  * How many rows of x have the target class (or the largest element of a soft target) among their k largest
- * elements. Of equal elements the first counts as larger; NaN counts as largest of all. A class index outside
- * [0, K) makes the run reject with a DataError.
+ * elements. Among equal elements the first counts as larger; NaN counts as largest of all. A class index
+ * outside [0, K) makes the run reject with a DataError.
  * @throws ShapeError, DTypeError, OptionError
  */
 export function countTopK(x: Tensor, target: Tensor, k: number): Tensor {

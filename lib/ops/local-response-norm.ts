@@ -52,8 +52,8 @@ const backwardOp: OpRecord<Attrs> = {
 };
 
 /**
- * x / (k + alpha / size sum x^2)^beta, of x [N, C, H, W] or [N, C, L]. The sum is over `size` neighbouring
- * channels.
+ * x / (k + alpha / size sum x^2)^beta, of x [N, C, H, W] or [N, C, L]. The sum is over
+ * `size` neighbouring channels.
  * @throws OptionError, ShapeError, DTypeError
  */
 export function localResponseNorm(x: Tensor, options: LocalResponseNormOptions): Tensor {
