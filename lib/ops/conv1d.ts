@@ -16,7 +16,7 @@ export const rowSettings = {
   stride: positiveInteger('Step of the kernel.', { default: 1 }),
   padding: nonNegativeInteger('Zeros added on each side.', { default: 0 }),
   dilation: positiveInteger('Distance between kernel elements.', { default: 1 }),
-  groups: positiveInteger('Channels are split in this many groups that do not see each other.', {
+  groups: positiveInteger('Channels are split into this many groups that do not see each other.', {
     default: 1,
   }),
 };

@@ -27,7 +27,7 @@ export const stepSettings = {
   stride: pairFrom(1)('Step of the kernel.', { default: 1 }),
   padding: pairFrom(0)('Zeros added on each side.', { default: 0 }),
   dilation: pairFrom(1)('Distance between kernel elements.', { default: 1 }),
-  groups: positiveInteger('Channels are split in this many groups that do not see each other.', {
+  groups: positiveInteger('Channels are split into this many groups that do not see each other.', {
     default: 1,
   }),
 };

@@ -34,7 +34,7 @@ export const kernel1d = mustBeGiven(positiveInteger)('Length of the kernel.');
 
 /** Settings that every convolution has, whatever its rank. */
 const shared = declareSettings({
-  groups: positiveInteger('Channels are split in this many groups that do not see each other.', {
+  groups: positiveInteger('Channels are split into this many groups that do not see each other.', {
     default: 1,
   }),
   ...weightSettings,
