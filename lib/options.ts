@@ -149,8 +149,8 @@ const ALIASES: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * The option that was meant: one that is the same but for case and underscores, one known elsewhere by this
- * name, or the nearest.
+ * The option that was meant: one that differs only in case and underscores, one that other libraries call by
+ * this name, or the nearest.
  */
 function meant(key: string, allowedKeys: readonly string[]): string | undefined {
   const plain = (word: string): string => word.replaceAll('_', '').toLowerCase();

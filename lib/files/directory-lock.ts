@@ -1,8 +1,8 @@
 /**
  * A directory that one run at a time writes to. The lock is the file `.lock` in it, which names its owner. A
- * lock whose owner is gone is taken over. We do not use proper-lockfile, which goes by the age of a file that
- * its owner keeps touching: a run whose event loop is blocked, or whose machine sleeps, would lose the lock
- * to another run and go on writing.
+ * lock whose owner is gone is taken over. We do not use proper-lockfile, which judges by the age of a file
+ * that its owner keeps touching: a run whose event loop is blocked, or whose machine sleeps, would lose the
+ * lock to another run and go on writing.
  */
 import { randomBytes } from 'node:crypto';
 import { closeSync, fstatSync, openSync, rmdirSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
@@ -29,8 +29,8 @@ interface Owner {
   /** When the process began: another may have its number later. */
   readonly started: string;
   /**
-   * The lock's file as its owner holds it open: a worker thread that is ended lets go of it, though its
-   * process lives on.
+   * The descriptor by which the owner holds the lock's file open. When a worker thread ends, it is closed,
+   * though the process lives on.
    */
   readonly fd: number;
   readonly id: string;
@@ -89,7 +89,7 @@ async function take(path: string, directory: string): Promise<() => void> {
     if (release !== undefined) return release;
     const owner = await readOwner(path);
     if (owner === undefined) continue;
-    // Where there are no hard links, it may not be whole yet.
+    // On a file system without hard links, the file may not be whole yet.
     if (owner === 'unreadable') await wait(PAUSE_MS);
     else if (isAlive(path, owner)) throw busy(directory, owner);
     else await removeStale(path, owner, directory);

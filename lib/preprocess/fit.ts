@@ -1,4 +1,7 @@
-/** Fitting: sums over a data set in float64, one or two passes a step, on what the steps before it give. */
+/**
+ * Fitting: sums over a data set in float64, in one or two passes per step, over the results of the
+ * steps before it.
+ */
 import { DataError, ShapeError } from '../errors';
 import { compile } from '../compile/compile';
 import { assign } from '../graph/trace';

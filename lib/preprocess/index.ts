@@ -30,8 +30,9 @@ export class Transform {
    * from test data leaks into every result. Computed off the event loop; the same samples give the same bits
    * on any number of threads.
    * @param normalization what images of a data set go through first, per channel; default: pixels are scaled
-   *   to 0..1 and no more. The result does not remember it: give `applyAll` the same, and a model whose
-   *   inputTransform it becomes, as mean and std of its `preprocessing`. Tensors are taken as they are
+   *   to 0..1 and no more. The result does not remember it: pass the same to `applyAll`, and set it as mean
+   *   and std of the `preprocessing` of a model whose inputTransform is the result. Tensors are taken as they
+   *   are
    * @throws DataError for no samples or numbers that are not finite, ShapeError where the samples are not
    *   what a step is for, DTypeError
    */
@@ -120,8 +121,9 @@ export function pca(options: PcaOptions = {}): Transform {
 }
 
 /**
- * PCA, each coordinate divided by sqrt(eigenvalue + eps), [K] per sample: the covariance becomes the identity
- * (but for eps). The lecture's slide says "divides by the eigenvalue" and means the root. @throws OptionError
+ * PCA, each coordinate divided by sqrt(eigenvalue + eps), [K] per sample: the covariance becomes the
+ * identity (apart from eps). The lecture's slide says "divides by the eigenvalue" and means the
+ * root. @throws OptionError
  */
 export function whiten(options: WhitenOptions = {}): Transform {
   checkKeys('preprocess.whiten', options, ['components', 'eps', 'tolerance']);

@@ -1,6 +1,6 @@
 /**
- * Pruning: weights that are held at 0. `await prune.magnitude(model, { amount: 0.5 })` gives parameters
- * masks, which hold in every step from then on, under every optimizer, and are saved with the model.
+ * Pruning: weights that are held at 0. `await prune.magnitude(model, { amount: 0.5 })` puts masks
+ * on parameters, which hold in every step from then on, under every optimizer, and are saved with the model.
  */
 export { magnitude, random, type AmountOptions, type RandomOptions } from './amounts';
 export {

@@ -143,7 +143,7 @@ export class StreamSource implements BatchSource {
     const iterator = iteratorOf(iterable);
     if (this.opened++ > 0 && typeof this.stream !== 'function' && isOneShot(iterable, iterator)) {
       throw new DataError(
-        'fit: this iterable can be read only once, which was the first epoch; give a function that makes a new one for each epoch',
+        'fit: this iterable can be read only once, and the first epoch has read it; pass a function that makes a new one for each epoch',
       );
     }
     const batches = new StreamBatches(iterator);
@@ -166,7 +166,9 @@ export class StreamSource implements BatchSource {
 async function skip(batches: EpochBatches, count: number): Promise<void> {
   for (let i = 0; i < count; i++) {
     if ((await batches.next()) === undefined)
-      throw new DataError(`fit: the stream ended after ${i} batches, the checkpoint was made after ${count}`);
+      throw new DataError(
+        `fit: the stream ended after ${i} batches, but the checkpoint was made after ${count}`,
+      );
   }
 }
 

@@ -303,7 +303,7 @@ function checkSameRun(
   const [saved, given] = [position.batches.selection, expected.batches.selection];
   if (position.batches.samples === expected.batches.samples && saved !== null && saved !== given)
     throw new OptionError(
-      `${where} is in the middle of an epoch over other samples than this run's, or other labels: give fit the same selection`,
+      `${where} is in the middle of an epoch over other samples than this run's, or other labels: pass the same selection to fit`,
     );
   for (const key of ['batchSize', 'samples', 'accumulate', 'lastBatch'] as const) {
     if (key === 'lastBatch' && expected.batches[key] === undefined) continue;
@@ -320,7 +320,7 @@ function differences(place: string, state: StateFile): string[] {
   const warnings: string[] = [];
   if (state.form === FORM_WITHOUT_CHECKSUM)
     warnings.push(
-      `${clip(place)} was saved by an earlier version, without a checksum of state.json: nobody can tell whether that was edited`,
+      `${clip(place)} was saved by an earlier version, without a checksum of state.json: an edit of that file would go unnoticed`,
     );
   if (state.isa !== isa)
     warnings.push(

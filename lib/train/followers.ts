@@ -1,7 +1,4 @@
-/**
- * Who follows a run: whoever iterates over its events, and its callbacks, which are awaited one
- * after the other.
- */
+/** The followers of a run: loops over its events, and its callbacks, which it awaits one after the other. */
 import { performance } from 'node:perf_hooks';
 import type { Callback, FitControl, FitEvent, StepEvent } from './events';
 
@@ -22,7 +19,7 @@ export class Followers {
     for (const callback of this.callbacks) await callback.onEvent?.(event, this.control);
   }
 
-  /** Tells of a step, unless one was told of just before. */
+  /** Reports a step, unless another one was reported just before. */
   async tellStep(event: StepEvent): Promise<void> {
     const now = performance.now();
     if (now - this.lastStepEvent < STEP_EVENT_MS) return;
@@ -31,7 +28,7 @@ export class Followers {
   }
 
   /**
-   * Calls the callbacks whose turn it is after this many steps; before each, `settle` waits for the steps
+   * Calls the callbacks that are due after this many steps. Before each call, `settle` waits for the steps
    * that are queued.
    */
   async afterStep(step: number, settle: () => Promise<void>): Promise<void> {

@@ -12,8 +12,8 @@ export class Saves {
   private pending: Promise<unknown> = Promise.resolve();
 
   /**
-   * Resolves once all saves that were asked for are through. Until then nothing that they hold may
-   * change. Never rejects.
+   * Resolves once all saves so far are written. Until then nothing that they hold may change.
+   * Never rejects.
    */
   get settled(): Promise<unknown> {
     return this.pending;
@@ -32,9 +32,9 @@ export class Saves {
   }
 
   /**
-   * Saves into a directory, which is taken first: `prepare`, then `write` in its turn, whose result
-   * this resolves with.
-   * @throws as lock, and what these two throw
+   * Takes a directory, awaits `prepare`, and then `write` when the saves before it are written. Resolves with
+   * the result of `write`.
+   * @throws as lock, and what `prepare` and `write` throw
    */
   save(directory: string, prepare: () => Promise<void>, write: () => Promise<string>): Promise<string> {
     const save = this.lock(directory)

@@ -52,7 +52,7 @@ describe('a stream of batches', () => {
     })();
     const error = await failure(() => trainer().fit(once, { epochs: 2 }));
     expect(error).toMatchObject({ code: 'ERR_TENON_DATA' });
-    expect(error.message).toContain('give a function');
+    expect(error.message).toContain('pass a function');
   });
 
   test('is not augmented, and says so', async () => {
