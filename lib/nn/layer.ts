@@ -1,7 +1,6 @@
 /**
- * Layers that declare their settings once. From the declaration come the check of what a caller gives, the
- * fields, config(), and the way back from a file. Layers are known by their kind from the moment that their
- * maker is made.
+ * Layers that declare their settings once. The declaration provides the check of what a caller passes, the
+ * fields, config(), and the way back from a file. `maker` and `register` make a kind of layer known to files.
  */
 import { checkKeys, show } from '../options';
 import { FormatError, OptionError } from '../errors';
@@ -23,13 +22,13 @@ function nameOf(kind: string): string {
 export interface Declaration {
   readonly args: Settings<Declared>;
   readonly settings: Settings<Declared>;
-  /** Settings that are not fields. */
+  /** Names of settings that are not fields. */
   readonly aside: readonly string[];
 }
 
 /**
- * A class whose instances have the settings as fields. `H`: those that are kept aside, because a field of
- * that name is something else.
+ * A class whose instances have the settings as fields. `H`: settings that are not fields, because a field of
+ * that name is something else (`bias` is a parameter).
  */
 export type LayerBase<V, H extends string, M, Given extends readonly unknown[]> = Omit<
   typeof Module,
@@ -38,11 +37,11 @@ export type LayerBase<V, H extends string, M, Given extends readonly unknown[]> 
   Declaration &
   (abstract new (...given: Given) => M &
     Omit<V, H> & {
-      /** @internal All settings as they were given, checked, with defaults. */
+      /** @internal All settings as the constructor got them, checked and with defaults. */
       readonly given: V;
     });
 
-/** Options that may be left out where none must be given. */
+/** The last argument of a constructor: optional if no option is required. */
 export type Trailing<O> = Record<never, never> extends O ? [options?: O] : [options: O];
 
 export type Base<M> = abstract new () => M;
@@ -50,9 +49,9 @@ export type Base<M> = abstract new () => M;
 const none = declareSettings({});
 
 /**
- * The base of a layer with options alone: `class LeakyReLU extends withSettings(settings)`. Its settings are
- * fields of the layer. A class above others may leave `settings` to them:
- * `static override readonly settings = ...`, of the same types.
+ * The base of a layer that takes only options: `class LeakyReLU extends withSettings(settings)`. The settings
+ * become fields of the layer. A subclass may replace them by settings of the same types with other defaults:
+ * `static override readonly settings = ...`.
  */
 export function withSettings<S extends Declared, M extends Module = Module>(
   settings: Settings<S>,
@@ -99,7 +98,7 @@ function declaredLayer(declaration: Declaration, base: Base<Module>) {
 
     constructor(args: unknown, options: unknown) {
       super();
-      // Those of the class that is made, which may have settings of its own.
+      // A subclass may have settings of its own.
       const own = new.target;
       const where = nameOf(this.kind);
       const given: Values = { ...own.args.read(where, args), ...own.settings.read(where, options) };
@@ -109,7 +108,7 @@ function declaredLayer(declaration: Declaration, base: Base<Module>) {
         if (!own.aside.includes(name)) Reflect.set(this, name, value);
     }
 
-    /** Fields as they are now: some may be changed between steps. */
+    /** The settings with the fields' present values: a caller may change some of them between steps. */
     override config(): Json {
       const { args, settings, aside } = this.constructor as typeof DeclaredLayer;
       const now = [...args.keys, ...settings.keys].map((name): [string, unknown] => [
@@ -123,22 +122,22 @@ function declaredLayer(declaration: Declaration, base: Base<Module>) {
   return DeclaredLayer;
 }
 
-/** Settings as they come from a file: of any type. Layers check them as they check a caller's. */
+/** Settings from a file. They may have any type: layers check them as they check a caller's. */
 export type Config = Readonly<Record<string, Json>>;
 
-/** A layer below another one, from its kind and settings in a file. */
+/** Builds a layer that another one holds, from its kind and settings in a file. */
 export type Child = (layer: unknown) => Module;
 
 type Rebuild = (config: Config, child: Child) => Module;
 
 const kinds = new Map<string, Rebuild>();
 
-/** How a layer of this kind is made from its settings in a file. */
+/** The function that makes a layer of this kind from its settings in a file. */
 export function rebuilderOf(kind: string): Rebuild | undefined {
   return kinds.get(kind);
 }
 
-/** Lets files hold layers of a kind that do not come from `maker`: those that hold others. */
+/** Lets files hold layers of a kind that has no `maker`: those that hold other layers. */
 export function register({ kind }: Pick<typeof Module, 'kind'>, rebuild: Rebuild): void {
   kinds.set(kind, rebuild);
 }
@@ -162,7 +161,7 @@ function isLayerClass(value: object): value is LayerStatics {
  * nobody asked for.
  */
 export function maker<A extends readonly unknown[], M extends Module>(
-  // A construct signature and nothing else: the function then has the type parameters of the class.
+  // Only a construct signature: TypeScript then gives the function the type parameters of the class.
   layer: new (...given: A) => M,
 ): (...given: A) => M {
   if (!isLayerClass(layer)) throw new OptionError(`${layer.name} has no kind`);

@@ -1,11 +1,14 @@
-// local_response_norm: x -> y, and local_response_norm_backward: dy, x -> dx; attributes size, alpha, beta,
-// k.
-// s_c = k + alpha / size sum of x_j^2 over the channels j from c - size / 2 to c + (size - 1) / 2 that
-// exist y_c = x_c s_c^-beta dx_c = dy_c s_c^-beta - 2 alpha beta / size x_c sum of dy_j x_j s_j^(-beta -
-// 1), over the j that sum x_c^2
-// All operands are dense, of one shape with channels last, all real or all bf16; y may be x, dx may be dy or
-// x. A row of channels is read once into the workspace, between zeros for the neighbours that do not exist,
-// so that sums need no bounds. Neighbours are added in order.
+// local_response_norm: x -> y, local_response_norm_backward: dy, x -> dx; attributes size, alpha, beta and k.
+//
+// y_c = x_c s_c^-beta, where s_c = k + alpha / size times the sum of x_j^2 over the neighbours j of channel
+// c: from c - size / 2 to c + (size - 1) / 2, as far as they exist.
+//
+// dx_c = dy_c s_c^-beta - 2 alpha beta / size x_c times the sum of dy_j x_j s_j^(-beta - 1) over the channels
+// j that have c among their neighbours.
+//
+// All operands are dense, of one shape with channels last, all real or all bf16. y may be x; dx may be dy or
+// x. The workspace holds a row of channels between zeros for the neighbours that do not exist, so that sums
+// need no bounds. Neighbours are added in order.
 #define TENON_KERNEL_FILE "kernels/local_response_norm.cc"
 #include "kernels/checks.h"
 
@@ -116,8 +119,8 @@ void run_local_response_norm_backward(const Call& c) {
     using T = decltype(stored);
     const Window w(c);
     for_rows<2>(c, w, [&](int64_t at, real* squares) {
-      // dy x s^(-beta - 1) of every channel, between zeros. Channel c is a neighbour of c - behind to
-      // c + before.
+      // dy x s^(-beta - 1) of every channel, between zeros. Channel c is a neighbour of the channels from
+      // c - behind to c + before.
       real* terms = squares + w.width();
       const T *dy = c.t[0].as<T>() + at, *x = c.t[1].as<T>() + at;
       T* dx = c.t[2].as<T>() + at;

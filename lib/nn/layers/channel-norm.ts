@@ -28,7 +28,7 @@ export const featureArguments = declareSettings({
 /** Added to the variance, as in every normalization. */
 export const eps = positive('Added to the variance, above 0.', { default: 1e-5 });
 
-/** Settings that all normalization per channel has, with the same defaults. */
+/** Settings that have the same defaults in batch norm and in instance norm. */
 export const normSettings = {
   eps,
   momentum: probability('Share of the newest batch in the running statistics, from 0 to 1.', {
@@ -43,7 +43,7 @@ export function place(kind: string, module: Module): string {
 
 const lengths: Readonly<Record<2 | 3 | 4, string>> = { 2: '', 3: ', L', 4: ', H, W' };
 
-/** Those of batch norm; instance norm has other defaults for the last two. */
+/** The settings of batch norm. Instance norm has other defaults for the last two. */
 export const batchNormSettings = declareSettings({
   ...normSettings,
   affine: bool('Whether there are a weight and a bias per channel, ones and zeros at first.', {

@@ -17,7 +17,7 @@ export const channelArguments = declareSettings({
   outChannels: positiveInteger('Channels of the output.'),
 });
 
-/** A setting that callers forget: the message says that it is an option and not an argument. */
+/** For a setting that callers forget. The message says that it is an option and not an argument. */
 function mustBeGiven<T, G>(of: Kind<T, G>): Kind<T, G> {
   const { check, domain } = of('');
   return kind<T, G>({
@@ -40,9 +40,7 @@ const shared = declareSettings({
   ...weightSettings,
 });
 
-/**
- * `Size` is what the kernel is: a number or a pair. The classes above this one say which settings they have.
- */
+/** `Size` is the type of the kernel: a number or a pair. Subclasses declare their own settings. */
 export abstract class Convolution<
   In extends number,
   Out extends number,

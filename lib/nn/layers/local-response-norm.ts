@@ -5,7 +5,7 @@ import type { Tensor } from '../../tensor/tensor';
 import { maker, withSettings } from '../layer';
 import type { PassThrough } from '../typing';
 
-/** Divides each channel by a power of what its neighbours are. */
+/** Divides each channel by a power of k plus its neighbours' mean square times alpha. */
 export class LocalResponseNorm extends withSettings(localResponseNormSettings) {
   static override readonly kind: string = 'localResponseNorm';
   declare readonly channels?: PassThrough;
