@@ -169,10 +169,10 @@ test('a file whose transform is not what it should be is refused', async () => {
   const steps = [{ kind: 'pca', components: null, eps: 0, tolerance: 0 }];
   expect(await refused({ shape: [4], steps }, 'inputTransform.0.mean')).toMatch(/0.mean" is missing/);
   expect(await refused({ shape: [5], steps })).toMatch(/is \[4\], expected \[5\]/);
-  expect(await refused({ shape: [4], steps: [{ kind: 'ica' }] })).toMatch(/no step of preprocessing/);
+  expect(await refused({ shape: [4], steps: [{ kind: 'ica' }] })).toMatch(/is not a step of preprocessing/);
   expect(await refused({ shape: [4], steps: [] })).toMatch(/not what it should be/);
   expect(await refused({ shape: [1e9], steps })).toMatch(/bad inputTransform/);
   expect(
     await refused({ shape: [4], steps: [{ kind: 'pca', components: -1, eps: 0, tolerance: 0 }] }),
-  ).toMatch(/no step/);
+  ).toMatch(/is not a step/);
 });
