@@ -274,8 +274,21 @@ describe('two runs in one directory', () => {
     const glyphs = await someGlyphs();
     const saving = [checkpoint(dir, { everySteps: 3 })];
     const first = smallTrainer();
-    const running = first.fit(glyphs, { epochs: 4, callbacks: saving });
-    for await (const event of running) if (event.type === 'start') break;
+    // Callbacks are called in order: when this one is, the first run has its lock. It waits, so as not to
+    // end before the others ask.
+    let hasLock = (): void => undefined;
+    let othersAreRefused = (): void => undefined;
+    const locked = new Promise<void>((resolve) => (hasLock = resolve));
+    const refused = new Promise<void>((resolve) => (othersAreRefused = resolve));
+    const waiting: Callback = {
+      async onEvent(event) {
+        if (event.type !== 'start') return;
+        hasLock();
+        await refused;
+      },
+    };
+    const running = first.fit(glyphs, { epochs: 4, callbacks: [...saving, waiting] });
+    await locked;
     for (const path of [dir, link]) {
       const second = smallTrainer();
       const steps = jest.fn();
@@ -285,6 +298,7 @@ describe('two runs in one directory', () => {
       expect(error.message).toContain(`in use by another run of this process (process ${process.pid} on`);
       expect(steps).not.toHaveBeenCalled();
     }
+    othersAreRefused();
     await running;
     expect(await weightsDigest(first.model)).toBe((await reference()).digest);
     expect(readdirSync(dir).sort()).toEqual(['checkpoint-27', 'checkpoint-28', 'latest']);
