@@ -6,7 +6,7 @@ import { maker, withSettings } from '../layer';
 import { Activation } from './activation';
 
 const settings = declareSettings({
-  alpha: finite('What the function falls to: -alpha.', { default: 1 }),
+  alpha: finite('The limit far below 0 is -alpha.', { default: 1 }),
 });
 
 export type ELUOptions = OptionsOf<typeof settings>;
