@@ -1,12 +1,13 @@
 'use strict';
 
-// Compiles lib/ to dist/ and writes dist/index.mjs, the thin ESM door to the one CommonJS implementation.
+// Compiles lib/ to dist/: every module in tenon.js, its doors index.js, index.mjs and cli/main.js, and the types.
 //   node scripts/build-ts.js [--out DIR]      DIR instead of dist/
 // As npm's `prepare` script (--if-possible) it does nothing where TypeScript is not installed.
 
 const fs = require('node:fs');
 const path = require('node:path');
 const { parseArgs } = require('node:util');
+const { bundle } = require('./bundle.js');
 const { declarations } = require('./declarations.js');
 const { root, script } = require('./tools.js');
 
@@ -18,11 +19,22 @@ function compile(ts, dist) {
   const before = [...config.errors, ...ts.getPreEmitDiagnostics(program)];
   if (before.length > 0) fail(ts, before);
   fs.rmSync(dist, { recursive: true, force: true });
-  const { diagnostics } = program.emit(undefined, undefined, undefined, false, {
+  const modules = new Map();
+  const write = (file, text) => {
+    if (file.endsWith('.js')) modules.set(path.relative(dist, file).split(path.sep).join('/'), text);
+    else writeFile(file, text);
+  };
+  const { diagnostics } = program.emit(undefined, write, undefined, false, {
     afterDeclarations: [declarations(ts, program)],
   });
   if (diagnostics.length > 0) fail(ts, diagnostics);
+  writeFile(path.join(dist, 'tenon.js'), bundle(modules));
   return program;
+}
+
+function writeFile(file, text) {
+  fs.mkdirSync(path.dirname(file), { recursive: true });
+  fs.writeFileSync(file, text);
 }
 
 function fail(ts, diagnostics) {
@@ -70,8 +82,10 @@ script(() => {
   const program = compile(ts, dist);
   const names = exportedValues(ts, program);
   const lines = names.map((name) => `export const ${name} = tenon.${name};\n`);
-  fs.writeFileSync(path.join(dist, 'index.mjs'), `import tenon from './index.js';\n${lines.join('')}`);
-  fs.writeFileSync(path.join(dist, 'index.d.mts'), `export * from './index.js';\n`);
+  writeFile(path.join(dist, 'index.js'), `module.exports = require('./tenon.js')('index.js');\n`);
+  writeFile(path.join(dist, 'index.mjs'), `import tenon from './index.js';\n${lines.join('')}`);
+  writeFile(path.join(dist, 'index.d.mts'), `export * from './index.js';\n`);
   const command = path.join(dist, 'cli', 'main.js');
-  if (fs.existsSync(command)) fs.chmodSync(command, 0o755);
+  writeFile(command, `#!/usr/bin/env node\nrequire('../tenon.js')('cli/main.js');\n`);
+  fs.chmodSync(command, 0o755);
 });
