@@ -1,6 +1,7 @@
 'use strict';
 
-// Compiles lib/ to dist/: every module in tenon.js, its doors index.js, index.mjs and cli/main.js, and the types.
+// Compiles lib/ to dist/: every module in tenon.js, its doors index.js, index.mjs and cli/main.js,
+// and the types.
 //   node scripts/build-ts.js [--out DIR]      DIR instead of dist/
 // As npm's `prepare` script (--if-possible) it does nothing where TypeScript is not installed.
 
