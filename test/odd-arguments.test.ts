@@ -161,7 +161,6 @@ const exempt: Readonly<Record<string, string>> = {
   'WeightAverage.checkState': READ_BY_TENON,
   'WeightAverage.loadState': READ_BY_TENON,
   'ops.checkWindow': 'takes the name of an op, for writers of ops',
-  'ops.applyUpdate': 'takes the description of an op, for writers of optimizers',
   'data.glyphs': 'draws 14,000 images at each call',
   'Callback.onEvent': 'takes events that fit makes',
   describeEpoch: 'takes a record that fit makes',

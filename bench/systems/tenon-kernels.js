@@ -41,7 +41,8 @@ const kinds = {
     return { timed: 'batch_norm_backward', record };
   },
   adam(tenon, { size }, filled) {
-    const { assign, ops, runtimeScalar, zeros } = tenon;
+    const { assign, ops, optim, runtimeScalar, zeros } = tenon;
+    const update = optim.Adam.rule ?? ops.adamUpdate; // what it was called in older commits
     const [w, g, m, v] = [filled([size]), filled([size]), zeros([size]), zeros([size])];
     const values = { lr: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0, step: 10 };
     const record = () => {
@@ -49,7 +50,7 @@ const kinds = {
         Object.entries(values).map(([name, value]) => [name, runtimeScalar(() => value)]),
       );
       const operands = { weights: [w], gradients: [g], states: [[m], [v]] };
-      const { weights, states } = ops.adamUpdate(scalars, operands);
+      const { weights, states } = update(scalars, operands);
       assign(w, weights[0]);
       assign(m, states[0][0]);
       assign(v, states[1][0]);

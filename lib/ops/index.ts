@@ -32,12 +32,4 @@ export * from './softmax';
 export * from './softplus';
 export * from './statistics';
 export * from './unary';
-export {
-  accumulate,
-  applyUpdate,
-  finiteGuard,
-  runningMean,
-  type Updated,
-  type UpdateOperands,
-} from './update';
-export * from './update-rules';
+export { accumulate, finiteGuard, runningMean, type Updated, type UpdateOperands } from './update';

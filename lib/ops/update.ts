@@ -80,8 +80,8 @@ function checkOperands(where: string, o: UpdateOperands): void {
   }
 }
 
-/** Applies the op of a rule; scalars and flags are in the kernel's order. */
-export function applyUpdate(
+/** Applies the op of a rule; scalars are in the kernel's order. */
+function applyUpdate(
   op: OpRecord<UpdateAttrs>,
   scalars: readonly Tensor[],
   flags: UpdateAttrs['flags'],
@@ -121,37 +121,26 @@ export interface UpdateRule<S extends string = string, F extends string = string
   readonly scalars: readonly S[];
 }
 
-export type ScalarsOf<R> = R extends UpdateRule<infer S, infer _F> ? Scalars<S> : never;
-export type FlagsOf<R> = R extends UpdateRule<infer _S, infer F> ? Flags<F> : never;
-
 /**
- * The rule that a kernel of this name computes.
- * @param scalars names of its runtime scalars, in the kernel's order, and so are the flags
- * @param implied flags that follow from the operands, whatever a caller says
+ * The rule that the kernel of this name computes.
+ * @param scalars names of its runtime scalars, in the kernel's order
+ * @param flags names of its attributes
  * @param facts of the rule's op
  */
-export function updateRule<const S extends string, const F extends string, I extends string = never>(
+export function updateRule<const S extends string, const F extends string>(
   name: string,
   scalars: readonly S[],
   flags: readonly F[],
-  implied?: (operands: UpdateOperands) => Required<Flags<I>>,
   facts: UpdateFacts = {},
-): UpdateRule<S, Exclude<F, I>> {
+): UpdateRule<S, F> {
   const op = updateOp(name, facts);
-  const update = (
-    given: Scalars<S>,
-    operands: UpdateOperands,
-    chosen: Flags<Exclude<F, I>> = {},
-  ): Updated => {
+  const update = (given: Scalars<S>, operands: UpdateOperands, chosen: Flags<F> = {}): Updated => {
     checkObject(name, 'scalars', given);
-    checkObject(name, 'operands', operands);
-    checkList(name, 'states', operands.states);
     checkObject(name, 'flags', chosen);
-    const all: Flags<string> = { ...chosen, ...implied?.(operands) };
     return applyUpdate(
       op,
       scalars.map((scalar) => given[scalar]),
-      Object.fromEntries(flags.map((flag) => [flag, all[flag] ?? false])),
+      Object.fromEntries(flags.map((flag) => [flag, chosen[flag] ?? false])),
       operands,
     );
   };

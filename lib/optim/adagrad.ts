@@ -2,7 +2,7 @@
  * AdaGrad (Duchi et al. 2011, "Adaptive subgradient methods") as in PyTorch: s += g^2, and with t from 1
  * w -= lr / (1 + (t - 1) lrDecay) g / (sqrt(s) + eps). The lecture's form: `adagrad({ lr, eps: 1e-7 })`.
  */
-import * as ops from '../ops';
+import { updateRule } from '../ops/update';
 import { bool, declareSettings, nonNegative, type OptionsOf, type ValuesOf } from '../settings';
 import { commonSettings, decoupled } from './common';
 import { maker, optimizerOf, type Maker } from './declare';
@@ -28,7 +28,7 @@ export class Adagrad extends optimizerOf({
   kind: 'adagrad',
   settings,
   numbers,
-  rule: ops.adagradUpdate,
+  rule: updateRule('adagrad', ['lr', 'eps', 'weightDecay'], ['decoupled', 'epsInside']),
   states: () => ['sum'],
   initial: ({ initialAccumulator }) => initialAccumulator,
   flags: ({ decoupled, epsInside }) => ({ decoupled, epsInside }),

@@ -4,7 +4,7 @@
  * 2019) it shrinks w by 1 - lr weightDecay first. The lecture's forms: `adam({ eps: 1e-7 })`, and without the
  * correction `adam({ biasCorrection: false, eps: 1e-7 })`.
  */
-import * as ops from '../ops';
+import { updateRule } from '../ops/update';
 import { oneOf } from '../options';
 import { bool, declareSettings, nonNegative, type OptionsOf, type ValuesOf } from '../settings';
 import { adamNumbers as numbers, commonSettings } from './common';
@@ -37,7 +37,11 @@ export class Adam extends optimizerOf({
   kind: 'adam' as 'adam' | 'adamw',
   settings,
   numbers,
-  rule: ops.adamUpdate,
+  rule: updateRule(
+    'adam',
+    ['lr', 'beta1', 'beta2', 'eps', 'weightDecay', 'step'],
+    ['decoupled', 'epsInside', 'uncorrected', 'amsgrad'],
+  ),
   states: ({ amsgrad }) => ['exp_avg', 'exp_avg_sq', ...(amsgrad ? ['max_exp_avg_sq'] : [])],
   flags: (own, kind) => ({ ...own, uncorrected: !own.biasCorrection, decoupled: kind === 'adamw' }),
 }) {

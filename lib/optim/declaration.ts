@@ -3,13 +3,14 @@ import type { Flags, UpdateRule } from '../ops/update';
 import type { Declared, Settings, ValuesOf } from '../settings';
 
 /**
- * What a class of optimizers is made from. `N` are those of its settings `D` that groups may set, `F` the
- * flags of its rule.
+ * What a class of optimizers is made from. `N` are those of its settings `D` that groups may set, `S` the
+ * scalars and `F` the flags of its rule.
  */
 export interface Declaration<
   K extends string = string,
   N extends Declared = Declared,
   D extends Declared = Declared,
+  S extends string = string,
   F extends string = string,
 > {
   /** Short name, for reports and checkpoints; it is also that of the maker: `sgd` for `optim.sgd`. */
@@ -17,7 +18,7 @@ export interface Declaration<
   readonly settings: Settings<D>;
   /** Those of the settings that groups may set, and that may change between steps. */
   readonly numbers: N;
-  readonly rule: UpdateRule<string, F>;
+  readonly rule: UpdateRule<S, F>;
   /** Names of the state tensors that each parameter has, in the kernel's order. */
   states(values: ValuesOf<D>): readonly string[];
   /** What state tensors hold at first. Default: 0. */

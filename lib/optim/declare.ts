@@ -1,4 +1,5 @@
 /** From the declaration of an optimizer to the class that it extends. */
+import type { UpdateRule } from '../ops/update';
 import type { Declared, KeptOf, OptionsOf, Settings, ValuesOf } from '../settings';
 import type { commonSettings } from './common';
 import type { Declaration } from './declaration';
@@ -19,25 +20,39 @@ type Given<O, More extends readonly unknown[] = []> = object extends O
   : [options: O, ...more: More];
 
 /** A class with a field for each of its settings. */
-export interface OptimizerClass<K extends string, N extends Declared, D extends Declared, F extends string> {
+export interface OptimizerClass<
+  K extends string,
+  N extends Declared,
+  D extends Declared,
+  S extends string,
+  F extends string,
+> {
   new (
-    ...given: Given<OptionsOf<D>, [other?: Partial<Declaration<K, N, D, F>>]>
+    ...given: Given<OptionsOf<D>, [other?: Partial<Declaration<K, N, D, S, F>>]>
   ): Optimizer<ValuesOf<N>> & Fields<N, D> & { readonly kind: K };
+  /** One step, as an op: for updates of tensors that you keep yourself. */
+  readonly rule: UpdateRule<S, F>;
 }
 
 /**
  * The class that an optimizer extends: checks its options and has a field for each setting. `other` is what
  * another optimizer of the same class declares differently.
  */
-export function optimizerOf<const K extends string, N extends Declared, D extends Declared, F extends string>(
-  declaration: Declaration<K, N, D, F>,
-): OptimizerClass<K, N, D, F> {
+export function optimizerOf<
+  const K extends string,
+  N extends Declared,
+  D extends Declared,
+  S extends string,
+  F extends string,
+>(declaration: Declaration<K, N, D, S, F>): OptimizerClass<K, N, D, S, F> {
   class WithSettings extends Optimizer<ValuesOf<N>> {
-    constructor(...[options, other]: Given<OptionsOf<D>, [other?: Partial<Declaration<K, N, D, F>>]>) {
+    static readonly rule = declaration.rule;
+
+    constructor(...[options, other]: Given<OptionsOf<D>, [other?: Partial<Declaration<K, N, D, S, F>>]>) {
       super({ ...declaration, ...other }, options);
     }
   }
-  return WithSettings as OptimizerClass<K, N, D, F>;
+  return WithSettings as OptimizerClass<K, N, D, S, F>;
 }
 
 /** What `tenon train` begins with where its caller does not say. */

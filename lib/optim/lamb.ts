@@ -3,7 +3,7 @@
  * u = m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps) + weightDecay w; w -= lr (|w| / |u|) u. The norms are
  * those of each tensor, and their ratio is 1 where either is 0.
  */
-import * as ops from '../ops';
+import { updateRule } from '../ops/update';
 import { bool, declareSettings, nonNegative, type OptionsOf, type ValuesOf } from '../settings';
 import { adamNumbers, adapt, commonSettings, withoutAdapting } from './common';
 import { maker, optimizerOf, type Maker } from './declare';
@@ -28,7 +28,7 @@ export class Lamb extends optimizerOf({
   kind: 'lamb',
   settings,
   numbers,
-  rule: ops.lambUpdate,
+  rule: updateRule('lamb', ['lr', 'beta1', 'beta2', 'eps', 'weightDecay', 'step', 'adapt'], ['uncorrected']),
   states: () => ['exp_avg', 'exp_avg_sq'],
   flags: ({ biasCorrection }) => ({ uncorrected: !biasCorrection }),
 }) {}

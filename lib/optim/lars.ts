@@ -3,11 +3,11 @@
  * multiplied by trust |w| / (|g| + weightDecay |w| + eps); 1 where |w| or |g| is 0. Momentum and Nesterov are
  * SGD's; the paper's momentum holds the rate, `velocity: 'steps'`.
  */
-import * as ops from '../ops';
+import { updateRule } from '../ops/update';
 import { declareSettings, nonNegative, type OptionsOf, type ValuesOf } from '../settings';
 import { adapt, commonSettings, velocityOf, withoutAdapting } from './common';
 import { maker, optimizerOf, type Maker } from './declare';
-import { checkNesterov, momentumNumbers, momentumSettings } from './sgd';
+import { checkNesterov, momentumFlags, momentumNumbers, momentumSettings } from './sgd';
 
 const numbers = {
   ...momentumNumbers,
@@ -30,9 +30,13 @@ export class Lars extends optimizerOf({
   kind: 'lars',
   settings,
   numbers,
-  rule: ops.larsUpdate,
+  rule: updateRule(
+    'lars',
+    ['lr', 'momentum', 'dampening', 'weightDecay', 'step', 'trust', 'eps', 'adapt'],
+    ['nesterov', 'momentum', 'steps'],
+  ),
   states: velocityOf,
-  flags: ({ nesterov, velocity }) => ({ nesterov, steps: velocity === 'steps' }),
+  flags: momentumFlags,
   check: checkNesterov,
 }) {}
 

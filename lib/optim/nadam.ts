@@ -3,7 +3,7 @@
  * mu_t = b1 (1 - 0.96^(t momentumDecay) / 2); P_t = mu_1 ... mu_t;
  * w -= lr ((1 - mu_t) g / (1 - P_t) + mu_(t+1) m / (1 - P_(t+1))) / (sqrt(v / (1 - b2^t)) + eps).
  */
-import * as ops from '../ops';
+import { updateRule } from '../ops/update';
 import { bool, declareSettings, nonNegative, type OptionsOf, type ValuesOf } from '../settings';
 import { adamNumbers, commonSettings, decoupled } from './common';
 import { maker, optimizerOf, type Maker } from './declare';
@@ -48,7 +48,11 @@ export class Nadam extends optimizerOf({
   kind: 'nadam',
   settings,
   numbers,
-  rule: ops.nadamUpdate,
+  rule: updateRule(
+    'nadam',
+    ['lr', 'gradientShare', 'momentShare', 'beta1', 'beta2', 'eps', 'weightDecay', 'step'],
+    ['decoupled', 'epsInside'],
+  ),
   states: () => ['exp_avg', 'exp_avg_sq'],
   flags: ({ decoupled, epsInside }) => ({ decoupled, epsInside }),
 }) {

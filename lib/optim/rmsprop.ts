@@ -4,7 +4,7 @@
  * With momentum: b = momentum b + g / (sqrt(v) + eps); w -= lr b. The lecture's form is
  * `rmsprop({ lr, alpha, eps: 1e-7 })`, where alpha is its decay_rate.
  */
-import * as ops from '../ops';
+import { updateRule } from '../ops/update';
 import { bool, declareSettings, nonNegative, type OptionsOf, type ValuesOf } from '../settings';
 import { commonSettings, decayRate, decoupled, velocityOf } from './common';
 import { maker, optimizerOf, type Maker } from './declare';
@@ -31,7 +31,11 @@ export class Rmsprop extends optimizerOf({
   kind: 'rmsprop',
   settings,
   numbers,
-  rule: ops.rmspropUpdate,
+  rule: updateRule(
+    'rmsprop',
+    ['lr', 'alpha', 'eps', 'momentum', 'weightDecay'],
+    ['decoupled', 'epsInside', 'centred', 'momentum'],
+  ),
   states: (values) => ['square_avg', ...(values.centred ? ['grad_avg'] : []), ...velocityOf(values)],
   flags: (values) => ({ ...values, momentum: velocityOf(values).length > 0 }),
 }) {}

@@ -7,7 +7,7 @@
  * w += -momentum v_old + (1 + momentum) v. Both give the same weights as long as lr stays the same.
  */
 import { OptionError } from '../errors';
-import * as ops from '../ops';
+import { splitsProduct, updateRule } from '../ops/update';
 import { bool, declareSettings, nonNegative, oneOf, type OptionsOf, type ValuesOf } from '../settings';
 import { commonSettings, decoupled, velocityOf } from './common';
 import { maker, optimizerOf, type Maker } from './declare';
@@ -45,13 +45,24 @@ export function checkNesterov(where: string, { nesterov, momentum, dampening }: 
     throw new OptionError(`${where}: nesterov needs a momentum above 0 and no dampening`);
 }
 
+/** The flags that the rules of SGD and LARS have in common. */
+export function momentumFlags(values: Parameters<typeof velocityOf>[0] & ValuesOf<typeof momentumSettings>) {
+  const { nesterov, velocity } = values;
+  return { nesterov, momentum: velocityOf(values).length > 0, steps: velocity === 'steps' };
+}
+
 export class Sgd extends optimizerOf({
   kind: 'sgd',
   settings,
   numbers,
-  rule: ops.sgdUpdate,
+  rule: updateRule(
+    'sgd',
+    ['lr', 'momentum', 'dampening', 'weightDecay', 'step'],
+    ['nesterov', 'momentum', 'steps', 'decoupled'],
+    { splits: splitsProduct },
+  ),
   states: velocityOf,
-  flags: ({ nesterov, decoupled, velocity }) => ({ nesterov, decoupled, steps: velocity === 'steps' }),
+  flags: (values) => ({ ...momentumFlags(values), decoupled: values.decoupled }),
   check: checkNesterov,
 }) {}
 

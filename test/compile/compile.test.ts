@@ -181,9 +181,9 @@ describe('assign', () => {
     const scalars = { lr: 0.5, momentum: 0, dampening: 0, weightDecay: 0, step: 1 };
     const s = Object.fromEntries(
       Object.entries(scalars).map(([k, v]) => [k, runtimeScalar(() => v)]),
-    ) as unknown as ops.SgdScalars;
+    ) as Parameters<typeof optim.Sgd.rule>[0];
     const f = compile((g: Tensor) => {
-      const { weights } = ops.sgdUpdate(s, { weights: [w], gradients: [g], states: [] });
+      const { weights } = optim.Sgd.rule(s, { weights: [w], gradients: [g], states: [] });
       const old = ops.mul(w, 3);
       assign(w, weights[0]!);
       return [old, ops.mul(w, 1)];

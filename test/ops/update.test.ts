@@ -2,6 +2,7 @@ import { DTypeError, NonFiniteError, ShapeError } from '../../lib/errors';
 import { compile } from '../../lib/compile/compile';
 import { assign } from '../../lib/graph/trace';
 import * as ops from '../../lib/ops';
+import { Adam, Sgd } from '../../lib/optim';
 import { persistent, runtimeScalar, tensor, zeros, type Tensor } from '../../lib/tensor/tensor';
 import { expectClose, numbers } from './support';
 
@@ -26,7 +27,8 @@ describe('sgd', () => {
       step: runtimeScalar(() => step),
     };
     const run = compile((a: Tensor, b: Tensor) => {
-      const next = ops.sgdUpdate(scalars, { weights, gradients: [a, b], states: [velocity] }, { nesterov });
+      const operands = { weights, gradients: [a, b], states: [velocity] };
+      const next = Sgd.rule(scalars, operands, { momentum: true, nesterov });
       weights.forEach((w, i) => assign(w, next.weights[i]!));
       velocity.forEach((v, i) => assign(v, next.states[0]![i]!));
     });
@@ -65,7 +67,7 @@ describe('adam', () => {
         step: runtimeScalar(() => step),
       };
       const run = compile((g: Tensor) => {
-        const next = ops.adamUpdate(
+        const next = Adam.rule(
           scalars,
           { weights: [w], gradients: [g], states: [[m], [v]], scale: tensor(0.5) },
           { decoupled },
@@ -126,14 +128,11 @@ describe('checks', () => {
       weightDecay: scalar(0),
       step: scalar(1),
     };
+    expect(() => Sgd.rule(s, { weights: [tensor([1, 2])], gradients: [tensor([1])], states: [] })).toThrow(
+      ShapeError,
+    );
     expect(() =>
-      ops.sgdUpdate(s, { weights: [tensor([1, 2])], gradients: [tensor([1])], states: [] }),
-    ).toThrow(ShapeError);
-    expect(() =>
-      ops.sgdUpdate(
-        { ...s, lr: tensor(1) },
-        { weights: [tensor([1])], gradients: [tensor([1])], states: [] },
-      ),
+      Sgd.rule({ ...s, lr: tensor(1) }, { weights: [tensor([1])], gradients: [tensor([1])], states: [] }),
     ).toThrow(DTypeError);
   });
 });
