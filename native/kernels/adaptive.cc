@@ -25,9 +25,9 @@ struct Root {
 
 constexpr AttrNames kAdagradAttrs{"decoupled", "epsInside", "hasScale"};
 
+// Scalars lr, eps, weight_decay; tensors w, g, s -> w', s'.
 Groups adagrad_groups(const Call& c) { return {c, 3, flag(c, kAdagradAttrs["hasScale"]), 5}; }
 
-// Scalars lr, eps, weight_decay.
 struct Adagrad : Decayed {
   V lr;
   Root root;
