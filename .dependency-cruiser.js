@@ -11,6 +11,7 @@
 const floors = [
   { rooms: ['index'], reason: 'The entry names what programs import. Only programs import it.' },
   { rooms: ['cli'], reason: 'The command is a program: it uses the library, which works without it.' },
+  { rooms: ['tune'], reason: 'A search trains many models, and no training run knows that it is a trial.' },
   {
     rooms: ['train'],
     reason: 'A trainer puts models, data, losses and optimizers together; each works without one.',

@@ -16,6 +16,7 @@ export * as preprocess from './preprocess';
 export * as prune from './prune';
 export * as schedules from './schedules';
 export * from './train';
+export * as tune from './tune';
 
 export * from './errors';
 export { compile, type Compiled, type CompileOptions } from './compile/compile';
