@@ -91,9 +91,10 @@ export class Controller {
   }
 
   /**
-   * The clipped objective of proximal policy optimization (Schulman et al. 2017), with a bonus for the entropy
-   * of the choices: -mean(min(r A, clip(r, 1 - clip, 1 + clip) A)) - entropy H, where r is the probability of a
-   * choice over the one with which it was taken. At r = 1 its gradient is that of REINFORCE (Williams 1992).
+   * The clipped objective of proximal policy optimization (Schulman et al. 2017), with a bonus for the
+   * entropy of the choices: -mean(min(r A, clip(r, 1 - clip, 1 + clip) A)) - entropy H, where r is the
+   * probability of a choice over the one with which it was taken. At r = 1 its gradient is that of
+   * REINFORCE (Williams 1992).
    * @param encoded [T + 1, B, width], see {@link encodeBatch}
    * @param old log probabilities, [T, B]
    * @param advantage [B]

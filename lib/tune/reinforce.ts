@@ -1,6 +1,6 @@
 /**
- * Search by reinforcement: a controller proposes sequences of choices, and learns from the reward of each. It is
- * a function of the seed and the rewards so far, so a search is resumed by telling it the rewards again.
+ * Search by reinforcement: a controller proposes sequences of choices, and learns from the reward of each. It
+ * is a function of the seed and the rewards so far, so a search is resumed by telling it the rewards again.
  */
 import { compile, type Compiled } from '../compile/compile';
 import { grad } from '../compile/grad';
@@ -74,8 +74,8 @@ export class Reinforce {
   }
 
   /**
-   * The reward of the choices that `suggest` proposed: the higher, the better. @throws OptionError for one that
-   * is not finite
+   * The reward of the choices that `suggest` proposed: the higher, the better. @throws OptionError for one
+   * that is not finite
    */
   tell(reward: number): void {
     finite('tune.reinforce', 'the reward', reward);
@@ -118,7 +118,8 @@ export class Reinforce {
  * A search over sequences of choices by reinforcement: proximal policy optimization (Schulman et al. 2017) of
  * a recurrent controller. `suggest()` returns choices, `tell(reward)` answers.
  *
- * `const search = tune.reinforce([{ kind: 'depth', choices: 3 }, { kind: 'width', choices: 4 }], { seed: 1 })`
+ * `const search = tune.reinforce([{ kind: 'depth', choices: 3 }, { kind: 'width', choices: 4 }], {
+ * seed: 1 })`
  *
  * @throws OptionError
  */
