@@ -23,6 +23,13 @@ export function textIn(file: string, fields: Fields, key: string): string {
   return value;
 }
 
+export function textsIn(file: string, fields: Fields, key: string): readonly string[] {
+  const value = fields[key];
+  if (!Array.isArray(value) || !value.every((entry): entry is string => typeof entry === 'string'))
+    throw new FormatError(`${clip(file)}: ${key} is not a list of texts`);
+  return value;
+}
+
 export function numberIn(file: string, fields: Fields, key: string): number {
   const value = fields[key];
   if (typeof value !== 'number') throw new FormatError(`${clip(file)}: ${key} is not a number`);

@@ -10,6 +10,8 @@ import { clip } from '../options';
 export class StateBuffer extends LazyTensor {
   /** What every element is at first. */
   readonly initial: number;
+  /** True where it stays as it is in training, too: layers with running statistics then normalize by them. */
+  frozen = false;
 
   constructor(shape: Shape, initial: number) {
     checkShape('buffer', shape);

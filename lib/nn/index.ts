@@ -6,6 +6,7 @@ export { parameter } from './parameter';
 export * from './layers';
 export { load } from './files/load';
 export { Module, type InitializeOptions } from './module';
+export type { NamePattern } from '../tensor/name-pattern';
 export type { Preprocessing } from '../data/preprocessing';
 export type { Json } from './files/architecture';
 export type { LoadOptions, ModelSource } from './files/model-file';

@@ -5,14 +5,16 @@ import { DisposedError, OptionError } from '../errors';
 import { compile } from '../compile/compile';
 import { assign, currentTrace, withScope, type TraceDependency } from '../graph/trace';
 import * as ops from '../ops';
-import { bool, checkKeys, clip, nearest, nonNegativeInteger, show } from '../options';
+import { bool, checkKeys, clip, nonNegativeInteger } from '../options';
 import type { FittedTransform } from '../preprocess/fitted';
 import { withMemory } from '../tensor/lazy';
+import type { NamePattern } from '../tensor/name-pattern';
 import { Parameter, ParameterMask } from '../tensor/parameter';
 import { Storage } from '../tensor/storage';
 import { checkTensor, type Tensor } from '../tensor/tensor';
 import { StateBuffer } from './buffer';
 import type { Json } from './files/architecture';
+import { setFrozen, setRequiresGrad } from './freeze';
 import { applyInitRules, initRuleKeys, type InitRules } from './init/rules';
 import { MODE, type Mode } from './mode';
 import { encodeModel, loadInto, writeModel, type LoadOptions, type ModelSource } from './files/model-file';
@@ -219,36 +221,43 @@ export abstract class Module implements TraceDependency {
   /**
    * Evaluation mode, here and below. A part of a model that is put into evaluation mode stays in it while the
    * model is trained: its running statistics do not move and it drops nothing. Its parameters are trained,
-   * unless `requiresGrad(false)` freezes them.
+   * unless they are frozen.
    */
   eval(): this {
     return this.train(false);
   }
 
   /**
-   * Freezes (false) or frees (true) parameters: all, those under a path ('features' or 'features.0.weight'),
-   * or those whose names match a pattern. @throws OptionError when none does
+   * Freezes layers, with everything below them, or single tensors: those that any of the patterns picks, or,
+   * without patterns, all. In a pattern, `*` stands for any characters, dots too: `freeze('features.*')`,
+   * `freeze('layer?', 'conv1')`. Frozen weights are not trained and cost no backward work. Batch norm with
+   * frozen running statistics normalizes by them and leaves them as they are, also in training. Dropout goes
+   * on dropping. Checkpoints record what is frozen, model files do not.
+   * @throws OptionError for a pattern that picks nothing; nothing is frozen then
    */
-  requiresGrad(flag: boolean, pattern?: string | RegExp): this {
+  freeze(...patterns: readonly NamePattern[]): this {
+    setFrozen('freeze', this.tree(), patterns, true);
+    return this;
+  }
+
+  /**
+   * Undoes `freeze`, and `requiresGrad(false)`, for what any of the patterns picks, or for everything. May be
+   * called between steps, from a callback of `fit`: the next step is compiled anew, and the optimizer's state
+   * of a weight begins with the weight's own first step.
+   * @throws as freeze
+   */
+  unfreeze(...patterns: readonly NamePattern[]): this {
+    setFrozen('unfreeze', this.tree(), patterns, false);
+    return this;
+  }
+
+  /**
+   * Says whether parameters are trained: all, or those that a pattern picks. Running statistics go on moving:
+   * `freeze` stops them as well. @throws OptionError when the pattern picks nothing
+   */
+  requiresGrad(flag: boolean, pattern?: NamePattern): this {
     bool('requiresGrad', 'flag', flag);
-    const named = [...this.tree().tensors].filter((e): e is [string, Parameter] => e[1] instanceof Parameter);
-    const chosen = named.filter(([name]) => {
-      if (pattern === undefined) return true;
-      if (typeof pattern === 'string') return name === pattern || name.startsWith(`${pattern}.`);
-      return name.search(pattern) >= 0;
-    });
-    if (chosen.length === 0 && pattern !== undefined) {
-      const near =
-        typeof pattern === 'string'
-          ? nearest(
-              pattern,
-              named.map(([name]) => name),
-            )
-          : undefined;
-      const hint = near === undefined ? '' : ` (did you mean ${show(near)}?)`;
-      throw new OptionError(`requiresGrad: no parameter matches ${clip(String(pattern))}${hint}`);
-    }
-    for (const [, parameter] of chosen) parameter.requiresGrad = flag;
+    setRequiresGrad(this.tree(), flag, pattern);
     return this;
   }
 

@@ -1,8 +1,8 @@
 /**
  * What a compiled program depends on in a tree of modules, as a text: modes, plain fields (numbers, texts,
- * tensors, lists and plain objects of them), parameters and whether they are trained or pruned. Predictions
- * ask for it at every call, so the text is kept with the values it was made from, and made again only when
- * one of them has changed. Comparing them takes a tenth of the time.
+ * tensors, lists and plain objects of them), parameters and whether they are trained or pruned, buffers and
+ * whether they are frozen. Predictions ask for it at every call, so the text is kept with the values it was
+ * made from, and made again only when one of them has changed. Comparing them takes a tenth of the time.
  */
 import { Parameter } from '../tensor/parameter';
 import { Tensor } from '../tensor/tensor';
@@ -86,7 +86,10 @@ export class Signature<M extends Signed> {
           const mask = value.mask === undefined ? '' : `m${value.mask.id}`;
           return `${value.id}${value.requiresGrad ? '+' : '-'}${mask}`;
         }
-        if (value instanceof StateBuffer) return `${value.id}`;
+        if (value instanceof StateBuffer) {
+          this.seen.push(value.frozen);
+          return `${value.id}${value.frozen ? '-' : '+'}`;
+        }
         if (this.isModule(value)) return this.noteModule(value);
         if (value instanceof Tensor) return value.source.kind === 'node' ? ',' : `t${value.id}`;
         if (Array.isArray(value)) {
@@ -132,6 +135,7 @@ export class Signature<M extends Signed> {
     if (typeof value !== 'object' || value === null) return true;
     if (value instanceof Parameter)
       return this.seen[this.at++] === value.requiresGrad && this.seen[this.at++] === value.mask;
+    if (value instanceof StateBuffer) return this.seen[this.at++] === value.frozen;
     if (this.isModule(value)) return this.sameModule(value);
     if (Array.isArray(value))
       return this.seen[this.at++] === value.length && value.every((item) => this.same(item));

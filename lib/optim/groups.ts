@@ -2,13 +2,11 @@
 import { OptionError } from '../errors';
 import { checkKeys, nonNegative, show } from '../options';
 import type { Declared, OptionsOf } from '../settings';
+import { namePattern, type NamePattern } from '../tensor/name-pattern';
 import type { Parameter } from '../tensor/parameter';
 
-/**
- * Picks parameters: by a prefix of whole path parts ('features', 'fc.bias'), a pattern of the name,
- * or a test.
- */
-export type ParameterMatch = string | RegExp | ((name: string, parameter: Parameter) => boolean);
+/** Picks parameters: by a pattern of their names ('features', 'layer*', 'fc.bias'), or by a test. */
+export type ParameterMatch = NamePattern | ((name: string, parameter: Parameter) => boolean);
 
 /** Parameters with settings of their own. A parameter belongs to the first group that matches it. */
 export interface ParameterGroup {
@@ -25,8 +23,7 @@ export type GroupOf<N> = ParameterGroup & OptionsOf<N>;
 /** @throws OptionError for something that is not a match */
 export function matcher(match: unknown): (name: string, parameter: Parameter) => boolean {
   if (typeof match === 'function') return match as (name: string, parameter: Parameter) => boolean;
-  if (typeof match === 'string') return (name) => name === match || name.startsWith(`${match}.`);
-  if (match instanceof RegExp) return (name) => name.search(match) >= 0;
+  if (typeof match === 'string' || match instanceof RegExp) return namePattern('optimizer', match);
   throw new OptionError(
     `optimizer: a group's match must be a string, a RegExp or a function, got ${show(match)}`,
   );

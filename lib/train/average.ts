@@ -16,10 +16,11 @@ export async function takeIn(average: WeightAverage, model: Module): Promise<voi
   program.dispose();
 }
 
-/** The layers that keep running statistics. */
+/** The layers whose running statistics move. */
 export function statisticsLayers(model: Module): BatchNorm<number>[] {
   return [...model.namedModules().values()].filter(
-    (module): module is BatchNorm<number> => module instanceof BatchNorm && module.runningMean !== undefined,
+    (module): module is BatchNorm<number> =>
+      module instanceof BatchNorm && module.runningMean !== undefined && !module.frozenStatistics,
   );
 }
 

@@ -17,6 +17,7 @@ import { checkSeal, seal } from '../files/sealed-json';
 import { encodeSafetensors, MAX_HEADER_BYTES, type SafetensorsEntry } from '../files/safetensors';
 import { info } from '../native';
 import { readSafetensors } from '../nn/files/model-file';
+import { checkFrozenNames, frozenNames, restoreFrozen } from '../nn/freeze';
 import type { Module } from '../nn/module';
 import { clip, clipList, problemOf, show } from '../options';
 import type { Precision } from '../tensor/dtype';
@@ -99,6 +100,7 @@ async function writeContents(
     isa,
     precision,
     ...(precision === 'bf16' && { bf16Path: bf16.path }),
+    frozen: frozenNames(model.tree()),
     optimizer: { kind: optimizer.kind, step, ...(born.size > 0 && { born: Object.fromEntries(born) }) },
     ...(average && { average: { kind: average.kind, count: average.count, statistics: average.statistics } }),
     sha256: {
@@ -210,7 +212,10 @@ async function readFrom(place: string, trained: Trained, expected: Expected): Pr
   };
   optimizer.checkState(saved);
   if (averaged !== undefined) average?.checkState(averaged, model);
+  const { frozen } = state;
+  if (frozen !== undefined) checkFrozenNames(join(place, STATE_FILE), model.tree(), frozen);
   await model.load(join(place, MODEL_FILE), { maxHeaderBytes: MAX_HEADER_BYTES });
+  if (frozen !== undefined) restoreFrozen(model.tree(), frozen);
   await optimizer.loadState(saved);
   if (averaged !== undefined) await average?.loadState(averaged, model);
   return { position, warnings: differences(place, state) };

@@ -2,7 +2,7 @@
  * The file state.json of a checkpoint: what was saved, by which version and kernels, and the digests of
  * the other files.
  */
-import { countIn, fieldsOf, numberIn, textIn } from '../files/json-fields';
+import { countIn, fieldsOf, numberIn, textIn, textsIn } from '../files/json-fields';
 
 /** Form 2 ends with a checksum of its own text. */
 export const FORM = 2;
@@ -23,6 +23,8 @@ export interface StateFile {
     /** Absent if all parameters were there from the first step on. */
     readonly born?: Readonly<Record<string, number>>;
   };
+  /** Names of the tensors that are frozen. Absent in checkpoints of versions that did not save it. */
+  readonly frozen?: readonly string[];
   /** Absent if weights are not averaged. */
   readonly average?: { readonly kind: string; readonly count: number; readonly statistics: number };
   readonly sha256: { readonly model: string; readonly optimizer: string; readonly average?: string };
@@ -52,6 +54,7 @@ export function parseState(file: string, value: unknown): StateFile {
         born: Object.fromEntries(Object.keys(born).map((name) => [name, countIn(file, born, name)])),
       }),
     },
+    ...(state.frozen !== undefined && { frozen: textsIn(file, state, 'frozen') }),
     ...(average && {
       average: {
         kind: textIn(file, average, 'kind'),

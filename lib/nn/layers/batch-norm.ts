@@ -8,14 +8,15 @@ export type { BatchNormOptions };
 
 /**
  * In training, normalizes by the batch and, inside a compiled function, moves the running statistics; outside
- * one nothing is moved, since recipes have no effects. In evaluation, normalizes by the running statistics.
+ * one nothing is moved, since recipes have no effects. In evaluation, and where they are frozen, normalizes
+ * by the running statistics.
  */
 export abstract class BatchNorm<C extends number> extends ChannelNorm<C> {
   override forward(x: Tensor): Tensor {
     this.checkInput('batch_norm', x);
     const [gamma, beta] = [this.gamma(), this.beta()];
-    if (this.runningMean !== undefined && this.runningVar !== undefined && !this.training)
-      return ops.batchNormEval(x, gamma, beta, this.runningMean, this.runningVar, this.eps);
+    const fixed = this.fixed();
+    if (fixed !== undefined) return ops.batchNormEval(x, gamma, beta, ...fixed, this.eps);
     const { y, mean, variance } = ops.batchNormTrain(x, gamma, beta, this.eps);
     this.track(x.size / this.features, () => [mean, variance]);
     return y;

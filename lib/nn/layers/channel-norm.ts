@@ -109,13 +109,25 @@ export abstract class ChannelNorm<C extends number> extends withArguments(
     return this.bias ?? ops.full([this.features], 0);
   }
 
+  /** The running statistics where the layer normalizes by them: in evaluation, or where they are frozen. */
+  protected fixed(): readonly [mean: StateBuffer, variance: StateBuffer] | undefined {
+    const { runningMean, runningVar } = this;
+    if (runningMean === undefined || runningVar === undefined) return undefined;
+    return this.frozenStatistics || !this.training ? [runningMean, runningVar] : undefined;
+  }
+
+  /** Whether there are running statistics that training leaves as they are. */
+  get frozenStatistics(): boolean {
+    return this.runningMean?.frozen === true || this.runningVar?.frozen === true;
+  }
+
   /**
    * Moves the running statistics, of `count` values a channel, in a compiled training step; outside one
    * nothing is moved.
    */
   protected track(count: number, batch: () => readonly [mean: Tensor, variance: Tensor]): void {
     const { runningMean, runningVar } = this;
-    if (runningMean === undefined || runningVar === undefined || !this.training) return;
+    if (runningMean === undefined || runningVar === undefined || this.fixed() !== undefined) return;
     if (currentTrace() === undefined) return;
     const running = [runningMean, runningVar] as const;
     const [m, v] = ops.batchNormRunning(running, batch(), this.momentumScalar, count);

@@ -19,8 +19,9 @@ const settings = declareSettings({
 export type InstanceNormOptions = OptionsOf<typeof settings>;
 
 /**
- * Normalizes each channel of each sample by itself; with running statistics, evaluation normalizes by those.
- * They are the means over the batch of each sample's, and move in compiled training steps only.
+ * Normalizes each channel of each sample by itself; with running statistics, evaluation normalizes by those,
+ * and so does training where they are frozen. They are the means over the batch of each sample's, and move in
+ * compiled training steps only.
  */
 abstract class InstanceNorm<C extends number> extends ChannelNorm<C> {
   static override readonly settings = settings;
@@ -28,9 +29,10 @@ abstract class InstanceNorm<C extends number> extends ChannelNorm<C> {
   override forward(x: Tensor): Tensor {
     this.checkInput('instance_norm', x);
     const { weight, bias, eps } = this;
-    if (this.runningMean !== undefined && this.runningVar !== undefined && !this.training) {
+    const fixed = this.fixed();
+    if (fixed !== undefined) {
       const image = x.rank === 3 ? ops.reshape(x, [...x.shape, 1]) : x;
-      const y = ops.batchNormEval(image, this.gamma(), this.beta(), this.runningMean, this.runningVar, eps);
+      const y = ops.batchNormEval(image, this.gamma(), this.beta(), ...fixed, eps);
       return ops.reshape(y, x.shape);
     }
     const { y, mean, variance } = ops.instanceNormStatistics(x, { gamma: weight, beta: bias, eps });

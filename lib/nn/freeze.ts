@@ -1,0 +1,94 @@
+/**
+ * Freezing parts of a model by the names of their tensors. What is frozen is a property of tensors: of
+ * parameters that are not trained, and of buffers that layers leave as they are.
+ */
+import { FormatError, OptionError } from '../errors';
+import { clip, nearest, show } from '../options';
+import { namePattern, type NamePattern } from '../tensor/name-pattern';
+import { Parameter, ParameterMask } from '../tensor/parameter';
+import type { StateBuffer } from './buffer';
+import type { ModuleTree } from './tree';
+
+/** What can be frozen. A mask goes with its parameter. */
+type Freezable = Parameter | StateBuffer;
+
+/** Freezes or frees what any of the patterns picks; without patterns, everything. */
+export function setFrozen(
+  where: string,
+  tree: ModuleTree,
+  patterns: readonly NamePattern[],
+  frozen: boolean,
+): void {
+  for (const tensor of picked(where, tree, patterns, freezable(tree))) mark(tensor, frozen);
+}
+
+/** Sets `requiresGrad` of the parameters that the pattern picks; without one, of all. */
+export function setRequiresGrad(tree: ModuleTree, flag: boolean, pattern: NamePattern | undefined): void {
+  const parameters = [...freezable(tree)].filter((e): e is [string, Parameter] => e[1] instanceof Parameter);
+  const patterns = pattern === undefined ? [] : [pattern];
+  for (const parameter of picked('requiresGrad', tree, patterns, new Map(parameters)))
+    parameter.requiresGrad = flag;
+}
+
+/** The names of what is frozen. */
+export function frozenNames(tree: ModuleTree): string[] {
+  return [...freezable(tree)].filter(([, tensor]) => isFrozen(tensor)).map(([name]) => name);
+}
+
+/** @throws FormatError where a name, as it stands in a file, is none of the model's */
+export function checkFrozenNames(where: string, tree: ModuleTree, names: readonly string[]): void {
+  const known = freezable(tree);
+  const unknown = names.find((name) => !known.has(name));
+  if (unknown !== undefined)
+    throw new FormatError(`${clip(where)}: lists ${show(unknown)} as frozen, which the model lacks`);
+}
+
+/** Freezes what has these names, and frees everything else. */
+export function restoreFrozen(tree: ModuleTree, names: readonly string[]): void {
+  const frozen = new Set(names);
+  for (const [name, tensor] of freezable(tree)) mark(tensor, frozen.has(name));
+}
+
+function mark(tensor: Freezable, frozen: boolean): void {
+  if (tensor instanceof Parameter) tensor.requiresGrad = !frozen;
+  else tensor.frozen = frozen;
+}
+
+function isFrozen(tensor: Freezable): boolean {
+  return tensor instanceof Parameter ? !tensor.requiresGrad : tensor.frozen;
+}
+
+function freezable({ tensors }: ModuleTree): Map<string, Freezable> {
+  return new Map([...tensors].filter((e): e is [string, Freezable] => !(e[1] instanceof ParameterMask)));
+}
+
+/** @throws OptionError for a pattern that picks nothing, before anything is changed */
+function picked<T>(
+  where: string,
+  { aliases, modules }: ModuleTree,
+  patterns: readonly NamePattern[],
+  candidates: ReadonlyMap<string, T>,
+): ReadonlySet<T> {
+  if (patterns.length === 0) return new Set(candidates.values());
+  // A tied tensor goes by each of its names.
+  const further = [...aliases].flatMap(([alias, name]): [string, T][] => {
+    const tensor = candidates.get(name);
+    return tensor === undefined ? [] : [[alias, tensor]];
+  });
+  const named = [...candidates, ...further];
+  const found = patterns.flatMap((pattern) => {
+    const fits = namePattern(where, pattern);
+    const some = named.filter(([name]) => fits(name)).map(([, tensor]) => tensor);
+    if (some.length > 0) return some;
+    const near = nearestName(pattern, [...modules.keys(), ...named.map(([name]) => name)]);
+    throw new OptionError(`${where}: no parameter matches ${clip(String(pattern))}${near}`);
+  });
+  return new Set(found);
+}
+
+function nearestName(pattern: NamePattern, names: readonly string[]): string {
+  if (typeof pattern !== 'string') return '';
+  const below = pattern.endsWith('.*') ? '.*' : '';
+  const near = nearest(pattern.slice(0, pattern.length - below.length), names);
+  return near === undefined ? '' : ` (did you mean ${show(`${near}${below}`)}?)`;
+}
