@@ -1,6 +1,6 @@
 /** Local response normalization; the formula is in lib/ops/local-response-norm.ts. */
 import * as ops from '../../ops';
-import { localResponseNormSettings, type LocalResponseNormOptions } from '../../ops/local-response-norm';
+import { localResponseNormSettings } from '../../ops/local-response-norm';
 import type { Tensor } from '../../tensor/tensor';
 import { maker, withSettings } from '../layer';
 import type { PassThrough } from '../typing';
@@ -9,10 +9,6 @@ import type { PassThrough } from '../typing';
 export class LocalResponseNorm extends withSettings(localResponseNormSettings) {
   static override readonly kind: string = 'localResponseNorm';
   declare readonly channels?: PassThrough;
-
-  constructor(options: LocalResponseNormOptions) {
-    super(options);
-  }
 
   override forward(x: Tensor): Tensor {
     const { size, alpha, beta, k } = this;
