@@ -18,6 +18,7 @@ import { add } from './binary';
 import { checkDType, checkRank, pairFrom } from './checks';
 import { alongRow, asRows, rowSettings, withoutRows } from './conv1d';
 import { geometryAttrs, conv2d, conv2dBackwardWeightsOp, stepSettings, type ConvGeometry } from './conv2d';
+import { formatPadding, sides, sidesOf } from './padding';
 import { pad, reshape } from './shape-ops';
 
 /** Steps and borders of transposed convolutions, in two dimensions. */
@@ -26,7 +27,10 @@ export const transposeSettings = {
     'Step of the convolution that is transposed: the output is about this many times as large.',
     { default: 1 },
   ),
-  padding: pairFrom(0)('Rows and columns cut off each side of the output.', { default: 0 }),
+  padding: sides(
+    'Rows and columns cut off each side of the output: a number, [height, width] or [top, bottom, left, right].',
+    { default: 0 },
+  ),
   outputPadding: pairFrom(0)(
     'Rows and columns that the output has besides, at the end; less than stride or dilation.',
     { default: 0 },
@@ -61,12 +65,13 @@ export function checkOutputPadding(
 
 function geometryOf(where: string, steps: TransposeSteps): TransposeGeometry {
   checkOutputPadding(where, steps);
-  return { ...steps, algorithm: 'auto' };
+  return { ...steps, padding: sidesOf(steps.padding), algorithm: 'auto' };
 }
 
 function outputSize(g: TransposeGeometry, axis: 0 | 1, input: number, kernel: number): number {
   const reach = g.dilation[axis] * (kernel - 1) + 1;
-  return (input - 1) * g.stride[axis] - 2 * g.padding[axis] + reach + g.outputPadding[axis];
+  const cut = g.padding[2 * axis]! + g.padding[2 * axis + 1]!;
+  return (input - 1) * g.stride[axis] - cut + reach + g.outputPadding[axis];
 }
 
 function infer([x, w]: readonly Tensor[], g: TransposeGeometry): Shape {
@@ -86,7 +91,7 @@ function infer([x, w]: readonly Tensor[], g: TransposeGeometry): Shape {
   const [oh, ow] = [outputSize(g, 0, h, kh), outputSize(g, 1, width, kw)];
   if (oh < 1 || ow < 1 || c < 1 || o < 1 || kh < 1 || kw < 1) {
     throw new ShapeError(
-      `conv_transpose2d: nothing is left of x ${formatShape(x!.shape)} by a ${kh}x${kw} kernel with padding ${formatShape(g.padding)}`,
+      `conv_transpose2d: nothing is left of x ${formatShape(x!.shape)} by a ${kh}x${kw} kernel with padding ${formatPadding(g.padding)}`,
     );
   }
   return [n, o * g.groups, oh, ow];

@@ -3,6 +3,8 @@
  *
  *     y[n, o, i, j] = bias[o] + sum_{c, r, s} x[n, c, i sh - ph + r dh, j sw - pw + s dw] w[o, c, r, s]
  *
+ * ph and pw are the padding above and on the left.
+ *
  * The kernels are a batch-reduce GEMM over channels-last memory (Georganas et al. 2019) and, for 3x3 kernels
  * with stride 1 where it is faster, Winograd's F(4x4, 3x3) (Lavin & Gray 2016). Winograd's rounding errors
  * are a few times larger; see native/ops/conv2d.cc.
@@ -16,6 +18,7 @@ import { declareSettings, oneOf, positiveInteger, type OptionsOf, type ValuesOf 
 import { formatShape, type Shape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { checkDType, checkRank, pairFrom } from './checks';
+import { formatPadding, padding, sameSides, sidesOf, type Sides } from './padding';
 import { sum } from './reduce';
 
 const algorithms = ['auto', 'im2col', 'direct', 'winograd'] as const;
@@ -25,7 +28,10 @@ export type Conv2dAlgorithm = (typeof algorithms)[number];
 /** Steps and borders of convolutions, in two dimensions. */
 export const stepSettings = {
   stride: pairFrom(1)('Step of the kernel.', { default: 1 }),
-  padding: pairFrom(0)('Zeros added on each side.', { default: 0 }),
+  padding: padding(
+    "Zeros added on each side: a number, [height, width], [top, bottom, left, right], or 'same' for ceil(input / stride) outputs.",
+    { default: 0 },
+  ),
   dilation: pairFrom(1)('Distance between kernel elements.', { default: 1 }),
   groups: positiveInteger('Channels are split into this many groups that do not see each other.', {
     default: 1,
@@ -43,24 +49,28 @@ const settings = declareSettings({
 /** Steps and borders of a convolution. */
 export type Conv2dOptions = OptionsOf<typeof settings>;
 
-export type ConvGeometry = ValuesOf<typeof settings>;
+export type ConvGeometry = Omit<ValuesOf<typeof settings>, 'padding'> & { readonly padding: Sides };
 
 /** Attributes that all convolution kernels have. An algorithm's number is its place in the list. */
 export function geometryAttrs({ stride, padding, dilation, groups, algorithm }: ConvGeometry): KernelAttrs {
   return { stride, padding, dilation, groups, algorithm: algorithms.indexOf(algorithm) };
 }
 
-/** Output height or width: floor((input + 2 padding - dilation (kernel - 1) - 1) / stride) + 1. */
+/**
+ * Output height or width: floor((input + 2 padding - dilation (kernel - 1) - 1) / stride) + 1. Where the
+ * paddings [before, after] the input differ, their sum stands for 2 padding.
+ */
 export function convOutputSize(
   input: number,
   kernel: number,
   stride: number,
-  padding: number,
+  padding: number | readonly [before: number, after: number],
   dilation: number,
 ): number {
-  const sizes = { input, kernel, stride, padding, dilation };
+  const [before, after] = typeof padding === 'object' ? padding : [padding, padding];
+  const sizes = { input, kernel, stride, padding: before, 'padding after': after, dilation };
   for (const [name, value] of Object.entries(sizes)) nonNegativeInteger('conv_output_size', name, value);
-  return Math.floor((input + 2 * padding - dilation * (kernel - 1) - 1) / stride) + 1;
+  return Math.floor((input + before + after - dilation * (kernel - 1) - 1) / stride) + 1;
 }
 
 function inferForward([x, w, b]: readonly Tensor[], g: ConvGeometry): Shape {
@@ -79,11 +89,12 @@ function inferForward([x, w, b]: readonly Tensor[], g: ConvGeometry): Shape {
   if (b !== undefined && (b.rank !== 1 || b.shape[0] !== o)) {
     throw new ShapeError(`conv2d: bias must be [${o}], got ${formatShape(b.shape)}`);
   }
-  const oh = convOutputSize(h, kh, g.stride[0], g.padding[0], g.dilation[0]);
-  const ow = convOutputSize(width, kw, g.stride[1], g.padding[1], g.dilation[1]);
+  const [top, bottom, left, right] = g.padding;
+  const oh = convOutputSize(h, kh, g.stride[0], [top, bottom], g.dilation[0]);
+  const ow = convOutputSize(width, kw, g.stride[1], [left, right], g.dilation[1]);
   if (oh < 1 || ow < 1 || o < 1 || ci < 1) {
     throw new ShapeError(
-      `conv2d: a ${kh}x${kw} kernel does not fit into x ${formatShape(x!.shape)} with padding ${formatShape(g.padding)}`,
+      `conv2d: a ${kh}x${kw} kernel does not fit into x ${formatShape(x!.shape)} with padding ${formatPadding(g.padding)}`,
     );
   }
   return [n, o, oh, ow];
@@ -150,11 +161,13 @@ export const conv2dBackwardWeightsOp = backwardOp('conv2d_backward_weights', {
  * @throws ShapeError if channels, groups or the kernel do not fit
  */
 export function conv2d(x: Tensor, weight: Tensor, bias?: Tensor, options: Conv2dOptions = {}): Tensor {
-  const geometry = convGeometry('conv2d', options);
+  const geometry = geometryOn(x, weight, settings.read('conv2d', options));
   return first(applyOp(conv2dOp, bias === undefined ? [x, weight] : [x, weight, bias], geometry));
 }
 
-/** Checks and completes options. @throws OptionError, ShapeError */
-export function convGeometry(where: string, options: Conv2dOptions): ConvGeometry {
-  return settings.read(where, options);
+function geometryOn(x: Tensor, weight: Tensor, steps: ValuesOf<typeof settings>): ConvGeometry {
+  if (steps.padding !== 'same') return { ...steps, padding: sidesOf(steps.padding) };
+  checkRank('conv2d', 'weight', weight, 4);
+  const [, , kh, kw] = weight.shape as [number, number, number, number];
+  return { ...steps, padding: sameSides('conv2d', x, { ...steps, kernel: [kh, kw] }) };
 }

@@ -24,6 +24,7 @@ export { localResponseNorm, type LocalResponseNormOptions } from './local-respon
 export * from './masked';
 export { linear, matmul } from './matmul';
 export { classNumbers, oneHot } from './one-hot';
+export type { KeptPadding, Padding, Sides } from './padding';
 export { avgPool2d, globalAvgPool2d, globalMaxPool2d, maxPool2d } from './pool2d';
 export type { AvgPool2dOptions, MaxPool2dOptions } from './pool2d';
 export { argmax, max, mean, sum, sumSquares, type ReduceOptions } from './reduce';

@@ -8,6 +8,7 @@ import { formatShape, type Shape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { checkDType, checkRank, pair, pairFrom, type Pair } from './checks';
 import { convOutputSize } from './conv2d';
+import { formatPadding, padding, sameSides, sidesOf, type KeptPadding, type Sides } from './padding';
 import { mean } from './reduce';
 
 const stride = pairFrom(1)('Step of the window. Default: the kernel size, so that windows do not overlap.', {
@@ -16,7 +17,10 @@ const stride = pairFrom(1)('Step of the window. Default: the kernel size, so tha
 
 export const maxPoolSettings = declareSettings({
   stride,
-  padding: pairFrom(0)('Border of -Infinity on each side; at most half the kernel.', { default: 0 }),
+  padding: padding(
+    "Border of -Infinity on each side, at most half the kernel: a number, [height, width], [top, bottom, left, right], or 'same' for ceil(input / stride) outputs.",
+    { default: 0 },
+  ),
   dilation: pairFrom(1)('Distance between elements of the window.', { default: 1 }),
 });
 
@@ -24,7 +28,10 @@ export type MaxPool2dOptions = OptionsOf<typeof maxPoolSettings>;
 
 export const avgPoolSettings = declareSettings({
   stride,
-  padding: pairFrom(0)('Border of zeros on each side; at most half the kernel.', { default: 0 }),
+  padding: padding(
+    "Border of zeros on each side, at most half the kernel: a number, [height, width], [top, bottom, left, right], or 'same' for ceil(input / stride) outputs.",
+    { default: 0 },
+  ),
   countIncludePad: bool("Whether the border counts in the divisor, PyTorch's count_include_pad.", {
     default: true,
   }),
@@ -32,40 +39,51 @@ export const avgPoolSettings = declareSettings({
 
 export type AvgPool2dOptions = OptionsOf<typeof avgPoolSettings>;
 
-/** A window whose numbers are checked. */
-export interface Window {
+/** A window whose numbers are checked. `P`: Sides once the image's size is known. */
+export interface Window<P extends KeptPadding = Sides> {
   readonly kernel: readonly [number, number];
   readonly stride: readonly [number, number];
-  readonly padding: readonly [number, number];
+  readonly padding: P;
   readonly dilation: readonly [number, number];
 }
 
-type WindowSteps = Pick<Window, 'padding'> & {
+interface WindowSteps {
+  readonly padding: KeptPadding;
   readonly stride?: Window['stride'] | undefined;
   readonly dilation?: Window['dilation'];
-};
+}
 
 /** @throws ShapeError for a kernel that is not a pair, and a padding of more than half of it */
 export function windowOf(
   op: string,
   size: Pair,
   { stride, padding, dilation = [1, 1] }: WindowSteps,
-): Window {
+): Window<KeptPadding> {
   const kernel = pair(op, 'kernel', size, 1);
-  if (padding.some((p, i) => 2 * p > kernel[i]!)) {
+  const tooMuch = (side: number, i: number): boolean => 2 * side > kernel[i < 2 ? 0 : 1];
+  if (padding !== 'same' && sidesOf(padding).some(tooMuch)) {
     throw new ShapeError(
-      `${op}: padding ${formatShape(padding)} must be at most half of kernel ${formatShape(kernel)}`,
+      `${op}: padding ${formatPadding(sidesOf(padding))} must be at most half of kernel ${formatShape(kernel)}`,
     );
   }
   return { kernel, stride: stride ?? kernel, padding, dilation };
+}
+
+function windowOn(op: string, x: Tensor, size: Pair, steps: WindowSteps): Window {
+  const window = windowOf(op, size, steps);
+  return {
+    ...window,
+    padding: window.padding === 'same' ? sameSides(op, x, window) : sidesOf(window.padding),
+  };
 }
 
 function pooledShape(op: string, x: Tensor, w: Window): Shape {
   checkDType(op, 'x', x, 'f32');
   checkRank(op, 'x', x, 4);
   const [n, c, h, width] = x.shape as [number, number, number, number];
-  const oh = convOutputSize(h, w.kernel[0], w.stride[0], w.padding[0], w.dilation[0]);
-  const ow = convOutputSize(width, w.kernel[1], w.stride[1], w.padding[1], w.dilation[1]);
+  const [top, bottom, left, right] = w.padding;
+  const oh = convOutputSize(h, w.kernel[0], w.stride[0], [top, bottom], w.dilation[0]);
+  const ow = convOutputSize(width, w.kernel[1], w.stride[1], [left, right], w.dilation[1]);
   if (oh < 1 || ow < 1)
     throw new ShapeError(
       `${op}: a window of ${formatShape(w.kernel)} does not fit into x ${formatShape(x.shape)}`,
@@ -108,7 +126,7 @@ const maxPoolBackwardOp: OpRecord<MaxPoolBackwardAttrs> = {
 /** Largest element of each window of x [N, C, H, W]; the first wins ties. @throws ShapeError, OptionError */
 export function maxPool2d(x: Tensor, kernel: Pair, options: MaxPool2dOptions = {}): Tensor {
   const where = 'max_pool2d';
-  return first(applyOp(maxPoolOp, [x], windowOf(where, kernel, maxPoolSettings.read(where, options))));
+  return first(applyOp(maxPoolOp, [x], windowOn(where, x, kernel, maxPoolSettings.read(where, options))));
 }
 
 interface AverageAttrs {
@@ -141,7 +159,7 @@ const avgPoolBackwardOp: OpRecord<AverageAttrs> = {
 /** Mean of each window of x [N, C, H, W]. @throws ShapeError, OptionError */
 export function avgPool2d(x: Tensor, kernel: Pair, options: AvgPool2dOptions = {}): Tensor {
   const { countIncludePad, ...steps } = avgPoolSettings.read('avg_pool2d', options);
-  const window = windowOf('avg_pool2d', kernel, steps);
+  const window = windowOn('avg_pool2d', x, kernel, steps);
   return first(applyOp(avgPoolOp, [x], { window, countIncludePad, shape: x.shape }));
 }
 

@@ -20,9 +20,11 @@ int64_t integer(double value, int64_t least, const char* message) {
 
 static_assert(kConvForwardAttrs["groups"] == kConvBackwardAttrs["groups"]);
 
-// Output size of one axis, or -1 when the kernel does not fit.
-int64_t output_size(int64_t in, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation) {
-  const int64_t room = in + 2 * padding - dilation * (kernel - 1) - 1;
+// Output size of one axis, or -1 when the kernel does not fit. padding: before and after the input.
+int64_t output_size(int64_t in, int64_t kernel, int64_t stride, const double* padding, int64_t dilation) {
+  const char* bad_padding = "conv2d: padding must be a whole number of at least 0";
+  const int64_t padded = in + integer(padding[0], 0, bad_padding) + integer(padding[1], 0, bad_padding);
+  const int64_t room = padded - dilation * (kernel - 1) - 1;
   return room < 0 ? -1 : room / stride + 1;
 }
 
@@ -39,12 +41,10 @@ ConvGeom ConvGeom::make(const TensorView& x, const TensorView& w, const TensorVi
   g.oh = y.dims[1], g.ow = y.dims[2];
   const char* bad_stride = "conv2d: stride must be a whole number of at least 1";
   const double* stride = attrs + kConvForwardAttrs["stride"];
-  const char* bad_padding = "conv2d: padding must be a whole number of at least 0";
   const double* padding = attrs + kConvForwardAttrs["padding"];
   const char* bad_dilation = "conv2d: dilation must be a whole number of at least 1";
   const double* dilation = attrs + kConvForwardAttrs["dilation"];
   g.sh = integer(stride[0], 1, bad_stride), g.sw = integer(stride[1], 1, bad_stride);
-  g.ph = integer(padding[0], 0, bad_padding), g.pw = integer(padding[1], 0, bad_padding);
   g.dh = integer(dilation[0], 1, bad_dilation), g.dw = integer(dilation[1], 1, bad_dilation);
   g.groups =
       integer(attrs[kConvForwardAttrs["groups"]], 1, "conv2d: groups must be a whole number of at least 1");
@@ -53,8 +53,9 @@ ConvGeom ConvGeom::make(const TensorView& x, const TensorView& w, const TensorVi
   check(g.c >= 1 && g.o >= 1 && g.kh >= 1 && g.kw >= 1, "conv2d: channels and kernel sizes are at least 1");
   check(g.kh < (1 << 20) && g.kw < (1 << 20), "conv2d: the kernel is too large");
   check(y.dims[0] == g.n && y.dims[3] == g.o, "conv2d: y's batch or channels are wrong");
-  check(g.oh == output_size(g.h, g.kh, g.sh, g.ph, g.dh), "conv2d: y's height is wrong");
-  check(g.ow == output_size(g.w, g.kw, g.sw, g.pw, g.dw), "conv2d: y's width is wrong");
+  check(g.oh == output_size(g.h, g.kh, g.sh, padding, g.dh), "conv2d: y's height is wrong");
+  check(g.ow == output_size(g.w, g.kw, g.sw, padding + 2, g.dw), "conv2d: y's width is wrong");
+  g.ph = static_cast<int64_t>(padding[0]), g.pw = static_cast<int64_t>(padding[2]);
   checked_product(g.n, g.oh, g.ow, g.o);
   checked_product(g.n, g.h, g.w, g.c);
   checked_product(g.o, g.kh, g.kw, g.cg());

@@ -2,7 +2,8 @@
 // by the forward pass, both backward passes and the reference.
 //
 // Physical layouts: x [N, H, W, C], w [O, KH, KW, C/G], y [N, OH, OW, O]. Output pixel (oh, ow) and kernel
-// tap (r, s) meet input pixel (oh*SH - PH + r*DH, ow*SW - PW + s*DW); outside the image that is zero.
+// tap (r, s) meet input pixel (oh*SH - PH + r*DH, ow*SW - PW + s*DW); outside the image that is zero. PH and
+// PW are the padding above and on the left; that below and on the right only decides OH and OW.
 #pragma once
 
 #include <cstdint>
@@ -13,16 +14,16 @@
 namespace tenon {
 
 // Both begin with the geometry.
-inline constexpr AttrNames kConvForwardAttrs{"stride[2]", "padding[2]",  "dilation[2]", "groups",
+inline constexpr AttrNames kConvForwardAttrs{"stride[2]", "padding[4]",  "dilation[2]", "groups",
                                              "hasBias",   "hasResidual", "activation",  "algorithm"};
-inline constexpr AttrNames kConvBackwardAttrs{"stride[2]", "padding[2]", "dilation[2]", "groups",
+inline constexpr AttrNames kConvBackwardAttrs{"stride[2]", "padding[4]", "dilation[2]", "groups",
                                               "algorithm"};
 
 struct ConvGeom {
   int64_t n, h, w, c;              // input
   int64_t o, oh, ow;               // output
   int64_t kh, kw;                  // kernel
-  int64_t sh, sw, ph, pw, dh, dw;  // stride, padding, dilation
+  int64_t sh, sw, ph, pw, dh, dw;  // stride, padding above and on the left, dilation
   int64_t groups;
 
   int64_t taps() const { return kh * kw; }

@@ -26,18 +26,21 @@ const TensorView& rank4(const TensorView& x) {
 
 }  // namespace
 
-PoolAxis::PoolAxis(int64_t in, double size, double stride, double padding, double dilation)
+PoolAxis::PoolAxis(int64_t in, double size, double stride, const double padding[2], double dilation)
     : in_(in),
       out_(0),
       size_(integer(size, 1)),
       stride_(integer(stride, 1)),
-      padding_(integer(padding, 0)),
+      before_(integer(padding[0], 0)),
+      after_(integer(padding[1], 0)),
       dilation_(integer(dilation, 1)) {
   const int64_t window = dilation_ * (size_ - 1) + 1;
   if (in < 1 || in > kMaxExtent) throw std::invalid_argument("pooling: image extent out of range");
-  if (2 * padding_ > window) throw std::invalid_argument("pooling: padding is more than half of the window");
-  if (in + 2 * padding_ < window) throw std::invalid_argument("pooling: window larger than the padded image");
-  out_ = (in + 2 * padding_ - window) / stride_ + 1;
+  if (2 * std::max(before_, after_) > window)
+    throw std::invalid_argument("pooling: padding is more than half of the window");
+  const int64_t padded = in + before_ + after_;
+  if (padded < window) throw std::invalid_argument("pooling: window larger than the padded image");
+  out_ = (padded - window) / stride_ + 1;
 }
 
 TapRange PoolAxis::taps(int64_t o) const {
@@ -47,10 +50,10 @@ TapRange PoolAxis::taps(int64_t o) const {
   return {begin, std::max(begin, end)};
 }
 
-PoolGeom::PoolGeom(const TensorView& x, const double window[8])
+PoolGeom::PoolGeom(const TensorView& x, const double window[10])
     : n(rank4(x).dims[0]),
       c(x.dims[3]),
-      h(x.dims[1], window[0], window[2], window[4], window[6]),
-      w(x.dims[2], window[1], window[3], window[5], window[7]) {}
+      h(x.dims[1], window[0], window[2], window + 4, window[8]),
+      w(x.dims[2], window[1], window[3], window + 6, window[9]) {}
 
 }  // namespace tenon

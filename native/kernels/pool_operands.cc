@@ -11,9 +11,15 @@ constexpr int64_t kByteTaps = 256;
 
 PoolGeom geometry(const Call& call, int operands, int image, bool dilated) {
   require_operands(call, operands);
-  double window[8] = {0, 0, 0, 0, 0, 0, 1, 1};
-  std::copy_n(call.attrs, dilated ? 8 : 6, window);
+  double window[10] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1};
+  std::copy_n(call.attrs, dilated ? 10 : 8, window);
   return PoolGeom(call.t[image], window);
+}
+
+const double* padding_of(const Call& call) { return call.attrs + kAvgPoolAttrs["padding"]; }
+
+bool is_zero(const double padding[4]) {
+  return std::all_of(padding, padding + 4, [](double side) { return side == 0; });
 }
 
 void require_pooled(const TensorView& y, const PoolGeom& g, const char* message) {
@@ -43,9 +49,7 @@ MaxPool::MaxPool(const Call& call, bool backward, DType real)
 AvgPool::AvgPool(const Call& call, bool backward, DType real)
     : geom(geometry(call, 2, backward ? 1 : 0, false)),
       // Without padding every window is whole.
-      count_padding(
-          call.attrs[kAvgPoolAttrs["countIncludePad"]] != 0 ||
-          (call.attrs[kAvgPoolAttrs["padding"]] == 0 && call.attrs[kAvgPoolAttrs["padding"] + 1] == 0)),
+      count_padding(call.attrs[kAvgPoolAttrs["countIncludePad"]] != 0 || is_zero(padding_of(call))),
       image(call.t[backward ? 1 : 0]),
       pooled(call.t[backward ? 0 : 1]) {
   const double count = call.attrs[kAvgPoolAttrs["countIncludePad"]];

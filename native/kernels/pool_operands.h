@@ -6,8 +6,8 @@
 
 namespace tenon {
 
-inline constexpr AttrNames kMaxPoolAttrs{"kernel[2]", "stride[2]", "padding[2]", "dilation[2]"};
-inline constexpr AttrNames kAvgPoolAttrs{"kernel[2]", "stride[2]", "padding[2]", "countIncludePad"};
+inline constexpr AttrNames kMaxPoolAttrs{"kernel[2]", "stride[2]", "padding[4]", "dilation[2]"};
+inline constexpr AttrNames kAvgPoolAttrs{"kernel[2]", "stride[2]", "padding[4]", "countIncludePad"};
 
 // max_pool2d: x -> y, (tap); max_pool2d_backward: dy, tap -> dx. `image` is x or dx, `pooled` is y or dy.
 struct MaxPool {

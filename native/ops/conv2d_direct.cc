@@ -54,7 +54,8 @@ Layout packed_first(const ConvCall& call, const GemmKernels& kernels) {
 }  // namespace
 
 bool conv2d_is_matrix(const ConvGeom& g) {
-  return g.taps() == 1 && g.sh == 1 && g.sw == 1 && g.ph == 0 && g.pw == 0 && g.groups == 1;
+  const bool padded = g.ph > 0 || g.pw > 0 || g.oh != g.h || g.ow != g.w;
+  return g.taps() == 1 && g.sh == 1 && g.sw == 1 && !padded && g.groups == 1;
 }
 
 int64_t conv2d_direct_packed_floats(const ConvCall& call, const GemmKernels& kernels) {

@@ -22,7 +22,7 @@ void for_window(const Call& call, const TensorView& image, bool dilated, const i
   for (int64_t i = 0; i < kh; ++i) {
     for (int64_t j = 0; j < kw; ++j) {
       const int64_t y = at[1] * call.attr(kStride) + i * dh - call.attr(kPadding);
-      const int64_t x = at[2] * call.attr(kStride + 1) + j * dw - call.attr(kPadding + 1);
+      const int64_t x = at[2] * call.attr(kStride + 1) + j * dw - call.attr(kPadding + 2);
       if (y < 0 || y >= height || x < 0 || x >= width) continue;
       f(((at[0] * height + y) * width + x) * channels + at[3], i * kw + j);
     }

@@ -84,17 +84,19 @@ inline void matmuls(Target target) {
 struct ConvCase {
   int64_t n, h, w, c, o, kh, kw;
   int64_t sh = 1, sw = 1, ph = 0, pw = 0, dh = 1, dw = 1, groups = 1;
+  int64_t below = -1, right = -1;  // padding there, -1: as above and on the left
 };
 
 inline void check_conv(const ConvCase& c, Target target, bool threads = false) {
-  const int64_t oh = (c.h + 2 * c.ph - c.dh * (c.kh - 1) - 1) / c.sh + 1;
-  const int64_t ow = (c.w + 2 * c.pw - c.dw * (c.kw - 1) - 1) / c.sw + 1;
+  const int64_t below = c.below < 0 ? c.ph : c.below, right = c.right < 0 ? c.pw : c.right;
+  const int64_t oh = (c.h + c.ph + below - c.dh * (c.kh - 1) - 1) / c.sh + 1;
+  const int64_t ow = (c.w + c.pw + right - c.dw * (c.kw - 1) - 1) / c.sw + 1;
   const Dims dx{c.n, c.h, c.w, c.c}, dw{c.o, c.kh, c.kw, c.c / c.groups}, dy{c.n, oh, ow, c.o};
   const Pair x(DType::bf16, dx, bf16_values(numel_of(dx), 1)),
       w(DType::f32, dw, bf16_values(numel_of(dw), 2)), bias(DType::f32, {c.o}, bf16_values(c.o, 3)),
       g(DType::bf16, dy, bf16_values(numel_of(dy), 4));
-  const std::vector<double> geometry{double(c.sh), double(c.sw), double(c.ph),    double(c.pw),
-                                     double(c.dh), double(c.dw), double(c.groups)};
+  const std::vector<double> geometry{double(c.sh),  double(c.sw), double(c.ph), double(below),   double(c.pw),
+                                     double(right), double(c.dh), double(c.dw), double(c.groups)};
   std::vector<double> forward = geometry, backward = geometry;
   forward.insert(forward.end(), {1, 0, 1, 0});
   backward.push_back(0);
@@ -128,6 +130,10 @@ inline void convolutions(Target target) {
   check_conv({1, 6, 6, 100, 100, 3, 3, 1, 1, 1, 1}, target, true);  // taps in parts
   check_conv({6, 19, 18, 48, 40, 3, 3, 1, 1, 1, 1}, target, true);  // by Winograd, but for AMX
   check_conv({3, 16, 17, 37, 70, 3, 3, 1, 1, 0, 0}, target);
+  check_conv({2, 8, 9, 16, 24, 3, 3, 2, 2, 0, 0, 1, 1, 1, 1, 1}, target, true);
+  check_conv({2, 8, 8, 12, 12, 5, 5, 2, 2, 1, 1, 1, 1, 12, 2, 2}, target);
+  check_conv({6, 19, 18, 48, 40, 3, 3, 1, 1, 0, 1, 1, 1, 1, 2, 0}, target);
+  check_conv({3, 6, 5, 32, 32, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1, 2}, target);
   check_conv({0, 6, 6, 4, 4, 3, 3, 1, 1, 1, 1}, target);
 }
 
@@ -143,7 +149,8 @@ inline void refusals(Target target) {
   CHECK(rejects("matmul_bf16", target, {a, b, make_view(DType::bf16, {5}), y}, {0, 0, 1, 0}));
   const TensorView x = make_view(DType::bf16, {1, 4, 4, 2}), w = make_view(DType::f32, {3, 3, 3, 2}),
                    out = make_view(DType::bf16, {1, 4, 4, 3});
-  const std::vector<double> forward{1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0}, backward{1, 1, 1, 1, 1, 1, 1, 0};
+  const std::vector<double> forward{1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0},
+      backward{1, 1, 1, 1, 1, 1, 1, 1, 1, 0};
   CHECK(!rejects("conv2d_bf16", target, {x, w, out}, forward));
   CHECK(rejects("conv2d_bf16", target, {w, x, out}, forward));
   CHECK(rejects("conv2d_bf16", target, {x, make_view(DType::bf16, {3, 3, 3, 2}), out}, forward));

@@ -154,10 +154,10 @@ void pools(Target target) {
         const Operand tap = {y, false, true, DType::u8};
         Operand taken = tap;
         taken.output = false, taken.values = random_integers(numel_of(y), 3, 0, k * k - 1);
-        compare("max_pool2d", target, {in(x, 1), out(y), tap}, {kd, kd, sd, sd, 0, 0, 1, 1});
-        compare("max_pool2d_backward", target, {in(y, 2), taken, out(x)}, {kd, kd, sd, sd, 0, 0, 1, 1});
-        compare("avg_pool2d", target, {in(x, 1), out(y)}, {kd, kd, sd, sd, 0, 0, 1});
-        compare("avg_pool2d_backward", target, {in(y, 2), out(x)}, {kd, kd, sd, sd, 0, 0, 1});
+        compare("max_pool2d", target, {in(x, 1), out(y), tap}, {kd, kd, sd, sd, 0, 0, 0, 0, 1, 1});
+        compare("max_pool2d_backward", target, {in(y, 2), taken, out(x)}, {kd, kd, sd, sd, 0, 0, 0, 0, 1, 1});
+        compare("avg_pool2d", target, {in(x, 1), out(y)}, {kd, kd, sd, sd, 0, 0, 0, 0, 1});
+        compare("avg_pool2d_backward", target, {in(y, 2), out(x)}, {kd, kd, sd, sd, 0, 0, 0, 0, 1});
       }
     }
   }

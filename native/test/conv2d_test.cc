@@ -11,23 +11,30 @@ struct Case {
   int64_t n, c, h, w, o, kh, kw;
   int64_t sh = 1, sw = 1, ph = 0, pw = 0, dh = 1, dw = 1, groups = 1;
   int extras = 0, activation = 0;  // 1 for bias, 2 for residual, 3 for both
+  int64_t below = -1, right = -1;  // padding there, -1: as above and on the left
 
-  int64_t oh() const { return (h + 2 * ph - dh * (kh - 1) - 1) / sh + 1; }
-  int64_t ow() const { return (w + 2 * pw - dw * (kw - 1) - 1) / sw + 1; }
+  int64_t padded_h() const { return h + ph + (below < 0 ? ph : below); }
+  int64_t padded_w() const { return w + pw + (right < 0 ? pw : right); }
+  int64_t oh() const { return (padded_h() - dh * (kh - 1) - 1) / sh + 1; }
+  int64_t ow() const { return (padded_w() - dw * (kw - 1) - 1) / sw + 1; }
   bool valid() const {
-    return h + 2 * ph >= dh * (kh - 1) + 1 && w + 2 * pw >= dw * (kw - 1) + 1 && c % groups == 0 &&
+    return padded_h() >= dh * (kh - 1) + 1 && padded_w() >= dw * (kw - 1) + 1 && c % groups == 0 &&
            o % groups == 0;
   }
   Dims x() const { return {n, h, w, c}; }
   Dims weight() const { return {o, kh, kw, c / groups}; }
   Dims y() const { return {n, oh(), ow(), o}; }
   std::vector<double> geometry() const {
-    return {double(sh), double(sw), double(ph), double(pw), double(dh), double(dw), double(groups)};
+    return {double(sh),    double(sw),
+            double(ph),    double(padded_h() - h - ph),
+            double(pw),    double(padded_w() - w - pw),
+            double(dh),    double(dw),
+            double(groups)};
   }
   std::string name() const {
     std::string s;
-    for (const int64_t v :
-         {n, c, h, w, o, kh, kw, sh, sw, ph, pw, dh, dw, groups, int64_t{extras}, int64_t{activation}})
+    for (const int64_t v : {n, c, h, w, o, kh, kw, sh, sw, ph, pw, dh, dw, groups, int64_t{extras},
+                            int64_t{activation}, below, right})
       s += std::to_string(v) + " ";
     return s;
   }
@@ -148,9 +155,10 @@ void depthwise() {
   for (int i = 0; i < 300; ++i) {
     const int64_t c = random.integer(2, 40);
     const auto any = [&](int least, int most) { return int64_t{random.integer(least, most)}; };
-    check_case({any(1, 3), c, any(1, 12), any(1, 30), c, any(1, 5), any(1, 5), any(1, 4), any(1, 4),
-                any(0, 5), any(0, 5), any(1, 3), any(1, 3), c, int(any(0, 3)), int(any(0, 4))},
-               i % 8 == 0);
+    check_case(
+        {any(1, 3), c, any(1, 12), any(1, 30), c, any(1, 5), any(1, 5), any(1, 4), any(1, 4), any(0, 5),
+         any(0, 5), any(1, 3), any(1, 3), c, int(any(0, 3)), int(any(0, 4)), any(-1, 5), any(-1, 5)},
+        i % 8 == 0);
   }
 }
 
@@ -173,9 +181,30 @@ void fuzz() {
               random.integer(1, 4),           random.integer(0, 5),
               random.integer(0, 5),           random.integer(1, 3),
               random.integer(1, 3),           groups,
-              int(random.integer(0, 3)),      int(random.integer(0, 4))};
+              int(random.integer(0, 3)),      int(random.integer(0, 4)),
+              random.integer(-1, 5),          random.integer(-1, 5)};
     check_case(c, i % 8 == 0);
   }
+}
+
+// Other paddings below and on the right than above and on the left, for every driver.
+void uneven_padding() {
+  const auto padded = [](Case c, int64_t below, int64_t right) {
+    c.below = below, c.right = right;
+    check_case(c, true);
+  };
+  for (const int64_t size : {6, 7, 14}) {
+    padded({2, 20, size, size + 1, 33, 3, 3, 2, 2, 0, 0, 1, 1, 1, 1, 2}, 1, 1);
+    padded({2, 24, size, size, 24, 5, 5, 2, 2, 1, 1, 1, 1, 24, 1, 2}, 2, 2);
+    padded({2, 24, size, size, 24, 3, 3, 1, 1, 2, 0, 1, 1, 24}, 0, 2);
+    padded({2, 3, size, size, 32, 3, 3, 2, 2, 0, 0, 1, 1, 1, 1}, 1, 1);
+    padded({2, 32, size, size, 32, 3, 3, 1, 1, 0, 1}, 2, 0);
+    padded({2, 12, size, size, 18, 3, 3, 2, 1, 1, 0, 1, 2, 3}, 0, 3);
+  }
+  padded({2, 48, 9, 9, 33, 1, 1}, 1, 0);  // no matrix, although nothing is padded above and on the left
+  padded({2, 48, 9, 9, 33, 1, 1}, 0, 2);
+  padded({3, 260, 5, 5, 258, 1, 1}, 2, 1);
+  padded({1, 5, 2, 2, 3, 2, 2, 2, 2, 4, 0}, 0, 5);
 }
 
 // A residual is added before the activation, by every algorithm, also when y takes over its memory.
@@ -275,6 +304,7 @@ int main() {
   depthwise();
   empty();
   fuzz();
+  uneven_padding();
   residual();
   packed_once();
   refusals();

@@ -161,7 +161,7 @@ void bench_conv(const Conv& c, double algorithm, Target target) {
   const auto i = [](double v) { return static_cast<int64_t>(v); };
   const Dims x = {i(c.n), i(c.h), i(c.h), i(c.c)}, w = {i(c.o), i(c.k), i(c.k), i(c.c / c.groups)},
              y = {i(c.n), out, out, i(c.o)};
-  const std::vector<double> geometry = {c.stride, c.stride, c.pad, c.pad, 1, 1, c.groups};
+  const std::vector<double> geometry = {c.stride, c.stride, c.pad, c.pad, c.pad, c.pad, 1, 1, c.groups};
   std::vector<double> forward = geometry, backward = geometry;
   forward.insert(forward.end(), {0, 0, 0, algorithm});
   backward.push_back(algorithm);

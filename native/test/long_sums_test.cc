@@ -125,7 +125,7 @@ struct Conv {
   Product pass(ConvPass which) const {
     const int64_t out = size + 2 * pad - kernel + 1;
     const Dims x = {n, size, size, c}, w = {o, kernel, kernel, c / groups}, y = {n, out, out, o};
-    const Values attrs = {1, 1, double(pad), double(pad), 1, 1, double(groups)};
+    const Values attrs = {1, 1, double(pad), double(pad), double(pad), double(pad), 1, 1, double(groups)};
     if (which == ConvPass::forward) return {"conv2d" + name(), "conv2d", {x, w, y}, attrs};
     if (which == ConvPass::backward_data)
       return {"conv2d_backward_data" + name(), "conv2d_backward_data", {y, w, x}, attrs};

@@ -124,15 +124,16 @@ void bench_pool(Target target) {
   for (const int64_t c : {32, 64}) {
     const int64_t h = c == 32 ? 28 : 14, n = 64;
     const Operand x = all({n, h, h, c}), y = all({n, h / 2, h / 2, c}), tap = {y.dims, DType::u8, 0};
-    const std::vector<double> window = {2, 2, 2, 2, 0, 0, 1, 1};
+    const std::vector<double> window = {2, 2, 2, 2, 0, 0, 0, 0, 1, 1};
     bench("max_pool2d " + std::to_string(c), "max_pool2d", target, {x, y, tap}, window);
     bench("max_pool2d_backward " + std::to_string(c), "max_pool2d_backward", target, {y, tap, x}, window);
     bench("relu_backward " + std::to_string(c), "relu_backward", target, {x, x, x}, {});
     bench("bias gradient " + std::to_string(c), "reduce_sum", target, {x, all({1, 1, 1, c})}, {1});
   }
   const Operand x = all({4, 112, 112, 64}), y = all({4, 56, 56, 64}), tap = {y.dims, DType::u8, 0};
-  bench("max_pool2d 3x3", "max_pool2d", target, {x, y, tap}, {3, 3, 2, 2, 1, 1, 1, 1});
-  bench("max_pool2d_backward 3x3", "max_pool2d_backward", target, {y, tap, x}, {3, 3, 2, 2, 1, 1, 1, 1});
+  bench("max_pool2d 3x3", "max_pool2d", target, {x, y, tap}, {3, 3, 2, 2, 1, 1, 1, 1, 1, 1});
+  bench("max_pool2d_backward 3x3", "max_pool2d_backward", target, {y, tap, x},
+        {3, 3, 2, 2, 1, 1, 1, 1, 1, 1});
 }
 
 void bench_optim(Target target) {

@@ -10,15 +10,18 @@ namespace {
 struct Case {
   int64_t n, c, h, w, o, ph = 1, pw = 1;
   int extras = 0, activation = 0;  // 1 for bias, 2 for residual, 3 for both
+  int64_t below = -1, right = -1;  // padding there, -1: as above and on the left
 
-  int64_t oh() const { return h + 2 * ph - 2; }
-  int64_t ow() const { return w + 2 * pw - 2; }
+  int64_t padded_h() const { return h + ph + (below < 0 ? ph : below); }
+  int64_t padded_w() const { return w + pw + (right < 0 ? pw : right); }
+  int64_t oh() const { return padded_h() - 2; }
+  int64_t ow() const { return padded_w() - 2; }
   Dims x() const { return {n, h, w, c}; }
   Dims weight() const { return {o, 3, 3, c}; }
   Dims y() const { return {n, oh(), ow(), o}; }
   std::string name() const {
     std::string s;
-    for (const int64_t v : {n, c, h, w, o, ph, pw, int64_t{extras}, int64_t{activation}})
+    for (const int64_t v : {n, c, h, w, o, ph, pw, int64_t{extras}, int64_t{activation}, below, right})
       s += std::to_string(v) + " ";
     return s;
   }
@@ -33,7 +36,16 @@ struct PassCall {
 constexpr double kWinograd = 3;
 
 std::vector<PassCall> passes_of(const Case& c) {
-  std::vector<double> forward = {1, 1, double(c.ph), double(c.pw), 1, 1, 1}, backward = forward;
+  std::vector<double> forward = {1,
+                                 1,
+                                 double(c.ph),
+                                 double(c.padded_h() - c.h - c.ph),
+                                 double(c.pw),
+                                 double(c.padded_w() - c.w - c.pw),
+                                 1,
+                                 1,
+                                 1};
+  std::vector<double> backward = forward;
   forward.insert(forward.end(),
                  {double(c.extras & 1), double(c.extras >> 1), double(c.activation), kWinograd});
   backward.push_back(kWinograd);
@@ -119,6 +131,9 @@ void sizes() {
 void paddings() {
   for (int64_t ph = 0; ph < 5; ++ph)
     for (int64_t pw = 0; pw < 5; ++pw) check_case({2, 5, 5, 6, 9, ph, pw}, ph == 2);
+  for (int64_t below = 0; below < 4; ++below)
+    for (int64_t right = 0; right < 4; ++right)
+      check_case({2, 5, 5, 6, 9, 1, 2, 1, 2, below, right}, below == 2);
 }
 
 void epilogues() {
@@ -145,7 +160,8 @@ void fuzz() {
   for (int i = 0; i < 150; ++i) {
     Case c = {random.integer(1, 5),  random.integer(1, 40),     random.integer(1, 20),
               random.integer(1, 20), random.integer(1, 40),     random.integer(0, 3),
-              random.integer(0, 3),  int(random.integer(0, 3)), int(random.integer(0, 4))};
+              random.integer(0, 3),  int(random.integer(0, 3)), int(random.integer(0, 4)),
+              random.integer(-1, 3), random.integer(-1, 3)};
     if (c.oh() > 0 && c.ow() > 0) check_case(c, i % 8 == 0);
   }
 }
@@ -232,9 +248,9 @@ void refusals() {
       };
       allowed_directly(arrange(w, {1, 5, 9, 4}), with(0, 2));
       allowed_directly(arrange(w, {1, 9, 5, 4}), with(1, 2));
-      allowed_directly(arrange(w, {1, 7, 9, 4}), with(4, 2));
-      allowed_directly(arrange(w, {1, 9, 7, 4}), with(5, 2));
-      allowed_directly(arrange({4, 3, 3, 2}, {1, 9, 9, 4}), with(6, 2));
+      allowed_directly(arrange(w, {1, 7, 9, 4}), with(6, 2));
+      allowed_directly(arrange(w, {1, 9, 7, 4}), with(7, 2));
+      allowed_directly(arrange({4, 3, 3, 2}, {1, 9, 9, 4}), with(8, 2));
       allowed_directly(arrange({4, 5, 3, 4}, {1, 7, 9, 4}), p.attrs);
       allowed_directly(arrange({4, 3, 1, 4}, {1, 9, 11, 4}), p.attrs);
       CHECK(refused(p.dims, with(p.attrs.size() - 1, 4)));

@@ -13,6 +13,8 @@ export const everyLayer: Readonly<Record<string, () => nn.Module>> = {
       ...{ groups: 2, bias: false, kernel: [3, 1], stride: [2, 1], padding: 1, dilation: [1, 2] },
       ...{ weightStandardization: true, weightInit: nn.init.zeros() },
     }),
+  'conv2d, four paddings': () => nn.conv2d(2, 4, { kernel: 3, stride: 2, padding: [0, 1, 2, 0] }),
+  "conv2d, padding 'same'": () => nn.conv2d(2, 4, { kernel: 3, stride: 2, padding: 'same' }),
   depthwiseConv2d: () => nn.depthwiseConv2d(3, { kernel: 3, multiplier: 2, padding: 1 }),
   convTranspose1d: () => nn.convTranspose1d(2, 4, { kernel: 3 }),
   'convTranspose1d, all settings': () =>
@@ -32,6 +34,7 @@ export const everyLayer: Readonly<Record<string, () => nn.Module>> = {
         bias: false,
       },
     }),
+  'convTranspose2d, four paddings': () => nn.convTranspose2d(2, 4, { kernel: 3, padding: [0, 1, 0, 1] }),
   batchNorm1d: () => nn.batchNorm1d(4),
   batchNorm2d: () => nn.batchNorm2d(4),
   'batchNorm2d, all settings': () =>
@@ -48,9 +51,11 @@ export const everyLayer: Readonly<Record<string, () => nn.Module>> = {
   'localResponseNorm, all settings': () => nn.localResponseNorm({ k: 2, beta: 0.5, alpha: 5e-4, size: 3 }),
   maxPool2d: () => nn.maxPool2d(2),
   'maxPool2d, all settings': () => nn.maxPool2d([3, 2], { dilation: 2, padding: 1, stride: [2, 1] }),
+  'maxPool2d, four paddings': () => nn.maxPool2d(3, { stride: 2, padding: [0, 1, 0, 1] }),
   avgPool2d: () => nn.avgPool2d(2),
   'avgPool2d, all settings': () =>
     nn.avgPool2d([3, 2], { countIncludePad: false, padding: 1, stride: [2, 1] }),
+  "avgPool2d, padding 'same'": () => nn.avgPool2d(3, { stride: 2, padding: 'same' }),
   fractionalMaxPool2d: () => nn.fractionalMaxPool2d('disjoint', { outputSize: 3 }),
   'fractionalMaxPool2d, ratio': () =>
     nn.fractionalMaxPool2d(2, { sequence: 'random', outputRatio: [0.5, 0.7] }),

@@ -9,7 +9,7 @@ interface Size {
   /** [C, O / groups, kH, kW] */
   readonly weight: readonly [number, number, number, number];
   readonly stride?: readonly [number, number];
-  readonly padding?: readonly [number, number];
+  readonly padding?: readonly [number, number] | readonly [number, number, number, number];
   readonly outputPadding?: readonly [number, number];
   readonly dilation?: readonly [number, number];
   readonly groups?: number;
@@ -18,10 +18,16 @@ interface Size {
 /** The definition: every element of x adds its kernel to the output. */
 function naive(s: Size): (x: Numbers, w: Numbers, b?: Numbers) => Numbers {
   const { stride = [1, 1], padding = [0, 0], outputPadding = [0, 0], dilation = [1, 1], groups = 1 } = s;
+  const [top, bottom, left, right] =
+    padding.length === 4 ? padding : [padding[0], padding[0], padding[1], padding[1]];
   const [n, c, h, width] = s.x;
   const [, og, kh, kw] = s.weight;
   const size = (axis: 0 | 1, input: number, kernel: number): number =>
-    (input - 1) * stride[axis] - 2 * padding[axis] + dilation[axis] * (kernel - 1) + outputPadding[axis] + 1;
+    (input - 1) * stride[axis] -
+    [top + bottom, left + right][axis]! +
+    dilation[axis] * (kernel - 1) +
+    outputPadding[axis] +
+    1;
   const [oh, ow, o] = [size(0, h, kh), size(1, width, kw), og * groups];
   return (x, w, bias) => {
     const y = Float64Array.from(
@@ -31,8 +37,8 @@ function naive(s: Size): (x: Numbers, w: Numbers, b?: Numbers) => Numbers {
     forEachIndex(s.x, ([z, channel, i, j], at) => {
       forEachIndex([og, kh, kw], ([q, r, t], tap) => {
         const [row, column] = [
-          i! * stride[0] - padding[0] + r! * dilation[0],
-          j! * stride[1] - padding[1] + t! * dilation[1],
+          i! * stride[0] - top + r! * dilation[0],
+          j! * stride[1] - left + t! * dilation[1],
         ];
         if (row < 0 || row >= oh || column < 0 || column >= ow) return;
         const out = Math.floor(channel! / (c / groups)) * og + q!;
@@ -55,6 +61,12 @@ function conv(s: Size, bias = false): OpCase {
 
 testOp('convTranspose2d', {
   'kernel 2, stride 2': conv({ x: [2, 3, 3, 4], weight: [3, 4, 2, 2], stride: [2, 2] }, true),
+  'four paddings': conv({
+    x: [2, 3, 4, 3],
+    weight: [3, 2, 3, 4],
+    stride: [2, 2],
+    padding: [0, 1, 2, 1],
+  }),
   'kernel 3, padding and output padding': conv({
     x: [1, 2, 3, 3],
     weight: [2, 3, 3, 3],

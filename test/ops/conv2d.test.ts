@@ -14,7 +14,7 @@ interface Size {
   readonly o: number;
   readonly kernel: readonly [number, number];
   readonly stride?: readonly [number, number];
-  readonly padding?: readonly [number, number];
+  readonly padding?: readonly [number, number] | readonly [number, number, number, number];
   readonly dilation?: readonly [number, number];
   readonly groups?: number;
 }
@@ -29,12 +29,14 @@ function naive(s: Size): (x: Numbers, w: Numbers, b: Numbers | undefined) => Num
     o,
     kernel: [kh, kw],
     stride: [sh, sw] = [1, 1],
-    padding: [ph, pw] = [0, 0],
+    padding = [0, 0],
     dilation: [dh, dw] = [1, 1],
     groups = 1,
   } = s;
-  const oh = ops.convOutputSize(h, kh, sh, ph, dh);
-  const ow = ops.convOutputSize(width, kw, sw, pw, dw);
+  const [ph, bottom, pw, right] =
+    padding.length === 4 ? padding : [padding[0], padding[0], padding[1], padding[1]];
+  const oh = Math.floor((h + ph + bottom - dh * (kh - 1) - 1) / sh) + 1;
+  const ow = Math.floor((width + pw + right - dw * (kw - 1) - 1) / sw) + 1;
   const ci = c / groups;
   return (x, weight, bias) => {
     const y = new Float64Array(n * o * oh * ow);
@@ -90,6 +92,28 @@ const sizes: Record<string, Size> = {
   dilated: { n: 1, c: 2, h: 8, w: 8, o: 3, kernel: [3, 3], padding: [2, 2], dilation: [2, 2] },
   grouped: { n: 2, c: 4, h: 5, w: 5, o: 6, kernel: [3, 3], padding: [1, 1], groups: 2 },
   depthwise: { n: 1, c: 5, h: 5, w: 4, o: 5, kernel: [3, 3], padding: [1, 1], groups: 5 },
+  'padded below and on the right': {
+    n: 2,
+    c: 3,
+    h: 6,
+    w: 8,
+    o: 4,
+    kernel: [3, 3],
+    stride: [2, 2],
+    padding: [0, 1, 0, 1],
+  },
+  'four paddings, depthwise': {
+    n: 1,
+    c: 5,
+    h: 7,
+    w: 6,
+    o: 5,
+    kernel: [5, 3],
+    stride: [2, 1],
+    padding: [1, 2, 2, 0],
+    groups: 5,
+  },
+  '1x1 padded on one side': { n: 2, c: 5, h: 4, w: 5, o: 3, kernel: [1, 1], padding: [0, 1, 0, 0] },
   'kernel as large as the image': { n: 3, c: 2, h: 4, w: 4, o: 5, kernel: [4, 4] },
   'stride beyond the kernel': { n: 1, c: 2, h: 7, w: 7, o: 2, kernel: [2, 2], stride: [3, 3] },
   'dilated, strided, padded, grouped': {
@@ -134,6 +158,28 @@ const wide: Record<string, Size> = {
     stride: [2, 2],
     padding: [3, 3],
   },
+  'efficientnet stem': {
+    n: 2,
+    c: 3,
+    h: 32,
+    w: 32,
+    o: 32,
+    kernel: [3, 3],
+    stride: [2, 2],
+    padding: [0, 1, 0, 1],
+  },
+  'efficientnet depthwise': {
+    n: 2,
+    c: 40,
+    h: 14,
+    w: 14,
+    o: 40,
+    kernel: [5, 5],
+    stride: [2, 2],
+    padding: [1, 2, 1, 2],
+    groups: 40,
+  },
+  'four paddings, stride 1': { n: 2, c: 40, h: 14, w: 15, o: 33, kernel: [3, 3], padding: [2, 0, 0, 1] },
   'depthwise 40': { n: 2, c: 40, h: 9, w: 9, o: 40, kernel: [3, 3], padding: [1, 1], groups: 40 },
 };
 
@@ -166,6 +212,31 @@ describe('conv2d on the native target', () => {
   }
 });
 
+describe("padding 'same'", () => {
+  const run = (size: readonly [number, number], given: ops.Conv2dOptions): [Tensor, Tensor] => {
+    const x = tensor(numbers([1, 2, ...size], 1), [1, 2, ...size]);
+    const w = tensor(numbers([2, 2, 3, 5], 2), [2, 2, 3, 5]);
+    return [x, ops.conv2d(x, w, undefined, given)];
+  };
+  // TensorFlow: outputs = ceil(input / stride); all = max((outputs - 1) stride + reach - input, 0), the odd
+  // one below and on the right.
+  it.each([
+    [[8, 8], { stride: 2 }, [0, 1, 1, 2]],
+    [[7, 9], { stride: 2 }, [1, 1, 2, 2]],
+    [[7, 9], {}, [1, 1, 2, 2]],
+    [[7, 8], { stride: [3, 4] }, [1, 1, 0, 1]],
+    [[9, 10], { stride: 4, dilation: 2 }, [2, 2, 3, 4]],
+    [[4, 4], { stride: 5 }, [0, 0, 0, 1]],
+  ] as const)('%j with %j is %j', (size, steps, padding) => {
+    const [, expected] = run(size, { ...steps, padding });
+    const [x, y] = run(size, { ...steps, padding: 'same' });
+    const stride = [('stride' in steps ? steps.stride : 1) as number | readonly number[]].flat();
+    const [sh, sw] = [stride[0]!, stride[stride.length - 1]!];
+    expect(y.shape).toEqual([1, 2, Math.ceil(x.shape[2]! / sh), Math.ceil(x.shape[3]! / sw)]);
+    expect(y.dataSync()).toEqual(expected.dataSync());
+  });
+});
+
 describe('conv2d checks', () => {
   it('refuses Winograd where it does not apply', () => {
     const x = tensor(numbers([1, 2, 5, 5], 1), [1, 2, 5, 5]);
@@ -185,6 +256,15 @@ describe('conv2d checks', () => {
     expect(() => ops.conv2d(x, w, undefined, { dilation: 3 })).toThrow(ShapeError);
     expect(() => ops.conv2d(x, w, undefined, { stride: 0 })).toThrow(ShapeError);
     expect(() => ops.conv2d(x, w, undefined, { padding: -1 })).toThrow(ShapeError);
+    for (const padding of [[1, 1, 1], [1, 1, 1, -1], [1, 2, 3, 4, 5], [], 'valid', [1, 0.5, 1, 1]])
+      expect(() => ops.conv2d(x, w, undefined, { padding } as ops.Conv2dOptions)).toThrow(
+        /conv2d: padding must be a whole number from 0 to 65535, or \[height, width\], or \[top, bottom, left, right\], or 'same', got/,
+      );
+    expect(() => ops.conv2d(x, w, undefined, { padding: [0, 1, 0, 0], dilation: 3 })).toThrow(
+      'with padding [0, 1, 0, 0]',
+    );
+    expect(() => ops.conv2d(tensor([1]), w, undefined, { padding: 'same' })).toThrow(ShapeError);
+    expect(() => ops.conv2d(x, tensor([1]), undefined, { padding: 'same' })).toThrow(ShapeError);
     expect(() => ops.conv2d(x, w, undefined, { groups: 0 })).toThrow(OptionError);
     expect(() => ops.conv2d(x, w, undefined, { strides: 2 } as ops.Conv2dOptions)).toThrow(
       /unknown option "strides" \(did you mean "stride"\?\)/,

@@ -6,6 +6,7 @@ import {
   transposeRowSettings,
   transposeSettings,
 } from '../../ops/conv-transpose';
+import type { KeptPadding } from '../../ops/padding';
 import { declareSettings, type OptionsOf } from '../../settings';
 import type { Tensor } from '../../tensor/tensor';
 import { maker } from '../layer';
@@ -20,7 +21,8 @@ export type ConvTranspose2dLayerOptions = OptionsOf<typeof settings2d>;
 export class ConvTranspose2d<In extends number = number, Out extends number = number> extends Convolution<
   In,
   Out,
-  readonly [number, number]
+  readonly [number, number],
+  Exclude<KeptPadding, 'same'>
 > {
   static override readonly kind: string = 'convTranspose2d';
   static override readonly settings = settings2d;
@@ -56,6 +58,7 @@ export type ConvTranspose1dLayerOptions = OptionsOf<typeof settings1d>;
 export class ConvTranspose1d<In extends number = number, Out extends number = number> extends Convolution<
   In,
   Out,
+  number,
   number
 > {
   static override readonly kind: string = 'convTranspose1d';

@@ -15,6 +15,7 @@ export type Conv1dLayerOptions = OptionsOf<typeof settings>;
 export class Conv1d<In extends number = number, Out extends number = number> extends Convolution<
   In,
   Out,
+  number,
   number
 > {
   static override readonly kind: string = 'conv1d';

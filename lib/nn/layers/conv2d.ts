@@ -1,6 +1,7 @@
 /** The 2-D convolution layer; the formula is in lib/ops/conv2d.ts. */
 import * as ops from '../../ops';
 import { stepSettings } from '../../ops/conv2d';
+import type { KeptPadding } from '../../ops/padding';
 import { bool, declareSettings, positiveInteger, type OptionsOf } from '../../settings';
 import type { Tensor } from '../../tensor/tensor';
 import { maker } from '../layer';
@@ -24,7 +25,8 @@ export type Conv2dLayerOptions = OptionsOf<typeof settings>;
 export class Conv2d<In extends number = number, Out extends number = number> extends Convolution<
   In,
   Out,
-  readonly [number, number]
+  readonly [number, number],
+  KeptPadding
 > {
   static override readonly kind: string = 'conv2d';
   static override readonly settings = settings;

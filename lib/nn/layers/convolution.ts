@@ -4,6 +4,7 @@
  */
 import { OptionError } from '../../errors';
 import { pairFrom } from '../../ops/checks';
+import type { KeptPadding } from '../../ops/padding';
 import { declareSettings, kind, positiveInteger, type Kind } from '../../settings';
 import type { Parameter } from '../../tensor/parameter';
 import type { Shape } from '../../tensor/shape';
@@ -45,6 +46,7 @@ export abstract class Convolution<
   In extends number,
   Out extends number,
   Size extends number | readonly [number, number],
+  Border extends number | KeptPadding,
 > extends withArguments(channelArguments, shared, weightKeys) {
   /** Whether the first axis of the weight is that of the inputs. */
   protected static readonly transposed: boolean = false;
@@ -53,7 +55,7 @@ export abstract class Convolution<
   declare readonly outChannels: Out;
   declare readonly kernel: Size;
   declare readonly stride: Size;
-  declare readonly padding: Size;
+  declare readonly padding: Border;
   declare readonly dilation: Size;
   /** [Out, In / groups, ...kernel]; [In, Out / groups, ...kernel] of a transposed convolution. */
   readonly weight: Parameter;
