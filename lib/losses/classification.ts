@@ -1,16 +1,24 @@
 /** Losses of classifiers. */
 import { OptionError, ShapeError } from '../errors';
 import * as ops from '../ops';
-import { checkKeys, finite, nonNegative, oneOf, probability, show } from '../options';
+import { nonNegative as checkNonNegative, show } from '../options';
+import { declareSettings, finite, kind, oneOf, probability, type OptionsOf } from '../settings';
 import { formatShape } from '../tensor/shape';
 import { checkTensor, tensor, type Tensor } from '../tensor/tensor';
-import { checkOneShape, reduceElements, reduceExamples, reductionOf } from './reduction';
+import { checkOneShape, reduceElements, reduceExamples, reductionSettings } from './reduction';
 import type { Loss, ReductionOptions } from './reduction';
 
-export interface CrossEntropyOptions extends ReductionOptions {
-  /** Share of the target that is spread over all classes, from 0 to 1 (Szegedy et al. 2016). Default 0. */
-  readonly labelSmoothing?: number;
-}
+const settings = declareSettings(reductionSettings);
+
+const crossEntropySettings = declareSettings({
+  labelSmoothing: probability(
+    'Share of the target that is spread over all classes, from 0 to 1 (Szegedy et al. 2016).',
+    { default: 0 },
+  ),
+  ...reductionSettings,
+});
+
+export type CrossEntropyOptions = OptionsOf<typeof crossEntropySettings>;
 
 /**
  * Softmax cross entropy of logits [N, K] with class indices (i32 [N]) or probabilities (f32 [N, K],
@@ -19,24 +27,22 @@ export interface CrossEntropyOptions extends ReductionOptions {
  */
 export function crossEntropy(options: CrossEntropyOptions = {}): Loss {
   const where = 'losses.crossEntropy';
-  checkKeys(where, options, ['labelSmoothing', 'reduction']);
-  const smoothing = probability(where, 'labelSmoothing', options.labelSmoothing ?? 0);
-  const reduction = reductionOf(where, options);
+  const { labelSmoothing: smoothing, reduction } = crossEntropySettings.read(where, options);
   return (outputs, targets, weights) =>
     reduceExamples(where, ops.crossEntropy(outputs, targets, smoothing), reduction, weights);
 }
 
-export interface HingeOptions extends ReductionOptions {
-  /** By how much the score of the right class should exceed the others. Default 1. */
-  readonly margin?: number;
-  /** Exponent of the amount by which the margin is missed: 1 or 2. Default 1. */
-  readonly p?: 1 | 2;
-  /**
-   * 'mean' divides the sum over classes by their number, as PyTorch; 'sum' does not, as Weston &
-   * Watkins 1999. Default 'mean'.
-   */
-  readonly classes?: 'mean' | 'sum';
-}
+const hingeSettings = declareSettings({
+  margin: finite('By how much the score of the right class should exceed the others.', { default: 1 }),
+  p: oneOf([1, 2])('Exponent of what is missing: 1 or 2.', { default: 1 }),
+  classes: oneOf(['mean', 'sum'])(
+    "'mean' divides the sum over classes by their number, as PyTorch; 'sum' does not, as Weston & Watkins 1999.",
+    { default: 'mean' },
+  ),
+  ...reductionSettings,
+});
+
+export type HingeOptions = OptionsOf<typeof hingeSettings>;
 
 /**
  * Multi-class hinge loss of scores [N, K] with class indices y (i32 [N]): sum over j other than y of
@@ -46,11 +52,7 @@ export interface HingeOptions extends ReductionOptions {
  */
 export function hinge(options: HingeOptions = {}): Loss {
   const where = 'losses.hinge';
-  checkKeys(where, options, ['margin', 'p', 'classes', 'reduction']);
-  const margin = finite(where, 'margin', options.margin ?? 1);
-  const p = oneOf(where, 'p', options.p ?? 1, [1, 2] as const);
-  const over = oneOf(where, 'classes', options.classes ?? 'mean', ['mean', 'sum'] as const);
-  const reduction = reductionOf(where, options);
+  const { margin, p, classes: over, reduction } = hingeSettings.read(where, options);
   return (outputs, targets, weights) => {
     checkTensor(where, 'outputs', outputs);
     checkTensor(where, 'targets', targets);
@@ -82,18 +84,31 @@ function asFloats(targets: Tensor): Tensor {
  */
 export function binaryCrossEntropy(options: ReductionOptions = {}): Loss {
   const where = 'losses.binaryCrossEntropy';
-  checkKeys(where, options, ['reduction']);
-  const reduction = reductionOf(where, options);
+  const { reduction } = settings.read(where, options);
   return (outputs, targets, weights) => {
     checkOneShape(where, outputs, targets);
     return reduceElements(where, ops.binaryCrossEntropy(outputs, asFloats(targets)), reduction, weights);
   };
 }
 
-export interface BinaryCrossEntropyWithLogitsOptions extends ReductionOptions {
-  /** Weight of positive targets: one number, or one for each of the last axis' classes. Default 1. */
-  readonly positiveWeight?: number | readonly number[];
-}
+const weightsOfClasses = kind<readonly number[], number | readonly number[]>({
+  check: (where, name, value) => {
+    const weights = Array.isArray(value) ? (value as readonly unknown[]) : [value];
+    if (weights.length === 0) throw new OptionError(`${where}: ${name} must not be ${show(value)}`);
+    return weights.map((weight) => checkNonNegative(where, name, weight));
+  },
+  domain: { type: 'list', of: { type: 'number', minimum: 0 } },
+});
+
+const withLogitsSettings = declareSettings({
+  positiveWeight: weightsOfClasses(
+    "Weight of positive targets: one number, or one for each of the last axis' classes.",
+    { default: 1 },
+  ),
+  ...reductionSettings,
+});
+
+export type BinaryCrossEntropyWithLogitsOptions = OptionsOf<typeof withLogitsSettings>;
 
 /**
  * The same of the sigmoid of logits, as PyTorch's BCEWithLogitsLoss.
@@ -101,12 +116,7 @@ export interface BinaryCrossEntropyWithLogitsOptions extends ReductionOptions {
  */
 export function binaryCrossEntropyWithLogits(options: BinaryCrossEntropyWithLogitsOptions = {}): Loss {
   const where = 'losses.binaryCrossEntropyWithLogits';
-  checkKeys(where, options, ['positiveWeight', 'reduction']);
-  const reduction = reductionOf(where, options);
-  const given = options.positiveWeight ?? 1;
-  const positive = Array.isArray(given) ? (given as readonly unknown[]) : [given];
-  const numbers = positive.map((w) => nonNegative(where, 'positiveWeight', w));
-  if (numbers.length === 0) throw new OptionError(`${where}: positiveWeight must not be ${show(given)}`);
+  const { positiveWeight: numbers, reduction } = withLogitsSettings.read(where, options);
   return (outputs, targets, weights) => {
     checkOneShape(where, outputs, targets);
     const columns = outputs.shape.at(-1);

@@ -1,7 +1,7 @@
 /** From losses of examples or elements to one number. */
 import { ShapeError } from '../errors';
 import * as ops from '../ops';
-import { oneOf } from '../options';
+import { oneOf, type OptionsOf } from '../settings';
 import { formatShape, sameShape } from '../tensor/shape';
 import { checkTensor, type Tensor } from '../tensor/tensor';
 
@@ -16,15 +16,12 @@ const reductions = ['mean', 'sum', 'none'] as const;
 /** How losses become one number; 'none' keeps them separate, for a loop of your own. */
 export type Reduction = (typeof reductions)[number];
 
-export interface ReductionOptions {
-  /** Default 'mean'. */
-  readonly reduction?: Reduction;
-}
+/** The setting that all losses have. */
+export const reductionSettings = {
+  reduction: oneOf(reductions)('How losses become one number.', { default: 'mean' }),
+};
 
-/** @throws OptionError */
-export function reductionOf(where: string, { reduction = 'mean' }: ReductionOptions): Reduction {
-  return oneOf(where, 'reduction', reduction, reductions);
-}
+export type ReductionOptions = OptionsOf<typeof reductionSettings>;
 
 /**
  * Reduces losses of examples, [N]. @throws ShapeError when there are not as many weights, DTypeError when

@@ -1,15 +1,16 @@
 /** Losses of outputs and targets of one shape, element by element. */
 import * as ops from '../ops';
-import { checkKeys, nonNegative, positive } from '../options';
+import { declareSettings, nonNegative, positive, type OptionsOf } from '../settings';
 import type { Tensor } from '../tensor/tensor';
-import { checkOneShape, reduceElements, reductionOf } from './reduction';
-import type { Loss, ReductionOptions } from './reduction';
+import { checkOneShape, reduceElements, reductionSettings } from './reduction';
+import type { Loss, Reduction, ReductionOptions } from './reduction';
 
 /** Options of mse and l1: the reduction, by default 'mean' over all elements. */
 export type MseOptions = ReductionOptions;
 
-function elementwise(where: string, options: ReductionOptions, of: (difference: Tensor) => Tensor): Loss {
-  const reduction = reductionOf(where, options);
+const settings = declareSettings(reductionSettings);
+
+function elementwise(where: string, reduction: Reduction, of: (difference: Tensor) => Tensor): Loss {
   return (outputs, targets, weights) => {
     checkOneShape(where, outputs, targets);
     return reduceElements(where, of(ops.sub(outputs, targets)), reduction, weights);
@@ -21,8 +22,7 @@ function elementwise(where: string, options: ReductionOptions, of: (difference: 
  * when shapes differ
  */
 export function mse(options: MseOptions = {}): Loss {
-  checkKeys('losses.mse', options, ['reduction']);
-  return elementwise('losses.mse', options, ops.square);
+  return elementwise('losses.mse', settings.read('losses.mse', options).reduction, ops.square);
 }
 
 /**
@@ -30,8 +30,7 @@ export function mse(options: MseOptions = {}): Loss {
  * loss itself ShapeError
  */
 export function l1(options: ReductionOptions = {}): Loss {
-  checkKeys('losses.l1', options, ['reduction']);
-  return elementwise('losses.l1', options, ops.abs);
+  return elementwise('losses.l1', settings.read('losses.l1', options).reduction, ops.abs);
 }
 
 /** c^2 / 2 + delta (|d| - c), c = min(|d|, delta): smooth where the two pieces meet. */
@@ -41,34 +40,36 @@ function huberOf(difference: Tensor, delta: number): Tensor {
   return ops.add(ops.mul(ops.square(near), 0.5), ops.mul(ops.sub(size, near), delta));
 }
 
-export interface HuberOptions extends ReductionOptions {
-  /** Where the parabola passes into the line, above 0. Default 1. */
-  readonly delta?: number;
-}
+const huberSettings = declareSettings({
+  delta: positive('Where the parabola passes into the line, above 0.', { default: 1 }),
+  ...reductionSettings,
+});
+
+export type HuberOptions = OptionsOf<typeof huberSettings>;
 
 /**
  * d^2 / 2 for differences |d| up to delta, delta (|d| - delta / 2) beyond (Huber 1964).
  * @throws OptionError; the loss itself ShapeError when shapes differ
  */
 export function huber(options: HuberOptions = {}): Loss {
-  checkKeys('losses.huber', options, ['delta', 'reduction']);
-  const delta = positive('losses.huber', 'delta', options.delta ?? 1);
-  return elementwise('losses.huber', options, (d) => huberOf(d, delta));
+  const { delta, reduction } = huberSettings.read('losses.huber', options);
+  return elementwise('losses.huber', reduction, (d) => huberOf(d, delta));
 }
 
-export interface SmoothL1Options extends ReductionOptions {
-  /** Where the parabola passes into the line; 0 makes it l1. Default 1. */
-  readonly beta?: number;
-}
+const smoothL1Settings = declareSettings({
+  beta: nonNegative('Where the parabola passes into the line; 0 makes it l1.', { default: 1 }),
+  ...reductionSettings,
+});
+
+export type SmoothL1Options = OptionsOf<typeof smoothL1Settings>;
 
 /**
  * The Huber loss divided by its delta, here called beta: a slope of 1 far out (Girshick
  * 2015). @throws as huber
  */
 export function smoothL1(options: SmoothL1Options = {}): Loss {
-  checkKeys('losses.smoothL1', options, ['beta', 'reduction']);
-  const beta = nonNegative('losses.smoothL1', 'beta', options.beta ?? 1);
-  return elementwise('losses.smoothL1', options, (d) =>
+  const { beta, reduction } = smoothL1Settings.read('losses.smoothL1', options);
+  return elementwise('losses.smoothL1', reduction, (d) =>
     beta === 0 ? ops.abs(d) : ops.mul(huberOf(d, beta), 1 / beta),
   );
 }

@@ -1,27 +1,26 @@
 /** Rates that rise and fall. */
 import { OptionError } from '../errors';
+import { show } from '../options';
 import {
-  checkKeys,
+  declareSettings,
   finite,
   nonNegative,
   oneOf,
   positive,
   positiveInteger,
   probability,
-  show,
-} from '../options';
-import { elapsed, lengthOf, PER, type Per, type Schedule } from './schedule';
+  type OptionsOf,
+} from '../settings';
+import { elapsed, lengthOf, perUnit, type Schedule } from './schedule';
 
-export interface WarmRestartsOptions {
-  /** Epochs (or steps) of the first period. */
-  readonly period: number;
-  /** How many times as long as the one before each period is, at least 1. Default 1. */
-  readonly growth?: number;
-  /** Factor at the end of a period. Default 0. */
-  readonly min?: number;
-  /** Default 'epoch'. */
-  readonly per?: Per;
-}
+const restartSettings = declareSettings({
+  period: positiveInteger('Epochs (or steps) of the first period.'),
+  growth: finite('Each period is so many times as long as the one before, at least 1.', { default: 1 }),
+  min: nonNegative('Factor at the end of a period.', { default: 0 }),
+  per: perUnit('Whether t counts epochs or steps.', { default: 'epoch' }),
+});
+
+export type WarmRestartsOptions = OptionsOf<typeof restartSettings>;
 
 /**
  * Half a cosine from 1 to `min` in each period, again and again (SGDR, Loshchilov & Hutter 2017): PyTorch's
@@ -29,12 +28,8 @@ export interface WarmRestartsOptions {
  */
 export function warmRestarts(options: WarmRestartsOptions): Schedule {
   const where = 'schedules.warmRestarts';
-  checkKeys(where, options, ['period', 'growth', 'min', 'per']);
-  const period = positiveInteger(where, 'period', options?.period);
-  const growth = finite(where, 'growth', options.growth ?? 1);
+  const { period, growth, min, per } = restartSettings.read(where, options);
   if (growth < 1) throw new OptionError(`${where}: growth must be at least 1, got ${show(growth)}`);
-  const min = nonNegative(where, 'min', options.min ?? 0);
-  const per = oneOf(where, 'per', options.per ?? 'epoch', PER);
   return (progress) => {
     let [at, length] = [elapsed(progress, per), period];
     if (growth === 1) at %= period;
@@ -43,18 +38,15 @@ export function warmRestarts(options: WarmRestartsOptions): Schedule {
   };
 }
 
-export interface OneCycleOptions {
-  /** Share of the training in which the rate rises, 0 to 1. Default 0.3. */
-  readonly rise?: number;
-  /** The rate begins at 1 / start of the largest. Default 25. */
-  readonly start?: number;
-  /** The rate ends at 1 / end of what it began with. Default 1e4. */
-  readonly end?: number;
-  /** Default 'cosine'. */
-  readonly shape?: 'cosine' | 'linear';
-  /** Steps. Default: the whole training. */
-  readonly length?: number;
-}
+const oneCycleSettings = declareSettings({
+  rise: probability('Share of the training in which the rate rises, 0 to 1.', { default: 0.3 }),
+  start: positive('The rate begins at 1 / so much of the largest.', { default: 25 }),
+  end: positive('The rate ends at 1 / so much of what it began with.', { default: 1e4 }),
+  shape: oneOf(['cosine', 'linear'])('How the rate moves between them.', { default: 'cosine' }),
+  length: positiveInteger('Steps. Default: the whole training.', { optional: true }),
+});
+
+export type OneCycleOptions = OptionsOf<typeof oneCycleSettings>;
 
 /**
  * Rises to 1, so that the optimizer's own rate is the largest, and falls to almost nothing (Smith & Topin
@@ -63,12 +55,9 @@ export interface OneCycleOptions {
  */
 export function oneCycle(options: OneCycleOptions = {}): Schedule {
   const where = 'schedules.oneCycle';
-  checkKeys(where, options, ['rise', 'start', 'end', 'shape', 'length']);
-  const rise = probability(where, 'rise', options.rise ?? 0.3);
-  const first = 1 / positive(where, 'start', options.start ?? 25);
-  const last = first / positive(where, 'end', options.end ?? 1e4);
-  const shape = oneOf(where, 'shape', options.shape ?? 'cosine', ['cosine', 'linear']);
-  const given = options.length === undefined ? undefined : positiveInteger(where, 'length', options.length);
+  const { rise, start, end: fall, shape, length: given } = oneCycleSettings.read(where, options);
+  const first = 1 / start;
+  const last = first / fall;
   const between = (a: number, b: number, share: number): number =>
     shape === 'linear' ? a + (b - a) * share : b + ((a - b) * (1 + Math.cos(Math.PI * share))) / 2;
   return (progress) => {
@@ -80,16 +69,14 @@ export function oneCycle(options: OneCycleOptions = {}): Schedule {
   };
 }
 
-export interface RangeTestOptions {
-  /** Factor of the first step, above 0. */
-  readonly from: number;
-  /** Factor of the last step, above 0. */
-  readonly to: number;
-  /** Steps. Default: the whole training. */
-  readonly length?: number;
-  /** Default 'exponential'. */
-  readonly shape?: 'exponential' | 'linear';
-}
+const rangeTestSettings = declareSettings({
+  from: positive('Factor of the first step, above 0.'),
+  to: positive('Factor of the last step, above 0.'),
+  length: positiveInteger('Steps. Default: the whole training.', { optional: true }),
+  shape: oneOf(['exponential', 'linear'])('How the factor moves between them.', { default: 'exponential' }),
+});
+
+export type RangeTestOptions = OptionsOf<typeof rangeTestSettings>;
 
 /**
  * From one factor to another, to see at which rates a network learns (Smith 2017, "Cyclical learning rates");
@@ -97,11 +84,7 @@ export interface RangeTestOptions {
  */
 export function rangeTest(options: RangeTestOptions): Schedule {
   const where = 'schedules.rangeTest';
-  checkKeys(where, options, ['from', 'to', 'length', 'shape']);
-  const from = positive(where, 'from', options?.from);
-  const to = positive(where, 'to', options.to);
-  const shape = oneOf(where, 'shape', options.shape ?? 'exponential', ['exponential', 'linear']);
-  const given = options.length === undefined ? undefined : positiveInteger(where, 'length', options.length);
+  const { from, to, shape, length: given } = rangeTestSettings.read(where, options);
   return (progress) => {
     const last = (given ?? lengthOf(where, progress, 'step')) - 1;
     const share = last > 0 ? Math.min(1, progress.step / last) : 1;

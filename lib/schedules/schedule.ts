@@ -1,6 +1,7 @@
 /** What a schedule is: a pure function of progress. */
 import { OptionError } from '../errors';
 import { checkFunction, checkObject, show } from '../options';
+import { oneOf } from '../settings';
 
 /** What an epoch came to: entries of `History.epochs`. */
 export interface EpochMetrics {
@@ -33,6 +34,9 @@ export type Schedule = (progress: Progress) => number;
 export type Per = 'step' | 'epoch';
 
 export const PER: readonly Per[] = ['step', 'epoch'];
+
+/** The setting `per`. */
+export const perUnit = oneOf(PER);
 
 /** The time of a schedule. @throws OptionError if it is not known */
 export function elapsed(progress: Progress, per: Per): number {
