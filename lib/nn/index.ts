@@ -9,6 +9,7 @@ export { Module, type InitializeOptions } from './module';
 export type { NamePattern } from '../tensor/name-pattern';
 export type { Preprocessing } from '../data/preprocessing';
 export type { Json } from './files/architecture';
+export type { LoadReport } from './files/load-report';
 export type { LoadOptions, ModelSource } from './files/model-file';
 export type { PredictOptions } from './predict';
 export {

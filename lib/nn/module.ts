@@ -338,10 +338,11 @@ export abstract class Module implements TraceDependency {
    * Takes the state in a safetensors file: of the path, or of the bytes, which are taken over before `load`
    * returns. Strict by default: every name and shape must agree. `preprocessing`, `inputTransform` and
    * `classNames` are taken where the file has them; where a file of tenon's has no `inputTransform`, the
-   * model has none either behind it. With `strict: false` the model keeps its class names, and its transform
-   * unless the file has one.
-   * @throws FormatError for a corrupt file, missing or unexpected names; ShapeError naming the tensor;
-   *   DataError, IoError; OptionError
+   * model has none either behind it. With `strict: false` the model takes what fits by name and shape, and
+   * keeps its class names, and its transform unless the file has one:
+   * `load(file, { strict: false, report })`, where `report` is told what did not fit.
+   * @throws FormatError for a corrupt file, missing or unexpected names, or where nothing fits; ShapeError
+   *   for other shapes. Both list the tensors. DataError, IoError; OptionError
    */
   async load(source: ModelSource, options: LoadOptions = {}): Promise<this> {
     await loadInto(this, source, options);

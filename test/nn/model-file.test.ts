@@ -207,10 +207,59 @@ test('names and shapes that do not fit are refused, and change nothing', async (
   await expect(nn.sequential(nn.linear(4, 2), nn.linear(2, 3)).load(path)).rejects.toThrow(
     "'1.weight' is [2, 2], the model expects [3, 2]",
   );
-  await expect(nn.sequential(nn.linear(4, 3)).load(path, { strict: false })).rejects.toThrow(ShapeError);
+  await expect(nn.sequential(nn.linear(4, 3), nn.linear(3, 1)).load(path)).rejects.toThrow(ShapeError);
+  await expect(nn.sequential(nn.linear(4, 3)).load(path, { strict: false })).rejects.toThrow(
+    'nothing in it fits the model: unexpected "1.weight", "1.bias"; \'0.weight\' is [2, 4], the model expects [3, 4]; \'0.bias\'',
+  );
   expect(Buffer.compare(await other.toBuffer(), before)).toBe(0);
   await other.load(path, { strict: false });
   expect(Buffer.compare(await other.toBuffer(), before)).not.toBe(0);
+});
+
+test('what fits only in part is listed, and taken where that is asked for', async () => {
+  const path = join(dir, 'm.safetensors');
+  const file = nn.namedSequential({ a: nn.linear(4, 2), norm: nn.batchNorm1d(2), head: nn.linear(2, 5) });
+  await file.initialize({ seed: 2 }).save(path);
+  const make = () =>
+    nn.namedSequential({
+      a: nn.linear(4, 2),
+      b: nn.linear(2, 2),
+      norm: nn.batchNorm1d(2),
+      head: nn.linear(2, 3),
+    });
+  const otherShape = [
+    { name: 'head.weight', file: [5, 2], model: [3, 2] },
+    { name: 'head.bias', file: [5], model: [3] },
+  ];
+  const listed = `missing "b.weight", "b.bias"; 'head.weight' is [5, 2], the model expects [3, 2]; 'head.bias' is [5], the model expects [3]`;
+  await expect(make().load(path)).rejects.toThrow(listed);
+  const model = make().initialize({ seed: 3 });
+  const drawn = [...model.stages.head!.parameters()].map((p) => [...p.dataSync()]);
+  const before = await model.toBuffer();
+  const refuse = (): never => {
+    throw new RangeError('too little');
+  };
+  await expect(model.load(path, { strict: false, report: refuse })).rejects.toThrow(RangeError);
+  await expect(model.load(path, { report: 'yes' as unknown as () => void })).rejects.toThrow(
+    'load: report must be a function, got "yes"',
+  );
+  expect(Buffer.compare(await model.toBuffer(), before)).toBe(0);
+  const reports: nn.LoadReport[] = [];
+  await model.load(path, { strict: false, report: (report) => reports.push(report) });
+  const loaded = [...file.namedParameters().keys(), ...file.namedBuffers().keys()].filter(
+    (name) => !name.startsWith('head'),
+  );
+  expect(new Set(reports[0]!.loaded)).toEqual(new Set(loaded));
+  expect(reports[0]).toMatchObject({ missing: ['b.weight', 'b.bias'], unexpected: [], otherShape });
+  expect(String(reports[0])).toBe(listed);
+  for (const name of ['a.weight', 'a.bias'])
+    expect(model.namedParameters().get(name)!.dataSync()).toEqual(
+      file.namedParameters().get(name)!.dataSync(),
+    );
+  expect([...model.stages.head!.parameters()].map((p) => [...p.dataSync()])).toEqual(drawn);
+  await file.load(path, { report: (report) => reports.push(report) });
+  expect(reports[1]).toMatchObject({ missing: [], unexpected: [], otherShape: [] });
+  expect(String(reports[1])).toBe('');
 });
 
 test('lying files', async () => {

@@ -92,7 +92,7 @@ export async function load(
   const model = build(where, architecture);
   tie(where, model, aliases);
   // Shapes are compared with the file's before any memory is taken.
-  await takeState(model, where, file, true);
+  await takeState(model, where, file);
   takeMetadata(model, metadata, transform);
   markLoaded(model);
   return model;

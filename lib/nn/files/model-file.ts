@@ -5,7 +5,7 @@
 import { checkPreprocessing, PREPROCESSING_KEYS, type Preprocessing } from '../../data/preprocessing';
 import { types } from 'node:util';
 import { readWhole } from '../../files/read';
-import { FormatError, OptionError, ShapeError } from '../../errors';
+import { FormatError, OptionError } from '../../errors';
 import { writeFileAtomic } from '../../files/atomic-file';
 import { toBytes, toFloats } from '../../files/numbers';
 import {
@@ -16,16 +16,7 @@ import {
   type SafetensorsFile,
 } from '../../files/safetensors';
 import type { AnyArray } from '../../native';
-import {
-  bool,
-  checkKeys,
-  clip,
-  clipList,
-  messageOf,
-  nonEmptyString,
-  positiveInteger,
-  show,
-} from '../../options';
+import { bool, checkKeys, clip, messageOf, nonEmptyString, positiveInteger, show } from '../../options';
 import {
   isTransformRecord,
   isTransformTensor,
@@ -39,18 +30,23 @@ import type { FittedTransform } from '../../preprocess/fitted';
 import { storedDType } from '../../tensor/dtype';
 import { withMemory } from '../../tensor/lazy';
 import { Parameter, ParameterMask } from '../../tensor/parameter';
-import { formatShape, sameShape, type Shape } from '../../tensor/shape';
 import type { Storage } from '../../tensor/storage';
 import { architectureOf, type Architecture, type Built } from './architecture';
+import { compareTensors, requireAll, requireSome, type LoadReport } from './load-report';
 import { ensureMask, holdZeros } from '../mask';
 import { maskName, type ModuleTree, type StateTensor } from '../tree';
 
 export interface LoadOptions {
   /**
-   * False takes what fits by name and leaves the rest of the model, including its class names, as it is.
-   * Shapes must agree even then. Default true.
+   * False takes what fits by name and shape, at least one tensor, and leaves the rest of the model, including
+   * its class names, as it is. Default true.
    */
   readonly strict?: boolean;
+  /**
+   * Is told what fits and what does not, once the file is checked and before the model takes anything. What
+   * it throws ends the loading, and the model is as before.
+   */
+  readonly report?: (report: LoadReport) => void;
   /**
    * The bytes that the file's header may take, which holds names, shapes and the architecture. Reading
    * it blocks the event loop, for up to a second per megabyte. Default 1 MiB plus 1/1024 of the rest
@@ -264,13 +260,16 @@ function parsePreprocessing(where: string, settings: Readonly<Record<string, unk
  * Takes the state in a file into a model. @throws FormatError, ShapeError, DataError, IoError, OptionError
  */
 export async function loadInto(model: Filed, source: ModelSource, options: LoadOptions): Promise<void> {
-  checkKeys('load', options, ['strict', 'maxHeaderBytes']);
+  checkKeys('load', options, ['strict', 'report', 'maxHeaderBytes']);
   const strict = bool('load', 'strict', options.strict ?? true);
+  const { report } = options;
+  if (report !== undefined && typeof report !== 'function')
+    throw new OptionError(`load: report must be a function, got ${show(report)}`);
   const opening = openModel(source, options);
   const { where, file } = opening instanceof Promise ? await opening : opening;
   const metadata = readMetadata(where, file.metadata);
   const transform = transformOf(where, file, metadata);
-  await takeState(model, where, file, strict);
+  await takeState(model, where, file, { strict, ...(report && { report }) });
   takeMetadata(model, metadata, transform, strict);
   // The weights were trained without a transform, so the model's own would change what they see.
   if (strict && isOurs(file.metadata) && transform === undefined) delete model.inputTransform;
@@ -303,26 +302,27 @@ export async function takeState(
   model: Filed,
   where: string,
   file: SafetensorsFile,
-  strict: boolean,
+  { strict = true, report }: Pick<LoadOptions, 'strict' | 'report'> = {},
 ): Promise<void> {
   const { tensors } = model.adopt();
   const pruned = newlyPruned(tensors, file);
-  if (strict) checkNames(where, [...tensors.keys(), ...pruned.keys()], namesOfState(file));
-  const writes: [StateTensor, AnyArray][] = [];
-  for (const [name, tensor] of tensors) {
-    const values = readState(where, name, tensor.shape, file);
-    if (values === undefined) continue;
-    if (tensor instanceof ParameterMask) checkMask(where, name, values);
-    writes.push([tensor, values]);
-  }
-  const masks = [...pruned].map(([name, [, parameter]]) => readState(where, name, parameter.shape, file)!);
-  [...pruned.keys()].forEach((name, i) => checkMask(where, name, masks[i]!));
+  const newMasks = [...pruned].map(([name, [, parameter]]) => [name, parameter] as const);
+  const fit = compareTensors(new Map([...tensors, ...newMasks]), stateOf(file));
+  if (strict) requireAll(where, fit);
+  else requireSome(where, fit);
+  const values = new Map(fit.loaded.map((name) => [name, toFloats(name, file.tensors.get(name)!)]));
+  for (const [name, numbers] of values)
+    if (pruned.has(name) || tensors.get(name) instanceof ParameterMask) checkMask(where, name, numbers);
+  report?.(fit);
+  const known = [...tensors].filter(([name]) => values.has(name));
   withMemory(
-    writes.map(([tensor]) => tensor),
+    known.map(([, tensor]) => tensor),
     () => model.ensureInitialized(),
   );
-  [...pruned.values()].forEach(([name, p], i) => writes.push([ensureMask(where, model, name, p), masks[i]!]));
-  await Promise.all(writes.map(([{ storage }, values]) => storage.write(stored(values, storage))));
+  const writes = known.map(([name, tensor]): [StateTensor, AnyArray] => [tensor, values.get(name)!]);
+  for (const [mask, [name, parameter]] of pruned)
+    if (values.has(mask)) writes.push([ensureMask(where, model, name, parameter), values.get(mask)!]);
+  await Promise.all(writes.map(([{ storage }, numbers]) => storage.write(stored(numbers, storage))));
   await holdZeros(model);
 }
 
@@ -340,20 +340,6 @@ function newlyPruned(
   return found;
 }
 
-function readState(
-  where: string,
-  name: string,
-  shape: Shape,
-  { tensors }: SafetensorsFile,
-): Float32Array | undefined {
-  const entry = tensors.get(name);
-  if (entry === undefined) return undefined;
-  if (sameShape(entry.shape, shape)) return toFloats(name, entry);
-  throw new ShapeError(
-    `${clip(where)}: '${clip(name)}' is ${formatShape(entry.shape)}, the model expects ${formatShape(shape)}`,
-  );
-}
-
 function checkMask(where: string, name: string, values: Float32Array): void {
   const wrong = values.findIndex((v) => v !== 0 && v !== 1);
   if (wrong >= 0)
@@ -363,27 +349,11 @@ function checkMask(where: string, name: string, values: Float32Array): void {
 }
 
 /** Without the tensors of the file's transform, which are not part of the model's own state. */
-function namesOfState({ tensors, metadata }: SafetensorsFile): string[] {
-  return [...tensors.keys()].filter((name) => !(metadata.has(TRANSFORM_KEY) && isTransformTensor(name)));
+function stateOf({ tensors, metadata }: SafetensorsFile): Map<string, SafetensorsEntry> {
+  return new Map([...tensors].filter(([name]) => !(metadata.has(TRANSFORM_KEY) && isTransformTensor(name))));
 }
 
 /** On the reference target, f32 values are kept as f64. */
 function stored(values: AnyArray, storage: Storage): AnyArray {
   return storedDType(storage.dtype, storage.target) === 'f64' ? Float64Array.from(values) : values;
-}
-
-function checkNames(where: string, expected: readonly string[], found: readonly string[]): void {
-  const [known, present] = [new Set(expected), new Set(found)];
-  const missing = expected.filter((name) => !present.has(name));
-  // PyTorch counts batches in each batch norm; the count does not affect results.
-  const unexpected = found.filter((name) => !known.has(name) && !/(^|\.)num_batches_tracked$/.test(name));
-  if (missing.length === 0 && unexpected.length === 0) return;
-  const list = (names: readonly string[]): string => clipList(names.map(show));
-  const parts = [
-    ...(missing.length > 0 ? [`missing ${list(missing)}`] : []),
-    ...(unexpected.length > 0 ? [`unexpected ${list(unexpected)}`] : []),
-  ];
-  throw new FormatError(
-    `${clip(where)}: does not fit the model: ${parts.join('; ')}. { strict: false } takes what fits`,
-  );
 }
