@@ -38,7 +38,7 @@ export function checkConflicts<K>(
 }
 
 /** What `item` is, or null. */
-function orNull<T>(item: Kind<T>): Kind<T | null> {
+export function orNull<T>(item: Kind<T>): Kind<T | null> {
   const { check, domain } = item('');
   return kind<T | null>({
     check: (where, name, value) => (value === null ? null : check(where, name, value)),

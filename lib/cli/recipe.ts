@@ -5,6 +5,7 @@ import { clip, messageOf } from '../options';
 import {
   kind,
   listOf,
+  nonEmptyString,
   nonNegative,
   nonNegativeInteger,
   oneOf,
@@ -15,7 +16,7 @@ import {
   type Setting,
 } from '../settings';
 import { AUGMENTATIONS } from './augmentations';
-import { checkConflicts, DATA_FLAGS, type KnownData } from './data-flags';
+import { checkConflicts, DATA_FLAGS, orNull, type KnownData } from './data-flags';
 import { DATASETS } from './datasets';
 import { UsageError } from './exit-codes';
 import { flag, PRECISION, spelled, type Flag } from './flags';
@@ -68,6 +69,23 @@ export const SETTINGS = {
     note: 'by data set',
     choose: ({ dataset }) => DATASETS[dataset].model,
   }),
+  pretrained: flag(
+    'file',
+    // Absent, as --freeze is, in runs of versions without it.
+    orNull(nonEmptyString)('weights to begin with, of a network of the same kind', {
+      default: null,
+      absent: null,
+    }),
+    { note: 'drawn from the seed' },
+  ),
+  freeze: flag(
+    'patterns',
+    listOf(nonEmptyString)('layers that are not trained, as in features.*,layer?', {
+      default: [],
+      absent: [],
+    }),
+    { note: 'none' },
+  ),
   epochs: chosen('n', positiveInteger('passes over the training split', optional), {
     note: 'by data set',
     choose: ({ dataset }) => DATASETS[dataset].epochs,

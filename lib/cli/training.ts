@@ -12,6 +12,7 @@ import { DATASETS, openSplits } from './datasets';
 import { EXIT } from './exit-codes';
 import { sideFor } from './folder-splits';
 import { defaultSide } from './networks';
+import { beginFrom } from './pretrained';
 import { percent } from './output';
 import { completeRecipe, resumedRecipe, type Recipe, type RecipeFlags } from './recipe';
 import { RunFolder } from './run-folder';
@@ -57,11 +58,15 @@ async function trainIn(session: Session, plan: Plan, threads: number | undefined
   if (plan.folder !== plan.from) await plan.folder.requireFree();
   if (threads !== undefined) setThreads(threads);
   const splits = await openData(plan.recipe, session.signal);
+  const resume = await plan.from?.latestCheckpoint();
   const model = buildModel(plan.recipe, splits.train);
+  // A checkpoint has the weights, and says what is frozen.
+  const begun = resume === undefined && (await beginFrom(plan.recipe, model, splits.train));
   const trainer = buildTrainer(plan.recipe, model, splits.train);
   if (plan.from === undefined) await plan.folder.begin(plan.recipe);
   announce(session, plan, splits, model);
-  const finished = await fit(session, plan, splits, trainer);
+  if (begun !== false) for (const line of begun) session.output.line(line);
+  const finished = await fit(session, plan, splits, { trainer, resume });
   if (!finished) {
     session.output.line(`stopped; continue with: tenon train --resume ${plan.folder.path}`);
     return session.interruptedCode;
@@ -139,9 +144,13 @@ function announce(session: Session, { recipe, folder, from }: Plan, splits: Spli
 }
 
 /** Trains. Returns false if it was interrupted. */
-async function fit(session: Session, plan: Plan, splits: Splits, trainer: Trainer): Promise<boolean> {
+async function fit(
+  session: Session,
+  plan: Plan,
+  splits: Splits,
+  { trainer, resume }: { readonly trainer: Trainer; readonly resume: string | undefined },
+): Promise<boolean> {
   const { recipe, folder, from } = plan;
-  const resume = await from?.latestCheckpoint();
   if (from !== undefined && resume === undefined)
     session.output.warning(`${from.path} has no checkpoint yet: starting from the beginning`);
   const stop = new StopOnSignal(session.signal, folder.checkpoints);

@@ -67,12 +67,15 @@ describe('settings', () => {
       limits: _l,
       lastBatch: _b,
       warmup: _w,
+      pretrained: _pre,
+      freeze: _f,
       precision: _p,
       ...first
     } = completeRecipe({ dataset: 'folder', data: 'd', imageSize: 8 });
     expect(parseRecipe('run.json', { ...first, finished: true })).toEqual({
       ...first,
       ...{ resize: null, onError: 'throw', limits: {}, lastBatch: 'keep', warmup: 0, precision: 'fp32' },
+      ...{ pretrained: null, freeze: [] },
     });
     for (const name of Object.keys(first))
       expect(() => parseRecipe('run.json', { ...first, [name]: undefined })).toThrow(

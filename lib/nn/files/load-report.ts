@@ -17,6 +17,8 @@ export interface LoadReport {
     readonly file: Shape;
     readonly model: Shape;
   }[];
+  /** Names of the classes in the file, where it has any. */
+  readonly classNames?: readonly string[];
   toString(): string;
 }
 

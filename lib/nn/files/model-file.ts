@@ -269,7 +269,9 @@ export async function loadInto(model: Filed, source: ModelSource, options: LoadO
   const { where, file } = opening instanceof Promise ? await opening : opening;
   const metadata = readMetadata(where, file.metadata);
   const transform = transformOf(where, file, metadata);
-  await takeState(model, where, file, { strict, ...(report && { report }) });
+  const { classNames } = metadata;
+  const told = report && ((fit: LoadReport) => report({ ...fit, ...(classNames && { classNames }) }));
+  await takeState(model, where, file, { strict, ...(told && { report: told }) });
   takeMetadata(model, metadata, transform, strict);
   // The weights were trained without a transform, so the model's own would change what they see.
   if (strict && isOurs(file.metadata) && transform === undefined) delete model.inputTransform;

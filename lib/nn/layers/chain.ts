@@ -65,6 +65,12 @@ interface HeadPlace {
   readonly path: string;
 }
 
+/** The layer that `replaceHead` replaces, and its path. @throws OptionError where there is none */
+export function headOf(model: LayerChain): { readonly layer: Module; readonly path: string } {
+  const { chain, at, path } = findHead(model, '');
+  return { layer: chain.layers[at]!, path };
+}
+
 /** @throws OptionError */
 function findHead(chain: LayerChain, prefix: string): HeadPlace {
   const names = [...chain.members()].map(([name]) => name);

@@ -1,0 +1,143 @@
+/**
+ * `tenon train --pretrained FILE --freeze PATTERNS`: weights of another run under the same or another head.
+ */
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { madeForImagenet } from '../../lib/cli/pretrained';
+import { decodeSafetensors } from '../../lib/files/safetensors';
+import * as models from '../../lib/models';
+import * as nn from '../../lib/nn';
+import { temporaryDirectory, tenon, type Result } from './support';
+
+const dir = temporaryDirectory();
+const images = join(dir, 'images');
+const base = join(dir, 'base', 'model.safetensors');
+
+/** 12 grey images of 8x8 pixels, light and dark ones. */
+async function drawFolder(): Promise<void> {
+  for (const [name, grey] of [
+    ['dark', 40],
+    ['light', 200],
+  ] as const) {
+    mkdirSync(join(images, 'train', name), { recursive: true });
+    for (let i = 0; i < 6; i++) {
+      const bytes = Uint8Array.from({ length: 64 }, (_, at) => grey + ((at * 7 + i * 13) % 40));
+      const file = join(images, 'train', name, `${i}.png`);
+      await sharp(bytes, { raw: { width: 8, height: 8, channels: 1 } })
+        .toColourspace('b-w')
+        .png()
+        .toFile(file);
+    }
+  }
+}
+
+const common = ['--dataset', 'folder', '--data', images, '--augment', 'none', '--validation', 0, '--json'];
+
+function train(out: string, ...args: (string | number)[]): Promise<Result> {
+  const sizes = ['--model', 'cifar_resnet20', '--epochs', 1, '--batch-size', 6, '--warmup', 0];
+  return tenon('train', ...common, ...sizes, '--out', join(dir, out), ...args);
+}
+
+function tensorsOf(file: string): Map<string, string> {
+  const { tensors } = decodeSafetensors(file, readFileSync(file));
+  return new Map([...tensors].map(([name, { bytes }]) => [name, Buffer.from(bytes).toString('base64')]));
+}
+
+/** Names of the tensors in which two model files differ. */
+function changed(one: string, other: string): string[] {
+  const [a, b] = [tensorsOf(one), tensorsOf(other)];
+  expect([...a.keys()]).toEqual([...b.keys()]);
+  return [...a.keys()].filter((name) => a.get(name) !== b.get(name));
+}
+
+beforeAll(async () => {
+  await drawFolder();
+  expect((await train('base')).code).toBe(0);
+});
+
+test('frozen layers keep the weights of the file, the head of the same classes too', async () => {
+  const run = await train('same', '--pretrained', base, '--freeze', 'conv1,bn1,layer*,linear.bias');
+  expect(run).toMatchObject({ code: 0, err: '' });
+  expect(run.lines[0]).toMatchObject({
+    ...{ event: 'start', pretrained: base, freeze: ['conv1', 'bn1', 'layer*', 'linear.bias'] },
+  });
+  const recipe = JSON.parse(readFileSync(join(dir, 'same', 'run.json'), 'utf8')) as object;
+  expect(recipe).toMatchObject({ pretrained: base, freeze: ['conv1', 'bn1', 'layer*', 'linear.bias'] });
+  expect(changed(base, join(dir, 'same', 'model.safetensors'))).toEqual(['linear.weight']);
+});
+
+test('a resumed run goes on with what is frozen, without the file, and comes to the same bits', async () => {
+  const file = join(dir, 'gone.safetensors');
+  await (await nn.load(base)).save(file);
+  const freeze = ['--pretrained', file, '--freeze', 'conv1,bn1,layer1'];
+  const whole = ['--epochs', 2, '--schedule', 'constant', ...freeze];
+  expect((await train('whole', ...whole)).code).toBe(0);
+  expect((await train('parts', ...whole, '--epochs', 1)).code).toBe(0);
+  await (await nn.load(base)).initialize({ seed: 5 }).save(file); // other weights, which nobody reads
+  const resumed = await tenon('train', '--resume', join(dir, 'parts'), '--epochs', 2, '--json');
+  expect(resumed).toMatchObject({ code: 0, err: '' });
+  const [one, other] = ['whole', 'parts'].map((name) => join(dir, name, 'model.safetensors'));
+  expect(changed(one!, other!)).toEqual([]);
+  expect(changed(base, one!)).not.toContain('layer1.0.conv1.weight');
+  expect(await tenon('train', '--resume', join(dir, 'parts'), '--freeze', 'conv1')).toMatchObject({
+    code: 2,
+    err: expect.stringContaining(
+      '--freeze conv1: the run that is resumed was started with conv1,bn1,layer1',
+    ) as string,
+  });
+});
+
+test('a head of another width, or of other classes, gives way to a new one', async () => {
+  const wide = join(dir, 'wide.safetensors');
+  await models.cifarResnet20({ classes: 7, seed: 4 }).save(wide);
+  const frozen = ['--freeze', 'conv1,bn1,layer*'];
+  expect(await train('wide', '--pretrained', wide, ...frozen)).toMatchObject({ code: 0, err: '' });
+  const trained = tensorsOf(join(dir, 'wide', 'model.safetensors'));
+  const from = tensorsOf(wide);
+  for (const [name, bytes] of from) expect(trained.get(name) === bytes).toBe(!name.startsWith('linear.'));
+
+  const renamed = await nn.load(base);
+  renamed.classNames = ['cats', 'dogs'];
+  const file = join(dir, 'renamed.safetensors');
+  await renamed.save(file);
+  expect((await train('renamed', '--pretrained', file, ...frozen, '--lr', 1e-30)).code).toBe(0);
+  expect((await train('scratch', '--lr', 1e-30)).code).toBe(0);
+  const [after, scratch] = ['renamed', 'scratch'].map((run) =>
+    tensorsOf(join(dir, run, 'model.safetensors')),
+  );
+  // Drawn from the seed, as if there were no file.
+  expect(after!.get('linear.weight')).toBe(scratch!.get('linear.weight'));
+  expect(after!.get('conv1.weight')).toBe(tensorsOf(base).get('conv1.weight'));
+  const { classNames, preprocessing } = await nn.load(join(dir, 'renamed', 'model.safetensors'));
+  expect(classNames).toEqual(['dark', 'light']);
+  expect(preprocessing?.mean).toEqual(renamed.preprocessing?.mean);
+});
+
+test('what does not fit is listed, and nothing is started', async () => {
+  const deeper = join(dir, 'deeper.safetensors');
+  await models.cifarResnet32({ classes: 2, seed: 4 }).save(deeper);
+  const attempt = async (...args: string[]) => {
+    const { code, lines } = await train('refused', ...args);
+    const message = lines.find(({ event }) => event === 'error')?.message;
+    return { code, message };
+  };
+  const listed = `--pretrained ${deeper} does not fit --model cifar_resnet20: unexpected "layer1.3.conv1.weight", `;
+  expect(await attempt('--pretrained', deeper)).toEqual({
+    code: 1,
+    message: expect.stringContaining(listed) as string,
+  });
+  expect(await attempt('--pretrained', join(dir, 'none'))).toMatchObject({ code: 1 });
+  expect(await attempt('--freeze', 'layers1.*')).toEqual({
+    code: 2,
+    message: 'freeze: no parameter matches layers1.* (did you mean "layer1.*"?)',
+  });
+  expect(await attempt('--freeze', '*')).toEqual({ code: 2, message: '--freeze * leaves nothing to train' });
+  expect(await attempt('--freeze', 'conv1,')).toMatchObject({ code: 2 });
+});
+
+test('weights of another program for ImageNet are taken as normalized by its means', () => {
+  expect(madeForImagenet('resnet18', [3, 64, 64])).toBe(true);
+  expect(madeForImagenet('resnet18', [1, 64, 64])).toBe(false);
+  expect(madeForImagenet('resnet20', [3, 32, 32])).toBe(false);
+});
