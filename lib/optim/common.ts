@@ -3,6 +3,7 @@ import { OptionError } from '../errors';
 import { show } from '../options';
 import {
   bool,
+  checkNumber,
   kind,
   nonNegative,
   number,
@@ -14,18 +15,18 @@ import {
 import { checkGroups, noDecay, type GroupOf, type ParameterGroup } from './groups';
 
 const share = { minimum: 0, exclusiveMaximum: 1 } as const;
+const checkShare = checkNumber(share);
 
 /** A share of the past in a running mean: from 0 to below 1. */
 export const decayRate = number(share);
 
-const isShare = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value < 1;
-
 /** Two of them, of the running means of g and g^2. The kernels know them as beta1 and beta2. */
 export const betas = kind<[number, number], readonly [number, number]>({
   check: (where, name, value) => {
-    const [beta1, beta2, ...more] = Array.isArray(value) ? (value as unknown[]) : [];
-    if (isShare(beta1) && isShare(beta2) && more.length === 0) return [beta1, beta2];
-    throw new OptionError(`${where}: ${name} must be two numbers from 0 to below 1, got ${show(value)}`);
+    if (!Array.isArray(value) || value.length !== 2)
+      throw new OptionError(`${where}: ${name} must be a list of two numbers, got ${show(value)}`);
+    const [beta1, beta2] = value as unknown[];
+    return [checkShare(where, `${name}[0]`, beta1), checkShare(where, `${name}[1]`, beta2)];
   },
   domain: {
     type: 'tuple',

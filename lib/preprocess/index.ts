@@ -1,8 +1,8 @@
 /**
  * Data preprocessing, fitted to a training set and saved with the model: `preprocess.standardize()`,
- * `preprocess.zca({ eps: 0.1 })`, `preprocess.sequence(preprocess.channelMean(), preprocess.pca({ components:
- * 100
- * }))`. Each returns a {@link Transform}, whose `fit` returns a {@link FittedTransform}; a Trainer takes either as `inputTransform`.
+ * `preprocess.sequence(preprocess.channelMean(), preprocess.pca({ components: 100 }))`. Each returns a
+ * {@link Transform}, whose `fit` returns a {@link FittedTransform}; a Trainer takes either as
+ * `inputTransform`.
  *
  * Sums are taken in float64, variances are biased (over N, as in the covariance X^T X / N). Images enter as
  * pixels from 0 to 1.
@@ -10,7 +10,8 @@
 import type { Dataset } from '../data/dataset';
 import type { ChannelStatistics } from '../data/samples';
 import { OptionError } from '../errors';
-import { checkKeys, nonNegative, show } from '../options';
+import { show } from '../options';
+import { declareSettings, kind, nonNegative, type OptionsOf } from '../settings';
 import type { Tensor } from '../tensor/tensor';
 import type { RotationKind, StepDescription } from './description';
 import { fitSteps } from './fit';
@@ -83,31 +84,43 @@ export function channelStandardize(): Transform {
   return new Transform([{ kind: 'channelStandardize' }]);
 }
 
+const countOrShare = kind<number>({
+  check: (where, name, value) => {
+    const n = typeof value === 'number' ? value : NaN;
+    if ((n > 0 && n < 1) || (Number.isSafeInteger(n) && n >= 1)) return n;
+    throw new OptionError(
+      `${where}: ${name} must be a whole number of at least 1, or a share between 0 and 1, got ${show(value)}`,
+    );
+  },
+  domain: { type: 'number', exclusiveMinimum: 0 },
+});
+
+const reducing = {
+  components: countOrShare(
+    'How many directions to keep, or, above 0 and below 1, the share of the variance that they must hold. Default: all.',
+    { optional: true },
+  ),
+};
+const whitening = {
+  eps: nonNegative(
+    'Added to each eigenvalue: larger values leave directions of little variance, which are mostly noise, small.',
+    { default: 1e-5 },
+  ),
+  tolerance: nonNegative(
+    'Directions whose eigenvalue is at most this times the largest carry nothing but rounding: they become 0, whatever `eps` is, and come back from `inverse` as their mean.',
+    { default: 1e-10 },
+  ),
+};
+const pcaSettings = declareSettings(reducing);
+const zcaSettings = declareSettings(whitening);
+const whitenSettings = declareSettings({ ...reducing, ...whitening });
+
 /** Options of `preprocess.pca`. */
-export interface PcaOptions {
-  /**
-   * How many directions to keep, or, above 0 and below 1, the share of the variance that they must
-   * hold. Default: all.
-   */
-  readonly components?: number;
-}
-
+export type PcaOptions = OptionsOf<typeof pcaSettings>;
 /** Options of `preprocess.zca`. */
-export interface WhiteningOptions {
-  /**
-   * Added to each eigenvalue: larger values leave directions of little variance, which are mostly noise,
-   * small. Default 1e-5.
-   */
-  readonly eps?: number;
-  /**
-   * Directions whose eigenvalue is at most this times the largest carry nothing but rounding: they become 0,
-   * whatever `eps` is, and come back from `inverse` as their mean. Default 1e-10.
-   */
-  readonly tolerance?: number;
-}
-
+export type WhiteningOptions = OptionsOf<typeof zcaSettings>;
 /** Options of `preprocess.whiten`. */
-export interface WhitenOptions extends PcaOptions, WhiteningOptions {}
+export type WhitenOptions = OptionsOf<typeof whitenSettings>;
 
 /**
  * Coordinates along the eigenvectors of the covariance, the largest variance first: decorrelated, [K]
@@ -116,8 +129,7 @@ export interface WhitenOptions extends PcaOptions, WhiteningOptions {}
  * Pearson 1901. @throws OptionError
  */
 export function pca(options: PcaOptions = {}): Transform {
-  checkKeys('preprocess.pca', options, ['components']);
-  return rotation('pca', options);
+  return rotation('pca', pcaSettings.read('preprocess.pca', options));
 }
 
 /**
@@ -126,8 +138,7 @@ export function pca(options: PcaOptions = {}): Transform {
  * root. @throws OptionError
  */
 export function whiten(options: WhitenOptions = {}): Transform {
-  checkKeys('preprocess.whiten', options, ['components', 'eps', 'tolerance']);
-  return rotation('whiten', options);
+  return rotation('whiten', whitenSettings.read('preprocess.whiten', options));
 }
 
 /**
@@ -135,20 +146,11 @@ export function whiten(options: WhitenOptions = {}): Transform {
  * least (Bell, Sejnowski 1997). The shape stays. @throws OptionError
  */
 export function zca(options: WhiteningOptions = {}): Transform {
-  checkKeys('preprocess.zca', options, ['eps', 'tolerance']);
-  return rotation('zca', options);
+  return rotation('zca', zcaSettings.read('preprocess.zca', options));
 }
 
+/** Steps that have no such options are saved with the defaults. */
 function rotation(kind: RotationKind, options: WhitenOptions): Transform {
-  const where = `preprocess.${kind}`;
-  const eps = nonNegative(where, 'eps', options.eps ?? 1e-5);
-  const tolerance = nonNegative(where, 'tolerance', options.tolerance ?? 1e-10);
-  const { components } = options;
-  const fraction = typeof components === 'number' && components > 0 && components < 1;
-  const count = Number.isSafeInteger(components) && components! >= 1;
-  if (components !== undefined && !fraction && !count)
-    throw new OptionError(
-      `${where}: components must be a whole number of at least 1, or a share between 0 and 1, got ${show(components)}`,
-    );
-  return new Transform([{ kind, components: components ?? null, eps, tolerance }]);
+  const { components = null, eps, tolerance } = whitenSettings.read(`preprocess.${kind}`, options);
+  return new Transform([{ kind, components, eps, tolerance }]);
 }

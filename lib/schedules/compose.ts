@@ -1,16 +1,9 @@
 /** Schedules made of schedules, and the rule for large batches. */
 import { OptionError } from '../errors';
-import {
-  checkKeys,
-  nonNegative,
-  nonNegativeInteger,
-  oneOf,
-  positive,
-  positiveInteger,
-  show,
-} from '../options';
+import { nonNegative, nonNegativeInteger, positiveInteger as checkCount, show } from '../options';
+import { declareSettings, kind, positive, positiveInteger, type OptionsOf } from '../settings';
 import { constant } from './decays';
-import { elapsed, PER, type Per, type Progress, type Schedule } from './schedule';
+import { elapsed, perUnit, type Per, type Progress, type Schedule } from './schedule';
 
 function checkSchedule(where: string, name: string, value: unknown): Schedule {
   if (typeof value !== 'function')
@@ -40,10 +33,11 @@ function inSteps(where: string, count: number, per: Per, { stepsPerEpoch }: Prog
   throw new OptionError(`${where}: the number of steps in an epoch of a stream is not known; count in steps`);
 }
 
-export interface WarmupOptions {
-  /** What the length of the warm-up is counted in; it rises in every step. Default 'step'. */
-  readonly per?: Per;
-}
+const warmupSettings = declareSettings({
+  per: perUnit('What the length of the warm-up is counted in; it rises in every step.', { default: 'step' }),
+});
+
+export type WarmupOptions = OptionsOf<typeof warmupSettings>;
 
 /**
  * Rises from 1/n to 1 over the first `n` steps (or epochs, which may be a fraction), then follows `inner`,
@@ -52,8 +46,7 @@ export interface WarmupOptions {
 export function warmup(n: number, inner: Schedule = constant(), options: WarmupOptions = {}): Schedule {
   const where = 'schedules.warmup';
   checkSchedule(where, 'the inner schedule', inner);
-  checkKeys(where, options, ['per']);
-  const per = oneOf(where, 'per', options.per ?? 'step', PER);
+  const { per } = warmupSettings.read(where, options);
   const count = per === 'step' ? nonNegativeInteger(where, 'steps', n) : nonNegative(where, 'epochs', n);
   return (progress) => {
     const steps = Math.round(inSteps(where, count, per, progress));
@@ -62,17 +55,23 @@ export function warmup(n: number, inner: Schedule = constant(), options: WarmupO
   };
 }
 
-/** A part of a sequence. */
-export interface SequencePart {
-  readonly schedule: Schedule;
-  /** How long it lasts. The last part may have no length; it lasts to the end. */
-  readonly length?: number;
-}
+const aSchedule = kind<Schedule>({ check: checkSchedule, domain: { type: 'other' } });
 
-export interface SequenceOptions {
-  /** What lengths are counted in. Default 'epoch'. */
-  readonly per?: Per;
-}
+const partSettings = declareSettings({
+  schedule: aSchedule('What the rate follows.'),
+  length: positiveInteger('How long it lasts. The last part may have no length; it lasts to the end.', {
+    optional: true,
+  }),
+});
+
+/** A part of a sequence. */
+export type SequencePart = OptionsOf<typeof partSettings>;
+
+const sequenceSettings = declareSettings({
+  per: perUnit('What lengths are counted in.', { default: 'epoch' }),
+});
+
+export type SequenceOptions = OptionsOf<typeof sequenceSettings>;
 
 /**
  * One schedule after the other. Each sees a training that begins with it and is as long as it. The last one
@@ -81,16 +80,13 @@ export interface SequenceOptions {
  */
 export function sequence(parts: readonly SequencePart[], options: SequenceOptions = {}): Schedule {
   const where = 'schedules.sequence';
-  checkKeys(where, options, ['per']);
-  const per = oneOf(where, 'per', options.per ?? 'epoch', PER);
+  const { per } = sequenceSettings.read(where, options);
   if (!Array.isArray(parts) || parts.length === 0)
     throw new OptionError(`${where}: expected a list of { schedule, length }, got ${show(parts)}`);
-  const checked = (parts as readonly (SequencePart | undefined)[]).map((part, i) => {
-    checkKeys(where, part, ['schedule', 'length']);
-    const schedule = checkSchedule(where, `part ${i}`, part?.schedule);
-    const last = i === parts.length - 1 && part?.length === undefined;
-    const length = last ? Infinity : positiveInteger(where, `length of part ${i}`, part?.length);
-    return { schedule, length };
+  const checked = (parts as readonly unknown[]).map((part, i) => {
+    const { schedule, length } = partSettings.read(`${where}: part ${i}`, part);
+    const last = i === parts.length - 1 && length === undefined;
+    return { schedule, length: last ? Infinity : checkCount(`${where}: part ${i}`, 'length', length) };
   });
   return (progress) => {
     let begin = 0;
@@ -140,11 +136,12 @@ export function scaled(factor: number, inner: Schedule): Schedule {
   return (progress) => by * inner(progress);
 }
 
-export interface LinearScalingOptions {
-  readonly batchSize: number;
-  /** The batch size that `lr` is good for. Default 256. */
-  readonly baseBatchSize?: number;
-}
+const scalingSettings = declareSettings({
+  batchSize: positive('The batch size of the training.'),
+  baseBatchSize: positive('The batch size that `lr` is good for.', { default: 256 }),
+});
+
+export type LinearScalingOptions = OptionsOf<typeof scalingSettings>;
 
 /**
  * The learning rate for another batch size: batch times N, rate times N (Goyal et al. 2017, with a warm-up).
@@ -152,8 +149,6 @@ export interface LinearScalingOptions {
  */
 export function linearScaling(lr: number, options: LinearScalingOptions): number {
   const where = 'schedules.linearScaling';
-  checkKeys(where, options, ['batchSize', 'baseBatchSize']);
-  const rate = nonNegative(where, 'lr', lr);
-  const batch = positive(where, 'batchSize', options?.batchSize);
-  return (rate * batch) / positive(where, 'baseBatchSize', options.baseBatchSize ?? 256);
+  const { batchSize, baseBatchSize } = scalingSettings.read(where, options);
+  return (nonNegative(where, 'lr', lr) * batchSize) / baseBatchSize;
 }

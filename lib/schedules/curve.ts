@@ -1,16 +1,24 @@
 /** The points of a schedule, to be drawn. */
-import { checkKeys, nonNegative, positiveInteger } from '../options';
+import { declareSettings, kind, nonNegative, positiveInteger, type OptionsOf } from '../settings';
+import { checkList } from '../options';
 import { scheduledFactor, type EpochMetrics, type Schedule } from './schedule';
 
-export interface CurveOptions {
-  readonly epochs: number;
-  /** Default 1: a point an epoch. */
-  readonly stepsPerEpoch?: number;
-  /** Learning rate of the optimizer. Default 1: the factor itself. */
-  readonly lr?: number;
-  /** The results of epochs, for schedules that go by them. */
-  readonly history?: readonly EpochMetrics[];
-}
+const results = kind<readonly EpochMetrics[]>({
+  check: (where, name, value) => {
+    checkList(where, name, value);
+    return value as readonly EpochMetrics[];
+  },
+  domain: { type: 'list', of: { type: 'other' } },
+});
+
+const settings = declareSettings({
+  epochs: positiveInteger('Epochs of the training.'),
+  stepsPerEpoch: positiveInteger('Points per epoch.', { default: 1 }),
+  lr: nonNegative('Learning rate of the optimizer; at 1 the curve is that of the factor.', { default: 1 }),
+  history: results('The results of epochs, for schedules that go by them.', { default: [] }),
+});
+
+export type CurveOptions = OptionsOf<typeof settings>;
 
 export interface CurvePoint {
   /** Steps taken before, from 0. */
@@ -25,15 +33,11 @@ export interface CurvePoint {
  * not a rate
  */
 export function curve(schedule: Schedule, options: CurveOptions): CurvePoint[] {
-  const where = 'schedules.curve';
-  checkKeys(where, options, ['epochs', 'stepsPerEpoch', 'lr', 'history']);
-  const epochs = positiveInteger(where, 'epochs', options?.epochs);
-  const stepsPerEpoch = positiveInteger(where, 'stepsPerEpoch', options.stepsPerEpoch ?? 1);
-  const lr = nonNegative(where, 'lr', options.lr ?? 1);
+  const { epochs, stepsPerEpoch, lr, history: all } = settings.read('schedules.curve', options);
   const totalSteps = epochs * stepsPerEpoch;
   return Array.from({ length: totalSteps }, (_, step) => {
     const epoch = Math.floor(step / stepsPerEpoch);
-    const history = (options.history ?? []).slice(0, epoch);
+    const history = all.slice(0, epoch);
     const factor = scheduledFactor(schedule, { step, epoch, totalSteps, stepsPerEpoch, history });
     return { step, epoch: step / stepsPerEpoch, learningRate: lr * factor };
   });

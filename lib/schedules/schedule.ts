@@ -33,7 +33,7 @@ export type Schedule = (progress: Progress) => number;
 /** What a schedule counts: it changes in every step, or once per epoch. */
 export type Per = 'step' | 'epoch';
 
-export const PER: readonly Per[] = ['step', 'epoch'];
+const PER: readonly Per[] = ['step', 'epoch'];
 
 /** The setting `per`. */
 export const perUnit = oneOf(PER);

@@ -59,7 +59,7 @@ test('a gradient of 0 moves nothing', () => {
 
 test('bad options', () => {
   expect(() => optim.lion({ betas: [0.9, 1] })).toThrow(
-    'optim.lion: betas must be two numbers from 0 to below 1, got [0.9, 1]',
+    'optim.lion: betas[1] must be a number from 0 to below 1, got 1',
   );
   expect(() => optim.lion({ eps: 1 } as optim.LionOptions)).toThrow('optim.lion: unknown option "eps"');
 });

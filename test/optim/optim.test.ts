@@ -208,7 +208,7 @@ test('bad options', () => {
   );
   expect(() => optim.sgd({ lr: 0.1, nesterov: true })).toThrow('nesterov needs a momentum');
   expect(() => optim.sgd({ lr: 0.1, momentun: 0.9 } as optim.SgdOptions)).toThrow('did you mean "momentum"?');
-  expect(() => optim.adam({ betas: [0.9, 1] })).toThrow('betas must be two numbers from 0 to below 1');
+  expect(() => optim.adam({ betas: [0.9, 1] })).toThrow('betas[1] must be a number from 0 to below 1');
   expect(() => optim.adam({ clipNorm: 0 })).toThrow('clipNorm');
   expect(() => optim.adam({ clipValue: -1 })).toThrow('clipValue');
   expect(() => optim.adam({ eps: NaN })).toThrow('eps');

@@ -243,7 +243,7 @@ test('bad options', () => {
     expect(() => schedules.sequence([bad as never])).toThrow(OptionError);
   expect(() =>
     schedules.sequence([{ schedule: schedules.constant() }, { schedule: schedules.linear() }]),
-  ).toThrow('length of part 0');
+  ).toThrow('part 0: length must be');
   expect(() => schedules.scaled(-1, schedules.constant())).toThrow('factor');
   expect(() => schedules.reduceOnPlateau({ factor: 1 })).toThrow('below 1');
   expect(() => schedules.linearScaling(0.1, { batchSize: 0 })).toThrow('batchSize');
