@@ -13,7 +13,7 @@ import { ShapeError } from '../errors';
 import { activations, type Bf16 } from '../graph/facts';
 import { applyOp, first, type OpRecord } from '../graph/op';
 import type { KernelAttrs } from '../native';
-import { nonNegativeInteger } from '../options';
+import { checkList, nonNegativeInteger } from '../options';
 import { declareSettings, oneOf, positiveInteger, type OptionsOf, type ValuesOf } from '../settings';
 import { formatShape, type Shape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
@@ -67,7 +67,8 @@ export function convOutputSize(
   padding: number | readonly [before: number, after: number],
   dilation: number,
 ): number {
-  const [before, after] = typeof padding === 'object' ? padding : [padding, padding];
+  if (typeof padding !== 'number') checkList('conv_output_size', 'padding', padding);
+  const [before, after] = typeof padding === 'number' ? [padding, padding] : padding;
   const sizes = { input, kernel, stride, padding: before, 'padding after': after, dilation };
   for (const [name, value] of Object.entries(sizes)) nonNegativeInteger('conv_output_size', name, value);
   return Math.floor((input + before + after - dilation * (kernel - 1) - 1) / stride) + 1;

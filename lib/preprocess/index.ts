@@ -1,8 +1,7 @@
 /**
  * Data preprocessing, fitted to a training set and saved with the model: `preprocess.standardize()`,
- * `preprocess.sequence(preprocess.channelMean(), preprocess.pca({ components: 100 }))`. Each returns a
- * {@link Transform}, whose `fit` returns a {@link FittedTransform}; a Trainer takes either as
- * `inputTransform`.
+ * `preprocess.sequence(preprocess.channelMean(), preprocess.pca({ components: 100
+ * }))`. Each returns a {@link Transform}, whose `fit` returns a {@link FittedTransform}; a Trainer takes either as `inputTransform`.
  *
  * Sums are taken in float64, variances are biased (over N, as in the covariance X^T X / N). Images enter as
  * pixels from 0 to 1.
