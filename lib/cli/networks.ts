@@ -83,6 +83,8 @@ export const NETWORKS = named<Network>()({
   resnet50: { ...IMAGENET, make: anySize(models.resnet50) },
   resnet101: { ...IMAGENET, make: anySize(models.resnet101) },
   resnet152: { ...IMAGENET, make: anySize(models.resnet152) },
+  mobilenet_v2: { ...IMAGENET, make: anySize(models.mobilenetV2) },
+  efficientnet_lite0: { ...IMAGENET, make: anySize(models.efficientnetLite0) },
 });
 
 export type ModelName = keyof typeof NETWORKS;

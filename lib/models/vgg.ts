@@ -4,7 +4,7 @@
  */
 import * as nn from '../nn';
 import { resolveClassifier, type ClassifierOptions } from './alexnet';
-import { vggWeights } from './initial-weights';
+import { torchvisionWeights } from './initial-weights';
 import { seeded } from './lenet';
 
 /** Convolutions in each of the five stages, by the number of layers with weights. */
@@ -45,7 +45,7 @@ function vgg(depth: keyof typeof stages, batchNorm: boolean, options: Classifier
       nn.linear<number, number>(hidden, classes),
     ),
   });
-  return seeded(vggWeights(model), options);
+  return seeded(torchvisionWeights(model), options);
 }
 
 /**

@@ -105,6 +105,12 @@ export const everyLayer: Readonly<Record<string, () => nn.Module>> = {
   'cifarBlock, all settings': () => nn.cifarBlock(2, 4, { shortcut: 'B', stride: 2 }),
   padShortcut: () => nn.padShortcut(2, 2),
   'padShortcut, all settings': () => nn.padShortcut(2, 4, { stride: 2 }),
+  invertedResidual: () => nn.invertedResidual(2, 2),
+  'invertedResidual, all settings': () =>
+    nn.invertedResidual(2, 3, {
+      ...{ stride: 2, expansion: 2, kernel: 5, padding: 'same', eps: 1e-3, names: 'timm' },
+    }),
+  'invertedResidual, expansion 1': () => nn.invertedResidual(2, 2, { expansion: 1, names: 'timm' }),
   fixupBlock: () => nn.fixupBlock(2, 2, { blocks: 3 }),
   'fixupBlock, all settings': () => nn.fixupBlock(2, 3, { blocks: 3, stride: 2 }),
   sequential: () => nn.sequential(nn.linear(2, 3), nn.relu()),

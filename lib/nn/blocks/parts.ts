@@ -7,7 +7,7 @@ import { sequential, type Sequential } from '../layers/sequential';
 import { conv2d, type Conv2d } from '../layers/conv2d';
 
 /** A step of a block, small enough for every kernel. */
-const step = kind<number>({
+export const blockStep = kind<number>({
   check: (where, name, value) => {
     const stride = positiveInteger(where, name, value);
     if (stride > 65535) throw new OptionError(`${where}: ${name} must be at most 65535, got ${stride}`);
@@ -18,7 +18,7 @@ const step = kind<number>({
 
 /** The one setting that every residual block has. */
 export const blockSettings = {
-  stride: step('Step of the first 3x3 convolution and of the shortcut.', { default: 1 }),
+  stride: blockStep('Step of the first 3x3 convolution and of the shortcut.', { default: 1 }),
 };
 
 export const strideSettings = declareSettings(blockSettings);
