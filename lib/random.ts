@@ -34,11 +34,15 @@ export class RandomState {
   readonly seed: number;
   /** Part of every draw's counter. A compiled function that draws random numbers adds one per run. */
   step = 0;
+  /** The first example of the batch, where the draws of an example must not depend on its batch. */
+  example = 0;
   readonly stepScalar: Tensor;
+  readonly exampleScalar: Tensor;
 
   constructor(seed = 0) {
     this.seed = nonNegativeInteger('RandomState', 'seed', seed);
     this.stepScalar = runtimeScalar(() => this.step);
+    this.exampleScalar = runtimeScalar(() => this.example);
   }
 }
 

@@ -30,6 +30,11 @@ export class Trace {
   /** Storages that other tensors replace for a while, in reads and assignments: see `withSubstitutes`. */
   substitutes: ReadonlyMap<Storage, Tensor> = new Map();
   usesRandom = false;
+  /**
+   * How many examples a batch has, where each draws by its place among those of all batches: the random state
+   * holds the place of the first. Undefined where examples draw by their place in the batch.
+   */
+  examples: number | undefined;
   private readonly ordinals = new Map<string, number>();
 
   constructor(random: RandomState) {

@@ -5,9 +5,9 @@
 import * as nn from '../nn';
 import { heNormal } from './initial-weights';
 import { seeded } from './lenet';
-import { resolveOptions, type ModelOptions } from './options';
+import { depthSettings, resolveOptions, type ResidualOptions } from './options';
 
-export interface CifarResnetOptions extends ModelOptions {
+export interface CifarResnetOptions extends ResidualOptions {
   /**
    * Where channels change: 'A' subsamples and pads with zeros, as in the paper; 'B' is a 1x1 convolution and
    * batch norm. Default 'A'.
@@ -18,11 +18,16 @@ export interface CifarResnetOptions extends ModelOptions {
 function cifarResnet(depth: number, options: CifarResnetOptions): nn.NamedSequential {
   const defaults = { inChannels: 3, imageSize: 32, minimumSize: 1 };
   const where = `models.cifarResnet${depth}`;
-  const { classes, inChannels } = resolveOptions(where, options, defaults, ['shortcut']);
+  const { classes, inChannels } = resolveOptions(where, options, defaults, ['shortcut', 'stochasticDepth']);
   const { shortcut = 'A' } = options;
+  const perStage = (depth - 2) / 6;
+  const dropped = depthSettings(where, options, 3 * perStage);
   const stage = (from: number, to: number): nn.Module => {
-    const rest = Array.from({ length: (depth - 2) / 6 - 1 }, () => nn.cifarBlock(to, to, { shortcut }));
-    return nn.sequential(nn.cifarBlock(from, to, { stride: from === to ? 1 : 2, shortcut }), ...rest);
+    const blocks = Array.from({ length: perStage }, (_, i) => {
+      const stride = i === 0 && from !== to ? 2 : 1;
+      return nn.cifarBlock(i === 0 ? from : to, to, { stride, shortcut, ...dropped() });
+    });
+    return nn.sequential(...blocks);
   };
   const model = nn.namedSequential({
     conv1: nn.conv2d<number, number>(inChannels, 16, { kernel: 3, padding: 1, bias: false }),

@@ -13,4 +13,4 @@ export { resnet20 } from './resnet20';
 export { vgg11, vgg11Bn, vgg13, vgg13Bn, vgg16, vgg16Bn, vgg19, vgg19Bn } from './vgg';
 export { vggs, type VggsOptions } from './vggs';
 export { imagenet } from './imagenet';
-export type { ModelOptions } from './options';
+export type { ModelOptions, ResidualOptions } from './options';

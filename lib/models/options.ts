@@ -1,6 +1,6 @@
 /** Options that the ready-made models share. */
 import { OptionError } from '../errors';
-import { checkKeys, positiveInteger } from '../options';
+import { checkKeys, positiveInteger, probability } from '../options';
 
 export interface ModelOptions {
   /** Outputs of the last layer. Default 10. */
@@ -13,6 +13,30 @@ export interface ModelOptions {
    * Seed of the initial weights. Default: drawn with seed 0, or the Trainer's, when they are first needed.
    */
   readonly seed?: number;
+}
+
+/** Options of networks of residual blocks. */
+export interface ResidualOptions extends ModelOptions {
+  /**
+   * Stochastic depth (Huang et al. 2016): the probability of dropping the last block's branch in training.
+   * That of block l of L is l / L times this. Default: none.
+   */
+  readonly stochasticDepth?: number;
+}
+
+/**
+ * The settings of a network's residual blocks, in their order: probabilities rise linearly to the given one.
+ * @throws OptionError
+ */
+export function depthSettings(
+  where: string,
+  { stochasticDepth: last }: ResidualOptions,
+  blocks: number,
+): () => { readonly stochasticDepth?: number } {
+  if (last === undefined) return () => ({});
+  probability(where, 'stochasticDepth', last);
+  let block = 0;
+  return () => ({ stochasticDepth: (++block / blocks) * last });
 }
 
 export const modelKeys = ['classes', 'inChannels', 'imageSize', 'seed'] as const;

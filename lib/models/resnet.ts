@@ -2,9 +2,9 @@
 import * as nn from '../nn';
 import { heNormal } from './initial-weights';
 import { seeded } from './lenet';
-import { resolveOptions, type ModelOptions } from './options';
+import { depthSettings, resolveOptions, type ResidualOptions } from './options';
 
-type Block = (inChannels: number, width: number, stride: number) => nn.Module;
+type Block = (inChannels: number, width: number, options: nn.ResidualBlockOptions) => nn.Module;
 
 /** `expansion`: outputs of a block for each channel of its stage. */
 interface Kind {
@@ -12,33 +12,37 @@ interface Kind {
   readonly expansion: number;
 }
 
-const basic: Kind = { block: (c, width, stride) => nn.residualBlock(c, width, { stride }), expansion: 1 };
-const deep: Kind = { block: (c, width, stride) => nn.bottleneck(c, width, { stride }), expansion: 4 };
-
-function stage({ block, expansion }: Kind, inChannels: number, width: number, blocks: number): nn.Module {
-  const stride = width === 64 ? 1 : 2;
-  const rest = Array.from({ length: blocks - 1 }, () => block(expansion * width, width, 1));
-  return nn.sequential(block(inChannels, width, stride), ...rest);
-}
+const basic: Kind = { block: nn.residualBlock, expansion: 1 };
+const deep: Kind = { block: nn.bottleneck, expansion: 4 };
 
 function resnet(
   name: string,
   kind: Kind,
   blocks: readonly [number, number, number, number],
-  options: ModelOptions,
+  options: ResidualOptions,
 ): nn.NamedSequential {
+  const where = `models.${name}`;
   const defaults = { classes: 1000, inChannels: 3, imageSize: 224, minimumSize: 1 };
-  const { classes, inChannels } = resolveOptions(`models.${name}`, options, defaults);
-  const { expansion } = kind;
+  const { classes, inChannels } = resolveOptions(where, options, defaults, ['stochasticDepth']);
+  const { block, expansion } = kind;
+  const total = blocks.reduce((sum, count) => sum + count, 0);
+  const depth = depthSettings(where, options, total);
+  const stage = (from: number, width: number, count: number): nn.Module => {
+    const layers = Array.from({ length: count }, (_, i) => {
+      const stride = i === 0 && width !== 64 ? 2 : 1;
+      return block(i === 0 ? from : expansion * width, width, { stride, ...depth() });
+    });
+    return nn.sequential(...layers);
+  };
   const model = nn.namedSequential({
     conv1: nn.conv2d<number, number>(inChannels, 64, { kernel: 7, stride: 2, padding: 3, bias: false }),
     bn1: nn.batchNorm2d(64),
     relu: nn.relu(),
     maxpool: nn.maxPool2d(3, { stride: 2, padding: 1 }),
-    layer1: stage(kind, 64, 64, blocks[0]),
-    layer2: stage(kind, 64 * expansion, 128, blocks[1]),
-    layer3: stage(kind, 128 * expansion, 256, blocks[2]),
-    layer4: stage(kind, 256 * expansion, 512, blocks[3]),
+    layer1: stage(64, 64, blocks[0]),
+    layer2: stage(64 * expansion, 128, blocks[1]),
+    layer3: stage(128 * expansion, 256, blocks[2]),
+    layer4: stage(256 * expansion, 512, blocks[3]),
     avgpool: nn.globalAvgPool2d(),
     flatten: nn.flatten(),
     fc: nn.linear<number, number>(512 * expansion, classes),
@@ -54,12 +58,12 @@ function resnet(
  * @param options classes default to 1000, as in torchvision
  * @throws OptionError
  */
-export function resnet18(options: ModelOptions = {}): nn.NamedSequential {
+export function resnet18(options: ResidualOptions = {}): nn.NamedSequential {
   return resnet('resnet18', basic, [2, 2, 2, 2], options);
 }
 
 /** As resnet18, with 3, 4, 6, 3 blocks. @throws OptionError */
-export function resnet34(options: ModelOptions = {}): nn.NamedSequential {
+export function resnet34(options: ResidualOptions = {}): nn.NamedSequential {
   return resnet('resnet34', basic, [3, 4, 6, 3], options);
 }
 
@@ -67,16 +71,16 @@ export function resnet34(options: ModelOptions = {}): nn.NamedSequential {
  * As resnet34, of bottleneck blocks (1x1, 3x3, 1x1 convolutions) that return 256, 512, 1024 and 2048
  * channels; the stride is at the 3x3 convolution, as in torchvision. @throws OptionError
  */
-export function resnet50(options: ModelOptions = {}): nn.NamedSequential {
+export function resnet50(options: ResidualOptions = {}): nn.NamedSequential {
   return resnet('resnet50', deep, [3, 4, 6, 3], options);
 }
 
 /** As resnet50, with 3, 4, 23, 3 blocks. @throws OptionError */
-export function resnet101(options: ModelOptions = {}): nn.NamedSequential {
+export function resnet101(options: ResidualOptions = {}): nn.NamedSequential {
   return resnet('resnet101', deep, [3, 4, 23, 3], options);
 }
 
 /** As resnet50, with 3, 8, 36, 3 blocks. @throws OptionError */
-export function resnet152(options: ModelOptions = {}): nn.NamedSequential {
+export function resnet152(options: ResidualOptions = {}): nn.NamedSequential {
   return resnet('resnet152', deep, [3, 8, 36, 3], options);
 }

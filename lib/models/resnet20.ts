@@ -4,7 +4,7 @@
  */
 import * as nn from '../nn';
 import { seeded } from './lenet';
-import { resolveOptions, type ModelOptions } from './options';
+import { depthSettings, resolveOptions, type ResidualOptions } from './options';
 
 /**
  * conv 16@3x3 pad 1, batch norm, relu; three residual blocks each at 16, 32 and 64 channels, the second and
@@ -12,12 +12,11 @@ import { resolveOptions, type ModelOptions } from './options';
  * short. Input [N, 3, 32, 32], any size works.
  * @throws OptionError
  */
-export function resnet20(options: ModelOptions = {}): nn.Sequential {
-  const { classes, inChannels } = resolveOptions('models.resnet20', options, {
-    inChannels: 3,
-    imageSize: 32,
-    minimumSize: 1,
-  });
+export function resnet20(options: ResidualOptions = {}): nn.Sequential {
+  const where = 'models.resnet20';
+  const defaults = { inChannels: 3, imageSize: 32, minimumSize: 1 };
+  const { classes, inChannels } = resolveOptions(where, options, defaults, ['stochasticDepth']);
+  const depth = depthSettings(where, options, 9);
   const layers: nn.Module[] = [
     nn.conv2d<number, 16>(inChannels, 16, { kernel: 3, padding: 1, bias: false }),
     nn.batchNorm2d(16),
@@ -30,7 +29,8 @@ export function resnet20(options: ModelOptions = {}): nn.Sequential {
     [64, 2],
   ] as const) {
     for (let i = 0; i < 3; i++) {
-      layers.push(nn.basicBlock<number, number>(channels, width, { stride: i === 0 ? stride : 1 }));
+      const settings = { stride: i === 0 ? stride : 1, ...depth() };
+      layers.push(nn.basicBlock<number, number>(channels, width, settings));
       channels = width;
     }
   }

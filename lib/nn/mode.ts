@@ -1,9 +1,10 @@
 /** Training and evaluation mode: running something in one of them and leaving modes as they were. */
 /**
  * 'eval' was set by hand; 'loaded' is the evaluation mode of a model that was read from its file, until
- * it is trained.
+ * it is trained. 'sample' is that of predictions that average over noise: evaluation mode, but layers that
+ * draw random numbers in training draw them.
  */
-export type Mode = 'train' | 'eval' | 'loaded';
+export type Mode = 'train' | 'eval' | 'loaded' | 'sample';
 
 /**
  * The key of a module's mode; `training` says less. A symbol leaves all names free for the fields
@@ -50,6 +51,13 @@ export function inEvalMode<R>(root: Modal, fn: () => R): R {
     'eval',
     fn,
   );
+}
+
+/**
+ * Runs `fn` with every module below `root` in evaluation mode, but for the noise that they draw in training.
+ */
+export function inSampleMode<R>(root: Modal, fn: () => R): R {
+  return inMode(modules(root), 'sample', fn);
 }
 
 /** The opposite of inEvalMode, for those modules that a run of training would put into training mode. */

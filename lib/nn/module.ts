@@ -45,7 +45,10 @@ function runtimeFieldsOf(module: Module): readonly string[] {
 export abstract class Module implements TraceDependency {
   /** Names a built-in layer in model files. A class without one is loaded into an instance, not rebuilt. */
   static readonly kind: string = '';
-  /** Fields that do not change a compiled program; all other plain fields do when they change. */
+  /**
+   * Fields whose values do not change a compiled program, only whether there is one; all other plain fields
+   * do when they change.
+   */
   static readonly runtimeFields: readonly string[] = [];
 
   /** Place in the model, '' at the top. Set by initialize(). */
@@ -106,6 +109,15 @@ export abstract class Module implements TraceDependency {
 
   set training(training: boolean) {
     this[MODE] = training ? 'train' : 'eval';
+  }
+
+  /**
+   * Whether noise is drawn: in training, and in predictions that average over it (`predict` with `samples`),
+   * where `training` is false. A layer of your own that draws random numbers asks this.
+   */
+  get stochastic(): boolean {
+    noteModeRead(this);
+    return this[MODE] === 'train' || this[MODE] === 'sample';
   }
 
   /** Records the layer's ops. Call it on tensors; what it returns is a recipe. */

@@ -12,7 +12,15 @@ import { MODE, type Mode } from './mode';
 /** Fields of every module that no program holds. */
 const baseRuntimeFields: readonly string[] = ['preprocessing', 'inputTransform', 'classNames'];
 
-/** Marks in the list of values: a field that does not count, and the end of a module's fields. */
+/** The mode in the text. */
+const noted: Readonly<Record<Mode, string>> = { train: 't', sample: 's', eval: 'e', loaded: 'e' };
+
+/**
+ * Marks in the list of values: a field that does not count, one of which only counts whether it is there, and
+ * the end of a module's fields.
+ */
+const present = Symbol('present');
+const absent = Symbol('absent');
 const ignored = Symbol('ignored');
 const end = Symbol('end');
 
@@ -34,7 +42,8 @@ export class Signature<M extends Signed> {
 
   /**
    * @param isModule tells modules from other values: the class of modules is built on this file
-   * @param runtimeFields names of the fields of a module that its programs do not hold
+   * @param runtimeFields names of the fields of a module whose values its programs do not hold; whether
+   *   there is one counts
    */
   constructor(
     private readonly root: M,
@@ -59,17 +68,23 @@ export class Signature<M extends Signed> {
     // Its key is a symbol: it is not among the fields below.
     const mode = module[MODE];
     this.seen.push(mode);
-    let text = mode === 'train' ? '(t' : '(e';
+    let text = `(${noted[mode]}`;
     // Not Object.entries: that makes an array for each field.
     const fields = module as unknown as Readonly<Record<string, unknown>>;
     for (const key in fields) {
       this.seen.push(key);
-      if (runtimeFields.includes(key) || baseRuntimeFields.includes(key)) this.seen.push(ignored);
+      if (baseRuntimeFields.includes(key)) this.seen.push(ignored);
+      else if (runtimeFields.includes(key)) text += this.notePresence(fields[key]);
       else text += this.note(fields[key]);
     }
     this.seen.push(end);
     this.open.pop();
     return `${text})`;
+  }
+
+  private notePresence(value: unknown): string {
+    this.seen.push(value === undefined ? absent : present);
+    return value === undefined ? '' : '?';
   }
 
   private note(value: unknown): string {
@@ -123,7 +138,11 @@ export class Signature<M extends Signed> {
     const fields = module as unknown as Readonly<Record<string, unknown>>;
     for (const key in fields) {
       if (this.seen[this.at++] !== key) return false;
-      if (this.seen[this.at] === ignored) this.at++;
+      const mark = this.seen[this.at];
+      if (mark === present || mark === absent) {
+        this.at++;
+        if ((fields[key] === undefined) !== (mark === absent)) return false;
+      } else if (mark === ignored) this.at++;
       else if (!this.same(fields[key])) return false;
     }
     this.open.pop();

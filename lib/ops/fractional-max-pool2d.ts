@@ -6,14 +6,13 @@
 import { OptionError, ShapeError } from '../errors';
 import { firstAlike } from '../graph/facts';
 import { applyOp, first, type OpRecord } from '../graph/op';
-import { currentScope, currentTrace } from '../graph/trace';
 import type { KernelAttrs } from '../native';
 import { oneOf, show } from '../options';
-import { defaultRandom, streamKey, type StreamKey } from '../random';
 import { bool, declareSettings, kind, oneOf as choice, type OptionsOf, type ValuesOf } from '../settings';
 import { formatShape, type Shape } from '../tensor/shape';
 import { runtimeScalar, type Tensor } from '../tensor/tensor';
 import { checkDType, checkRank, checkScalar, pair, pairFrom, type Pair } from './checks';
+import { nextDraws, type DrawAttrs } from './draws';
 
 /**
  * What a region is. 'disjoint': the regions tile the input. 'overlapping': each region also covers the first
@@ -88,9 +87,7 @@ const opSettings = declareSettings({
   draw: bool('Whether regions are drawn, as in training.', { default: true }),
 });
 
-interface Attrs {
-  readonly key: StreamKey;
-  readonly ordinal: number;
+interface Regions {
   /** 'middle' draws nothing: it is the pseudorandom sequence with u = 1/2. */
   readonly sequence: 'middle' | 'pseudorandom' | 'random';
   readonly kernel: 'disjoint' | 'overlapping' | readonly [number, number];
@@ -99,10 +96,12 @@ interface Attrs {
   readonly shape: Shape;
 }
 
+type Attrs = DrawAttrs & Regions;
+
 const NAME = 'fractional_max_pool2d';
 
 /** The steps of the sequence along one axis, and their sum, as in native/base/fractional_geom.cc. */
-function stepsOf({ kernel, outputSize, shape }: Attrs, axis: 0 | 1): { steps: number; total: number } {
+function stepsOf({ kernel, outputSize, shape }: Regions, axis: 0 | 1): { steps: number; total: number } {
   const [input, output] = [shape[2 + axis]!, outputSize[axis]];
   if (kernel === 'disjoint') return { steps: output, total: input };
   if (kernel === 'overlapping') return { steps: output, total: input - 1 };
@@ -131,11 +130,12 @@ function checkRegions(attrs: Attrs): void {
 const sequences = ['middle', 'pseudorandom', 'random'];
 const forms = ['disjoint', 'overlapping', 'windows'];
 
-function kernelAttrs({ key, ordinal, sequence, kernel }: Attrs): KernelAttrs {
+function kernelAttrs({ key, ordinal, perExample, sequence, kernel }: Attrs): KernelAttrs {
   const [form, window] = typeof kernel === 'string' ? [kernel, [0, 0]] : ['windows', kernel];
   return {
     key,
     ordinal,
+    perExample,
     sequence: sequences.indexOf(sequence),
     form: forms.indexOf(form),
     kernel: window,
@@ -145,10 +145,11 @@ function kernelAttrs({ key, ordinal, sequence, kernel }: Attrs): KernelAttrs {
 const poolOp: OpRecord<Attrs> = {
   name: NAME,
   bf16: firstAlike,
-  infer: ([x, step], attrs) => {
+  infer: ([x, step, example], attrs) => {
     checkDType(NAME, 'x', x!, 'f32');
     checkRank(NAME, 'x', x!, 4);
     checkScalar(NAME, 'step', step!);
+    checkScalar(NAME, 'example', example!);
     checkRegions(attrs);
     const shape = [x!.shape[0]!, x!.shape[1]!, ...attrs.outputSize];
     return [
@@ -157,8 +158,9 @@ const poolOp: OpRecord<Attrs> = {
     ];
   },
   // The regions are a function of their counter, so the backward pass draws them again.
-  grad: ({ inputs: [, step], outputs, grads, attrs }) => [
-    first(applyOp(backwardOp, [grads[0]!, outputs[1]!, step!], attrs)),
+  grad: ({ inputs: [, step, example], outputs, grads, attrs }) => [
+    first(applyOp(backwardOp, [grads[0]!, outputs[1]!, step!, example!], attrs)),
+    null,
     null,
   ],
   lower: (l, attrs) => l.call(NAME, l.inputs, l.outputs, kernelAttrs(attrs)),
@@ -171,7 +173,14 @@ const backwardOp: OpRecord<Attrs> = {
   lower: (l, attrs) => l.call(`${NAME}_backward`, l.inputs, l.outputs, kernelAttrs(attrs)),
 };
 
-const noStep = runtimeScalar(() => 0);
+const none = runtimeScalar(() => 0);
+const noDraws = { key: [0, 0], ordinal: 0, perExample: 0 } as const;
+
+/** Random words of one example, as native/base/fractional_geom.h counts them. */
+function wordsOf(attrs: Regions): number {
+  if (attrs.sequence === 'pseudorandom') return 2;
+  return stepsOf(attrs, 0).steps + stepsOf(attrs, 1).steps;
+}
 
 function outputSizeOf({ outputSize, outputRatio }: OutputSize, x: Tensor): [number, number] {
   if (outputSize !== undefined) return [...outputSize];
@@ -201,13 +210,7 @@ export function fractionalMaxPool2d(
   checkOutput(NAME, size);
   const regions = regionsOf.check(NAME, 'kernel', kernel);
   const geometry = { kernel: regions, outputSize: outputSizeOf(size, x), shape: x.shape };
-  if (!draw)
-    return first(applyOp(poolOp, [x, noStep], { key: [0, 0], ordinal: 0, sequence: 'middle', ...geometry }));
-  const trace = currentTrace();
-  const random = trace?.random ?? defaultRandom;
-  const stream = `${currentScope()}/${NAME}`;
-  const ordinal = trace?.nextOrdinal(stream) ?? 0;
-  if (trace !== undefined) trace.usesRandom = true;
-  const attrs = { key: streamKey(random.seed, stream), ordinal, sequence, ...geometry };
-  return first(applyOp(poolOp, [x, random.stepScalar], attrs));
+  if (!draw) return first(applyOp(poolOp, [x, none, none], { ...noDraws, sequence: 'middle', ...geometry }));
+  const { attrs, scalars } = nextDraws(NAME, x.shape[0]! * wordsOf({ sequence, ...geometry }));
+  return first(applyOp(poolOp, [x, ...scalars], { ...attrs, sequence, ...geometry }));
 }

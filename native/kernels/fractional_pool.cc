@@ -1,7 +1,7 @@
 // Fractional max pooling (Graham 2014) over H and W, forward and backward; base/fractional_geom.h has the
-// regions. fractional_max_pool2d: x [N,H,W,C], step s -> y [N,OH,OW,C], tap (y's dims; row * widest + column
-// in the region; u8 where the largest region has at most 256 elements, else i32).
-// fractional_max_pool2d_backward: dy, tap, step s -> dx.
+// regions. fractional_max_pool2d: x [N,H,W,C], step s, example s -> y [N,OH,OW,C], tap (y's dims; row *
+// widest + column in the region; u8 where the largest region has at most 256 elements, else i32).
+// fractional_max_pool2d_backward: dy, tap, step s, example s -> dx.
 // The attribute `kernel` is 0 unless the form is windows.
 //
 // Each example has regions of its own, shared by its channels: drawn by Philox from (key, word, ordinal,
@@ -10,6 +10,7 @@
 #define TENON_KERNEL_FILE "kernels/fractional_pool.cc"
 #include "base/fractional_geom.h"
 #include "kernels/checks.h"
+#include "kernels/draws.h"
 
 #include "kernels/for_each_target.h"
 #ifdef TENON_TARGET
@@ -19,21 +20,22 @@
 
   #include "kernels/pool_window.h"
 
-constexpr AttrNames kAttrs{"key[2]", "ordinal", "sequence", "form", "kernel[2]"};
+constexpr AttrNames kAttrs{"key[2]", "ordinal", "perExample", "sequence", "form", "kernel[2]"};
 constexpr int64_t kChunkElements = 16384;
 constexpr int64_t kByteTaps = 256;
 
 struct Fractional {
-  TensorView image, pooled, tap, step;
+  TensorView image, pooled, tap, step, example;
   RegionSequence sequence;
   RegionForm form;
   FractionalAxis h, w;
 
   Fractional(const Call& c, bool backward)
-      : image(c.t[backward ? 3 : 0]),
-        pooled(c.t[backward ? 0 : 2]),
-        tap(c.t[backward ? 1 : 3]),
+      : image(c.t[backward ? 4 : 0]),
+        pooled(c.t[backward ? 0 : 3]),
+        tap(c.t[backward ? 1 : 4]),
         step(c.t[backward ? 2 : 1]),
+        example(c.t[backward ? 3 : 2]),
         sequence(static_cast<RegionSequence>(choice(c, kAttrs["sequence"]))),
         form(static_cast<RegionForm>(choice(c, kAttrs["form"]))),
         h(image.dims[1], pooled.dims[1], form, c.attrs[kAttrs["kernel"]]),
@@ -58,17 +60,15 @@ struct Fractional {
   // The sequences of every example, rows before columns, into the workspace.
   void draw(const Call& c) const {
     int32_t* starts = reinterpret_cast<int32_t*>(c.workspace);
-    const uint32_t key0 = word_of(c.attrs[kAttrs["key"]]), key1 = word_of(c.attrs[kAttrs["key"] + 1]);
-    const uint32_t ordinal = word_of(c.attrs[kAttrs["ordinal"]]);
-    const uint32_t now = word_of(scalar(step));
+    const Draws d(c, step, example);
     const int64_t rows = h.draws(sequence), words = rows + w.draws(sequence);
     parallel_chunks(
         examples(), 1, 20.0 * static_cast<double>(examples() * length()), [&](int64_t begin, int64_t end) {
           for (int64_t n = begin; n < end; ++n) {
             auto word = [&](int64_t i) {
-              const uint64_t at = static_cast<uint64_t>(n * words + i);
+              const uint64_t at = d.first + static_cast<uint64_t>(n * words + i);
               const uint32_t low = static_cast<uint32_t>(at / 4), high = static_cast<uint32_t>(at / 4 >> 32);
-              return philox(key0, key1, low, high, ordinal, now).v[at % 4];
+              return philox(d.key0, d.key1, low, high, d.ordinal, d.step).v[at % 4];
             };
             int32_t* own = starts + n * length();
             h.draw(sequence, word, own);
@@ -85,18 +85,16 @@ struct Fractional {
 };
 
 Cost prepare(const Call& c, bool backward) {
-  require_operands(c, 4);
-  const TensorView &image = c.t[backward ? 3 : 0], &pooled = c.t[backward ? 0 : 2];
-  const TensorView &tap = c.t[backward ? 1 : 3], &step = c.t[backward ? 2 : 1];
+  require_operands(c, 5);
+  const TensorView &image = c.t[backward ? 4 : 0], &pooled = c.t[backward ? 0 : 3];
+  const TensorView& tap = c.t[backward ? 1 : 4];
   require(image.rank == 4 && pooled.rank == 4 && image.dims[0] == pooled.dims[0] &&
               image.dims[3] == pooled.dims[3],
           "fractional_max_pool2d: x and y must be [N, H, W, C] of the same N and C");
   require(is_activation(image.dtype, kReal) && pooled.dtype == image.dtype,
           "fractional_max_pool2d: operand of wrong dtype");
   require_same_dims(tap, pooled, "fractional_max_pool2d: tap has the wrong shape");
-  require_scalar(step, "fractional_max_pool2d: step must be a runtime scalar");
-  require_words(c, kAttrs["key"], kAttrs["ordinal"] + 1,
-                "fractional_max_pool2d: keys and ordinal must be 32-bit words");
+  require_draws(c, c.t[backward ? 2 : 1], c.t[backward ? 3 : 2]);
   const Fractional op(c, backward);
   // Both are below 2^31.
   require(op.h.largest() * op.w.largest() <= INT32_MAX, "fractional_max_pool2d: regions too large");

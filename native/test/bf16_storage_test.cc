@@ -69,7 +69,7 @@ void pointwise(Target target) {
     compare("softplus", target, {in(d, 1), out(d)});
     compare("leaky_relu", target, {in(d, 1), out(d)}, {0.1});
     compare("affine", target, {in(d, 1), out(d)}, {1.5, -0.3});
-    compare("dropout", target, {in(d, 1), scalar(0.3), scalar(2), out(d)}, {1, 2, 0, 1});
+    compare("dropout", target, {in(d, 1), scalar(0.3), scalar(2), scalar(0), out(d)}, {1, 2, 0, 0, 0, 1});
   }
   for (const char* name : {"add", "sub", "mul", "div", "maximum", "minimum", "equal"}) {
     compare(name, target, {in({5, 33}, 1), in({5, 33}, 2), out({5, 33})});
@@ -82,7 +82,9 @@ void pointwise(Target target) {
   compare("reduce_sum", target, {in({40, 70, 17}, 1), f32_out({1, 1, 17})}, {0.5});
   compare("reduce_sum", target, {in({6, 5, 9}, 1), f32_out({6, 1, 1})}, {1});
   compare("reduce_sum", target, {in({5, 7, 6, 3}, 1), f32_out({1, 7, 1, 3})}, {1});
-  compare("dropout", target, {in({2, 3, 3, 9}, 1), scalar(0.5), scalar(1), out({2, 3, 3, 9})}, {1, 2, 0, 9});
+  for (const double unit : {1, 2, 3})
+    compare("dropout", target, {in({2, 3, 3, 9}, 1), scalar(0.5), scalar(1), scalar(0), out({2, 3, 3, 9})},
+            {1, 2, 0, 0, unit, 1});
 }
 
 void casts(Target target) {

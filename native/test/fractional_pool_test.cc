@@ -88,6 +88,7 @@ struct Case {
     return {123456789.0,
             4294967295.0,
             3.0,
+            0.0,
             static_cast<double>(sequence),
             static_cast<double>(form),
             static_cast<double>(kh),
@@ -113,19 +114,19 @@ void test_case(const Case& c) {
   for (int64_t i = 0; i < n; i += 37) values[static_cast<size_t>(i)] = NAN;
   for (int64_t i = 5; i < n; i += 41) values[static_cast<size_t>(i)] = -INFINITY;
   const auto gradient = random_integers(m, 12, -8, 8);
-  const Tensor step(DType::f64, {}, {77.0});
+  const Tensor step(DType::f64, {}, {77.0}), first(DType::f64, {}, {0.0});
   const Tensor x(Target::ref, c.x, values), y(Target::ref, c.y()), tap(c.tap(), c.y());
   const Tensor dy(Target::ref, c.y(), gradient), dx(Target::ref, c.x);
-  run_kernel("fractional_max_pool2d", Target::ref, {x, step, y, tap}, c.attrs());
-  run_kernel("fractional_max_pool2d_backward", Target::ref, {dy, tap, step, dx}, c.attrs());
+  run_kernel("fractional_max_pool2d", Target::ref, {x, step, first, y, tap}, c.attrs());
+  run_kernel("fractional_max_pool2d_backward", Target::ref, {dy, tap, step, first, dx}, c.attrs());
   for_each_target([&](Target target) {
     const std::string what = c.describe(target);
     const Tensor tx(target, c.x, values), ty(target, c.y()), ttap(c.tap(), c.y());
     const Tensor tdy(target, c.y(), gradient), tdx(target, c.x);
-    run_kernel("fractional_max_pool2d", target, {tx, step, ty, ttap}, c.attrs());
+    run_kernel("fractional_max_pool2d", target, {tx, step, first, ty, ttap}, c.attrs());
     close(ty, y.values(), 0, 0, what + " y");
     close(ttap, tap.values(), 0, 0, what + " tap");
-    run_kernel("fractional_max_pool2d_backward", target, {tdy, ttap, step, tdx}, c.attrs());
+    run_kernel("fractional_max_pool2d_backward", target, {tdy, ttap, step, first, tdx}, c.attrs());
     close(tdx, dx.values(), 0, 0, what + " dx");
   });
 }
@@ -135,12 +136,12 @@ void test_threads() {
     for (const RegionForm form : kForms) {
       const int64_t kernel = form == RegionForm::windows ? 3 : 0;
       const Case c{{3, 40, 41, 24}, 27, 29, form, kernel, kernel, RegionSequence::random};
-      const Tensor step(DType::f64, {}, {5.0});
+      const Tensor step(DType::f64, {}, {5.0}), first(DType::f64, {}, {0.0});
       const Tensor x(target, c.x, random_values(numel_of(c.x), 1)), y(target, c.y()), tap(c.tap(), c.y());
       const Tensor dy(target, c.y(), random_values(numel_of(c.y()), 2)), dx(target, c.x);
-      check_threads("fractional_max_pool2d", target, {x, step, y, tap}, c.attrs(), y);
-      check_threads("fractional_max_pool2d", target, {x, step, y, tap}, c.attrs(), tap);
-      check_threads("fractional_max_pool2d_backward", target, {dy, tap, step, dx}, c.attrs(), dx);
+      check_threads("fractional_max_pool2d", target, {x, step, first, y, tap}, c.attrs(), y);
+      check_threads("fractional_max_pool2d", target, {x, step, first, y, tap}, c.attrs(), tap);
+      check_threads("fractional_max_pool2d_backward", target, {dy, tap, step, first, dx}, c.attrs(), dx);
     }
   });
 }
@@ -148,28 +149,29 @@ void test_threads() {
 void test_rejects() {
   for_each_target([](Target target) {
     const Case c{{2, 6, 6, 5}, 4, 4, RegionForm::windows, 2, 2, RegionSequence::random};
-    const Tensor step(DType::f64, {}, {0.0}), x(target, c.x), y(target, c.y()), tap(DType::u8, c.y()),
-        wide(DType::i32, c.y()), flat(target, {6, 60});
+    const Tensor step(DType::f64, {}, {0.0}), first(DType::f64, {}, {0.0}), x(target, c.x), y(target, c.y()),
+        tap(DType::u8, c.y()), wide(DType::i32, c.y()), flat(target, {6, 60});
     const char* forward = "fractional_max_pool2d";
-    CHECK(!rejects(forward, target, {x, step, y, tap}, c.attrs()));
-    CHECK(!rejects("fractional_max_pool2d_backward", target, {y, tap, step, x}, c.attrs()));
-    CHECK(rejects("fractional_max_pool2d_backward", target, {x, tap, step, y}, c.attrs()));
-    CHECK(rejects(forward, target, {x, step, y, wide}, c.attrs()));
-    CHECK(rejects(forward, target, {x, x, y, tap}, c.attrs()));
-    CHECK(rejects(forward, target, {y, step, x, tap}, c.attrs()));
-    CHECK(rejects(forward, target, {flat, step, y, tap}, c.attrs()));
+    CHECK(!rejects(forward, target, {x, step, first, y, tap}, c.attrs()));
+    CHECK(!rejects("fractional_max_pool2d_backward", target, {y, tap, step, first, x}, c.attrs()));
+    CHECK(rejects("fractional_max_pool2d_backward", target, {x, tap, step, first, y}, c.attrs()));
+    CHECK(rejects(forward, target, {x, step, first, y, wide}, c.attrs()));
+    CHECK(rejects(forward, target, {x, x, first, y, tap}, c.attrs()));
+    CHECK(rejects(forward, target, {y, step, first, x, tap}, c.attrs()));
+    CHECK(rejects(forward, target, {flat, step, first, y, tap}, c.attrs()));
     CHECK(rejects(forward, target, {x, step, y}, c.attrs()));
-    for (size_t i = 0; i < 7; ++i) {
+    for (size_t i = 0; i < 8; ++i) {
       for (const double bad : {-1.0, 0.5, 7e10, 1e300, -1e300, double(NAN), double(INFINITY)}) {
+        if (i == 3 && bad == 7e10) continue;  // an example may take many draws
         auto attrs = c.attrs();
         attrs[i] = bad;
-        CHECK_THAT(rejects(forward, target, {x, step, y, tap}, attrs), std::to_string(i));
+        CHECK_THAT(rejects(forward, target, {x, step, first, y, tap}, attrs), std::to_string(i));
       }
     }
     for (const double kernel : {0.0, 4.0}) {
       auto attrs = c.attrs();
-      attrs[5] = kernel;
-      CHECK(rejects(forward, target, {x, step, y, tap}, attrs));
+      attrs[6] = kernel;
+      CHECK(rejects(forward, target, {x, step, first, y, tap}, attrs));
     }
   });
 }

@@ -64,46 +64,93 @@ void check_moments(Target target) {
   check_threads("random_uniform", target, {y}, {kKey0, kKey1, 0, 1}, y);
 }
 
-void check_dropout(Target target, const Dims& dims, double stride, double p) {
-  const std::string context = std::string("dropout on ") + name_of(target) + " p = " + std::to_string(p);
-  const int64_t n = numel_of(dims);
-  const Tensor x(target, dims, random_values(n, 9, 1, 2)), y(target, dims), rate(DType::f64, {}, {p}),
-      step(DType::f64, {}, {5});
-  const std::vector<double> attrs = {kKey0, kKey1, 3, stride};
-  run_kernel("dropout", target, {x, rate, step, y}, attrs);
+enum Unit { kElement = 0, kChannel = 1, kRow = 2, kTensor = 3 };
+
+struct DropoutCase {
+  Dims dims;
+  Unit unit = kElement;
+  double p = 0.5;
+  bool inverted = true;
+  double per_example = 0, example = 0;
+
+  std::vector<double> attrs() const {
+    return {kKey0, kKey1, 3, per_example, static_cast<double>(unit), static_cast<double>(inverted)};
+  }
+  int64_t draw_of(int64_t i, int64_t n) const {
+    if (unit == kChannel) return i / (dims[1] * dims[2] * dims[3]) * dims[3] + i % dims[3];
+    if (unit == kRow) return i / (n / dims[0]);
+    return unit == kTensor ? 0 : i;
+  }
+};
+
+void check_dropout(Target target, const DropoutCase& one) {
+  const double p = one.p;
+  const std::string context = std::string("dropout on ") + name_of(target) + " p = " + std::to_string(p) +
+                              " unit " + std::to_string(one.unit);
+  const int64_t n = numel_of(one.dims);
+  const Tensor x(target, one.dims, random_values(n, 9, 1, 2)), y(target, one.dims), rate(DType::f64, {}, {p}),
+      step(DType::f64, {}, {5}), example(DType::f64, {}, {one.example});
+  const std::vector<double> attrs = one.attrs();
+  run_kernel("dropout", target, {x, rate, step, example, y}, attrs);
   std::vector<double> expected;
   int64_t kept = 0;
+  const int64_t first = static_cast<int64_t>(one.example * one.per_example);
   for (int64_t i = 0; i < n; ++i) {
-    const int64_t draw = stride == 1 ? i : i / (dims[1] * dims[2] * dims[3]) * dims[3] + i % dims[3];
-    const bool keep = uniform_of(draw, 3, 5) >= p;
-    expected.push_back(keep ? x.at(i) / (1 - p) : 0);
+    const bool keep = uniform_of(first + one.draw_of(i, n), 3, 5) >= p;
+    expected.push_back(keep ? x.at(i) / (one.inverted ? 1 - p : 1) : 0);
     kept += keep;
   }
   close(y, expected, 0, 2 * eps_of(target), context);
-  if (n > 1000 && stride == 1)
+  if (n > 1000 && one.unit == kElement)
     CHECK_THAT(std::fabs(static_cast<double>(kept) / static_cast<double>(n) - (1 - p)) < 0.05, context);
-  check_threads("dropout", target, {x, rate, step, y}, attrs, y);
-  run_kernel("dropout", target, {x, rate, step, x}, attrs);
+  check_threads("dropout", target, {x, rate, step, example, y}, attrs, y);
+  run_kernel("dropout", target, {x, rate, step, example, x}, attrs);
   CHECK_THAT(same_bits(x, y), context + " in place");
+}
+
+void check_bad_dropouts(Target target) {
+  const Tensor x(target, {3}, {INFINITY, NAN, 1}), y(target, {3}), one(DType::f64, {}, {1}),
+      step(DType::f64, {}, {1}), example(DType::f64, {}, {0}), image(target, {2, 2, 2, 3}), rank0(target, {});
+  run_kernel("dropout", target, {x, one, step, example, y}, {1, 2, 3, 0, 0, 1});
+  close(y, {0, 0, 0}, 0, 0, "dropped infinity");
+  const auto refused = [&](const std::vector<double>& attrs) {
+    return rejects("dropout", target, {x, one, step, example, y}, attrs);
+  };
+  CHECK(!refused({1, 2, 3, 0, 2, 0}) && !refused({1, 2, 3, 0, 3, 1}));
+  CHECK(refused({1, 2, 3, 0, 1, 1}) && refused({1, 2, 3, 0, 4, 1}) && refused({1, 2, 3, 0, 0.5, 1}));
+  CHECK(refused({-1, 2, 3, 0, 0, 1}) && refused({1, 2, 4294967296.0, 0, 0, 1}));
+  CHECK(refused({1, 2, 3, -1, 0, 1}) && refused({1, 2, 3, NAN, 0, 1}) && refused({1, 2, 3, 0, 0, 2}));
+  CHECK(rejects("dropout", target, {x, one, step, y}, {1, 2, 3, 0, 0, 1}));
+  CHECK(rejects("dropout", target, {rank0, one, step, example, rank0}, {1, 2, 3, 0, 2, 1}));
+  CHECK(!rejects("dropout", target, {image, one, step, example, image}, {1, 2, 3, 0, 1, 1}));
 }
 
 void check_dropouts(Target target) {
   for (const double p : {0.0, 0.25, 0.5, 1 / 3.0, 1.0}) {
-    for (const int64_t n : {0, 1, 3, 4, 5, 17, 513, 9001}) check_dropout(target, {n}, 1, p);
-    check_dropout(target, {3, 4, 5, 7}, 20, p);
-    check_dropout(target, {3, 4, 5, 7}, 1, p);
-    check_dropout(target, {2, 1, 1, 7}, 1, p);
-    check_dropout(target, {8, 16, 16, 33}, 256, p);
+    for (const bool inverted : {false, true}) {
+      for (const int64_t n : {0, 1, 3, 4, 5, 17, 513, 9001})
+        check_dropout(target, {{n}, kElement, p, inverted});
+      check_dropout(target, {{3, 4, 5, 7}, kChannel, p, inverted});
+      check_dropout(target, {{3, 4, 5, 7}, kRow, p, inverted});
+      check_dropout(target, {{3, 4, 5, 7}, kTensor, p, inverted});
+    }
+    check_dropout(target, {{3, 4, 5, 7}, kElement, p});
+    check_dropout(target, {{2, 1, 1, 7}, kElement, p});
+    check_dropout(target, {{8, 16, 16, 33}, kChannel, p});
+    check_dropout(target, {{700, 33}, kRow, p});
+    check_dropout(target, {{0, 33}, kRow, p});
+    check_dropout(target, {{33, 0}, kRow, p});
   }
-  check_dropout(target, {5}, 1, uniform_of(2, 3, 5));  // u == p is kept
-  const Tensor x(target, {3}, {INFINITY, NAN, 1}), y(target, {3}), one(DType::f64, {}, {1}),
-      step(DType::f64, {}, {1});
-  run_kernel("dropout", target, {x, one, step, y}, {1, 2, 3, 1});
-  close(y, {0, 0, 0}, 0, 0, "dropped infinity");
-  CHECK(rejects("dropout", target, {x, one, step, y}, {1, 2, 3, 2}) &&
-        rejects("dropout", target, {x, one, step, y}, {-1, 2, 3, 1}));
-  CHECK(rejects("dropout", target, {x, one, step, y}, {1, 2, 4294967296.0, 1}) &&
-        rejects("dropout", target, {x, one, y}, {1, 2, 3, 1}));
+  // A batch that begins at any example goes on with the draws of the one before.
+  for (const double example : {1.0, 2.0, 3.0, 7.0, 1e6})
+    for (const double per : {1.0, 5.0, 1031.0}) {
+      check_dropout(target, {{9001}, kElement, 0.5, true, per, example});
+      check_dropout(target, {{3, 4, 5, 7}, kChannel, 0.5, true, per, example});
+      check_dropout(target, {{700, 3}, kRow, 0.5, true, per, example});
+    }
+  check_dropout(target, {{5}, kElement, uniform_of(2, 3, 5)});  // u == p is kept
+  check_bad_dropouts(target);
+  const Tensor y(target, {3});
   CHECK(rejects("random_uniform", target, {y}, {0.5, 1, 0, 1}) &&
         rejects("random_normal", target, {y}, {0, 1, 0}));
 }

@@ -28,6 +28,68 @@ testOp('dropout', {
       ),
     reference: (x) => x.map(() => 0),
   },
+  'p = 1/2': { args: [{ shape: [5, 33] }], fn: (x) => ops.dropout(x, half), seed: 5 },
+  'plain, p = 0.3': {
+    args: [{ shape: [5, 33] }],
+    fn: (x) =>
+      ops.dropout(
+        x,
+        runtimeScalar(() => 0.3),
+        { inverted: false },
+      ),
+    seed: 6,
+  },
+  channels: {
+    args: [{ shape: [2, 9, 3, 2] }],
+    fn: (x) => ops.dropout(x, half, { perChannel: true }),
+    seed: 7,
+  },
+});
+
+testOp('stochastic_depth', {
+  rows: { args: [{ shape: [9, 3, 2, 2] }], fn: (x) => ops.stochasticDepth(x, half), seed: 1 },
+  'rows, plain': {
+    args: [{ shape: [9, 5] }],
+    fn: (x) => ops.stochasticDepth(x, half, { scaling: 'evaluation' }),
+    seed: 2,
+  },
+  batch: { args: [{ shape: [9, 5] }], fn: (x) => ops.stochasticDepth(x, half, { mode: 'batch' }), seed: 3 },
+});
+
+describe('stochastic depth', () => {
+  const kinds = async (mode: 'row' | 'batch', steps: number): Promise<Set<number>[]> => {
+    const run = compile((x: Tensor) => ops.stochasticDepth(x, half, { mode }), {
+      random: new RandomState(4),
+    });
+    const x = tensor(new Float32Array(64 * 12).fill(1), [64, 3, 2, 2]);
+    const rows: Set<number>[] = [];
+    for (let step = 0; step < steps; step++) {
+      const y = await (await run(x)).data();
+      for (let n = 0; n < 64; n++) rows.push(new Set(y.slice(12 * n, 12 * n + 12)));
+    }
+    return rows;
+  };
+
+  it('drops whole examples, each by itself, and keeps the expectation', async () => {
+    const rows = await kinds('row', 10);
+    expect(rows.every((row) => row.size === 1)).toBe(true);
+    const values = rows.map((row) => [...row][0]!);
+    expect(new Set(values)).toEqual(new Set([0, 2]));
+    // Four standard errors of the mean of 640 draws of 0 or 2.
+    expect(Math.abs(values.reduce((a, b) => a + b) / 640 - 1)).toBeLessThan(4 / Math.sqrt(640));
+  });
+
+  it('drops all examples of a batch at once', async () => {
+    const rows = await kinds('batch', 10);
+    const batches = Array.from({ length: 10 }, (_, i) => rows.slice(64 * i, 64 * i + 64));
+    for (const batch of batches) expect(new Set(batch.flatMap((row) => [...row])).size).toBe(1);
+    expect(new Set(rows.flatMap((row) => [...row]))).toEqual(new Set([0, 2]));
+  });
+
+  it('refuses what has no examples, and unknown options', () => {
+    expect(() => ops.stochasticDepth(tensor(1), half)).toThrow(/rank 1 or 2 or 3 or 4/);
+    expect(() => ops.stochasticDepth(tensor([1]), half, { mode: 'rows' } as never)).toThrow(/mode must be/);
+  });
 });
 
 describe('dropout', () => {

@@ -6,6 +6,7 @@
 import { compile } from '../../lib/compile/compile';
 import { grad } from '../../lib/compile/grad';
 import { mul, sum } from '../../lib/ops';
+import { RandomState } from '../../lib/random';
 import { numel, type Shape } from '../../lib/tensor/shape';
 import { withTarget } from '../../lib/tensor/target';
 import type { Tensor } from '../../lib/tensor/tensor';
@@ -48,6 +49,11 @@ export interface OpCase {
   readonly reference?: (...args: Numbers[]) => ArrayLike<number>;
   /** Arguments to check the gradient of; default: every f32 one. Empty: not differentiable. */
   readonly differentiate?: readonly number[];
+  /**
+   * For ops that draw random numbers: the seed. Every run draws what the first one drew, so that differences
+   * are those of one function.
+   */
+  readonly seed?: number;
   /** Allowed |native - ref| / (1 + max |ref|). Default 1e-5; say why where it is larger. */
   readonly tolerance?: number;
 }
@@ -87,10 +93,18 @@ export function expectClose(
   }
 }
 
+/** As `compile` of `fn`, but of an op with a seed each run draws the same. */
+function compiled<R>(c: OpCase, fn: (...args: Tensor[]) => R): (...args: Tensor[]) => R {
+  const random = new RandomState(c.seed ?? 0);
+  const run = compile(fn, c.seed === undefined ? {} : { random });
+  return (...args) => {
+    random.step = 3;
+    return run.runSync(...args);
+  };
+}
+
 function run(c: OpCase, values: readonly Numbers[]): ArrayLike<number> {
-  return compile((...args: Tensor[]) => c.fn(...args))
-    .runSync(...argumentsOf(c, values))
-    .dataSync();
+  return compiled(c, (...args: Tensor[]) => c.fn(...args))(...argumentsOf(c, values)).dataSync();
 }
 
 /** Values on the reference target equal the naive function; on the native target they equal the reference. */
@@ -118,20 +132,20 @@ export function checkGradients(c: OpCase, tolerance = 1e-6): void {
     const values = valuesOf(c);
     // A weighted sum: every output element gets a gradient of its own.
     const weigh = (y: Tensor): Tensor => sum(mul(y, tensor(numbers(y.shape, 99), y.shape)));
-    const loss = compile((...args: Tensor[]) => weigh(c.fn(...args)));
-    const gradients = compile((...args: Tensor[]) =>
+    const loss = compiled(c, (...args: Tensor[]) => weigh(c.fn(...args)));
+    const gradients = compiled(c, (...args: Tensor[]) =>
       grad(
         weigh(c.fn(...args)),
         wanted.map((i) => args[i]!),
       ),
     );
-    const analytic = gradients.runSync(...argumentsOf(c, values)).map((t) => t.dataSync());
+    const analytic = gradients(...argumentsOf(c, values)).map((t) => t.dataSync());
     wanted.forEach((argument, g) => {
       const numeric = values[argument]!.map((x, i) => {
         const at = (dx: number): number => {
           const moved = values.map((v) => v.slice());
           moved[argument]![i] = x + dx;
-          return loss.runSync(...argumentsOf(c, moved)).itemSync();
+          return loss(...argumentsOf(c, moved)).itemSync();
         };
         // In float64 this step is far above rounding (1e-16 / 1e-5) and rarely straddles a kink of relu.
         return difference(at, 1e-5);

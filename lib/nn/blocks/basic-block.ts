@@ -7,7 +7,7 @@ import { conv2d, type Conv2d } from '../layers/conv2d';
 import { channelArguments } from '../layers/convolution';
 import { maker, withArguments } from '../layer';
 import type { Channels } from '../typing';
-import { strideSettings, type ResidualBlockOptions } from './parts';
+import { branchOf, branchRuntimeFields, branchSettings, type ResidualBlockOptions } from './parts';
 
 export type BasicBlockOptions = ResidualBlockOptions;
 
@@ -17,8 +17,9 @@ export type BasicBlockOptions = ResidualBlockOptions;
  */
 export class BasicBlock<In extends number = number, Out extends number = number> extends withArguments(
   channelArguments,
-  strideSettings,
+  branchSettings,
 ) {
+  static override readonly runtimeFields = branchRuntimeFields;
   static override readonly kind: string = 'basicBlock';
   declare readonly channels?: Channels<In, Out>;
   declare readonly inChannels: In;
@@ -48,7 +49,7 @@ export class BasicBlock<In extends number = number, Out extends number = number>
   override forward(x: Tensor): Tensor {
     const y = ops.relu(this.b1.forward(this.c1.forward(x)));
     const skip = this.short === undefined ? x : this.short.forward(x);
-    return ops.relu(ops.add(this.b2.forward(this.c2.forward(y)), skip));
+    return ops.relu(ops.add(branchOf(this, this.b2.forward(this.c2.forward(y))), skip));
   }
 }
 

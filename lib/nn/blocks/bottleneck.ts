@@ -6,7 +6,8 @@ import { batchNorm2d, type BatchNorm2d } from '../layers/batch-norm';
 import type { Sequential } from '../layers/sequential';
 import { type Conv2d } from '../layers/conv2d';
 import { maker, withArguments } from '../layer';
-import { type ResidualBlockOptions, strideSettings, conv3x3, conv1x1, downsampling } from './parts';
+import { branchOf, branchRuntimeFields, branchSettings, conv3x3, conv1x1, downsampling } from './parts';
+import type { ResidualBlockOptions } from './parts';
 
 const args = declareSettings({
   inChannels: positiveInteger('Channels of the input.'),
@@ -17,7 +18,8 @@ const args = declareSettings({
 const expansion = 4;
 
 /** relu(bn3(conv3(relu(bn2(conv2(relu(bn1(conv1 x))))))) + downsample(x)): torchvision's Bottleneck. */
-export class Bottleneck extends withArguments(args, strideSettings) {
+export class Bottleneck extends withArguments(args, branchSettings) {
+  static override readonly runtimeFields = branchRuntimeFields;
   static override readonly kind: string = 'bottleneck';
   readonly conv1: Conv2d;
   readonly bn1: BatchNorm2d;
@@ -43,7 +45,8 @@ export class Bottleneck extends withArguments(args, strideSettings) {
   override forward(x: Tensor): Tensor {
     const narrow = ops.relu(this.bn1.forward(this.conv1.forward(x)));
     const seen = ops.relu(this.bn2.forward(this.conv2.forward(narrow)));
-    return ops.relu(ops.add(this.bn3.forward(this.conv3.forward(seen)), this.downsample?.forward(x) ?? x));
+    const branch = branchOf(this, this.bn3.forward(this.conv3.forward(seen)));
+    return ops.relu(ops.add(branch, this.downsample?.forward(x) ?? x));
   }
 }
 

@@ -11,11 +11,11 @@ import { type Conv2d } from '../layers/conv2d';
 import { channelArguments } from '../layers/convolution';
 import { maker, withArguments } from '../layer';
 import type { Module } from '../module';
-import { blockSettings, conv3x3, projection } from './parts';
+import { branchOf, branchRuntimeFields, conv3x3, projection, residualSettings } from './parts';
 import { padShortcut } from './pad-shortcut';
 
 const settings = declareSettings({
-  ...blockSettings,
+  ...residualSettings,
   shortcut: oneOf(['A', 'B'])(
     'Where stride or channels change: A subsamples and pads with zeros, B is a 1x1 convolution and batch norm.',
     { default: 'A' },
@@ -26,6 +26,7 @@ export type CifarBlockOptions = OptionsOf<typeof settings>;
 
 /** relu(bn2(conv2(relu(bn1(conv1 x)))) + shortcut(x)): the block of CIFAR ResNets. */
 export class CifarBlock extends withArguments(channelArguments, settings, ['shortcut']) {
+  static override readonly runtimeFields = branchRuntimeFields;
   static override readonly kind: string = 'cifarBlock';
   readonly conv1: Conv2d;
   readonly bn1: BatchNorm2d;
@@ -47,7 +48,8 @@ export class CifarBlock extends withArguments(channelArguments, settings, ['shor
 
   override forward(x: Tensor): Tensor {
     const y = ops.relu(this.bn1.forward(this.conv1.forward(x)));
-    return ops.relu(ops.add(this.bn2.forward(this.conv2.forward(y)), this.shortcut.forward(x)));
+    const branch = branchOf(this, this.bn2.forward(this.conv2.forward(y)));
+    return ops.relu(ops.add(branch, this.shortcut.forward(x)));
   }
 }
 

@@ -4,7 +4,7 @@ import * as ops from '../../ops';
 import type { Tensor } from '../../tensor/tensor';
 import { channelArguments } from '../layers/convolution';
 import { maker, withArguments } from '../layer';
-import { type ResidualBlockOptions, strideSettings } from './parts';
+import { type StrideOptions, strideSettings } from './parts';
 
 /**
  * Every stride-th row and column, and zeros in as many new channels on both sides: a
@@ -13,7 +13,7 @@ import { type ResidualBlockOptions, strideSettings } from './parts';
 export class PadShortcut extends withArguments(channelArguments, strideSettings) {
   static override readonly kind: string = 'padShortcut';
 
-  constructor(inChannels: number, outChannels: number, options: ResidualBlockOptions = {}) {
+  constructor(inChannels: number, outChannels: number, options: StrideOptions = {}) {
     super({ inChannels, outChannels }, options);
     if (outChannels < inChannels)
       throw new OptionError(

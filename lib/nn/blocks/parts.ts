@@ -1,7 +1,9 @@
 /** What the blocks of residual networks are made of. */
 import { OptionError } from '../../errors';
 import { positiveInteger } from '../../options';
-import { declareSettings, kind, type OptionsOf } from '../../settings';
+import * as ops from '../../ops';
+import { declareSettings, kind, probability, type OptionsOf } from '../../settings';
+import { runtimeScalar, type Tensor } from '../../tensor/tensor';
 import { batchNorm2d } from '../layers/batch-norm';
 import { sequential, type Sequential } from '../layers/sequential';
 import { conv2d, type Conv2d } from '../layers/conv2d';
@@ -21,9 +23,38 @@ export const blockSettings = {
   stride: blockStep('Step of the first 3x3 convolution and of the shortcut.', { default: 1 }),
 };
 
+/** Settings of blocks with a residual branch. */
+export const residualSettings = {
+  ...blockSettings,
+  stochasticDepth: probability(
+    "Probability of dropping an example's branch in training, after which the others are divided by 1 less it (Huang et al. 2016). May be changed between steps.",
+    // Sparse, so that files without it stay readable by versions that do not know it.
+    { optional: true, sparse: true },
+  ),
+};
+
+export const branchSettings = declareSettings(residualSettings);
+
+export type ResidualBlockOptions = OptionsOf<typeof branchSettings>;
+
+/** Names of fields that programs of these blocks do not hold. */
+export const branchRuntimeFields: readonly string[] = ['stochasticDepth'];
+
+/** What a block adds to its shortcut: the branch, of which training may drop examples. */
+export function branchOf(
+  block: { readonly stochastic: boolean; readonly stochasticDepth?: number | undefined },
+  branch: Tensor,
+): Tensor {
+  if (block.stochasticDepth === undefined || !block.stochastic) return branch;
+  return ops.stochasticDepth(
+    branch,
+    runtimeScalar(() => block.stochasticDepth ?? 0),
+  );
+}
+
 export const strideSettings = declareSettings(blockSettings);
 
-export type ResidualBlockOptions = OptionsOf<typeof strideSettings>;
+export type StrideOptions = OptionsOf<typeof strideSettings>;
 
 export function conv3x3(inChannels: number, outChannels: number, stride = 1): Conv2d {
   return conv2d<number, number>(inChannels, outChannels, { kernel: 3, stride, padding: 1, bias: false });

@@ -6,10 +6,12 @@ import { channelArguments } from '../layers/convolution';
 import type { Sequential } from '../layers/sequential';
 import { type Conv2d } from '../layers/conv2d';
 import { maker, withArguments } from '../layer';
-import { type ResidualBlockOptions, strideSettings, conv3x3, downsampling } from './parts';
+import { branchOf, branchRuntimeFields, branchSettings, conv3x3, downsampling } from './parts';
+import type { ResidualBlockOptions } from './parts';
 
 /** relu(bn2(conv2(relu(bn1(conv1 x)))) + downsample(x)): torchvision's BasicBlock. */
-export class ResidualBlock extends withArguments(channelArguments, strideSettings) {
+export class ResidualBlock extends withArguments(channelArguments, branchSettings) {
+  static override readonly runtimeFields = branchRuntimeFields;
   static override readonly kind: string = 'residualBlock';
   readonly conv1: Conv2d;
   readonly bn1: BatchNorm2d;
@@ -30,7 +32,8 @@ export class ResidualBlock extends withArguments(channelArguments, strideSetting
 
   override forward(x: Tensor): Tensor {
     const y = ops.relu(this.bn1.forward(this.conv1.forward(x)));
-    return ops.relu(ops.add(this.bn2.forward(this.conv2.forward(y)), this.downsample?.forward(x) ?? x));
+    const branch = branchOf(this, this.bn2.forward(this.conv2.forward(y)));
+    return ops.relu(ops.add(branch, this.downsample?.forward(x) ?? x));
   }
 }
 

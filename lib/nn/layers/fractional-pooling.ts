@@ -30,7 +30,7 @@ export class FractionalMaxPool2d extends withArguments(args, fractionalSettings)
 
   override forward(x: Tensor): Tensor {
     const { kernel, outputSize, outputRatio, sequence } = this;
-    return ops.fractionalMaxPool2d(x, kernel, { outputSize, outputRatio, sequence, draw: this.training });
+    return ops.fractionalMaxPool2d(x, kernel, { outputSize, outputRatio, sequence, draw: this.stochastic });
   }
 }
 

@@ -20,6 +20,8 @@ const channel: Operand = ['r', 3];
 const matrix: Operand = ['r', 4, 5];
 const one: Operand = ['r'];
 const s: Operand = ['s'];
+/** Attributes of every kernel that draws. */
+const draws = { key: [1, 2], ordinal: 3, perExample: 7 };
 const times = (count: number, operand: Operand): Operand[] => Array<Operand>(count).fill(operand);
 
 /** Calls that are right as they stand; each round runs them with a few things changed. */
@@ -32,8 +34,7 @@ const templates: readonly Template[] = [
   ),
   template('add', {}, image, ['r', 1, 1, 1, 3], image),
   template('affine', { scale: 2, shift: 1 }, matrix, matrix),
-  template('dropout', { key: [1, 2], ordinal: 3, stride: 1 }, image, s, s, image),
-  template('dropout', { key: [1, 2], ordinal: 3, stride: 30 }, image, s, s, image),
+  ...[0, 1, 2, 3].map((unit) => template('dropout', { ...draws, unit, inverted: 1 }, image, s, s, s, image)),
   template('from_scalar', {}, s, one),
   template('fill', { value: 2 }, matrix),
   template('permute', { axes: [0, 3, 1, 2] }, image, ['r', 2, 3, 5, 6]),
@@ -162,14 +163,14 @@ const templates: readonly Template[] = [
     { form: 1, kernel: [0, 0] },
     { form: 2, kernel: [2, 2] },
   ].flatMap((regions, sequence) => {
-    const attrs = { key: [1, 2], ordinal: 3, sequence, ...regions };
+    const attrs = { ...draws, sequence, ...regions };
     const pooled: Operand[] = [
       ['r', 2, 3, 3, 3],
       ['u8', 2, 3, 3, 3],
     ];
     return [
-      template('fractional_max_pool2d', attrs, image, s, ...pooled),
-      template('fractional_max_pool2d_backward', attrs, ...pooled, s, image),
+      template('fractional_max_pool2d', attrs, image, s, s, ...pooled),
+      template('fractional_max_pool2d_backward', attrs, ...pooled, s, s, image),
     ];
   }),
   template(
