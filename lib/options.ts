@@ -142,6 +142,8 @@ const ALIASES: Readonly<Record<string, readonly string[]>> = {
   validation: ['val', 'validationdata', 'valdata'],
   accumulate: ['gradientaccumulationsteps', 'accumulatesteps'],
   loss: ['criterion', 'lossfn'],
+  metric: ['monitor'],
+  restoreBest: ['restorebestweights'],
   schedule: ['scheduler', 'lrscheduler'],
   augment: ['transform', 'transforms', 'augmentations'],
   precision: ['amp', 'dtype'],

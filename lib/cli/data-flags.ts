@@ -5,10 +5,10 @@
 import { RESIZE_RULES } from '../data/decode';
 import { ON_ERROR } from '../data/folder';
 import { READ_LIMITS, type ReadLimits } from '../files/limits';
-import { kind, nonEmptyString, oneOf, positiveInteger, type Kind } from '../settings';
+import { nonEmptyString, oneOf, positiveInteger } from '../settings';
 import { DATASETS, type DatasetName } from './datasets';
 import { UsageError } from './exit-codes';
-import { flag, limitsFlag, spelled, type Flag } from './flags';
+import { flag, limitsFlag, orNull, spelled, type Flag } from './flags';
 import { namesOf, orList } from './names';
 
 /** What the checks of these options need to know. */
@@ -35,15 +35,6 @@ export function checkConflicts<K>(
     const problem = setting.conflict?.(values[name] ?? undefined, known, spelled(name));
     if (problem !== undefined) throw new UsageError(problem);
   }
-}
-
-/** What `item` is, or null. */
-export function orNull<T>(item: Kind<T>): Kind<T | null> {
-  const { check, domain } = item('');
-  return kind<T | null>({
-    check: (where, name, value) => (value === null ? null : check(where, name, value)),
-    domain,
-  });
 }
 
 const names = namesOf(DATASETS);

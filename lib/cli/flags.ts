@@ -5,7 +5,16 @@
 import { Option } from 'commander';
 import { READ_LIMITS, readLimits, type ReadLimits } from '../files/limits';
 import { checkKeys, oneOf as checkOneOf, positive } from '../options';
-import { bool, kind, nonEmptyString, oneOf, positiveInteger, type Domain, type Setting } from '../settings';
+import {
+  bool,
+  kind,
+  nonEmptyString,
+  oneOf,
+  positiveInteger,
+  type Domain,
+  type Kind,
+  type Setting,
+} from '../settings';
 import { PRECISIONS } from '../tensor/dtype';
 
 /** What the command line adds to a setting. */
@@ -14,6 +23,8 @@ export interface Spelling {
   readonly take: string;
   /** What the help says about the default, if it is not a fixed value. */
   readonly note?: string;
+  /** What the option means without a value. Default: it needs one. */
+  readonly alone?: string;
   /** Turns the text into a value for `check`. Default: chosen by the domain. */
   readonly parse?: (flag: string, text: string) => unknown;
 }
@@ -33,6 +44,15 @@ export function flag<S extends Setting, More extends object>(
   return { ...setting, take, ...(more as More) };
 }
 
+/** What `item` is, or null. */
+export function orNull<T>(item: Kind<T>): Kind<T | null> {
+  const { check, domain } = item('');
+  return kind<T | null>({
+    check: (where, name, value) => (value === null ? null : check(where, name, value)),
+    domain,
+  });
+}
+
 /** The name as the command line spells it: `--image-size` for `imageSize`. */
 export function spelled(name: string): string {
   return `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
@@ -41,9 +61,11 @@ export function spelled(name: string): string {
 /** The option in commander's form. */
 export function optionOf(name: string, declared: Flag): Option {
   const long = spelled(name);
-  const { take, doc, parse = parserOf(declared.domain) } = declared;
+  const { take, doc, alone, parse = parserOf(declared.domain) } = declared;
   if (take === undefined) return new Option(long, doc);
-  const option = new Option(`${long} <${take}>`, helpOf(declared));
+  const value = alone === undefined ? `<${take}>` : `[${take}]`;
+  const option = new Option(`${long} ${value}`, helpOf(declared));
+  if (alone !== undefined) option.preset(alone);
   option.argParser((text) => declared.check('option', long, parse(long, text)));
   return declared.presence === 'required' ? option.makeOptionMandatory() : option;
 }

@@ -16,10 +16,11 @@ import {
   type Setting,
 } from '../settings';
 import { AUGMENTATIONS } from './augmentations';
-import { checkConflicts, DATA_FLAGS, orNull, type KnownData } from './data-flags';
+import { checkConflicts, DATA_FLAGS, type KnownData } from './data-flags';
 import { DATASETS } from './datasets';
 import { UsageError } from './exit-codes';
-import { flag, PRECISION, spelled, type Flag } from './flags';
+import { STOPPING_FLAGS, type KnownStopping } from './early-stopping-flags';
+import { flag, orNull, PRECISION, spelled, type Flag } from './flags';
 import { namesOf } from './names';
 import { NETWORKS, type ModelName } from './networks';
 import { defaultLr, momentumHelp, OPTIMIZERS, WITH_MOMENTUM, type OptimizerName } from './optimizers';
@@ -27,7 +28,7 @@ import { SCHEDULES, type ScheduleName } from './schedules';
 import { checkWarmup, epochsOf, type Warmup } from './warmup';
 
 /** What defaults and checks need to know. */
-export interface Known extends KnownData {
+export interface Known extends KnownData, KnownStopping {
   readonly model: ModelName;
   readonly epochs: number;
   readonly optimizer: OptimizerName;
@@ -133,6 +134,7 @@ export const SETTINGS = {
     ),
     { note: 'by model', choose: defaultWarmup },
   ),
+  ...STOPPING_FLAGS,
   seed: flag('n', nonNegativeInteger('seed of all random numbers', { default: 0 })),
   precision: PRECISION,
 };

@@ -4,11 +4,12 @@ import { DataError } from '../errors';
 import { setThreads } from '../native';
 import type { Module } from '../nn';
 import { checkpoint } from '../train/callbacks';
-import type { Callback, EpochRecord, FitControl, FitEvent } from '../train/events';
+import type { Callback, EpochRecord, FitControl, FitEvent, History } from '../train/events';
 import { progress } from '../train/progress';
 import type { Trainer } from '../train/trainer';
 import { buildModel, buildTrainer } from './build-trainer';
 import { DATASETS, openSplits } from './datasets';
+import { stoppingFor } from './early-stopping-flags';
 import { EXIT } from './exit-codes';
 import { sideFor } from './folder-splits';
 import { defaultSide } from './networks';
@@ -66,12 +67,12 @@ async function trainIn(session: Session, plan: Plan, threads: number | undefined
   if (plan.from === undefined) await plan.folder.begin(plan.recipe);
   announce(session, plan, splits, model);
   if (begun !== false) for (const line of begun) session.output.line(line);
-  const finished = await fit(session, plan, splits, { trainer, resume });
-  if (!finished) {
+  const history = await fit(session, plan, splits, { trainer, resume });
+  if (history === undefined) {
     session.output.line(`stopped; continue with: tenon train --resume ${plan.folder.path}`);
     return session.interruptedCode;
   }
-  return conclude(session, plan, splits, trainer);
+  return conclude(session, plan, splits, { trainer, history });
 }
 
 async function makePlan(given: RecipeFlags, { out, resume }: Place, signal: AbortSignal): Promise<Plan> {
@@ -143,13 +144,13 @@ function announce(session: Session, { recipe, folder, from }: Plan, splits: Spli
   );
 }
 
-/** Trains. Returns false if it was interrupted. */
+/** Trains. Returns undefined if it was interrupted. */
 async function fit(
   session: Session,
   plan: Plan,
   splits: Splits,
   { trainer, resume }: { readonly trainer: Trainer; readonly resume: string | undefined },
-): Promise<boolean> {
+): Promise<History | undefined> {
   const { recipe, folder, from } = plan;
   if (from !== undefined && resume === undefined)
     session.output.warning(`${from.path} has no checkpoint yet: starting from the beginning`);
@@ -161,9 +162,10 @@ async function fit(
     historyKeeper(session, folder),
     checkpoint(folder.checkpoints),
     ...(session.output.json ? [] : [progress({ stream: stdout })]),
+    ...stoppingFor(recipe),
     stop,
   ];
-  await trainer.fit(splits.train, {
+  const history = await trainer.fit(splits.train, {
     epochs: recipe.epochs,
     batchSize: recipe.batchSize,
     lastBatch: recipe.lastBatch,
@@ -171,7 +173,7 @@ async function fit(
     ...(splits.validation && { validation: splits.validation }),
     ...(resume !== undefined && { resume }),
   });
-  return !stop.stopped;
+  return stop.stopped ? undefined : history;
 }
 
 /**
@@ -234,7 +236,12 @@ function complete(record: EpochRecord): EpochRecord & Record<string, number | nu
 }
 
 /** Saves the model, evaluates it on the test split, if there is one, and shows some answers. */
-async function conclude(session: Session, plan: Plan, splits: Splits, trainer: Trainer): Promise<number> {
+async function conclude(
+  session: Session,
+  plan: Plan,
+  splits: Splits,
+  { trainer, history }: { readonly trainer: Trainer; readonly history: History },
+): Promise<number> {
   const { output, signal } = session;
   const { model } = trainer;
   await model.save(plan.folder.modelFile);
@@ -243,6 +250,8 @@ async function conclude(session: Session, plan: Plan, splits: Splits, trainer: T
   const accuracy = result?.accuracy;
   output.event('done', {
     ...(result && { testLoss: result.loss, testAccuracy: accuracy }),
+    stopped: history.stopped,
+    ...(history.best && { best: { ...history.best } }),
     model: plan.folder.modelFile,
   });
   if (!output.json && plan.recipe.dataset === 'glyphs') output.line(`\n${await showAnswers(model)}\n`);

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { OptionError } from '../errors';
 import { checkKeys, nonEmptyString, positiveInteger, showMade } from '../options';
+import { checkStates } from './callback-state';
 import type { Callback, FitControl } from './events';
 
 /** Options of `checkpoint`. */
@@ -62,6 +63,7 @@ export function checkCallbacks(callbacks: unknown): asserts callbacks is readonl
     const { everySteps } = callback;
     if (everySteps !== undefined) positiveInteger('fit', `everySteps of callback ${i}`, everySteps);
   });
+  checkStates(callbacks as readonly Callback[]);
 }
 
 function isCallback(value: unknown): value is Callback {

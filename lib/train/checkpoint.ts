@@ -1,8 +1,8 @@
 /**
  * A checkpoint is a directory with `model.safetensors`, `optimizer.safetensors` and `state.json`, and
- * `average.safetensors` if weights are averaged. It is written under a temporary name, synced and renamed to
- * `checkpoint-STEP`; then the file `latest` beside it is replaced. Whatever interrupts this, the checkpoint
- * that `latest` names is whole.
+ * `average.safetensors` if weights are averaged, `callbacks.safetensors` if callbacks keep tensors. It is
+ * written under a temporary name, synced and renamed to `checkpoint-STEP`; then the file `latest` beside it
+ * is replaced. Whatever interrupts this, the checkpoint that `latest` names is whole.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
@@ -22,8 +22,11 @@ import type { Module } from '../nn/module';
 import { clip, clipList, problemOf, show } from '../options';
 import type { Precision } from '../tensor/dtype';
 import type { WeightAverage } from '../optim/average';
-import type { LoadedOptimizerState, Optimizer } from '../optim/optimizer';
+import type { Optimizer } from '../optim/optimizer';
 import type { Tensor } from '../tensor/tensor';
+import { restoreStates, statesOf } from './callback-state';
+import type { Callback } from './events';
+import type { SavedTensors } from './saved-state';
 import { parsePosition, stateJson, type Position } from './position';
 import { FORM, FORM_WITHOUT_CHECKSUM, parseState, type StateFile } from './state-file';
 
@@ -33,6 +36,7 @@ export interface Trained {
   readonly optimizer: Optimizer;
   readonly precision: Precision;
   readonly average: WeightAverage | undefined;
+  readonly callbacks: readonly Callback[];
 }
 
 /** A checkpoint that was read: model and optimizer are loaded. */
@@ -44,6 +48,7 @@ export interface Resumed {
 const MODEL_FILE = 'model.safetensors';
 const OPTIMIZER_FILE = 'optimizer.safetensors';
 const AVERAGE_FILE = 'average.safetensors';
+const CALLBACKS_FILE = 'callbacks.safetensors';
 const STATE_FILE = 'state.json';
 const LATEST_FILE = 'latest';
 
@@ -84,7 +89,7 @@ export async function writeCheckpoint(
 
 async function writeContents(
   directory: string,
-  { model, optimizer, precision, average }: Trained,
+  { model, optimizer, precision, average, callbacks }: Trained,
   position: Position,
 ): Promise<void> {
   const files = { model: join(directory, MODEL_FILE), optimizer: join(directory, OPTIMIZER_FILE) };
@@ -93,6 +98,9 @@ async function writeContents(
   const { step, tensors, born } = optimizer.state();
   await writeTensors(files.optimizer, optimizer.kind, tensors);
   if (average !== undefined) await writeTensors(averageFile, average.kind, average.state().tensors);
+  const states = await statesOf(callbacks);
+  const callbacksFile = join(directory, CALLBACKS_FILE);
+  if (states.tensors.size > 0) await writeTensors(callbacksFile, 'callbacks', states.tensors);
   const { version, isa, bf16 } = info();
   const state: StateFile = {
     form: FORM,
@@ -103,10 +111,12 @@ async function writeContents(
     frozen: frozenNames(model.tree()),
     optimizer: { kind: optimizer.kind, step, ...(born.size > 0 && { born: Object.fromEntries(born) }) },
     ...(average && { average: { kind: average.kind, count: average.count, statistics: average.statistics } }),
+    ...(Object.keys(states.data).length > 0 && { callbacks: states.data }),
     sha256: {
       model: await fileDigest(files.model),
       optimizer: await fileDigest(files.optimizer),
       ...(average && { average: await fileDigest(averageFile) }),
+      ...(states.tensors.size > 0 && { callbacks: await fileDigest(callbacksFile) }),
     },
     position,
   };
@@ -123,7 +133,7 @@ async function writeTensors(file: string, kind: string, tensors: ReadonlyMap<str
   await writeFileAtomic(file, encodeSafetensors({ tensors: new Map(await Promise.all(reads)), metadata }));
 }
 
-async function readTensors(file: string): Promise<LoadedOptimizerState['tensors']> {
+async function readTensors(file: string): Promise<SavedTensors> {
   const { tensors } = await readSafetensors(file, MAX_HEADER_BYTES);
   return new Map(
     [...tensors].map(([name, entry]) => [name, { shape: entry.shape, data: toFloats(name, entry) }]),
@@ -198,8 +208,10 @@ async function readFrom(place: string, trained: Trained, expected: Expected): Pr
   checkSameRun(place, state, position, trained, expected);
   await checkDigest(place, MODEL_FILE, state.sha256.model);
   await checkDigest(place, OPTIMIZER_FILE, state.sha256.optimizer);
-  if (state.sha256.average !== undefined) await checkDigest(place, AVERAGE_FILE, state.sha256.average);
-  const { model, optimizer, average } = trained;
+  const { average: averageDigest, callbacks: callbacksDigest } = state.sha256;
+  if (averageDigest !== undefined) await checkDigest(place, AVERAGE_FILE, averageDigest);
+  if (callbacksDigest !== undefined) await checkDigest(place, CALLBACKS_FILE, callbacksDigest);
+  const { model, optimizer, average, callbacks } = trained;
   const { step, born = {} } = state.optimizer;
   const saved = {
     step,
@@ -214,11 +226,16 @@ async function readFrom(place: string, trained: Trained, expected: Expected): Pr
   if (averaged !== undefined) average?.checkState(averaged, model);
   const { frozen } = state;
   if (frozen !== undefined) checkFrozenNames(join(place, STATE_FILE), model.tree(), frozen);
+  const states = {
+    data: state.callbacks ?? {},
+    tensors: callbacksDigest === undefined ? new Map() : await readTensors(join(place, CALLBACKS_FILE)),
+  };
+  const warnings = await restoreStates(place, callbacks, states, { model, average });
   await model.load(join(place, MODEL_FILE), { maxHeaderBytes: MAX_HEADER_BYTES });
   if (frozen !== undefined) restoreFrozen(model.tree(), frozen);
   await optimizer.loadState(saved);
   if (averaged !== undefined) await average?.loadState(averaged, model);
-  return { position, warnings: differences(place, state) };
+  return { position, warnings: [...differences(place, state), ...warnings] };
 }
 
 async function locate(directory: string): Promise<string> {

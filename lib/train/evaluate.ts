@@ -89,7 +89,7 @@ function checkOptions(model: unknown, options: EvaluationOptions): Checked {
     throw new OptionError(`evaluate: average must be one such as optim.ema(), got ${showMade(average)}`);
   if (!(random instanceof RandomState))
     throw new OptionError(`evaluate: random must be a RandomState, got ${showMade(random)}`);
-  checkMetrics(metrics);
+  checkMetrics('evaluate', metrics);
   checkLoss('evaluate', options.loss);
   return {
     loss: options.loss,
@@ -102,10 +102,11 @@ function checkOptions(model: unknown, options: EvaluationOptions): Checked {
   };
 }
 
-function checkMetrics(metrics: unknown): void {
+/** @throws OptionError unless it is a list of running metrics */
+export function checkMetrics(where: string, metrics: unknown): void {
   if (Array.isArray(metrics) && metrics.every((metric) => metric instanceof Running)) return;
   throw new OptionError(
-    `evaluate: metrics must be a list of what metrics.running() makes, got ${Array.isArray(metrics) ? clipList(metrics.map(showMade)) : showMade(metrics)}`,
+    `${where}: metrics must be a list of what metrics.running() makes, got ${Array.isArray(metrics) ? clipList(metrics.map(showMade)) : showMade(metrics)}`,
   );
 }
 

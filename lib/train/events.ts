@@ -1,4 +1,6 @@
 /** What training reports, to callbacks and to `for await`. */
+import type { CallbackState, ResumedRun, SavedCallbackState } from './saved-state';
+import type { Snapshot } from './snapshot';
 
 /**
  * One epoch in numbers. Fields that do not apply (no validation set, targets that are not
@@ -15,6 +17,11 @@ export interface EpochRecord {
   readonly trainAccuracy?: number;
   readonly validationLoss?: number;
   readonly validationAccuracy?: number;
+  /**
+   * What `fit({ metrics })` measured on the validation set, by the metric's name. A value made of several
+   * numbers has one entry for each: `confusion.macro.f1`.
+   */
+  readonly validationMetrics?: Readonly<Record<string, number>>;
   /** Training samples per second, including waits for data, without validation. */
   readonly imagesPerSecond: number;
   /** How long training stood still because samples were not decoded yet. */
@@ -33,6 +40,8 @@ export interface StartEvent {
   /** Steps trained before, when resumed. */
   readonly step: number;
   readonly parameters: number;
+  /** Names of the figures that the records of this run's epochs will have, for callbacks that watch one. */
+  readonly metrics: readonly string[];
 }
 
 export interface StepEvent {
@@ -70,14 +79,31 @@ export interface DoneEvent {
 
 export type FitEvent = StartEvent | StepEvent | EpochEvent | CheckpointEvent | WarningEvent | DoneEvent;
 
+/** The best epoch of a run, by a figure that a callback watches. */
+export interface BestEpoch {
+  /** The figure's name: `validationLoss`. */
+  readonly metric: string;
+  /** Counts from 1. */
+  readonly epoch: number;
+  /** The figure of that epoch. */
+  readonly value: number;
+  /** What was compared: the figure after smoothing; `value` without. */
+  readonly smoothed: number;
+}
+
 /** What a whole run of `fit` amounts to. */
 export interface History {
   /** One record per epoch, including those before a resume. */
   readonly epochs: readonly EpochRecord[];
   /** Steps trained in all. */
   readonly steps: number;
-  /** Why training ended. */
-  readonly stopped: 'finished' | 'maxSteps' | 'timeLimit' | 'callback';
+  /**
+   * Why training ended: 'finished', 'maxSteps', 'timeLimit', or what the callback that ended it gave as its
+   * reason, such as 'earlyStopping'; 'callback' if it gave none.
+   */
+  readonly stopped: string;
+  /** The best epoch, if a callback such as `earlyStopping` looked for it. */
+  readonly best?: BestEpoch;
 }
 
 /** What a callback may do to the run that calls it. */
@@ -95,12 +121,32 @@ export interface FitControl {
    * directory. Rejects with a BusyError where another run saves into `directory`.
    */
   saveCheckpoint(directory: string, options?: { readonly keep?: number }): Promise<string>;
-  /** Ends training after the current step, as if it had finished. */
-  stop(): void;
+  /** Ends training after the current step, as if it had finished. The first reason counts. */
+  stop(reason?: string): void;
+  /** Copies the weights of this moment, with buffers and averages, into `into` or a new snapshot. */
+  snapshot(into?: Snapshot): Promise<Snapshot>;
+  /**
+   * Makes `best` the history's `best`. If `weights` are given, they are put back into the model, and into the
+   * trainer's average, when training has ended and all callbacks have heard of it: after a last checkpoint,
+   * from which training can go on. They are not put back if the run fails or is aborted.
+   */
+  keepBest(best: BestEpoch, weights?: Snapshot): void;
 }
 
 /** Follows a run. Its calls are awaited one after the other, so training waits for a slow one. */
 export interface Callback {
+  /** Under which checkpoints keep `state`: letters, digits, dots, dashes; one callback of a run each. */
+  readonly name?: string;
+  /**
+   * What a resumed run has to know. Checkpoints record it. A callback with a state hears of an event before
+   * those without, so that a checkpoint holds what it made of the event. Needs a name and `restore`.
+   */
+  state?(): CallbackState | Promise<CallbackState>;
+  /**
+   * Takes back what `state` returned, before the run goes on and before its `start` event. The model is
+   * loaded afterwards: if this throws a FormatError, nothing has changed.
+   */
+  restore?(state: SavedCallbackState, run: ResumedRun): void | Promise<void>;
   onEvent?(event: FitEvent, control: FitControl): void | Promise<void>;
   /** With `onSteps`: how many steps lie between two calls. */
   readonly everySteps?: number;

@@ -2,10 +2,13 @@
 import { cutEpoch, LAST_BATCHES, type LastBatch } from '../data/cut';
 import { Dataset } from '../data/dataset';
 import { OptionError } from '../errors';
+import type { Running } from '../metrics';
 import { checkKeys, checkSignal, nonEmptyString, oneOf, positive, positiveInteger, show } from '../options';
 import { checkCallbacks } from './callbacks';
 import type { Expected, Resumed } from './checkpoint';
+import { checkMetrics } from './evaluate';
 import type { Callback } from './events';
+import { checkNames } from './figures';
 import type { RunOptions } from './run';
 import { requireSamples } from './batch-source';
 
@@ -30,6 +33,11 @@ export interface FitOptions {
   /** Evaluated after each epoch. */
   readonly validation?: Dataset;
   /**
+   * Measured on the validation set after each epoch, beside loss and accuracy, and recorded as the epoch's
+   * `validationMetrics`. Made by `metrics.running`. Default none.
+   */
+  readonly metrics?: readonly Running<unknown>[];
+  /**
    * Ends training after the kernel or the prediction that is running now. A step that is being written
    * finishes. The weights are those after the last whole step, and `fit` rejects with an AbortedError whose
    * cause is the signal's reason.
@@ -52,6 +60,7 @@ const FIT_KEYS = [
   'lastBatch',
   'accumulate',
   'validation',
+  'metrics',
   'signal',
   'callbacks',
   'resume',
@@ -62,6 +71,7 @@ const FIT_KEYS = [
 /** Options of a run, except for what a checkpoint may decide. */
 export interface CheckedFitOptions extends Omit<RunOptions, 'batches'> {
   readonly batches: Expected['batches'];
+  readonly metrics: readonly Running<unknown>[];
 }
 
 /** @throws OptionError, DataError */
@@ -79,11 +89,16 @@ export function checkFitOptions(data: unknown, options: FitOptions): CheckedFitO
     requireSamples('fit: validation', options.validation);
   }
   if (options.resume !== undefined) nonEmptyString('fit', 'resume', options.resume);
-  const { callbacks = [] } = options;
+  const { callbacks = [], metrics = [] } = options;
   checkCallbacks(callbacks);
+  checkMetrics('fit', metrics);
+  checkNames(metrics);
+  if (metrics.length > 0 && options.validation === undefined)
+    throw new OptionError('fit: metrics are measured on the validation set, and there is none');
   return {
     epochs: positiveInteger('fit', 'epochs', options.epochs),
     callbacks,
+    metrics,
     signal: checkSignal('fit', options.signal),
     maxSteps:
       options.maxSteps === undefined ? Infinity : positiveInteger('fit', 'maxSteps', options.maxSteps),

@@ -1,5 +1,6 @@
 /** The followers of a run: loops over its events, and its callbacks, which it awaits one after the other. */
 import { performance } from 'node:perf_hooks';
+import { isStateful } from './callback-state';
 import type { Callback, FitControl, FitEvent, StepEvent } from './events';
 
 /** At most one step event in this many milliseconds. */
@@ -7,12 +8,16 @@ const STEP_EVENT_MS = 100;
 
 export class Followers {
   private lastStepEvent = -Infinity;
+  private readonly callbacks: readonly Callback[];
 
   constructor(
     private readonly listener: (event: FitEvent) => void,
-    private readonly callbacks: readonly Callback[],
+    callbacks: readonly Callback[],
     private readonly control: FitControl,
-  ) {}
+  ) {
+    // Those with a state come first, so that a checkpoint that another one saves holds the new state.
+    this.callbacks = [...callbacks.filter(isStateful), ...callbacks.filter((other) => !isStateful(other))];
+  }
 
   async tell(event: FitEvent): Promise<void> {
     this.listener(event);

@@ -96,11 +96,19 @@ function epochRecord(file: string, name: string, value: unknown): EpochRecord {
   const fields = fieldsOf(file, name, value);
   const optional = ['trainAccuracy', 'validationLoss', 'validationAccuracy'] as const;
   const given = optional.filter((key) => fields[key] !== undefined);
+  const { validationMetrics } = fields;
+  const metrics =
+    validationMetrics === undefined ? undefined : fieldsOf(file, 'validationMetrics', validationMetrics);
   return {
     epoch: numberIn(file, fields, 'epoch'),
     step: numberIn(file, fields, 'step'),
     trainLoss: numberIn(file, fields, 'trainLoss'),
     ...Object.fromEntries(given.map((key) => [key, measured(file, fields, key)])),
+    ...(metrics && {
+      validationMetrics: Object.fromEntries(
+        Object.keys(metrics).map((key) => [key, measured(file, metrics, key)]),
+      ),
+    }),
     imagesPerSecond: numberIn(file, fields, 'imagesPerSecond'),
     dataWaitMs: numberIn(file, fields, 'dataWaitMs'),
     learningRate: numberIn(file, fields, 'learningRate'),

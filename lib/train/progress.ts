@@ -1,7 +1,7 @@
 /** Progress of a run for people: a bar on a terminal, plain lines elsewhere. */
 import { SingleBar, Presets } from 'cli-progress';
 import { checkKeys } from '../options';
-import type { Callback, EpochRecord, FitEvent, StepEvent } from './events';
+import type { Callback, EpochRecord, FitEvent, History, StepEvent } from './events';
 
 /** A stream as progress uses it; process.stderr is one. */
 export interface ProgressStream {
@@ -41,8 +41,10 @@ export function progress(options: ProgressOptions = {}): Callback {
           bar?.clear();
           stream.write(`warning: ${event.message}\n`);
           break;
-        case 'checkpoint':
         case 'done':
+          if (event.history.best !== undefined) stream.write(`${describeBest(event.history)}\n`);
+          break;
+        case 'checkpoint':
           break;
       }
     },
@@ -68,6 +70,12 @@ export function describeEpoch(record: EpochRecord, epochs: number): string {
   if (record.dataWaitMs > 50 * record.seconds)
     parts.push(`waited ${(record.dataWaitMs / 1000).toFixed(1)} s for data`);
   return parts.join('  ');
+}
+
+/** `earlyStopping after epoch 12: the best validationLoss is 0.1311, of epoch 7`. */
+function describeBest({ best, stopped, epochs }: History): string {
+  const { metric = '', value = NaN, epoch } = best ?? {};
+  return `${stopped} after epoch ${epochs.length}: the best ${metric} is ${value.toFixed(4)}, of epoch ${epoch}`;
 }
 
 function percent(share: number): string {

@@ -4,19 +4,21 @@ import { AbortedError, DataError, NonFiniteError } from '../errors';
 import { beginTraining } from '../nn/mode';
 import type { Module } from '../nn/module';
 import type { Optimizer } from '../optim/optimizer';
+import { nonEmptyString } from '../options';
 import type { RandomState } from '../random';
 import { scheduledFactor, type Progress, type Schedule } from '../schedules';
 import { abortable, whileNotAborted } from './abort';
 import { takeIn } from './average';
 import { writeCheckpoint, type Resumed } from './checkpoint';
 import { explainNonFinite, type FailedStep } from './diagnose';
-import type { Callback, EpochRecord, FitControl, FitEvent, History } from './events';
+import type { BestEpoch, Callback, EpochRecord, FitControl, FitEvent, History } from './events';
+import { epochRecord, type Validated } from './figures';
 import { Followers } from './followers';
 import type { Position } from './position';
 import { Saves } from './saves';
+import { Snapshot } from './snapshot';
 import type { Batch, BatchSource, EpochBatches } from './batch-source';
 import { TrainStep, type TrainParts } from './steps';
-import type { Averages } from './totals';
 
 /**
  * Steps in the addon's queue at once: the one that runs, and the one after it, so that the executor never
@@ -31,7 +33,9 @@ export interface RunParts extends TrainParts {
   /** Where to go on; absent for a run from the start. Model and optimizer are loaded already. */
   readonly resumed: Resumed | undefined;
   /** Evaluates the model; absent without a validation set. */
-  readonly validate: (() => Promise<Averages>) | undefined;
+  readonly validate: (() => Promise<Validated>) | undefined;
+  /** Names of the figures that epochs will have. */
+  readonly metrics: readonly string[];
 }
 
 /** The epoch that is being trained, counted from 0, as augmentation reads it. */
@@ -72,7 +76,9 @@ export class FitRun implements FitControl {
   private position = 0;
   private readonly records: EpochRecord[] = [];
   private readonly inFlight: QueuedStep[] = [];
-  private stopped: History['stopped'] | undefined;
+  private stopped: string | undefined;
+  private best: BestEpoch | undefined;
+  private bestWeights: Snapshot | undefined;
   private readonly saves = new Saves();
   private readonly followers: Followers;
   private readonly begun = performance.now();
@@ -120,8 +126,11 @@ export class FitRun implements FitControl {
         epochs: [...this.records],
         steps: this.step,
         stopped: this.stopped ?? 'finished',
+        ...(this.best && { best: this.best }),
       };
       await this.followers.tell({ type: 'done', history });
+      await this.saves.settled; // checkpoints hold the last weights, with which training goes on
+      await this.bestWeights?.putBack(this.parts);
       return history;
     } finally {
       await this.settleRest();
@@ -135,7 +144,8 @@ export class FitRun implements FitControl {
   async saveCheckpoint(directory: string, options: { readonly keep?: number } = {}): Promise<string> {
     const { model, optimizer } = this;
     const { precision, average } = this.parts;
-    const trained = { model, optimizer, precision, average };
+    const { callbacks } = this.options;
+    const trained = { model, optimizer, precision, average, callbacks };
     const saved = await this.saves.save(
       directory,
       // Not in the queue of saves: callbacks of the steps that are still in flight may save, too.
@@ -150,8 +160,19 @@ export class FitRun implements FitControl {
     return this.saves.lock(directory);
   }
 
-  stop(): void {
-    this.stopped ??= 'callback';
+  stop(reason = 'callback'): void {
+    this.stopped ??= nonEmptyString('stop', 'reason', reason);
+  }
+
+  async snapshot(into = new Snapshot()): Promise<Snapshot> {
+    await this.drain();
+    await into.take(this.parts);
+    return into;
+  }
+
+  keepBest(best: BestEpoch, weights?: Snapshot): void {
+    this.best = best;
+    this.bestWeights = weights;
   }
 
   private async emitStart(): Promise<void> {
@@ -163,6 +184,7 @@ export class FitRun implements FitControl {
       stepsPerEpoch,
       step: this.step,
       parameters,
+      metrics: this.parts.metrics,
     });
     for (const message of this.parts.resumed?.warnings ?? [])
       await this.followers.tell({ type: 'warning', message });
@@ -343,19 +365,16 @@ export class FitRun implements FitControl {
     const { average } = this.parts;
     if (average?.due(clock.epoch + 1) === true) await takeIn(average, this.model);
     const validation = await validate?.();
-    const learningRate = this.learningRate();
-    const record: EpochRecord = {
+    const record = epochRecord({
       epoch: clock.epoch + 1,
       step: this.step,
-      trainLoss: train.loss,
-      ...(train.accuracy !== undefined && { trainAccuracy: train.accuracy }),
-      ...(validation && { validationLoss: validation.loss }),
-      ...(validation?.accuracy !== undefined && { validationAccuracy: validation.accuracy }),
+      train,
+      validation,
       imagesPerSecond: ((this.trainStep.totals.samples - samplesBefore) * 1000) / (trained - begin),
       dataWaitMs,
-      learningRate,
+      learningRate: this.learningRate(),
       seconds: (performance.now() - begin) / 1000,
-    };
+    });
     this.records.push(record);
     clock.epoch++;
     this.position = 0;

@@ -27,7 +27,15 @@ export interface StateFile {
   readonly frozen?: readonly string[];
   /** Absent if weights are not averaged. */
   readonly average?: { readonly kind: string; readonly count: number; readonly statistics: number };
-  readonly sha256: { readonly model: string; readonly optimizer: string; readonly average?: string };
+  /** States of callbacks by name; absent if none has one. */
+  readonly callbacks?: Readonly<Record<string, unknown>>;
+  readonly sha256: {
+    readonly model: string;
+    readonly optimizer: string;
+    readonly average?: string;
+    /** Absent if no callback keeps tensors. */
+    readonly callbacks?: string;
+  };
   readonly position: unknown;
 }
 
@@ -62,10 +70,12 @@ export function parseState(file: string, value: unknown): StateFile {
         statistics: countIn(file, average, 'statistics'),
       },
     }),
+    ...(state.callbacks !== undefined && { callbacks: fieldsOf(file, 'callbacks', state.callbacks) }),
     sha256: {
       model: textIn(file, sha256, 'model'),
       optimizer: textIn(file, sha256, 'optimizer'),
       ...(average && { average: textIn(file, sha256, 'average') }),
+      ...(sha256.callbacks !== undefined && { callbacks: textIn(file, sha256, 'callbacks') }),
     },
     position: state.position,
   };

@@ -16,13 +16,16 @@ import type { Schedule } from '../schedules';
 import { PRECISIONS, type Precision } from '../tensor/dtype';
 import { runtimeScalar } from '../tensor/tensor';
 import { refreshStatistics, statisticsLayers } from './average';
+import { isStateful } from './callback-state';
 import { checkLoss, checkSchedule } from './checks';
-import { evaluate, evaluateSource, type Evaluation, type EvaluationOptions } from './evaluate';
+import { evaluate, type Evaluation, type EvaluationOptions } from './evaluate';
 import type { FitEvent, History } from './events';
+import { figureNames } from './figures';
 import { Fit } from './fit';
 import { checkFitOptions, settleBatches, type CheckedFitOptions, type FitOptions } from './fit-options';
 import { readCheckpoint, type Resumed } from './checkpoint';
 import { FitRun, type EpochClock } from './run';
+import { validate } from './validation';
 import type { Position } from './position';
 import {
   DatasetSource,
@@ -154,7 +157,12 @@ export class Trainer {
       throw new OptionError(
         'fit: augment is for a Dataset of images; a stream and features are used as they are',
       );
-    const release = this.hold('fit', [this.optimizer, "the trainer's optimizer"]);
+    const release = this.hold(
+      'fit',
+      [this.optimizer, "the trainer's optimizer"],
+      ...checked.metrics.map((metric, i): Holding => [metric, `metric ${i}`]),
+      ...checked.callbacks.filter(isStateful).map((one): Holding => [one, `the callback ${one.name}`]),
+    );
     return new Fit(async (emit) => {
       try {
         return await this.run(data, options, checked, emit);
@@ -278,23 +286,31 @@ export class Trainer {
       );
     const batches = settleBatches(checked, resumed);
     const source = await this.prepare(data, batches);
-    const held = options.validation && (await plainSource(this.model, options.validation, 128));
+    const { validation } = options;
+    const held = validation && (await plainSource(this.model, validation, 128));
     const { model, loss, optimizer, schedule, average, random, precision, clock } = this;
-    const validate =
-      held &&
-      ((): Promise<Evaluation> => {
-        const averaged = average?.kind === 'ema' && average.count > 0 ? average : undefined;
-        const parts = { model, loss, random, precision, source: held };
-        return evaluateSource(parts, { average: averaged, signal: checked.signal });
-      });
-    const trained = { model, loss, optimizer, schedule, average, random, precision, clock };
-    const parts = { ...trained, source, resumed, validate };
+    const { metrics: running, signal } = checked;
+    const measured = { model, loss, random, precision };
+    const trained = { ...measured, optimizer, schedule, average, clock };
+    const parts = {
+      ...trained,
+      source,
+      resumed,
+      validate:
+        held && (() => validate({ ...measured, source: held }, { average, metrics: running, signal })),
+      metrics: await figureNames({
+        classes: !(data instanceof Dataset) || data.labelled,
+        validation: validation && { classes: validation.labelled },
+        metrics: running,
+      }),
+    };
     return new FitRun(parts, { ...checked, batches }, emit).execute();
   }
 
-  private readCheckpoint(directory: string, { batches }: CheckedFitOptions): Promise<Resumed> {
+  private readCheckpoint(directory: string, { batches, callbacks }: CheckedFitOptions): Promise<Resumed> {
     const { model, optimizer, precision, average, seed } = this;
-    return readCheckpoint(directory, { model, optimizer, precision, average }, { seed, batches });
+    const trained = { model, optimizer, precision, average, callbacks };
+    return readCheckpoint(directory, trained, { seed, batches });
   }
 
   /** The source of training batches. Settles what inputs go through, and keeps it in the model. */

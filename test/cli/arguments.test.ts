@@ -55,6 +55,16 @@ const WRONG: [args: string[], message: string][] = [
     ['train', '--optimizer', 'adam', '--momentum', '0.9'],
     '--momentum belongs to --optimizer sgd, rmsprop, lars; adam takes none',
   ],
+  [
+    ['train', '--early-stopping', 'validationLos'],
+    'option: --early-stopping must be one of "validationLoss", "validationAccuracy", "trainLoss", "trainAccuracy", got "validationLos" (did you mean "validationLoss"?)',
+  ],
+  [
+    ['train', '--early-stopping', '--validation', '0'],
+    '--early-stopping validationLoss needs a validation set, and --validation is 0',
+  ],
+  [['train', '--patience', '3'], '--patience belongs to --early-stopping'],
+  [['train', '--early-stopping', '--patience', '0'], '--patience must be a positive integer, got 0'],
   [['evaluate'], "required option '--model-file <file>' not specified"],
   [['predict', 'x.png'], "required option '--model-file <file>' not specified"],
   [['predict', '--model-file', 'm'], "missing required argument 'image'"],

@@ -476,3 +476,28 @@ describe('an image folder', () => {
     expect(err).toContain('to resize images of differing sizes');
   });
 });
+
+describe('--early-stopping', () => {
+  it('ends the run, keeps the best epoch, and is recorded for a resume', async () => {
+    const out = join(dir, 'stopping');
+    // Nothing improves by as much as 9.
+    const stopping = ['--early-stopping', '--patience', 2, '--min-delta', 9, '--smoothing', 0.5];
+    const { lines, code } = await train(out, '--epochs', 6, ...stopping);
+    expect(code).toBe(0);
+    expect(lines.map((line) => line['event'])).toEqual(['start', 'epoch', 'epoch', 'epoch', 'done']);
+    const value = lines[1]?.['validationLoss'];
+    const best = { metric: 'validationLoss', epoch: 1, value, smoothed: value };
+    expect(lines.at(-1)).toMatchObject({ stopped: 'earlyStopping', best });
+    const kept = { earlyStopping: 'validationLoss', patience: 2, minDelta: 9, smoothing: 0.5 };
+    expect(JSON.parse(readFileSync(join(out, 'run.json'), 'utf8'))).toMatchObject(kept);
+    const again = await tenon('train', '--resume', out, '--json');
+    expect(again.lines.at(-1)).toMatchObject({ stopped: 'earlyStopping', best });
+    const one = join(dir, 'stopping-one');
+    await train(one, '--epochs', 6, ...stopping.slice(0, 1), '--patience', 1, '--min-delta', 9);
+    expect(bytesOf(one).equals(bytesOf(out))).toBe(true);
+    const text = await tenon('train', '--resume', out);
+    expect(text.out).toMatch(
+      /earlyStopping after epoch 3: the best validationLoss is \d\.\d{4}, of epoch 1\n/,
+    );
+  });
+});
