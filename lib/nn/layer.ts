@@ -74,17 +74,20 @@ export function withArguments<
   A extends Declared,
   S extends Declared,
   const H extends keyof S & string = never,
+  M extends Module = Module,
 >(
   args: Settings<A>,
   settings: Settings<S>,
   aside?: readonly H[],
-): LayerBase<ValuesOf<A> & ValuesOf<S>, H, Module, [args: OptionsOf<A>, ...Trailing<OptionsOf<S>>]>;
+  base?: Base<M>,
+): LayerBase<ValuesOf<A> & ValuesOf<S>, H, M, [args: OptionsOf<A>, ...Trailing<OptionsOf<S>>]>;
 export function withArguments(
   args: Settings<Declared>,
   settings: Settings<Declared>,
   aside: readonly string[] = [],
+  base: Base<Module> = Module,
 ): unknown {
-  return declaredLayer({ args, settings, aside }, Module);
+  return declaredLayer({ args, settings, aside }, base);
 }
 
 type Values = Readonly<Record<string, unknown>>;

@@ -1,33 +1,26 @@
 /** The base of all layers and models: named parameters, modes, initial weights, saving, prediction. */
 import type { Dataset } from '../data/dataset';
 import { checkPreprocessing, type Preprocessing } from '../data/preprocessing';
-import { DisposedError, OptionError } from '../errors';
-import { compile } from '../compile/compile';
-import { assign, currentTrace, withScope, type TraceDependency } from '../graph/trace';
-import * as ops from '../ops';
-import { bool, checkKeys, clip, nonNegativeInteger } from '../options';
+import { OptionError } from '../errors';
+import { currentTrace, withScope, type TraceDependency } from '../graph/trace';
+import { bool } from '../options';
 import type { FittedTransform } from '../preprocess/fitted';
-import { withMemory } from '../tensor/lazy';
 import type { NamePattern } from '../tensor/name-pattern';
-import { Parameter, ParameterMask } from '../tensor/parameter';
+import type { Parameter } from '../tensor/parameter';
 import { Storage } from '../tensor/storage';
 import { checkTensor, type Tensor } from '../tensor/tensor';
 import { StateBuffer } from './buffer';
 import type { Json } from './files/architecture';
 import { setFrozen, setRequiresGrad } from './freeze';
-import { applyInitRules, initRuleKeys, type InitRules } from './init/rules';
+import { drawBy, drawn, initializeSeed, parametersOf, type InitializeOptions } from './init/draw';
 import { MODE, type Mode } from './mode';
 import { encodeModel, loadInto, writeModel, type LoadOptions, type ModelSource } from './files/model-file';
 import { noteForward, noteModeRead } from './observe';
 import { Predictor, type PredictOptions } from './predict';
 import { Signature } from './signature';
 import { summarize, type Summary, type SummaryOptions } from './inspect/summary';
-import { walk, type ModuleTree, type StateTensor } from './tree';
-
-export interface InitializeOptions extends InitRules {
-  /** Seed of the initial weights. Default 0. */
-  readonly seed?: number;
-}
+import { walk, type ModuleTree } from './tree';
+import { WIDTH, type Width } from './width';
 
 function isModule(value: unknown): value is Module {
   return value instanceof Module;
@@ -126,6 +119,11 @@ export abstract class Module implements TraceDependency {
   /** The class's name in model files; '' where it has none. */
   get kind(): string {
     return (this.constructor as typeof Module).kind;
+  }
+
+  /** @internal */
+  get [WIDTH](): Width {
+    return undefined;
   }
 
   /** Everything except state that a model file needs to rebuild a built-in layer. */
@@ -364,73 +362,4 @@ export abstract class Module implements TraceDependency {
   private prediction(): Predictor {
     return (this.#predictor ??= new Predictor(this));
   }
-}
-
-function initializeSeed(where: string, options: InitializeOptions): number {
-  checkKeys(where, options, ['seed', ...initRuleKeys]);
-  return nonNegativeInteger(where, 'seed', options.seed ?? 0);
-}
-
-function parametersOf(tensors: ReadonlyMap<string, StateTensor>): Map<string, Parameter> {
-  return new Map([...tensors].filter((e): e is [string, Parameter] => e[1] instanceof Parameter));
-}
-
-/** Masks say which weights there are, so they are not drawn. */
-function drawn(tensors: ReadonlyMap<string, StateTensor>): Map<string, Parameter | StateBuffer> {
-  return new Map(
-    [...tensors].filter((e): e is [string, Parameter | StateBuffer] => !(e[1] instanceof ParameterMask)),
-  );
-}
-
-/** Draws by `rules`. If that fails, everything is as before. */
-function drawBy(
-  where: string,
-  rules: InitRules,
-  tensors: ReadonlyMap<string, Parameter | StateBuffer>,
-  seed: number,
-): void {
-  const parameters = parametersOf(tensors);
-  const before = [...parameters.values()].map((p) => [p, p.initializer] as const);
-  const all = [...tensors.values()];
-  // Memory that no program uses yet need not wait for the steps of other models.
-  const queue = all.some((tensor) => tensor.initialized) ? 'train' : 'predict';
-  try {
-    applyInitRules(where, rules, parameters);
-    withMemory(all, () => draw(where, all, seed, queue));
-  } catch (error) {
-    for (const [parameter, initializer] of before) parameter.initializer = initializer;
-    throw error;
-  }
-}
-
-/** One program draws everything. */
-function draw(
-  where: string,
-  tensors: readonly (Parameter | StateBuffer)[],
-  seed: number,
-  queue: 'train' | 'predict',
-): void {
-  if (tensors.length === 0) return;
-  for (const tensor of tensors)
-    if (tensor.storage.disposed)
-      throw new DisposedError(`${tensor.toString()} was disposed; its memory is gone`);
-  const program = compile(
-    () => {
-      for (const tensor of tensors) assign(tensor, firstValue(where, tensor, seed));
-    },
-    { queue },
-  );
-  try {
-    program.runSync();
-  } finally {
-    program.dispose();
-  }
-}
-
-/** @throws DTypeError if an initializer is not one, such as `nn.init.zeros` without its call */
-function firstValue(where: string, tensor: Parameter | StateBuffer, seed: number): Tensor {
-  if (!(tensor instanceof Parameter)) return ops.full(tensor.shape, tensor.initial);
-  const value: unknown = tensor.initializer(tensor.shape, seed, tensor.name);
-  checkTensor(where, `what the initializer of '${clip(tensor.name)}' returns`, value);
-  return value;
 }

@@ -161,6 +161,7 @@ test('widths of heads that begin with other layers are compared where they are k
     () =>
       net().replaceHead(nn.sequential(nn.relu(), first));
   expect(wide(nn.linear(7, 2))).not.toThrow();
+  expect(wide(nn.groupNorm(2, 8))).toThrow("'classifier.3' takes 7 features, the new head 8");
   expect(wide(nn.sequential(nn.dropout(0.1), nn.linear(8, 2)))).toThrow(
     "'classifier.3' takes 7 features, the new head 8",
   );

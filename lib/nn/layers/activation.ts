@@ -1,10 +1,8 @@
 /** The base of activation layers. */
 import type { Tensor } from '../../tensor/tensor';
-import { Module } from '../module';
-import type { PassThrough } from '../typing';
+import { SameWidth } from './same-width';
 
 /** The base of layers that leave shapes as they are. */
-export abstract class Activation extends Module {
-  declare readonly channels?: PassThrough;
+export abstract class Activation extends SameWidth {
   abstract override forward(x: Tensor): Tensor;
 }

@@ -4,7 +4,7 @@ import { adaptiveSize, type AdaptiveSize } from '../../ops/adaptive-pool2d';
 import { declareSettings, kind } from '../../settings';
 import type { Tensor } from '../../tensor/tensor';
 import { maker, withArguments } from '../layer';
-import type { PassThrough } from '../typing';
+import { SameWidth } from './same-width';
 
 const size = kind<readonly [number | null, number | null], AdaptiveSize>({
   check: (where, _, value) => adaptiveSize(where, value),
@@ -13,9 +13,7 @@ const size = kind<readonly [number | null, number | null], AdaptiveSize>({
 
 const args = declareSettings({ size: size("Height and width of the output; null keeps the input's.") });
 
-abstract class AdaptivePool2d extends withArguments(args, declareSettings({})) {
-  declare readonly channels?: PassThrough;
-
+abstract class AdaptivePool2d extends withArguments(args, declareSettings({}), [], SameWidth) {
   constructor(size: AdaptiveSize) {
     // Null is a size here; alone it would be taken for none.
     super({ size: size === null ? [null, null] : size });

@@ -2,13 +2,14 @@
 import { OptionError, ShapeError } from '../../errors';
 import { show } from '../../options';
 import type { Tensor } from '../../tensor/tensor';
-import { ChannelNorm } from './channel-norm';
 import { Conv1d } from './conv1d';
 import { Conv2d } from './conv2d';
 import { requireFree } from '../holds';
-import { Linear } from './linear';
 import { MODE } from '../mode';
 import { Module } from '../module';
+import { WIDTH, type Width } from '../width';
+import { Identity } from './identity';
+import { Linear } from './linear';
 
 export abstract class LayerChain extends Module {
   readonly layers: readonly Module[];
@@ -16,6 +17,12 @@ export abstract class LayerChain extends Module {
   protected constructor(layers: readonly Module[]) {
     super();
     this.layers = [...layers];
+  }
+
+  /** @internal The first layer that has one says it. */
+  override get [WIDTH](): Width {
+    const first = this.layers.find((layer) => layer[WIDTH] !== 'same');
+    return first === undefined ? 'same' : first[WIDTH];
   }
 
   override forward(x: Tensor): Tensor {
@@ -50,8 +57,8 @@ export function prepareHead(model: Module, path: string, old: Module, head: unkn
   requireFree('replaceHead', [model, 'this model']);
   const modules = [...head.namedModules().values()];
   if (modules.includes(model)) throw new OptionError('replaceHead: the head holds the model itself');
-  const [own, given] = [entryWidth(old), entryWidth(head)];
-  if (own !== undefined && given !== undefined && own !== given)
+  const [own, given] = [old[WIDTH], head[WIDTH]];
+  if (typeof own === 'number' && typeof given === 'number' && own !== given)
     throw new ShapeError(`replaceHead: '${path}' takes ${own} features, the new head ${given}`);
   // Until the model is trained, all of it is in evaluation mode where it was.
   for (const module of modules) if (module[MODE] === 'train') module[MODE] = model[MODE];
@@ -71,15 +78,17 @@ export function headOf(model: LayerChain): { readonly layer: Module; readonly pa
   return { layer: chain.layers[at]!, path };
 }
 
+/** What can be a head: layers whose outputs may be of any number, and one that makes features the outputs. */
+const HEADS = [Linear, Conv1d, Conv2d, Identity] as const;
+
 /** @throws OptionError */
 function findHead(chain: LayerChain, prefix: string): HeadPlace {
   const names = [...chain.members()].map(([name]) => name);
-  const at = chain.layers.findLastIndex((layer) => isIdentity(layer) || hasParameters(layer));
+  const at = chain.layers.findLastIndex((layer) => layer instanceof Identity || hasParameters(layer));
   const layer = chain.layers[at];
   const path = `${prefix}${names[at]}`;
   if (layer instanceof LayerChain) return findHead(layer, `${path}.`);
-  if (layer instanceof Linear || isConvolution(layer) || (layer !== undefined && isIdentity(layer)))
-    return { chain, at, path };
+  if (HEADS.some((kind) => layer instanceof kind)) return { chain, at, path };
   const found = layer === undefined ? 'no layer has any' : `it is '${path}' (${layer.constructor.name})`;
   throw new OptionError(
     `replaceHead: the last layer with parameters must be a linear layer or a convolution, ${found}; nn.namedSequential({ ...model.stages, head }) makes a model of any stages`,
@@ -88,27 +97,4 @@ function findHead(chain: LayerChain, prefix: string): HeadPlace {
 
 function hasParameters(layer: Module): boolean {
   return layer.tree().tensors.size > 0;
-}
-
-function isIdentity(layer: Module): boolean {
-  return layer.kind === 'identity';
-}
-
-function isConvolution(layer: unknown): layer is Conv1d | Conv2d {
-  return layer instanceof Conv1d || layer instanceof Conv2d;
-}
-
-/** Features or channels that a layer takes; undefined where it does not say. */
-function entryWidth(layer: Module): number | undefined {
-  const first = leaves(layer).find((each) => hasParameters(each) || changesWidth.has(each.kind));
-  if (first instanceof Linear) return (first as Linear).inFeatures;
-  if (isConvolution(first)) return first.inChannels;
-  return first instanceof ChannelNorm ? (first as ChannelNorm<number>).features : undefined;
-}
-
-/** Layers without parameters that do not pass on as many features as they get; '' is a class of one's own. */
-const changesWidth: ReadonlySet<string> = new Set(['flatten', 'concat', 'padShortcut', '']);
-
-function leaves(layer: Module): Module[] {
-  return layer instanceof LayerChain ? layer.layers.flatMap(leaves) : [layer];
 }

@@ -20,6 +20,7 @@ import { parameter } from '../parameter';
 import { withArguments } from '../layer';
 import type { Module } from '../module';
 import type { Channels } from '../typing';
+import { WIDTH, type Width } from '../width';
 
 export const featureArguments = declareSettings({
   features: positiveInteger('Channels, axis 1 of the input.'),
@@ -83,6 +84,11 @@ export abstract class ChannelNorm<C extends number> extends withArguments(
     this.bias = affine ? parameter([features], constant(0)) : undefined;
     this.runningMean = tracked ? buffer([features], 0) : undefined;
     this.runningVar = tracked ? buffer([features], 1) : undefined;
+  }
+
+  /** @internal */
+  override get [WIDTH](): Width {
+    return this.features;
   }
 
   override members(): Iterable<[string, unknown]> {

@@ -10,6 +10,7 @@ import type { Parameter } from '../../tensor/parameter';
 import type { Shape } from '../../tensor/shape';
 import { withArguments } from '../layer';
 import type { Channels } from '../typing';
+import { WIDTH, type Width } from '../width';
 import { weightAndBias, weightKeys, weightSettings } from './weights';
 
 /** Channels of the input and of the output, which many layers take first. */
@@ -72,5 +73,10 @@ export abstract class Convolution<
     const [rows, others] = new.target.transposed ? [inChannels, outChannels] : [outChannels, inChannels];
     const shape: Shape = [rows, others / groups, ...[kernel].flat()];
     ({ weight: this.weight, bias: this.bias } = weightAndBias(shape, outChannels, this.given));
+  }
+
+  /** @internal */
+  override get [WIDTH](): Width {
+    return this.inChannels;
   }
 }

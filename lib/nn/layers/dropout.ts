@@ -4,7 +4,7 @@ import { depthSettings, scaling } from '../../ops/dropout';
 import { declareSettings, probability, type OptionsOf } from '../../settings';
 import { runtimeScalar, type Tensor } from '../../tensor/tensor';
 import { maker, withArguments } from '../layer';
-import type { PassThrough } from '../typing';
+import { SameWidth } from './same-width';
 
 const args = declareSettings({ p: probability('Probability of dropping.', { default: 0.5 }) });
 const settings = declareSettings({ scaling });
@@ -15,10 +15,9 @@ export type DropoutOptions = OptionsOf<typeof settings>;
  * In training, zeroes elements with probability p and divides the others by 1 - p; in evaluation, does
  * nothing. With `scaling: 'evaluation'` training divides by nothing, and evaluation multiplies by 1 - p.
  */
-export class Dropout extends withArguments(args, settings) {
+export class Dropout extends withArguments(args, settings, [], SameWidth) {
   static override readonly kind: string = 'dropout';
   static override readonly runtimeFields: readonly string[] = ['p', 'probability', 'kept'];
-  declare readonly channels?: PassThrough;
   /** May be changed between steps. */
   declare p: number;
   protected readonly perChannel: boolean = false;
@@ -62,10 +61,9 @@ export type StochasticDepthOptions = OptionsOf<typeof depthSettings>;
  * In training, zeroes whole examples with probability p and divides the others by 1 - p; in evaluation, does
  * nothing. `scaling` is as in Dropout.
  */
-export class StochasticDepth extends withArguments(depthArguments, depthSettings) {
+export class StochasticDepth extends withArguments(depthArguments, depthSettings, [], SameWidth) {
   static override readonly kind: string = 'stochasticDepth';
   static override readonly runtimeFields: readonly string[] = ['p', 'probability', 'kept'];
-  declare readonly channels?: PassThrough;
   /** May be changed between steps. */
   declare p: number;
   private readonly probability = runtimeScalar(() => this.p);

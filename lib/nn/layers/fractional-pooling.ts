@@ -10,7 +10,7 @@ import {
 import { declareSettings } from '../../settings';
 import type { Tensor } from '../../tensor/tensor';
 import { maker, withArguments } from '../layer';
-import type { PassThrough } from '../typing';
+import { SameWidth } from './same-width';
 
 const args = declareSettings({
   kernel: fractionalKernel("What a region is: 'disjoint', 'overlapping', or the size of windows."),
@@ -19,9 +19,8 @@ const args = declareSettings({
 /**
  * Largest element of regions whose places are drawn anew in each training step; in evaluation they are fixed.
  */
-export class FractionalMaxPool2d extends withArguments(args, fractionalSettings) {
+export class FractionalMaxPool2d extends withArguments(args, fractionalSettings, [], SameWidth) {
   static override readonly kind: string = 'fractionalMaxPool2d';
-  declare readonly channels?: PassThrough;
 
   constructor(kernel: FractionalKernel, options: FractionalMaxPool2dOptions) {
     super({ kernel }, options);

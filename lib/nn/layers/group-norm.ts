@@ -9,6 +9,7 @@ import { constant } from '../init/initializers';
 import { maker, withArguments } from '../layer';
 import { parameter } from '../parameter';
 import type { Channels } from '../typing';
+import { WIDTH, type Width } from '../width';
 import { eps, featureArguments, place } from './channel-norm';
 
 const args = declareSettings({
@@ -40,6 +41,11 @@ export class GroupNorm<C extends number = number> extends withArguments(args, se
       throw new OptionError(`nn.groupNorm: ${features} channels cannot be split into ${groups} groups`);
     this.weight = this.affine ? parameter([features], constant(1)) : undefined;
     this.bias = this.affine ? parameter([features], constant(0)) : undefined;
+  }
+
+  /** @internal */
+  override get [WIDTH](): Width {
+    return this.features;
   }
 
   override forward(x: Tensor): Tensor {

@@ -1,13 +1,11 @@
 /** The layer that does nothing. */
 import type { Tensor } from '../../tensor/tensor';
 import { maker } from '../layer';
-import { Module } from '../module';
-import type { PassThrough } from '../typing';
+import { SameWidth } from './same-width';
 
 /** Returns what it gets. */
-export class Identity extends Module {
+export class Identity extends SameWidth {
   static override readonly kind: string = 'identity';
-  declare readonly channels?: PassThrough;
 
   override forward(x: Tensor): Tensor {
     return x;

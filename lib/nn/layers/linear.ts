@@ -5,6 +5,7 @@ import type { Parameter } from '../../tensor/parameter';
 import type { Tensor } from '../../tensor/tensor';
 import { maker, withArguments } from '../layer';
 import type { Channels } from '../typing';
+import { WIDTH, type Width } from '../width';
 import { weightAndBias, weightKeys, weightSettings } from './weights';
 
 const args = declareSettings({
@@ -38,6 +39,11 @@ export class Linear<In extends number = number, Out extends number = number> ext
       outFeatures,
       this.given,
     ));
+  }
+
+  /** @internal */
+  override get [WIDTH](): Width {
+    return this.inFeatures;
   }
 
   override forward(x: Tensor): Tensor {

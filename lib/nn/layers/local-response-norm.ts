@@ -3,12 +3,11 @@ import * as ops from '../../ops';
 import { localResponseNormSettings } from '../../ops/local-response-norm';
 import type { Tensor } from '../../tensor/tensor';
 import { maker, withSettings } from '../layer';
-import type { PassThrough } from '../typing';
+import { SameWidth } from './same-width';
 
 /** Divides each channel by a power of k plus its neighbours' mean square times alpha. */
-export class LocalResponseNorm extends withSettings(localResponseNormSettings) {
+export class LocalResponseNorm extends withSettings(localResponseNormSettings, SameWidth) {
   static override readonly kind: string = 'localResponseNorm';
-  declare readonly channels?: PassThrough;
 
   override forward(x: Tensor): Tensor {
     const { size, alpha, beta, k } = this;

@@ -11,15 +11,13 @@ import {
 import { declareSettings } from '../../settings';
 import type { Tensor } from '../../tensor/tensor';
 import { maker, withArguments } from '../layer';
-import { Module } from '../module';
-import type { PassThrough } from '../typing';
+import { SameWidth } from './same-width';
 
 const args = declareSettings({ kernel: pairFrom(1)('Height and width of the window.') });
 
 /** Largest element of each window. */
-export class MaxPool2d extends withArguments(args, maxPoolSettings) {
+export class MaxPool2d extends withArguments(args, maxPoolSettings, [], SameWidth) {
   static override readonly kind: string = 'maxPool2d';
-  declare readonly channels?: PassThrough;
   declare readonly stride: readonly [number, number];
 
   constructor(kernel: Pair, options: MaxPool2dOptions = {}) {
@@ -40,9 +38,8 @@ export class MaxPool2d extends withArguments(args, maxPoolSettings) {
 export const maxPool2d = maker(MaxPool2d);
 
 /** Mean of each window. */
-export class AvgPool2d extends withArguments(args, avgPoolSettings) {
+export class AvgPool2d extends withArguments(args, avgPoolSettings, [], SameWidth) {
   static override readonly kind: string = 'avgPool2d';
-  declare readonly channels?: PassThrough;
   declare readonly stride: readonly [number, number];
 
   constructor(kernel: Pair, options: AvgPool2dOptions = {}) {
@@ -60,9 +57,8 @@ export class AvgPool2d extends withArguments(args, avgPoolSettings) {
 export const avgPool2d = maker(AvgPool2d);
 
 /** Mean over H and W. */
-export class GlobalAvgPool2d extends Module {
+export class GlobalAvgPool2d extends SameWidth {
   static override readonly kind: string = 'globalAvgPool2d';
-  declare readonly channels?: PassThrough;
 
   override forward(x: Tensor): Tensor {
     return ops.globalAvgPool2d(x);
@@ -73,9 +69,8 @@ export class GlobalAvgPool2d extends Module {
 export const globalAvgPool2d = maker(GlobalAvgPool2d);
 
 /** Largest element over H and W. */
-export class GlobalMaxPool2d extends Module {
+export class GlobalMaxPool2d extends SameWidth {
   static override readonly kind: string = 'globalMaxPool2d';
-  declare readonly channels?: PassThrough;
 
   override forward(x: Tensor): Tensor {
     return ops.globalMaxPool2d(x);

@@ -1,0 +1,87 @@
+/** Draws the initial weights of a model. */
+import { DisposedError } from '../../errors';
+import { compile } from '../../compile/compile';
+import { assign } from '../../graph/trace';
+import * as ops from '../../ops';
+import { checkKeys, clip, nonNegativeInteger } from '../../options';
+import { withMemory } from '../../tensor/lazy';
+import { Parameter, ParameterMask } from '../../tensor/parameter';
+import { checkTensor, type Tensor } from '../../tensor/tensor';
+import type { StateBuffer } from '../buffer';
+import type { StateTensor } from '../tree';
+import { applyInitRules, initRuleKeys, type InitRules } from './rules';
+
+export interface InitializeOptions extends InitRules {
+  /** Seed of the initial weights. Default 0. */
+  readonly seed?: number;
+}
+
+/** @throws OptionError */
+export function initializeSeed(where: string, options: InitializeOptions): number {
+  checkKeys(where, options, ['seed', ...initRuleKeys]);
+  return nonNegativeInteger(where, 'seed', options.seed ?? 0);
+}
+
+export function parametersOf(tensors: ReadonlyMap<string, StateTensor>): Map<string, Parameter> {
+  return new Map([...tensors].filter((e): e is [string, Parameter] => e[1] instanceof Parameter));
+}
+
+/** Masks say which weights there are, so they are not drawn. */
+export function drawn(tensors: ReadonlyMap<string, StateTensor>): Map<string, Parameter | StateBuffer> {
+  return new Map(
+    [...tensors].filter((e): e is [string, Parameter | StateBuffer] => !(e[1] instanceof ParameterMask)),
+  );
+}
+
+/** Draws by `rules`. If that fails, everything is as before. */
+export function drawBy(
+  where: string,
+  rules: InitRules,
+  tensors: ReadonlyMap<string, Parameter | StateBuffer>,
+  seed: number,
+): void {
+  const parameters = parametersOf(tensors);
+  const before = [...parameters.values()].map((p) => [p, p.initializer] as const);
+  const all = [...tensors.values()];
+  // Memory that no program uses yet need not wait for the steps of other models.
+  const queue = all.some((tensor) => tensor.initialized) ? 'train' : 'predict';
+  try {
+    applyInitRules(where, rules, parameters);
+    withMemory(all, () => draw(where, all, seed, queue));
+  } catch (error) {
+    for (const [parameter, initializer] of before) parameter.initializer = initializer;
+    throw error;
+  }
+}
+
+/** One program draws everything. */
+function draw(
+  where: string,
+  tensors: readonly (Parameter | StateBuffer)[],
+  seed: number,
+  queue: 'train' | 'predict',
+): void {
+  if (tensors.length === 0) return;
+  for (const tensor of tensors)
+    if (tensor.storage.disposed)
+      throw new DisposedError(`${tensor.toString()} was disposed; its memory is gone`);
+  const program = compile(
+    () => {
+      for (const tensor of tensors) assign(tensor, firstValue(where, tensor, seed));
+    },
+    { queue },
+  );
+  try {
+    program.runSync();
+  } finally {
+    program.dispose();
+  }
+}
+
+/** @throws DTypeError if an initializer is not one, such as `nn.init.zeros` without its call */
+function firstValue(where: string, tensor: Parameter | StateBuffer, seed: number): Tensor {
+  if (!(tensor instanceof Parameter)) return ops.full(tensor.shape, tensor.initial);
+  const value: unknown = tensor.initializer(tensor.shape, seed, tensor.name);
+  checkTensor(where, `what the initializer of '${clip(tensor.name)}' returns`, value);
+  return value;
+}
