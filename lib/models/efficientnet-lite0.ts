@@ -15,7 +15,7 @@ export interface EfficientnetOptions extends ModelOptions {
 }
 
 /** Expansion, channels, blocks, stride of the first block, kernel. */
-const stages = [
+export const stages = [
   [1, 16, 1, 1, 3],
   [6, 24, 2, 2, 3],
   [6, 40, 2, 2, 5],

@@ -4,7 +4,9 @@
 export { alexnet, type ClassifierOptions } from './alexnet';
 export { cifarResnet20, cifarResnet32, cifarResnet44, cifarResnet56, cifarResnet110 } from './cifar-resnet';
 export type { CifarResnetOptions } from './cifar-resnet';
-export { efficientnetLite0, imagenetInception, type EfficientnetOptions } from './efficientnet-lite0';
+export { efficientnetLite0, imagenetInception } from './efficientnet-lite0';
+export type { EfficientnetOptions } from './efficientnet-lite0';
+export { efficientnetPytorchNames } from './efficientnet-names';
 export { fixupResnet, type FixupResnetOptions } from './fixup-resnet';
 export { lenet, lenet5 } from './lenet';
 export { mobilenetV2, type MobilenetOptions } from './mobilenet-v2';

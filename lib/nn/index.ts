@@ -12,6 +12,7 @@ export type { Preprocessing } from '../data/preprocessing';
 export type { Json } from './files/architecture';
 export type { LoadReport } from './files/load-report';
 export type { LoadOptions, ModelSource } from './files/model-file';
+export type { NameMap } from './files/renamed';
 export type { PredictOptions } from './predict';
 export {
   activationStatistics,

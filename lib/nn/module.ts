@@ -350,7 +350,8 @@ export abstract class Module implements TraceDependency {
    * `classNames` are taken where the file has them; where a file of tenon's has no `inputTransform`, the
    * model has none either behind it. With `strict: false` the model takes what fits by name and shape, and
    * keeps its class names, and its transform unless the file has one:
-   * `load(file, { strict: false, report })`, where `report` is told what did not fit.
+   * `load(file, { strict: false, report })`, where `report` is told what did not fit. `names` maps the names
+   * of a file that has its own: `load(file, { names: { _fc: 'classifier' } })`.
    * @throws FormatError for a corrupt file, missing or unexpected names, or where nothing fits; ShapeError
    *   for other shapes. Both list the tensors. DataError, IoError; OptionError
    */

@@ -9,7 +9,7 @@ export interface LoadReport {
   readonly loaded: readonly string[];
   /** What the model has and the file has not. */
   readonly missing: readonly string[];
-  /** What the file has and the model has not. */
+  /** What the file has and the model has not, under its names in the file. */
   readonly unexpected: readonly string[];
   /** What is in both, of different shapes. */
   readonly otherShape: readonly {
@@ -24,6 +24,8 @@ export interface LoadReport {
 
 interface Shaped {
   readonly shape: Shape;
+  /** Where the file has another name for it. */
+  readonly nameInFile?: string;
 }
 
 /** PyTorch counts batches in each batch norm; the count does not affect results. */
@@ -43,7 +45,9 @@ export function compareTensors(
   return {
     loaded: both.filter(fits).map(({ name }) => name),
     missing: [...model.keys()].filter((name) => !file.has(name)),
-    unexpected: [...file.keys()].filter((name) => !model.has(name) && !COUNT.test(name)),
+    unexpected: [...file]
+      .filter(([name]) => !model.has(name) && !COUNT.test(name))
+      .map(([name, { nameInFile }]) => nameInFile ?? name),
     otherShape: both.filter((each) => !fits(each)),
     toString(): string {
       return problemsOf(this).join('; ');

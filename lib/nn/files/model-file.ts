@@ -33,6 +33,7 @@ import { Parameter, ParameterMask } from '../../tensor/parameter';
 import type { Storage } from '../../tensor/storage';
 import { architectureOf, type Architecture, type Built } from './architecture';
 import { compareTensors, requireAll, requireSome, type LoadReport } from './load-report';
+import { checkNameMap, renameTensors, type NameMap } from './renamed';
 import { ensureMask, holdZeros } from '../mask';
 import { maskName, type ModuleTree, type StateTensor } from '../tree';
 
@@ -47,6 +48,11 @@ export interface LoadOptions {
    * it throws ends the loading, and the model is as before.
    */
   readonly report?: (report: LoadReport) => void;
+  /**
+   * From the names of tensors in the file to those in the model, for files that name them otherwise: a
+   * function, or a record of patterns. Default: the names are the same.
+   */
+  readonly names?: NameMap;
   /**
    * The bytes that the file's header may take, which holds names, shapes and the architecture. Reading
    * it blocks the event loop, for up to a second per megabyte. Default 1 MiB plus 1/1024 of the rest
@@ -260,18 +266,20 @@ function parsePreprocessing(where: string, settings: Readonly<Record<string, unk
  * Takes the state in a file into a model. @throws FormatError, ShapeError, DataError, IoError, OptionError
  */
 export async function loadInto(model: Filed, source: ModelSource, options: LoadOptions): Promise<void> {
-  checkKeys('load', options, ['strict', 'report', 'maxHeaderBytes']);
+  checkKeys('load', options, ['strict', 'report', 'names', 'maxHeaderBytes']);
   const strict = bool('load', 'strict', options.strict ?? true);
   const { report } = options;
   if (report !== undefined && typeof report !== 'function')
     throw new OptionError(`load: report must be a function, got ${show(report)}`);
+  const toModel = options.names && checkNameMap('load', options.names);
   const opening = openModel(source, options);
   const { where, file } = opening instanceof Promise ? await opening : opening;
   const metadata = readMetadata(where, file.metadata);
   const transform = transformOf(where, file, metadata);
+  const state = toModel ? renameTensors(where, file, toModel, (name) => isTransform(file, name)) : file;
   const { classNames } = metadata;
   const told = report && ((fit: LoadReport) => report({ ...fit, ...(classNames && { classNames }) }));
-  await takeState(model, where, file, { strict, ...(told && { report: told }) });
+  await takeState(model, where, state, { strict, ...(told && { report: told }) });
   takeMetadata(model, metadata, transform, strict);
   // The weights were trained without a transform, so the model's own would change what they see.
   if (strict && isOurs(file.metadata) && transform === undefined) delete model.inputTransform;
@@ -351,8 +359,12 @@ function checkMask(where: string, name: string, values: Float32Array): void {
 }
 
 /** Without the tensors of the file's transform, which are not part of the model's own state. */
-function stateOf({ tensors, metadata }: SafetensorsFile): Map<string, SafetensorsEntry> {
-  return new Map([...tensors].filter(([name]) => !(metadata.has(TRANSFORM_KEY) && isTransformTensor(name))));
+function stateOf(file: SafetensorsFile): Map<string, SafetensorsEntry> {
+  return new Map([...file.tensors].filter(([name]) => !isTransform(file, name)));
+}
+
+function isTransform({ metadata }: SafetensorsFile, name: string): boolean {
+  return metadata.has(TRANSFORM_KEY) && isTransformTensor(name);
 }
 
 /** On the reference target, f32 values are kept as f64. */
