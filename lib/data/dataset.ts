@@ -9,7 +9,7 @@ import { gatherRows } from '../ops';
 import { checkAttached } from '../tensor/dtype';
 import type { Shape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
-import { concatParts, type ConcatOptions } from './concat';
+import { concatParts, type ConcatOptions, type Part } from './concat';
 import type { ResizeRule } from './decode';
 import { packFeatures, type FromFeaturesOptions } from './features';
 import { PackedImages, type ReadAllOptions } from './images';
@@ -118,10 +118,17 @@ export class Dataset {
 
   /** @internal `data.concat` */
   static async concat(sets: readonly Dataset[], options: ConcatOptions): Promise<Dataset> {
-    const parts = sets.map(({ samples, indices }) => ({ samples, rows: indices }));
-    const { samples, rows } = await concatParts(parts, options);
+    const { samples, rows } = await concatParts(
+      sets.map(({ part }) => part),
+      options,
+    );
     const skipped = [...new Set(sets.map((set) => set.skipped))].flat();
     return new Dataset(samples, rows, Object.freeze(skipped));
+  }
+
+  /** @internal The samples below, and which of their rows these are. */
+  get part(): Part {
+    return { samples: this.samples, rows: this.indices };
   }
 
   get kind(): 'images' | 'features' {

@@ -60,6 +60,10 @@ export class PackedFeatures implements Samples {
     return gatherRows(this.rows, index);
   }
 
+  stored(): undefined {
+    return undefined;
+  }
+
   dispose(): void {
     this.rows.dispose();
     this.targets.dispose();

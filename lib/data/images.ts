@@ -8,9 +8,16 @@ import * as native from '../native';
 import { imageBatch } from '../ops';
 import type { Shape } from '../tensor/shape';
 import { tensor, zeros, type PersistentTensor, type Tensor } from '../tensor/tensor';
-import { packLabels, type ChannelStatistics, type ImageRecipe, type Samples } from './samples';
+import {
+  packLabels,
+  type ChannelStatistics,
+  type ImageRecipe,
+  type Samples,
+  type StoredImages,
+} from './samples';
 import { Semaphore } from './semaphore';
 import { inSlices } from './slices';
+import { uniformTable } from './stored-images';
 import type { ResizeRule } from './decode';
 import type { ImageSource } from './source';
 
@@ -53,6 +60,8 @@ export class PackedImages implements Samples {
   readonly resize?: ResizeRule;
   readonly names?: readonly string[];
   private readonly images: PersistentTensor;
+  /** Where each image lies; made when views of them are asked for. */
+  private table: PersistentTensor | undefined;
   private readonly rowBytes: number;
   private readonly sums: PixelSums;
   /** 1 for rows in memory. */
@@ -182,7 +191,15 @@ export class PackedImages implements Samples {
     });
   }
 
+  stored(): StoredImages {
+    const [channels = 1, ...size] = this.shape;
+    const largest = size as [number, number];
+    this.table ??= uniformTable(this.length, largest, channels);
+    return { data: this.images, table: this.table, largest, channels, sizeOf: () => largest };
+  }
+
   dispose(): void {
+    this.table?.dispose();
     this.images.dispose();
     this.targets.dispose();
   }

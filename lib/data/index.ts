@@ -32,6 +32,7 @@ export type { ChannelStatistics, ImageRecipe } from './samples';
 export type { Preprocessing } from './preprocessing';
 export type { SampleOptions } from './select';
 export type { ImageSource } from './source';
+export type { ViewOptions } from './views';
 export type {
   ConcatOptions,
   FromArraysOptions,

@@ -5,7 +5,13 @@
 import type { Shape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import type { ResizeRule } from './decode';
-import { packLabels, type ChannelStatistics, type ImageRecipe, type Samples } from './samples';
+import {
+  packLabels,
+  type ChannelStatistics,
+  type ImageRecipe,
+  type Samples,
+  type StoredImages,
+} from './samples';
 
 export class Relabelled implements Samples {
   readonly kind: 'images' | 'features';
@@ -45,6 +51,10 @@ export class Relabelled implements Samples {
 
   inputs(index: Tensor, recipe: ImageRecipe): Tensor {
     return this.base.inputs(index, recipe);
+  }
+
+  stored(): StoredImages | undefined {
+    return this.base.stored();
   }
 
   dispose(): void {

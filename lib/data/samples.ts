@@ -26,7 +26,25 @@ export interface ImageRecipe extends ChannelStatistics {
   /** Zero pixels around the image before a random crop. */
   readonly padding: number;
   /** Height and width of the result. */
-  readonly size: readonly [height: number, width: number];
+  readonly size: Size;
+}
+
+export type Size = readonly [height: number, width: number];
+
+/** How a window of an image becomes an input: of this size, normalized. */
+export interface WindowRecipe extends ChannelStatistics {
+  readonly size: Size;
+}
+
+/** Images of any sizes in one buffer, as `ops.resampleImages` takes them. */
+export interface StoredImages {
+  /** u8: images H W C, one after the other. */
+  readonly data: Tensor;
+  /** f64 [T, 3]: offset, height and width of each. */
+  readonly table: Tensor;
+  readonly largest: Size;
+  readonly channels: number;
+  sizeOf(row: number): Size;
 }
 
 /** Rows of one kind in native memory, each with a target. */
@@ -58,6 +76,8 @@ export interface Samples {
   statistics(rows: Int32Array): Promise<ChannelStatistics | undefined>;
   /** Records the inputs of a batch: rows `index` (i32 [B]) as f32 [B, ...shape]. */
   inputs(index: Tensor, recipe: ImageRecipe): Tensor;
+  /** Where images lie and how large each is; undefined for features. */
+  stored(): StoredImages | undefined;
   dispose(): void;
 }
 

@@ -315,7 +315,8 @@ export abstract class Module implements TraceDependency {
    *   inputs as forward() takes them, or as `inputTransform` does where there is one, each of `shape`
    *   (default: [C, H, W] of `preprocessing`, or what `inputTransform` was fitted to); a Dataset: all its
    *   samples in their order, images decoded batch by batch where they are not yet
-   * @returns N rows of outputs: class probabilities, or with `output: 'logits'` what forward() returns
+   * @returns N rows of outputs: class probabilities, or with `output: 'logits'` what forward() returns; with
+   *   `crops` or `scales` their means over views of each image
    * @throws OptionError, ShapeError when the count or the size of images does not fit; DTypeError for other
    *   arrays; FormatError for a corrupt image of a Dataset
    */

@@ -3,18 +3,23 @@
  * their own queue.
  */
 import { Dataset } from '../data/dataset';
+import { checkDatasetViews, viewBatch } from '../data/dataset-views';
 import type { Preprocessing } from '../data/preprocessing';
 import type { ChannelStatistics } from '../data/samples';
-import { AbortedError, DataError, DTypeError, OptionError, ShapeError } from '../errors';
+import { normalized, recordView, uniformTable } from '../data/stored-images';
+import { checkViews, viewsOf, viewTensor, type View, type ViewOptions } from '../data/views';
+import { AbortedError, DTypeError, OptionError, ShapeError } from '../errors';
 import { compile, type Compiled } from '../compile/compile';
 import * as ops from '../ops';
+import { pair } from '../ops/checks';
 import { checkKeys, checkSignal, oneOf, positiveInteger } from '../options';
 import type { FittedTransform } from '../preprocess/fitted';
-import { checkAttached, PRECISIONS, type Precision } from '../tensor/dtype';
-import { checkShape, formatShape, numel, sameShape, type Shape } from '../tensor/shape';
+import { PRECISIONS, type Precision } from '../tensor/dtype';
+import { checkShape, formatShape, sameShape, type Shape } from '../tensor/shape';
 import { runtimeScalar, tensor, Tensor } from '../tensor/tensor';
 import { forwardThrough, type Forwarding } from './inputs';
 import { inEvalMode, type Modal } from './mode';
+import { batchesOfDataset, cut, Outputs, requireDecoded } from './predict-batches';
 
 /** What predictions need of a model. */
 interface Predicting extends Forwarding, Modal {
@@ -25,12 +30,17 @@ interface Predicting extends Forwarding, Modal {
   ensureInitialized(): unknown;
 }
 
-export interface PredictOptions {
+export interface PredictOptions extends ViewOptions {
   /**
    * Shape of one input, for arrays of floats. Default: that of the model's inputTransform, or [channels,
    * height, width] of its preprocessing.
    */
   readonly shape?: Shape;
+  /**
+   * With `crops` or `scales`: height and width of raw images, or one number for both. Default: those of
+   * the model's preprocessing.
+   */
+  readonly imageSize?: number | readonly [height: number, width: number];
   /**
    * Default: 'probabilities' (softmax) where the model returns [N, K] with K of 2 or more, else
    * what forward() returns.
@@ -47,8 +57,11 @@ export interface PredictOptions {
   readonly signal?: AbortSignal;
 }
 
+const KEYS = ['shape', 'imageSize', 'output', 'precision', 'batchSize', 'crops', 'scales', 'signal'] as const;
+
 type OutputKind = 'probabilities' | 'logits' | 'default';
-type Run = Compiled<[Tensor, OutputKind], Tensor>;
+/** Takes a batch, and a view of it where there are several. */
+type Run = Compiled<[Tensor, OutputKind, ...Tensor[]], Tensor>;
 
 /** The arrays of one call, cut into batches. */
 interface Job {
@@ -56,7 +69,20 @@ interface Job {
   readonly output: OutputKind;
   /** Promises where samples are decoded first. */
   readonly batches: Iterable<Tensor | Promise<Tensor>>;
+  /** What `run` takes behind the batch, once for each view whose outputs are averaged. */
+  readonly views: readonly (readonly Tensor[])[];
 }
+
+/** What a call asks for, checked. */
+interface Asked {
+  readonly options: PredictOptions;
+  readonly precision: Precision;
+  readonly batchSize: number;
+  readonly views: readonly View[] | undefined;
+}
+
+/** Where inputs are seen once, as they are. */
+const ONCE = [[]] as const;
 
 /** Runs in flight at once: one computes while the next is being copied in. */
 const ahead = 2;
@@ -80,8 +106,8 @@ function decoded(batch: Promise<Tensor>, options: PredictOptions): Promise<Tenso
 }
 
 export class Predictor {
-  /** For images, with the settings that the programs hold. */
-  private readonly images = new Map<Precision, { readonly run: Run; readonly key: string }>();
+  /** For images, seen once or in views, with the settings that the programs hold. */
+  private readonly images = new Map<string, { readonly run: Run; readonly key: string }>();
   private readonly floats = new Map<Precision, Run>();
   /** The inputTransform that the programs hold. */
   private transform: FittedTransform | undefined;
@@ -91,8 +117,8 @@ export class Predictor {
   constructor(private readonly model: Predicting) {}
 
   async run(data: unknown, options: PredictOptions): Promise<Float32Array> {
-    const { run, output, batches } = this.plan(data, options);
-    const results: Float32Array[] = [];
+    const { run, output, batches, views } = this.plan(data, options);
+    const outputs = new Outputs(views.length);
     const inFlight: Promise<Tensor>[] = [];
     try {
       for (const next of batches) {
@@ -100,30 +126,36 @@ export class Predictor {
         // Not awaited if it is there already: an array is copied before `predict` returns, as far as the
         // first runs reach.
         const batch = next instanceof Tensor ? next : await decoded(next, options);
-        // The modes are looked at while the run is being queued, not while it runs.
-        const pending = this.evaluating(() => run(batch, output));
-        // Seen below, once the one before it is done; a rejection that nobody waits for yet would
-        // end the process.
-        pending.catch(() => undefined);
-        inFlight.push(pending);
-        if (inFlight.length >= ahead) results.push(valuesOf(await inFlight.shift()!));
+        for (const view of views) {
+          requireWanted(options);
+          // The modes are looked at while the run is being queued, not while it runs.
+          const pending = this.evaluating(() => run(batch, output, ...view));
+          // Seen below, once the one before it is done; a rejection that nobody waits for yet would
+          // end the process.
+          pending.catch(() => undefined);
+          inFlight.push(pending);
+          if (inFlight.length >= ahead) outputs.add(await inFlight.shift()!);
+        }
       }
-      for (const pending of inFlight.splice(0)) results.push(valuesOf(await pending));
+      for (const pending of inFlight.splice(0)) outputs.add(await pending);
     } finally {
       await Promise.allSettled(inFlight);
       // Replaced meanwhile, and perhaps compiled anew since.
       if (!this.keeps(run)) run.dispose();
     }
-    return join(results);
+    return outputs.joined();
   }
 
   runSync(data: unknown, options: PredictOptions): Float32Array {
-    const { run, output, batches } = this.plan(data, options);
+    const { run, output, batches, views } = this.plan(data, options);
+    const outputs = new Outputs(views.length);
     try {
       requireWanted(options);
-      const outputOf = (batch: Tensor | Promise<Tensor>): Float32Array =>
-        valuesOf(run.runSync(requireDecoded(batch), output));
-      return join(this.evaluating(() => Array.from(batches, outputOf)));
+      this.evaluating(() => {
+        for (const batch of batches)
+          for (const view of views) outputs.add(run.runSync(requireDecoded(batch), output, ...view));
+      });
+      return outputs.joined();
     } finally {
       if (!this.keeps(run)) run.dispose();
     }
@@ -142,7 +174,7 @@ export class Predictor {
   }
 
   private plan(data: unknown, options: PredictOptions): Job {
-    checkKeys('predict', options, ['shape', 'output', 'precision', 'batchSize', 'signal']);
+    checkKeys('predict', options, KEYS);
     // Read only here: a transform that is set while a call is under way is for the next call.
     const transform = this.model.inputTransform;
     if (this.transform !== transform) this.dispose();
@@ -151,18 +183,17 @@ export class Predictor {
     checkSignal('predict', options.signal);
     const batchSize = positiveInteger('predict', 'batchSize', options.batchSize ?? 128);
     const precision = oneOf('predict', 'precision', options.precision ?? 'fp32', PRECISIONS);
-    if (data instanceof Dataset) return { output, ...this.planDataset(data, options, precision, batchSize) };
+    const views = viewsOf('predict', options);
+    const asked: Asked = { options, precision, batchSize, views };
+    if (data instanceof Dataset) return { output, ...this.planDataset(data, asked) };
     switch (tagOf(data)) {
       case 'Uint8Array':
-      case 'Uint8ClampedArray': {
-        const settings = this.imageSettings(options);
-        const row = settings.height * settings.width * settings.channels;
-        const batches = cut(data as Uint8Array, [row], batchSize);
-        return { output, run: this.imageRun(settings, precision), batches };
-      }
+      case 'Uint8ClampedArray':
+        return { output, ...this.planImages(data as Uint8Array, asked) };
       case 'Float32Array': {
+        if (views !== undefined || options.imageSize !== undefined) throw notForFloats();
         const batches = cut(data as Float32Array, this.inputShape(options.shape), batchSize);
-        return { output, run: this.floatRun(precision), batches };
+        return { output, run: this.floatRun(precision), batches, views: ONCE };
       }
       default:
         throw new DTypeError(
@@ -171,28 +202,60 @@ export class Predictor {
     }
   }
 
+  /** Raw images. */
+  private planImages(data: Uint8Array, { options, precision, batchSize, views }: Asked): Omit<Job, 'output'> {
+    const settings = this.imageSettings(options);
+    const { height, width, channels } = settings;
+    if (views === undefined) {
+      if (options.imageSize !== undefined)
+        throw new OptionError(
+          'predict: imageSize is for crops and scales; other raw images have the size in model.preprocessing',
+        );
+      const batches = cut(data, [height * width * channels], batchSize);
+      return { run: this.imageRun(settings, precision), batches, views: ONCE };
+    }
+    const size = pair('predict', 'imageSize', options.imageSize ?? [height, width], 1);
+    checkViews('predict', views, [height, width], size, () => 'the images');
+    const batches = cut(data, [size[0] * size[1] * channels], batchSize);
+    return { run: this.viewRun(settings, size, precision), batches, views: operandsOf(views) };
+  }
+
   /** The program is this call's own: it holds the samples of the data set. */
   private planDataset(
     dataset: Dataset,
-    options: PredictOptions,
-    precision: Precision,
-    batchSize: number,
+    { options, precision, batchSize, views }: Asked,
   ): Omit<Job, 'output'> {
-    let normalization: ChannelStatistics = { mean: [], std: [] };
-    if (dataset.kind === 'images') {
+    if (options.imageSize !== undefined)
+      throw new OptionError('predict: imageSize is for raw images; those of a data set have their own');
+    if (dataset.kind !== 'images') {
+      if (views !== undefined) throw notForFloats();
+      if (options.shape !== undefined)
+        throw new OptionError('predict: shape is for arrays of floats; a data set has its own');
+    }
+    const batches = batchesOfDataset(dataset, batchSize, options.signal);
+    if (views !== undefined) {
       const settings = this.imageSettings(options);
-      const expected = [settings.channels, settings.height, settings.width];
-      if (!sameShape(expected, dataset.inputShape))
-        throw new ShapeError(
-          `predict: the model takes images of ${formatShape(expected)}, the data set has ${formatShape(dataset.inputShape)}`,
-        );
-      normalization = settings;
-    } else if (options.shape !== undefined)
-      throw new OptionError('predict: shape is for arrays of floats; a data set has its own');
-    const { mean, std } = normalization;
-    const recipe = dataset.plainRecipe({ mean, std }, noEpoch);
+      checkDatasetViews('predict', dataset, views, settings);
+      const { height, width, mean, std } = settings;
+      const recipe = { mean, std, size: [height, width] as const };
+      const run = this.compiled(precision, (index, view) => viewBatch(dataset, index, view!, recipe).inputs);
+      return { run, batches, views: operandsOf(views) };
+    }
+    const recipe = dataset.plainRecipe(this.normalizationOf(dataset, options), noEpoch);
     const run = this.compiled(precision, (index) => dataset.batch(index, recipe).inputs);
-    return { run, batches: batchesOfDataset(dataset, batchSize, options.signal) };
+    return { run, batches, views: ONCE };
+  }
+
+  /** How the samples of a data set that are seen once are normalized. @throws ShapeError */
+  private normalizationOf(dataset: Dataset, options: PredictOptions): ChannelStatistics {
+    if (dataset.kind !== 'images') return { mean: [], std: [] };
+    const { channels, height, width, mean, std } = this.imageSettings(options);
+    const expected = [channels, height, width];
+    if (!sameShape(expected, dataset.inputShape))
+      throw new ShapeError(
+        `predict: the model takes images of ${formatShape(expected)}, the data set has ${formatShape(dataset.inputShape)}`,
+      );
+    return { mean, std };
   }
 
   private imageSettings(options: PredictOptions): Preprocessing {
@@ -235,14 +298,33 @@ export class Predictor {
   }
 
   private imageRun(settings: Preprocessing, precision: Precision): Run {
-    const key = JSON.stringify(settings);
-    const known = this.images.get(precision);
-    if (known?.key === key) return known.run;
     const { height, width, channels } = settings;
-    const normalize = normalizer(settings);
-    const run = this.compiled(precision, (rows) => normalize(ops.asImages(rows, [height, width, channels])));
+    return this.kept(precision, JSON.stringify(settings), () =>
+      this.compiled(precision, (rows) => normalized(ops.asImages(rows, [height, width, channels]), settings)),
+    );
+  }
+
+  /** Raw images of any size, whose windows the model sees. */
+  private viewRun(settings: Preprocessing, size: readonly [number, number], precision: Precision): Run {
+    const { height, width, channels, mean, std } = settings;
+    const recipe = { mean, std, size: [height, width] as const };
+    return this.kept(`${precision}, views`, JSON.stringify([settings, size]), () =>
+      this.compiled(precision, (data, view) => {
+        const count = data.shape[0]!;
+        const index = tensor(Int32Array.from({ length: count }, (_, i) => i));
+        const table = uniformTable(count, size, channels);
+        return recordView({ data, table, largest: size, channels }, index, view!, recipe);
+      }),
+    );
+  }
+
+  /** The program of a kind, made anew where its key has changed. */
+  private kept(kind: string, key: string, make: () => Run): Run {
+    const known = this.images.get(kind);
+    if (known?.key === key) return known.run;
+    const run = make();
     known?.run.dispose();
-    this.images.set(precision, { run, key });
+    this.images.set(kind, { run, key });
     return run;
   }
 
@@ -254,28 +336,22 @@ export class Predictor {
     return run;
   }
 
-  private compiled(precision: Precision, inputsOf: (batch: Tensor) => Tensor): Run {
+  private compiled(precision: Precision, inputsOf: (batch: Tensor, view?: Tensor) => Tensor): Run {
     const { model, transform } = this;
-    const fn = (batch: Tensor, output: OutputKind): Tensor =>
-      finish(forwardThrough(transform, model, inputsOf(batch)), output);
+    const fn = (batch: Tensor, output: OutputKind, view?: Tensor): Tensor =>
+      finish(forwardThrough(transform, model, inputsOf(batch, view)), output);
     return compile(fn, { queue: 'predict', cacheSize: programsKept, precision });
   }
 }
 
 const noEpoch = runtimeScalar(() => 0);
 
-/** Raw images u8 [N, C, H, W] to inputs. */
-function normalizer({ height, width, mean, std }: Preprocessing): (images: Tensor) => Tensor {
-  return (images) => {
-    const every = tensor(Int32Array.from({ length: images.shape[0]! }, (_, i) => i));
-    const size = [height, width] as const;
-    return ops.imageBatch(images, every, tensor(mean), tensor(std), noEpoch, {
-      seed: 0,
-      flip: 0,
-      padding: 0,
-      size,
-    });
-  };
+function operandsOf(views: readonly View[]): Tensor[][] {
+  return views.map((view) => [viewTensor(view)]);
+}
+
+function notForFloats(): OptionError {
+  return new OptionError('predict: crops, scales and imageSize are for images of bytes');
 }
 
 function outputKind(value: PredictOptions['output']): OutputKind {
@@ -292,77 +368,4 @@ function finish(outputs: Tensor, kind: OutputKind): Tensor {
     );
   }
   return kind !== 'logits' && classifier ? ops.softmax(outputs) : outputs;
-}
-
-/**
- * Batches of at most `batchSize` rows of `shape`, copied as they are asked for. @throws ShapeError at once
- */
-function cut(data: Uint8Array | Float32Array, shape: Shape, batchSize: number): Iterable<Tensor> {
-  checkAttached('predict', data);
-  const row = numel(shape);
-  const rows = row === 0 ? 0 : data.length / row;
-  if (rows === 0 || !Number.isInteger(rows)) {
-    throw new ShapeError(
-      `predict: expected a multiple of ${row} values (${formatShape(shape)} each), got ${data.length}`,
-    );
-  }
-  return batchesOf(data, shape, rows, batchSize);
-}
-
-function* batchesOf(
-  data: Uint8Array | Float32Array,
-  shape: Shape,
-  rows: number,
-  batchSize: number,
-): Iterable<Tensor> {
-  const row = numel(shape);
-  const { length } = data;
-  for (let from = 0; from < rows; from += batchSize) {
-    if (data.length !== length) throw new DataError('predict: the array was detached or resized meanwhile');
-    const to = Math.min(rows, from + batchSize);
-    yield tensor(data.subarray(from * row, to * row), [to - from, ...shape]);
-  }
-}
-
-/** Rows of a data set, each batch a promise where it has images to decode. */
-function* batchesOfDataset(
-  dataset: Dataset,
-  batchSize: number,
-  signal: AbortSignal | undefined,
-): Iterable<Tensor | Promise<Tensor>> {
-  for (let from = 0; from < dataset.length; from += batchSize) {
-    const length = Math.min(batchSize, dataset.length - from);
-    const positions = Int32Array.from({ length }, (_, i) => from + i);
-    const rows = tensor(dataset.rowsAt(positions));
-    const decoding = dataset.ensure(positions, signal);
-    const ready = decoding?.then(() => rows);
-    // Whoever takes this batch sees the failure; if nobody wants it any more, nobody needs to.
-    ready?.catch(() => undefined);
-    yield ready ?? rows;
-  }
-}
-
-/** @throws DataError */
-function requireDecoded(batch: Tensor | Promise<Tensor>): Tensor {
-  if (batch instanceof Tensor) return batch;
-  throw new DataError('predictSync: images of this data set are not decoded yet; await predict instead');
-}
-
-function valuesOf(outputs: Tensor): Float32Array {
-  const source = outputs.source;
-  if (source.kind !== 'host') throw new ShapeError('predict: internal error, the output has no values');
-  return tagOf(source.array) === 'Float32Array'
-    ? (source.array as Float32Array)
-    : Float32Array.from(source.array);
-}
-
-function join(parts: readonly Float32Array[]): Float32Array {
-  if (parts.length === 1) return parts[0]!;
-  const all = new Float32Array(parts.reduce((n, part) => n + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }
