@@ -16,6 +16,7 @@ const CHECKS = [
   'serving',
   'whitening',
   'accuracy',
+  'pretrained',
   'embedded',
   'workers',
   'memory',
