@@ -13,7 +13,7 @@ import { declareCommand, withDefaults, type Given } from './command';
 import { checkConflicts, DATA_FLAGS } from './data-flags';
 import { openTestSplit } from './datasets';
 import { EXIT } from './exit-codes';
-import { flag, JSON_LINES, MODEL_FILE, PRECISION, THREADS } from './flags';
+import { flag, JSON_LINES, MODEL_FILE, PRECISION, SAMPLING, THREADS } from './flags';
 import type { FolderForm } from './folder-splits';
 import { percent } from './output';
 import { preprocessingOf } from './predict';
@@ -30,6 +30,7 @@ const FLAGS = {
   report: bool('also print precision, recall and F1 of each class, and the confusion matrix', {
     default: false,
   }),
+  ...SAMPLING,
   precision: PRECISION,
   threads: THREADS,
   json: JSON_LINES,
@@ -83,6 +84,8 @@ async function measure(
     loss: losses.crossEntropy(),
     batchSize: flags.batchSize,
     precision: flags.precision,
+    ...(flags.samples && { samples: flags.samples }),
+    ...(flags.seed !== undefined && { seed: flags.seed }),
     signal,
     metrics: [...(top ? [top] : []), ...(matrix ? [matrix] : [])],
   });

@@ -5,16 +5,8 @@
 import { Option } from 'commander';
 import { READ_LIMITS, readLimits, type ReadLimits } from '../files/limits';
 import { checkKeys, oneOf as checkOneOf, positive } from '../options';
-import {
-  bool,
-  kind,
-  nonEmptyString,
-  oneOf,
-  positiveInteger,
-  type Domain,
-  type Kind,
-  type Setting,
-} from '../settings';
+import { bool, kind, nonEmptyString, nonNegativeInteger, oneOf, positiveInteger } from '../settings';
+import type { Domain, Kind, Setting } from '../settings';
 import { PRECISIONS } from '../tensor/dtype';
 
 /** What the command line adds to a setting. */
@@ -148,6 +140,16 @@ export const PRECISION = flag(
     { default: 'fp32', absent: 'fp32' },
   ),
 );
+
+/** For commands that may average over the noise of training. */
+export const SAMPLING = {
+  samples: flag(
+    'k',
+    positiveInteger('average over k passes with the noise of training, such as dropout', { optional: true }),
+    { note: 'one pass without noise' },
+  ),
+  seed: flag('n', nonNegativeInteger('seed of that noise', { optional: true }), { note: '0' }),
+};
 
 /** For every command that computes. */
 export const THREADS = flag('n', positiveInteger('number of threads', { optional: true }), {

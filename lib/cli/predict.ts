@@ -11,7 +11,7 @@ import { clip } from '../options';
 import { positiveInteger, type ValuesOf } from '../settings';
 import { declareCommand, withDefaults } from './command';
 import { EXIT, failureOf } from './exit-codes';
-import { flag, JSON_LINES, limitsFlag, MODEL_FILE, PRECISION, THREADS } from './flags';
+import { flag, JSON_LINES, limitsFlag, MODEL_FILE, PRECISION, SAMPLING, THREADS } from './flags';
 import { percent } from './output';
 import type { Session } from './session';
 
@@ -19,6 +19,7 @@ const FLAGS = {
   modelFile: MODEL_FILE,
   top: flag('k', positiveInteger('number of classes to print', { default: 1 })),
   limits: limitsFlag(IMAGE_LIMITS),
+  ...SAMPLING,
   precision: PRECISION,
   threads: THREADS,
   json: JSON_LINES,
@@ -44,15 +45,15 @@ async function predict(session: Session, images: readonly string[], flags: Predi
   if (flags.threads !== undefined) setThreads(flags.threads);
   const model = await load(flags.modelFile);
   const settings = preprocessingOf(flags.modelFile, model);
+  const { precision, samples, seed } = flags;
+  const options = { precision, ...(samples && { samples }), ...(seed !== undefined && { seed }) };
   let failed = 0;
   for (let at = 0; at < images.length && !session.signal.aborted; at += BATCH) {
     const batch = images.slice(at, at + BATCH);
     const decoded = await Promise.allSettled(batch.map((file) => decodeImage(file, settings, flags.limits)));
     const pixels = decoded.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
     const outputs =
-      pixels.length === 0
-        ? new Float32Array(0)
-        : await model.predict(Buffer.concat(pixels), { precision: flags.precision });
+      pixels.length === 0 ? new Float32Array(0) : await model.predict(Buffer.concat(pixels), options);
     const classes = outputs.length / Math.max(1, pixels.length);
     let row = 0;
     for (const [i, result] of decoded.entries()) {

@@ -31,8 +31,8 @@ export class Trace {
   substitutes: ReadonlyMap<Storage, Tensor> = new Map();
   usesRandom = false;
   /**
-   * How many examples a batch has, where each draws by its place among those of all batches: the random state
-   * holds the place of the first. Undefined where examples draw by their place in the batch.
+   * The number of examples in a batch, where each draws by its place among those of all batches: the random
+   * state holds the place of the first. Undefined where examples draw by their place in the batch.
    */
   examples: number | undefined;
   private readonly ordinals = new Map<string, number>();

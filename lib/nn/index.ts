@@ -14,6 +14,7 @@ export type { LoadReport } from './files/load-report';
 export type { LoadOptions, ModelSource } from './files/model-file';
 export type { NameMap } from './files/renamed';
 export type { PredictOptions } from './predict';
+export type { SamplingOptions } from './sampling';
 export {
   activationStatistics,
   type ActivationStatistics,

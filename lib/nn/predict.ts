@@ -20,6 +20,7 @@ import { runtimeScalar, tensor, Tensor } from '../tensor/tensor';
 import { forwardThrough, type Forwarding } from './inputs';
 import { inEvalMode, type Modal } from './mode';
 import { batchesOfDataset, cut, Outputs, requireDecoded } from './predict-batches';
+import { samplingOf, type Sampling, type SamplingOptions } from './sampling';
 
 /** What predictions need of a model. */
 interface Predicting extends Forwarding, Modal {
@@ -30,7 +31,7 @@ interface Predicting extends Forwarding, Modal {
   ensureInitialized(): unknown;
 }
 
-export interface PredictOptions extends ViewOptions {
+export interface PredictOptions extends ViewOptions, SamplingOptions {
   /**
    * Shape of one input, for arrays of floats. Default: that of the model's inputTransform, or [channels,
    * height, width] of its preprocessing.
@@ -57,11 +58,16 @@ export interface PredictOptions extends ViewOptions {
   readonly signal?: AbortSignal;
 }
 
-const KEYS = ['shape', 'imageSize', 'output', 'precision', 'batchSize', 'crops', 'scales', 'signal'] as const;
+const KEYS = [
+  ...['shape', 'imageSize', 'output', 'precision', 'batchSize', 'signal'],
+  ...['crops', 'scales', 'samples', 'seed'],
+];
 
 type OutputKind = 'probabilities' | 'logits' | 'default';
 /** Takes a batch, and a view of it where there are several. */
 type Run = Compiled<[Tensor, OutputKind, ...Tensor[]], Tensor>;
+
+type InputsOf = (batch: Tensor, view?: Tensor) => Tensor;
 
 /** The arrays of one call, cut into batches. */
 interface Job {
@@ -71,6 +77,8 @@ interface Job {
   readonly batches: Iterable<Tensor | Promise<Tensor>>;
   /** What `run` takes behind the batch, once for each view whose outputs are averaged. */
   readonly views: readonly (readonly Tensor[])[];
+  /** Absent for one pass without noise. */
+  readonly sampling: Sampling | undefined;
 }
 
 /** What a call asks for, checked. */
@@ -79,6 +87,14 @@ interface Asked {
   readonly precision: Precision;
   readonly batchSize: number;
   readonly views: readonly View[] | undefined;
+  readonly sampling: Sampling | undefined;
+}
+
+/** A program that later calls use, too. */
+interface Kept {
+  readonly run: Run;
+  readonly sampling: Sampling | undefined;
+  readonly key: string;
 }
 
 /** Where inputs are seen once, as they are. */
@@ -106,9 +122,8 @@ function decoded(batch: Promise<Tensor>, options: PredictOptions): Promise<Tenso
 }
 
 export class Predictor {
-  /** For images, seen once or in views, with the settings that the programs hold. */
-  private readonly images = new Map<string, { readonly run: Run; readonly key: string }>();
-  private readonly floats = new Map<Precision, Run>();
+  /** By what they take, with the settings that they hold. */
+  private readonly programs = new Map<string, Kept>();
   /** The inputTransform that the programs hold. */
   private transform: FittedTransform | undefined;
   /** Signature of the model when it last had all its values and was in evaluation mode throughout. */
@@ -117,8 +132,10 @@ export class Predictor {
   constructor(private readonly model: Predicting) {}
 
   async run(data: unknown, options: PredictOptions): Promise<Float32Array> {
-    const { run, output, batches, views } = this.plan(data, options);
-    const outputs = new Outputs(views.length);
+    const { batches, ...job } = this.plan(data, options);
+    const { run } = job;
+    const outputs = new Outputs(passesOf(job));
+    let first = 0;
     const inFlight: Promise<Tensor>[] = [];
     try {
       for (const next of batches) {
@@ -126,16 +143,17 @@ export class Predictor {
         // Not awaited if it is there already: an array is copied before `predict` returns, as far as the
         // first runs reach.
         const batch = next instanceof Tensor ? next : await decoded(next, options);
-        for (const view of views) {
+        for (let pass = 0; pass < passesOf(job); pass++) {
           requireWanted(options);
           // The modes are looked at while the run is being queued, not while it runs.
-          const pending = this.evaluating(() => run(batch, output, ...view));
+          const pending = this.queued(job, first, pass, (...args) => run(batch, ...args));
           // Seen below, once the one before it is done; a rejection that nobody waits for yet would
           // end the process.
           pending.catch(() => undefined);
           inFlight.push(pending);
           if (inFlight.length >= ahead) outputs.add(await inFlight.shift()!);
         }
+        first += batch.shape[0]!;
       }
       for (const pending of inFlight.splice(0)) outputs.add(await pending);
     } finally {
@@ -147,14 +165,18 @@ export class Predictor {
   }
 
   runSync(data: unknown, options: PredictOptions): Float32Array {
-    const { run, output, batches, views } = this.plan(data, options);
-    const outputs = new Outputs(views.length);
+    const { batches, ...job } = this.plan(data, options);
+    const { run } = job;
+    const outputs = new Outputs(passesOf(job));
+    let first = 0;
     try {
       requireWanted(options);
-      this.evaluating(() => {
-        for (const batch of batches)
-          for (const view of views) outputs.add(run.runSync(requireDecoded(batch), output, ...view));
-      });
+      for (const next of batches) {
+        const batch = requireDecoded(next);
+        for (let pass = 0; pass < passesOf(job); pass++)
+          outputs.add(this.queued(job, first, pass, (...args) => run.runSync(batch, ...args)));
+        first += batch.shape[0]!;
+      }
       return outputs.joined();
     } finally {
       if (!this.keeps(run)) run.dispose();
@@ -162,15 +184,12 @@ export class Predictor {
   }
 
   dispose(): void {
-    for (const { run } of this.images.values()) run.dispose();
-    for (const run of this.floats.values()) run.dispose();
-    this.images.clear();
-    this.floats.clear();
+    for (const { run } of this.programs.values()) run.dispose();
+    this.programs.clear();
   }
 
   private keeps(run: Run): boolean {
-    const images = [...this.images.values()].map((entry) => entry.run);
-    return images.includes(run) || [...this.floats.values()].includes(run);
+    return [...this.programs.values()].some((kept) => kept.run === run);
   }
 
   private plan(data: unknown, options: PredictOptions): Job {
@@ -184,7 +203,8 @@ export class Predictor {
     const batchSize = positiveInteger('predict', 'batchSize', options.batchSize ?? 128);
     const precision = oneOf('predict', 'precision', options.precision ?? 'fp32', PRECISIONS);
     const views = viewsOf('predict', options);
-    const asked: Asked = { options, precision, batchSize, views };
+    const sampling = samplingOf('predict', options);
+    const asked: Asked = { options, precision, batchSize, views, sampling };
     if (data instanceof Dataset) return { output, ...this.planDataset(data, asked) };
     switch (tagOf(data)) {
       case 'Uint8Array':
@@ -193,7 +213,7 @@ export class Predictor {
       case 'Float32Array': {
         if (views !== undefined || options.imageSize !== undefined) throw notForFloats();
         const batches = cut(data as Float32Array, this.inputShape(options.shape), batchSize);
-        return { output, run: this.floatRun(precision), batches, views: ONCE };
+        return { output, ...this.kept('floats', null, asked, (x) => x), batches, views: ONCE };
       }
       default:
         throw new DTypeError(
@@ -203,7 +223,8 @@ export class Predictor {
   }
 
   /** Raw images. */
-  private planImages(data: Uint8Array, { options, precision, batchSize, views }: Asked): Omit<Job, 'output'> {
+  private planImages(data: Uint8Array, asked: Asked): Omit<Job, 'output'> {
+    const { options, batchSize, views } = asked;
     const settings = this.imageSettings(options);
     const { height, width, channels } = settings;
     if (views === undefined) {
@@ -212,19 +233,17 @@ export class Predictor {
           'predict: imageSize is for crops and scales; other raw images have the size in model.preprocessing',
         );
       const batches = cut(data, [height * width * channels], batchSize);
-      return { run: this.imageRun(settings, precision), batches, views: ONCE };
+      return { ...this.imageRun(settings, asked), batches, views: ONCE };
     }
     const size = pair('predict', 'imageSize', options.imageSize ?? [height, width], 1);
     checkViews('predict', views, [height, width], size, () => 'the images');
     const batches = cut(data, [size[0] * size[1] * channels], batchSize);
-    return { run: this.viewRun(settings, size, precision), batches, views: operandsOf(views) };
+    return { ...this.viewRun(settings, size, asked), batches, views: operandsOf(views) };
   }
 
   /** The program is this call's own: it holds the samples of the data set. */
-  private planDataset(
-    dataset: Dataset,
-    { options, precision, batchSize, views }: Asked,
-  ): Omit<Job, 'output'> {
+  private planDataset(dataset: Dataset, asked: Asked): Omit<Job, 'output'> {
+    const { options, batchSize, views, sampling } = asked;
     if (options.imageSize !== undefined)
       throw new OptionError('predict: imageSize is for raw images; those of a data set have their own');
     if (dataset.kind !== 'images') {
@@ -238,12 +257,12 @@ export class Predictor {
       checkDatasetViews('predict', dataset, views, settings);
       const { height, width, mean, std } = settings;
       const recipe = { mean, std, size: [height, width] as const };
-      const run = this.compiled(precision, (index, view) => viewBatch(dataset, index, view!, recipe).inputs);
-      return { run, batches, views: operandsOf(views) };
+      const run = this.compiled(asked, (index, view) => viewBatch(dataset, index, view!, recipe).inputs);
+      return { run, batches, views: operandsOf(views), sampling };
     }
     const recipe = dataset.plainRecipe(this.normalizationOf(dataset, options), noEpoch);
-    const run = this.compiled(precision, (index) => dataset.batch(index, recipe).inputs);
-    return { run, batches, views: ONCE };
+    const run = this.compiled(asked, (index) => dataset.batch(index, recipe).inputs);
+    return { run, batches, views: ONCE, sampling };
   }
 
   /** How the samples of a data set that are seen once are normalized. @throws ShapeError */
@@ -268,6 +287,19 @@ export class Predictor {
     if (options.shape !== undefined)
       throw new OptionError('predict: shape is for floats; raw images have the size in model.preprocessing');
     return settings;
+  }
+
+  /** Queues a pass over a batch, behind `first` examples, by `fn`; views come with all their samples. */
+  private queued<R>(
+    { output, views, sampling }: Omit<Job, 'batches'>,
+    first: number,
+    pass: number,
+    fn: (output: OutputKind, ...view: readonly Tensor[]) => R,
+  ): R {
+    const view = views[Math.floor(pass / (sampling?.samples ?? 1))] ?? [];
+    if (sampling === undefined) return this.evaluating(() => fn(output, ...view));
+    this.model.ensureInitialized();
+    return sampling.pass(this.model, first, pass, () => fn(output, ...view));
   }
 
   /**
@@ -297,51 +329,53 @@ export class Predictor {
     return [settings.channels, settings.height, settings.width];
   }
 
-  private imageRun(settings: Preprocessing, precision: Precision): Run {
+  private imageRun(settings: Preprocessing, asked: Asked): Kept {
     const { height, width, channels } = settings;
-    return this.kept(precision, JSON.stringify(settings), () =>
-      this.compiled(precision, (rows) => normalized(ops.asImages(rows, [height, width, channels]), settings)),
+    return this.kept('images', settings, asked, (rows) =>
+      normalized(ops.asImages(rows, [height, width, channels]), settings),
     );
   }
 
   /** Raw images of any size, whose windows the model sees. */
-  private viewRun(settings: Preprocessing, size: readonly [number, number], precision: Precision): Run {
+  private viewRun(settings: Preprocessing, size: readonly [number, number], asked: Asked): Kept {
     const { height, width, channels, mean, std } = settings;
     const recipe = { mean, std, size: [height, width] as const };
-    return this.kept(`${precision}, views`, JSON.stringify([settings, size]), () =>
-      this.compiled(precision, (data, view) => {
-        const count = data.shape[0]!;
-        const index = tensor(Int32Array.from({ length: count }, (_, i) => i));
-        const table = uniformTable(count, size, channels);
-        return recordView({ data, table, largest: size, channels }, index, view!, recipe);
-      }),
-    );
+    return this.kept('views', [settings, size], asked, (data, view) => {
+      const count = data.shape[0]!;
+      const index = tensor(Int32Array.from({ length: count }, (_, i) => i));
+      const table = uniformTable(count, size, channels);
+      return recordView({ data, table, largest: size, channels }, index, view!, recipe);
+    });
   }
 
-  /** The program of a kind, made anew where its key has changed. */
-  private kept(kind: string, key: string, make: () => Run): Run {
-    const known = this.images.get(kind);
-    if (known?.key === key) return known.run;
-    const run = make();
+  /** The program of a kind, made anew where its settings or the seed have changed. */
+  private kept(kind: string, settings: unknown, asked: Asked, inputsOf: InputsOf): Kept {
+    const { precision, sampling } = asked;
+    const place = `${kind} ${precision}${sampling === undefined ? '' : ' sampled'}`;
+    const key = JSON.stringify([settings, sampling?.seed]);
+    const known = this.programs.get(place);
+    // The random state is the program's; how many samples there are is the call's.
+    if (known?.key === key) return { ...known, sampling: sampling && known.sampling?.of(sampling.samples) };
+    const made = { run: this.compiled(asked, inputsOf), sampling, key };
     known?.run.dispose();
-    this.images.set(kind, { run, key });
-    return run;
+    this.programs.set(place, made);
+    return made;
   }
 
-  private floatRun(precision: Precision): Run {
-    const known = this.floats.get(precision);
-    if (known !== undefined) return known;
-    const run = this.compiled(precision, (x) => x);
-    this.floats.set(precision, run);
-    return run;
-  }
-
-  private compiled(precision: Precision, inputsOf: (batch: Tensor, view?: Tensor) => Tensor): Run {
+  private compiled({ precision, sampling }: Asked, inputsOf: InputsOf): Run {
     const { model, transform } = this;
-    const fn = (batch: Tensor, output: OutputKind, view?: Tensor): Tensor =>
-      finish(forwardThrough(transform, model, inputsOf(batch, view)), output);
-    return compile(fn, { queue: 'predict', cacheSize: programsKept, precision });
+    const fn = (batch: Tensor, output: OutputKind, view?: Tensor): Tensor => {
+      sampling?.record(batch.shape[0]!);
+      return finish(forwardThrough(transform, model, inputsOf(batch, view)), output);
+    };
+    const random = sampling && { random: sampling.random };
+    return compile(fn, { queue: 'predict', cacheSize: programsKept, precision, ...random });
   }
+}
+
+/** How often a batch is run: its outputs are averaged. */
+function passesOf({ views, sampling }: Omit<Job, 'batches'>): number {
+  return views.length * (sampling?.samples ?? 1);
 }
 
 const noEpoch = runtimeScalar(() => 0);

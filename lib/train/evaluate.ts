@@ -5,6 +5,7 @@ import type { Loss } from '../losses';
 import { Running } from '../metrics';
 import { hold, type Holding } from '../nn/holds';
 import { Module } from '../nn/module';
+import { samplingOf, type Sampling, type SamplingOptions } from '../nn/sampling';
 import { WeightAverage } from '../optim/average';
 import { checkKeys, checkSignal, clipList, oneOf, positiveInteger, showMade } from '../options';
 import { defaultRandom, RandomState } from '../random';
@@ -13,11 +14,15 @@ import { abortable, whileNotAborted } from './abort';
 import { requireSamples, StreamSource, type BatchStream, type EpochBatches } from './batch-source';
 import { checkLoss } from './checks';
 import { plainSource } from './inputs';
+import { SampledEvalStep } from './sampled-step';
 import { EvalStep, type StepParts } from './steps';
 import type { Averages } from './totals';
 
-/** Options of `evaluate`. */
-export interface EvaluationOptions {
+/**
+ * Options of `evaluate`. With `samples` it evaluates the mean over passes with noise: of class probabilities
+ * where targets are class indices, whose logarithms the loss gets, else of what the model returns.
+ */
+export interface EvaluationOptions extends SamplingOptions {
   readonly loss: Loss;
   /**
    * Reset, then updated with each batch: read their values afterwards. Made by
@@ -44,7 +49,9 @@ export interface EvaluationOptions {
 /** Mean loss; accuracy where targets are classes. */
 export type Evaluation = Averages;
 
-const KEYS = ['loss', 'metrics', 'batchSize', 'precision', 'average', 'random', 'signal'] as const;
+const KEYS = [
+  ...['loss', 'metrics', 'batchSize', 'precision', 'average', 'random', 'samples', 'seed', 'signal'],
+];
 
 /**
  * Mean loss and accuracy of a model in evaluation mode, over a Dataset or a stream of batches: one call into
@@ -76,8 +83,9 @@ export async function evaluate(
   }
 }
 
-type Checked = Required<Omit<EvaluationOptions, 'average' | 'signal'>> &
-  Pick<EvaluateSourceOptions, 'average' | 'signal'>;
+type Optional = 'average' | 'signal' | 'samples' | 'seed';
+type Checked = Required<Omit<EvaluationOptions, Optional>> &
+  Pick<EvaluateSourceOptions, 'average' | 'signal' | 'sampling'>;
 
 function checkOptions(model: unknown, options: EvaluationOptions): Checked {
   if (!(model instanceof Module))
@@ -98,6 +106,7 @@ function checkOptions(model: unknown, options: EvaluationOptions): Checked {
     precision: oneOf('evaluate', 'precision', options.precision ?? 'fp32', PRECISIONS),
     average,
     random,
+    sampling: samplingOf('evaluate', options),
     signal: checkSignal('evaluate', options.signal),
   };
 }
@@ -113,6 +122,8 @@ export function checkMetrics(where: string, metrics: unknown): void {
 export interface EvaluateSourceOptions {
   /** The model computes with the averaged weights. */
   readonly average?: WeightAverage | undefined;
+  /** Absent for one pass without noise. */
+  readonly sampling?: Sampling | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Reset first, then updated with each batch. */
   readonly metrics?: readonly Running<unknown>[] | undefined;
@@ -124,9 +135,12 @@ export interface EvaluateSourceOptions {
  */
 export async function evaluateSource(
   parts: StepParts,
-  { average, signal, metrics = [] }: EvaluateSourceOptions,
+  { average, sampling, signal, metrics = [] }: EvaluateSourceOptions,
 ): Promise<Evaluation> {
-  const step = new EvalStep(parts, metrics, average);
+  const step =
+    sampling === undefined
+      ? new EvalStep(parts, metrics, average)
+      : new SampledEvalStep(parts, sampling, metrics, average);
   let last: Promise<void> | undefined;
   let batches: EpochBatches | undefined;
   const pass = async (): Promise<Evaluation> => {

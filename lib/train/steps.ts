@@ -36,7 +36,7 @@ export function recordLoss(
 }
 
 /** Found here rather than by the kernel, before any step has run. */
-function checkClasses(highest: number | undefined, outputs: Tensor, targets: Tensor): void {
+export function checkClasses(highest: number | undefined, outputs: Tensor, targets: Tensor): void {
   if (highest === undefined || outputs.rank !== 2 || targets.dtype !== 'i32') return;
   const classes = outputs.shape[1]!;
   if (highest >= classes) {

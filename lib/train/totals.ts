@@ -70,6 +70,6 @@ export class Totals {
 }
 
 /** Class indices against one score a class. */
-function isClassification(outputs: Tensor, targets: Tensor): boolean {
+export function isClassification(outputs: Tensor, targets: Tensor): boolean {
   return targets.dtype === 'i32' && targets.rank === 1 && outputs.rank === 2;
 }

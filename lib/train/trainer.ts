@@ -77,7 +77,10 @@ export interface TrainerOptions {
 }
 
 /** Options of `Trainer.evaluate`. */
-export interface EvaluateOptions extends Pick<EvaluationOptions, 'batchSize' | 'signal' | 'metrics'> {
+export interface EvaluateOptions extends Pick<
+  EvaluationOptions,
+  'batchSize' | 'signal' | 'metrics' | 'samples' | 'seed'
+> {
   /** Default: `averaged` if the trainer has an average that has begun, else `trained`. */
   readonly weights?: 'averaged' | 'trained';
 }
@@ -178,7 +181,7 @@ export class Trainer {
    * @throws as evaluate; OptionError if batch norm has no statistics yet for the averaged weights
    */
   async evaluate(data: Dataset | BatchStream, options: EvaluateOptions = {}): Promise<Evaluation> {
-    checkKeys('evaluate', options, ['batchSize', 'signal', 'metrics', 'weights']);
+    checkKeys('evaluate', options, ['batchSize', 'signal', 'metrics', 'samples', 'seed', 'weights']);
     const { weights, ...rest } = options;
     const average = this.averageFor(weights);
     const { model, loss, precision, random, seed } = this;

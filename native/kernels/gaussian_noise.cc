@@ -1,5 +1,5 @@
 // Gaussian noise: x, std, step, example -> y = x + std z, or where `scaled` x (1 + std z), with z drawn by
-// Philox (kernels/draws.h), one a element, so that backward draws the same again. y may be x.
+// Philox (kernels/draws.h), one for each element, so that backward draws the same again. y may be x.
 //
 // A draw becomes normal by the inverse of the distribution function, z = sqrt(2) erfinv(v), v the middle of
 // one of 2^24 equal parts of (-1, 1): at most 5.4 deviations away. erfinv is Giles' polynomial

@@ -2,7 +2,7 @@
  * evaluate(model, data, options): against the formulas over what predict returns, and as the
  * Trainer calls it.
  */
-import { evaluate } from '../../lib';
+import { evaluate, Trainer } from '../../lib';
 import { fromFeatures } from '../../lib/data';
 import type { Dataset } from '../../lib/data';
 import { BusyError, DataError, OptionError } from '../../lib/errors';
@@ -54,6 +54,29 @@ describe('evaluate', () => {
     expect(await evaluate(model, set, { loss })).toEqual(await trainer.evaluate(set, { weights: 'trained' }));
     expect(await evaluate(model, set, { loss, average })).toEqual(await trainer.evaluate(set));
     expect(await evaluate(model, set, { loss, average })).not.toEqual(await evaluate(model, set, { loss }));
+  });
+
+  test('with samples: the loss of the mean that predict returns, in batches of any size', async () => {
+    const set = await someGlyphs();
+    const model = nn.sequential(smallNet(), nn.dropout(0.5)).initialize({ seed: 3 });
+    const trainer = new Trainer(model, { loss, optimizer: optim.sgd({ lr: 0.05 }) });
+    await trainer.fit(set, { epochs: 1 });
+    const sampling = { samples: 4, seed: 6 };
+    const mean = await model.predict(set, sampling);
+    const labels = set.labels!;
+    const classes = mean.length / labels.length;
+    const expected = labels.reduce((sum, y, i) => sum - Math.log(mean[i * classes + y]!), 0) / labels.length;
+    const top = metrics.running(metrics.accuracy());
+    for (const batchSize of [128, 50, 7]) {
+      const found = await evaluate(model, set, { loss, batchSize, metrics: [top], ...sampling });
+      expect(found.loss).toBeCloseTo(expected, 5);
+      expect(await top.value()).toBe(found.accuracy);
+      expect(await trainer.evaluate(set, { batchSize, ...sampling })).toEqual(found);
+    }
+    const other = await evaluate(model, set, { loss, ...sampling, seed: 7 });
+    expect(other.loss).not.toBeCloseTo(expected, 5);
+    await expect(evaluate(model, set, { loss, seed: 7 })).rejects.toThrow(/evaluate: seed is for samples/);
+    await expect(trainer.evaluate(set, { samples: 1.5 })).rejects.toThrow(/evaluate: samples must be/);
   });
 
   test('a model without weights, and one that nothing was trained on', async () => {

@@ -1,0 +1,92 @@
+/** Evaluation of a model that averages over noise: several passes over a batch, then its loss. */
+import { compile, type Compiled } from '../compile/compile';
+import { forwardInputs } from '../nn/inputs';
+import { inEvalMode } from '../nn/mode';
+import { Outputs } from '../nn/predict-batches';
+import type { Sampling } from '../nn/sampling';
+import type { Running } from '../metrics';
+import * as ops from '../ops';
+import type { WeightAverage } from '../optim/average';
+import type { Shape } from '../tensor/shape';
+import { tensor, type Tensor } from '../tensor/tensor';
+import type { Batch } from './batch-source';
+import { checkClasses, type StepParts } from './steps';
+import { isClassification, Totals } from './totals';
+
+/** The smallest f32 that keeps all its digits: a logarithm of it is finite. */
+const LEAST = 2 ** -126;
+
+/** As EvalStep, of the outputs that `sampling` averages. */
+export class SampledEvalStep {
+  readonly totals = new Totals();
+  /** Probabilities where targets are classes, else outputs. */
+  private readonly pass: Compiled<Tensor[], Tensor>;
+  /** Takes the mean over the passes before what a batch is made of. */
+  private readonly score: Compiled<Tensor[], Record<string, never>>;
+  private first = 0;
+  /** Batches are summed in their order. */
+  private last: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly parts: StepParts,
+    private readonly sampling: Sampling,
+    metrics: readonly Running<unknown>[],
+    average: WeightAverage | undefined,
+  ) {
+    const { model, loss, source, precision, random } = parts;
+    this.pass = compile(
+      (...args: Tensor[]) => {
+        const { inputs, targets } = source.record(args);
+        sampling.record(inputs.shape[0]!);
+        const forward = (): Tensor => forwardInputs(model, inputs);
+        const outputs = average?.inPlaceOf(model, forward) ?? forward();
+        checkClasses(source.highestLabel, outputs, targets);
+        return isClassification(outputs, targets) ? ops.softmax(outputs) : outputs;
+      },
+      { random: sampling.random, precision },
+    );
+    this.score = compile(
+      (...[mean, ...args]: Tensor[]) => {
+        const { targets } = source.record(args);
+        // Softmax takes the logarithms of probabilities back to them.
+        const outputs = isClassification(mean!, targets) ? ops.log(ops.maximum(mean!, LEAST)) : mean!;
+        this.totals.record(loss(outputs, targets), outputs, targets, outputs.shape[0]!);
+        for (const metric of metrics) metric.update(outputs, targets);
+        return {};
+      },
+      { random, precision },
+    );
+  }
+
+  queue(batch: Batch): Promise<void> {
+    const [before, first] = [this.last, this.first];
+    this.first += batch.size;
+    this.totals.samples += batch.size;
+    this.last = before.then(() => this.run(batch, first));
+    return this.last;
+  }
+
+  /** Ends the batches that are queued or running: they reject with an AbortedError. */
+  cancel(): void {
+    this.pass.cancel();
+    this.score.cancel();
+  }
+
+  dispose(): void {
+    this.pass.dispose();
+    this.score.dispose();
+    this.totals.dispose();
+  }
+
+  private async run({ args }: Batch, first: number): Promise<void> {
+    const { model } = this.parts;
+    const outputs = new Outputs(this.sampling.samples);
+    let shape: Shape = [];
+    for (let pass = 0; pass < this.sampling.samples; pass++) {
+      const found = await this.sampling.pass(model, first, pass, () => this.pass(...args));
+      shape = found.shape;
+      outputs.add(found);
+    }
+    await inEvalMode(model, () => this.score(tensor(outputs.joined(), shape), ...args));
+  }
+}
