@@ -34,7 +34,7 @@ export function reportFields(
 }
 
 /** One line of printable characters. */
-function short(name: string): string {
+export function short(name: string): string {
   const clean = name.replace(/\p{C}/gu, '?');
   return clean.length > LONGEST_NAME ? `${clean.slice(0, LONGEST_NAME - 3)}...` : clean;
 }
@@ -76,7 +76,8 @@ function confusedLines({ matrix }: ClassificationReport, names: readonly string[
 }
 
 /** Columns two blanks apart, the first aligned to the left and the others to the right. */
-function aligned(rows: readonly (readonly string[])[]): string[] {
+/** Rows of cells as lines: the first column to the left, the others to the right. */
+export function aligned(rows: readonly (readonly string[])[]): string[] {
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((row) => (row[column] ?? '').length)),
   );

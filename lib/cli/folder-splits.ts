@@ -77,15 +77,30 @@ export async function sideFor(
   return Math.max(height, width) > side ? side : null;
 }
 
+/** The splits that there are; undefined stands for a folder, or an archive, that holds the classes itself. */
+export async function splitsOf(dir: string): Promise<readonly (string | undefined)[]> {
+  if ((await pathKind(dir)) !== 'directory') return [undefined];
+  const names = await namesIn(dir);
+  const found: string[] = [];
+  for (const split of ['train', ...TEST_SPLITS]) if (await holdsSplit(dir, names, split)) found.push(split);
+  return found.length > 0 ? found : [undefined];
+}
+
 /** The name of a folder's test split; undefined if it has none or `dir` is an archive. */
 async function findTestSplit(dir: string): Promise<string | undefined> {
   if ((await pathKind(dir)) !== 'directory') return undefined;
-  const names = await readdir(dir).catch((error: unknown) => {
+  const names = await namesIn(dir);
+  for (const split of TEST_SPLITS) if (await holdsSplit(dir, names, split)) return split;
+  return undefined;
+}
+
+function namesIn(dir: string): Promise<string[]> {
+  return readdir(dir).catch((error: unknown) => {
     throw fileError('directory', dir, error);
   });
-  for (const split of TEST_SPLITS) {
-    if ((await pathKind(join(dir, split))) === 'directory') return split;
-    if (names.some((name) => isArchiveOf(name, split))) return split;
-  }
-  return undefined;
+}
+
+async function holdsSplit(dir: string, names: readonly string[], split: string): Promise<boolean> {
+  const folder = (await pathKind(join(dir, split))) === 'directory';
+  return folder || names.some((name) => isArchiveOf(name, split));
 }

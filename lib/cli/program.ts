@@ -7,6 +7,7 @@ import { doctorCommand } from './doctor';
 import { evaluateCommand } from './evaluate';
 import { EXIT_HELP } from './exit-codes';
 import type { Streams } from './output';
+import { inspectCommand } from './inspect';
 import { predictCommand } from './predict';
 import { Session } from './session';
 import { trainCommand } from './train';
@@ -17,7 +18,8 @@ Examples:
   tenon train --dataset mnist --data data/mnist --out runs/mnist
   tenon train --resume runs/mnist                continues where the run stopped
   tenon evaluate --model-file runs/mnist/model.safetensors --dataset mnist --data data/mnist
-  tenon predict --model-file runs/mnist/model.safetensors digit.png`;
+  tenon predict --model-file runs/mnist/model.safetensors digit.png
+  tenon inspect --data photos                    classes, sizes and broken files of an image folder`;
 
 function packageVersion(): string {
   // The path is the same from lib/cli and from dist/cli.
@@ -31,7 +33,14 @@ function buildProgram(session: Session): Command {
     .version(packageVersion())
     .addHelpText('after', `${EXAMPLES}\n${EXIT_HELP}`)
     .helpCommand(false);
-  const commands = [trainCommand, evaluateCommand, predictCommand, benchCommand, doctorCommand];
+  const commands = [
+    trainCommand,
+    evaluateCommand,
+    predictCommand,
+    inspectCommand,
+    benchCommand,
+    doctorCommand,
+  ];
   program.hook('preAction', (_, command) => {
     session.options = command.options;
   });

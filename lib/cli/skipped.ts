@@ -22,6 +22,6 @@ export function skippedFields({ skipped }: Dataset): { readonly file: string; re
   return skipped.map(({ file, reason }) => ({ file, reason }));
 }
 
-function oneLine(text: string): string {
+export function oneLine(text: string): string {
   return text.replaceAll(/\s*\n\s*/g, ' ').trim();
 }

@@ -101,6 +101,8 @@ interface ImageHeader {
   /** Size after its EXIF orientation. */
   readonly height: number;
   readonly width: number;
+  /** Values of a pixel in it: 2 and 4 are grey and colours with transparency. */
+  readonly channels: number;
   /** Bytes of all its samples as they are stored in it, unpacked. */
   readonly bytes: number;
 }
@@ -120,7 +122,7 @@ async function readHeader(bytes: Uint8Array, name: string, limits: Limits): Prom
   const unpacked = height * width * found.channels * (SAMPLE_BYTES[found.depth] ?? 8);
   const problem = sizeProblem({ ...limits, maxBytes: Infinity }, bytes.length, unpacked);
   if (problem !== undefined) throw malformed(name, problem);
-  return { height, width, bytes: unpacked };
+  return { height, width, channels: found.channels, bytes: unpacked };
 }
 
 /**
@@ -134,6 +136,19 @@ export async function probe(
 ): Promise<{ height: number; width: number }> {
   const { height, width } = await readHeader(bytes, name, limits);
   return { height, width };
+}
+
+/** Decodes an image to find out whether it is whole. @throws as {@link decode} */
+export async function examine(
+  bytes: Uint8Array,
+  name: string,
+  limits: Limits,
+): Promise<{ height: number; width: number; channels: number }> {
+  const { height, width, channels } = await readHeader(bytes, name, limits);
+  // Only one pixel is kept, but all are read.
+  const pixel = { height: 1, width: 1, channels: 3, resize: 'stretch', limits } as const;
+  await decode(bytes, name, pixel, new Uint8Array(3));
+  return { height, width, channels };
 }
 
 /**

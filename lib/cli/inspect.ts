@@ -1,0 +1,152 @@
+/** `tenon inspect`: what a data set holds. */
+import type { Command } from 'commander';
+import type { Dataset } from '../data';
+import { Duplicates, surveyFolder, type Spread, type Survey } from '../data/survey';
+import { DEFAULT_LIMITS, READ_LIMITS } from '../files/limits';
+import { DataError } from '../errors';
+import { clip, clipList } from '../options';
+import { nonEmptyString, oneOf, type ValuesOf } from '../settings';
+import { aligned, short } from './class-report';
+import { declareCommand, withDefaults, type Given } from './command';
+import { checkConflicts, DATA_FLAGS } from './data-flags';
+import { DATASETS, openSplits, type DatasetChoice } from './datasets';
+import { EXIT } from './exit-codes';
+import { flag, JSON_LINES, limitsFlag } from './flags';
+import { splitsOf } from './folder-splits';
+import { namesOf } from './names';
+import type { Session } from './session';
+import { oneLine } from './skipped';
+
+/** The most broken files, and groups of duplicates, that the text names; `--json` has all. */
+const SHOWN = 20;
+
+const FLAGS = {
+  data: { ...DATA_FLAGS.data, take: 'path' },
+  dataset: flag('name', oneOf(namesOf(DATASETS))('data set', { default: 'folder' })),
+  split: flag('name', nonEmptyString('folder: the split to look at', { optional: true }), {
+    note: 'all that there are',
+  }),
+  limits: { ...limitsFlag(READ_LIMITS), conflict: DATA_FLAGS.limits.conflict },
+  json: JSON_LINES,
+};
+
+type InspectFlags = ValuesOf<typeof FLAGS>;
+
+export function inspectCommand(session: Session): Command {
+  const about = 'print the classes and sizes of the images of a data set, and broken files';
+  return declareCommand(session, { name: 'inspect', about, flags: FLAGS }, (given) => run(session, given));
+}
+
+async function run(session: Session, given: Given<typeof FLAGS>): Promise<number> {
+  const flags = withDefaults(FLAGS, given);
+  checkConflicts(FLAGS, given, flags);
+  const { output } = session;
+  const inFiles = DATASETS[flags.dataset].from === 'images';
+  const { images, broken, duplicates } = inFiles
+    ? await folder(session, flags)
+    : await packed(session, flags);
+  output.event('done', { images, broken, duplicates });
+  if (duplicates.length > 0) {
+    output.line(`same bytes: ${duplicates.length} groups of files`);
+    for (const files of duplicates.slice(0, SHOWN)) output.line(`  ${clipList(files, ' = ')}`);
+    if (duplicates.length > SHOWN) output.line(`  and ${duplicates.length - SHOWN} more`);
+  }
+  if (session.signal.aborted) return session.interruptedCode;
+  return broken > 0 ? EXIT.failed : EXIT.ok;
+}
+
+interface Totals {
+  readonly images: number;
+  readonly broken: number;
+  readonly duplicates: readonly (readonly string[])[];
+}
+
+async function folder(
+  { output, signal }: Session,
+  { data, split: only, limits: given }: InspectFlags,
+): Promise<Totals> {
+  const dir = data ?? '';
+  const limits = { ...DEFAULT_LIMITS, ...given };
+  const duplicates = new Duplicates();
+  let [images, broken] = [0, 0];
+  for (const split of only === undefined ? await splitsOf(dir) : [only]) {
+    const survey = await surveyFolder(
+      { dir, limits, signal, ...(split !== undefined && { split }) },
+      duplicates,
+    );
+    report(output, split ?? null, survey);
+    images += survey.images;
+    broken += survey.broken.length;
+  }
+  return { images, broken, duplicates: duplicates.groups() };
+}
+
+/** A data set in a format of its own: damaged files end the reading. */
+async function packed({ output, signal }: Session, flags: InspectFlags): Promise<Totals> {
+  const nothing = { imageSize: null, resize: null, onError: 'throw' } as const;
+  const choice: DatasetChoice = {
+    ...nothing,
+    dataset: flags.dataset,
+    data: flags.data,
+    limits: flags.limits,
+  };
+  const { train, test } = await openSplits(choice, signal);
+  const splits = new Map([['train', train], ...(test === undefined ? [] : [['test', test] as const])]);
+  const { split: only, dataset } = flags;
+  if (only !== undefined && !splits.has(only))
+    throw new DataError(`inspect: ${dataset} has no split ${clip(only)}`);
+  let images = 0;
+  for (const [split, set] of splits) {
+    if (only !== undefined && only !== split) continue;
+    report(output, split, surveyOf(set));
+    images += set.length;
+  }
+  return { images, broken: 0, duplicates: [] };
+}
+
+function surveyOf(set: Dataset): Survey {
+  const counts = set.classNames.map((name) => ({ name, images: 0 }));
+  for (const label of set.labels ?? []) counts[label]!.images++;
+  const [channels = 0, height = 0, width = 0] = set.inputShape;
+  return {
+    images: set.length,
+    classes: counts,
+    height: { least: height, median: height, most: height },
+    width: { least: width, median: width, most: width },
+    channels: [{ channels, images: set.length }],
+    broken: [],
+  };
+}
+
+function report(output: Session['output'], split: string | null, survey: Survey): void {
+  const { images, classes, height, width, channels, broken } = survey;
+  output.event('split', {
+    split,
+    ...survey,
+    height: fields(height),
+    width: fields(width),
+    broken: broken.map((file) => ({ ...file })),
+  });
+  const where = split === null ? '' : `${split}: `;
+  output.line(`${where}${images} images, ${classes.length} classes`);
+  const rows = classes.map(({ name, images: count }) => [short(name), String(count)]);
+  for (const line of aligned([['class', 'images'], ...rows])) output.line(`  ${line}`);
+  if (height !== undefined && width !== undefined) {
+    const sizes = [row('height', height), row('width', width)];
+    for (const line of aligned([['pixels', 'least', 'median', 'most'], ...sizes])) output.line(`  ${line}`);
+  }
+  const kinds = channels.map((kind) => `${kind.channels} (${kind.images} images)`);
+  if (kinds.length > 0) output.line(`  channels: ${kinds.join(', ')}`);
+  if (broken.length > 0) output.line(`  broken: ${broken.length}`);
+  for (const { file, reason } of broken.slice(0, SHOWN)) output.line(`    ${clip(file)}: ${oneLine(reason)}`);
+  if (broken.length > SHOWN) output.line(`    and ${broken.length - SHOWN} more`);
+  output.line();
+}
+
+function row(name: string, { least, median, most }: Spread): string[] {
+  return [name, String(least), String(median), String(most)];
+}
+
+function fields(spread: Spread | undefined) {
+  return spread === undefined ? null : { ...spread };
+}
