@@ -1,6 +1,7 @@
-import { tenon, temporaryDirectory } from './support';
 import { join } from 'node:path';
+import { info } from '../../lib/native';
 import * as models from '../../lib/models';
+import { tenon, temporaryDirectory } from './support';
 
 const dir = temporaryDirectory();
 const peaks = {
@@ -26,6 +27,8 @@ async function done(...args: string[]): Promise<Done> {
 describe('tenon bench', () => {
   it('profiles each call of a training step', async () => {
     const result = await done('--model', 'lenet', '--batch', '4', '--steps', '2', '--profile');
+    // Two multiplications and additions of 16 floats per cycle, at 6 GHz: the measured peak depends on load.
+    const most = info().threads * 6 * 2 * 2 * 16;
     expect(result).toMatchObject({
       event: 'done',
       model: 'lenet',
@@ -39,7 +42,7 @@ describe('tenon bench', () => {
     expect(result.calls.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 6);
     expect(result.calls.reduce((sum, { ms }) => sum + ms, 0)).toBeCloseTo(result.kernelMs, 6);
     expect(result.calls.map(({ op }) => op)).toContain('conv2d_backward_weights');
-    for (const { gflops } of result.calls) expect(gflops).toBeLessThan(4 * result.peaks.gflops);
+    for (const { gflops } of result.calls) expect(gflops).toBeLessThan(most);
   });
 
   it('tells the memory of a step', async () => {
