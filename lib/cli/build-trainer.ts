@@ -5,7 +5,7 @@ import type { Module } from '../nn';
 import { Trainer } from '../train/trainer';
 import { AUGMENTATIONS } from './augmentations';
 import { NETWORKS } from './networks';
-import { OPTIMIZERS } from './optimizers';
+import { makeOptimizer } from './optimizers';
 import type { Recipe } from './recipe';
 import { buildSchedule } from './schedules';
 
@@ -22,7 +22,7 @@ export function buildModel(recipe: Recipe, data: Dataset): Module {
 export function buildTrainer(recipe: Recipe, model: Module, data: Dataset): Trainer {
   return new Trainer(model, {
     loss: losses.crossEntropy(),
-    optimizer: OPTIMIZERS[recipe.optimizer].make(recipe),
+    optimizer: makeOptimizer(recipe.optimizer, recipe),
     schedule: buildSchedule(recipe),
     augment: recipe.augment.map((name) => AUGMENTATIONS[name](data)),
     seed: recipe.seed,

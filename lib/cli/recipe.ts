@@ -1,6 +1,7 @@
 /** What `tenon train` trains and how: each setting is declared once here, and the rest follows from it. */
 import { LAST_BATCHES } from '../data/cut';
 import { FormatError } from '../errors';
+import { optimizers, type OptimizerName } from '../optim';
 import { clip, messageOf } from '../options';
 import {
   kind,
@@ -23,7 +24,7 @@ import { STOPPING_FLAGS, type KnownStopping } from './early-stopping-flags';
 import { flag, orNull, PRECISION, spelled, type Flag } from './flags';
 import { namesOf } from './names';
 import { NETWORKS, type ModelName } from './networks';
-import { defaultLr, momentumHelp, OPTIMIZERS, WITH_MOMENTUM, type OptimizerName } from './optimizers';
+import { defaultLr, momentumHelp, WITH_MOMENTUM } from './optimizers';
 import { SCHEDULES, type ScheduleName } from './schedules';
 import { checkWarmup, epochsOf, type Warmup } from './warmup';
 
@@ -104,7 +105,7 @@ export const SETTINGS = {
       absent: 'keep',
     }),
   ),
-  optimizer: chosen('name', oneOf(namesOf(OPTIMIZERS))('optimizer', optional), {
+  optimizer: chosen('name', oneOf(namesOf(optimizers))('optimizer', optional), {
     note: 'by model',
     choose: ({ model }) => (NETWORKS[model].deep ? 'sgd' : 'adam'),
   }),
@@ -114,15 +115,15 @@ export const SETTINGS = {
   }),
   momentum: chosen('x', nonNegative('momentum', optional), {
     note: momentumHelp(),
-    choose: ({ optimizer }) => OPTIMIZERS[optimizer].momentum ?? 0,
+    choose: ({ optimizer }) => optimizers[optimizer].preset.momentum ?? 0,
     conflict: (given: unknown, { optimizer }: Pick<Known, 'optimizer'>) =>
-      given === undefined || OPTIMIZERS[optimizer].momentum !== undefined
+      given === undefined || optimizers[optimizer].preset.momentum !== undefined
         ? undefined
         : `--momentum belongs to --optimizer ${WITH_MOMENTUM.join(', ')}; ${optimizer} takes none`,
   }),
   weightDecay: chosen('x', nonNegative('weight decay', optional), {
     note: 'by optimizer',
-    choose: ({ optimizer }) => OPTIMIZERS[optimizer].weightDecay,
+    choose: ({ optimizer }) => optimizers[optimizer].preset.weightDecay,
   }),
   schedule: flag('name', oneOf(namesOf(SCHEDULES))('schedule of the learning rate', { default: 'cosine' })),
   warmup: chosen(

@@ -9,7 +9,7 @@ import { EXIT } from '../../lib/cli/exit-codes';
 import { spelled } from '../../lib/cli/flags';
 import { namesOf } from '../../lib/cli/names';
 import { NETWORKS } from '../../lib/cli/networks';
-import { OPTIMIZERS } from '../../lib/cli/optimizers';
+import { optimizers } from '../../lib/optim';
 import { completeRecipe, SETTINGS } from '../../lib/cli/recipe';
 import { SCHEDULES } from '../../lib/cli/schedules';
 import { root } from './support';
@@ -65,9 +65,9 @@ test('defaults by optimizer', () => {
       return { name, lr: length > 1 ? [rates[i]] : rates, momentum: numbers(momentum), decay: Number(decay) };
     }),
   );
-  expect(namesOf(OPTIMIZERS)).toEqual(expect.arrayContaining(told.map(({ name }) => name)));
+  expect(namesOf(optimizers)).toEqual(expect.arrayContaining(told.map(({ name }) => name)));
   for (const { name, lr, momentum, decay } of told) {
-    const optimizer = name as keyof typeof OPTIMIZERS;
+    const optimizer = name as keyof typeof optimizers;
     const of = (model: keyof typeof NETWORKS) => completeRecipe({ model, optimizer });
     const [shallow, deep, plain] = [of('lenet'), of('resnet18'), of('vgg16')];
     expect([shallow.lr, deep.lr, plain.lr]).toEqual([lr[0], lr[1] ?? lr[0], lr[2] ?? lr[0]]);

@@ -2,7 +2,7 @@ import { DATASETS } from '../../lib/cli/datasets';
 import { spelled, type Flag } from '../../lib/cli/flags';
 import { namesOf } from '../../lib/cli/names';
 import { NETWORKS } from '../../lib/cli/networks';
-import { OPTIMIZERS } from '../../lib/cli/optimizers';
+import { optimizers } from '../../lib/optim';
 import {
   completeRecipe,
   parseRecipe,
@@ -40,7 +40,7 @@ describe('settings', () => {
   test('have a default for every choice, and come back from run.json as they were', () => {
     for (const dataset of namesOf(DATASETS))
       for (const model of namesOf(NETWORKS))
-        for (const optimizer of namesOf(OPTIMIZERS))
+        for (const optimizer of namesOf(optimizers))
           for (const schedule of ['cosine', 'one-cycle'] as const) {
             const data = DATASETS[dataset].from === 'nothing' ? {} : { data: 'd' };
             const recipe = completeRecipe({ dataset, model, optimizer, schedule, ...data });

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { namesOf } from '../../lib/cli/names';
-import { OPTIMIZERS } from '../../lib/cli/optimizers';
+import { optimizers } from '../../lib/optim';
 import { SCHEDULES } from '../../lib/cli/schedules';
 import * as drawing from '../../lib/data/glyphs';
 import type { ImageSource } from '../../lib/data/source';
@@ -210,8 +210,8 @@ describe('tenon train', () => {
 
 describe('every optimizer and every schedule', () => {
   // Each at least once; the shorter list begins again.
-  const optimizers = namesOf(OPTIMIZERS);
-  it.each(namesOf(SCHEDULES).map((schedule, i) => [optimizers[i % optimizers.length]!, schedule] as const))(
+  const names = namesOf(optimizers);
+  it.each(namesOf(SCHEDULES).map((schedule, i) => [names[i % names.length]!, schedule] as const))(
     '%s with %s learns',
     async (optimizer, schedule) => {
       const out = join(dir, `${optimizer}-${schedule}`);
