@@ -162,7 +162,8 @@ describe('fit', () => {
       ...[convolution(1), nn.relu(), convolution(64), nn.relu()],
       ...[nn.globalAvgPool2d(), nn.flatten(), nn.linear(64, 10)],
     );
-    // From the end of the first epoch on: it begins with compiling. A loop that waits for steps is never idle.
+    // From the end of the first epoch on: it begins with compiling. A loop that waits for steps
+    // is never idle.
     let before: EventLoopUtilization | undefined;
     const onEvent = (): void => void (before ??= performance.eventLoopUtilization());
     await smallTrainer(model).fit(await someGlyphs(), { epochs: 4, callbacks: [{ onEvent }] });
