@@ -217,6 +217,11 @@ export class Dataset {
     return { inputs: await this.samples.values(rows), targets: await targetsOf(this.samples, rows) };
   }
 
+  /** Targets of all samples, one after the other: class indices, or rows of numbers. Decodes nothing. */
+  targets(): Promise<Int32Array | Float32Array> {
+    return targetsOf(this.samples, this.indices);
+  }
+
   /**
    * Parts of these sizes, without overlap, drawn at random. They share the memory of this set.
    * @throws OptionError for a bad count or seed, DataError for more samples than there are

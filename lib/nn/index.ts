@@ -13,7 +13,10 @@ export type { Json } from './files/architecture';
 export type { LoadReport } from './files/load-report';
 export type { LoadOptions, ModelSource } from './files/model-file';
 export type { NameMap } from './files/renamed';
-export type { PredictOptions } from './predict';
+export { extractFeatures, type ExtractFeaturesOptions } from './extract-features';
+export { features } from './features';
+export type { PredictInputs, PredictOptions } from './predict';
+export type { FeaturesOptions } from './predict-features';
 export type { SamplingOptions } from './sampling';
 export {
   activationStatistics,

@@ -1,5 +1,4 @@
 /** The base of all layers and models: named parameters, modes, initial weights, saving, prediction. */
-import type { Dataset } from '../data/dataset';
 import { checkPreprocessing, type Preprocessing } from '../data/preprocessing';
 import { OptionError } from '../errors';
 import { currentTrace, withScope, type TraceDependency } from '../graph/trace';
@@ -16,7 +15,8 @@ import { drawBy, drawn, initializeSeed, parametersOf, type InitializeOptions } f
 import { MODE, type Mode } from './mode';
 import { encodeModel, loadInto, writeModel, type LoadOptions, type ModelSource } from './files/model-file';
 import { noteForward, noteModeRead } from './observe';
-import { Predictor, type PredictOptions } from './predict';
+import { Predictor, type PredictInputs, type PredictOptions } from './predict';
+import { asksForFeatures, byName, FeaturePredictor, type FeaturesOptions } from './predict-features';
 import { Signature } from './signature';
 import { summarize, type Summary, type SummaryOptions } from './inspect/summary';
 import { walk, type ModuleTree } from './tree';
@@ -58,6 +58,7 @@ export abstract class Module implements TraceDependency {
   [MODE]: Mode = 'train';
   #root: Module | undefined;
   #predictor: Predictor | undefined;
+  #featurePredictor: FeaturePredictor | undefined;
   #signature: Signature<Module> | undefined;
 
   constructor() {
@@ -294,6 +295,7 @@ export abstract class Module implements TraceDependency {
   /** Frees the memory of parameters and buffers now. The model cannot be used any more. */
   dispose(): void {
     this.#predictor?.dispose();
+    this.#featurePredictor?.dispose();
     for (const tensor of this.tree().tensors.values()) {
       if (!tensor.initialized) tensor.materialize(new Storage([0], 'f32'));
       tensor.dispose();
@@ -320,13 +322,44 @@ export abstract class Module implements TraceDependency {
    * @throws OptionError, ShapeError when the count or the size of images does not fit; DTypeError for other
    *   arrays; FormatError for a corrupt image of a Dataset
    */
-  predict(inputs: Uint8Array | Float32Array | Dataset, options: PredictOptions = {}): Promise<Float32Array> {
-    return this.prediction().run(inputs, options);
+  predict(inputs: PredictInputs, options?: PredictOptions): Promise<Float32Array>;
+  /**
+   * Features of N examples: what the layer called `at` returns, N rows of it in the order of its shape, with
+   * `pool: 'average'` the means over positions. With several names, a record of features.
+   * `predict(images, { at: 'layer4', pool: 'average' })`
+   * @throws as predict; OptionError for a name that the model lacks, or a layer that forward() does not run
+   */
+  predict(inputs: PredictInputs, options: FeaturesOptions<string>): Promise<Float32Array>;
+  predict<const Names extends readonly string[]>(
+    inputs: PredictInputs,
+    options: FeaturesOptions<Names>,
+  ): Promise<{ readonly [N in Names[number]]: Float32Array }>;
+  async predict(
+    inputs: PredictInputs,
+    options: PredictOptions | FeaturesOptions = {},
+  ): Promise<Float32Array | Readonly<Record<string, Float32Array>>> {
+    if (!asksForFeatures(options)) return this.prediction().run(inputs, options);
+    return byName(options, await this.featurePrediction().run(inputs, options));
   }
 
   /** As `predict`, but blocks. @throws also DataError for a Dataset with images that are not decoded yet */
-  predictSync(inputs: Uint8Array | Float32Array | Dataset, options: PredictOptions = {}): Float32Array {
-    return this.prediction().runSync(inputs, options);
+  predictSync(inputs: PredictInputs, options?: PredictOptions): Float32Array;
+  predictSync(inputs: PredictInputs, options: FeaturesOptions<string>): Float32Array;
+  predictSync<const Names extends readonly string[]>(
+    inputs: PredictInputs,
+    options: FeaturesOptions<Names>,
+  ): { readonly [N in Names[number]]: Float32Array };
+  predictSync(
+    inputs: PredictInputs,
+    options: PredictOptions | FeaturesOptions = {},
+  ): Float32Array | Readonly<Record<string, Float32Array>> {
+    if (!asksForFeatures(options)) return this.prediction().runSync(inputs, options);
+    return byName(options, this.featurePrediction().runSync(inputs, options));
+  }
+
+  /** @internal With the shapes of features. */
+  featurePrediction(): FeaturePredictor {
+    return (this.#featurePredictor ??= new FeaturePredictor(this));
   }
 
   /**

@@ -4,6 +4,7 @@ import { show } from '../../options';
 import type { Tensor } from '../../tensor/tensor';
 import { Conv1d } from './conv1d';
 import { Conv2d } from './conv2d';
+import { features } from '../features';
 import { requireFree } from '../holds';
 import { MODE } from '../mode';
 import { Module } from '../module';
@@ -27,6 +28,22 @@ export abstract class LayerChain extends Module {
 
   override forward(x: Tensor): Tensor {
     return this.layers.reduce((y, layer) => layer.forward(y), x);
+  }
+
+  /**
+   * As `nn.features(model, x, { at })`: the outputs of the layer called `at`, or a record for several.
+   * @throws OptionError
+   */
+  features(x: Tensor, options: { readonly at: string }): Tensor;
+  features<const Names extends readonly string[]>(
+    x: Tensor,
+    options: { readonly at: Names },
+  ): { readonly [N in Names[number]]: Tensor };
+  features(
+    x: Tensor,
+    options: { readonly at: string & readonly string[] },
+  ): Tensor | Readonly<Record<string, Tensor>> {
+    return features(this, x, options);
   }
 
   /**
