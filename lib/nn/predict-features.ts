@@ -164,7 +164,7 @@ export class FeaturePredictor {
     this.model.ensureInitialized();
     // A view knows the shapes of one state of the model, and of inputs of one shape.
     const { preprocessing, inputTransform } = this.model;
-    const shapes = [rest.shape, preprocessing, inputTransform?.inputShape];
+    const shapes = [rest.shape, rest.imageSize, preprocessing, inputTransform?.inputShape];
     const ofData = inputs instanceof Dataset ? inputs.inputShape : null;
     const key = JSON.stringify([names, pooled, ofData, ...shapes]);
     let known = this.plans.get(key);
