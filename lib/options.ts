@@ -135,6 +135,7 @@ const ALIASES: Readonly<Record<string, readonly string[]>> = {
   eps: ['epsilon'],
   betas: ['beta', 'beta1', 'beta2'],
   positiveWeight: ['posweight'],
+  classWeights: ['weight', 'weights', 'classweight'],
   min: ['etamin', 'minlr'],
   growth: ['tmult'],
   length: ['tmax', 'totalsteps', 'totaliters'],

@@ -1,9 +1,9 @@
 /** From a recipe to what trains: the model and its trainer. */
 import type { Dataset } from '../data';
-import * as losses from '../losses';
 import type { Module } from '../nn';
 import { Trainer } from '../train/trainer';
 import { AUGMENTATIONS } from './augmentations';
+import { buildLoss } from './loss-flags';
 import { NETWORKS } from './networks';
 import { makeOptimizer } from './optimizers';
 import type { Recipe } from './recipe';
@@ -21,7 +21,7 @@ export function buildModel(recipe: Recipe, data: Dataset): Module {
 
 export function buildTrainer(recipe: Recipe, model: Module, data: Dataset): Trainer {
   return new Trainer(model, {
-    loss: losses.crossEntropy(),
+    loss: buildLoss(recipe, data),
     optimizer: makeOptimizer(recipe.optimizer, recipe),
     schedule: buildSchedule(recipe),
     augment: recipe.augment.map((name) => AUGMENTATIONS[name](data)),

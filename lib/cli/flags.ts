@@ -80,7 +80,7 @@ function parserOf({ type }: Domain): (flag: string, text: string) => unknown {
 }
 
 /** Reads decimal numbers only. Other text, such as `12abc`, is returned as it is, for the message. */
-function parseNumber(text: string): number | string {
+export function parseNumber(text: string): number | string {
   return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : text;
 }
 

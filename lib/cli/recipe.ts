@@ -22,6 +22,7 @@ import { DATASETS } from './datasets';
 import { UsageError } from './exit-codes';
 import { STOPPING_FLAGS, type KnownStopping } from './early-stopping-flags';
 import { flag, orNull, PRECISION, spelled, type Flag } from './flags';
+import { LOSS_FLAGS, type KnownLoss } from './loss-flags';
 import { namesOf } from './names';
 import { NETWORKS, type ModelName } from './networks';
 import { defaultLr, momentumHelp, WITH_MOMENTUM } from './optimizers';
@@ -29,7 +30,7 @@ import { SCHEDULES, type ScheduleName } from './schedules';
 import { checkWarmup, epochsOf, type Warmup } from './warmup';
 
 /** What defaults and checks need to know. */
-export interface Known extends KnownData, KnownStopping {
+export interface Known extends KnownData, KnownLoss, KnownStopping {
   readonly model: ModelName;
   readonly epochs: number;
   readonly optimizer: OptimizerName;
@@ -135,6 +136,7 @@ export const SETTINGS = {
     ),
     { note: 'by model', choose: defaultWarmup },
   ),
+  ...LOSS_FLAGS,
   ...STOPPING_FLAGS,
   seed: flag('n', nonNegativeInteger('seed of all random numbers', { default: 0 })),
   precision: PRECISION,

@@ -166,6 +166,15 @@ export class Dataset {
     return labels && this.indices.map((row) => labels[row]!);
   }
 
+  /** How many samples each class has, in the order of `classNames`. @throws DataError for other targets */
+  classCounts(): number[] {
+    const { labels } = this;
+    if (labels === undefined) throw new DataError('classCounts: the targets of this set are numbers');
+    const counts = new Array<number>(this.classNames.length).fill(0);
+    for (const label of labels) counts[label]!++;
+    return counts;
+  }
+
   /** Whether targets are class indices. */
   get labelled(): boolean {
     return this.samples.labels !== undefined;

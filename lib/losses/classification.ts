@@ -1,36 +1,29 @@
-/** Losses of classifiers. */
-import { OptionError, ShapeError } from '../errors';
+/** Losses of classifiers besides cross entropy: hinge, and binary cross entropy. */
+import { DataError, OptionError, ShapeError } from '../errors';
 import * as ops from '../ops';
 import { nonNegative as checkNonNegative, show } from '../options';
-import { declareSettings, finite, kind, oneOf, probability, type OptionsOf } from '../settings';
+import { declareSettings, finite, kind, oneOf, type OptionsOf } from '../settings';
 import { formatShape } from '../tensor/shape';
-import { checkTensor, tensor, type Tensor } from '../tensor/tensor';
-import { checkOneShape, reduceElements, reduceExamples, reductionSettings } from './reduction';
-import type { Loss, ReductionOptions } from './reduction';
+import { checkTensor, tensor } from '../tensor/tensor';
+import {
+  balancedWeights,
+  classWeights,
+  settledNumbers,
+  settledWeights,
+  type ClassWeights,
+} from './class-weights';
+import {
+  asFloats,
+  checkOneShape,
+  makeLoss,
+  reduceElements,
+  reduceExamples,
+  reductionSettings,
+  type Loss,
+  type ReductionOptions,
+} from './reduction';
 
 const settings = declareSettings(reductionSettings);
-
-const crossEntropySettings = declareSettings({
-  labelSmoothing: probability(
-    'Share of the target that is spread over all classes, from 0 to 1 (Szegedy et al. 2016).',
-    { default: 0 },
-  ),
-  ...reductionSettings,
-});
-
-export type CrossEntropyOptions = OptionsOf<typeof crossEntropySettings>;
-
-/**
- * Softmax cross entropy of logits [N, K] with class indices (i32 [N]) or probabilities (f32 [N, K],
- * taken as constants).
- * @throws OptionError on unknown keys or numbers out of range
- */
-export function crossEntropy(options: CrossEntropyOptions = {}): Loss {
-  const where = 'losses.crossEntropy';
-  const { labelSmoothing: smoothing, reduction } = crossEntropySettings.read(where, options);
-  return (outputs, targets, weights) =>
-    reduceExamples(where, ops.crossEntropy(outputs, targets, smoothing), reduction, weights);
-}
 
 const hingeSettings = declareSettings({
   margin: finite('By how much the score of the right class should exceed the others.', { default: 1 }),
@@ -38,6 +31,10 @@ const hingeSettings = declareSettings({
   classes: oneOf(['mean', 'sum'])(
     "'mean' divides the sum over classes by their number, as PyTorch; 'sum' does not, as Weston & Watkins 1999.",
     { default: 'mean' },
+  ),
+  classWeights: classWeights(
+    "Factor of each class' examples, or 'balanced': n / (K count_k) by the classes of the data set of fit. A mean is not divided by them, as PyTorch.",
+    { optional: true },
   ),
   ...reductionSettings,
 });
@@ -52,8 +49,8 @@ export type HingeOptions = OptionsOf<typeof hingeSettings>;
  */
 export function hinge(options: HingeOptions = {}): Loss {
   const where = 'losses.hinge';
-  const { margin, p, classes: over, reduction } = hingeSettings.read(where, options);
-  return (outputs, targets, weights) => {
+  const { margin, p, classes: over, classWeights: given, reduction } = hingeSettings.read(where, options);
+  const loss: Loss = (outputs, targets, weights) => {
     checkTensor(where, 'outputs', outputs);
     checkTensor(where, 'targets', targets);
     if (outputs.rank !== 2 || targets.shape[0] !== outputs.shape[0])
@@ -67,13 +64,16 @@ export function hinge(options: HingeOptions = {}): Loss {
     const others = ops.mul(p === 2 ? ops.square(missing) : missing, ops.sub(1, right));
     const perExample = ops.sum(others, { axes: 1 });
     const scaled = over === 'mean' ? ops.mul(perExample, 1 / classes) : perExample;
-    return reduceExamples(where, scaled, reduction, weights);
+    if (given === undefined) return reduceExamples(where, scaled, reduction, weights);
+    const numbers = tensor([...settledWeights(where, 'classWeights', given, classes)]);
+    const weighted = ops.mul(scaled, ops.gatherRows(numbers, targets));
+    return reduceExamples(where, weighted, reduction, weights);
   };
-}
-
-/** Class indices 0 and 1 may stand for the numbers. */
-function asFloats(targets: Tensor): Tensor {
-  return targets.dtype === 'i32' ? ops.cast(targets, 'f32') : targets;
+  return makeLoss(reduction, loss, {
+    ...(given === 'balanced' && {
+      settle: (counts) => hinge({ ...options, classWeights: balancedWeights(counts) }),
+    }),
+  });
 }
 
 /**
@@ -85,14 +85,15 @@ function asFloats(targets: Tensor): Tensor {
 export function binaryCrossEntropy(options: ReductionOptions = {}): Loss {
   const where = 'losses.binaryCrossEntropy';
   const { reduction } = settings.read(where, options);
-  return (outputs, targets, weights) => {
+  return makeLoss(reduction, (outputs, targets, weights) => {
     checkOneShape(where, outputs, targets);
     return reduceElements(where, ops.binaryCrossEntropy(outputs, asFloats(targets)), reduction, weights);
-  };
+  });
 }
 
-const weightsOfClasses = kind<readonly number[], number | readonly number[]>({
+const positiveWeights = kind<ClassWeights, number | ClassWeights>({
   check: (where, name, value) => {
+    if (value === 'balanced') return value;
     const weights = Array.isArray(value) ? (value as readonly unknown[]) : [value];
     if (weights.length === 0) throw new OptionError(`${where}: ${name} must not be ${show(value)}`);
     return weights.map((weight) => checkNonNegative(where, name, weight));
@@ -101,8 +102,8 @@ const weightsOfClasses = kind<readonly number[], number | readonly number[]>({
 });
 
 const withLogitsSettings = declareSettings({
-  positiveWeight: weightsOfClasses(
-    "Weight of positive targets: one number, or one for each of the last axis' classes.",
+  positiveWeight: positiveWeights(
+    "Weight of positive targets: one number, or one for each of the last axis' classes. 'balanced' is for the two classes of the data set of fit: count_0 / count_1.",
     { default: 1 },
   ),
   ...reductionSettings,
@@ -116,16 +117,34 @@ export type BinaryCrossEntropyWithLogitsOptions = OptionsOf<typeof withLogitsSet
  */
 export function binaryCrossEntropyWithLogits(options: BinaryCrossEntropyWithLogitsOptions = {}): Loss {
   const where = 'losses.binaryCrossEntropyWithLogits';
-  const { positiveWeight: numbers, reduction } = withLogitsSettings.read(where, options);
-  return (outputs, targets, weights) => {
+  const { positiveWeight: given, reduction } = withLogitsSettings.read(where, options);
+  const loss: Loss = (outputs, targets, weights) => {
     checkOneShape(where, outputs, targets);
     const columns = outputs.shape.at(-1);
+    const numbers = settledNumbers(where, 'positiveWeight', given);
     if (numbers.length > 1 && numbers.length !== columns)
       throw new ShapeError(
         `${where}: ${numbers.length} weights do not fit the last axis of outputs ${formatShape(outputs.shape)}`,
       );
-    const weight = numbers.length === 1 ? numbers[0]! : tensor(numbers);
+    const weight = numbers.length === 1 ? numbers[0]! : tensor([...numbers]);
     const losses = ops.binaryCrossEntropyWithLogits(outputs, asFloats(targets), weight);
     return reduceElements(where, losses, reduction, weights);
   };
+  return makeLoss(reduction, loss, {
+    ...(given === 'balanced' && {
+      settle: (counts) =>
+        binaryCrossEntropyWithLogits({ ...options, positiveWeight: negativesPerPositive(where, counts) }),
+    }),
+  });
+}
+
+function negativesPerPositive(where: string, counts: readonly number[]): number {
+  const [negative, positive] = counts;
+  if (counts.length !== 2 || negative === undefined || positive === undefined)
+    throw new OptionError(
+      `${where}: positiveWeight 'balanced' is for two classes, the data set has ${counts.length}`,
+    );
+  if (positive === 0 || negative === 0)
+    throw new DataError(`${where}: positiveWeight 'balanced' needs examples of both classes`);
+  return negative / positive;
 }

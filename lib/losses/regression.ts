@@ -2,7 +2,7 @@
 import * as ops from '../ops';
 import { declareSettings, nonNegative, positive, type OptionsOf } from '../settings';
 import type { Tensor } from '../tensor/tensor';
-import { checkOneShape, reduceElements, reductionSettings } from './reduction';
+import { checkOneShape, makeLoss, reduceElements, reductionSettings } from './reduction';
 import type { Loss, Reduction, ReductionOptions } from './reduction';
 
 /** Options of mse and l1: the reduction, by default 'mean' over all elements. */
@@ -11,10 +11,10 @@ export type MseOptions = ReductionOptions;
 const settings = declareSettings(reductionSettings);
 
 function elementwise(where: string, reduction: Reduction, of: (difference: Tensor) => Tensor): Loss {
-  return (outputs, targets, weights) => {
+  return makeLoss(reduction, (outputs, targets, weights) => {
     checkOneShape(where, outputs, targets);
     return reduceElements(where, of(ops.sub(outputs, targets)), reduction, weights);
-  };
+  });
 }
 
 /**

@@ -48,10 +48,6 @@ export function binaryCrossEntropy(p: Tensor, target: Tensor): Tensor {
   return first(applyOp(binaryCrossEntropyOp, [p, target], null));
 }
 
-/**
- * x itself, as f32 in every precision. The ops that follow are pointwise and would otherwise keep a bf16
- * x in bf16.
- */
 const asF32Op: OpRecord<null> = {
   name: 'as_f32',
   bf16: 'f32',
@@ -60,6 +56,14 @@ const asF32Op: OpRecord<null> = {
   grad: ({ grads: [dy] }) => [dy!],
   lower: (l) => l.alias(l.outputs[0]!, l.inputs[0]!),
 };
+
+/**
+ * @internal x itself, as f32 in every precision, for losses that are made of pointwise ops: those would
+ *   otherwise keep a bf16 x in bf16.
+ */
+export function asF32(x: Tensor): Tensor {
+  return first(applyOp(asF32Op, [x], null));
+}
 
 /**
  * Binary cross entropy of p = sigmoid(x), without rounding errors for large |x|: t log(1 + e^-x) + (1 - t)
@@ -73,7 +77,7 @@ export function binaryCrossEntropyWithLogits(
   positiveWeight: Tensor | number = 1,
 ): Tensor {
   checkOperands('binary_cross_entropy_with_logits', x, target);
-  const logits = first(applyOp(asF32Op, [x], null));
+  const logits = asF32(x);
   const positive = mul(mul(target, positiveWeight), softplus(neg(logits)));
   return add(positive, mul(sub(1, target), softplus(logits)));
 }

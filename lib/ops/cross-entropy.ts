@@ -13,29 +13,30 @@ interface Attrs {
   readonly smoothing: number;
 }
 
-function checkTarget(x: Tensor, target: Tensor): void {
-  checkDType('cross_entropy', 'x', x, 'f32');
-  checkRank('cross_entropy', 'x', x, 2);
-  checkDType('cross_entropy', 'target', target, 'i32', 'f32');
+/** Logits [B, K], and class indices or probabilities for them. @throws ShapeError, DTypeError */
+export function checkTarget(name: string, x: Tensor, target: Tensor): void {
+  checkDType(name, 'x', x, 'f32');
+  checkRank(name, 'x', x, 2);
+  checkDType(name, 'target', target, 'i32', 'f32');
   const [rows, classes] = x.shape as [number, number];
   if (target.dtype === 'f32' && target.rank === 1)
     throw new DTypeError(
-      `cross_entropy: targets ${formatShape(target.shape)} are f32; class indices must be i32 (an Int32Array), probabilities f32 of shape ${formatShape([rows, classes])}`,
+      `${name}: targets ${formatShape(target.shape)} are f32; class indices must be i32 (an Int32Array), probabilities f32 of shape ${formatShape([rows, classes])}`,
     );
   const expected = target.dtype === 'i32' ? [rows] : [rows, classes];
   if (target.rank !== expected.length || target.shape.some((d, i) => d !== expected[i])) {
     throw new ShapeError(
-      `cross_entropy: ${target.dtype} targets for x ${formatShape(x.shape)} must be ${formatShape(expected)}, got ${formatShape(target.shape)}`,
+      `${name}: ${target.dtype} targets for x ${formatShape(x.shape)} must be ${formatShape(expected)}, got ${formatShape(target.shape)}`,
     );
   }
-  if (classes < 1) throw new ShapeError('cross_entropy: x has no classes');
+  if (classes < 1) throw new ShapeError(`${name}: x has no classes`);
 }
 
 const crossEntropyOp: OpRecord<Attrs> = {
   name: 'cross_entropy',
   bf16: 'f32',
   infer: ([x, target]) => {
-    checkTarget(x!, target!);
+    checkTarget('cross_entropy', x!, target!);
     const rows = { shape: [x!.shape[0]!], dtype: 'f32' } as const;
     return [rows, rows];
   },
@@ -69,7 +70,7 @@ const countCorrectOp: OpRecord<null> = {
   name: 'count_correct',
   bf16: 'f32',
   infer: ([x, target]) => {
-    checkTarget(x!, target!);
+    checkTarget('cross_entropy', x!, target!);
     return [{ shape: [], dtype: 'f32' }];
   },
   lower: (l) => l.call('count_correct', l.inputs, l.outputs),
@@ -87,7 +88,7 @@ const countTopKOp: OpRecord<{ readonly k: number }> = {
   name: 'count_top_k',
   bf16: 'f32',
   infer: ([x, target], { k }) => {
-    checkTarget(x!, target!);
+    checkTarget('cross_entropy', x!, target!);
     const classes = x!.shape[1]!;
     if (k > classes) throw new OptionError(`count_top_k: k is ${k}, but there are ${classes} classes`);
     return [{ shape: [], dtype: 'f32' }];

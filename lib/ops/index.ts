@@ -13,8 +13,9 @@ export { conv2d, convOutputSize, type Conv2dAlgorithm, type Conv2dOptions } from
 export { convTranspose1d, convTranspose2d } from './conv-transpose';
 export type { ConvTranspose1dOptions, ConvTranspose2dOptions } from './conv-transpose';
 export * from './create';
-export * from './cross-entropy';
+export { countCorrect, countTopK, crossEntropy } from './cross-entropy';
 export * from './dropout';
+export * from './focal';
 export { fractionalMaxPool2d } from './fractional-max-pool2d';
 export type { FractionalKernel, FractionalMaxPool2dOptions } from './fractional-max-pool2d';
 export { gatherRows } from './gather';

@@ -1,4 +1,5 @@
 /** Checks of what training and evaluation are made of. */
+import { Dataset } from '../data/dataset';
 import { OptionError } from '../errors';
 import * as losses from '../losses';
 import type { Loss } from '../losses';
@@ -11,6 +12,19 @@ export function checkLoss(where: string, value: unknown): asserts value is Loss 
   if (typeof value !== 'function')
     throw new OptionError(`${where}: loss must be a loss such as losses.crossEntropy(), got ${show(value)}`);
   refuseMaker(where, 'loss', 'losses', losses, value);
+}
+
+/**
+ * The loss for a data set to train on: weights that are 'balanced' become numbers. @throws OptionError where
+ * there are no classes to count, DataError for a class without samples
+ */
+export function settledLoss(loss: Loss, data: unknown): Loss {
+  if (loss.settle === undefined) return loss;
+  if (!(data instanceof Dataset) || !data.labelled)
+    throw new OptionError(
+      "fit: the loss has 'balanced' weights, for which the classes of a Dataset are counted; for a stream, or targets that are numbers, pass numbers",
+    );
+  return loss.settle(data.classCounts());
 }
 
 /** @throws OptionError */

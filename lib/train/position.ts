@@ -51,6 +51,7 @@ export function parsePosition(file: string, value: unknown): Position {
       correct: numberIn(file, totals, 'correct'),
       samples: countIn(file, totals, 'samples'),
       classes: totals.classes === true,
+      ...(totals.weight !== undefined && { weight: numberIn(file, totals, 'weight') }),
     },
     batches: {
       batchSize: batches.batchSize === null ? null : countIn(file, batches, 'batchSize'),

@@ -10,7 +10,7 @@ import type { WeightAverage } from '../optim/average';
 import type { Shape } from '../tensor/shape';
 import { tensor, type Tensor } from '../tensor/tensor';
 import type { Batch } from './batch-source';
-import { checkClasses, type StepParts } from './steps';
+import { checkClasses, measured, type StepParts } from './steps';
 import { isClassification, Totals } from './totals';
 
 /** The smallest f32 that keeps all its digits: a logarithm of it is finite. */
@@ -50,7 +50,7 @@ export class SampledEvalStep {
         const { targets } = source.record(args);
         // Softmax takes the logarithms of probabilities back to them.
         const outputs = isClassification(mean!, targets) ? ops.log(ops.maximum(mean!, LEAST)) : mean!;
-        this.totals.record(loss(outputs, targets), outputs, targets, outputs.shape[0]!);
+        this.totals.record(measured(loss, outputs, targets), outputs.shape[0]!);
         for (const metric of metrics) metric.update(outputs, targets);
         return {};
       },

@@ -13,7 +13,7 @@ import type { RandomState } from '../random';
 import type { Precision } from '../tensor/dtype';
 import type { Tensor } from '../tensor/tensor';
 import type { Batch, BatchSource } from './batch-source';
-import { Totals } from './totals';
+import { Totals, type Recorded } from './totals';
 
 /** What a step is made of. */
 export interface StepParts {
@@ -25,14 +25,16 @@ export interface StepParts {
 }
 
 /** Forward and loss of a batch, recorded. */
-export function recordLoss(
-  parts: StepParts,
-  args: readonly Tensor[],
-): { outputs: Tensor; targets: Tensor; loss: Tensor } {
+export function recordLoss(parts: StepParts, args: readonly Tensor[]): Recorded {
   const { inputs, targets } = parts.source.record(args);
   const outputs = forwardInputs(parts.model, inputs);
   checkClasses(parts.source.highestLabel, outputs, targets);
-  return { outputs, targets, loss: parts.loss(outputs, targets) };
+  return measured(parts.loss, outputs, targets);
+}
+
+/** The loss of outputs, and what it was divided by. */
+export function measured(loss: Loss, outputs: Tensor, targets: Tensor): Recorded {
+  return { outputs, targets, loss: loss(outputs, targets), divisor: loss.divisor?.(outputs, targets) };
 }
 
 /** Found here rather than by the kernel, before any step has run. */
@@ -112,10 +114,10 @@ export class TrainStep {
   }
 
   private record(parts: StepParts, args: readonly Tensor[]): { loss: Tensor; samples: number } {
-    const { outputs, targets, loss } = recordLoss(parts, args);
-    const samples = outputs.shape[0]!;
-    this.totals.record(loss, outputs, targets, samples);
-    return { loss, samples };
+    const recorded = recordLoss(parts, args);
+    const samples = recorded.outputs.shape[0]!;
+    this.totals.record(recorded, samples);
+    return { loss: recorded.loss, samples };
   }
 }
 
@@ -136,9 +138,10 @@ export class EvalStep {
   ) {
     this.compiled = compile(
       (...args: Tensor[]) => {
-        const record = (): ReturnType<typeof recordLoss> => recordLoss(parts, args);
-        const { outputs, targets, loss } = average?.inPlaceOf(parts.model, record) ?? record();
-        this.totals.record(loss, outputs, targets, outputs.shape[0]!);
+        const record = (): Recorded => recordLoss(parts, args);
+        const recorded = average?.inPlaceOf(parts.model, record) ?? record();
+        const { outputs, targets } = recorded;
+        this.totals.record(recorded, outputs.shape[0]!);
         for (const metric of metrics) metric.update(outputs, targets);
         return {};
       },

@@ -3,7 +3,7 @@
  * once per epoch.
  */
 import { assign } from '../graph/trace';
-import { accumulate, affine, countCorrect, reshape } from '../ops';
+import { accumulate, affine, countCorrect, mul, reshape } from '../ops';
 import { zeros, type Tensor } from '../tensor/tensor';
 
 /** Plain numbers of a moment. */
@@ -14,6 +14,8 @@ export interface TotalsState {
   readonly samples: number;
   /** Whether there were classes to be right about. */
   readonly classes: boolean;
+  /** What the means that were added were divided by; absent where that is the number of samples. */
+  readonly weight?: number;
 }
 
 /** Mean loss, and accuracy where there is one. */
@@ -22,30 +24,54 @@ export interface Averages {
   readonly accuracy?: number;
 }
 
+/** A batch as it was recorded. */
+export interface Recorded {
+  readonly outputs: Tensor;
+  readonly targets: Tensor;
+  readonly loss: Tensor;
+  /** What the mean was divided by; undefined for the number of samples. */
+  readonly divisor: Tensor | undefined;
+}
+
 export class Totals {
   /** Samples of the steps queued so far. */
   samples = 0;
   private readonly lossSum = zeros([], 'f64');
   private readonly correct = zeros([], 'f64');
+  private readonly weight = zeros([], 'f64');
   private classes = false;
+  private weighted = false;
 
-  /** Records the addition of one batch: `loss` is the mean over its `size` samples. */
-  record(loss: Tensor, outputs: Tensor, targets: Tensor, size: number): void {
-    assign(this.lossSum, accumulate(this.lossSum, affine(reshape(loss, []), size)));
+  /**
+   * Records the addition of one batch of `size` samples: `loss` is their mean, or a weighted one that was
+   * divided by `divisor`.
+   */
+  record({ loss, outputs, targets, divisor }: Recorded, size: number): void {
+    const mean = reshape(loss, []);
+    if (divisor === undefined) {
+      assign(this.lossSum, accumulate(this.lossSum, affine(mean, size)));
+    } else {
+      this.weighted = true;
+      assign(this.lossSum, accumulate(this.lossSum, mul(mean, divisor)));
+      assign(this.weight, accumulate(this.weight, divisor));
+    }
     if (!isClassification(outputs, targets)) return;
     this.classes = true;
     assign(this.correct, accumulate(this.correct, countCorrect(outputs, targets)));
   }
 
   async reset(): Promise<void> {
-    await this.restore({ lossSum: 0, correct: 0, samples: 0, classes: this.classes });
+    const { classes, weighted } = this;
+    await this.restore({ lossSum: 0, correct: 0, samples: 0, classes, ...(weighted && { weight: 0 }) });
   }
 
   /** Lands behind all queued steps. */
   async restore(state: TotalsState): Promise<void> {
     this.samples = state.samples;
     this.classes = state.classes;
+    this.weighted = state.weight !== undefined;
     await Promise.all([
+      this.weight.storage.write(Float64Array.of(state.weight ?? 0)),
       this.lossSum.storage.write(Float64Array.of(state.lossSum)),
       this.correct.storage.write(Float64Array.of(state.correct)),
     ]);
@@ -53,19 +79,21 @@ export class Totals {
 
   /** The sums after all queued steps. */
   async state(): Promise<TotalsState> {
-    const { samples, classes } = this;
-    const [lossSum, correct] = await Promise.all([this.lossSum.item(), this.correct.item()]);
-    return { lossSum, correct, samples, classes };
+    const { samples, classes, weighted } = this;
+    const sums = [this.lossSum, this.correct, this.weight].map((sum) => sum.item());
+    const [lossSum, correct, weight] = (await Promise.all(sums)) as [number, number, number];
+    return { lossSum, correct, samples, classes, ...(weighted && { weight }) };
   }
 
   async averages(): Promise<Averages> {
-    const { lossSum, correct, samples, classes } = await this.state();
-    return { loss: lossSum / samples, ...(classes && { accuracy: correct / samples }) };
+    const { lossSum, correct, samples, classes, weight = samples } = await this.state();
+    return { loss: lossSum / weight, ...(classes && { accuracy: correct / samples }) };
   }
 
   dispose(): void {
     this.lossSum.dispose();
     this.correct.dispose();
+    this.weight.dispose();
   }
 }
 

@@ -17,7 +17,7 @@ import { PRECISIONS, type Precision } from '../tensor/dtype';
 import { runtimeScalar } from '../tensor/tensor';
 import { refreshStatistics, statisticsLayers } from './average';
 import { isStateful } from './callback-state';
-import { checkLoss, checkSchedule } from './checks';
+import { checkLoss, checkSchedule, settledLoss } from './checks';
 import { evaluate, type Evaluation, type EvaluationOptions } from './evaluate';
 import type { FitEvent, History } from './events';
 import { figureNames } from './figures';
@@ -108,7 +108,9 @@ export class Trainer {
   readonly average: WeightAverage | undefined;
   readonly seed: number;
   readonly precision: Precision;
-  private readonly loss: Loss;
+  private readonly givenLoss: Loss;
+  /** As `fit` settled it for its data, once it has. */
+  private loss: Loss;
   private readonly schedule: Schedule | undefined;
   private readonly augment: readonly Augmentation[];
   private readonly inputTransform: InputTransform | undefined;
@@ -132,6 +134,7 @@ export class Trainer {
     planAugmentation(options.augment ?? [], [Infinity, Infinity]);
     this.model = model;
     this.average = options.average;
+    this.givenLoss = options.loss;
     this.loss = options.loss;
     this.optimizer = options.optimizer;
     this.schedule = options.schedule;
@@ -160,12 +163,14 @@ export class Trainer {
       throw new OptionError(
         'fit: augment is for a Dataset of images; a stream and features are used as they are',
       );
+    const loss = settledLoss(this.givenLoss, data);
     const release = this.hold(
       'fit',
       [this.optimizer, "the trainer's optimizer"],
       ...checked.metrics.map((metric, i): Holding => [metric, `metric ${i}`]),
       ...checked.callbacks.filter(isStateful).map((one): Holding => [one, `the callback ${one.name}`]),
     );
+    this.loss = loss;
     return new Fit(async (emit) => {
       try {
         return await this.run(data, options, checked, emit);

@@ -63,6 +63,17 @@ const WRONG: [args: string[], message: string][] = [
     ['train', '--early-stopping', '--validation', '0'],
     '--early-stopping validationLoss needs a validation set, and --validation is 0',
   ],
+  [
+    ['train', '--class-weights', 'balance'],
+    '--class-weights must be numbers or "balanced", got "balance" (did you mean "balanced"?)',
+  ],
+  [['train', '--class-weights', '1,-2'], '--class-weights must be a finite number of at least 0, got -2'],
+  [['train', '--class-weights', '1,2'], '--class-weights: 2 weights, but there are 10 classes'],
+  [['train', '--focal-gamma', '1'], '--focal-gamma belongs to --loss focal'],
+  [
+    ['train', '--loss', 'focal', '--label-smoothing', '0.1'],
+    '--label-smoothing belongs to --loss cross-entropy',
+  ],
   [['train', '--patience', '3'], '--patience belongs to --early-stopping'],
   [['train', '--early-stopping', '--patience', '0'], '--patience must be a positive integer, got 0'],
   [['evaluate'], "required option '--model-file <file>' not specified"],

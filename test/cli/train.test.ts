@@ -501,3 +501,32 @@ describe('--early-stopping', () => {
     );
   });
 });
+
+describe('--loss and --class-weights', () => {
+  it('decide what is trained, and are recorded for a resume', async () => {
+    const runs = {
+      focal: ['--loss', 'focal', '--focal-gamma', 1],
+      weighted: ['--class-weights', 'balanced'],
+    };
+    for (const [name, options] of Object.entries(runs)) {
+      const [out, straight] = [join(dir, name), join(dir, `${name}-2`)];
+      const given = ['--schedule', 'constant', ...options];
+      expect((await train(out, '--epochs', 1, ...given)).code).toBe(0);
+      await tenon('train', '--resume', out, '--epochs', 2);
+      await train(straight, '--epochs', 2, ...given);
+      expect(lossesOf(out)).toEqual(lossesOf(straight));
+      expect(lossesOf(out)[0]).not.toBe(lossesOf(whole)[0]);
+    }
+    const recipe = (name: string): unknown => JSON.parse(readFileSync(join(dir, name, 'run.json'), 'utf8'));
+    expect(recipe('focal')).toMatchObject({ loss: 'focal', focalGamma: 1, classWeights: null });
+    expect(recipe('weighted')).toMatchObject({ loss: 'cross-entropy', classWeights: 'balanced' });
+    const numbers = join(dir, 'numbers');
+    await train(numbers, '--epochs', 1, '--class-weights', '1,2,0.5,1,1,1,1,1,1,3', '--label-smoothing', 0.1);
+    expect(recipe('numbers')).toMatchObject({
+      classWeights: [1, 2, 0.5, 1, 1, 1, 1, 1, 1, 3],
+      labelSmoothing: 0.1,
+    });
+    const again = await tenon('train', '--resume', numbers, '--class-weights', 'balanced');
+    expect(again.err).toContain('started with 1,2,0.5,1,1,1,1,1,1,3');
+  });
+});
