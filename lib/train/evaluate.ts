@@ -1,5 +1,6 @@
 /** Evaluation: mean loss, accuracy and metrics of a model on data. */
 import { Dataset } from '../data/dataset';
+import { viewsOf, type View, type ViewOptions } from '../data/views';
 import { AbortedError, DataError, OptionError } from '../errors';
 import type { Loss } from '../losses';
 import { Running } from '../metrics';
@@ -11,18 +12,26 @@ import { checkKeys, checkSignal, clipList, oneOf, positiveInteger, showMade } fr
 import { defaultRandom, RandomState } from '../random';
 import { PRECISIONS, type Precision } from '../tensor/dtype';
 import { abortable, whileNotAborted } from './abort';
-import { requireSamples, StreamSource, type BatchStream, type EpochBatches } from './batch-source';
+import {
+  requireSamples,
+  StreamSource,
+  type BatchSource,
+  type BatchStream,
+  type EpochBatches,
+} from './batch-source';
 import { checkLoss } from './checks';
 import { plainSource } from './inputs';
-import { SampledEvalStep } from './sampled-step';
+import { AveragedEvalStep } from './averaged-step';
 import { EvalStep, type StepParts } from './steps';
+import { viewSource, ViewSource } from './view-source';
 import type { Averages } from './totals';
 
 /**
- * Options of `evaluate`. With `samples` it evaluates the mean over passes with noise: of class probabilities
- * where targets are class indices, whose logarithms the loss gets, else of what the model returns.
+ * Options of `evaluate`. With `samples` it evaluates the mean over passes with noise, and with `crops` or
+ * `scales` that over views of each image: of class probabilities where targets are class indices, whose
+ * logarithms the loss gets, else of what the model returns.
  */
-export interface EvaluationOptions extends SamplingOptions {
+export interface EvaluationOptions extends SamplingOptions, ViewOptions {
   readonly loss: Loss;
   /**
    * Reset, then updated with each batch: read their values afterwards. Made by
@@ -50,7 +59,8 @@ export interface EvaluationOptions extends SamplingOptions {
 export type Evaluation = Averages;
 
 const KEYS = [
-  ...['loss', 'metrics', 'batchSize', 'precision', 'average', 'random', 'samples', 'seed', 'signal'],
+  ...['loss', 'metrics', 'batchSize', 'precision', 'average', 'random', 'signal'],
+  ...['samples', 'seed', 'crops', 'scales'],
 ];
 
 /**
@@ -71,7 +81,7 @@ export async function evaluate(
   const { batchSize, ...checked } = checkOptions(model, options);
   if (data instanceof Dataset) requireSamples('evaluate', data);
   model.ensureInitialized();
-  const source = data instanceof Dataset ? await plainSource(model, data, batchSize) : new StreamSource(data);
+  const source = await sourceOf(model, data, batchSize, checked.views);
   const release = hold(
     'evaluate',
     checked.metrics.map((metric, i): Holding => [metric, `metric ${i}`]),
@@ -83,9 +93,23 @@ export async function evaluate(
   }
 }
 
-type Optional = 'average' | 'signal' | 'samples' | 'seed';
+async function sourceOf(
+  model: Module,
+  data: Dataset | BatchStream,
+  batchSize: number,
+  views: readonly View[] | undefined,
+): Promise<BatchSource> {
+  if (views === undefined)
+    return data instanceof Dataset ? plainSource(model, data, batchSize) : new StreamSource(data);
+  if (data instanceof Dataset) return viewSource(model, data, batchSize, views);
+  throw new OptionError('evaluate: crops and scales are for the images of a Dataset');
+}
+
+type Optional = 'average' | 'signal' | 'samples' | 'seed' | 'crops' | 'scales';
 type Checked = Required<Omit<EvaluationOptions, Optional>> &
-  Pick<EvaluateSourceOptions, 'average' | 'signal' | 'sampling'>;
+  Pick<EvaluateSourceOptions, 'average' | 'signal' | 'sampling'> & {
+    readonly views: readonly View[] | undefined;
+  };
 
 function checkOptions(model: unknown, options: EvaluationOptions): Checked {
   if (!(model instanceof Module))
@@ -107,6 +131,7 @@ function checkOptions(model: unknown, options: EvaluationOptions): Checked {
     average,
     random,
     sampling: samplingOf('evaluate', options),
+    views: viewsOf('evaluate', options),
     signal: checkSignal('evaluate', options.signal),
   };
 }
@@ -137,10 +162,11 @@ export async function evaluateSource(
   parts: StepParts,
   { average, sampling, signal, metrics = [] }: EvaluateSourceOptions,
 ): Promise<Evaluation> {
+  const views = parts.source instanceof ViewSource ? parts.source.views : [[]];
   const step =
-    sampling === undefined
+    sampling === undefined && views.length === 1 && views[0]!.length === 0
       ? new EvalStep(parts, metrics, average)
-      : new SampledEvalStep(parts, sampling, metrics, average);
+      : new AveragedEvalStep(parts, { sampling, views }, metrics, average);
   let last: Promise<void> | undefined;
   let batches: EpochBatches | undefined;
   const pass = async (): Promise<Evaluation> => {

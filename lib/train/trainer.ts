@@ -77,9 +77,9 @@ export interface TrainerOptions {
 }
 
 /** Options of `Trainer.evaluate`. */
-export interface EvaluateOptions extends Pick<
+export interface EvaluateOptions extends Omit<
   EvaluationOptions,
-  'batchSize' | 'signal' | 'metrics' | 'samples' | 'seed'
+  'loss' | 'precision' | 'average' | 'random'
 > {
   /** Default: `averaged` if the trainer has an average that has begun, else `trained`. */
   readonly weights?: 'averaged' | 'trained';
@@ -90,6 +90,10 @@ export interface UpdateBatchNormOptions {
   /** Samples at once; statistics are means over batches. Default 128. */
   readonly batchSize?: number;
 }
+
+const EVALUATE_KEYS = [
+  ...['batchSize', 'signal', 'metrics', 'samples', 'seed', 'crops', 'scales', 'weights'],
+];
 
 const TRAINER_KEYS = [
   'loss',
@@ -186,7 +190,7 @@ export class Trainer {
    * @throws as evaluate; OptionError if batch norm has no statistics yet for the averaged weights
    */
   async evaluate(data: Dataset | BatchStream, options: EvaluateOptions = {}): Promise<Evaluation> {
-    checkKeys('evaluate', options, ['batchSize', 'signal', 'metrics', 'samples', 'seed', 'weights']);
+    checkKeys('evaluate', options, EVALUATE_KEYS);
     const { weights, ...rest } = options;
     const average = this.averageFor(weights);
     const { model, loss, precision, random, seed } = this;

@@ -1,4 +1,7 @@
-/** Evaluation of a model that averages over noise: several passes over a batch, then its loss. */
+/**
+ * Evaluation of outputs that are means: several passes over a batch, with noise or of other views,
+ * then its loss.
+ */
 import { compile, type Compiled } from '../compile/compile';
 import { forwardInputs } from '../nn/inputs';
 import { inEvalMode } from '../nn/mode';
@@ -16,8 +19,16 @@ import { isClassification, Totals } from './totals';
 /** The smallest f32 that keeps all its digits: a logarithm of it is finite. */
 const LEAST = 2 ** -126;
 
-/** As EvalStep, of the outputs that `sampling` averages. */
-export class SampledEvalStep {
+/** What outputs are averaged over: all samples of each view. */
+export interface Passes {
+  /** Absent for passes without noise. */
+  readonly sampling: Sampling | undefined;
+  /** What the source takes behind a batch, for each view; `[[]]` where inputs are seen once. */
+  readonly views: readonly (readonly Tensor[])[];
+}
+
+/** As EvalStep, of the means over passes. */
+export class AveragedEvalStep {
   readonly totals = new Totals();
   /** Probabilities where targets are classes, else outputs. */
   private readonly pass: Compiled<Tensor[], Tensor>;
@@ -29,21 +40,22 @@ export class SampledEvalStep {
 
   constructor(
     private readonly parts: StepParts,
-    private readonly sampling: Sampling,
+    private readonly passes: Passes,
     metrics: readonly Running<unknown>[],
     average: WeightAverage | undefined,
   ) {
     const { model, loss, source, precision, random } = parts;
+    const { sampling } = passes;
     this.pass = compile(
       (...args: Tensor[]) => {
         const { inputs, targets } = source.record(args);
-        sampling.record(inputs.shape[0]!);
+        sampling?.record(inputs.shape[0]!);
         const forward = (): Tensor => forwardInputs(model, inputs);
         const outputs = average?.inPlaceOf(model, forward) ?? forward();
         checkClasses(source.highestLabel, outputs, targets);
         return isClassification(outputs, targets) ? ops.softmax(outputs) : outputs;
       },
-      { random: sampling.random, precision },
+      { random: sampling?.random ?? random, precision },
     );
     this.score = compile(
       (...[mean, ...args]: Tensor[]) => {
@@ -80,10 +92,13 @@ export class SampledEvalStep {
 
   private async run({ args }: Batch, first: number): Promise<void> {
     const { model } = this.parts;
-    const outputs = new Outputs(this.sampling.samples);
+    const { sampling, views } = this.passes;
+    const samples = sampling?.samples ?? 1;
+    const outputs = new Outputs(views.length * samples);
     let shape: Shape = [];
-    for (let pass = 0; pass < this.sampling.samples; pass++) {
-      const found = await this.sampling.pass(model, first, pass, () => this.pass(...args));
+    for (let pass = 0; pass < views.length * samples; pass++) {
+      const queued = (): Promise<Tensor> => this.pass(...args, ...views[Math.floor(pass / samples)]!);
+      const found = await (sampling?.pass(model, first, pass, queued) ?? inEvalMode(model, queued));
       shape = found.shape;
       outputs.add(found);
     }
