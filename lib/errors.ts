@@ -91,7 +91,7 @@ export class NativeError extends TenonError {
 
 /**
  * More memory was asked for than this process may have. The message says how many bytes, and how many there
- * are. A smaller batch needs less. Other models go on.
+ * are. A smaller batch needs less. Other models are not affected.
  */
 export class OutOfMemoryError extends NativeError {
   override readonly code: string = 'ERR_TENON_MEMORY';

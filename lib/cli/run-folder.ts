@@ -60,7 +60,7 @@ export class RunFolder {
   async requireFree(): Promise<void> {
     if (!(await this.holdsCheckpoints()) || (await this.isFinished())) return;
     throw new UsageError(
-      `${clip(this.path)} holds a run that was interrupted: go on with --resume ${clip(this.path)}, choose another --out, or delete it`,
+      `${clip(this.path)} holds a run that was interrupted: continue with --resume ${clip(this.path)}, choose another --out, or delete it`,
     );
   }
 

@@ -10,7 +10,7 @@ import { findImages, type FoundImage } from './folder-scan';
 /** Images that are looked at between two reports, and at once. */
 const AT_ONCE = 64;
 
-/** Least, median and most. Of an even number the lower of the two in the middle is the median. */
+/** Least, median and most. The median of an even number of values is the lower of the two in the middle. */
 export interface Spread {
   readonly least: number;
   readonly median: number;
@@ -29,10 +29,10 @@ export interface Survey {
   readonly images: number;
   /** Files in each class folder, in the order of the classes. */
   readonly classes: readonly { readonly name: string; readonly images: number }[];
-  /** Of the readable images, after their EXIF orientation; undefined where there is none. */
+  /** Sizes of the readable images, after their EXIF orientation; undefined where there is none. */
   readonly height: Spread | undefined;
   readonly width: Spread | undefined;
-  /** How many readable images have so many values a pixel. */
+  /** How many readable images have so many values per pixel. */
   readonly channels: readonly { readonly channels: number; readonly images: number }[];
   readonly broken: readonly BrokenFile[];
 }

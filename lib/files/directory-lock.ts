@@ -2,7 +2,7 @@
  * A directory that one run at a time writes to. The lock is the file `.lock` in it, which names its owner. A
  * lock whose owner is gone is taken over. We do not use proper-lockfile, which judges by the age of a file
  * that its owner keeps touching: a run whose event loop is blocked, or whose machine sleeps, would lose the
- * lock to another run and go on writing.
+ * lock to another run and still write.
  */
 import { randomBytes } from 'node:crypto';
 import { closeSync, fstatSync, openSync, rmdirSync, statSync, unlinkSync, writeFileSync } from 'node:fs';

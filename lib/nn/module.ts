@@ -263,7 +263,7 @@ export abstract class Module implements TraceDependency {
   }
 
   /**
-   * Says whether parameters are trained: all, or those that a pattern picks. Running statistics go on moving:
+   * Says whether parameters are trained: all, or those that a pattern picks. Running statistics still move:
    * `freeze` stops them as well. @throws OptionError when the pattern picks nothing
    */
   requiresGrad(flag: boolean, pattern?: NamePattern): this {

@@ -194,7 +194,7 @@ export abstract class Optimizer<H extends object = object> {
   }
 
   /**
-   * Goes on from a saved state; a state of before the first step has no entries. @throws as checkState,
+   * Continues from a saved state; a state of before the first step has no entries. @throws as checkState,
    * before anything is changed
    */
   async loadState(state: LoadedOptimizerState): Promise<void> {

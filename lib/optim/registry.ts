@@ -1,4 +1,4 @@
-/** The optimizers by name, for whoever lets a user choose one. */
+/** The optimizers by name, for programs in which a user chooses one. */
 import * as makers from './makers';
 
 type Makers = typeof makers;

@@ -75,7 +75,7 @@ export type SequenceOptions = OptionsOf<typeof sequenceSettings>;
 
 /**
  * One schedule after the other. Each sees a training that begins with it and is as long as it. The last one
- * goes on past its end. PyTorch's SequentialLR. @throws OptionError, also on a stream where a later part
+ * continues past its end. PyTorch's SequentialLR. @throws OptionError, also on a stream where a later part
  * counts steps and the sequence epochs
  */
 export function sequence(parts: readonly SequencePart[], options: SequenceOptions = {}): Schedule {
@@ -114,7 +114,7 @@ function within(progress: Progress, per: Per, begin: number, length: number, whe
 function withinStream(progress: Progress, begin: number, length: number, where: string): Progress {
   const { totalEpochs = Infinity, history = [] } = progress;
   return {
-    // Asked for by parts that count steps; the others go on working.
+    // Asked for by parts that count steps; the others still work.
     get step() {
       if (begin === 0) return progress.step;
       throw new OptionError(

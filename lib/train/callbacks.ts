@@ -16,7 +16,7 @@ export interface CheckpointOptions {
 }
 
 /**
- * Saves checkpoints into `directory`. `fit({ resume: directory })` goes on from there as if nothing had
+ * Saves checkpoints into `directory`. `fit({ resume: directory })` continues from there as if nothing had
  * happened. An interrupted save (kill -9, a full disk) leaves the earlier ones whole. While one run saves
  * into a directory, a second one that wants to is refused with a BusyError when it starts.
  * @throws OptionError

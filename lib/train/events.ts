@@ -128,7 +128,7 @@ export interface FitControl {
   /**
    * Makes `best` the history's `best`. If `weights` are given, they are put back into the model, and into the
    * trainer's average, when training has ended and all callbacks have heard of it: after a last checkpoint,
-   * from which training can go on. They are not put back if the run fails or is aborted.
+   * from which training can continue. They are not put back if the run fails or is aborted.
    */
   keepBest(best: BestEpoch, weights?: Snapshot): void;
 }
@@ -143,7 +143,7 @@ export interface Callback {
    */
   state?(): CallbackState | Promise<CallbackState>;
   /**
-   * Takes back what `state` returned, before the run goes on and before its `start` event. The model is
+   * Takes back what `state` returned, before the run continues and before its `start` event. The model is
    * loaded afterwards: if this throws a FormatError, nothing has changed.
    */
   restore?(state: SavedCallbackState, run: ResumedRun): void | Promise<void>;

@@ -45,7 +45,8 @@ export interface FitOptions {
   readonly signal?: AbortSignal;
   readonly callbacks?: readonly Callback[];
   /**
-   * A directory of checkpoints, or one checkpoint, to go on from: with the same bits as if never interrupted.
+   * A directory of checkpoints, or one checkpoint, to continue from: with the same bits as
+   * if never interrupted.
    */
   readonly resume?: string;
   /** Ends training after this many steps in all. Schedules still see the whole training. */

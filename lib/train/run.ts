@@ -30,7 +30,7 @@ const STEPS_IN_FLIGHT = 2;
 export interface RunParts extends TrainParts {
   readonly schedule: Schedule | undefined;
   readonly clock: EpochClock;
-  /** Where to go on; absent for a run from the start. Model and optimizer are loaded already. */
+  /** Where to continue; absent for a run from the start. Model and optimizer are loaded already. */
   readonly resumed: Resumed | undefined;
   /** Evaluates the model; absent without a validation set. */
   readonly validate: (() => Promise<Validated>) | undefined;
@@ -49,7 +49,7 @@ export interface RunOptions {
   readonly signal: AbortSignal | undefined;
   readonly maxSteps: number;
   readonly timeLimitMs: number;
-  /** Goes into checkpoints; a run in the middle of an epoch can only go on with the same batches. */
+  /** Goes into checkpoints; a run in the middle of an epoch can only continue with the same batches. */
   readonly batches: Position['batches'];
 }
 
@@ -129,7 +129,7 @@ export class FitRun implements FitControl {
         ...(this.best && { best: this.best }),
       };
       await this.followers.tell({ type: 'done', history });
-      await this.saves.settled; // checkpoints hold the last weights, with which training goes on
+      await this.saves.settled; // checkpoints hold the last weights, with which training continues
       await this.bestWeights?.putBack(this.parts);
       return history;
     } finally {

@@ -25,7 +25,7 @@ export interface SavedCallbackState {
 /** Tensors of a file, by name. */
 export type SavedTensors = ReadonlyMap<string, { readonly shape: Shape; readonly data: Float32Array }>;
 
-/** What a run trains, as a callback sees it before the run goes on. */
+/** What a run trains, as a callback sees it before the run continues. */
 export interface ResumedRun {
   readonly model: Module;
   readonly average: WeightAverage | undefined;

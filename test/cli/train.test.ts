@@ -301,7 +301,7 @@ describe('an interrupted run', () => {
     await interrupted(out, 'SIGINT', 1);
     const again = await train(out);
     expect(again.code).toBe(2);
-    expect(again.lines[0]?.['message']).toContain(`go on with --resume ${out}`);
+    expect(again.lines[0]?.['message']).toContain(`continue with --resume ${out}`);
     const other = await tenon('train', '--resume', out, '--lr', '0.5');
     expect(other.err).toBe(
       'tenon: --lr 0.5: the run that is resumed was started with 0.001; leave the option out\n',
@@ -337,7 +337,7 @@ describe('an interrupted run', () => {
     const before = state();
     const other = await tenon('train', '--resume', whole, '--epochs', 4, '--out', out, '--json');
     expect(other.code).toBe(2);
-    expect(other.lines[0]?.['message']).toContain(`go on with --resume ${out}`);
+    expect(other.lines[0]?.['message']).toContain(`continue with --resume ${out}`);
     expect(state()).toEqual(before);
   });
 
