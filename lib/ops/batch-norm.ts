@@ -1,7 +1,7 @@
 /**
  * Batch normalization (Ioffe & Szegedy 2015): y = gamma (x - mean) / sqrt(var + eps) + beta per channel, over
  * N (and H, W). Training takes the mean and the biased variance of the batch; evaluation takes running
- * averages. Passes may add a residual and a relu.
+ * averages. Passes may add a residual, and a relu or relu6.
  */
 import { ShapeError } from '../errors';
 import { activations, firstAlike, savedAlike, type Fused } from '../graph/facts';
@@ -12,6 +12,9 @@ import { formatShape } from '../tensor/shape';
 import type { Tensor, TensorType } from '../tensor/tensor';
 import { checkDType, checkRank, checkScalar } from './checks';
 
+/** The activations that its kernels can apply, and mask by. */
+const applied = [activations.relu, activations.relu6];
+
 interface NormAttrs {
   readonly eps: number;
 }
@@ -21,7 +24,7 @@ function forwardAttrs({ eps }: NormAttrs, { activation, residual }: Fused): Kern
 }
 
 function backwardAttrs({ eps }: NormAttrs, { activation, residual, mask }: Fused): KernelAttrs {
-  const code = mask === 'output' ? 1 : 2;
+  const code = (activation === activations.relu6 ? 3 : 1) + (mask === 'output' ? 0 : 1);
   return { eps, mask: activation === 0 ? 0 : code, hasResidual: residual };
 }
 
@@ -51,7 +54,7 @@ function backwardOp(name: string): OpRecord<NormAttrs> {
         mean: mean!,
         variance: variance!,
       }),
-      masks: [activations.relu],
+      masks: applied,
     },
     infer: ([, x]) => {
       const channels: TensorType = { shape: [x!.shape[1]!], dtype: 'f32' };
@@ -67,7 +70,7 @@ const evalBackwardOp = backwardOp('batch_norm_eval_backward');
 const trainOp: OpRecord<NormAttrs> = {
   name: 'batch_norm_train',
   bf16: firstAlike,
-  applies: [activations.relu],
+  applies: applied,
   norm: {
     operands: ([x, gamma, beta], [, mean, variance]) => ({
       x: x!,
@@ -97,7 +100,7 @@ const trainOp: OpRecord<NormAttrs> = {
 const evalOp: OpRecord<NormAttrs> = {
   name: 'batch_norm_eval',
   bf16: firstAlike,
-  applies: [activations.relu],
+  applies: applied,
   norm: {
     operands: ([x, gamma, beta, mean, variance]) => ({
       x: x!,

@@ -158,7 +158,7 @@ Coefficients make_coefficients(const NormForward& op, real* storage) {
   return to;
 }
 
-template <class T, bool kRelu, bool kResidual>
+template <class T, NormActivation kActivation, bool kResidual>
 void apply_rows(const NormForward& op, const Coefficients& k, bool stream, int64_t begin, int64_t end) {
   const int64_t width = op.geom.width();
   for (int64_t r = begin; r < end; ++r) {
@@ -169,17 +169,29 @@ void apply_rows(const NormForward& op, const Coefficients& k, bool stream, int64
       V v = fma(lanes.load(x + c) - lanes.load(k.mean + c), lanes.load(k.scale + c), lanes.load(k.beta + c));
       if constexpr (kResidual)
         v = as_stored<T>(v) + lanes.load(residual + c);  // as the unfused addition has it
-      if constexpr (kRelu) v = vmax(v, V{});
+      if constexpr (kActivation != NormActivation::none) v = vmax(v, V{});
+      if constexpr (kActivation == NormActivation::relu6) v = vmin(v, splat(6));
       put(y + c, v, lanes, stream);
     });
   }
   if (stream) end_streaming();
 }
 
+template <class T, bool kResidual>
+auto rows_with(NormActivation activation) {
+  switch (activation) {
+    case NormActivation::relu:
+      return apply_rows<T, NormActivation::relu, kResidual>;
+    case NormActivation::relu6:
+      return apply_rows<T, NormActivation::relu6, kResidual>;
+    default:
+      return apply_rows<T, NormActivation::none, kResidual>;
+  }
+}
+
 template <class T>
 auto choose_rows(const NormForward& op) {
-  if (op.has_residual) return op.relu ? apply_rows<T, true, true> : apply_rows<T, false, true>;
-  return op.relu ? apply_rows<T, true, false> : apply_rows<T, false, false>;
+  return op.has_residual ? rows_with<T, true>(op.activation) : rows_with<T, false>(op.activation);
 }
 
 template <class T>

@@ -1,6 +1,6 @@
-// Batch normalization, backward. With dy masked by y > 0 where the forward ended in relu, xhat = (x - mean) /
-// s and s = sqrt(var + eps):
-// dbeta = sum dy,  dgamma = sum dy xhat,  dresidual = dy,
+// Batch normalization, backward. With dy masked by y > 0 where the forward ended in relu, and by 0 < y < 6
+// where it ended in relu6, xhat = (x - mean) / s and s = sqrt(var + eps): dbeta = sum dy,  dgamma = sum dy
+// xhat,  dresidual = dy,
 //   dx = gamma / s (dy - dbeta / rows - xhat dgamma / rows)   (training: mean and var depend on x)
 //   dx = gamma / s dy                                         (eval: they are constants)
 // All tensors of x's shape are [rows, C], dense, real or bf16, seen as wide rows (base/norm_geom.h); lanes.h
@@ -44,7 +44,7 @@ Coefficients make_coefficients(const NormBackward& op, real* storage) {
                        storage + 5 * width};
   for (int64_t c = 0; c < g.channels(); ++c) {
     for (int64_t i = c; i < width; i += g.channels()) k.mean[i] = op.mean.as<real>()[c];
-    if (op.mask != NormMask::input) continue;
+    if (!computes_input(op.mask)) continue;
     const double scale = norm_scale(op.gamma.as<real>()[c], op.var.as<real>()[c], op.eps);
     for (int64_t i = c; i < width; i += g.channels()) {
       k.scale[i] = static_cast<real>(scale);
@@ -54,18 +54,22 @@ Coefficients make_coefficients(const NormBackward& op, real* storage) {
   return k;
 }
 
-// dy where relu let it through.
+// dy where the activation let it through.
 template <NormMask kMask, class T, class Lanes>
 inline V masked(V dy, V centered, V scale, V beta, const T* y, Lanes lanes) {
-  if constexpr (kMask == NormMask::output) return select(lanes.load(y) > V{}, dy, V{});
-  if constexpr (kMask == NormMask::input) return select(fma(centered, scale, beta) > V{}, dy, V{});
-  return dy;
+  if constexpr (kMask == NormMask::none) return dy;
+  V v = {};
+  if constexpr (reads_output(kMask)) v = lanes.load(y);
+  if constexpr (computes_input(kMask)) v = fma(centered, scale, beta);
+  if constexpr (!is_relu6(kMask)) return select(v > V{}, dy, V{});
+  v = as_stored<T>(v);  // which may round it to 6
+  return select((v <= V{}) | (v >= splat(6)), V{}, dy);
 }
 
 // A coefficient at column c, where the mask needs it.
 template <NormMask kMask, class Lanes>
 inline V mask_coefficient(const real* k, int64_t c, Lanes lanes) {
-  if constexpr (kMask == NormMask::input) return lanes.load(k + c);
+  if constexpr (computes_input(kMask)) return lanes.load(k + c);
   return V{};
 }
 
@@ -86,10 +90,10 @@ inline void add_rows(const NormBackward& op, const Coefficients& k, int64_t rows
   for (int64_t r = 0; r < rows; ++r, at += stride) {
     const T* dy = op.dy.as<T>() + at;
     const T* x = op.x.as<T>() + at;
-    const T* y = kMask == NormMask::output ? op.y.as<T>() + at : x;
+    const T* y = reads_output(kMask) ? op.y.as<T>() + at : x;
     prefetch_row(x + kRowGroup * stride, width);
     prefetch_row(dy + kRowGroup * stride, width);
-    if constexpr (kMask == NormMask::output) prefetch_row(y + kRowGroup * stride, width);
+    if constexpr (reads_output(kMask)) prefetch_row(y + kRowGroup * stride, width);
     for_vectors(width, [&](int64_t c, auto lanes) {
       const V centered = lanes.load(x + c) - lanes.load(means + c);
       const V scale = mask_coefficient<kMask>(scales, c, lanes),
@@ -112,7 +116,7 @@ inline void add_columns(Count rows, const NormBackward& op, const Coefficients& 
   const int64_t width = op.geom.width();
   const T* dy = op.dy.as<T>() + at;
   const T* x = op.x.as<T>() + at;
-  const T* y = kMask == NormMask::output ? op.y.as<T>() + at : x;
+  const T* y = reads_output(kMask) ? op.y.as<T>() + at : x;
   for_vectors(width, [&](int64_t c, auto lanes) {
     const V mean = lanes.load(k.mean + c);
     const V scale = mask_coefficient<kMask>(k.scale, c, lanes),
@@ -200,7 +204,7 @@ void write_rows(const NormBackward& op, const Coefficients& k, bool stream, int6
   for (int64_t r = begin; r < end; ++r) {
     const T* dy = op.dy.as<T>() + r * width;
     const T* x = op.x.as<T>() + r * width;
-    const T* y = kMask == NormMask::output ? op.y.as<T>() + r * width : x;
+    const T* y = reads_output(kMask) ? op.y.as<T>() + r * width : x;
     T* dx = op.dx.as<T>() + r * width;
     T* dresidual = kResidual ? op.dresidual.as<T>() + r * width : nullptr;
     for_vectors(width, [&](int64_t c, auto lanes) {
@@ -244,7 +248,7 @@ void backward(const NormBackward& op, real* workspace) {
 template <bool kTrain>
 Cost prepare(const Call& call) {
   const NormBackward op(call, kTrain, kReal, W);
-  const double tensors = (kTrain ? 5.0 : 4.0) + 2 * (op.mask == NormMask::output) + op.has_residual;
+  const double tensors = (kTrain ? 5.0 : 4.0) + 2 * reads_output(op.mask) + op.has_residual;
   const size_t wide_rows = static_cast<size_t>(2 * op.geom.blocks() + kCoefficients);
   return {wide_rows * op.geom.width() * sizeof(real), 9.0 * op.x.numel(), tensors * op.x.bytes()};
 }
@@ -258,6 +262,10 @@ void run_masked(const NormBackward& op, real* workspace) {
       return backward<T, kTrain, NormMask::output>(op, workspace);
     case NormMask::input:
       return backward<T, kTrain, NormMask::input>(op, workspace);
+    case NormMask::output6:
+      return backward<T, kTrain, NormMask::output6>(op, workspace);
+    case NormMask::input6:
+      return backward<T, kTrain, NormMask::input6>(op, workspace);
   }
 }
 

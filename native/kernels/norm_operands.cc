@@ -23,10 +23,21 @@ bool flag(const Call& call, int i) {
   return call.attrs[i] == 1;
 }
 
+// A whole number from 0 to `most`.
+int code(const Call& call, int i, int most, const char* message) {
+  const double value = call.attrs[i];
+  require(value >= 0 && value <= most && value == std::floor(value), message);
+  return static_cast<int>(value);
+}
+
+NormActivation activation_of(const Call& call) {
+  return static_cast<NormActivation>(
+      code(call, kNormForwardAttrs["activation"], 2, "batch_norm: activation must be 0, 1 or 2"));
+}
+
 NormMask mask_of(const Call& call) {
-  const double mask = call.attrs[kNormBackwardAttrs["mask"]];
-  require(mask == 0 || mask == 1 || mask == 2, "batch_norm_backward: mask must be 0, 1 or 2");
-  return static_cast<NormMask>(static_cast<int>(mask));
+  return static_cast<NormMask>(code(call, kNormBackwardAttrs["mask"], 4,
+                                    "batch_norm_backward: mask must be a whole number from 0 to 4"));
 }
 
 // Makes sure that x is there, as the geometry is built before all else.
@@ -47,7 +58,7 @@ double eps_of(const Call& call) {
 NormForward::NormForward(const Call& call, bool train, DType real, int lanes)
     : geom(operand_x(call, 0), lanes),
       eps(eps_of(call)),
-      relu(flag(call, kNormForwardAttrs["activation"])),
+      activation(activation_of(call)),
       has_residual(flag(call, kNormForwardAttrs["hasResidual"])) {
   require_operands(call, has_residual ? 7 : 6);
   require_dtypes(call, call.t[0], real);
@@ -78,8 +89,8 @@ NormBackward::NormBackward(const Call& call, bool train, DType real, int lanes)
   gamma = *t++;
   mean = *t++;
   var = *t++;
-  if (mask == NormMask::output) y = *t++;
-  if (mask == NormMask::input) beta = *t++;
+  if (reads_output(mask)) y = *t++;
+  if (computes_input(mask)) beta = *t++;
   dx = *t++;
   dgamma = *t++;
   dbeta = *t++;
@@ -87,8 +98,8 @@ NormBackward::NormBackward(const Call& call, bool train, DType real, int lanes)
   for (const TensorView* v : {&gamma, &mean, &var, &dgamma, &dbeta}) require_channels(*v, geom);
   require_same_dims(x, dy, "batch_norm_backward: dy has another shape than x");
   require_same_dims(x, dx, "batch_norm_backward: dx has another shape than x");
-  if (mask == NormMask::output) require_same_dims(x, y, "batch_norm_backward: y has another shape than x");
-  if (mask == NormMask::input) require_channels(beta, geom);
+  if (reads_output(mask)) require_same_dims(x, y, "batch_norm_backward: y has another shape than x");
+  if (computes_input(mask)) require_channels(beta, geom);
   if (has_residual)
     require_same_dims(x, dresidual, "batch_norm_backward: dresidual has another shape than x");
   require(!train || geom.rows() > 0, "batch_norm_backward: no rows");

@@ -27,9 +27,17 @@ inline bool sums_by_rows(const TensorView& x, const NormGeom& geom) {
   return x.dtype != DType::bf16 && geom.width() >= kLeastWidth && x.bytes() >= kLeastBytes;
 }
 
-// How the backward pass knows where relu let the gradient through: by the sign of y, or of y as it was before
-// relu, computed again from x by the forward's formula (which saves reading y; not after a residual).
-enum class NormMask : int { none = 0, output = 1, input = 2 };
+// What the forward ends in.
+enum class NormActivation : int { none = 0, relu = 1, relu6 = 2 };
+
+// How the backward pass knows where the activation let the gradient through: by y, or by y as it was before
+// the activation, computed again from x by the forward's formula (which saves reading y; not after a
+// residual). relu lets it through above 0, relu6 above 0 and below 6.
+enum class NormMask : int { none = 0, output = 1, input = 2, output6 = 3, input6 = 4 };
+
+constexpr bool reads_output(NormMask mask) { return mask == NormMask::output || mask == NormMask::output6; }
+constexpr bool computes_input(NormMask mask) { return mask == NormMask::input || mask == NormMask::input6; }
+constexpr bool is_relu6(NormMask mask) { return mask == NormMask::output6 || mask == NormMask::input6; }
 
 // batch_norm_train and batch_norm_eval: x, gamma, beta, (mean, var of eval), (residual) -> y, (mean,
 // var of train)
@@ -38,7 +46,7 @@ struct NormForward {
 
   NormGeom geom;
   double eps;
-  bool relu;
+  NormActivation activation;
   bool has_residual;
   TensorView x, gamma, beta, mean, var, residual, y;
 };

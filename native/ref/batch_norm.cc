@@ -43,7 +43,9 @@ void run_forward(const Call& call) {
       const double xhat = (x[r] - mean) / std::sqrt(var + op.eps);
       double v = op.gamma.as<double>()[c] * xhat + op.beta.as<double>()[c];
       if (op.has_residual) v += column(op.residual, c)[r];
-      y[r] = op.relu && v <= 0 ? 0 : v;
+      if (op.activation != NormActivation::none && v <= 0) v = 0;
+      if (op.activation == NormActivation::relu6 && v >= 6) v = 6;
+      y[r] = v;
     }
   }
 }
@@ -54,13 +56,18 @@ Cost prepare_backward(const Call& call) {
   return {};
 }
 
-// Whether relu lets the gradient of row r through.
+// Whether the activation lets the gradient of row r through.
 bool passes(const NormBackward& op, int64_t c, int64_t r) {
   if (op.mask == NormMask::none) return true;
-  if (op.mask == NormMask::output) return column(op.y, c)[r] > 0;
-  const double xhat =
-      (column(op.x, c)[r] - op.mean.as<double>()[c]) / std::sqrt(op.var.as<double>()[c] + op.eps);
-  return op.gamma.as<double>()[c] * xhat + op.beta.as<double>()[c] > 0;
+  double y;
+  if (reads_output(op.mask)) {
+    y = column(op.y, c)[r];
+  } else {
+    const double xhat =
+        (column(op.x, c)[r] - op.mean.as<double>()[c]) / std::sqrt(op.var.as<double>()[c] + op.eps);
+    y = op.gamma.as<double>()[c] * xhat + op.beta.as<double>()[c];
+  }
+  return y > 0 && (!is_relu6(op.mask) || y < 6);
 }
 
 template <bool kTrain>

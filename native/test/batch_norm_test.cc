@@ -8,16 +8,19 @@ namespace {
 
 struct Case {
   Dims dims;
-  bool relu;
+  int activation;  // 1 relu, 2 relu6
   bool residual;
   double offset;  // mean / standard deviation of x
+
+  // gamma is at most twice this: outputs behind relu6 reach beyond 6.
+  double reach() const { return activation == 2 ? 4 : 1; }
 };
 
 std::string describe(const Case& c, Target target) {
   std::string text = std::string(name_of(target)) + " [";
   for (const int64_t dim : c.dims) text += std::to_string(dim) + " ";
-  return text + "] relu " + std::to_string(c.relu) + " residual " + std::to_string(c.residual) + " offset " +
-         std::to_string(c.offset);
+  return text + "] activation " + std::to_string(c.activation) + " residual " + std::to_string(c.residual) +
+         " offset " + std::to_string(c.offset);
 }
 
 // All operands of a case on one target; inputs are the same numbers everywhere.
@@ -29,7 +32,7 @@ struct Problem {
         x(t, c.dims, random_values(n, 1, c.offset - 1.7, c.offset + 1.7)),
         residual(t, c.dims, random_values(n, 2)),
         dy(t, c.dims, random_values(n, 3)),
-        gamma(t, channels, random_values(channels[0], 4, 0.5, 2)),
+        gamma(t, channels, random_values(channels[0], 4, 0.5, 2 * c.reach())),
         beta(t, channels, random_values(channels[0], 5)),
         y(t, c.dims),
         dx(t, c.dims),
@@ -38,7 +41,9 @@ struct Problem {
         var(t, channels),
         dgamma(t, channels),
         dbeta(t, channels),
-        attrs{1e-5, double(c.relu), double(c.residual)} {}
+        attrs{1e-5, double(c.activation), double(c.residual)},
+        // The mask from y: 1 for relu, 3 for relu6.
+        backward_attrs{1e-5, c.activation == 2 ? 3.0 : double(c.activation), double(c.residual)} {}
 
   std::vector<TensorView> forward(const Case& c, bool train) const {
     std::vector<TensorView> views{x, gamma, beta};
@@ -50,7 +55,7 @@ struct Problem {
   }
   std::vector<TensorView> backward(const Case& c) const {
     std::vector<TensorView> views{dy, x, gamma, mean, var};
-    if (c.relu) views.push_back(y);
+    if (c.activation != 0) views.push_back(y);
     views.insert(views.end(), {dx, dgamma, dbeta});
     if (c.residual) views.push_back(dresidual);
     return views;
@@ -60,7 +65,7 @@ struct Problem {
   Dims channels;
   int64_t n;
   Tensor x, residual, dy, gamma, beta, y, dx, dresidual, mean, var, dgamma, dbeta;
-  std::vector<double> attrs;
+  std::vector<double> attrs, backward_attrs;
 };
 
 // x has |x| <= offset + 1.7 and variance about 1, so x - mean carries an error of eps (offset + 2).
@@ -69,7 +74,8 @@ void test_forward(const Case& c, Target target, const Problem& ref, const Proble
   const double unit = eps_of(target) * (c.offset + 2);
   run_kernel("batch_norm_train", target, p.forward(c, true), p.attrs);
   const double rows = static_cast<double>(p.n) / p.channels[0];
-  const double spread = rows > 3 ? 1 : 300;  // few rows may lie close together: 1 / sqrt(var + eps) grows
+  const double spread =
+      c.reach() * (rows > 3 ? 1 : 300);  // few rows may lie close together: 1 / sqrt(var + eps) grows
   close(p.mean, ref.mean.values(), 4 * unit, 0, what + " mean");
   close(p.var, ref.var.values(), 8 * unit, 16 * eps_of(target) * (1 + c.offset * c.offset * eps_of(target)),
         what + " var");
@@ -82,10 +88,10 @@ void test_backward(const Case& c, Target target, const Problem& ref, const Probl
   p.mean.set(ref.mean.values());
   p.var.set(ref.var.values());
   p.y.set(ref.y.values());
-  run_kernel(name, ref.target, ref.backward(c), ref.attrs);
-  run_kernel(name, target, p.backward(c), p.attrs);
+  run_kernel(name, ref.target, ref.backward(c), ref.backward_attrs);
+  run_kernel(name, target, p.backward(c), p.backward_attrs);
   const double rows = static_cast<double>(p.n) / p.channels[0];
-  const double unit = eps_of(target) * (c.offset + 2), spread = rows > 3 ? 1 : 1e4;
+  const double unit = eps_of(target) * (c.offset + 2), spread = c.reach() * (rows > 3 ? 1 : 1e4);
   close(p.dgamma, ref.dgamma.values(), 4 * unit * rows * spread, 0, what + " dgamma");
   close(p.dbeta, ref.dbeta.values(), 4 * eps_of(target) * rows, 0, what + " dbeta");
   close(p.dx, ref.dx.values(), 64 * unit * spread, 16 * unit * spread, what + " dx");
@@ -95,6 +101,8 @@ void test_backward(const Case& c, Target target, const Problem& ref, const Probl
 void test_case(const Case& c) {
   const Problem ref(c, Target::ref);
   run_kernel("batch_norm_train", Target::ref, ref.forward(c, true), ref.attrs);
+  const std::vector<double> y = ref.y.values();
+  CHECK(c.activation != 2 || c.dims.back() < 7 || std::count(y.begin(), y.end(), 6.0) > 0);
   for_each_target([&](Target target) {
     const Problem p(c, target);
     test_forward(c, target, ref, p);
@@ -104,7 +112,8 @@ void test_case(const Case& c) {
     eval.mean.set(ref.mean.values());
     eval.var.set(ref.var.values());
     run_kernel("batch_norm_eval", target, eval.forward(c, false), eval.attrs);
-    const double unit = eps_of(target) * (c.offset + 2) * (numel_of(c.dims) / c.dims.back() > 3 ? 1 : 300);
+    const double unit =
+        eps_of(target) * (c.offset + 2) * (numel_of(c.dims) / c.dims.back() > 3 ? 1 : 300) * c.reach();
     close(eval.y, ref.y.values(), 24 * unit, 8 * unit, describe(c, target) + " eval y");
   });
 }
@@ -113,16 +122,16 @@ void test_case(const Case& c) {
 // is no residual.
 void test_recomputed_mask() {
   for_each_target([](Target target) {
-    for (const int64_t channels : {3, 8, 16, 20, 100}) {
-      const Case c{{3, 9, 11, channels}, true, false, 3};
+    for (const int64_t channels : {3, 8, 16, 20, 100, 103, 108}) {
+      const Case c{{3, 9, 11, channels}, channels > 100 ? 2 : 1, false, 3};
       const Problem p(c, target);
       run_kernel("batch_norm_train", target, p.forward(c, true), p.attrs);
       for (const char* name : {"batch_norm_backward", "batch_norm_eval_backward"}) {
-        run_kernel(name, target, p.backward(c), p.attrs);
+        run_kernel(name, target, p.backward(c), p.backward_attrs);
         const auto dx = p.dx.values(), dgamma = p.dgamma.values(), dbeta = p.dbeta.values();
         std::vector<TensorView> views = p.backward(c);
         views[5] = p.beta;
-        const std::vector<double> attrs = {p.attrs[0], 2, 0};
+        const std::vector<double> attrs = {p.attrs[0], p.backward_attrs[1] + 1, 0};
         run_kernel(name, target, views, attrs);
         const std::string what = describe(c, target) + " recomputed mask ";
         close(p.dx, dx, 0, 0, what + "dx");
@@ -144,7 +153,7 @@ void test_threads() {
         check_threads("batch_norm_train", target, p.forward(c, true), p.attrs, *out);
       }
       for (const Tensor* out : {&p.dx, &p.dgamma, &p.dbeta, &p.dresidual}) {
-        check_threads("batch_norm_backward", target, p.backward(c), p.attrs, *out);
+        check_threads("batch_norm_backward", target, p.backward(c), p.backward_attrs, *out);
       }
     }
   });
@@ -189,7 +198,8 @@ void test_rejects() {
     const Problem p(c, target);
     auto views = p.forward(c, true);
     CHECK(!rejects("batch_norm_train", target, views, p.attrs));
-    CHECK(rejects("batch_norm_train", target, views, {1e-5, 2, 1}));
+    for (const double bad : {3.0, -1.0, 0.5, double(NAN)})
+      CHECK(rejects("batch_norm_train", target, views, {1e-5, bad, 1}));
     CHECK(rejects("batch_norm_train", target, views, {1e-5, 1, 0}));
     CHECK(rejects("batch_norm_train", target, views, {-1, 1, 1}));
     CHECK(rejects("batch_norm_train", target, views, {1e-5, 1}));
@@ -204,6 +214,8 @@ void test_rejects() {
     }
     views = p.backward(c);
     CHECK(!rejects("batch_norm_backward", target, views, p.attrs));
+    for (const double bad : {2.0, 4.0, 5.0, -1.0, 0.5, double(NAN)})
+      CHECK(rejects("batch_norm_backward", target, views, {1e-5, bad, 1}));
     for (size_t i = 0; i < views.size(); ++i) {
       auto wrong = views;
       ++wrong[i].dims[wrong[i].rank - 1];
@@ -231,6 +243,11 @@ int main() {
     test_case({{1, channels}, false, false, 0});
     test_case({{2, channels}, true, false, 0});
   }
+  for (const int64_t channels : {1, 7, 16, 33}) {
+    test_case({{3, 5, 7, channels}, 2, true, 0});
+    test_case({{2, 8, 8, channels}, 2, false, 3});
+  }
+  test_case({{64, 32, 32, 64}, 2, false, 0});
   test_case({{16, 16, 16, 8}, true, true, 100});
   test_case({{4, 33, 31, 20}, false, false, 10});
   test_case({{70, 700}, false, false, 1});

@@ -5,7 +5,7 @@
 import { nothingFused, type Activation } from '../../graph/facts';
 import { sameShape } from '../../tensor/shape';
 import type { GraphNode, Value } from '../ir';
-import { maker, node, onlyReader, rule, type Rule } from '../rewrite';
+import { maker, node, onlyReader, rule, type Change, type Rule } from '../rewrite';
 
 /** Runs after fuseActivations: the node of a norm then says which activation the norm applies. */
 export const fuseBatchNorm: readonly Rule[] = [
@@ -14,20 +14,17 @@ export const fuseBatchNorm: readonly Rule[] = [
   rule(
     { norm: node('norm'), sum: onlyReader('norm', 'adds'), activation: onlyReader('sum', 'activation') },
     ({ norm, sum, activation: { op, outputs } }) => {
-      const [y, ...statistics] = norm.outputs;
-      const residual = sum.inputs.find((value) => value !== y);
-      if (norm.fused !== undefined || norm.op.applies?.includes(op.activation) !== true) return undefined;
-      if (residual === undefined || !sameShape(residual.type.shape, y!.type.shape)) return undefined;
-      return [
-        {
-          node: norm,
-          inputs: [...norm.inputs, residual],
-          outputs: [...outputs, ...statistics],
-          fused: { ...nothingFused, activation: op.activation, residual: true },
-        },
-      ];
+      const residual = residualOf(norm, sum);
+      if (residual === undefined || norm.op.applies?.includes(op.activation) !== true) return undefined;
+      return [withResidual(norm, residual, outputs, op.activation)];
     },
   ),
+  // norm(x) + residual without an activation, as at the end of an inverted residual.
+  rule({ norm: node('norm'), sum: onlyReader('norm', 'adds') }, ({ norm, sum }) => {
+    const residual = residualOf(norm, sum);
+    if (residual === undefined) return undefined;
+    return [withResidual(norm, residual, sum.outputs, 0)];
+  }),
   // backward(mask(dy)): the kernel applies the mask as it reads dy. If others read the masked dy as well, as
   // the gradient of the residual, the kernel stores it.
   rule(
@@ -50,6 +47,29 @@ export const fuseBatchNorm: readonly Rule[] = [
     },
   ),
 ];
+
+/** What is added to the norm's output, if its kernel can do that. */
+function residualOf(norm: GraphNode, sum: GraphNode): Value | undefined {
+  const [y] = norm.outputs;
+  const residual = sum.inputs.find((value) => value !== y);
+  if (norm.fused !== undefined || residual === undefined) return undefined;
+  return sameShape(residual.type.shape, y!.type.shape) ? residual : undefined;
+}
+
+/** The norm with the addition, and then the activation. */
+function withResidual(
+  norm: GraphNode,
+  residual: Value,
+  outputs: readonly Value[],
+  activation: Activation | 0,
+): Change {
+  return {
+    node: norm,
+    inputs: [...norm.inputs, residual],
+    outputs: [...outputs, ...norm.outputs.slice(1)],
+    fused: { ...nothingFused, activation, residual: true },
+  };
+}
 
 /**
  * Returns beta of the norm that applied the activation, if `backward` is the backward of that norm. The
