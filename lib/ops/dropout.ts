@@ -79,6 +79,18 @@ export function dropout(
   return drop('dropout', x, p, perChannel ? 'channel' : 'element', inverted);
 }
 
+/**
+ * Drops elements of a weight with probability `p`, a runtime scalar, the same for all examples of a
+ * batch, and divides the others by 1 - p: DropConnect (Wan et al. 2013) with one mask for each
+ * step. @throws DTypeError
+ */
+export function dropConnect(weight: Tensor, p: Tensor): Tensor {
+  checkDType('dropConnect', 'weight', weight, 'f32');
+  const { attrs, scalars } = nextDraws('drop_connect', undefined);
+  const everyWeight: Attrs = { ...attrs, unit: 'element', inverted: true };
+  return first(applyOp(dropoutOp, [weight, p, ...scalars], everyWeight));
+}
+
 export const depthSettings = declareSettings({
   mode: oneOf(['row', 'batch'])('Whether each example is dropped by itself, or all of a batch at once.', {
     default: 'row',

@@ -4,7 +4,12 @@ import { nn } from '../../lib';
 export const everyLayer: Readonly<Record<string, () => nn.Module>> = {
   linear: () => nn.linear(3, 4),
   'linear, all settings': () => nn.linear(3, 4, { bias: false, weightInit: 'heNormal', biasInit: 'zeros' }),
+  'linear, noise of weights': () =>
+    nn.linear(3, 4, { dropConnect: 0.5, dropConnectPer: 'example', weightNoise: 0.1 }),
+  bottleneckLinear: () => nn.bottleneckLinear(8, 6, { rank: 2 }),
+  'bottleneckLinear, all settings': () => nn.bottleneckLinear(8, 6, { rank: 2, bias: false }),
   conv1d: () => nn.conv1d(2, 4, { kernel: 3 }),
+  'conv1d, noise of weights': () => nn.conv1d(2, 4, { kernel: 3, dropConnect: 0.5, weightNoise: 0.1 }),
   'conv1d, all settings': () =>
     nn.conv1d(2, 4, { kernel: 3, stride: 2, padding: 1, dilation: 2, groups: 2, bias: false }),
   conv2d: () => nn.conv2d(2, 4, { kernel: 3 }),
@@ -15,6 +20,7 @@ export const everyLayer: Readonly<Record<string, () => nn.Module>> = {
     }),
   'conv2d, four paddings': () => nn.conv2d(2, 4, { kernel: 3, stride: 2, padding: [0, 1, 2, 0] }),
   "conv2d, padding 'same'": () => nn.conv2d(2, 4, { kernel: 3, stride: 2, padding: 'same' }),
+  'conv2d, noise of weights': () => nn.conv2d(2, 4, { kernel: 3, dropConnect: 0.5, weightNoise: 0.1 }),
   depthwiseConv2d: () => nn.depthwiseConv2d(3, { kernel: 3, multiplier: 2, padding: 1 }),
   convTranspose1d: () => nn.convTranspose1d(2, 4, { kernel: 3 }),
   'convTranspose1d, all settings': () =>
@@ -68,6 +74,9 @@ export const everyLayer: Readonly<Record<string, () => nn.Module>> = {
   'dropout, all settings': () => nn.dropout(0.25),
   'dropout, plain': () => nn.dropout(0.25, { scaling: 'evaluation' }),
   dropout2d: () => nn.dropout2d(),
+  gaussianNoise: () => nn.gaussianNoise(0.1),
+  gaussianDropout: () => nn.gaussianDropout(),
+  'gaussianDropout, all settings': () => nn.gaussianDropout(0.25),
   stochasticDepth: () => nn.stochasticDepth(0.25),
   'stochasticDepth, all settings': () => nn.stochasticDepth(0.25, { mode: 'batch', scaling: 'evaluation' }),
   relu: () => nn.relu(),

@@ -14,7 +14,9 @@ function noisy(): nn.Module {
       nn.stochasticDepth(0.5, { mode: 'batch' }),
       nn.flatten(),
       nn.dropout(0.5),
-      nn.linear(36, 3),
+      nn.gaussianNoise(0.1),
+      nn.linear(36, 5, { dropConnect: 0.5, dropConnectPer: 'example' }),
+      nn.linear(5, 3, { dropConnect: 0.1, weightNoise: 0.1 }),
     )
     .initialize({ seed: 2 });
 }

@@ -37,7 +37,7 @@ export class ConvTranspose2d<In extends number = number, Out extends number = nu
   override forward(x: Tensor): Tensor {
     const { stride, padding, outputPadding, dilation, groups } = this;
     const steps = { stride, padding, outputPadding, dilation, groups };
-    return ops.convTranspose2d(x, this.weight, this.bias, steps);
+    return ops.convTranspose2d(x, this.noisy(this.weight), this.bias, steps);
   }
 }
 
@@ -74,7 +74,7 @@ export class ConvTranspose1d<In extends number = number, Out extends number = nu
   override forward(x: Tensor): Tensor {
     const { stride, padding, outputPadding, dilation, groups } = this;
     const steps = { stride, padding, outputPadding, dilation, groups };
-    return ops.convTranspose1d(x, this.weight, this.bias, steps);
+    return ops.convTranspose1d(x, this.noisy(this.weight), this.bias, steps);
   }
 }
 

@@ -27,7 +27,7 @@ export class Conv1d<In extends number = number, Out extends number = number> ext
 
   override forward(x: Tensor): Tensor {
     const { stride, padding, dilation, groups } = this;
-    return ops.conv1d(x, this.weight, this.bias, { stride, padding, dilation, groups });
+    return ops.conv1d(x, this.noisy(this.weight), this.bias, { stride, padding, dilation, groups });
   }
 }
 

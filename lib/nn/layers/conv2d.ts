@@ -39,7 +39,7 @@ export class Conv2d<In extends number = number, Out extends number = number> ext
   override forward(x: Tensor): Tensor {
     const { stride, padding, dilation, groups } = this;
     const weight = this.weightStandardization ? ops.standardizeWeights(this.weight) : this.weight;
-    return ops.conv2d(x, weight, this.bias, { stride, padding, dilation, groups });
+    return ops.conv2d(x, this.noisy(weight), this.bias, { stride, padding, dilation, groups });
   }
 }
 

@@ -8,9 +8,11 @@ import type { KeptPadding } from '../../ops/padding';
 import { declareSettings, kind, positiveInteger, type Kind } from '../../settings';
 import type { Parameter } from '../../tensor/parameter';
 import type { Shape } from '../../tensor/shape';
+import type { Tensor } from '../../tensor/tensor';
 import { withArguments } from '../layer';
 import type { Channels } from '../typing';
 import { WIDTH, type Width } from '../width';
+import { noisyWeight, weightNoiseFields } from './noisy-weight';
 import { weightAndBias, weightKeys, weightSettings } from './weights';
 
 /** Channels of the input and of the output, which many layers take first. */
@@ -49,6 +51,7 @@ export abstract class Convolution<
   Size extends number | readonly [number, number],
   Border extends number | KeptPadding,
 > extends withArguments(channelArguments, shared, weightKeys) {
+  static override readonly runtimeFields = weightNoiseFields;
   /** Whether the first axis of the weight is that of the inputs. */
   protected static readonly transposed: boolean = false;
   declare readonly channels?: Channels<In, Out>;
@@ -58,6 +61,10 @@ export abstract class Convolution<
   declare readonly stride: Size;
   declare readonly padding: Border;
   declare readonly dilation: Size;
+  /** May be changed between steps. */
+  declare dropConnect?: number | undefined;
+  /** May be changed between steps. */
+  declare weightNoise?: number | undefined;
   /** [Out, In / groups, ...kernel]; [In, Out / groups, ...kernel] of a transposed convolution. */
   readonly weight: Parameter;
   /** [Out] */
@@ -73,6 +80,11 @@ export abstract class Convolution<
     const [rows, others] = new.target.transposed ? [inChannels, outChannels] : [outChannels, inChannels];
     const shape: Shape = [rows, others / groups, ...[kernel].flat()];
     ({ weight: this.weight, bias: this.bias } = weightAndBias(shape, outChannels, this.given));
+  }
+
+  /** The weight, or what is made of it, with what training does to it. */
+  protected noisy(weight: Tensor): Tensor {
+    return noisyWeight(this, weight);
   }
 
   /** @internal */

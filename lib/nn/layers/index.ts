@@ -3,6 +3,7 @@ export { Activation } from './activation';
 export { adaptiveAvgPool2d, AdaptiveAvgPool2d } from './adaptive-pooling';
 export { adaptiveMaxPool2d, AdaptiveMaxPool2d } from './adaptive-pooling';
 export { batchNorm1d, BatchNorm1d, batchNorm2d, BatchNorm2d, type BatchNormOptions } from './batch-norm';
+export { bottleneckLinear, type BottleneckLinearOptions } from './bottleneck-linear';
 export { concat, Concat } from './concat';
 export { conv1d, Conv1d, type Conv1dLayerOptions } from './conv1d';
 export { conv2d, Conv2d, type Conv2dLayerOptions } from './conv2d';
@@ -14,6 +15,7 @@ export { stochasticDepth, StochasticDepth, type StochasticDepthOptions } from '.
 export { elu, ELU } from './elu';
 export { flatten, Flatten } from './flatten';
 export { fractionalMaxPool2d, FractionalMaxPool2d } from './fractional-pooling';
+export { gaussianDropout, GaussianDropout, gaussianNoise, GaussianNoise } from './gaussian-noise';
 export { gelu, GELU } from './gelu';
 export { groupNorm, GroupNorm, type GroupNormOptions } from './group-norm';
 export { hardTanh, HardTanh, type HardTanhOptions } from './hard-tanh';

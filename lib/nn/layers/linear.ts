@@ -1,11 +1,12 @@
 /** The fully connected layer. */
 import * as ops from '../../ops';
-import { declareSettings, positiveInteger, type OptionsOf } from '../../settings';
+import { declareSettings, oneOf, positiveInteger, type OptionsOf } from '../../settings';
 import type { Parameter } from '../../tensor/parameter';
 import type { Tensor } from '../../tensor/tensor';
 import { maker, withArguments } from '../layer';
 import type { Channels } from '../typing';
 import { WIDTH, type Width } from '../width';
+import { dropProbability, noisyWeight, weightNoiseFields, withNoise } from './noisy-weight';
 import { weightAndBias, weightKeys, weightSettings } from './weights';
 
 const args = declareSettings({
@@ -13,7 +14,14 @@ const args = declareSettings({
   outFeatures: positiveInteger('Size of the last axis of the output.'),
 });
 
-const settings = declareSettings(weightSettings);
+const settings = declareSettings({
+  ...weightSettings,
+  dropConnectPer: oneOf(['step', 'example'])(
+    'Whether `dropConnect` drops the same connections for all examples of a step, or others for each, as Wan et al. do: the layer then takes as long as drawing a mask of its weight for each example.',
+    // Sparse, so that files without it stay readable by versions that do not know it.
+    { default: 'step', sparse: true },
+  ),
+});
 
 export type LinearOptions = OptionsOf<typeof settings>;
 
@@ -24,9 +32,14 @@ export class Linear<In extends number = number, Out extends number = number> ext
   weightKeys,
 ) {
   static override readonly kind: string = 'linear';
+  static override readonly runtimeFields = weightNoiseFields;
   declare readonly channels?: Channels<In, Out>;
   declare readonly inFeatures: In;
   declare readonly outFeatures: Out;
+  /** May be changed between steps. */
+  declare dropConnect?: number | undefined;
+  /** May be changed between steps. */
+  declare weightNoise?: number | undefined;
   /** [Out, In] */
   readonly weight: Parameter;
   /** [Out] */
@@ -47,7 +60,10 @@ export class Linear<In extends number = number, Out extends number = number> ext
   }
 
   override forward(x: Tensor): Tensor {
-    return ops.linear(x, this.weight, this.bias);
+    const { weight, bias } = this;
+    const p = this.dropConnectPer === 'example' ? dropProbability(this) : undefined;
+    if (p !== undefined) return ops.dropConnectLinear(x, withNoise(this, weight), bias, p);
+    return ops.linear(x, noisyWeight(this, weight), bias);
   }
 }
 

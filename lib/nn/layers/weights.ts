@@ -5,6 +5,7 @@ import { numel, type Shape } from '../../tensor/shape';
 import { kaimingUniform, uniform } from '../init/initializers';
 import { initializer } from '../init/rules';
 import { parameter } from '../parameter';
+import { weightNoiseSettings } from './noisy-weight';
 
 /** Settings of layers that have a weight and a bias. */
 export const weightSettings = {
@@ -17,6 +18,7 @@ export const weightSettings = {
     'What `bias` is drawn by, or the name of it. Default: as in PyTorch, uniform within +-1/sqrt(fan-in).',
     { optional: true, sparse: true },
   ),
+  ...weightNoiseSettings,
 };
 
 /** They are in `given` and are not fields: `bias` is the parameter. */
