@@ -129,6 +129,7 @@ export interface NativeInfo {
 interface Addon {
   start(): void;
   info(): Omit<NativeInfo, 'version'>;
+  augmentations(): string[];
   setThreads(threads: number): void;
   setPredictionShare(share: number): void;
   allocate(byteLength: number): NativeBuffer;
@@ -420,6 +421,11 @@ const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'),
 /** Describes the processor, the instruction set in use, the threads and why, the build, and live memory. */
 export function info(): NativeInfo {
   return { version, ...attempt(() => addon().info()) };
+}
+
+/** The operations of the kernel augment_images: a program names one by its place in this list. */
+export function augmentations(): readonly string[] {
+  return attempt(() => addon().augmentations());
 }
 
 /** Sets how many threads kernels use, from the next job on. Results do not depend on it. */

@@ -10,7 +10,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 
 const root = path.join(__dirname, '..');
-const core = ['base', 'kernels', 'ops', 'ref', 'runtime'];
+const core = ['augment', 'base', 'kernels', 'ops', 'ref', 'runtime'];
 const groups = { core, addon: ['addon'], test: ['test'], all: ['addon', ...core] };
 
 function nativeSources(group = 'all') {

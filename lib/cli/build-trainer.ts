@@ -2,7 +2,7 @@
 import type { Dataset } from '../data';
 import type { Module } from '../nn';
 import { Trainer } from '../train/trainer';
-import { AUGMENTATIONS } from './augmentations';
+import { augmentationFor } from './augmentations';
 import { buildLoss } from './loss-flags';
 import { NETWORKS } from './networks';
 import { makeOptimizer } from './optimizers';
@@ -24,7 +24,7 @@ export function buildTrainer(recipe: Recipe, model: Module, data: Dataset): Trai
     loss: buildLoss(recipe, data),
     optimizer: makeOptimizer(recipe.optimizer, recipe),
     schedule: buildSchedule(recipe),
-    augment: recipe.augment.map((name) => AUGMENTATIONS[name](data)),
+    augment: recipe.augment.map((text) => augmentationFor(text, data)),
     seed: recipe.seed,
     precision: recipe.precision,
   });

@@ -7,7 +7,6 @@ import type { Dataset } from '../data';
 import { READ_LIMITS, UNPACK_LIMITS, type ReadLimits } from '../files/limits';
 import { DataError } from '../errors';
 import { clip } from '../options';
-import type { AugmentationName } from './augmentations';
 import { openFolder, openFolderSplit, type FolderChoice, type FolderForm } from './folder-splits';
 import { named } from './names';
 import type { ModelName } from './networks';
@@ -25,7 +24,7 @@ interface Entry {
   /** The defaults of the options with these names. */
   readonly model: ModelName;
   readonly epochs: number;
-  readonly augment: readonly AugmentationName[];
+  readonly augment: readonly string[];
 }
 
 const CIFAR = { from: 'files', model: 'resnet20', epochs: 15, augment: ['flip', 'crop'] } as const;

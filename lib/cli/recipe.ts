@@ -16,7 +16,7 @@ import {
   type OptionsOf,
   type Setting,
 } from '../settings';
-import { AUGMENTATIONS } from './augmentations';
+import { augmentationHelp, augmentationList, parseAugmentations } from './augmentations';
 import { checkConflicts, DATA_FLAGS, type KnownData } from './data-flags';
 import { DATASETS } from './datasets';
 import { UsageError } from './exit-codes';
@@ -63,11 +63,11 @@ export const SETTINGS = {
     'share',
     probability('share of the training split held out for validation', { default: 0.05 }),
   ),
-  augment: chosen(
-    'list',
-    listOf(oneOf(namesOf(AUGMENTATIONS)))('augmentations, separated by commas, or none', optional),
-    { note: 'by data set', choose: ({ dataset }) => DATASETS[dataset].augment },
-  ),
+  augment: chosen('list', augmentationList(augmentationHelp(), optional), {
+    note: 'by data set',
+    choose: ({ dataset }) => DATASETS[dataset].augment,
+    parse: parseAugmentations,
+  }),
   model: chosen('name', oneOf(namesOf(NETWORKS))('network', optional), {
     note: 'by data set',
     choose: ({ dataset }) => DATASETS[dataset].model,

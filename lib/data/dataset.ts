@@ -8,16 +8,24 @@ import { checkKeys, clip, clipList, nonNegativeInteger, positiveInteger, show } 
 import { gatherRows } from '../ops';
 import { checkAttached } from '../tensor/dtype';
 import type { Shape } from '../tensor/shape';
-import type { Tensor } from '../tensor/tensor';
 import { concatParts, type ConcatOptions, type Part } from './concat';
 import type { ResizeRule } from './decode';
 import { packFeatures, type FromFeaturesOptions } from './features';
 import { PackedImages, type ReadAllOptions } from './images';
 import { identity, shuffledSync } from './order';
 import { Relabelled } from './relabelled';
-import { bytesOf, targetsOf, type ChannelStatistics, type ImageRecipe, type Samples } from './samples';
+import {
+  bytesOf,
+  targetsOf,
+  type BatchRows,
+  type ChannelStatistics,
+  type ImageRecipe,
+  type Recorded,
+  type Samples,
+} from './samples';
 import { checkPosition, checkPositions, drawPositions, renumbering, type SampleOptions } from './select';
 import type { ImageSource } from './source';
+import { normalizing } from './stored-images';
 
 /** Options of `Dataset.split`. */
 export interface SplitOptions {
@@ -343,18 +351,24 @@ export class Dataset {
     return this.samples.statistics(this.indices);
   }
 
-  /**
-   * Records a batch inside compile(): `index` is an i32 [B] tensor of rows. Inputs are
-   * f32 [B, ...inputShape].
-   */
-  batch(index: Tensor, recipe: ImageRecipe): { inputs: Tensor; targets: Tensor } {
-    return { inputs: this.samples.inputs(index, recipe), targets: gatherRows(this.samples.targets, index) };
+  /** Records a batch inside compile(). Inputs are f32 [B, ...inputShape], or as the recipe has them. */
+  batch(rows: BatchRows, recipe: ImageRecipe): Recorded {
+    return this.samples.batch(rows, gatherRows(this.samples.targets, rows.index), recipe);
+  }
+
+  /** @internal The inputs of rows of the packed samples, as `rows` returns them. */
+  inputsOf(rows: Int32Array): Promise<Uint8Array | Float32Array> {
+    return this.samples.values(rows);
+  }
+
+  /** @internal The file that a row of the packed samples comes from. */
+  fileOf(row: number): string | undefined {
+    return this.samples.names?.[row];
   }
 
   /** The recipe of images that are only normalized. */
-  plainRecipe(statistics: ChannelStatistics, epoch: Tensor): ImageRecipe {
-    const [, height = 1, width = 1] = this.inputShape;
-    return { ...statistics, seed: 0, epoch, flip: 0, padding: 0, size: [height, width] };
+  plainRecipe(statistics: ChannelStatistics): ImageRecipe {
+    return normalizing(statistics);
   }
 
   /** The statistics that leave pixels as they are, from 0 to 1. */

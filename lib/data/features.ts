@@ -8,7 +8,7 @@ import { gatherRows } from '../ops';
 import { numel, type Shape } from '../tensor/shape';
 import { tensor, type Tensor } from '../tensor/tensor';
 import { asLabels, typedArrayTag } from './memory';
-import { packLabels, packRows, type Samples } from './samples';
+import { packLabels, packRows, type BatchRows, type Recorded, type Samples } from './samples';
 import { checkLabels, numberedClasses } from './source';
 
 /** Options of `fromFeatures`. */
@@ -56,8 +56,9 @@ export class PackedFeatures implements Samples {
     return undefined;
   }
 
-  inputs(index: Tensor): Tensor {
-    return gatherRows(this.rows, index);
+  /** Features enter as they are. */
+  batch({ index }: BatchRows, targets: Tensor): Recorded {
+    return { inputs: gatherRows(this.rows, index), targets };
   }
 
   stored(): undefined {

@@ -5,19 +5,20 @@
 import { availableParallelism } from 'node:os';
 import { AbortedError, FormatError } from '../errors';
 import * as native from '../native';
-import { imageBatch } from '../ops';
 import type { Shape } from '../tensor/shape';
-import { tensor, zeros, type PersistentTensor, type Tensor } from '../tensor/tensor';
+import { zeros, type PersistentTensor, type Tensor } from '../tensor/tensor';
 import {
   packLabels,
+  type BatchRows,
   type ChannelStatistics,
   type ImageRecipe,
+  type Recorded,
   type Samples,
   type StoredImages,
 } from './samples';
 import { Semaphore } from './semaphore';
 import { inSlices } from './slices';
-import { uniformTable } from './stored-images';
+import { everyRow, uniformTable } from './stored-images';
 import type { ResizeRule } from './decode';
 import type { ImageSource } from './source';
 
@@ -180,15 +181,10 @@ export class PackedImages implements Samples {
     return out;
   }
 
-  inputs(index: Tensor, recipe: ImageRecipe): Tensor {
-    const { mean, std, epoch, seed, flip, padding, size } = recipe;
-    const normalization = [tensor([...mean]), tensor([...std])] as const;
-    return imageBatch(this.images, index, ...normalization, epoch, {
-      seed,
-      flip,
-      padding,
-      size,
-    });
+  batch({ index, occurrence, images }: BatchRows, targets: Tensor, recipe: ImageRecipe): Recorded {
+    const stored =
+      images === undefined ? { data: this.images, index } : { data: images, index: everyRow(images) };
+    return recipe.record({ ...stored, samples: index, occurrence, targets });
   }
 
   stored(): StoredImages {

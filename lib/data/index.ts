@@ -28,7 +28,7 @@ export {
 export type { ResizeRule } from './decode';
 export { decodeImage as decode, type HasPreprocessing } from './decode-image';
 export type { ImageLimits, ReadLimits, UnpackLimits } from '../files/limits';
-export type { ChannelStatistics, ImageRecipe } from './samples';
+export type { BatchRows, ChannelStatistics, ImageRecipe, Recorded, RawBatch } from './samples';
 export type { Preprocessing } from './preprocessing';
 export type { SampleOptions } from './select';
 export type { ImageSource } from './source';

@@ -7,8 +7,10 @@ import type { Tensor } from '../tensor/tensor';
 import type { ResizeRule } from './decode';
 import {
   packLabels,
+  type BatchRows,
   type ChannelStatistics,
   type ImageRecipe,
+  type Recorded,
   type Samples,
   type StoredImages,
 } from './samples';
@@ -49,8 +51,8 @@ export class Relabelled implements Samples {
     return this.base.statistics(rows);
   }
 
-  inputs(index: Tensor, recipe: ImageRecipe): Tensor {
-    return this.base.inputs(index, recipe);
+  batch(rows: BatchRows, targets: Tensor, recipe: ImageRecipe): Recorded {
+    return this.base.batch(rows, targets, recipe);
   }
 
   stored(): StoredImages | undefined {

@@ -16,17 +16,38 @@ export interface ChannelStatistics {
   readonly std: readonly number[];
 }
 
+/** The samples of a batch, inside compile(). */
+export interface BatchRows {
+  /** Rows of the set, i32 [B]. */
+  readonly index: Tensor;
+  /** How often each sample came before in this epoch, i32 [B]. Absent: never. */
+  readonly occurrence?: Tensor | undefined;
+  /** Their images, u8 [B, C, H, W], if something has changed them before the step. Default: those of the set. */
+  readonly images?: Tensor | undefined;
+}
+
+/** A batch as tensors of a program. */
+export interface Recorded {
+  readonly inputs: Tensor;
+  readonly targets: Tensor;
+}
+
+/** The images of a batch as they are stored, all of one size, and what goes with them. */
+export interface RawBatch {
+  /** u8 [N, C, H, W]. */
+  readonly data: Tensor;
+  /** Rows of `data`, i32 [B]. */
+  readonly index: Tensor;
+  /** Rows of the set, i32 [B]: `index`, unless `data` holds the batch alone. */
+  readonly samples: Tensor;
+  readonly occurrence: Tensor | undefined;
+  readonly targets: Tensor;
+}
+
 /** What is done to stored images on their way into a batch. */
-export interface ImageRecipe extends ChannelStatistics {
-  readonly seed: number;
-  /** Runtime scalar; part of every random draw of the augmentation. */
-  readonly epoch: Tensor;
-  /** Probability of mirroring left and right. */
-  readonly flip: number;
-  /** Zero pixels around the image before a random crop. */
-  readonly padding: number;
-  /** Height and width of the result. */
-  readonly size: Size;
+export interface ImageRecipe {
+  /** Records the inputs, f32 [B, C, H, W], and the targets. */
+  record(images: RawBatch): Recorded;
 }
 
 export type Size = readonly [height: number, width: number];
@@ -74,8 +95,8 @@ export interface Samples {
   values(rows: Int32Array): Promise<Uint8Array | Float32Array>;
   /** Channel statistics over these rows; undefined for features, which enter as they are. */
   statistics(rows: Int32Array): Promise<ChannelStatistics | undefined>;
-  /** Records the inputs of a batch: rows `index` (i32 [B]) as f32 [B, ...shape]. */
-  inputs(index: Tensor, recipe: ImageRecipe): Tensor;
+  /** Records a batch whose targets are these: inputs are f32 [B, ...shape], or as the recipe has them. */
+  batch(rows: BatchRows, targets: Tensor, recipe: ImageRecipe): Recorded;
   /** Where images lie and how large each is; undefined for features. */
   stored(): StoredImages | undefined;
   dispose(): void;

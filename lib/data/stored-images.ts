@@ -1,7 +1,7 @@
 /** Images of any sizes in one buffer, and how views of them become a model's inputs. */
 import { imageBatch, resampleImages, viewCrops } from '../ops';
 import { runtimeScalar, tensor, zeros, type PersistentTensor, type Tensor } from '../tensor/tensor';
-import type { ChannelStatistics, Size, StoredImages, WindowRecipe } from './samples';
+import type { ChannelStatistics, ImageRecipe, Size, StoredImages, WindowRecipe } from './samples';
 
 /** The table of `count` images of one size. */
 export function uniformTable(count: number, [height, width]: Size, channels: number): PersistentTensor {
@@ -31,11 +31,26 @@ export function recordView(
 
 const noEpoch = runtimeScalar(() => 0);
 
-/** Records (x / 255 - mean) / std of images u8 [N, C, H, W], per channel. */
-export function normalized(images: Tensor, { mean, std }: ChannelStatistics): Tensor {
-  const [count = 0, , height = 1, width = 1] = images.shape;
-  const every = tensor(Int32Array.from({ length: count }, (_, i) => i));
+/** Records (x / 255 - mean) / std of images u8 [N, C, H, W], per channel, or of rows `index` (i32 [B]) of them. */
+export function normalized(
+  images: Tensor,
+  { mean, std }: ChannelStatistics,
+  index: Tensor = everyRow(images),
+): Tensor {
+  const [, , height = 1, width = 1] = images.shape;
   const size = [height, width] as const;
   const nothingRandom = { seed: 0, flip: 0, padding: 0, size };
-  return imageBatch(images, every, tensor([...mean]), tensor([...std]), noEpoch, nothingRandom);
+  return imageBatch(images, index, tensor([...mean]), tensor([...std]), noEpoch, nothingRandom);
+}
+
+/** The rows 0, 1, ... of a tensor, i32 [N]. */
+export function everyRow(images: Tensor): Tensor {
+  return tensor(Int32Array.from({ length: images.shape[0]! }, (_, row) => row));
+}
+
+/** The recipe of images that are only normalized. */
+export function normalizing(statistics: ChannelStatistics): ImageRecipe {
+  return {
+    record: ({ data, index, targets }) => ({ inputs: normalized(data, statistics, index), targets }),
+  };
 }

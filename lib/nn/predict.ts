@@ -16,7 +16,7 @@ import { checkKeys, checkSignal, oneOf, positiveInteger } from '../options';
 import type { FittedTransform } from '../preprocess/fitted';
 import { PRECISIONS, type Precision } from '../tensor/dtype';
 import { checkShape, formatShape, sameShape, type Shape } from '../tensor/shape';
-import { runtimeScalar, tensor, Tensor } from '../tensor/tensor';
+import { tensor, Tensor } from '../tensor/tensor';
 import { forwardThrough, type Forwarding } from './inputs';
 import { inEvalMode, type Modal } from './mode';
 import { batchesOfDataset, cut, Outputs, requireDecoded } from './predict-batches';
@@ -263,8 +263,8 @@ export class Predictor {
       const run = this.compiled(asked, (index, view) => viewBatch(dataset, index, view!, recipe).inputs);
       return { run, batches, views: operandsOf(views), sampling };
     }
-    const recipe = dataset.plainRecipe(this.normalizationOf(dataset, options), noEpoch);
-    const run = this.compiled(asked, (index) => dataset.batch(index, recipe).inputs);
+    const recipe = dataset.plainRecipe(this.normalizationOf(dataset, options));
+    const run = this.compiled(asked, (index) => dataset.batch({ index }, recipe).inputs);
     return { run, batches, views: ONCE, sampling };
   }
 
@@ -380,8 +380,6 @@ export class Predictor {
 function passesOf({ views, sampling }: Omit<Job, 'batches'>): number {
   return views.length * (sampling?.samples ?? 1);
 }
-
-const noEpoch = runtimeScalar(() => 0);
 
 function operandsOf(views: readonly View[]): Tensor[][] {
   return views.map((view) => [viewTensor(view)]);

@@ -19,6 +19,16 @@ export function checkRank(op: string, name: string, t: Tensor, ...ranks: number[
   }
 }
 
+/** An i32 number for each of the images that `index` names. */
+export function checkPerImage(op: string, name: string, t: Tensor, index: Tensor): void {
+  checkDType(op, name, t, 'i32');
+  checkRank(op, name, t, 1);
+  if (t.shape[0] !== index.shape[0])
+    throw new ShapeError(
+      `${op}: ${name} must be ${formatShape(index.shape)}, as index is, got ${formatShape(t.shape)}`,
+    );
+}
+
 /** A pair: [height, width], or one number for both. */
 export type Pair = number | readonly [number, number];
 

@@ -7,7 +7,7 @@ import { checkObject, nonNegativeInteger, probability } from '../options';
 import { streamKey, type StreamKey } from '../random';
 import { formatShape, type Shape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
-import { checkDType, checkRank, checkScalar, pair } from './checks';
+import { checkDType, checkPerImage, checkRank, checkScalar, pair } from './checks';
 
 /** How a batch of images is made from stored ones. */
 export interface ImageBatchOptions {
@@ -18,6 +18,8 @@ export interface ImageBatchOptions {
   readonly padding: number;
   /** Height and width of the result. */
   readonly size: readonly [number, number];
+  /** How often each sample came before in this epoch, i32 [B]. Default: never. */
+  readonly occurrence?: Tensor;
 }
 
 interface ImageBatchAttrs {
@@ -30,12 +32,13 @@ interface ImageBatchAttrs {
 const imageBatchOp: OpRecord<ImageBatchAttrs> = {
   name: 'image_batch',
   bf16: 'f32',
-  infer: ([data, index, mean, std, epoch], { size, padding }) => {
+  infer: ([data, index, mean, std, epoch, occurrence], { size, padding }) => {
     checkDType('image_batch', 'data', data!, 'u8');
     checkRank('image_batch', 'data', data!, 4);
     checkDType('image_batch', 'index', index!, 'i32');
     checkRank('image_batch', 'index', index!, 1);
     checkScalar('image_batch', 'epoch', epoch!);
+    if (occurrence !== undefined) checkPerImage('image_batch', 'occurrence', occurrence, index!);
     const [, c, h, w] = data!.shape as [number, number, number, number];
     for (const t of [mean!, std!]) {
       if (t.rank !== 1 || t.shape[0] !== c)
@@ -54,7 +57,8 @@ const imageBatchOp: OpRecord<ImageBatchAttrs> = {
 
 /**
  * Images `index` (i32 [B]) of data (u8 [N, C, H, W]) as f32: (x / 255 - mean) / std, after a random flip and
- * crop. What happens to an image is a function of (seed, epoch, its index), whatever the batch it is in.
+ * crop. What happens to an image is a function of (seed, epoch, its index, its occurrence), whatever the batch
+ * it is in.
  * @param epoch a runtime scalar
  */
 export function imageBatch(
@@ -72,5 +76,7 @@ export function imageBatch(
   const padding = nonNegativeInteger(where, 'padding', options.padding);
   const size = pair(where, 'size', options.size, 1);
   const attrs = { key: streamKey(seed, 'augment'), flip, padding, size };
-  return first(applyOp(imageBatchOp, [data, index, mean, std, epoch], attrs));
+  const { occurrence } = options;
+  const inputs = [data, index, mean, std, epoch, ...(occurrence === undefined ? [] : [occurrence])];
+  return first(applyOp(imageBatchOp, inputs, attrs));
 }

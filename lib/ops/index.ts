@@ -4,6 +4,7 @@
 export * from './activations';
 export { adaptiveAvgPool2d, adaptiveMaxPool2d, type AdaptiveSize } from './adaptive-pool2d';
 export { asImages } from './as-images';
+export { augmentImages, type AugmentImagesOptions, type AugmentOperands } from './augment-images';
 export * from './batch-norm';
 export { add, div, equal, maximum, minimum, mul, sub, type Operandish } from './binary';
 export { binaryCrossEntropy, binaryCrossEntropyWithLogits } from './binary-cross-entropy';

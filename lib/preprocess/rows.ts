@@ -4,7 +4,7 @@ import type { ChannelStatistics } from '../data/samples';
 import { DTypeError, DataError, ShapeError } from '../errors';
 import { checkList, checkObject, finite, show } from '../options';
 import { formatShape, numel, type Shape } from '../tensor/shape';
-import { runtimeScalar, tensor, Tensor } from '../tensor/tensor';
+import { tensor, Tensor } from '../tensor/tensor';
 
 export interface Rows {
   readonly length: number;
@@ -41,11 +41,9 @@ function checkStatistics(where: string, value: unknown): void {
   }
 }
 
-const noEpoch = runtimeScalar(() => 0);
-
 function rowsOfDataset(where: string, dataset: Dataset, normalization?: ChannelStatistics): Rows {
   if (dataset.length === 0) throw new DataError(`${where}: the data set is empty`);
-  const recipe = dataset.plainRecipe(normalization ?? dataset.unscaled(), noEpoch);
+  const recipe = dataset.plainRecipe(normalization ?? dataset.unscaled());
   return {
     length: dataset.length,
     shape: dataset.inputShape,
@@ -54,7 +52,7 @@ function rowsOfDataset(where: string, dataset: Dataset, normalization?: ChannelS
       await dataset.ensure(positions);
       return [tensor(dataset.rowsAt(positions))];
     },
-    record: ([index]) => dataset.batch(index!, recipe).inputs,
+    record: ([index]) => dataset.batch({ index: index! }, recipe).inputs,
   };
 }
 

@@ -8,6 +8,7 @@ import { cutEpoch, type CutOptions, type EpochCut } from '../data/cut';
 import { BatchLoader } from '../data/loader';
 import type { ImageRecipe } from '../data/samples';
 import type { AnyArray } from '../native';
+import { asImages } from '../ops';
 import { tensor, Tensor } from '../tensor/tensor';
 import type { Shape } from '../tensor/shape';
 
@@ -68,6 +69,18 @@ export interface DatasetOptions {
   readonly shuffleSeed: number | undefined;
   /** Ignored for features. */
   readonly recipe: ImageRecipe;
+  /** Changes the images of a batch before its step. Absent: the step takes them from the set. */
+  readonly prepare?: (batch: PreparedBatch) => Promise<Uint8Array>;
+}
+
+/** The samples of a batch, before its step. */
+export interface PreparedBatch {
+  /** Rows of the set. */
+  readonly samples: Int32Array;
+  /** How often each came before in this epoch; undefined: never. */
+  readonly occurrence: Int32Array | undefined;
+  /** Counted from 0. */
+  readonly epoch: number;
 }
 
 export class DatasetSource implements BatchSource {
@@ -103,9 +116,9 @@ export class DatasetSource implements BatchSource {
       ...(seed !== undefined && { shuffle: { seed, epoch } }),
     });
     return {
-      async next() {
+      next: async () => {
         const rows = await loader.next();
-        return rows && { args: [indexTensor(rows)], size: rows.length };
+        return rows && { args: await this.args(rows, undefined, epoch), size: rows.length };
       },
       get waitMs() {
         return loader.waitMs;
@@ -114,13 +127,26 @@ export class DatasetSource implements BatchSource {
     };
   }
 
-  record([index]: readonly Tensor[]): { inputs: Tensor; targets: Tensor } {
-    return this.dataset.batch(index!, this.options.recipe);
+  record([index, occurrence, pixels]: readonly Tensor[]): { inputs: Tensor; targets: Tensor } {
+    const [channels = 1, height = 1, width = 1] = this.dataset.inputShape;
+    const images = pixels && asImages(pixels, [height, width, channels]);
+    return this.dataset.batch({ index: index!, occurrence, images }, this.options.recipe);
+  }
+
+  /** What a step takes: rows; how often each came before, if that is known; images, if they are prepared. */
+  private async args(rows: Int32Array, occurrence: Int32Array | undefined, epoch: number): Promise<Tensor[]> {
+    const { prepare } = this.options;
+    const known = [rows, ...(occurrence === undefined ? [] : [occurrence])].map(rowNumbers);
+    if (prepare === undefined) return known;
+    const pixels = await prepare({ samples: rows, occurrence, epoch });
+    const [first, second = rowNumbers(new Int32Array(rows.length))] = known;
+    const shape = [rows.length, pixels.length / rows.length];
+    return [first!, second, new Tensor(shape, 'u8', { kind: 'host', array: pixels })];
   }
 }
 
-function indexTensor(rows: Int32Array): Tensor {
-  return new Tensor([rows.length], 'i32', { kind: 'host', array: rows });
+function rowNumbers(array: Int32Array): Tensor {
+  return new Tensor([array.length], 'i32', { kind: 'host', array });
 }
 
 export class StreamSource implements BatchSource {

@@ -7,7 +7,6 @@ import type { Module } from '../nn/module';
 import { showMade } from '../options';
 import { FittedTransform, Transform } from '../preprocess';
 import { sameSteps } from '../preprocess/description';
-import { runtimeScalar } from '../tensor/tensor';
 import { DatasetSource } from './batch-source';
 
 export type InputTransform = Transform | FittedTransform;
@@ -81,8 +80,6 @@ function ownPreprocessing({ preprocessing }: Module, dataset: Dataset): Module['
   return preprocessing?.mean.length === dataset.inputShape[0] ? preprocessing : undefined;
 }
 
-const noEpoch = runtimeScalar(() => 0);
-
 /** Batches of a data set's samples as they are, in the order of the set. */
 export async function plainSource(
   model: Module,
@@ -90,6 +87,6 @@ export async function plainSource(
   batchSize: number,
   lastBatch: LastBatch = 'keep',
 ): Promise<DatasetSource> {
-  const recipe = dataset.plainRecipe(await normalizationFor(model, dataset), noEpoch);
+  const recipe = dataset.plainRecipe(await normalizationFor(model, dataset));
   return new DatasetSource(dataset, { cut: { batchSize, lastBatch }, shuffleSeed: undefined, recipe });
 }

@@ -1,8 +1,7 @@
 /** Trainer: fits a model to data with a loss and an optimizer, and evaluates it. */
 import type { Augmentation } from '../augment';
-import { planAugmentation } from '../augment/plan';
+import { checkAugmentations } from '../augment/pipeline';
 import { Dataset } from '../data/dataset';
-import type { ImageRecipe } from '../data/samples';
 import { AbortedError, OptionError } from '../errors';
 import type { Loss } from '../losses';
 import { hold, partsOf, type Holding } from '../nn/holds';
@@ -27,6 +26,7 @@ import { readCheckpoint, type Resumed } from './checkpoint';
 import { FitRun, type EpochClock } from './run';
 import { validate } from './validation';
 import type { Position } from './position';
+import { augmentedBatches } from './augmented';
 import {
   DatasetSource,
   requireSamples,
@@ -135,14 +135,13 @@ export class Trainer {
       throw new OptionError(
         `Trainer: average must be one such as optim.ema({ decay: 0.999 }), got ${showMade(options.average)}`,
       );
-    planAugmentation(options.augment ?? [], [Infinity, Infinity]);
     this.model = model;
     this.average = options.average;
     this.givenLoss = options.loss;
     this.loss = options.loss;
     this.optimizer = options.optimizer;
     this.schedule = options.schedule;
-    this.augment = options.augment ?? [];
+    this.augment = checkAugmentations(options.augment ?? []);
     this.inputTransform = checkTransform(options.inputTransform);
     this.seed = nonNegativeInteger('Trainer', 'seed', options.seed ?? 0);
     this.precision = oneOf('Trainer', 'precision', options.precision ?? 'fp32', PRECISIONS);
@@ -332,14 +331,14 @@ export class Trainer {
       await settleTransform('fit', model, inputTransform);
       return new StreamSource(data, batches.accumulate);
     }
-    const [, height = 1, width = 1] = data.inputShape;
-    const plan = planAugmentation(this.augment, [height, width]);
-    const normalization = await normalizationFor(model, data, inputTransform ?? model.inputTransform);
+    const transform = inputTransform ?? model.inputTransform;
+    const normalization = await normalizationFor(model, data, transform);
+    const options = { seed: this.seed, epoch: this.epochScalar, normalization, transform };
+    const recipe = await augmentedBatches(this.augment, data, options);
     keepPreprocessing(model, data, normalization);
     await settleTransform('fit', model, inputTransform, { data, normalization });
-    const recipe: ImageRecipe = { ...normalization, ...plan, seed: this.seed, epoch: this.epochScalar };
     const { batchSize, accumulate, lastBatch } = batches;
     const cut = { batchSize: batchSize!, accumulate, lastBatch: lastBatch! };
-    return new DatasetSource(data, { cut, shuffleSeed: this.seed, recipe });
+    return new DatasetSource(data, { cut, shuffleSeed: this.seed, ...recipe });
   }
 }

@@ -1,6 +1,7 @@
 // The addon's entry, and the doors that are about the process: start, info, threads, the
 // share of predictions.
 #include "addon/values.h"
+#include "augment/operations.h"
 #include "base/cgroup.h"
 #include "base/cpu.h"
 #include "kernels/gemm_bf16.h"
@@ -126,11 +127,20 @@ Napi::Value info_door(const Napi::CallbackInfo& info) {
   return result;
 }
 
+// The names of the operations of augment_images, by opcode.
+Napi::Value augmentations(const Napi::CallbackInfo& info) {
+  const int count = augment::operation_count();
+  Napi::Array names = Napi::Array::New(info.Env(), static_cast<size_t>(count));
+  for (int i = 0; i < count; ++i) names.Set(static_cast<uint32_t>(i), augment::operation(i).name);
+  return names;
+}
+
 }  // namespace
 
 void export_system(Napi::Env env, Napi::Object exports) {
   export_function(env, exports, "start", start);
   export_function(env, exports, "info", info_door);
+  export_function(env, exports, "augmentations", augmentations);
   export_function(env, exports, "setThreads", set_threads);
   export_function(env, exports, "setPredictionShare", set_prediction_share);
 }

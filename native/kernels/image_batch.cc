@@ -1,10 +1,10 @@
-// Makes a batch from a data set in memory: data u8 [T, H, W, C], index i32 [B] -> y real [B, OH, OW,
-// C], normalized, cropped from the image with a border of black (0 before normalization) and flipped
-// left to right.
+// Makes a batch from a data set in memory: data u8 [T, H, W, C], index i32 [B], mean, std real [C], epoch,
+// and perhaps occurrence i32 [B] -> y real [B, OH, OW, C], normalized, cropped from the image with a border
+// of black (0 before normalization) and flipped left to right.
 //
 // y = byte * scale + shift with scale = 1 / (255 std) and shift = -mean / std of the channel; both are laid
 // out for a whole row of y, so that a row is one loop over bytes without regard to channels. What is drawn
-// depends on (key, sample, epoch) alone. Parallel over images.
+// depends on (key, sample, its occurrence in the epoch, epoch) alone. Parallel over images.
 #define TENON_KERNEL_FILE "kernels/image_batch.cc"
 #include "kernels/checks.h"
 
@@ -19,14 +19,16 @@ constexpr int64_t kFlipBytes = 1024;
 
 constexpr AttrNames kAttrs{"key[2]", "flip", "padding"};
 
+const TensorView& result(const Call& call) { return call.t[call.count - 1]; }
+
 struct Geometry {
   explicit Geometry(const Call& call)
       : t(call.t[0].dims[0]),
         h(call.t[0].dims[1]),
         w(call.t[0].dims[2]),
         c(call.t[0].dims[3]),
-        oh(call.t[5].dims[1]),
-        ow(call.t[5].dims[2]),
+        oh(result(call).dims[1]),
+        ow(result(call).dims[2]),
         padding(call.attr(kAttrs["padding"])) {}
   int64_t t, h, w, c, oh, ow, padding;
 };
@@ -38,9 +40,10 @@ struct Draw {
   bool flip;
 };
 
-Draw draw(const Geometry& g, const Call& call, int32_t sample) {
-  const PhiloxBlock r = philox(word_of(call.attrs[kAttrs["key"]]), word_of(call.attrs[kAttrs["key"] + 1]),
-                               static_cast<uint32_t>(sample), 0, 0, word_of(scalar(call.t[4])));
+Draw draw(const Geometry& g, const Call& call, int32_t sample, int32_t occurrence) {
+  const PhiloxBlock r =
+      philox(word_of(call.attrs[kAttrs["key"]]), word_of(call.attrs[kAttrs["key"] + 1]),
+             static_cast<uint32_t>(sample), static_cast<uint32_t>(occurrence), 0, word_of(scalar(call.t[4])));
   const double rows = static_cast<double>(g.h + 2 * g.padding - g.oh + 1);
   const double cols = static_cast<double>(g.w + 2 * g.padding - g.ow + 1);
   return {static_cast<int64_t>(philox_uniform(r.v[1]) * rows) - g.padding,
@@ -104,14 +107,14 @@ void write_row(const Geometry& g, const Draw& d, const uint8_t* source, const Ro
 
 void write_image(const Geometry& g, const Call& call, const Rows& k, int64_t b) {
   const int32_t sample = call.t[1].as<int32_t>()[b];
-  real* y = call.t[5].as<real>() + b * g.oh * g.ow * g.c;
+  real* y = result(call).as<real>() + b * g.oh * g.ow * g.c;
   if (sample < 0 || sample >= g.t) {
     call.run->fault(Fault::index_out_of_range, b);
     std::fill_n(y, g.oh * g.ow * g.c, real{0});
     return;
   }
   const uint8_t* image = call.t[0].as<uint8_t>() + sample * g.h * g.w * g.c;
-  const Draw d = draw(g, call, sample);
+  const Draw d = draw(g, call, sample, call.count == 7 ? call.t[5].as<int32_t>()[b] : 0);
   for (int64_t row = 0; row < g.oh; ++row, y += g.ow * g.c) {
     const int64_t from = d.top + row;
     if (from < 0 || from >= g.h) {
@@ -123,7 +126,7 @@ void write_image(const Geometry& g, const Call& call, const Rows& k, int64_t b) 
 }
 
 void check_shapes(const Call& call) {
-  const TensorView &data = call.t[0], &index = call.t[1], &y = call.t[5];
+  const TensorView &data = call.t[0], &index = call.t[1], &y = result(call);
   require(data.rank == 4 && data.dtype == DType::u8, "image_batch: data must be u8 [T, H, W, C]");
   require(data.dims[1] >= 1 && data.dims[2] >= 1 && data.dims[3] >= 1, "image_batch: data has an empty axis");
   require(index.rank == 1 && index.dtype == DType::i32, "image_batch: index must be i32 [B]");
@@ -132,19 +135,24 @@ void check_shapes(const Call& call) {
             "image_batch: mean and std must be real [C]");
   }
   require_scalar(call.t[4], "image_batch: epoch must be a scalar");
+  if (call.count == 7) {
+    const TensorView& occurrence = call.t[5];
+    require(occurrence.rank == 1 && occurrence.dtype == DType::i32 && occurrence.dims[0] == index.dims[0],
+            "image_batch: occurrence must be i32 [B]");
+  }
   require(y.rank == 4 && y.dtype == kReal && y.dims[0] == index.dims[0] && y.dims[3] == data.dims[3],
           "image_batch: y must be real [B, OH, OW, C]");
 }
 
 Cost prepare(const Call& call) {
-  require_operands(call, 6);
+  require(call.count == 6 || call.count == 7, "wrong number of operands");
   check_shapes(call);
   require_words(call, kAttrs["key"], kAttrs["key"] + 2, "image_batch: a key is not a 32-bit word");
   const double flip = call.attrs[kAttrs["flip"]];
   require(flip >= 0 && flip <= 1, "image_batch: flip probability must be between 0 and 1");
   const int64_t padding = integer_attr(call, kAttrs["padding"], "image_batch: padding must be an integer");
   require(padding >= 0 && padding <= INT32_MAX, "image_batch: padding out of range");
-  const TensorView &data = call.t[0], &y = call.t[5];
+  const TensorView &data = call.t[0], &y = result(call);
   for (const int axis : {1, 2}) {
     require(y.dims[axis] >= 1 && y.dims[axis] <= data.dims[axis] + 2 * padding,
             "image_batch: y is larger than the padded image");
@@ -167,7 +175,7 @@ void run(const Call& call) {
     k.scale[i] = k.scale[i - g.c];
     k.shift[i] = k.shift[i - g.c];
   }
-  parallel_for(call.t[1].dims[0], static_cast<double>(call.t[5].bytes()),
+  parallel_for(call.t[1].dims[0], static_cast<double>(result(call).bytes()),
                [&](int64_t b) { write_image(g, call, k, b); });
 }
 

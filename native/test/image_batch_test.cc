@@ -98,9 +98,32 @@ void test_faults_and_rejects() {
   });
 }
 
+// A sample that comes again in an epoch is drawn anew.
+void test_occurrence() {
+  for_each_target([](Target target) {
+    const Tensor data(DType::u8, {1, 8, 8, 1}, random_integers(64, 45, 0, 255)), index(DType::i32, {2}, {0, 0}),
+        epoch(DType::f64, {}, {0}), mean(target, {1}, {0}), std(target, {1}, {1});
+    const Tensor y(target, {2, 8, 8, 1}), first(target, {2, 8, 8, 1});
+    const std::vector<double> attrs{1, 2, 0.5, 4};
+    const auto values = [&](const Tensor& occurrence) {
+      run_kernel("image_batch", target, {data, index, mean, std, epoch, occurrence, y}, attrs);
+      return y.values();
+    };
+    run_kernel("image_batch", target, {data, index, mean, std, epoch, first}, attrs);
+    const std::vector<double> never = first.values();
+    CHECK(values(Tensor(DType::i32, {2}, {0, 0})) == never);
+    const std::vector<double> again = values(Tensor(DType::i32, {2}, {0, 1}));
+    CHECK(std::equal(again.begin(), again.begin() + 64, never.begin()) && again != never);
+    const Tensor three(DType::i32, {3}), floats(target, {2});
+    CHECK(rejects("image_batch", target, {data, index, mean, std, epoch, three, y}, attrs));
+    CHECK(rejects("image_batch", target, {data, index, mean, std, epoch, floats, y}, attrs));
+  });
+}
+
 }  // namespace
 
 int main() {
+  test_occurrence();
   for (const int64_t channels : {1, 2, 3, 4, 5, 16, 17}) {
     test_case({{5, 7, 9, channels}, 7, 9, 0, 0});
     test_case({{5, 7, 9, channels}, 7, 9, 0.5, 2});

@@ -57,7 +57,7 @@ describe('settings', () => {
       expect(help).toContain(`${spelled(name)} ${value} ${doc}`);
     }
     expect(help).toContain('examples per step (default: by model)');
-    expect(help).toContain('augmentations, separated by commas, or none (default: by data set): flip, crop');
+    expect(help).toContain('as in cutout(8): crop, flip, verticalFlip, randomCrop, ');
     expect(help).toContain('momentum (default: 0.9 for sgd, lars; 0 for rmsprop)');
     expect(help).toContain('examples that do not fill a batch (default: even): even, keep, drop');
   });

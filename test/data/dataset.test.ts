@@ -4,33 +4,20 @@ import sharp from 'sharp';
 import * as data from '../../lib/data';
 import type { Dataset } from '../../lib/data';
 import { compile } from '../../lib/compile/compile';
-import { runtimeScalar, tensor } from '../../lib/tensor/tensor';
+import { tensor } from '../../lib/tensor/tensor';
 import { failure, useTempDir } from './helpers';
-
-const plain = {
-  mean: [0, 0, 0],
-  std: [1, 1, 1],
-  seed: 0,
-  epoch: runtimeScalar(() => 0),
-  flip: 0,
-  padding: 0,
-};
 
 /** Inputs and targets of some samples, through a program. */
 async function batchOf(
   set: Dataset,
   positions: number[],
-  recipe: object = {},
+  statistics: data.ChannelStatistics = set.unscaled(),
 ): Promise<[number[], number[]]> {
-  const [, height = 1, width = 1] = set.inputShape;
   const index = Int32Array.from(positions);
   await set.ensure(index);
-  const run = compile((rows: ReturnType<typeof tensor>) => {
-    const channels = set.inputShape[0]!;
-    const size = [height, width] as const;
-    const { mean, std } = { mean: plain.mean.slice(0, channels), std: plain.std.slice(0, channels) };
-    return set.batch(rows, { ...plain, mean, std, size, ...recipe });
-  });
+  const run = compile((rows: ReturnType<typeof tensor>) => ({
+    ...set.batch({ index: rows }, set.plainRecipe(statistics)),
+  }));
   const { inputs, targets } = await run(tensor(set.rowsAt(index)));
   const numbers = [[...inputs.dataSync()], [...targets.dataSync()]] as [number[], number[]];
   run.dispose();

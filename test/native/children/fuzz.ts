@@ -24,6 +24,16 @@ const s: Operand = ['s'];
 const draws = { key: [1, 2], ordinal: 3, perExample: 7 };
 const times = (count: number, operand: Operand): Operand[] => Array<Operand>(count).fill(operand);
 
+/** A crop, one of two flips, and an erased rectangle whose size is drawn: native/augment/program.h. */
+const AUGMENTATIONS: readonly number[] = (() => {
+  const opcode = (name: string): number => native.augmentations().indexOf(name);
+  const fixed = (...values: number[]): number[] => values.flatMap((value) => [value, value, 0]);
+  const crop = [opcode('randomCrop'), 1, ...fixed(5, 6, 1, 1, 2, 3, 4)];
+  const flips = [opcode('flip'), 1, opcode('verticalFlip'), 0.5];
+  const hole = [opcode('cutout'), 0.5, 1, 3, 2, 1, 2, 1, ...fixed(1, 1, 2, 3, 4)];
+  return [1, ...crop, 2, -2, 1, 2 + flips.length, 2, 1, 1, ...flips, 3, ...hole];
+})();
+
 /** Calls that are right as they stand; each round runs them with a few things changed. */
 const templates: readonly Template[] = [
   ...['relu', 'exp', 'gelu', 'neg', 'softmax', 'log_softmax', 'copy', 'cast'].map((k) =>
@@ -317,6 +327,16 @@ const templates: readonly Template[] = [
     channel,
     s,
     image,
+  ),
+  template(
+    'augment_images',
+    { key: [1, 2], program: AUGMENTATIONS },
+    ['u8', 3, 5, 6, 3],
+    ['i32', 2],
+    ['i32', 2],
+    ['i32', 2],
+    s,
+    ['u8', 2, 5, 6, 3],
   ),
   template('random_uniform', { key: [1, 2], low: 0, high: 1 }, matrix),
   template('random_normal', { key: [1, 2], mean: 0, std: 1 }, matrix),

@@ -1,0 +1,3 @@
+/** What makes augmentations. Adding a family: its file, and a line below. */
+export * from './geometric';
+export * from './erasing';

@@ -1,0 +1,44 @@
+/** How a trainer's augmentations become a part of its batches. */
+import type { Augmentation } from '../augment';
+import { runCustom, runsBefore } from '../augment/custom';
+import { Pipeline } from '../augment/pipeline';
+import type { ChannelStatistics, ImageRecipe } from '../data/samples';
+import type { Dataset } from '../data/dataset';
+import type { Tensor } from '../tensor/tensor';
+import type { PreparedBatch } from './batch-source';
+import type { InputTransform } from './inputs';
+
+/** What batches are augmented with. */
+export interface AugmentedOptions {
+  readonly seed: number;
+  /** A runtime scalar. */
+  readonly epoch: Tensor;
+  readonly normalization: ChannelStatistics;
+  /** What inputs go through behind the normalization. */
+  readonly transform: InputTransform | undefined;
+}
+
+/** The parts of a `DatasetSource` that make its batches. @throws OptionError where something does not fit */
+export async function augmentedBatches(
+  list: readonly Augmentation[],
+  data: Dataset,
+  { seed, epoch, normalization, transform }: AugmentedOptions,
+): Promise<{ recipe: ImageRecipe; prepare?: (batch: PreparedBatch) => Promise<Uint8Array> }> {
+  const [channels = 1, height = 1, width = 1] = data.inputShape;
+  // With a transform, images are normalized there, and their normalization here says nothing of their mean.
+  const statistics = list.length === 0 || transform === undefined ? normalization : await data.statistics();
+  const { mean } = statistics ?? normalization;
+  const pipeline = new Pipeline(list);
+  if (data.kind === 'images') pipeline.check({ channels, size: [height, width], mean });
+  const classes = data.labelled ? data.classNames.length : undefined;
+  const recipe = pipeline.recipe({ seed, epoch, normalization, mean, classes });
+  if (!runsBefore(list)) return { recipe };
+  const shape = [channels, height, width] as const;
+  return {
+    recipe,
+    prepare: async (batch) => {
+      const pixels = (await data.inputsOf(batch.samples)) as Uint8Array;
+      return runCustom(list, seed, { ...batch, pixels, shape, describe: (sample) => data.fileOf(sample) });
+    },
+  };
+}

@@ -1,0 +1,228 @@
+#include "augment/geometry.h"
+
+#include <cmath>
+#include <cstring>
+
+namespace tenon::augment {
+namespace {
+
+// Positions have 32 bits behind the point.
+constexpr int kFraction = 32;
+constexpr int64_t kOne = int64_t{1} << kFraction, kHalf = kOne / 2;
+// Beyond these, positions stay where they are: such a pixel is far outside, and nothing may overflow.
+constexpr double kSteepest = 1 << 14, kFarthest = 1 << 29;
+
+int64_t fixed(double value, double limit) {
+  const double bounded = value >= -limit && value <= limit ? value : (value > 0 ? limit : -limit);
+  return static_cast<int64_t>(std::floor(bounded * static_cast<double>(kOne) + 0.5));
+}
+
+// A position along a row of the result: at + x * step in column x.
+struct Line {
+  int64_t at, step;
+  int64_t operator[](int64_t x) const { return at + x * step; }
+};
+
+// Where the row's pixels come from.
+struct Row {
+  Line x, y;
+};
+
+Row row_of(const Matrix& m, int64_t row) {
+  const double y = static_cast<double>(row) + 0.5;
+  return {{fixed(m.xx * 0.5 + m.xy * y + m.x0, kFarthest), fixed(m.xx, kSteepest)},
+          {fixed(m.yx * 0.5 + m.yy * y + m.y0, kFarthest), fixed(m.yx, kSteepest)}};
+}
+
+int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
+
+// Columns [begin, end).
+struct Span {
+  int64_t begin, end;
+};
+
+// The columns of the span where 0 <= line < side.
+Span inside(const Line& line, int64_t side, Span span) {
+  const int64_t most = side * kOne - 1;
+  if (line.step == 0) return line.at >= 0 && line.at <= most ? span : Span{span.begin, span.begin};
+  int64_t first, last;
+  if (line.step > 0) {
+    first = -floor_div(line.at, line.step);
+    last = floor_div(most - line.at, line.step);
+  } else {
+    first = -floor_div(most - line.at, -line.step);
+    last = floor_div(line.at, -line.step);
+  }
+  const int64_t begin = std::clamp(first, span.begin, span.end);
+  return {begin, std::clamp(last + 1, begin, span.end)};
+}
+
+struct Source {
+  const uint8_t* pixels;
+  int64_t h, w, c;
+  int64_t pitch() const { return w * c; }
+};
+
+// Two neighbours of a position and the weight of the second, of 2048.
+struct Pair {
+  int64_t first, second, weight;
+};
+
+inline Pair pair_at(int64_t position, int64_t side) {
+  const int64_t shifted = position - kHalf, low = shifted >> kFraction;
+  return {std::max<int64_t>(low, 0), std::min(low + 1, side - 1), (shifted & (kOne - 1)) >> (kFraction - 11)};
+}
+
+inline void blend(const Source& s, int64_t c, int64_t x_at, int64_t y_at, uint8_t* to) {
+  const Pair x = pair_at(x_at, s.w), y = pair_at(y_at, s.h);
+  const uint8_t *upper = s.pixels + y.first * s.pitch(), *lower = s.pixels + y.second * s.pitch();
+  const int32_t wx = static_cast<int32_t>(x.weight), wy = static_cast<int32_t>(y.weight);
+  for (int64_t j = 0; j < c; ++j) {
+    const int64_t left = x.first * c + j, right = x.second * c + j;
+    const int32_t top = upper[left] * (2048 - wx) + upper[right] * wx;
+    const int32_t bottom = lower[left] * (2048 - wx) + lower[right] * wx;
+    to[j] = static_cast<uint8_t>((top * (2048 - wy) + bottom * wy + (1 << 21)) >> 22);
+  }
+}
+
+inline void pick(const Source& s, int64_t c, int64_t x, int64_t y, uint8_t* to) {
+  const uint8_t* from = s.pixels + (y >> kFraction) * s.pitch() + (x >> kFraction) * c;
+  for (int64_t j = 0; j < c; ++j) to[j] = from[j];
+}
+
+// Whether the row is one of the source as it is, forwards or backwards.
+bool is_copy(const Row& row) {
+  const bool whole = (row.x.step == kOne || row.x.step == -kOne) && row.y.step == 0;
+  return whole && (row.x.at & (kOne - 1)) == kHalf && (row.y.at & (kOne - 1)) == kHalf;
+}
+
+void copy_span(const Source& s, const Row& row, Span span, uint8_t* result) {
+  const uint8_t* from = s.pixels + (row.y.at >> kFraction) * s.pitch();
+  const int64_t first = row.x[span.begin] >> kFraction;
+  if (row.x.step > 0) {
+    std::memcpy(result + span.begin * s.c, from + first * s.c,
+                static_cast<size_t>((span.end - span.begin) * s.c));
+    return;
+  }
+  for (int64_t i = span.begin; i < span.end; ++i) {
+    for (int64_t j = 0; j < s.c; ++j) result[i * s.c + j] = from[(first - (i - span.begin)) * s.c + j];
+  }
+}
+
+// C: the number of channels, or 0 where it is not known at compile time.
+template <int C>
+void sample_span(const Source& s, const Row& row, Sampling sampling, Span span, uint8_t* result) {
+  const int64_t c = C > 0 ? C : s.c;
+  for (int64_t i = span.begin; i < span.end; ++i) {
+    if (sampling == Sampling::nearest) {
+      pick(s, c, row.x[i], row.y[i], result + i * c);
+    } else {
+      blend(s, c, row.x[i], row.y[i], result + i * c);
+    }
+  }
+}
+
+void take_span(const Source& s, const Row& row, Sampling sampling, Span span, uint8_t* result) {
+  if (span.begin >= span.end) return;
+  if (is_copy(row)) return copy_span(s, row, span, result);
+  if (s.c == 1) return sample_span<1>(s, row, sampling, span, result);
+  if (s.c == 3) return sample_span<3>(s, row, sampling, span, result);
+  sample_span<0>(s, row, sampling, span, result);
+}
+
+struct Point {
+  double x, y;
+};
+
+Point operator*(const Matrix& m, const Point& p) {
+  return {m.xx * p.x + m.xy * p.y + m.x0, m.yx * p.x + m.yy * p.y + m.y0};
+}
+
+bool is_inside(const Point& p, const Size& size) {
+  return p.x >= 0 && p.y >= 0 && p.x < static_cast<double>(size.w) && p.y < static_cast<double>(size.h);
+}
+
+// The field at a point, between the centres of the pixels that it is given for.
+Point displacement(const Frame& frame, const Point& p) {
+  const auto [h, w] = frame.in;
+  const double x = std::clamp(p.x - 0.5, 0.0, static_cast<double>(w - 1)),
+               y = std::clamp(p.y - 0.5, 0.0, static_cast<double>(h - 1));
+  const int64_t x0 = static_cast<int64_t>(x), y0 = static_cast<int64_t>(y);
+  const int64_t x1 = std::min(x0 + 1, w - 1), y1 = std::min(y0 + 1, h - 1);
+  const double fx = x - static_cast<double>(x0), fy = y - static_cast<double>(y0);
+  const auto at = [&](const float* part) {
+    const double top = part[y0 * w + x0] * (1 - fx) + part[y0 * w + x1] * fx;
+    const double bottom = part[y1 * w + x0] * (1 - fx) + part[y1 * w + x1] * fx;
+    return top * (1 - fy) + bottom * fy;
+  };
+  return {at(frame.field), at(frame.field + h * w)};
+}
+
+}  // namespace
+
+Matrix compose(const Matrix& o, const Matrix& i) {
+  return {o.xx * i.xx + o.xy * i.yx, o.xx * i.xy + o.xy * i.yy, o.xx * i.x0 + o.xy * i.y0 + o.x0,
+          o.yx * i.xx + o.yy * i.yx, o.yx * i.xy + o.yy * i.yy, o.yx * i.x0 + o.yy * i.y0 + o.y0};
+}
+
+bool Chain::takes(Sampling sampling, bool field) const {
+  const bool other = sampling != Sampling::any && sampling_ != Sampling::any && sampling != sampling_;
+  return count_ < kMaxFrames && !other && !(field && field_);
+}
+
+void Chain::add(const Frame& frame) {
+  frames_[count_++] = frame;
+  if (frame.sampling != Sampling::any) sampling_ = frame.sampling;
+  field_ = field_ || frame.field != nullptr;
+}
+
+void Chain::resample(const uint8_t* source, int64_t c, uint8_t* result) const {
+  if (field_) return warp(source, c, result);
+  const Source s{source, frames_[0].in.h, frames_[0].in.w, c};
+  Matrix to[kMaxFrames];  // from the result to the input of each frame
+  to[count_ - 1] = frames_[count_ - 1].back;
+  for (int k = count_ - 2; k >= 0; --k) to[k] = compose(frames_[k].back, to[k + 1]);
+  const auto [h, w] = out();
+  for (int64_t y = 0; y < h; ++y, result += w * c) {
+    Span span{0, w};
+    Row row{};
+    for (int k = count_ - 1; k >= 0; --k) {
+      const Frame& frame = frames_[k];
+      row = row_of(to[k], y);
+      const Span kept = inside(row.y, frame.in.h, inside(row.x, frame.in.w, span));
+      fill(result + span.begin * c, kept.begin - span.begin, c, frame.fill);
+      fill(result + kept.end * c, span.end - kept.end, c, frame.fill);
+      span = kept;
+    }
+    take_span(s, row, sampling_, span, result);
+  }
+}
+
+void Chain::warp(const uint8_t* source, int64_t c, uint8_t* result) const {
+  const Source s{source, frames_[0].in.h, frames_[0].in.w, c};
+  const auto [h, w] = out();
+  for (int64_t y = 0; y < h; ++y) {
+    for (int64_t x = 0; x < w; ++x, result += c) {
+      Point p{static_cast<double>(x) + 0.5, static_cast<double>(y) + 0.5};
+      int k = count_ - 1;
+      for (; k >= 0; --k) {
+        const Frame& frame = frames_[k];
+        p = frame.back * p;
+        if (frame.field != nullptr) {
+          const Point d = displacement(frame, p);
+          p = {p.x + d.x, p.y + d.y};
+        }
+        if (!is_inside(p, frame.in)) break;
+      }
+      if (k >= 0) {
+        fill(result, 1, c, frames_[k].fill);
+      } else if (sampling_ == Sampling::nearest) {
+        pick(s, c, static_cast<int64_t>(p.x) << kFraction, static_cast<int64_t>(p.y) << kFraction, result);
+      } else {
+        blend(s, c, fixed(p.x, kFarthest), fixed(p.y, kFarthest), result);
+      }
+    }
+  }
+}
+
+}  // namespace tenon::augment
