@@ -187,8 +187,6 @@ const shares = kind<readonly [x: number, y: number], number | readonly [x: numbe
   domain: { type: 'number', minimum: 0, maximum: 1 },
 });
 
-const SHIFTS = 'Most of the width and of the height that it moves by, each a share of the side.';
-
 /**
  * Moves an image by a random number of whole pixels: `translate(0.1)` by up to a tenth of each side,
  * `translate([0.1, 0])` only sideways.
@@ -196,7 +194,7 @@ const SHIFTS = 'Most of the width and of the height that it moves by, each a sha
  */
 export const translate = maker(
   'translate',
-  declareSettings({ shares: shares(SHIFTS) }),
+  declareSettings({ shares: shares('Most of the width and of the height that it moves by.') }),
   sampledSettings,
   (settings, form) => {
     const [x, y] = settings.shares;
@@ -245,7 +243,7 @@ const bothShears = kind<Shears, number | Bounds | readonly [number, number, numb
 });
 
 const affineSettings = declareSettings({
-  translate: shares(SHIFTS, { default: 0 }),
+  translate: shares('Most of the width and of the height that it moves by.', { default: 0 }),
   scale: scales('Bounds of the factor.', { default: [1, 1] }),
   shear: bothShears('Bounds of the shear, in degrees.', { default: 0 }),
   ...sampled,
