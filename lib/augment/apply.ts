@@ -76,7 +76,7 @@ function checkPixels(where: string, images: unknown): [number, number, number, n
   checkList(where, 'shape', shape);
   const sides = shape.length === 3 ? [1, ...shape] : [...shape];
   const [n, h, w, c] = sides as [number, number, number, number];
-  if (sides.length !== 4 || !sides.every((side) => Number.isSafeInteger(side) && (side as number) > 0))
+  if (sides.length !== 4 || !sides.every((side) => Number.isSafeInteger(side) && side > 0))
     throw new ShapeError(
       `${where}: shape must be [height, width, channels] or [count, height, width, channels], got ${show(shape)}`,
     );

@@ -184,7 +184,7 @@ function cropAndFlip(items: readonly Augmentation[], [, , h = 1, w = 1]: Shape):
   for (const item of items) {
     if (!(item instanceof NativeAugmentation) || seen.has(item.name)) return undefined;
     seen.add(item.name);
-    const { p, padding, size, fill } = item.settings as Readonly<Record<string, unknown>>;
+    const { p, padding, size, fill } = item.settings;
     if (item.name === 'flip') plan = { ...plan, flip: p as number };
     else if (item.name === 'randomCrop' && p === 1 && fill === 0)
       plan = { ...plan, padding: padding as number, size: size as Mirrored['size'] };
