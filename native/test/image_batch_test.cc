@@ -101,8 +101,9 @@ void test_faults_and_rejects() {
 // A sample that comes again in an epoch is drawn anew.
 void test_occurrence() {
   for_each_target([](Target target) {
-    const Tensor data(DType::u8, {1, 8, 8, 1}, random_integers(64, 45, 0, 255)), index(DType::i32, {2}, {0, 0}),
-        epoch(DType::f64, {}, {0}), mean(target, {1}, {0}), std(target, {1}, {1});
+    const Tensor data(DType::u8, {1, 8, 8, 1}, random_integers(64, 45, 0, 255)),
+        index(DType::i32, {2}, {0, 0}), epoch(DType::f64, {}, {0}), mean(target, {1}, {0}),
+        std(target, {1}, {1});
     const Tensor y(target, {2, 8, 8, 1}), first(target, {2, 8, 8, 1});
     const std::vector<double> attrs{1, 2, 0.5, 4};
     const auto values = [&](const Tensor& occurrence) {
