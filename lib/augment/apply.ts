@@ -28,8 +28,8 @@ export interface ApplyOptions {
 }
 
 /**
- * What a list of augmentations makes of images: the bytes that training would see before normalization, if they
- * were these samples of its data and it had the seed. Takes what `dataset.image(i)` returns.
+ * What a list of augmentations makes of images: the bytes that training would see before normalization, if
+ * they were these samples of its data and it had the seed. Takes what `dataset.image(i)` returns.
  * @throws OptionError, ShapeError; DataError where a function of yours fails
  */
 export async function apply(

@@ -29,7 +29,9 @@ export interface Draws {
  */
 export type Stage = 'images' | 'inputs';
 
-/** One augmentation of training images. The functions of `augment` make them, and users may write their own. */
+/**
+ * One augmentation of training images. The functions of `augment` make them, and users may write their own.
+ */
 export interface Augmentation {
   readonly name: string;
   /** What it was made with, for records. */

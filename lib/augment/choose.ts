@@ -40,8 +40,8 @@ const oneOfSettings = declareSettings({
 export type OneOfOptions = OptionsOf<typeof oneOfSettings>;
 
 /**
- * One of these, drawn at random for each image: torchvision's RandomChoice. Only for augmentations that `augment`
- * has.
+ * One of these, drawn at random for each image: torchvision's RandomChoice. Only for augmentations
+ * that `augment` has.
  * @throws OptionError
  */
 export function oneOf(list: readonly Augmentation[], options?: OneOfOptions): NativeAugmentation {

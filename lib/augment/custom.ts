@@ -69,9 +69,9 @@ export class CustomAugmentation implements Augmentation {
 }
 
 /**
- * An augmentation of your own: a function on the bytes of one image. It must stand at the head of the list; it
- * runs before the step, on the JavaScript thread, while the step before it computes. `fn` may return a promise,
- * for example of a worker.
+ * An augmentation of your own: a function on the bytes of one image. It must stand at the head of the list;
+ * it runs before the step, on the JavaScript thread, while the step before it computes. `fn` may return a
+ * promise, for example of a worker.
  * @throws OptionError
  */
 export function custom(fn: CustomFunction, options?: CustomOptions): CustomAugmentation {
@@ -79,7 +79,9 @@ export function custom(fn: CustomFunction, options?: CustomOptions): CustomAugme
   return new CustomAugmentation(fn, settings.read('augment.custom', options));
 }
 
-/** Philox words, one after the other: counter (sample, occurrence, place and block, epoch), as native/augment. */
+/**
+ * Philox words, one after the other: counter (sample, occurrence, place and block, epoch), as native/augment.
+ */
 class Numbers implements RandomNumbers {
   private readonly words = new Uint32Array(4);
   private used = 4;

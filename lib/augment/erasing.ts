@@ -20,8 +20,8 @@ const cutoutSettings = declareSettings({
 export type CutoutOptions = OptionsOf<typeof cutoutSettings>;
 
 /**
- * Paints a square of `size` over, whose centre is anywhere in the image: `cutout(8)` or `cutout(16)` for CIFAR.
- * DeVries and Taylor 2017, "Improved regularization of convolutional neural networks with cutout".
+ * Paints a square of `size` over, whose centre is anywhere in the image: `cutout(8)` or `cutout(16)` for
+ * CIFAR. DeVries and Taylor 2017, "Improved regularization of convolutional neural networks with cutout".
  * @throws OptionError
  */
 export const cutout = maker(

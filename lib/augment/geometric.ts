@@ -1,6 +1,6 @@
 /**
- * Geometric augmentations, with torchvision's names and definitions. Those that follow each other in a list are
- * one resampling (native/augment/geometry.h).
+ * Geometric augmentations, with torchvision's names and definitions. Those that follow each other in a list
+ * are one resampling (native/augment/geometry.h).
  */
 import { OptionError } from '../errors';
 import { show } from '../options';
@@ -278,8 +278,9 @@ const elasticSettings = declareSettings({
 export type ElasticOptions = OptionsOf<typeof elasticSettings>;
 
 /**
- * Warps an image smoothly: each pixel moves by alpha / 2 times noise from -1 to 1 that a Gaussian has smoothed.
- * torchvision's ElasticTransform; Simard et al. 2003, "Best practices for convolutional neural networks".
+ * Warps an image smoothly: each pixel moves by alpha / 2 times noise from -1 to 1 that a Gaussian
+ * has smoothed. torchvision's ElasticTransform; Simard et al. 2003, "Best practices for
+ * convolutional neural networks".
  * @throws OptionError
  */
 export const elastic = maker('elastic', noArgument, elasticSettings, (settings, form) => {

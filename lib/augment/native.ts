@@ -1,4 +1,6 @@
-/** Augmentations that the native interpreter runs: those that `augment` has, and what is put together of them. */
+/**
+ * Augmentations that the native interpreter runs: those that `augment` has, and what is put together of them.
+ */
 import { augmentImages } from '../ops';
 import {
   declareSettings,

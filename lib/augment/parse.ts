@@ -1,4 +1,6 @@
-/** Augmentations as text: `flip`, `cutout(8)`, `rotate(15, fill=128)`, `randomResizedCrop(32, scale=0.5:1)`. */
+/**
+ * Augmentations as text: `flip`, `cutout(8)`, `rotate(15, fill=128)`, `randomResizedCrop(32, scale=0.5:1)`.
+ */
 import { OptionError } from '../errors';
 import { clip, nearest, show } from '../options';
 import type { Augmentation } from './augmentation';

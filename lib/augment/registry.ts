@@ -11,7 +11,9 @@ export interface AnyMaker {
   readonly settings: Settings<Declared>;
 }
 
-/** What makes each augmentation, with the declaration of its settings, in the order of lib/augment/makers.ts. */
+/**
+ * What makes each augmentation, with the declaration of its settings, in the order of lib/augment/makers.ts.
+ */
 export const augmentations: Readonly<Record<string, AnyMaker>> = Object.fromEntries(
   Object.values(makers).map((maker) => [maker.kind, maker as AnyMaker]),
 );

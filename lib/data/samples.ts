@@ -22,7 +22,9 @@ export interface BatchRows {
   readonly index: Tensor;
   /** How often each sample came before in this epoch, i32 [B]. Absent: never. */
   readonly occurrence?: Tensor | undefined;
-  /** Their images, u8 [B, C, H, W], if something has changed them before the step. Default: those of the set. */
+  /**
+   * Their images, u8 [B, C, H, W], if something has changed them before the step. Default: those of the set.
+   */
   readonly images?: Tensor | undefined;
 }
 

@@ -31,7 +31,10 @@ export function recordView(
 
 const noEpoch = runtimeScalar(() => 0);
 
-/** Records (x / 255 - mean) / std of images u8 [N, C, H, W], per channel, or of rows `index` (i32 [B]) of them. */
+/**
+ * Records (x / 255 - mean) / std of images u8 [N, C, H, W], per channel, or of rows `index` (i32
+ * [B]) of them.
+ */
 export function normalized(
   images: Tensor,
   { mean, std }: ChannelStatistics,

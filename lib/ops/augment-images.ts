@@ -50,8 +50,8 @@ const augmentImagesOp: OpRecord<AugmentImagesAttrs> = {
 };
 
 /**
- * The images, u8 [B, C, ...size], after the operations of a program. What happens to an image is a function of
- * (seed, epoch, sample, occurrence), whatever the batch it is in. lib/augment writes the programs.
+ * The images, u8 [B, C, ...size], after the operations of a program. What happens to an image is a function
+ * of (seed, epoch, sample, occurrence), whatever the batch it is in. lib/augment writes the programs.
  */
 export function augmentImages(operands: AugmentOperands, options: AugmentImagesOptions): Tensor {
   const where = 'augment_images';

@@ -57,8 +57,8 @@ const imageBatchOp: OpRecord<ImageBatchAttrs> = {
 
 /**
  * Images `index` (i32 [B]) of data (u8 [N, C, H, W]) as f32: (x / 255 - mean) / std, after a random flip and
- * crop. What happens to an image is a function of (seed, epoch, its index, its occurrence), whatever the batch
- * it is in.
+ * crop. What happens to an image is a function of (seed, epoch, its index, its occurrence), whatever the
+ * batch it is in.
  * @param epoch a runtime scalar
  */
 export function imageBatch(

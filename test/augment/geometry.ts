@@ -1,6 +1,6 @@
 /**
- * Geometric augmentations, stated anew in float64: each is a function from the centre of a pixel of its result
- * to a point of its input. Definitions are torchvision's.
+ * Geometric augmentations, stated anew in float64: each is a function from the centre of a pixel of its
+ * result to a point of its input. Definitions are torchvision's.
  */
 import { wordsOf, type Stream } from './support';
 
