@@ -39,8 +39,8 @@ export class ViewSource implements BatchSource {
   }
 
   /**
-   * Of a view where one is given. Without, the inputs of images that have another size than the model's are
-   * of no use.
+   * Records a view where one is given. Without a view, inputs of images whose size differs from the model's
+   * are of no use.
    */
   record([index, view]: readonly Tensor[]): { inputs: Tensor; targets: Tensor } {
     if (view === undefined) return this.plain.record([index!]);
