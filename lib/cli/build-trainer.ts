@@ -22,7 +22,7 @@ export function buildModel(recipe: Recipe, data: Dataset): Module {
 export function buildTrainer(recipe: Recipe, model: Module, data: Dataset): Trainer {
   return new Trainer(model, {
     loss: buildLoss(recipe, data),
-    optimizer: makeOptimizer(recipe.optimizer, recipe),
+    optimizer: makeOptimizer(recipe.optimizer, recipe, model),
     schedule: buildSchedule(recipe),
     augment: recipe.augment.map((text) => augmentationFor(text, data)),
     seed: recipe.seed,

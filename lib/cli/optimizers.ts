@@ -1,5 +1,12 @@
 /** The optimizers of `--optimizer`: those of lib/optim, each with the numbers that it begins with. */
-import { optimizers, type Optimizer, type OptimizerName } from '../optim';
+import type { Module } from '../nn';
+import {
+  layerwiseDecay,
+  optimizers,
+  type Optimizer,
+  type OptimizerName,
+  type ParameterGroup,
+} from '../optim';
 import { namesOf } from './names';
 import type { Network } from './networks';
 
@@ -8,13 +15,19 @@ interface Numbers {
   readonly lr: number;
   readonly momentum: number;
   readonly weightDecay: number;
+  /** The rate of a layer of `model`, as a share of that of the layer above it. */
+  readonly layerDecay: number;
 }
 
-export function makeOptimizer(name: OptimizerName, { lr, momentum, weightDecay }: Numbers): Optimizer {
+export function makeOptimizer(name: OptimizerName, numbers: Numbers, model: Module): Optimizer {
+  const { lr, momentum, weightDecay, layerDecay } = numbers;
   const { preset } = optimizers[name];
   const make = optimizers[name] as (options: object) => Optimizer;
   const given = preset.momentum === undefined ? {} : { momentum };
-  return make({ lr, weightDecay, ...given, ...preset.options?.(momentum) });
+  const options: { readonly groups?: readonly ParameterGroup[] } = preset.options?.(momentum) ?? {};
+  const { groups = [] } = options;
+  const scaled = layerDecay === 1 ? {} : { groups: layerwiseDecay(model, { factor: layerDecay, groups }) };
+  return make({ lr, weightDecay, ...given, ...options, ...scaled });
 }
 
 /** Optimizers that take --momentum. */

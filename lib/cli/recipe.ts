@@ -35,6 +35,7 @@ export interface Known extends KnownData, KnownLoss, KnownStopping {
   readonly epochs: number;
   readonly optimizer: OptimizerName;
   readonly schedule: ScheduleName;
+  readonly freeze: readonly string[];
 }
 
 /**
@@ -88,6 +89,27 @@ export const SETTINGS = {
       absent: [],
     }),
     { note: 'none' },
+  ),
+  unfreezeEvery: flag(
+    'epochs',
+    orNull(positiveInteger)('train the head first, and a layer more from the top after this many epochs', {
+      default: null,
+      absent: null,
+    }),
+    {
+      note: 'all layers at once',
+      conflict: (given: unknown, { freeze }: Pick<Known, 'freeze'>) =>
+        given === undefined || freeze.length === 0
+          ? undefined
+          : '--unfreeze-every trains all layers in the end, --freeze leaves some as they are: choose one',
+    },
+  ),
+  layerDecay: flag(
+    'x',
+    positive('learning rate of each layer, as a share of that of the layer above it', {
+      default: 1,
+      absent: 1,
+    }),
   ),
   epochs: chosen('n', positiveInteger('passes over the training split', optional), {
     note: 'by data set',

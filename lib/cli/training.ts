@@ -5,6 +5,7 @@ import { setThreads } from '../native';
 import type { Module } from '../nn';
 import { checkpoint } from '../train/callbacks';
 import type { Callback, EpochRecord, FitControl, FitEvent, History } from '../train/events';
+import { gradualUnfreezing } from '../train/gradual-unfreezing';
 import { progress } from '../train/progress';
 import type { Trainer } from '../train/trainer';
 import { buildModel, buildTrainer } from './build-trainer';
@@ -157,6 +158,9 @@ async function fit(
   const stop = new StopOnSignal(session.signal, folder.checkpoints);
   const { stdout } = session.streams;
   const callbacks: Callback[] = [
+    ...(recipe.unfreezeEvery === null
+      ? []
+      : [gradualUnfreezing(trainer.model, { everyEpochs: recipe.unfreezeEvery })]),
     ...(from === undefined ? [] : [continuation(plan, from)]),
     // History comes first: a run that is killed between the two loses the checkpoint, not the history.
     historyKeeper(session, folder),

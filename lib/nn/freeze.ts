@@ -22,6 +22,11 @@ export function setFrozen(
   for (const tensor of picked(where, tree, patterns, freezable(tree))) mark(tensor, frozen);
 }
 
+/** @throws OptionError as freezing by these patterns would */
+export function checkPatterns(where: string, tree: ModuleTree, patterns: readonly NamePattern[]): void {
+  picked(where, tree, patterns, freezable(tree));
+}
+
 /** Sets `requiresGrad` of the parameters that the pattern picks; without one, of all. */
 export function setRequiresGrad(tree: ModuleTree, flag: boolean, pattern: NamePattern | undefined): void {
   const parameters = [...freezable(tree)].filter((e): e is [string, Parameter] => e[1] instanceof Parameter);

@@ -4,6 +4,7 @@ export { buffer, StateBuffer } from './buffer';
 export * as init from './init';
 export { parameter } from './parameter';
 export * from './layers';
+export { layerGroups } from './layer-groups';
 export { load } from './files/load';
 export { Module } from './module';
 export type { InitializeOptions } from './init/draw';

@@ -13,6 +13,8 @@ export interface ParameterGroup {
   readonly match: ParameterMatch;
   /** Learning rate of the group. Default: the optimizer's. */
   readonly lr?: number;
+  /** Multiplies the group's rate. Default 1. */
+  readonly lrScale?: number;
   /** Decay of the group. Default: the optimizer's. */
   readonly weightDecay?: number;
 }
@@ -44,11 +46,11 @@ export function noDecay<G extends object = object>(
   return { ...(settings as G), match, weightDecay: 0 };
 }
 
-/** Checks the groups of an optimizer that has these numbers. @throws OptionError */
+/** Checks the groups of an optimizer that has these numbers; without them, of any. @throws OptionError */
 export function checkGroups<N extends Declared>(
   where: string,
   groups: unknown,
-  numbers: N,
+  numbers?: N,
 ): readonly GroupOf<N>[] {
   if (!Array.isArray(groups))
     throw new OptionError(`${where}: groups must be a list of groups, got ${show(groups)}`);
@@ -56,13 +58,19 @@ export function checkGroups<N extends Declared>(
   return groups as readonly GroupOf<N>[];
 }
 
-function checkGroup(where: string, group: unknown, numbers: Declared): void {
-  checkKeys(`${where}: group`, group, ['match', 'lr', 'weightDecay', ...Object.keys(numbers)]);
-  if (group === undefined) throw new OptionError(`${where}: a group must be an object, got undefined`);
+/** Numbers that every group may set. */
+const COMMON: readonly string[] = ['lr', 'lrScale', 'weightDecay'];
+
+function checkGroup(where: string, group: unknown, numbers: Declared | undefined): void {
+  if (typeof group !== 'object' || group === null)
+    throw new OptionError(`${where}: a group must be an object, got ${show(group)}`);
+  const keys = numbers === undefined ? Object.keys(group) : Object.keys(numbers);
+  checkKeys(`${where}: group`, group, ['match', ...COMMON, ...keys]);
   const { match, ...own } = group as Readonly<Record<string, unknown>>;
   matcher(match);
   for (const [name, value] of Object.entries(own)) {
-    const check = numbers[name]?.check ?? nonNegative;
+    if (numbers === undefined && !COMMON.includes(name)) continue;
+    const check = numbers?.[name]?.check ?? nonNegative;
     if (value !== undefined) check(where, `${name} of a group`, value);
   }
 }

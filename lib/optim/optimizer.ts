@@ -295,10 +295,10 @@ export abstract class Optimizer<H extends object = object> {
   }
 
   private liveGroup(group: Group): LiveGroup {
-    const { match, lr, weightDecay } = group;
+    const { match, lr, lrScale = 1, weightDecay } = group;
     const numbers = liveNumbers(this.numbers, group, this) as H;
     const ofGroup = {
-      lr: this.scalar('lr', nonNegative, () => this.rate((lr ?? this.lr) * this.lrFactor, numbers)),
+      lr: this.scalar('lr', nonNegative, () => this.rate((lr ?? this.lr) * lrScale * this.lrFactor, numbers)),
       weightDecay: this.scalar('weightDecay', nonNegative, () => weightDecay ?? this.weightDecay),
       ...numberScalars(this.where, this.numbers, numbers),
     };

@@ -39,6 +39,8 @@ export interface StartEvent {
   readonly stepsPerEpoch: number | undefined;
   /** Steps trained before, when resumed. */
   readonly step: number;
+  /** Epochs finished before, when resumed. */
+  readonly epoch: number;
   readonly parameters: number;
   /** Names of the figures that the records of this run's epochs will have, for callbacks that watch one. */
   readonly metrics: readonly string[];

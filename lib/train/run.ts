@@ -183,6 +183,7 @@ export class FitRun implements FitControl {
       epochs: this.options.epochs,
       stepsPerEpoch,
       step: this.step,
+      epoch: this.parts.clock.epoch,
       parameters,
       metrics: this.parts.metrics,
     });

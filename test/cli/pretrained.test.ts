@@ -136,6 +136,29 @@ test('what does not fit is listed, and nothing is started', async () => {
   expect(await attempt('--freeze', 'conv1,')).toMatchObject({ code: 2 });
 });
 
+test('--unfreeze-every begins with the head alone, and --layer-decay slows the layers below', async () => {
+  const gradual = ['--pretrained', base, '--unfreeze-every', 1, '--schedule', 'constant'] as const;
+  expect((await train('gradual', ...gradual)).code).toBe(0);
+  expect(changed(base, join(dir, 'gradual', 'model.safetensors'))).toEqual(['linear.weight', 'linear.bias']);
+  const resumed = await tenon('train', '--resume', join(dir, 'gradual'), '--epochs', 2, '--json');
+  expect(resumed).toMatchObject({ code: 0, err: '' });
+  const now = changed(base, join(dir, 'gradual', 'model.safetensors'));
+  expect(new Set(now.map((name) => name.split('.').slice(0, -2).join('.')))).toEqual(
+    new Set(['layer3.2', '']),
+  );
+  expect((await train('clash', ...gradual, '--freeze', 'conv1')).lines[0]).toMatchObject({
+    code: 'ERR_TENON_USAGE',
+    message: expect.stringContaining('--unfreeze-every trains all layers in the end') as string,
+  });
+
+  // So slow that nothing moves below the head, but the statistics.
+  const slow = await train('slow', '--pretrained', base, '--layer-decay', 1e-12, '--weight-decay', 0);
+  expect(slow).toMatchObject({ code: 0, err: '' });
+  const moved = changed(base, join(dir, 'slow', 'model.safetensors'));
+  expect(moved.filter((name) => !name.includes('running'))).toEqual(['linear.weight', 'linear.bias']);
+  expect(moved).toContain('bn1.running_mean');
+});
+
 test('weights of another program for ImageNet are taken as normalized by its means', () => {
   expect(madeForImagenet('resnet18', [3, 64, 64])).toBe(true);
   expect(madeForImagenet('resnet18', [1, 64, 64])).toBe(false);

@@ -74,7 +74,7 @@ describe('settings', () => {
       ...{ resize: null, onError: 'throw', limits: {}, lastBatch: 'keep', warmup: 0, precision: 'fp32' },
       ...{ loss: 'cross-entropy', labelSmoothing: 0, focalGamma: 2, classWeights: null },
       ...{ earlyStopping: null, patience: 10, minDelta: 0, smoothing: 0 },
-      ...{ pretrained: null, freeze: [] },
+      ...{ pretrained: null, freeze: [], unfreezeEvery: null, layerDecay: 1 },
     });
     for (const name of Object.keys(first))
       expect(() => parseRecipe('run.json', { ...first, [name]: undefined })).toThrow(

@@ -3,6 +3,7 @@
  * line begins with.
  */
 import { makeOptimizer } from '../../lib/cli/optimizers';
+import * as nn from '../../lib/nn';
 import * as optim from '../../lib/optim';
 
 const names = Object.keys(optim.optimizers) as optim.OptimizerName[];
@@ -42,7 +43,9 @@ describe.each(names)('%s', (name) => {
 
   test('the command line makes it from its preset', () => {
     const momentum = preset.momentum ?? 0;
-    const optimizer = makeOptimizer(name, { lr: preset.lr, momentum, weightDecay: preset.weightDecay });
+    const { lr, weightDecay } = preset;
+    const model = nn.sequential(nn.linear(1, 1), nn.linear(1, 1));
+    const optimizer = makeOptimizer(name, { lr, momentum, weightDecay, layerDecay: 0.5 }, model);
     expect(optimizer).toMatchObject({ kind: name, lr: preset.lr, weightDecay: preset.weightDecay });
     if (preset.momentum !== undefined) expect(optimizer).toMatchObject({ momentum });
   });
@@ -63,8 +66,9 @@ test('what the command line begins with', () => {
   expect([adagrad, adam, adamw, nadam, lamb].map((preset) => preset?.momentum)).toEqual(
     Array(5).fill(undefined),
   );
-  expect(makeOptimizer('sgd', { lr: 1, momentum: 0.9, weightDecay: 0 })).toMatchObject({ nesterov: true });
-  expect(makeOptimizer('sgd', { lr: 1, momentum: 0, weightDecay: 0 })).toMatchObject({ nesterov: false });
+  const nesterov = (momentum: number): optim.Optimizer =>
+    makeOptimizer('sgd', { lr: 1, momentum, weightDecay: 0, layerDecay: 1 }, nn.linear(1, 1));
+  expect([nesterov(0.9), nesterov(0)]).toMatchObject([{ nesterov: true }, { nesterov: false }]);
 });
 
 test('types: groups take the numbers of their optimizer, and numbers may be changed', () => {

@@ -41,7 +41,7 @@ async function decide(
     stop: () => void (stopped ??= epoch),
     keepBest: () => undefined,
   } as Pick<FitControl, 'stop' | 'keepBest'> as FitControl;
-  const start = { type: 'start', epochs: 99, stepsPerEpoch: 1, step: 0, parameters: 1 } as const;
+  const start = { type: 'start', epochs: 99, stepsPerEpoch: 1, step: 0, epoch: 0, parameters: 1 } as const;
   await stopping.onEvent({ ...start, metrics: [figure] }, control);
   for (const value of values) {
     const times = { imagesPerSecond: 1, dataWaitMs: 0, learningRate: 1, seconds: 1 };
