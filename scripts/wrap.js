@@ -70,6 +70,8 @@ function wrap(lines, first, rest) {
   );
 }
 
+/** Where a tag follows a sentence on its line. */
+const BEFORE_TAG = /(?<=[.)`]) (?=@(?:throws|returns|param)\b)/;
 const ITEM = /^\s*(?:[-*]|\d+\.)\s+/;
 const TAG = /^@\w/;
 
@@ -125,6 +127,7 @@ function wrapBlockComment(text, indent) {
     .map((line, i) => (i === 0 ? line.trim() : line.replace(/^\s*\* ?/, '').trimEnd()));
   const isOneLine = lines.length === 1;
   if (isOneLine && indent.length + text.length <= WIDTH) return text;
+  if (isOneLine) lines.splice(0, 1, ...lines[0].split(BEFORE_TAG));
   if (lines[0] === '') lines.shift();
   if (lines.at(-1)?.trim() === '') lines.pop();
   const wrapped = wrapLines(lines, `${indent} * `, isLaidOut).map((line) => line.replace(/^(\s*\*) $/, '$1'));

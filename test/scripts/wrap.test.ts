@@ -41,6 +41,13 @@ describe('comments', () => {
     );
   });
 
+  it('of one line have their tags on lines of their own once they are cut', () => {
+    expect(script(`/** ${'word '.repeat(18)}word. @throws Error */\n`)).toBe(
+      `/**\n * ${'word '.repeat(18)}word.\n * @throws Error\n */\n`,
+    );
+    expect(script('/** Some words. @throws Error */\n')).toBe('/** Some words. @throws Error */\n');
+  });
+
   it('do not begin a line with what would make it an item or a tag', () => {
     expect(script(`// ${'word '.repeat(20)}x @throws Error where it is\n`)).not.toMatch(/^\/\/ @throws/m);
     expect(script(`// ${'word '.repeat(20)}wor 2. Then some more words\n`)).not.toMatch(/^\/\/ 2\./m);
