@@ -15,17 +15,18 @@
 // filter is loaded for many of them.
 constexpr int kPixels = 8;
 
-template <int Pixels, class Activate>
+template <int Pixels, class In, class Out, class Activate>
 void pixels_at(const DepthwiseSpan& s, int64_t first, Activate activate) {
-  const float *in = s.in + first * s.in_step, *filters = s.filters, *bias = s.bias;
-  float* out = s.out + first * s.out_step;
+  const In* in = reinterpret_cast<const In*>(s.in) + first * s.in_step;
+  const float *filters = s.filters, *bias = s.bias;
+  Out* out = reinterpret_cast<Out*>(s.out) + first * s.out_step;
   const DepthwiseTap *taps = s.taps, *end = s.taps + s.tap_count;
   const int64_t in_step = s.in_step, out_step = s.out_step;
   for_vectors(s.channels, [=](int64_t c, auto lanes) {
     V sum[Pixels] = {};
     for (const DepthwiseTap* tap = taps; tap < end; ++tap) {
       const V filter = lanes.load(filters + tap->filter + c);
-      const float* at = in + tap->in + c;
+      const In* at = in + tap->in + c;
       for (int p = 0; p < Pixels; ++p) sum[p] = fma(lanes.load(at + p * in_step), filter, sum[p]);
     }
     const V offset = bias ? lanes.load(bias + c) : V{};
@@ -35,41 +36,48 @@ void pixels_at(const DepthwiseSpan& s, int64_t first, Activate activate) {
 }
 
 // Blocks of kPixels, then of halves of that.
-template <int Pixels, class Activate>
+template <int Pixels, class In, class Out, class Activate>
 void pixels_from(const DepthwiseSpan& s, int64_t first, Activate activate) {
-  for (; first + Pixels <= s.pixels; first += Pixels) pixels_at<Pixels>(s, first, activate);
-  if constexpr (Pixels > 1) pixels_from<Pixels / 2>(s, first, activate);
+  for (; first + Pixels <= s.pixels; first += Pixels) pixels_at<Pixels, In, Out>(s, first, activate);
+  if constexpr (Pixels > 1) pixels_from<Pixels / 2, In, Out>(s, first, activate);
 }
 
-void span(const DepthwiseSpan& s) {
+template <class In, class Out>
+void typed_span(const DepthwiseSpan& s) {
   switch (s.activation) {
     case Activation::none:
-      return pixels_from<kPixels>(s, 0, [](V v) { return v; });
+      return pixels_from<kPixels, In, Out>(s, 0, [](V v) { return v; });
     case Activation::relu:
-      return pixels_from<kPixels>(s, 0, [](V v) { return activate(v, Activation::relu); });
+      return pixels_from<kPixels, In, Out>(s, 0, [](V v) { return activate(v, Activation::relu); });
     case Activation::relu6:
-      return pixels_from<kPixels>(s, 0, [](V v) { return activate(v, Activation::relu6); });
+      return pixels_from<kPixels, In, Out>(s, 0, [](V v) { return activate(v, Activation::relu6); });
     default:  // long ones: over the finished sums
-      pixels_from<kPixels>(s, 0, [](V v) { return v; });
+      pixels_from<kPixels, In, Out>(s, 0, [](V v) { return v; });
   }
   for (int64_t p = 0; p < s.pixels; ++p) {
-    float* out = s.out + p * s.out_step;
+    Out* out = reinterpret_cast<Out*>(s.out) + p * s.out_step;
     map(
         s.channels, out, [which = s.activation](V v) { return activate(v, which); }, out);
   }
 }
 
+void span(const DepthwiseSpan& s) {
+  with_storage(s.in_type, [&](auto in) {
+    with_storage(s.out_type, [&](auto out) { typed_span<decltype(in), decltype(out)>(s); });
+  });
+}
+
 // Taps with a sum each in a register: those of a 3x3 filter.
 constexpr int kTaps = 9;
 
-template <int Taps>
+template <int Taps, class T>
 void taps_from(const DepthwiseGradient& g, const DepthwiseTap* taps) {
-  const float *in = g.in, *dy = g.dy;
+  const T *in = reinterpret_cast<const T*>(g.in), *dy = reinterpret_cast<const T*>(g.dy);
   float* filters = g.filters;
   const int64_t pixels = g.pixels, in_step = g.in_step, dy_step = g.dy_step;
   for_vectors(g.channels, [=](int64_t c, auto lanes) {
     V sum[Taps] = {};
-    const float* x[Taps];
+    const T* x[Taps];
     for (int t = 0; t < Taps; ++t) x[t] = in + taps[t].in + c;
     for (int64_t p = 0; p < pixels; ++p) {
       const V d = lanes.load(dy + p * dy_step + c);
@@ -83,18 +91,21 @@ void taps_from(const DepthwiseGradient& g, const DepthwiseTap* taps) {
 }
 
 // The last taps, fewer than kTaps.
-template <int Taps>
+template <int Taps, class T>
 void last_taps(const DepthwiseGradient& g, const DepthwiseTap* taps, int64_t count) {
   if constexpr (Taps > 0) {
-    if (count == Taps) return taps_from<Taps>(g, taps);
-    last_taps<Taps - 1>(g, taps, count);
+    if (count == Taps) return taps_from<Taps, T>(g, taps);
+    last_taps<Taps - 1, T>(g, taps, count);
   }
 }
 
 void gradient(const DepthwiseGradient& g) {
-  int64_t tap = 0;
-  for (; tap + kTaps <= g.tap_count; tap += kTaps) taps_from<kTaps>(g, g.taps + tap);
-  last_taps<kTaps - 1>(g, g.taps + tap, g.tap_count - tap);
+  with_storage(g.type, [&](auto stored) {
+    using T = decltype(stored);
+    int64_t tap = 0;
+    for (; tap + kTaps <= g.tap_count; tap += kTaps) taps_from<kTaps, T>(g, g.taps + tap);
+    last_taps<kTaps - 1, T>(g, g.taps + tap, g.tap_count - tap);
+  });
 }
 
 constexpr DepthwiseKernels kTable = {&span, &gradient};

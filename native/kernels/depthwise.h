@@ -1,7 +1,8 @@
 // Depthwise convolution: every channel has a filter of its own. Vectors run over channels, which lie next to
-// each other in a pixel, so that all three passes are sums of products of rows. The drivers
-// (ops/conv2d_depthwise.cc) cut output rows in spans of pixels that the same taps reach: those in the middle,
-// which all taps do, and those at an edge of the image.
+// each other in a pixel, so that all three passes are sums of products of rows. Images are f32 or bf16;
+// filters, their gradients and all arithmetic are f32. The drivers (ops/conv2d_depthwise.cc) cut output rows
+// in spans of pixels that the same taps reach: those in the middle, which all taps do, and those at an edge
+// of the image.
 #pragma once
 
 #include <cstdint>
@@ -10,20 +11,21 @@
 
 namespace tenon {
 
-// Where a tap reads for the first pixel of a span, and where its filter lies: offsets in floats.
+// Where a tap reads for the first pixel of a span, and where its filter lies: offsets in elements.
 struct DepthwiseTap {
   int64_t in, filter;
 };
 
 // The channels of `pixels` outputs: out[p][c] = activation(bias[c] + sum over taps of in[p][tap][c] *
-// filters[tap][c]). Pixels are in_step and out_step floats apart.
+// filters[tap][c]). Pixels are in_step and out_step elements apart.
 struct DepthwiseSpan {
   const DepthwiseTap* taps;
   int64_t tap_count;  // may be 0
-  const float* in;
+  DType in_type, out_type;
+  const std::byte* in;
   int64_t in_step;
   const float* filters;
-  float* out;
+  std::byte* out;
   int64_t out_step;
   int64_t pixels, channels;
   const float* bias;  // [channels], or null
@@ -34,9 +36,10 @@ struct DepthwiseSpan {
 struct DepthwiseGradient {
   const DepthwiseTap* taps;
   int64_t tap_count;
-  const float* in;
+  DType type;  // of in and dy
+  const std::byte* in;
   int64_t in_step;
-  const float* dy;
+  const std::byte* dy;
   int64_t dy_step;
   int64_t pixels, channels;
   float* filters;

@@ -7,6 +7,7 @@
 // product of its own. Phases without taps are zero.
 #include "ops/conv2d_bf16.h"
 
+#include "ops/conv2d_depthwise.h"
 #include "ops/conv2d_winograd.h"
 #include "ops/tap_axis.h"
 
@@ -31,8 +32,26 @@ ConvCall bf16_conv_call(ConvPass pass, const Call& call) {
   return c;
 }
 
-bool bf16_conv_by_winograd(ConvPass pass, const ConvGeom& g, const Bf16Kernels& kernels) {
+bool bf16_conv_in_float(ConvPass pass, const ConvGeom& g, const Bf16Kernels& kernels) {
+  if (conv2d_is_depthwise(g)) return true;
   return kernels.winograd_in_float && conv2d_winograd_wins(pass, g, gemm_kernels(kernels.target));
+}
+
+int64_t bf16_conv_in_float_workspace(ConvPass pass, const ConvCall& call, const Bf16Kernels& kernels) {
+  if (conv2d_is_depthwise(call.g)) return conv2d_depthwise_workspace(pass, call);
+  const GemmKernels& gemm = gemm_kernels(kernels.target);
+  if (pass == ConvPass::backward_weights) return conv2d_winograd_weights_workspace(call, gemm);
+  return conv2d_winograd_workspace(pass, call, gemm);
+}
+
+void run_bf16_conv_in_float(ConvPass pass, const ConvCall& call, const Bf16Kernels& kernels,
+                            float* workspace) {
+  if (conv2d_is_depthwise(call.g))
+    return conv2d_depthwise(pass, call, depthwise_kernels(kernels.target), workspace);
+  const GemmKernels& gemm = gemm_kernels(kernels.target);
+  const WinogradKernels& transforms = winograd_kernels(kernels.target);
+  if (pass == ConvPass::backward_weights) return conv2d_winograd_weights(call, gemm, transforms, workspace);
+  conv2d_winograd(pass, call, gemm, transforms, workspace);
 }
 
 Cost bf16_conv_cost(const Call& call, const ConvGeom& g, int64_t workspace_floats) {
@@ -195,33 +214,24 @@ Plan data_plan(const ConvCall& call, const Bf16Kernels& kernels) {
   return Plan::make(call.g.weights(), packed, scratch);
 }
 
-void run_winograd(ConvPass pass, const ConvCall& c, const Bf16Kernels& kernels, std::byte* workspace) {
-  conv2d_winograd(pass, c, gemm_kernels(kernels.target), winograd_kernels(kernels.target),
-                  reinterpret_cast<float*>(workspace));
-}
-
-Cost winograd_cost(ConvPass pass, const Call& call, const ConvCall& c, const Bf16Kernels& kernels) {
-  return bf16_conv_cost(call, c.g, conv2d_winograd_workspace(pass, c, gemm_kernels(kernels.target)));
-}
-
 struct Forward {
   static constexpr const char* kName = "conv2d_bf16";
   static constexpr AttrList kAttrs = kConvForwardAttrs;
   static Cost prepare(const Call& call, const Bf16Kernels& kernels) {
     const ConvCall c = bf16_conv_call(ConvPass::forward, call);
-    if (bf16_conv_by_winograd(ConvPass::forward, c.g, kernels))
-      return winograd_cost(ConvPass::forward, call, c, kernels);
+    if (bf16_conv_in_float(ConvPass::forward, c.g, kernels))
+      return bf16_conv_cost(call, c.g, bf16_conv_in_float_workspace(ConvPass::forward, c, kernels));
     const PixelProduct p = forward_product(c, call.t[call.count - 1], kernels);
     return bf16_conv_cost(call, c.g, forward_plan(c.g, p.blocks).total);
   }
   static void run(const Call& call, const Bf16Kernels& kernels) {
     const ConvCall c = bf16_conv_call(ConvPass::forward, call);
     if (c.g.pixels() == 0) return;
-    if (bf16_conv_by_winograd(ConvPass::forward, c.g, kernels))
-      return run_winograd(ConvPass::forward, c, kernels, call.workspace);
+    float* workspace = reinterpret_cast<float*>(call.workspace);
+    if (bf16_conv_in_float(ConvPass::forward, c.g, kernels))
+      return run_bf16_conv_in_float(ConvPass::forward, c, kernels, workspace);
     const PixelProduct p = forward_product(c, call.t[call.count - 1], kernels);
     const Plan plan = forward_plan(c.g, p.blocks);
-    float* workspace = reinterpret_cast<float*>(call.workspace);
     auto* narrowed = reinterpret_cast<bf16*>(workspace + plan.narrowed);
     auto* packed = reinterpret_cast<bf16*>(workspace + plan.packed);
     narrow_rows(c.w.as<float>(), c.g.o, p.blocks.k, p.blocks.depth, kernels, narrowed);
@@ -235,8 +245,8 @@ struct BackwardData {
   static constexpr AttrList kAttrs = kConvBackwardAttrs;
   static Cost prepare(const Call& call, const Bf16Kernels& kernels) {
     const ConvCall c = bf16_conv_call(ConvPass::backward_data, call);
-    if (bf16_conv_by_winograd(ConvPass::backward_data, c.g, kernels))
-      return winograd_cost(ConvPass::backward_data, call, c, kernels);
+    if (bf16_conv_in_float(ConvPass::backward_data, c.g, kernels))
+      return bf16_conv_cost(call, c.g, bf16_conv_in_float_workspace(ConvPass::backward_data, c, kernels));
     return bf16_conv_cost(call, c.g, data_plan(c, kernels).total);
   }
   static void run(const Call& call, const Bf16Kernels& kernels) {
@@ -244,10 +254,10 @@ struct BackwardData {
     const ConvGeom& g = c.g;
     const TensorView& out = call.t[2];
     if (g.n == 0) return;
-    if (bf16_conv_by_winograd(ConvPass::backward_data, g, kernels))
-      return run_winograd(ConvPass::backward_data, c, kernels, call.workspace);
-    const Plan plan = data_plan(c, kernels);
     float* workspace = reinterpret_cast<float*>(call.workspace);
+    if (bf16_conv_in_float(ConvPass::backward_data, g, kernels))
+      return run_bf16_conv_in_float(ConvPass::backward_data, c, kernels, workspace);
+    const Plan plan = data_plan(c, kernels);
     auto* narrowed = reinterpret_cast<bf16*>(workspace + plan.narrowed);
     auto* packed = reinterpret_cast<bf16*>(workspace + plan.packed);
     narrow_rows(c.w.as<float>(), g.o, g.taps() * g.cg(), g.taps() * g.cg(), kernels, narrowed);

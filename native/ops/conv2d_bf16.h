@@ -9,8 +9,12 @@ namespace tenon {
 // As ConvCall::make, which checks all but the dtypes.
 ConvCall bf16_conv_call(ConvPass pass, const Call& call);
 
-// Whether the pass goes by Winograd's algorithm, in float.
-bool bf16_conv_by_winograd(ConvPass pass, const ConvGeom& g, const Bf16Kernels& kernels);
+// A pass that is computed in float, which reads and writes bf16: by Winograd's algorithm, or with a filter of
+// its own for each channel.
+bool bf16_conv_in_float(ConvPass pass, const ConvGeom& g, const Bf16Kernels& kernels);
+int64_t bf16_conv_in_float_workspace(ConvPass pass, const ConvCall& call, const Bf16Kernels& kernels);
+void run_bf16_conv_in_float(ConvPass pass, const ConvCall& call, const Bf16Kernels& kernels,
+                            float* workspace);
 
 Cost bf16_conv_cost(const Call& call, const ConvGeom& g, int64_t workspace_floats);
 

@@ -1,5 +1,6 @@
-// Depthwise convolution, all three passes. Rows of the output are cut in spans of pixels that the same taps
-// reach. Backward-data is the forward pass over dy with the phases of the stride (tap_axis.h).
+// Depthwise convolution, all three passes, of f32 and bf16 images. Rows of the output are cut in
+// spans of pixels that the same taps reach. Backward-data is the forward pass over dy with the phases
+// of the stride (tap_axis.h).
 //
 // Filters lie as [tap][C] in the workspace. For their gradients, output rows are divided among a number of
 // chunks that the shape fixes; each has sums of its own, which are added in order.
@@ -97,8 +98,10 @@ DepthwiseTap* taps_of(const Plan& p, float* workspace, int64_t slot) {
   return reinterpret_cast<DepthwiseTap*>(workspace + p.taps + slot * p.tap_floats);
 }
 
+int64_t bytes_of(const TensorView& t) { return static_cast<int64_t>(size_of(t.dtype)); }
+
 // Forward and backward-data: from `in` to `out`, images of the axes' sizes.
-void convolve(const ConvCall& call, const Axes& a, const float* in, float* out,
+void convolve(const ConvCall& call, const Axes& a, const TensorView& in, const TensorView& out,
               const DepthwiseKernels& kernels, float* workspace) {
   const ConvGeom& g = call.g;
   const Plan p = make_plan(ConvPass::forward, g);
@@ -109,16 +112,17 @@ void convolve(const ConvCall& call, const Axes& a, const float* in, float* out,
     DepthwiseSpan s = {};
     DepthwiseTap* taps = taps_of(p, workspace, slot);
     s.taps = taps;
+    s.in_type = in.dtype, s.out_type = out.dtype;
     s.filters = workspace + p.filters;
     s.in_step = a.w.in_step() * g.c, s.out_step = a.w.out_step() * g.c;
     s.channels = g.c;
     s.bias = call.bias.as<float>();
     s.activation = static_cast<Activation>(call.activation);
     for (int64_t row = task * rows; row < std::min(all, (task + 1) * rows); ++row) {
-      s.in = in + row / a.h.out * a.h.in * a.w.in * g.c;
+      s.in = in.data + row / a.h.out * a.h.in * a.w.in * g.c * bytes_of(in);
       for_spans(a, row % a.h.out, taps, [&](const Span& span) {
         s.tap_count = span.tap_count, s.pixels = span.pixels;
-        s.out = out + (row * a.w.out + span.column) * g.c;
+        s.out = out.data + (row * a.w.out + span.column) * g.c * bytes_of(out);
         kernels.span(s);
       });
     }
@@ -145,18 +149,19 @@ void backward_weights(const ConvCall& call, const DepthwiseKernels& kernels, flo
     DepthwiseGradient d = {};
     DepthwiseTap* taps = taps_of(p, workspace, slot);
     d.taps = taps;
+    d.type = call.x.dtype;
     d.filters = workspace + p.filters + chunk * p.filter_floats;
     d.in_step = g.sw * g.c, d.dy_step = g.c;
     d.channels = g.c;
     std::fill_n(d.filters, g.weights(), 0.0f);
     for (int64_t row = split.begin(chunk); row < split.begin(chunk) + split.size(chunk); ++row) {
-      const float* image = call.x.as<float>() + row / g.oh * g.h * g.w * g.c;
+      const std::byte* image = call.x.data + row / g.oh * g.h * g.w * g.c * bytes_of(call.x);
       for_spans(a, row % g.oh, taps, [&](const Span& span) {
         d.tap_count = span.tap_count;
         for (int64_t first = 0; first < span.pixels; first += kLongestChain) {
           d.pixels = std::min(kLongestChain, span.pixels - first);
-          d.in = image + first * d.in_step;
-          d.dy = call.y.as<float>() + (row * g.ow + span.column + first) * g.c;
+          d.in = image + first * d.in_step * bytes_of(call.x);
+          d.dy = call.y.data + (row * g.ow + span.column + first) * g.c * bytes_of(call.y);
           kernels.gradient(d);
         }
       });
@@ -176,15 +181,14 @@ int64_t conv2d_depthwise_workspace(ConvPass pass, const ConvCall& call) {
 void conv2d_depthwise(ConvPass pass, const ConvCall& call, const DepthwiseKernels& kernels,
                       float* workspace) {
   const ConvGeom& g = call.g;
-  const auto *x = call.x.as<float>(), *dy = call.y.as<float>();
   if (pass == ConvPass::backward_weights) {
     if (g.n == 0) return std::fill_n(call.w.as<float>(), g.weights(), 0.0f), void();
     return backward_weights(call, kernels, workspace);
   }
   if (g.n == 0) return;
   if (pass == ConvPass::forward)
-    return convolve(call, make_axes(g, false), x, call.y.as<float>(), kernels, workspace);
-  convolve(call, make_axes(g, true), dy, call.x.as<float>(), kernels, workspace);
+    return convolve(call, make_axes(g, false), call.x, call.y, kernels, workspace);
+  convolve(call, make_axes(g, true), call.y, call.x, kernels, workspace);
 }
 
 }  // namespace tenon

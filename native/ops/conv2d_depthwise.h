@@ -1,5 +1,5 @@
 // Convolution with a filter of its own for every channel: groups = C = O. Any kernel, stride, padding and
-// dilation; see kernels/depthwise.h.
+// dilation; x, y and their gradients are f32 or bf16; see kernels/depthwise.h.
 #pragma once
 
 #include <cstdint>

@@ -2,7 +2,6 @@
 // K = pixels. Pixels are cut in a number of chunks given by the shape; each chunk sums in float over its
 // pixels in order, and chunks are added in order.
 #include "ops/conv2d_bf16.h"
-#include "ops/conv2d_winograd.h"
 
 namespace tenon {
 namespace {
@@ -101,16 +100,15 @@ struct BackwardWeights {
   static constexpr AttrList kAttrs = kConvBackwardAttrs;
   static Cost prepare(const Call& call, const Bf16Kernels& kernels) {
     const ConvCall c = bf16_conv_call(ConvPass::backward_weights, call);
-    if (bf16_conv_by_winograd(ConvPass::backward_weights, c.g, kernels))
-      return bf16_conv_cost(call, c.g, conv2d_winograd_weights_workspace(c, gemm_kernels(kernels.target)));
+    if (bf16_conv_in_float(ConvPass::backward_weights, c.g, kernels))
+      return bf16_conv_cost(call, c.g, bf16_conv_in_float_workspace(ConvPass::backward_weights, c, kernels));
     return bf16_conv_cost(call, c.g, make_plan(c.g, kernels).total);
   }
   static void run(const Call& call, const Bf16Kernels& kernels) {
     const ConvCall c = bf16_conv_call(ConvPass::backward_weights, call);
     float* workspace = reinterpret_cast<float*>(call.workspace);
-    if (bf16_conv_by_winograd(ConvPass::backward_weights, c.g, kernels))
-      return conv2d_winograd_weights(c, gemm_kernels(kernels.target), winograd_kernels(kernels.target),
-                                     workspace);
+    if (bf16_conv_in_float(ConvPass::backward_weights, c.g, kernels))
+      return run_bf16_conv_in_float(ConvPass::backward_weights, c, kernels, workspace);
     const Plan p = make_plan(c.g, kernels);
     float* sums = workspace + p.sums;
     parallel_tasks(p.tasks(c.g), c.g.flops() / 16, [&](int64_t task, int64_t slot) {

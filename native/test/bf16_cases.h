@@ -131,7 +131,10 @@ inline void convolutions(Target target) {
   check_conv({6, 19, 18, 48, 40, 3, 3, 1, 1, 1, 1}, target, true);  // by Winograd, but for AMX
   check_conv({3, 16, 17, 37, 70, 3, 3, 1, 1, 0, 0}, target);
   check_conv({2, 8, 9, 16, 24, 3, 3, 2, 2, 0, 0, 1, 1, 1, 1, 1}, target, true);
-  check_conv({2, 8, 8, 12, 12, 5, 5, 2, 2, 1, 1, 1, 1, 12, 2, 2}, target);
+  check_conv({2, 8, 8, 12, 12, 5, 5, 2, 2, 1, 1, 1, 1, 12, 2, 2}, target, true);
+  check_conv({3, 14, 21, 19, 19, 3, 3, 1, 1, 1, 1, 1, 1, 19}, target, true);
+  check_conv({2, 9, 9, 40, 40, 3, 3, 2, 2, 1, 1, 1, 2, 40}, target, true);
+  check_conv({0, 9, 9, 40, 40, 3, 3, 2, 2, 1, 1, 1, 1, 40}, target);
   check_conv({6, 19, 18, 48, 40, 3, 3, 1, 1, 0, 1, 1, 1, 1, 2, 0}, target);
   check_conv({3, 6, 5, 32, 32, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1, 2}, target);
   check_conv({0, 6, 6, 4, 4, 3, 3, 1, 1, 1, 1}, target);
