@@ -271,8 +271,8 @@ export function readBufferSync(
 }
 
 /**
- * Checks a description and builds the program. @throws NativeError naming the call, its kernel
- * and the problem
+ * Checks a description and builds the program.
+ * @throws NativeError naming the call, its kernel and the problem
  */
 export function createProgram(desc: ProgramDesc): ProgramHandle {
   const { names, table } = tableOf(desc.calls);

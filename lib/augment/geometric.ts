@@ -210,7 +210,8 @@ const shearSettings = declareSettings({
 export type ShearOptions = OptionsOf<typeof shearSettings>;
 
 /**
- * Shears an image about its centre: `shear(10)` by -10 to 10 degrees, horizontally. @throws OptionError
+ * Shears an image about its centre: `shear(10)` by -10 to 10 degrees, horizontally.
+ * @throws OptionError
  */
 export const shear = maker(
   'shear',

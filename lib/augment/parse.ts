@@ -56,7 +56,8 @@ function valueOf(text: string): unknown {
 }
 
 /**
- * The augmentation of a name, in any case: `randomcrop` is randomCrop. @throws OptionError with the nearest
+ * The augmentation of a name, in any case: `randomcrop` is randomCrop.
+ * @throws OptionError with the nearest
  */
 export function makerOf(where: string, name: string, others: readonly string[] = []): AnyMaker {
   const known = Object.keys(augmentations);

@@ -70,8 +70,8 @@ export interface DatasetChoice extends Omit<FolderChoice, 'dir'> {
 }
 
 /**
- * Opens the training split and, where there is one, the test split. @throws DataError, FormatError as the
- * readers of `data`
+ * Opens the training split and, where there is one, the test split.
+ * @throws DataError, FormatError as the readers of `data`
  */
 export function openSplits(
   { dataset, data: dir, ...choice }: DatasetChoice,

@@ -73,8 +73,8 @@ async function predict(session: Session, images: readonly string[], flags: Predi
 }
 
 /**
- * What images the model takes. @throws FormatError if the file does not say, or asks for what image files
- * do not hold
+ * What images the model takes.
+ * @throws FormatError if the file does not say, or asks for what image files do not hold
  */
 export function preprocessingOf(file: string, model: Module): Preprocessing & { readonly channels: 1 | 3 } {
   const settings = model.preprocessing;

@@ -49,8 +49,8 @@ export class RunFolder {
   }
 
   /**
-   * Locks the directory for one run, and makes it if it is missing. @throws BusyError if another run writes
-   * to it, IoError
+   * Locks the directory for one run, and makes it if it is missing.
+   * @throws BusyError if another run writes to it, IoError
    */
   lock(): Promise<DirectoryLock> {
     return lockDirectory(this.path, [MODEL_FILE, RECIPE_FILE, HISTORY_FILE]);

@@ -96,8 +96,8 @@ async function imageSizeOf(recipe: Recipe, signal: AbortSignal): Promise<number 
 }
 
 /**
- * Opens the data and holds out a share of the training split. @throws DataError if nothing would be left
- * to train on
+ * Opens the data and holds out a share of the training split.
+ * @throws DataError if nothing would be left to train on
  */
 async function openData(recipe: Recipe, signal: AbortSignal): Promise<Splits> {
   const { train: all, test } = await openSplits(recipe, signal);

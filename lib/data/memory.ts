@@ -136,8 +136,8 @@ function checkSample(index: number, sample: LabelledImage, sampleBytes: number):
 }
 
 /**
- * A copy of twice the room, at least `needed`. @throws DataError if that is more than `maxBytes`, or more
- * than one array holds
+ * A copy of twice the room, at least `needed`.
+ * @throws DataError if that is more than `maxBytes`, or more than one array holds
  */
 function grown(bytes: Uint8Array, needed: number, maxBytes: number): Uint8Array<ArrayBuffer> {
   if (needed > maxBytes)

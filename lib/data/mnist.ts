@@ -19,7 +19,8 @@ export interface ReadMnistOptions extends UnpackLimits {
 const PREFIX = { train: 'train', test: 't10k' } as const;
 
 /**
- * The file of one kind, under the names it is published by. @throws DataError listing the names looked for
+ * The file of one kind, under the names it is published by.
+ * @throws DataError listing the names looked for
  */
 async function findFile(dir: string, prefix: string, kind: 'images' | 'labels'): Promise<string> {
   const rank = kind === 'images' ? 3 : 1;
@@ -44,8 +45,9 @@ function requireBytes(file: string, array: IdxArray, rank: number): Uint8Array {
 const SAMPLE_BYTES = 32;
 
 /**
- * For images of a pixel or two, everything else that is kept of a sample takes far more memory than the
- * image. @throws DataError past the limits
+ * For images of a pixel or two, everything else that is kept of a sample takes far more memory
+ * than the image.
+ * @throws DataError past the limits
  */
 async function requireFewSamples(file: string, limits: Limits, count: number, pixels: number): Promise<void> {
   const problem = sizeProblem(

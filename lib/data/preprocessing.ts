@@ -25,8 +25,8 @@ export const PREPROCESSING_KEYS = ['height', 'width', 'channels', 'mean', 'std',
 const MAX_SIZE = 65535;
 
 /**
- * A frozen copy of valid settings, so that they stay valid. @throws OptionError naming the invalid field, its
- * value and what was expected
+ * A frozen copy of valid settings, so that they stay valid.
+ * @throws OptionError naming the invalid field, its value and what was expected
  */
 export function checkPreprocessing(where: string, value: unknown): Preprocessing {
   if (value === undefined || value === null)

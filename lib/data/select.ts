@@ -87,8 +87,8 @@ function shares(proportions: readonly number[], total: number): number[] {
 }
 
 /**
- * For each class of `known` its number among `wanted`, or -1. @throws OptionError for a class that does not
- * exist, or one given twice
+ * For each class of `known` its number among `wanted`, or -1.
+ * @throws OptionError for a class that does not exist, or one given twice
  */
 export function renumbering(known: readonly string[], wanted: unknown): Int32Array {
   if (!Array.isArray(wanted) || wanted.length === 0)

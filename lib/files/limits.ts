@@ -60,8 +60,8 @@ export function readLimits(where: string, options: ReadLimits): Limits {
 }
 
 /**
- * The problem with a file that becomes `bytes`, for a message; undefined if the limits allow it. @param
- * packedBytes the size of the file, if it is compressed
+ * The problem with a file that becomes `bytes`, for a message; undefined if the limits allow it.
+ * @param packedBytes the size of the file, if it is compressed
  */
 export function sizeProblem(
   { maxBytes, maxExpansion }: Pick<Limits, 'maxBytes' | 'maxExpansion'>,

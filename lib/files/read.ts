@@ -57,8 +57,8 @@ async function readPipe(file: FileHandle): Promise<Buffer> {
 }
 
 /**
- * Size of a file in bytes. @throws DataError if it does not exist, IoError if it is not a regular file or
- * the system refuses
+ * Size of a file in bytes.
+ * @throws DataError if it does not exist, IoError if it is not a regular file or the system refuses
  */
 export async function fileSize(path: string): Promise<number> {
   const status = await stat(path).catch((error: unknown) => {

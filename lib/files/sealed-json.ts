@@ -17,8 +17,8 @@ export function seal(json: string): string {
 }
 
 /**
- * Whether a text has a checksum; earlier versions wrote none. @throws FormatError if the checksum is not that
- * of the text
+ * Whether a text has a checksum; earlier versions wrote none.
+ * @throws FormatError if the checksum is not that of the text
  */
 export function checkSeal(file: string, text: string): boolean {
   const at = text.lastIndexOf(',\n "checksum": "');

@@ -95,7 +95,8 @@ function text(block: Uint8Array, at: number, length: number): string {
 
 /**
  * A number field: octal digits, or GNU's binary form, which the top bit of the first byte tells. Empty
- * is 0. @throws TarProblem
+ * is 0.
+ * @throws TarProblem
  */
 function number(block: Uint8Array, at: number, length: number, name: string): number {
   const field = block.subarray(at, at + length);

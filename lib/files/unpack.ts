@@ -47,8 +47,8 @@ export class Unpacked {
   }
 
   /**
-   * Opens a file. @throws DataError if it does not exist, IoError if it is not a regular file or
-   * cannot be read
+   * Opens a file.
+   * @throws DataError if it does not exist, IoError if it is not a regular file or cannot be read
    */
   static async open(what: string, name: string, limits: Limits): Promise<Unpacked> {
     let file: FileHandle | undefined;

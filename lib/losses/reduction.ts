@@ -58,8 +58,8 @@ export function asFloats(targets: Tensor): Tensor {
 }
 
 /**
- * Reduces losses of examples, [N]. @throws ShapeError when there are not as many weights, DTypeError when
- * they are not a tensor
+ * Reduces losses of examples, [N].
+ * @throws ShapeError when there are not as many weights, DTypeError when they are not a tensor
  */
 export function reduceExamples(
   where: string,

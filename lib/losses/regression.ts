@@ -18,16 +18,16 @@ function elementwise(where: string, reduction: Reduction, of: (difference: Tenso
 }
 
 /**
- * Squared difference of outputs and targets of one shape. @throws OptionError; the loss itself ShapeError
- * when shapes differ
+ * Squared difference of outputs and targets of one shape.
+ * @throws OptionError; the loss itself ShapeError when shapes differ
  */
 export function mse(options: MseOptions = {}): Loss {
   return elementwise('losses.mse', settings.read('losses.mse', options).reduction, ops.square);
 }
 
 /**
- * Absolute difference of outputs and targets of one shape; its derivative at 0 is 0. @throws OptionError; the
- * loss itself ShapeError
+ * Absolute difference of outputs and targets of one shape; its derivative at 0 is 0.
+ * @throws OptionError; the loss itself ShapeError
  */
 export function l1(options: ReductionOptions = {}): Loss {
   return elementwise('losses.l1', settings.read('losses.l1', options).reduction, ops.abs);
@@ -64,8 +64,8 @@ const smoothL1Settings = declareSettings({
 export type SmoothL1Options = OptionsOf<typeof smoothL1Settings>;
 
 /**
- * The Huber loss divided by its delta, here called beta: a slope of 1 far out (Girshick
- * 2015). @throws as huber
+ * The Huber loss divided by its delta, here called beta: a slope of 1 far out (Girshick 2015).
+ * @throws as huber
  */
 export function smoothL1(options: SmoothL1Options = {}): Loss {
   const { beta, reduction } = smoothL1Settings.read('losses.smoothL1', options);

@@ -30,8 +30,8 @@ export class Running<R = number> {
   }
 
   /**
-   * Records the addition of a batch, inside a function given to compile(). @throws TraceError
-   * elsewhere; ShapeError, DTypeError
+   * Records the addition of a batch, inside a function given to compile().
+   * @throws TraceError elsewhere; ShapeError, DTypeError
    */
   update(outputs: Tensor, targets: Tensor): void {
     const counted = this.metric.count(outputs, targets);

@@ -69,8 +69,8 @@ export function cifarResnet56(options: CifarResnetOptions = {}): nn.NamedSequent
 }
 
 /**
- * As cifarResnet20, with 18 blocks a stage. The paper trains it with a rate of 0.01 at first, 0.1
- * after. @throws OptionError
+ * As cifarResnet20, with 18 blocks a stage. The paper trains it with a rate of 0.01 at first, 0.1 after.
+ * @throws OptionError
  */
 export function cifarResnet110(options: CifarResnetOptions = {}): nn.NamedSequential {
   return cifarResnet(110, options);

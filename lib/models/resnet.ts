@@ -69,7 +69,8 @@ export function resnet34(options: ResidualOptions = {}): nn.NamedSequential {
 
 /**
  * As resnet34, of bottleneck blocks (1x1, 3x3, 1x1 convolutions) that return 256, 512, 1024 and 2048
- * channels; the stride is at the 3x3 convolution, as in torchvision. @throws OptionError
+ * channels; the stride is at the 3x3 convolution, as in torchvision.
+ * @throws OptionError
  */
 export function resnet50(options: ResidualOptions = {}): nn.NamedSequential {
   return resnet('resnet50', deep, [3, 4, 6, 3], options);

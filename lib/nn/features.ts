@@ -69,7 +69,8 @@ export function checkStages(where: string, model: Staged, at: unknown): readonly
 }
 
 /**
- * Records the outputs of the stages, in their order. @throws OptionError for one that forward() does not run
+ * Records the outputs of the stages, in their order.
+ * @throws OptionError for one that forward() does not run
  */
 export function outputsAt(model: Pick<Staged, 'forward'>, x: Tensor, stages: readonly Stage[]): Tensor[] {
   const wanted = new Set(stages.map(({ module }) => module));

@@ -32,8 +32,8 @@ class Mask extends ParameterMask {
 }
 
 /**
- * The parameter's mask, or a new one of ones if it has none. @throws OptionError if the model has something
- * else of its name
+ * The parameter's mask, or a new one of ones if it has none.
+ * @throws OptionError if the model has something else of its name
  */
 export function ensureMask(where: string, model: Pruned, name: string, parameter: Parameter): ParameterMask {
   if (parameter.mask !== undefined) return parameter.mask;

@@ -264,7 +264,8 @@ export abstract class Module implements TraceDependency {
 
   /**
    * Says whether parameters are trained: all, or those that a pattern picks. Running statistics still move:
-   * `freeze` stops them as well. @throws OptionError when the pattern picks nothing
+   * `freeze` stops them as well.
+   * @throws OptionError when the pattern picks nothing
    */
   requiresGrad(flag: boolean, pattern?: NamePattern): this {
     bool('requiresGrad', 'flag', flag);
@@ -273,8 +274,9 @@ export abstract class Module implements TraceDependency {
   }
 
   /**
-   * Replaces the last layer of an `nn.sequential`, an `nn.namedSequential` or one of `models`: see
-   * `nn.Sequential`. @throws OptionError for other models, whose head is a field of their class
+   * Replaces the last layer of an `nn.sequential`, an `nn.namedSequential` or one of
+   * `models`: see `nn.Sequential`.
+   * @throws OptionError for other models, whose head is a field of their class
    */
   replaceHead(_head: Module): Module {
     const { name } = this.constructor;
@@ -371,8 +373,8 @@ export abstract class Module implements TraceDependency {
   }
 
   /**
-   * Writes `toBuffer()` to a file, which is replaced only once all is on disk. @throws IoError; OptionError
-   * for what is not a path
+   * Writes `toBuffer()` to a file, which is replaced only once all is on disk.
+   * @throws IoError; OptionError for what is not a path
    */
   save(path: string): Promise<void> {
     return writeModel(this, path);

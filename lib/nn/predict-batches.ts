@@ -6,7 +6,8 @@ import { formatShape, numel, type Shape } from '../tensor/shape';
 import { tensor, Tensor } from '../tensor/tensor';
 
 /**
- * Batches of at most `batchSize` rows of `shape`, copied as they are asked for. @throws ShapeError at once
+ * Batches of at most `batchSize` rows of `shape`, copied as they are asked for.
+ * @throws ShapeError at once
  */
 export function cut(data: Uint8Array | Float32Array, shape: Shape, batchSize: number): Iterable<Tensor> {
   checkAttached('predict', data);

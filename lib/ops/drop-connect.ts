@@ -53,7 +53,8 @@ const backwardWeightsOp = backwardOp('drop_connect_backward_weights');
 /**
  * x weight^T + bias as `linear`, with connections that are dropped anew for each row of x [..., in] with
  * probability `p`, a runtime scalar. Masks are drawn in the kernel, from seed, layer, call, step and place:
- * each takes as long as drawing all of them. @throws ShapeError, DTypeError
+ * each takes as long as drawing all of them.
+ * @throws ShapeError, DTypeError
  */
 export function dropConnectLinear(x: Tensor, weight: Tensor, bias: Tensor | undefined, p: Tensor): Tensor {
   checkDType('dropConnect', 'x', x, 'f32');

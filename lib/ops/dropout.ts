@@ -80,9 +80,9 @@ export function dropout(
 }
 
 /**
- * Drops elements of a weight with probability `p`, a runtime scalar, the same for all examples of a
- * batch, and divides the others by 1 - p: DropConnect (Wan et al. 2013) with one mask for each
- * step. @throws DTypeError
+ * Drops elements of a weight with probability `p`, a runtime scalar, the same for all examples of a batch,
+ * and divides the others by 1 - p: DropConnect (Wan et al. 2013) with one mask for each step.
+ * @throws DTypeError
  */
 export function dropConnect(weight: Tensor, p: Tensor): Tensor {
   checkDType('dropConnect', 'weight', weight, 'f32');
@@ -99,9 +99,10 @@ export const depthSettings = declareSettings({
 });
 
 /**
- * Drops whole examples of x [N, ...] with probability `p`, a runtime scalar, or with `mode: 'batch'` all of
- * them at once: stochastic depth (Huang et al. 2016), for the branch of a residual block. torchvision's
- * `stochastic_depth`. @throws OptionError, ShapeError
+ * Drops whole examples of x [N, ...] with probability `p`, a runtime scalar, or with
+ * `mode: 'batch'` all of them at once: stochastic depth (Huang et al. 2016), for the branch of a
+ * residual block. torchvision's `stochastic_depth`.
+ * @throws OptionError, ShapeError
  */
 export function stochasticDepth(x: Tensor, p: Tensor, options: OptionsOf<typeof depthSettings> = {}): Tensor {
   const { mode, scaling } = depthSettings.read('stochasticDepth', options);

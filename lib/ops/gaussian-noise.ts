@@ -32,7 +32,8 @@ const noiseOp: OpRecord<Attrs> = {
 
 /**
  * x + std z with z of the standard normal distribution, or with `scaled` x (1 + std z). `std` is a runtime
- * scalar. z is a function of seed, layer, call, step and position. @throws OptionError
+ * scalar. z is a function of seed, layer, call, step and position.
+ * @throws OptionError
  */
 export function gaussianNoise(x: Tensor, std: Tensor, options: { scaled?: boolean } = {}): Tensor {
   checkKeys('gaussianNoise', options, ['scaled']);

@@ -29,7 +29,8 @@ export function classesAsFloats(target: Tensor, classes: number): Tensor {
 
 /**
  * Class indices (i32 [N]) as f32 [N, classes]: 1 at the index, else 0. Not differentiable. An index outside
- * [0, classes) rejects the run with a DataError. @throws OptionError, ShapeError, DTypeError
+ * [0, classes) rejects the run with a DataError.
+ * @throws OptionError, ShapeError, DTypeError
  */
 export function oneHot(target: Tensor, classes: number): Tensor {
   const rows = reshape(classesAsFloats(target, classes), [target.size, 1]);

@@ -36,7 +36,8 @@ const momentsOp: OpRecord<{ power: 1 | 2 }> = {
 
 /**
  * total + the sum over the rows of (x - shift)^power, in float64: x f32 [B, D], shift and total f64 [D].
- * Assign it back to `total` to add up a whole data set. @throws ShapeError, DTypeError
+ * Assign it back to `total` to add up a whole data set.
+ * @throws ShapeError, DTypeError
  */
 export function columnMoments(total: Tensor, x: Tensor, shift: Tensor, power: 1 | 2): Tensor {
   return first(applyOp(momentsOp, [total, x, shift], { power }));
@@ -58,8 +59,8 @@ const covarianceOp: OpRecord<null> = {
 
 /**
  * total + (x - shift)^T (x - shift), in float64: x f32 [B, D], shift f64 [D], total f64 [D, D]. Only its
- * lower triangle counts; the values above the diagonal are arbitrary. Not divided by the number of
- * rows. @throws ShapeError, DTypeError
+ * lower triangle counts; the values above the diagonal are arbitrary. Not divided by the number of rows.
+ * @throws ShapeError, DTypeError
  */
 export function covariance(total: Tensor, x: Tensor, shift: Tensor): Tensor {
   return first(applyOp(covarianceOp, [total, x, shift], null));
@@ -111,7 +112,8 @@ const spectralOp: OpRecord<null> = {
 
 /**
  * V^T diag(scale) V as f32 [D, D], summed in float64: a function of a symmetric matrix by its eigenvectors.
- * vectors f64 [K, D], scale f64 [K]. @throws ShapeError, DTypeError
+ * vectors f64 [K, D], scale f64 [K].
+ * @throws ShapeError, DTypeError
  */
 export function spectral(vectors: Tensor, scale: Tensor): Tensor {
   return first(applyOp(spectralOp, [vectors, scale], null));
@@ -141,7 +143,8 @@ const projectOp: OpRecord<{ back: boolean }> = {
 
 /**
  * Coordinates of rows along fixed directions: x [B, D] times components [K, D] transposed, [B, K]; with
- * `back`, [B, K] to [B, D]. f32 in every precision. @throws ShapeError, DTypeError, OptionError
+ * `back`, [B, K] to [B, D]. f32 in every precision.
+ * @throws ShapeError, DTypeError, OptionError
  */
 export function project(x: Tensor, components: Tensor, options: { back?: boolean } = {}): Tensor {
   checkKeys('project', options, ['back']);

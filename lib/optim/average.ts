@@ -93,8 +93,8 @@ export abstract class WeightAverage {
   }
 
   /**
-   * Checks what `loadState` will be given. @throws FormatError where it is not a state of an average
-   * of this model
+   * Checks what `loadState` will be given.
+   * @throws FormatError where it is not a state of an average of this model
    */
   checkState(state: LoadedAverageState, model: Module): void {
     const tensors = tensorsOf(model);

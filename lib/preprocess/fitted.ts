@@ -39,7 +39,8 @@ export class FittedTransform {
   /**
    * Records the transform of a batch, f32 [N, ...inputShape] to [N, ...outputShape]: inside `compile` as
    * part of the program, outside as a recipe whose `data()` computes it. Images are pixels from 0
-   * to 1. @throws ShapeError
+   * to 1.
+   * @throws ShapeError
    */
   apply(x: Tensor): Tensor {
     checkBatch('apply', x, this.inputShape);
@@ -48,7 +49,8 @@ export class FittedTransform {
 
   /**
    * Records the way back, [N, ...outputShape] to [N, ...inputShape]: exact up to rounding where nothing was
-   * dropped. Directions that PCA or whitening left out come back as their mean. @throws ShapeError
+   * dropped. Directions that PCA or whitening left out come back as their mean.
+   * @throws ShapeError
    */
   inverse(y: Tensor): Tensor {
     checkBatch('inverse', y, this.outputShape);

@@ -42,7 +42,8 @@ export class Transform {
 }
 
 /**
- * One transform after the other; each is fitted to what those before it return. @throws OptionError for none
+ * One transform after the other; each is fitted to what those before it return.
+ * @throws OptionError for none
  */
 export function sequence(...transforms: readonly Transform[]): Transform {
   for (const transform of transforms) {
@@ -125,16 +126,17 @@ export type WhitenOptions = OptionsOf<typeof whitenSettings>;
  * Coordinates along the eigenvectors of the covariance, the largest variance first: decorrelated, [K]
  * per sample. Takes at most 16384 features; their covariance is solved in double precision (3072
  * features: about 20 s on two cores). Signs: the largest entry of each direction is positive.
- * Pearson 1901. @throws OptionError
+ * Pearson 1901.
+ * @throws OptionError
  */
 export function pca(options: PcaOptions = {}): Transform {
   return rotation('pca', pcaSettings.read('preprocess.pca', options));
 }
 
 /**
- * PCA, each coordinate divided by sqrt(eigenvalue + eps), [K] per sample: the covariance becomes the
- * identity (apart from eps). The lecture's slide says "divides by the eigenvalue" and means the
- * root. @throws OptionError
+ * PCA, each coordinate divided by sqrt(eigenvalue + eps), [K] per sample: the covariance becomes the identity
+ * (apart from eps). The lecture's slide says "divides by the eigenvalue" and means the root.
+ * @throws OptionError
  */
 export function whiten(options: WhitenOptions = {}): Transform {
   return rotation('whiten', whitenSettings.read('preprocess.whiten', options));
@@ -142,7 +144,8 @@ export function whiten(options: WhitenOptions = {}): Transform {
 
 /**
  * Whitening that rotates back, so that images stay images: of all whitenings the one that changes samples
- * least (Bell, Sejnowski 1997). The shape stays. @throws OptionError
+ * least (Bell, Sejnowski 1997). The shape stays.
+ * @throws OptionError
  */
 export function zca(options: WhiteningOptions = {}): Transform {
   return rotation('zca', zcaSettings.read('preprocess.zca', options));

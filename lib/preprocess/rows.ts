@@ -17,8 +17,8 @@ export interface Rows {
 }
 
 /**
- * Images scaled to 0..1, features as they are, unless `normalization` says otherwise. @throws
- * DataError, DTypeError, ShapeError
+ * Images scaled to 0..1, features as they are, unless `normalization` says otherwise.
+ * @throws DataError, DTypeError, ShapeError
  */
 export async function rowsOf(
   where: string,

@@ -42,8 +42,8 @@ export function magnitude(model: Module, options: AmountOptions): Promise<Sparsi
 }
 
 /**
- * Prunes elements at random, as a control for magnitudes. The same seed and names give the same
- * masks. @throws OptionError
+ * Prunes elements at random, as a control for magnitudes. The same seed and names give the same masks.
+ * @throws OptionError
  */
 export function random(model: Module, options: RandomOptions): Promise<Sparsity> {
   const where = 'prune.random';

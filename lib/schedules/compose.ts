@@ -41,7 +41,8 @@ export type WarmupOptions = OptionsOf<typeof warmupSettings>;
 
 /**
  * Rises from 1/n to 1 over the first `n` steps (or epochs, which may be a fraction), then follows `inner`,
- * whose progress begins where the warm-up ended (Goyal et al. 2017). @throws OptionError
+ * whose progress begins where the warm-up ended (Goyal et al. 2017).
+ * @throws OptionError
  */
 export function warmup(n: number, inner: Schedule = constant(), options: WarmupOptions = {}): Schedule {
   const where = 'schedules.warmup';
@@ -75,8 +76,8 @@ export type SequenceOptions = OptionsOf<typeof sequenceSettings>;
 
 /**
  * One schedule after the other. Each sees a training that begins with it and is as long as it. The last one
- * continues past its end. PyTorch's SequentialLR. @throws OptionError, also on a stream where a later part
- * counts steps and the sequence epochs
+ * continues past its end. PyTorch's SequentialLR.
+ * @throws OptionError, also on a stream where a later part counts steps and the sequence epochs
  */
 export function sequence(parts: readonly SequencePart[], options: SequenceOptions = {}): Schedule {
   const where = 'schedules.sequence';
@@ -145,7 +146,8 @@ export type LinearScalingOptions = OptionsOf<typeof scalingSettings>;
 
 /**
  * The learning rate for another batch size: batch times N, rate times N (Goyal et al. 2017, with a warm-up).
- * `optim.sgd({ lr: schedules.linearScaling(0.1, { batchSize: 1024 }) })` @throws OptionError
+ * `optim.sgd({ lr: schedules.linearScaling(0.1, { batchSize: 1024 }) })`
+ * @throws OptionError
  */
 export function linearScaling(lr: number, options: LinearScalingOptions): number {
   const where = 'schedules.linearScaling';

@@ -29,8 +29,8 @@ export interface CurvePoint {
 }
 
 /**
- * The learning rate of every step. @throws OptionError, also where the schedule returns something that is
- * not a rate
+ * The learning rate of every step.
+ * @throws OptionError, also where the schedule returns something that is not a rate
  */
 export function curve(schedule: Schedule, options: CurveOptions): CurvePoint[] {
   const { epochs, stepsPerEpoch, lr, history: all } = settings.read('schedules.curve', options);

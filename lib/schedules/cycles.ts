@@ -24,7 +24,8 @@ export type WarmRestartsOptions = OptionsOf<typeof restartSettings>;
 
 /**
  * Half a cosine from 1 to `min` in each period, again and again (SGDR, Loshchilov & Hutter 2017): PyTorch's
- * CosineAnnealingWarmRestarts. It has no end. @throws OptionError
+ * CosineAnnealingWarmRestarts. It has no end.
+ * @throws OptionError
  */
 export function warmRestarts(options: WarmRestartsOptions): Schedule {
   const where = 'schedules.warmRestarts';
@@ -49,9 +50,10 @@ const oneCycleSettings = declareSettings({
 export type OneCycleOptions = OptionsOf<typeof oneCycleSettings>;
 
 /**
- * Rises to 1, so that the optimizer's own rate is the largest, and falls to almost nothing (Smith & Topin
- * 2017): PyTorch's OneCycleLR in two phases, without its cycle of momentum. Past its end it stays at its last
- * value. @throws OptionError
+ * Rises to 1, so that the optimizer's own rate is the largest, and falls to almost nothing (Smith &
+ * Topin 2017): PyTorch's OneCycleLR in two phases, without its cycle of momentum. Past its end it stays
+ * at its last value.
+ * @throws OptionError
  */
 export function oneCycle(options: OneCycleOptions = {}): Schedule {
   const where = 'schedules.oneCycle';
@@ -80,7 +82,8 @@ export type RangeTestOptions = OptionsOf<typeof rangeTestSettings>;
 
 /**
  * From one factor to another, to see at which rates a network learns (Smith 2017, "Cyclical learning rates");
- * `rateRange` runs the whole test. Past its end it stays at `to`. @throws OptionError
+ * `rateRange` runs the whole test. Past its end it stays at `to`.
+ * @throws OptionError
  */
 export function rangeTest(options: RangeTestOptions): Schedule {
   const where = 'schedules.rangeTest';

@@ -128,8 +128,9 @@ function ending(
 export type CosineOptions = EndingOptions;
 
 /**
- * From 1 to `min` along half a cosine (Loshchilov & Hutter 2017, without restarts): PyTorch's
- * CosineAnnealingLR. @throws OptionError
+ * From 1 to `min` along half a cosine (Loshchilov & Hutter 2017, without
+ * restarts): PyTorch's CosineAnnealingLR.
+ * @throws OptionError
  */
 export function cosine(options: CosineOptions = {}): Schedule {
   const where = 'schedules.cosine';

@@ -27,8 +27,8 @@ export type PlateauOptions = OptionsOf<typeof settings>;
 
 /**
  * Multiplied by `factor` when `metric` has not improved for more than `patience` epochs, as PyTorch's
- * ReduceLROnPlateau. It follows from the history of the run alone, which checkpoints keep. @throws
- * OptionError, also when an epoch has no such figure
+ * ReduceLROnPlateau. It follows from the history of the run alone, which checkpoints keep.
+ * @throws OptionError, also when an epoch has no such figure
  */
 export function reduceOnPlateau(options: PlateauOptions = {}): Schedule {
   const where = 'schedules.reduceOnPlateau';

@@ -23,8 +23,8 @@ export type Domain =
   | { readonly type: 'other' };
 
 /**
- * Returns the checked value, in the form that is kept. @throws OptionError naming `where` and `name`, as
- * those of lib/options.ts
+ * Returns the checked value, in the form that is kept.
+ * @throws OptionError naming `where` and `name`, as those of lib/options.ts
  */
 export type Check<T> = (where: string, name: string, value: unknown) => T;
 

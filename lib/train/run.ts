@@ -283,8 +283,8 @@ export class FitRun implements FitControl {
   }
 
   /**
-   * Waits for the oldest queued step. @throws what it failed with, a NonFiniteError with the layer's name, or
-   * that the run was aborted
+   * Waits for the oldest queued step.
+   * @throws what it failed with, a NonFiniteError with the layer's name, or that the run was aborted
    */
   private async settleOldest(): Promise<void> {
     const oldest = this.inFlight.shift();

@@ -40,8 +40,8 @@ export interface StateFile {
 }
 
 /**
- * Reads state.json, which may hold anything, except for the position, which has its own parser. @throws
- * FormatError naming the entry
+ * Reads state.json, which may hold anything, except for the position, which has its own parser.
+ * @throws FormatError naming the entry
  */
 export function parseState(file: string, value: unknown): StateFile {
   const state = fieldsOf(file, 'its object', value);

@@ -74,8 +74,8 @@ export class Reinforce {
   }
 
   /**
-   * The reward of the choices that `suggest` proposed: the higher, the better. @throws OptionError for one
-   * that is not finite
+   * The reward of the choices that `suggest` proposed: the higher, the better.
+   * @throws OptionError for one that is not finite
    */
   tell(reward: number): void {
     finite('tune.reinforce', 'the reward', reward);

@@ -54,6 +54,7 @@ export class BasicBlock<In extends number = number, Out extends number = number>
 }
 
 /**
- * A residual block of two 3x3 convolutions. Parameters: c1, b1, c2, b2, short.0, short.1. @throws OptionError
+ * A residual block of two 3x3 convolutions. Parameters: c1, b1, c2, b2, short.0, short.1.
+ * @throws OptionError
  */
 export const basicBlock = maker(BasicBlock);

@@ -52,6 +52,7 @@ export class Bottleneck extends withArguments(args, branchSettings) {
 
 /**
  * 1x1 to `width` channels, 3x3 (with the stride), 1x1 to 4 `width` channels, and a shortcut, with
- * torchvision's names: conv1, bn1, conv2, bn2, conv3, bn3, downsample. @throws OptionError
+ * torchvision's names: conv1, bn1, conv2, bn2, conv3, bn3, downsample.
+ * @throws OptionError
  */
 export const bottleneck = maker(Bottleneck);

@@ -55,6 +55,7 @@ export class CifarBlock extends withArguments(channelArguments, settings, ['shor
 
 /**
  * Two 3x3 convolutions and a shortcut, with the names of the usual PyTorch implementation for CIFAR
- * (akamaster/pytorch_resnet_cifar10): conv1, bn1, conv2, bn2, shortcut. @throws OptionError
+ * (akamaster/pytorch_resnet_cifar10): conv1, bn1, conv2, bn2, shortcut.
+ * @throws OptionError
  */
 export const cifarBlock = maker(CifarBlock);

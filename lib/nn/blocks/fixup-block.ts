@@ -91,6 +91,7 @@ export class FixupBlock<In extends number = number, Out extends number = number>
 /**
  * A residual block without normalization. `blocks` is the number of such blocks in the net. Parameters as in
  * the authors' code: bias1a, conv1, bias1b, bias2a, conv2, scale, bias2b; they train scalars with a tenth of
- * the learning rate. @throws OptionError
+ * the learning rate.
+ * @throws OptionError
  */
 export const fixupBlock = maker(FixupBlock);

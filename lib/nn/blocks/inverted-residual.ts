@@ -109,6 +109,7 @@ function timmStages(
 /**
  * An inverted residual: a 1x1 convolution to `expansion` times as many channels, a depthwise convolution and
  * a 1x1 convolution to `outChannels`, each with batch norm, and relu6 behind the first two. x is added where
- * the stride is 1 and channels stay. @throws OptionError, ShapeError for bad padding
+ * the stride is 1 and channels stay.
+ * @throws OptionError, ShapeError for bad padding
  */
 export const invertedResidual = maker(InvertedResidual);

@@ -38,7 +38,7 @@ export class ResidualBlock extends withArguments(channelArguments, branchSetting
 }
 
 /**
- * Two 3x3 convolutions and a shortcut, with torchvision's names: conv1, bn1, conv2, bn2,
- * downsample. @throws OptionError
+ * Two 3x3 convolutions and a shortcut, with torchvision's names: conv1, bn1, conv2, bn2, downsample.
+ * @throws OptionError
  */
 export const residualBlock = maker(ResidualBlock);

@@ -251,7 +251,8 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
 }
 
 /**
- * The settings in a file that this version knows, checked as those that a program sets. @throws FormatError
+ * The settings in a file that this version knows, checked as those that a program sets.
+ * @throws FormatError
  */
 function parsePreprocessing(where: string, settings: Readonly<Record<string, unknown>>): Preprocessing {
   const known = PREPROCESSING_KEYS.filter((key) => key in settings).map((key) => [key, settings[key]]);
@@ -263,7 +264,8 @@ function parsePreprocessing(where: string, settings: Readonly<Record<string, unk
 }
 
 /**
- * Takes the state in a file into a model. @throws FormatError, ShapeError, DataError, IoError, OptionError
+ * Takes the state in a file into a model.
+ * @throws FormatError, ShapeError, DataError, IoError, OptionError
  */
 export async function loadInto(model: Filed, source: ModelSource, options: LoadOptions): Promise<void> {
   checkKeys('load', options, ['strict', 'report', 'names', 'maxHeaderBytes']);

@@ -120,9 +120,10 @@ function kaiming(where: string, a: number, options: KaimingOptions): (shape: Sha
 }
 
 /**
- * Uniform within +-sqrt(6 / ((1 + a^2) fan)) (He et al. 2015, for leaky ReLU of slope a). The default a =
- * sqrt 5, PyTorch's for convolution and linear layers, gives +-1/sqrt(fanIn); `heUniform` is the one for
- * ReLU. @throws OptionError
+ * Uniform within +-sqrt(6 / ((1 + a^2) fan)) (He et al. 2015, for leaky ReLU of slope a). The default
+ * a = sqrt 5, PyTorch's for convolution and linear layers, gives +-1/sqrt(fanIn); `heUniform` is the
+ * one for ReLU.
+ * @throws OptionError
  */
 export function kaimingUniform(a = Math.sqrt(5), options: KaimingOptions = {}): Initializer {
   return uniformOf(kaiming('init.kaimingUniform', a, options));
@@ -130,15 +131,16 @@ export function kaimingUniform(a = Math.sqrt(5), options: KaimingOptions = {}): 
 
 /**
  * Normal with deviation sqrt(2 / ((1 + a^2) fan)) (He et al. 2015, for a leaky ReLU of slope a; the default 0
- * is ReLU). @throws OptionError
+ * is ReLU).
+ * @throws OptionError
  */
 export function kaimingNormal(a = 0, options: KaimingOptions = {}): Initializer {
   return normalOf(kaiming('init.kaimingNormal', a, options));
 }
 
 /**
- * Uniform within +-sqrt(6 / fan): the deviation sqrt(2 / fan) that He et al. 2015 derive for
- * ReLU. @throws OptionError
+ * Uniform within +-sqrt(6 / fan): the deviation sqrt(2 / fan) that He et al. 2015 derive for ReLU.
+ * @throws OptionError
  */
 export function heUniform(options: KaimingOptions = {}): Initializer {
   return uniformOf(kaiming('init.heUniform', 0, options));
@@ -157,7 +159,8 @@ export interface RandomWalkOptions {
 /**
  * Normal with deviation g / sqrt(fanIn) (Sussillo & Abbott 2014): g is such that the logarithm of a
  * gradient's norm, a random walk over the layers, has no drift. For layers of width N = fanIn g = exp(1 / 2N)
- * without an activation and sqrt(2) exp(1.2 / (max(N, 6) - 2.4)) before ReLU. @throws OptionError
+ * without an activation and sqrt(2) exp(1.2 / (max(N, 6) - 2.4)) before ReLU.
+ * @throws OptionError
  */
 export function randomWalk(options: RandomWalkOptions = {}): Initializer {
   const where = 'init.randomWalk';

@@ -10,7 +10,8 @@ import { Draws } from './draws';
  * A random orthogonal matrix times `gain` (Saxe, McClelland, Ganguli 2013), of the weight as [first axis, all
  * others]: its rows are orthonormal, or its columns where it has more rows than columns. Computed on the
  * thread that calls, in time that grows with the square of the smaller side times the larger: 512 x 4608
- * takes some seconds, 4096 x 4096 some minutes. @throws OptionError; ShapeError below rank 2
+ * takes some seconds, 4096 x 4096 some minutes.
+ * @throws OptionError; ShapeError below rank 2
  */
 export function orthogonal(gain = 1): Initializer {
   finite('init.orthogonal', 'gain', gain);

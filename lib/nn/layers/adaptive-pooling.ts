@@ -40,7 +40,8 @@ export class AdaptiveMaxPool2d extends AdaptivePool2d {
 
 /**
  * Mean over windows of [N, C, H, W] that are chosen such that the output is [N, C, ...size], as PyTorch's
- * AdaptiveAvgPool2d; null keeps the input's height or width. @throws OptionError
+ * AdaptiveAvgPool2d; null keeps the input's height or width.
+ * @throws OptionError
  */
 export const adaptiveAvgPool2d = maker(AdaptiveAvgPool2d);
 

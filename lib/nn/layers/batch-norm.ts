@@ -44,13 +44,13 @@ export class BatchNorm2d<C extends number = number> extends BatchNorm<C> {
 }
 
 /**
- * Batch normalization of [N, C]. Parameters and buffers as in PyTorch, without
- * num_batches_tracked. @throws OptionError
+ * Batch normalization of [N, C]. Parameters and buffers as in PyTorch, without num_batches_tracked.
+ * @throws OptionError
  */
 export const batchNorm1d = maker(BatchNorm1d);
 
 /**
- * Batch normalization of [N, C, H, W]. Parameters and buffers as in PyTorch, without
- * num_batches_tracked. @throws OptionError
+ * Batch normalization of [N, C, H, W]. Parameters and buffers as in PyTorch, without num_batches_tracked.
+ * @throws OptionError
  */
 export const batchNorm2d = maker(BatchNorm2d);

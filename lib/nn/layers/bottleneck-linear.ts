@@ -15,7 +15,8 @@ export type BottleneckLinearOptions = Omit<OptionsOf<typeof settings>, 'inFeatur
 /**
  * y = x (B A)^T + bias with A [rank, in] and B [out, rank]: rank (in + out) weights instead of in out, which
  * is less where rank < in out / (in + out). Two linear layers, the first one without a bias, and nothing
- * between them; parameters 0.weight, 1.weight, 1.bias. @throws OptionError
+ * between them; parameters 0.weight, 1.weight, 1.bias.
+ * @throws OptionError
  */
 export function bottleneckLinear<In extends number, Out extends number>(
   inFeatures: In,

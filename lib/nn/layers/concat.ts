@@ -40,8 +40,8 @@ register(Concat, (config, child) => {
 });
 
 /**
- * Layers side by side: their outputs concatenated along the channels (axis 1). @throws OptionError when
- * something is not a module
+ * Layers side by side: their outputs concatenated along the channels (axis 1).
+ * @throws OptionError when something is not a module
  */
 export function concat(...layers: readonly Module[]): Concat {
   return new Concat(layers);

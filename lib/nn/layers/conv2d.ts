@@ -63,7 +63,8 @@ export type DepthwiseConv2dOptions = OptionsOf<typeof depthwiseSettings>;
 
 /**
  * A convolution of each channel by itself: conv2d with as many groups as input channels. A 1x1 convolution
- * behind it makes it a depthwise separable one (Howard et al. 2017). @throws as conv2d
+ * behind it makes it a depthwise separable one (Howard et al. 2017).
+ * @throws as conv2d
  */
 export function depthwiseConv2d(channels: number, options: DepthwiseConv2dOptions): Conv2d {
   const where = 'nn.depthwiseConv2d';

@@ -42,14 +42,14 @@ export class Dropout2d extends Dropout {
 }
 
 /**
- * Drops elements with probability `p`, by default 0.5 (Srivastava et al. 2014). @throws OptionError unless p
- * is from 0 to 1
+ * Drops elements with probability `p`, by default 0.5 (Srivastava et al. 2014).
+ * @throws OptionError unless p is from 0 to 1
  */
 export const dropout = maker(Dropout);
 
 /**
- * Drops channels with probability `p`, by default 0.5 (Tompson et al. 2015). @throws OptionError unless p is
- * from 0 to 1
+ * Drops channels with probability `p`, by default 0.5 (Tompson et al. 2015).
+ * @throws OptionError unless p is from 0 to 1
  */
 export const dropout2d = maker(Dropout2d);
 
@@ -83,6 +83,7 @@ export class StochasticDepth extends withArguments(depthArguments, depthSettings
 /**
  * Stochastic depth (Huang et al. 2016), the last layer of the body of an `nn.residual`: drops the whole
  * branch of an example with probability `p`, or with `mode: 'batch'` that of all examples at once.
- * torchvision's StochasticDepth. @throws OptionError unless p is from 0 to 1
+ * torchvision's StochasticDepth.
+ * @throws OptionError unless p is from 0 to 1
  */
 export const stochasticDepth = maker(StochasticDepth);

@@ -38,6 +38,7 @@ export class FractionalMaxPool2d extends withArguments(args, fractionalSettings,
  * floor(`outputRatio` times the input)) regions. `kernel` is 'disjoint' or 'overlapping', the paper's
  * regions, or the size of windows, PyTorch's. In training each example's regions are drawn anew each step,
  * the same for all channels; in evaluation they are the pseudorandom ones with u = 1/2, so that predictions
- * repeat. PyTorch draws in evaluation as well, and for each channel apart. @throws OptionError, ShapeError
+ * repeat. PyTorch draws in evaluation as well, and for each channel apart.
+ * @throws OptionError, ShapeError
  */
 export const fractionalMaxPool2d = maker(FractionalMaxPool2d);

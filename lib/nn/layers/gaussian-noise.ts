@@ -27,7 +27,8 @@ export class GaussianNoise extends withArguments(args, declareSettings({})) {
 
 /**
  * Adds noise of mean 0 and standard deviation `std` to inputs or activations in training. At the head of a
- * network it acts on normalized inputs. @throws OptionError
+ * network it acts on normalized inputs.
+ * @throws OptionError
  */
 export const gaussianNoise = maker(GaussianNoise);
 
@@ -57,6 +58,7 @@ export class GaussianDropout extends withArguments(dropoutArguments, declareSett
 
 /**
  * Multiplies with noise of mean 1 and variance p / (1 - p) in training, that of dropout with `p`, by default
- * 0.5 (Srivastava et al. 2014, section 10). @throws OptionError unless p is from 0 to below 1
+ * 0.5 (Srivastava et al. 2014, section 10).
+ * @throws OptionError unless p is from 0 to below 1
  */
 export const gaussianDropout = maker(GaussianDropout);

@@ -59,7 +59,7 @@ export class GroupNorm<C extends number = number> extends withArguments(args, se
 
 /**
  * Group normalization (Wu and He 2018) of [N, C], [N, C, L] or [N, C, H, W], the channels in `groups` groups;
- * 1 group normalizes whole samples. The same in training and evaluation. Parameters as in PyTorch. @throws
- * OptionError where groups do not divide the channels
+ * 1 group normalizes whole samples. The same in training and evaluation. Parameters as in PyTorch.
+ * @throws OptionError where groups do not divide the channels
  */
 export const groupNorm = maker(GroupNorm);

@@ -63,12 +63,14 @@ export class InstanceNorm2d<C extends number = number> extends InstanceNorm<C> {
 
 /**
  * Instance normalization (Ulyanov, Vedaldi, Lempitsky 2016) of [N, C, L]. Parameters and buffers as in
- * PyTorch, without num_batches_tracked. @throws OptionError; forward(): ShapeError where L is 1
+ * PyTorch, without num_batches_tracked.
+ * @throws OptionError; forward(): ShapeError where L is 1
  */
 export const instanceNorm1d = maker(InstanceNorm1d);
 
 /**
  * Instance normalization (Ulyanov, Vedaldi, Lempitsky 2016) of [N, C, H, W]. Parameters and buffers as in
- * PyTorch, without num_batches_tracked. @throws OptionError; forward(): ShapeError where H W is 1
+ * PyTorch, without num_batches_tracked.
+ * @throws OptionError; forward(): ShapeError where H W is 1
  */
 export const instanceNorm2d = maker(InstanceNorm2d);

@@ -57,6 +57,7 @@ export class LayerNorm extends withArguments(args, settings) {
 /**
  * Layer normalization (Ba, Kiros, Hinton 2016) over the last axes, which must be `normalizedShape`: 512 for
  * [N, T, 512], [C, H, W] for images. The same in training and evaluation. Parameters `weight` and `bias` of
- * that shape, as in PyTorch. @throws OptionError
+ * that shape, as in PyTorch.
+ * @throws OptionError
  */
 export const layerNorm = maker(LayerNorm);

@@ -18,6 +18,7 @@ export class LocalResponseNorm extends withSettings(localResponseNormSettings, S
 /**
  * Local response normalization (Krizhevsky, Sutskever, Hinton 2012) of [N, C, H, W] or [N, C, L], PyTorch's
  * LocalResponseNorm. It has no parameters, and is the same in training and evaluation. AlexNet's is
- * `nn.localResponseNorm({ size: 5, alpha: 5e-4, k: 2 })`. @throws OptionError
+ * `nn.localResponseNorm({ size: 5, alpha: 5e-4, k: 2 })`.
+ * @throws OptionError
  */
 export const localResponseNorm = maker(LocalResponseNorm);

@@ -32,8 +32,8 @@ export class MaxPool2d extends withArguments(args, maxPoolSettings, [], SameWidt
 }
 
 /**
- * Largest element of each window of [N, C, H, W]. The stride defaults to the
- * kernel. @throws ShapeError, OptionError
+ * Largest element of each window of [N, C, H, W]. The stride defaults to the kernel.
+ * @throws ShapeError, OptionError
  */
 export const maxPool2d = maker(MaxPool2d);
 

@@ -32,7 +32,7 @@ export class PReLU extends withSettings(settings, Activation) {
 }
 
 /**
- * x for x > 0, otherwise weight x, the weight learned (He et al. 2015). Parameter:
- * weight. @throws OptionError
+ * x for x > 0, otherwise weight x, the weight learned (He et al. 2015). Parameter: weight.
+ * @throws OptionError
  */
 export const prelu = maker(PReLU);

@@ -48,8 +48,8 @@ register(Residual, (config, child) => {
 });
 
 /**
- * body(x) + shortcut(x) (He et al. 2016); without a shortcut, body(x) + x. @throws OptionError; forward
- * ShapeError when shapes differ
+ * body(x) + shortcut(x) (He et al. 2016); without a shortcut, body(x) + x.
+ * @throws OptionError; forward ShapeError when shapes differ
  */
 export function residual(body: Module, shortcut?: Module): Residual {
   return new Residual(body, shortcut);
