@@ -34,6 +34,15 @@ describe('examples', () => {
     300_000,
   );
 
+  itBuilt('transfer.mjs learns more from a trained network than from scratch', () => {
+    const accuracies = [...run('transfer.mjs').matchAll(/accuracy: ([\d.]+)/g)].map(([, share]) =>
+      Number(share),
+    );
+    const [scratch, linear, tuned] = accuracies as [number, number, number];
+    expect(Math.min(scratch, linear)).toBeGreaterThan(0.5);
+    expect(tuned).toBeGreaterThan(scratch + 0.03);
+  });
+
   itBuilt('loop.mjs separates the circle', () => {
     const [, loss] = /step 300: loss ([\d.]+)/.exec(run('loop.mjs')) ?? [];
     expect(Number(loss)).toBeLessThan(0.1);
