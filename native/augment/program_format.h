@@ -9,13 +9,13 @@ inline constexpr int kSequence = -1, kOneOf = -2, kSomeOf = -3;
 // How a parameter is drawn.
 inline constexpr int kFixed = 0, kUniform = 1, kWhole = 2, kSigned = 3;
 
-// Of every node: its kind or opcode, then its probability.
+// Every node begins with its kind or opcode, then its probability.
 inline constexpr int kChance = 1;
-// Of an operation.
+// Places in an operation.
 inline constexpr int kParameters = 2, kPerParameter = 3;
-// Of the others.
+// Places in the other nodes.
 inline constexpr int kLength = 2, kCount = 3, kChildren = 4;
-// From kChildren on, of `some of`.
+// Places in a `some of`, counted from kChildren.
 inline constexpr int kLeast = 0, kMost = 1, kReplace = 2, kSomeNodes = 3;
 
 // The numbers of a node of a program that was checked.
