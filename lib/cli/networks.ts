@@ -25,8 +25,18 @@ export interface Network {
    */
   readonly deep: boolean;
   readonly batchNorm: boolean;
+  /** Weights that other programs published for it. */
+  readonly published?: PublishedWeights;
   /** The defaults of `tenon bench`. */
   readonly bench: { readonly batch: number; readonly optimizer: () => optim.Optimizer };
+}
+
+/** What files of weights from other programs do not say. */
+export interface PublishedWeights {
+  /** How the network took images when they were trained. */
+  readonly preprocessing: nn.Preprocessing;
+  /** The names of the network for theirs, where these differ. */
+  readonly names?: nn.NameMap;
 }
 
 const adam = (): optim.Optimizer => optim.adam();
@@ -53,6 +63,7 @@ const IMAGENET: Family = {
   classes: 1000,
   deep: true,
   batchNorm: true,
+  published: { preprocessing: models.imagenet },
   bench: { batch: 16, optimizer: sgd },
 };
 const PLAIN_IMAGENET: Family = { ...IMAGENET, batchNorm: false };
@@ -84,7 +95,11 @@ export const NETWORKS = named<Network>()({
   resnet101: { ...IMAGENET, make: anySize(models.resnet101) },
   resnet152: { ...IMAGENET, make: anySize(models.resnet152) },
   mobilenet_v2: { ...IMAGENET, make: anySize(models.mobilenetV2) },
-  efficientnet_lite0: { ...IMAGENET, make: anySize(models.efficientnetLite0) },
+  efficientnet_lite0: {
+    ...IMAGENET,
+    make: anySize(models.efficientnetLite0),
+    published: { preprocessing: models.imagenetInception, names: models.efficientnetPytorchNames },
+  },
 });
 
 export type ModelName = keyof typeof NETWORKS;

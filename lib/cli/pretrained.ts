@@ -1,8 +1,7 @@
 /** What a run begins with: `--pretrained`, the weights of another run or program, and `--freeze`. */
 import type { Dataset } from '../data';
 import { FormatError } from '../errors';
-import { imagenet } from '../models';
-import type { LoadReport, Module } from '../nn';
+import type { LoadReport, Module, Preprocessing } from '../nn';
 import { headOf, LayerChain } from '../nn/layers/chain';
 import { clip } from '../options';
 import type { Shape } from '../tensor/shape';
@@ -41,14 +40,13 @@ async function takeWeights(recipe: Recipe, file: string, model: Module, data: Da
   let fit: LoadReport | undefined;
   await model.load(file, {
     strict: false,
+    names: NETWORKS[recipe.model].published?.names,
     report: (report) => {
       requireBody(recipe, file, report, path);
       fit = report;
     },
   });
-  const { preprocessing } = model;
-  if (preprocessing === undefined && madeForImagenet(recipe.model, data.inputShape))
-    model.preprocessing = imagenet;
+  model.preprocessing ??= publishedPreprocessing(recipe.model, data.inputShape);
   const kept = fit !== undefined && fitsHead(fit, path, data.classNames);
   // Drawn by its name and the seed, as if there were no file.
   if (!kept) model.replaceHead(headOf(buildModel(recipe, data) as LayerChain).layer).adopt();
@@ -76,8 +74,8 @@ function isOf(layer: string, name: string): boolean {
   return name.startsWith(`${layer}.`);
 }
 
-/** Other programs' files do not say how images were normalized; those of torchvision's networks as here. */
-export function madeForImagenet(model: Recipe['model'], [channels]: Shape): boolean {
-  const [expected, side] = NETWORKS[model].input;
-  return side === imagenet.height && expected === imagenet.channels && channels === expected;
+/** How the images of published weights were normalized, which their files do not say. */
+export function publishedPreprocessing(model: Recipe['model'], [channels]: Shape): Preprocessing | undefined {
+  const preprocessing = NETWORKS[model].published?.preprocessing;
+  return preprocessing?.channels === channels ? preprocessing : undefined;
 }

@@ -1,11 +1,11 @@
 /**
  * `tenon train --pretrained FILE --freeze PATTERNS`: weights of another run under the same or another head.
  */
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { madeForImagenet } from '../../lib/cli/pretrained';
-import { decodeSafetensors } from '../../lib/files/safetensors';
+import { publishedPreprocessing } from '../../lib/cli/pretrained';
+import { decodeSafetensors, encodeSafetensors } from '../../lib/files/safetensors';
 import * as models from '../../lib/models';
 import * as nn from '../../lib/nn';
 import { temporaryDirectory, tenon, type Result } from './support';
@@ -14,18 +14,18 @@ const dir = temporaryDirectory();
 const images = join(dir, 'images');
 const base = join(dir, 'base', 'model.safetensors');
 
-/** 12 grey images of 8x8 pixels, light and dark ones. */
-async function drawFolder(): Promise<void> {
+/** 12 images of 8x8 pixels, light and dark ones. */
+async function drawFolder(folder: string, channels: 1 | 3): Promise<void> {
   for (const [name, grey] of [
     ['dark', 40],
     ['light', 200],
   ] as const) {
-    mkdirSync(join(images, 'train', name), { recursive: true });
+    mkdirSync(join(folder, 'train', name), { recursive: true });
     for (let i = 0; i < 6; i++) {
-      const bytes = Uint8Array.from({ length: 64 }, (_, at) => grey + ((at * 7 + i * 13) % 40));
-      const file = join(images, 'train', name, `${i}.png`);
-      await sharp(bytes, { raw: { width: 8, height: 8, channels: 1 } })
-        .toColourspace('b-w')
+      const bytes = Uint8Array.from({ length: 64 * channels }, (_, at) => grey + ((at * 7 + i * 13) % 40));
+      const file = join(folder, 'train', name, `${i}.png`);
+      await sharp(bytes, { raw: { width: 8, height: 8, channels } })
+        .toColourspace(channels === 1 ? 'b-w' : 'srgb')
         .png()
         .toFile(file);
     }
@@ -52,7 +52,7 @@ function changed(one: string, other: string): string[] {
 }
 
 beforeAll(async () => {
-  await drawFolder();
+  await drawFolder(images, 1);
   expect((await train('base')).code).toBe(0);
 });
 
@@ -160,7 +160,37 @@ test('--unfreeze-every begins with the head alone, and --layer-decay slows the l
 });
 
 test('weights of another program for ImageNet are taken as normalized by its means', () => {
-  expect(madeForImagenet('resnet18', [3, 64, 64])).toBe(true);
-  expect(madeForImagenet('resnet18', [1, 64, 64])).toBe(false);
-  expect(madeForImagenet('resnet20', [3, 32, 32])).toBe(false);
+  expect(publishedPreprocessing('resnet18', [3, 64, 64])).toBe(models.imagenet);
+  expect(publishedPreprocessing('mobilenet_v2', [3, 64, 64])).toBe(models.imagenet);
+  expect(publishedPreprocessing('efficientnet_lite0', [3, 32, 32])).toBe(models.imagenetInception);
+  expect(publishedPreprocessing('resnet18', [1, 64, 64])).toBeUndefined();
+  expect(publishedPreprocessing('resnet20', [3, 32, 32])).toBeUndefined();
+});
+
+test("EfficientNet's weights are taken under the names of lukemelas' implementation", async () => {
+  const published = join(dir, 'lite0.safetensors');
+  const model = models.efficientnetLite0({ classes: 7, seed: 4 });
+  await model.save(published);
+  const { tensors } = decodeSafetensors(published, readFileSync(published));
+  const theirs = ['_conv_stem.weight', '_blocks.0._depthwise_conv.weight', '_blocks.15._project_conv.weight'];
+  const renamed = new Map([...tensors]);
+  for (const name of [...theirs, '_fc.weight', '_fc.bias']) {
+    const ours = models.efficientnetPytorchNames(name);
+    renamed.set(name, renamed.get(ours)!);
+    expect(renamed.delete(ours)).toBe(true);
+  }
+  writeFileSync(published, Buffer.concat(encodeSafetensors({ tensors: renamed, metadata: new Map() })));
+  const colored = join(dir, 'colored');
+  await drawFolder(colored, 3);
+  const data = ['--dataset', 'folder', '--data', colored, '--image-size', 32, '--augment', 'none'] as const;
+  const how = ['--epochs', 1, '--batch-size', 6, '--lr', 1e-30, '--warmup', 0, '--weight-decay', 0] as const;
+  const out = join(dir, 'lite0');
+  const begin = ['--model', 'efficientnet_lite0', '--pretrained', published, '--out', out] as const;
+  const run = await tenon('train', ...data, ...how, ...begin, '--validation', 0, '--json');
+  expect(run).toMatchObject({ code: 0, err: '' });
+  const after = tensorsOf(join(out, 'model.safetensors'));
+  for (const name of theirs.map(models.efficientnetPytorchNames))
+    expect([name, after.get(name)]).toEqual([name, Buffer.from(tensors.get(name)!.bytes).toString('base64')]);
+  const { preprocessing } = await nn.load(join(out, 'model.safetensors'));
+  expect(preprocessing).toMatchObject({ mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] });
 });
