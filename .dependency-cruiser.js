@@ -17,8 +17,8 @@ const floors = [
     reason: 'A trainer puts models, data, losses and optimizers together; each works without one.',
   },
   {
-    rooms: ['prune'],
-    reason: 'Pruning masks parameters of any model and chooses them as parameter groups do.',
+    rooms: ['prune', 'regularizers'],
+    reason: 'Both act on parameters of any model and choose them as parameter groups do.',
   },
   {
     rooms: ['optim', 'models', 'losses', 'metrics', 'schedules', 'augment'],

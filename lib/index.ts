@@ -14,6 +14,7 @@ export * as ops from './ops';
 export * as optim from './optim';
 export * as preprocess from './preprocess';
 export * as prune from './prune';
+export * as regularizers from './regularizers';
 export * as schedules from './schedules';
 export * from './train';
 export * as tune from './tune';

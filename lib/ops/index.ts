@@ -34,6 +34,7 @@ export type { AvgPool2dOptions, MaxPool2dOptions } from './pool2d';
 export { argmax, max, mean, sum, sumSquares, type ReduceOptions } from './reduce';
 export { CROP_COLUMNS, resampleImages, viewCrops } from './resample-images';
 export type { ResampleOptions, ViewCropsOptions } from './resample-images';
+export { renorm } from './renorm';
 export { broadcastTo, concat, flatten, pad, permute, reshape, slice, sumTo, transpose } from './shape-ops';
 export * from './softmax';
 export * from './softplus';

@@ -81,8 +81,12 @@ export function commonSettings<N extends Declared>(numbers: N) {
       'Every element of the gradients is cut to within +- this, before clipNorm looks at them. Default: no limit.',
       { optional: true },
     ),
+    maxNorm: positive(
+      "Largest norm of the weights of an output unit, which is what has one index along the first axis of a parameter with two axes or more: what exceeds it is scaled back after the step, as by PyTorch's `renorm` (Srivastava et al. 2014). May be changed between steps. Default: no limit.",
+      { optional: true },
+    ),
     groups: groupsOf(numbers)(
-      "Parameters with settings of their own: lr, weightDecay, and the optimizer's own numbers.",
+      "Parameters with settings of their own: lr, weightDecay, maxNorm, and the optimizer's own numbers.",
       { default: [] },
     ),
   };

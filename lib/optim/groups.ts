@@ -1,6 +1,6 @@
 /** Parameter groups: which parameters have settings of their own. */
 import { OptionError } from '../errors';
-import { checkKeys, nonNegative, show } from '../options';
+import { checkKeys, nonNegative, positive, show } from '../options';
 import type { Declared, OptionsOf } from '../settings';
 import { namePattern, type NamePattern } from '../tensor/name-pattern';
 import type { Parameter } from '../tensor/parameter';
@@ -17,6 +17,8 @@ export interface ParameterGroup {
   readonly lrScale?: number;
   /** Decay of the group. Default: the optimizer's. */
   readonly weightDecay?: number;
+  /** Largest norm of an output unit's weights in the group. Default: the optimizer's. */
+  readonly maxNorm?: number;
 }
 
 /** A group of an optimizer; groups may set its numbers `N`. */
@@ -41,9 +43,12 @@ export function matcher(match: unknown): (name: string, parameter: Parameter) =>
 export function noDecay<G extends object = object>(
   settings?: G,
 ): G & { readonly match: ParameterMatch; readonly weightDecay: 0 } {
-  const match = (name: string, parameter: Parameter): boolean =>
-    parameter.rank <= 1 || parameter.ofNormalization || /(^|\.)bias$/.test(name);
-  return { ...(settings as G), match, weightDecay: 0 };
+  return { ...(settings as G), match: (name, parameter) => !decays(name, parameter), weightDecay: 0 };
+}
+
+/** Whether decay does a parameter any good: those that {@link noDecay} does not match. */
+export function decays(name: string, parameter: Parameter): boolean {
+  return parameter.rank > 1 && !parameter.ofNormalization && !/(^|\.)bias$/.test(name);
 }
 
 /** Checks the groups of an optimizer that has these numbers; without them, of any. @throws OptionError */
@@ -59,7 +64,7 @@ export function checkGroups<N extends Declared>(
 }
 
 /** Numbers that every group may set. */
-const COMMON: readonly string[] = ['lr', 'lrScale', 'weightDecay'];
+const COMMON: readonly string[] = ['lr', 'lrScale', 'weightDecay', 'maxNorm'];
 
 function checkGroup(where: string, group: unknown, numbers: Declared | undefined): void {
   if (typeof group !== 'object' || group === null)
@@ -70,7 +75,7 @@ function checkGroup(where: string, group: unknown, numbers: Declared | undefined
   matcher(match);
   for (const [name, value] of Object.entries(own)) {
     if (numbers === undefined && !COMMON.includes(name)) continue;
-    const check = numbers?.[name]?.check ?? nonNegative;
+    const check = numbers?.[name]?.check ?? (name === 'maxNorm' ? positive : nonNegative);
     if (value !== undefined) check(where, `${name} of a group`, value);
   }
 }

@@ -3,7 +3,7 @@ export { Optimizer } from './optimizer';
 export type { LoadedOptimizerState, OptimizerState, UpdateOptions } from './optimizer';
 export type { OptimizerOptions } from './common';
 export { layerwiseDecay, type LayerwiseDecayOptions } from './layerwise';
-export { noDecay, type ParameterGroup, type ParameterMatch } from './groups';
+export { decays, noDecay, type ParameterGroup, type ParameterMatch } from './groups';
 export {
   ema,
   Ema,

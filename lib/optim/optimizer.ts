@@ -8,7 +8,7 @@ import { assign, currentTrace, withScope, type Trace } from '../graph/trace';
 import type { AnyArray } from '../native';
 import * as ops from '../ops';
 import type { Flags, UpdateRule } from '../ops/update';
-import { checkKeys, clip, nonNegative, show } from '../options';
+import { checkKeys, clip, nonNegative, positive, show } from '../options';
 import type { Check, Declared } from '../settings';
 import type { Parameter } from '../tensor/parameter';
 import { formatShape, sameShape, type Shape } from '../tensor/shape';
@@ -51,6 +51,7 @@ interface Common {
   readonly weightDecay: number;
   readonly clipNorm?: number;
   readonly clipValue?: number;
+  readonly maxNorm?: number;
   readonly groups: readonly Group[];
 }
 
@@ -61,6 +62,8 @@ interface LiveGroup {
   readonly matches: (name: string, parameter: Parameter) => boolean;
   /** For parameters whose first step is the one after `born`. */
   readonly scalars: (born: number) => ScalarsByName;
+  /** The largest norm of an output unit's weights, where there is one. */
+  readonly limit: Tensor | undefined;
 }
 
 /** `H`: numbers that groups may set. */
@@ -76,6 +79,8 @@ export abstract class Optimizer<H extends object = object> {
   readonly clipNorm: number | undefined;
   /** Largest size of a gradient's element, or undefined for no limit. */
   readonly clipValue: number | undefined;
+  /** Largest norm of an output unit's weights; may be changed between steps where it was given. */
+  maxNorm: number | undefined;
   /** Steps queued so far, less those that committed nothing. */
   step = 0;
   /** `optim.sgd`, in front of messages. */
@@ -109,11 +114,12 @@ export abstract class Optimizer<H extends object = object> {
     this.flags = declaration.flags(values, kind);
     this.slotNames = declaration.states(values);
     this.slotInitial = declaration.initial?.(values) ?? 0;
-    const { lr, weightDecay, clipNorm, clipValue, groups, ...own } = values as Common;
+    const { lr, weightDecay, clipNorm, clipValue, maxNorm, groups, ...own } = values as Common;
     this.lr = lr;
     this.weightDecay = weightDecay;
     this.clipNorm = clipNorm;
     this.clipValue = clipValue;
+    this.maxNorm = maxNorm;
     this.groupOptions = groups;
     Object.assign(this, own);
   }
@@ -136,7 +142,7 @@ export abstract class Optimizer<H extends object = object> {
       for (const group of this.groups()) {
         const members = clipped.filter(([p]) => this.groupOf(p) === group);
         for (const [born, alike] of groupBy(members, ([p]) => this.bornOf(p)))
-          this.updateMembers(group.scalars(born), alike, scale);
+          this.updateMembers(group, born, alike, scale);
       }
     });
     trace.onRun({ queued: () => void this.step++, refused: () => void this.step-- });
@@ -295,7 +301,7 @@ export abstract class Optimizer<H extends object = object> {
   }
 
   private liveGroup(group: Group): LiveGroup {
-    const { match, lr, lrScale = 1, weightDecay } = group;
+    const { match, lr, lrScale = 1, weightDecay, maxNorm } = group;
     const numbers = liveNumbers(this.numbers, group, this) as H;
     const ofGroup = {
       lr: this.scalar('lr', nonNegative, () => this.rate((lr ?? this.lr) * lrScale * this.lrFactor, numbers)),
@@ -313,7 +319,9 @@ export abstract class Optimizer<H extends object = object> {
       byBirth.set(born, known);
       return known;
     };
-    return { matches: match === undefined ? () => true : matcher(match), scalars };
+    const largest = (): number | undefined => maxNorm ?? this.maxNorm;
+    const limit = largest() === undefined ? undefined : this.scalar('maxNorm', positive, largest);
+    return { matches: match === undefined ? () => true : matcher(match), scalars, limit };
   }
 
   private groupOf(parameter: Parameter): LiveGroup {
@@ -321,7 +329,8 @@ export abstract class Optimizer<H extends object = object> {
   }
 
   private updateMembers(
-    scalars: ScalarsByName,
+    { scalars, limit }: LiveGroup,
+    born: number,
     members: readonly [Parameter, Tensor][],
     scale: Tensor | undefined,
   ): void {
@@ -329,8 +338,8 @@ export abstract class Optimizer<H extends object = object> {
     const weights = members.map(([p]) => p);
     const gradients = members.map(([, g]) => g);
     const operands = { weights, gradients, states, ...(scale && { scale }) };
-    const updated = this.rule(scalars, operands, this.flags);
-    weights.forEach((weight, i) => assign(weight, updated.weights[i]!));
+    const updated = this.rule(scalars(born), operands, this.flags);
+    weights.forEach((weight, i) => assign(weight, limited(weight, updated.weights[i]!, limit)));
     states.forEach((list, s) =>
       list.forEach((state, i) => assign(state, members[i]![0].admit(updated.states[s]![i]!))),
     );
@@ -365,6 +374,12 @@ export abstract class Optimizer<H extends object = object> {
     this.taken.add(name);
     return name;
   }
+}
+
+/** Biases and what belongs to norms have no output units. */
+function limited(parameter: Parameter, updated: Tensor, limit: Tensor | undefined): Tensor {
+  const units = parameter.rank > 1 && !parameter.ofNormalization;
+  return limit === undefined || !units ? updated : ops.renorm(updated, limit);
 }
 
 function groupBy<K, V>(values: readonly V[], keyOf: (value: V) => K): Map<K, V[]> {

@@ -4,6 +4,8 @@ import { OptionError } from '../errors';
 import * as losses from '../losses';
 import type { Loss } from '../losses';
 import { show } from '../options';
+import * as regularizers from '../regularizers';
+import type { Regularizer } from '../regularizers';
 import * as schedules from '../schedules';
 import type { Schedule } from '../schedules';
 
@@ -32,6 +34,19 @@ export function checkSchedule(where: string, value: unknown): asserts value is S
   if (typeof value !== 'function')
     throw new OptionError(`${where}: schedule must be one such as schedules.cosine(), got ${show(value)}`);
   refuseMaker(where, 'schedule', 'schedules', schedules, value);
+}
+
+/** One regularizer, or a list of them. @throws OptionError */
+export function checkRegularizers(value: unknown): readonly Regularizer[] {
+  const given: readonly unknown[] = Array.isArray(value) ? value : value === undefined ? [] : [value];
+  for (const one of given) {
+    if (typeof one !== 'function')
+      throw new OptionError(
+        `Trainer: regularizer must be one such as regularizers.l2(1e-4), got ${show(one)}`,
+      );
+    refuseMaker('Trainer', 'regularizer', 'regularizers', regularizers, one);
+  }
+  return given as readonly Regularizer[];
 }
 
 /** @throws OptionError where `value` is what makes a loss or a schedule, which are functions themselves */

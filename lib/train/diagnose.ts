@@ -10,7 +10,7 @@ import { currentTrace } from '../graph/trace';
 import { sub, sumSquares } from '../ops';
 import type { Tensor } from '../tensor/tensor';
 import type { Batch } from './batch-source';
-import { recordLoss, type StepParts } from './steps';
+import { objectiveOf, recordLoss, type StepParts } from './steps';
 import { clip } from '../options';
 
 /**
@@ -69,7 +69,7 @@ async function search(parts: StepParts, batch: Batch, backward: boolean): Promis
   const what: string[] = [];
   const program = compile(
     (...args: Tensor[]) => {
-      const { loss } = recordLoss(parts, args);
+      const loss = objectiveOf(parts, recordLoss(parts, args).loss);
       const forward = reachableNodes([loss]);
       const roots = backward
         ? grad(loss)

@@ -9,7 +9,9 @@ import { inEvalMode } from '../nn/mode';
 import type { Module } from '../nn/module';
 import type { WeightAverage } from '../optim/average';
 import type { Optimizer } from '../optim/optimizer';
+import { add, reshape } from '../ops';
 import type { RandomState } from '../random';
+import type { Regularizer } from '../regularizers';
 import type { Precision } from '../tensor/dtype';
 import type { Tensor } from '../tensor/tensor';
 import type { Batch, BatchSource } from './batch-source';
@@ -19,6 +21,8 @@ import { Totals, type Recorded } from './totals';
 export interface StepParts {
   readonly model: Module;
   readonly loss: Loss;
+  /** Terms of the loss that depend on weights alone. */
+  readonly regularizers?: readonly Regularizer[];
   readonly source: BatchSource;
   readonly random: RandomState;
   readonly precision: Precision;
@@ -35,6 +39,12 @@ export function recordLoss(parts: StepParts, args: readonly Tensor[]): Recorded 
 /** The loss of outputs, and what it was divided by. */
 export function measured(loss: Loss, outputs: Tensor, targets: Tensor): Recorded {
   return { outputs, targets, loss: loss(outputs, targets), divisor: loss.divisor?.(outputs, targets) };
+}
+
+/** What a step descends: the loss, and the terms of the regularizers. */
+export function objectiveOf({ model, regularizers = [] }: StepParts, loss: Tensor): Tensor {
+  if (regularizers.length === 0) return loss;
+  return regularizers.reduce((sum, term) => add(sum, reshape(term(model), [])), reshape(loss, []));
 }
 
 /** Found here rather than by the kernel, before any step has run. */
@@ -66,8 +76,8 @@ export class TrainStep {
     const { optimizer, average, model, random, precision } = parts;
     this.update = compile(
       (...args: Tensor[]) => {
-        const { loss, samples } = this.record(parts, args);
-        optimizer.update(grad(loss), accumulates ? { samples } : {});
+        const { loss, objective, samples } = this.record(parts, args);
+        optimizer.update(grad(objective), accumulates ? { samples } : {});
         if (average !== undefined && average.due(0) === undefined) average.record(model);
         return loss;
       },
@@ -75,8 +85,8 @@ export class TrainStep {
     );
     this.add = compile(
       (...args: Tensor[]) => {
-        const { loss, samples } = this.record(parts, args);
-        optimizer.accumulate(grad(loss), samples);
+        const { loss, objective, samples } = this.record(parts, args);
+        optimizer.accumulate(grad(objective), samples);
         return loss;
       },
       { random, precision },
@@ -113,11 +123,15 @@ export class TrainStep {
     this.totals.dispose();
   }
 
-  private record(parts: StepParts, args: readonly Tensor[]): { loss: Tensor; samples: number } {
+  private record(
+    parts: StepParts,
+    args: readonly Tensor[],
+  ): { loss: Tensor; objective: Tensor; samples: number } {
     const recorded = recordLoss(parts, args);
     const samples = recorded.outputs.shape[0]!;
     this.totals.record(recorded, samples);
-    return { loss: recorded.loss, samples };
+    const { loss } = recorded;
+    return { loss, objective: objectiveOf(parts, loss), samples };
   }
 }
 

@@ -11,12 +11,13 @@ import { WeightAverage } from '../optim/average';
 import { Optimizer } from '../optim/optimizer';
 import { checkKeys, clip, nonNegativeInteger, oneOf, positiveInteger, showMade } from '../options';
 import { RandomState } from '../random';
+import type { Regularizer } from '../regularizers';
 import type { Schedule } from '../schedules';
 import { PRECISIONS, type Precision } from '../tensor/dtype';
 import { runtimeScalar } from '../tensor/tensor';
 import { refreshStatistics, statisticsLayers } from './average';
 import { isStateful } from './callback-state';
-import { checkLoss, checkSchedule, settledLoss } from './checks';
+import { checkLoss, checkRegularizers, checkSchedule, settledLoss } from './checks';
 import { evaluate, type Evaluation, type EvaluationOptions } from './evaluate';
 import type { FitEvent, History } from './events';
 import { figureNames } from './figures';
@@ -46,6 +47,11 @@ import {
 /** Options of `new Trainer(model, options)`. */
 export interface TrainerOptions {
   readonly loss: Loss;
+  /**
+   * A term of what is minimized that depends on the weights alone, such as `regularizers.l2(1e-4)`, or
+   * several. Reported losses are those of the data, without it. Default: none.
+   */
+  readonly regularizer?: Regularizer | readonly Regularizer[];
   readonly optimizer: Optimizer;
   /** Factor of the optimizer's learning rate over time. Default: constant. */
   readonly schedule?: Schedule;
@@ -97,6 +103,7 @@ const EVALUATE_KEYS = [
 
 const TRAINER_KEYS = [
   'loss',
+  'regularizer',
   'optimizer',
   'schedule',
   'average',
@@ -115,6 +122,7 @@ export class Trainer {
   private readonly givenLoss: Loss;
   /** As `fit` settled it for its data, once it has. */
   private loss: Loss;
+  private readonly regularizers: readonly Regularizer[];
   private readonly schedule: Schedule | undefined;
   private readonly augment: readonly Augmentation[];
   private readonly inputTransform: InputTransform | undefined;
@@ -135,6 +143,7 @@ export class Trainer {
       throw new OptionError(
         `Trainer: average must be one such as optim.ema({ decay: 0.999 }), got ${showMade(options.average)}`,
       );
+    this.regularizers = checkRegularizers(options.regularizer);
     this.model = model;
     this.average = options.average;
     this.givenLoss = options.loss;
@@ -299,10 +308,10 @@ export class Trainer {
     const source = await this.prepare(data, batches);
     const { validation } = options;
     const held = validation && (await plainSource(this.model, validation, 128));
-    const { model, loss, optimizer, schedule, average, random, precision, clock } = this;
+    const { model, loss, regularizers, optimizer, schedule, average, random, precision, clock } = this;
     const { metrics: running, signal } = checked;
     const measured = { model, loss, random, precision };
-    const trained = { ...measured, optimizer, schedule, average, clock };
+    const trained = { ...measured, regularizers, optimizer, schedule, average, clock };
     const parts = {
       ...trained,
       source,
