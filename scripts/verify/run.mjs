@@ -23,6 +23,7 @@ const CHECKS = [
   'threads',
   'resume',
   'kill',
+  'transfer',
   'mnist',
   'cifar10-fast',
   'cifar10',
