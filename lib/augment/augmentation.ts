@@ -22,6 +22,11 @@ export interface Draws {
   readonly occurrence: Tensor;
   /** The augmentation's place in the list, from 1. */
   readonly place: number;
+  /**
+   * The first `count` random numbers of each sample, uniform in [0, 1): f32 [B, count]. A second call returns
+   * the same ones.
+   */
+  uniform(count: number): Tensor;
 }
 
 /**

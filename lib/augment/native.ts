@@ -58,7 +58,11 @@ export function encodeAll(items: Placed, form: ImageForm): Coded {
 }
 
 /** Records neighbours in a list: one call for all of them. */
-export function recordProgram(items: Placed, stored: Stored, { seed, epoch, occurrence }: Draws): Tensor {
+export function recordProgram(
+  items: Placed,
+  stored: Stored,
+  { seed, epoch, occurrence }: Pick<Draws, 'seed' | 'epoch' | 'occurrence'>,
+): Tensor {
   const { data, index, samples, mean } = stored;
   const [, channels = 1, height = 1, width = 1] = data.shape;
   const { numbers, size } = encodeAll(items, { channels, size: [height, width], mean });

@@ -5,7 +5,7 @@
 import type { ChannelStatistics, ImageRecipe, RawBatch, Recorded } from '../data/samples';
 import { everyRow, normalized } from '../data/stored-images';
 import { OptionError, ShapeError } from '../errors';
-import { gatherRows, imageBatch, type ImageBatchOptions } from '../ops';
+import { gatherRows, imageBatch, sampleUniform, type ImageBatchOptions } from '../ops';
 import { clip, show, showMade } from '../options';
 import { formatShape, type Shape } from '../tensor/shape';
 import { tensor, Tensor } from '../tensor/tensor';
@@ -123,7 +123,7 @@ export class Pipeline {
       const program = leading(rest);
       const [entry] = rest;
       if (program.length > 0) {
-        data = recordProgram(program, { data, index, samples, mean }, { ...draws, place: program[0]![0] });
+        data = recordProgram(program, { data, index, samples, mean }, draws);
       } else {
         const images = gatherRows(data, index);
         ({ images: data, targets } = recordOne(entry!, { images, targets, samples, classes }, draws, 'u8'));
@@ -136,7 +136,10 @@ export class Pipeline {
   }
 }
 
-type ImageOptions = Omit<Draws, 'place'> & Pick<PipelineOptions, 'mean' | 'classes'>;
+/** What decides the draws of all augmentations of a list. */
+type Stream = Omit<Draws, 'place' | 'uniform'>;
+
+type ImageOptions = Stream & Pick<PipelineOptions, 'mean' | 'classes'>;
 
 /** The native augmentations that a list begins with. */
 function leading(entries: readonly Entry[]): Placed {
@@ -151,13 +154,10 @@ export function none(samples: Tensor): Tensor {
 }
 
 /** Records one augmentation, and checks what it returns. */
-function recordOne(
-  [place, item]: Entry,
-  batch: ImageBatch,
-  draws: Omit<Draws, 'place'>,
-  dtype: 'u8' | 'f32',
-): ImageBatch {
-  const after: unknown = item.record(batch, { ...draws, place });
+function recordOne([place, item]: Entry, batch: ImageBatch, draws: Stream, dtype: 'u8' | 'f32'): ImageBatch {
+  const uniform = (count: number): Tensor =>
+    sampleUniform({ samples: batch.samples, ...draws }, { seed: draws.seed, place, count });
+  const after: unknown = item.record(batch, { ...draws, place, uniform });
   const where = `augment: ${clip(item.name)}`;
   const { images, targets } = (after ?? {}) as Partial<ImageBatch>;
   if (!(images instanceof Tensor) || !(targets instanceof Tensor))

@@ -36,6 +36,7 @@ export { CROP_COLUMNS, resampleImages, viewCrops } from './resample-images';
 export type { ResampleOptions, ViewCropsOptions } from './resample-images';
 export { renorm } from './renorm';
 export { broadcastTo, concat, flatten, pad, permute, reshape, slice, sumTo, transpose } from './shape-ops';
+export { sampleUniform, type SampleOperands, type SampleUniformOptions } from './sample-uniform';
 export * from './softmax';
 export * from './softplus';
 export * from './statistics';

@@ -54,13 +54,15 @@ bool to_real(DType from) {
          from == DType::bf16;
 }
 
-bool from_real(DType to) { return to == DType::i32 || to == DType::f64 || to == DType::bf16; }
+bool from_real(DType to) {
+  return to == DType::u8 || to == DType::i32 || to == DType::f64 || to == DType::bf16;
+}
 
 Cost prepare_cast(const Call& c) {
   require_operands(c, 2);
   const DType from = c.t[0].dtype, to = c.t[1].dtype;
   require((to == kReal && to_real(from)) || (from == kReal && from_real(to)),
-          "cast: from u8, i32, f32, f64 or bf16 to real, or from real to i32, f64 or bf16");
+          "cast: from u8, i32, f32, f64 or bf16 to real, or from real to u8, i32, f64 or bf16");
   require(c.t[0].numel() == c.t[1].numel(), "cast: numbers of elements differ");
   return {0, 0, static_cast<double>(c.t[0].bytes() + c.t[1].bytes())};
 }
@@ -83,6 +85,7 @@ void run_cast(const Call& c) {
   if (from == to) return run_copy(c);
   if (from == DType::bf16) return convert_storage<bf16, real>(c);
   if (to == DType::bf16) return convert_storage<real, bf16>(c);
+  if (to == DType::u8) return convert_all<real, uint8_t>(c);
   if (to == DType::i32) return convert_all<real, int32_t>(c);
   if (to != kReal) return convert_all<real, double>(c);
   switch (from) {

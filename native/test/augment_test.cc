@@ -192,6 +192,33 @@ void test_operands() {
   });
 }
 
+// The numbers of sample_uniform are those that the interpreter draws from.
+void test_sample_uniform() {
+  const Tensor samples(DType::i32, {3}, {5, 0, 5}), occurrence(DType::i32, {3}, {0, 0, 2}),
+      epoch(DType::f64, {}, {7});
+  for_each_target([&](Target target) {
+    for (const int64_t n : {1, 4, 7}) {
+      const Tensor y(target, {3, n});
+      const std::vector<TensorView> views{samples, occurrence, epoch, y};
+      CHECK(!run_kernel("sample_uniform", target, views, {3, 4, 9}).faulted());
+      for (int64_t b = 0; b < 3; ++b) {
+        augment::Draws draws(
+            {{3, 4}, static_cast<uint32_t>(samples.at(b)), static_cast<uint32_t>(occurrence.at(b)), 7}, 9);
+        for (int64_t i = 0; i < n; ++i) CHECK(y.at(b * n + i) == draws.uniform());
+      }
+      check_threads("sample_uniform", target, views, {3, 4, 9}, y);
+    }
+    const Tensor y(target, {3, 2}), two(DType::i32, {2}), flat(target, {3}), bytes(DType::u8, {3, 2});
+    CHECK(rejects("sample_uniform", target, {samples, two, epoch, y}, {3, 4, 9}));
+    CHECK(rejects("sample_uniform", target, {two, occurrence, epoch, y}, {3, 4, 9}));
+    CHECK(rejects("sample_uniform", target, {samples, occurrence, samples, y}, {3, 4, 9}));
+    CHECK(rejects("sample_uniform", target, {samples, occurrence, epoch, flat}, {3, 4, 9}));
+    CHECK(rejects("sample_uniform", target, {samples, occurrence, epoch, bytes}, {3, 4, 9}));
+    for (const double place : {0.0, 4096.0, 1.5, double(NAN)})
+      CHECK(rejects("sample_uniform", target, {samples, occurrence, epoch, y}, {3, 4, place}));
+  });
+}
+
 void test_functions() {
   for (double degrees = -720; degrees <= 720; degrees += 7.25) {
     const augment::SinCos got = augment::sin_cos(degrees);
@@ -208,6 +235,7 @@ int main() {
   test_programs();
   test_rejects();
   test_operands();
+  test_sample_uniform();
   test_functions();
   return report();
 }

@@ -343,6 +343,7 @@ const templates: readonly Template[] = [
     s,
     ['u8', 2, 5, 6, 3],
   ),
+  template('sample_uniform', { key: [1, 2], place: 1 }, ['i32', 4], ['i32', 4], s, matrix),
   template('random_uniform', { key: [1, 2], low: 0, high: 1 }, matrix),
   template('random_normal', { key: [1, 2], mean: 0, std: 1 }, matrix),
 ];
