@@ -128,6 +128,15 @@ export const SETTINGS = {
       absent: 'keep',
     }),
   ),
+  sampler: flag(
+    'how',
+    // Absent in runs of versions that always took each example once.
+    orNull(oneOf(['balanced']))('draws examples with replacement: each class as often as any other', {
+      default: null,
+      absent: null,
+    }),
+    { note: 'each example once in an epoch' },
+  ),
   optimizer: chosen('name', oneOf(namesOf(optimizers))('optimizer', optional), {
     note: 'by model',
     choose: ({ model }) => (NETWORKS[model].deep ? 'sgd' : 'adam'),

@@ -1,5 +1,5 @@
 /** What `tenon train` does: data, model, training with checkpoints and history, evaluation, the result. */
-import type { Dataset } from '../data';
+import { weightedRandomSampler, type Dataset } from '../data';
 import { DataError } from '../errors';
 import { setThreads } from '../native';
 import type { Module } from '../nn';
@@ -173,6 +173,7 @@ async function fit(
     epochs: recipe.epochs,
     batchSize: recipe.batchSize,
     lastBatch: recipe.lastBatch,
+    ...(recipe.sampler && { sampler: weightedRandomSampler({ weights: recipe.sampler }) }),
     callbacks,
     ...(splits.validation && { validation: splits.validation }),
     ...(resume !== undefined && { resume }),

@@ -23,6 +23,7 @@ import {
   type Recorded,
   type Samples,
 } from './samples';
+import { SampleWeights } from './sample-weights';
 import { checkPosition, checkPositions, drawPositions, renumbering, type SampleOptions } from './select';
 import type { ImageSource } from './source';
 import { normalizing } from './stored-images';
@@ -87,6 +88,7 @@ export class Dataset {
      * of the whole.
      */
     readonly skipped: readonly SkippedImage[] = [],
+    private readonly ofSamples: SampleWeights | undefined = undefined,
   ) {}
 
   /** Packs a source of images: an eager one now, one that decodes as its samples are asked for. */
@@ -131,7 +133,10 @@ export class Dataset {
       options,
     );
     const skipped = [...new Set(sets.map((set) => set.skipped))].flat();
-    return new Dataset(samples, rows, Object.freeze(skipped));
+    const joined = new Dataset(samples, rows, Object.freeze(skipped));
+    if (sets.every(({ weights }) => weights === undefined)) return joined;
+    const weights = sets.map((set) => set.weights ?? new Float32Array(set.length).fill(1));
+    return joined.withWeights(weights.flatMap((part) => [...part]));
   }
 
   /** @internal The samples below, and which of their rows these are. */
@@ -172,6 +177,11 @@ export class Dataset {
   get labels(): Int32Array | undefined {
     const { labels } = this.samples;
     return labels && this.indices.map((row) => labels[row]!);
+  }
+
+  /** What `withWeights` was given, for the samples of this set; undefined if all count the same. */
+  get weights(): Float32Array | undefined {
+    return this.ofSamples?.at(this.indices);
   }
 
   /** How many samples each class has, in the order of `classNames`. @throws DataError for other targets */
@@ -307,7 +317,18 @@ export class Dataset {
       throw new DataError(`selectClasses: none of the ${this.length} samples is of ${clipList(classNames)}`);
     const renumbered = labels.map((label) => numbers[label]!);
     const samples = new Relabelled(this.samples, renumbered, Object.freeze([...classNames]));
-    return new Dataset(samples, rows, this.skipped);
+    return new Dataset(samples, rows, this.skipped, this.ofSamples);
+  }
+
+  /**
+   * The same samples with weights, one for each: a loss over them is the weighted mean, sum(w loss) / sum(w),
+   * in `fit`, in `evaluate` and on a validation set. Views of the set keep the weights of their samples.
+   * @throws OptionError for another number of weights, one below 0 or not finite, a sum of 0, or two weights
+   *   of a sample that the set has more than once
+   */
+  withWeights(weights: ArrayLike<number>): Dataset {
+    const ofSamples = SampleWeights.of(weights, this.indices, this.samples.length);
+    return new Dataset(this.samples, this.indices, this.skipped, ofSamples);
   }
 
   /**
@@ -353,7 +374,9 @@ export class Dataset {
 
   /** Records a batch inside compile(). Inputs are f32 [B, ...inputShape], or as the recipe has them. */
   batch(rows: BatchRows, recipe: ImageRecipe): Recorded {
-    return this.samples.batch(rows, gatherRows(this.samples.targets, rows.index), recipe);
+    const targets = gatherRows(this.samples.targets, rows.index);
+    const weights = this.ofSamples?.batch(rows.index);
+    return { ...this.samples.batch(rows, targets, recipe), ...(weights && { weights }) };
   }
 
   /** @internal The inputs of rows of the packed samples, as `rows` returns them. */
@@ -384,7 +407,8 @@ export class Dataset {
   get fingerprint(): string {
     const digest = createHash('sha256').update(bytesOf(this.indices));
     const { labels } = this;
-    return (labels === undefined ? digest : digest.update(bytesOf(labels))).digest('hex').slice(0, 16);
+    for (const part of [labels, this.weights]) if (part !== undefined) digest.update(bytesOf(part));
+    return digest.digest('hex').slice(0, 16);
   }
 
   private rowAt(where: string, position: number): number {
@@ -392,12 +416,13 @@ export class Dataset {
   }
 
   private view(rows: Int32Array): Dataset {
-    return new Dataset(this.samples, rows, this.skipped);
+    return new Dataset(this.samples, rows, this.skipped, this.ofSamples);
   }
 
   /** Frees the memory now instead of at garbage collection. All views of the same samples go with it. */
   dispose(): void {
     this.samples.dispose();
+    this.ofSamples?.dispose();
   }
 }
 

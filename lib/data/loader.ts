@@ -3,6 +3,7 @@ import { performance } from 'node:perf_hooks';
 import { cutEpoch, type CutOptions, type EpochCut } from './cut';
 import type { Dataset } from './dataset';
 import { identity, shuffled } from './order';
+import type { Drawn, WeightedRandomSampler } from './sampler';
 
 /** Batches whose samples are being decoded while earlier ones train. */
 const BATCHES_AHEAD = 8;
@@ -11,15 +12,27 @@ const BATCHES_AHEAD = 8;
 export interface LoaderOptions extends CutOptions {
   /** Random order by (seed, epoch); without it samples come in the order of the set. */
   readonly shuffle?: { readonly seed: number; readonly epoch: number };
+  /** Draws the samples of the epoch instead, by the seed and epoch of `shuffle`. */
+  readonly sampler?: WeightedRandomSampler;
   /** How many batches to pass over: those of this epoch that were trained before a checkpoint. Default 0. */
   readonly start?: number;
+}
+
+/** The samples of a batch. */
+export interface LoadedBatch {
+  /** Their positions in the set. */
+  readonly positions: Int32Array;
+  /** Their rows, for `Dataset.batch`. */
+  readonly rows: Int32Array;
+  /** How often each came before in this epoch; absent: never. */
+  readonly occurrence?: Int32Array;
 }
 
 export class BatchLoader {
   /** Milliseconds that next() has spent waiting for samples to be decoded. */
   waitMs = 0;
   private readonly cut: EpochCut;
-  private order: Int32Array | undefined;
+  private order: Drawn | undefined;
   private position: number;
   /** Next batch to start reading. */
   private ahead: number;
@@ -30,17 +43,16 @@ export class BatchLoader {
     private readonly dataset: Dataset,
     private readonly options: LoaderOptions,
   ) {
-    this.cut = cutEpoch(dataset.length, options);
+    this.cut = cutEpoch(options.sampler?.count(dataset) ?? dataset.length, options);
     this.position = options.start ?? 0;
     this.ahead = this.position;
   }
 
   /**
-   * The next batch, as rows for `Dataset.batch`; undefined after the last, or once closed. Its samples
-   * are in memory.
+   * The next batch; undefined after the last, or once closed. Its samples are in memory.
    * @throws what reading its samples throws, AbortedError where `close` came while it waited for them
    */
-  async next(): Promise<Int32Array | undefined> {
+  async next(): Promise<LoadedBatch | undefined> {
     if (this.position >= this.cut.batches || this.closed.signal.aborted) return undefined;
     this.order ??= await this.makeOrder();
     while (this.ahead < this.cut.batches && this.ahead <= this.position + BATCHES_AHEAD) this.startReading();
@@ -50,7 +62,10 @@ export class BatchLoader {
       await read;
       this.waitMs += performance.now() - begin;
     }
-    return this.dataset.rowsAt(this.positions(this.position++));
+    const batch = this.position++;
+    const positions = this.positions(batch);
+    const occurrence = this.order.occurrence?.subarray(...this.cut.bounds(batch));
+    return { positions, rows: this.dataset.rowsAt(positions), ...(occurrence && { occurrence }) };
   }
 
   /**
@@ -70,13 +85,15 @@ export class BatchLoader {
   }
 
   private positions(batch: number): Int32Array {
-    return this.order!.subarray(...this.cut.bounds(batch));
+    return this.order!.positions.subarray(...this.cut.bounds(batch));
   }
 
-  private async makeOrder(): Promise<Int32Array> {
-    const { shuffle } = this.options;
+  private async makeOrder(): Promise<Drawn> {
+    const { shuffle, sampler } = this.options;
     const { length } = this.dataset;
-    if (shuffle === undefined) return identity(length);
-    return shuffled(length, shuffle.seed, 'order', shuffle.epoch);
+    if (shuffle === undefined) return { positions: identity(length) };
+    const { seed, epoch } = shuffle;
+    if (sampler !== undefined) return sampler.draw(this.dataset, seed, epoch);
+    return { positions: await shuffled(length, seed, 'order', epoch) };
   }
 }

@@ -32,6 +32,8 @@ export interface BatchRows {
 export interface Recorded {
   readonly inputs: Tensor;
   readonly targets: Tensor;
+  /** Weights of the samples, f32 [B]; absent if all count the same. */
+  readonly weights?: Tensor;
 }
 
 /** The images of a batch as they are stored, all of one size, and what goes with them. */

@@ -40,7 +40,7 @@ export type FocalOptions = OptionsOf<typeof focalSettings>;
 export function focal(options: FocalOptions = {}): Loss {
   const where = 'losses.focal';
   const { gamma: exponent, alpha, reduction } = focalSettings.read(where, options);
-  const loss = (...[outputs, targets, weights]: Parameters<Loss>): ReturnType<Loss> => {
+  const loss: Loss = (outputs, targets, weights) => {
     checkTensor(where, 'outputs', outputs);
     checkTensor(where, 'targets', targets);
     if (outputs.rank !== 2)

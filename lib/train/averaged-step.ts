@@ -59,10 +59,10 @@ export class AveragedEvalStep {
     );
     this.score = compile(
       (...[mean, ...args]: Tensor[]) => {
-        const { targets } = source.record(args);
+        const { targets, weights } = source.record(args);
         // Softmax takes the logarithms of probabilities back to them.
         const outputs = isClassification(mean!, targets) ? ops.log(ops.maximum(mean!, LEAST)) : mean!;
-        this.totals.record(measured(loss, outputs, targets), outputs.shape[0]!);
+        this.totals.record(measured(loss, { outputs, targets, weights }), outputs.shape[0]!);
         for (const metric of metrics) metric.update(outputs, targets);
         return {};
       },

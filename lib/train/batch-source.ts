@@ -5,8 +5,9 @@ import { formatShape } from '../tensor/shape';
 import { show } from '../options';
 import { Dataset } from '../data/dataset';
 import { cutEpoch, type CutOptions, type EpochCut } from '../data/cut';
-import { BatchLoader } from '../data/loader';
-import type { ImageRecipe } from '../data/samples';
+import { BatchLoader, type LoadedBatch } from '../data/loader';
+import type { WeightedRandomSampler } from '../data/sampler';
+import type { ImageRecipe, Recorded } from '../data/samples';
 import type { AnyArray } from '../native';
 import { asImages } from '../ops';
 import { tensor, Tensor } from '../tensor/tensor';
@@ -22,6 +23,8 @@ export interface ShapedArray {
 export interface StreamBatch {
   readonly inputs: Tensor | ShapedArray;
   readonly targets: Tensor | ShapedArray;
+  /** How much each sample counts in the loss, f32 [B]. Default: all the same. */
+  readonly weights?: Tensor | ShapedArray;
 }
 
 type AnyIterable<T> = Iterable<T> | AsyncIterable<T>;
@@ -59,7 +62,7 @@ export interface BatchSource {
   /** Opens an epoch after its first `start` batches. */
   open(epoch: number, start: number): Promise<EpochBatches>;
   /** Records the tensors of a batch inside compile(). */
-  record(args: readonly Tensor[]): { inputs: Tensor; targets: Tensor };
+  record(args: readonly Tensor[]): Recorded;
 }
 
 /** How samples of a data set are ordered and prepared. */
@@ -67,6 +70,8 @@ export interface DatasetOptions {
   readonly cut: CutOptions;
   /** Random order from this seed; undefined: the order of the set. */
   readonly shuffleSeed: number | undefined;
+  /** Draws the samples of each epoch by that seed. Absent: each sample comes once. */
+  readonly sampler?: WeightedRandomSampler | undefined;
   /** Ignored for features. */
   readonly recipe: ImageRecipe;
   /** Changes the images of a batch before its step. Absent: the step takes them from the set. */
@@ -93,7 +98,7 @@ export class DatasetSource implements BatchSource {
     private readonly options: DatasetOptions,
   ) {
     this.highestLabel = dataset.labels?.reduce((max, label) => Math.max(max, label), 0);
-    this.cut = cutEpoch(dataset.length, options.cut);
+    this.cut = cutEpoch(options.sampler?.count(dataset) ?? dataset.length, options.cut);
   }
 
   get batchesPerEpoch(): number {
@@ -109,16 +114,17 @@ export class DatasetSource implements BatchSource {
   }
 
   async open(epoch: number, start: number): Promise<EpochBatches> {
-    const { cut, shuffleSeed: seed } = this.options;
+    const { cut, shuffleSeed: seed, sampler } = this.options;
     const loader = new BatchLoader(this.dataset, {
       ...cut,
       start,
       ...(seed !== undefined && { shuffle: { seed, epoch } }),
+      ...(sampler && { sampler }),
     });
     return {
       next: async () => {
-        const rows = await loader.next();
-        return rows && { args: await this.args(rows, undefined, epoch), size: rows.length };
+        const batch = await loader.next();
+        return batch && { args: await this.args(batch, epoch), size: batch.rows.length };
       },
       get waitMs() {
         return loader.waitMs;
@@ -127,14 +133,14 @@ export class DatasetSource implements BatchSource {
     };
   }
 
-  record([index, occurrence, pixels]: readonly Tensor[]): { inputs: Tensor; targets: Tensor } {
+  record([index, occurrence, pixels]: readonly Tensor[]): Recorded {
     const [channels = 1, height = 1, width = 1] = this.dataset.inputShape;
     const images = pixels && asImages(pixels, [height, width, channels]);
     return this.dataset.batch({ index: index!, occurrence, images }, this.options.recipe);
   }
 
   /** What a step takes: rows; how often each came before, if that is known; images, if they are prepared. */
-  private async args(rows: Int32Array, occurrence: Int32Array | undefined, epoch: number): Promise<Tensor[]> {
+  private async args({ rows, occurrence }: LoadedBatch, epoch: number): Promise<Tensor[]> {
     const { prepare } = this.options;
     const known = [rows, ...(occurrence === undefined ? [] : [occurrence])].map(rowNumbers);
     if (prepare === undefined) return known;
@@ -183,8 +189,8 @@ export class StreamSource implements BatchSource {
     return batches;
   }
 
-  record([inputs, targets]: readonly Tensor[]): { inputs: Tensor; targets: Tensor } {
-    return { inputs: inputs!, targets: targets! };
+  record([inputs, targets, weights]: readonly Tensor[]): Recorded {
+    return { inputs: inputs!, targets: targets!, ...(weights && { weights }) };
   }
 }
 
@@ -218,6 +224,7 @@ class StreamBatches implements EpochBatches {
         `fit: a batch has inputs ${formatShape(args[0]!.shape)} and targets ${formatShape(args[1]!.shape)}`,
       );
     }
+    if ('weights' in value && value.weights !== undefined) args.push(weightsOf(value.weights, size));
     return { args, size };
   }
 
@@ -230,6 +237,15 @@ function asTensor(name: string, value: unknown): Tensor {
   if (value instanceof Tensor) return value;
   if (isShapedArray(value)) return tensor(value.data, value.shape);
   throw new DataError(`fit: ${name} of a batch must be a tensor or { data, shape }, got ${show(value)}`);
+}
+
+function weightsOf(value: unknown, size: number): Tensor {
+  const weights = asTensor('weights', value);
+  if (weights.dtype !== 'f32' || weights.rank !== 1 || weights.shape[0] !== size)
+    throw new ShapeError(
+      `fit: weights of a batch of ${size} must be f32 [${size}], got ${weights.dtype} ${formatShape(weights.shape)}`,
+    );
+  return weights;
 }
 
 /** Whether it has the parts of one, which `tensor` checks. */

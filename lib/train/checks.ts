@@ -17,6 +17,16 @@ export function checkLoss(where: string, value: unknown): asserts value is Loss 
 }
 
 /**
+ * @throws OptionError for a function that would ignore the weights of samples. Those of `losses` take them
+ */
+export function checkWeighable(loss: Loss): void {
+  if (loss.length < 3)
+    throw new OptionError(
+      'the samples have weights, but the loss takes none: it needs a third parameter, (outputs, targets, weights), without a default',
+    );
+}
+
+/**
  * The loss for a data set to train on: weights that are 'balanced' become numbers. @throws OptionError where
  * there are no classes to count, DataError for a class without samples
  */

@@ -1,9 +1,19 @@
 /** The options of `Trainer.fit`, and their checks. */
 import { cutEpoch, LAST_BATCHES, type LastBatch } from '../data/cut';
 import { Dataset } from '../data/dataset';
+import { WeightedRandomSampler } from '../data/sampler';
 import { OptionError } from '../errors';
 import type { Running } from '../metrics';
-import { checkKeys, checkSignal, nonEmptyString, oneOf, positive, positiveInteger, show } from '../options';
+import {
+  checkKeys,
+  checkSignal,
+  nonEmptyString,
+  oneOf,
+  positive,
+  positiveInteger,
+  show,
+  showMade,
+} from '../options';
 import { checkCallbacks } from './callbacks';
 import type { Expected, Resumed } from './checkpoint';
 import { checkMetrics } from './evaluate';
@@ -24,6 +34,11 @@ export interface FitOptions {
    * out of the epoch. Default 'even', or the choice of the run that is resumed.
    */
   readonly lastBatch?: LastBatch;
+  /**
+   * Draws the samples of each epoch, such as `data.weightedRandomSampler({ weights: 'balanced' })`. Default:
+   * each sample of a Dataset comes once, in random order.
+   */
+  readonly sampler?: WeightedRandomSampler;
   /**
    * Batches per step. Their gradients are accumulated, so that the step is that of one batch of
    * `batchSize * accumulate` samples in the memory of a small one. Only batch norm still sees the small
@@ -59,6 +74,7 @@ const FIT_KEYS = [
   'epochs',
   'batchSize',
   'lastBatch',
+  'sampler',
   'accumulate',
   'validation',
   'metrics',
@@ -73,6 +89,7 @@ const FIT_KEYS = [
 export interface CheckedFitOptions extends Omit<RunOptions, 'batches'> {
   readonly batches: Expected['batches'];
   readonly metrics: readonly Running<unknown>[];
+  readonly sampler: WeightedRandomSampler | undefined;
 }
 
 /** @throws OptionError, DataError */
@@ -81,7 +98,7 @@ export function checkFitOptions(data: unknown, options: FitOptions): CheckedFitO
   checkKeys('fit', options, FIT_KEYS);
   const dataset = data instanceof Dataset ? data : undefined;
   if (dataset !== undefined) requireSamples('fit', dataset);
-  for (const key of ['batchSize', 'lastBatch'] as const)
+  for (const key of ['batchSize', 'lastBatch', 'sampler'] as const)
     if (dataset === undefined && options[key] !== undefined)
       throw new OptionError(`fit: ${key} is for a Dataset; a stream makes its own batches`);
   if (options.validation !== undefined) {
@@ -100,6 +117,7 @@ export function checkFitOptions(data: unknown, options: FitOptions): CheckedFitO
     epochs: positiveInteger('fit', 'epochs', options.epochs),
     callbacks,
     metrics,
+    sampler: options.sampler,
     signal: checkSignal('fit', options.signal),
     maxSteps:
       options.maxSteps === undefined ? Infinity : positiveInteger('fit', 'maxSteps', options.maxSteps),
@@ -116,9 +134,21 @@ function checkBatches(dataset: Dataset | undefined, options: FitOptions): Expect
   const batchSize = positiveInteger('fit', 'batchSize', options.batchSize ?? 32);
   const lastBatch =
     options.lastBatch === undefined ? undefined : oneOf('fit', 'lastBatch', options.lastBatch, LAST_BATCHES);
-  cutEpoch(dataset.length, { batchSize, lastBatch: lastBatch ?? 'even' });
-  const { length: samples, fingerprint: selection } = dataset;
+  const { sampler } = options;
+  checkSampler(sampler, dataset);
+  const samples = sampler?.count(dataset) ?? dataset.length;
+  cutEpoch(samples, { batchSize, lastBatch: lastBatch ?? 'even' });
+  const selection = [dataset.fingerprint, ...(sampler === undefined ? [] : [sampler.fingerprint])].join(' ');
   return { batchSize, samples, selection, accumulate, lastBatch };
+}
+
+function checkSampler(sampler: unknown, dataset: Dataset): void {
+  if (sampler === undefined) return;
+  if (!(sampler instanceof WeightedRandomSampler))
+    throw new OptionError(
+      `fit: sampler must be one such as data.weightedRandomSampler({ weights: 'balanced' }), got ${showMade(sampler)}`,
+    );
+  sampler.check('fit', dataset);
 }
 
 /** How a run cuts its epochs: as its options say, or else as the run that it resumes did. */

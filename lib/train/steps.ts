@@ -15,6 +15,7 @@ import type { Regularizer } from '../regularizers';
 import type { Precision } from '../tensor/dtype';
 import type { Tensor } from '../tensor/tensor';
 import type { Batch, BatchSource } from './batch-source';
+import { checkWeighable } from './checks';
 import { Totals, type Recorded } from './totals';
 
 /** What a step is made of. */
@@ -30,15 +31,32 @@ export interface StepParts {
 
 /** Forward and loss of a batch, recorded. */
 export function recordLoss(parts: StepParts, args: readonly Tensor[]): Recorded {
-  const { inputs, targets } = parts.source.record(args);
+  const { inputs, targets, weights } = parts.source.record(args);
   const outputs = forwardInputs(parts.model, inputs);
   checkClasses(parts.source.highestLabel, outputs, targets);
-  return measured(parts.loss, outputs, targets);
+  return measured(parts.loss, { outputs, targets, weights });
 }
 
-/** The loss of outputs, and what it was divided by. */
-export function measured(loss: Loss, outputs: Tensor, targets: Tensor): Recorded {
-  return { outputs, targets, loss: loss(outputs, targets), divisor: loss.divisor?.(outputs, targets) };
+/** What a loss is taken of. */
+export interface Scored {
+  readonly outputs: Tensor;
+  readonly targets: Tensor;
+  /** Weights of the samples, f32 [B]; undefined if all count the same. */
+  readonly weights: Tensor | undefined;
+}
+
+/**
+ * The loss of outputs, and what it was divided by. @throws OptionError if it takes no weights, but
+ * there are some
+ */
+export function measured(loss: Loss, { outputs, targets, weights }: Scored): Recorded {
+  if (weights !== undefined) checkWeighable(loss);
+  return {
+    outputs,
+    targets,
+    loss: loss(outputs, targets, weights),
+    divisor: loss.divisor?.(outputs, targets, weights),
+  };
 }
 
 /** What a step descends: the loss, and the terms of the regularizers. */

@@ -2,6 +2,7 @@
 import type { Augmentation } from '../augment';
 import { checkAugmentations } from '../augment/pipeline';
 import { Dataset } from '../data/dataset';
+import type { WeightedRandomSampler } from '../data/sampler';
 import { AbortedError, OptionError } from '../errors';
 import type { Loss } from '../losses';
 import { hold, partsOf, type Holding } from '../nn/holds';
@@ -305,7 +306,7 @@ export class Trainer {
         `resume: ${clip(options.resume ?? '')} was trained without an inputTransform, the trainer has one`,
       );
     const batches = settleBatches(checked, resumed);
-    const source = await this.prepare(data, batches);
+    const source = await this.prepare(data, batches, checked.sampler);
     const { validation } = options;
     const held = validation && (await plainSource(this.model, validation, 128));
     const { model, loss, regularizers, optimizer, schedule, average, random, precision, clock } = this;
@@ -334,7 +335,11 @@ export class Trainer {
   }
 
   /** The source of training batches. Settles what inputs go through, and keeps it in the model. */
-  private async prepare(data: Dataset | BatchStream, batches: Position['batches']): Promise<BatchSource> {
+  private async prepare(
+    data: Dataset | BatchStream,
+    batches: Position['batches'],
+    sampler: WeightedRandomSampler | undefined,
+  ): Promise<BatchSource> {
     const { model, inputTransform } = this;
     if (!(data instanceof Dataset)) {
       await settleTransform('fit', model, inputTransform);
@@ -348,6 +353,6 @@ export class Trainer {
     await settleTransform('fit', model, inputTransform, { data, normalization });
     const { batchSize, accumulate, lastBatch } = batches;
     const cut = { batchSize: batchSize!, accumulate, lastBatch: lastBatch! };
-    return new DatasetSource(data, { cut, shuffleSeed: this.seed, ...recipe });
+    return new DatasetSource(data, { cut, shuffleSeed: this.seed, sampler, ...recipe });
   }
 }

@@ -1,7 +1,7 @@
 /** Batches of a data set of which a step sees one view at a time. */
 import type { Dataset } from '../data/dataset';
 import { checkDatasetViews, viewBatch } from '../data/dataset-views';
-import type { WindowRecipe } from '../data/samples';
+import type { Recorded, WindowRecipe } from '../data/samples';
 import { viewTensor, type View } from '../data/views';
 import { OptionError } from '../errors';
 import type { Module } from '../nn/module';
@@ -42,7 +42,7 @@ export class ViewSource implements BatchSource {
    * Records a view where one is given. Without a view, inputs of images whose size differs from the model's
    * are of no use.
    */
-  record([index, view]: readonly Tensor[]): { inputs: Tensor; targets: Tensor } {
+  record([index, view]: readonly Tensor[]): Recorded {
     if (view === undefined) return this.plain.record([index!]);
     return viewBatch(this.dataset, index!, view, this.recipe);
   }

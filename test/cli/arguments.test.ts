@@ -76,6 +76,7 @@ const WRONG: [args: string[], message: string][] = [
   ],
   [['train', '--class-weights', '1,-2'], '--class-weights must be a finite number of at least 0, got -2'],
   [['train', '--class-weights', '1,2'], '--class-weights: 2 weights, but there are 10 classes'],
+  [['train', '--sampler', 'balancd'], 'must be one of "balanced", got "balancd" (did you mean "balanced"?)'],
   [['train', '--focal-gamma', '1'], '--focal-gamma belongs to --loss focal'],
   [
     ['train', '--loss', 'focal', '--label-smoothing', '0.1'],

@@ -502,11 +502,12 @@ describe('--early-stopping', () => {
   });
 });
 
-describe('--loss and --class-weights', () => {
+describe('--loss, --class-weights and --sampler', () => {
   it('decide what is trained, and are recorded for a resume', async () => {
     const runs = {
       focal: ['--loss', 'focal', '--focal-gamma', 1],
       weighted: ['--class-weights', 'balanced'],
+      drawn: ['--sampler', 'balanced'],
     };
     for (const [name, options] of Object.entries(runs)) {
       const [out, straight] = [join(dir, name), join(dir, `${name}-2`)];
@@ -520,6 +521,7 @@ describe('--loss and --class-weights', () => {
     const recipe = (name: string): unknown => JSON.parse(readFileSync(join(dir, name, 'run.json'), 'utf8'));
     expect(recipe('focal')).toMatchObject({ loss: 'focal', focalGamma: 1, classWeights: null });
     expect(recipe('weighted')).toMatchObject({ loss: 'cross-entropy', classWeights: 'balanced' });
+    expect(recipe('drawn')).toMatchObject({ sampler: 'balanced', classWeights: null });
     const numbers = join(dir, 'numbers');
     await train(numbers, '--epochs', 1, '--class-weights', '1,2,0.5,1,1,1,1,1,1,3', '--label-smoothing', 0.1);
     expect(recipe('numbers')).toMatchObject({

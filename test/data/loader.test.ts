@@ -8,7 +8,8 @@ import type { ImageSource } from '../../lib/data/source';
 async function batches(set: Dataset, options: LoaderOptions): Promise<number[][]> {
   const loader = new BatchLoader(set, options);
   const all: number[][] = [];
-  for (let rows = await loader.next(); rows !== undefined; rows = await loader.next()) all.push([...rows]);
+  for (let batch = await loader.next(); batch !== undefined; batch = await loader.next())
+    all.push([...batch.rows]);
   expect(await loader.next()).toBeUndefined();
   return all;
 }
@@ -159,8 +160,8 @@ describe('BatchLoader', () => {
     await new Promise(setImmediate);
     closed!.close();
     state.release();
-    expect(await next).toHaveLength(50);
-    expect(await other!.next()).toHaveLength(50);
+    expect((await next)!.rows).toHaveLength(50);
+    expect((await other!.next())!.rows).toHaveLength(50);
     expect(await other!.next()).toBeUndefined();
     expect(state.started).toBe(100);
   });
