@@ -379,12 +379,12 @@ export class Dataset {
     return { ...this.samples.batch(rows, targets, recipe), ...(weights && { weights }) };
   }
 
-  /** @internal The inputs of rows of the packed samples, as `rows` returns them. */
+  /** The inputs of rows of the packed samples, as `rows` returns them. @internal */
   inputsOf(rows: Int32Array): Promise<Uint8Array | Float32Array> {
     return this.samples.values(rows);
   }
 
-  /** @internal The file that a row of the packed samples comes from. */
+  /** The file that a row of the packed samples comes from. @internal */
   fileOf(row: number): string | undefined {
     return this.samples.names?.[row];
   }

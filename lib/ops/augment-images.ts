@@ -1,6 +1,6 @@
 /** Augmentation of u8 images: a program of operations that each image goes through by itself. */
 import { applyOp, first, type OpRecord } from '../graph/op';
-import { nonNegativeInteger } from '../options';
+import { checkList, checkObject, finite, nonNegativeInteger } from '../options';
 import { streamKey, type StreamKey } from '../random';
 import type { Tensor } from '../tensor/tensor';
 import { checkDType, checkPerImage, checkRank, checkScalar, pair } from './checks';
@@ -55,6 +55,10 @@ const augmentImagesOp: OpRecord<AugmentImagesAttrs> = {
  */
 export function augmentImages(operands: AugmentOperands, options: AugmentImagesOptions): Tensor {
   const where = 'augment_images';
+  checkObject(where, 'operands', operands);
+  checkObject(where, 'options', options);
+  checkList(where, 'program', options.program);
+  for (const part of options.program) finite(where, 'each number of the program', part);
   const key = streamKey(nonNegativeInteger(where, 'seed', options.seed), 'augment');
   const size = pair(where, 'size', options.size, 1);
   const { data, index, samples, occurrence, epoch } = operands;
