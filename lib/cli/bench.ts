@@ -12,7 +12,7 @@ import { measurePeaks, type Peaks } from './bench-peaks';
 import { measureStep, type CallFigures, type StepFigures } from './bench-profile';
 import { declareCommand, withDefaults, type Given } from './command';
 import { EXIT, UsageError } from './exit-codes';
-import { flag, JSON_LINES, PRECISION, THREADS } from './flags';
+import { flag, FREEZE, JSON_LINES, PRECISION, THREADS } from './flags';
 import { namesOf } from './names';
 import { NETWORKS, type InputShape } from './networks';
 import { percent } from './output';
@@ -39,6 +39,7 @@ const FLAGS = {
   ),
   batch: flag('n', positiveInteger('examples per step', { optional: true }), { note: 'by model' }),
   input: flag('CxHxW', inputShape('size of one input', { optional: true }), { note: 'by model' }),
+  freeze: FREEZE,
   eval: bool('measure inference instead of training', { default: false }),
   steps: flag('n', positiveInteger('steps to measure, after 3 to warm up', { default: 10 })),
   profile: bool('print each kernel call, slowest first', { default: false }),
@@ -57,8 +58,10 @@ export function benchCommand(session: Session): Command {
 
 async function bench(session: Session, given: BenchFlags): Promise<number> {
   if (given.peak === true) return benchPeaks(session, given);
-  const { eval: evaluate, steps, precision, threads, profile, ...what } = withDefaults(FLAGS, given);
+  const { eval: evaluate, steps, precision, threads, profile, freeze, ...what } = withDefaults(FLAGS, given);
+  if (evaluate && freeze.length > 0) throw new UsageError('--freeze is for training; --eval trains nothing');
   const subject = await openSubject(what);
+  if (freeze.length > 0) subject.model.freeze(...freeze);
   if (threads !== undefined) setThreads(threads);
   const { signal } = session;
   const figures = await measureStep(subject, { steps, evaluate, precision, signal });

@@ -5,7 +5,7 @@
 import { Option } from 'commander';
 import { READ_LIMITS, readLimits, type ReadLimits } from '../files/limits';
 import { checkKeys, oneOf as checkOneOf, positive } from '../options';
-import { bool, kind, nonEmptyString, nonNegativeInteger, oneOf, positiveInteger } from '../settings';
+import { bool, kind, listOf, nonEmptyString, nonNegativeInteger, oneOf, positiveInteger } from '../settings';
 import type { Domain, Kind, Setting } from '../settings';
 import { PRECISIONS } from '../tensor/dtype';
 
@@ -150,6 +150,14 @@ export const SAMPLING = {
   ),
   seed: flag('n', nonNegativeInteger('seed of that noise', { optional: true }), { note: '0' }),
 };
+
+/** For commands that run training steps. */
+export const FREEZE = flag(
+  'patterns',
+  // Absent in runs of versions without it.
+  listOf(nonEmptyString)('layers that are not trained, as in features.*,layer?', { default: [], absent: [] }),
+  { note: 'none' },
+);
 
 /** For every command that computes. */
 export const THREADS = flag('n', positiveInteger('number of threads', { optional: true }), {

@@ -5,7 +5,6 @@ import { optimizers, type OptimizerName } from '../optim';
 import { clip, messageOf } from '../options';
 import {
   kind,
-  listOf,
   nonEmptyString,
   nonNegative,
   nonNegativeInteger,
@@ -21,7 +20,7 @@ import { checkConflicts, DATA_FLAGS, type KnownData } from './data-flags';
 import { DATASETS } from './datasets';
 import { UsageError } from './exit-codes';
 import { STOPPING_FLAGS, type KnownStopping } from './early-stopping-flags';
-import { flag, orNull, PRECISION, spelled, type Flag } from './flags';
+import { flag, FREEZE, orNull, PRECISION, spelled, type Flag } from './flags';
 import { LOSS_FLAGS, type KnownLoss } from './loss-flags';
 import { namesOf } from './names';
 import { NETWORKS, type ModelName } from './networks';
@@ -82,14 +81,7 @@ export const SETTINGS = {
     }),
     { note: 'drawn from the seed' },
   ),
-  freeze: flag(
-    'patterns',
-    listOf(nonEmptyString)('layers that are not trained, as in features.*,layer?', {
-      default: [],
-      absent: [],
-    }),
-    { note: 'none' },
-  ),
+  freeze: FREEZE,
   unfreezeEvery: flag(
     'epochs',
     orNull(positiveInteger)('train the head first, and a layer more from the top after this many epochs', {

@@ -65,6 +65,21 @@ describe('tenon bench', () => {
     expect(result.calls.filter(({ kernel }) => kernel === 'conv2d')).toHaveLength(20);
   });
 
+  it('leaves frozen layers out of the step', async () => {
+    const flags = ['--model', 'resnet20', '--batch', '2', '--steps', '1'];
+    const all = '0,1,3,4,5,6,7,8,9,10,11';
+    const { calls, memory } = await done(...flags, '--profile', '--freeze', all);
+    expect(calls.filter(({ kernel }) => /conv2d_backward|batch_norm.*backward/.test(kernel))).toEqual([]);
+    expect(memory.arena).toBeLessThan((await done(...flags)).memory.arena / 2);
+    for (const [wrong, message] of [
+      [['--freeze', 'x'], 'freeze: no parameter matches x'],
+      [['--freeze', '0', '--eval'], '--freeze is for training'],
+    ] as const) {
+      const { code, err } = await tenon('bench', ...flags, ...wrong);
+      expect([code, err]).toEqual([2, expect.stringContaining(message)]);
+    }
+  });
+
   it('measures a model file', async () => {
     const file = join(dir, 'model.safetensors');
     await models.lenet({ classes: 3 }).save(file);
