@@ -7,6 +7,7 @@ import { buildLoss } from './loss-flags';
 import { NETWORKS } from './networks';
 import { makeOptimizer } from './optimizers';
 import type { Recipe } from './recipe';
+import { penaltiesOf, setNoise } from './regularization-flags';
 import { buildSchedule } from './schedules';
 
 /**
@@ -16,12 +17,14 @@ import { buildSchedule } from './schedules';
 export function buildModel(recipe: Recipe, data: Dataset): Module {
   const [channels = 1, height = 1, width = 1] = data.inputShape;
   const model = NETWORKS[recipe.model].make([channels, height, width], data.classNames.length);
+  setNoise(recipe, model);
   return model.initialize({ seed: recipe.seed });
 }
 
 export function buildTrainer(recipe: Recipe, model: Module, data: Dataset): Trainer {
   return new Trainer(model, {
     loss: buildLoss(recipe, data),
+    regularizer: penaltiesOf(recipe),
     optimizer: makeOptimizer(recipe.optimizer, recipe, model),
     schedule: buildSchedule(recipe),
     augment: recipe.augment.map((text) => augmentationFor(text, data)),

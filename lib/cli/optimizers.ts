@@ -17,17 +17,19 @@ interface Numbers {
   readonly weightDecay: number;
   /** The rate of a layer of `model`, as a share of that of the layer above it. */
   readonly layerDecay: number;
+  readonly maxNorm: number | null;
 }
 
 export function makeOptimizer(name: OptimizerName, numbers: Numbers, model: Module): Optimizer {
-  const { lr, momentum, weightDecay, layerDecay } = numbers;
+  const { lr, momentum, weightDecay, layerDecay, maxNorm } = numbers;
   const { preset } = optimizers[name];
   const make = optimizers[name] as (options: object) => Optimizer;
   const given = preset.momentum === undefined ? {} : { momentum };
   const options: { readonly groups?: readonly ParameterGroup[] } = preset.options?.(momentum) ?? {};
   const { groups = [] } = options;
   const scaled = layerDecay === 1 ? {} : { groups: layerwiseDecay(model, { factor: layerDecay, groups }) };
-  return make({ lr, weightDecay, ...given, ...options, ...scaled });
+  const limited = maxNorm === null ? {} : { maxNorm };
+  return make({ lr, weightDecay, ...given, ...options, ...scaled, ...limited });
 }
 
 /** Optimizers that take --momentum. */

@@ -25,6 +25,7 @@ import { LOSS_FLAGS, type KnownLoss } from './loss-flags';
 import { namesOf } from './names';
 import { NETWORKS, type ModelName } from './networks';
 import { defaultLr, momentumHelp, WITH_MOMENTUM } from './optimizers';
+import { REGULARIZATION_FLAGS } from './regularization-flags';
 import { SCHEDULES, type ScheduleName } from './schedules';
 import { checkWarmup, epochsOf, type Warmup } from './warmup';
 
@@ -160,6 +161,7 @@ export const SETTINGS = {
     { note: 'by model', choose: defaultWarmup },
   ),
   ...LOSS_FLAGS,
+  ...REGULARIZATION_FLAGS,
   ...STOPPING_FLAGS,
   seed: flag('n', nonNegativeInteger('seed of all random numbers', { default: 0 })),
   precision: PRECISION,

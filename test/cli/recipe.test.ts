@@ -75,6 +75,7 @@ describe('settings', () => {
       ...{ sampler: null, loss: 'cross-entropy', labelSmoothing: 0, focalGamma: 2, classWeights: null },
       ...{ earlyStopping: null, patience: 10, minDelta: 0, smoothing: 0 },
       ...{ pretrained: null, freeze: [], unfreezeEvery: null, layerDecay: 1 },
+      ...{ l1: 0, l2: 0, maxNorm: null, dropout: null, stochasticDepth: null },
     });
     for (const name of Object.keys(first))
       expect(() => parseRecipe('run.json', { ...first, [name]: undefined })).toThrow(

@@ -45,8 +45,8 @@ describe.each(names)('%s', (name) => {
     const momentum = preset.momentum ?? 0;
     const { lr, weightDecay } = preset;
     const model = nn.sequential(nn.linear(1, 1), nn.linear(1, 1));
-    const optimizer = makeOptimizer(name, { lr, momentum, weightDecay, layerDecay: 0.5 }, model);
-    expect(optimizer).toMatchObject({ kind: name, lr: preset.lr, weightDecay: preset.weightDecay });
+    const optimizer = makeOptimizer(name, { lr, momentum, weightDecay, layerDecay: 0.5, maxNorm: 2 }, model);
+    expect(optimizer).toMatchObject({ kind: name, lr: preset.lr, weightDecay, maxNorm: 2 });
     if (preset.momentum !== undefined) expect(optimizer).toMatchObject({ momentum });
   });
 });
@@ -67,7 +67,7 @@ test('what the command line begins with', () => {
     Array(5).fill(undefined),
   );
   const nesterov = (momentum: number): optim.Optimizer =>
-    makeOptimizer('sgd', { lr: 1, momentum, weightDecay: 0, layerDecay: 1 }, nn.linear(1, 1));
+    makeOptimizer('sgd', { lr: 1, momentum, weightDecay: 0, layerDecay: 1, maxNorm: null }, nn.linear(1, 1));
   expect([nesterov(0.9), nesterov(0)]).toMatchObject([{ nesterov: true }, { nesterov: false }]);
 });
 
