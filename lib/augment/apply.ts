@@ -50,7 +50,7 @@ export async function apply(
   const mean = options.mean === undefined ? meanOf(images.pixels, channels) : [...options.mean];
   for (const each of mean) probability(where, 'each of mean', each);
   const pipeline = new Pipeline(list);
-  pipeline.check({ channels, size: [height, width], mean });
+  pipeline.check({ channels, size: [height, width], mean }, false);
   const batch = { pixels: images.pixels, samples, occurrence: undefined, epoch };
   const shape = [channels, height, width] as const;
   const pixels = await runCustom(list, seed, { ...batch, shape, describe: () => undefined });

@@ -1,3 +1,4 @@
 /** What makes augmentations. Adding a family: its file, and a line below. */
 export * from './geometric';
 export * from './erasing';
+export { randomScaleCrop, type RandomScaleCropOptions } from './windows';

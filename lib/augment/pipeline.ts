@@ -13,6 +13,7 @@ import type { Augmentation, Draws, ImageBatch, Stage } from './augmentation';
 import { CustomAugmentation } from './custom';
 import { encodeAll, NativeAugmentation, recordProgram, type Placed } from './native';
 import type { ImageForm } from './program';
+import { cutterOf } from './windows';
 
 /** What a pipeline is recorded with. */
 export interface PipelineOptions {
@@ -77,25 +78,39 @@ export class Pipeline {
   }
 
   /**
-   * Finds what does not suit images of this form, before anything is recorded. Behind an augmentation of the
-   * user's, only recording can tell. @throws OptionError
+   * Finds what does not suit images of this form, or at sizes of their own, before anything is recorded.
+   * Behind an augmentation of the user's, only recording can tell. @throws OptionError
    */
-  check(form: ImageForm): void {
+  check(form: ImageForm, ownSizes: boolean): void {
     encodeAll(leading(this.images), form);
+    const [first] = this.images;
+    if (ownSizes && first !== undefined) cutterOf(first[1]);
   }
 
   recipe(options: PipelineOptions): ImageRecipe {
-    return { record: (stored) => this.record(stored, options) };
+    const { seed, epoch } = options;
+    return {
+      record: (stored) => this.record(stored, options),
+      cut: (images, { index, occurrence = none(index) }) => {
+        const [first] = this.images;
+        const cutter = first && cutterOf(first[1]);
+        return cutter?.cut(images, index, index, { seed, epoch, occurrence, place: first![0] });
+      },
+    };
   }
 
   private record(stored: RawBatch, options: PipelineOptions): Recorded {
     const occurrence = stored.occurrence ?? none(stored.samples);
     const { seed, epoch, normalization, classes } = options;
     const draws = { seed, epoch, occurrence };
-    const mirrored = cropAndFlip(
-      this.images.map(([, item]) => item),
-      stored.data.shape,
-    );
+    // image_batch draws by the row of the data, so it has to be the sample.
+    const inPlace = stored.index === stored.samples;
+    const mirrored = inPlace
+      ? cropAndFlip(
+          this.images.map(([, item]) => item),
+          stored.data.shape,
+        )
+      : undefined;
     let { targets } = stored;
     let images: Tensor;
     if (mirrored !== undefined) {
@@ -118,7 +133,7 @@ export class Pipeline {
     const { mean, classes, ...draws } = options;
     const { samples } = stored;
     let { data, index, targets } = stored;
-    let rest = this.images;
+    let rest = stored.cut === true ? this.images.slice(1) : this.images;
     while (rest.length > 0) {
       const program = leading(rest);
       const [entry] = rest;
@@ -131,7 +146,7 @@ export class Pipeline {
       index = everyRow(data);
       rest = rest.slice(Math.max(1, program.length));
     }
-    const images = this.images.length > 0 ? data : gatherRows(data, index);
+    const images = data === stored.data && stored.cut !== true ? gatherRows(data, index) : data;
     return { images, targets, samples, classes };
   }
 }

@@ -1,11 +1,11 @@
 /** The augmentations by name, for whoever lets a user choose one. */
 import type { Declared, Settings } from '../settings';
+import type { Augmentation } from './augmentation';
 import * as makers from './makers';
-import type { NativeAugmentation } from './native';
 
 /** A maker whose types of arguments are not known: they are checked when it is called. */
 export interface AnyMaker {
-  (...given: readonly unknown[]): NativeAugmentation;
+  (...given: readonly unknown[]): Augmentation;
   readonly kind: string;
   readonly args: Settings<Declared>;
   readonly settings: Settings<Declared>;

@@ -1,7 +1,7 @@
 /** Several data sets as one: rows of the same samples become a list, and others are packed anew. */
 import { DataError, OptionError } from '../errors';
 import { checkKeys, clipList, oneOf } from '../options';
-import { formatShape, numel } from '../tensor/shape';
+import { formatShape } from '../tensor/shape';
 import { packFeatures } from './features';
 import { PackedImages } from './images';
 import { identity } from './order';
@@ -48,6 +48,7 @@ function checkAlike(a: Samples, b: Samples, merge: boolean): void {
   };
   differ('kind', (samples) => samples.kind);
   differ('inputs', (samples) => formatShape(samples.shape));
+  differ('sizes', ({ ownSizes }) => (ownSizes ? 'of each image its own' : 'one'));
   differ('targets', ({ labels, targets }) =>
     labels === undefined ? `numbers ${formatShape(targets.shape.slice(1))}` : 'classes',
   );
@@ -113,7 +114,7 @@ function imagesOf(samples: Samples): PackedImages {
 }
 
 async function copyPresent({ images, rows, start }: ImagePart, packed: PackedImages): Promise<void> {
-  const step = Math.max(1, Math.floor(COPY_BYTES / numel(images.shape)));
+  const step = Math.max(1, Math.floor(COPY_BYTES / images.largestBytes));
   for (let begin = 0; begin < rows.length; begin += step) {
     const end = Math.min(rows.length, begin + step);
     const present = identity(end - begin)
@@ -139,11 +140,17 @@ function sourceOf(
   const names = named
     ? parts.flatMap(({ images, rows }) => Array.from(rows, (row) => images.names![row]!))
     : undefined;
+  const own = all[0]!.ownSizes;
+  const sizes = (): Int32Array =>
+    Int32Array.from(
+      parts.flatMap(({ images, rows }) => Array.from(rows, (row) => images.stored().sizeOf(row))).flat(),
+    );
   return {
     length: labels.length,
     height,
     width,
     channels,
+    ...(own && { sizes: sizes() }),
     classNames: Object.freeze([...classNames]),
     labels,
     ...(resize !== undefined && { resize }),

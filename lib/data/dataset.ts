@@ -148,6 +148,14 @@ export class Dataset {
     return this.samples.kind;
   }
 
+  /**
+   * Whether images keep sizes of their own (`data.folder({ keep })`); `inputShape` then has the size of what
+   * models see.
+   */
+  get ownSizes(): boolean {
+    return this.samples.ownSizes;
+  }
+
   /** Number of samples. */
   get length(): number {
     return this.indices.length;
@@ -223,8 +231,10 @@ export class Dataset {
    */
   async image(position: number): Promise<DatasetImage> {
     if (this.kind !== 'images') throw new DataError('image: this set is of features, read them with rows()');
-    const [channels = 0, height = 0, width = 0] = this.inputShape;
-    const pixels = (await this.samples.values(Int32Array.of(this.rowAt('image', position)))) as Uint8Array;
+    const row = this.rowAt('image', position);
+    const { channels, ...stored } = this.samples.stored()!;
+    const [height, width] = stored.sizeOf(row);
+    const pixels = (await this.samples.values(Int32Array.of(row))) as Uint8Array;
     const label = this.label(position);
     return { pixels, shape: [height, width, channels], label, className: this.classNames[label]! };
   }
@@ -240,6 +250,8 @@ export class Dataset {
     const begin = checkPosition('rows', from, this.length);
     const end = checkPosition('rows', to, this.length + 1);
     if (end <= begin) throw new DataError(`rows: there are no samples from ${begin} to ${end}`);
+    if (this.ownSizes)
+      throw new DataError('rows: images of this set keep sizes of their own, read them with image()');
     const rows = this.indices.slice(begin, end);
     return { inputs: await this.samples.values(rows), targets: await targetsOf(this.samples, rows) };
   }

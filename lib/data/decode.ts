@@ -138,6 +138,31 @@ export async function probe(
   return { height, width };
 }
 
+/** The longest side of an image that keeps its own size. */
+const LONGEST_SIDE = 65535;
+
+/** How large an image is kept that keeps its own proportions. */
+export type Keep = 'original' | { readonly shortSide: number };
+
+/**
+ * The size at which an image is kept, from its header: its own, or with its short side at the length given if
+ * it is longer. @throws FormatError as {@link probe}, also for a side longer than 65535 pixels
+ */
+export async function keptSize(
+  bytes: Uint8Array,
+  name: string,
+  keep: Keep,
+  limits: Limits,
+): Promise<readonly [height: number, width: number]> {
+  const { height, width } = await readHeader(bytes, name, limits);
+  const short = Math.min(height, width);
+  const to = keep === 'original' ? short : Math.min(short, keep.shortSide);
+  const size = [Math.round((height * to) / short), Math.round((width * to) / short)] as const;
+  if (Math.max(...size) > LONGEST_SIDE)
+    throw malformed(name, `${size[0]}x${size[1]} pixels, a side is longer than ${LONGEST_SIDE}`);
+  return size;
+}
+
 /** Decodes an image to find out whether it is whole. @throws as {@link decode} */
 export async function examine(
   bytes: Uint8Array,

@@ -61,6 +61,8 @@ export class PackedFeatures implements Samples {
     return { inputs: gatherRows(this.rows, index), targets };
   }
 
+  readonly ownSizes = false;
+
   stored(): undefined {
     return undefined;
   }

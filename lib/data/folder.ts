@@ -15,7 +15,7 @@ import {
 } from '../options';
 import { READ_LIMITS, readLimits, type Limits, type ReadLimits } from '../files/limits';
 import { readRegular } from '../files/read';
-import { DEFAULT_RESIZE, RESIZE_RULES, type ResizeRule, decode, probe } from './decode';
+import { DEFAULT_RESIZE, RESIZE_RULES, type Keep, type ResizeRule, decode, keptSize, probe } from './decode';
 import { type FoundImage, findImages } from './folder-scan';
 import { inSlices } from './slices';
 import { type ImageSource, checkRead } from './source';
@@ -43,6 +43,14 @@ export interface ReadFolderOptions extends ReadLimits {
    * the set keeps the rule in its `preprocessing`.
    */
   readonly resize?: ResizeRule;
+  /**
+   * Keeps images at sizes of their own instead of at `imageSize`, which is then the size of what models see:
+   * 'original' as they are; `{ shortSide: 480 }` at their proportions, shrunk if their short side is longer.
+   * Training then cuts its windows straight out of these (`augment.randomScaleCrop`,
+   * `augment.randomResizedCrop`), and so do the `crops` and `scales` of `predict` and `evaluate`; all else
+   * sees their centre, as `resize: 'cover'` cuts it out. The headers of all images are read now.
+   */
+  readonly keep?: Keep;
   /**
    * The class map: class `i` is the folder `classNames[i]`. Default: all class folders, sorted by code unit.
    * Give the training split's to a test split that may lack a class.
@@ -74,6 +82,7 @@ const KEYS = [
   'imageSize',
   'channels',
   'resize',
+  'keep',
   'classNames',
   'onError',
   'onProgress',
@@ -89,7 +98,7 @@ const KEYS = [
  *   image and DataError for one of another size, naming it
  */
 export async function readFolder(options: ReadFolderOptions): Promise<ImageSource> {
-  const { dir, split, channels, resize, wanted, skip, limits } = parseOptions(options);
+  const { dir, split, channels, resize, wanted, keep, skip, limits } = parseOptions(options);
   const found = await findImages(dir, split, limits);
   if (options.signal?.aborted === true)
     throw new AbortedError('folder: aborted', { cause: options.signal.reason });
@@ -102,8 +111,8 @@ export async function readFolder(options: ReadFolderOptions): Promise<ImageSourc
       `${where}: no images (png, jpg, jpeg, webp) in its class folders ${clipList(classNames)}`,
     );
   const { height, width } = wanted ?? (await firstSize(where, images, skip, limits));
-  const target = { height, width, channels, limits, ...resize };
-  const form = { length: images.length, height, width, channels };
+  const sizes = keep && (await keptSizes(images, keep, skip, limits, options.signal));
+  const form = { length: images.length, height, width, channels, ...(sizes && { sizes }) };
   return {
     ...form,
     ...resize,
@@ -115,12 +124,47 @@ export async function readFolder(options: ReadFolderOptions): Promise<ImageSourc
       checkRead(where, form, index, out);
       const image = images[index] as FoundImage; // checkRead has checked the index
       const bytes = image.bytes ?? (await readRegular(image.name));
-      await decode(bytes, image.name, target, out).catch((error: unknown) => {
+      const target = sizes === undefined ? { height, width, ...resize } : ownTarget(sizes, index);
+      await decode(bytes, image.name, { ...target, channels, limits }, out).catch((error: unknown) => {
         throw skip ? error : withHint(error);
       });
     },
     describe: (index) => images[index]?.name ?? `${where} image ${index}`,
   };
+}
+
+function ownTarget(sizes: Int32Array, index: number) {
+  return { height: sizes[2 * index]!, width: sizes[2 * index + 1]!, resize: 'stretch' } as const;
+}
+
+/** Headers that are read at once. */
+const HEADERS_AT_ONCE = 64;
+
+/**
+ * Height and width of each image as it is kept. With `skip`, an image without a readable header takes one
+ * pixel; decoding it will say what is wrong.
+ */
+async function keptSizes(
+  images: readonly FoundImage[],
+  keep: Keep,
+  skip: boolean,
+  limits: Limits,
+  signal: AbortSignal | undefined,
+): Promise<Int32Array> {
+  const sizes = new Int32Array(2 * images.length).fill(1);
+  for (let begin = 0; begin < images.length; begin += HEADERS_AT_ONCE) {
+    if (signal?.aborted === true) throw new AbortedError('folder: aborted', { cause: signal.reason });
+    const some = images.slice(begin, begin + HEADERS_AT_ONCE);
+    const reads = some.map(async (image, i) => {
+      const bytes = image.bytes ?? (await readRegular(image.name));
+      sizes.set(await keptSize(bytes, image.name, keep, limits), 2 * (begin + i));
+    });
+    for (const read of await Promise.allSettled(reads)) {
+      if (read.status === 'fulfilled' || (skip && read.reason instanceof FormatError)) continue;
+      throw withHint(read.reason);
+    }
+  }
+  return sizes;
 }
 
 interface ParsedOptions {
@@ -129,6 +173,7 @@ interface ParsedOptions {
   readonly channels: 1 | 3;
   readonly resize: { readonly resize?: ResizeRule };
   readonly wanted: { readonly height: number; readonly width: number } | undefined;
+  readonly keep: Keep | undefined;
   readonly skip: boolean;
   readonly limits: Limits;
 }
@@ -143,6 +188,7 @@ function parseOptions(options: ReadFolderOptions): ParsedOptions {
     channels: oneOf('folder', 'channels', options.channels ?? 3, [1, 3]),
     resize: rule === undefined ? {} : { resize: oneOf('folder', 'resize', rule, RESIZE_RULES) },
     wanted: options.imageSize === undefined ? undefined : parseImageSize(options.imageSize),
+    keep: parseKeep(options),
     skip: oneOf('folder', 'onError', options.onError ?? 'throw', ON_ERROR) === 'skip',
     limits: readLimits('folder', options),
   };
@@ -153,6 +199,19 @@ function parseOptions(options: ReadFolderOptions): ParsedOptions {
   if (onProgress !== undefined && !parsed.skip)
     throw new OptionError("folder: onProgress is for onError: 'skip'; else no images are read now");
   return parsed;
+}
+
+function parseKeep({ keep, imageSize, resize }: ReadFolderOptions): Keep | undefined {
+  if (keep === undefined) return undefined;
+  if (imageSize === undefined)
+    throw new OptionError('folder: keep needs imageSize, the size of what models see');
+  if (resize !== undefined && resize !== 'cover')
+    throw new OptionError(`folder: with keep, resize can only be cover, got ${show(resize)}`);
+  if (keep === 'original') return keep;
+  if (typeof keep !== 'object' || keep === null)
+    throw new OptionError(`folder: keep must be 'original' or { shortSide }, got ${show(keep)}`);
+  checkKeys('folder: keep', keep, ['shortSide']);
+  return { shortSide: positiveInteger('folder: keep', 'shortSide', keep.shortSide) };
 }
 
 /** A damaged image may be found hours after the folder was opened, so the message names the remedy. */

@@ -1,6 +1,6 @@
 /**
- * Images packed as u8 [N, C, H, W] in native memory. Sources that decode fill it row by row, on demand and
- * ahead of it.
+ * Images packed in native memory: u8 [N, C, H, W], or one after the other where they have sizes of their own.
+ * Sources that decode fill it row by row, on demand and ahead of it.
  */
 import { availableParallelism } from 'node:os';
 import { AbortedError, FormatError } from '../errors';
@@ -14,11 +14,13 @@ import {
   type ImageRecipe,
   type Recorded,
   type Samples,
+  type Size,
   type StoredImages,
 } from './samples';
+import { Placement } from './placement';
 import { Semaphore } from './semaphore';
 import { inSlices } from './slices';
-import { everyRow, uniformTable } from './stored-images';
+import { everyRow, recordWindow } from './stored-images';
 import type { ResizeRule } from './decode';
 import type { ImageSource } from './source';
 
@@ -63,7 +65,7 @@ export class PackedImages implements Samples {
   private readonly images: PersistentTensor;
   /** Where each image lies; made when views of them are asked for. */
   private table: PersistentTensor | undefined;
-  private readonly rowBytes: number;
+  private readonly placement: Placement;
   private readonly sums: PixelSums;
   /** 1 for rows in memory. */
   private readonly present: Uint8Array;
@@ -83,8 +85,9 @@ export class PackedImages implements Samples {
     this.classNames = source.classNames;
     if (source.resize !== undefined) this.resize = source.resize;
     if (source.names !== undefined) this.names = source.names;
-    this.rowBytes = height * width * channels;
-    this.images = zeros([length, channels, height, width], 'u8');
+    this.placement = new Placement(source);
+    const { own, bytes } = this.placement;
+    this.images = zeros(own ? [bytes] : [length, channels, height, width], 'u8');
     this.targets = packLabels(source.labels);
     this.sums = new PixelSums(length, channels);
     this.present = new Uint8Array(length);
@@ -101,7 +104,7 @@ export class PackedImages implements Samples {
     const packed = new PackedImages(source);
     const { bytes } = source;
     if (bytes === undefined) return packed;
-    const { rowBytes } = packed;
+    const rowBytes = packed.placement.bytesOf(0); // sources that hold all samples in one array have one size
     await inSlices(packed.length, rowBytes, (begin, end) => {
       for (let row = begin; row < end; row++)
         packed.put(row, bytes.subarray(row * rowBytes, (row + 1) * rowBytes));
@@ -150,8 +153,8 @@ export class PackedImages implements Samples {
 
   /** Rows that are not in memory yet, from their bytes. */
   fill(rows: Int32Array, bytes: Uint8Array): void {
-    const { rowBytes } = this;
-    rows.forEach((row, i) => this.put(row, bytes.subarray(i * rowBytes, (i + 1) * rowBytes)));
+    const begins = this.placement.offsetsOf(rows);
+    rows.forEach((row, i) => this.put(row, bytes.subarray(begins[i], begins[i + 1])));
   }
 
   /** Writes the bytes of a row into `out`; one that is not in memory is decoded, and not kept here. */
@@ -163,35 +166,52 @@ export class PackedImages implements Samples {
   async statistics(rows: Int32Array): Promise<ChannelStatistics> {
     const sample = this.lazy ? evenlySpaced(rows, STATISTICS_SAMPLE) : rows;
     await this.ensure(sample);
-    return this.sums.statistics(sample, this.shape[1]! * this.shape[2]!);
+    const bytes = this.placement.offsetsOf(sample)[sample.length]!;
+    return this.sums.statistics(sample, bytes / this.placement.channels);
   }
 
   async values(rows: Int32Array): Promise<Uint8Array> {
     await this.ensure(rows);
-    const { rowBytes } = this;
-    const out = new Uint8Array(rows.length * rowBytes);
+    const { placement } = this;
+    const begins = placement.offsetsOf(rows);
+    const out = new Uint8Array(begins[rows.length]!);
     for (let begin = 0, end = 0; begin < rows.length; begin = end) {
       // One read takes as many rows as lie one after the other.
       do end++;
       while (end < rows.length && rows[end] === rows[end - 1]! + 1);
-      const count = (end - begin) * rowBytes;
-      const bytes = await native.readBuffer(this.images.storage.buffer, rows[begin]! * rowBytes, 'u8', count);
-      out.set(bytes, begin * rowBytes);
+      const [at, count] = [placement.offset(rows[begin]!), begins[end]! - begins[begin]!];
+      out.set(await native.readBuffer(this.images.storage.buffer, at, 'u8', count), begins[begin]);
     }
     return out;
   }
 
-  batch({ index, occurrence, images }: BatchRows, targets: Tensor, recipe: ImageRecipe): Recorded {
-    const stored =
-      images === undefined ? { data: this.images, index } : { data: images, index: everyRow(images) };
-    return recipe.record({ ...stored, samples: index, occurrence, targets });
+  batch(rows: BatchRows, targets: Tensor, recipe: ImageRecipe): Recorded {
+    const { index, occurrence, images } = rows;
+    const batch = { samples: index, occurrence, targets };
+    if (images !== undefined) return recipe.record({ ...batch, data: images, index: everyRow(images) });
+    if (!this.placement.own) return recipe.record({ ...batch, data: this.images, index });
+    const [, height = 1, width = 1] = this.shape;
+    const stored = this.stored();
+    const windows = recipe.cut?.(stored, rows);
+    const data = windows ?? recordWindow(stored, index, [height, width]);
+    return recipe.record({ ...batch, data, index: everyRow(data), cut: windows !== undefined });
   }
 
   stored(): StoredImages {
-    const [channels = 1, ...size] = this.shape;
-    const largest = size as [number, number];
-    this.table ??= uniformTable(this.length, largest, channels);
-    return { data: this.images, table: this.table, largest, channels, sizeOf: () => largest };
+    const { largest, channels } = this.placement;
+    this.table ??= this.placement.table();
+    const sizeOf = (row: number): Size => this.placement.size(row);
+    return { data: this.images, table: this.table, largest, channels, sizeOf };
+  }
+
+  /** Bytes of an image of the largest height and width. */
+  get largestBytes(): number {
+    const { largest, channels } = this.placement;
+    return largest[0] * largest[1] * channels;
+  }
+
+  get ownSizes(): boolean {
+    return this.placement.own;
   }
 
   dispose(): void {
@@ -219,7 +239,7 @@ export class PackedImages implements Samples {
     try {
       if (signals.every((signal) => signal?.aborted === true))
         throw new AbortedError('the samples are no longer needed', { cause: signals[0]?.reason });
-      const out = new Uint8Array(this.rowBytes);
+      const out = new Uint8Array(this.placement.bytesOf(row));
       await this.source!.read(row, out);
       this.put(row, out);
     } finally {
@@ -228,7 +248,7 @@ export class PackedImages implements Samples {
   }
 
   private put(row: number, bytes: Uint8Array): void {
-    native.fillBufferNow(this.images.storage.buffer, row * this.rowBytes, bytes);
+    native.fillBufferNow(this.images.storage.buffer, this.placement.offset(row), bytes);
     this.sums.add(row, bytes);
     this.present[row] = 1;
     if (--this.missing === 0) this.source = undefined;
@@ -268,8 +288,7 @@ class PixelSums {
   }
 
   /** A channel that never changes gets a deviation of 1, so that dividing by it does no harm. */
-  statistics(rows: Int32Array, pixels: number): ChannelStatistics {
-    const count = rows.length * pixels;
+  statistics(rows: Int32Array, count: number): ChannelStatistics {
     const mean: number[] = [];
     const std: number[] = [];
     for (let c = 0; c < this.channels; c++) {

@@ -55,6 +55,10 @@ export class Relabelled implements Samples {
     return this.base.batch(rows, targets, recipe);
   }
 
+  get ownSizes(): boolean {
+    return this.base.ownSizes;
+  }
+
   stored(): StoredImages | undefined {
     return this.base.stored();
   }

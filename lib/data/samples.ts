@@ -46,12 +46,19 @@ export interface RawBatch {
   readonly samples: Tensor;
   readonly occurrence: Tensor | undefined;
   readonly targets: Tensor;
+  /** Whether `ImageRecipe.cut` has made `data`. */
+  readonly cut?: boolean;
 }
 
 /** What is done to stored images on their way into a batch. */
 export interface ImageRecipe {
   /** Records the inputs, f32 [B, C, H, W], and the targets. */
   record(images: RawBatch): Recorded;
+  /**
+   * Cuts windows, u8 [B, C, H, W], out of images that keep sizes of their own, if the recipe begins with
+   * that. Otherwise it gets their centres, as large as the images of the set are said to be.
+   */
+  cut?(images: StoredImages, rows: BatchRows): Tensor | undefined;
 }
 
 export type Size = readonly [height: number, width: number];
@@ -101,6 +108,8 @@ export interface Samples {
   statistics(rows: Int32Array): Promise<ChannelStatistics | undefined>;
   /** Records a batch whose targets are these: inputs are f32 [B, ...shape], or as the recipe has them. */
   batch(rows: BatchRows, targets: Tensor, recipe: ImageRecipe): Recorded;
+  /** Whether images keep sizes of their own; `shape` then has that of what models see. */
+  readonly ownSizes: boolean;
   /** Where images lie and how large each is; undefined for features. */
   stored(): StoredImages | undefined;
   dispose(): void;

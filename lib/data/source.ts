@@ -3,14 +3,19 @@ import { DataError } from '../errors';
 import { show } from '../options';
 import type { ResizeRule } from './decode';
 
-/** A labelled set of images of one size. Samples are uint8 H,W,C (interleaved), as decoded. */
+/**
+ * A labelled set of images, of one size or each of its own. Samples are uint8 H,W,C (interleaved),
+ * as decoded.
+ */
 export interface ImageSource {
   /** Number of samples, at least 1. */
   readonly length: number;
-  /** Height in pixels of every sample, after the resize rule. */
+  /** Height in pixels of every sample, after the resize rule; with `sizes` that of what models see. */
   readonly height: number;
-  /** Width in pixels of every sample, after the resize rule. */
+  /** Width in pixels of every sample, after the resize rule; with `sizes` that of what models see. */
   readonly width: number;
+  /** Height and width of each sample, one after the other, where they have sizes of their own. */
+  readonly sizes?: Int32Array;
   /** The rule that brings images of other sizes to this one; absent if all must have it. */
   readonly resize?: ResizeRule;
   /** Values per pixel, 1 (grey) or 3 (R,G,B) for decoded images. */
@@ -24,7 +29,8 @@ export interface ImageSource {
   /** All samples, length * H * W * C bytes, for eager sources that hold them in one array. */
   readonly bytes?: Uint8Array;
   /**
-   * Writes sample `index` (H*W*C bytes) into `out`. Eager sources return nothing, decoding ones a promise.
+   * Writes sample `index` (its H*W*C bytes) into `out`. Eager sources return nothing, decoding
+   * ones a promise.
    * @throws DataError for an index or `out` that does not fit, or an image of the wrong size; FormatError for
    *   a corrupt image
    */
@@ -92,14 +98,15 @@ export function checkLabels(where: string, labels: Int32Array, classes: number):
 /** Checks the arguments of `ImageSource.read`. @throws DataError */
 export function checkRead(
   where: string,
-  source: Pick<ImageSource, 'length' | 'height' | 'width' | 'channels'>,
+  source: Pick<ImageSource, 'length' | 'height' | 'width' | 'channels' | 'sizes'>,
   index: number,
   out: Uint8Array,
 ): void {
   if (!Number.isInteger(index) || index < 0 || index >= source.length) {
     throw new DataError(`${where}: sample ${show(index)} does not exist, there are ${source.length}`);
   }
-  const expected = source.height * source.width * source.channels;
+  const [height, width] = source.sizes?.subarray(2 * index, 2 * index + 2) ?? [source.height, source.width];
+  const expected = height! * width! * source.channels;
   if (out.length !== expected)
     throw new DataError(`${where}: a sample takes ${expected} bytes, out holds ${out.length}`);
 }

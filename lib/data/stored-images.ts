@@ -1,16 +1,13 @@
 /** Images of any sizes in one buffer, and how views of them become a model's inputs. */
 import { imageBatch, resampleImages, viewCrops } from '../ops';
-import { runtimeScalar, tensor, zeros, type PersistentTensor, type Tensor } from '../tensor/tensor';
+import { runtimeScalar, tensor, type PersistentTensor, type Tensor } from '../tensor/tensor';
+import { Placement } from './placement';
 import type { ChannelStatistics, ImageRecipe, Size, StoredImages, WindowRecipe } from './samples';
+import { PLAIN_VIEW, viewTensor } from './views';
 
 /** The table of `count` images of one size. */
 export function uniformTable(count: number, [height, width]: Size, channels: number): PersistentTensor {
-  const table = zeros([count, 3], 'f64');
-  const rows = new Float64Array(count * 3);
-  const bytes = height * width * channels;
-  for (let i = 0; i < count; i++) rows.set([i * bytes, height, width], i * 3);
-  table.storage.fill(rows);
-  return table;
+  return new Placement({ length: count, height, width, channels }).table();
 }
 
 /**
@@ -27,6 +24,13 @@ export function recordView(
   const { size } = recipe;
   const crops = viewCrops(table, index, view, { size });
   return normalized(resampleImages(data, table, index, crops, { size, channels, largest }), recipe);
+}
+
+/** Records the centre of images `index`, u8 [B, C, H, W], made as small as covers a window of `size`. */
+export function recordWindow(images: StoredImages, index: Tensor, size: Size): Tensor {
+  const { data, table, largest, channels } = images;
+  const crops = viewCrops(table, index, viewTensor(PLAIN_VIEW), { size });
+  return resampleImages(data, table, index, crops, { size, channels, largest });
 }
 
 const noEpoch = runtimeScalar(() => 0);

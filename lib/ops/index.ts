@@ -31,6 +31,8 @@ export { classNumbers, oneHot } from './one-hot';
 export type { KeptPadding, Padding, Sides } from './padding';
 export { avgPool2d, globalAvgPool2d, globalMaxPool2d, maxPool2d } from './pool2d';
 export type { AvgPool2dOptions, MaxPool2dOptions } from './pool2d';
+export { randomResizedCrops, randomScaleCrops, type RandomCropOperands } from './random-crops';
+export type { RandomResizedCropOptions, RandomScaleCropOptions } from './random-crops';
 export { argmax, max, mean, sum, sumSquares, type ReduceOptions } from './reduce';
 export { CROP_COLUMNS, resampleImages, viewCrops } from './resample-images';
 export type { ResampleOptions, ViewCropsOptions } from './resample-images';

@@ -2,6 +2,7 @@
 import type { Augmentation } from '../augment';
 import { runCustom, runsBefore } from '../augment/custom';
 import { Pipeline } from '../augment/pipeline';
+import { OptionError } from '../errors';
 import type { ChannelStatistics, ImageRecipe } from '../data/samples';
 import type { Dataset } from '../data/dataset';
 import type { Tensor } from '../tensor/tensor';
@@ -29,10 +30,14 @@ export async function augmentedBatches(
   const statistics = list.length === 0 || transform === undefined ? normalization : await data.statistics();
   const { mean } = statistics ?? normalization;
   const pipeline = new Pipeline(list);
-  if (data.kind === 'images') pipeline.check({ channels, size: [height, width], mean });
+  if (data.kind === 'images') pipeline.check({ channels, size: [height, width], mean }, data.ownSizes);
   const classes = data.labelled ? data.classNames.length : undefined;
   const recipe = pipeline.recipe({ seed, epoch, normalization, mean, classes });
   if (!runsBefore(list)) return { recipe };
+  if (data.ownSizes)
+    throw new OptionError(
+      'augment: a function of your own takes images of one size, those of this set keep sizes of their own',
+    );
   const shape = [channels, height, width] as const;
   return {
     recipe,

@@ -1,0 +1,109 @@
+/**
+ * Augmentations that cut windows out of images at sizes of their own: one resampling straight from the image
+ * as it is kept, by a filter that averages where the image is shrunk (`ops.resampleImages`).
+ */
+import { everyRow, uniformTable } from '../data/stored-images';
+import type { StoredImages } from '../data/samples';
+import { OptionError } from '../errors';
+import { randomResizedCrops, randomScaleCrops, resampleImages, type RandomCropOperands } from '../ops';
+import { clip } from '../options';
+import { declareSettings, type OptionsOf } from '../settings';
+import type { Tensor } from '../tensor/tensor';
+import type { Augmentation, Draws, ImageBatch } from './augmentation';
+import { bounds, sides, type Bounds, type Sides } from './kinds';
+import { NativeAugmentation } from './native';
+
+type Size = readonly [height: number, width: number];
+
+/** Draws the windows of a batch. */
+type Crops = (operands: RandomCropOperands, options: { seed: number; place: number; size: Size }) => Tensor;
+
+export class WindowAugmentation implements Augmentation {
+  constructor(
+    readonly name: string,
+    readonly settings: Readonly<Record<string, unknown>>,
+    private readonly size: Size,
+    private readonly crops: Crops,
+  ) {}
+
+  /** Windows u8 [B, C, ...size] of images `index`, which are these samples. */
+  cut(
+    { data, table, largest, channels }: Omit<StoredImages, 'sizeOf'>,
+    index: Tensor,
+    samples: Tensor,
+    { seed, epoch, occurrence, place }: Omit<Draws, 'uniform'>,
+  ): Tensor {
+    const { size } = this;
+    const crops = this.crops({ table, index, samples, occurrence, epoch }, { seed, place, size });
+    return resampleImages(data, table, index, crops, { size, channels, largest });
+  }
+
+  /** Of images that have one size. */
+  record(batch: ImageBatch, draws: Draws): ImageBatch {
+    const { images, samples } = batch;
+    const [count = 0, channels = 1, height = 1, width = 1] = images.shape;
+    const table = uniformTable(count, [height, width], channels);
+    const stored = { data: images, table, largest: [height, width] as const, channels };
+    return { ...batch, images: this.cut(stored, everyRow(images), samples, draws) };
+  }
+}
+
+const cropArgument = declareSettings({ size: sides('A side, or [height, width].') });
+const scaleSettings = declareSettings({
+  shortSide: bounds(1, 32768, (one) => [one, one])(
+    'Least and most length of the short side, in pixels, or one number for both.',
+    { default: [256, 480] },
+  ),
+});
+
+export type RandomScaleCropOptions = OptionsOf<typeof scaleSettings>;
+
+function makeScaleCrop(given: Sides, options: RandomScaleCropOptions = {}): WindowAugmentation {
+  const where = 'augment.randomScaleCrop';
+  const { size } = cropArgument.read(where, { size: given });
+  const { shortSide } = scaleSettings.read(where, options);
+  if (!shortSide.every(Number.isInteger))
+    throw new OptionError(`${where}: shortSide must be whole numbers, got ${shortSide.join(' to ')}`);
+  if (shortSide[0] < Math.max(...size))
+    throw new OptionError(
+      `${where}: a window of ${size.join('x')} does not fit into images of short side ${shortSide[0]}`,
+    );
+  return new WindowAugmentation('randomScaleCrop', { size, shortSide }, size, (operands, draws) =>
+    randomScaleCrops(operands, { ...draws, shortSide }),
+  );
+}
+
+/**
+ * Resizes an image so that its short side has a random length, and cuts a window of `size` out at a random
+ * place, in one resampling: `randomScaleCrop(224, { shortSide: [256, 480] })` is ResNet's (Simonyan,
+ * Zisserman 2015; He et al. 2016), for images that `data.folder({ keep: { shortSide: 480 } })` keeps.
+ * @throws OptionError
+ */
+export const randomScaleCrop = Object.assign(makeScaleCrop, {
+  kind: 'randomScaleCrop',
+  args: cropArgument,
+  settings: scaleSettings,
+});
+
+/**
+ * What cuts the windows of a list that begins with `item` out of images at sizes of their own; undefined if
+ * it does not. @throws OptionError
+ */
+export function cutterOf(item: Augmentation): WindowAugmentation | undefined {
+  if (item instanceof WindowAugmentation) return item;
+  if (!(item instanceof NativeAugmentation) || item.name !== 'randomResizedCrop') return undefined;
+  const { size, scale, ratio, interpolation, p } = item.settings as {
+    size: Size;
+    scale: Bounds;
+    ratio: Bounds;
+    interpolation: string;
+    p: number;
+  };
+  if (interpolation !== 'bilinear' || p < 1)
+    throw new OptionError(
+      `augment: ${clip(item.name)} of images that keep sizes of their own has interpolation 'bilinear' and p 1`,
+    );
+  return new WindowAugmentation(item.name, item.settings, size, (operands, draws) =>
+    randomResizedCrops(operands, { ...draws, scale, ratio }),
+  );
+}
