@@ -155,6 +155,7 @@ const exempt: Readonly<Record<string, string>> = {
   'new optim.Optimizer': ONLY_EXTENDED,
   'new optim.WeightAverage': ONLY_EXTENDED,
   'Dataset.batch': 'takes a recipe that plainRecipe makes',
+  'Dataset.inputsOf': 'takes rows that rowsAt returns',
   'Dataset.plainRecipe': 'takes statistics that statistics() makes',
   'Optimizer.checkState': READ_BY_TENON,
   'Optimizer.loadState': READ_BY_TENON,

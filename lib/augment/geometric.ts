@@ -280,7 +280,7 @@ export type ElasticOptions = OptionsOf<typeof elasticSettings>;
 
 /**
  * Warps an image smoothly: each pixel moves by alpha / 2 times noise from -1 to 1 that a Gaussian
- * has smoothed. torchvision's ElasticTransform; Simard et al. 2003, "Best practices for
+ * has smoothed. On square images, torchvision's ElasticTransform; Simard et al. 2003, "Best practices for
  * convolutional neural networks".
  * @throws OptionError
  */

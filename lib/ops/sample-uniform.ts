@@ -1,6 +1,6 @@
 /** Random numbers for each sample of a batch, whatever the batch it is in. */
 import { applyOp, first, type OpRecord } from '../graph/op';
-import { nonNegativeInteger, positiveInteger } from '../options';
+import { checkObject, nonNegativeInteger, positiveInteger } from '../options';
 import { streamKey, type StreamKey } from '../random';
 import type { Tensor } from '../tensor/tensor';
 import { checkDType, checkPerImage, checkRank, checkScalar } from './checks';
@@ -48,6 +48,8 @@ const sampleUniformOp: OpRecord<SampleUniformAttrs> = {
  */
 export function sampleUniform(operands: SampleOperands, options: SampleUniformOptions): Tensor {
   const where = 'sample_uniform';
+  checkObject(where, 'operands', operands);
+  checkObject(where, 'options', options);
   const key = streamKey(nonNegativeInteger(where, 'seed', options.seed), 'augment');
   const place = positiveInteger(where, 'place', options.place);
   const count = positiveInteger(where, 'count', options.count);
