@@ -4,10 +4,12 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { OptionError } from '../errors';
 import { nearest, show } from '../options';
 import { philox } from '../philox';
-import { streamKey } from '../random';
-import { declareSettings, kind, type OptionsOf } from '../settings';
+import { streamKey, type StreamKey } from '../random';
+import { bool, declareSettings, kind, type OptionsOf } from '../settings';
 import type { Dataset } from './dataset';
+import { identity } from './order';
 import { nonNegativeNumbers } from './sample-weights';
+import { sortInTurns } from './sort';
 
 /** Draws made in one turn of the event loop: about two milliseconds. */
 const SLICE = 1 << 13;
@@ -36,7 +38,8 @@ const settings = declareSettings({
       throw new OptionError(`${where}: ${name} must be a whole number from 1 to 2^28, got ${show(value)}`);
     },
     domain: { type: 'integer', minimum: 1, maximum: MOST_DRAWS },
-  })('Draws in an epoch. Default: as many as the set has samples.', { optional: true }),
+  })('Draws in an epoch. Default: as many as the set has samples that can be drawn.', { optional: true }),
+  replacement: bool('Whether a sample may be drawn more than once in an epoch.', { default: true }),
 });
 
 export type WeightedRandomSamplerOptions = OptionsOf<typeof settings>;
@@ -52,15 +55,17 @@ function checkWeights(where: string, name: string, value: unknown): Float64Array
 export class WeightedRandomSampler {
   private readonly weights: Float64Array | 'balanced';
   private readonly numSamples: number | undefined;
+  private readonly replacement: boolean;
 
   constructor(options: WeightedRandomSamplerOptions) {
     const where = 'data.weightedRandomSampler';
-    ({ weights: this.weights, numSamples: this.numSamples } = settings.read(where, options));
+    const { weights, numSamples, replacement } = settings.read(where, options);
+    [this.weights, this.numSamples, this.replacement] = [weights, numSamples, replacement];
   }
 
   /** @internal Draws in an epoch over a set. */
   count(data: Dataset): number {
-    return this.numSamples ?? data.length;
+    return this.numSamples ?? (this.replacement ? data.length : this.possible(data));
   }
 
   /** @internal @throws OptionError for a set of another length, or one without classes to balance */
@@ -76,6 +81,10 @@ export class WeightedRandomSampler {
         `${where}: the sampler has ${weights.length} weights, but the set has ${data.length} samples`,
       );
     }
+    if (!this.replacement && this.count(data) > this.possible(data))
+      throw new OptionError(
+        `${where}: the sampler draws ${this.count(data)} samples without replacement, but only ${this.possible(data)} have a weight above 0`,
+      );
     if (data.length > MOST_DRAWS)
       throw new OptionError(`${where}: the sampler draws at most 2^28 samples; give it numSamples`);
   }
@@ -83,33 +92,89 @@ export class WeightedRandomSampler {
   /** @internal A digest of what decides the draws, besides the set. */
   get fingerprint(): string {
     const { weights } = this;
-    const digest = createHash('sha256').update(`${this.numSamples ?? 'all'} `);
+    const digest = createHash('sha256').update(`${this.numSamples ?? 'all'} ${this.replacement} `);
     const bytes = typeof weights === 'string' ? weights : new Uint8Array(weights.buffer);
     return digest.update(bytes).digest('hex').slice(0, 16);
   }
 
   /**
-   * @internal The draws of an epoch, a function of the seed, the epoch, the set and the weights: draw i
-   *   compares 53 bits of Philox, words 2 (i mod 2) and the next at the counter (i / 2, 0, 0, epoch), with
-   *   the running sum of weights. The event loop turns every two milliseconds.
+   * @internal The draws of an epoch, a function of the seed, the epoch, the set and the weights. The event
+   *   loop turns every few milliseconds.
    */
   async draw(data: Dataset, seed: number, epoch: number): Promise<Drawn> {
-    const sums = runningSums(this.weights === 'balanced' ? balanced(data) : this.weights);
-    const total = sums[sums.length - 1]!;
-    const key = streamKey(seed, 'weighted sampler');
-    const words = new Uint32Array(4);
-    const positions = new Int32Array(this.count(data));
-    for (let begin = 0; begin < positions.length; begin += SLICE) {
-      if (begin > 0) await nextTurn();
-      for (let i = begin; i < Math.min(positions.length, begin + SLICE); i++) {
-        if (i % 2 === 0) philox(words, ...key, i / 2, 0, 0, epoch);
-        const at = 2 * (i % 2);
-        const uniform = ((words[at]! >>> 5) * 2 ** 26 + (words[at + 1]! >>> 6)) / 2 ** 53;
-        positions[i] = firstAbove(sums, uniform * total);
-      }
-    }
+    const weights = this.weights === 'balanced' ? balanced(data) : this.weights;
+    const uniforms = new Uniforms(seed, epoch);
+    const positions = this.replacement
+      ? await withReplacement(weights, this.count(data), uniforms)
+      : await withoutReplacement(weights, this.count(data), uniforms);
     return { positions, occurrence: await occurrences(data.rowsAt(positions)) };
   }
+
+  /** How many samples can be drawn. */
+  private possible(data: Dataset): number {
+    const { weights } = this;
+    return weights === 'balanced' ? data.length : weights.filter((weight) => weight > 0).length;
+  }
+}
+
+/**
+ * Numbers in [0, 1) with 53 random bits: number i is words 2 (i mod 2) and the next of Philox at the counter
+ * (i / 2, 0, 0, epoch).
+ */
+class Uniforms {
+  private readonly key: StreamKey;
+  private readonly words = new Uint32Array(4);
+
+  constructor(
+    seed: number,
+    private readonly epoch: number,
+  ) {
+    this.key = streamKey(seed, 'weighted sampler');
+  }
+
+  /** Number i; they are asked for in order. */
+  at(i: number): number {
+    const { words } = this;
+    if (i % 2 === 0) philox(words, ...this.key, i / 2, 0, 0, this.epoch);
+    const first = 2 * (i % 2);
+    return ((words[first]! >>> 5) * 2 ** 26 + (words[first + 1]! >>> 6)) / 2 ** 53;
+  }
+}
+
+/** Draw i is the first position whose running sum of weights exceeds number i times the total. */
+async function withReplacement(
+  weights: Float64Array,
+  count: number,
+  uniforms: Uniforms,
+): Promise<Int32Array> {
+  const sums = runningSums(weights);
+  const total = sums[sums.length - 1]!;
+  const positions = new Int32Array(count);
+  for (let i = 0; i < count; i++) {
+    if (i > 0 && i % SLICE === 0) await nextTurn();
+    positions[i] = firstAbove(sums, uniforms.at(i) * total);
+  }
+  return positions;
+}
+
+/**
+ * Sample i waits for an exponential time of rate w_i, and those whose time comes first are drawn,
+ * in the order of time: the same as drawing one after the other among those that are left
+ * (Efraimidis & Spirakis 2006).
+ */
+async function withoutReplacement(
+  weights: Float64Array,
+  count: number,
+  uniforms: Uniforms,
+): Promise<Int32Array> {
+  const times = new Float64Array(weights.length);
+  for (let i = 0; i < times.length; i++) {
+    if (i > 0 && i % SLICE === 0) await nextTurn();
+    times[i] = -Math.log1p(-uniforms.at(i)) / weights[i]!;
+  }
+  const possible = Array.from(identity(weights.length)).filter((i) => weights[i]! > 0);
+  const order = await sortInTurns(possible, (a, b) => times[a]! - times[b]!);
+  return Int32Array.from(order.slice(0, count));
 }
 
 /** The weight 1 / count of each sample's class. */
@@ -151,10 +216,10 @@ async function occurrences(rows: Int32Array): Promise<Int32Array> {
 }
 
 /**
- * Draws samples with replacement, in proportion to their weights: `fit(train, { sampler })` then trains on
- * `numSamples` draws in each epoch. PyTorch's WeightedRandomSampler. The draws are a function of the
- * trainer's seed and the epoch, whatever the batch size, and go on within an epoch after a resume. A sample
- * that is drawn again is augmented anew.
+ * Draws samples in proportion to their weights, by default with replacement: `fit(train, { sampler })` then
+ * trains on `numSamples` draws in each epoch. PyTorch's WeightedRandomSampler. The draws are a function of
+ * the trainer's seed and the epoch, whatever the batch size, and go on within an epoch after a resume. A
+ * sample that is drawn again is augmented anew.
  *
  * `fit(train, { sampler: data.weightedRandomSampler({ weights: 'balanced' }) })`
  *

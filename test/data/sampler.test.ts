@@ -54,6 +54,50 @@ test('occurrences count the earlier draws of the same sample of the set below', 
   });
 });
 
+describe('without replacement', () => {
+  test('each sample of a weight above 0 comes once at most, the heavy ones first', async () => {
+    const data = await numbered(60);
+    const weights = Array.from({ length: 60 }, (_, i) => [0, 1, 9][i % 3]!);
+    const all = weightedRandomSampler({ weights, replacement: false });
+    expect(all.count(data)).toBe(40);
+    const { positions, occurrence } = await all.draw(data, 1, 0);
+    expect([...positions].sort((a, b) => a - b)).toEqual([...weights.keys()].filter((i) => weights[i]! > 0));
+    expect(occurrence!.every((count) => count === 0)).toBe(true);
+    const some = weightedRandomSampler({ weights, replacement: false, numSamples: 20 });
+    expect((await some.draw(data, 1, 0)).positions).toEqual(positions.subarray(0, 20));
+    expect(positions.subarray(0, 20).filter((i) => weights[i] === 9).length).toBeGreaterThan(12);
+  });
+
+  test('pairs come as often as drawing one after the other has them', async () => {
+    const data = await numbered(3);
+    const weights = [1, 2, 5];
+    const sampler = weightedRandomSampler({ weights, replacement: false, numSamples: 2 });
+    const counts = new Map<string, number>();
+    const epochs = 8000;
+    for (let epoch = 0; epoch < epochs; epoch++) {
+      const pair = String((await sampler.draw(data, 7, epoch)).positions);
+      counts.set(pair, (counts.get(pair) ?? 0) + 1);
+    }
+    let statistic = 0;
+    for (const [a, first] of weights.entries())
+      for (const [b, second] of weights.entries()) {
+        if (a === b) continue;
+        const expected = (epochs * first * second) / 8 / (8 - first);
+        statistic += ((counts.get(`${a},${b}`) ?? 0) - expected) ** 2 / expected;
+      }
+    // Pearson's statistic over six pairs: above 20.5 once in a thousand seeds.
+    expect(statistic).toBeLessThan(20.5);
+  });
+
+  test('no more than there are can be drawn', async () => {
+    const data = await numbered(3);
+    const sampler = weightedRandomSampler({ weights: [1, 0, 2], replacement: false, numSamples: 3 });
+    expect(() => sampler.check('fit', data)).toThrow(
+      'fit: the sampler draws 3 samples without replacement, but only 2 have a weight above 0',
+    );
+  });
+});
+
 test("'balanced' draws each class as often", async () => {
   const targets = Array.from({ length: 400 }, (_, i) => (i < 340 ? 0 : i < 390 ? 1 : 2));
   const data = await numbered(400, targets);
@@ -108,7 +152,7 @@ test('bad options are refused', async () => {
     'numSamples must be a whole number from 1 to 2^28, got 0',
   );
   expect(make({ weights: [1], numSamples: 2 ** 40 })).toThrow('from 1 to 2^28');
-  expect(make({ weights: [1], replacement: true })).toThrow('unknown option "replacement"');
+  expect(make({ weights: [1], replacement: 1 })).toThrow('replacement must be true or false, got 1');
   const data = await numbered(3);
   expect(() => weightedRandomSampler({ weights: [1, 2] }).check('fit', data)).toThrow(
     'fit: the sampler has 2 weights, but the set has 3 samples',
