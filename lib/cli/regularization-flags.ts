@@ -11,8 +11,8 @@ const none = { default: null, absent: null } as const;
 const zero = { default: 0, absent: 0 } as const;
 
 export const REGULARIZATION_FLAGS = {
-  l1: flag('x', nonNegative('strength of an L1 penalty on weights that are no biases or norms', zero)),
-  l2: flag('x', nonNegative('strength of an L2 penalty on weights that are no biases or norms', zero)),
+  l1: flag('x', nonNegative('strength of an L1 penalty on all weights but biases and norms', zero)),
+  l2: flag('x', nonNegative('strength of an L2 penalty on all weights but biases and norms', zero)),
   maxNorm: flag(
     'x',
     orNull(positive)("largest norm of an output unit's weights, kept after each step", none),
@@ -37,7 +37,10 @@ interface Noise {
   readonly stochasticDepth: number | null;
 }
 
-const BLOCKS = [nn.BasicBlock, nn.Bottleneck, nn.CifarBlock, nn.ResidualBlock] as const;
+const BLOCKS = [
+  ...[nn.BasicBlock, nn.Bottleneck, nn.CifarBlock],
+  ...[nn.InvertedResidual, nn.ResidualBlock],
+] as const;
 
 /** Sets the noise of a network. @throws UsageError where it has no layers of the kind */
 export function setNoise({ model: name, dropout, stochasticDepth }: Noise, model: nn.Module): void {

@@ -7,9 +7,9 @@ import * as nn from '../nn';
 import { probability } from '../options';
 import { efficientnetWeights } from './initial-weights';
 import { seeded } from './lenet';
-import { resolveOptions, type ModelOptions } from './options';
+import { depthSettings, resolveOptions, type ResidualOptions } from './options';
 
-export interface EfficientnetOptions extends ModelOptions {
+export interface EfficientnetOptions extends ResidualOptions {
   /** Probability of dropout before the last layer. Default 0.2. */
   readonly dropout?: number;
 }
@@ -28,14 +28,14 @@ export const stages = [
 /** Batch norm's eps and the padding of TensorFlow, where the weights come from. */
 const tensorflow = { eps: 1e-3, padding: 'same' } as const;
 
-function blocks(inChannels: number): nn.Sequential {
+function blocks(inChannels: number, depth: ReturnType<typeof depthSettings>): nn.Sequential {
   let channels = inChannels;
   const made = stages.map(([expansion, to, count, first, kernel]) =>
     nn.sequential(
       ...Array.from({ length: count }, (_, i) => {
         const stride = i === 0 ? first : 1;
         const steps = { stride, expansion, kernel, names: 'timm', ...tensorflow } as const;
-        const block = nn.invertedResidual<number, number>(channels, to, steps);
+        const block = nn.invertedResidual<number, number>(channels, to, { ...steps, ...depth() });
         channels = to;
         return block;
       }),
@@ -57,14 +57,16 @@ function blocks(inChannels: number): nn.Sequential {
 export function efficientnetLite0(options: EfficientnetOptions = {}): nn.NamedSequential {
   const where = 'models.efficientnetLite0';
   const defaults = { classes: 1000, inChannels: 3, imageSize: 224, minimumSize: 1 };
-  const { classes, inChannels } = resolveOptions(where, options, defaults, ['dropout']);
+  const { classes, inChannels } = resolveOptions(where, options, defaults, ['dropout', 'stochasticDepth']);
+  const total = stages.reduce((sum, [, , count]) => sum + count, 0);
+  const depth = depthSettings(where, options, total);
   const p = probability(where, 'dropout', options.dropout ?? 0.2);
   const { eps, padding } = tensorflow;
   const model = nn.namedSequential({
     conv_stem: nn.conv2d<number, number>(inChannels, 32, { kernel: 3, stride: 2, padding, bias: false }),
     bn1: nn.batchNorm2d(32, { eps }),
     act1: nn.relu6(),
-    blocks: blocks(32),
+    blocks: blocks(32, depth),
     conv_head: nn.conv2d(320, 1280, { kernel: 1, bias: false }),
     bn2: nn.batchNorm2d(1280, { eps }),
     act2: nn.relu6(),

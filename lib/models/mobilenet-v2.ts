@@ -3,9 +3,9 @@ import * as nn from '../nn';
 import { positive, probability } from '../options';
 import { torchvisionWeights } from './initial-weights';
 import { seeded } from './lenet';
-import { resolveOptions, type ModelOptions } from './options';
+import { depthSettings, resolveOptions, type ResidualOptions } from './options';
 
-export interface MobilenetOptions extends ModelOptions {
+export interface MobilenetOptions extends ResidualOptions {
   /** Channels of every layer times this, rounded to multiples of 8; the last 1280 never shrink. Default 1. */
   readonly widthMult?: number;
   /** Probability of dropout before the last layer. Default 0.2. */
@@ -50,7 +50,10 @@ function convNormRelu(from: number, to: number, kernel: number, stride: number):
 export function mobilenetV2(options: MobilenetOptions = {}): nn.NamedSequential {
   const where = 'models.mobilenetV2';
   const defaults = { classes: 1000, inChannels: 3, imageSize: 224, minimumSize: 1 };
-  const { classes, inChannels } = resolveOptions(where, options, defaults, ['widthMult', 'dropout']);
+  const more = ['widthMult', 'dropout', 'stochasticDepth'];
+  const { classes, inChannels } = resolveOptions(where, options, defaults, more);
+  const total = stages.reduce((sum, [, , blocks]) => sum + blocks, 0);
+  const depth = depthSettings(where, options, total);
   const width = positive(where, 'widthMult', options.widthMult ?? 1);
   const p = probability(where, 'dropout', options.dropout ?? 0.2);
   const last = roundChannels(1280 * Math.max(1, width));
@@ -59,7 +62,8 @@ export function mobilenetV2(options: MobilenetOptions = {}): nn.NamedSequential 
   for (const [expansion, base, blocks, first] of stages) {
     const to = roundChannels(base * width);
     for (let i = 0; i < blocks; i++) {
-      features.push(nn.invertedResidual(channels, to, { stride: i === 0 ? first : 1, expansion }));
+      const stride = i === 0 ? first : 1;
+      features.push(nn.invertedResidual(channels, to, { stride, expansion, ...depth() }));
       channels = to;
     }
   }

@@ -127,6 +127,7 @@ export const everyLayer: Readonly<Record<string, () => nn.Module>> = {
       ...{ stride: 2, expansion: 2, kernel: 5, padding: 'same', eps: 1e-3, names: 'timm' },
     }),
   'invertedResidual, expansion 1': () => nn.invertedResidual(2, 2, { expansion: 1, names: 'timm' }),
+  'invertedResidual, stochastic depth': () => nn.invertedResidual(2, 2, { stochasticDepth: 0.1 }),
   fixupBlock: () => nn.fixupBlock(2, 2, { blocks: 3 }),
   'fixupBlock, all settings': () => nn.fixupBlock(2, 3, { blocks: 3, stride: 2 }),
   sequential: () => nn.sequential(nn.linear(2, 3), nn.relu()),

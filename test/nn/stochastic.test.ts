@@ -66,6 +66,8 @@ describe('stochastic depth in residual blocks', () => {
     residualBlock: (p) => nn.residualBlock(2, 2, p === undefined ? {} : { stochasticDepth: p }),
     bottleneck: (p) => nn.bottleneck(8, 2, p === undefined ? {} : { stochasticDepth: p }),
     cifarBlock: (p) => nn.cifarBlock(2, 2, p === undefined ? {} : { stochasticDepth: p }),
+    invertedResidual: (p) =>
+      nn.invertedResidual<number, number>(2, 2, p === undefined ? {} : { stochasticDepth: p }),
     basicBlock: (p) => nn.basicBlock<number, number>(2, 2, p === undefined ? {} : { stochasticDepth: p }),
   };
 
@@ -109,6 +111,8 @@ describe('stochastic depth in residual blocks', () => {
     expect(depths(models.resnet50(options))).toEqual(expected(16));
     expect(depths(models.cifarResnet32(options))).toEqual(expected(15));
     expect(depths(models.resnet20(options))).toEqual(expected(9));
+    expect(depths(models.mobilenetV2(options))).toEqual(expected(17));
+    expect(depths(models.efficientnetLite0(options))).toEqual(expected(16));
     expect(depths(models.resnet20())).toEqual([]);
     expect(() => models.resnet18({ stochasticDepth: 1.5 })).toThrow(
       /models.resnet18: stochasticDepth must be .*1.5/,

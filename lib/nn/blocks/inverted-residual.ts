@@ -14,7 +14,7 @@ import { relu6 } from '../layers/pointwise';
 import { sequential } from '../layers/sequential';
 import type { Module } from '../module';
 import type { Channels } from '../typing';
-import { blockStep } from './parts';
+import { blockStep, branchOf, branchRuntimeFields, depthSetting } from './parts';
 
 const settings = declareSettings({
   stride: blockStep('Step of the depthwise convolution.', { default: 1 }),
@@ -32,6 +32,7 @@ const settings = declareSettings({
     "Names of parameters: torchvision's (conv.0.0, conv.0.1, ...) or timm's (conv_pw, bn1, conv_dw, bn2, conv_pwl, bn3).",
     { default: 'torchvision' },
   ),
+  ...depthSetting,
 });
 
 export type InvertedResidualOptions = OptionsOf<typeof settings>;
@@ -47,6 +48,7 @@ export class InvertedResidual<In extends number = number, Out extends number = n
   channelArguments,
   settings,
 ) {
+  static override readonly runtimeFields = branchRuntimeFields;
   static override readonly kind: string = 'invertedResidual';
   declare readonly channels?: Channels<In, Out>;
   declare readonly inChannels: In;
@@ -80,7 +82,8 @@ export class InvertedResidual<In extends number = number, Out extends number = n
   override forward(x: Tensor): Tensor {
     const { stride, inChannels, outChannels } = this;
     const y = Object.values(this.stages).reduce((value, stage) => stage.forward(value), x);
-    return stride === 1 && Number(inChannels) === Number(outChannels) ? ops.add(y, x) : y;
+    const shortcut = stride === 1 && Number(inChannels) === Number(outChannels);
+    return shortcut ? ops.add(branchOf(this, y), x) : y;
   }
 }
 

@@ -23,15 +23,16 @@ export const blockSettings = {
   stride: blockStep('Step of the first 3x3 convolution and of the shortcut.', { default: 1 }),
 };
 
-/** Settings of blocks with a residual branch. */
-export const residualSettings = {
-  ...blockSettings,
+/** The setting of blocks with a residual branch. */
+export const depthSetting = {
   stochasticDepth: probability(
     "Probability of dropping an example's branch in training, after which the others are divided by 1 less it (Huang et al. 2016). May be changed between steps.",
     // Sparse, so that files without it stay readable by versions that do not know it.
     { optional: true, sparse: true },
   ),
 };
+
+export const residualSettings = { ...blockSettings, ...depthSetting };
 
 export const branchSettings = declareSettings(residualSettings);
 
