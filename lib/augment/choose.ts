@@ -4,6 +4,7 @@ import { checkList, show, showMade } from '../options';
 import { bool, declareSettings, kind, listOf, nonNegative, type OptionsOf } from '../settings';
 import type { Augmentation } from './augmentation';
 import { always } from './kinds';
+import { Mixing } from './mixing';
 import { NativeAugmentation } from './native';
 import { oneOfNodes, sequenceOf, someOfNodes, type Coded, type ImageForm, type Size } from './program';
 
@@ -40,16 +41,15 @@ const oneOfSettings = declareSettings({
 export type OneOfOptions = OptionsOf<typeof oneOfSettings>;
 
 /**
- * One of these, drawn at random for each image: torchvision's RandomChoice. Only for augmentations
- * that `augment` has.
+ * One of these, drawn at random for each image: torchvision's RandomChoice. Only for augmentations that
+ * `augment` has, and either all of them mix samples or none does: `oneOf([mixup(), cutmix()])`.
  * @throws OptionError
  */
-export function oneOf(list: readonly Augmentation[], options?: OneOfOptions): NativeAugmentation {
+export function oneOf(list: readonly Augmentation[], options?: OneOfOptions): Augmentation {
+  if (Array.isArray(list) && list.length > 0 && list.every((item) => item instanceof Mixing))
+    return oneMixing(list, options);
   const { items, values } = read('oneOf', list, oneOfSettings, options);
-  const weights = values.weights ?? items.map(() => 1);
-  if (weights.length !== items.length)
-    throw new OptionError(`augment.oneOf: ${weights.length} weights for ${items.length} augmentations`);
-  if (!weights.some((weight) => weight > 0)) throw new OptionError('augment.oneOf: all weights are 0');
+  const weights = weightsOf(values, items.length);
   return made('oneOf', items, values, (form) => {
     const coded = items.map((item) => item.encode(form));
     const { size } = coded[0]!;
@@ -58,6 +58,29 @@ export function oneOf(list: readonly Augmentation[], options?: OneOfOptions): Na
     const nodes = coded.map(({ numbers }) => numbers);
     return { numbers: oneOfNodes(values.p, nodes, weights), size };
   });
+}
+
+function weightsOf(
+  { weights }: { readonly weights?: readonly number[] | undefined },
+  count: number,
+): readonly number[] {
+  if (weights === undefined) return Array<number>(count).fill(1);
+  if (weights.length !== count)
+    throw new OptionError(`augment.oneOf: ${weights.length} weights for ${count} augmentations`);
+  if (!weights.some((weight) => weight > 0)) throw new OptionError('augment.oneOf: all weights are 0');
+  return weights;
+}
+
+/** One of several ways of mixing, drawn for each sample. */
+function oneMixing(items: readonly Mixing[], options: unknown): Mixing {
+  const values = oneOfSettings.read('augment.oneOf', options);
+  const weights = weightsOf(values, items.length);
+  if (items.some(({ choices }) => choices.length > 1))
+    throw new OptionError(
+      'augment.oneOf: expected augment.mixup() and augment.cutmix(), got a choice of them',
+    );
+  const choices = items.map((item, i) => ({ ...item.choices[0]!, weight: weights[i]! }));
+  return new Mixing('oneOf', { list: listed(items), ...values }, choices, values.p);
 }
 
 const someOfSettings = declareSettings({
@@ -132,8 +155,11 @@ function made(
   values: object,
   encode: (form: ImageForm) => Coded,
 ): NativeAugmentation {
-  const list = items.map((item) => ({ name: item.name, ...item.settings }));
-  return new NativeAugmentation(name, { list, ...values }, encode);
+  return new NativeAugmentation(name, { list: listed(items), ...values }, encode);
+}
+
+function listed(items: readonly Augmentation[]): object[] {
+  return items.map(({ name, settings }) => ({ name, ...settings }));
 }
 
 function sameSize(where: string, one: Size, other: Size): void {

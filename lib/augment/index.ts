@@ -16,3 +16,4 @@ export {
   type RandomNumbers,
 } from './custom';
 export * from './makers';
+export { cutmix, mixup, type MixingOptions } from './mixing';

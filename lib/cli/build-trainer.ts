@@ -4,6 +4,7 @@ import type { Module } from '../nn';
 import { Trainer } from '../train/trainer';
 import { augmentationFor } from './augmentations';
 import { buildLoss } from './loss-flags';
+import { mixingFor } from './mixing-flags';
 import { NETWORKS } from './networks';
 import { makeOptimizer } from './optimizers';
 import type { Recipe } from './recipe';
@@ -27,7 +28,7 @@ export function buildTrainer(recipe: Recipe, model: Module, data: Dataset): Trai
     regularizer: penaltiesOf(recipe),
     optimizer: makeOptimizer(recipe.optimizer, recipe, model),
     schedule: buildSchedule(recipe),
-    augment: recipe.augment.map((text) => augmentationFor(text, data)),
+    augment: [...recipe.augment.map((text) => augmentationFor(text, data)), ...mixingFor(recipe)],
     seed: recipe.seed,
     precision: recipe.precision,
   });

@@ -22,6 +22,7 @@ import { UsageError } from './exit-codes';
 import { STOPPING_FLAGS, type KnownStopping } from './early-stopping-flags';
 import { flag, FREEZE, orNull, PRECISION, spelled, type Flag } from './flags';
 import { LOSS_FLAGS, type KnownLoss } from './loss-flags';
+import { MIXING_FLAGS } from './mixing-flags';
 import { namesOf } from './names';
 import { NETWORKS, type ModelName } from './networks';
 import { defaultLr, momentumHelp, WITH_MOMENTUM } from './optimizers';
@@ -69,6 +70,7 @@ export const SETTINGS = {
     choose: ({ dataset }) => DATASETS[dataset].augment,
     parse: parseAugmentations,
   }),
+  ...MIXING_FLAGS,
   model: chosen('name', oneOf(namesOf(NETWORKS))('network', optional), {
     note: 'by data set',
     choose: ({ dataset }) => DATASETS[dataset].model,

@@ -27,6 +27,7 @@ export { imageBatch, type ImageBatchOptions } from './image-batch';
 export { localResponseNorm, type LocalResponseNormOptions } from './local-response-norm';
 export * from './masked';
 export { linear, matmul } from './matmul';
+export { mixSamples, type MixChoice, type MixOperands, type MixSamplesOptions } from './mix-samples';
 export { classNumbers, oneHot } from './one-hot';
 export type { KeptPadding, Padding, Sides } from './padding';
 export { avgPool2d, globalAvgPool2d, globalMaxPool2d, maxPool2d } from './pool2d';

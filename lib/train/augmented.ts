@@ -1,10 +1,13 @@
 /** How a trainer's augmentations become a part of its batches. */
 import type { Augmentation } from '../augment';
 import { runCustom, runsBefore } from '../augment/custom';
+import { Mixing } from '../augment/mixing';
 import { Pipeline } from '../augment/pipeline';
-import { OptionError } from '../errors';
+import { OptionError, TenonError } from '../errors';
 import type { ChannelStatistics, ImageRecipe } from '../data/samples';
 import type { Dataset } from '../data/dataset';
+import type { Loss } from '../losses';
+import { formatShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import type { PreparedBatch } from './batch-source';
 import type { InputTransform } from './inputs';
@@ -46,4 +49,25 @@ export async function augmentedBatches(
       return runCustom(list, seed, { ...batch, pixels, shape, describe: (sample) => data.fileOf(sample) });
     },
   };
+}
+
+/**
+ * The loss, which says why it gets probabilities instead of class indices where it does not take them and
+ * something in the list mixes samples.
+ */
+export function lossOfMixed(list: readonly Augmentation[], loss: Loss): Loss {
+  const mixing = list.find((item) => item instanceof Mixing);
+  if (mixing === undefined) return loss;
+  const explained: Loss = (outputs, targets, weights) => {
+    try {
+      return loss(outputs, targets, weights);
+    } catch (error) {
+      if (!(error instanceof TenonError) || targets.dtype !== 'f32') throw error;
+      throw new OptionError(
+        `fit: augment.${mixing.name} turns classes into probabilities, f32 ${formatShape(targets.shape)}, which the loss does not take (crossEntropy does): ${error.message}`,
+        { cause: error },
+      );
+    }
+  };
+  return Object.assign(explained, loss);
 }

@@ -147,7 +147,7 @@ export class TrainStep {
   ): { loss: Tensor; objective: Tensor; samples: number } {
     const recorded = recordLoss(parts, args);
     const samples = recorded.outputs.shape[0]!;
-    this.totals.record(recorded, samples);
+    this.totals.record(recorded, samples, parts.source.highestLabel !== undefined);
     const { loss } = recorded;
     return { loss, objective: objectiveOf(parts, loss), samples };
   }

@@ -4,6 +4,7 @@
  */
 import { assign } from '../graph/trace';
 import { accumulate, affine, countCorrect, mul, reshape } from '../ops';
+import { sameShape } from '../tensor/shape';
 import { zeros, type Tensor } from '../tensor/tensor';
 
 /** Plain numbers of a moment. */
@@ -44,9 +45,10 @@ export class Totals {
 
   /**
    * Records the addition of one batch of `size` samples: `loss` is their mean, or a weighted one that was
-   * divided by `divisor`.
+   * divided by `divisor`. Targets f32 [B, K] are probabilities only where `labelled` says that samples have
+   * classes; the heaviest then counts.
    */
-  record({ loss, outputs, targets, divisor }: Recorded, size: number): void {
+  record({ loss, outputs, targets, divisor }: Recorded, size: number, labelled = false): void {
     const mean = reshape(loss, []);
     if (divisor === undefined) {
       assign(this.lossSum, accumulate(this.lossSum, affine(mean, size)));
@@ -55,7 +57,7 @@ export class Totals {
       assign(this.lossSum, accumulate(this.lossSum, mul(mean, divisor)));
       assign(this.weight, accumulate(this.weight, divisor));
     }
-    if (!isClassification(outputs, targets)) return;
+    if (!isClassification(outputs, targets, labelled)) return;
     this.classes = true;
     assign(this.correct, accumulate(this.correct, countCorrect(outputs, targets)));
   }
@@ -97,7 +99,8 @@ export class Totals {
   }
 }
 
-/** Class indices against one score a class. */
-export function isClassification(outputs: Tensor, targets: Tensor): boolean {
-  return targets.dtype === 'i32' && targets.rank === 1 && outputs.rank === 2;
+/** Class indices, or probabilities of classes, against one score a class. */
+export function isClassification(outputs: Tensor, targets: Tensor, labelled = false): boolean {
+  if (outputs.rank !== 2) return false;
+  return targets.dtype === 'i32' ? targets.rank === 1 : labelled && sameShape(targets.shape, outputs.shape);
 }

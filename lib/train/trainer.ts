@@ -28,7 +28,7 @@ import { readCheckpoint, type Resumed } from './checkpoint';
 import { FitRun, type EpochClock } from './run';
 import { validate } from './validation';
 import type { Position } from './position';
-import { augmentedBatches } from './augmented';
+import { augmentedBatches, lossOfMixed } from './augmented';
 import {
   DatasetSource,
   requireSamples,
@@ -312,7 +312,15 @@ export class Trainer {
     const { model, loss, regularizers, optimizer, schedule, average, random, precision, clock } = this;
     const { metrics: running, signal } = checked;
     const measured = { model, loss, random, precision };
-    const trained = { ...measured, regularizers, optimizer, schedule, average, clock };
+    const trained = {
+      ...measured,
+      loss: lossOfMixed(this.augment, loss),
+      regularizers,
+      optimizer,
+      schedule,
+      average,
+      clock,
+    };
     const parts = {
       ...trained,
       source,

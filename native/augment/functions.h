@@ -42,4 +42,26 @@ inline double exp_of(double x) {
   return std::ldexp(sum, static_cast<int>(power));
 }
 
+// log x for finite x > 0. x = 2^k m with m in [sqrt(1/2), sqrt(2)); log m = 2 artanh((m - 1) / (m + 1)).
+inline double log_of(double x) {
+  constexpr double kLn2High = 0x1.62e42fee00000p-1, kLn2Low = 0x1.a39ef35793c76p-33;
+  int power = 0;
+  double m = std::frexp(x, &power);
+  if (m < 0.70710678118654752) {
+    m *= 2;
+    --power;
+  }
+  const double s = (m - 1) / (m + 1), square = s * s;
+  double sum = 0;
+  for (int n = 23; n >= 1; n -= 2) sum = sum * square + 1.0 / n;
+  return power * kLn2High + (power * kLn2Low + 2 * s * sum);
+}
+
+// x^y for 0 <= x <= 1 and y >= 0; 0^0 = 1.
+inline double pow_of(double x, double y) {
+  if (y == 0) return 1;
+  const double exponent = x == 0 ? -1000 : y * log_of(x);
+  return exponent < -700 ? 0 : exp_of(exponent);
+}
+
 }  // namespace tenon::augment

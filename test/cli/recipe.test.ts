@@ -76,6 +76,7 @@ describe('settings', () => {
       ...{ earlyStopping: null, patience: 10, minDelta: 0, smoothing: 0 },
       ...{ pretrained: null, freeze: [], unfreezeEvery: null, layerDecay: 1 },
       ...{ l1: 0, l2: 0, maxNorm: null, dropout: null, stochasticDepth: null },
+      ...{ mixup: null, cutmix: null },
     });
     for (const name of Object.keys(first))
       expect(() => parseRecipe('run.json', { ...first, [name]: undefined })).toThrow(
