@@ -1,14 +1,12 @@
 /** Augmentations that paint over a part of an image. */
 import { declareSettings, positiveInteger, probability, type OptionsOf } from '../settings';
-import { always, bounds, colourOr, colourParameters, sides, type Colour } from './kinds';
+import { always, bounds, colourOr, colourParameters, meanParameters, sides, type Colour } from './kinds';
 import { maker, noArgument } from './native';
 import { fixed, operation, type ImageForm, type Parameter } from './program';
 
 /** The four parameters of a fill that may be the mean of the data. */
 function fillOf(where: string, fill: Colour | 'mean', form: ImageForm): Parameter[] {
-  if (fill !== 'mean') return colourParameters(where, fill, form);
-  const mean = form.mean.slice(0, 4).map((of) => Math.min(255, Math.max(0, Math.round(255 * of))));
-  return [0, 1, 2, 3].map((channel) => fixed(mean[channel] ?? mean[mean.length - 1] ?? 0));
+  return fill === 'mean' ? meanParameters(form) : colourParameters(where, fill, form);
 }
 
 const cutoutSettings = declareSettings({

@@ -16,4 +16,13 @@ export {
   type RandomNumbers,
 } from './custom';
 export * from './makers';
+export { fitColorPca, type ColorComponents } from './fit-color-pca';
 export { cutmix, mixup, type MixingOptions } from './mixing';
+export { policy, type PolicyOptions } from './policy';
+export {
+  policyOperations,
+  type MagnitudeSpace,
+  type PolicyOperation,
+  type PolicyStep,
+  type SubPolicy,
+} from './policy-operations';

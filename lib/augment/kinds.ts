@@ -2,7 +2,7 @@
 import { OptionError } from '../errors';
 import { show } from '../options';
 import { kind, oneOf, probability } from '../settings';
-import { fixed, type ImageForm, type Parameter } from './program';
+import { fixed, uniform, type ImageForm, type Parameter } from './program';
 
 /** The probability of an augmentation that usually happens. */
 export const always = probability('Probability that it happens.', { default: 1 });
@@ -82,6 +82,12 @@ export function colourParameters(where: string, value: Colour, { channels }: Ima
   return [0, 1, 2, 3].map((channel) => fixed(of(channel)));
 }
 
+/** The four parameters of the mean colour of the data. */
+export function meanParameters({ mean }: ImageForm): Parameter[] {
+  const levels = mean.slice(0, 4).map((of) => Math.min(255, Math.max(0, Math.round(255 * of))));
+  return [0, 1, 2, 3].map((channel) => fixed(levels[channel] ?? levels.at(-1) ?? 0));
+}
+
 /** A side, or [height, width]. */
 export type Sides = number | readonly [height: number, width: number];
 
@@ -107,3 +113,31 @@ export const sides = kind<readonly [height: number, width: number], Sides>({
   check: checkSides,
   domain: { type: 'tuple', parts: { height: aSide, width: aSide } },
 });
+
+/** `0.4` stands for [0.6, 1.4]; the lower end is at least 0. */
+export const around1 = (one: number): Bounds => [Math.max(0, 1 - one), 1 + one];
+
+/** One number stands for itself. */
+export const alone = (one: number): Bounds => [one, one];
+
+/** A parameter between bounds. */
+export const between = ([low, high]: Bounds): Parameter => (low === high ? fixed(low) : uniform([low, high]));
+
+/** Whole bounds, or one number for both. */
+export function wholeBounds(least: number, most: number) {
+  const inner = bounds(least, most, alone)('');
+  return kind<Bounds, number | Bounds>({
+    check: (where, name, value) => {
+      const range = inner.check(where, name, value);
+      if (range.every(Number.isInteger)) return range;
+      throw new OptionError(`${where}: ${name} must be whole, got ${show(value)}`);
+    },
+    domain: inner.domain,
+  });
+}
+
+/** @throws OptionError for images that are neither grey nor red, green and blue */
+export function requireColours(where: string, { channels }: ImageForm): void {
+  if (channels !== 1 && channels !== 3)
+    throw new OptionError(`augment.${where}: images must have 1 channel or 3, got ${channels}`);
+}

@@ -2,3 +2,6 @@
 export * from './geometric';
 export * from './erasing';
 export { randomScaleCrop, type RandomScaleCropOptions } from './windows';
+export * from './tone';
+export * from './filters';
+export * from './policies';

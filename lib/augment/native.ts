@@ -93,18 +93,23 @@ type Code<V> = (
   form: ImageForm,
 ) => { readonly numbers: readonly number[]; readonly size?: Size | undefined };
 
-/** Declares a kind of augmentation that native/augment/operations.cc has, or that is made of such. */
+/**
+ * Declares a kind of augmentation that native/augment/operations.cc has, or that is made of such. `check`
+ * finds what is wrong with several settings together.
+ */
 export function maker<A extends Declared, D extends Declared>(
   kind: string,
   args: Settings<A>,
   settings: Settings<D>,
   code: Code<ValuesOf<A> & ValuesOf<D>>,
+  check?: (where: string, values: ValuesOf<A> & ValuesOf<D>) => void,
 ): Maker<Before<A>, OptionsOf<D>> {
   const where = `augment.${kind}`;
   const make = (...all: [...Before<A>, ...Trailing<OptionsOf<D>>]): NativeAugmentation => {
     const given: readonly unknown[] = all;
     const before = Object.fromEntries(args.keys.map((key, i) => [key, given[i]]));
     const values = { ...args.read(where, before), ...settings.read(where, given[args.keys.length]) };
+    check?.(where, values);
     return new NativeAugmentation(kind, values, (form) => {
       const { numbers, size = form.size } = code(values, form);
       return { numbers, size };

@@ -62,6 +62,16 @@ export function oneOfNodes(
   return group(ONE_OF, p, nodes.length, [...weights, ...nodes.flat()]);
 }
 
+/** A node that is one of these, drawn evenly; without any, one that leaves the image as it is. */
+export function evenly(p: number, nodes: readonly (readonly number[])[]): number[] {
+  if (nodes.length === 0) return operation('invert', 0, []);
+  return oneOfNodes(
+    p,
+    nodes,
+    nodes.map(() => 1),
+  );
+}
+
 export function someOfNodes(
   p: number,
   nodes: readonly (readonly number[])[],

@@ -85,4 +85,8 @@ Frame affine(const Size& in, const Workspace&, const double* p, Draws&) {
   return {back, in, in, colour_of(p + 7), sampling_of(p[6])};
 }
 
+Frame corner_shear(const Size& in, const Workspace&, const double* p, Draws&) {
+  return {{1, p[0], 0, p[1], 1, 0}, in, in, colour_of(p + 3), sampling_of(p[2])};
+}
+
 }  // namespace tenon::augment

@@ -21,6 +21,10 @@ Frame random_resized_crop(const Size& in, const Workspace&, const double* p, Dra
 // affine about the centre: angles turn clockwise, translations are rounded to whole pixels.
 Frame affine(const Size& in, const Workspace&, const double* p, Draws&);
 
+// x and y shear as tangents, nearest, fill[4]: (x, y) comes from (x + p[0] y, y + p[1] x), so that the corner
+// (0, 0) stays, as AutoAugment shears.
+Frame corner_shear(const Size& in, const Workspace&, const double* p, Draws&);
+
 // alpha, sigma, nearest, fill[4]: displacements of alpha / 2 pixels times uniform noise from -1 to 1, blurred
 // by a Gaussian of deviation sigma. torchvision's ElasticTransform.
 Frame elastic(const Size& in, const Workspace& workspace, const double* p, Draws& draws);

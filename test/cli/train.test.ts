@@ -532,3 +532,22 @@ describe('--loss, --class-weights and --sampler', () => {
     expect(again.err).toContain('started with 1,2,0.5,1,1,1,1,1,1,3');
   });
 });
+
+describe('--augment, --mixup and --cutmix', () => {
+  it('train, are recorded, and are resumed with the same bits', async () => {
+    const list = ['crop', 'randaugment(2,9)', 'autoAugment(cifar10)', 'gaussianBlur(3,p=0.5)'];
+    const given = ['--augment', list.join(','), '--mixup', 0.4, '--cutmix', 1];
+    const whole = join(dir, 'mixed');
+    const { code, lines } = await train(whole, '--epochs', 2, ...given);
+    expect(code).toBe(0);
+    expect(lines[1]?.['trainAccuracy']).toBeGreaterThan(0);
+    const kept = { augment: list, mixup: 0.4, cutmix: 1 };
+    expect(JSON.parse(readFileSync(join(whole, 'run.json'), 'utf8'))).toMatchObject(kept);
+    const first = join(dir, 'mixed-first');
+    await train(first, '--epochs', 1, '--schedule', 'constant', ...given);
+    await tenon('train', '--resume', first, '--epochs', 2, '--json');
+    const second = join(dir, 'mixed-second');
+    await train(second, '--epochs', 2, '--schedule', 'constant', ...given);
+    expect(bytesOf(first).equals(bytesOf(second))).toBe(true);
+  });
+});
