@@ -152,7 +152,7 @@ async function tasksOf({ baseSteps, samples }) {
 
 function print(rows) {
   const methods = Object.keys(rows[0].means);
-  console.log(`| task | examples a class | ${methods.join(' | ')} |`);
+  console.log(`| task | examples per class | ${methods.join(' | ')} |`);
   console.log(`|---|---|${'---|'.repeat(methods.length)}`);
   for (const { task, count, means } of rows)
     console.log(`| ${task} | ${count} | ${methods.map((m) => percent(means[m], 1)).join(' | ')} |`);
