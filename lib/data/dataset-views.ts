@@ -3,7 +3,8 @@ import { OptionError, ShapeError } from '../errors';
 import { gatherRows } from '../ops';
 import { clip } from '../options';
 import type { Tensor } from '../tensor/tensor';
-import type { Dataset } from './dataset';
+import type { Part } from './concat';
+
 import type { WindowRecipe } from './samples';
 import { recordView } from './stored-images';
 import { checkViews, type View } from './views';
@@ -15,10 +16,10 @@ interface Window {
   readonly channels: number;
 }
 
-/** Checks that all images of a data set have these views. @throws OptionError for features; ShapeError */
+/** Checks that all images of a data set, by its `part`, have these views. @throws OptionError for features; ShapeError */
 export function checkDatasetViews(
   where: string,
-  { part: { samples, rows } }: Dataset,
+  { samples, rows }: Part,
   views: readonly View[],
   { height, width, channels }: Window,
 ): void {
@@ -39,7 +40,7 @@ export function checkDatasetViews(
  * As `Dataset.batch`, with one view of each image: `view` as for `ops.viewCrops`. After `checkDatasetViews`.
  */
 export function viewBatch(
-  { part: { samples } }: Dataset,
+  { samples }: Part,
   index: Tensor,
   view: Tensor,
   recipe: WindowRecipe,

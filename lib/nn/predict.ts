@@ -257,10 +257,10 @@ export class Predictor {
     const batches = batchesOfDataset(dataset, batchSize, options.signal);
     if (views !== undefined) {
       const settings = this.imageSettings(options);
-      checkDatasetViews('predict', dataset, views, settings);
+      checkDatasetViews('predict', dataset.part, views, settings);
       const { height, width, mean, std } = settings;
       const recipe = { mean, std, size: [height, width] as const };
-      const run = this.compiled(asked, (index, view) => viewBatch(dataset, index, view!, recipe).inputs);
+      const run = this.compiled(asked, (index, view) => viewBatch(dataset.part, index, view!, recipe).inputs);
       return { run, batches, views: operandsOf(views), sampling };
     }
     const recipe = dataset.plainRecipe(this.normalizationOf(dataset, options));

@@ -44,7 +44,7 @@ export class ViewSource implements BatchSource {
    */
   record([index, view]: readonly Tensor[]): Recorded {
     if (view === undefined) return this.plain.record([index!]);
-    return viewBatch(this.dataset, index!, view, this.recipe);
+    return viewBatch(this.dataset.part, index!, view, this.recipe);
   }
 }
 
@@ -60,7 +60,7 @@ export async function viewSource(
     throw new OptionError(
       'evaluate: crops and scales need model.preprocessing (height, width, channels, mean, std), which training on images sets',
     );
-  checkDatasetViews('evaluate', dataset, views, preprocessing);
+  checkDatasetViews('evaluate', dataset.part, views, preprocessing);
   const { height, width, mean, std } = preprocessing;
   const recipe = { mean, std, size: [height, width] as const };
   const operands = views.map((view) => [viewTensor(view)]);
