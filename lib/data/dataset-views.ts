@@ -4,7 +4,6 @@ import { gatherRows } from '../ops';
 import { clip } from '../options';
 import type { Tensor } from '../tensor/tensor';
 import type { Part } from './concat';
-
 import type { WindowRecipe } from './samples';
 import { recordView } from './stored-images';
 import { checkViews, type View } from './views';
@@ -16,7 +15,10 @@ interface Window {
   readonly channels: number;
 }
 
-/** Checks that all images of a data set, by its `part`, have these views. @throws OptionError for features; ShapeError */
+/**
+ * Checks that all images of a data set, by its `part`, have these views. @throws OptionError for features;
+ * ShapeError
+ */
 export function checkDatasetViews(
   where: string,
   { samples, rows }: Part,
