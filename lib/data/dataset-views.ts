@@ -16,8 +16,8 @@ interface Window {
 }
 
 /**
- * Checks that all images of a data set, by its `part`, have these views. @throws OptionError for features;
- * ShapeError
+ * Checks that all images of a data set, by its `part`, have these views. @throws OptionError
+ * for features; ShapeError
  */
 export function checkDatasetViews(
   where: string,
