@@ -6,6 +6,7 @@ export const everyLayer: Readonly<Record<string, () => nn.Module>> = {
   'linear, all settings': () => nn.linear(3, 4, { bias: false, weightInit: 'heNormal', biasInit: 'zeros' }),
   'linear, noise of weights': () =>
     nn.linear(3, 4, { dropConnect: 0.5, dropConnectPer: 'example', weightNoise: 0.1 }),
+  'linear, sampled': () => nn.linear(3, 4, { dropConnect: 0.5, dropConnectSampling: 'gaussian' }),
   bottleneckLinear: () => nn.bottleneckLinear(8, 6, { rank: 2 }),
   'bottleneckLinear, all settings': () => nn.bottleneckLinear(8, 6, { rank: 2, bias: false }),
   conv1d: () => nn.conv1d(2, 4, { kernel: 3 }),

@@ -90,6 +90,35 @@ describe('predict with samples', () => {
     expect(await model.predict(set, { ...sampling, batchSize: 5 })).toEqual(whole);
   });
 
+  it('draws outputs of the mean and the variance that dropped connections have', async () => {
+    const [inputs, outputs, copies] = [200, 3, 4000];
+    const row = Float32Array.from(numbers([inputs]));
+    const xs = new Float32Array(copies * inputs);
+    for (let n = 0; n < copies; n++) xs.set(row, n * inputs);
+    const moments = async (dropConnectSampling: 'masks' | 'gaussian'): Promise<number[][]> => {
+      const layer = nn.linear(inputs, outputs, {
+        ...{ dropConnect: 0.4, dropConnectPer: 'example', dropConnectSampling },
+      });
+      layer.initialize({ seed: 5 });
+      const call = { shape: [inputs], output: 'logits', samples: 1, seed: 3 } as const;
+      const y = await layer.predict(xs, call);
+      expect(await layer.predict(xs, { ...call, batchSize: 333 })).toEqual(y);
+      return Array.from({ length: outputs }, (_, o) => {
+        const values = Array.from({ length: copies }, (_, n) => y[n * outputs + o]!);
+        const mean = values.reduce((a, b) => a + b) / copies;
+        return [mean, values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / copies];
+      });
+    };
+    const [masks, gaussian] = [await moments('masks'), await moments('gaussian')];
+    masks.forEach(([mean, variance], o) => {
+      const [otherMean, otherVariance] = gaussian[o]!;
+      // Five standard errors of the difference of two means, and of two variances.
+      expect(Math.abs(mean! - otherMean!)).toBeLessThan(5 * Math.sqrt((2 * variance!) / copies));
+      expect(Math.abs(variance! / otherVariance! - 1)).toBeLessThan(5 * Math.sqrt(4 / copies));
+      expect(variance).toBeGreaterThan(0.01);
+    });
+  });
+
   it('reads p at each call and compiles nothing for it', async () => {
     const layer = nn.dropout(0.5);
     const model = nn.sequential(layer).initialize();

@@ -6,6 +6,7 @@ import type { Tensor } from '../../tensor/tensor';
 import { maker, withArguments } from '../layer';
 import type { Channels } from '../typing';
 import { WIDTH, type Width } from '../width';
+import { momentMatched } from './connection-moments';
 import { dropProbability, noisyWeight, weightNoiseFields, withNoise } from './noisy-weight';
 import { weightAndBias, weightKeys, weightSettings } from './weights';
 
@@ -20,6 +21,10 @@ const settings = declareSettings({
     'Whether `dropConnect` drops the same connections for all examples of a step, or others for each, as Wan et al. do: the layer then takes as long as drawing a mask of its weight for each example.',
     // Sparse, so that files without it stay readable by versions that do not know it.
     { default: 'step', sparse: true },
+  ),
+  dropConnectSampling: oneOf(['masks', 'gaussian'])(
+    'How predictions with `samples` drop connections: by masks as training does, or by drawing outputs from a normal distribution of the same mean and variance, as Wan et al. do, which takes two products.',
+    { default: 'masks', sparse: true },
   ),
 });
 
@@ -61,6 +66,9 @@ export class Linear<In extends number = number, Out extends number = number> ext
 
   override forward(x: Tensor): Tensor {
     const { weight, bias } = this;
+    const sampled = this.stochastic && !this.training && this.dropConnect !== undefined;
+    if (sampled && this.dropConnectSampling === 'gaussian')
+      return momentMatched(x, withNoise(this, weight), bias, () => this.dropConnect ?? 0);
     const p = this.dropConnectPer === 'example' ? dropProbability(this) : undefined;
     if (p !== undefined) return ops.dropConnectLinear(x, withNoise(this, weight), bias, p);
     return ops.linear(x, noisyWeight(this, weight), bias);
