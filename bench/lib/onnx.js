@@ -102,6 +102,19 @@ class GraphWriter {
         return this.node('Tanh', [x]);
       case 'dropout':
         return x;
+      case 'relu6':
+        return this.node('Clip', [x, this.weight([], 0, 0), this.weight([], 0, 6)]);
+      case 'depthwise': {
+        const { channels, kernel } = layer;
+        const weight = this.weight([channels, 1, kernel, kernel], 1 / kernel);
+        return this.node('Conv', [x, weight], { ...window(layer), group: channels });
+      }
+      case 'paddedConv':
+        return this.conv(layer, x);
+      case 'inverted': {
+        const y = this.layers(layer.main, x);
+        return layer.adds ? this.node('Add', [y, x]) : y;
+      }
       case 'residual':
         return this.node('Relu', [
           this.node('Add', [this.layers(layer.main, x), this.layers(layer.shortcut, x)]),
@@ -119,8 +132,10 @@ class GraphWriter {
   }
 }
 
+/** ONNX has the paddings before the image first. */
 function window({ kernel, stride, padding }) {
-  return { kernel_shape: [kernel, kernel], strides: [stride, stride], pads: new Array(4).fill(padding) };
+  const [top, bottom, left, right] = Array.isArray(padding) ? padding : new Array(4).fill(padding);
+  return { kernel_shape: [kernel, kernel], strides: [stride, stride], pads: [top, left, bottom, right] };
 }
 
 /** The model's bytes; its input is `x`. Output name: see `output`. */

@@ -14,6 +14,12 @@ function walk(layers, shape, counts) {
 const outputSize = (input, { kernel, stride, padding }) =>
   Math.floor((input + 2 * padding - kernel) / stride) + 1;
 
+/** Height and width after a layer whose `padding` is above, below, on the left and on the right. */
+const paddedSize = (height, width, { kernel, stride, padding: [top, bottom, left, right] }) => [
+  Math.floor((height + top + bottom - kernel) / stride) + 1,
+  Math.floor((width + left + right - kernel) / stride) + 1,
+];
+
 function step(layer, shape, counts) {
   const [channels, height, width] = shape;
   switch (layer.type) {
@@ -25,6 +31,18 @@ function step(layer, shape, counts) {
       counts.push(size[0] * size[1] * layer.output * layer.input * layer.kernel ** 2);
       return [layer.output, ...size];
     }
+    case 'paddedConv': {
+      const size = paddedSize(height, width, layer);
+      counts.push(size[0] * size[1] * layer.output * layer.input * layer.kernel ** 2);
+      return [layer.output, ...size];
+    }
+    case 'depthwise': {
+      const size = paddedSize(height, width, layer);
+      counts.push(size[0] * size[1] * layer.channels * layer.kernel ** 2);
+      return [layer.channels, ...size];
+    }
+    case 'inverted':
+      return walk(layer.main, shape, counts);
     case 'maxPool':
       return [channels, outputSize(height, layer), outputSize(width, layer)];
     case 'globalAveragePool':

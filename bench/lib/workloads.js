@@ -20,6 +20,7 @@
  */
 
 const relu = { type: 'relu' };
+const relu6 = { type: 'relu6' };
 const tanh = { type: 'tanh' };
 const flatten = { type: 'flatten' };
 const globalAverage = { type: 'globalAveragePool' };
@@ -75,6 +76,70 @@ function vggsLayers() {
   return [...pairs, flatten, linear(4096, 256), relu, dropout(0.5), linear(256, 10)];
 }
 
+/** A filter for each channel; `padding` above, below, on the left and on the right. */
+const depthwise = (channels, kernel, stride, padding) => ({
+  ...{ type: 'depthwise', channels, kernel, stride, padding },
+});
+
+/** A convolution without bias, padded by 1 below and on the right: TensorFlow's SAME at stride 2. */
+const paddedConv = (input, output, kernel, stride) => ({
+  ...{ type: 'paddedConv', input, output, kernel, stride, padding: [0, 1, 0, 1] },
+});
+
+/**
+ * Inverted residual of Sandler et al. 2018: main(x), plus x where the shape stays. `same`: padding as in
+ * TensorFlow, for even sizes.
+ */
+function inverted(input, output, { expansion, kernel, stride, same }) {
+  const hidden = input * expansion;
+  const after = kernel >> 1;
+  const before = same && stride === 2 ? after - 1 : after;
+  const main = [
+    ...(expansion === 1 ? [] : [...convNorm(input, hidden, 1), relu6]),
+    ...[depthwise(hidden, kernel, stride, [before, after, before, after]), batchNorm(hidden), relu6],
+    ...convNorm(hidden, output, 1),
+  ];
+  return { type: 'inverted', main, adds: stride === 1 && input === output };
+}
+
+/** Rows of expansion, channels, blocks, stride of the first, kernel. */
+function invertedStages(input, rows, same) {
+  const layers = [];
+  let channels = input;
+  for (const [expansion, output, count, first, kernel] of rows)
+    for (let i = 0; i < count; i++) {
+      layers.push(inverted(channels, output, { expansion, kernel, stride: i === 0 ? first : 1, same }));
+      channels = output;
+    }
+  return layers;
+}
+
+/** What follows the blocks of MobileNetV2 and EfficientNet-Lite0. */
+const mobileHead = [
+  ...[...convNorm(320, 1280, 1), relu6],
+  ...[globalAverage, flatten, dropout(0.2), linear(1280, 1000)],
+];
+
+const mobilenetRows = [
+  [1, 16, 1, 1, 3],
+  [6, 24, 2, 2, 3],
+  [6, 32, 3, 2, 3],
+  [6, 64, 4, 2, 3],
+  [6, 96, 3, 1, 3],
+  [6, 160, 3, 2, 3],
+  [6, 320, 1, 1, 3],
+];
+
+const efficientnetRows = [
+  [1, 16, 1, 1, 3],
+  [6, 24, 2, 2, 3],
+  [6, 40, 2, 2, 5],
+  [6, 80, 3, 2, 3],
+  [6, 112, 3, 1, 5],
+  [6, 192, 4, 2, 5],
+  [6, 320, 1, 1, 3],
+];
+
 const models = {
   mlp: {
     input: [784],
@@ -105,6 +170,19 @@ const models = {
     layers: [
       ...[...convNorm(3, 64, 7, 2, 3), relu, maxPool(3, 2, 1), ...stages(64, [64, 128, 256, 512], 2)],
       ...[globalAverage, flatten, linear(512, 1000)],
+    ],
+  },
+  mobilenetV2: {
+    input: [3, 224, 224],
+    classes: 1000,
+    layers: [...convNorm(3, 32, 3, 2), relu6, ...invertedStages(32, mobilenetRows, false), ...mobileHead],
+  },
+  efficientnetLite0: {
+    input: [3, 224, 224],
+    classes: 1000,
+    layers: [
+      ...[paddedConv(3, 32, 3, 2), batchNorm(32), relu6],
+      ...[...invertedStages(32, efficientnetRows, true), ...mobileHead],
     ],
   },
   tanh6: {
@@ -172,11 +250,17 @@ const items = [
   train('vggs', 128, sgd(0.01, 0.9, 5e-4)),
   train('resnet20', 128, sgd(0.01, 0.9, 1e-4)),
   train('resnet18', 16, sgd(0.01, 0.9, 1e-4)),
+  train('mobilenetV2', 16, sgd(0.01, 0.9, 1e-4)),
+  train('efficientnetLite0', 16, sgd(0.01, 0.9, 1e-4)),
   train('tanh6', 16, sgd(1e-6, 0, 0)),
   infer('lenet', 1),
   infer('resnet18', 1),
   infer('resnet18', 16),
   infer('vggs', 128),
+  infer('mobilenetV2', 1),
+  infer('mobilenetV2', 16),
+  infer('efficientnetLite0', 1),
+  infer('efficientnetLite0', 16),
   ...kernels,
 ];
 

@@ -37,8 +37,22 @@ function buildLayer(layer) {
       return nn.tanh();
     case 'dropout':
       return nn.dropout(layer.p);
+    case 'relu6':
+      return nn.relu6();
+    case 'depthwise': {
+      const { channels, kernel, stride, padding } = layer;
+      return nn.depthwiseConv2d(channels, { kernel, stride, padding, bias: false });
+    }
+    case 'paddedConv': {
+      const { kernel, stride, padding } = layer;
+      return nn.conv2d(layer.input, layer.output, { kernel, stride, padding, bias: false });
+    }
     case 'residual':
       return buildBlock(layer);
+    case 'inverted': {
+      const main = nn.sequential(...layer.main.map(buildLayer));
+      return layer.adds ? nn.residual(main) : main;
+    }
     default:
       throw new Unsupported(`layer ${layer.type}`);
   }

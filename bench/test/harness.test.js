@@ -128,6 +128,9 @@ test('the work of an item is counted by its layers', () => {
   assert.equal(flops('mlp'), 128 * (6 * (784 * 256 + 256 * 128 + 1280) - 2 * 784 * 256));
   // 1.81 GMAC a picture, as everybody counts ResNet-18.
   assert.ok(Math.abs(flops('infer-resnet18-b1') / 2e9 - 1.814) < 0.001);
+  // The multiply-adds of torchvision's and timm's layers, counted by hooks on them.
+  assert.equal(flops('infer-mobilenetV2-b1') / 2, 300_774_272);
+  assert.equal(flops('infer-efficientnetLite0-b1') / 2, 385_187_552);
   assert.equal(flops('conv-c1-fwd'), 2 * 16 * 64 * 64 * 9 * 56 * 56);
 });
 
