@@ -1,3 +1,4 @@
+import { augmentations } from '../../lib/augment/registry';
 import { DATASETS } from '../../lib/cli/datasets';
 import { spelled, type Flag } from '../../lib/cli/flags';
 import { namesOf } from '../../lib/cli/names';
@@ -57,7 +58,8 @@ describe('settings', () => {
       expect(help).toContain(`${spelled(name)} ${value} ${doc}`);
     }
     expect(help).toContain('examples per step (default: by model)');
-    expect(help).toContain('as in cutout(8): crop, flip, verticalFlip, randomCrop, ');
+    expect(help).toContain('as in cutout(8): crop, ');
+    for (const name of Object.keys(augmentations)) expect(help).toContain(` ${name}`);
     expect(help).toContain('momentum (default: 0.9 for sgd, lars; 0 for rmsprop)');
     expect(help).toContain('examples that do not fill a batch (default: even): even, keep, drop');
   });
