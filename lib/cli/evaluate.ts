@@ -13,17 +13,7 @@ import { declareCommand, withDefaults, type Given } from './command';
 import { checkConflicts, DATA_FLAGS } from './data-flags';
 import { openTestSplit } from './datasets';
 import { EXIT } from './exit-codes';
-import {
-  flag,
-  JSON_LINES,
-  MODEL_FILE,
-  PRECISION,
-  SAMPLING,
-  THREADS,
-  keptFor,
-  viewOptions,
-  VIEWS,
-} from './flags';
+import { flag, JSON_LINES, MODEL_FILE, PRECISION, SAMPLING, THREADS } from './flags';
 import type { FolderForm } from './folder-splits';
 import { percent } from './output';
 import { preprocessingOf } from './predict';
@@ -41,7 +31,6 @@ const FLAGS = {
     default: false,
   }),
   ...SAMPLING,
-  ...VIEWS,
   precision: PRECISION,
   threads: THREADS,
   json: JSON_LINES,
@@ -60,12 +49,11 @@ async function run(session: Session, given: Given<typeof FLAGS>): Promise<number
   if (flags.threads !== undefined) setThreads(flags.threads);
   const model = await load(flags.modelFile);
   const { height, width, channels, resize } = preprocessingOf(flags.modelFile, model);
-  const views = viewOptions(flags);
   const form: FolderForm = {
     size: [height, width],
     channels,
     ...(model.classNames && { classNames: model.classNames }),
-    ...(views === undefined ? resize && { resize } : { keep: keptFor(views) }),
+    ...(resize && { resize }),
   };
   const split = await openTestSplit(
     { ...flags, imageSize: null, resize: null },
@@ -99,7 +87,6 @@ async function measure(
     ...(flags.samples && { samples: flags.samples }),
     ...(flags.seed !== undefined && { seed: flags.seed }),
     signal,
-    ...viewOptions(flags),
     metrics: [...(top ? [top] : []), ...(matrix ? [matrix] : [])],
   });
   const [top5, report] = await Promise.all([top?.value(), matrix?.value()]);

@@ -1,3 +1,10 @@
 /** Search for what training does not learn by itself. */
-export { reinforce, Reinforce, type ReinforceOptions } from './reinforce';
+export {
+  augmentationPolicy,
+  PolicySearch,
+  type PolicyChild,
+  type PolicySearchOptions,
+} from './augmentation-policy';
 export type { Decision } from './controller';
+export { randomPolicy, type RandomPolicyOptions } from './policy-space';
+export { reinforce, Reinforce, type ReinforceOptions } from './reinforce';

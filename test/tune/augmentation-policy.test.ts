@@ -1,0 +1,149 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { augment, data, FormatError, nn, OptionError, tune } from '../../lib';
+import { policyDecisions, policyOf } from '../../lib/tune/policy-space';
+
+const side = 8;
+
+/** Two classes of images that differ by their brightness. */
+async function images(count: number): Promise<data.Dataset> {
+  const pixels = side * side * 3;
+  return data.fromArrays({
+    images: Uint8Array.from({ length: count * pixels }, (_, i) => {
+      const bright = Math.floor(i / pixels) % 2;
+      return 60 + 100 * bright + ((i * 7919) % 40);
+    }),
+    labels: Int32Array.from({ length: count }, (_, i) => i % 2),
+    shape: [side, side, 3],
+  });
+}
+
+const model = (): nn.Module => nn.sequential(nn.flatten(), nn.linear(3 * side * side, 2));
+
+async function search(more: Partial<tune.PolicySearchOptions> = {}): Promise<tune.PolicySearch> {
+  const [train, validation] = [await images(24), await images(16)];
+  return tune.augmentationPolicy({
+    train,
+    validation,
+    model,
+    epochs: 1,
+    children: 4,
+    subPolicies: 2,
+    ...more,
+  });
+}
+
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = [];
+  for await (const item of items) list.push(item);
+  return list;
+}
+
+const withoutTime = (children: readonly tune.PolicyChild[]): unknown[] =>
+  children.map(({ number, policy, accuracy }) => ({ number, policy, accuracy }));
+
+describe('the space of policies', () => {
+  it('is that of the paper', () => {
+    const count = policyDecisions(5).reduce((product, { choices }) => product * choices, 1);
+    expect(count / 1e32).toBeCloseTo((16 * 11 * 10) ** 10 / 1e32, 5);
+  });
+
+  it('has a policy for each sequence of choices', () => {
+    const last = policyDecisions(2).map(({ choices }) => choices - 1);
+    const policy = policyOf(last);
+    expect(policy.map((steps) => steps.length)).toEqual([2, 2]);
+    expect(policy[1]![1]!.slice(1)).toEqual([1, 9]);
+    expect(() => augment.policy(policy)).not.toThrow();
+  });
+
+  it('is drawn from uniformly by randomPolicy', () => {
+    const steps = tune.randomPolicy({ seed: 2, subPolicies: 800 }).flat();
+    const names = new Map<string, number>();
+    for (const [name] of steps) names.set(name, (names.get(name) ?? 0) + 1);
+    expect(names.size).toBe(16);
+    // 100 each of 1600; five standard deviations are 48.
+    for (const count of names.values()) expect(Math.abs(count - 100)).toBeLessThan(48);
+    expect(tune.randomPolicy({ seed: 2 })).toEqual(tune.randomPolicy({ seed: 2 }));
+    expect(() => tune.randomPolicy({ subPolicies: 0 })).toThrow(OptionError);
+  });
+});
+
+describe('tune.augmentationPolicy', () => {
+  it('trains children, and joins the policies of the best', async () => {
+    const found = await search();
+    expect(() => found.best()).toThrow('no child');
+    const children = await all(found);
+    expect(children.map(({ number }) => number)).toEqual([1, 2, 3, 4]);
+    const best = Math.max(...children.map(({ accuracy }) => accuracy));
+    expect(found.best(1)).toEqual(children.find(({ accuracy }) => accuracy === best)!.policy);
+    expect(found.best(3)).toHaveLength(6);
+  }, 60_000);
+
+  describe('with a journal', () => {
+    let folder: string;
+    beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'tenon-policy-'))));
+    afterEach(() => rmSync(folder, { recursive: true }));
+
+    it('continues where it was interrupted, with the same children', async () => {
+      const journal = join(folder, 'search.json');
+      const whole = withoutTime(await all(await search()));
+      let trained = 0;
+      const counting = (): nn.Module => {
+        trained++;
+        return model();
+      };
+      for await (const { number } of await search({ journal })) if (number === 2) break;
+      const again = await all(await search({ journal, model: counting }));
+      expect(withoutTime(again)).toEqual(whole);
+      expect(trained).toBe(2);
+    }, 60_000);
+
+    it.each([
+      ['truncated', (text: string) => text.slice(0, -40)],
+      ['not a journal', () => '[]'],
+      ['edited', (text: string) => text.replace('"accuracy": ', '"accuracy": 1')],
+    ])(
+      'refuses one that is %s',
+      async (_, damage) => {
+        const journal = join(folder, 'search.json');
+        await all(await search({ journal, children: 1 }));
+        writeFileSync(journal, damage(readFileSync(journal, 'utf8')));
+        await expect(all(await search({ journal }))).rejects.toThrow(FormatError);
+      },
+      60_000,
+    );
+
+    it('refuses one of a search with other settings', async () => {
+      const journal = join(folder, 'search.json');
+      await all(await search({ journal, children: 1 }));
+      await expect(all(await search({ journal, seed: 1 }))).rejects.toThrow('other settings');
+    }, 60_000);
+  });
+
+  it.each([
+    [{ train: 7 }, 'train must be a Dataset'],
+    [{ model: 7 }, 'model must be a function'],
+    [{ children: 0 }, 'children'],
+    [{ subPolicies: 1.5 }, 'subPolicies'],
+    [{ childs: 3 }, 'childs'],
+  ])('refuses %j', async (more, message) => {
+    await expect(search(more as Partial<tune.PolicySearchOptions>)).rejects.toThrow(OptionError);
+    await expect(search(more as Partial<tune.PolicySearchOptions>)).rejects.toThrow(message);
+  });
+
+  it('refuses a child that is not a module', async () => {
+    const found = await search({ model: (() => 7) as unknown as () => nn.Module });
+    await expect(all(found)).rejects.toThrow('must return a Module');
+  });
+
+  it('stops where its signal fires', async () => {
+    const controller = new AbortController();
+    const found = await search({ signal: controller.signal });
+    const run = async (): Promise<void> => {
+      for await (const child of found) if (child.number === 1) controller.abort();
+    };
+    await expect(run()).rejects.toThrow('aborted');
+    expect(found.children).toHaveLength(1);
+  }, 60_000);
+});
