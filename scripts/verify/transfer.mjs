@@ -87,7 +87,7 @@ async function compare({ base, few, test, featuresOf }, { steps, seed }) {
   ]) {
     const model = (await nn.load(await base.toBuffer())).replaceHead(makeNet(classes, seed).stages.fc);
     if (freeze.length > 0) model.freeze(...freeze);
-    row[name] = await accuracyOf(await train(model, few, { steps, lr: 0.01, seed }), test);
+    row[name] = await accuracyOf(await train(model, few, { steps, lr: 0.02, seed }), test);
   }
   return row;
 }

@@ -193,3 +193,42 @@ describe('a step of resnet18', () => {
     });
   });
 });
+
+test('norms that are frozen amid layers that are trained have the gradients of their definition', () => {
+  const x = tensor(Float32Array.from(uniform(3 * 3 * 12 * 12, 4)), [3, 3, 12, 12]);
+  const labels = tensor(Int32Array.of(0, 2, 1));
+  const loss = crossEntropy();
+  /** Gradients of a step in training mode, and how the step normalizes. */
+  const step = (change: (model: nn.Module) => void, fuse: boolean) => {
+    const model = models.cifarResnet20({ classes: 3 }).initialize({ seed: 2 });
+    compile((input: Tensor) => void model.forward(input)).runSync(x); // statistics of this batch
+    for (const module of model.namedModules().values())
+      if (module instanceof nn.BatchNorm2d) module.momentum = 1;
+    compile((input: Tensor) => void model.forward(input)).runSync(x);
+    change(model);
+    const run = compile(
+      (input: Tensor, y: Tensor) => {
+        const gradients = grad(loss(model.forward(input), y));
+        return Object.fromEntries(gradients.entries().map(([p, g]) => [p.name, g]));
+      },
+      { fuse },
+    );
+    const values = Object.entries(run.runSync(x, labels)).map(
+      ([name, g]) => [name, [...g.dataSync()]] as const,
+    );
+    const kernels = run.prepare(x, labels).lowered.calls.map(({ kernel }) => kernel);
+    return { gradients: Object.fromEntries(values), kernels };
+  };
+  const freeze = (model: nn.Module): void => void model.freeze(/(^|\.)bn\d/);
+  const [fused, apart] = [step(freeze, true), step(freeze, false)];
+  expect(fused.kernels.filter((kernel) => kernel === 'batch_norm_eval')).toHaveLength(19);
+  expect(fused.kernels.length).toBeLessThan(apart.kernels.length);
+  expect(fused.gradients).toEqual(apart.gradients);
+  // Without gradients through the statistics, as in evaluation mode.
+  const evaluated = step((model) => model.eval(), false);
+  expect(Object.keys(fused.gradients)).toEqual(
+    Object.keys(evaluated.gradients).filter((name) => !/(^|\.)bn\d/.test(name)),
+  );
+  for (const [name, values] of Object.entries(fused.gradients))
+    expect(values).toEqual(evaluated.gradients[name]);
+});
