@@ -158,9 +158,12 @@ test('a report compares tenon with PyTorch, its goal and the machine', () => {
   assert.match(text(500), /200 GFLOP\/s fp32 \(avx2\)/);
 });
 
-test('every network has a goal, every matrix product and convolution a peer', () => {
+test('every network that goals were set for has one, every matrix product and convolution a peer', () => {
+  // Nobody measured PyTorch on these where the goals were set.
+  const withoutGoal = /mobilenetV2|efficientnetLite0/;
   for (const { name, kind } of items) {
     if (kind === 'kernel') assert.equal(referenceShare(name) > 0, /^(conv|sgemm)/.test(name), name);
+    else if (withoutGoal.test(name)) assert.equal(goalRatio(name), undefined);
     else for (const precision of ['fp32', 'bf16']) assert.ok(goalRatio(name, precision) > 1, name);
   }
 });
