@@ -29,6 +29,45 @@ function padded({ name, positional, named }: SpelledCall, height: number, width:
   return { name, positional: [[height, width], ...positional], named: { ...usual, ...named } };
 }
 
+/** Arguments of a typical use on images of some size, for augmentations that need some. */
+const TYPICAL: Readonly<Record<string, (height: number, width: number) => string>> = {
+  randomCrop: (h, w) => `${h}:${w}, padding=${Math.ceil(Math.min(h, w) / 8)}`,
+  randomResizedCrop: (h, w) => `${h}:${w}`,
+  // The ratios of ResNet's 256 and 480 to its 224.
+  randomScaleCrop: (h, w) =>
+    `${h}:${w}, shortSide=${[256, 480].map((side) => Math.ceil((Math.max(h, w) * side) / 224)).join(':')}`,
+  rotate: () => '15',
+  translate: () => '0.2',
+  shear: () => '15',
+  scale: () => '0.7:1.4',
+  affine: () => '15, translate=0.1, scale=0.8:1.2, shear=10',
+  cutout: (h, w) => String(Math.ceil(Math.min(h, w) / 2)),
+  brightness: () => '0.4',
+  contrast: () => '0.4',
+  saturation: () => '0.4',
+  hue: () => '0.1',
+  gamma: () => '0.5:2',
+  posterize: () => '3',
+  solarize: () => '128',
+  colorJitter: () => 'brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1',
+  gaussianBlur: () => '5',
+  sharpness: () => '2',
+  autoAugment: () => 'cifar10',
+};
+
+/**
+ * Every augmentation as `--augment` takes it, with a typical setting for images of this shape [C, H, W], and
+ * a probability of 1.
+ */
+export function typicalCalls([, height = 1, width = 1]: readonly number[]): string[] {
+  return Object.values(augmentations).map(({ kind: name, settings }) => {
+    const usual = TYPICAL[name]?.(height, width) ?? '';
+    const rare = settings.declared['p'] !== undefined && settings.declared['p'].default !== 1;
+    const given = [usual, rare ? 'p=1' : ''].filter((part) => part !== '').join(', ');
+    return given === '' ? name : `${name}(${given})`;
+  });
+}
+
 /** Texts of augmentations, each checked as far as it can be without the data. */
 export const augmentationList = kind<readonly string[]>({
   check: (where, name, value) => {

@@ -20,7 +20,7 @@ export interface KnownData {
  * A setting that may contradict others. `conflict` says what is wrong with the given value, or with a
  * missing one (undefined).
  */
-interface MayConflict<K> extends Flag {
+export interface MayConflict<K> extends Flag {
   conflict?(given: unknown, known: K, spelling: string): string | undefined;
 }
 

@@ -9,10 +9,11 @@ import { nonEmptyString, oneOf, type ValuesOf } from '../settings';
 import { aligned, short } from './class-report';
 import { declareCommand, withDefaults, type Given } from './command';
 import { checkConflicts, DATA_FLAGS } from './data-flags';
-import { DATASETS, openSplits, type DatasetChoice } from './datasets';
+import { DATASETS, openSplits, type DatasetChoice, type DatasetName } from './datasets';
 import { EXIT } from './exit-codes';
 import { flag, JSON_LINES, limitsFlag } from './flags';
 import { splitsOf } from './folder-splits';
+import { SHEET_FLAGS, writeSheet } from './inspect-augment';
 import { namesOf } from './names';
 import type { Session } from './session';
 import { oneLine } from './skipped';
@@ -22,24 +23,46 @@ const SHOWN = 20;
 
 const FLAGS = {
   data: { ...DATA_FLAGS.data, take: 'path' },
-  dataset: flag('name', oneOf(namesOf(DATASETS))('data set', { default: 'folder' })),
+  dataset: flag('name', oneOf(namesOf(DATASETS))('data set', { optional: true }), {
+    note: 'folder; of --augment without --data, glyphs',
+  }),
   split: flag('name', nonEmptyString('folder: the split to look at', { optional: true }), {
-    note: 'all that there are',
+    note: 'all that there are; of --augment, the training split',
   }),
   limits: { ...limitsFlag(READ_LIMITS), conflict: DATA_FLAGS.limits.conflict },
+  ...SHEET_FLAGS,
   json: JSON_LINES,
 };
 
-type InspectFlags = ValuesOf<typeof FLAGS>;
+/** What was asked for, with the data set that it means. */
+type InspectFlags = ValuesOf<typeof FLAGS> & { readonly dataset: DatasetName };
 
 export function inspectCommand(session: Session): Command {
-  const about = 'print the classes and sizes of the images of a data set, and broken files';
+  const about = 'print what a data set holds, and broken files; or draw what augmentations make of it';
   return declareCommand(session, { name: 'inspect', about, flags: FLAGS }, (given) => run(session, given));
 }
 
 async function run(session: Session, given: Given<typeof FLAGS>): Promise<number> {
-  const flags = withDefaults(FLAGS, given);
+  const values = withDefaults(FLAGS, given);
+  const generated = values.augment !== undefined && values.data == null;
+  const flags = { ...values, dataset: values.dataset ?? (generated ? 'glyphs' : 'folder') };
   checkConflicts(FLAGS, given, flags);
+  if (flags.augment !== undefined) await sheet(session, flags);
+  else if (await survey(session, flags)) return EXIT.failed;
+  return session.signal.aborted ? session.interruptedCode : EXIT.ok;
+}
+
+/** Draws what augmentations make of the images of a split. */
+async function sheet(session: Session, flags: InspectFlags): Promise<void> {
+  const { train, test } = await openPacked(flags, session.signal);
+  const { split = 'train', dataset } = flags;
+  const set = split === 'train' ? train : split === 'test' ? test : undefined;
+  if (set === undefined) throw new DataError(`inspect: ${dataset} has no split ${clip(split)}`);
+  await writeSheet(session, set, flags);
+}
+
+/** Prints the classes and sizes of all splits; whether a file was broken. */
+async function survey(session: Session, flags: InspectFlags): Promise<boolean> {
   const { output } = session;
   const inFiles = DATASETS[flags.dataset].from === 'images';
   const { images, broken, duplicates } = inFiles
@@ -51,8 +74,7 @@ async function run(session: Session, given: Given<typeof FLAGS>): Promise<number
     for (const files of duplicates.slice(0, SHOWN)) output.line(`  ${clipList(files, ' = ')}`);
     if (duplicates.length > SHOWN) output.line(`  and ${duplicates.length - SHOWN} more`);
   }
-  if (session.signal.aborted) return session.interruptedCode;
-  return broken > 0 ? EXIT.failed : EXIT.ok;
+  return broken > 0 && !session.signal.aborted;
 }
 
 interface Totals {
@@ -70,27 +92,27 @@ async function folder(
   const duplicates = new Duplicates();
   let [images, broken] = [0, 0];
   for (const split of only === undefined ? await splitsOf(dir) : [only]) {
-    const survey = await surveyFolder(
+    const found = await surveyFolder(
       { dir, limits, signal, ...(split !== undefined && { split }) },
       duplicates,
     );
-    report(output, split ?? null, survey);
-    images += survey.images;
-    broken += survey.broken.length;
+    report(output, split ?? null, found);
+    images += found.images;
+    broken += found.broken.length;
   }
   return { images, broken, duplicates: duplicates.groups() };
 }
 
+function openPacked(flags: InspectFlags, signal: AbortSignal) {
+  const nothing = { imageSize: null, resize: null, onError: 'throw' } as const;
+  const { dataset, data, limits } = flags;
+  const choice: DatasetChoice = { ...nothing, dataset, data: data ?? null, limits };
+  return openSplits(choice, signal);
+}
+
 /** A data set in a format of its own: damaged files end the reading. */
 async function packed({ output, signal }: Session, flags: InspectFlags): Promise<Totals> {
-  const nothing = { imageSize: null, resize: null, onError: 'throw' } as const;
-  const choice: DatasetChoice = {
-    ...nothing,
-    dataset: flags.dataset,
-    data: flags.data,
-    limits: flags.limits,
-  };
-  const { train, test } = await openSplits(choice, signal);
+  const { train, test } = await openPacked(flags, signal);
   const splits = new Map([['train', train], ...(test === undefined ? [] : [['test', test] as const])]);
   const { split: only, dataset } = flags;
   if (only !== undefined && !splits.has(only))

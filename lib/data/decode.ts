@@ -69,7 +69,7 @@ const decoding = new Semaphore(DECODES_AT_ONCE, LARGE_DECODES_BYTES);
 let loaded: SharpModule | undefined;
 
 /** Loads sharp at first use. @throws TenonError telling how to install it */
-function loadSharp(): SharpModule {
+export function loadSharp(): SharpModule {
   if (loaded !== undefined) return loaded;
   let sharp: SharpModule;
   try {
@@ -78,7 +78,7 @@ function loadSharp(): SharpModule {
     sharp = require('sharp') as SharpModule;
   } catch (error) {
     throw new TenonError(
-      `decoding images needs the package "sharp", which cannot be loaded: run npm install sharp (${problemOf(error)})`,
+      `reading and writing images needs the package "sharp", which cannot be loaded: run npm install sharp (${problemOf(error)})`,
       { cause: error },
     );
   }
