@@ -13,7 +13,17 @@ import { declareCommand, withDefaults, type Given } from './command';
 import { checkConflicts, DATA_FLAGS } from './data-flags';
 import { openTestSplit } from './datasets';
 import { EXIT } from './exit-codes';
-import { flag, JSON_LINES, MODEL_FILE, PRECISION, SAMPLING, THREADS } from './flags';
+import {
+  flag,
+  JSON_LINES,
+  MODEL_FILE,
+  PRECISION,
+  SAMPLING,
+  THREADS,
+  keptFor,
+  viewOptions,
+  VIEWS,
+} from './flags';
 import type { FolderForm } from './folder-splits';
 import { percent } from './output';
 import { preprocessingOf } from './predict';
@@ -31,6 +41,7 @@ const FLAGS = {
     default: false,
   }),
   ...SAMPLING,
+  ...VIEWS,
   precision: PRECISION,
   threads: THREADS,
   json: JSON_LINES,
@@ -49,11 +60,12 @@ async function run(session: Session, given: Given<typeof FLAGS>): Promise<number
   if (flags.threads !== undefined) setThreads(flags.threads);
   const model = await load(flags.modelFile);
   const { height, width, channels, resize } = preprocessingOf(flags.modelFile, model);
+  const views = viewOptions(flags);
   const form: FolderForm = {
     size: [height, width],
     channels,
     ...(model.classNames && { classNames: model.classNames }),
-    ...(resize && { resize }),
+    ...(views === undefined ? resize && { resize } : { keep: keptFor(views) }),
   };
   const split = await openTestSplit(
     { ...flags, imageSize: null, resize: null },
@@ -87,6 +99,7 @@ async function measure(
     ...(flags.samples && { samples: flags.samples }),
     ...(flags.seed !== undefined && { seed: flags.seed }),
     signal,
+    ...viewOptions(flags),
     metrics: [...(top ? [top] : []), ...(matrix ? [matrix] : [])],
   });
   const [top5, report] = await Promise.all([top?.value(), matrix?.value()]);

@@ -3,9 +3,20 @@
  * what was given.
  */
 import { Option } from 'commander';
+import type { Keep } from '../data/decode';
+import { CROPS, scalesKind, type ViewOptions } from '../data/views';
 import { READ_LIMITS, readLimits, type ReadLimits } from '../files/limits';
 import { checkKeys, oneOf as checkOneOf, positive } from '../options';
-import { bool, kind, listOf, nonEmptyString, nonNegativeInteger, oneOf, positiveInteger } from '../settings';
+import {
+  bool,
+  kind,
+  listOf,
+  nonEmptyString,
+  nonNegativeInteger,
+  oneOf,
+  positiveInteger,
+  type OptionsOf,
+} from '../settings';
 import type { Domain, Kind, Setting } from '../settings';
 import { PRECISIONS } from '../tensor/dtype';
 
@@ -166,6 +177,45 @@ export const THREADS = flag('n', positiveInteger('number of threads', { optional
 
 /** For commands that use a trained model. */
 export const MODEL_FILE = flag('file', nonEmptyString('model.safetensors, written by tenon train'));
+
+/** For commands that average over views of each image. */
+export const VIEWS = {
+  testTimeAugment: flag(
+    'crops',
+    oneOf(CROPS)(
+      'average over windows of each image: 1 the centre, 5 the corners and the centre, 10 those and their mirror images',
+      { optional: true },
+    ),
+    { parse: (_, text) => parseNumber(text) },
+  ),
+  scales: flag(
+    'list',
+    scalesKind('lengths of the short side, in pixels, at which the windows are cut out, as 224,256,384', {
+      optional: true,
+    }),
+    {
+      note: 'images as they are',
+      parse: (_, text) => text.split(',').map((part) => parseNumber(part.trim())),
+    },
+  ),
+};
+
+/** The views that `VIEWS` asks for; undefined where it asks for none. */
+export function viewOptions({
+  testTimeAugment: crops,
+  scales,
+}: OptionsOf<typeof VIEWS>): ViewOptions | undefined {
+  if (crops === undefined && scales === undefined) return undefined;
+  return { ...(crops !== undefined && { crops }), ...(scales !== undefined && { scales }) };
+}
+
+/**
+ * How images are kept for views of them: no larger than the largest scale, so that large photographs do not
+ * fill the memory.
+ */
+export function keptFor({ scales }: ViewOptions): Keep {
+  return scales === undefined ? 'original' : { shortSide: Math.max(...scales) };
+}
 
 /** For every command. The session reads it. */
 export const JSON_LINES = bool('print one JSON object per line', { default: false });

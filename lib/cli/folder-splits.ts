@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as data from '../data';
 import type { Dataset } from '../data';
-import type { ResizeRule } from '../data/decode';
+import type { Keep, ResizeRule } from '../data/decode';
 import { readFolder, type OnError } from '../data/folder';
 import { isArchiveOf } from '../data/folder-scan';
 import type { ReadLimits } from '../files/limits';
@@ -25,6 +25,7 @@ export interface FolderForm {
   readonly channels: 1 | 3;
   readonly classNames?: readonly string[];
   readonly resize?: ResizeRule;
+  readonly keep?: Keep;
 }
 
 /** Names of test splits, in order of preference. */

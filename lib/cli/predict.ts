@@ -1,23 +1,37 @@
 /** `tenon predict`: the class and probability of image files. */
 import { Argument, type Command } from 'commander';
 import { decodeImage } from '../data/decode-image';
+import { keptDataset, readKept } from '../data/kept-images';
 import type { Preprocessing } from '../data/preprocessing';
+import { checkViews, viewsOf, type ViewOptions } from '../data/views';
 import { FormatError } from '../errors';
-import { IMAGE_LIMITS } from '../files/limits';
+import { DEFAULT_LIMITS, IMAGE_LIMITS } from '../files/limits';
 import { setThreads } from '../native';
-import type { Module } from '../nn';
+import type { Module, PredictOptions } from '../nn';
 import { load } from '../nn/files/load';
 import { clip } from '../options';
 import { positiveInteger, type ValuesOf } from '../settings';
 import { declareCommand, withDefaults } from './command';
 import { EXIT, failureOf } from './exit-codes';
-import { flag, JSON_LINES, limitsFlag, MODEL_FILE, PRECISION, SAMPLING, THREADS } from './flags';
+import {
+  flag,
+  JSON_LINES,
+  limitsFlag,
+  MODEL_FILE,
+  PRECISION,
+  SAMPLING,
+  THREADS,
+  keptFor,
+  viewOptions,
+  VIEWS,
+} from './flags';
 import { percent } from './output';
 import type { Session } from './session';
 
 const FLAGS = {
   modelFile: MODEL_FILE,
   top: flag('k', positiveInteger('number of classes to print', { default: 1 })),
+  ...VIEWS,
   limits: limitsFlag(IMAGE_LIMITS),
   ...SAMPLING,
   precision: PRECISION,
@@ -29,6 +43,8 @@ type PredictFlags = ValuesOf<typeof FLAGS>;
 
 /** How many images are decoded and run together. */
 const BATCH = 64;
+/** The same of images that keep sizes of their own, which may be large. */
+const BATCH_OF_VIEWS = 8;
 
 export function predictCommand(session: Session): Command {
   const about = 'print the class and probability of each image';
@@ -45,21 +61,18 @@ async function predict(session: Session, images: readonly string[], flags: Predi
   if (flags.threads !== undefined) setThreads(flags.threads);
   const model = await load(flags.modelFile);
   const settings = preprocessingOf(flags.modelFile, model);
-  const { precision, samples, seed } = flags;
-  const options = { precision, ...(samples && { samples }), ...(seed !== undefined && { seed }) };
+  const views = viewOptions(flags);
+  const size = views === undefined ? BATCH : BATCH_OF_VIEWS;
   let failed = 0;
-  for (let at = 0; at < images.length && !session.signal.aborted; at += BATCH) {
-    const batch = images.slice(at, at + BATCH);
-    const decoded = await Promise.allSettled(batch.map((file) => decodeImage(file, settings, flags.limits)));
-    const pixels = decoded.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
-    const outputs =
-      pixels.length === 0 ? new Float32Array(0) : await model.predict(Buffer.concat(pixels), options);
-    const classes = outputs.length / Math.max(1, pixels.length);
-    let row = 0;
-    for (const [i, result] of decoded.entries()) {
+  for (let at = 0; at < images.length && !session.signal.aborted; at += size) {
+    const batch = images.slice(at, at + size);
+    const answers =
+      views === undefined
+        ? await answersTo(model, settings, batch, flags)
+        : await averagesFor(model, settings, batch, flags, views);
+    for (const [i, result] of answers.entries()) {
       if (result.status === 'fulfilled') {
-        const probabilities = outputs.subarray(row * classes, ++row * classes);
-        report(session, batch[i] ?? '', rank(probabilities, model.classNames, flags.top));
+        report(session, batch[i] ?? '', rank(result.value, model.classNames, flags.top));
       } else {
         failed++;
         const { code, message } = failureOf(result.reason);
@@ -70,6 +83,70 @@ async function predict(session: Session, images: readonly string[], flags: Predi
   if (session.signal.aborted) return session.interruptedCode;
   session.output.event('done', { images: images.length, failed });
   return failed > 0 ? EXIT.failed : EXIT.ok;
+}
+
+type Settings = ReturnType<typeof preprocessingOf>;
+/** Of each file its probabilities, or what is wrong with it. */
+type Answers = PromiseSettledResult<Float32Array>[];
+
+function passes({ precision, samples, seed }: PredictFlags): PredictOptions {
+  return { precision, ...(samples && { samples }), ...(seed !== undefined && { seed }) };
+}
+
+/** Puts the outputs of the files that could be read in their places. */
+function inPlace(read: readonly PromiseSettledResult<unknown>[], outputs: Float32Array): Answers {
+  const good = read.filter(({ status }) => status === 'fulfilled').length;
+  const classes = outputs.length / Math.max(1, good);
+  let row = 0;
+  return read.map((result) =>
+    result.status === 'rejected'
+      ? result
+      : { status: 'fulfilled', value: outputs.subarray(row * classes, ++row * classes) },
+  );
+}
+
+function valuesOf<T>(read: readonly PromiseSettledResult<T>[]): T[] {
+  return read.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+}
+
+async function answersTo(
+  model: Module,
+  settings: Settings,
+  files: readonly string[],
+  flags: PredictFlags,
+): Promise<Answers> {
+  const read = await Promise.allSettled(files.map((file) => decodeImage(file, settings, flags.limits)));
+  const pixels = valuesOf(read);
+  if (pixels.length === 0) return inPlace(read, new Float32Array(0));
+  return inPlace(read, await model.predict(Buffer.concat(pixels), passes(flags)));
+}
+
+/** Averages over views of images that keep sizes of their own. */
+async function averagesFor(
+  model: Module,
+  settings: Settings,
+  files: readonly string[],
+  flags: PredictFlags,
+  options: ViewOptions,
+): Promise<Answers> {
+  const { height, width, channels } = settings;
+  const views = viewsOf('predict', options)!;
+  const limits = { ...DEFAULT_LIMITS, ...flags.limits };
+  const read = await Promise.allSettled(
+    files.map(async (file) => {
+      const image = await readKept(file, keptFor(options), channels, limits);
+      checkViews('predict', views, [height, width], image.size, () => clip(file));
+      return image;
+    }),
+  );
+  const images = valuesOf(read);
+  if (images.length === 0) return inPlace(read, new Float32Array(0));
+  const set = await keptDataset(images, settings);
+  try {
+    return inPlace(read, await model.predict(set, { ...passes(flags), ...options }));
+  } finally {
+    set.dispose();
+  }
 }
 
 /**

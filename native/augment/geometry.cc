@@ -2,6 +2,9 @@
 
 #include <cmath>
 #include <cstring>
+#if defined(__SSE2__)
+  #include <emmintrin.h>
+#endif
 
 namespace tenon::augment {
 namespace {
@@ -73,17 +76,73 @@ inline Pair pair_at(int64_t position, int64_t side) {
   return {std::max<int64_t>(low, 0), std::min(low + 1, side - 1), (shifted & (kOne - 1)) >> (kFraction - 11)};
 }
 
-inline void blend(const Source& s, int64_t c, int64_t x_at, int64_t y_at, uint8_t* to) {
-  const Pair x = pair_at(x_at, s.w), y = pair_at(y_at, s.h);
+// The four pixels around a position. Rows are mixed with 11 bits of weight and kept with 7 bits behind the
+// point, so that each product is one of 16-bit numbers.
+struct Corners {
+  const uint8_t *upper_left, *upper_right, *lower_left, *lower_right;
+  int32_t wx, wy;
+};
+
+inline Corners corners_at(const Source& s, int64_t c, const Pair& x, const Pair& y) {
   const uint8_t *upper = s.pixels + y.first * s.pitch(), *lower = s.pixels + y.second * s.pitch();
-  const int32_t wx = static_cast<int32_t>(x.weight), wy = static_cast<int32_t>(y.weight);
-  for (int64_t j = 0; j < c; ++j) {
-    const int64_t left = x.first * c + j, right = x.second * c + j;
-    const int32_t top = upper[left] * (2048 - wx) + upper[right] * wx;
-    const int32_t bottom = lower[left] * (2048 - wx) + lower[right] * wx;
-    to[j] = static_cast<uint8_t>((top * (2048 - wy) + bottom * wy + (1 << 21)) >> 22);
-  }
+  return {upper + x.first * c,  upper + x.second * c,           lower + x.first * c,
+          lower + x.second * c, static_cast<int32_t>(x.weight), static_cast<int32_t>(y.weight)};
 }
+
+inline uint8_t blend_one(const Corners& p, int64_t j) {
+  const int32_t top = (p.upper_left[j] * (2048 - p.wx) + p.upper_right[j] * p.wx) >> 4;
+  const int32_t bottom = (p.lower_left[j] * (2048 - p.wx) + p.lower_right[j] * p.wx) >> 4;
+  return static_cast<uint8_t>((top * (2048 - p.wy) + bottom * p.wy + (1 << 17)) >> 18);
+}
+
+inline void blend(const Source& s, int64_t c, int64_t x_at, int64_t y_at, uint8_t* to) {
+  const Corners p = corners_at(s, c, pair_at(x_at, s.w), pair_at(y_at, s.h));
+  for (int64_t j = 0; j < c; ++j) to[j] = blend_one(p, j);
+}
+
+#if defined(__SSE2__)
+inline __m128i four_bytes(const uint8_t* from) {
+  int32_t bytes;
+  std::memcpy(&bytes, from, sizeof bytes);
+  return _mm_unpacklo_epi8(_mm_cvtsi32_si128(bytes), _mm_setzero_si128());
+}
+
+// As blend_one for four channels at once: reads and writes four bytes at each place.
+inline void blend_four(const Corners& p, uint8_t* to) {
+  const __m128i wx = _mm_set1_epi32((p.wx << 16) | (2048 - p.wx)),
+                wy = _mm_set1_epi32((p.wy << 16) | (2048 - p.wy));
+  const __m128i top = _mm_srli_epi32(
+      _mm_madd_epi16(_mm_unpacklo_epi16(four_bytes(p.upper_left), four_bytes(p.upper_right)), wx), 4);
+  const __m128i bottom = _mm_srli_epi32(
+      _mm_madd_epi16(_mm_unpacklo_epi16(four_bytes(p.lower_left), four_bytes(p.lower_right)), wx), 4);
+  const __m128i both = _mm_or_si128(top, _mm_slli_epi32(bottom, 16));
+  const __m128i sum = _mm_add_epi32(_mm_madd_epi16(both, wy), _mm_set1_epi32(1 << 17));
+  const __m128i words = _mm_packs_epi32(_mm_srli_epi32(sum, 18), _mm_setzero_si128());
+  const int32_t bytes = _mm_cvtsi128_si32(_mm_packus_epi16(words, words));
+  std::memcpy(to, &bytes, sizeof bytes);
+}
+
+// Columns [begin, end) of a row of pixels of three channels, pixel by pixel.
+void blend_carefully(const Source& s, const Row& row, Span span, uint8_t* result) {
+  for (int64_t i = span.begin; i < span.end; ++i) blend(s, 3, row.x[i], row.y[i], result + i * 3);
+}
+
+// A row of pixels of three channels. Where all four corners lie within the source, and the fourth
+// byte of each too, nothing needs clamping. The fourth byte that is written belongs to the pixel
+// behind, which follows.
+void blend_rgb(const Source& s, const Row& row, Span span, uint8_t* result) {
+  const Line x{row.x.at - kHalf, row.x.step}, y{row.y.at - kHalf, row.y.step};
+  const Span within = inside(y, s.h - 1, inside(x, s.w - 2, {span.begin, span.end - 1}));
+  blend_carefully(s, row, {span.begin, within.begin}, result);
+  int64_t x_at = x[within.begin], y_at = y[within.begin];
+  for (int64_t i = within.begin; i < within.end; ++i, x_at += x.step, y_at += y.step) {
+    const uint8_t* at = s.pixels + (y_at >> kFraction) * s.pitch() + (x_at >> kFraction) * 3;
+    const auto weight = [](int64_t position) { return static_cast<int32_t>(position >> 21) & 2047; };
+    blend_four({at, at + 3, at + s.pitch(), at + s.pitch() + 3, weight(x_at), weight(y_at)}, result + i * 3);
+  }
+  blend_carefully(s, row, {within.end, span.end}, result);
+}
+#endif
 
 inline void pick(const Source& s, int64_t c, int64_t x, int64_t y, uint8_t* to) {
   const uint8_t* from = s.pixels + (y >> kFraction) * s.pitch() + (x >> kFraction) * c;
@@ -96,16 +155,27 @@ bool is_copy(const Row& row) {
   return whole && (row.x.at & (kOne - 1)) == kHalf && (row.y.at & (kOne - 1)) == kHalf;
 }
 
+// `pixels` pixels of three channels that go backwards from `last`. Between the first and the last one, four
+// bytes are copied at once; the fourth is written again by the pixel behind.
+void reverse_rgb(int64_t pixels, const uint8_t* last, uint8_t* to) {
+  for (int64_t i = 0; i < pixels; ++i) {
+    const size_t bytes = i == 0 || i + 1 == pixels ? 3 : 4;
+    std::memcpy(to + i * 3, last - i * 3, bytes == 4 ? 4 : 3);
+  }
+}
+
 void copy_span(const Source& s, const Row& row, Span span, uint8_t* result) {
   const uint8_t* from = s.pixels + (row.y.at >> kFraction) * s.pitch();
-  const int64_t first = row.x[span.begin] >> kFraction;
+  int64_t first = row.x[span.begin] >> kFraction;
   if (row.x.step > 0) {
     std::memcpy(result + span.begin * s.c, from + first * s.c,
                 static_cast<size_t>((span.end - span.begin) * s.c));
     return;
   }
-  for (int64_t i = span.begin; i < span.end; ++i) {
-    for (int64_t j = 0; j < s.c; ++j) result[i * s.c + j] = from[(first - (i - span.begin)) * s.c + j];
+  if (s.c == 3) return reverse_rgb(span.end - span.begin, from + first * 3, result + span.begin * 3);
+  for (int64_t i = span.begin; i < span.end; ++i, --first) {
+    const uint8_t* pixel = from + first * s.c;
+    for (int64_t j = 0; j < s.c; ++j) result[i * s.c + j] = pixel[j];
   }
 }
 
@@ -126,6 +196,9 @@ void take_span(const Source& s, const Row& row, Sampling sampling, Span span, ui
   if (span.begin >= span.end) return;
   if (is_copy(row)) return copy_span(s, row, span, result);
   if (s.c == 1) return sample_span<1>(s, row, sampling, span, result);
+#if defined(__SSE2__)
+  if (s.c == 3 && sampling != Sampling::nearest) return blend_rgb(s, row, span, result);
+#endif
   if (s.c == 3) return sample_span<3>(s, row, sampling, span, result);
   sample_span<0>(s, row, sampling, span, result);
 }

@@ -94,6 +94,31 @@ void test_programs() {
   test_same_bits({2, 3, 3, 3}, 3, 3, Numbers{1} + node("elastic", 1, Numbers{1e4, 100, 0} + kColour));
 }
 
+// Images of three channels, which have code of their own, are resampled as three grey ones.
+void test_three_channels(int64_t h, int64_t w, const Numbers& program) {
+  const Fixture rgb({1, h, w, 3}, {1, h, w, 3});
+  const Tensor row(DType::i32, {1}, {0});
+  run_kernel("augment_images", Target::ref, {rgb.data, row, row, row, rgb.epoch, rgb.y}, kKey + program);
+  for (int64_t c = 0; c < 3; ++c) {
+    const Tensor grey(DType::u8, {1, h, w, 1}), y(DType::u8, {1, h, w, 1});
+    for (int64_t i = 0; i < h * w; ++i) grey.put(i, rgb.data.at(3 * i + c));
+    run_kernel("augment_images", Target::ref, {grey, row, row, row, rgb.epoch, y}, kKey + program);
+    for (int64_t i = 0; i < h * w; ++i) CHECK(y.at(i) == rgb.y.at(3 * i + c));
+  }
+}
+
+void test_channels() {
+  const auto affine = [](double angle, double scale) {
+    return Numbers{1} + node("affine", 1, Numbers{angle, 0, 0, scale, 0, 0, 0, 9, 9, 9, 9});
+  };
+  for (const auto& [h, w] :
+       std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {2, 3}, {3, 2}, {1, 40}, {33, 34}}) {
+    test_three_channels(h, w, Numbers{1} + node("flip", 1, {}));
+    for (const double angle : {0.0, 13.0, 90.0, -117.0})
+      for (const double scale : {0.4, 0.99, 1.0, 3.0}) test_three_channels(h, w, affine(angle, scale));
+  }
+}
+
 void test_rejects() {
   const Fixture f({3, 6, 5, 3}, {2, 6, 5, 3});
   const auto refused = [&](const Numbers& program) {
@@ -233,6 +258,7 @@ void test_functions() {
 
 int main() {
   test_programs();
+  test_channels();
   test_rejects();
   test_operands();
   test_sample_uniform();

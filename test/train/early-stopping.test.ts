@@ -212,6 +212,25 @@ describe('a run', () => {
     expect(await digestOf(later)).toBe(await digestOf(longer));
   });
 
+  test('with frozen layers is resumed with the same weights, too', async () => {
+    const [train, validation] = await halves();
+    const make = (): ReturnType<typeof overfitting> => {
+      const run = overfitting();
+      run.model.freeze('0*');
+      return run;
+    };
+    const dir = directory();
+    const given = { epochs: 6, validation };
+    const straight = make();
+    const callbacks = (): Callback[] => [earlyStopping(STOPPING), checkpoint(dir)];
+    const history = await straight.trainer.fit(train, { ...given, callbacks: [earlyStopping(STOPPING)] });
+    await make().trainer.fit(train, { ...given, epochs: 3, callbacks: callbacks() });
+    const resumed = make();
+    const later = await resumed.trainer.fit(train, { ...given, resume: dir, callbacks: callbacks() });
+    expect(later.best).toEqual(history.best);
+    expect(await digestOf(resumed)).toBe(await digestOf(straight));
+  });
+
   test('without restoreBest, it keeps the last weights', async () => {
     const run = overfitting();
     const [train, validation] = await halves();

@@ -66,6 +66,26 @@ describe('a weighted sampler', () => {
     expect(new Set(losses).size).toBe(3);
   });
 
+  test('gives a function of the user draws by occurrence, whatever the batch size', async () => {
+    const data = (await someGlyphs()).take(3);
+    const draws = async (batchSize: number): Promise<string[]> => {
+      const seen: string[] = [];
+      const custom = augment.custom((pixels, { sample, random }) => {
+        seen.push(`${sample} ${random.uniform()}`);
+        return pixels;
+      });
+      const options = { augment: [custom, augment.rotate(30)], optimizer: optim.sgd({ lr: 0 }) };
+      const three = weightedRandomSampler({ weights: [1, 1, 1], numSamples: 12 });
+      const fit = { epochs: 1, sampler: three, batchSize, lastBatch: 'keep' } as const;
+      await smallTrainer(smallNet(), options).fit(data, fit);
+      return seen;
+    };
+    const whole = await draws(12);
+    expect(whole).toHaveLength(12);
+    expect(new Set(whole).size).toBe(12);
+    expect(await draws(5)).toEqual(whole);
+  });
+
   test('is checked at the call', async () => {
     const data = await someGlyphs();
     const refused = async (on: unknown, given: unknown): Promise<string> => {
