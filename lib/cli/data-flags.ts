@@ -73,6 +73,15 @@ export const DATA_FLAGS = {
     }),
     { note: 'cover', conflict: imagesOnly(oneSize) },
   ),
+  keep: flag(
+    'n',
+    // Absent in runs of versions that kept all images at one size.
+    orNull(positiveInteger)(
+      'folder: keeps images at their own proportions, with a short side of at most n pixels, for randomScaleCrop(size) and randomResizedCrop(size) at the head of --augment',
+      { default: null, absent: null },
+    ),
+    { conflict: imagesOnly(oneSize) },
+  ),
   onError: flag(
     'what',
     oneOf(ON_ERROR)(

@@ -15,6 +15,8 @@ export interface FolderChoice {
   readonly dir: string;
   readonly imageSize: number | null;
   readonly resize: ResizeRule | null;
+  /** The longest short side of images that keep their own proportions. */
+  readonly keep?: number | null;
   readonly onError: OnError;
   readonly limits: ReadLimits;
 }
@@ -33,10 +35,11 @@ const TEST_SPLITS = ['test', 'val', 'valid', 'validation'] as const;
 
 /** Opens the training split and, where there is one, the test split. @throws as `data.folder` */
 export async function openFolder(
-  { dir, onError, limits, imageSize, resize }: FolderChoice,
+  { dir, onError, limits, imageSize, resize, keep: shortSide }: FolderChoice,
   signal?: AbortSignal,
 ): Promise<{ train: Dataset; test?: Dataset }> {
-  const common = { dir, onError, ...limits, ...(signal && { signal }) };
+  const keep = shortSide == null ? {} : { keep: { shortSide } };
+  const common = { dir, onError, ...keep, ...limits, ...(signal && { signal }) };
   const train = await data.folder({
     ...common,
     split: 'train',

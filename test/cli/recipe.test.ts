@@ -73,7 +73,15 @@ describe('settings', () => {
     const first: Record<string, unknown> = Object.fromEntries(there);
     expect(parseRecipe('run.json', { ...first, finished: true })).toEqual({
       ...first,
-      ...{ resize: null, onError: 'throw', limits: {}, lastBatch: 'keep', warmup: 0, precision: 'fp32' },
+      ...{
+        resize: null,
+        keep: null,
+        onError: 'throw',
+        limits: {},
+        lastBatch: 'keep',
+        warmup: 0,
+        precision: 'fp32',
+      },
       ...{ sampler: null, loss: 'cross-entropy', labelSmoothing: 0, focalGamma: 2, classWeights: null },
       ...{ earlyStopping: null, patience: 10, minDelta: 0, smoothing: 0 },
       ...{ pretrained: null, freeze: [], unfreezeEvery: null, layerDecay: 1 },

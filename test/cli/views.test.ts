@@ -1,5 +1,5 @@
 /** --test-time-augment and --scales of evaluate and predict. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import * as data from '../../lib/data';
@@ -90,4 +90,24 @@ it.each([
   const { code, err } = await tenon('predict', '--model-file', modelFile, ...asked, files[0]!);
   expect(err).toMatch(message);
   expect(code).toBe(2);
+});
+
+it('train cuts its windows out of images that keep their proportions, and records it', async () => {
+  const [set, out] = [join(dir, 'own'), join(dir, 'run')];
+  for (let i = 0; i < 8; i++) {
+    const [height, width] = sizeOf(i % 4);
+    const image = sharp(noise(height, width, 3, i + 1), { raw: { height, width, channels: 3 } });
+    const folder = join(set, 'train', i % 2 === 0 ? 'cat' : 'dog');
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, `${i}.png`), await image.png().toBuffer());
+  }
+  const asked = ['--dataset', 'folder', '--data', set, '--image-size', 16, '--keep', 24, '--model', 'mlp'];
+  const augment = ['--augment', 'randomScaleCrop(16,shortSide=18:30),flip', '--epochs', 1, '--out', out];
+  const { code, lines } = await tenon('train', ...asked, ...augment, '--json');
+  expect(lines[0]).toMatchObject({ event: 'start', keep: 24, imageSize: 16 });
+  expect(code).toBe(0);
+  expect(JSON.parse(readFileSync(join(out, 'run.json'), 'utf8'))).toMatchObject({ keep: 24 });
+  const wrong = await tenon('train', '--keep', 24);
+  expect(wrong.err).toMatch(/--keep belongs to --dataset folder/);
+  expect(wrong.code).toBe(2);
 });
