@@ -1,9 +1,9 @@
 /** Parameter groups: which parameters have settings of their own. */
 import { OptionError } from '../errors';
-import { checkKeys, nonNegative, positive, show } from '../options';
+import { checkKeys, nonNegative, positive, show, showMade } from '../options';
 import type { Declared, OptionsOf } from '../settings';
 import { namePattern, type NamePattern } from '../tensor/name-pattern';
-import type { Parameter } from '../tensor/parameter';
+import { Parameter } from '../tensor/parameter';
 
 /** Picks parameters: by a pattern of their names ('features', 'layer*', 'fc.bias'), or by a test. */
 export type ParameterMatch = NamePattern | ((name: string, parameter: Parameter) => boolean);
@@ -46,8 +46,11 @@ export function noDecay<G extends object = object>(
   return { ...(settings as G), match: (name, parameter) => !decays(name, parameter), weightDecay: 0 };
 }
 
-/** Whether decay does a parameter any good: those that {@link noDecay} does not match. */
+/** Whether decay does a parameter any good: those that {@link noDecay} does not match. @throws OptionError */
 export function decays(name: string, parameter: Parameter): boolean {
+  const given: unknown = parameter;
+  if (!(given instanceof Parameter))
+    throw new OptionError(`optim.decays: expected a name and its Parameter, got ${showMade(given)}`);
   return parameter.rank > 1 && !parameter.ofNormalization && !/(^|\.)bias$/.test(name);
 }
 

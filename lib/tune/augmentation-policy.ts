@@ -166,6 +166,8 @@ export class PolicySearch implements AsyncIterable<PolicyChild> {
 }
 
 function checkOptions(options: PolicySearchOptions): PolicySearch['options'] {
+  if (options === undefined)
+    throw new OptionError(`${where}: options are missing; at least { train, validation, model }`);
   checkKeys(where, options, KEYS);
   const { train, validation, model, optimizer = defaultOptimizer, augment = [] } = options;
   for (const [name, set] of Object.entries({ train, validation })) {
