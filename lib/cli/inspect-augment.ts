@@ -48,7 +48,7 @@ export const SHEET_FLAGS = {
     { alone: ALL, parse: parseAugmentations },
   ),
   out: flag('file', nonEmptyString('--augment: the PNG to write', { optional: true }), {
-    note: 'augment.png',
+    note: 'contact-sheet.png',
     conflict: ofSheets,
   }),
   count: flag('n', few('--augment: how many images', { optional: true }), {
@@ -78,7 +78,7 @@ interface Shown {
  * @throws OptionError where an augmentation does not suit the images; DataError; IoError
  */
 export async function writeSheet(session: Session, set: Dataset, flags: SheetFlags): Promise<void> {
-  const { augment = [ALL], out = 'augment.png', draws = 8, seed = 0 } = flags;
+  const { augment = [ALL], out = 'contact-sheet.png', draws = 8, seed = 0 } = flags;
   const all = isAll(augment);
   const shown = await someImages(set, flags.count ?? (all ? 1 : 8));
   const lists = all ? typicalCalls(set.inputShape).map((call) => [call]) : [augment];

@@ -85,5 +85,5 @@ it.each([
   const { code, err } = await tenon('inspect', ...args);
   expect(err).toMatch(message);
   expect(code).toBe(exit);
-  expect(existsSync('augment.png')).toBe(false);
+  expect(existsSync('contact-sheet.png')).toBe(false);
 });
