@@ -37,7 +37,7 @@ export class WindowAugmentation implements Augmentation {
     return resampleImages(data, table, index, crops, { size, channels, largest });
   }
 
-  /** Of images that have one size. */
+  /** Images that have one size. */
   record(batch: ImageBatch, draws: Draws): ImageBatch {
     const { images, samples } = batch;
     const [count = 0, channels = 1, height = 1, width = 1] = images.shape;

@@ -86,7 +86,7 @@ async function predict(session: Session, images: readonly string[], flags: Predi
 }
 
 type Settings = ReturnType<typeof preprocessingOf>;
-/** Of each file its probabilities, or what is wrong with it. */
+/** The probabilities of each file, or what is wrong with it. */
 type Answers = PromiseSettledResult<Float32Array>[];
 
 function passes({ precision, samples, seed }: PredictFlags): PredictOptions {

@@ -113,7 +113,7 @@ test.each<[string, string, string, RegExp]>([
     'a setting that hides in a prototype',
     'architecture',
     '{"kind":"dropout","config":{"__proto__":{"p":0.1}}}',
-    /bad settings of "dropout": it has no setting "__proto__"/,
+    /bad settings of "dropout": nn.dropout: unknown option "__proto__"/,
   ],
   [
     'a setting of another layer',
