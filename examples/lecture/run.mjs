@@ -10,7 +10,7 @@ const INPUTS = ['preprocessing', 'input-scaling', 'one-sign-gradients', 'whiteni
 const WEIGHTS = ['symmetry', 'activation-statistics', 'variance-by-depth', 'fixup', 'lottery-ticket'];
 const UPDATES = ['optimizer-paths', 'update-equivalences', 'learning-rates', 'schedules'];
 const NORMS = ['batch-norm', 'batch-norm-test-time', 'normalizations'];
-const GENERALIZATION = ['augmentation', 'early-stopping', 'dropout', 'marginalize'];
+const GENERALIZATION = ['augmentation', 'early-stopping', 'dropout', 'marginalize', 'weight-decay'];
 const PROGRAMS = [...INPUTS, ...WEIGHTS, ...UPDATES, ...NORMS, ...GENERALIZATION];
 
 const here = dirname(fileURLToPath(import.meta.url));
