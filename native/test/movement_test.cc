@@ -193,7 +193,7 @@ void check_copies(Target target) {
   CHECK(rejects("copy", target, {make({4}), make({5})}) &&
         rejects("copy", target, {make({4}), make_view(DType::i32, {4})}));
   CHECK(rejects("cast", target, {make({4}), make({5})}) &&
-        rejects("cast", target, {make({4}), make_view(DType::u8, {4})}));
+        rejects("cast", target, {make_view(DType::i32, {4}), make_view(DType::u8, {4})}));
   CHECK(rejects("fill", target, {make_view(DType::u8, {4})}, {256}) &&
         rejects("fill", target, {make_view(DType::i32, {4})}, {0.5}));
   CHECK(rejects("fill", target, {make_view(DType::i32, {4})}, {NAN}) && rejects("fill", target, {make({4})}));
