@@ -1,5 +1,6 @@
 /** Names of EfficientNet-Lite0's weights where they are not timm's. */
-import { nonEmptyString } from '../options';
+import { OptionError } from '../errors';
+import { show } from '../options';
 import { stages } from './efficientnet-lite0';
 
 /** The stage of each block, and its place there, by its number in a flat list. */
@@ -41,7 +42,8 @@ const layersOutside = new Map<string, string>([
  * @throws OptionError
  */
 export function efficientnetPytorchNames(name: string): string {
-  nonEmptyString('models.efficientnetPytorchNames', 'name', name);
+  if (typeof name !== 'string')
+    throw new OptionError(`models.efficientnetPytorchNames: expected a name, got ${show(name)}`);
   const [layer = '', number = '', inner = ''] = name.split('.');
   if (layer !== '_blocks') {
     const found = layersOutside.get(layer);

@@ -66,7 +66,7 @@ export class Linear<In extends number = number, Out extends number = number> ext
 
   override forward(x: Tensor): Tensor {
     const { weight, bias } = this;
-    const sampled = this.stochastic && !this.training && this.dropConnect !== undefined;
+    const sampled = this.dropConnect !== undefined && this.stochastic && !this.training;
     if (sampled && this.dropConnectSampling === 'gaussian')
       return momentMatched(x, withNoise(this, weight), bias, () => this.dropConnect ?? 0);
     const p = this.dropConnectPer === 'example' ? dropProbability(this) : undefined;
