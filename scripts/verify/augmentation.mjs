@@ -1,10 +1,8 @@
 /** What augmentation is worth: resnet20 on 10,000 images of CIFAR-10 with several recipes, equal epochs. */
-
-import { augment, data, losses, models, optim, schedules, Trainer } from 'tenon';
+import { augment, data } from 'tenon';
+import { accuracyOf, cropAndFlip } from './cifar10-resnet20.mjs';
 import { requireData } from './process.mjs';
 import { check, percent } from './report.mjs';
-
-const cropAndFlip = () => [augment.randomCrop(32, { padding: 4 }), augment.flip()];
 
 /** Recipes, and how many seeds each is trained with. */
 const recipes = (seeds) => [
@@ -16,18 +14,6 @@ const recipes = (seeds) => [
   { name: '+ AutoAugment', seeds: 1, list: () => [...cropAndFlip(), augment.autoAugment('cifar10')] },
 ];
 
-async function accuracyOf({ train, test }, list, { epochs, seed }) {
-  const trainer = new Trainer(models.resnet20(), {
-    loss: losses.crossEntropy(),
-    optimizer: optim.sgd({ lr: 0.1, momentum: 0.9, nesterov: true, weightDecay: 5e-4 }),
-    schedule: schedules.cosine(),
-    augment: list,
-    seed,
-  });
-  await trainer.fit(train, { epochs, batchSize: 128 });
-  return (await trainer.evaluate(test)).accuracy;
-}
-
 const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
 const spread = (values) => Math.max(...values) - Math.min(...values);
 
@@ -35,7 +21,7 @@ const goal = 'each of flip + crop, cutout, RandAugment separated from none';
 
 await check('augmentation', goal, { epochs: 20, seeds: 3, images: 10_000 }, async (settings) => {
   const sets = await data.cifar10({ dir: requireData('cifar10') });
-  const train = sets.train.take(settings.images);
+  const train = sets.train.sample(settings.images);
   const results = [];
   for (const { name, seeds, list } of recipes(settings.seeds)) {
     const accuracies = [];

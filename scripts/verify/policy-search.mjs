@@ -3,24 +3,10 @@
  * several seeds and judged on held-out images, beside random policies and none.
  */
 import { rmSync } from 'node:fs';
-import { augment, data, losses, models, optim, schedules, Trainer, tune } from 'tenon';
+import { augment, data, models, tune } from 'tenon';
+import { accuracyOf, cropAndFlip } from './cifar10-resnet20.mjs';
 import { requireData } from './process.mjs';
 import { check, percent } from './report.mjs';
-
-const cropAndFlip = () => [augment.randomCrop(32, { padding: 4 }), augment.flip()];
-const child = () => models.resnet20();
-
-async function accuracyOf(train, test, list, { epochs, seed }) {
-  const trainer = new Trainer(child(), {
-    loss: losses.crossEntropy(),
-    optimizer: optim.sgd({ lr: 0.1, momentum: 0.9, nesterov: true, weightDecay: 5e-4 }),
-    schedule: schedules.cosine(),
-    augment: list,
-    seed,
-  });
-  await trainer.fit(train, { epochs, batchSize: 128 });
-  return (await trainer.evaluate(test)).accuracy;
-}
 
 const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
 const goal = 'the found policy is better than none on held-out images, in the mean over seeds';
@@ -28,8 +14,7 @@ const defaults = { children: 100, epochs: 8, images: 4000, seeds: 5, retrain: 25
 
 await check('policy-search', goal, defaults, async (settings) => {
   const { train, test } = await data.cifar10({ dir: requireData('cifar10') });
-  const [images, rest] = train.split(settings.images);
-  const validation = rest.take(1000);
+  const [images, validation] = train.split([settings.images, 1000]);
   const journal = 'policy-search.json';
   if (settings.journal === 0) rmSync(journal, { force: true });
   const begun = performance.now();
@@ -37,7 +22,7 @@ await check('policy-search', goal, defaults, async (settings) => {
   const search = tune.augmentationPolicy({
     train: images,
     validation,
-    model: child,
+    model: () => models.resnet20(),
     children,
     epochs,
     journal,
@@ -57,7 +42,7 @@ await check('policy-search', goal, defaults, async (settings) => {
     results[name] = [];
     for (let seed = 1; seed <= settings.seeds; seed++) {
       const how = { epochs: settings.retrain, seed };
-      results[name].push(await accuracyOf(images, test, [...cropAndFlip(), ...list(seed)], how));
+      results[name].push(await accuracyOf({ train: images, test }, [...cropAndFlip(), ...list(seed)], how));
     }
     console.log(`${name}: ${results[name].map((a) => percent(a)).join(', ')}`);
   }
