@@ -42,7 +42,7 @@ export async function openFolder(
   const common = { dir, onError, ...keep, ...limits, ...(signal && { signal }) };
   const train = await data.folder({
     ...common,
-    split: 'train',
+    ...(await trainSplit(dir)),
     ...(imageSize !== null && { imageSize }),
     ...(resize !== null && { resize }),
   });
@@ -61,8 +61,8 @@ export async function openFolderSplit(
   { size, ...form }: FolderForm,
   signal?: AbortSignal,
 ): Promise<Dataset> {
-  const name = split === 'train' ? split : ((await findTestSplit(dir)) ?? 'test');
-  const where = { dir, split: name, imageSize: size, onError, ...limits };
+  const named = split === 'train' ? await trainSplit(dir) : { split: (await findTestSplit(dir)) ?? 'test' };
+  const where = { dir, ...named, imageSize: size, onError, ...limits };
   return data.folder({ ...where, ...form, ...(signal && { signal }) });
 }
 
@@ -76,7 +76,7 @@ export async function sideFor(
   signal?: AbortSignal,
 ): Promise<number | null> {
   // Not data.folder: it takes memory for all images, which may not fit at their own size.
-  const options = { dir, split: 'train', onError, ...limits, ...(signal && { signal }) };
+  const options = { dir, ...(await trainSplit(dir)), onError, ...limits, ...(signal && { signal }) };
   const { height, width } = await readFolder(options);
   return Math.max(height, width) > side ? side : null;
 }
@@ -88,6 +88,23 @@ export async function splitsOf(dir: string): Promise<readonly (string | undefine
   const found: string[] = [];
   for (const split of ['train', ...TEST_SPLITS]) if (await holdsSplit(dir, names, split)) found.push(split);
   return found.length > 0 ? found : [undefined];
+}
+
+/** The split to train on: 'train', or none where the folders of the classes are in `dir` itself. */
+async function trainSplit(dir: string): Promise<{ readonly split?: string }> {
+  if ((await pathKind(dir)) !== 'directory') return { split: 'train' };
+  const [first] = await splitsOf(dir);
+  return first === undefined && (await holdsClasses(dir)) ? {} : { split: 'train' };
+}
+
+/** Whether the folders in `dir` hold files, as those of classes do. Splits under other names hold folders. */
+async function holdsClasses(dir: string): Promise<boolean> {
+  const entries = await readdir(dir, { withFileTypes: true });
+  const folders = entries.filter((entry) => entry.isDirectory());
+  const inside = await Promise.all(
+    folders.map(({ name }) => readdir(join(dir, name), { withFileTypes: true })),
+  );
+  return folders.length > 0 && inside.every((files) => files.some((entry) => entry.isFile()));
 }
 
 /** The name of a folder's test split; undefined if it has none or `dir` is an archive. */

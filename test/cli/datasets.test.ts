@@ -51,6 +51,15 @@ test('the test split of a folder is test, or else val', async () => {
   expect(await testLength(await folders('none', 'train'))).toBeUndefined();
 });
 
+test('a folder that holds the classes themselves is all for training', async () => {
+  expect(await testLength(await folders('flat', '.'))).toBeUndefined();
+});
+
+test('a folder with splits under other names is not taken for one of classes', async () => {
+  const data = await folders('others', 'training', 'testing');
+  await expect(testLength(data)).rejects.toThrow('has no split train');
+});
+
 test('an archive may have a name before its split', async () => {
   const data = await folders('archive', 'train', 'val');
   writeFileSync(join(data, 'pets-test.tar'), await tarOf({ 'cat/1.png': await png() }));
