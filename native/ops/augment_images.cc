@@ -4,7 +4,7 @@
 // alone. Parallel over images; each has its own memory, which stays in the cache of its thread.
 #include "augment/program.h"
 #include "kernels/checks.h"
-#include "ops/heavy.h"
+#include "ops/once.h"
 
 namespace tenon {
 namespace {
@@ -87,17 +87,7 @@ void run(const Call& call) {
   });
 }
 
-template <Target... T>
-struct Registration {
-  KernelRegistrar registrars[sizeof...(T)] = {{"augment_images", T, prepare, run, kAttrs}...};
-};
-#if defined(__x86_64__)
-const Registration<Target::baseline, Target::avx2, Target::avx512, Target::ref> registration;
-#elif defined(__aarch64__)
-const Registration<Target::neon, Target::ref> registration;
-#else
-const Registration<Target::baseline, Target::ref> registration;
-#endif
+const RegisterOnce registration("augment_images", prepare, run, kAttrs);
 
 }  // namespace
 }  // namespace tenon

@@ -16,6 +16,7 @@
 #include "augment/image.h"
 #include "augment/operations.h"
 #include "kernels/crop_rows.h"
+#include "ops/once.h"
 
 namespace tenon {
 namespace {
@@ -144,19 +145,8 @@ void run_resized(const Call& call) {
   });
 }
 
-template <Target... T>
-struct Registration {
-  KernelRegistrar scale[sizeof...(T)] = {{"random_scale_crops", T, prepare_scale, run_scale, kScaleAttrs}...};
-  KernelRegistrar resized[sizeof...(T)] = {
-      {"random_resized_crops", T, prepare_resized, run_resized, kResizedAttrs}...};
-};
-#if defined(__x86_64__)
-const Registration<Target::baseline, Target::avx2, Target::avx512, Target::ref> registration;
-#elif defined(__aarch64__)
-const Registration<Target::neon, Target::ref> registration;
-#else
-const Registration<Target::baseline, Target::ref> registration;
-#endif
+const RegisterOnce scale("random_scale_crops", prepare_scale, run_scale, kScaleAttrs);
+const RegisterOnce resized("random_resized_crops", prepare_resized, run_resized, kResizedAttrs);
 
 }  // namespace
 }  // namespace tenon
