@@ -4,7 +4,7 @@ export {
   PolicySearch,
   type PolicyChild,
   type PolicySearchOptions,
-} from './augmentation-policy';
-export type { Decision } from './controller';
-export { randomPolicy, type RandomPolicyOptions } from './policy-space';
-export { reinforce, Reinforce, type ReinforceOptions } from './reinforce';
+} from './policy/augmentation-policy';
+export type { Decision } from './policy/controller';
+export { randomPolicy, type RandomPolicyOptions } from './policy/space';
+export { reinforce, Reinforce, type ReinforceOptions } from './policy/reinforce';

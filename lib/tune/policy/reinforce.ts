@@ -2,11 +2,11 @@
  * Search by reinforcement: a controller proposes sequences of choices, and learns from the reward of each. It
  * is a function of the seed and the rewards so far, so a search is resumed by telling it the rewards again.
  */
-import { compile, type Compiled } from '../compile/compile';
-import { grad } from '../compile/grad';
-import { OptionError } from '../errors';
-import { adam, type Optimizer } from '../optim';
-import { checkList, finite, nonEmptyString, positiveInteger as whole, show } from '../options';
+import { compile, type Compiled } from '../../compile/compile';
+import { grad } from '../../compile/grad';
+import { OptionError } from '../../errors';
+import { adam, type Optimizer } from '../../optim';
+import { checkList, finite, nonEmptyString, positiveInteger as whole, show } from '../../options';
 import {
   declareSettings,
   nonNegative,
@@ -16,8 +16,8 @@ import {
   positiveInteger,
   type OptionsOf,
   type ValuesOf,
-} from '../settings';
-import { tensor, type Tensor } from '../tensor/tensor';
+} from '../../settings';
+import { tensor, type Tensor } from '../../tensor/tensor';
 import { Controller, type Decision, type Experience, type Sample } from './controller';
 
 const MOST_CHOICES = 4096;

@@ -3,10 +3,10 @@
  * a probability of 0 to 1 in steps of 0.1 and one of ten magnitudes: (16 * 11 * 10)^10 = 2.9e32 policies of
  * five sub-policies. The paper's sample pairing, which mixes two images, is the identity here.
  */
-import { policyOperations, type PolicyStep, type SubPolicy } from '../augment';
-import { checkKeys, nonNegativeInteger, positiveInteger } from '../options';
-import { philox } from '../philox';
-import { streamKey } from '../random';
+import { policyOperations, type PolicyStep, type SubPolicy } from '../../augment';
+import { checkKeys, nonNegativeInteger, positiveInteger } from '../../options';
+import { philox } from '../../philox';
+import { streamKey } from '../../random';
 import type { Decision } from './controller';
 
 export const PROBABILITIES = 11;

@@ -1,6 +1,6 @@
-import { OptionError, tune } from '../../lib';
-import { Controller, type Sample } from '../../lib/tune/controller';
-import { tensor } from '../../lib';
+import { OptionError, tune } from '../../../lib';
+import { Controller, type Sample } from '../../../lib/tune/policy/controller';
+import { tensor } from '../../../lib';
 
 const decisions = [
   { kind: 'operation', choices: 5 },

@@ -1,10 +1,10 @@
 /** The record of a policy search: its settings, and for each child the choices and the reward. */
-import { FormatError } from '../errors';
-import { writeFileAtomic } from '../files/atomic-file';
-import { fieldsOf, numberIn, textIn } from '../files/json-fields';
-import { pathKind, readText } from '../files/read';
-import { checkSeal, seal } from '../files/sealed-json';
-import { clip } from '../options';
+import { FormatError } from '../../errors';
+import { writeFileAtomic } from '../../files/atomic-file';
+import { fieldsOf, numberIn, textIn } from '../../files/json-fields';
+import { pathKind, readText } from '../../files/read';
+import { checkSeal, seal } from '../../files/sealed-json';
+import { clip } from '../../options';
 
 const FORM = 'tenon-policy-search-1';
 

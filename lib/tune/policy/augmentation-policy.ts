@@ -4,12 +4,12 @@
  * accuracy is the reward.
  */
 import { performance } from 'node:perf_hooks';
-import { policy, type Augmentation, type SubPolicy } from '../augment';
-import { Dataset } from '../data/dataset';
-import { FormatError, OptionError } from '../errors';
-import { crossEntropy } from '../losses';
-import { Module } from '../nn/module';
-import { sgd, type Optimizer } from '../optim';
+import { policy, type Augmentation, type SubPolicy } from '../../augment';
+import { Dataset } from '../../data/dataset';
+import { FormatError, OptionError } from '../../errors';
+import { crossEntropy } from '../../losses';
+import { Module } from '../../nn/module';
+import { sgd, type Optimizer } from '../../optim';
 import {
   checkKeys,
   checkList,
@@ -19,11 +19,11 @@ import {
   nonNegativeInteger,
   positiveInteger,
   showMade,
-} from '../options';
-import { cosine } from '../schedules';
-import { Trainer } from '../train/trainer';
-import { policyDecisions, policyOf } from './policy-space';
-import { readJournal, writeJournal, type ChildRecord } from './policy-journal';
+} from '../../options';
+import { cosine } from '../../schedules';
+import { Trainer } from '../../train/trainer';
+import { policyDecisions, policyOf } from './space';
+import { readJournal, writeJournal, type ChildRecord } from './journal';
 import { Reinforce, type ReinforceOptions } from './reinforce';
 
 /** Options of `tune.augmentationPolicy`. */

@@ -2,12 +2,12 @@
  * A recurrent controller that makes a sequence of choices, each from a softmax and fed back to it: Zoph & Le
  * 2017, "Neural architecture search with reinforcement learning".
  */
-import { compile, type Compiled } from '../compile/compile';
-import * as nn from '../nn';
-import * as ops from '../ops';
-import { philox } from '../philox';
-import { streamKey, type StreamKey } from '../random';
-import { tensor, type Tensor } from '../tensor/tensor';
+import { compile, type Compiled } from '../../compile/compile';
+import * as nn from '../../nn';
+import * as ops from '../../ops';
+import { philox } from '../../philox';
+import { streamKey, type StreamKey } from '../../random';
+import { tensor, type Tensor } from '../../tensor/tensor';
 
 /** One choice among `choices`. Decisions of one kind share their weights. */
 export interface Decision {

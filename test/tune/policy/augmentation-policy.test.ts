@@ -1,8 +1,8 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { augment, data, FormatError, nn, OptionError, tune } from '../../lib';
-import { policyDecisions, policyOf } from '../../lib/tune/policy-space';
+import { augment, data, FormatError, nn, OptionError, tune } from '../../../lib';
+import { policyDecisions, policyOf } from '../../../lib/tune/policy/space';
 
 const side = 8;
 
