@@ -58,15 +58,46 @@ struct Rows {
 };
 
 inline void normalize(int64_t n, const uint8_t* bytes, const Rows& k, int64_t at, real* y) {
-  for_vectors(n, [&](int64_t i, auto lanes) {
+  const auto vector = [=, scale = k.scale + at, shift = k.shift + at](int64_t i, auto lanes) {
     const V v = __builtin_convertvector(load_bytes(bytes + i, lanes), V);
-    lanes.store(y + i, fma(v, lanes.load(k.scale + at + i), lanes.load(k.shift + at + i)));
-  });
+    lanes.store(y + i, fma(v, lanes.load(scale + i), lanes.load(shift + i)));
+  };
+  if (n < W) return for_vectors(n, vector);
+  // Where the last vector is not whole, some elements are written twice: cheaper than a mask.
+  for (int64_t i = 0; i < n; i += W) vector(std::min(i, n - W), WholeLanes{});
 }
 
 // Writes n elements of black.
 inline void blacken(int64_t n, const Rows& k, int64_t at, real* y) {
-  std::memcpy(y, k.shift + at, static_cast<size_t>(n) * sizeof(real));
+  for_vectors(n, [&](int64_t i, auto lanes) { lanes.store(y + i, lanes.load(k.shift + at + i)); });
+}
+
+// The bytes of five pixels of three channels that end before `end`, last one first. Reads the byte before
+// them too, and leaves to[15] undefined.
+inline void reverse_five(const uint8_t* end, uint8_t* to) {
+  #if defined(TENON_IS_AVX512) || defined(TENON_IS_AVX2)
+  const __m128i order = _mm_setr_epi8(13, 14, 15, 10, 11, 12, 7, 8, 9, 4, 5, 6, 1, 2, 3, 0);
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(end - 16));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm_shuffle_epi8(bytes, order));
+  #elif defined(TENON_IS_NEON)
+  const uint8_t order[16] = {13, 14, 15, 10, 11, 12, 7, 8, 9, 4, 5, 6, 1, 2, 3, 0};
+  vst1q_u8(to, vqtbl1q_u8(vld1q_u8(end - 16), vld1q_u8(order)));
+  #else
+  for (int64_t i = 0; i < 15; i += 3) std::memcpy(to + i, end - 3 - i, 3);
+  #endif
+}
+
+// `pixels` pixels of three channels that end before `end`, last one first, but for at most five that are
+// left: five at once are a vector of 16 elements, the last of which belongs to the pixel behind them. Returns
+// how many were written.
+inline int64_t normalize_flipped_rgb(int64_t pixels, const uint8_t* end, const Rows& k, int64_t at, real* y) {
+  int64_t done = 0;
+  for (; pixels - done > 5; done += 5) {
+    uint8_t reversed[16] = {};
+    reverse_five(end - 3 * done, reversed);
+    normalize(16, reversed, k, at + 3 * done, y + 3 * done);
+  }
+  return done;
 }
 
 // `pixels` pixels that end before `end`, last one first, as columns column.. of the row y.
@@ -74,7 +105,8 @@ void normalize_flipped(int64_t pixels, const uint8_t* end, const Rows& k, int64_
                        real* row) {
   uint8_t reversed[kFlipBytes];
   const int64_t piece = std::max<int64_t>(1, kFlipBytes / c);
-  for (int64_t done = 0; done < pixels; done += piece) {
+  int64_t done = c == 3 ? normalize_flipped_rgb(pixels, end, k, column * c, row + column * c) : 0;
+  for (; done < pixels; done += piece) {
     const int64_t count = std::min(piece, pixels - done), at = (column + done) * c;
     const uint8_t* from = end - done * c;
     if (c > kFlipBytes) {

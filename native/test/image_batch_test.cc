@@ -131,6 +131,7 @@ int main() {
     test_case({{5, 7, 9, channels}, 4, 5, 1, 1});
     test_case({{5, 3, 3, channels}, 2, 2, 0.5, 9});  // crops that miss the image
   }
+  for (int64_t width = 1; width <= 24; ++width) test_case({{3, 2, width, 3}, 2, width, 1, 0});
   test_case({{3, 32, 32, 3}, 32, 32, 0.5, 4});
   test_case({{2, 3, 600, 3}, 3, 500, 0.5, 0});  // rows longer than a piece of a flipped one
   test_case({{2, 2, 5, 1500}, 2, 4, 0.5, 1});
