@@ -8,3 +8,7 @@ export {
 export type { Decision } from './policy/controller';
 export { randomPolicy, type RandomPolicyOptions } from './policy/space';
 export { reinforce, Reinforce, type ReinforceOptions } from './policy/reinforce';
+export * from './strategies/makers';
+export type { SearchState, Strategy, Suggestion } from './strategies/strategy';
+export type { Dimension, Domain, Point } from './space/dimension';
+export type { Direction, Report, TrialRecord, TrialState } from './study/trial';

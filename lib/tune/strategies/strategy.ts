@@ -16,6 +16,11 @@ export interface SearchState {
   readonly trials: readonly TrialRecord[];
   /** The number of the trial to suggest for. */
   readonly number: number;
+  /**
+   * What somebody who enqueued the trial has fixed, checked against the dimensions. The suggestion keeps it
+   * and adds the rest. Undefined: nobody enqueued it.
+   */
+  readonly fixed?: Point;
   /** Numbers of (the strategy's seed, its name, the trial's number): the same in any process. */
   readonly random: Random;
 }
