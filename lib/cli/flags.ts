@@ -15,7 +15,7 @@ import {
   nonNegativeInteger,
   oneOf,
   positiveInteger,
-  type OptionsOf,
+  type ValuesOf,
 } from '../settings';
 import type { Domain, Kind, Setting } from '../settings';
 import { PRECISIONS } from '../tensor/dtype';
@@ -178,21 +178,25 @@ export const THREADS = flag('n', positiveInteger('number of threads', { optional
 /** For commands that use a trained model. */
 export const MODEL_FILE = flag('file', nonEmptyString('model.safetensors, written by tenon train'));
 
+// Absent in runs of versions without views.
+const seenOnce = { default: null, absent: null } as const;
+
 /** For commands that average over views of each image. */
 export const VIEWS = {
   testTimeAugment: flag(
     'crops',
-    oneOf(CROPS)(
+    orNull(oneOf(CROPS))(
       'average over windows of each image: 1 the centre, 5 the corners and the centre, 10 those and their mirror images',
-      { optional: true },
+      seenOnce,
     ),
     { parse: (_, text) => parseNumber(text) },
   ),
   scales: flag(
     'list',
-    scalesKind('lengths of the short side, in pixels, at which the windows are cut out, as 224,256,384', {
-      optional: true,
-    }),
+    orNull(scalesKind)(
+      'lengths of the short side, in pixels, at which the windows are cut out, as 224,256,384',
+      seenOnce,
+    ),
     {
       note: 'images as they are',
       parse: (_, text) => text.split(',').map((part) => parseNumber(part.trim())),
@@ -204,9 +208,9 @@ export const VIEWS = {
 export function viewOptions({
   testTimeAugment: crops,
   scales,
-}: OptionsOf<typeof VIEWS>): ViewOptions | undefined {
-  if (crops === undefined && scales === undefined) return undefined;
-  return { ...(crops !== undefined && { crops }), ...(scales !== undefined && { scales }) };
+}: ValuesOf<typeof VIEWS>): ViewOptions | undefined {
+  if (crops === null && scales === null) return undefined;
+  return { ...(crops !== null && { crops }), ...(scales !== null && { scales }) };
 }
 
 /**

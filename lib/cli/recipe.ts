@@ -20,7 +20,7 @@ import { checkConflicts, DATA_FLAGS, type KnownData } from './data-flags';
 import { DATASETS } from './datasets';
 import { UsageError } from './exit-codes';
 import { STOPPING_FLAGS, type KnownStopping } from './early-stopping-flags';
-import { flag, FREEZE, orNull, PRECISION, spelled, type Flag } from './flags';
+import { flag, FREEZE, orNull, PRECISION, spelled, VIEWS, type Flag } from './flags';
 import { LOSS_FLAGS, type KnownLoss } from './loss-flags';
 import { MIXING_FLAGS } from './mixing-flags';
 import { namesOf } from './names';
@@ -32,6 +32,7 @@ import { checkWarmup, epochsOf, type Warmup } from './warmup';
 
 /** What defaults and checks need to know. */
 export interface Known extends KnownData, KnownLoss, KnownStopping {
+  readonly keep: number | null;
   readonly model: ModelName;
   readonly epochs: number;
   readonly optimizer: OptimizerName;
@@ -53,6 +54,18 @@ function chosen<T, More extends object>(
 
 const optional = { optional: true } as const;
 
+/** Views in validation and in the test at the end. */
+function ofValidation<V extends Flag>(views: V) {
+  return {
+    ...views,
+    doc: `validation and test: ${views.doc}`,
+    conflict: (given: unknown, { dataset, keep }: Pick<Known, 'dataset' | 'keep'>, spelling: string) =>
+      given === undefined || keep !== null || DATASETS[dataset].from !== 'images'
+        ? undefined
+        : `${spelling} cuts windows out of images that are larger than the windows: --dataset ${dataset} keeps them with --keep N`,
+  };
+}
+
 /**
  * Everything that decides what a run computes, and where its data is, in the order in which defaults are
  * filled in. From here follow the flags and their help, the recipe, run.json and its check, and what may
@@ -65,6 +78,8 @@ export const SETTINGS = {
     'share',
     probability('share of the training split held out for validation', { default: 0.05 }),
   ),
+  testTimeAugment: ofValidation(VIEWS.testTimeAugment),
+  scales: ofValidation(VIEWS.scales),
   augment: chosen('list', augmentationList(augmentationHelp(), optional), {
     note: 'by data set',
     choose: ({ dataset }) => DATASETS[dataset].augment,

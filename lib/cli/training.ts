@@ -12,6 +12,7 @@ import { buildModel, buildTrainer } from './build-trainer';
 import { DATASETS, openSplits } from './datasets';
 import { stoppingFor } from './early-stopping-flags';
 import { EXIT } from './exit-codes';
+import { viewOptions } from './flags';
 import { sideFor } from './folder-splits';
 import { defaultSide } from './networks';
 import { beginFrom } from './pretrained';
@@ -175,7 +176,7 @@ async function fit(
     lastBatch: recipe.lastBatch,
     ...(recipe.sampler && { sampler: weightedRandomSampler({ weights: recipe.sampler }) }),
     callbacks,
-    ...(splits.validation && { validation: splits.validation }),
+    ...(splits.validation && { validation: { data: splits.validation, ...viewOptions(recipe) } }),
     ...(resume !== undefined && { resume }),
   });
   return stop.stopped ? undefined : history;
@@ -251,7 +252,8 @@ async function conclude(
   const { model } = trainer;
   await model.save(plan.folder.modelFile);
   await plan.folder.finish(plan.recipe);
-  const result = splits.test && (await trainer.evaluate(splits.test, { signal }));
+  const result =
+    splits.test && (await trainer.evaluate(splits.test, { signal, ...viewOptions(plan.recipe) }));
   const accuracy = result?.accuracy;
   output.event('done', {
     ...(result && { testLoss: result.loss, testAccuracy: accuracy }),

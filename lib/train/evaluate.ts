@@ -81,7 +81,10 @@ export async function evaluate(
   const { batchSize, ...checked } = checkOptions(model, options);
   if (data instanceof Dataset) requireSamples('evaluate', data);
   model.ensureInitialized();
-  const source = await sourceOf(model, data, batchSize, checked.views);
+  const source =
+    data instanceof Dataset
+      ? await evaluationSource('evaluate', model, { data, batchSize, views: checked.views })
+      : streamSource(data, checked.views);
   const release = hold(
     'evaluate',
     checked.metrics.map((metric, i): Holding => [metric, `metric ${i}`]),
@@ -93,15 +96,25 @@ export async function evaluate(
   }
 }
 
-async function sourceOf(
+/** A data set that is evaluated, and the views of its images; undefined where each is seen once, as it is. */
+export interface EvaluatedSet {
+  readonly data: Dataset;
+  readonly batchSize: number;
+  readonly views: readonly View[] | undefined;
+}
+
+/** Its batches. @throws as `viewSource` */
+export function evaluationSource(
+  where: string,
   model: Module,
-  data: Dataset | BatchStream,
-  batchSize: number,
-  views: readonly View[] | undefined,
+  { data, batchSize, views }: EvaluatedSet,
 ): Promise<BatchSource> {
-  if (views === undefined)
-    return data instanceof Dataset ? plainSource(model, data, batchSize) : new StreamSource(data);
-  if (data instanceof Dataset) return viewSource(model, data, batchSize, views);
+  if (views === undefined) return plainSource(model, data, batchSize);
+  return viewSource(where, model, { data, batchSize, views });
+}
+
+function streamSource(data: BatchStream, views: readonly View[] | undefined): BatchSource {
+  if (views === undefined) return new StreamSource(data);
   throw new OptionError('evaluate: crops and scales are for the images of a Dataset');
 }
 

@@ -11,7 +11,6 @@ import {
   oneOf,
   positive,
   positiveInteger,
-  show,
   showMade,
 } from '../options';
 import { checkCallbacks } from './callbacks';
@@ -21,6 +20,7 @@ import type { Callback } from './events';
 import { checkNames } from './figures';
 import type { RunOptions } from './run';
 import { requireSamples } from './batch-source';
+import { checkValidation, type CheckedValidation, type Validation } from './validation';
 
 /** Options of `Trainer.fit`. */
 export interface FitOptions {
@@ -45,8 +45,11 @@ export interface FitOptions {
    * batches. With `lastBatch` 'keep' and 'drop', the last step of an epoch may have fewer batches. Default 1.
    */
   readonly accumulate?: number;
-  /** Evaluated after each epoch. */
-  readonly validation?: Dataset;
+  /**
+   * Evaluated after each epoch; `{ data, crops: 10, scales: [...] }` for several views of each
+   * image. Default: none.
+   */
+  readonly validation?: Dataset | Validation;
   /**
    * Measured on the validation set after each epoch, beside loss and accuracy, and recorded as the epoch's
    * `validationMetrics`. Made by `metrics.running`. Default none.
@@ -90,6 +93,7 @@ export interface CheckedFitOptions extends Omit<RunOptions, 'batches'> {
   readonly batches: Expected['batches'];
   readonly metrics: readonly Running<unknown>[];
   readonly sampler: WeightedRandomSampler | undefined;
+  readonly validation: CheckedValidation | undefined;
 }
 
 /** @throws OptionError, DataError */
@@ -101,22 +105,19 @@ export function checkFitOptions(data: unknown, options: FitOptions): CheckedFitO
   for (const key of ['batchSize', 'lastBatch', 'sampler'] as const)
     if (dataset === undefined && options[key] !== undefined)
       throw new OptionError(`fit: ${key} is for a Dataset; a stream makes its own batches`);
-  if (options.validation !== undefined) {
-    if (!(options.validation instanceof Dataset))
-      throw new OptionError(`fit: validation must be a Dataset, got ${show(options.validation)}`);
-    requireSamples('fit: validation', options.validation);
-  }
+  const validation = checkValidation(options.validation);
   if (options.resume !== undefined) nonEmptyString('fit', 'resume', options.resume);
   const { callbacks = [], metrics = [] } = options;
   checkCallbacks(callbacks);
   checkMetrics('fit', metrics);
   checkNames(metrics);
-  if (metrics.length > 0 && options.validation === undefined)
+  if (metrics.length > 0 && validation === undefined)
     throw new OptionError('fit: metrics are measured on the validation set, and there is none');
   return {
     epochs: positiveInteger('fit', 'epochs', options.epochs),
     callbacks,
     metrics,
+    validation,
     sampler: options.sampler,
     signal: checkSignal('fit', options.signal),
     maxSteps:

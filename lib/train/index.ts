@@ -15,6 +15,7 @@ export { rateRange, type RateRange, type RateRangeOptions } from './rate-range';
 export { Snapshot } from './snapshot';
 export { Fit } from './fit';
 export type { FitOptions } from './fit-options';
+export type { Validation } from './validation';
 export type { LastBatch } from '../data/cut';
 export type * from './events';
 export type * from './saved-state';

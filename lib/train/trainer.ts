@@ -19,7 +19,7 @@ import { runtimeScalar } from '../tensor/tensor';
 import { refreshStatistics, statisticsLayers } from './average';
 import { isStateful } from './callback-state';
 import { checkLoss, checkRegularizers, checkSchedule, settledLoss } from './checks';
-import { evaluate, type Evaluation, type EvaluationOptions } from './evaluate';
+import { evaluate, evaluationSource, type Evaluation, type EvaluationOptions } from './evaluate';
 import type { FitEvent, History } from './events';
 import { figureNames } from './figures';
 import { Fit } from './fit';
@@ -307,10 +307,9 @@ export class Trainer {
       );
     const batches = settleBatches(checked, resumed);
     const source = await this.prepare(data, batches, checked.sampler);
-    const { validation } = options;
-    const held = validation && (await plainSource(this.model, validation, 128));
+    const { validation, metrics: running, signal } = checked;
+    const held = validation && (await evaluationSource('fit: validation', this.model, validation));
     const { model, loss, regularizers, optimizer, schedule, average, random, precision, clock } = this;
-    const { metrics: running, signal } = checked;
     const measured = { model, loss, random, precision };
     const trained = {
       ...measured,
@@ -326,10 +325,15 @@ export class Trainer {
       source,
       resumed,
       validate:
-        held && (() => validate({ ...measured, source: held }, { average, metrics: running, signal })),
+        held &&
+        (() =>
+          validate(
+            { ...measured, source: held },
+            { average, sampling: validation.sampling, metrics: running, signal },
+          )),
       metrics: await figureNames({
         classes: !(data instanceof Dataset) || data.labelled,
-        validation: validation && { classes: validation.labelled },
+        validation: validation && { classes: validation.data.labelled },
         metrics: running,
       }),
     };

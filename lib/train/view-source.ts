@@ -50,19 +50,19 @@ export class ViewSource implements BatchSource {
 
 /** @throws OptionError where the model does not say what it takes; ShapeError for windows that do not fit */
 export async function viewSource(
+  where: string,
   model: Module,
-  dataset: Dataset,
-  batchSize: number,
-  views: readonly View[],
+  set: { readonly data: Dataset; readonly batchSize: number; readonly views: readonly View[] },
 ): Promise<ViewSource> {
+  const { data, batchSize, views } = set;
   const { preprocessing } = model;
   if (preprocessing === undefined)
     throw new OptionError(
-      'evaluate: crops and scales need model.preprocessing (height, width, channels, mean, std), which training on images sets',
+      `${where}: crops and scales need model.preprocessing (height, width, channels, mean, std), which training on images sets`,
     );
-  checkDatasetViews('evaluate', dataset.part, views, preprocessing);
+  checkDatasetViews(where, data.part, views, preprocessing);
   const { height, width, mean, std } = preprocessing;
   const recipe = { mean, std, size: [height, width] as const };
   const operands = views.map((view) => [viewTensor(view)]);
-  return new ViewSource(await plainSource(model, dataset, batchSize), dataset, recipe, operands);
+  return new ViewSource(await plainSource(model, data, batchSize), data, recipe, operands);
 }

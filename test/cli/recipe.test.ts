@@ -76,6 +76,8 @@ describe('settings', () => {
       ...{
         resize: null,
         keep: null,
+        testTimeAugment: null,
+        scales: null,
         onError: 'throw',
         limits: {},
         lastBatch: 'keep',

@@ -5,6 +5,7 @@ import sharp from 'sharp';
 import * as data from '../../lib/data';
 import * as losses from '../../lib/losses';
 import * as nn from '../../lib/nn';
+import { load } from '../../lib/nn/files/load';
 import { evaluate } from '../../lib/train';
 import { noise } from '../support/noise';
 import { temporaryDirectory, tenon } from './support';
@@ -107,6 +108,29 @@ it('train cuts its windows out of images that keep their proportions, and record
   expect(lines[0]).toMatchObject({ event: 'start', keep: 24, imageSize: 16 });
   expect(code).toBe(0);
   expect(JSON.parse(readFileSync(join(out, 'run.json'), 'utf8'))).toMatchObject({ keep: 24 });
+  const viewed = ['--test-time-augment', 5, '--scales', '16,20', '--validation', 0.5];
+  const other = await tenon(
+    'train',
+    ...asked,
+    ...viewed,
+    '--epochs',
+    1,
+    '--out',
+    join(dir, 'viewed'),
+    '--json',
+  );
+  const kept = { testTimeAugment: 5, scales: [16, 20] };
+  expect(other.lines[0]).toMatchObject({ event: 'start', ...kept });
+  expect(JSON.parse(readFileSync(join(dir, 'viewed', 'run.json'), 'utf8'))).toMatchObject(kept);
+  const half = await data.folder({ dir: set, split: 'train', imageSize: 16, keep: { shortSide: 24 } });
+  const [, held] = half.split([4, 4], { seed: 0 });
+  const trained = await load(join(dir, 'viewed', 'model.safetensors'));
+  const views = { crops: 5, scales: [16, 20] } as const;
+  const measured = await evaluate(trained, held, { loss: losses.crossEntropy(), ...views });
+  expect(other.lines[1]).toMatchObject({ event: 'epoch', validationLoss: measured.loss });
+  const unkept = await tenon('train', '--dataset', 'folder', '--data', set, '--scales', '20');
+  expect(unkept.err).toMatch(/--scales cuts windows out of images that are larger .* with --keep N/);
+  expect(unkept.code).toBe(2);
   const wrong = await tenon('train', '--keep', 24);
   expect(wrong.err).toMatch(/--keep belongs to --dataset folder/);
   expect(wrong.code).toBe(2);

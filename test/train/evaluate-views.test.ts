@@ -1,12 +1,21 @@
 /** Evaluation over views of each image: the loss and scores of the means that predict returns. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import * as augment from '../../lib/augment';
 import * as data from '../../lib/data';
 import { OptionError, ShapeError } from '../../lib/errors';
 import * as losses from '../../lib/losses';
 import * as metrics from '../../lib/metrics';
 import * as nn from '../../lib/nn';
+import { load } from '../../lib/nn/files/load';
 import * as optim from '../../lib/optim';
 import { evaluate, Trainer } from '../../lib/train';
 import { noise } from '../support/noise';
+
+const directory = mkdtempSync(join(tmpdir(), 'tenon-views-'));
+afterAll(() => rmSync(directory, { recursive: true }));
 
 const COUNT = 13;
 const CLASSES = 6;
@@ -93,3 +102,87 @@ test('bad options are refused', async () => {
   const features = await data.fromFeatures({ inputs: new Float32Array(6), targets: [0], shape: [6] });
   await expect(evaluate(net, features, { loss, crops: 5 })).rejects.toThrow(OptionError);
 });
+
+describe('validation in fit', () => {
+  // Noise of the seeds and views have their own passes, so both are asked for together.
+  const net = (): nn.Module => nn.sequential(nn.flatten(), nn.dropout(0.5), nn.linear(144, CLASSES));
+  const options = { ...views, scales: [9, 20], samples: 2, seed: 5, batchSize: 4 } as const;
+  const trainer = (): Trainer => {
+    const trained = net();
+    trained.preprocessing = { height: 8, width: 6, channels: 3, mean: [0.5, 0.5, 0.5], std: [1, 1, 1] };
+    const augmented = [augment.randomResizedCrop([8, 6])];
+    const optimizer = optim.sgd({ lr: 0.05 });
+    return new Trainer(trained, { loss: losses.crossEntropy(), optimizer, augment: augmented, seed: 2 });
+  };
+
+  test('over views and passes is what evaluate measures of the same weights', async () => {
+    const set = await keptSet();
+    const [run, seen] = [trainer(), [] as nn.Module[]];
+    const { epochs } = await run.fit(set, {
+      ...{ epochs: 2, batchSize: 5, validation: { data: set, ...options } },
+      callbacks: [
+        { onEvent: async (event) => void (event.type === 'epoch' && seen.push(await copyOf(run))) },
+      ],
+    });
+    for (const [i, { validationLoss, validationAccuracy }] of epochs.entries()) {
+      const want = await evaluate(seen[i]!, set, { loss: losses.crossEntropy(), ...options });
+      expect([validationLoss, validationAccuracy]).toEqual([want.loss, want.accuracy]);
+    }
+    const plain = await evaluate(seen[1]!, set, { loss: losses.crossEntropy() });
+    expect(plain.loss).not.toBeCloseTo(epochs[1]!.validationLoss!, 4);
+  });
+
+  test('does not change the training, and { data } alone is the set itself', async () => {
+    const set = await keptSet();
+    const fit = { epochs: 2, batchSize: 5 };
+    const run = async (validation?: object) =>
+      (await trainer().fit(set, { ...fit, validation: validation as data.Dataset })).epochs.map((e) => [
+        e.trainLoss,
+        e.validationLoss,
+      ]);
+    const [none, alone, set1, withViews] = [
+      await run(),
+      await run({ data: set }),
+      await run(set),
+      await run({ data: set, ...options }),
+    ];
+    expect(alone).toEqual(set1);
+    expect(withViews.map(([loss]) => loss)).toEqual(none.map(([loss]) => loss));
+    expect(withViews).not.toEqual(alone);
+  });
+
+  test('refuses wrong options at the call, and windows that do not fit before the first step', async () => {
+    const set = await keptSet();
+    const bad = (validation: object) => () => void trainer().fit(set, { epochs: 1, validation } as never);
+    expect(bad({ data: 3 })).toThrow(/fit: validation must be a Dataset, or { data: a Dataset, ... }/);
+    expect(bad({ data: set, crop: 5 })).toThrow(
+      /fit: validation: unknown option "crop" \(did you mean "crops"/,
+    );
+    expect(bad({ data: set, crops: 3 })).toThrow(/fit: validation: crops must be one of 1, 5, 10/);
+    expect(bad({ data: set, seed: 3 })).toThrow(/fit: validation: seed is for samples/);
+    expect(bad({ data: set, batchSize: 0 })).toThrow(/fit: validation: batchSize/);
+    let steps = 0;
+    const callbacks = [{ everySteps: 1, onSteps: () => void steps++ }];
+    const validation = { data: set, crops: 5, scales: [7] } as const;
+    const fit = trainer().fit(set, { epochs: 1, validation, callbacks });
+    await expect(fit).rejects.toThrow(/fit: validation: a crop of 8x6 does not fit into/);
+    expect(steps).toBe(0);
+  });
+});
+
+/** The weights of the moment in a model of their own. */
+async function copyOf({ model: trained }: Trainer): Promise<nn.Module> {
+  return load(await trained.toBuffer());
+}
+
+/** Images of sizes of their own, of which models see 8x6. */
+async function keptSet(): Promise<data.Dataset> {
+  for (let i = 0; i < COUNT; i++) {
+    const [height, width] = [14 + i, 18 - (i % 5)];
+    const folder = join(directory, `class${labels[i]!}`);
+    mkdirSync(folder, { recursive: true });
+    const image = sharp(noise(height, width, 3, i + 1), { raw: { height, width, channels: 3 } });
+    writeFileSync(join(folder, `${i}.png`), await image.png().toBuffer());
+  }
+  return data.folder({ dir: directory, imageSize: [8, 6], keep: 'original' });
+}

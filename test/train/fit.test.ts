@@ -182,7 +182,9 @@ describe('bad calls', () => {
     expect(bad({})).toThrow('fit: epochs must be a positive integer, got undefined');
     expect(bad({ epochs: 1, batchsize: 3 })).toThrow('did you mean "batchSize"?');
     expect(bad({ epochs: NaN })).toThrow('got NaN');
-    expect(bad({ epochs: 1, validation: 3 })).toThrow('fit: validation must be a Dataset, got 3');
+    expect(bad({ epochs: 1, validation: 3 })).toThrow(
+      'fit: validation must be a Dataset, or { data: a Dataset, ... }, got 3',
+    );
     expect(bad({ epochs: 1, callbacks: [3] })).toThrow('callback 0 must have onEvent');
     expect(bad({ epochs: 1, callbacks: [{ everySteps: 0, onSteps: () => undefined }] })).toThrow(
       'everySteps',
