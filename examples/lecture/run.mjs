@@ -10,8 +10,10 @@ const INPUTS = ['preprocessing', 'input-scaling', 'one-sign-gradients', 'whiteni
 const WEIGHTS = ['symmetry', 'activation-statistics', 'variance-by-depth', 'fixup', 'lottery-ticket'];
 const UPDATES = ['optimizer-paths', 'update-equivalences', 'learning-rates', 'schedules'];
 const NORMS = ['batch-norm', 'batch-norm-test-time', 'normalizations'];
-const GENERALIZATION = ['augmentation', 'early-stopping', 'dropout', 'marginalize', 'weight-decay'];
-const PROGRAMS = [...INPUTS, ...WEIGHTS, ...UPDATES, ...NORMS, ...GENERALIZATION];
+const DATA = ['augmentation', 'mixing'];
+const FEWER = ['early-stopping', 'weight-decay', 'weight-penalties', 'bottleneck'];
+const NOISE = ['dropout', 'marginalize', 'drop-connect', 'fractional-pooling'];
+const PROGRAMS = [...INPUTS, ...WEIGHTS, ...UPDATES, ...NORMS, ...DATA, ...FEWER, ...NOISE];
 
 const here = dirname(fileURLToPath(import.meta.url));
 const names = process.argv.slice(2);
