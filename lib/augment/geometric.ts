@@ -4,7 +4,15 @@
  */
 import { OptionError } from '../errors';
 import { show } from '../options';
-import { declareSettings, kind, nonNegativeInteger, number, probability, type OptionsOf } from '../settings';
+import {
+  bool,
+  declareSettings,
+  kind,
+  nonNegativeInteger,
+  number,
+  probability,
+  type OptionsOf,
+} from '../settings';
 import {
   always,
   around0,
@@ -86,14 +94,18 @@ const resizedSettings = declareSettings({
   scale: bounds(0, 1)('Share of the area that a window has.', { default: [0.08, 1] }),
   ratio: ratios('Width of a window by its height.', { default: [3 / 4, 4 / 3] }),
   interpolation,
+  antialias: bool('Averages over what a pixel covers where a window is shrunk; not with "nearest".', {
+    default: true,
+  }),
   p: always,
 });
 
 export type RandomResizedCropOptions = OptionsOf<typeof resizedSettings>;
 
 /**
- * Cuts a window of random area and ratio out at a random place, and resizes it to `size`, without
- * antialiasing. The usual one for ImageNet.
+ * Cuts a window of random area and ratio out at a random place, and resizes it to `size`. The usual one for
+ * ImageNet. Where a side shrinks, `antialias` averages over what a pixel covers, as torchvision does, by a
+ * filter that reaches as far as the side shrinks; where it grows, pixels are interpolated.
  * @throws OptionError
  */
 export const randomResizedCrop = maker(
@@ -107,6 +119,7 @@ export const randomResizedCrop = maker(
       ...scale.map(fixed),
       ...logarithms(ratio),
       nearest(settings.interpolation),
+      fixed(Number(settings.antialias)),
     ];
     return {
       numbers: operation('randomResizedCrop', p, parameters),

@@ -54,16 +54,17 @@ export class WindowAugmentation implements Augmentation {
 export function cutterOf(item: Augmentation): WindowAugmentation | undefined {
   if (item instanceof WindowAugmentation) return item;
   if (!(item instanceof NativeAugmentation) || item.name !== 'randomResizedCrop') return undefined;
-  const { size, scale, ratio, interpolation, p } = item.settings as {
+  const { size, scale, ratio, interpolation, antialias, p } = item.settings as {
     size: Size;
     scale: Bounds;
     ratio: Bounds;
     interpolation: string;
+    antialias: boolean;
     p: number;
   };
-  if (interpolation !== 'bilinear' || p < 1)
+  if (interpolation !== 'bilinear' || !antialias || p < 1)
     throw new OptionError(
-      `augment: ${clip(item.name)} of images that keep sizes of their own has interpolation 'bilinear' and p 1`,
+      `augment: ${clip(item.name)} of images that keep sizes of their own has interpolation 'bilinear', antialias true and p 1`,
     );
   return new WindowAugmentation(item.name, item.settings, size, (operands, draws) =>
     randomResizedCrops(operands, { ...draws, scale, ratio }),

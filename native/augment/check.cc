@@ -34,6 +34,7 @@ class Checker {
       steps += node(size, 0);
     }
     if (!(steps <= kMaxSteps)) fail("the program has too many steps");
+    if (resamples_) needs_.rows = static_cast<size_t>(upright_bytes(widest_, c_, across_, down_));
     needs_.out = size;
     needs_.steps = steps;
     return needs_;
@@ -76,6 +77,11 @@ class Checker {
     if (op.fits != nullptr && !op.fits(size, fixed)) fail(std::string(op.name) + ": does not fit the image");
     if (op.scratch != nullptr) needs_.scratch = std::max(needs_.scratch, op.scratch(size, c_));
     needs_.field = needs_.field || op.field;
+    resamples_ = resamples_ || op.nearest >= 0;
+    if (op.averages) {
+      down_ = std::max(down_, averaged_taps(size.h, static_cast<int64_t>(fixed[0])));
+      across_ = std::max(across_, averaged_taps(size.w, static_cast<int64_t>(fixed[1])));
+    }
     if (op.resizes) size = {static_cast<int64_t>(fixed[0]), static_cast<int64_t>(fixed[1])};
     grow(size);
     return 1;
@@ -141,11 +147,15 @@ class Checker {
       fail("sides must be from 1 to 32768");
     if (c_ < 1 || c_ > kMaxBytes / (size.h * size.w)) fail("an image is too large");
     needs_.pixels = std::max(needs_.pixels, size.h * size.w);
+    widest_ = std::max(widest_, size.w);
   }
 
   const double* at_;
   const double* end_;
   int64_t c_;
+  // The widest image, and from how many rows and columns a pixel is made at most.
+  int64_t widest_ = 0, across_ = 2, down_ = 2;
+  bool resamples_ = false;
   Needs needs_{};
 };
 

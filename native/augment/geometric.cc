@@ -67,8 +67,13 @@ Frame random_resized_crop(const Size& in, const Workspace&, const double* p, Dra
   }
   const double sx = static_cast<double>(box.w) / static_cast<double>(out.w);
   const double sy = static_cast<double>(box.h) / static_cast<double>(out.h);
-  const Matrix back{sx, 0, static_cast<double>(box.left), 0, sy, static_cast<double>(box.top)};
-  return {back, in, out, {}, sampling_of(p[6])};
+  Frame frame{{sx, 0, 0, 0, sy, 0}, {box.h, box.w}, out, {}, sampling_of(p[6])};
+  if (frame.sampling == Sampling::bilinear && p[7] != 0 && (sx > 1 || sy > 1))
+    frame.sampling = Sampling::averaged;
+  frame.window = true;
+  frame.top = box.top;
+  frame.left = box.left;
+  return frame;
 }
 
 Frame affine(const Size& in, const Workspace&, const double* p, Draws&) {

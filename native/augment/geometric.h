@@ -13,8 +13,8 @@ Frame vertical_flip(const Size& in, const Workspace&, const double*, Draws&);
 Frame random_crop(const Size& in, const Workspace&, const double* p, Draws& draws);
 bool crop_fits(const Size& in, const double* p);
 
-// height, width, least and most share of the area, logarithms of the least and most ratio, nearest.
-// torchvision's RandomResizedCrop without antialiasing.
+// height, width, least and most share of the area, logarithms of the least and most ratio, nearest,
+// antialiased: averages where it shrinks the window. torchvision's RandomResizedCrop.
 Frame random_resized_crop(const Size& in, const Workspace&, const double* p, Draws& draws);
 
 // angle, x and y translation as shares of the sides, scale, x and y shear, nearest, fill[4]. torchvision's

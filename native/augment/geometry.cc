@@ -1,5 +1,6 @@
 #include "augment/geometry.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #if defined(__SSE2__)
@@ -9,9 +10,6 @@
 namespace tenon::augment {
 namespace {
 
-// Positions have 32 bits behind the point.
-constexpr int kFraction = 32;
-constexpr int64_t kOne = int64_t{1} << kFraction, kHalf = kOne / 2;
 // Beyond these, positions stay where they are: such a pixel is far outside, and nothing may overflow.
 constexpr double kSteepest = 1 << 14, kFarthest = 1 << 29;
 
@@ -19,12 +17,6 @@ int64_t fixed(double value, double limit) {
   const double bounded = value >= -limit && value <= limit ? value : (value > 0 ? limit : -limit);
   return static_cast<int64_t>(std::floor(bounded * static_cast<double>(kOne) + 0.5));
 }
-
-// A position along a row of the result: at + x * step in column x.
-struct Line {
-  int64_t at, step;
-  int64_t operator[](int64_t x) const { return at + x * step; }
-};
 
 // Where the row's pixels come from.
 struct Row {
@@ -38,11 +30,6 @@ Row row_of(const Matrix& m, int64_t row) {
 }
 
 int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
-
-// Columns [begin, end).
-struct Span {
-  int64_t begin, end;
-};
 
 // The columns of the span where 0 <= line < side.
 Span inside(const Line& line, int64_t side, Span span) {
@@ -60,22 +47,6 @@ Span inside(const Line& line, int64_t side, Span span) {
   return {begin, std::clamp(last + 1, begin, span.end)};
 }
 
-struct Source {
-  const uint8_t* pixels;
-  int64_t h, w, c;
-  int64_t pitch() const { return w * c; }
-};
-
-// Two neighbours of a position and the weight of the second, of 2048.
-struct Pair {
-  int64_t first, second, weight;
-};
-
-inline Pair pair_at(int64_t position, int64_t side) {
-  const int64_t shifted = position - kHalf, low = shifted >> kFraction;
-  return {std::max<int64_t>(low, 0), std::min(low + 1, side - 1), (shifted & (kOne - 1)) >> (kFraction - 11)};
-}
-
 // The four pixels around a position. Rows are mixed with 11 bits of weight and kept with 7 bits behind the
 // point, so that each product is one of 16-bit numbers.
 struct Corners {
@@ -84,7 +55,7 @@ struct Corners {
 };
 
 inline Corners corners_at(const Source& s, int64_t c, const Pair& x, const Pair& y) {
-  const uint8_t *upper = s.pixels + y.first * s.pitch(), *lower = s.pixels + y.second * s.pitch();
+  const uint8_t *upper = s.pixels + y.first * s.pitch, *lower = s.pixels + y.second * s.pitch;
   return {upper + x.first * c,  upper + x.second * c,           lower + x.first * c,
           lower + x.second * c, static_cast<int32_t>(x.weight), static_cast<int32_t>(y.weight)};
 }
@@ -136,16 +107,16 @@ void blend_rgb(const Source& s, const Row& row, Span span, uint8_t* result) {
   blend_carefully(s, row, {span.begin, within.begin}, result);
   int64_t x_at = x[within.begin], y_at = y[within.begin];
   for (int64_t i = within.begin; i < within.end; ++i, x_at += x.step, y_at += y.step) {
-    const uint8_t* at = s.pixels + (y_at >> kFraction) * s.pitch() + (x_at >> kFraction) * 3;
+    const uint8_t* at = s.pixels + (y_at >> kFraction) * s.pitch + (x_at >> kFraction) * 3;
     const auto weight = [](int64_t position) { return static_cast<int32_t>(position >> 21) & 2047; };
-    blend_four({at, at + 3, at + s.pitch(), at + s.pitch() + 3, weight(x_at), weight(y_at)}, result + i * 3);
+    blend_four({at, at + 3, at + s.pitch, at + s.pitch + 3, weight(x_at), weight(y_at)}, result + i * 3);
   }
   blend_carefully(s, row, {within.end, span.end}, result);
 }
 #endif
 
 inline void pick(const Source& s, int64_t c, int64_t x, int64_t y, uint8_t* to) {
-  const uint8_t* from = s.pixels + (y >> kFraction) * s.pitch() + (x >> kFraction) * c;
+  const uint8_t* from = s.pixels + (y >> kFraction) * s.pitch + (x >> kFraction) * c;
   for (int64_t j = 0; j < c; ++j) to[j] = from[j];
 }
 
@@ -165,7 +136,7 @@ void reverse_rgb(int64_t pixels, const uint8_t* last, uint8_t* to) {
 }
 
 void copy_span(const Source& s, const Row& row, Span span, uint8_t* result) {
-  const uint8_t* from = s.pixels + (row.y.at >> kFraction) * s.pitch();
+  const uint8_t* from = s.pixels + (row.y.at >> kFraction) * s.pitch;
   int64_t first = row.x[span.begin] >> kFraction;
   if (row.x.step > 0) {
     std::memcpy(result + span.begin * s.c, from + first * s.c,
@@ -238,9 +209,11 @@ Matrix compose(const Matrix& o, const Matrix& i) {
           o.yx * i.xx + o.yy * i.yx, o.yx * i.xy + o.yy * i.yy, o.yx * i.x0 + o.yy * i.y0 + o.y0};
 }
 
-bool Chain::takes(Sampling sampling, bool field) const {
-  const bool other = sampling != Sampling::any && sampling_ != Sampling::any && sampling != sampling_;
-  return count_ < kMaxFrames && !other && !(field && field_);
+bool Chain::takes(const Frame& frame) const {
+  if (empty()) return true;
+  const bool other =
+      frame.sampling != Sampling::any && sampling_ != Sampling::any && frame.sampling != sampling_;
+  return count_ < kMaxFrames && !frame.window && !other && !(frame.field != nullptr && field_);
 }
 
 void Chain::add(const Frame& frame) {
@@ -249,31 +222,56 @@ void Chain::add(const Frame& frame) {
   field_ = field_ || frame.field != nullptr;
 }
 
-void Chain::resample(const uint8_t* source, int64_t c, uint8_t* result) const {
-  if (field_) return warp(source, c, result);
-  const Source s{source, frames_[0].in.h, frames_[0].in.w, c};
-  Matrix to[kMaxFrames];  // from the result to the input of each frame
-  to[count_ - 1] = frames_[count_ - 1].back;
-  for (int k = count_ - 2; k >= 0; --k) to[k] = compose(frames_[k].back, to[k + 1]);
+void Chain::resample(const Picture& image, const RowMemory& memory, uint8_t* result) const {
+  const Size in = frames_[0].in;
+  const int64_t c = image.c, pitch = image.size.w * c;
+  const uint8_t* corner = image.pixels + frames_[0].top * pitch + frames_[0].left * c;
+  const Source s{corner, in.h, in.w, c, pitch, image.pixels + image.size.h * pitch};
+  if (field_) return warp(s, result);
+  Matrices m;
+  m.to[count_ - 1] = frames_[count_ - 1].back;
+  for (int k = count_ - 2; k >= 0; --k) m.to[k] = compose(frames_[k].back, m.to[k + 1]);
+  const bool interpolates = sampling_ == Sampling::bilinear || sampling_ == Sampling::averaged;
+  if (interpolates && is_upright(m)) return stretch(s, m, memory, result);
   const auto [h, w] = out();
   for (int64_t y = 0; y < h; ++y, result += w * c) {
-    Span span{0, w};
-    Row row{};
-    for (int k = count_ - 1; k >= 0; --k) {
-      const Frame& frame = frames_[k];
-      row = row_of(to[k], y);
-      const Span kept = inside(row.y, frame.in.h, inside(row.x, frame.in.w, span));
-      fill(result + span.begin * c, kept.begin - span.begin, c, frame.fill);
-      fill(result + kept.end * c, span.end - kept.end, c, frame.fill);
-      span = kept;
-    }
-    take_span(s, row, sampling_, span, result);
+    const Span span = fill_outside(m, y, c, result);
+    take_span(s, row_of(m.to[0], y), sampling_, span, result);
   }
 }
 
-void Chain::warp(const uint8_t* source, int64_t c, uint8_t* result) const {
-  const Source s{source, frames_[0].in.h, frames_[0].in.w, c};
+bool Chain::is_upright(const Matrices& m) const {
+  return std::all_of(m.to, m.to + count_, [](const Matrix& each) { return each.xy == 0 && each.yx == 0; });
+}
+
+Span Chain::fill_outside(const Matrices& m, int64_t y, int64_t c, uint8_t* result) const {
+  Span span{0, out().w};
+  for (int k = count_ - 1; k >= 0; --k) {
+    const Frame& frame = frames_[k];
+    const Row row = row_of(m.to[k], y);
+    const Span kept = inside(row.y, frame.in.h, inside(row.x, frame.in.w, span));
+    fill(result + span.begin * c, kept.begin - span.begin, c, frame.fill);
+    fill(result + kept.end * c, span.end - kept.end, c, frame.fill);
+    span = kept;
+  }
+  return span;
+}
+
+void Chain::stretch(const Source& s, const Matrices& m, const RowMemory& memory, uint8_t* result) const {
   const auto [h, w] = out();
+  Span columns{0, w};
+  for (int k = count_ - 1; k >= 0; --k) columns = inside(row_of(m.to[k], 0).x, frames_[k].in.w, columns);
+  Upright upright(s, row_of(m.to[0], 0).x, columns, fixed(m.to[0].yy, kSteepest),
+                  sampling_ == Sampling::averaged, memory);
+  for (int64_t y = 0; y < h; ++y, result += w * s.c) {
+    const Span span = fill_outside(m, y, s.c, result);
+    if (span.begin < span.end) upright.row(row_of(m.to[0], y).y.at, result + span.begin * s.c);
+  }
+}
+
+void Chain::warp(const Source& s, uint8_t* result) const {
+  const auto [h, w] = out();
+  const int64_t c = s.c;
   for (int64_t y = 0; y < h; ++y) {
     for (int64_t x = 0; x < w; ++x, result += c) {
       Point p{static_cast<double>(x) + 0.5, static_cast<double>(y) + 0.5};

@@ -24,6 +24,13 @@ struct Image {
   int64_t bytes() const { return h * w * c; }
 };
 
+// An image that is only read.
+struct Picture {
+  const uint8_t* pixels;
+  Size size;
+  int64_t c;
+};
+
 // A colour. Channels behind the last one repeat it.
 struct Colour {
   static constexpr int kChannels = 4;

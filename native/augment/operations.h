@@ -38,6 +38,8 @@ struct Operation {
   // Geometric operations: the parameter that is 1 for the nearest pixel, 0 for interpolation; -1: every pixel
   // of the result is one of the input.
   int nearest = -1;
+  // The frame's sampling may be `averaged`.
+  bool averages = false;
   // The frame has a field.
   bool field = false;
   // Bytes of Workspace::scratch for an image of this size. Null: none.

@@ -45,7 +45,7 @@ class Walk {
     if (chain_.empty()) {
       std::memcpy(result, pixels_, static_cast<size_t>(size_.h * size_.w * c_));
     } else {
-      chain_.resample(pixels_, c_, result);
+      chain_.resample({pixels_, size_, c_}, memory_.rows, result);
     }
   }
 
@@ -93,18 +93,19 @@ class Walk {
       own();
       return op.apply({memory_.images[held_], size_.h, size_.w, c_}, memory_.workspace, values, draws);
     }
-    Sampling sampling = Sampling::any;
-    if (op.nearest >= 0) sampling = values[op.nearest] != 0 ? Sampling::nearest : Sampling::bilinear;
-    if (!chain_.takes(sampling, op.field)) settle();
+    // There is memory for one field.
+    if (op.field && chain_.has_field()) settle();
     const Size in = chain_.empty() ? size_ : chain_.out();
-    chain_.add(op.frame(in, memory_.workspace, values, draws));
+    const Frame frame = op.frame(in, memory_.workspace, values, draws);
+    if (!chain_.takes(frame)) settle();
+    chain_.add(frame);
   }
 
   // Resamples what waits in the chain.
   void settle() {
     if (chain_.empty()) return;
     const int to = held_ == 0 ? 1 : 0;
-    chain_.resample(pixels_, c_, memory_.images[to]);
+    chain_.resample({pixels_, size_, c_}, memory_.rows, memory_.images[to]);
     size_ = chain_.out();
     chain_.clear();
     hold(to);

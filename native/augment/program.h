@@ -25,6 +25,7 @@ struct Needs {
   Size out;
   int64_t pixels;  // of the largest image
   size_t scratch;  // bytes
+  size_t rows;     // bytes of RowMemory
   bool field;
   double steps;  // operations, at most
 };
@@ -32,10 +33,11 @@ struct Needs {
 // Checks a program for images of this size. Throws std::invalid_argument.
 Needs check(const Program& program, const Size& in, int64_t c);
 
-// Memory of one walk: two images of Needs::pixels, and what Workspace says.
+// Memory of one walk: two images of Needs::pixels, and what Workspace and RowMemory say.
 struct Memory {
   uint8_t* images[2];
   Workspace workspace;
+  RowMemory rows;
 };
 
 // Takes one image through a program that was checked, and writes the result.

@@ -23,17 +23,20 @@ struct Parts {
   Parts(const augment::Needs& needs, int64_t c)
       : image(lines(static_cast<size_t>(needs.pixels * c))),
         scratch(lines(needs.scratch)),
-        field(lines(needs.field ? static_cast<size_t>(2 * needs.pixels) * sizeof(float) : 0)) {}
-  size_t bytes() const { return 2 * image + scratch + field; }
+        field(lines(needs.field ? static_cast<size_t>(2 * needs.pixels) * sizeof(float) : 0)),
+        rows(lines(needs.rows)) {}
+  size_t bytes() const { return 2 * image + scratch + field + rows; }
   static size_t lines(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
-  augment::Memory memory(std::byte* at) const {
+  augment::Memory memory(std::byte* at, const ResampleRows& kernels) const {
     uint8_t* images = reinterpret_cast<uint8_t*>(at);
     std::byte* rest = at + 2 * image;
-    return {{images, images + image}, {rest, reinterpret_cast<float*>(rest + scratch)}};
+    return {{images, images + image},
+            {rest, reinterpret_cast<float*>(rest + scratch)},
+            {rest + scratch + field, &kernels}};
   }
 
-  size_t image, scratch, field;
+  size_t image, scratch, field, rows;
 };
 
 void check_shapes(const Call& call) {
@@ -60,7 +63,7 @@ Cost prepare(const Call& call) {
           2 * pixels};
 }
 
-void run(const Call& call) {
+void run(const Call& call, const ResampleRows& kernels) {
   const TensorView &data = call.t[0], &y = call.t[5];
   const augment::Program program = program_of(call);
   const augment::Size in = size_of_images(call);
@@ -83,11 +86,23 @@ void run(const Call& call) {
                                  static_cast<uint32_t>(call.t[3].as<int32_t>()[b]),
                                  epoch};
     augment::walk(program, stream, data.as<uint8_t>() + row * from, in, c,
-                  parts.memory(call.workspace + static_cast<size_t>(slot) * parts.bytes()), result);
+                  parts.memory(call.workspace + static_cast<size_t>(slot) * parts.bytes(), kernels), result);
   });
 }
 
-const RegisterOnce registration("augment_images", prepare, run, kAttrs);
+template <Target T>
+void run_on(const Call& call) {
+  run(call, resample_rows(T));
+}
+
+template <class, Target... T>
+struct Registered {
+  KernelRegistrar registrars[sizeof...(T) + 1] = {
+      {"augment_images", T, prepare, run_on<T>, kAttrs}...,
+      {"augment_images", Target::ref, prepare, run_on<Target::ref>, kAttrs}};
+};
+
+const OnEveryTarget<Registered, void> registration;
 
 }  // namespace
 }  // namespace tenon

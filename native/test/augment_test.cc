@@ -41,6 +41,9 @@ Numbers crop(double h, double w, double padding) {
 Numbers turn(double degrees, double nearest = 0) {
   return node("affine", 1, Numbers{degrees, 0.1, -0.1, 1.2, 3, -4, nearest} + kColour);
 }
+Numbers resized(double h, double w, double antialias) {
+  return node("randomResizedCrop", 1, {h, w, 0.1, 0.9, -0.3, 0.3, 0, antialias});
+}
 Numbers warp(double sigma) { return node("elastic", 1, Numbers{30, sigma, 0} + kColour); }
 Numbers hole(double p) { return node("cutout", p, Numbers{3, 4, 2} + kColour); }
 
@@ -79,8 +82,18 @@ void test_programs() {
       test_same_bits({4, h, w, c}, h, w, {});
       test_same_bits({4, h, w, c}, h, w, places);
       test_same_bits({4, h, w, c}, 2, 3, places + Numbers{5} + crop(2, 3, 2) + Numbers{6} + turn(-300, 1));
-      test_same_bits({4, h, w, c}, 6, 4,
-                     Numbers{1} + node("randomResizedCrop", 1, {6, 4, 0.1, 0.9, -0.3, 0.3, 0}));
+      for (const double antialias : {0, 1}) {
+        for (const auto& [oh, ow] :
+             std::vector<std::pair<int64_t, int64_t>>{{6, 4}, {1, 1}, {3, 40}, {2, 5}}) {
+          test_same_bits({4, h, w, c}, oh, ow,
+                         Numbers{1} + resized(oh, ow, antialias) + Numbers{2} + node("flip", 0.5, {}) +
+                             Numbers{3} + node("verticalFlip", 0.5, {}));
+        }
+        test_same_bits({4, h, w, c}, 4, 4,
+                       places + Numbers{5} + resized(3, 2, antialias) + Numbers{6} + crop(4, 4, 1));
+        test_same_bits({4, h, w, c}, 3, 2,
+                       Numbers{1} + resized(3, 2, antialias) + Numbers{2} + turn(40) + Numbers{3} + warp(2));
+      }
       test_same_bits({4, h, w, c}, h, w,
                      Numbers{1} + node("randomErasing", 1, Numbers{0.1, 0.9, -1, 1, 1} + kColour));
     }

@@ -85,6 +85,8 @@ const drawnAffine = (size: readonly [number, number], n: number): Step => {
   return affineStep(size, [degrees, x, y, scale, shear, draws.uniform(-5, 8)], 200);
 };
 
+const crops = { scale: [0.3, 0.8], ratio: [0.9, 1.1] } as const;
+
 interface Case {
   readonly list: readonly Augmentation[];
   readonly steps: (size: readonly [number, number], sample: number) => readonly Step[];
@@ -149,10 +151,20 @@ const CASES: readonly (readonly [name: string, Case])[] = [
     },
   ],
   [
-    'randomResizedCrop',
+    'randomResizedCrop without antialiasing',
     {
-      list: [augment.randomResizedCrop([10, 14], { scale: [0.3, 0.8], ratio: [0.9, 1.1] })],
-      steps: (size, n) => [resizedCropStep(size, [10, 14], [0.3, 0.8], [0.9, 1.1], stream(n))!],
+      list: [augment.randomResizedCrop([10, 14], { ...crops, antialias: false })],
+      steps: (size, n) => [resizedCropStep(size, [10, 14], crops.scale, crops.ratio, stream(n))],
+    },
+  ],
+  [
+    'randomResizedCrop that enlarges, turned in the same resampling',
+    {
+      list: [augment.randomResizedCrop([33, 40], crops), augment.rotate([20, 20], { fill: 8 })],
+      steps: (size, n) => [
+        resizedCropStep(size, [33, 40], crops.scale, crops.ratio, stream(n)),
+        affineStep([33, 40], [-20, 0, 0, 1, 0, 0], 8),
+      ],
     },
   ],
   [

@@ -14,7 +14,16 @@ export interface Step {
   readonly in: readonly [h: number, w: number];
   readonly out: readonly [h: number, w: number];
   readonly fill: number;
+  /** Pixels of the input outside of it have no influence. */
+  readonly window?: Window;
   back(point: Point): Point;
+}
+
+export interface Window {
+  readonly top: number;
+  readonly left: number;
+  readonly height: number;
+  readonly width: number;
 }
 
 type Size = readonly [h: number, w: number];
@@ -76,7 +85,7 @@ export function resizedCropStep(
   scale: readonly [number, number],
   ratio: readonly [number, number],
   stream: Stream,
-): Step | undefined {
+): Required<Step> {
   const [h, w] = size;
   for (let attempt = 0; attempt < 10; attempt++) {
     const area = h * w * stream.uniform(...scale);
@@ -90,9 +99,47 @@ export function resizedCropStep(
       x: left + (x * width) / out[1],
       y: top + (y * height) / out[0],
     });
-    return { in: size, out, fill: 0, back };
+    return { in: size, out, fill: 0, back, window: { top, left, height, width } };
   }
-  return undefined;
+  throw new Error('ten attempts did not fit');
+}
+
+/**
+ * A window of an image made as large as `out` by the triangle filter, which is widened where a side shrinks.
+ */
+export function antialiased(
+  pixels: ArrayLike<number>,
+  [, w]: Size,
+  channels: number,
+  window: Window,
+  out: Size,
+): number[] {
+  const weightsOf = (extent: number, count: number): number[][] =>
+    Array.from({ length: count }, (_, i) => {
+      const step = extent / count;
+      const reach = Math.max(step, 1);
+      const heights = Array.from({ length: extent }, (__, x) =>
+        Math.max(0, 1 - Math.abs(x + 0.5 - (i + 0.5) * step) / reach),
+      );
+      const total = heights.reduce((sum, height) => sum + height, 0);
+      return heights.map((height) => height / total);
+    });
+  const down = weightsOf(window.height, out[0]);
+  const across = weightsOf(window.width, out[1]);
+  const result: number[] = [];
+  for (const rows of down)
+    for (const columns of across)
+      for (let c = 0; c < channels; c++) {
+        let sum = 0;
+        rows.forEach((y, row) => {
+          if (y > 0)
+            columns.forEach((x, column) => {
+              sum += x * y * pixels[((window.top + row) * w + window.left + column) * channels + c]!;
+            });
+        });
+        result.push(sum);
+      }
+  return result;
 }
 
 /** ElasticTransform: uniform noise, blurred by torchvision's gaussian_blur with reflected edges. */
@@ -136,12 +183,18 @@ function blurred(values: readonly number[], [h, w]: Size, sigma: number): number
   return along(down, (y, x, by) => y * w + reflect(x + by, w));
 }
 
-/** Between the centres of four pixels; neighbours are clamped at the edge. */
-function mixed(p: Point, [h, w]: Size, at: (row: number, column: number) => number): number {
+/** Between the centres of four pixels; neighbours are clamped at the edge of the window. */
+function mixed(
+  p: Point,
+  [h, w]: Size,
+  at: (row: number, column: number) => number,
+  window: Window = { top: 0, left: 0, height: h, width: w },
+): number {
   const [x, y] = [p.x - 0.5, p.y - 0.5];
   const [x0, y0] = [Math.floor(x), Math.floor(y)];
-  const clamp = (i: number, n: number): number => Math.min(Math.max(i, 0), n - 1);
-  const value = (dy: number, dx: number): number => at(clamp(y0 + dy, h), clamp(x0 + dx, w));
+  const clamp = (i: number, from: number, n: number): number => Math.min(Math.max(i, from), from + n - 1);
+  const value = (dy: number, dx: number): number =>
+    at(clamp(y0 + dy, window.top, window.height), clamp(x0 + dx, window.left, window.width));
   const top = value(0, 0) * (1 - (x - x0)) + value(0, 1) * (x - x0);
   const bottom = value(1, 0) * (1 - (x - x0)) + value(1, 1) * (x - x0);
   return top * (1 - (y - y0)) + bottom * (y - y0);
@@ -169,7 +222,9 @@ export function composite(
       for (let c = 0; c < channels; c++) {
         const at = (y: number, x: number): number => pixels[(y * source[1] + x) * channels + c]!;
         const taken = (): number =>
-          sampling === 'nearest' ? at(Math.floor(p.y), Math.floor(p.x)) : mixed(p, source, at);
+          sampling === 'nearest'
+            ? at(Math.floor(p.y), Math.floor(p.x))
+            : mixed(p, source, at, steps[0]!.window);
         result.push(fill ?? taken());
       }
     }

@@ -258,6 +258,9 @@ test('bad options are refused at the call', async () => {
   await expect(
     trainer(augment.randomResizedCrop(8, { interpolation: 'nearest' })).fit(set, { epochs: 1 }),
   ).rejects.toThrow(/interpolation 'bilinear'/);
+  await expect(
+    trainer(augment.randomResizedCrop(8, { antialias: false })).fit(set, { epochs: 1 }),
+  ).rejects.toThrow(/antialias true/);
   await expect(trainer(augment.custom((pixels) => pixels)).fit(set, { epochs: 1 })).rejects.toThrow(
     /images of one size/,
   );
