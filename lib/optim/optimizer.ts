@@ -13,7 +13,7 @@ import type { Check, Declared } from '../settings';
 import type { Parameter } from '../tensor/parameter';
 import { formatShape, sameShape, type Shape } from '../tensor/shape';
 import { persistent, runtimeScalar, zeros, type PersistentTensor, type Tensor } from '../tensor/tensor';
-import { Accumulator } from './accumulate';
+import { Accumulator, type BatchWeight } from './accumulate';
 import type { Declaration } from './declaration';
 import { matcher, type ParameterGroup } from './groups';
 import { checkedScalar, liveNumbers, numberScalars, type ScalarsByName } from './scalars';
@@ -40,9 +40,10 @@ export interface LoadedOptimizerState {
 export interface UpdateOptions {
   /**
    * Samples of this batch: the update goes by the mean over them and all that `accumulate` took in since the
-   * last update. Default: by this batch alone.
+   * last update. For a weighted mean: the sum of weights that it was divided by (`Loss.divisor`), f32 of rank
+   * 0. Default: by this batch alone.
    */
-  readonly samples?: number;
+  readonly samples?: BatchWeight;
 }
 
 /** The values of settings that every optimizer has. */
@@ -151,11 +152,14 @@ export abstract class Optimizer<H extends object = object> {
   /**
    * Records that the gradients of a batch of `samples` wait for the next `update(gradients, { samples })`,
    * which goes by the mean over all samples: several small batches make the step of a large one, where the
-   * loss is a mean over samples. Only inside `compile`; guarded as `update` is. A run that commits nothing
+   * loss is a mean over samples. A weighted mean counts by the sum of weights that it was divided by, a
+   * tensor (`Loss.divisor`). Only inside `compile`; guarded as `update` is. A run that commits nothing
    * discards what was waiting.
-   * @throws TraceError as update does; OptionError unless `samples` is a whole number of at least 1
+   * @throws TraceError as update does; OptionError unless `samples` is a whole number of at least 1 or a
+   *   tensor; ShapeError, DTypeError for one that is not f32 of rank 0. A run that counts by samples where
+   *   batches wait that count by weights, or the other way round, fails with an OptionError
    */
-  accumulate(gradients: Gradients, samples: number): void {
+  accumulate(gradients: Gradients, samples: BatchWeight): void {
     const { trace, entries } = this.begin('accumulate', gradients);
     this.accumulator.add(trace, entries, samples);
   }

@@ -83,29 +83,36 @@ export interface TrainParts extends StepParts {
   readonly average: WeightAverage | undefined;
 }
 
+/** What the batch of a step returns. */
+interface StepResult {
+  readonly loss: Tensor;
+  /** What its mean was divided by; undefined for the number of samples. */
+  readonly divisor: Tensor | undefined;
+}
+
 /** Forward, backward, update, statistics and sums of the batches of one step. */
 export class TrainStep {
   readonly totals = new Totals();
-  private readonly update: Compiled<Tensor[], Tensor>;
+  private readonly update: Compiled<Tensor[], StepResult>;
   /** Accumulates the gradients of a batch that is not the last of its step. */
-  private readonly add: Compiled<Tensor[], Tensor>;
+  private readonly add: Compiled<Tensor[], StepResult>;
 
   constructor(parts: TrainParts, accumulates: boolean) {
     const { optimizer, average, model, random, precision } = parts;
     this.update = compile(
       (...args: Tensor[]) => {
-        const { loss, objective, samples } = this.record(parts, args);
+        const { objective, samples, ...result } = this.record(parts, args);
         optimizer.update(grad(objective), accumulates ? { samples } : {});
         if (average !== undefined && average.due(0) === undefined) average.record(model);
-        return loss;
+        return result;
       },
       { random, precision },
     );
     this.add = compile(
       (...args: Tensor[]) => {
-        const { loss, objective, samples } = this.record(parts, args);
+        const { objective, samples, ...result } = this.record(parts, args);
         optimizer.accumulate(grad(objective), samples);
-        return loss;
+        return result;
       },
       { random, precision },
     );
@@ -117,13 +124,13 @@ export class TrainStep {
    */
   async queue(batches: readonly Batch[]): Promise<number> {
     const last = batches.length - 1;
-    const losses = batches.map(async ({ args, size }, i) => {
+    const results = batches.map(async ({ args, size }, i) => {
       const pending = i === last ? this.update(...args) : this.add(...args);
       this.totals.samples += size;
-      return size * (await pending).itemSync();
+      const { loss, divisor } = await pending;
+      return { loss: loss.itemSync(), weight: divisor?.itemSync() ?? size };
     });
-    const [samples, settled] = [sum(batches.map(({ size }) => size)), await Promise.all(losses)];
-    return sum(settled) / samples;
+    return weightedMean(await Promise.all(results));
   }
 
   /**
@@ -144,17 +151,19 @@ export class TrainStep {
   private record(
     parts: StepParts,
     args: readonly Tensor[],
-  ): { loss: Tensor; objective: Tensor; samples: number } {
+  ): StepResult & { objective: Tensor; samples: number | Tensor } {
     const recorded = recordLoss(parts, args);
     const samples = recorded.outputs.shape[0]!;
     this.totals.record(recorded, samples, parts.source.highestLabel !== undefined);
-    const { loss } = recorded;
-    return { loss, objective: objectiveOf(parts, loss), samples };
+    const { loss, divisor } = recorded;
+    return { loss, divisor, objective: objectiveOf(parts, loss), samples: divisor ?? samples };
   }
 }
 
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
+/** 0 where nothing has a weight. */
+function weightedMean(values: readonly { readonly loss: number; readonly weight: number }[]): number {
+  const total = values.reduce((sum, { weight }) => sum + weight, 0);
+  return total === 0 ? 0 : values.reduce((sum, { loss, weight }) => sum + weight * loss, 0) / total;
 }
 
 /** Forward and sums of one batch, in evaluation mode; those of `metrics` as well. */
