@@ -1,8 +1,8 @@
 /** Child processes of the checks, the command line among them, and the places of data and temporary files. */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { root, Skipped } from './report.mjs';
 
@@ -78,4 +78,16 @@ export async function inTemporary(work) {
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+/**
+ * What `work()` found, or what it found before the check was interrupted: results of long checks are kept in
+ * JSON files until the check has all of them.
+ */
+export async function remembered(file, work) {
+  if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8'));
+  const result = await work();
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, JSON.stringify(result));
+  return result;
 }

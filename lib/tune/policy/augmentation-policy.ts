@@ -32,8 +32,12 @@ export interface PolicySearchOptions {
   readonly train: Dataset;
   /** What they are judged by. */
   readonly validation: Dataset;
-  /** Makes a child: a small model. Every child starts from the same weights. */
-  readonly model: () => Module;
+  /**
+   * Makes a child: a small model. Every child starts from the same weights: those that the seed draws, or
+   * those of a trained model that it loads each time, `() => nn.load(buffer)`. A trained one shows in few
+   * epochs what a policy does to long training: a new one learns faster without any.
+   */
+  readonly model: () => Module | Promise<Module>;
   /** Makes a child's optimizer. Default: SGD with rate 0.1, Nesterov's momentum 0.9 and decay 5e-4. */
   readonly optimizer?: () => Optimizer;
   /** Augmentation before the policy, such as crops and flips. Default none. */
@@ -140,7 +144,7 @@ export class PolicySearch implements AsyncIterable<PolicyChild> {
   private async train(choices: readonly number[]): Promise<ChildRecord> {
     const { model, optimizer, augment, epochs, batchSize, seed, signal, train, validation } = this.options;
     const begun = performance.now();
-    const child = model();
+    const child = await model();
     if (!(child instanceof Module))
       throw new OptionError(`${where}: model must return a Module, got ${showMade(child)}`);
     const trainer = new Trainer(child, {
@@ -205,9 +209,9 @@ function defaultOptimizer(): Optimizer {
 /**
  * A search for an augmentation policy by reinforcement (Cubuk et al. 2018).
  *
- * ```ts const search = tune.augmentationPolicy({ train, validation, model: () => models.resnet20(), children:
- * 100 }); for await (const { number, accuracy } of search) console.log(number, accuracy); const trainer = new
- * Trainer(model, { ..., augment: [augment.policy(search.best())] }); ```
+ *     const search = tune.augmentationPolicy({ train, validation, model: () => models.resnet20() });
+ *     for await (const { number, accuracy } of search) console.log(number, accuracy);
+ *     const options = { loss, optimizer, augment: [augment.policy(search.best())] };
  *
  * @throws OptionError
  */

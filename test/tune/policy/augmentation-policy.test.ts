@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { augment, data, FormatError, nn, OptionError, tune } from '../../../lib';
+import { augment, data, FormatError, losses, nn, optim, OptionError, Trainer, tune } from '../../../lib';
 import { policyDecisions, policyOf } from '../../../lib/tune/policy/space';
 
 const side = 8;
@@ -78,6 +78,16 @@ describe('tune.augmentationPolicy', () => {
     const best = Math.max(...children.map(({ accuracy }) => accuracy));
     expect(found.best(1)).toEqual(children.find(({ accuracy }) => accuracy === best)!.policy);
     expect(found.best(3)).toHaveLength(6);
+  }, 60_000);
+
+  it('trains children from the weights of a trained model', async () => {
+    const base = model().initialize({ seed: 3 });
+    const start = await base.toBuffer();
+    const frozen = { epochs: 1, optimizer: () => optim.sgd({ lr: 0 }) };
+    const children = await all(await search({ ...frozen, model: () => nn.load(start) }));
+    const trainer = new Trainer(base, { loss: losses.crossEntropy(), optimizer: optim.sgd({ lr: 0 }) });
+    const { accuracy } = await trainer.evaluate(await images(16));
+    expect(children.map((child) => child.accuracy)).toEqual(children.map(() => accuracy));
   }, 60_000);
 
   describe('with a journal', () => {
