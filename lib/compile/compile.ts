@@ -9,6 +9,7 @@ import { bytesPerElement, PRECISIONS, type Precision } from '../tensor/dtype';
 import { Storage } from '../tensor/storage';
 import { defaultTarget } from '../tensor/target';
 import { Tensor, type TensorType } from '../tensor/tensor';
+import { LazyTensor } from '../tensor/lazy';
 import { Parameter } from '../tensor/parameter';
 import type { Leaf } from '../graph/lowering';
 import { resolveAssigned, Trace, withTrace } from '../graph/trace';
@@ -29,8 +30,8 @@ export interface CompileOptions {
   readonly random?: RandomState;
   /**
    * `predict` runs ahead of training steps. Between runs it keeps what depends on parameters alone: packed
-   * weights, and batch norms folded into the layers before them. Folding changes results by about 1e-6
-   * relative. Default `train`.
+   * weights, and batch norms folded into the layers before them. `train` folds and keeps only what is frozen.
+   * Folding changes results by about 1e-6 relative. Default `train`.
    */
   readonly queue?: 'train' | 'predict';
   /**
@@ -268,7 +269,7 @@ function buildEntry<R>(
           throw new DTypeError(
             `compile: a tensor of target ${source.storage.target} in a program for ${target}`,
           );
-        return { kind: 'storage', storage: source.storage };
+        return { kind: 'storage', storage: source.storage, untrained: isUntrained(t) };
       case 'scalar':
         return { kind: 'scalar', get: source.get };
       case 'input':
@@ -294,6 +295,10 @@ function buildEntry<R>(
   const program = new Program(lowered, { target, queue, inputBytes, writes });
   const outputTypes = result.leaves.map(({ shape, dtype }) => ({ shape, dtype }));
   return { program, trace, result, outputTypes };
+}
+
+function isUntrained(t: Tensor): boolean {
+  return t instanceof Parameter ? !t.requiresGrad : t instanceof LazyTensor;
 }
 
 /** A literal tensor inside the function becomes memory of the program. */

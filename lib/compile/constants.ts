@@ -5,6 +5,7 @@
  */
 import type { Storage } from '../tensor/storage';
 import type { Slot } from '../graph/lowering';
+import { isUntrained } from './ir';
 import { rootOf, type KernelCall, type Lowered } from './lower';
 
 export interface Hoisted {
@@ -14,28 +15,39 @@ export interface Hoisted {
 }
 
 /**
- * Puts constant calls first in a program that only computes outputs, and sets the places of
- * their results (`leaf`).
+ * Puts constant calls first, and sets the places of their results (`leaf`). Where training goes on, only what
+ * no gradient trains counts: anything else changes with every step.
  */
-export function hoistConstants(lowered: Lowered, writes: readonly Storage[]): Hoisted {
-  if (writes.length > 0) return { lowered, constantCalls: 0 };
+export function hoistConstants(
+  lowered: Lowered,
+  writes: readonly Storage[],
+  queue: 'train' | 'predict',
+): Hoisted {
   const writers = countWriters(lowered.calls);
   const isConstant = (slot: Slot): boolean => {
-    const kind = rootOf(slot).leaf?.kind;
-    return kind === 'storage' || kind === 'constant';
+    const { leaf } = rootOf(slot);
+    if (leaf?.kind === 'storage')
+      return !writes.includes(leaf.storage) && (queue === 'predict' || isUntrained(leaf));
+    return leaf?.kind === 'constant';
   };
   let results = 0;
   const constants: KernelCall[] = [];
   const others: KernelCall[] = [];
-  for (const call of lowered.calls) {
+  for (const [i, call] of lowered.calls.entries()) {
     const kept =
+      i < lowered.commitStart &&
       call.inputs.length > 0 &&
       call.inputs.every((o) => isConstant(o.slot)) &&
-      call.outputs.every((o) => o.slot.alias === undefined && writers.get(o.slot) === 1);
+      call.outputs.every(({ slot }) => !hasPlace(slot) && writers.get(slot) === 1);
     (kept ? constants : others).push(call);
     if (kept) for (const { slot } of call.outputs) slot.leaf = { kind: 'constant', index: results++ };
   }
   return { lowered: { ...lowered, calls: [...constants, ...others] }, constantCalls: constants.length };
+}
+
+/** Whether it is the memory of another slot, or persistent memory. */
+function hasPlace({ alias, leaf }: Slot): boolean {
+  return alias !== undefined || leaf !== undefined;
 }
 
 function countWriters(calls: readonly KernelCall[]): Map<Slot, number> {

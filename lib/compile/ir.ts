@@ -6,7 +6,7 @@ import { StaleTensorError } from '../errors';
 import type { Storage } from '../tensor/storage';
 import type { Tensor, TensorType } from '../tensor/tensor';
 import type { Fused } from '../graph/facts';
-import type { Leaf } from '../graph/lowering';
+import type { Leaf, Slot } from '../graph/lowering';
 import { erased, nodeOf, type Node, type OpRecord } from '../graph/op';
 
 export interface Value {
@@ -14,6 +14,11 @@ export interface Value {
   type: TensorType;
   /** Absent for values that a node makes. */
   readonly leaf?: Leaf;
+}
+
+/** Whether it is a module's memory that no gradient trains. */
+export function isUntrained(leaf: Slot['leaf']): boolean {
+  return leaf?.kind === 'storage' && leaf.untrained === true;
 }
 
 export interface GraphNode {

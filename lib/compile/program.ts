@@ -105,10 +105,7 @@ export class Program {
   private readonly writes: readonly Storage[];
 
   constructor(given: Lowered, options: ProgramOptions) {
-    const { lowered, constantCalls } =
-      options.queue === 'predict'
-        ? hoistConstants(given, options.writes)
-        : { lowered: given, constantCalls: 0 };
+    const { lowered, constantCalls } = hoistConstants(given, options.writes, options.queue);
     const plan = planMemory(lowered);
     const build = new DescriptionBuilder(lowered, plan, options.target);
     const calls = lowered.calls.map((call) => ({

@@ -9,7 +9,12 @@ import type { Fused } from './facts';
 
 /** The origin of a value that no op computes. */
 export type Leaf =
-  | { readonly kind: 'storage'; readonly storage: Storage }
+  | {
+      readonly kind: 'storage';
+      readonly storage: Storage;
+      /** Set for a module's tensor that no gradient trains: a frozen parameter, or a buffer. */
+      readonly untrained?: boolean;
+    }
   | { readonly kind: 'input'; readonly index: number }
   | { readonly kind: 'scalar'; readonly get: () => number };
 

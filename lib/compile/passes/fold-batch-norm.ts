@@ -1,17 +1,20 @@
 /**
- * Folds a batch norm with given statistics into the weight and bias of the layer before it. The folded weight
- * depends on persistent memory only, so a program for predictions computes it once, and again when that
- * memory has changed (../constants.ts).
+ * Folds a batch norm with given statistics into the weight and bias of the layer before it. The folded
+ * weight depends on persistent memory only, so a program computes it once, and again when that memory
+ * has changed (../constants.ts).
  *
  * This is the only rewrite that changes bits: results round differently, by about 1e-6 relative to the
- * largest output. Only programs for predictions are rewritten so, never training or evaluation by a trainer.
+ * largest output. Programs for predictions are rewritten so wherever it is possible; training and evaluation
+ * by a trainer only where all parameters of the two layers are frozen.
  */
 import { foldBatchNormOp } from '../../ops/fold-batch-norm';
-import { newNode, type Value } from '../ir';
+import { isUntrained, newNode, type Value } from '../ir';
 import { node, onlyReader, rule, type Rewriter, type Rule } from '../rewrite';
 
+type Test = (value: Value, graph: Rewriter) => boolean;
+
 /** Runs after fuseBatchNorm, so that the activation and the residual of a norm move on into the layer. */
-export const foldBatchNorm: readonly Rule[] = [
+const foldWhere = (isKept: Test): readonly Rule[] => [
   // norm(layer(x)) with fixed parameters and statistics: one pass over memory fewer, and no
   // statistics to read.
   rule({ layer: node('layer'), norm: onlyReader('layer', 'norm') }, ({ layer, norm }, graph) => {
@@ -22,7 +25,7 @@ export const foldBatchNorm: readonly Rule[] = [
     if (eps === undefined || layer.fused !== undefined || y !== layer.outputs[0]) return undefined;
     if (residual.length > 0 && !layer.op.layer.addsResidual(layer.attrs, x.type.dtype)) return undefined;
     const parameters = [weight, ...bias, gamma, beta, mean, variance];
-    if (!parameters.every((value) => isFixed(value, graph))) return undefined;
+    if (!parameters.every((value) => dependsOnlyOn(isKept, value, graph))) return undefined;
     const folded: Value[] = [{ type: weight.type }, { type: gamma.type }];
     const attrs = { eps: eps(norm.attrs), bias: bias.length > 0 };
     return [
@@ -32,16 +35,21 @@ export const foldBatchNorm: readonly Rule[] = [
   }),
 ];
 
-/**
- * Whether the value depends only on memory that the program does not write: parameters,
- * statistics, standardized weights.
- */
-function isFixed(root: Value, graph: Rewriter): boolean {
+/** For predictions: whatever the program does not write. */
+export const foldBatchNorm = foldWhere((value, graph) => graph.isStored(value));
+
+/** For training: of that, what no gradient trains. */
+export const foldFrozenBatchNorm = foldWhere(
+  (value, graph) => graph.isStored(value) && isUntrained(value.leaf),
+);
+
+/** Whether the value follows from kept memory alone: parameters, statistics, standardized weights. */
+function dependsOnlyOn(isKept: Test, root: Value, graph: Rewriter): boolean {
   const origins = new Set([root]); // the loop adds to the set that it walks
   for (const value of origins) {
     const inputs = graph.maker(value)?.inputs;
     if (inputs?.length === 0) return false;
-    if (inputs === undefined && !graph.isStored(value)) return false;
+    if (inputs === undefined && !isKept(value, graph)) return false;
     for (const input of inputs ?? []) origins.add(input);
   }
   return true;

@@ -1,12 +1,12 @@
 /**
  * Rewrites of the graph, in order. The first ones choose between formulas, and run with and without fusion.
  * The others keep the bits of every output, so a fused program equals the unfused one, except for
- * foldBatchNorm, which is for predictions only.
+ * foldBatchNorm, which is for predictions and for frozen layers.
  */
 import type { Graph } from '../ir';
 import { rewrite, type Rule } from '../rewrite';
 import { dropUnreadOutputs } from './drop-outputs';
-import { foldBatchNorm } from './fold-batch-norm';
+import { foldBatchNorm, foldFrozenBatchNorm } from './fold-batch-norm';
 import { fuseActivations } from './fuse-activations';
 import { fuseBatchNorm } from './fuse-batch-norm';
 import { fuseUpdates } from './fuse-updates';
@@ -15,15 +15,10 @@ import { movePoolGradient } from './pool-gradient';
 type Pass = readonly Rule[];
 
 const formulas: readonly Pass[] = [movePoolGradient];
-const fusions: readonly Pass[] = [fuseActivations, fuseBatchNorm, fuseUpdates, dropUnreadOutputs];
 // A layer that has taken up its batch norm then takes up the activation that follows.
-const fusionsToPredict: readonly Pass[] = [
-  fuseActivations,
-  fuseBatchNorm,
-  foldBatchNorm,
-  fuseActivations,
-  dropUnreadOutputs,
-];
+const fuseFolding = (fold: Pass): readonly Pass[] => [fuseActivations, fuseBatchNorm, fold, fuseActivations];
+const fusionsToTrain: readonly Pass[] = [...fuseFolding(foldFrozenBatchNorm), fuseUpdates, dropUnreadOutputs];
+const fusionsToPredict: readonly Pass[] = [...fuseFolding(foldBatchNorm), dropUnreadOutputs];
 
 export interface PassOptions {
   /** Default true. */
@@ -33,6 +28,6 @@ export interface PassOptions {
 }
 
 export function runPasses(graph: Graph, { fuse = true, predict = false }: PassOptions = {}): Graph {
-  const fused = predict ? fusionsToPredict : fusions;
+  const fused = predict ? fusionsToPredict : fusionsToTrain;
   return rewrite(graph, [...formulas, ...(fuse ? fused : [])]);
 }
