@@ -12,3 +12,18 @@ export * from './strategies/makers';
 export type { SearchState, Strategy, Suggestion } from './strategies/strategy';
 export type { Dimension, Domain, Point } from './space/dimension';
 export type { Direction, Report, TrialRecord, TrialState } from './study/trial';
+export {
+  choice,
+  conditional,
+  integer,
+  logUniform,
+  uniform,
+  type Choice,
+  type Conditional,
+  type Integer,
+  type LogUniform,
+  type Parameter,
+  type Space,
+  type Suggested,
+  type Uniform,
+} from './space/parameters';
