@@ -23,6 +23,7 @@ test('what a trial gets follows from the space', () => {
     void optimizer.momentum;
     return optimizer.choice === 'sgd' ? optimizer.momentum : 0;
   };
+  expect(Object.keys(space)).toHaveLength(5);
   expect(read).toBeInstanceOf(Function);
   // @ts-expect-error choices are words, not objects
   expect(() => tune.choice([{}])).toThrow('expected a number');

@@ -165,7 +165,10 @@ type Fields = Readonly<Record<string, unknown>>;
 const KINDS: Readonly<
   Record<
     Parameter['type'],
-    { readonly keys: readonly string[]; of(where: string, fields: Fields, depth: number): Parameter }
+    {
+      readonly keys: readonly string[];
+      readonly of: (where: string, fields: Fields, depth: number) => Parameter;
+    }
   >
 > = {
   uniform: { keys: ['low', 'high', 'step'], of: uniformOf },
