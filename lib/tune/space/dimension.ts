@@ -51,19 +51,3 @@ export interface Dimension {
  * internal values.
  */
 export type Point = Readonly<Record<string, number>>;
-
-/** Whether a trial with this point has the dimension. `point` holds at least the dimensions before it. */
-export function exists(dimension: Dimension, point: Point): boolean {
-  return dimension.when.every(({ name, index }) => point[name] === index);
-}
-
-/** Whether a domain has this value, or a choice of this index; with a step, but for rounding. */
-export function contains(domain: Domain, value: number): boolean {
-  if (domain.type === 'choice') return Number.isInteger(value) && value >= 0 && value < domain.choices.length;
-  const { low, high, step } = domain;
-  if (domain.type === 'integer' && !Number.isInteger(value)) return false;
-  if (step === undefined) return value >= low && value <= high;
-  const steps = (value - low) / step;
-  const nearest = Math.round(steps);
-  return Math.abs(steps - nearest) <= 1e-9 && nearest >= 0 && nearest <= Math.round((high - low) / step);
-}

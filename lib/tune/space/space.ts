@@ -1,7 +1,8 @@
 /** A user's space as dimensions, and points as what a trial gets and back. */
 import { OptionError } from '../../errors';
 import { checkKeys, checkObject, nearest, show } from '../../options';
-import { contains, exists, type Dimension, type Domain, type Point, type Value } from './dimension';
+import type { Dimension, Domain, Point, Value } from './dimension';
+import { exists } from './domain';
 import type { Parameter, Space, Suggested } from './parameters';
 
 /** A surrogate model of more than this many parameters would not fit in memory. */
@@ -76,8 +77,8 @@ function inner(space: Space, point: Point, prefix: string): Readonly<Record<stri
 }
 
 /**
- * The numbers of what somebody chose himself, in the form that trials get; what he leaves out is left to the
- * strategy.
+ * The numbers of what somebody chose himself, in the form that trials get; what he leaves out is left
+ * to the strategy.
  * @throws OptionError for a name that the space does not have, or a value outside of its range
  */
 export function pointOf(where: string, space: Space, params: unknown): Point {
@@ -111,6 +112,17 @@ function collect(
   }
 }
 
+/** Whether a domain has this value, or a choice of this index; with a step, but for rounding. */
+export function admits(domain: Domain, value: number): boolean {
+  if (domain.type === 'choice') return Number.isInteger(value) && value >= 0 && value < domain.choices.length;
+  const { low, high, step } = domain;
+  if (domain.type === 'integer' && !Number.isInteger(value)) return false;
+  if (step === undefined) return value >= low && value <= high;
+  const steps = (value - low) / step;
+  const nearest = Math.round(steps);
+  return Math.abs(steps - nearest) <= 1e-9 && nearest >= 0 && nearest <= Math.round((high - low) / step);
+}
+
 /** @throws OptionError for a value outside of the domain */
 function internal(where: string, name: string, domain: Domain, value: unknown): number {
   if (domain.type === 'choice') {
@@ -122,7 +134,7 @@ function internal(where: string, name: string, domain: Domain, value: unknown): 
       `${where}: ${name} must be one of ${show(domain.choices)}, got ${show(value)}${hint}`,
     );
   }
-  if (typeof value === 'number' && contains(domain, value)) return value;
+  if (typeof value === 'number' && admits(domain, value)) return value;
   const kind = domain.type === 'integer' ? 'a whole number' : 'a number';
   const steps = (domain.step ?? 1) === 1 ? '' : ` in steps of ${domain.step}`;
   throw new OptionError(
