@@ -104,7 +104,7 @@ function checkNames(dimensions: readonly Dimension[], points: PointsOption | und
     const near = nearest(name, names);
     const meant = near === undefined ? '' : ` (did you mean ${show(near)}?)`;
     throw new OptionError(
-      `${where}: points names ${show(name)}${meant}, which is no dimension; there are ${clipList(names)}`,
+      `${where}: points names ${show(name)}${meant}, and there is no such dimension; known: ${clipList(names)}`,
     );
   }
 }
@@ -124,7 +124,7 @@ function next(state: SearchState, grid: Grid, place: (i: number) => number): Sug
   const tried = new Set(trials.map((trial) => keyOf(dimensions, observed(trial))));
   const unrecorded = trials.filter(isUnrecorded).length;
   let passed = 0;
-  // Of the first `tried.size + 1` points at least one is new.
+  // At least one of the first `tried.size + 1` points is new.
   for (let i = 0; i < grid.size; i++) {
     const point = grid.at(place(i));
     if (tried.has(keyOf(dimensions, point))) continue;

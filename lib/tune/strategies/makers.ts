@@ -1,3 +1,4 @@
 /** Every strategy: one line makes it public, and `tenon tune --strategy` takes it. */
 export { random, type RandomOptions } from './random';
 export { grid, type GridOptions } from './grid';
+export { tpe, type TpeOptions } from './tpe';

@@ -95,7 +95,7 @@ it('completes an enqueued trial with values of the grid', () => {
 
 it.each([
   [{}, /lr is real and has no step; say how many values/],
-  [{ points: { lrr: 3 } }, /points names "lrr" \(did you mean "lr"\?\), which is no dimension/],
+  [{ points: { lrr: 3 } }, /points names "lrr" \(did you mean "lr"\?\), and there is no such dimension/],
   [{ points: { lr: [1] } }, /1 lies outside of lr/],
   [{ points: { lr: 2 ** 21 } }, /lr has 2097152 values, and at most 1048576/],
 ])('refuses %p for a space that it does not suit', (options, message) => {
