@@ -3,6 +3,7 @@
 
 #include "kernels/for_each_target.h"
 #ifdef TENON_TARGET
+  #include "kernels/pixel_pairs.h"
 
 constexpr int kDropped = kTapBits + 8 - 15;  // a sum of bytes, to 15 bits
 constexpr int kRounded = kTapBits + kKeptBits;
@@ -28,32 +29,18 @@ void across_plainly(const RowTaps& t, int64_t begin, int64_t end, const uint8_t*
   #if defined(__x86_64__) && !defined(TENON_IS_REF)
     #define TENON_RGB_ACROSS 1
 
-inline __m128i load_16(const void* from) { return _mm_loadu_si128(static_cast<const __m128i*>(from)); }
-
     #if defined(TENON_IS_AVX512) || defined(TENON_IS_AVX2)
-// Pixels x and x + 1 of three channels from each of two places: words (r, r'), (g, g'), (b, b'), none.
-inline __m256i pixel_pairs(const uint8_t* low, const uint8_t* high) {
-  const __m256i order =
-      _mm256_broadcastsi128_si256(_mm_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1));
-  const __m256i both = _mm256_inserti128_si256(_mm256_castsi128_si256(load_16(low)), load_16(high), 1);
-  return _mm256_shuffle_epi8(both, order);
-}
-
 // Four pixels of three channels. Writes two elements more.
 template <int64_t Taps>
 inline void four_across(const RowTaps& t, int64_t x, const uint8_t* row, int16_t* out) {
   const int64_t taps = Taps > 0 ? Taps : t.taps;
-  const uint8_t *p0 = row + int64_t{t.first[x]} * 3, *p1 = row + int64_t{t.first[x + 1]} * 3,
-                *p2 = row + int64_t{t.first[x + 2]} * 3, *p3 = row + int64_t{t.first[x + 3]} * 3;
-  const __m256i first = _mm256_setr_epi32(0, 0, 0, 0, 2, 2, 2, 2), second = _mm256_set1_epi32(1);
+  const FourPlaces at(row, t.first + x);
   const int16_t* weights = t.weights + 2 * x;
-  __m256i even = _mm256_setzero_si256(), odd = even;  // pixels 0 and 2, 1 and 3
+  __m256i even = _mm256_setzero_si256(), odd = even;
   for (int64_t k = 0; k < taps; k += 2, weights += 2 * t.pixels) {
-    const __m256i w = _mm256_broadcastsi128_si256(load_16(weights));
-    const __m256i even_weights = _mm256_permutevar8x32_epi32(w, first);
-    const __m256i odd_weights = _mm256_permutevar8x32_epi32(w, _mm256_add_epi32(first, second));
-    even = _mm256_add_epi32(even, _mm256_madd_epi16(pixel_pairs(p0 + 3 * k, p2 + 3 * k), even_weights));
-    odd = _mm256_add_epi32(odd, _mm256_madd_epi16(pixel_pairs(p1 + 3 * k, p3 + 3 * k), odd_weights));
+    const FourWeights w = four_weights(weights);
+    even = _mm256_add_epi32(even, _mm256_madd_epi16(pixel_pairs(at.p[0] + 3 * k, at.p[2] + 3 * k), w.even));
+    odd = _mm256_add_epi32(odd, _mm256_madd_epi16(pixel_pairs(at.p[1] + 3 * k, at.p[3] + 3 * k), w.odd));
   }
   const __m256i words =
       _mm256_packs_epi32(_mm256_srli_epi32(even, kDropped), _mm256_srli_epi32(odd, kDropped));
@@ -66,12 +53,6 @@ inline void four_across(const RowTaps& t, int64_t x, const uint8_t* row, int16_t
 
 constexpr int64_t kAtOnce = 4;
     #else
-inline __m128i four_bytes(const uint8_t* from) {
-  int32_t bytes;
-  std::memcpy(&bytes, from, sizeof bytes);
-  return _mm_unpacklo_epi8(_mm_cvtsi32_si128(bytes), _mm_setzero_si128());
-}
-
 // One pixel of three channels. Writes one element more.
 template <int64_t Taps>
 inline void one_across(const RowTaps& t, int64_t x, const uint8_t* row, int16_t* out) {
@@ -79,12 +60,8 @@ inline void one_across(const RowTaps& t, int64_t x, const uint8_t* row, int16_t*
   const uint8_t* p = row + int64_t{t.first[x]} * 3;
   const int16_t* weights = t.weights + 2 * x;
   __m128i sum = _mm_setzero_si128();
-  for (int64_t k = 0; k < taps; k += 2, weights += 2 * t.pixels) {
-    int32_t both;
-    std::memcpy(&both, weights, sizeof both);
-    const __m128i pairs = _mm_unpacklo_epi16(four_bytes(p + 3 * k), four_bytes(p + 3 * k + 3));
-    sum = _mm_add_epi32(sum, _mm_madd_epi16(pairs, _mm_set1_epi32(both)));
-  }
+  for (int64_t k = 0; k < taps; k += 2, weights += 2 * t.pixels)
+    sum = _mm_add_epi32(sum, _mm_madd_epi16(pixel_pair(p + 3 * k), one_weight(weights)));
   sum = _mm_srli_epi32(sum, kDropped);
   _mm_storel_epi64(reinterpret_cast<__m128i*>(out), _mm_packs_epi32(sum, sum));
 }
@@ -104,16 +81,11 @@ inline int64_t rgb_across(const RowTaps& t, int64_t x, int64_t end, const uint8_
   return x;
 }
 
-// Each tap is read with up to 16 bytes from its place on, so the columns at the end of an image that have
-// fewer, which are the first or the last ones, are done plainly.
 void across_rgb(const RowTaps& t, const uint8_t* row, const uint8_t* end, int16_t* out) {
-  const int64_t last = end - row >= 16 ? (end - row - 16) / 3 - (t.taps - 2) : -1;
-  int64_t from = 0, to = t.pixels;
-  while (from < to && t.first[from] > last) ++from;
-  while (from < to && t.first[to - 1] > last) --to;
-  across_plainly<3>(t, 0, from, row, out);
-  const int64_t done =
-      t.taps == 2 ? rgb_across<2>(t, from, to, row, out) : rgb_across<0>(t, from, to, row, out);
+  const SafeColumns safe(t.first, t.pixels, t.taps, row, end);
+  across_plainly<3>(t, 0, safe.begin, row, out);
+  const int64_t done = t.taps == 2 ? rgb_across<2>(t, safe.begin, safe.end, row, out)
+                                   : rgb_across<0>(t, safe.begin, safe.end, row, out);
   across_plainly<3>(t, done, t.pixels, row, out);
 }
   #endif
@@ -163,7 +135,7 @@ inline void store_sums(Shorts low, Shorts high, uint8_t* y) {
 }
     #else
 using Shorts = __m128i;
-inline Shorts load_shorts(const int16_t* p) { return load_16(p); }
+inline Shorts load_shorts(const int16_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
 inline Shorts all(int32_t value) { return _mm_set1_epi32(value); }
 inline void accumulate(Shorts a, Shorts b, Shorts weights, Shorts& low, Shorts& high) {
   low = _mm_add_epi32(low, _mm_madd_epi16(_mm_unpacklo_epi16(a, b), weights));

@@ -3,9 +3,11 @@
  * tenon, torchvision where python3 has it, and sharp for what it can do.
  */
 import { spawnSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import sharp from 'sharp';
 import { augment, data, info, losses, models, nn, optim, Trainer } from 'tenon';
-import { childScript } from './process.mjs';
+import { childScript, inTemporary } from './process.mjs';
 import { check, percent } from './report.mjs';
 
 const RECIPES = [
@@ -13,6 +15,14 @@ const RECIPES = [
   { side: 32, recipe: 'randaugment' },
   { side: 224, recipe: 'crop + flip' },
   { side: 224, recipe: 'randaugment' },
+  { side: 224, recipe: 'own sizes' },
+];
+
+/** Heights and widths of images that keep their own sizes, as many of ImageNet are. */
+const SIZES = [
+  [375, 500],
+  [500, 375],
+  [333, 500],
 ];
 
 const sourceOf = (side) => (side === 32 ? 32 : 256);
@@ -41,8 +51,23 @@ function images(side, count) {
   });
 }
 
-/** The smallest model: what a step takes is the batch, but for reading it once. */
-const smallest = () => nn.sequential(nn.globalAvgPool2d(), nn.flatten(), nn.linear(3, 10));
+/** Images at sizes of their own. They are decoded in the first epoch, and stay in memory. */
+async function ownSizes(directory, count) {
+  const dir = join(directory, 'images');
+  for (let i = 0; i < count; i++) {
+    const [height, width] = SIZES[i % SIZES.length];
+    const label = join(dir, `${i % 10}`);
+    mkdirSync(label, { recursive: true });
+    const raw = { width, height, channels: 3 };
+    await sharp(noise(height * width * 3), { raw })
+      .jpeg()
+      .toFile(join(label, `${i}.jpg`));
+  }
+  return data.folder({ dir, imageSize: 224, keep: 'original' });
+}
+
+/** The smallest model: it looks at one pixel of each image, so what a step takes is making the batch. */
+const smallest = (side) => nn.sequential(nn.conv2d(3, 10, { kernel: 1, stride: side }), nn.flatten());
 
 /** Images per second of training; the best of the epochs after the first. */
 async function rate(model, set, list, { batchSize, epochs }) {
@@ -51,9 +76,13 @@ async function rate(model, set, list, { batchSize, epochs }) {
   return Math.max(...records.slice(1).map((record) => record.imagesPerSecond));
 }
 
-async function tenonRate(job) {
-  const set = await images(job.side, job.side === 32 ? 12_800 : 640);
-  return rate(smallest(), set, augmentations(job), { batchSize: batchOf(job.side), epochs: 6 });
+async function tenonRate(job, directory) {
+  const { side } = job;
+  const set =
+    job.recipe === 'own sizes'
+      ? await ownSizes(directory, 320)
+      : await images(side, side === 32 ? 12_800 : 640);
+  return rate(smallest(side), set, augmentations(job), { batchSize: batchOf(side), epochs: 6 });
 }
 
 /** The share of a resnet20 step, from its time with the recipe and without. */
@@ -103,16 +132,20 @@ async function sharpRate({ side }, seconds) {
   return (1000 * count) / (performance.now() - begun);
 }
 
+async function ratesOf(job, seconds) {
+  const tenon = await inTemporary((directory) => tenonRate(job, directory));
+  const torchvision = torchvisionRate(job, seconds);
+  const bySharp = job.recipe === 'crop + flip' ? await sharpRate(job, seconds) : undefined;
+  const best = Math.max(torchvision?.batched ?? 0, torchvision?.perImage ?? 0, bySharp ?? 0);
+  return { ...job, tenon, torchvision, sharp: bySharp, ratio: tenon / best };
+}
+
 const goal = 'at least twice the better of torchvision batched and per image, and of sharp';
 
 await check('augmentation-speed', goal, { seconds: 3 }, async ({ seconds }) => {
   const rows = [];
   for (const job of RECIPES) {
-    const tenon = await tenonRate(job);
-    const torchvision = torchvisionRate(job, seconds);
-    const bySharp = job.recipe === 'randaugment' ? undefined : await sharpRate(job, seconds);
-    const best = Math.max(torchvision?.batched ?? 0, torchvision?.perImage ?? 0, bySharp ?? 0);
-    rows.push({ ...job, tenon, torchvision, sharp: bySharp, ratio: tenon / best });
+    rows.push(await ratesOf(job, seconds));
     console.log(JSON.stringify(rows.at(-1)));
   }
   const shares = {};
