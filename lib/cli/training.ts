@@ -236,8 +236,8 @@ function historyKeeper({ output }: Session, folder: RunFolder): Callback {
 
 /** The record with null for missing numbers, so that every line has the same fields. */
 function complete(record: EpochRecord): EpochRecord & Record<string, number | null> {
-  const { trainAccuracy = null, validationLoss = null, validationAccuracy = null } = record;
-  return { ...record, trainAccuracy, validationLoss, validationAccuracy } as EpochRecord &
+  const { trainAccuracy = null, penalty = null, validationLoss = null, validationAccuracy = null } = record;
+  return { ...record, trainAccuracy, penalty, validationLoss, validationAccuracy } as EpochRecord &
     Record<string, number | null>;
 }
 

@@ -69,7 +69,7 @@ async function search(parts: StepParts, batch: Batch, backward: boolean): Promis
   const what: string[] = [];
   const program = compile(
     (...args: Tensor[]) => {
-      const loss = objectiveOf(parts, recordLoss(parts, args).loss);
+      const { objective: loss } = objectiveOf(parts, recordLoss(parts, args).loss);
       const forward = reachableNodes([loss]);
       const roots = backward
         ? grad(loss)

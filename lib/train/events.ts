@@ -15,6 +15,8 @@ export interface EpochRecord {
   readonly trainLoss: number;
   /** Share of samples classified correctly, 0 to 1, likewise. */
   readonly trainAccuracy?: number;
+  /** What the regularizers added to the loss, which `trainLoss` does not contain; likewise a mean. */
+  readonly penalty?: number;
   readonly validationLoss?: number;
   readonly validationAccuracy?: number;
   /**
@@ -53,8 +55,10 @@ export interface StepEvent {
   readonly step: number;
   readonly stepInEpoch: number;
   readonly stepsPerEpoch: number | undefined;
-  /** The loss of this step's batch. */
+  /** The loss of this step's batch, without the penalty. */
   readonly loss: number;
+  /** What the regularizers added to it; absent if there are none. */
+  readonly penalty?: number;
   readonly learningRate: number;
 }
 
@@ -112,7 +116,13 @@ export interface History {
 export interface FitControl {
   /** The last step that has run; undefined before the first. */
   readonly lastStep:
-    { readonly step: number; readonly loss: number; readonly learningRate: number } | undefined;
+    | {
+        readonly step: number;
+        readonly loss: number;
+        readonly penalty?: number;
+        readonly learningRate: number;
+      }
+    | undefined;
   /**
    * Keeps a directory for this run until it ends, as its first `saveCheckpoint` there does. Rejects with a
    * BusyError where another run has it, in this process or another.

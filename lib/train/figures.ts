@@ -3,7 +3,7 @@ import { OptionError } from '../errors';
 import type { Running } from '../metrics';
 import { show } from '../options';
 import type { EpochRecord } from './events';
-import type { Averages } from './totals';
+import type { Averages, TrainAverages } from './totals';
 
 /** Figures that every epoch can have. */
 const FIGURES = ['trainLoss', 'trainAccuracy', 'validationLoss', 'validationAccuracy'] as const;
@@ -24,7 +24,7 @@ export interface Measurements extends Pick<
   EpochRecord,
   'epoch' | 'step' | 'imagesPerSecond' | 'dataWaitMs' | 'learningRate' | 'seconds'
 > {
-  readonly train: Averages;
+  readonly train: TrainAverages;
   readonly validation: Validated | undefined;
 }
 
@@ -41,6 +41,7 @@ export function epochRecord(measured: Measurements): EpochRecord {
     step,
     trainLoss: train.loss,
     ...(train.accuracy !== undefined && { trainAccuracy: train.accuracy }),
+    ...(train.penalty !== undefined && { penalty: train.penalty }),
     ...(validation && { validationLoss: validation.loss }),
     ...(validation?.accuracy !== undefined && { validationAccuracy: validation.accuracy }),
     ...(validation?.metrics && { validationMetrics: validation.metrics }),

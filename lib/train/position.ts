@@ -52,6 +52,7 @@ export function parsePosition(file: string, value: unknown): Position {
       samples: countIn(file, totals, 'samples'),
       classes: totals.classes === true,
       ...(totals.weight !== undefined && { weight: numberIn(file, totals, 'weight') }),
+      ...(totals.penaltySum !== undefined && { penaltySum: numberIn(file, totals, 'penaltySum') }),
     },
     batches: {
       batchSize: batches.batchSize === null ? null : countIn(file, batches, 'batchSize'),
@@ -95,7 +96,7 @@ function measured(file: string, fields: Fields, key: string): number {
 
 function epochRecord(file: string, name: string, value: unknown): EpochRecord {
   const fields = fieldsOf(file, name, value);
-  const optional = ['trainAccuracy', 'validationLoss', 'validationAccuracy'] as const;
+  const optional = ['trainAccuracy', 'penalty', 'validationLoss', 'validationAccuracy'] as const;
   const given = optional.filter((key) => fields[key] !== undefined);
   const { validationMetrics } = fields;
   const metrics =

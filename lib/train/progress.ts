@@ -56,11 +56,12 @@ export function progress(options: ProgressOptions = {}): Callback {
 }
 
 /**
- * `epoch 3/10 loss 0.1234 accuracy 96.5% validation 0.1311, 96.1% 5120 images/s 12.3 s`, and the wait for
- * data where it matters.
+ * `epoch 3/10 loss 0.1234 accuracy 96.5% validation 0.1311, 96.1% 5120 images/s 12.3 s`, the penalty of
+ * regularizers where there are any, and the wait for data where it matters.
  */
 export function describeEpoch(record: EpochRecord, epochs: number): string {
   const parts = [`epoch ${record.epoch}/${epochs}`, `loss ${record.trainLoss.toFixed(4)}`];
+  if (record.penalty !== undefined) parts.push(`penalty ${record.penalty.toFixed(4)}`);
   if (record.trainAccuracy !== undefined) parts.push(`accuracy ${percent(record.trainAccuracy)}`);
   if (record.validationLoss !== undefined) {
     const accuracy = record.validationAccuracy === undefined ? '' : `, ${percent(record.validationAccuracy)}`;

@@ -18,7 +18,7 @@ import type { Position } from './position';
 import { Saves } from './saves';
 import { Snapshot } from './snapshot';
 import type { Batch, BatchSource, EpochBatches } from './batch-source';
-import { TrainStep, type TrainParts } from './steps';
+import { TrainStep, type StepFigures, type TrainParts } from './steps';
 
 /**
  * Steps in the addon's queue at once: the one that runs, and the one after it, so that the executor never
@@ -54,7 +54,7 @@ export interface RunOptions {
 }
 
 interface QueuedStep extends FailedStep {
-  readonly done: Promise<number>;
+  readonly done: Promise<StepFigures>;
   /** Batches of the epoch that were queued before it. */
   readonly position: number;
   /** Counts from 1. */
@@ -289,9 +289,9 @@ export class FitRun implements FitControl {
   private async settleOldest(): Promise<void> {
     const oldest = this.inFlight.shift();
     if (oldest === undefined) return;
-    const loss = await oldest.done.catch((error: unknown) => this.fail(oldest, error));
-    this.lastStep = { step: oldest.step, loss, learningRate: oldest.learningRate };
-    await this.tellStep(oldest, loss);
+    const figures = await oldest.done.catch((error: unknown) => this.fail(oldest, error));
+    this.lastStep = { step: oldest.step, ...figures, learningRate: oldest.learningRate };
+    await this.tellStep(oldest, figures);
   }
 
   private async fail(failed: QueuedStep, error: unknown): Promise<never> {
@@ -317,7 +317,7 @@ export class FitRun implements FitControl {
     await Promise.allSettled(this.inFlight.splice(0).map(({ done }) => done));
   }
 
-  private tellStep({ step, inEpoch, learningRate }: QueuedStep, loss: number): Promise<void> {
+  private tellStep({ step, inEpoch, learningRate }: QueuedStep, figures: StepFigures): Promise<void> {
     const { stepsPerEpoch } = this.source;
     const epoch = this.parts.clock.epoch + 1;
     return this.followers.tellStep({
@@ -326,7 +326,7 @@ export class FitRun implements FitControl {
       step,
       stepInEpoch: inEpoch,
       stepsPerEpoch,
-      loss,
+      ...figures,
       learningRate,
     });
   }

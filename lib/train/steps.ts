@@ -59,10 +59,17 @@ export function measured(loss: Loss, { outputs, targets, weights }: Scored): Rec
   };
 }
 
-/** What a step descends: the loss, and the terms of the regularizers. */
-export function objectiveOf({ model, regularizers = [] }: StepParts, loss: Tensor): Tensor {
-  if (regularizers.length === 0) return loss;
-  return regularizers.reduce((sum, term) => add(sum, reshape(term(model), [])), reshape(loss, []));
+/** What a step descends: the loss, and the terms of the regularizers. `penalty` is the sum of these. */
+export function objectiveOf(
+  { model, regularizers = [] }: StepParts,
+  loss: Tensor,
+): { objective: Tensor; penalty: Tensor | undefined } {
+  if (regularizers.length === 0) return { objective: loss, penalty: undefined };
+  const terms = regularizers.map((term) => reshape(term(model), []));
+  return {
+    objective: terms.reduce((sum, term) => add(sum, term), reshape(loss, [])),
+    penalty: terms.reduce((sum, term) => add(sum, term)),
+  };
 }
 
 /** Found here rather than by the kernel, before any step has run. */
@@ -88,6 +95,16 @@ interface StepResult {
   readonly loss: Tensor;
   /** What its mean was divided by; undefined for the number of samples. */
   readonly divisor: Tensor | undefined;
+  /** What regularizers add to it; undefined if there are none. */
+  readonly penalty: Tensor | undefined;
+}
+
+/** The figures of a step, once it has run. */
+export interface StepFigures {
+  /** The mean loss. */
+  readonly loss: number;
+  /** What regularizers add to it; absent if there are none. */
+  readonly penalty?: number;
 }
 
 /** Forward, backward, update, statistics and sums of the batches of one step. */
@@ -119,18 +136,22 @@ export class TrainStep {
   }
 
   /**
-   * Queues a step over some batches. Resolves with the mean loss once it has run; rejects with a
+   * Queues a step over some batches. Resolves with its figures once it has run; rejects with a
    * NonFiniteError when it changed no weights.
    */
-  async queue(batches: readonly Batch[]): Promise<number> {
+  async queue(batches: readonly Batch[]): Promise<StepFigures> {
     const last = batches.length - 1;
     const results = batches.map(async ({ args, size }, i) => {
       const pending = i === last ? this.update(...args) : this.add(...args);
       this.totals.samples += size;
-      const { loss, divisor } = await pending;
-      return { loss: loss.itemSync(), weight: divisor?.itemSync() ?? size };
+      return { size, ...(await pending) };
     });
-    return weightedMean(await Promise.all(results));
+    const settled = await Promise.all(results);
+    const penalized = settled[0]?.penalty !== undefined;
+    return {
+      loss: weightedMean(settled.map(({ loss, divisor, size }) => [loss, divisor?.itemSync() ?? size])),
+      ...(penalized && { penalty: weightedMean(settled.map(({ penalty, size }) => [penalty!, size])) }),
+    };
   }
 
   /**
@@ -154,16 +175,19 @@ export class TrainStep {
   ): StepResult & { objective: Tensor; samples: number | Tensor } {
     const recorded = recordLoss(parts, args);
     const samples = recorded.outputs.shape[0]!;
-    this.totals.record(recorded, samples, parts.source.highestLabel !== undefined);
     const { loss, divisor } = recorded;
-    return { loss, divisor, objective: objectiveOf(parts, loss), samples: divisor ?? samples };
+    const { objective, penalty } = objectiveOf(parts, loss);
+    this.totals.record({ ...recorded, penalty }, samples, parts.source.highestLabel !== undefined);
+    return { loss, divisor, penalty, objective, samples: divisor ?? samples };
   }
 }
 
 /** 0 where nothing has a weight. */
-function weightedMean(values: readonly { readonly loss: number; readonly weight: number }[]): number {
-  const total = values.reduce((sum, { weight }) => sum + weight, 0);
-  return total === 0 ? 0 : values.reduce((sum, { loss, weight }) => sum + weight * loss, 0) / total;
+function weightedMean(values: readonly (readonly [value: Tensor, weight: number])[]): number {
+  const total = values.reduce((sum, [, weight]) => sum + weight, 0);
+  return total === 0
+    ? 0
+    : values.reduce((sum, [value, weight]) => sum + weight * value.itemSync(), 0) / total;
 }
 
 /** Forward and sums of one batch, in evaluation mode; those of `metrics` as well. */

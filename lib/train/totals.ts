@@ -17,12 +17,20 @@ export interface TotalsState {
   readonly classes: boolean;
   /** What the means that were added were divided by; absent where that is the number of samples. */
   readonly weight?: number;
+  /** Absent where nothing is added to the loss. */
+  readonly penaltySum?: number;
 }
 
 /** Mean loss, and accuracy where there is one. */
 export interface Averages {
   readonly loss: number;
   readonly accuracy?: number;
+}
+
+/** Those of training. */
+export interface TrainAverages extends Averages {
+  /** What regularizers added to the loss, where there are any. */
+  readonly penalty?: number;
 }
 
 /** A batch as it was recorded. */
@@ -32,6 +40,8 @@ export interface Recorded {
   readonly loss: Tensor;
   /** What the mean was divided by; undefined for the number of samples. */
   readonly divisor: Tensor | undefined;
+  /** What regularizers add to the loss. */
+  readonly penalty?: Tensor | undefined;
 }
 
 export class Totals {
@@ -40,15 +50,17 @@ export class Totals {
   private readonly lossSum = zeros([], 'f64');
   private readonly correct = zeros([], 'f64');
   private readonly weight = zeros([], 'f64');
+  private readonly penaltySum = zeros([], 'f64');
   private classes = false;
   private weighted = false;
+  private penalized = false;
 
   /**
    * Records the addition of one batch of `size` samples: `loss` is their mean, or a weighted one that was
    * divided by `divisor`. Targets f32 [B, K] are probabilities only where `labelled` says that samples have
    * classes; the heaviest then counts.
    */
-  record({ loss, outputs, targets, divisor }: Recorded, size: number, labelled = false): void {
+  record({ loss, outputs, targets, divisor, penalty }: Recorded, size: number, labelled = false): void {
     const mean = reshape(loss, []);
     if (divisor === undefined) {
       assign(this.lossSum, accumulate(this.lossSum, affine(mean, size)));
@@ -57,14 +69,19 @@ export class Totals {
       assign(this.lossSum, accumulate(this.lossSum, mul(mean, divisor)));
       assign(this.weight, accumulate(this.weight, divisor));
     }
+    if (penalty !== undefined) {
+      this.penalized = true;
+      assign(this.penaltySum, accumulate(this.penaltySum, affine(penalty, size)));
+    }
     if (!isClassification(outputs, targets, labelled)) return;
     this.classes = true;
     assign(this.correct, accumulate(this.correct, countCorrect(outputs, targets)));
   }
 
   async reset(): Promise<void> {
-    const { classes, weighted } = this;
-    await this.restore({ lossSum: 0, correct: 0, samples: 0, classes, ...(weighted && { weight: 0 }) });
+    const { classes, weighted, penalized } = this;
+    const more = { ...(weighted && { weight: 0 }), ...(penalized && { penaltySum: 0 }) };
+    await this.restore({ lossSum: 0, correct: 0, samples: 0, classes, ...more });
   }
 
   /** Lands behind all queued steps. */
@@ -72,8 +89,10 @@ export class Totals {
     this.samples = state.samples;
     this.classes = state.classes;
     this.weighted = state.weight !== undefined;
+    this.penalized = state.penaltySum !== undefined;
     await Promise.all([
       this.weight.storage.write(Float64Array.of(state.weight ?? 0)),
+      this.penaltySum.storage.write(Float64Array.of(state.penaltySum ?? 0)),
       this.lossSum.storage.write(Float64Array.of(state.lossSum)),
       this.correct.storage.write(Float64Array.of(state.correct)),
     ]);
@@ -81,21 +100,27 @@ export class Totals {
 
   /** The sums after all queued steps. */
   async state(): Promise<TotalsState> {
-    const { samples, classes, weighted } = this;
-    const sums = [this.lossSum, this.correct, this.weight].map((sum) => sum.item());
-    const [lossSum, correct, weight] = (await Promise.all(sums)) as [number, number, number];
-    return { lossSum, correct, samples, classes, ...(weighted && { weight }) };
+    const { samples, classes, weighted, penalized } = this;
+    const sums = [this.lossSum, this.correct, this.weight, this.penaltySum].map((sum) => sum.item());
+    const [lossSum = 0, correct = 0, weight, penaltySum] = await Promise.all(sums);
+    const more = { ...(weighted && { weight }), ...(penalized && { penaltySum }) };
+    return { lossSum, correct, samples, classes, ...more };
   }
 
-  async averages(): Promise<Averages> {
-    const { lossSum, correct, samples, classes, weight = samples } = await this.state();
-    return { loss: lossSum / weight, ...(classes && { accuracy: correct / samples }) };
+  async averages(): Promise<TrainAverages> {
+    const { lossSum, correct, samples, classes, weight = samples, penaltySum } = await this.state();
+    return {
+      loss: lossSum / weight,
+      ...(classes && { accuracy: correct / samples }),
+      ...(penaltySum !== undefined && { penalty: penaltySum / samples }),
+    };
   }
 
   dispose(): void {
     this.lossSum.dispose();
     this.correct.dispose();
     this.weight.dispose();
+    this.penaltySum.dispose();
   }
 }
 

@@ -50,7 +50,8 @@ export interface TrainerOptions {
   readonly loss: Loss;
   /**
    * A term of what is minimized that depends on the weights alone, such as `regularizers.l2(1e-4)`, or
-   * several. Reported losses are those of the data, without it. Default: none.
+   * several. Reported losses are those of the data, without it; the `penalty` of steps and epochs is what it
+   * adds. Default: none.
    */
   readonly regularizer?: Regularizer | readonly Regularizer[];
   readonly optimizer: Optimizer;

@@ -50,7 +50,10 @@ describe('the noise of a network', () => {
 
 it('penalties and limits are trained with, recorded and resumed', async () => {
   const given = ['--model', 'mlp', '--l1', 1e-4, '--l2', 1e-3, '--max-norm', 0.75];
-  await train('whole', '--epochs', 2, ...given);
+  const whole = await train('whole', '--epochs', 2, ...given);
+  const [first, second] = whole.lines.filter(({ event }) => event === 'epoch') as { penalty: number }[];
+  expect(first!.penalty).toBeGreaterThan(0.01);
+  expect(second!.penalty).not.toBe(first!.penalty);
   await train('part', '--epochs', 1, ...given);
   expect(recipeOf('part')).toMatchObject({ l1: 1e-4, l2: 1e-3, maxNorm: 0.75 });
   const resumed = await tenon('train', '--resume', join(dir, 'part'), '--epochs', 2, '--json');
@@ -64,7 +67,8 @@ it('penalties and limits are trained with, recorded and resumed', async () => {
     for (let row = 0; row < rows; row++)
       expect(Math.hypot(...values.slice(row * columns, (row + 1) * columns))).toBeLessThan(0.75 + 1e-5);
   }
-  await train('plain', '--epochs', 2, '--model', 'mlp', '--max-norm', 0.75);
+  const plain = await train('plain', '--epochs', 2, '--model', 'mlp', '--max-norm', 0.75);
+  expect(plain.lines[1]).toMatchObject({ event: 'epoch', penalty: null });
   expect(bytesOf('plain').equals(bytesOf('whole'))).toBe(false);
 });
 

@@ -25,6 +25,7 @@ const EPOCH_FIELDS = [
   'epoch',
   'trainLoss',
   'trainAccuracy',
+  'penalty',
   'validationLoss',
   'validationAccuracy',
   'imagesPerSecond',

@@ -1,6 +1,10 @@
 /** Penalties in the loss, and limits on norms after the step. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { compile, grad, losses, nn, ops, optim, regularizers, tensor, Trainer, type Tensor } from '../../lib';
 import * as data from '../../lib/data';
+import { checkpoint, describeEpoch, type FitControl, type FitOptions, type History } from '../../lib/train';
 import { withTarget } from '../../lib/tensor/target';
 import { numbers } from '../ops/support';
 
@@ -165,5 +169,71 @@ describe('max-norm', () => {
     expect(norms(weights['0.weight']!, 6).some((norm) => norm > 0.2)).toBe(true);
     expect(() => optim.sgd({ lr: 1, maxNorm: 0 })).toThrow(/maxNorm must be/);
     expect(() => optim.adam({ groups: [{ match: '3', maxNorm: -1 }] })).toThrow(/maxNorm of a group must be/);
+  });
+});
+
+describe('the penalty of a run', () => {
+  const lambdas = [0.02, 0.3];
+  const terms = [regularizers.l1(lambdas[0]!), regularizers.l2(lambdas[1]!)];
+  const set = () => data.fromFeatures({ inputs, targets: labels, shape: [6] });
+
+  /** In float64. */
+  async function penaltyOf(model: nn.Module): Promise<number> {
+    const weights = Object.values(await weightsOf(model)).flat();
+    return weights.reduce((sum, w) => sum + lambdas[0]! * Math.abs(w) + (lambdas[1]! / 2) * w * w, 0);
+  }
+
+  async function run(options: Partial<FitOptions>, regularizer = terms) {
+    const trainer = new Trainer(net(), { loss, optimizer: optim.sgd({ lr: 0.1 }), regularizer });
+    const steps: { penalty?: number; loss: number }[] = [];
+    const weights = [await penaltyOf(trainer.model)];
+    const onSteps = async (_: number, control: FitControl): Promise<void> => {
+      steps.push(control.lastStep!);
+      weights.push(await penaltyOf(trainer.model));
+    };
+    const callbacks = [...(options.callbacks ?? []), { everySteps: 1, onSteps }];
+    const history = await trainer.fit(await set(), { epochs: 2, batchSize: 8, ...options, callbacks });
+    return { steps, weights, history };
+  }
+
+  it.each([1, 2])(
+    'is that of the weights before each step, and its mean, at %d batches a step',
+    async (n) => {
+      const { steps, weights, history } = await run({ batchSize: 8, lastBatch: 'keep', accumulate: n });
+      steps.forEach(({ penalty }, i) => expect(penalty).toBeCloseTo(weights[i]!, 5));
+      const sizes = n === 1 ? [8, 8, 4] : [16, 4];
+      expect(steps).toHaveLength(2 * sizes.length);
+      history.epochs.forEach(({ penalty }, e) => {
+        const own = sizes.reduce(
+          (sum, size, i) => sum + (size / 20) * steps[e * sizes.length + i]!.penalty!,
+          0,
+        );
+        expect(penalty).toBeCloseTo(own, 6);
+      });
+      expect(history.epochs[0]!.penalty).toBeGreaterThan(0.1);
+    },
+  );
+
+  it('is no part of the loss, and absent without regularizers', async () => {
+    const [plain, tiny] = [await run({}, []), await run({}, [regularizers.l2(1e-12)])];
+    for (const record of [...plain.steps, ...plain.history.epochs])
+      expect(record).not.toHaveProperty('penalty');
+    plain.steps.forEach(({ loss: value }, i) => expect(tiny.steps[i]!.loss).toBeCloseTo(value, 6));
+    expect(describeEpoch(plain.history.epochs[0]!, 2)).not.toContain('penalty');
+    const record = (await run({})).history.epochs[0]!;
+    expect(describeEpoch(record, 2)).toContain(`  penalty ${record.penalty!.toFixed(4)}  accuracy`);
+  });
+
+  it('goes on after a resume within an epoch', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'tenon-penalty-'));
+    try {
+      const whole = await run({});
+      await run({ maxSteps: 4, callbacks: [checkpoint(dir, { everySteps: 1 })] });
+      const rest = await run({ resume: dir });
+      const penalties = (history: History) => history.epochs.map(({ penalty }) => penalty);
+      expect(penalties(rest.history)).toEqual(penalties(whole.history));
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
   });
 });
