@@ -10,8 +10,8 @@ const INPUTS = ['preprocessing', 'input-scaling', 'one-sign-gradients', 'whiteni
 const WEIGHTS = ['symmetry', 'activation-statistics', 'variance-by-depth', 'fixup', 'lottery-ticket'];
 const UPDATES = ['optimizer-paths', 'update-equivalences', 'learning-rates', 'schedules'];
 const NORMS = ['batch-norm', 'batch-norm-test-time', 'normalizations'];
-const DATA = ['augmentation', 'mixing'];
-const FEWER = ['early-stopping', 'weight-decay', 'weight-penalties', 'bottleneck'];
+const DATA = ['augmentation', 'ten-crops', 'policy-search', 'mixing'];
+const FEWER = ['early-stopping', 'weight-decay', 'weight-penalties', 'bottleneck', 'transfer'];
 const NOISE = ['dropout', 'marginalize', 'drop-connect', 'fractional-pooling'];
 const PROGRAMS = [...INPUTS, ...WEIGHTS, ...UPDATES, ...NORMS, ...DATA, ...FEWER, ...NOISE];
 

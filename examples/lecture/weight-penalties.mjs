@@ -38,6 +38,7 @@ for (const [label, rule] of Object.entries(rules)) runs[label] = await run(rule)
 if (Math.max(...runs['max-norm'].norms) > MAX_NORM * (1 + 1e-5))
   throw new Error('a norm is above the largest');
 
+const atLargest = ({ norms }) => norms.filter((norm) => norm > MAX_NORM * (1 - 1e-5)).length;
 const gone = ({ weights }) => weights.filter((weight) => Math.abs(weight) < SMALL).length / weights.length;
 const length = ({ weights }) => Math.hypot(...weights);
 const percent = (share) => `${(100 * share).toFixed(1)}%`;
@@ -48,6 +49,7 @@ table(
     'length of the weights',
     `below ${SMALL}`,
     'largest norm',
+    `units at ${MAX_NORM}`,
     'mean norm',
     'training loss',
     'validation loss',
@@ -58,6 +60,7 @@ table(
     length(each).toFixed(2),
     percent(gone(each)),
     each.norms[0].toFixed(3),
+    atLargest(each),
     mean(each.norms).toFixed(3),
     each.epochs.at(-1).trainLoss.toFixed(4),
     each.epochs.at(-1).validationLoss.toFixed(3),
