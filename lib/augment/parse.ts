@@ -1,91 +1,185 @@
 /**
- * Augmentations as text: `flip`, `cutout(8)`, `rotate(15, fill=128)`, `randomResizedCrop(32, scale=0.5:1)`.
+ * Augmentations as text: `flip`, `rotate(15, fill=128)`, `randomResizedCrop(32, scale=0.5:1)`,
+ * `oneOf(rotate(15), sequence(flip, cutout(8)), weights=2:1, p=0.5)`, `policy([[["Rotate",0.8,4]]])`.
  */
 import { OptionError } from '../errors';
 import { clip, nearest, show } from '../options';
 import type { Augmentation } from './augmentation';
+import { oneOf, sequence, someOf } from './choose';
+import { policy } from './policy';
+import type { SubPolicy } from './policy-operations';
 import { augmentations, type AnyMaker } from './registry';
+import { parseCall, SpellingError, valueOf, wordIn, type Piece, type SpelledCall } from './spelling';
 
-/** A name with its arguments. */
-export interface SpelledCall {
+/** What a reader of texts knows besides the augmentations themselves. */
+export interface Vocabulary {
+  /** Where messages come from. */
+  readonly where: string;
+  /** Names that stand for calls of others. */
+  readonly aliases: Readonly<Record<string, (call: Spelled) => Spelled>>;
+  /** The policy in a file. Default: a file is refused. */
+  readonly policyIn?: (file: string) => readonly SubPolicy[];
+}
+
+/** A call of an augmentation, with the values of its arguments. */
+export interface Spelled {
   readonly name: string;
   readonly positional: readonly unknown[];
   readonly named: Readonly<Record<string, unknown>>;
 }
 
-/** Cuts a list at its commas, but for those in parentheses: `crop,cutout(8,2)`. */
-export function splitCalls(text: string): string[] {
-  const parts: string[] = [];
-  let depth = 0;
-  let begin = 0;
-  for (let i = 0; i <= text.length; i++) {
-    const at = text[i];
-    if (at === '(') depth++;
-    else if (at === ')') depth--;
-    else if (at === undefined || (at === ',' && depth === 0)) {
-      parts.push(text.slice(begin, i).trim());
-      begin = i + 1;
-    }
-  }
-  return parts;
-}
+/** How deep augmentations stand in each other; the native interpreter takes no more. */
+const MAX_DEPTH = 8;
 
-/** @throws OptionError for text in another form */
-export function parseCall(where: string, text: string): SpelledCall {
-  const [, name, list] = /^(\w+)\s*(?:\(([^()]*)\))?$/.exec(text) ?? [];
-  if (name === undefined)
-    throw new OptionError(`${where}: expected augmentations such as cutout(8), got ${show(text)}`);
-  const positional: unknown[] = [];
-  const named: Record<string, unknown> = {};
-  for (const part of list === undefined || list.trim() === '' ? [] : list.split(',')) {
-    const [, key, value = ''] = /^(?:\s*(\w+)\s*=)?(.*)$/s.exec(part)!;
-    if (key !== undefined) named[key] = valueOf(value);
-    else if (Object.keys(named).length === 0) positional.push(valueOf(value));
-    else
-      throw new OptionError(`${where}: ${show(text)} has an argument without a name behind one with a name`);
-  }
-  return { name, positional, named };
-}
+type Options = Readonly<Record<string, unknown>>;
 
-/** `8`, `true`, `nearest`, or `0.5:1` for a list. */
-function valueOf(text: string): unknown {
-  const word = text.trim();
-  if (word.includes(':')) return word.split(':').map(valueOf);
-  if (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(word)) return Number(word);
-  return word === 'true' ? true : word === 'false' ? false : word;
-}
+/** Augmentations that hold others: what makes them from a list, and from what stands before it. */
+const GROUPS = {
+  oneOf: { before: 0, make: (_, list, options) => oneOf(list, options) },
+  someOf: { before: 1, make: (n, list, options) => someOf(n as number, list, options) },
+  sequence: { before: 0, make: (_, list, options) => sequence(list, options) },
+} satisfies Record<
+  string,
+  { before: number; make: (n: unknown, list: readonly Augmentation[], options: Options) => Augmentation }
+>;
+
+/** What texts may name besides the augmentations of the registry. */
+export const COMPOSED: readonly string[] = [...Object.keys(GROUPS), 'policy'];
 
 /**
- * The augmentation of a name, in any case: `randomcrop` is randomCrop.
- * @throws OptionError with the nearest
+ * The augmentation that a text stands for.
+ * @throws OptionError that names the fault and its place in the text
  */
-export function makerOf(where: string, name: string, others: readonly string[] = []): AnyMaker {
-  const known = Object.keys(augmentations);
-  const found = known.find((kind) => kind.toLowerCase() === name.toLowerCase());
-  if (found !== undefined) return augmentations[found]!;
-  const all = [...others, ...known];
-  const near = nearest(name, all);
-  const meant = near === undefined ? '' : ` (did you mean ${show(near)}?)`;
-  throw new OptionError(
-    `${where}: there is no augmentation ${show(name)}${meant}; known: ${clip(all.join(', '))}`,
-  );
+export function parseAugmentation(text: string, vocabulary: Vocabulary): Augmentation {
+  return new Reader(text, vocabulary).read({ text, at: 0 }, 1);
+}
+
+class Reader {
+  constructor(
+    private readonly whole: string,
+    private readonly vocabulary: Vocabulary,
+  ) {}
+
+  read(piece: Piece, depth: number): Augmentation {
+    const { where, aliases } = this.vocabulary;
+    if (depth > MAX_DEPTH) throw this.fault(`more than ${MAX_DEPTH} augmentations in each other`, piece.at);
+    const call = parseCall(where, piece, this.whole);
+    try {
+      const group = named(GROUPS, call.name);
+      if (group !== undefined) return this.group(call, GROUPS[group], depth);
+      if (call.name.toLowerCase() === 'policy') return this.policy(call);
+      const alias = named(aliases, call.name);
+      const given = { name: call.name, ...this.values(call) };
+      const spelled = alias === undefined ? given : aliases[alias]!(given);
+      return makeCalled(this.maker(spelled.name), spelled);
+    } catch (error) {
+      if (!(error instanceof OptionError) || error instanceof SpellingError) throw error;
+      throw this.fault(error.message, call.at);
+    }
+  }
+
+  private fault(said: string, at: number): SpellingError {
+    return new SpellingError(this.vocabulary.where, said, { at, whole: this.whole });
+  }
+
+  private group(
+    { positional, named: options }: SpelledCall,
+    { before, make }: (typeof GROUPS)[keyof typeof GROUPS],
+    depth: number,
+  ): Augmentation {
+    const [n] = before === 0 ? [] : positional;
+    const list = positional.slice(before).map((piece) => this.read(piece, depth + 1));
+    return make(n === undefined ? undefined : valueOf(n.text), list, valuesOf(options));
+  }
+
+  private policy({ positional, named: options }: SpelledCall): Augmentation {
+    const [first] = positional;
+    if (first === undefined || positional.length > 1)
+      throw new OptionError('policy takes a file, or sub-policies as JSON, and settings by name');
+    return policy(this.subPolicies(first), valuesOf(options));
+  }
+
+  private subPolicies({ text, at }: Piece): readonly SubPolicy[] {
+    const { policyIn } = this.vocabulary;
+    if (text.startsWith('[')) {
+      try {
+        return JSON.parse(text) as readonly SubPolicy[];
+      } catch {
+        throw this.fault('the sub-policies are not JSON', at);
+      }
+    }
+    if (policyIn === undefined) throw new OptionError(`the policy of the file ${show(text)} is missing`);
+    return policyIn(wordIn(text));
+  }
+
+  private values({ positional, named: options }: SpelledCall): Omit<Spelled, 'name'> {
+    return { positional: positional.map(({ text }) => valueOf(text)), named: valuesOf(options) };
+  }
+
+  /** The augmentation of a name, in any case: `randomcrop` is randomCrop. */
+  private maker(name: string): AnyMaker {
+    const found = named(augmentations, name);
+    if (found !== undefined) return augmentations[found]!;
+    const all = [...Object.keys(this.vocabulary.aliases), ...Object.keys(augmentations), ...COMPOSED];
+    const near = nearest(name, all);
+    const meant = near === undefined ? '' : ` (did you mean ${show(near)}?)`;
+    throw new OptionError(`there is no augmentation ${show(name)}${meant}; known: ${clip(all.join(', '))}`);
+  }
+}
+
+/** The key that is `name` in any case. */
+function named<K extends string>(known: Readonly<Record<K, unknown>>, name: string): K | undefined {
+  return (Object.keys(known) as K[]).find((key) => key.toLowerCase() === name.toLowerCase());
+}
+
+function valuesOf(options: ReadonlyMap<string, Piece>): Options {
+  return Object.fromEntries([...options].map(([key, { text }]) => [key, valueOf(text)]));
 }
 
 /** Makes what a call says: arguments without a name are the argument and the settings in their order. */
-export function makeCalled(where: string, maker: AnyMaker, call: SpelledCall): Augmentation {
+function makeCalled(maker: AnyMaker, { positional, named: given }: Spelled): Augmentation {
   const before = maker.args.keys;
   const keys = [...before, ...maker.settings.keys];
-  if (call.positional.length > keys.length)
+  if (positional.length > keys.length)
     throw new OptionError(
-      `${where}: ${maker.kind} takes at most ${keys.length} arguments (${keys.join(', ')}), got ${call.positional.length}`,
+      `${maker.kind} takes at most ${keys.length} arguments (${keys.join(', ')}), got ${positional.length}`,
     );
-  const options: Record<string, unknown> = { ...call.named };
-  call.positional.forEach((value, i) => {
+  const options: Record<string, unknown> = { ...given };
+  positional.forEach((value, i) => {
     const key = keys[i]!;
-    if (Object.hasOwn(options, key)) throw new OptionError(`${where}: ${maker.kind} has ${key} twice`);
+    if (Object.hasOwn(options, key)) throw new OptionError(`${maker.kind} has ${key} twice`);
     options[key] = value;
   });
-  const given = before.map((key) => options[key]);
+  const leading = before.map((key) => options[key]);
   for (const key of before) delete options[key];
-  return maker(...given, options);
+  return maker(...leading, options);
+}
+
+/**
+ * The text with the policy of each file in the place of the file's name.
+ * @throws OptionError for a text that stands for no augmentation; what `read` throws
+ */
+export async function withPolicies(
+  text: string,
+  where: string,
+  read: (file: string) => Promise<readonly SubPolicy[]>,
+): Promise<string> {
+  let [after, from] = ['', 0];
+  for (const { text: file, at } of policyFiles({ text, at: 0 }, where, text, 1)) {
+    after += `${text.slice(from, at)}${JSON.stringify(await read(wordIn(file)))}`;
+    from = at + file.length;
+  }
+  return after + text.slice(from);
+}
+
+/** The files that `policy(...)` in a text names. */
+function policyFiles(piece: Piece, where: string, whole: string, depth: number): Piece[] {
+  if (depth > MAX_DEPTH) return [];
+  const { name, positional } = parseCall(where, piece, whole);
+  const group = named(GROUPS, name);
+  if (group !== undefined)
+    return positional
+      .slice(GROUPS[group].before)
+      .flatMap((inner) => policyFiles(inner, where, whole, depth + 1));
+  return name.toLowerCase() === 'policy' ? positional.filter(({ text }) => !text.startsWith('[')) : [];
 }

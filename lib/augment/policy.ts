@@ -21,8 +21,9 @@ import {
 } from './policy-operations';
 import { evenly, sequenceOf, type ImageForm } from './program';
 
-/** The setting of how many magnitudes there are. */
-export const bins = number({ minimum: 2, maximum: 1000 });
+/** The setting of how many magnitudes there are, and the most that there may be. */
+export const MOST_BINS = 1000;
+export const bins = number({ minimum: 2, maximum: MOST_BINS });
 
 /** Settings of everything that draws operations. */
 export const shared = {
@@ -84,8 +85,8 @@ export function policyNumbers(
   return evenly(values.p, nodes);
 }
 
-/** @throws OptionError that names the step */
-function checkPolicy(where: string, given: unknown, count: number): readonly SubPolicy[] {
+/** A policy with magnitudes from 0 to count - 1. @throws OptionError that names the step */
+export function checkPolicy(where: string, given: unknown, count: number): readonly SubPolicy[] {
   checkList(where, 'sub-policies', given);
   if (given.length === 0) throw new OptionError(`${where}: there are no sub-policies`);
   return given.map((steps, i) => {

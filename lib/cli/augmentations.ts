@@ -1,10 +1,12 @@
 /** The augmentations of `--augment`: those of lib/augment, as text, and `crop`, which suits the data. */
-import type { Augmentation } from '../augment';
-import { makeCalled, makerOf, parseCall, splitCalls, type SpelledCall } from '../augment/parse';
+import type { Augmentation, SubPolicy } from '../augment';
+import { COMPOSED, parseAugmentation, withPolicies, type Spelled } from '../augment/parse';
 import { augmentations } from '../augment/registry';
+import { splitCalls } from '../augment/spelling';
 import { show } from '../options';
 import { OptionError } from '../errors';
 import { kind } from '../settings';
+import { readPolicy } from '../tune/policy/file';
 
 /** The images that an augmentation is made for. */
 interface Images {
@@ -12,21 +14,26 @@ interface Images {
 }
 
 /** Names that `--augment` takes, for its help. */
-export const AUGMENTATIONS: readonly string[] = ['crop', ...Object.keys(augmentations)];
+export const AUGMENTATIONS: readonly string[] = ['crop', ...Object.keys(augmentations), ...COMPOSED];
 
 /** The augmentation that a text stands for. @throws OptionError */
-export function augmentationFor(text: string, { inputShape }: Images, where = 'option'): Augmentation {
-  const [, height = 1, width = 1] = inputShape;
-  const call = parseCall(where, text);
-  if (call.name !== 'crop') return makeCalled(where, makerOf(where, call.name, ['crop']), call);
-  return makeCalled(where, augmentations['randomCrop']!, padded(call, height, width));
+export function augmentationFor(text: string, images: Images): Augmentation {
+  return parseAugmentation(text, { where: 'option', aliases: aliasesFor(images) });
+}
+
+function aliasesFor({ inputShape: [, height = 1, width = 1] }: Images) {
+  return { crop: (call: Spelled) => padded(call, height, width) };
 }
 
 /** A crop as large as the images. Pads by an eighth of the side, as is usual for CIFAR (4 of 32). */
-function padded({ name, positional, named }: SpelledCall, height: number, width: number): SpelledCall {
+function padded({ positional, named }: Spelled, height: number, width: number): Spelled {
   const usual =
     positional.length > 0 ? {} : { padding: Math.max(1, Math.round(Math.min(height, width) / 8)) };
-  return { name, positional: [[height, width], ...positional], named: { ...usual, ...named } };
+  return {
+    name: 'randomCrop',
+    positional: [[height, width], ...positional],
+    named: { ...usual, ...named },
+  };
 }
 
 /** Arguments of a typical use on images of some size, for augmentations that need some. */
@@ -68,12 +75,17 @@ export function typicalCalls([, height = 1, width = 1]: readonly number[]): stri
   });
 }
 
+/** Stands for the policy in a file that is not read yet. */
+const SOME_POLICY: readonly SubPolicy[] = [[['Identity', 1]]];
+
 /** Texts of augmentations, each checked as far as it can be without the data. */
 export const augmentationList = kind<readonly string[]>({
   check: (where, name, value) => {
     if (!Array.isArray(value) || !value.every((text): text is string => typeof text === 'string'))
       throw new OptionError(`${where}: ${name} must be a list of augmentations, got ${show(value)}`);
-    for (const text of value) augmentationFor(text, { inputShape: [3, 32, 32] }, `${where}: ${name}`);
+    const aliases = aliasesFor({ inputShape: [3, 32, 32] });
+    for (const text of value)
+      parseAugmentation(text, { where: `${where}: ${name}`, aliases, policyIn: () => SOME_POLICY });
     return value;
   },
   domain: { type: 'list', of: { type: 'string' } },
@@ -84,7 +96,21 @@ export function parseAugmentations(_flag: string, text: string): string[] {
   return text === 'none' ? [] : [...new Set(splitCalls(text))];
 }
 
+/**
+ * The options with the policies of the files that `--augment` names: what a run keeps, so that it does not
+ * depend on them later. @throws FormatError, DataError, IoError
+ */
+export async function withPolicyFiles<T extends { readonly augment?: readonly string[] | undefined }>(
+  given: T,
+): Promise<T> {
+  if (given.augment === undefined) return given;
+  const augment: string[] = [];
+  for (const text of given.augment)
+    augment.push(await withPolicies(text, '--augment', (file) => readPolicy(file)));
+  return { ...given, augment };
+}
+
 /** For the help of `--augment`. */
 export function augmentationHelp(): string {
-  return `augmentations, separated by commas, or none; with arguments as in cutout(8): ${AUGMENTATIONS.join(', ')}`;
+  return `augmentations, separated by commas, or none; with arguments as in cutout(8) or oneOf(flip,rotate(15),p=0.5): ${AUGMENTATIONS.join(', ')}`;
 }

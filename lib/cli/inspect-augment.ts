@@ -5,7 +5,13 @@ import { OptionError } from '../errors';
 import { show } from '../options';
 import { writeFileAtomic } from '../files/atomic-file';
 import { kind, nonEmptyString, nonNegativeInteger, type ValuesOf } from '../settings';
-import { augmentationFor, augmentationList, parseAugmentations, typicalCalls } from './augmentations';
+import {
+  augmentationFor,
+  augmentationList,
+  parseAugmentations,
+  typicalCalls,
+  withPolicyFiles,
+} from './augmentations';
 import { drawSheet, type SheetRow } from './contact-sheet';
 import type { KnownData, MayConflict } from './data-flags';
 import { flag } from './flags';
@@ -78,7 +84,7 @@ interface Shown {
  * @throws OptionError where an augmentation does not suit the images; DataError; IoError
  */
 export async function writeSheet(session: Session, set: Dataset, flags: SheetFlags): Promise<void> {
-  const { augment = [ALL], out = 'contact-sheet.png', draws = 8, seed = 0 } = flags;
+  const { augment = [ALL], out = 'contact-sheet.png', draws = 8, seed = 0 } = await withPolicyFiles(flags);
   const all = isAll(augment);
   const shown = await someImages(set, flags.count ?? (all ? 1 : 8));
   const lists = all ? typicalCalls(set.inputShape).map((call) => [call]) : [augment];

@@ -8,6 +8,7 @@ import type { Callback, EpochRecord, FitControl, FitEvent, History } from '../tr
 import { gradualUnfreezing } from '../train/gradual-unfreezing';
 import { progress } from '../train/progress';
 import type { Trainer } from '../train/trainer';
+import { withPolicyFiles } from './augmentations';
 import { buildModel, buildTrainer } from './build-trainer';
 import { DATASETS, openSplits } from './datasets';
 import { stoppingFor } from './early-stopping-flags';
@@ -77,7 +78,8 @@ async function trainIn(session: Session, plan: Plan, threads: number | undefined
   return conclude(session, plan, splits, { trainer, history });
 }
 
-async function makePlan(given: RecipeFlags, { out, resume }: Place, signal: AbortSignal): Promise<Plan> {
+async function makePlan(flags: RecipeFlags, { out, resume }: Place, signal: AbortSignal): Promise<Plan> {
+  const given = await withPolicyFiles(flags);
   if (resume !== undefined) {
     const from = new RunFolder(resume);
     const recipe = resumedRecipe(await from.recipe(), given);

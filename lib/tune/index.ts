@@ -6,6 +6,7 @@ export {
   type PolicySearchOptions,
 } from './policy/augmentation-policy';
 export type { Decision } from './policy/controller';
+export { readPolicy, type ReadPolicyOptions } from './policy/file';
 export { randomPolicy, type RandomPolicyOptions } from './policy/space';
 export { reinforce, Reinforce, type ReinforceOptions } from './policy/reinforce';
 export * from './strategies/makers';

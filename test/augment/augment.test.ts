@@ -1,5 +1,4 @@
 import * as augment from '../../lib/augment';
-import { splitCalls } from '../../lib/augment/parse';
 import { checkAugmentations } from '../../lib/augment/pipeline';
 import { setThreads } from '../../lib/native';
 import { picture, Stream } from './support';
@@ -301,8 +300,4 @@ describe('apply', () => {
       shape: [1, 2, 3],
     });
   });
-});
-
-test('splitCalls cuts at commas outside of parentheses', () => {
-  expect(splitCalls('crop, flip,cutout(8,2) ,x')).toEqual(['crop', 'flip', 'cutout(8,2)', 'x']);
 });

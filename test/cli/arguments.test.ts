@@ -51,7 +51,11 @@ const WRONG: [args: string[], message: string][] = [
     '--augment: there is no augmentation "rotat" (did you mean "rotate"?)',
   ],
   [['train', '--augment', 'flip,rotate'], 'augment.rotate: degrees must be a number or [low, high]'],
-  [['train', '--augment', 'cutout(8'], '--augment: expected augmentations such as cutout(8), got "cutout(8"'],
+  [['train', '--augment', 'cutout(8'], '--augment: "(" is not closed, at character 7 of "cutout(8"'],
+  [
+    ['train', '--augment', 'crop,oneOf(flip, rotat(3))'],
+    '--augment: there is no augmentation "rotat" (did you mean "rotate"?)',
+  ],
   [['train', '--augment', 'flip(0.5,1)'], '--augment: flip takes at most 1 arguments (p), got 2'],
   [['train', '--augment', 'flip(p=2)'], 'augment.flip: p must be a number from 0 to 1, got 2'],
   [['train', '--augment', 'randaugment(2,31)'], 'm at most bins - 1 = 30, got n 2 and m 31'],

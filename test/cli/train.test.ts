@@ -535,6 +535,34 @@ describe('--loss, --class-weights and --sampler', () => {
 });
 
 describe('--augment, --mixup and --cutmix', () => {
+  it('keep the policy of a file, and do not need the file for a resume', async () => {
+    const [out, file] = [join(dir, 'found'), join(dir, 'found.json')];
+    const policy = [
+      [
+        ['Rotate', 0.8, 4],
+        ['Invert', 0.3],
+      ],
+    ];
+    writeFileSync(file, JSON.stringify(policy));
+    const spelled = `oneOf(flip, sequence(crop, policy(${file}, p=0.5)), weights=1:3)`;
+    expect((await train(out, '--epochs', 1, '--schedule', 'constant', '--augment', spelled)).code).toBe(0);
+    const kept = spelled.replace(file, JSON.stringify(policy));
+    expect(JSON.parse(readFileSync(join(out, 'run.json'), 'utf8'))).toMatchObject({ augment: [kept] });
+    const again = ['train', '--resume', out, '--epochs', 2, '--json'];
+    expect((await tenon(...again, '--augment', spelled)).code).toBe(0);
+    rmSync(file);
+    expect((await tenon(...again, '--epochs', 3)).code).toBe(0);
+    const straight = join(dir, 'found-straight');
+    await train(straight, '--epochs', 3, '--schedule', 'constant', '--augment', kept);
+    expect(bytesOf(out).equals(bytesOf(straight))).toBe(true);
+    const gone = await tenon('train', '--augment', spelled, '--out', join(dir, 'gone'));
+    expect([gone.code, gone.err]).toEqual([1, expect.stringContaining('found.json does not exist')]);
+    expect(existsSync(join(dir, 'gone'))).toBe(false);
+    writeFileSync(file, '[[["Rotat", 1, 3]]]');
+    const wrong = await tenon('train', '--augment', spelled, '--out', join(dir, 'gone'));
+    expect(wrong.err).toContain('step 1 of sub-policy 1: unknown operation "Rotat" (did you mean "Rotate"?)');
+  });
+
   it('train, are recorded, and are resumed with the same bits', async () => {
     const list = ['crop', 'randaugment(2,9)', 'autoAugment(cifar10)', 'gaussianBlur(3,p=0.5)'];
     const given = ['--augment', list.join(','), '--mixup', 0.4, '--cutmix', 1];

@@ -22,7 +22,7 @@ import {
 } from '../../options';
 import { cosine } from '../../schedules';
 import { Trainer } from '../../train/trainer';
-import { policyDecisions, policyOf } from './space';
+import { bestOf, policyDecisions, policyOf } from './space';
 import { readJournal, writeJournal, type ChildRecord } from './journal';
 import { Reinforce, type ReinforceOptions } from './reinforce';
 
@@ -137,8 +137,7 @@ export class PolicySearch implements AsyncIterable<PolicyChild> {
   best(count = 5): SubPolicy[] {
     positiveInteger(where, 'count', count);
     if (this.children.length === 0) throw new OptionError(`${where}: no child is trained yet`);
-    const sorted = [...this.children].sort((a, b) => b.accuracy - a.accuracy || a.number - b.number);
-    return sorted.slice(0, count).flatMap((child) => child.policy);
+    return bestOf(this.children, count);
   }
 
   private async train(choices: readonly number[]): Promise<ChildRecord> {

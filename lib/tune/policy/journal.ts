@@ -14,6 +14,13 @@ export interface ChildRecord {
   readonly seconds: number;
 }
 
+/** What a journal holds. */
+interface Journal {
+  /** JSON. */
+  readonly settings: string;
+  readonly children: readonly ChildRecord[];
+}
+
 /**
  * The children of an earlier run of the same search; none where there is no file.
  * @throws FormatError for a damaged file, or one of a search with other settings
@@ -21,22 +28,31 @@ export interface ChildRecord {
 export async function readJournal(path: string, settings: string): Promise<ChildRecord[]> {
   if ((await pathKind(path)) === 'nothing') return [];
   const text = await readText(path);
-  if (!checkSeal(path, text))
-    throw new FormatError(`${clip(path)}: it is not the journal of a policy search`);
-  const fields = fieldsOf(path, 'the journal', parse(path, text));
-  if (textIn(path, fields, 'form') !== FORM)
-    throw new FormatError(`${clip(path)}: its form is ${clip(textIn(path, fields, 'form'))}, not ${FORM}`);
-  const known = textIn(path, fields, 'settings');
-  if (known !== settings)
+  const journal = journalIn(path, text, parseJson(path, text));
+  if (journal.settings !== settings)
     throw new FormatError(
-      `${clip(path)}: it holds a search with other settings: ${clip(known)}, not ${settings}`,
+      `${clip(path)}: it holds a search with other settings: ${clip(journal.settings)}, not ${settings}`,
     );
-  const { children } = fields;
-  if (!Array.isArray(children)) throw new FormatError(`${clip(path)}: children is not a list`);
-  return children.map((child, i) => childOf(path, `child ${i}`, child));
+  return [...journal.children];
 }
 
-function parse(path: string, text: string): unknown {
+/** The journal whose text is `json`. @throws FormatError */
+export function journalIn(path: string, text: string, json: unknown): Journal {
+  if (!checkSeal(path, text))
+    throw new FormatError(`${clip(path)}: it is not the journal of a policy search`);
+  const fields = fieldsOf(path, 'the journal', json);
+  if (textIn(path, fields, 'form') !== FORM)
+    throw new FormatError(`${clip(path)}: its form is ${clip(textIn(path, fields, 'form'))}, not ${FORM}`);
+  const { children } = fields;
+  if (!Array.isArray(children)) throw new FormatError(`${clip(path)}: children is not a list`);
+  return {
+    settings: textIn(path, fields, 'settings'),
+    children: children.map((child, i) => childOf(path, `child ${i}`, child)),
+  };
+}
+
+/** @throws FormatError */
+export function parseJson(path: string, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

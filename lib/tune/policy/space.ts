@@ -36,6 +36,20 @@ export function policyOf(choices: readonly number[]): SubPolicy[] {
   return Array.from({ length: steps.length / STEPS }, (_, i) => steps.slice(i * STEPS, (i + 1) * STEPS));
 }
 
+/** A policy that was tried. */
+interface Tried {
+  /** Counts from 1. */
+  readonly number: number;
+  readonly policy: readonly SubPolicy[];
+  readonly accuracy: number;
+}
+
+/** The sub-policies of the `count` best policies together; of equal ones, the earlier are better. */
+export function bestOf(children: readonly Tried[], count: number): SubPolicy[] {
+  const sorted = [...children].sort((a, b) => b.accuracy - a.accuracy || a.number - b.number);
+  return sorted.slice(0, count).flatMap((child) => child.policy);
+}
+
 /** Options of `tune.randomPolicy`. */
 export interface RandomPolicyOptions {
   /** Default 0. */

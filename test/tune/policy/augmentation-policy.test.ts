@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { augment, data, FormatError, losses, nn, optim, OptionError, Trainer, tune } from '../../../lib';
+import { seal } from '../../../lib/files/sealed-json';
 import { policyDecisions, policyOf } from '../../../lib/tune/policy/space';
 
 const side = 8;
@@ -123,6 +124,45 @@ describe('tune.augmentationPolicy', () => {
       },
       60_000,
     );
+
+    it('is read as the policy that the search found', async () => {
+      const [journal, plain] = [join(folder, 'search.json'), join(folder, 'best.json')];
+      const found = await search({ journal });
+      await all(found);
+      expect(await tune.readPolicy(journal)).toEqual(found.best());
+      expect(await tune.readPolicy(journal, { count: 2 })).toEqual(found.best(2));
+      writeFileSync(plain, JSON.stringify(found.best()));
+      expect(augment.policy(await tune.readPolicy(plain)).settings).toEqual(
+        augment.policy(found.best()).settings,
+      );
+    }, 60_000);
+
+    it.each([
+      ['{"form": "another"}', FormatError, 'it is not the journal of a policy search'],
+      ['[[["Rotat", 1, 3]]]', FormatError, 'step 1 of sub-policy 1: unknown operation "Rotat"'],
+      ['[]', FormatError, 'there are no sub-policies'],
+      ['7', FormatError, 'it is not the journal'],
+      ['[', FormatError, 'it is not JSON'],
+    ])('is refused as a policy where it holds %s', async (text, kind, message) => {
+      const file = join(folder, 'policy.json');
+      writeFileSync(file, text);
+      await expect(tune.readPolicy(file)).rejects.toThrow(kind);
+      await expect(tune.readPolicy(file)).rejects.toThrow(message);
+    });
+
+    it('is refused as a policy where a choice is none of the space', async () => {
+      const file = join(folder, 'policy.json');
+      for (const choices of [[], [0, 0, 0], [16, 0, 0, 0, 0, 0], [0, -1, 0, 0, 0, 0]]) {
+        const children = [{ choices, accuracy: 0.5, seconds: 1 }];
+        const json = JSON.stringify({ form: 'tenon-policy-search-1', settings: '{}', children }, null, 1);
+        writeFileSync(file, seal(json));
+        await expect(tune.readPolicy(file)).rejects.toThrow(
+          'the choices of child 0 are not those of a policy',
+        );
+      }
+      await expect(tune.readPolicy(join(folder, 'none.json'))).rejects.toThrow('does not exist');
+      await expect(tune.readPolicy(file, { count: 0 })).rejects.toThrow(OptionError);
+    });
 
     it('refuses one of a search with other settings', async () => {
       const journal = join(folder, 'search.json');
