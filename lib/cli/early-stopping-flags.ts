@@ -11,7 +11,7 @@ export interface KnownStopping {
   readonly validation: number;
 }
 
-/** What belongs to `--early-stopping` only. */
+/** What belongs to `--early-stopping` only. A resumed run may wait longer, or for more, than it did. */
 const part = {
   conflict: (given: unknown, { earlyStopping: figure }: KnownStopping, spelling: string) =>
     given === undefined || figure !== null ? undefined : `${spelling} belongs to --early-stopping`,
@@ -40,12 +40,12 @@ export const STOPPING_FLAGS = {
       default: 10,
       absent: 10,
     }),
-    part,
+    { ...part, mayChange: true },
   ),
   minDelta: flag(
     'x',
     nonNegative('what --early-stopping does not count as an improvement', { default: 0, absent: 0 }),
-    part,
+    { ...part, mayChange: true },
   ),
   smoothing: flag(
     'share',

@@ -225,19 +225,24 @@ export function completeRecipe(flags: RecipeFlags): Recipe {
 
 /**
  * The recipe of a run that is resumed: the one that was kept, with the settings that may change.
- * @throws UsageError for an option that would make it another run
+ * @throws UsageError for an option that would make it another run, or that contradicts the run's
  */
 export function resumedRecipe(kept: Recipe, flags: RecipeFlags): Recipe {
   const recipe: Record<string, unknown> = { ...kept };
   for (const [name, given] of Object.entries(flags)) {
     const { mayChange = false } = SETTINGS[name as keyof Recipe] as RecipeSetting;
-    if (!mayChange && JSON.stringify(given) !== JSON.stringify(recipe[name])) {
+    const before = recipe[name];
+    if (!mayChange && JSON.stringify(given) !== JSON.stringify(before)) {
+      const began = before === null ? 'without it' : `with ${said(before)}`;
       throw new UsageError(
-        `${spelled(name)} ${said(given)}: the run that is resumed was started with ${said(recipe[name])}; leave the option out`,
+        `${spelled(name)} ${said(given)}: the run that is resumed was started ${began}; leave the option out`,
       );
     }
     recipe[name] = given;
   }
+  // What is missing here was given when the run was started.
+  const changed = Object.entries<RecipeSetting>(SETTINGS).filter(([name]) => name in flags);
+  checkConflicts<Known>(Object.fromEntries(changed), flags, recipe as Recipe);
   return recipe as Recipe;
 }
 

@@ -97,8 +97,8 @@ describe('settings', () => {
   });
 
   test('may change on resuming where that leaves the run what it is', () => {
-    const kept = completeRecipe({ dataset: 'folder', data: 'd' });
-    const given = { data: 'e', epochs: 3, limits: { maxPixels: 9 } };
+    const kept = completeRecipe({ dataset: 'folder', data: 'd', earlyStopping: 'validationLoss' });
+    const given = { data: 'e', epochs: 3, limits: { maxPixels: 9 }, patience: 20, minDelta: 0.01 };
     expect(resumedRecipe(kept, given)).toEqual({ ...kept, ...given });
     for (const name of Object.keys(SETTINGS).filter((each) => !(each in given)))
       expect(() => resumedRecipe(kept, { [name]: 'other' })).toThrow(`${spelled(name)} other: the run that`);

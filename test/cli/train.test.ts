@@ -496,10 +496,45 @@ describe('--early-stopping', () => {
     const one = join(dir, 'stopping-one');
     await train(one, '--epochs', 6, ...stopping.slice(0, 1), '--patience', 1, '--min-delta', 9);
     expect(bytesOf(one).equals(bytesOf(out))).toBe(true);
+    const other = await tenon('train', '--resume', out, '--smoothing', 0.25);
+    expect(other.err).toContain('--smoothing 0.25: the run that is resumed was started with 0.5');
     const text = await tenon('train', '--resume', out);
     expect(text.out).toMatch(
       /earlyStopping after epoch 3: the best validationLoss is \d\.\d{4}, of epoch 1\n/,
     );
+  });
+
+  it('may have more patience when it is resumed, as if from the beginning', async () => {
+    const [short, long] = [join(dir, 'impatient'), join(dir, 'patient')];
+    const stopping = ['--epochs', 7, '--early-stopping', 'validationLoss', '--min-delta', 9];
+    await train(short, ...stopping, '--patience', 2);
+    await train(long, ...stopping, '--patience', 4);
+    expect(lossesOf(short)).toHaveLength(3);
+    const resumed = await tenon('train', '--resume', short, '--patience', 4, '--json');
+    expect(resumed.lines.at(-1)).toMatchObject({ stopped: 'earlyStopping' });
+    expect(lossesOf(short)).toEqual(lossesOf(long));
+    expect(lossesOf(short)).toHaveLength(5);
+    expect(bytesOf(short).equals(bytesOf(long))).toBe(true);
+    expect(JSON.parse(readFileSync(join(short, 'run.json'), 'utf8'))).toMatchObject({ patience: 4 });
+    // With 0, an epoch after the fifth may be the best one.
+    const eager = await tenon('train', '--resume', short, '--min-delta', 0, '--patience', 9, '--json');
+    expect(eager.lines.at(-1)).toMatchObject({ stopped: 'finished' });
+    expect((eager.lines.at(-1)?.['best'] as { epoch: number }).epoch).toBeGreaterThan(5);
+  });
+
+  it('cannot be turned on, or have parts, in a run that was started without', async () => {
+    const out = join(dir, 'never-stopping');
+    await train(out, '--epochs', 1);
+    const refused = async (...args: (string | number)[]): Promise<string> => {
+      const { code, err } = await tenon('train', '--resume', out, ...args);
+      expect(code).toBe(2);
+      return err;
+    };
+    expect(await refused('--patience', 3)).toBe('tenon: --patience belongs to --early-stopping\n');
+    expect(await refused('--early-stopping')).toBe(
+      'tenon: --early-stopping validationLoss: the run that is resumed was started without it; leave the option out\n',
+    );
+    expect(await refused('--data', 'd')).toContain('--data: the glyphs data set is generated');
   });
 });
 
