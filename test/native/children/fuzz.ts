@@ -31,7 +31,8 @@ const AUGMENTATIONS: readonly number[] = (() => {
   const crop = [opcode('randomCrop'), 1, ...fixed(5, 6, 1, 1, 2, 3, 4)];
   const flips = [opcode('flip'), 1, opcode('verticalFlip'), 0.5];
   const hole = [opcode('cutout'), 0.5, 1, 3, 2, 1, 2, 1, ...fixed(1, 1, 2, 3, 4)];
-  return [1, ...crop, 2, -2, 1, 2 + flips.length, 2, 1, 1, ...flips, 3, ...hole];
+  const resized = [opcode('randomResizedCrop'), 1, ...fixed(5, 6, 0.2, 0.9, -0.3, 0.3, 0, 1)];
+  return [1, ...crop, 2, -2, 1, 2 + flips.length, 2, 1, 1, ...flips, 3, ...hole, 4, ...resized];
 })();
 
 /** Calls that are right as they stand; each round runs them with a few things changed. */
