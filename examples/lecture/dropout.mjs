@@ -2,7 +2,7 @@
  * Dropout (slides "Dropout" and "Inverted dropout"): the two forms agree in expectation with the layer at
  * test time, and a net trained with and without it on few images.
  */
-import { losses, nn, optim, tensor, Trainer } from 'tenon';
+import { compile, losses, nn, optim, RandomState, tensor, Trainer } from 'tenon';
 import { draw, table } from './lib/chart.mjs';
 import { digits } from './lib/images.mjs';
 import { deviation, mean, normal } from './lib/numbers.mjs';
@@ -19,10 +19,10 @@ async function neuron(scaling) {
   const inputs = Float32Array.from({ length: ROWS * WIDTH }, (_, i) => x[i % WIDTH]);
   const layer = nn.dropout(P, { scaling });
   const outputs = async (training) => {
-    const kept = await layer
-      .train(training)
-      .forward(tensor(inputs, [ROWS, WIDTH]))
-      .data();
+    layer.train(training);
+    // Both forms draw the same masks.
+    const drop = compile((rows) => layer.forward(rows), { random: new RandomState(0) });
+    const kept = await (await drop(tensor(inputs, [ROWS, WIDTH]))).data();
     return Array.from({ length: ROWS }, (_, n) =>
       w.reduce((sum, weight, i) => sum + weight * kept[n * WIDTH + i], 0),
     );

@@ -25,6 +25,12 @@ export interface Draws {
 }
 
 /**
+ * Draws outside of compiled functions so far. No step tells these apart: without a number of its own, each
+ * call would repeat the one before.
+ */
+let callsOutside = 0;
+
+/**
  * The next draws of this kind in the layer that is being recorded.
  * @param count how many draws a batch takes; undefined if all examples share them
  * @throws ShapeError where a prediction samples and they cannot be shared out to its examples
@@ -33,7 +39,7 @@ export function nextDraws(name: string, count: number | undefined): Draws {
   const trace = currentTrace();
   const random = trace?.random ?? defaultRandom;
   const stream = `${currentScope()}/${name}`;
-  const ordinal = trace?.nextOrdinal(stream) ?? 0;
+  const ordinal = trace?.nextOrdinal(stream) ?? callsOutside++ >>> 0;
   if (trace !== undefined) trace.usesRandom = true;
   const examples = trace?.examples;
   const perExample = examples === undefined || count === undefined ? 0 : count / examples;

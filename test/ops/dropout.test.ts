@@ -137,6 +137,14 @@ describe('dropout', () => {
     expect(random.step).toBe(2);
   });
 
+  it('outside compile, each call draws anew, and a tensor keeps its draws', async () => {
+    const p = runtimeScalar(() => 0.5);
+    const [a, b] = [ops.dropout(ones, p), ops.dropout(ones, p)];
+    const first = await a.data();
+    expect(await b.data()).not.toEqual(first);
+    expect(await a.data()).toEqual(first);
+  });
+
   it('drops whole channels', async () => {
     const x = tensor(new Float32Array(2 * 8 * 9).fill(1), [2, 8, 3, 3]);
     const y = await (await compile((t: Tensor) => ops.dropout(t, half, { perChannel: true }))(x)).data();
