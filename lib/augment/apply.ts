@@ -1,12 +1,13 @@
 /** Augmentations outside of training: what a list does to some images. */
 import { everyRow } from '../data/stored-images';
 import { OptionError, ShapeError } from '../errors';
-import { asImages } from '../ops';
+import { add, asImages, cast } from '../ops';
 import { checkKeys, checkList, checkObject, clip, nonNegativeInteger, probability, show } from '../options';
 import { checkAttached } from '../tensor/dtype';
-import { runtimeScalar, tensor } from '../tensor/tensor';
-import type { Augmentation } from './augmentation';
+import { runtimeScalar, tensor, type Tensor } from '../tensor/tensor';
+import type { Augmentation, Draws, ImageBatch } from './augmentation';
 import { runCustom } from './custom';
+import { Mixing } from './mixing';
 import { checkAugmentations, none, Pipeline } from './pipeline';
 
 /** An image, or several of one size: bytes row by row, the channels of a pixel side by side. */
@@ -29,7 +30,8 @@ export interface ApplyOptions {
 
 /**
  * What a list of augmentations makes of images: the bytes that training would see before normalization, if
- * they were these samples of its data and it had the seed. Takes what `dataset.image(i)` returns.
+ * they were these samples of its data and it had the seed. Takes what `dataset.image(i)` returns. `mixup` and
+ * `cutmix`, which work on normalized inputs, mix the bytes here, and round them.
  * @throws OptionError, ShapeError; DataError where a function of yours fails
  */
 export async function apply(
@@ -39,7 +41,7 @@ export async function apply(
 ): Promise<Pixels> {
   const where = 'augment.apply';
   checkAugmentations(list);
-  const late = list.find(({ stage }) => stage === 'inputs');
+  const late = list.find((item) => item.stage === 'inputs' && !(item instanceof Mixing));
   if (late !== undefined)
     throw new OptionError(`${where}: ${clip(late.name)} works on normalized inputs, not on images`);
   const [count, height, width, channels] = checkPixels(where, images);
@@ -58,13 +60,20 @@ export async function apply(
   const rows = tensor(samples);
   const stored = { data, index: everyRow(data), samples: rows, occurrence: undefined, targets: rows };
   const draws = { seed, epoch: runtimeScalar(() => epoch), occurrence: none(rows) };
-  const after = pipeline.recordImages(stored, { ...draws, mean, classes: undefined }).images;
+  const before = pipeline.recordImages(stored, { ...draws, mean, classes: undefined });
+  const after = list.some((item) => item instanceof Mixing) ? mixed(pipeline, before, draws) : before.images;
   const [, , h = 1, w = 1] = after.shape;
   const size = [h, w, channels];
   return {
     pixels: interleaved(await after.data(), count, channels, h * w),
     shape: images.shape.length === 3 ? size : [count, ...size],
   };
+}
+
+/** Bytes mixed as normalized inputs would be: both means are the same but for rounding. */
+function mixed(pipeline: Pipeline, batch: ImageBatch, draws: Omit<Draws, 'place' | 'uniform'>): Tensor {
+  const inputs = { ...batch, images: cast(batch.images, 'f32'), targets: none(batch.samples), classes: 1 };
+  return cast(add(pipeline.recordInputs(inputs, draws).images, 0.5), 'u8');
 }
 
 function checkPixels(where: string, images: unknown): [number, number, number, number] {

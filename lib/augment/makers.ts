@@ -5,3 +5,4 @@ export * from './erasing';
 export * from './tone';
 export * from './filters';
 export * from './policies';
+export * from './sample-pairing';

@@ -123,9 +123,13 @@ export class Pipeline {
       ({ targets } = batch);
       images = normalized(batch.images, normalization);
     }
-    let batch: ImageBatch = { images, targets, samples: stored.samples, classes };
-    for (const entry of this.inputs) batch = recordOne(entry, batch, draws, 'f32');
+    const batch = this.recordInputs({ images, targets, samples: stored.samples, classes }, draws);
     return { inputs: batch.images, targets: batch.targets };
+  }
+
+  /** What works on inputs, f32 [B, C, H, W]. */
+  recordInputs(batch: ImageBatch, draws: Stream): ImageBatch {
+    return this.inputs.reduce((inputs, entry) => recordOne(entry, inputs, draws, 'f32'), batch);
   }
 
   /** The images of a batch as u8: everything before normalization. */

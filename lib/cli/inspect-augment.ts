@@ -1,5 +1,5 @@
 /** `tenon inspect --augment`: a contact sheet of what augmentations make of some images of a data set. */
-import { apply, type Pixels } from '../augment';
+import { apply, type Augmentation, type Pixels } from '../augment';
 import type { Dataset } from '../data';
 import { OptionError } from '../errors';
 import { show } from '../options';
@@ -15,6 +15,7 @@ import {
 import { drawSheet, type SheetRow } from './contact-sheet';
 import type { KnownData, MayConflict } from './data-flags';
 import { flag } from './flags';
+import { MIXING_FLAGS, mixingFor } from './mixing-flags';
 import type { Session } from './session';
 
 /** Stands for every augmentation, each in a row of its own. */
@@ -65,6 +66,8 @@ export const SHEET_FLAGS = {
     note: '8',
     conflict: ofSheets,
   }),
+  mixup: { ...MIXING_FLAGS.mixup, conflict: ofSheets },
+  cutmix: { ...MIXING_FLAGS.cutmix, conflict: ofSheets },
   seed: flag('n', nonNegativeInteger('--augment: seed of the draws', { optional: true }), {
     note: '0',
     conflict: ofSheets,
@@ -74,9 +77,17 @@ export const SHEET_FLAGS = {
 type SheetFlags = ValuesOf<typeof SHEET_FLAGS>;
 
 /** Some images of one size, [n, height, width, channels], and where they stand in their set. */
-interface Shown {
+interface Batch {
   readonly images: Pixels;
   readonly samples: readonly number[];
+  /** How many of them, the first ones, have a row. */
+  readonly shown: number;
+}
+
+/** What a row shows, and the text above it. */
+interface Shown {
+  readonly label: string;
+  readonly make: () => readonly Augmentation[];
 }
 
 /**
@@ -86,18 +97,17 @@ interface Shown {
 export async function writeSheet(session: Session, set: Dataset, flags: SheetFlags): Promise<void> {
   const { augment = [ALL], out = 'contact-sheet.png', draws = 8, seed = 0 } = await withPolicyFiles(flags);
   const all = isAll(augment);
-  const shown = await someImages(set, flags.count ?? (all ? 1 : 8));
-  const lists = all ? typicalCalls(set.inputShape).map((call) => [call]) : [augment];
+  const batch = await someImages(set, flags.count ?? (all ? 1 : 8));
   const rows: SheetRow[] = [];
   const leftOut: { augmentation: string; reason: string }[] = [];
-  for (const list of lists) {
+  for (const shown of all ? eachAlone(set, flags) : [together(augment, set, flags)]) {
     if (session.signal.aborted) return;
     try {
-      rows.push(...(await rowsOf(list, shown, set, draws, seed)));
+      rows.push(...(await rowsOf(shown, batch, draws, seed)));
     } catch (error) {
       // Not every augmentation is for every image: there are no colours to change in a grey one.
       if (!all || !(error instanceof OptionError)) throw error;
-      leftOut.push({ augmentation: list.join(), reason: error.message });
+      leftOut.push({ augmentation: shown.label, reason: error.message });
     }
   }
   const { png, width, height } = await drawSheet(rows);
@@ -109,31 +119,59 @@ export async function writeSheet(session: Session, set: Dataset, flags: SheetFla
   session.output.line(`wrote ${out}: ${rows.length} rows, each the original and ${draws} draws`);
 }
 
-/** Images from all over the set, as sets are often sorted by class. */
-async function someImages(set: Dataset, wanted: number): Promise<Shown> {
-  const many = Math.min(wanted, set.length);
+/** A row for each augmentation, and for each way of mixing. */
+function eachAlone(set: Dataset, { mixup, cutmix }: SheetFlags): Shown[] {
+  const mixing = [
+    { mixup: mixup ?? 1, cutmix: null },
+    { mixup: null, cutmix: cutmix ?? 1 },
+  ];
+  return [
+    ...typicalCalls(set.inputShape).map((label) => ({ label, make: () => [augmentationFor(label, set)] })),
+    ...mixing.map((flags) => ({ label: spelledMixing(flags).join(), make: () => mixingFor(flags) })),
+  ];
+}
+
+/** The list as a whole, as training would have it. */
+function together(list: readonly string[], set: Dataset, flags: SheetFlags): Shown {
+  const label = [list.join(', '), ...spelledMixing(flags)].filter((part) => part !== '').join(' ') || 'none';
+  const make = () => [...list.map((text) => augmentationFor(text, set)), ...mixingFor(flags)];
+  return { label, make };
+}
+
+function spelledMixing({ mixup, cutmix }: Pick<SheetFlags, 'mixup' | 'cutmix'>): string[] {
+  return [
+    ...(mixup === null ? [] : [`--mixup ${mixup}`]),
+    ...(cutmix === null ? [] : [`--cutmix ${cutmix}`]),
+  ];
+}
+
+/**
+ * Images from all over the set, as sets are often sorted by class. One alone comes with another, which those
+ * that mix the images of a batch need.
+ */
+async function someImages(set: Dataset, wanted: number): Promise<Batch> {
+  const shown = Math.min(wanted, set.length);
+  const many = Math.min(Math.max(shown, 2), set.length);
   const samples = Array.from({ length: many }, (_, i) => Math.floor((i * set.length) / many));
   const images = [];
   for (const sample of samples) images.push(await set.image(sample));
   const shape = [many, ...images[0]!.shape];
-  return { images: { pixels: Buffer.concat(images.map(({ pixels }) => pixels)), shape }, samples };
+  return { images: { pixels: Buffer.concat(images.map(({ pixels }) => pixels)), shape }, samples, shown };
 }
 
 /** A row for each image: itself, then what the list makes of it in as many epochs. */
 async function rowsOf(
-  list: readonly string[],
-  { images, samples }: Shown,
-  set: Dataset,
+  { label, make }: Shown,
+  { images, samples, shown }: Batch,
   draws: number,
   seed: number,
 ): Promise<SheetRow[]> {
-  const augmentations = list.map((text) => augmentationFor(text, set));
+  const list = make();
   const columns = [images];
   for (let epoch = 0; epoch < draws; epoch++)
-    columns.push(await apply(augmentations, images, { seed, epoch, samples }));
-  const text = list.join(', ') || 'none';
-  return samples.map((sample, i) => ({
-    label: samples.length === 1 ? text : `${text}: image ${sample}`,
+    columns.push(await apply(list, images, { seed, epoch, samples }));
+  return samples.slice(0, shown).map((sample, i) => ({
+    label: shown === 1 ? label : `${label}: image ${sample}`,
     pictures: columns.map((column) => pictureOf(column, i)),
   }));
 }

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { apply, flip, rotate, type Pixels } from '../../lib/augment';
+import { apply, cutmix, flip, mixup, oneOf, rotate, samplePairing, type Pixels } from '../../lib/augment';
 import { augmentations } from '../../lib/augment/registry';
 import { glyphs } from '../../lib/data';
 import { noise } from '../support/noise';
@@ -45,6 +45,25 @@ it('draws the original and what a list makes of it in each epoch, a row for each
   }
 });
 
+it('mixes the images of a sheet with each other, behind the list', async () => {
+  const out = join(dir, 'mixed.png');
+  const flags = ['--out', out, '--count', 2, '--draws', 2, '--mixup', 1, '--cutmix', 0.5, '--json'];
+  const { lines } = await tenon('inspect', '--augment', 'samplePairing(p=0.5)', ...flags);
+  const label = 'samplePairing(p=0.5) --mixup 1 --cutmix 0.5';
+  expect(lines).toMatchObject([{ rows: [`${label}: image 0`, `${label}: image 6000`] }]);
+  const { train } = await glyphs();
+  const pair = [await train.image(0), await train.image(6000)];
+  const images = { pixels: Buffer.concat(pair.map(({ pixels }) => pixels)), shape: [2, SIDE, SIDE, 1] };
+  const list = [samplePairing({ p: 0.5 }), oneOf([mixup(), cutmix({ alpha: 0.5 })])];
+  for (const epoch of [0, 1]) {
+    const drawn = await apply(list, images, { epoch, samples: [0, 6000] });
+    for (const down of [0, 1])
+      expect(await cellOf(out, down, 1 + epoch)).toEqual([
+        ...drawn.pixels.subarray(down * SIDE * SIDE, (down + 1) * SIDE * SIDE),
+      ]);
+  }
+});
+
 it('gives every augmentation a row of its own', async () => {
   const one = await sharp(noise(40, 48, 3, 1), { raw: { height: 40, width: 48, channels: 3 } })
     .png()
@@ -58,7 +77,11 @@ it('gives every augmentation a row of its own', async () => {
   expect(code).toBe(0);
   const [{ rows, leftOut }] = lines as [{ rows: string[]; leftOut: unknown[] }];
   expect(leftOut).toEqual([]);
-  expect(rows.map((label) => label.replace(/\(.*/, ''))).toEqual(Object.keys(augmentations));
+  expect(rows.map((label) => label.replace(/\(.*/, ''))).toEqual([
+    ...Object.keys(augmentations),
+    '--mixup 1',
+    '--cutmix 1',
+  ]);
   expect(rows).toEqual(expect.arrayContaining(['flip(p=1)', 'rotate(15)', 'cutout(20)']));
   expect(rows.filter((label) => label.includes('undefined'))).toEqual([]);
 });
@@ -80,6 +103,7 @@ it.each([
   [['--augment', 'flip', '--dataset', 'folder'], 2, /needs --data/],
   [['--augment', 'flip', '--out', join(dir, 'none', 'a.png')], 1, /cannot be written/],
   [['--dataset', 'glyphs', '--out', 'a.png'], 2, /--out belongs to --augment/],
+  [['--dataset', 'glyphs', '--mixup', '1'], 2, /--mixup belongs to --augment/],
   [['--dataset', 'glyphs', '--draws', '2'], 2, /--draws belongs to --augment/],
 ])('refuses %j', async (args, exit, message) => {
   const { code, err } = await tenon('inspect', ...args);

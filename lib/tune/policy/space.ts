@@ -1,7 +1,8 @@
 /**
  * The search space of AutoAugment (Cubuk et al. 2018): a policy has sub-policies of two operations, each with
  * a probability of 0 to 1 in steps of 0.1 and one of ten magnitudes: (16 * 11 * 10)^10 = 2.9e32 policies of
- * five sub-policies. The paper's sample pairing, which mixes two images, is the identity here.
+ * five sub-policies. The identity stands in the place of the paper's sample pairing: an operation of a
+ * policy sees one image.
  */
 import { policyOperations, type PolicyStep, type SubPolicy } from '../../augment';
 import { checkKeys, nonNegativeInteger, positiveInteger } from '../../options';
