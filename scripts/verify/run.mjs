@@ -24,6 +24,7 @@ const CHECKS = [
   'threads',
   'resume',
   'kill',
+  'search',
   'transfer',
   'finetune',
   'mnist',

@@ -2,3 +2,4 @@
 export { random, type RandomOptions } from './random';
 export { grid, type GridOptions } from './grid';
 export { tpe, type TpeOptions } from './tpe';
+export { coarseToFine, type CoarseToFineOptions } from './coarse-to-fine';

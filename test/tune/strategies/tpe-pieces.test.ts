@@ -7,9 +7,17 @@ import { Random } from '../../../lib/tune/strategies/random-numbers';
 import { bestOf } from '../../../lib/tune/strategies/ranking';
 import { weightsOf } from '../../../lib/tune/strategies/tpe';
 import type { Direction, TrialState } from '../../../lib/tune/study/trial';
-import { space, trialOf } from './harness';
+import { choice, real, space, trialOf, whole } from './harness';
 
-const domains = optuna.domains as Record<string, unknown> as Record<string, Domain>;
+/** Those of the fixture's SPACE. */
+const domains: Readonly<Record<string, Domain>> = {
+  lr: real(1e-4, 1, { log: true }),
+  momentum: real(-1, 2),
+  ratio: real(0, 1, { step: 0.25 }),
+  layers: whole(1, 9, { step: 2 }),
+  width: whole(1, 64, { log: true }),
+  act: choice('relu', 'gelu', 'tanh'),
+};
 
 function pointsOf(columns: Readonly<Record<string, readonly number[]>>): Point[] {
   const [first = []] = Object.values(columns);

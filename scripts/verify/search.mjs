@@ -1,0 +1,225 @@
+/**
+ * Log regret of the search strategies after 50 evaluations, beside Optuna 5's samplers: Branin, Hartmann-6, a
+ * mixed space with conditions, and a table of 200 trained networks (make-search-table.mjs). `TENON_PYTHON`
+ * names a python that has optuna; default python3. A strategy fails where it is worse than its rival: where
+ * the lower end of the 90% interval of the difference of means, by an unpaired bootstrap, is above 0. It also
+ * fails where it is not better than random search on Branin or Hartmann-6, by the same interval.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { tune } from 'tenon';
+import { childScript } from './process.mjs';
+import { check, root, Skipped } from './report.mjs';
+
+/**
+ * Strategies, each with the sampler of Optuna that it may not be worse than. Random search comes first: the
+ * others have to beat it.
+ */
+const STRATEGIES = [
+  { name: 'random', make: (seed) => tune.random({ seed }) },
+  { name: 'tpe', make: (seed) => tune.tpe({ seed }), rival: 'TPESampler' },
+];
+
+/** Problems on which random search has to be beaten. */
+const BEATEN_ON = ['branin', 'hartmann6'];
+
+const TABLE = join(root, 'scripts', 'verify', 'search-table.json');
+
+const real = (low, high, more = {}) => ({ type: 'float', low, high, log: false, ...more });
+const whole = (low, high, log = false) => ({ type: 'integer', low, high, log, step: 1 });
+const choice = (...choices) => ({ type: 'choice', choices });
+/** Dimensions by name. `given`: those that exist where the first, a choice, has an index. */
+function space(domains, given = {}) {
+  const [first] = Object.keys(domains);
+  return Object.entries(domains).map(([name, domain]) => ({
+    name,
+    domain,
+    when: name in given ? [{ name: first, index: given[name] }] : [],
+  }));
+}
+
+function branin({ x, y }) {
+  const bend = y - (5.1 / (4 * Math.PI ** 2)) * x * x + (5 / Math.PI) * x - 6;
+  return bend ** 2 + 10 * (1 - 1 / (8 * Math.PI)) * Math.cos(x) + 10;
+}
+
+const HARTMANN = {
+  alpha: [1, 1.2, 3, 3.2],
+  a: [
+    [10, 3, 17, 3.5, 1.7, 8],
+    [0.05, 10, 17, 0.1, 8, 14],
+    [3, 3.5, 1.7, 10, 17, 8],
+    [17, 8, 0.05, 10, 0.1, 14],
+  ],
+  p: [
+    [0.1312, 0.1696, 0.5569, 0.0124, 0.8283, 0.5886],
+    [0.2329, 0.4135, 0.8307, 0.3736, 0.1004, 0.9991],
+    [0.2348, 0.1451, 0.3522, 0.2883, 0.3047, 0.665],
+    [0.4047, 0.8828, 0.8732, 0.5743, 0.1091, 0.0381],
+  ],
+};
+
+function hartmann6(point) {
+  const { alpha, a, p } = HARTMANN;
+  const inner = (i) => a[i].reduce((sum, w, j) => sum + w * (point[`x${j}`] - p[i][j]) ** 2, 0);
+  return -alpha.reduce((sum, weight, i) => sum + weight * Math.exp(-inner(i)), 0);
+}
+
+/** Shaped like the loss of a network: two optimizers with settings of their own, of which one is better. */
+function mixed(point) {
+  const sgd = point.optimizer === 0;
+  const rate = 0.25 * (Math.log10(point.lr) + (sgd ? 1.3 : 3)) ** 2;
+  const own = sgd ? 4 * (point.momentum - 0.9) ** 2 : 0.1 + (Math.log10(point.eps) + 8) ** 2 / 40;
+  const size = (point.layers - 3) ** 2 / 20 + Math.log2(point.width / 64) ** 2 / 40;
+  return rate + own + size + [0, 0.05, 0.2][point.act];
+}
+
+const PROBLEMS = [
+  {
+    name: 'branin',
+    dimensions: space({ x: real(-5, 10), y: real(0, 15) }),
+    f: branin,
+    best: 0.39788735772973816,
+  },
+  {
+    name: 'hartmann6',
+    dimensions: space(Object.fromEntries([0, 1, 2, 3, 4, 5].map((j) => [`x${j}`, real(0, 1)]))),
+    f: hartmann6,
+    best: -3.322368011391339,
+  },
+  {
+    name: 'mixed',
+    dimensions: space(
+      {
+        optimizer: choice('sgd', 'adam'),
+        lr: real(1e-5, 1, { log: true }),
+        momentum: real(0, 0.99),
+        eps: real(1e-10, 1e-2, { log: true }),
+        layers: whole(1, 8),
+        width: whole(8, 512, true),
+        act: choice('relu', 'gelu', 'tanh'),
+      },
+      { momentum: 0, eps: 1 },
+    ),
+    f: mixed,
+    best: 0,
+  },
+  ...(existsSync(TABLE) ? [tableProblem(JSON.parse(readFileSync(TABLE, 'utf8')))] : []),
+];
+
+/** Errors after the last epoch, by the settings in the order of the table's rows. */
+function tableProblem({ dimensions, rows }) {
+  const errors = rows.map(({ accuracies }) => 1 - accuracies.at(-1));
+  const counts = dimensions.map(({ domain }) =>
+    domain.type === 'choice'
+      ? domain.choices.length
+      : Math.round((domain.high - domain.low) / domain.step) + 1,
+  );
+  const place = ({ name, domain }, point) =>
+    domain.type === 'choice' ? point[name] : Math.round((point[name] - domain.low) / domain.step);
+  const rowOf = (point) =>
+    dimensions.reduce((row, dimension, i) => row * counts[i] + place(dimension, point), 0);
+  return {
+    name: 'table',
+    dimensions: dimensions.map((dimension) => ({ ...dimension, when: [] })),
+    f: (point) => errors[rowOf(point)],
+    best: Math.min(...errors),
+    errors,
+    // One of a thousand validation images: the best row has no logarithm.
+    floor: 1e-3,
+  };
+}
+
+/** log10 of how far the best of `evaluations` trials lies above the minimum. */
+function logRegret({ dimensions, f, best, floor = 1e-12 }, strategy, evaluations) {
+  const trials = [];
+  strategy.check(dimensions, ['minimize']);
+  for (let number = 0; number < evaluations; number++) {
+    const random = new tune.SearchRandom(strategy.seed, strategy.name, number);
+    const state = { dimensions, directions: ['minimize'], trials, number, random };
+    const { point, notes = {} } = strategy.suggest(state);
+    const values = [f(point)];
+    trials.push({ number, state: 'complete', point, dimensions, values, reports: [], attributes: {}, notes });
+  }
+  const least = Math.min(...trials.map(({ values }) => values[0]));
+  return Math.log10(Math.max(least - best, 0) + floor);
+}
+
+/** Log regrets of Optuna's samplers: { sampler: { problem: [of each seed] } }. */
+function optunaRegrets(settings) {
+  const python = process.env.TENON_PYTHON ?? 'python3';
+  if (spawnSync(python, ['-c', 'import optuna; assert optuna.__version__ >= "5"']).status !== 0)
+    throw new Skipped(`no optuna 5 in ${python}`);
+  const problems = PROBLEMS.map(({ name, dimensions, best, floor = 1e-12, errors }) => ({
+    name,
+    dimensions,
+    best,
+    floor,
+    errors,
+  }));
+  const samplers = [...new Set(STRATEGIES.flatMap(({ rival }) => rival ?? []))];
+  const input = JSON.stringify({ problems, samplers, hartmann: HARTMANN, ...settings });
+  const options = { input, encoding: 'utf8', maxBuffer: 2 ** 28 };
+  const { status, stdout, stderr } = spawnSync(python, [childScript('optuna_search.py')], options);
+  if (status !== 0) throw new Error(`optuna_search.py: ${stderr.trim().split('\n').at(-1)}`);
+  return JSON.parse(stdout);
+}
+
+const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
+
+/** The 90% interval of mean(ours) - mean(theirs), by resampling each. */
+function interval(ours, theirs, resamples = 10_000) {
+  const random = new tune.SearchRandom(1, 'bootstrap', 0);
+  const again = (values) => mean(values.map(() => values[random.below(values.length)]));
+  const differences = Float64Array.from({ length: resamples }, () => again(ours) - again(theirs)).sort();
+  return [differences[Math.floor(0.05 * resamples)], differences[Math.floor(0.95 * resamples)]];
+}
+
+/** One strategy on one problem; `faults` say why it fails. */
+function judge(problem, strategy, { ours, theirs, random }) {
+  const faults = [];
+  const row = { problem, strategy: strategy.name, ours };
+  if (strategy.rival === undefined) return { ...row, faults };
+  const rival = interval(ours, theirs);
+  const chance = interval(ours, random);
+  if (rival[0] > 0) faults.push(`worse than ${strategy.rival} on ${problem}`);
+  if (BEATEN_ON.includes(problem) && chance[1] >= 0) faults.push(`not better than random on ${problem}`);
+  const [low, high] = rival.map((end) => end.toFixed(2));
+  console.log(
+    `${problem}: ${strategy.name} ${shown(ours)}, ${strategy.rival} ${shown(theirs)}, difference ${low} to ${high}`,
+  );
+  return { ...row, theirs, rival, chance, faults };
+}
+
+const shown = (values) => mean(values).toFixed(2);
+const goal =
+  "log regrets are not worse than those of Optuna's samplers by a bootstrap at 90%, and better than random's";
+const defaults = { seeds: 100, evaluations: 50 };
+
+await check('search', goal, defaults, async (settings) => {
+  const theirs = optunaRegrets(settings);
+  const rows = PROBLEMS.flatMap((problem) => {
+    const regrets = STRATEGIES.map(({ make }) =>
+      Array.from({ length: settings.seeds }, (_, seed) =>
+        logRegret(problem, make(seed), settings.evaluations),
+      ),
+    );
+    return STRATEGIES.map((strategy, i) =>
+      judge(problem.name, strategy, {
+        ours: regrets[i],
+        theirs: theirs[strategy.rival]?.[problem.name],
+        random: regrets[0],
+      }),
+    );
+  });
+  const faults = rows.flatMap((row) => row.faults);
+  const cell = ({ problem, strategy, ours, theirs }) =>
+    `${problem} ${strategy} ${shown(ours)}${theirs ? ` (${shown(theirs)})` : ''}`;
+  const cells = rows.map(cell).join(', ');
+  return {
+    pass: faults.length === 0,
+    figure: `mean log10 regret, in parentheses Optuna's: ${[cells, ...faults].join('; ')}`,
+    details: { rows },
+  };
+});
