@@ -53,7 +53,7 @@ const oneSize = (dataset: DatasetName): string => `images of ${dataset} have one
 
 export const DATA_FLAGS = {
   dataset: flag('name', oneOf(names)('data set', { default: 'glyphs' }), {
-    note: 'glyphs, which is embedded',
+    note: 'the one that --data holds; without --data glyphs, which is embedded',
   }),
   data: flag('dir', orNull(nonEmptyString)(`where ${inFiles} is`, { default: null }), {
     conflict: missingOrUseless,

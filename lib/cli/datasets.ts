@@ -4,6 +4,8 @@
  */
 import * as data from '../data';
 import type { Dataset } from '../data';
+import { CIFAR100_MARKS, CIFAR10_MARKS } from '../data/cifar';
+import { MNIST_MARKS } from '../data/mnist';
 import { READ_LIMITS, UNPACK_LIMITS, type ReadLimits } from '../files/limits';
 import { DataError } from '../errors';
 import { clip } from '../options';
@@ -19,6 +21,8 @@ interface Entry {
    * of any size.
    */
   readonly from: 'nothing' | 'files' | 'images';
+  /** Files of which a directory holds at least one, by which it is recognized. */
+  readonly marks: readonly string[];
   /** The limits that can apply to its files. */
   readonly limits: readonly (keyof ReadLimits)[];
   /** The defaults of the options with these names. */
@@ -34,6 +38,7 @@ export const DATASETS = named<Entry>()({
   glyphs: {
     open: () => data.glyphs(),
     from: 'nothing',
+    marks: [],
     limits: [],
     model: 'lenet',
     epochs: 5,
@@ -42,16 +47,23 @@ export const DATASETS = named<Entry>()({
   mnist: {
     open: ({ dir, limits }) => data.mnist({ dir, ...limits }),
     from: 'files',
+    marks: MNIST_MARKS,
     limits: UNPACK_LIMITS,
     model: 'lenet',
     epochs: 5,
     augment: [],
   },
-  cifar10: { ...CIFAR, open: ({ dir, limits }) => data.cifar10({ dir, ...limits }), limits: READ_LIMITS },
-  cifar100: { ...CIFAR, open: ({ dir }) => data.cifar100({ dir }), limits: [] },
+  cifar10: {
+    ...CIFAR,
+    open: ({ dir, limits }) => data.cifar10({ dir, ...limits }),
+    marks: CIFAR10_MARKS,
+    limits: READ_LIMITS,
+  },
+  cifar100: { ...CIFAR, open: ({ dir }) => data.cifar100({ dir }), marks: CIFAR100_MARKS, limits: [] },
   folder: {
     open: openFolder,
     from: 'images',
+    marks: [],
     limits: READ_LIMITS,
     model: 'resnet20',
     epochs: 15,

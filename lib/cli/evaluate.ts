@@ -27,6 +27,7 @@ import {
 import type { FolderForm } from './folder-splits';
 import { percent } from './output';
 import { preprocessingOf } from './predict';
+import { withDataset } from './recognize';
 import type { Session } from './session';
 import { reportSkipped, skippedFields } from './skipped';
 
@@ -54,7 +55,8 @@ export function evaluateCommand(session: Session): Command {
   return declareCommand(session, { name: 'evaluate', about, flags: FLAGS }, (given) => run(session, given));
 }
 
-async function run(session: Session, given: Given<typeof FLAGS>): Promise<number> {
+async function run(session: Session, options: Given<typeof FLAGS>): Promise<number> {
+  const given = await withDataset(options);
   const flags = withDefaults(FLAGS, given);
   checkConflicts(DATA_FLAGS, given, flags);
   if (flags.threads !== undefined) setThreads(flags.threads);

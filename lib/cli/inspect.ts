@@ -15,6 +15,7 @@ import { flag, JSON_LINES, limitsFlag } from './flags';
 import { splitsOf } from './folder-splits';
 import { SHEET_FLAGS, writeSheet } from './inspect-augment';
 import { namesOf } from './names';
+import { withDataset } from './recognize';
 import type { Session } from './session';
 import { oneLine } from './skipped';
 
@@ -24,7 +25,7 @@ const SHOWN = 20;
 const FLAGS = {
   data: { ...DATA_FLAGS.data, take: 'path' },
   dataset: flag('name', oneOf(namesOf(DATASETS))('data set', { optional: true }), {
-    note: 'folder; of --augment without --data, glyphs',
+    note: 'the one that --data holds; of --augment without --data, glyphs',
   }),
   split: flag('name', nonEmptyString('folder: the split to look at', { optional: true }), {
     note: 'all that there are; of --augment, the training split',
@@ -42,7 +43,8 @@ export function inspectCommand(session: Session): Command {
   return declareCommand(session, { name: 'inspect', about, flags: FLAGS }, (given) => run(session, given));
 }
 
-async function run(session: Session, given: Given<typeof FLAGS>): Promise<number> {
+async function run(session: Session, options: Given<typeof FLAGS>): Promise<number> {
+  const given = await withDataset(options);
   const values = withDefaults(FLAGS, given);
   const generated = values.augment !== undefined && values.data == null;
   const flags = { ...values, dataset: values.dataset ?? (generated ? 'glyphs' : 'folder') };

@@ -19,6 +19,7 @@ import { defaultSide } from './networks';
 import { beginFrom } from './pretrained';
 import { percent } from './output';
 import { completeRecipe, resumedRecipe, type Recipe, type RecipeFlags } from './recipe';
+import { withDataset } from './recognize';
 import { RunFolder } from './run-folder';
 import type { Session } from './session';
 import { showAnswers } from './show-answers';
@@ -86,7 +87,7 @@ async function makePlan(flags: RecipeFlags, { out, resume }: Place, signal: Abor
     const folder = new RunFolder(out ?? resume);
     return { recipe, from, folder: (await folder.isSame(from)) ? from : folder };
   }
-  const complete = completeRecipe(given);
+  const complete = completeRecipe(await withDataset(given));
   const recipe = { ...complete, imageSize: await imageSizeOf(complete, signal) };
   return { recipe, from: undefined, folder: new RunFolder(out ?? `runs/${recipe.dataset}-${recipe.model}`) };
 }

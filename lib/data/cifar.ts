@@ -36,6 +36,16 @@ const CIFAR10_FILES = {
   test: ['test_batch.bin'],
 } as const;
 
+/** The folders that the published archives unpack to. */
+const CIFAR10_HOME = 'cifar-10-batches-bin';
+const CIFAR100_HOME = 'cifar-100-binary';
+
+/** The files, either split's, by which a directory is recognized. */
+const marks = (home: string, names: readonly string[]): string[] =>
+  names.flatMap((name) => [name, join(home, name)]);
+export const CIFAR10_MARKS = marks(CIFAR10_HOME, [CIFAR10_FILES.train[0]!, CIFAR10_FILES.test[0]]);
+export const CIFAR100_MARKS = marks(CIFAR100_HOME, ['train.bin', 'test.bin']);
+
 /** The directory that holds `file`: `dir`, or the folder in it that the published archive unpacks to. */
 async function locate(dir: string, folder: string, file: string): Promise<string | undefined> {
   for (const candidate of [dir, join(dir, folder)]) {
@@ -160,7 +170,7 @@ export async function readCifar10(
   readLimits('cifar10', options);
   await requireDirectory('cifar10', dir);
   const files = CIFAR10_FILES[split];
-  const home = await locate(dir, 'cifar-10-batches-bin', files[0] ?? '');
+  const home = await locate(dir, CIFAR10_HOME, files[0] ?? '');
   if (home === undefined) return readCifar10Images(dir, split, options);
   const names = await readNames(join(home, 'batches.meta.txt'), CIFAR10_NAMES);
   return readRecords(
@@ -208,7 +218,7 @@ export async function readCifar100(
   checkKeys('cifar100', options, ['labels']);
   const which = oneOf('cifar100', 'labels', options.labels ?? 'fine', ['fine', 'coarse']);
   await requireDirectory('cifar100', dir);
-  const home = await locate(dir, 'cifar-100-binary', `${split}.bin`);
+  const home = await locate(dir, CIFAR100_HOME, `${split}.bin`);
   if (home === undefined) throw new DataError(`cifar100: ${clip(dir)} holds no ${split}.bin`);
   const classes = which === 'fine' ? 100 : 20;
   const names = await readNames(join(home, `${which}_label_names.txt`), numberedClasses(classes));

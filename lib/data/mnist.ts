@@ -18,14 +18,22 @@ export interface ReadMnistOptions extends UnpackLimits {
 
 const PREFIX = { train: 'train', test: 't10k' } as const;
 
+/** The names that the file of one kind is published by. */
+function namesOf(prefix: string, kind: 'images' | 'labels'): string[] {
+  const rank = kind === 'images' ? 3 : 1;
+  const stems = [`${prefix}-${kind}-idx${rank}-ubyte`, `${prefix}-${kind}.idx${rank}-ubyte`];
+  return stems.flatMap((stem) => [stem, `${stem}.gz`]);
+}
+
+/** The files by which a directory of either split is recognized. */
+export const MNIST_MARKS = Object.values(PREFIX).flatMap((prefix) => namesOf(prefix, 'images'));
+
 /**
  * The file of one kind, under the names it is published by.
  * @throws DataError listing the names looked for
  */
 async function findFile(dir: string, prefix: string, kind: 'images' | 'labels'): Promise<string> {
-  const rank = kind === 'images' ? 3 : 1;
-  const stems = [`${prefix}-${kind}-idx${rank}-ubyte`, `${prefix}-${kind}.idx${rank}-ubyte`];
-  const names = stems.flatMap((stem) => [stem, `${stem}.gz`]);
+  const names = namesOf(prefix, kind);
   for (const name of names) {
     if ((await pathKind(join(dir, name))) === 'file') return join(dir, name);
   }

@@ -62,7 +62,7 @@ const WRONG: [args: string[], message: string][] = [
   [['train', '--mixup', '0'], 'option: --mixup must be a number from 0.001 to 1000000, got 0'],
   [['train', '--out', ''], 'option: --out must be a non-empty string, got ""'],
   [['train', '--dataset', 'mnist'], '--dataset mnist needs --data DIR'],
-  [['train', '--data', 'x'], '--data: the glyphs data set is generated'],
+  [['train', '--dataset', 'glyphs', '--data', 'x'], '--data: the glyphs data set is generated'],
   [['train', '--image-size', '32'], '--image-size belongs to --dataset folder'],
   [
     ['train', '--optimizer', 'adam', '--momentum', '0.9'],

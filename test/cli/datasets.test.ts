@@ -114,7 +114,10 @@ describe('cifar100', () => {
     [[...from, '--on-error', 'skip'], '--on-error belongs to --dataset folder; cifar100 has no image files'],
     [[...from, '--limits', 'maxBytes=9'], '--limits maxBytes is for compressed files; cifar100 has none'],
     [[...from, '--limits', 'maxPixels=9'], '--limits maxPixels is for image files; cifar100 has none'],
-    [['--data', data], 'name another with --dataset mnist, cifar10, cifar100 or folder'],
+    [
+      ['--dataset', 'glyphs', '--data', data],
+      'name another with --dataset mnist, cifar10, cifar100 or folder',
+    ],
   ])('%j contradict each other', async (args, message) => {
     expect(await tenon('train', ...args)).toMatchObject({ code: 2, err: expect.stringContaining(message) });
   });
