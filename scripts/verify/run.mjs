@@ -15,6 +15,7 @@ const CHECKS = [
   'scaling',
   'serving',
   'whitening',
+  'frozen',
   'augmentation-speed',
   'accuracy',
   'pretrained',
