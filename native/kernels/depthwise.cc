@@ -74,14 +74,23 @@ template <int Taps, class T>
 void taps_from(const DepthwiseGradient& g, const DepthwiseTap* taps) {
   const T *in = reinterpret_cast<const T*>(g.in), *dy = reinterpret_cast<const T*>(g.dy);
   float* filters = g.filters;
-  const int64_t pixels = g.pixels, in_step = g.in_step, dy_step = g.dy_step;
+  const int64_t rows = g.rows, pixels = g.pixels, in_step = g.in_step, dy_step = g.dy_step;
+  const bool ahead = g.fetches_ahead;
+  const int64_t in_row_step = g.in_row_step, dy_row_step = g.dy_row_step;
   for_vectors(g.channels, [=](int64_t c, auto lanes) {
     V sum[Taps] = {};
     const T* x[Taps];
     for (int t = 0; t < Taps; ++t) x[t] = in + taps[t].in + c;
-    for (int64_t p = 0; p < pixels; ++p) {
-      const V d = lanes.load(dy + p * dy_step + c);
-      for (int t = 0; t < Taps; ++t) sum[t] = fma(d, lanes.load(x[t] + p * in_step), sum[t]);
+    for (int64_t r = 0; r < rows; ++r) {
+      const T* row = dy + r * dy_row_step + c;
+      for (int64_t p = 0; p < pixels; ++p) {
+        const V d = lanes.load(row + p * dy_step);
+        const int64_t at = r * in_row_step + p * in_step;
+        for (int t = 0; t < Taps; ++t) sum[t] = fma(d, lanes.load(x[t] + at), sum[t]);
+        if (!ahead) continue;
+        __builtin_prefetch(x[Taps - 1] + at + rows * in_row_step);
+        __builtin_prefetch(row + rows * dy_row_step + p * dy_step);
+      }
     }
     for (int t = 0; t < Taps; ++t) {
       float* total = filters + taps[t].filter + c;

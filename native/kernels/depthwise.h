@@ -32,16 +32,20 @@ struct DepthwiseSpan {
   Activation activation;
 };
 
-// The gradient of the filters: filters[tap][c] += sum, from zero, over pixels of dy[p][c] * in[p][tap][c].
+// The gradient of the filters: filters[tap][c] += sum, from zero, over rows and pixels of
+// dy[r][p][c] * in[r][p][tap][c].
 struct DepthwiseGradient {
   const DepthwiseTap* taps;
   int64_t tap_count;
   DType type;  // of in and dy
   const std::byte* in;
-  int64_t in_step;
+  int64_t in_step, in_row_step;
   const std::byte* dy;
-  int64_t dy_step;
-  int64_t pixels, channels;
+  int64_t dy_step, dy_row_step;
+  int64_t rows, pixels, channels;
+  // Fetches the rows that follow, where images are larger than caches: pixels lie too far apart for the
+  // processor to do so by itself.
+  bool fetches_ahead;
   float* filters;
 };
 

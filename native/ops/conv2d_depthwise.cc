@@ -2,8 +2,9 @@
 // spans of pixels that the same taps reach. Backward-data is the forward pass over dy with the phases
 // of the stride (tap_axis.h).
 //
-// Filters lie as [tap][C] in the workspace. For their gradients, output rows are divided among a number of
-// chunks that the shape fixes; each has sums of its own, which are added in order.
+// Filters lie as [tap][C] in the workspace. For their gradients, channels are cut in blocks, and output rows
+// are divided among a number of chunks that the shape fixes; each has sums of its own, which are added in
+// order. Rows that the same taps reach are summed together, so that narrow images keep sums in registers.
 #include "ops/conv2d_depthwise.h"
 
 #include "ops/tap_axis.h"
@@ -11,8 +12,11 @@
 namespace tenon {
 namespace {
 
-constexpr int64_t kChunks = 32;
-constexpr int64_t kPixels = 512;  // of a task, about
+constexpr int64_t kTasks = 32;            // of a gradient of filters, at least, where the shape has as many
+constexpr int64_t kBlock = 64;            // channels of such a task: a few vectors
+constexpr int64_t kLargeImage = 1 << 18;  // in bytes
+constexpr int64_t kRowPixels = 128;       // of rows that are summed together: their vectors stay in the cache
+constexpr int64_t kPixels = 512;          // of a task, about
 constexpr int64_t kTapFloats = sizeof(DepthwiseTap) / sizeof(float);
 
 struct Axes : TapAxes {
@@ -77,14 +81,15 @@ void transpose(const float* from, int64_t rows, int64_t columns, float* to) {
 struct Plan {
   int64_t filters;  // [tap][C], or that many for each chunk
   int64_t filter_floats;
-  int64_t chunks;
+  int64_t chunks, blocks;
   int64_t taps, tap_floats;  // a worker's list
   int64_t total;
 };
 
 Plan make_plan(ConvPass pass, const ConvGeom& g) {
   Plan p = {};
-  p.chunks = pass == ConvPass::backward_weights ? std::min(kChunks, g.n * g.oh) : 1;
+  p.blocks = ceil_div(g.c, kBlock);
+  p.chunks = pass == ConvPass::backward_weights ? std::min(ceil_div(kTasks, p.blocks), g.n * g.oh) : 1;
   p.filter_floats = ceil_div(g.weights(), 16) * 16;
   p.tap_floats = checked_product(g.taps(), kTapFloats);
   Layout layout;
@@ -140,32 +145,56 @@ void add_chunks(const ConvGeom& g, const Plan& p, float* sums, float* dw) {
   transpose(sums, g.taps(), g.c, dw);
 }
 
+// How many of `count` rows of an image, from `row` on, are summed together: the same taps reach all of them.
+int64_t rows_alike(const Axes& a, int64_t row, int64_t count) {
+  const Phase h = a.h.phase(0);
+  const Range taps = taps_at(a.h, h, row);
+  const int64_t most = std::min(count, std::max<int64_t>(1, kRowPixels / a.w.out));
+  int64_t rows = 1;
+  for (; rows < most; ++rows) {
+    const Range next = taps_at(a.h, h, row + rows);
+    if (next.lo != taps.lo || next.hi != taps.hi) break;
+  }
+  return rows;
+}
+
+// Adds up `rows` rows of all images, from `begin` on, for the channels from `first` on; d has the rest.
+void sum_rows(const ConvCall& call, const Axes& a, int64_t begin, int64_t rows, int64_t first,
+              DepthwiseTap* taps, DepthwiseGradient d, const DepthwiseKernels& kernels) {
+  const ConvGeom& g = call.g;
+  d.taps = taps;
+  for (int64_t row = begin; row < begin + rows; row += d.rows) {
+    const int64_t image = row / g.oh, i = row % g.oh;
+    d.rows = rows_alike(a, i, std::min(g.oh - i, begin + rows - row));
+    const std::byte* x = call.x.data + (image * g.h * g.w * g.c + first) * bytes_of(call.x);
+    for_spans(a, i, taps, [&](const Span& span) {
+      d.tap_count = span.tap_count;
+      for (int64_t pixel = 0; pixel < span.pixels; pixel += kLongestChain) {
+        d.pixels = std::min(kLongestChain, span.pixels - pixel);
+        d.in = x + pixel * d.in_step * bytes_of(call.x);
+        d.dy = call.y.data + ((row * g.ow + span.column + pixel) * g.c + first) * bytes_of(call.y);
+        kernels.gradient(d);
+      }
+    });
+  }
+}
+
 void backward_weights(const ConvCall& call, const DepthwiseKernels& kernels, float* workspace) {
   const ConvGeom& g = call.g;
   const Axes a = make_axes(g, false);
   const Plan p = make_plan(ConvPass::backward_weights, g);
   const EvenSplit split = {g.n * g.oh, p.chunks};
-  parallel_tasks(p.chunks, g.flops() / 8, [&](int64_t chunk, int64_t slot) {
+  parallel_tasks(p.chunks * p.blocks, g.flops() / 8, [&](int64_t task, int64_t slot) {
+    const int64_t chunk = task / p.blocks, first = task % p.blocks * kBlock;
     DepthwiseGradient d = {};
-    DepthwiseTap* taps = taps_of(p, workspace, slot);
-    d.taps = taps;
     d.type = call.x.dtype;
-    d.filters = workspace + p.filters + chunk * p.filter_floats;
-    d.in_step = g.sw * g.c, d.dy_step = g.c;
-    d.channels = g.c;
-    std::fill_n(d.filters, g.weights(), 0.0f);
-    for (int64_t row = split.begin(chunk); row < split.begin(chunk) + split.size(chunk); ++row) {
-      const std::byte* image = call.x.data + row / g.oh * g.h * g.w * g.c * bytes_of(call.x);
-      for_spans(a, row % g.oh, taps, [&](const Span& span) {
-        d.tap_count = span.tap_count;
-        for (int64_t first = 0; first < span.pixels; first += kLongestChain) {
-          d.pixels = std::min(kLongestChain, span.pixels - first);
-          d.in = image + first * d.in_step * bytes_of(call.x);
-          d.dy = call.y.data + (row * g.ow + span.column + first) * g.c * bytes_of(call.y);
-          kernels.gradient(d);
-        }
-      });
-    }
+    d.in_step = g.sw * g.c, d.in_row_step = g.sh * g.w * g.c;
+    d.dy_step = g.c, d.dy_row_step = g.ow * g.c;
+    d.channels = std::min(kBlock, g.c - first);
+    d.fetches_ahead = g.h * g.w * g.c * bytes_of(call.x) >= kLargeImage;
+    d.filters = workspace + p.filters + chunk * p.filter_floats + first;
+    for (int64_t tap = 0; tap < g.taps(); ++tap) std::fill_n(d.filters + tap * g.c, d.channels, 0.0f);
+    sum_rows(call, a, split.begin(chunk), split.size(chunk), first, taps_of(p, workspace, slot), d, kernels);
   });
   add_chunks(g, p, workspace + p.filters, call.w.as<float>());
 }

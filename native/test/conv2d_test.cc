@@ -145,6 +145,11 @@ void depthwise() {
   check_case({2, 32, 9, 9, 32, 3, 3, 2, 2, 1, 1, 1, 1, 32}, true);
   check_case({2, 32, 21, 37, 32, 3, 3, 2, 2, 1, 1, 1, 1, 32}, true);
   check_case({5, 24, 33, 34, 24, 3, 3, 1, 1, 1, 1, 1, 1, 24}, true);
+  // The gradient of filters: blocks of 64 channels, rows summed together, images that are fetched ahead.
+  for (const int64_t c : {63, 64, 65, 130})
+    for (const int64_t n : {1, 3, 40}) check_case({n, c, 5, 7, c, 3, 3, 1, 1, 1, 1, 1, 1, c}, true);
+  check_case({3, 70, 31, 31, 70, 5, 5, 2, 2, 2, 2, 1, 1, 70}, true);
+  check_case({1, 66, 3, 390, 66, 3, 3, 1, 1, 1, 1, 1, 1, 66}, true);
   check_case({2, 6, 9, 9, 6, 3, 3, 1, 1, 2, 2, 2, 2, 6}, true);
   check_case({2, 6, 12, 12, 6, 2, 2, 3, 3, 0, 0, 1, 1, 6}, true);  // strides beyond the kernel: gaps in dx
   check_case({1, 5, 4, 4, 5, 3, 3, 1, 1, 3, 3, 1, 1, 5}, true);    // padding beyond the kernel
