@@ -101,3 +101,10 @@ export class OutOfMemoryError extends NativeError {
 export class IoError extends TenonError {
   override readonly code: string = 'ERR_TENON_IO';
 }
+
+/**
+ * A rule of a study ends this trial early. An objective lets it pass, and the trial is recorded as pruned.
+ */
+export class TrialPruned extends TenonError {
+  override readonly code: string = 'ERR_TENON_PRUNED';
+}

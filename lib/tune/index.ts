@@ -30,3 +30,13 @@ export {
   type Suggested,
   type Uniform,
 } from './space/parameters';
+export { study, type StudyOptions } from './study/open';
+export type { Study, Fixed } from './study/study';
+export { memory } from './study/memory';
+export { journal } from './study/journal';
+export type { Heartbeat, Home } from './study/home';
+export type { Operation } from './study/operation';
+export type { StudyTrial } from './run/runnable';
+export type { Objective, RunOptions } from './run/run';
+export type { Trial } from './run/trial';
+export type { Rule, RuleState } from './rules/rule';

@@ -19,6 +19,8 @@ export const OP = {
   setReport: 7,
   setTrialUserAttribute: 8,
   setTrialSystemAttribute: 9,
+  /** Of another implementation of this format; Optuna passes over it, and so do we. */
+  discardTrials: 10,
 } as const;
 
 /** Optuna's numbers of states. */
@@ -59,6 +61,7 @@ export type Operation = { readonly worker_id: string } & (
     }
   | { readonly op_code: 8; readonly trial_id: number; readonly user_attr: Attributes }
   | { readonly op_code: 9; readonly trial_id: number; readonly system_attr: Attributes }
+  | { readonly op_code: 10 }
 );
 
 /** What a new trial has from the start where somebody enqueued it, or copied it from elsewhere. */
