@@ -67,7 +67,7 @@ const ways = {
     const groups = [{ match: HEAD_LAYER, lr: 3e-3 }, ...slower];
     const everyEpochs = Math.max(1, Math.floor(epochs / 5));
     const callbacks = [gradualUnfreezing(model, { order: [HEAD_LAYER, WEIGHTS], everyEpochs })];
-    return train(model, sets, { lr: 3e-4, epochs, seed, groups, callbacks, list: flipAndShift() });
+    return train(model, sets, { lr: 1e-3, epochs, seed, groups, callbacks, list: flipAndShift() });
   },
 };
 
