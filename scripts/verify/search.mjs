@@ -13,12 +13,21 @@ import { childScript } from './process.mjs';
 import { check, root, Skipped } from './report.mjs';
 
 /**
- * Strategies, each with the sampler of Optuna that it may not be worse than. Random search comes first: the
- * others have to beat it.
+ * Strategies, each with the sampler of Optuna that it may not be worse than, the python package that the
+ * sampler needs, and the problems that it can search (default: all). Random search comes first: the others
+ * have to beat it.
  */
 const STRATEGIES = [
   { name: 'random', make: (seed) => tune.random({ seed }) },
   { name: 'tpe', make: (seed) => tune.tpe({ seed }), rival: 'TPESampler' },
+  // It has nothing to say about dimensions that depend on a choice.
+  {
+    name: 'cmaEs',
+    make: (seed) => tune.cmaEs({ seed }),
+    rival: 'CmaEsSampler',
+    needs: 'cmaes',
+    on: ['branin', 'hartmann6'],
+  },
 ];
 
 /** Problems on which random search has to be beaten. */
@@ -146,11 +155,13 @@ function logRegret({ dimensions, f, best, floor = 1e-12 }, strategy, evaluations
   return Math.log10(Math.max(least - best, 0) + floor);
 }
 
+const names = PROBLEMS.map(({ name }) => name);
+
 /** Log regrets of Optuna's samplers: { sampler: { problem: [of each seed] } }. */
 function optunaRegrets(settings) {
   const python = process.env.TENON_PYTHON ?? 'python3';
-  if (spawnSync(python, ['-c', 'import optuna; assert optuna.__version__ >= "5"']).status !== 0)
-    throw new Skipped(`no optuna 5 in ${python}`);
+  const runs = (line) => spawnSync(python, ['-c', line]).status === 0;
+  if (!runs('import optuna; assert optuna.__version__ >= "5"')) throw new Skipped(`no optuna 5 in ${python}`);
   const problems = PROBLEMS.map(({ name, dimensions, best, floor = 1e-12, errors }) => ({
     name,
     dimensions,
@@ -158,7 +169,9 @@ function optunaRegrets(settings) {
     floor,
     errors,
   }));
-  const samplers = [...new Set(STRATEGIES.flatMap(({ rival }) => rival ?? []))];
+  const samplers = STRATEGIES.filter(({ rival, needs }) => rival && (!needs || runs(`import ${needs}`))).map(
+    ({ rival, on = names }) => ({ name: rival, on }),
+  );
   const input = JSON.stringify({ problems, samplers, hartmann: HARTMANN, ...settings });
   const options = { input, encoding: 'utf8', maxBuffer: 2 ** 28 };
   const { status, stdout, stderr } = spawnSync(python, [childScript('optuna_search.py')], options);
@@ -181,10 +194,12 @@ function judge(problem, strategy, { ours, theirs, random }) {
   const faults = [];
   const row = { problem, strategy: strategy.name, ours };
   if (strategy.rival === undefined) return { ...row, faults };
-  const rival = interval(ours, theirs);
   const chance = interval(ours, random);
-  if (rival[0] > 0) faults.push(`worse than ${strategy.rival} on ${problem}`);
-  if (BEATEN_ON.includes(problem) && chance[1] >= 0) faults.push(`not better than random on ${problem}`);
+  if (BEATEN_ON.includes(problem) && chance[1] >= 0)
+    faults.push(`${strategy.name} not better than random on ${problem}`);
+  if (theirs === undefined) return { ...row, chance, faults };
+  const rival = interval(ours, theirs);
+  if (rival[0] > 0) faults.push(`${strategy.name} worse than ${strategy.rival} on ${problem}`);
   const [low, high] = rival.map((end) => end.toFixed(2));
   console.log(
     `${problem}: ${strategy.name} ${shown(ours)}, ${strategy.rival} ${shown(theirs)}, difference ${low} to ${high}`,
@@ -199,19 +214,14 @@ const defaults = { seeds: 100, evaluations: 50 };
 
 await check('search', goal, defaults, async (settings) => {
   const theirs = optunaRegrets(settings);
+  const seeds = Array.from({ length: settings.seeds }, (_, seed) => seed);
   const rows = PROBLEMS.flatMap((problem) => {
-    const regrets = STRATEGIES.map(({ make }) =>
-      Array.from({ length: settings.seeds }, (_, seed) =>
-        logRegret(problem, make(seed), settings.evaluations),
-      ),
-    );
-    return STRATEGIES.map((strategy, i) =>
-      judge(problem.name, strategy, {
-        ours: regrets[i],
-        theirs: theirs[strategy.rival]?.[problem.name],
-        random: regrets[0],
-      }),
-    );
+    const regretsOf = ({ make }) => seeds.map((seed) => logRegret(problem, make(seed), settings.evaluations));
+    const random = regretsOf(STRATEGIES[0]);
+    return STRATEGIES.filter(({ on }) => !on || on.includes(problem.name)).map((strategy) => {
+      const ours = regretsOf(strategy);
+      return judge(problem.name, strategy, { ours, theirs: theirs[strategy.rival]?.[problem.name], random });
+    });
   });
   const faults = rows.flatMap((row) => row.faults);
   const cell = ({ problem, strategy, ours, theirs }) =>

@@ -3,3 +3,4 @@ export { random, type RandomOptions } from './random';
 export { grid, type GridOptions } from './grid';
 export { tpe, type TpeOptions } from './tpe';
 export { coarseToFine, type CoarseToFineOptions } from './coarse-to-fine';
+export { cmaEs, type CmaEsOptions } from './cma-es';

@@ -36,6 +36,19 @@ export function cdf(z: number): number {
   return x < 0 ? tail : 1 - tail;
 }
 
+/** The place below which a probability lies: the inverse of {@link cdf}, by halving an interval. */
+export function quantile(probability: number): number {
+  let [low, high] = [-40, 40];
+  while (high - low > 1e-14 * Math.max(1, Math.abs(low))) {
+    const middle = (low + high) / 2;
+    // Differences from 1 are exact in the lower tail only.
+    const below = middle > 0 ? cdf(-middle) > 1 - probability : cdf(middle) < probability;
+    if (below) low = middle;
+    else high = middle;
+  }
+  return (low + high) / 2;
+}
+
 /** The logarithm of {@link cdf}, which does not underflow. */
 export function logCdf(z: number): number {
   if (z > 0) return Math.log1p(-cdf(-z));

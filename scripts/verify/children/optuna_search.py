@@ -57,9 +57,10 @@ given = json.load(sys.stdin)
 problems = {problem["name"]: problem for problem in given["problems"]}
 functions = {"branin": branin, "hartmann6": hartmann6, "mixed": mixed, "table": table}
 regrets = {}
-for sampler in given["samplers"]:
+for sampler, on in ((one["name"], one["on"]) for one in given["samplers"]):
     regrets[sampler] = {}
-    for name, problem in problems.items():
+    for name in on:
+        problem = problems[name]
         regrets[sampler][name] = []
         for seed in range(given["seeds"]):
             study = optuna.create_study(sampler=getattr(optuna.samplers, sampler)(seed=seed))
