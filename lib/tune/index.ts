@@ -10,8 +10,6 @@ export { readPolicy, type ReadPolicyOptions } from './policy/file';
 export { randomPolicy, type RandomPolicyOptions } from './policy/space';
 export { reinforce, Reinforce, type ReinforceOptions } from './policy/reinforce';
 export * from './strategies/makers';
-/** What `SearchState.random` is, for tests of strategies. */
-export { Random as SearchRandom } from './strategies/random-numbers';
 export type { SearchState, Strategy, Suggestion } from './strategies/strategy';
 export type { Dimension, Domain, Point } from './space/dimension';
 export type { Direction, Report, TrialRecord, TrialState } from './study/trial';

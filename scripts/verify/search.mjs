@@ -35,19 +35,6 @@ const BEATEN_ON = ['branin', 'hartmann6'];
 
 const TABLE = join(root, 'scripts', 'verify', 'search-table.json');
 
-const real = (low, high, more = {}) => ({ type: 'float', low, high, log: false, ...more });
-const whole = (low, high, log = false) => ({ type: 'integer', low, high, log, step: 1 });
-const choice = (...choices) => ({ type: 'choice', choices });
-/** Dimensions by name. `given`: those that exist where the first, a choice, has an index. */
-function space(domains, given = {}) {
-  const [first] = Object.keys(domains);
-  return Object.entries(domains).map(([name, domain]) => ({
-    name,
-    domain,
-    when: name in given ? [{ name: first, index: given[name] }] : [],
-  }));
-}
-
 function branin({ x, y }) {
   const bend = y - (5.1 / (4 * Math.PI ** 2)) * x * x + (5 / Math.PI) * x - 6;
   return bend ** 2 + 10 * (1 - 1 / (8 * Math.PI)) * Math.cos(x) + 10;
@@ -76,41 +63,39 @@ function hartmann6(point) {
 }
 
 /** Shaped like the loss of a network: two optimizers with settings of their own, of which one is better. */
-function mixed(point) {
-  const sgd = point.optimizer === 0;
-  const rate = 0.25 * (Math.log10(point.lr) + (sgd ? 1.3 : 3)) ** 2;
-  const own = sgd ? 4 * (point.momentum - 0.9) ** 2 : 0.1 + (Math.log10(point.eps) + 8) ** 2 / 40;
-  const size = (point.layers - 3) ** 2 / 20 + Math.log2(point.width / 64) ** 2 / 40;
-  return rate + own + size + [0, 0.05, 0.2][point.act];
+function mixed({ optimizer, lr, layers, width, act }) {
+  const sgd = optimizer.choice === 'sgd';
+  const rate = 0.25 * (Math.log10(lr) + (sgd ? 1.3 : 3)) ** 2;
+  const own = sgd ? 4 * (optimizer.momentum - 0.9) ** 2 : 0.1 + (Math.log10(optimizer.eps) + 8) ** 2 / 40;
+  const size = (layers - 3) ** 2 / 20 + Math.log2(width / 64) ** 2 / 40;
+  return rate + own + size + { relu: 0, gelu: 0.05, tanh: 0.2 }[act];
 }
 
 const PROBLEMS = [
   {
     name: 'branin',
-    dimensions: space({ x: real(-5, 10), y: real(0, 15) }),
+    space: { x: tune.uniform(-5, 10), y: tune.uniform(0, 15) },
     f: branin,
     best: 0.39788735772973816,
   },
   {
     name: 'hartmann6',
-    dimensions: space(Object.fromEntries([0, 1, 2, 3, 4, 5].map((j) => [`x${j}`, real(0, 1)]))),
+    space: Object.fromEntries([0, 1, 2, 3, 4, 5].map((j) => [`x${j}`, tune.uniform(0, 1)])),
     f: hartmann6,
     best: -3.322368011391339,
   },
   {
     name: 'mixed',
-    dimensions: space(
-      {
-        optimizer: choice('sgd', 'adam'),
-        lr: real(1e-5, 1, { log: true }),
-        momentum: real(0, 0.99),
-        eps: real(1e-10, 1e-2, { log: true }),
-        layers: whole(1, 8),
-        width: whole(8, 512, true),
-        act: choice('relu', 'gelu', 'tanh'),
-      },
-      { momentum: 0, eps: 1 },
-    ),
+    space: {
+      optimizer: tune.conditional({
+        sgd: { momentum: tune.uniform(0, 0.99) },
+        adam: { eps: tune.logUniform(1e-10, 1e-2) },
+      }),
+      lr: tune.logUniform(1e-5, 1),
+      layers: tune.integer(1, 8),
+      width: tune.integer(8, 512, { log: true }),
+      act: tune.choice(['relu', 'gelu', 'tanh']),
+    },
     f: mixed,
     best: 0,
   },
@@ -120,19 +105,18 @@ const PROBLEMS = [
 /** Errors after the last epoch, by the settings in the order of the table's rows. */
 function tableProblem({ dimensions, rows }) {
   const errors = rows.map(({ accuracies }) => 1 - accuracies.at(-1));
-  const counts = dimensions.map(({ domain }) =>
-    domain.type === 'choice'
-      ? domain.choices.length
-      : Math.round((domain.high - domain.low) / domain.step) + 1,
-  );
-  const place = ({ name, domain }, point) =>
-    domain.type === 'choice' ? point[name] : Math.round((point[name] - domain.low) / domain.step);
-  const rowOf = (point) =>
-    dimensions.reduce((row, dimension, i) => row * counts[i] + place(dimension, point), 0);
+  const parameterOf = ({ type, low, high, step, choices }) =>
+    type === 'choice' ? tune.choice(choices) : tune.uniform(low, high, { step });
+  const countOf = ({ type, low, high, step, choices }) =>
+    type === 'choice' ? choices.length : Math.round((high - low) / step) + 1;
+  const placeOf = ({ type, low, step, choices }, value) =>
+    type === 'choice' ? choices.indexOf(value) : Math.round((value - low) / step);
+  const rowOf = (params) =>
+    dimensions.reduce((row, { name, domain }) => row * countOf(domain) + placeOf(domain, params[name]), 0);
   return {
     name: 'table',
-    dimensions: dimensions.map((dimension) => ({ ...dimension, when: [] })),
-    f: (point) => errors[rowOf(point)],
+    space: Object.fromEntries(dimensions.map(({ name, domain }) => [name, parameterOf(domain)])),
+    f: (params) => errors[rowOf(params)],
     best: Math.min(...errors),
     errors,
     // One of a thousand validation images: the best row has no logarithm.
@@ -141,34 +125,27 @@ function tableProblem({ dimensions, rows }) {
 }
 
 /** log10 of how far the best of `evaluations` trials lies above the minimum. */
-function logRegret({ dimensions, f, best, floor = 1e-12 }, strategy, evaluations) {
-  const trials = [];
-  strategy.check(dimensions, ['minimize']);
-  for (let number = 0; number < evaluations; number++) {
-    const random = new tune.SearchRandom(strategy.seed, strategy.name, number);
-    const state = { dimensions, directions: ['minimize'], trials, number, random };
-    const { point, notes = {} } = strategy.suggest(state);
-    const values = [f(point)];
-    trials.push({ number, state: 'complete', point, dimensions, values, reports: [], attributes: {}, notes });
-  }
-  const least = Math.min(...trials.map(({ values }) => values[0]));
+async function logRegret({ space, f, best, floor = 1e-12 }, strategy, evaluations) {
+  const study = await tune.study(tune.memory(), { space, strategy });
+  for await (const { state, notes } of study.run(f, { trials: evaluations }))
+    if (state !== 'complete') throw new Error(`a trial is ${state}: ${notes['tenon:error']}`);
+  const least = study.best.value;
+  await study.close();
   return Math.log10(Math.max(least - best, 0) + floor);
 }
 
 const names = PROBLEMS.map(({ name }) => name);
 
 /** Log regrets of Optuna's samplers: { sampler: { problem: [of each seed] } }. */
-function optunaRegrets(settings) {
+async function optunaRegrets(settings) {
   const python = process.env.TENON_PYTHON ?? 'python3';
   const runs = (line) => spawnSync(python, ['-c', line]).status === 0;
   if (!runs('import optuna; assert optuna.__version__ >= "5"')) throw new Skipped(`no optuna 5 in ${python}`);
-  const problems = PROBLEMS.map(({ name, dimensions, best, floor = 1e-12, errors }) => ({
-    name,
-    dimensions,
-    best,
-    floor,
-    errors,
-  }));
+  const problems = [];
+  for (const { name, space, best, errors, floor = 1e-12 } of PROBLEMS) {
+    const { dimensions } = await tune.study(tune.memory(), { space });
+    problems.push({ name, dimensions, best, errors, floor });
+  }
   const samplers = STRATEGIES.filter(({ rival, needs }) => rival && (!needs || runs(`import ${needs}`))).map(
     ({ rival, on = names }) => ({ name: rival, on }),
   );
@@ -181,10 +158,20 @@ function optunaRegrets(settings) {
 
 const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
 
+/** Random numbers of the bootstrap: the MurmurHash3 finalizer of a counter. */
+function generator(state = 0) {
+  return () => {
+    state = (state + 0x9e3779b9) >>> 0;
+    let h = Math.imul(state ^ (state >>> 16), 0x85ebca6b);
+    h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+    return ((h ^ (h >>> 16)) >>> 0) / 2 ** 32;
+  };
+}
+
 /** The 90% interval of mean(ours) - mean(theirs), by resampling each. */
 function interval(ours, theirs, resamples = 10_000) {
-  const random = new tune.SearchRandom(1, 'bootstrap', 0);
-  const again = (values) => mean(values.map(() => values[random.below(values.length)]));
+  const random = generator();
+  const again = (values) => mean(values.map(() => values[Math.floor(random() * values.length)]));
   const differences = Float64Array.from({ length: resamples }, () => again(ours) - again(theirs)).sort();
   return [differences[Math.floor(0.05 * resamples)], differences[Math.floor(0.95 * resamples)]];
 }
@@ -213,16 +200,20 @@ const goal =
 const defaults = { seeds: 100, evaluations: 50 };
 
 await check('search', goal, defaults, async (settings) => {
-  const theirs = optunaRegrets(settings);
-  const seeds = Array.from({ length: settings.seeds }, (_, seed) => seed);
-  const rows = PROBLEMS.flatMap((problem) => {
-    const regretsOf = ({ make }) => seeds.map((seed) => logRegret(problem, make(seed), settings.evaluations));
-    const random = regretsOf(STRATEGIES[0]);
-    return STRATEGIES.filter(({ on }) => !on || on.includes(problem.name)).map((strategy) => {
-      const ours = regretsOf(strategy);
-      return judge(problem.name, strategy, { ours, theirs: theirs[strategy.rival]?.[problem.name], random });
-    });
-  });
+  const theirs = await optunaRegrets(settings);
+  const rows = [];
+  for (const problem of PROBLEMS) {
+    let random;
+    for (const strategy of STRATEGIES.filter(({ on }) => !on || on.includes(problem.name))) {
+      const ours = [];
+      for (let seed = 0; seed < settings.seeds; seed++)
+        ours.push(await logRegret(problem, strategy.make(seed), settings.evaluations));
+      random ??= ours;
+      rows.push(
+        judge(problem.name, strategy, { ours, theirs: theirs[strategy.rival]?.[problem.name], random }),
+      );
+    }
+  }
   const faults = rows.flatMap((row) => row.faults);
   const cell = ({ problem, strategy, ours, theirs }) =>
     `${problem} ${strategy} ${shown(ours)}${theirs ? ` (${shown(theirs)})` : ''}`;

@@ -15,6 +15,7 @@ import {
 } from '../../settings';
 import type { Dimension, Point } from '../space/dimension';
 import { scaleOf } from '../space/domain';
+import { NOTE as STUDY_NOTE } from '../study/notes';
 import type { TrialRecord } from '../study/trial';
 import { declareStrategy, requireOneObjective, seed, whereOf } from './declare';
 import { pointBy } from './draw';
@@ -26,8 +27,6 @@ import type { SearchState, Suggestion } from './strategy';
 const NAME = 'coarseToFine';
 /** What trials note: `{ stage, budget, ranges }`. */
 const NOTE = `tenon:${NAME}`;
-/** Written by the study where a trial's worker died: its point is tried again. */
-const LOST = 'tenon:lost';
 
 const settings = declareSettings({
   seed,
@@ -82,7 +81,7 @@ function stageOf({ notes }: TrialRecord): number | undefined {
 
 /** The trials of a stage, counted from 1. Trials whose worker died do not count. */
 function membersOf(trials: readonly TrialRecord[], stage: number): TrialRecord[] {
-  return trials.filter((trial) => stageOf(trial) === stage && trial.notes[LOST] !== true);
+  return trials.filter((trial) => stageOf(trial) === stage && trial.notes[STUDY_NOTE.lost] !== true);
 }
 
 /** The ranges of a stage, from the best trials of the stages before. */

@@ -23,7 +23,7 @@ def hartmann6(p):
 def mixed(p):
     sgd = p["optimizer"] == 0
     rate = 0.25 * (math.log10(p["lr"]) + (1.3 if sgd else 3)) ** 2
-    own = 4 * (p["momentum"] - 0.9) ** 2 if sgd else 0.1 + (math.log10(p["eps"]) + 8) ** 2 / 40
+    own = 4 * (p["optimizer.sgd.momentum"] - 0.9) ** 2 if sgd else 0.1 + (math.log10(p["optimizer.adam.eps"]) + 8) ** 2 / 40
     size = (p["layers"] - 3) ** 2 / 20 + math.log2(p["width"] / 64) ** 2 / 40
     return rate + own + size + [0, 0.05, 0.2][p["act"]]
 
