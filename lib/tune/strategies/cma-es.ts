@@ -8,10 +8,10 @@ import { positiveInteger as checkCount } from '../../options';
 import type { Dimension } from '../space/dimension';
 import { countOf, scaleOf, valueAt, type NumericDomain } from '../space/domain';
 import type { TrialRecord } from '../study/trial';
-import { axesOf, begin, drawStep, update, usualPopulation, type Distribution } from './cma-distribution';
+import { axesOf, begin, drawStep, update, usualPopulation } from './cma-distribution';
 import { declareStrategy, requireOneObjective, seed, whereOf } from './declare';
 import { drawValue, pointBy } from './draw';
-import { withMargin } from './margin';
+import { keepMargins, type Widened } from './margin';
 import { observer } from './observations';
 import { bestOf } from './ranking';
 import type { SearchState, Suggestion } from './strategy';
@@ -92,31 +92,9 @@ function drawnOf(trial: TrialRecord, axes: readonly Axis[]): Drawn | undefined {
   return { trial, generation, drawn: places, parents: Array.isArray(parents) ? (parents as number[]) : [] };
 }
 
-/** The distribution with its spread in each dimension, and where it comes from. */
-interface Present {
-  readonly distribution: Distribution;
-  /** By which factor the margin widens each dimension. */
-  readonly widening: readonly number[];
+/** What the next trial is drawn from, and the trials that made it of the generation before. */
+interface Present extends Widened {
   readonly parents: readonly number[];
-}
-
-/** Mean and widening by the margin, which leaves a probability of 1 / (dimensions * population). */
-function margins(
-  distribution: Distribution,
-  axes: readonly Axis[],
-  count: number,
-  before: readonly number[] = axes.map(() => 1),
-): Present {
-  const mean = [...distribution.mean];
-  const widening = axes.map(({ thresholds }, i) => {
-    if (thresholds.length === 0) return 1;
-    const narrow = distribution.sigma * Math.sqrt(distribution.covariance[i]![i]!);
-    const marginal = { mean: mean[i]!, deviation: before[i]! * narrow };
-    const wide = withMargin(marginal, thresholds, 1 / (axes.length * count));
-    mean[i] = wide.mean;
-    return wide.deviation / narrow;
-  });
-  return { distribution: { ...distribution, mean }, widening, parents: [] };
 }
 
 /** The distribution after all generations that are finished. */
@@ -127,32 +105,28 @@ function replay(state: SearchState, axes: readonly Axis[], sigma: number, count:
     .flatMap((trial) => drawnOf(trial, axes) ?? []);
   const byGeneration = new Map<number, Drawn[]>();
   for (const one of all) byGeneration.set(one.generation, [...(byGeneration.get(one.generation) ?? []), one]);
-  let present = margins(
-    begin(
-      axes.map(() => 0.5),
-      sigma,
-    ),
-    axes,
-    count,
+  // The probability of leaving a value (Hamano et al.).
+  const least = 1 / (axes.length * count);
+  const widen = (widened: Widened): Widened =>
+    keepMargins(
+      widened,
+      axes.map(({ thresholds }) => thresholds),
+      least,
+    );
+  const first = begin(
+    axes.map(() => 0.5),
+    sigma,
   );
+  let present: Present = { ...widen({ distribution: first, widening: axes.map(() => 1) }), parents: [] };
   for (;;) {
-    const { generation } = present.distribution;
-    const parents = parentsOf(byGeneration, generation, count);
+    const { distribution, widening } = present;
+    const parents = parentsOf(byGeneration, distribution.generation, count);
     if (parents === undefined) return present;
-    const ranked = bestOf(
-      parents.map(({ trial }) => trial),
-      state.directions,
-      count,
-    );
+    const trials = parents.map(({ trial }) => trial);
     const places = new Map(parents.map(({ trial, drawn }) => [trial, drawn]));
-    const next = update(
-      present.distribution,
-      ranked.map((trial) => places.get(trial)!),
-    );
-    present = {
-      ...margins(next, axes, count, present.widening),
-      parents: parents.map(({ trial }) => trial.number),
-    };
+    const ranked = bestOf(trials, state.directions, count).map((trial) => places.get(trial)!);
+    const next = widen({ distribution: update(distribution, ranked), widening });
+    present = { ...next, parents: trials.map(({ number }) => number) };
   }
 }
 

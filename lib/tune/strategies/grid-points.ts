@@ -18,18 +18,21 @@ export interface Grid {
 /** Numbers of points are exact far beyond this; nobody tries as many. */
 const MOST_POINTS = 2 ** 40;
 
-/** @throws OptionError where it has more than 2^40 points */
-export function gridOf(where: string, axes: readonly Axis[]): Grid {
-  /** What dimensions from `i` on depend on, among those before. */
-  const conditions = axes.map((_, i) => {
-    const names = axes.slice(i).flatMap(({ dimension }) => dimension.when.map(({ name }) => name));
-    return [...new Set(names)].filter((name) =>
-      axes.slice(0, i).some((axis) => axis.dimension.name === name),
-    );
+/** How many points there are of the dimensions from `i` on, where those before have the values of `point`. */
+type Counter = (i: number, point: Point) => number;
+
+/** For each dimension, the ones before it that it and those behind it depend on. */
+function conditionsOf(axes: readonly Axis[]): string[][] {
+  const names = axes.map(({ dimension }) => dimension.name);
+  return axes.map((_, i) => {
+    const asked = axes.slice(i).flatMap(({ dimension }) => dimension.when.map(({ name }) => name));
+    return [...new Set(asked)].filter((name) => names.slice(0, i).includes(name));
   });
+}
+
+function counterOf(axes: readonly Axis[], conditions: readonly (readonly string[])[]): Counter {
   const counts = new Map<string, number>();
-  /** How many points there are of the dimensions from `i` on, where those before have these values. */
-  const countFrom = (i: number, point: Record<string, number>): number => {
+  const countFrom: Counter = (i, point) => {
     const axis = axes[i];
     if (axis === undefined) return 1;
     const key = [i, ...conditions[i]!.map((name) => point[name] ?? '')].join(' ');
@@ -39,10 +42,17 @@ export function gridOf(where: string, axes: readonly Axis[]): Grid {
     counts.set(key, count);
     return count;
   };
-  const countOver = (i: number, { dimension, values }: Axis, point: Record<string, number>): number => {
-    if (!conditions[i + 1]?.includes(dimension.name)) return values.length * countFrom(i + 1, point);
-    return values.reduce((sum, value) => sum + countFrom(i + 1, { ...point, [dimension.name]: value }), 0);
+  const countOver = (i: number, { dimension: { name }, values }: Axis, point: Point): number => {
+    if (!conditions[i + 1]?.includes(name)) return values.length * countFrom(i + 1, point);
+    return values.reduce((sum, value) => sum + countFrom(i + 1, { ...point, [name]: value }), 0);
   };
+  return countFrom;
+}
+
+/** @throws OptionError where it has more than 2^40 points */
+export function gridOf(where: string, axes: readonly Axis[]): Grid {
+  const conditions = conditionsOf(axes);
+  const countFrom = counterOf(axes, conditions);
   const size = countFrom(0, {});
   if (size > MOST_POINTS)
     throw new OptionError(

@@ -3,6 +3,7 @@
  * small beside a step would never leave a value again; mean and spread are therefore moved so that each
  * neighbour keeps a least probability.
  */
+import type { Distribution } from './cma-distribution';
 import { cdf, quantile } from './normal';
 
 /** Mean and standard deviation of one dimension. */
@@ -44,4 +45,31 @@ function between(
   const right = quantile(1 - (most + excess * (most - least / 2)));
   const spread = (high - low) / (left + right);
   return { mean: (low * right + high * left) / (left + right), deviation: spread };
+}
+
+/** A distribution whose dimensions are wider than its covariance says, so that whole numbers move on. */
+export interface Widened {
+  readonly distribution: Distribution;
+  /** By which factor each dimension is. */
+  readonly widening: readonly number[];
+}
+
+/**
+ * Moves means, and widens dimensions further, where whole numbers would stay as they are.
+ * @param thresholds of each dimension; none for real numbers
+ */
+export function keepMargins(
+  { distribution, widening: before }: Widened,
+  thresholds: readonly (readonly number[])[],
+  least: number,
+): Widened {
+  const mean = [...distribution.mean];
+  const widening = before.map((factor, i) => {
+    if (thresholds[i]!.length === 0) return factor;
+    const narrow = distribution.sigma * Math.sqrt(distribution.covariance[i]![i]!);
+    const wide = withMargin({ mean: mean[i]!, deviation: factor * narrow }, thresholds[i]!, least);
+    mean[i] = wide.mean;
+    return wide.deviation / narrow;
+  });
+  return { distribution: { ...distribution, mean }, widening };
 }

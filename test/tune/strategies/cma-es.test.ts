@@ -3,7 +3,7 @@ import type { Json } from '../../../lib/settings';
 import type { Point } from '../../../lib/tune/space/dimension';
 import { begin, update, usualPopulation } from '../../../lib/tune/strategies/cma-distribution';
 import { eigenOf } from '../../../lib/tune/strategies/eigen';
-import { withMargin } from '../../../lib/tune/strategies/margin';
+import { keepMargins, withMargin, type Widened } from '../../../lib/tune/strategies/margin';
 import { cdf } from '../../../lib/tune/strategies/normal';
 import type { Strategy } from '../../../lib/tune/strategies/strategy';
 import type { TrialRecord } from '../../../lib/tune/study/trial';
@@ -18,16 +18,19 @@ function expectClose(found: readonly number[], expected: readonly number[]): voi
   found.forEach((value, i) => expect(value).toBeCloseTo(expected[i]!, 10));
 }
 
-it.each(reference)('updates its distribution as the package cmaes does: $dimensions dimensions', (one) => {
-  let distribution = begin(one.mean, one.sigma);
-  expect(usualPopulation(one.dimensions)).toBe(one.generations[0]!.points.length);
-  for (const { points, mean, sigma, covariance } of one.generations) {
-    distribution = update(distribution, points);
-    expectClose(distribution.mean, mean);
-    expect(distribution.sigma).toBeCloseTo(sigma, 10);
-    expectClose(distribution.covariance.flat(), covariance.flat());
-  }
-});
+it.each(reference.paths)(
+  'updates its distribution as the package cmaes does: $dimensions dimensions',
+  (one) => {
+    let distribution = begin(one.mean, one.sigma);
+    expect(usualPopulation(one.dimensions)).toBe(one.generations[0]!.points.length);
+    for (const { points, mean, sigma, covariance } of one.generations) {
+      distribution = update(distribution, points);
+      expectClose(distribution.mean, mean);
+      expect(distribution.sigma).toBeCloseTo(sigma, 10);
+      expectClose(distribution.covariance.flat(), covariance.flat());
+    }
+  },
+);
 
 it('finds eigenvectors', () => {
   const matrix = [0, 1, 2, 3].map((i) => [0, 1, 2, 3].map((j) => 1 / (1 + i + j) + (i === j ? 0.1 : 0)));
@@ -44,6 +47,18 @@ it('finds eigenvectors', () => {
 
 describe('the margin', () => {
   const thresholds = [0.25, 0.5, 0.75];
+
+  it('is that of the package cmaes', () => {
+    const { mean: begun, sigma: first, thresholds: all, least, generations } = reference.margin;
+    let widened: Widened = { distribution: begin(begun, first), widening: [1, 1, 1] };
+    for (const { points, mean, sigma, widening } of generations) {
+      widened = keepMargins({ ...widened, distribution: update(widened.distribution, points) }, all, least);
+      expectClose(widened.distribution.mean, mean);
+      expect(widened.distribution.sigma).toBeCloseTo(sigma, 10);
+      expectClose(widened.widening, widening);
+    }
+    expect(generations.at(-1)!.widening[1]).toBeGreaterThan(2);
+  });
 
   it('leaves alone what leaves its value often enough', () => {
     const wide = { mean: 0.6, deviation: 0.2 };
