@@ -14,8 +14,8 @@ import { check, root, Skipped } from './report.mjs';
 
 /**
  * Strategies, each with the sampler of Optuna that it may not be worse than, the python package that the
- * sampler needs, and the problems that it can search (default: all). Random search comes first: the others
- * have to beat it.
+ * sampler needs, the problems that it can search (default: all), and how many seeds are enough of it where it
+ * is slow. Random search comes first: the others have to beat it.
  */
 const STRATEGIES = [
   { name: 'random', make: (seed) => tune.random({ seed }) },
@@ -147,7 +147,11 @@ async function optunaRegrets(settings) {
     problems.push({ name, dimensions, best, errors, floor });
   }
   const samplers = STRATEGIES.filter(({ rival, needs }) => rival && (!needs || runs(`import ${needs}`))).map(
-    ({ rival, on = names }) => ({ name: rival, on }),
+    ({ rival, on = names, seeds = settings.seeds }) => ({
+      name: rival,
+      on,
+      seeds: Math.min(seeds, settings.seeds),
+    }),
   );
   const input = JSON.stringify({ problems, samplers, hartmann: HARTMANN, ...settings });
   const options = { input, encoding: 'utf8', maxBuffer: 2 ** 28 };
@@ -206,7 +210,8 @@ await check('search', goal, defaults, async (settings) => {
     let random;
     for (const strategy of STRATEGIES.filter(({ on }) => !on || on.includes(problem.name))) {
       const ours = [];
-      for (let seed = 0; seed < settings.seeds; seed++)
+      const seeds = Math.min(strategy.seeds ?? Infinity, settings.seeds);
+      for (let seed = 0; seed < seeds; seed++)
         ours.push(await logRegret(problem, strategy.make(seed), settings.evaluations));
       random ??= ours;
       rows.push(

@@ -57,12 +57,13 @@ given = json.load(sys.stdin)
 problems = {problem["name"]: problem for problem in given["problems"]}
 functions = {"branin": branin, "hartmann6": hartmann6, "mixed": mixed, "table": table}
 regrets = {}
-for sampler, on in ((one["name"], one["on"]) for one in given["samplers"]):
+for one in given["samplers"]:
+    sampler = one["name"]
     regrets[sampler] = {}
-    for name in on:
+    for name in one["on"]:
         problem = problems[name]
         regrets[sampler][name] = []
-        for seed in range(given["seeds"]):
+        for seed in range(one["seeds"]):
             study = optuna.create_study(sampler=getattr(optuna.samplers, sampler)(seed=seed))
             study.optimize(lambda trial: functions[name](suggest(trial, problem["dimensions"])), given["evaluations"])
             regrets[sampler][name].append(math.log10(max(study.best_value - problem["best"], 0) + problem["floor"]))
