@@ -18,7 +18,7 @@ import { add } from './binary';
 import { checkDType, checkRank, pairFrom } from './checks';
 import { alongRow, asRows, rowSettings, withoutRows } from './conv1d';
 import { geometryAttrs, conv2d, conv2dBackwardWeightsOp, stepSettings, type ConvGeometry } from './conv2d';
-import { formatPadding, sides, sidesOf } from './padding';
+import { ends, formatPadding, sides, sidesOf, type Sides } from './padding';
 import { pad, reshape } from './shape-ops';
 
 /** Steps and borders of transposed convolutions, in two dimensions. */
@@ -153,7 +153,7 @@ export const transposeRowSettings = {
     'Step of the convolution that is transposed: the output is about this many times as long.',
     { default: 1 },
   ),
-  padding: nonNegativeInteger('Elements cut off each side of the output.', { default: 0 }),
+  padding: ends('Elements cut off each side of the output: a number or [left, right].', { default: 0 }),
   outputPadding: nonNegativeInteger(
     'Elements that the output has besides, at the end; less than stride or dilation.',
     { default: 0 },
@@ -167,16 +167,22 @@ const settings1d = declareSettings(transposeRowSettings);
 /** Steps of a transposed convolution along one axis. */
 export type ConvTranspose1dOptions = OptionsOf<typeof settings1d>;
 
+interface RowGeometry extends Record<'stride' | 'dilation' | 'outputPadding', [number, number]> {
+  readonly padding: Sides;
+  readonly groups: number;
+}
+
 /** The steps of the 2-D transposed convolution. */
-export function transposedAlongRow<T extends ValuesOf<typeof settings1d>>(
-  steps: T,
-): ReturnType<typeof alongRow<T>> & { readonly outputPadding: [number, number] } {
+export function transposedAlongRow(
+  steps: Pick<ValuesOf<typeof settings1d>, keyof typeof transposeRowSettings>,
+): RowGeometry {
   return { ...alongRow(steps), outputPadding: [0, steps.outputPadding] };
 }
 
 /**
  * Transposed convolution of x [N, C, L] with weight [C, O / groups, k], plus bias [O].
- * Result: [N, O, (L - 1) stride - 2 padding + dilation (k - 1) + outputPadding + 1].
+ * Result: [N, O, (L - 1) stride - left - right + dilation (k - 1) + outputPadding + 1], where the padding is
+ * [left, right].
  * @throws ShapeError, OptionError
  */
 export function convTranspose1d(

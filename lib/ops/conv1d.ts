@@ -1,20 +1,15 @@
 /** 1-D convolution: a 2-D convolution of images that have one row. */
-import {
-  declareSettings,
-  nonNegativeInteger,
-  positiveInteger,
-  type OptionsOf,
-  type ValuesOf,
-} from '../settings';
+import { declareSettings, positiveInteger, type OptionsOf, type ValuesOf } from '../settings';
 import type { Tensor } from '../tensor/tensor';
 import { checkRank } from './checks';
 import { conv2d } from './conv2d';
+import { aroundRow, rowPadding, type RowPadding } from './padding';
 import { reshape } from './shape-ops';
 
 /** Steps and borders of convolutions along one axis. */
 export const rowSettings = {
   stride: positiveInteger('Step of the kernel.', { default: 1 }),
-  padding: nonNegativeInteger('Zeros added on each side.', { default: 0 }),
+  padding: rowPadding("Zeros added on each side: a number, [left, right] or 'same'.", { default: 0 }),
   dilation: positiveInteger('Distance between kernel elements.', { default: 1 }),
   groups: positiveInteger('Channels are split into this many groups that do not see each other.', {
     default: 1,
@@ -40,16 +35,25 @@ export function withoutRows(y: Tensor): Tensor {
 }
 
 /** The steps of the 2-D convolution: those given along L, and neutral ones along the single row. */
-export function alongRow<T extends ValuesOf<typeof rowSettings>>(
-  steps: T,
-): Omit<T, 'stride' | 'padding' | 'dilation'> & Record<'stride' | 'padding' | 'dilation', [number, number]> {
+export function alongRow<P extends RowPadding, T extends RowSteps & { readonly padding: P }>(
+  steps: T & { readonly padding: P },
+): Omit<T, keyof RowSteps | 'padding'> & ImageSteps<P> {
   const { stride, padding, dilation } = steps;
-  return { ...steps, stride: [1, stride], padding: [0, padding], dilation: [1, dilation] };
+  return { ...steps, stride: [1, stride], padding: aroundRow(padding), dilation: [1, dilation] };
+}
+
+type RowSteps = Pick<ValuesOf<typeof rowSettings>, 'stride' | 'dilation'>;
+
+interface ImageSteps<P extends RowPadding> {
+  readonly stride: [number, number];
+  readonly padding: ReturnType<typeof aroundRow<P>>;
+  readonly dilation: [number, number];
 }
 
 /**
  * Convolves x [N, C, L] with weight [O, C / groups, k] and adds bias [O].
- * Result: [N, O, floor((L + 2 padding - dilation (k - 1) - 1) / stride) + 1].
+ * Result: [N, O, floor((L + left + right - dilation (k - 1) - 1) / stride) + 1], where the padding is
+ * [left, right].
  * @throws ShapeError if channels, groups or the kernel do not fit; OptionError
  */
 export function conv1d(x: Tensor, weight: Tensor, bias?: Tensor, options: Conv1dOptions = {}): Tensor {

@@ -19,6 +19,11 @@ export type Padding = Pair | Sides | 'same';
 /** As layers and files have it: two numbers where opposite sides are alike. */
 export type KeptPadding = readonly [number, number] | Sides | 'same';
 
+/** Borders of a row: one number for both ends, [left, right], or 'same' as for images. */
+export type RowPadding = number | Ends | 'same';
+
+type Ends = readonly [left: number, right: number];
+
 const largest = 65535;
 
 function isSide(value: unknown): value is number {
@@ -54,6 +59,38 @@ export const sides = kind<Exclude<KeptPadding, 'same'>, Exclude<Padding, 'same'>
   check: numbersOnly,
   domain,
 });
+
+function rowChecker(forms: string): Check<number | Ends> {
+  return (where, name, value) => {
+    const given: readonly unknown[] = Array.isArray(value) ? (value as unknown[]) : [value, value];
+    const [left, right] = given;
+    if (given.length !== 2 || !isSide(left) || !isSide(right))
+      throw new ShapeError(
+        `${where}: ${name} must be a whole number from 0 to ${largest}, ${forms}, got ${show(value)}`,
+      );
+    return left === right ? left : [left, right];
+  };
+}
+
+const rowDomain = { type: 'tuple', parts: { left: side, right: side } } as const;
+const rowNumbersOnly = rowChecker('or [left, right]');
+const rowOrSame = rowChecker("or [left, right], or 'same'");
+
+/** A setting that is a {@link RowPadding}. One number is kept where both ends are alike. */
+export const rowPadding = kind<RowPadding>({
+  check: (where, name, value) => (value === 'same' ? value : rowOrSame(where, name, value)),
+  domain: rowDomain,
+});
+
+/** A setting that is a {@link RowPadding}, but not 'same'. */
+export const ends = kind<Exclude<RowPadding, 'same'>>({ check: rowNumbersOnly, domain: rowDomain });
+
+/** The borders of an image of one row. */
+export function aroundRow<P extends RowPadding>(given: P): Sides | Extract<P, 'same'> {
+  if (given === 'same') return given as Extract<P, 'same'>;
+  const [left, right] = typeof given === 'number' ? [given, given] : given;
+  return [0, 0, left, right];
+}
 
 function kept([top, bottom, left, right]: Sides): readonly [number, number] | Sides {
   return top === bottom && left === right ? [top, left] : [top, bottom, left, right];

@@ -13,6 +13,8 @@ export const everyLayer: Readonly<Record<string, () => nn.Module>> = {
   'conv1d, noise of weights': () => nn.conv1d(2, 4, { kernel: 3, dropConnect: 0.5, weightNoise: 0.1 }),
   'conv1d, all settings': () =>
     nn.conv1d(2, 4, { kernel: 3, stride: 2, padding: 1, dilation: 2, groups: 2, bias: false }),
+  'conv1d, two paddings': () => nn.conv1d(2, 4, { kernel: 3, padding: [0, 2] }),
+  "conv1d, padding 'same'": () => nn.conv1d(2, 4, { kernel: 3, stride: 2, padding: 'same' }),
   conv2d: () => nn.conv2d(2, 4, { kernel: 3 }),
   'conv2d, all settings': () =>
     nn.conv2d(2, 4, {
@@ -28,6 +30,7 @@ export const everyLayer: Readonly<Record<string, () => nn.Module>> = {
     nn.convTranspose1d(2, 4, {
       ...{ kernel: 3, stride: 2, padding: 1, outputPadding: 1, dilation: 2, groups: 2, bias: false },
     }),
+  'convTranspose1d, two paddings': () => nn.convTranspose1d(2, 4, { kernel: 3, padding: [0, 1] }),
   convTranspose2d: () => nn.convTranspose2d(2, 4, { kernel: 3 }),
   'convTranspose2d, all settings': () =>
     nn.convTranspose2d(2, 4, {

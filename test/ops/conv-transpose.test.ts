@@ -89,6 +89,11 @@ testOp('convTranspose2d', {
 });
 
 testOp('convTranspose1d', {
+  'a padding for each end': {
+    args: [{ shape: [2, 4, 5] }, { shape: [4, 3, 3] }],
+    fn: (x, w) => ops.convTranspose1d(x, w, undefined, { stride: 2, padding: [1, 2] }),
+    reference: naive({ x: [2, 4, 1, 5], weight: [4, 3, 1, 3], stride: [1, 2], padding: [0, 0, 1, 2] }),
+  },
   'as a row': {
     args: [{ shape: [2, 4, 5] }, { shape: [4, 3, 3] }, { shape: [6] }],
     fn: (x, w, b) =>
@@ -106,7 +111,37 @@ testOp('convTranspose1d', {
   },
 });
 
+/** conv1d by its definition, with zeros outside x. */
+function rowReference(
+  [n, c, l]: readonly [number, number, number],
+  [o, , k]: readonly [number, number, number],
+  { stride, left, length }: { stride: number; left: number; length: number },
+) {
+  return (x: Float64Array, w: Float64Array, b: Float64Array): Float64Array => {
+    const y = new Float64Array(n * o * length);
+    forEachIndex([n, o, length], ([sample, out, i], at) => {
+      y[at] = b[out!]!;
+      forEachIndex([c, k], ([q, r]) => {
+        const position = stride * i! - left + r!;
+        if (position >= 0 && position < l)
+          y[at]! += x[(c * sample! + q!) * l + position]! * w[(c * out! + q!) * k + r!]!;
+      });
+    });
+    return y;
+  };
+}
+
 testOp('conv1d', {
+  'a padding for each end': {
+    args: [{ shape: [2, 3, 7] }, { shape: [4, 3, 3] }, { shape: [4] }],
+    fn: (x, w, b) => ops.conv1d(x, w, b, { stride: 2, padding: [3, 1] }),
+    reference: rowReference([2, 3, 7], [4, 3, 3], { stride: 2, left: 3, length: 5 }),
+  },
+  same: {
+    args: [{ shape: [2, 3, 7] }, { shape: [4, 3, 4] }, { shape: [4] }],
+    fn: (x, w, b) => ops.conv1d(x, w, b, { padding: 'same' }),
+    reference: rowReference([2, 3, 7], [4, 3, 4], { stride: 1, left: 1, length: 7 }),
+  },
   'stride, padding, dilation and groups': {
     args: [{ shape: [2, 4, 9] }, { shape: [6, 2, 3] }, { shape: [6] }],
     fn: (x, w, b) => ops.conv1d(x, w, b, { stride: 2, padding: 3, dilation: 2, groups: 2 }),
@@ -161,5 +196,12 @@ test('bad operands and options', () => {
   expect(() => ops.conv1d(x, zeros(4, 4, 1))).toThrow('conv1d: x must have rank 3');
   expect(() => ops.conv1d(zeros(1, 4, 3), zeros(4, 3, 1))).toThrow('weight expects 3 input channels');
   expect(() => ops.conv1d(zeros(1, 4, 3), zeros(4, 4, 1), undefined, { stride: 0 })).toThrow('stride');
+  for (const padding of [-1, 0.5, [1], [1, 2, 3], [1, -1], 65536, 'valid'])
+    expect(() => ops.conv1d(zeros(1, 4, 3), zeros(4, 4, 1), undefined, { padding } as object)).toThrow(
+      "conv1d: padding must be a whole number from 0 to 65535, or [left, right], or 'same'",
+    );
+  expect(() =>
+    ops.convTranspose1d(zeros(1, 4, 3), zeros(4, 4, 1), undefined, { padding: 'same' } as object),
+  ).toThrow('padding must be a whole number from 0 to 65535, or [left, right], got "same"');
   expect(() => ops.convTranspose1d(zeros(1, 4, 3), x)).toThrow('conv_transpose1d: weight must have rank 3');
 });

@@ -6,7 +6,7 @@ import {
   transposeRowSettings,
   transposeSettings,
 } from '../../ops/conv-transpose';
-import type { KeptPadding } from '../../ops/padding';
+import type { KeptPadding, RowPadding } from '../../ops/padding';
 import { declareSettings, type OptionsOf } from '../../settings';
 import type { Tensor } from '../../tensor/tensor';
 import { maker } from '../layer';
@@ -59,7 +59,7 @@ export class ConvTranspose1d<In extends number = number, Out extends number = nu
   In,
   Out,
   number,
-  number
+  Exclude<RowPadding, 'same'>
 > {
   static override readonly kind: string = 'convTranspose1d';
   static override readonly settings = settings1d;

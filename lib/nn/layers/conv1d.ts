@@ -1,6 +1,7 @@
 /** The 1-D convolution layer; the formula is in lib/ops/conv1d.ts. */
 import * as ops from '../../ops';
 import { rowSettings } from '../../ops/conv1d';
+import type { RowPadding } from '../../ops/padding';
 import { declareSettings, type OptionsOf } from '../../settings';
 import type { Tensor } from '../../tensor/tensor';
 import { maker } from '../layer';
@@ -16,7 +17,7 @@ export class Conv1d<In extends number = number, Out extends number = number> ext
   In,
   Out,
   number,
-  number
+  RowPadding
 > {
   static override readonly kind: string = 'conv1d';
   static override readonly settings = settings;

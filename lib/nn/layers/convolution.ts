@@ -4,7 +4,7 @@
  */
 import { OptionError } from '../../errors';
 import { pairFrom } from '../../ops/checks';
-import type { KeptPadding } from '../../ops/padding';
+import type { KeptPadding, RowPadding } from '../../ops/padding';
 import { declareSettings, kind, positiveInteger, type Kind } from '../../settings';
 import type { Parameter } from '../../tensor/parameter';
 import type { Shape } from '../../tensor/shape';
@@ -49,7 +49,7 @@ export abstract class Convolution<
   In extends number,
   Out extends number,
   Size extends number | readonly [number, number],
-  Border extends number | KeptPadding,
+  Border extends RowPadding | KeptPadding,
 > extends withArguments(channelArguments, shared, weightKeys) {
   static override readonly runtimeFields = weightNoiseFields;
   /** Whether the first axis of the weight is that of the inputs. */
