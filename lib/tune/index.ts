@@ -10,6 +10,7 @@ export { readPolicy, type ReadPolicyOptions } from './policy/file';
 export { randomPolicy, type RandomPolicyOptions } from './policy/space';
 export { reinforce, Reinforce, type ReinforceOptions } from './policy/reinforce';
 export * from './strategies/makers';
+export * from './rules/makers';
 export type { SearchState, Strategy, Suggestion } from './strategies/strategy';
 export type { Dimension, Domain, Point } from './space/dimension';
 export type { Direction, Report, TrialRecord, TrialState } from './study/trial';
