@@ -28,6 +28,7 @@ const STRATEGIES = [
     needs: 'cmaes',
     on: ['branin', 'hartmann6'],
   },
+  { name: 'gp', make: (seed) => tune.gp({ seed }), rival: 'GPSampler', needs: 'torch', seeds: 10 },
 ];
 
 /** Problems on which random search has to be beaten. */

@@ -4,3 +4,4 @@ export { grid, type GridOptions } from './grid';
 export { tpe, type TpeOptions } from './tpe';
 export { coarseToFine, type CoarseToFineOptions } from './coarse-to-fine';
 export { cmaEs, type CmaEsOptions } from './cma-es';
+export { gp, type GpOptions } from './gp/gp';

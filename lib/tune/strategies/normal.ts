@@ -49,6 +49,11 @@ export function quantile(probability: number): number {
   return (low + high) / 2;
 }
 
+/** Its probability of being below `z` over its density there, for `z` of -3 and less. */
+export function millsRatio(z: number): number {
+  return Math.sqrt(Math.PI / 2) * scaledErfc(-z * Math.SQRT1_2);
+}
+
 /** The logarithm of {@link cdf}, which does not underflow. */
 export function logCdf(z: number): number {
   if (z > 0) return Math.log1p(-cdf(-z));
