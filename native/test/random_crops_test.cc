@@ -201,7 +201,7 @@ void test_faults() {
           batch.table.put(3, 1);
         }
       }
-      // Numbers that are no counts are taken as words.
+      // Numbers that are not counts are taken as words.
       for (const double odd : {-1.0, 0.5, 1e300, double(NAN)}) {
         batch.epoch.put(0, odd);
         CHECK(!run_kernel(name, target, batch.views(), batch.attrs(numbers)).faulted());

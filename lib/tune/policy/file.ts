@@ -3,7 +3,7 @@ import type { SubPolicy } from '../../augment';
 import { checkPolicy, MOST_BINS } from '../../augment/policy';
 import { FormatError, OptionError } from '../../errors';
 import { readText } from '../../files/read';
-import { clip, positiveInteger } from '../../options';
+import { checkKeys, clip, nonEmptyString, positiveInteger } from '../../options';
 import { journalIn, parseJson } from './journal';
 import { bestOf, policyDecisions, policyOf } from './space';
 
@@ -20,9 +20,12 @@ export interface ReadPolicyOptions {
  */
 export async function readPolicy(
   path: string,
-  { count = 5 }: ReadPolicyOptions = {},
+  options: ReadPolicyOptions = {},
 ): Promise<readonly SubPolicy[]> {
   const where = 'tune.readPolicy';
+  nonEmptyString(where, 'file', path);
+  checkKeys(where, options, ['count']);
+  const { count = 5 } = options;
   positiveInteger(where, 'count', count);
   const text = await readText(path);
   const json = parseJson(path, text);

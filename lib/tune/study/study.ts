@@ -90,7 +90,7 @@ export class Study<S extends Space = Space> implements Runnable<Suggested<S>> {
    * Runs trials, one after the other, and yields each when it has ended, also the pruned and failed ones. A
    * study that was opened again goes on where it stood.
    *
-   * What the objective throws, and a value that is no number, is recorded as the trial's failure, and the
+   * What the objective throws, and a value that is not a number, is recorded as the trial's failure, and the
    * search goes on. Leaving the loop ends the search after the trial that runs.
    * @param options `trials`: how many trials to run now. Default: until the strategy ends
    * @throws OptionError; FormatError, DataError, IoError where the log fails; AbortedError after `signal`

@@ -42,7 +42,7 @@ test('maximize, several objectives and the front', async () => {
   expect(most.best?.value).toBe(Math.max(...most.trials.map(({ value }) => value ?? NaN)));
 });
 
-test('a trial that throws, or returns what is no number, fails, and the search goes on', async () => {
+test('a trial that throws, or returns what is not a number, fails, and the search goes on', async () => {
   const study = await tune.study(tune.memory(), { space });
   const bad: unknown[] = [NaN, undefined, 'x', [1, 2], Infinity];
   const trials = await drain(
