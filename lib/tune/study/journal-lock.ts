@@ -94,7 +94,7 @@ export class JournalLock {
     if ((await this.identity()) === own) await this.remove(own);
   }
 
-  /** Takes away the link of this identity. Of several processes that try, one does. */
+  /** Takes away the link of this identity. One of several processes that try succeeds. */
   private async remove(identity: string): Promise<void> {
     const aside = `${this.path}${randomUUID()}.rename`;
     try {

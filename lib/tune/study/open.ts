@@ -5,6 +5,7 @@ import { FormatError, IoError, OptionError } from '../../errors';
 import { bool, checkKeys, checkList, clip, nonEmptyString, oneOf, problemOf, show } from '../../options';
 
 import type { Json } from '../../settings';
+import { rules as ruleMakers } from '../rules/registry';
 import type { Rule } from '../rules/rule';
 import type { Dimension } from '../space/dimension';
 import { sameDomain } from '../space/domain';
@@ -163,7 +164,7 @@ async function open<S extends Space>(
   const dimensions = dimensionsOf(WHERE, space);
   const directions = given.directions ?? (fresh ? ['minimize'] : replay.directions);
   const strategy = given.strategy ?? recorded.strategy ?? tpe();
-  const rules = given.rules ?? [];
+  const rules = given.rules ?? recorded.rules ?? [];
   strategy.check(dimensions, directions);
   if (rules.length > 0 && directions.length > 1)
     throw new OptionError(`${WHERE}: rules need one direction, and the study has ${directions.length}`);
@@ -187,6 +188,7 @@ interface Written {
 interface Recorded {
   readonly space: Space | undefined;
   readonly strategy: Strategy | undefined;
+  readonly rules: readonly Rule[] | undefined;
   readonly notes: ReadonlyMap<string, Json>;
 }
 
@@ -197,6 +199,7 @@ function readRecord(file: string, notes: ReadonlyMap<string, Json>): Recorded {
     return {
       space: space === undefined ? undefined : readSpace('its space', space),
       strategy: strategyOf(notes.get(NOTE.strategy)),
+      rules: rulesOf(notes.get(NOTE.rules)),
       notes,
     };
   } catch (error) {
@@ -211,6 +214,17 @@ function strategyOf(json: Json | undefined): Strategy | undefined {
   const { name, seed = null, settings } = fieldsOf(json);
   const maker = typeof name === 'string' && Object.hasOwn(strategies, name) ? strategies[name] : undefined;
   return maker?.(maker.settings.fromJson(WHERE, { ...fieldsOf(settings), seed }));
+}
+
+/** Undefined also where somebody wrote one of them himself. */
+function rulesOf(json: Json | undefined): readonly Rule[] | undefined {
+  if (!Array.isArray(json)) return undefined;
+  const made = json.map((rule: Json) => {
+    const { name, settings } = fieldsOf(rule);
+    const maker = typeof name === 'string' && Object.hasOwn(ruleMakers, name) ? ruleMakers[name] : undefined;
+    return maker?.(maker.settings.fromJson(WHERE, fieldsOf(settings)));
+  });
+  return made.every((rule) => rule !== undefined) ? made : undefined;
 }
 
 function fieldsOf(json: Json | undefined): Readonly<Record<string, Json>> {
@@ -253,8 +267,8 @@ function changes(
   if (before.space !== undefined) checkSpace(file, given, record.space, before.space);
   return Object.entries(notesOf(record)).flatMap(([key, value]): Unsigned[] => {
     const old = before.notes.get(key);
-    const asked = key !== NOTE.rules || given.rules !== undefined || old === undefined;
-    if (!asked || JSON.stringify(old) === JSON.stringify(value)) return [];
+    if (JSON.stringify(old) === JSON.stringify(value)) return [];
+    // Also for what somebody wrote himself and has to pass again, since the record cannot make it.
     if (old !== undefined && !given.extend && key !== NOTE.space)
       throw new OptionError(
         `${WHERE}: ${file} was made with ${describe(old)}, not with ${describe(value)}; extend: true goes on so`,
@@ -300,10 +314,17 @@ function sameDimension(a: Dimension, b: Dimension): boolean {
   return sameDomain(a.domain, b.domain) && JSON.stringify(a.when) === JSON.stringify(b.when);
 }
 
+/** The constants of branches too, whatever their order. */
 function constantsOf(space: Space): string {
-  return JSON.stringify(
-    Object.entries(space)
-      .filter(([, entry]) => typeof entry !== 'object')
-      .sort(),
-  );
+  const found: string[] = [];
+  const collect = (entries: Space, prefix: string): void => {
+    for (const [name, entry] of Object.entries(entries)) {
+      if (typeof entry !== 'object' || entry === null) found.push(JSON.stringify([prefix + name, entry]));
+      else if (entry.type === 'conditional')
+        for (const [branch, inner] of Object.entries(entry.branches))
+          collect(inner, `${prefix}${name}.${branch}.`);
+    }
+  };
+  collect(space, '');
+  return found.sort().join();
 }

@@ -19,7 +19,7 @@ export const OP = {
   setReport: 7,
   setTrialUserAttribute: 8,
   setTrialSystemAttribute: 9,
-  /** Of another implementation of this format; Optuna passes over it, and so do we. */
+  /** Another implementation of this format writes it; Optuna passes over it, and so do we. */
   discardTrials: 10,
 } as const;
 

@@ -12,7 +12,7 @@ import { DIRECTION, OP, STATE, type Operation } from './operation';
 import type { Direction, TrialRecord, TrialState } from './trial';
 import { ReplayedTrial } from './trial-state';
 
-/** Of all studies of a log together, so that a log from elsewhere cannot fill the memory. */
+/** The most trials of all studies of a log together, so that a log from elsewhere cannot fill the memory. */
 const MOST_TRIALS = 200_000;
 /** Different lists of dimensions and different distributions that are kept for sharing. */
 const MOST_SHARED = 1000;

@@ -269,7 +269,7 @@ test.each<[string, string | Buffer, RegExp]>([
     /line 2: datetime_start of operation 4 is "now"/,
   ],
   [
-    'a trial id that is no number',
+    'a trial id that is not a count',
     `${good}{"op_code":7,"worker_id":"w","trial_id":-1,"step":0,"intermediate_value":0}\n`,
     /trial_id of operation 7 is -1/,
   ],

@@ -153,6 +153,30 @@ test('an opened study goes on, and refuses to become another one', async () => {
   expect((await tune.study(home)).trials).toHaveLength(6);
 });
 
+test('rules are those of the record', async () => {
+  const home = tune.memory();
+  await tune.study(home, { space, rules: [tune.diverged({ factor: 2 }), tune.median()] });
+  const again = await tune.study(home);
+  expect(again.rules.map(({ name }) => name)).toEqual(['diverged', 'median']);
+  expect(again.rules[0]?.settings).toMatchObject({ factor: 2 });
+  await expect(tune.study(home, { rules: [] })).rejects.toThrow(/was made with .*diverged/);
+  const own = { name: 'own', settings: {}, stops: () => undefined };
+  await tune.study(home, { rules: [own], extend: true });
+  await expect(tune.study(home)).rejects.toThrow(/was made with .*own.*, not with \[\]/);
+  const [trial] = await drain(
+    (await tune.study(home, { rules: [own] })).run(({ x }) => Number(x), { trials: 1 }),
+  );
+  expect(trial?.state).toBe('complete');
+});
+
+test('constants of branches belong to the space', async () => {
+  const home = tune.memory();
+  const of = (decay: number) => ({ o: tune.conditional({ a: { decay }, b: {} }) });
+  await tune.study(home, { space: of(1) });
+  await tune.study(home, { space: of(1) });
+  await expect(tune.study(home, { space: of(2) })).rejects.toThrow(/constants of the space differ/);
+});
+
 test.each<[string, () => Promise<unknown>, RegExp]>([
   ['no space', () => tune.study(tune.memory()), /has no study study yet, so it needs a space/],
   ['an empty space', () => tune.study(tune.memory(), { space: {} }), /the space is empty/],
