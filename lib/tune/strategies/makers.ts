@@ -5,3 +5,5 @@ export { tpe, type TpeOptions } from './tpe';
 export { coarseToFine, type CoarseToFineOptions } from './coarse-to-fine';
 export { cmaEs, type CmaEsOptions } from './cma-es';
 export { gp, type GpOptions } from './gp/gp';
+export { successiveHalving, type SuccessiveHalvingOptions } from './successive-halving';
+export { hyperband, type HyperbandOptions } from './hyperband';

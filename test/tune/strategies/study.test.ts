@@ -18,6 +18,8 @@ const options: Readonly<Record<string, object>> = {
   tpe: { startup: 5 },
   coarseToFine: { trials: [8, 8], budgets: [1, 2] },
   cmaEs: { population: 4 },
+  successiveHalving: { maxResource: 9, rounds: 2, base: 'tpe' },
+  hyperband: { maxResource: 3, base: 'tpe' },
 };
 
 const every = Object.entries(strategies).map(([name, make]) => ({

@@ -1,0 +1,91 @@
+/** Brackets of successive halving: rungs of fewer and fewer trials with more and more budget. */
+import { NOTE } from '../study/notes';
+import type { Direction, TrialRecord } from '../study/trial';
+import { bestOf } from './ranking';
+
+/** A rung: how many trials run with how much budget. */
+export interface Rung {
+  readonly trials: number;
+  readonly budget: number;
+}
+
+/** Which place of a search a trial has. `bracket` counts the promotions that it offers. */
+export interface Place {
+  readonly round: number;
+  readonly bracket: number;
+  readonly rung: number;
+}
+
+/** How many promotions lie between two budgets: floor(log(max / min) / log(factor)), exactly. */
+export function promotionsOf(min: number, max: number, factor: number): number {
+  let count = 0;
+  while (min * factor ** (count + 1) <= max) count++;
+  return count;
+}
+
+/**
+ * The rungs of a bracket that begins with `trials` and ends with the budget `max`: `trials / factor^i`
+ * trials, rounded down, with `max / factor^(promotions - i)`, rounded.
+ */
+export function rungsOf(trials: number, promotions: number, max: number, factor: number): Rung[] {
+  const rungs = Array.from({ length: promotions + 1 }, (_, i) => ({
+    trials: Math.floor(trials / factor ** i),
+    budget: Math.round(max / factor ** (promotions - i)),
+  }));
+  return rungs.filter((rung) => rung.trials > 0);
+}
+
+/** The place that a trial notes under `key`. */
+export function placeOf({ notes }: TrialRecord, key: string): Place | undefined {
+  const note = notes[key];
+  if (typeof note !== 'object' || note === null || Array.isArray(note)) return undefined;
+  const { round, bracket, rung } = note as Readonly<Record<string, unknown>>;
+  if (typeof round !== 'number' || typeof bracket !== 'number' || typeof rung !== 'number') return undefined;
+  return { round, bracket, rung };
+}
+
+/** Trials by their bracket and rung, without those that a lost worker left and that are tried again. */
+export class Members {
+  private readonly byPlace = new Map<string, TrialRecord[]>();
+
+  constructor(trials: readonly TrialRecord[], key: string) {
+    const replaced = new Set(trials.map(({ notes }) => notes[NOTE.retryOf]));
+    for (const trial of trials) {
+      const place = placeOf(trial, key);
+      if (place === undefined || replaced.has(trial.number)) continue;
+      const name = nameOf(place);
+      this.byPlace.set(name, [...this.at(place), trial]);
+    }
+  }
+
+  at(place: Place): readonly TrialRecord[] {
+    return this.byPlace.get(nameOf(place)) ?? [];
+  }
+}
+
+const nameOf = ({ round, bracket, rung }: Place): string => `${round} ${bracket} ${rung}`;
+
+const isOpen = ({ state }: TrialRecord): boolean => state === 'running' || state === 'waiting';
+
+/**
+ * The next trial to promote in a bracket, and to which rung: of the best of a rung that is complete, the
+ * first that was not promoted. `'wait'` while the trials of a rung run, undefined where all is done. Trials
+ * that failed or were pruned are not promoted; where too few are left, fewer are.
+ */
+export function nextPromotion(
+  members: Members,
+  bracket: Pick<Place, 'round' | 'bracket'>,
+  rungs: readonly Rung[],
+  direction: Direction,
+): { readonly trial: TrialRecord; readonly rung: number } | 'wait' | undefined {
+  for (let rung = 1; rung < rungs.length; rung++) {
+    const before = members.at({ ...bracket, rung: rung - 1 });
+    if (before.some(isOpen)) return 'wait';
+    const complete = before.filter(({ state }) => state === 'complete');
+    const promoted = new Set(members.at({ ...bracket, rung }).map(({ notes }) => notes[NOTE.continues]));
+    const best = bestOf(complete, [direction], rungs[rung]!.trials);
+    const trial = best.find(({ number }) => !promoted.has(number));
+    if (trial !== undefined) return { trial, rung };
+  }
+  return undefined;
+}
