@@ -58,7 +58,7 @@ describe('settings', () => {
       expect(help).toContain(`${spelled(name)} ${value} ${doc}`);
     }
     expect(help).toContain('examples per step (default: by model)');
-    expect(help).toContain('as in cutout(8): crop, ');
+    expect(help).toContain('p=0.5): crop, ');
     for (const name of Object.keys(augmentations)) expect(help).toContain(` ${name}`);
     expect(help).toContain('momentum (default: 0.9 for sgd, lars; 0 for rmsprop)');
     expect(help).toContain('examples that do not fill a batch (default: even): even, keep, drop');

@@ -90,7 +90,10 @@ describe('tenon train', () => {
     expect(result.err).toBe('');
     expect(result.code).toBe(0);
     expect(result.lines.map((line) => line['event'])).toEqual(['start', 'epoch', 'epoch', 'epoch', 'done']);
-    for (const field of EPOCH_FIELDS) expect(typeof result.lines[1]?.[field]).toBe('number');
+    for (const field of EPOCH_FIELDS.filter((name) => name !== 'penalty'))
+      expect(typeof result.lines[1]?.[field]).toBe('number');
+    // Nothing is added to the loss without --l1 and --l2.
+    expect(result.lines[1]?.['penalty']).toBeNull();
     expect(result.lines[4]?.['testAccuracy']).toBeGreaterThan(0.7);
     expect(result.lines[4]?.['model']).toBe(join(whole, 'model.safetensors'));
   });
