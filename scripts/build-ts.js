@@ -1,7 +1,7 @@
 'use strict';
 
-// Compiles lib/ to dist/: every module in tenon.js, its doors index.js, index.mjs and cli/main.js,
-// and the types.
+// Compiles lib/ to dist/: every module in tenon.js, its doors index.js, index.mjs, cli/main.js and
+// tune/run/worker.js, and the types.
 //   node scripts/build-ts.js [--out DIR]      DIR instead of dist/
 // As npm's `prepare` script (--if-possible) it does nothing where TypeScript is not installed.
 
@@ -89,4 +89,6 @@ script(() => {
   const command = path.join(dist, 'cli', 'main.js');
   writeFile(command, `#!/usr/bin/env node\nrequire('../tenon.js')('cli/main.js');\n`);
   fs.chmodSync(command, 0o755);
+  const worker = path.join(dist, 'tune', 'run', 'worker.js');
+  writeFile(worker, `require('../../tenon.js')('tune/run/worker.js');\n`);
 });

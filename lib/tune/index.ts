@@ -36,6 +36,7 @@ export { journal } from './study/journal';
 export type { Heartbeat, Home } from './study/home';
 export type { Operation } from './study/operation';
 export type { StudyTrial } from './run/runnable';
-export type { Objective, RunOptions } from './run/run';
+export type { Objective } from './run/objective';
+export type { RunOptions } from './run/options';
 export type { Trial } from './run/trial';
 export type { Rule, RuleState } from './rules/rule';

@@ -25,6 +25,7 @@ const CHECKS = [
   'threads',
   'resume',
   'kill',
+  'search-kill',
   'search',
   'transfer',
   'finetune',

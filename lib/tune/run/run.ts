@@ -1,73 +1,217 @@
-/** Runs trials in this process, one at a time. */
-import { AbortedError, TrialPruned } from '../../errors';
-import { checkFunction, checkKeys, checkSignal, positiveInteger, messageOf, show } from '../../options';
-import type { Outcome, Runnable, StudyTrial } from './runnable';
-import { Trial } from './trial';
+/** Runs trials, as many at once as there are places for them. */
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { AbortedError, OptionError } from '../../errors';
+import { checkFunction, clip } from '../../options';
+import { info } from '../../native';
+import { NOTE } from '../study/notes';
+import type { Objective } from './objective';
+import { readRunOptions, type RunOptions, type RunSettings } from './options';
+import { OwnProcess, type Ended, type Place } from './place';
+import type { Runnable, StudyTrial } from './runnable';
+import { Tending } from './tending';
+import type { TrialFacts } from './trial';
+import { WorkerPlace } from './worker-place';
 
-/** What is searched for: one number, or one for each direction. */
-export type Objective<P> = (
-  params: P,
-  trial: Trial<P>,
-) => number | readonly number[] | Promise<number | readonly number[]>;
-
-export interface RunOptions {
-  /** How many trials to run. Default: until the strategy has come to its end. */
-  readonly trials?: number;
-  /** Ends the search. The trial that runs sees it as `trial.signal`, and is recorded as failed. */
-  readonly signal?: AbortSignal;
-}
-
-/** Milliseconds between two looks at the log while the strategy waits for trials of other workers. */
+const WHERE = 'study.run';
+/** Milliseconds between two looks at the log while there is nothing to take. */
 const WAIT = 200;
 
 export async function* runTrials<P>(
   study: Runnable<P>,
-  objective: Objective<P>,
+  objective: Objective<P> | string | URL,
   options: RunOptions,
 ): AsyncGenerator<StudyTrial<P>, void, undefined> {
-  const where = 'study.run';
-  checkKeys(where, options, ['trials', 'signal']);
-  checkFunction(where, 'objective', objective);
-  const trials = options.trials === undefined ? Infinity : positiveInteger(where, 'trials', options.trials);
-  const signal = checkSignal(where, options.signal) ?? new AbortController().signal;
-  for (let done = 0; done < trials; done++) {
-    const taken = await take(study, signal);
-    if (taken === undefined) return;
-    const outcome = await outcomeOf(study, objective, taken, signal);
-    yield await study.finish(taken.number, outcome);
-  }
-}
-
-async function take<P>(study: Runnable<P>, signal: AbortSignal): Promise<StudyTrial<P> | undefined> {
-  for (;;) {
-    if (signal.aborted) throw new AbortedError('study.run was aborted', { cause: signal.reason });
-    const taken = await study.take();
-    if (taken !== 'wait') return taken;
-    await new Promise((resolve) => setTimeout(resolve, WAIT));
-  }
-}
-
-async function outcomeOf<P>(
-  study: Runnable<P>,
-  objective: Objective<P>,
-  taken: StudyTrial<P>,
-  signal: AbortSignal,
-): Promise<Outcome> {
+  const settings = readRunOptions(options);
+  const run = new Run(study, placesOf(study, objective, settings.workers), settings);
   try {
-    const result: unknown = await objective(taken.params, new Trial(study, taken, signal));
-    return judge(result, study.directions.length);
-  } catch (error) {
-    if (error instanceof TrialPruned) return { state: 'pruned', reason: error.message };
-    return { state: 'failed', error: messageOf(error) };
+    await run.begin();
+    for (;;) {
+      const ended = await run.next();
+      if (ended === undefined) return;
+      yield ended;
+    }
+  } finally {
+    await run.close();
   }
 }
 
-/** What an objective returned, which may be anything. */
-export function judge(result: unknown, count: number): Outcome {
-  const values: readonly unknown[] = Array.isArray(result) ? result : [result];
-  const numbers = values.filter((value): value is number => Number.isFinite(value));
-  if (numbers.length === values.length && values.length === count)
-    return { state: 'complete', values: numbers };
-  const expected = count === 1 ? 'a finite number' : `${count} finite numbers`;
-  return { state: 'failed', error: `the objective returned ${show(result)}, not ${expected}` };
+function placesOf<P>(
+  study: Runnable<P>,
+  objective: Objective<P> | string | URL,
+  workers: number | undefined,
+): Place<P>[] {
+  const directions = study.directions.length;
+  if (typeof objective !== 'string' && !(objective instanceof URL)) {
+    checkFunction(WHERE, 'objective', objective);
+    if (workers !== undefined && workers > 1)
+      throw new OptionError(
+        `${WHERE}: a function runs in this process, one trial at a time; for ${workers} workers, pass the ` +
+          'path of a module whose default export it is',
+      );
+    return [new OwnProcess(study, objective, directions)];
+  }
+  const count = workers ?? 1;
+  const threads = Math.max(1, Math.floor(info().threads / count));
+  const settings = { module: moduleOf(objective), directions, threads };
+  return Array.from({ length: count }, () => new WorkerPlace<P>(study, settings));
+}
+
+/** The URL of a module. @throws OptionError */
+function moduleOf(objective: string | URL): string {
+  const text = String(objective);
+  const url = text.startsWith('file:') ? text : pathToFileURL(resolve(text)).href;
+  if (objective instanceof URL && objective.protocol !== 'file:')
+    throw new OptionError(`${WHERE}: the objective must be a module in a file, got ${clip(text)}`);
+  if (!existsSync(fileURLToPath(url)))
+    throw new OptionError(`${WHERE}: the objective's module ${clip(text)} does not exist`);
+  return url;
+}
+
+/** A trial that runs here. */
+interface Active<P> {
+  readonly controller: AbortController;
+  readonly ended: Promise<StudyTrial<P>>;
+}
+
+class Run<P> {
+  private begun = 0;
+  private closing = false;
+  private readonly deadline: number;
+  private readonly active = new Map<number, Active<P>>();
+  private readonly free: Place<P>[];
+  private readonly tending: Tending<P>;
+
+  constructor(
+    private readonly study: Runnable<P>,
+    private readonly places: readonly Place<P>[],
+    private readonly settings: RunSettings,
+  ) {
+    this.deadline = performance.now() + settings.limit;
+    this.free = [...places];
+    this.tending = new Tending(study, settings, this.active);
+  }
+
+  async begin(): Promise<void> {
+    this.settings.signal.addEventListener('abort', this.abort);
+    await this.tending.begin();
+  }
+
+  /** The next trial that ends; undefined where the search has. */
+  async next(): Promise<StudyTrial<P> | undefined> {
+    for (;;) {
+      this.tending.check();
+      const full = await this.fill();
+      if (this.active.size === 0 && full !== 'wait') {
+        if (!this.stopped) return undefined;
+        throw new AbortedError(`${WHERE} was aborted`, { cause: this.settings.signal.reason });
+      }
+      const ended = await this.first();
+      if (ended === undefined) continue;
+      this.active.delete(ended.number);
+      return ended;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.closing = true;
+    this.abort();
+    await Promise.allSettled([...this.active.values()].map(({ ended }) => ended));
+    this.tending.close();
+    this.settings.signal.removeEventListener('abort', this.abort);
+    for (const place of this.places) place.close();
+  }
+
+  private readonly abort = (): void => {
+    for (const { controller } of this.active.values()) controller.abort(this.settings.signal.reason);
+  };
+
+  private get stopped(): boolean {
+    return this.closing || this.settings.signal.aborted;
+  }
+
+  private get mayBegin(): boolean {
+    return !this.stopped && this.begun < this.settings.trials && performance.now() < this.deadline;
+  }
+
+  /** Begins trials until every place has one. `'wait'`: more may follow later. */
+  private async fill(): Promise<'wait' | undefined> {
+    while (this.mayBegin) {
+      const place = this.free.pop();
+      if (place === undefined) return undefined;
+      const taken = await this.takeFor(place);
+      if (typeof taken === 'object') {
+        this.start(place, taken);
+        continue;
+      }
+      this.free.push(place);
+      return taken ?? (this.tending.others && this.mayBegin ? 'wait' : undefined);
+    }
+    return undefined;
+  }
+
+  private async takeFor(place: Place<P>): Promise<StudyTrial<P> | 'wait' | undefined> {
+    await place.ready();
+    return this.mayBegin ? this.study.take() : undefined;
+  }
+
+  private start(place: Place<P>, taken: StudyTrial<P>): void {
+    this.begun++;
+    const controller = new AbortController();
+    const ended = this.perform(place, taken, controller.signal);
+    // It is awaited later, perhaps after another one has failed.
+    ended.catch(() => undefined);
+    this.active.set(taken.number, { controller, ended });
+    if (this.stopped) this.abort();
+  }
+
+  private async perform(place: Place<P>, taken: StudyTrial<P>, signal: AbortSignal): Promise<StudyTrial<P>> {
+    const ended = await place.perform(this.factsOf(taken), signal);
+    this.free.push(place);
+    return this.record(taken.number, ended);
+  }
+
+  private async record(number: number, ended: Ended): Promise<StudyTrial<P>> {
+    const interrupted = this.stopped && (ended.state === 'lost' || ended.state === 'failed');
+    if (ended.state !== 'lost' && !interrupted) return this.study.finish(number, ended);
+    const error = interrupted ? 'the search was stopped' : ended.error;
+    const retries = interrupted ? Infinity : this.settings.retries;
+    const before = this.study.trials.length;
+    await this.study.lose(number, { error, retries });
+    const { trials } = this.study;
+    if (trials.slice(before).some(({ notes }) => notes[NOTE.retryOf] === number)) this.begun--;
+    const trial = trials[number];
+    if (trial === undefined) throw new OptionError(`${WHERE}: the trial ${number} is gone`);
+    return trial;
+  }
+
+  /** The first trial to end, if one does before it is time to look around. */
+  private async first(): Promise<StudyTrial<P> | undefined> {
+    let timer: NodeJS.Timeout | undefined;
+    const pause = new Promise<undefined>((done) => (timer = setTimeout(() => done(undefined), WAIT)));
+    try {
+      return await Promise.race([...[...this.active.values()].map(({ ended }) => ended), pause]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  private factsOf({ number, params, notes }: StudyTrial<P>): TrialFacts<P> {
+    const { [NOTE.budget]: budget, [NOTE.continues]: continued, [NOTE.retryOf]: retried } = notes;
+    const before = this.folderOf(retried) ?? this.folderOf(continued);
+    return {
+      number,
+      params,
+      budget: typeof budget === 'number' ? budget : undefined,
+      folder: this.folderOf(number),
+      continues: before !== undefined && existsSync(before) ? before : undefined,
+    };
+  }
+
+  private folderOf(number: unknown): string | undefined {
+    const { folder } = this.study;
+    if (folder === undefined || typeof number !== 'number') return undefined;
+    return join(folder, 'trials', String(number).padStart(4, '0'));
+  }
 }

@@ -8,10 +8,18 @@ type WithoutWorker<T> = T extends unknown ? Omit<T, 'worker_id'> : never;
 /** An operation that has not been signed yet. */
 export type Unsigned = WithoutWorker<Operation>;
 
+/** How the names of workers begin that send heartbeats. Those of Optuna do not. */
+const HERE = 'tenon-';
+
+/** Whether a trial's worker sends heartbeats, so that their absence means something. */
+export function isWorkerHere(worker: string | undefined): boolean {
+  return worker?.startsWith(HERE) === true;
+}
+
 export class StudyLog {
   readonly replay: Replay;
   /** Unique to this process and study, as Optuna's are. */
-  readonly worker = randomUUID();
+  readonly worker = `${HERE}${randomUUID()}`;
 
   constructor(
     readonly home: Home,

@@ -4,7 +4,9 @@ import { finite, nonEmptyString, nonNegativeInteger, show } from '../../options'
 import type { Json } from '../../settings';
 import type { Rule } from '../rules/rule';
 import type { Loss, Outcome, Runnable, StudyTrial } from '../run/runnable';
-import { runTrials, type Objective, type RunOptions } from '../run/run';
+import type { Objective } from '../run/objective';
+import type { RunOptions } from '../run/options';
+import { runTrials } from '../run/run';
 import type { Dimension } from '../space/dimension';
 import type { Space, Suggested } from '../space/parameters';
 import { flatValues, pointOf, suggestionOf } from '../space/space';
@@ -87,16 +89,20 @@ export class Study<S extends Space = Space> implements Runnable<Suggested<S>> {
   }
 
   /**
-   * Runs trials, one after the other, and yields each when it has ended, also the pruned and failed ones. A
-   * study that was opened again goes on where it stood.
+   * Runs trials and yields each when it has ended, also the pruned and failed ones. A study that was opened
+   * again goes on where it stood, and several processes may run trials of one study.
    *
    * What the objective throws, and a value that is not a number, is recorded as the trial's failure, and the
-   * search goes on. Leaving the loop ends the search after the trial that runs.
-   * @param options `trials`: how many trials to run now. Default: until the strategy ends
-   * @throws OptionError; FormatError, DataError, IoError where the log fails; AbortedError after `signal`
+   * search goes on. The next trial begins when the caller asks for one. Leaving the loop ends the search as
+   * `signal` does.
+   * @param objective a function, called in this process, one trial at a time; or the path or URL of a module
+   *   whose default export is the function, which is called in worker processes
+   * @param options `trials`, `minutes`: when to end; `workers`, `retries`, `grace`, `signal`
+   * @throws OptionError, also for a module without an objective; FormatError, DataError, IoError where the
+   *   log fails or workers cannot start; AbortedError after `signal`
    */
   run(
-    objective: Objective<Suggested<S>>,
+    objective: Objective<Suggested<S>> | string | URL,
     options: RunOptions = {},
   ): AsyncGenerator<StudyTrial<Suggested<S>>, void, undefined> {
     return runTrials(this, objective, options);

@@ -1,0 +1,138 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { OptionError, tune, type History } from '../../../lib';
+import type { Rule } from '../../../lib/tune';
+import { temporaryDirectory } from '../../cli/support';
+import { smallNet, smallTrainer, someGlyphs } from '../../train/helpers';
+
+const space = { point: tune.integer(0, 2) };
+const dir = temporaryDirectory();
+
+async function drain<T>(trials: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const trial of trials) all.push(trial);
+  return all;
+}
+
+test('a trial whose process died unheard is tried again after the grace time, by one of two', async () => {
+  const home = tune.memory();
+  const dead = await tune.study(home, { space, strategy: tune.grid() });
+  await dead.take();
+  const [one, two] = [await tune.study(home), await tune.study(home)];
+  const options = { retries: 1, grace: 0.3 };
+  const trials = (
+    await Promise.all([one, two].map((study) => drain(study.run(({ point }) => Number(point), options))))
+  ).flat();
+  await one.sync();
+  expect(trials.map(({ value }) => value).sort()).toEqual([0, 1, 2]);
+  expect(one.trials.filter(({ state }) => state === 'failed').map(({ number }) => number)).toEqual([0]);
+  expect(one.trials[0]?.notes['tenon:error']).toBe('its worker was not heard of for 0.3 seconds');
+  expect(one.trials.filter(({ notes }) => notes['tenon:retryOf'] === 0).length).toBe(1);
+});
+
+test('a trial that beats is left alone', async () => {
+  const home = tune.memory();
+  const [slow, other] = [await tune.study(home, { space, strategy: tune.grid() }), await tune.study(home)];
+  const options = { retries: 1, grace: 0.4 };
+  const long = async (): Promise<number> => new Promise((done) => setTimeout(() => done(5), 1500));
+  const [first] = await Promise.all([
+    drain(slow.run(long, { ...options, trials: 1 })),
+    drain(other.run(() => 1, options)),
+  ]);
+  expect(first.map(({ state, value }) => [state, value])).toEqual([['complete', 5]]);
+  await other.sync();
+  expect(other.trials.map(({ state }) => state)).toEqual(['complete', 'complete', 'complete']);
+});
+
+test('a trial that was ended elsewhere sees its signal abort', async () => {
+  const home = tune.memory();
+  const [one, two] = [await tune.study(home, { space }), await tune.study(home)];
+  const waits = async (_: unknown, { number, signal }: { number: number; signal: AbortSignal }) => {
+    await two.sync();
+    await two.lose(number, { error: 'somebody thought so', retries: 0 });
+    await new Promise((done) => signal.addEventListener('abort', done));
+    return 1;
+  };
+  const trials = await drain(one.run(waits, { trials: 1, grace: 0.4 }));
+  expect(trials.map(({ state, notes }) => [state, notes['tenon:error']])).toEqual([
+    ['failed', 'somebody thought so'],
+  ]);
+});
+
+test('after the time no trial begins, and the running one is finished', async () => {
+  const study = await tune.study(tune.memory(), { space, strategy: tune.random() });
+  const slow = async (): Promise<number> => new Promise((done) => setTimeout(() => done(1), 100));
+  const trials = await drain(study.run(slow, { minutes: 0.25 / 60 }));
+  expect(trials.length).toBeGreaterThan(0);
+  expect(trials.length).toBeLessThan(4);
+  expect(study.trials.map(({ state }) => state)).toEqual(trials.map(() => 'complete'));
+});
+
+test('each trial has a folder, made when it is asked for', async () => {
+  const study = await tune.study(join(dir, 'folders'), { space, strategy: tune.grid() });
+  const folders: (string | undefined)[] = [];
+  await drain(study.run((_, trial) => (trial.number > 0 ? folders.push(trial.folder) : 0)));
+  const folder = (name: string): string => join(study.folder ?? '', 'trials', name);
+  expect(folders).toEqual([folder('0001'), folder('0002')]);
+  expect(['0000', '0001'].map((name) => existsSync(folder(name)))).toEqual([false, true]);
+  await study.close();
+  const inMemory = await tune.study(tune.memory(), { space });
+  await drain(inMemory.run((_, trial) => (expect(trial.folder).toBeUndefined(), 1), { trials: 1 }));
+});
+
+describe('trial.callback', () => {
+  const afterTwo: Rule = {
+    name: 'afterTwo',
+    settings: {},
+    stops: ({ trial }) => (trial.reports.length === 2 ? 'two are enough' : undefined),
+  };
+
+  test('reports each epoch, and a rule ends the fit, after which the trial is pruned', async () => {
+    const study = await tune.study(tune.memory(), { space, rules: [afterTwo] });
+    let history: History | undefined;
+    const fit: tune.Objective<unknown> = async (_, trial) => {
+      const callbacks = [trial.callback({ metric: 'trainLoss' })];
+      history = await smallTrainer(smallNet()).fit(await someGlyphs(), { epochs: 5, callbacks });
+      return 1;
+    };
+    const [trial] = await drain(study.run(fit, { trials: 1 }));
+    expect(history?.stopped).toBe('two are enough');
+    expect(trial?.reports).toEqual(
+      history?.epochs.map(({ epoch, trainLoss }) => ({ step: epoch, value: trainLoss })),
+    );
+    expect([trial?.state, trial?.notes['tenon:reason']]).toEqual(['pruned', 'two are enough']);
+  });
+
+  test('a figure that no epoch has fails the trial, and so does a search that is stopped', async () => {
+    const study = await tune.study(tune.memory(), { space });
+    const controller = new AbortController();
+    const fit: tune.Objective<unknown> = async (_, trial) => {
+      if (trial.number === 1) controller.abort();
+      const callbacks = [trial.callback({ metric: trial.number === 0 ? 'cost' : 'trainLoss' })];
+      await smallTrainer(smallNet()).fit(await someGlyphs(), { epochs: 5, callbacks });
+      return 1;
+    };
+    const run = study.run(fit, { signal: controller.signal });
+    await expect(drain(run)).rejects.toMatchObject({ code: 'ERR_TENON_ABORTED' });
+    expect(study.trials.map(({ state, notes }) => [state, notes['tenon:error']])).toEqual([
+      ['failed', 'trial.callback: epoch 1 has no cost'],
+      ['failed', 'the search was stopped'],
+      ['waiting', undefined],
+    ]);
+  });
+});
+
+test.each<[string, tune.RunOptions & { readonly worker?: number }, RegExp]>([
+  ['a function in workers', { workers: 2 }, /pass the path of a module/],
+  ['no workers', { workers: 0 }, /workers must be a positive integer/],
+  ['too many workers', { workers: 5000 }, /at most 1024/],
+  ['minutes', { minutes: -1 }, /minutes must be/],
+  ['retries', { retries: -1 }, /retries must be/],
+  ['grace', { grace: 0 }, /grace must be/],
+  ['a misspelt option', { worker: 2 }, /workers/],
+])('refused: %s', async (_name, options, message) => {
+  const study = await tune.study(tune.memory(), { space });
+  const refused = drain(study.run(() => 1, options));
+  await expect(refused).rejects.toThrow(OptionError);
+  await expect(drain(study.run(() => 1, options))).rejects.toThrow(message);
+});
