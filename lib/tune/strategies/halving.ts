@@ -3,7 +3,7 @@ import { OptionError } from '../../errors';
 import { number, positiveInteger, type Json } from '../../settings';
 import { baseOf, comparable } from './base';
 import { Members, nextPromotion, type Place, type Rung } from './brackets';
-import { seed, whereOf } from './declare';
+import { requireOneObjective, seed, whereOf } from './declare';
 import { drawPoint } from './draw';
 import { isUnrecorded, observer } from './observations';
 import type { SearchState, Strategy, Suggestion } from './strategy';
@@ -78,11 +78,22 @@ function promoted({ dimensions, random }: SearchState, trial: SearchState['trial
   };
 }
 
+/** What a strategy does whose settings say how it halves. */
+export function halvingStrategy(halving: Halving): Pick<Strategy, 'check' | 'suggest'> {
+  return {
+    check: (dimensions, directions) => {
+      requireOneObjective(halving.name, directions);
+      halving.base.check(dimensions, directions);
+    },
+    suggest: (state) => suggestHalving(state, halving),
+  };
+}
+
 /**
  * Walks through the brackets: each is filled with new trials, and then its rungs are halved. A bracket that
  * waits for trials lets the next begin.
  */
-export function suggestHalving(state: SearchState, halving: Halving): Suggestion | 'wait' | undefined {
+function suggestHalving(state: SearchState, halving: Halving): Suggestion | 'wait' | undefined {
   const { trials, directions, fixed } = state;
   const { name } = halving;
   const members = new Members(trials, noteOf(name));

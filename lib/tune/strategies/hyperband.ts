@@ -1,8 +1,8 @@
 /** Hyperband (Li et al. 2018, "Hyperband: a novel bandit-based approach to hyperparameter optimization"). */
 import { declareSettings, positiveInteger, type OptionsOf } from '../../settings';
 import { promotionsOf, rungsOf, type Rung } from './brackets';
-import { declareStrategy, requireOneObjective } from './declare';
-import { checkResources, halvingSettings, suggestHalving, type Bracket } from './halving';
+import { declareStrategy } from './declare';
+import { checkResources, halvingSettings, halvingStrategy, type Bracket } from './halving';
 
 const NAME = 'hyperband';
 
@@ -39,12 +39,5 @@ export const hyperband = declareStrategy(NAME, settings, (values) => {
     for (let round = 0; round < rounds; round++)
       for (let bracket = most; bracket >= 0; bracket--) yield { round, bracket, rungs: rungs[bracket]! };
   }
-  const halving = { ...values, name: NAME, brackets };
-  return {
-    check: (dimensions, directions) => {
-      requireOneObjective(NAME, directions);
-      values.base.check(dimensions, directions);
-    },
-    suggest: (state) => suggestHalving(state, halving),
-  };
+  return halvingStrategy({ ...values, name: NAME, brackets });
 });

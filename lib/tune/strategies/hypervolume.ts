@@ -10,7 +10,8 @@ export function dominates(a: Losses, b: Losses): boolean {
   return a.every((loss, i) => loss <= b[i]!) && a.some((loss, i) => loss < b[i]!);
 }
 
-function compare(a: Losses, b: Losses): number {
+/** The order by the first loss that differs. */
+export function compare(a: Losses, b: Losses): number {
   const i = a.findIndex((loss, k) => loss !== b[k]);
   return i < 0 ? 0 : a[i]! < b[i]! ? -1 : 1;
 }

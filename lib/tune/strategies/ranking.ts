@@ -1,6 +1,6 @@
 /** Trials by what became of them, the best first. */
 import type { Direction, TrialRecord } from '../study/trial';
-import { frontsOf, subsetOf, type Losses } from './hypervolume';
+import { compare, frontsOf, subsetOf, type Losses } from './hypervolume';
 
 /** A value as something to minimize; what is not a number is worst. */
 export function lossOf(value: number | undefined, direction: Direction): number {
@@ -11,11 +11,6 @@ export function lossOf(value: number | undefined, direction: Direction): number 
 function lossesOf({ values = [] }: TrialRecord, directions: readonly Direction[]): Losses {
   return directions.map((direction, i) => lossOf(values[i], direction));
 }
-
-const byFirst = (a: Losses, b: Losses): number => {
-  const i = a.findIndex((loss, k) => loss !== b[k]);
-  return i < 0 ? 0 : a[i]! - b[i]!;
-};
 
 /** Trials that were pruned late come first, of these the ones with the better last report. */
 function prunedScore({ reports }: TrialRecord, direction: Direction): Losses {
@@ -47,7 +42,7 @@ function partOf(front: readonly number[], losses: readonly Losses[], count: numb
   }
   if (unique.length <= count) return [...unique, ...twins.slice(0, count - unique.length)];
   // The order of Optuna, for equal volumes.
-  const sorted = unique.sort((i, j) => byFirst(losses[i]!, losses[j]!));
+  const sorted = unique.sort((i, j) => compare(losses[i]!, losses[j]!));
   const points = sorted.map((i) => losses[i]!);
   return subsetOf(points, count, referenceOf(points)).map((k) => sorted[k]!);
 }
@@ -72,7 +67,7 @@ export function bestOf(
   const complete = trials.filter(({ state }) => state === 'complete');
   const [direction = 'minimize'] = directions;
   const order = (score: (trial: TrialRecord) => Losses) => (a: TrialRecord, b: TrialRecord) =>
-    byFirst(score(a), score(b));
+    compare(score(a), score(b));
   const best =
     directions.length > 1
       ? bestOfMany(complete, directions, count)

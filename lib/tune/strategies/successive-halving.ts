@@ -1,8 +1,8 @@
 /** Synchronous successive halving (Jamieson & Talwalkar 2016, "Non-stochastic best arm identification"). */
 import { declareSettings, positiveInteger, type OptionsOf } from '../../settings';
 import { promotionsOf, rungsOf } from './brackets';
-import { declareStrategy, requireOneObjective } from './declare';
-import { checkResources, halvingSettings, suggestHalving, type Bracket } from './halving';
+import { declareStrategy } from './declare';
+import { checkResources, halvingSettings, halvingStrategy, type Bracket } from './halving';
 
 const NAME = 'successiveHalving';
 
@@ -36,12 +36,5 @@ export const successiveHalving = declareStrategy(NAME, settings, (values) => {
   function* brackets(): Generator<Bracket> {
     for (let round = 0; round < rounds; round++) yield { round, bracket, rungs };
   }
-  const halving = { ...values, name: NAME, brackets };
-  return {
-    check: (dimensions, directions) => {
-      requireOneObjective(NAME, directions);
-      values.base.check(dimensions, directions);
-    },
-    suggest: (state) => suggestHalving(state, halving),
-  };
+  return halvingStrategy({ ...values, name: NAME, brackets });
 });
