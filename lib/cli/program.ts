@@ -11,6 +11,7 @@ import { inspectCommand } from './inspect';
 import { predictCommand } from './predict';
 import { Session } from './session';
 import { trainCommand } from './train';
+import { tuneCommand } from './tune';
 
 const EXAMPLES = `
 Examples:
@@ -35,6 +36,7 @@ function buildProgram(session: Session): Command {
     .helpCommand(false);
   const commands = [
     trainCommand,
+    tuneCommand,
     evaluateCommand,
     predictCommand,
     inspectCommand,
@@ -45,7 +47,7 @@ function buildProgram(session: Session): Command {
     session.options = command.options;
   });
   for (const command of commands) program.addCommand(command(session));
-  for (const command of [program, ...program.commands]) {
+  for (const command of withSubcommands(program)) {
     command.exitOverride().configureOutput({
       writeOut: (text) => session.streams.stdout.write(text),
       writeErr: (text) => session.streams.stderr.write(text),
@@ -53,6 +55,10 @@ function buildProgram(session: Session): Command {
     });
   }
   return program;
+}
+
+function withSubcommands(command: Command): readonly Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)];
 }
 
 /** Runs one command line (without the program's name) and returns its exit code. Never throws. */
