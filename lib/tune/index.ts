@@ -40,3 +40,4 @@ export type { Objective } from './run/objective';
 export type { RunOptions } from './run/options';
 export type { Trial } from './run/trial';
 export type { Rule, RuleState } from './rules/rule';
+export { importance, type ImportanceOptions } from './report/importance';
