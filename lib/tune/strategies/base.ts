@@ -4,11 +4,12 @@ import { show } from '../../options';
 import { kind, type Json } from '../../settings';
 import { NOTE } from '../study/notes';
 import type { TrialRecord } from '../study/trial';
+import { gp } from './gp/gp';
 import { random } from './random';
 import type { SearchState, Strategy } from './strategy';
 import { tpe } from './tpe';
 
-const BASES = { random, tpe };
+const BASES = { random, tpe, gp };
 type BaseName = keyof typeof BASES;
 const names = Object.keys(BASES);
 
@@ -25,7 +26,7 @@ export const baseOf = kind<Strategy, BaseName | Strategy>({
     if (isBase(value)) return BASES[value]();
     if (isStrategy(value) && isBase(value.name)) return value;
     throw new OptionError(
-      `${where}: ${name} must be one of ${names.join(', ')}, or a strategy that tune.random or tune.tpe made, got ${show(value)}`,
+      `${where}: ${name} must be one of ${names.join(', ')}, or a strategy that tune.${names.join(' or tune.')} made, got ${show(value)}`,
     );
   },
   domain: { type: 'choice', choices: names },

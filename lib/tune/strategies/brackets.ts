@@ -54,7 +54,9 @@ export class Members {
       const place = placeOf(trial, key);
       if (place === undefined || replaced.has(trial.number)) continue;
       const name = nameOf(place);
-      this.byPlace.set(name, [...this.at(place), trial]);
+      const there = this.byPlace.get(name);
+      if (there === undefined) this.byPlace.set(name, [trial]);
+      else there.push(trial);
     }
   }
 
@@ -67,25 +69,65 @@ const nameOf = ({ round, bracket, rung }: Place): string => `${round} ${bracket}
 
 const isOpen = ({ state }: TrialRecord): boolean => state === 'running' || state === 'waiting';
 
+type BracketName = Pick<Place, 'round' | 'bracket'>;
+
+export interface Promotion {
+  readonly trial: TrialRecord;
+  /** To which rung. */
+  readonly rung: number;
+}
+
+/** Of the best `count` that are complete in the rung before `rung`, the first that was not promoted. */
+function unpromoted(
+  members: Members,
+  bracket: BracketName,
+  rung: number,
+  { count, direction }: { readonly count: number; readonly direction: Direction },
+): Promotion | undefined {
+  const complete = members.at({ ...bracket, rung: rung - 1 }).filter(({ state }) => state === 'complete');
+  const promoted = new Set(members.at({ ...bracket, rung }).map(({ notes }) => notes[NOTE.continues]));
+  const trial = bestOf(complete, [direction], count).find(({ number }) => !promoted.has(number));
+  return trial === undefined ? undefined : { trial, rung };
+}
+
 /**
- * The next trial to promote in a bracket, and to which rung: of the best of a rung that is complete, the
+ * The next promotion of a bracket whose rungs are decided when they are complete: of the best of a rung, the
  * first that was not promoted. `'wait'` while the trials of a rung run, undefined where all is done. Trials
  * that failed or were pruned are not promoted; where too few are left, fewer are.
  */
 export function nextPromotion(
   members: Members,
-  bracket: Pick<Place, 'round' | 'bracket'>,
+  bracket: BracketName,
   rungs: readonly Rung[],
   direction: Direction,
-): { readonly trial: TrialRecord; readonly rung: number } | 'wait' | undefined {
+): Promotion | 'wait' | undefined {
   for (let rung = 1; rung < rungs.length; rung++) {
-    const before = members.at({ ...bracket, rung: rung - 1 });
-    if (before.some(isOpen)) return 'wait';
-    const complete = before.filter(({ state }) => state === 'complete');
-    const promoted = new Set(members.at({ ...bracket, rung }).map(({ notes }) => notes[NOTE.continues]));
-    const best = bestOf(complete, [direction], rungs[rung]!.trials);
-    const trial = best.find(({ number }) => !promoted.has(number));
-    if (trial !== undefined) return { trial, rung };
+    if (members.at({ ...bracket, rung: rung - 1 }).some(isOpen)) return 'wait';
+    const next = unpromoted(members, bracket, rung, { count: rungs[rung]!.trials, direction });
+    if (next !== undefined) return next;
   }
   return undefined;
+}
+
+/**
+ * The next promotion of a bracket that does not wait, from the highest rung down: a trial among the best 1 /
+ * `factor` of those that have ended there so far (Li et al. 2020, algorithm 2). Undefined: there is none now.
+ */
+export function promotable(
+  members: Members,
+  bracket: BracketName,
+  rungs: readonly Rung[],
+  { factor, direction }: { readonly factor: number; readonly direction: Direction },
+): Promotion | undefined {
+  for (let rung = rungs.length - 1; rung >= 1; rung--) {
+    const ended = members.at({ ...bracket, rung: rung - 1 }).filter((trial) => !isOpen(trial));
+    const next = unpromoted(members, bracket, rung, { count: Math.floor(ended.length / factor), direction });
+    if (next !== undefined) return next;
+  }
+  return undefined;
+}
+
+/** Whether trials run whose end may allow promotions. */
+export function isBusy(members: Members, bracket: BracketName, rungs: readonly Rung[]): boolean {
+  return rungs.slice(0, -1).some((_, rung) => members.at({ ...bracket, rung }).some(isOpen));
 }

@@ -1,8 +1,8 @@
 /** What `tune.successiveHalving` and `tune.hyperband` share: they walk through brackets. */
 import { OptionError } from '../../errors';
-import { number, positiveInteger, type Json } from '../../settings';
+import { number, positiveInteger, probability, type Json } from '../../settings';
 import { baseOf, comparable } from './base';
-import { Members, nextPromotion, type Place, type Rung } from './brackets';
+import { Members, nextPromotion, type Place, type Promotion, type Rung } from './brackets';
 import { requireOneObjective, seed, whereOf } from './declare';
 import { drawPoint } from './draw';
 import { isUnrecorded, observer } from './observations';
@@ -19,8 +19,12 @@ export const halvingSettings = {
     { default: 3 },
   ),
   base: baseOf(
-    'What suggests new points: `random`, `tpe`, or such a strategy with options. Its own seed is not used.',
+    'What suggests new points: `random`, `tpe`, `gp`, or such a strategy with options. Its own seed is not used.',
     { default: 'random' },
+  ),
+  randomFraction: probability(
+    'The share of new points that are drawn at random, whatever `base` has learned (Falkner et al. 2018).',
+    { default: 1 / 3 },
   ),
   observations: positiveInteger(
     'How many trials must have finished with a budget before `base` learns from it rather than from a lower one.',
@@ -33,11 +37,16 @@ export interface Bracket extends Pick<Place, 'round' | 'bracket'> {
   readonly rungs: readonly Rung[];
 }
 
-interface Halving {
+/** How a strategy halves. */
+export interface Halving {
   readonly name: string;
   readonly base: Strategy;
+  readonly randomFraction: number;
   readonly observations: number;
   readonly maxResource: number;
+}
+
+interface Brackets extends Halving {
   /** In the order that they are begun in; may be endless. */
   brackets(): Iterable<Bracket>;
 }
@@ -53,39 +62,72 @@ export function checkResources(name: string, minResource: number, maxResource: n
 /** The note in which trials keep their place. */
 export const noteOf = (name: string): string => `tenon:${name}`;
 
+/** A new point, at the lowest rung of a bracket. */
+export function begins(
+  state: SearchState,
+  halving: Halving,
+  bracket: Bracket,
+): Suggestion | 'wait' | undefined {
+  return placed(fresh(state, halving), bracket, 0, halving.name);
+}
+
+/** The trial goes on from its checkpoint, at a higher rung. */
+export function promotes(
+  { dimensions, random }: SearchState,
+  { name }: Halving,
+  bracket: Bracket,
+  { trial, rung }: Promotion,
+): Suggestion | 'wait' | undefined {
+  // What a space has that the trial's had not is drawn.
+  const point = drawPoint(dimensions, random, observer(dimensions)(trial));
+  return placed({ point, continues: trial.number }, bracket, rung, name);
+}
+
+/** What somebody enqueued, where no bracket has a place for it: it runs to the end by itself. */
+export function runsAlone(state: SearchState, halving: Halving): Suggestion | 'wait' | undefined {
+  const suggestion = fresh(state, halving);
+  return typeof suggestion === 'object' ? { ...suggestion, budget: halving.maxResource } : suggestion;
+}
+
+/** Trials that somebody has taken, each of which takes an open place that it has not recorded yet. */
+export function unrecordedOf({ trials }: SearchState, { name }: Halving): number {
+  return trials.filter((trial) => isUnrecorded(trial) && !(noteOf(name) in trial.notes)).length;
+}
+
 function placed(
-  suggestion: Suggestion,
+  suggestion: Suggestion | 'wait' | undefined,
   { rungs, ...bracket }: Bracket,
   rung: number,
   name: string,
-): Suggestion {
+): Suggestion | 'wait' | undefined {
+  if (typeof suggestion !== 'object') return suggestion;
   const { budget } = rungs[rung]!;
   const note: Json = { ...bracket, rung, budget };
   return { ...suggestion, budget, notes: { ...suggestion.notes, [noteOf(name)]: note } };
 }
 
-/** A new point from the base strategy, which sees the trials of one budget. */
-function fresh(state: SearchState, { base, observations }: Halving): Suggestion | 'wait' | undefined {
+/** A new point: from the base strategy, which sees the trials of one budget, or drawn. */
+function fresh(
+  state: SearchState,
+  { base, observations, randomFraction }: Halving,
+): Suggestion | 'wait' | undefined {
+  const { dimensions, random, fixed } = state;
+  if (base.name !== 'random' && random.uniform() < randomFraction)
+    return { point: drawPoint(dimensions, random, fixed) };
   return base.suggest({ ...state, trials: comparable(state, observations) });
 }
 
-/** The trial goes on from its checkpoint. */
-function promoted({ dimensions, random }: SearchState, trial: SearchState['trials'][number]): Suggestion {
-  return {
-    // What a space has that the trial's had not is drawn.
-    point: drawPoint(dimensions, random, observer(dimensions)(trial)),
-    continues: trial.number,
-  };
-}
-
-/** What a strategy does whose settings say how it halves. */
-export function halvingStrategy(halving: Halving): Pick<Strategy, 'check' | 'suggest'> {
+/** A strategy that halves, by `suggest`. */
+export function halvingStrategy(
+  { name, base }: Halving,
+  suggest: Strategy['suggest'],
+): Pick<Strategy, 'check' | 'suggest'> {
   return {
     check: (dimensions, directions) => {
-      requireOneObjective(halving.name, directions);
-      halving.base.check(dimensions, directions);
+      requireOneObjective(name, directions);
+      base.check(dimensions, directions);
     },
-    suggest: (state) => suggestHalving(state, halving),
+    suggest,
   };
 }
 
@@ -93,28 +135,21 @@ export function halvingStrategy(halving: Halving): Pick<Strategy, 'check' | 'sug
  * Walks through the brackets: each is filled with new trials, and then its rungs are halved. A bracket that
  * waits for trials lets the next begin.
  */
-function suggestHalving(state: SearchState, halving: Halving): Suggestion | 'wait' | undefined {
+export function suggestHalving(state: SearchState, halving: Brackets): Suggestion | 'wait' | undefined {
   const { trials, directions, fixed } = state;
-  const { name } = halving;
-  const members = new Members(trials, noteOf(name));
-  // Each takes an open place that it has not recorded yet.
-  let unrecorded = trials.filter((trial) => isUnrecorded(trial) && !(noteOf(name) in trial.notes)).length;
+  const members = new Members(trials, noteOf(halving.name));
+  let unrecorded = unrecordedOf(state, halving);
   let waits = false;
   for (const bracket of halving.brackets()) {
     const open = bracket.rungs[0]!.trials - members.at({ ...bracket, rung: 0 }).length;
-    if (open > unrecorded) {
-      const suggestion = fresh(state, halving);
-      return typeof suggestion === 'object' ? placed(suggestion, bracket, 0, name) : suggestion;
-    }
+    if (open > unrecorded) return begins(state, halving, bracket);
     unrecorded -= Math.max(0, open);
     // What somebody enqueued is a new trial.
     if (fixed !== undefined) continue;
     const next = open > 0 ? 'wait' : nextPromotion(members, bracket, bracket.rungs, directions[0]!);
-    if (typeof next === 'object') return placed(promoted(state, next.trial), bracket, next.rung, name);
+    if (typeof next === 'object') return promotes(state, halving, bracket, next);
     waits ||= next === 'wait';
   }
-  if (fixed === undefined) return waits ? 'wait' : undefined;
-  // No bracket has a place for it: it runs to the end by itself.
-  const suggestion = fresh(state, halving);
-  return typeof suggestion === 'object' ? { ...suggestion, budget: halving.maxResource } : suggestion;
+  if (fixed !== undefined) return runsAlone(state, halving);
+  return waits ? 'wait' : undefined;
 }

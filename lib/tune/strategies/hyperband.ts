@@ -2,7 +2,7 @@
 import { declareSettings, positiveInteger, type OptionsOf } from '../../settings';
 import { promotionsOf, rungsOf, type Rung } from './brackets';
 import { declareStrategy } from './declare';
-import { checkResources, halvingSettings, halvingStrategy, type Bracket } from './halving';
+import { checkResources, halvingSettings, halvingStrategy, suggestHalving, type Bracket } from './halving';
 
 const NAME = 'hyperband';
 
@@ -21,7 +21,8 @@ export type HyperbandOptions = OptionsOf<typeof settings>;
  * shows what it is worth need not be known. A promotion continues the checkpoint of the trial that it
  * promotes (`trial.continues`). While a rung waits for its trials, other workers begin the next bracket.
  * `tune.hyperband({ base: 'tpe' })` is BOHB (Falkner et al. 2018): new points come from a model of the trials
- * at the highest budget that has enough `observations`.
+ * at the highest budget that has enough `observations`, but for a third of them (`randomFraction`), which are
+ * drawn at random.
  *
  * `tune.hyperband({ maxResource: 27, base: 'tpe' })`
  *
@@ -39,5 +40,6 @@ export const hyperband = declareStrategy(NAME, settings, (values) => {
     for (let round = 0; round < rounds; round++)
       for (let bracket = most; bracket >= 0; bracket--) yield { round, bracket, rungs: rungs[bracket]! };
   }
-  return halvingStrategy({ ...values, name: NAME, brackets });
+  const halving = { ...values, name: NAME, brackets };
+  return halvingStrategy(halving, (state) => suggestHalving(state, halving));
 });

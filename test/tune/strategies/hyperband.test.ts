@@ -131,6 +131,7 @@ describe('tune.hyperband', () => {
       seed: 1,
       maxResource: 27,
       base: tune.tpe({ startup: 5 }),
+      randomFraction: 0,
       observations: 5,
     });
     const trials = run(strategy, 400);
@@ -142,10 +143,28 @@ describe('tune.hyperband', () => {
     );
   });
 
+  it.each([0, 0.5, 1])('draws the share %d of new points at random', (randomFraction) => {
+    // Where the base always suggests the same point, the others are those drawn.
+    const base = { ...tune.tpe(), suggest: () => ({ point: { x: 2 } }) };
+    const trials = run(tune.hyperband({ maxResource: 1, base, randomFraction }), 400);
+    const drawn = trials.filter(({ point }) => point['x']! < 1).length / 400;
+    expect(Math.abs(drawn - randomFraction)).toBeLessThan(randomFraction === 0.5 ? 0.1 : 1e-9);
+  });
+
+  it('lets a Gaussian process suggest', () => {
+    const settings = { maxResource: 3, base: tune.gp({ startup: 5 }), randomFraction: 0, observations: 5 };
+    const trials = run(tune.hyperband(settings), 30);
+    const late = trials.slice(15).filter(({ notes }) => notes['tenon:continues'] === undefined);
+    expect(Math.min(...late.map(({ point }) => point['x']!))).toBe(0);
+  });
+
   it('refuses bad settings', () => {
     expect(() => tune.hyperband({ minResource: 9, maxResource: 3 })).toThrow('tune.hyperband: minResource must not be above maxResource, got 9 and 3'); // prettier-ignore
     expect(() => tune.hyperband({ base: tune.grid({ points: 3 }) })).toThrow(
-      'base must be one of random, tpe',
+      'base must be one of random, tpe, gp, or a strategy that tune.random or tune.tpe or tune.gp made',
+    );
+    expect(() => tune.hyperband({ randomFraction: 2 })).toThrow(
+      'randomFraction must be a number from 0 to 1',
     );
     expect(() => tune.hyperband().check(dimensions, ['minimize', 'maximize'])).toThrow('one objective');
     expect(tune.hyperband({ base: 'tpe' }).settings).toMatchObject({ base: { name: 'tpe', startup: 10 } });

@@ -22,14 +22,21 @@ const options: Readonly<Record<string, object>> = {
   hyperband: { maxResource: 3, base: 'tpe' },
 };
 
-const every = Object.entries(strategies).map(([name, make]) => ({
-  name,
-  make: () => make({ seed: 3, ...options[name] }),
-}));
+const every = [
+  ...Object.entries(strategies).map(([name, make]) => ({
+    name,
+    make: () => make({ seed: 3, ...options[name] }),
+  })),
+  {
+    name: 'successiveHalving, asynchronous,',
+    make: () =>
+      tune.successiveHalving({ asynchronous: true, maxResource: 9, reductionFactor: 2, base: 'gp' }),
+  },
+];
 
 it('the registry has every strategy by its name', () => {
   expect(Object.keys(strategies)).toEqual(expect.arrayContaining(['random', 'grid', 'tpe', 'coarseToFine', 'cmaEs'])); // prettier-ignore
-  for (const { name, make } of every) expect(make().name).toBe(name);
+  for (const [name, make] of Object.entries(strategies)) expect(make(options[name]).name).toBe(name);
 });
 
 describe.each(every)('$name in a study', ({ make }) => {
