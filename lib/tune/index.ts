@@ -33,6 +33,7 @@ export { study, type StudyOptions } from './study/open';
 export type { Study, Fixed } from './study/study';
 export { memory } from './study/memory';
 export { journal } from './study/journal';
+export { postgres, type PostgresOptions } from './study/postgres';
 export type { Heartbeat, Home } from './study/home';
 export type { Operation } from './study/operation';
 export type { StudyTrial } from './run/runnable';

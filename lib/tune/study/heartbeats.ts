@@ -9,9 +9,7 @@ import { IoError } from '../../errors';
 import { systemCode } from '../../files/errors';
 import { clip, problemOf } from '../../options';
 import type { Heartbeat } from './home';
-
-/** Longest name of a worker that is read. */
-const LONGEST_WORKER = 200;
+import { LONGEST_WORKER } from './limits';
 
 export class Heartbeats {
   constructor(private readonly folder: string) {}

@@ -4,16 +4,10 @@ import { dirname } from 'node:path';
 import { DataError, FormatError, IoError } from '../../errors';
 import { syncDirectory } from '../../files/atomic-file';
 import { fileError, systemCode } from '../../files/errors';
-import { clip, messageOf, problemOf } from '../../options';
+import { clip, problemOf } from '../../options';
+import { CHUNK, LARGEST_LOG, LONGEST_OPERATION } from './limits';
 import type { Operation } from './operation';
-import { parsePythonJson } from './python-json';
-import { readOperation } from './read-operation';
-
-/** Limits of a journal from elsewhere: bytes in all, bytes of a line. */
-const LARGEST = 2 ** 28;
-const LONGEST_LINE = 2 ** 22;
-/** Bytes that are parsed before the event loop has its turn. */
-const CHUNK = 2 ** 18;
+import { parseOperation } from './read-operation';
 
 /** A place between two lines. */
 export interface Place {
@@ -47,8 +41,10 @@ class LineReader {
 
   async read(most: number): Promise<{ readonly operations: Operation[]; readonly end: Place }> {
     const { size } = await this.file.stat();
-    if (size > LARGEST)
-      throw new FormatError(`${clip(this.path)} has ${size} bytes, more than a journal may have, ${LARGEST}`);
+    if (size > LARGEST_LOG)
+      throw new FormatError(
+        `${clip(this.path)} has ${size} bytes, more than a journal may have, ${LARGEST_LOG}`,
+      );
     if (size < this.place.offset)
       throw new FormatError(`${clip(this.path)} is shorter than it was: somebody has cut it off`);
     let at = this.place.offset;
@@ -66,9 +62,9 @@ class LineReader {
     let bytes = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk]);
     while (this.operations.length < most) {
       const end = bytes.indexOf(0x0a);
-      if (end < 0 || end > LONGEST_LINE) {
-        if (bytes.length > LONGEST_LINE)
-          throw new FormatError(`${this.where()} has more than ${LONGEST_LINE} bytes`);
+      if (end < 0 || end > LONGEST_OPERATION) {
+        if (bytes.length > LONGEST_OPERATION)
+          throw new FormatError(`${this.where()} has more than ${LONGEST_OPERATION} bytes`);
         break;
       }
       this.operations.push(this.parse(bytes.subarray(0, end)));
@@ -79,14 +75,9 @@ class LineReader {
   }
 
   private parse(line: Buffer): Operation {
-    const where = this.where();
-    try {
-      const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(line);
-      return readOperation(where, parsePythonJson(text));
-    } catch (error) {
-      if (error instanceof FormatError) throw error;
-      throw new FormatError(`${where} is not JSON: ${clip(messageOf(error))}`, { cause: error });
-    }
+    return parseOperation(this.where(), () =>
+      new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(line),
+    );
   }
 
   private where(): string {

@@ -10,6 +10,7 @@ import { Heartbeats } from './heartbeats';
 import type { Heartbeat, Home } from './home';
 import { appendBytes, cutTorn, makeFile, readLines, type Place } from './journal-file';
 import { GRACE, JournalLock } from './journal-lock';
+import { PORTION } from './limits';
 import type { Operation } from './operation';
 import { toPythonJson } from './python-json';
 
@@ -21,8 +22,6 @@ export interface JournalOptions {
   readonly grace?: number;
 }
 
-/** Operations of one read. */
-const PORTION = 10_000;
 const START: Place = { line: 0, offset: 0 };
 
 class JournalHome implements Home {

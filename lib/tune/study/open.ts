@@ -50,7 +50,7 @@ const WHERE = 'tune.study';
 /**
  * Opens the study of a folder, or of a home, and makes it where there is none. In a folder, `study.log` is
  * the journal, which several processes and hosts may work on at once, and `trials/` is for checkpoints.
- * @param place the path of a folder, `tune.memory()`, `tune.journal(path)`, or a database
+ * @param place the path of a folder, `tune.memory()`, `tune.journal(path)` or `tune.postgres({ ... })`
  * @throws OptionError for options that are wrong, or that differ from those of the study's record;
  *   FormatError for a log that is damaged or not one; DataError, IoError where it cannot be reached
  */
@@ -103,7 +103,7 @@ function checkHome(home: unknown): Home {
     methods.every((name) => typeof (home as Record<string, unknown>)[name] === 'function');
   if (!whole)
     throw new OptionError(
-      `${WHERE}: expected the path of a folder, tune.memory() or tune.journal(path), got ${show(home)}`,
+      `${WHERE}: expected the path of a folder, or a home such as tune.journal(path), got ${show(home)}`,
     );
   return home as Home;
 }

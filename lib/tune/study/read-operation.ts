@@ -1,8 +1,9 @@
 /** Takes a line of a log, which may hold anything, for an operation. */
 import { FormatError } from '../../errors';
-import { show } from '../../options';
+import { problemOf, show } from '../../options';
 import type { Json } from '../../settings';
 import { OP, type Operation } from './operation';
+import { parsePythonJson } from './python-json';
 
 type Fields = Readonly<Record<string, Json>>;
 type Test = (value: Json | undefined) => boolean;
@@ -76,9 +77,20 @@ const FIELDS: Readonly<Record<number, Readonly<Record<string, Test>>>> = {
 
 /**
  * @param where the log and the line, for messages
+ * @param text makes the text, and may throw for what is none
  * @throws FormatError for what is not an operation, or one of another version
  */
-export function readOperation(where: string, json: Json): Operation {
+export function parseOperation(where: string, text: () => string): Operation {
+  let json: Json;
+  try {
+    json = parsePythonJson(text());
+  } catch (error) {
+    throw new FormatError(`${where} is not JSON: ${problemOf(error)}`, { cause: error });
+  }
+  return readOperation(where, json);
+}
+
+function readOperation(where: string, json: Json): Operation {
   if (!isFields(json)) throw new FormatError(`${where} is not an operation of a study, but ${show(json)}`);
   const fields = json as Fields;
   const code = fields['op_code'];

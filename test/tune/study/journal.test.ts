@@ -353,20 +353,6 @@ test('reading leaves the event loop free', async () => {
   expect(turns).toBeGreaterThan(15);
 }, 60_000);
 
-test('writers wait for the lock, and one at a time appends', async () => {
-  const homes = Array.from({ length: 4 }, () => tune.journal(path));
-  const deleted = { op_code: 1, worker_id: 'w' } as const;
-  // Each appends a number one above the last, which only exclusion keeps in order.
-  const add = (home: tune.Home): Promise<unknown> =>
-    home.append(0, (fresh) => [{ ...deleted, study_id: fresh.length }]);
-  await Promise.all(Array.from({ length: 40 }, (_, i) => add(homes[i % 4] as tune.Home)));
-  const read = await tune.journal(path).read(0);
-  expect(read.map((operation) => 'study_id' in operation && operation.study_id)).toEqual(
-    Array.from({ length: 40 }, (_, i) => i),
-  );
-  expect(readdirSync(folder)).toEqual(['study.log']);
-}, 60_000);
-
 test('the lock of a process that died is broken after the grace time', async () => {
   await written();
   symlinkSync('relative', `${path}.lock`);
