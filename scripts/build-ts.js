@@ -1,7 +1,7 @@
 'use strict';
 
-// Compiles lib/ to dist/: every module in tenon.js, its doors index.js, index.mjs, cli/main.js and
-// tune/run/worker.js, and the types.
+// Compiles lib/ to dist/: every module in tenon.js, its doors index.js, index.mjs, cli/main.js and those of
+// workers, and the types.
 //   node scripts/build-ts.js [--out DIR]      DIR instead of dist/
 // As npm's `prepare` script (--if-possible) it does nothing where TypeScript is not installed.
 
@@ -11,6 +11,9 @@ const { parseArgs } = require('node:util');
 const { bundle } = require('./bundle.js');
 const { declarations } = require('./declarations.js');
 const { root, script } = require('./tools.js');
+
+/** Programs of worker processes and threads, which start from a file of their own. */
+const workers = ['tune/run/worker.js', 'augment/custom-worker.js'];
 
 function compile(ts, dist) {
   const host = { ...ts.sys, onUnRecoverableConfigFileDiagnostic: (diagnostic) => fail(ts, [diagnostic]) };
@@ -89,6 +92,9 @@ script(() => {
   const command = path.join(dist, 'cli', 'main.js');
   writeFile(command, `#!/usr/bin/env node\nrequire('../tenon.js')('cli/main.js');\n`);
   fs.chmodSync(command, 0o755);
-  const worker = path.join(dist, 'tune', 'run', 'worker.js');
-  writeFile(worker, `require('../../tenon.js')('tune/run/worker.js');\n`);
+  for (const program of workers) {
+    const door = path.join(dist, program);
+    const up = path.relative(path.dirname(door), path.join(dist, 'tenon.js')).split(path.sep).join('/');
+    writeFile(door, `require('${up}')('${program}');\n`);
+  }
 });

@@ -6,7 +6,7 @@ import { checkKeys, checkList, checkObject, clip, nonNegativeInteger, probabilit
 import { checkAttached } from '../tensor/dtype';
 import { runtimeScalar, tensor, type Tensor } from '../tensor/tensor';
 import type { Augmentation, Draws, ImageBatch } from './augmentation';
-import { runCustom } from './custom';
+import { CustomRun } from './custom-run';
 import { Mixing } from './mixing';
 import { checkAugmentations, none, Pipeline } from './pipeline';
 
@@ -55,7 +55,10 @@ export async function apply(
   pipeline.check({ channels, size: [height, width], mean }, false);
   const batch = { pixels: images.pixels, samples, occurrence: undefined, epoch };
   const shape = [channels, height, width] as const;
-  const pixels = await runCustom(list, seed, { ...batch, shape, describe: () => undefined });
+  const custom = new CustomRun(list, seed);
+  const pixels = await custom
+    .change({ ...batch, shape, describe: () => undefined })
+    .finally(() => custom.close());
   const data = asImages(tensor(pixels, [count, height * width * channels]), [height, width, channels]);
   const rows = tensor(samples);
   const stored = { data, index: everyRow(data), samples: rows, occurrence: undefined, targets: rows };

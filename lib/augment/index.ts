@@ -8,13 +8,8 @@ export { apply, type ApplyOptions, type Pixels } from './apply';
 export type { Augmentation, Draws, ImageBatch, Stage } from './augmentation';
 export { oneOf, sequence, someOf } from './choose';
 export type { OneOfOptions, SequenceOptions, SomeOfOptions } from './choose';
-export {
-  custom,
-  type CustomFunction,
-  type CustomImage,
-  type CustomOptions,
-  type RandomNumbers,
-} from './custom';
+export { custom, type CustomModuleOptions, type CustomOptions } from './custom';
+export type { CustomFunction, CustomImage, RandomNumbers } from './custom-images';
 export * from './makers';
 export { fitColorPca, type ColorComponents } from './fit-color-pca';
 export { cutmix, mixup, type MixingOptions } from './mixing';

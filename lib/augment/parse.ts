@@ -6,6 +6,7 @@ import { OptionError } from '../errors';
 import { clip, nearest, show } from '../options';
 import type { Augmentation } from './augmentation';
 import { oneOf, sequence, someOf } from './choose';
+import { custom } from './custom';
 import { policy } from './policy';
 import type { SubPolicy } from './policy-operations';
 import { augmentations, type AnyMaker } from './registry';
@@ -44,7 +45,7 @@ const GROUPS = {
 >;
 
 /** What texts may name besides the augmentations of the registry. */
-export const COMPOSED: readonly string[] = [...Object.keys(GROUPS), 'policy'];
+export const COMPOSED: readonly string[] = [...Object.keys(GROUPS), 'policy', 'custom'];
 
 /**
  * The augmentation that a text stands for.
@@ -67,7 +68,9 @@ class Reader {
     try {
       const group = named(GROUPS, call.name);
       if (group !== undefined) return this.group(call, GROUPS[group], depth);
-      if (call.name.toLowerCase() === 'policy') return this.policy(call);
+      const kind = call.name.toLowerCase();
+      if (kind === 'policy') return this.policy(call);
+      if (kind === 'custom') return this.custom(call);
       const alias = named(aliases, call.name);
       const given = { name: call.name, ...this.values(call) };
       const spelled = alias === undefined ? given : aliases[alias]!(given);
@@ -97,6 +100,13 @@ class Reader {
     if (first === undefined || positional.length > 1)
       throw new OptionError('policy takes a file, or sub-policies as JSON, and settings by name');
     return policy(this.subPolicies(first), valuesOf(options));
+  }
+
+  private custom({ positional, named: options }: SpelledCall): Augmentation {
+    const [file] = positional;
+    if (file === undefined || positional.length > 1)
+      throw new OptionError('custom takes the file of a module, and settings by name');
+    return custom(wordIn(file.text), valuesOf(options));
   }
 
   private subPolicies({ text, at }: Piece): readonly SubPolicy[] {

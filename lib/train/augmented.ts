@@ -1,6 +1,7 @@
 /** How a trainer's augmentations become a part of its batches. */
 import type { Augmentation } from '../augment';
-import { runCustom, runsBefore } from '../augment/custom';
+import { runsBefore } from '../augment/custom';
+import { CustomRun } from '../augment/custom-run';
 import { Mixing } from '../augment/mixing';
 import { Pipeline } from '../augment/pipeline';
 import { OptionError, TenonError } from '../errors';
@@ -9,8 +10,11 @@ import type { Dataset } from '../data/dataset';
 import type { Loss } from '../losses';
 import { formatShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
-import type { PreparedBatch } from './batch-source';
+import type { Preparation } from './batch-source';
 import type { InputTransform } from './inputs';
+
+/** Batches that workers change while earlier ones train: PyTorch's prefetch_factor. */
+const BATCHES_AHEAD = 2;
 
 /** What batches are augmented with. */
 export interface AugmentedOptions {
@@ -27,7 +31,7 @@ export async function augmentedBatches(
   list: readonly Augmentation[],
   data: Dataset,
   { seed, epoch, normalization, transform }: AugmentedOptions,
-): Promise<{ recipe: ImageRecipe; prepare?: (batch: PreparedBatch) => Promise<Uint8Array> }> {
+): Promise<{ recipe: ImageRecipe; preparation?: Preparation }> {
   const [channels = 1, height = 1, width = 1] = data.inputShape;
   // With a transform, images are normalized there, and their normalization here says nothing of their mean.
   const statistics = list.length === 0 || transform === undefined ? normalization : await data.statistics();
@@ -42,11 +46,17 @@ export async function augmentedBatches(
       'augment: a function of your own takes images of one size, those of this set keep sizes of their own',
     );
   const shape = [channels, height, width] as const;
+  const custom = new CustomRun(list, seed);
+  const describe = (sample: number): string | undefined => data.fileOf(sample);
   return {
     recipe,
-    prepare: async (batch) => {
-      const pixels = (await data.inputsOf(batch.samples)) as Uint8Array;
-      return runCustom(list, seed, { ...batch, pixels, shape, describe: (sample) => data.fileOf(sample) });
+    preparation: {
+      prepare: async (batch) => {
+        const pixels = (await data.inputsOf(batch.samples)) as Uint8Array;
+        return custom.change({ ...batch, pixels, shape, describe });
+      },
+      ahead: custom.inWorkers ? BATCHES_AHEAD : 0,
+      close: () => custom.close(),
     },
   };
 }

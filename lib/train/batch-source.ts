@@ -63,6 +63,8 @@ export interface BatchSource {
   open(epoch: number, start: number): Promise<EpochBatches>;
   /** Records the tensors of a batch inside compile(). */
   record(args: readonly Tensor[]): Recorded;
+  /** Ends what prepares batches, if anything does. */
+  close?(): Promise<void>;
 }
 
 /** How samples of a data set are ordered and prepared. */
@@ -74,8 +76,16 @@ export interface DatasetOptions {
   readonly sampler?: WeightedRandomSampler | undefined;
   /** Ignored for features. */
   readonly recipe: ImageRecipe;
-  /** Changes the images of a batch before its step. Absent: the step takes them from the set. */
-  readonly prepare?: (batch: PreparedBatch) => Promise<Uint8Array>;
+  /** Absent: the step takes images from the set. */
+  readonly preparation?: Preparation | undefined;
+}
+
+/** What changes the images of a batch before its step. */
+export interface Preparation {
+  readonly prepare: (batch: PreparedBatch) => Promise<Uint8Array>;
+  /** How many batches are begun before those ahead of them are taken. */
+  readonly ahead: number;
+  readonly close: () => Promise<void>;
 }
 
 /** The samples of a batch, before its step. */
@@ -121,16 +131,11 @@ export class DatasetSource implements BatchSource {
       ...(seed !== undefined && { shuffle: { seed, epoch } }),
       ...(sampler && { sampler }),
     });
-    return {
-      next: async () => {
-        const batch = await loader.next();
-        return batch && { args: await this.args(batch, epoch), size: batch.rows.length };
-      },
-      get waitMs() {
-        return loader.waitMs;
-      },
-      close: async () => loader.close(),
-    };
+    return new LoadedBatches(loader, (batch) => this.args(batch, epoch), this.options.preparation?.ahead);
+  }
+
+  async close(): Promise<void> {
+    await this.options.preparation?.close();
   }
 
   record([index, occurrence, pixels]: readonly Tensor[]): Recorded {
@@ -141,13 +146,51 @@ export class DatasetSource implements BatchSource {
 
   /** What a step takes: rows; how often each came before, if that is known; images, if they are prepared. */
   private async args({ rows, occurrence }: LoadedBatch, epoch: number): Promise<Tensor[]> {
-    const { prepare } = this.options;
+    const { preparation } = this.options;
     const known = [rows, ...(occurrence === undefined ? [] : [occurrence])].map(rowNumbers);
-    if (prepare === undefined) return known;
-    const pixels = await prepare({ samples: rows, occurrence, epoch });
+    if (preparation === undefined) return known;
+    const pixels = await preparation.prepare({ samples: rows, occurrence, epoch });
     const [first, second = rowNumbers(new Int32Array(rows.length))] = known;
     const shape = [rows.length, pixels.length / rows.length];
     return [first!, second, new Tensor(shape, 'u8', { kind: 'host', array: pixels })];
+  }
+}
+
+/** Batches of a loader, the next of which are prepared while one is used. */
+class LoadedBatches implements EpochBatches {
+  private loaded: Promise<unknown> = Promise.resolve();
+  private readonly begun: Promise<Batch | undefined>[] = [];
+
+  constructor(
+    private readonly loader: BatchLoader,
+    private readonly argsOf: (batch: LoadedBatch) => Promise<Tensor[]>,
+    private readonly ahead = 0,
+  ) {}
+
+  get waitMs(): number {
+    return this.loader.waitMs;
+  }
+
+  next(): Promise<Batch | undefined> {
+    while (this.begun.length <= this.ahead) {
+      // A loader hands out one batch at a time.
+      const loading = this.loaded.then(() => this.loader.next());
+      this.loaded = loading;
+      const batch = loading.then((loaded) => loaded && this.prepared(loaded));
+      // Whoever takes this batch sees the failure, so until then it does not count as unhandled.
+      batch.catch(() => undefined);
+      this.begun.push(batch);
+    }
+    return this.begun.shift()!;
+  }
+
+  async close(): Promise<void> {
+    this.loader.close();
+    this.begun.length = 0;
+  }
+
+  private async prepared(loaded: LoadedBatch): Promise<Batch> {
+    return { args: await this.argsOf(loaded), size: loaded.rows.length };
   }
 }
 

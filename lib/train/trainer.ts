@@ -338,7 +338,8 @@ export class Trainer {
         metrics: running,
       }),
     };
-    return new FitRun(parts, { ...checked, batches }, emit).execute();
+    const run = new FitRun(parts, { ...checked, batches }, emit);
+    return run.execute().finally(() => source.close?.());
   }
 
   private readCheckpoint(directory: string, { batches, callbacks }: CheckedFitOptions): Promise<Resumed> {

@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import * as augment from '../../lib/augment';
 import { parseAugmentation, withPolicies } from '../../lib/augment/parse';
 import { splitCalls } from '../../lib/augment/spelling';
@@ -11,6 +13,9 @@ const POLICY: readonly SubPolicy[] = [
   ],
   [['Equalize', 0.6]],
 ];
+
+/** A module with a custom augmentation. */
+const MODULE = join(__dirname, 'children', 'custom.mjs');
 
 const vocabulary = { where: 'here', aliases: {} };
 const parsed = (text: string) => parseAugmentation(text, vocabulary);
@@ -50,7 +55,21 @@ test.each([
   expect(one.pixels).toEqual(other.pixels);
 });
 
+test('custom takes the file of a module', () => {
+  const made = augment.custom(MODULE, { workers: 3, p: 0.5, name: 'mine' });
+  for (const file of [MODULE, JSON.stringify(MODULE)]) {
+    const spelled = parsed(`Custom(${file}, workers=3, p=0.5, name=mine)`);
+    expect([spelled.name, spelled.settings]).toEqual(['mine', made.settings]);
+  }
+  expect(made.settings).toEqual({ p: 0.5, workers: 3, module: pathToFileURL(MODULE).href });
+});
+
 test.each([
+  ['custom()', 'custom takes the file of a module, and settings by name', 1],
+  [`custom(${MODULE}, 2)`, 'custom takes the file of a module, and settings by name', 1],
+  ['custom(./none.mjs)', "augment.custom: the function's module ./none.mjs does not exist", 1],
+  [`custom(${MODULE}, worker=2)`, 'unknown option "worker" (did you mean "workers"?)', 1],
+  [`oneOf(flip, custom(${MODULE}))`, 'custom', 1],
   ['oneOf(flip, rotat(3))', 'here: there is no augmentation "rotat" (did you mean "rotate"?)', 13],
   ['oneOff(flip)', 'there is no augmentation "oneOff" (did you mean "oneOf"?)', 1],
   ['oneOf(flip, rotate(15)', '"(" is not closed', 6],

@@ -1,9 +1,9 @@
 /** Runs trials, as many at once as there are places for them. */
 import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { join } from 'node:path';
 import { AbortedError, OptionError } from '../../errors';
-import { checkFunction, clip } from '../../options';
+import { moduleUrl } from '../../files/modules';
+import { checkFunction } from '../../options';
 import { info } from '../../native';
 import { NOTE } from '../study/notes';
 import type { Objective } from './objective';
@@ -54,19 +54,8 @@ function placesOf<P>(
   }
   const count = workers ?? 1;
   const threads = Math.max(1, Math.floor(info().threads / count));
-  const settings = { module: moduleOf(objective), directions, threads };
+  const settings = { module: moduleUrl(WHERE, 'the objective', objective), directions, threads };
   return Array.from({ length: count }, () => new WorkerPlace<P>(study, settings));
-}
-
-/** The URL of a module. @throws OptionError */
-function moduleOf(objective: string | URL): string {
-  const text = String(objective);
-  const url = text.startsWith('file:') ? text : pathToFileURL(resolve(text)).href;
-  if (objective instanceof URL && objective.protocol !== 'file:')
-    throw new OptionError(`${WHERE}: the objective must be a module in a file, got ${clip(text)}`);
-  if (!existsSync(fileURLToPath(url)))
-    throw new OptionError(`${WHERE}: the objective's module ${clip(text)} does not exist`);
-  return url;
 }
 
 /** A trial that runs here. */

@@ -4,6 +4,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import { AbortedError, OptionError } from '../../errors';
+import { defaultFunction } from '../../files/modules';
 import { messageOf } from '../../options';
 import type { FromWorker, Request, ToWorker } from './messages';
 import { outcomeOf, type Objective } from './objective';
@@ -39,13 +40,7 @@ class WorkerProcess {
 
   private async open(module: string, directions: number): Promise<void> {
     try {
-      const loaded = (await import(module)) as { readonly default?: unknown };
-      // An ES module sees what a CommonJS one exports as its default, and there the default within it.
-      const found = loaded.default;
-      const inner = (found as { readonly default?: unknown } | undefined)?.default;
-      const objective = typeof found === 'function' ? found : inner;
-      if (typeof objective !== 'function') throw new OptionError('its default export is not a function');
-      this.objective = objective as Objective<unknown>;
+      this.objective = (await defaultFunction(module)) as Objective<unknown>;
       this.directions = directions;
       send({ type: 'ready' });
     } catch (error) {
