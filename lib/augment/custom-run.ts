@@ -35,7 +35,7 @@ export class CustomRun {
    *   its worker dies; OptionError for a module that cannot be loaded
    */
   async change(batch: CustomBatch): Promise<Uint8Array> {
-    const { describe, ...images } = batch;
+    const { describe: _, ...images } = batch;
     const { length } = batch.pixels;
     const pixels = new Uint8Array(this.inWorkers ? new SharedArrayBuffer(length) : new ArrayBuffer(length));
     pixels.set(batch.pixels);

@@ -27,7 +27,9 @@ async function work(): Promise<void> {
   const fn = (await defaultFunction(start.module)) as CustomFunction;
   let last = Promise.resolve();
   // Listening keeps the worker alive; one whose module waits for nothing that can come ends before.
-  parentPort?.on('message', (images: ToWorker) => (last = last.then(() => change(fn, images))));
+  parentPort?.on('message', (images: ToWorker) => {
+    last = last.then(() => change(fn, images));
+  });
   send({ type: 'loaded' });
 }
 
