@@ -11,7 +11,8 @@ import {
   type OptionsOf,
   type ValuesOf,
 } from '../../settings';
-import type { TrialRecord } from '../study/trial';
+import type { Report, TrialRecord } from '../study/trial';
+import { reportsOf } from './chain';
 import { declareRule, isWorse, shown } from './declare';
 import type { RuleState } from './rule';
 
@@ -55,21 +56,30 @@ function rungsOf({ trials }: RuleState, { minResource }: Values): Rungs | undefi
   };
 }
 
-/** Which report of a trial completed a rung: the first at its step or behind. */
-function completing({ reports }: TrialRecord, step: number): number {
+/** Which report completed a rung: the first at its step or behind. */
+function completing(reports: readonly Report[], step: number): number {
   return reports.findIndex((report) => report.step >= step);
 }
 
-/** What other trials reported when they completed a rung; `before` is the step of the rung before it. */
-function competing(trials: readonly TrialRecord[], self: number, step: number, before: number): number[] {
+/**
+ * What other trials of all reported when they completed a rung; `before` is the step of the rung before it.
+ */
+function competing(
+  { trial: self, trials: all }: RuleState,
+  trials: readonly TrialRecord[],
+  step: number,
+  before: number,
+): number[] {
   return trials.flatMap((trial) => {
-    const { reports, number: other, state } = trial;
-    const at = completing(trial, step);
+    if (trial.number === self.number) return [];
+    const reports = reportsOf(trial, all);
+    const at = completing(reports, step);
     const value = reports[at]?.value ?? NaN;
-    if (other === self || Number.isNaN(value)) return [];
+    // It may have completed the rung in the trial that it continues, which counts by itself.
+    if (Number.isNaN(value) || at < reports.length - trial.reports.length) return [];
     // One report may complete several rungs. A trial that ended with it was stopped at the first of them.
-    const ended = state === 'pruned' && at === reports.length - 1;
-    return ended && completing(trial, before) === at ? [] : [value];
+    const ended = trial.state === 'pruned' && at === reports.length - 1;
+    return ended && completing(reports, before) === at ? [] : [value];
   });
 }
 
@@ -101,10 +111,10 @@ function decide(state: RuleState, values: Values): string | undefined {
   for (let rung = 0; last.step >= stepOf(rung); rung++) {
     const step = stepOf(rung);
     // It passed this rung with an earlier report.
-    if (completing(trial, step) < trial.reports.length - 1) continue;
+    if (completing(trial.reports, step) < trial.reports.length - 1) continue;
     if (Number.isNaN(last.value)) return `the report is NaN at rung ${rung}`;
     const before = rung === 0 ? Infinity : stepOf(rung - 1);
-    const others = competing(rungs.trials, trial.number, step, before);
+    const others = competing(state, rungs.trials, step, before);
     const reason = stopsAt(state, others, last.value, values);
     if (reason !== undefined) return `rung ${rung}, step ${step}: ${reason}`;
   }

@@ -3,9 +3,12 @@ import type { Json } from '../../settings';
 import type { Direction, TrialRecord } from '../study/trial';
 
 export interface RuleState {
-  /** The trial that has just reported; its last report is the new one. */
+  /**
+   * The trial that has just reported; its last report is the new one. Where it continues another trial, the
+   * reports of that one come first.
+   */
   readonly trial: TrialRecord;
-  /** All trials of the study, by number. */
+  /** All trials of the study, by number, each with its own reports. */
   readonly trials: readonly TrialRecord[];
   readonly direction: Direction;
 }

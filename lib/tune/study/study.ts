@@ -2,6 +2,7 @@
 import { FormatError, OptionError } from '../../errors';
 import { finite, nonEmptyString, nonNegativeInteger, show } from '../../options';
 import type { Json } from '../../settings';
+import { reportsOf } from '../rules/chain';
 import type { Rule } from '../rules/rule';
 import type { Loss, Outcome, Runnable, StudyTrial } from '../run/runnable';
 import type { Objective } from '../run/objective';
@@ -139,7 +140,8 @@ export class Study<S extends Space = Space> implements Runnable<Suggested<S>> {
     await this.log.append(() => this.whileRuns(trial, (trial_id) => [{ ...report, trial_id }]));
     const record = this.at(trial);
     if (record.state !== 'running') return `it was ended elsewhere: it is ${record.state}`;
-    const state = { trial: record, trials: this.log.replay.trials, direction };
+    const { trials } = this.log.replay;
+    const state = { trial: { ...record, reports: reportsOf(record, trials) }, trials, direction };
     for (const rule of this.rules) {
       const reason = rule.stops(state);
       if (reason !== undefined) return reason;
