@@ -11,6 +11,7 @@ import type { Shape } from '../tensor/shape';
 import { concatParts, type ConcatOptions, type Part } from './concat';
 import type { ResizeRule } from './decode';
 import { packFeatures, type FromFeaturesOptions } from './features';
+import { foldPositions, heldOutPositions, type DividedPositions, type FoldsOptions } from './folds';
 import { PackedImages, type ReadAllOptions } from './images';
 import { identity, shuffledSync } from './order';
 import { Relabelled } from './relabelled';
@@ -32,6 +33,12 @@ import { normalizing } from './stored-images';
 export interface SplitOptions {
   /** Decides which samples go where. Default 0. */
   readonly seed?: number;
+}
+
+/** A set in two parts, of which one trains and the other validates. They share no sample. */
+export interface Fold {
+  readonly train: Dataset;
+  readonly validation: Dataset;
 }
 
 /** An image that a set leaves out. */
@@ -288,6 +295,23 @@ export class Dataset {
   }
 
   /**
+   * `k` folds for cross-validation: each sample validates in one of them, and trains in all others. Shares
+   * the memory of this set; a sample that the set has more than once is in one fold with all its copies.
+   * @throws OptionError, DataError for more folds than samples, or than samples of a class where `stratified`
+   */
+  folds(k: number, options: FoldsOptions = {}): Fold[] {
+    return foldPositions(this, k, options).map((positions) => this.fold(positions));
+  }
+
+  /**
+   * A share of the samples, drawn at random, to validate with, and the others. Shares the memory of this set.
+   * @throws OptionError, DataError where a part would be empty, or a class has one sample where `stratified`
+   */
+  holdOut(share: number, options: FoldsOptions = {}): Fold {
+    return this.fold(heldOutPositions(this, share, options));
+  }
+
+  /**
    * The samples at these positions, in this order; one may come more than once. Shares the memory of this
    * set. @throws OptionError, DataError
    */
@@ -425,6 +449,10 @@ export class Dataset {
 
   private rowAt(where: string, position: number): number {
     return this.indices[checkPosition(where, position, this.length)]!;
+  }
+
+  private fold({ train, validation }: DividedPositions): Fold {
+    return { train: this.view(this.rowsAt(train)), validation: this.view(this.rowsAt(validation)) };
   }
 
   private view(rows: Int32Array): Dataset {

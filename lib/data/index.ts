@@ -21,6 +21,7 @@ export {
   Dataset,
   type DatasetImage,
   type DatasetRows,
+  type Fold,
   type SampleInfo,
   type SkippedImage,
   type SplitOptions,
@@ -31,6 +32,7 @@ export { decodeImage as decode, type HasPreprocessing } from './decode-image';
 export type { ImageLimits, ReadLimits, UnpackLimits } from '../files/limits';
 export type { BatchRows, ChannelStatistics, ImageRecipe, Recorded, RawBatch } from './samples';
 export type { Preprocessing } from './preprocessing';
+export type { FoldsOptions } from './folds';
 export type { SampleOptions } from './select';
 export type { ImageSource } from './source';
 export type { ViewOptions } from './views';

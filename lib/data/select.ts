@@ -61,7 +61,8 @@ export function drawPositions(
   return Int32Array.from(positions).sort();
 }
 
-function byLabel(labels: Int32Array): Map<number, number[]> {
+/** Positions of the samples of each class, in the order in which classes first appear. */
+export function byLabel(labels: Int32Array): Map<number, number[]> {
   const groups = new Map<number, number[]>();
   labels.forEach((label, position) => {
     const group = groups.get(label);
@@ -75,7 +76,7 @@ function byLabel(labels: Int32Array): Map<number, number[]> {
  * Whole numbers in these proportions that add up to `total`: the largest remainders are rounded
  * up (Hamilton's method).
  */
-function shares(proportions: readonly number[], total: number): number[] {
+export function shares(proportions: readonly number[], total: number): number[] {
   const exact = proportions.map((proportion) => proportion * total);
   const counts = exact.map(Math.floor);
   const left = total - counts.reduce((sum, count) => sum + count, 0);

@@ -37,6 +37,14 @@ export { postgres, type PostgresOptions } from './study/postgres';
 export type { Heartbeat, Home } from './study/home';
 export type { Operation } from './study/operation';
 export type { StudyTrial } from './run/runnable';
+export {
+  crossValidation,
+  holdOut,
+  type CrossValidationOptions,
+  type FoldTrial,
+  type HoldOutOptions,
+  type TrialFold,
+} from './run/cross-validation';
 export type { Objective } from './run/objective';
 export type { RunOptions } from './run/options';
 export type { Trial } from './run/trial';

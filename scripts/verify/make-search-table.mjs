@@ -1,7 +1,8 @@
 /**
- * Writes search-table.json for search.mjs: a small network trained on 5,000 images of CIFAR-10 for 10 epochs
- * with each of 200 settings, and its accuracy on 1,000 other images after each epoch. Takes about 15 minutes on
- * one core. What it has stays in runs/search-table until it ends, and it goes on there after an interruption.
+ * Writes search-table.json for search.mjs: a small network trained on 5,000 images of CIFAR-10 for 10
+ * epochs with each of 200 settings, and its accuracy on 1,000 other images after each epoch. Takes about
+ * 15 minutes on one core. What it has stays in runs/search-table until it ends, and it goes on there
+ * after an interruption.
  *
  *     node scripts/verify/make-search-table.mjs
  */
