@@ -1,27 +1,20 @@
-/** What the makers of rules share: declared settings, a name for the command line and the log. */
-import type { Declared, OptionsOf, Settings, ValuesOf } from '../../settings';
+/** What the makers of rules share: declared settings, and how values compare. */
+import type { Declared, Settings, ValuesOf } from '../../settings';
+import { declareMaker, type Maker } from '../maker';
 import type { Direction, Report } from '../study/trial';
 import type { Rule } from './rule';
-
-/** A function of `tune` that makes a rule, `tune.median`, with the declaration of its options. */
-export interface RuleMaker<D extends Declared> {
-  /** @throws OptionError */
-  (options?: OptionsOf<D>): Rule;
-  readonly kind: string;
-  readonly settings: Settings<D>;
-}
 
 /** Declares a rule: `make` gets its settings, checked and with defaults, and returns what the rule asks. */
 export function declareRule<D extends Declared>(
   name: string,
   settings: Settings<D>,
   make: (values: ValuesOf<D>) => Rule['stops'],
-): RuleMaker<D> {
-  const maker = (options?: OptionsOf<D>): Rule => {
-    const values = settings.read(`tune.${name}`, options);
-    return { name, settings: settings.toJson(values), stops: make(values) };
-  };
-  return Object.assign(maker, { kind: name, settings });
+): Maker<Rule, D> {
+  return declareMaker(name, settings, (values): Rule => ({
+    name,
+    settings: settings.toJson(values),
+    stops: make(values),
+  }));
 }
 
 /** A number in a reason, with as many digits as people read. */

@@ -4,7 +4,8 @@ import { checkList, clipList, finite, nearest, positiveInteger, show } from '../
 import { declareSettings, kind, oneOf, type OptionsOf } from '../../settings';
 import type { Dimension, Domain, Point } from '../space/dimension';
 import { contains, countOf, scaleOf, valueAt } from '../space/domain';
-import { declareStrategy, seed, whereOf } from './declare';
+import { whereOf } from '../maker';
+import { declareStrategy, seed } from './declare';
 import { pointBy } from './draw';
 import { gridOf, type Axis, type Grid } from './grid-points';
 import { isUnrecorded, observer } from './observations';

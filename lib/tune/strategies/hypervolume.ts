@@ -5,8 +5,8 @@
 
 export type Losses = readonly number[];
 
-/** Not worse in any, better in one. */
-export function dominates(a: Losses, b: Losses): boolean {
+/** Not worse in any, better in one; equal infinities are equal. */
+function dominates(a: Losses, b: Losses): boolean {
   return a.every((loss, i) => loss <= b[i]!) && a.some((loss, i) => loss < b[i]!);
 }
 

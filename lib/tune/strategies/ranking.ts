@@ -8,7 +8,8 @@ export function lossOf(value: number | undefined, direction: Direction): number 
   return direction === 'minimize' ? value : -value;
 }
 
-function lossesOf({ values = [] }: TrialRecord, directions: readonly Direction[]): Losses {
+/** One for each objective. */
+export function lossesOf({ values = [] }: TrialRecord, directions: readonly Direction[]): Losses {
   return directions.map((direction, i) => lossOf(values[i], direction));
 }
 

@@ -4,6 +4,7 @@
  */
 import { OptionError } from '../../errors';
 import { bool, declareSettings, positiveInteger, type OptionsOf } from '../../settings';
+import { whereOf } from '../maker';
 import { suggestAsynchronous } from './asynchronous-halving';
 import { promotionsOf, rungsOf } from './brackets';
 import { declareStrategy } from './declare';
@@ -47,7 +48,7 @@ export const successiveHalving = declareStrategy(NAME, settings, (values) => {
   const { minResource, maxResource, reductionFactor, rounds, asynchronous } = values;
   checkResources(NAME, minResource, maxResource);
   if (asynchronous && rounds > 1)
-    throw new OptionError(`tune.${NAME}: an asynchronous search has one round, got rounds: ${rounds}`);
+    throw new OptionError(`${whereOf(NAME)}: an asynchronous search has one round, got rounds: ${rounds}`);
   const bracket = promotionsOf(minResource, maxResource, reductionFactor);
   const trials = values.trials ?? (asynchronous ? Infinity : Math.ceil(reductionFactor ** bracket));
   const rungs = rungsOf(trials, bracket, maxResource, reductionFactor);
