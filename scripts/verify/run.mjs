@@ -26,6 +26,7 @@ const CHECKS = [
   'resume',
   'kill',
   'search-kill',
+  'search-kill-postgres',
   'search',
   'transfer',
   'finetune',

@@ -4,46 +4,20 @@
  * and is then started again. Each point must be completed exactly once, and no trial may be left running.
  * Python's Optuna counts the same in the journal (`TENON_PYTHON`; left out where it is missing).
  */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { tune } from 'tenon';
+import { isAlive, random, sleep, startSearch, tally } from './killing.mjs';
 import { childScript, inTemporary } from './process.mjs';
 import { check } from './report.mjs';
 
 const goal = 'every point completed once, no trial left running, Optuna counts the same';
 const defaults = { trials: 200, kills: 10, conductors: 3 };
 
-let state = 7;
-/** From 0 to 1 (Lehmer 1951). */
-const random = () => (state = (state * 48271) % 2147483647) / 2147483647;
-const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
-
-/** Starts the search. `workers` are the processes that were last heard of, `ended` resolves with its code. */
-function start(folder, trials) {
-  const child = spawn(process.execPath, [childScript('searching.mjs'), folder, String(trials)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const workers = new Set();
-  createInterface({ input: child.stdout }).on('line', (line) => {
-    const { worker } = JSON.parse(line);
-    if (worker !== undefined) workers.add(worker);
-  });
-  const ended = new Promise((resolve) => child.on('exit', (code, signal) => resolve({ code, signal })));
-  return { child, workers, ended };
-}
-
-const isAlive = (pid) => {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-};
-
 /** Kills until there is nothing left to kill, then lets the search end. */
 async function searchUnderFire(folder, { trials, kills, conductors }) {
-  let run = start(folder, trials);
+  const start = () => startSearch(folder, { trials, workers: 2 });
+  let run = start();
   const all = new Set();
   const killed = { workers: 0, conductors: 0 };
   let over = false;
@@ -64,7 +38,7 @@ async function searchUnderFire(folder, { trials, kills, conductors }) {
     run.child.kill('SIGKILL');
     await run.ended;
     killed.conductors++;
-    run = start(folder, trials);
+    run = start();
     watch();
   }
   const { code } = await run.ended;
@@ -89,26 +63,20 @@ await check('search-kill', goal, defaults, (settings) =>
     const folder = join(root, 'study');
     const { code, killed, orphans } = await searchUnderFire(folder, settings);
     const study = await tune.study(folder);
-    const count = (wanted) => study.trials.filter((trial) => trial.state === wanted).length;
-    const done = study.trials.filter((trial) => trial.state === 'complete');
-    const points = new Set(done.map(({ params }) => params.point));
+    const { whole, complete, figure } = tally(study, settings.trials);
     const theirs = optuna(join(folder, 'study.log'));
     const same =
       theirs === undefined ||
       (theirs.trials === study.trials.length &&
-        theirs.complete === done.length &&
+        theirs.complete === complete &&
         theirs.best === study.best?.value);
-    const lost = study.trials.filter(({ notes }) => notes['tenon:lost'] === true).length;
     await study.close();
-    const whole = points.size === settings.trials && done.length === settings.trials;
-    const open = count('running') + count('waiting');
     const enough = killed.workers === 2 * settings.kills && killed.conductors === settings.conductors;
     return {
-      pass: code === 0 && whole && open === 0 && orphans === 0 && same && enough,
+      pass: code === 0 && whole && orphans === 0 && same && enough,
       figure:
         `${killed.workers} kills of workers and ${killed.conductors} of the conductor: ` +
-        `${done.length} trials complete, ${points.size} of ${settings.trials} points; ${lost} were lost; ` +
-        `${open} left open, ${orphans} processes left; Optuna ` +
+        `${figure}, ${orphans} processes left; Optuna ` +
         (theirs === undefined ? 'is missing' : `counts ${same ? 'the same' : JSON.stringify(theirs)}`),
     };
   }),

@@ -4,7 +4,7 @@ import { show } from '../../options';
 import { transaction, type Query } from './postgres-connection';
 
 const VERSION = '1';
-/** Of the server's advisory locks: held while tables are made. 'teno' in ASCII. */
+/** The number of the server's advisory lock that is held while tables are made: 'teno' in ASCII. */
 const MAKING = 0x74656e6f;
 
 export class Tables {

@@ -1,9 +1,13 @@
 /** What only a home in PostgreSQL does: faults of the connection, tables of others. */
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
-import { inspect } from 'node:util';
+import { join } from 'node:path';
+import { inspect, promisify } from 'node:util';
 import { Client } from 'pg';
 import { tune, type TenonError } from '../../../lib';
 import type * as postgresModule from '../../../lib/tune/study/postgres';
+import { root } from '../../cli/support';
 import { hasPostgres, startPostgres, why, type PostgresServer } from './postgres-server';
 
 const withServer = hasPostgres ? test : test.skip;
@@ -310,6 +314,36 @@ withServer(
     expect(performance.now() - begun).toBeLessThan(20_000);
   },
   60_000,
+);
+
+/** Worker processes need the built package, which `npm test` makes first. */
+const built = existsSync(join(root, 'dist', 'tune', 'run', 'worker.js'));
+
+(hasPostgres && built ? test : test.skip)(
+  `two processes run one study, and each trial once${why}`,
+  async () => {
+    const { user, password, port } = server.access;
+    await admin.query('CREATE DATABASE search');
+    const place = `postgres://${user}:${encodeURIComponent(password)}@127.0.0.1:${port}/search`;
+    const script = join(root, 'scripts', 'verify', 'children', 'searching.mjs');
+    const search = (): Promise<{ stdout: string }> =>
+      promisify(execFile)(process.execPath, [script, place, '24', '1']);
+    const ran = (await Promise.all([search(), search()])).map(({ stdout }) =>
+      stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as { readonly worker?: number; readonly trial?: number })
+        .flatMap(({ trial }) => trial ?? []),
+    );
+    expect(Math.min(...ran.map(({ length }) => length))).toBeGreaterThan(0);
+    const numbers = Array.from({ length: 24 }, (_, number) => number);
+    expect(ran.flat().sort((a, b) => a - b)).toEqual(numbers);
+    const study = await tune.study(open({ database: 'search' }));
+    expect(study.trials.map(({ state, value }) => [state, value])).toEqual(
+      numbers.map((point) => ['complete', (point - 70) ** 2]),
+    );
+  },
+  120_000,
 );
 
 withServer(`connection strings, sockets and passwords that are asked for${why}`, async () => {
