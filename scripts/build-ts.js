@@ -13,7 +13,7 @@ const { declarations } = require('./declarations.js');
 const { root, script } = require('./tools.js');
 
 /** Programs of worker processes and threads, which start from a file of their own. */
-const workers = ['tune/run/worker.js', 'augment/custom-worker.js'];
+const workers = ['tune/run/worker.js', 'augment/custom-worker.js', 'cli/tune-trial.js'];
 
 function compile(ts, dist) {
   const host = { ...ts.sys, onUnRecoverableConfigFileDiagnostic: (diagnostic) => fail(ts, [diagnostic]) };
@@ -95,6 +95,6 @@ script(() => {
   for (const program of workers) {
     const door = path.join(dist, program);
     const up = path.relative(path.dirname(door), path.join(dist, 'tenon.js')).split(path.sep).join('/');
-    writeFile(door, `require('${up}')('${program}');\n`);
+    writeFile(door, `module.exports = require('${up}')('${program}');\n`);
   }
 });

@@ -38,9 +38,10 @@ function endOfString(text: string, at: number): number {
 const CLOSING: Readonly<Record<string, string>> = { '(': ')', '[': ']' };
 
 /**
- * Where the commas of a text are, but for those in parentheses, brackets and strings; or what is unbalanced.
+ * Where the commas of a text are, or other separators, but for those in parentheses, brackets and strings; or
+ * what is unbalanced.
  */
-function commasOf(text: string): { commas: number[]; fault?: { said: string; at: number } } {
+function commasOf(text: string, separator = ','): { commas: number[]; fault?: { said: string; at: number } } {
   const commas: number[] = [];
   const open: number[] = [];
   for (let i = 0; i < text.length; i++) {
@@ -55,7 +56,7 @@ function commasOf(text: string): { commas: number[]; fault?: { said: string; at:
       const begin = open.pop();
       if (begin === undefined || CLOSING[text[begin]!] !== letter)
         return { commas, fault: { said: `"${letter}" closes nothing`, at: i } };
-    } else if (letter === ',' && open.length === 0) {
+    } else if (letter === separator && open.length === 0) {
       commas.push(i);
     }
   }
@@ -77,28 +78,36 @@ function piecesOf({ text, at }: Piece, commas: readonly number[]): Piece[] {
 
 /** Cuts a list at its commas, but for those in parentheses, brackets and strings: `crop,cutout(8,2)`. */
 export function splitCalls(text: string): string[] {
-  return piecesOf({ text, at: 0 }, commasOf(text).commas).map((piece) => piece.text);
+  return splitPieces({ text, at: 0 }, ',').map((piece) => piece.text);
+}
+
+/** The same with the place of each part, at another separator. */
+export function splitPieces(piece: Piece, separator: string): Piece[] {
+  return piecesOf(piece, commasOf(piece.text, separator).commas);
 }
 
 /**
  * A call: a name, and arguments in parentheses, those without a name first.
+ * @param expected what messages say that it should be
  * @throws OptionError with the place in `whole`
  */
-export function parseCall(where: string, { text, at }: Piece, whole: string): SpelledCall {
+export function parseCall(
+  where: string,
+  { text, at }: Piece,
+  whole: string,
+  expected = 'augmentations such as cutout(8)',
+): SpelledCall {
   const { fault } = commasOf(text);
   if (fault !== undefined) throw new SpellingError(where, fault.said, { at: at + fault.at, whole });
-  const [, name, list] = /^(\w+)\s*(?:\((.*)\))?$/s.exec(text) ?? [];
+  const [, name, list] = /^([\w-]+)\s*(?:\((.*)\))?$/s.exec(text) ?? [];
   if (name === undefined)
-    throw new SpellingError(where, `expected augmentations such as cutout(8), got ${show(text)}`, {
-      at,
-      whole,
-    });
+    throw new SpellingError(where, `expected ${expected}, got ${show(text)}`, { at, whole });
   const positional: Piece[] = [];
   const named = new Map<string, Piece>();
   const inner = { text: list ?? '', at: at + text.indexOf('(') + 1 };
   if (inner.text.trim() === '') return { name, at, positional, named };
   for (const piece of piecesOf(inner, commasOf(inner.text).commas)) {
-    const [, lead = '', key, value = ''] = /^((\w+)\s*=)?(.*)$/s.exec(piece.text)!;
+    const [, lead = '', key, value = ''] = /^(([\w-]+)\s*=)?(.*)$/s.exec(piece.text)!;
     const rest = trimmed({ text: value, at: piece.at + lead.length });
     if (key !== undefined && named.has(key))
       throw new SpellingError(where, `${clip(name)} has ${clip(key)} twice`, { at: piece.at, whole });

@@ -3,11 +3,18 @@ import { nonNegative, number, oneOf, positiveInteger } from '../settings';
 import { earlyStopping, type EarlyStopping } from '../train/early-stopping';
 import { flag, orNull } from './flags';
 
-const FIGURES = ['validationLoss', 'validationAccuracy', 'trainLoss', 'trainAccuracy'] as const;
+/** Figures of epochs that may be watched. */
+export const STOPPING_FIGURES = [
+  'validationLoss',
+  'validationAccuracy',
+  'trainLoss',
+  'trainAccuracy',
+] as const;
+export type StoppingFigure = (typeof STOPPING_FIGURES)[number];
 
 /** What the checks of these options need to know. */
 export interface KnownStopping {
-  readonly earlyStopping: (typeof FIGURES)[number] | null;
+  readonly earlyStopping: StoppingFigure | null;
   readonly validation: number;
 }
 
@@ -21,7 +28,7 @@ const part = {
 export const STOPPING_FLAGS = {
   earlyStopping: flag(
     'figure',
-    orNull(oneOf(FIGURES))('ends training when this figure of its epochs stops improving', {
+    orNull(oneOf(STOPPING_FIGURES))('ends training when this figure of its epochs stops improving', {
       default: null,
       absent: null,
     }),

@@ -30,6 +30,8 @@ export interface Spelling {
   readonly alone?: string;
   /** Turns the text into a value for `check`. Default: chosen by the domain. */
   readonly parse?: (flag: string, text: string) => unknown;
+  /** May be given several times: the lists that the texts stand for are joined. */
+  readonly many?: true;
 }
 
 /**
@@ -64,13 +66,21 @@ export function spelled(name: string): string {
 /** The option in commander's form. */
 export function optionOf(name: string, declared: Flag): Option {
   const long = spelled(name);
-  const { take, doc, alone, parse = parserOf(declared.domain) } = declared;
+  const { take, doc, alone, many = false } = declared;
   if (take === undefined) return new Option(long, doc);
   const value = alone === undefined ? `<${take}>` : `[${take}]`;
   const option = new Option(`${long} ${value}`, helpOf(declared));
   if (alone !== undefined) option.preset(alone);
-  option.argParser((text) => declared.check('option', long, parse(long, text)));
+  option.argParser<unknown>((text, before) => {
+    const value = readText('option', long, declared, text);
+    return many && Array.isArray(before) ? [...(before as unknown[]), ...(value as unknown[])] : value;
+  });
   return declared.presence === 'required' ? option.makeOptionMandatory() : option;
+}
+
+/** The value that a text stands for. @throws OptionError */
+export function readText(where: string, name: string, { domain, parse, check }: Flag, text: string): unknown {
+  return check(where, name, (parse ?? parserOf(domain))(name, text));
 }
 
 /** The line of documentation, the default, and the choices. */

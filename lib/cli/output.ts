@@ -14,7 +14,7 @@ export interface Streams {
 }
 
 /** The kinds of `--json` lines. */
-export type EventName = 'start' | 'epoch' | 'prediction' | 'split' | 'sheet' | 'done' | 'error';
+export type EventName = 'start' | 'epoch' | 'trial' | 'prediction' | 'split' | 'sheet' | 'done' | 'error';
 
 /** Numbers that JSON does not have become null, so that every line can be parsed. */
 type Field =

@@ -18,6 +18,7 @@ Examples:
   tenon train                                    trains on the embedded data set, in well under a minute
   tenon train --dataset mnist --data data/mnist --out runs/mnist
   tenon train --resume runs/mnist                continues where the run stopped
+  tenon tune --search 'lr=log(1e-4,1)' --search 'optimizer=sgd|adam' --trials 20
   tenon evaluate --model-file runs/mnist/model.safetensors --dataset mnist --data data/mnist
   tenon predict --model-file runs/mnist/model.safetensors digit.png
   tenon inspect --data photos                    classes, sizes and broken files of an image folder`;

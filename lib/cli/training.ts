@@ -17,7 +17,7 @@ import { viewOptions } from './flags';
 import { sideFor } from './folder-splits';
 import { defaultSide } from './networks';
 import { beginFrom } from './pretrained';
-import { percent } from './output';
+import { percent, type Output } from './output';
 import { completeRecipe, resumedRecipe, type Recipe, type RecipeFlags } from './recipe';
 import { withDataset } from './recognize';
 import { RunFolder } from './run-folder';
@@ -33,7 +33,7 @@ interface Place {
 }
 
 /** What is trained, and where. */
-interface Plan {
+export interface Plan {
   readonly recipe: Recipe;
   readonly folder: RunFolder;
   /** The run that is resumed: `folder` itself, unless `--out` names another. Absent for a new run. */
@@ -41,45 +41,70 @@ interface Plan {
 }
 
 /** The data of a run. */
-interface Splits {
+export interface Splits {
   readonly train: Dataset;
   readonly validation?: Dataset;
   readonly test?: Dataset;
 }
 
+/** Who asks for a training: where its lines go, what interrupts it. */
+export type Audience = Pick<Session, 'output' | 'streams' | 'signal'>;
+
+/** What came of a training that ran to its end. */
+export interface Trained {
+  readonly trainer: Trainer;
+  readonly history: History;
+  readonly splits: Splits;
+}
+
 /** Trains by the settings that were given, and returns the exit code. */
 export async function train(session: Session, given: RecipeFlags, place: Place): Promise<number> {
   const plan = await makePlan(given, place, session.signal);
+  if (place.threads !== undefined) setThreads(place.threads);
   const lock = await plan.folder.lock();
   try {
-    return await trainIn(session, plan, place.threads);
+    const trained = await perform(session, plan);
+    if (trained !== undefined) return await conclude(session, plan, trained);
+    session.output.line(`stopped; continue with: tenon train --resume ${plan.folder.path}`);
+    return session.interruptedCode;
   } finally {
     lock.release();
   }
 }
 
-/** Trains in a folder that is locked for this run. */
-async function trainIn(session: Session, plan: Plan, threads: number | undefined): Promise<number> {
+/**
+ * Trains in a folder that is locked for this run, and saves the model there.
+ * @param more `open` reads the data; `callbacks` follow the training
+ * @returns undefined where it was interrupted: its folder has a checkpoint then
+ */
+export async function perform(
+  audience: Audience,
+  plan: Plan,
+  more: { readonly open?: typeof openSplits; readonly callbacks?: readonly Callback[] } = {},
+): Promise<Trained | undefined> {
   if (plan.folder !== plan.from) await plan.folder.requireFree();
-  if (threads !== undefined) setThreads(threads);
-  const splits = await openData(plan.recipe, session.signal);
+  const splits = await openData(plan.recipe, audience.signal, more.open ?? openSplits);
   const resume = await plan.from?.latestCheckpoint();
   const model = buildModel(plan.recipe, splits.train);
   // A checkpoint has the weights, and says what is frozen.
   const begun = resume === undefined && (await beginFrom(plan.recipe, model, splits.train));
   const trainer = buildTrainer(plan.recipe, model, splits.train);
   if (plan.from === undefined) await plan.folder.begin(plan.recipe);
-  announce(session, plan, splits, model);
-  if (begun !== false) for (const line of begun) session.output.line(line);
-  const history = await fit(session, plan, splits, { trainer, resume });
-  if (history === undefined) {
-    session.output.line(`stopped; continue with: tenon train --resume ${plan.folder.path}`);
-    return session.interruptedCode;
-  }
-  return conclude(session, plan, splits, { trainer, history });
+  announce(audience, plan, splits, model);
+  if (begun !== false) for (const line of begun) audience.output.line(line);
+  const history = await fit(audience, plan, splits, { trainer, resume, callbacks: more.callbacks ?? [] });
+  if (history === undefined) return undefined;
+  await model.save(plan.folder.modelFile);
+  await plan.folder.finish(plan.recipe);
+  return { trainer, history, splits };
 }
 
-async function makePlan(flags: RecipeFlags, { out, resume }: Place, signal: AbortSignal): Promise<Plan> {
+/** @throws UsageError, and what reading the folder of `resume` and the first image throws */
+export async function makePlan(
+  flags: RecipeFlags,
+  { out, resume }: Omit<Place, 'threads'>,
+  signal: AbortSignal,
+): Promise<Plan> {
   const given = await withPolicyFiles(flags);
   if (resume !== undefined) {
     const from = new RunFolder(resume);
@@ -103,8 +128,8 @@ async function imageSizeOf(recipe: Recipe, signal: AbortSignal): Promise<number 
  * Opens the data and holds out a share of the training split.
  * @throws DataError if nothing would be left to train on
  */
-async function openData(recipe: Recipe, signal: AbortSignal): Promise<Splits> {
-  const { train: all, test } = await openSplits(recipe, signal);
+async function openData(recipe: Recipe, signal: AbortSignal, open: typeof openSplits): Promise<Splits> {
+  const { train: all, test } = await open(recipe, signal);
   const held = Math.round(all.length * recipe.validation);
   if (held >= all.length)
     throw new DataError(
@@ -116,8 +141,7 @@ async function openData(recipe: Recipe, signal: AbortSignal): Promise<Splits> {
   return { train: train ?? all, ...(validation && { validation }), ...rest };
 }
 
-function announce(session: Session, { recipe, folder, from }: Plan, splits: Splits, model: Module): void {
-  const { output } = session;
+function announce({ output }: Audience, { recipe, folder, from }: Plan, splits: Splits, model: Module): void {
   const parameters = model.parameters().reduce((sum, parameter) => sum + parameter.size, 0);
   const counts = {
     trainImages: splits.train.length,
@@ -125,8 +149,8 @@ function announce(session: Session, { recipe, folder, from }: Plan, splits: Spli
     testImages: splits.test?.length ?? 0,
   };
   const { train, test } = splits;
-  reportSkipped(session.output, 'train', train);
-  if (test !== undefined) reportSkipped(session.output, 'test', test);
+  reportSkipped(output, 'train', train);
+  if (test !== undefined) reportSkipped(output, 'test', test);
   const skipped = [...skippedFields(train), ...(test === undefined ? [] : skippedFields(test))];
   output.event('start', {
     ...recipe,
@@ -149,28 +173,34 @@ function announce(session: Session, { recipe, folder, from }: Plan, splits: Spli
   );
 }
 
+interface Beginning {
+  readonly trainer: Trainer;
+  readonly resume: string | undefined;
+  readonly callbacks: readonly Callback[];
+}
+
 /** Trains. Returns undefined if it was interrupted. */
 async function fit(
-  session: Session,
+  { output, streams, signal }: Audience,
   plan: Plan,
   splits: Splits,
-  { trainer, resume }: { readonly trainer: Trainer; readonly resume: string | undefined },
+  { trainer, resume, callbacks: others }: Beginning,
 ): Promise<History | undefined> {
   const { recipe, folder, from } = plan;
   if (from !== undefined && resume === undefined)
-    session.output.warning(`${from.path} has no checkpoint yet: starting from the beginning`);
-  const stop = new StopOnSignal(session.signal, folder.checkpoints);
-  const { stdout } = session.streams;
+    output.warning(`${from.path} has no checkpoint yet: starting from the beginning`);
+  const stop = new StopOnSignal(signal, folder.checkpoints);
   const callbacks: Callback[] = [
     ...(recipe.unfreezeEvery === null
       ? []
       : [gradualUnfreezing(trainer.model, { everyEpochs: recipe.unfreezeEvery })]),
     ...(from === undefined ? [] : [continuation(plan, from)]),
     // History comes first: a run that is killed between the two loses the checkpoint, not the history.
-    historyKeeper(session, folder),
+    historyKeeper(output, folder),
     checkpoint(folder.checkpoints),
-    ...(session.output.json ? [] : [progress({ stream: stdout })]),
+    ...(output.json ? [] : [progress({ stream: streams.stdout })]),
     ...stoppingFor(recipe),
+    ...others,
     stop,
   ];
   const history = await trainer.fit(splits.train, {
@@ -223,7 +253,7 @@ function continuation({ recipe, folder }: Plan, from: RunFolder): Callback {
 }
 
 /** Writes history.jsonl and the `epoch` lines of `--json`. */
-function historyKeeper({ output }: Session, folder: RunFolder): Callback {
+function historyKeeper(output: Output, folder: RunFolder): Callback {
   return {
     async onEvent(event) {
       // For people, progress() prints both.
@@ -244,17 +274,13 @@ function complete(record: EpochRecord): EpochRecord & Record<string, number | nu
     Record<string, number | null>;
 }
 
-/** Saves the model, evaluates it on the test split, if there is one, and shows some answers. */
+/** Evaluates on the test split, if there is one, and shows some answers. */
 async function conclude(
-  session: Session,
+  { output, signal }: Session,
   plan: Plan,
-  splits: Splits,
-  { trainer, history }: { readonly trainer: Trainer; readonly history: History },
+  { trainer, history, splits }: Trained,
 ): Promise<number> {
-  const { output, signal } = session;
   const { model } = trainer;
-  await model.save(plan.folder.modelFile);
-  await plan.folder.finish(plan.recipe);
   const result =
     splits.test && (await trainer.evaluate(splits.test, { signal, ...viewOptions(plan.recipe) }));
   const accuracy = result?.accuracy;

@@ -175,18 +175,31 @@ describe('--help and --version', () => {
     expect([code, err]).toEqual([0, '']);
   });
 
-  it.each(['train', 'evaluate', 'predict', 'doctor'])('%s --help says what it does', async (command) => {
-    const { code, out } = await tenon(command, '--help');
-    expect(out).toContain(`tenon ${command}`);
-    expect(out).toContain('Exit codes');
-    expect(code).toBe(0);
-  });
+  it.each(['train', 'tune', 'evaluate', 'predict', 'doctor'])(
+    '%s --help says what it does',
+    async (command) => {
+      const { code, out } = await tenon(command, '--help');
+      expect(out).toContain(`tenon ${command}`);
+      expect(out).toContain('Exit codes');
+      expect(code).toBe(0);
+    },
+  );
 
   it('has all options of train', async () => {
     const { out } = await tenon('train', '--help');
     const options =
       'dataset data image-size model epochs batch-size optimizer lr schedule augment limits threads seed out resume json';
     for (const name of options.split(' ')) expect(out).toContain(`--${name} `);
+  });
+
+  it('has the options of train in tune, behind its own', async () => {
+    const { out } = await tenon('tune', '--help');
+    const [own = '', shared = ''] = out.split('What all trials share, as in tenon train:');
+    for (const name of 'search space metric strategy rules trials workers keep-best resume json'.split(' '))
+      expect(own).toMatch(new RegExp(`--${name}\\b`));
+    for (const name of 'dataset data validation model epochs augment optimizer lr seed'.split(' '))
+      expect(shared).toContain(`--${name} `);
+    expect(shared).toContain('held out for validation (default: 0.2)');
   });
 
   it('prints the version', async () => {

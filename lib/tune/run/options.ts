@@ -8,6 +8,11 @@ export interface RunOptions {
    * Default: until the strategy has come to its end.
    */
   readonly trials?: number;
+  /**
+   * No trial begins once the study has so many, whoever ran them. A trial that tries the point of another one
+   * again does not count. Default: no limit.
+   */
+  readonly total?: number;
   /** No trial begins after so many minutes; those that run then are finished. Default: no limit. */
   readonly minutes?: number;
   /**
@@ -28,6 +33,7 @@ export interface RunOptions {
 
 export interface RunSettings {
   readonly trials: number;
+  readonly total: number;
   /** Milliseconds. */
   readonly limit: number;
   /** Undefined: not given. */
@@ -43,12 +49,13 @@ const MOST_WORKERS = 1024;
 
 /** @throws OptionError */
 export function readRunOptions(options: RunOptions): RunSettings {
-  checkKeys(WHERE, options, ['trials', 'minutes', 'workers', 'retries', 'grace', 'signal']);
-  const { trials, minutes, workers, retries = 0, grace = 60, signal } = options;
+  checkKeys(WHERE, options, ['trials', 'total', 'minutes', 'workers', 'retries', 'grace', 'signal']);
+  const { trials, total, minutes, workers, retries = 0, grace = 60, signal } = options;
   if (workers !== undefined && positiveInteger(WHERE, 'workers', workers) > MOST_WORKERS)
     throw new OptionError(`${WHERE}: workers must be at most ${MOST_WORKERS}, got ${workers}`);
   return {
     trials: trials === undefined ? Infinity : positiveInteger(WHERE, 'trials', trials),
+    total: total === undefined ? Infinity : positiveInteger(WHERE, 'total', total),
     limit: minutes === undefined ? Infinity : positive(WHERE, 'minutes', minutes) * 60_000,
     workers,
     retries: nonNegativeInteger(WHERE, 'retries', retries),

@@ -1,11 +1,11 @@
 /** Runs trials, as many at once as there are places for them. */
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { AbortedError, OptionError } from '../../errors';
 import { moduleUrl } from '../../files/modules';
 import { checkFunction } from '../../options';
 import { info } from '../../native';
 import { NOTE } from '../study/notes';
+import { trialFolder } from './folders';
 import type { Objective } from './objective';
 import { readRunOptions, type RunOptions, type RunSettings } from './options';
 import { OwnProcess, type Ended, type Place } from './place';
@@ -142,7 +142,7 @@ class Run<P> {
 
   private async takeFor(place: Place<P>): Promise<StudyTrial<P> | 'wait' | undefined> {
     await place.ready();
-    return this.mayBegin ? this.study.take() : undefined;
+    return this.mayBegin ? this.study.take(this.settings.total) : undefined;
   }
 
   private start(place: Place<P>, taken: StudyTrial<P>): void {
@@ -201,6 +201,6 @@ class Run<P> {
   private folderOf(number: unknown): string | undefined {
     const { folder } = this.study;
     if (folder === undefined || typeof number !== 'number') return undefined;
-    return join(folder, 'trials', String(number).padStart(4, '0'));
+    return trialFolder(folder, number);
   }
 }

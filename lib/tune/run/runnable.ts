@@ -38,9 +38,9 @@ export interface Runnable<P> {
 
   /**
    * Takes a trial that waits, or creates one: exactly one worker gets it. `'wait'`: the strategy waits for
-   * trials that run. Undefined: it has come to its end.
+   * trials that run. Undefined: it has come to its end, or the study has `total` trials.
    */
-  take(): Promise<StudyTrial<P> | 'wait' | undefined>;
+  take(total?: number): Promise<StudyTrial<P> | 'wait' | undefined>;
 
   /**
    * Records a report and asks the rules. Resolves with why the trial should end: a rule says so, or somebody

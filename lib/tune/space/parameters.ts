@@ -69,6 +69,8 @@ export type Suggested<S> = { readonly [K in keyof S]: SuggestedValue<S[K]> };
 const MOST_CHOICES = 1000;
 /** Names and texts are written with each trial, too. */
 const LONGEST_NAME = 200;
+/** Constants are written once. */
+const LONGEST_CONSTANT = 10_000;
 /** Conditionals within conditionals. */
 const DEEPEST = 16;
 
@@ -146,7 +148,7 @@ function entriesOf(where: string, entries: object, depth: number): Space {
 }
 
 function parameterOf(where: string, entry: unknown, depth: number): Parameter | Value {
-  if (typeof entry !== 'object' || entry === null) return valueOf(where, entry);
+  if (typeof entry !== 'object' || entry === null) return valueOf(where, entry, LONGEST_CONSTANT);
   if (Array.isArray(entry))
     throw new OptionError(`${where} is a list; did you mean tune.choice(${show(entry)})?`);
   const type: unknown = 'type' in entry ? entry.type : undefined;
@@ -251,10 +253,10 @@ function conditionalOf(where: string, fields: Fields, depth: number): Conditiona
   return Object.freeze({ type: 'conditional', branches: frozen(read) });
 }
 
-function valueOf(where: string, value: unknown): Value {
+function valueOf(where: string, value: unknown, longest = LONGEST_NAME): Value {
   if (typeof value === 'number') return finite(where, 'value', value);
-  if (typeof value === 'string' && value.length > LONGEST_NAME)
-    throw new OptionError(`${where}: at most ${LONGEST_NAME} characters, got ${value.length}`);
+  if (typeof value === 'string' && value.length > longest)
+    throw new OptionError(`${where}: at most ${longest} characters, got ${value.length}`);
   if (typeof value === 'string' || typeof value === 'boolean' || value === null) return value;
   throw new OptionError(`${where}: expected a number, a text, true, false or null, got ${show(value)}`);
 }

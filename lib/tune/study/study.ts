@@ -124,8 +124,9 @@ export class Study<S extends Space = Space> implements Runnable<Suggested<S>> {
     await this.log.sync();
   }
 
-  async take(): Promise<StudyTrial<Suggested<S>> | 'wait' | undefined> {
-    const taken = await takeTrial({ log: this.log, dimensions: this.dimensions, strategy: this.strategy });
+  async take(total = Infinity): Promise<StudyTrial<Suggested<S>> | 'wait' | undefined> {
+    const { log, dimensions, strategy } = this;
+    const taken = await takeTrial({ log, dimensions, strategy, total });
     return typeof taken === 'number' ? this.at(taken) : taken;
   }
 

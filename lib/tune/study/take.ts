@@ -20,6 +20,8 @@ export interface Search {
   readonly log: StudyLog;
   readonly dimensions: readonly Dimension[];
   readonly strategy: Strategy;
+  /** No new trial is made once there are so many. */
+  readonly total: number;
 }
 
 /** The number of the trial that was taken. */
@@ -30,14 +32,14 @@ export async function takeTrial(search: Search): Promise<number | 'wait' | undef
     const waiting = await takeWaiting(search);
     if (waiting !== undefined) return waiting;
     let number = replay.size;
-    let suggestion = late < LATE ? suggest(search, number) : undefined;
+    let suggestion = late < LATE ? suggestNew(search, number) : undefined;
     if (late < LATE && (suggestion === 'wait' || suggestion === undefined)) return suggestion;
     const added = await search.log.append(() => {
       if (replay.firstWaiting() !== undefined) return [];
       if (late < LATE && replay.size !== number) return [];
       if (late >= LATE) {
         number = replay.size;
-        suggestion = suggest(search, number);
+        suggestion = suggestNew(search, number);
       }
       return suggestion === 'wait' || suggestion === undefined ? [] : [creation(search, suggestion)];
     });
@@ -45,6 +47,13 @@ export async function takeTrial(search: Search): Promise<number | 'wait' | undef
     if (late >= LATE && replay.firstWaiting() === undefined)
       return suggestion === 'wait' ? 'wait' : undefined;
   }
+}
+
+/** For a trial of nobody yet. Trials that try the point of another one again do not count. */
+function suggestNew(search: Search, number: number): Suggestion | 'wait' | undefined {
+  const trials = search.log.replay.trials.slice(0, number);
+  const counted = trials.filter(({ notes }) => notes[NOTE.retryOf] === undefined).length;
+  return counted < search.total ? suggest(search, number) : undefined;
 }
 
 function suggest(

@@ -30,6 +30,26 @@ test('a trial whose process died unheard is tried again after the grace time, by
   expect(one.trials.filter(({ notes }) => notes['tenon:retryOf'] === 0).length).toBe(1);
 });
 
+test('total counts the trials of the study, whoever runs them, and a point that is tried again once', async () => {
+  const home = tune.memory();
+  const search = { space, strategy: tune.random() };
+  const dead = await tune.study(home, search);
+  await dead.take();
+  const options = { total: 12, retries: 1, grace: 0.3 };
+  await drain(dead.run(() => 1, { ...options, total: 2 }));
+  expect(dead.trials.map(({ state }) => state).sort()).toEqual(['complete', 'complete', 'failed']);
+  const [one, two] = [await tune.study(home), await tune.study(home)];
+  const slow = async () => new Promise<number>((done) => setTimeout(() => done(2), 5));
+  await Promise.all([one, two].map((study) => drain(study.run(slow, options))));
+  await one.sync();
+  const states = one.trials.map(({ state }) => state);
+  expect(states.filter((state) => state === 'complete')).toHaveLength(12);
+  expect(states.filter((state) => state === 'failed')).toHaveLength(1);
+  await drain(one.run(slow, options));
+  expect(one.trials).toHaveLength(13);
+  await expect(drain(one.run(slow, { total: 0 }))).rejects.toThrow('total must be a positive integer');
+});
+
 test('a trial that beats is left alone', async () => {
   const home = tune.memory();
   const [slow, other] = [await tune.study(home, { space, strategy: tune.grid() }), await tune.study(home)];

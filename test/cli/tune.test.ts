@@ -1,0 +1,219 @@
+/** `tenon tune` with its worker processes, which need the built package; `npm test` makes it first. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import sharp from 'sharp';
+import { tune } from '../../lib';
+import { itBuilt, main, temporaryDirectory, tenon, type Result } from './support';
+
+jest.setTimeout(300_000);
+
+const dir = temporaryDirectory();
+const images = join(dir, 'images');
+const folder = join(dir, 'study');
+const search = ['--search', 'lr=log(1e-4,0.1)', '--search', 'optimizer=sgd(momentum=uniform(0,0.9))|adam'];
+const training = ['--data', images, '--model', 'mlp', '--epochs', '2', '--batch-size', '8'];
+
+/** Two classes, dark and bright, of ten images each. */
+beforeAll(async () => {
+  for (const [name, base] of [
+    ['dark', 30],
+    ['bright', 160],
+  ] as const) {
+    mkdirSync(join(images, name), { recursive: true });
+    for (let i = 0; i < 10; i++) {
+      const bytes = Uint8Array.from({ length: 8 * 8 * 3 }, (_, j) => base + ((i * 37 + j * 11) % 60));
+      await sharp(bytes, { raw: { width: 8, height: 8, channels: 3 } })
+        .png()
+        .toFile(join(images, name, `${i}.png`));
+    }
+  }
+});
+
+interface Line extends Record<string, unknown> {
+  readonly event: string;
+}
+
+/** Runs the command in another process. `follow` sees each line of its output. */
+async function run(
+  args: readonly string[],
+  follow: (line: Line, child: ChildProcess) => void = () => undefined,
+): Promise<{ code: number | null; lines: Line[]; err: string }> {
+  const child = spawn(process.execPath, [main, 'tune', '--json', ...args], { cwd: dir });
+  const lines: Line[] = [];
+  let err = '';
+  child.stderr.on('data', (bytes: Buffer) => (err += bytes.toString()));
+  createInterface(child.stdout).on('line', (text) => {
+    const line = JSON.parse(text) as Line;
+    lines.push(line);
+    follow(line, child);
+  });
+  const code = await new Promise<number | null>((done) => child.on('close', done));
+  return { code, lines, err };
+}
+
+const trialsOf = (lines: readonly Line[]): Line[] => lines.filter(({ event }) => event === 'trial');
+const made = (number: number, file: string): boolean =>
+  existsSync(join(folder, 'trials', String(number).padStart(4, '0'), file));
+
+describe('a study', () => {
+  itBuilt('runs trials of tenon train, keeps the best model and says how to repeat it', async () => {
+    const { code, lines, err } = await run([
+      ...training,
+      ...search,
+      '--trials',
+      '4',
+      '--keep-best',
+      '1',
+      '--workers',
+      '2',
+      '--out',
+      folder,
+    ]);
+    expect([code, err]).toEqual([0, '']);
+    expect(lines[0]).toMatchObject({
+      event: 'start',
+      metric: 'validationAccuracy',
+      direction: 'maximize',
+      strategy: { name: 'tpe', seed: 0 },
+      rules: [{ name: 'diverged' }],
+      trials: 4,
+      before: 0,
+      workers: 2,
+    });
+    const trials = trialsOf(lines);
+    expect(trials.map(({ number }) => number).sort()).toEqual([0, 1, 2, 3]);
+    for (const { params, state, epochs } of trials) {
+      const { lr, optimizer, ...rest } = params as Record<string, unknown>;
+      expect(lr).toBeGreaterThanOrEqual(1e-4);
+      expect(Object.keys(rest)).toEqual(optimizer === 'sgd' ? ['optimizer.sgd.momentum'] : []);
+      expect([state, epochs]).toEqual(['complete', 2]);
+    }
+    const { best, ...counts } = lines.at(-1) as Line & { best: Record<string, unknown> };
+    expect(counts).toEqual({ event: 'done', trials: 4, complete: 4, pruned: 0, failed: 0 });
+    const values = trials.map(({ value }) => value as number);
+    expect(best['value']).toBe(Math.max(...values));
+    expect(best['model']).toBe(
+      join(folder, 'trials', String(best['number']).padStart(4, '0'), 'model.safetensors'),
+    );
+    for (const number of [0, 1, 2, 3]) {
+      expect(made(number, 'history.jsonl')).toBe(true);
+      expect(made(number, 'model.safetensors')).toBe(number === best['number']);
+      expect(made(number, 'checkpoints')).toBe(number === best['number']);
+    }
+    // The command trains the same network: the test of the best trial's own history.
+    const again = join(dir, 'again');
+    const args = (best['command'] as string).split(' ').slice(1);
+    expect((await tenon(...args, '--out', again, '--json')).code).toBe(0);
+    const model = readFileSync(best['model'] as string);
+    expect(readFileSync(join(again, 'model.safetensors')).equals(model)).toBe(true);
+  });
+
+  itBuilt('is not begun twice, and goes on with --resume up to --trials', async () => {
+    const twice: Result = await tenon('tune', ...training, ...search, '--out', folder);
+    expect([twice.code, twice.err]).toEqual([2, expect.stringContaining('continue with --resume')]);
+    const other: Result = await tenon('tune', '--resume', folder, '--epochs', 3);
+    expect([other.code, other.err]).toEqual([
+      2,
+      expect.stringContaining('--epochs 3: the study was begun with 2'),
+    ]);
+    const { code, lines } = await run(['--resume', folder, '--trials', '5']);
+    expect(code).toBe(0);
+    expect(lines[0]).toMatchObject({ event: 'start', before: 4, trials: 5 });
+    expect(trialsOf(lines).map(({ number }) => number)).toEqual([4]);
+    expect((await run(['--resume', folder, '--trials', '5'])).lines.map(({ event }) => event)).toEqual([
+      'start',
+      'done',
+    ]);
+  });
+
+  itBuilt('stops cleanly at SIGINT, and its trial continues from its checkpoint', async () => {
+    const out = join(dir, 'stopped');
+    const long = [...training, '--search', 'lr=log(1e-4,0.1)', '--out', out, '--trials', '1'];
+    const begun = run([...long, '--epochs', '100'], (line, child) => {
+      const history = join(out, 'trials', '0000', 'history.jsonl');
+      const look = (): void => {
+        if (existsSync(history) && readFileSync(history).length > 0) child.kill('SIGINT');
+        else setTimeout(look, 50);
+      };
+      if (line.event === 'start') look();
+    });
+    expect((await begun).code).toBe(130);
+    const { code, lines } = await run(['--resume', out, '--trials', '1', '--extend', '--epochs', '110']);
+    expect(code).toBe(0);
+    expect(trialsOf(lines)).toMatchObject([{ number: 1, state: 'complete', epochs: 110 }]);
+    const study = await tune.study(out);
+    const [first, second] = study.trials;
+    expect(second?.params).toEqual({ ...first?.params, epochs: 110 });
+    expect(first?.reports.length).toBeGreaterThan(0);
+    // Each epoch was trained once, and the history is whole.
+    const steps = [first, second].flatMap((trial) => trial?.reports.map(({ step }) => step));
+    expect(steps).toEqual(Array.from({ length: 110 }, (_, i) => i + 1));
+    const history = readFileSync(join(out, 'trials', '0001', 'history.jsonl'), 'utf8');
+    expect(history.trimEnd().split('\n')).toHaveLength(110);
+    await study.close();
+  });
+
+  itBuilt('continues checkpoints where the strategy promotes trials', async () => {
+    const out = join(dir, 'halving');
+    const strategy = 'successive-halving(trials=3,maxResource=3,reductionFactor=3)';
+    const { code, lines } = await run([
+      ...training.filter((word) => word !== '--epochs' && word !== '2'),
+      ...['--search', 'lr=log(1e-4,0.1)', '--strategy', strategy, '--schedule', 'constant', '--out', out],
+    ]);
+    expect(code).toBe(0);
+    expect(trialsOf(lines).map(({ epochs }) => epochs)).toEqual([1, 1, 1, 3]);
+    const study = await tune.study(out);
+    const promoted = study.trials[3]!;
+    expect([0, 1, 2]).toContain(promoted.notes['tenon:continues']);
+    expect(promoted.reports.map(({ step }) => step)).toEqual([2, 3]);
+    await study.close();
+  });
+});
+
+describe('ends with an error', () => {
+  itBuilt('where the first trials all fail', async () => {
+    const broken = join(dir, 'broken');
+    for (const name of ['a', 'b']) {
+      mkdirSync(join(broken, name), { recursive: true });
+      writeFileSync(join(broken, name, '0.png'), 'no image');
+    }
+    const args = ['--data', broken, '--model', 'mlp', '--search', 'lr=log(1e-4,0.1)'];
+    const { code, lines } = await run([...args, '--out', join(dir, 'failing'), '--trials', '9']);
+    expect(code).toBe(1);
+    expect(lines.map(({ event }) => event)).toEqual(['start', 'trial', 'trial', 'trial', 'error']);
+    expect(lines.at(-1)?.['message']).toMatch(/^the first 3 trials failed: .*0\.png/);
+  });
+
+  test.each([
+    [['--resume', 'missing'], 1, 'missing holds no study'],
+    [
+      ['--search', 'lr=log(1e-4,1)', '--strategy', 'tp'],
+      2,
+      'there is no strategy "tp" (did you mean "tpe"?)',
+    ],
+    [['--search', 'lr=log(1e-4,1)', '--strategy', 'tpe(sed=1)'], 2, '"sed" (did you mean "seed"?)'],
+    [['--search', 'lr=log(1e-4,1)', '--strategy', 'tpe(3)'], 2, 'tpe takes its settings by name: seed'],
+    [['--search', 'lr=log(1e-4,1)', '--strategy', 'grid'], 2, 'lr is real and has no step'],
+    [['--search', 'lr=log(1e-4,1)', '--rules', 'median(warmup=-1)'], 2, 'warmup must be an integer'],
+    [['--search', 'lr=log(1e-4,1)', '--rules', 'medan'], 2, 'no rule "medan" (did you mean "median"?)'],
+    [['--search', 'lr=log(1e-4,1)', '--trials', '0'], 2, '--trials must be a positive integer'],
+    [['--search', 'lr=log(1e-4,1)', '--extend'], 2, '--extend belongs to --resume'],
+    [['--search', 'lr=log(1e-4,1)', '--metric', 'accuracy'], 2, '--metric must be one of'],
+    [
+      ['--search', 'lr=log(1e-4,1)', '--epochs', '3', '--strategy', 'hyperband'],
+      2,
+      '--epochs: hyperband decides how long a trial trains',
+    ],
+  ])('%j', async (args, code, message) => {
+    const result = await tenon(
+      'tune',
+      ...args,
+      ...(args.includes('--resume') ? [] : ['--out', join(dir, 'no')]),
+    );
+    expect(result.err).toContain(message);
+    expect(result.code).toBe(code);
+    expect(existsSync(join(dir, 'no', 'study.log'))).toBe(false);
+  });
+});
