@@ -3,12 +3,16 @@ import { everyRow } from '../data/stored-images';
 import { OptionError, ShapeError } from '../errors';
 import { add, asImages, cast } from '../ops';
 import { checkKeys, checkList, checkObject, clip, nonNegativeInteger, probability, show } from '../options';
+import { integer } from '../settings';
 import { checkAttached } from '../tensor/dtype';
 import { runtimeScalar, tensor, type Tensor } from '../tensor/tensor';
 import type { Augmentation, Draws, ImageBatch } from './augmentation';
 import { CustomRun } from './custom-run';
 import { Mixing } from './mixing';
 import { checkAugmentations, none, Pipeline } from './pipeline';
+
+/** Rows of data sets are 32-bit numbers. */
+const checkSample = integer({ minimum: 0, maximum: 2 ** 31 - 1 })('').check;
 
 /** An image, or several of one size: bytes row by row, the channels of a pixel side by side. */
 export interface Pixels {
@@ -49,8 +53,7 @@ export async function apply(
   const seed = nonNegativeInteger(where, 'seed', options.seed ?? 0);
   const epoch = nonNegativeInteger(where, 'epoch', options.epoch ?? 0);
   const samples = checkSamples(where, options.samples, count);
-  const mean = options.mean === undefined ? meanOf(images.pixels, channels) : [...options.mean];
-  for (const each of mean) probability(where, 'each of mean', each);
+  const mean = checkMean(where, options.mean, channels) ?? meanOf(images.pixels, channels);
   const pipeline = new Pipeline(list);
   pipeline.check({ channels, size: [height, width], mean }, false);
   const batch = { pixels: images.pixels, samples, occurrence: undefined, epoch };
@@ -101,7 +104,17 @@ function checkSamples(where: string, given: unknown, count: number): Int32Array 
   if (given === undefined) return Int32Array.from({ length: count }, (_, i) => i);
   checkList(where, 'samples', given);
   if (given.length !== count) throw new OptionError(`${where}: ${given.length} samples for ${count} images`);
-  return Int32Array.from(given, (sample) => nonNegativeInteger(where, 'each of samples', sample));
+  return Int32Array.from(given, (sample) => checkSample(where, 'each of samples', sample));
+}
+
+function checkMean(where: string, given: unknown, channels: number): number[] | undefined {
+  if (given === undefined) return undefined;
+  checkList(where, 'mean', given);
+  if (given.length !== channels)
+    throw new OptionError(
+      `${where}: mean must have ${channels} numbers, one for each channel, got ${show(given)}`,
+    );
+  return given.map((each) => probability(where, 'each of mean', each));
 }
 
 /** The mean of each channel, from 0 to 1. */

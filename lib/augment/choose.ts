@@ -1,7 +1,8 @@
 /** Augmentations made of others: all of a list, one of it, or some. */
 import { OptionError } from '../errors';
+import { MIX_WEIGHT } from '../ops/mix-samples';
 import { checkList, show, showMade } from '../options';
-import { bool, declareSettings, kind, listOf, nonNegative, type OptionsOf } from '../settings';
+import { bool, declareSettings, kind, listOf, number, type OptionsOf } from '../settings';
 import type { Augmentation } from './augmentation';
 import { always } from './kinds';
 import { Mixing } from './mixing';
@@ -32,9 +33,12 @@ export function sequence(list: readonly Augmentation[], options?: SequenceOption
 }
 
 const oneOfSettings = declareSettings({
-  weights: listOf(nonNegative)('How likely each is, compared with the others. Default: all the same.', {
-    optional: true,
-  }),
+  weights: listOf(number(MIX_WEIGHT))(
+    'How likely each is, compared with the others. Default: all the same.',
+    {
+      optional: true,
+    },
+  ),
   p: always,
 });
 

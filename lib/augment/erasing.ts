@@ -1,5 +1,5 @@
 /** Augmentations that paint over a part of an image. */
-import { declareSettings, positiveInteger, probability, type OptionsOf } from '../settings';
+import { declareSettings, integer, probability, type OptionsOf } from '../settings';
 import { always, bounds, colourOr, colourParameters, meanParameters, sides, type Colour } from './kinds';
 import { maker, noArgument } from './native';
 import { fixed, operation, type ImageForm, type Parameter } from './program';
@@ -10,7 +10,7 @@ function fillOf(where: string, fill: Colour | 'mean', form: ImageForm): Paramete
 }
 
 const cutoutSettings = declareSettings({
-  holes: positiveInteger('How many squares are cut out, up to 1024.', { default: 1 }),
+  holes: integer({ minimum: 1, maximum: 1024 })('How many squares are cut out.', { default: 1 }),
   fill: colourOr('mean')('Colour from 0 to 255, or the mean of the data.', { default: 'mean' }),
   p: always,
 });

@@ -4,29 +4,23 @@
  */
 import { OptionError } from '../errors';
 import { show } from '../options';
-import {
-  bool,
-  declareSettings,
-  kind,
-  nonNegativeInteger,
-  number,
-  probability,
-  type OptionsOf,
-} from '../settings';
+import { bool, declareSettings, integer, kind, number, probability, type OptionsOf } from '../settings';
 import {
   always,
   around0,
+  between,
   bounds,
   colour,
   colourParameters,
   interpolation,
+  LONGEST_SIDE,
   nearest,
   sides,
   type Bounds,
   type Colour,
 } from './kinds';
 import { maker, noArgument } from './native';
-import { fixed, operation, uniform, type ImageForm, type Parameter, type Size } from './program';
+import { fixed, operation, type ImageForm, type Parameter, type Size } from './program';
 
 const mirroring = declareSettings({
   p: probability('Probability of mirroring an image.', { default: 0.5 }),
@@ -57,7 +51,7 @@ function checkSize(where: string, p: number, from: Size, to: Size): Size {
 
 const cropArgument = declareSettings({ size: sides('A side, or [height, width].') });
 const cropSettings = declareSettings({
-  padding: nonNegativeInteger('Pixels added on each side.', { default: 0 }),
+  padding: integer({ minimum: 0, maximum: LONGEST_SIDE })('Pixels added on each side.', { default: 0 }),
   fill: colour('Colour of the pixels that are added, from 0 to 255.', { default: 0 }),
   p: always,
 });
@@ -145,8 +139,7 @@ interface Sampled {
 }
 
 function drawnFrom(range: Bounds | undefined, otherwise: number): Parameter {
-  if (range === undefined) return fixed(otherwise);
-  return range[0] === range[1] ? fixed(range[0]) : uniform(range);
+  return range === undefined ? fixed(otherwise) : between(range);
 }
 
 function affineNode(where: string, parts: AffineParts, settings: Sampled, form: ImageForm) {

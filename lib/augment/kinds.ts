@@ -92,22 +92,23 @@ export function meanParameters({ mean }: ImageForm): Parameter[] {
 export type Sides = number | readonly [height: number, width: number];
 
 /** The longest side that the native interpreter takes. */
-const LONGEST = 32768;
+export const LONGEST_SIDE = 32768;
 
 function checkSides(where: string, name: string, value: unknown): readonly [number, number] {
   const both: readonly unknown[] = Array.isArray(value) ? value : [value, value];
   if (both.length !== 2)
     throw new OptionError(`${where}: ${name} must be a side or [height, width], got ${show(value)}`);
   const side = (part: string, given: unknown): number => {
-    if (typeof given === 'number' && Number.isInteger(given) && given >= 1 && given <= LONGEST) return given;
+    if (typeof given === 'number' && Number.isInteger(given) && given >= 1 && given <= LONGEST_SIDE)
+      return given;
     throw new OptionError(
-      `${where}: ${name} (${part}) must be a positive integer up to ${LONGEST}, got ${show(given)}`,
+      `${where}: ${name} (${part}) must be a positive integer up to ${LONGEST_SIDE}, got ${show(given)}`,
     );
   };
   return [side('height', both[0]), side('width', both[1])];
 }
 
-const aSide = { type: 'integer', minimum: 1, maximum: LONGEST } as const;
+const aSide = { type: 'integer', minimum: 1, maximum: LONGEST_SIDE } as const;
 
 export const sides = kind<readonly [height: number, width: number], Sides>({
   check: checkSides,

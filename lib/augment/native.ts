@@ -1,7 +1,9 @@
 /**
  * Augmentations that the native interpreter runs: those that `augment` has, and what is put together of them.
  */
+import { OptionError } from '../errors';
 import { augmentImages } from '../ops';
+import { clip } from '../options';
 import {
   declareSettings,
   type Declared,
@@ -45,13 +47,24 @@ interface Stored {
   readonly mean: readonly number[];
 }
 
-/** Neighbours in a list, as one program. @throws OptionError where one does not suit the images */
+/** The most numbers of a program that the native interpreter takes. */
+const MOST_NUMBERS = 2 ** 16;
+
+/**
+ * Neighbours in a list, as one program.
+ * @throws OptionError where one does not suit the images, or holds too many operations
+ */
 export function encodeAll(items: Placed, form: ImageForm): Coded {
   let { size } = form;
   const numbers: number[] = [];
   for (const [place, item] of items) {
     const coded = item.encode({ ...form, size });
-    numbers.push(place, ...coded.numbers);
+    if (numbers.length + 1 + coded.numbers.length > MOST_NUMBERS)
+      throw new OptionError(
+        `augment: ${clip(item.name)} holds too many operations: a list is a program of up to ${MOST_NUMBERS} numbers, and with it of ${numbers.length + 1 + coded.numbers.length}`,
+      );
+    numbers.push(place);
+    for (const number of coded.numbers) numbers.push(number);
     size = coded.size;
   }
   return { numbers, size };

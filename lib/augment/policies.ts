@@ -1,6 +1,6 @@
 /** The policies of AutoAugment, RandAugment and TrivialAugment. */
 import { OptionError } from '../errors';
-import { declareSettings, nonNegativeInteger, oneOf, positiveInteger, type OptionsOf } from '../settings';
+import { declareSettings, integer, nonNegativeInteger, oneOf, type OptionsOf } from '../settings';
 import { FOUND_POLICIES } from './found-policies';
 import { requireColours } from './kinds';
 import { maker, noArgument } from './native';
@@ -33,7 +33,7 @@ export const autoAugment = maker(
 const DRAWN = policyOperations.filter((name) => name !== 'Invert' && name !== 'Cutout');
 
 const randSettings = declareSettings({
-  n: positiveInteger('How many operations an image goes through, up to 100.', { default: 2 }),
+  n: integer({ minimum: 1, maximum: 100 })('How many operations an image goes through.', { default: 2 }),
   m: nonNegativeInteger('The magnitude of all of them, from 0 to bins - 1.', { default: 9 }),
   bins: bins('How many magnitudes there are.', { default: 31 }),
   ...shared,
@@ -57,16 +57,14 @@ export const randAugment = maker(
     const nodes = DRAWN.map((name) => drawnOperation([name, 1, m], 'standard', values, form));
     return { numbers: someOfNodes(p, nodes, [n, n], true) };
   },
-  (where, { n, m, bins }) => {
-    if (m <= bins - 1 && n <= 100) return;
-    throw new OptionError(
-      `${where}: n must be at most 100, and m at most bins - 1 = ${bins - 1}, got n ${n} and m ${m}`,
-    );
+  (where, { m, bins }) => {
+    if (m > bins - 1) throw new OptionError(`${where}: m must be at most bins - 1 = ${bins - 1}, got ${m}`);
   },
 );
 
 const trivialSettings = declareSettings({
-  bins: bins('How many magnitudes there are.', { default: 31 }),
+  // Each of them is a part of the program, which has a largest size.
+  bins: integer({ minimum: 2, maximum: 100 })('How many magnitudes there are.', { default: 31 }),
   ...shared,
 });
 

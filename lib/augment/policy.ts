@@ -4,7 +4,7 @@
  */
 import { OptionError } from '../errors';
 import { checkList, nearest as nearestName, probability, show } from '../options';
-import { declareSettings, number, oneOf, type OptionsOf } from '../settings';
+import { declareSettings, integer, oneOf, type OptionsOf } from '../settings';
 import { always, colour, requireColours } from './kinds';
 import { NativeAugmentation } from './native';
 import {
@@ -23,7 +23,7 @@ import { evenly, sequenceOf, type ImageForm } from './program';
 
 /** The setting of how many magnitudes there are, and the most that there may be. */
 export const MOST_BINS = 1000;
-export const bins = number({ minimum: 2, maximum: MOST_BINS });
+export const bins = integer({ minimum: 2, maximum: MOST_BINS });
 
 /** Settings of everything that draws operations. */
 export const shared = {

@@ -2,14 +2,16 @@
 import { OptionError } from '../errors';
 import { randomScaleCrops } from '../ops';
 import { declareSettings, type OptionsOf } from '../settings';
-import { bounds, sides, type Sides } from './kinds';
+import { LONGEST_SIDE, sides, wholeBounds, type Sides } from './kinds';
 import { WindowAugmentation } from './windows';
 
 const cropArgument = declareSettings({ size: sides('A side, or [height, width].') });
 const scaleSettings = declareSettings({
-  shortSide: bounds(1, 32768, (one) => [one, one])(
+  shortSide: wholeBounds(1, LONGEST_SIDE)(
     'Least and most length of the short side, in pixels, or one number for both.',
-    { default: [256, 480] },
+    {
+      default: [256, 480],
+    },
   ),
 });
 
@@ -19,8 +21,6 @@ function makeScaleCrop(given: Sides, options: RandomScaleCropOptions = {}): Wind
   const where = 'augment.randomScaleCrop';
   const { size } = cropArgument.read(where, { size: given });
   const { shortSide } = scaleSettings.read(where, options);
-  if (!shortSide.every(Number.isInteger))
-    throw new OptionError(`${where}: shortSide must be whole numbers, got ${shortSide.join(' to ')}`);
   if (shortSide[0] < Math.max(...size))
     throw new OptionError(
       `${where}: a window of ${size.join('x')} does not fit into images of short side ${shortSide[0]}`,

@@ -1,14 +1,7 @@
 /** Mixing the samples of a batch with each other: mixup (Zhang et al. 2018) and CutMix (Yun et al. 2019). */
-import { ShapeError } from '../errors';
+import { OptionError, ShapeError } from '../errors';
 import { applyOp, type OpRecord } from '../graph/op';
-import {
-  checkList,
-  checkObject,
-  nonNegative,
-  nonNegativeInteger,
-  positiveInteger,
-  probability,
-} from '../options';
+import { checkList, checkObject, nonNegativeInteger, positiveInteger, probability } from '../options';
 import { streamKey, type StreamKey } from '../random';
 import { checkNumber } from '../settings';
 import { formatShape } from '../tensor/shape';
@@ -63,12 +56,16 @@ interface MixAttrs {
   readonly classes: number;
 }
 
-/** What alpha may be. */
+/** What alpha may be, and the weight of a choice. */
 export const MIX_ALPHA = { minimum: 1e-3, maximum: 1e6 } as const;
+export const MIX_WEIGHT = { minimum: 0, maximum: 1e9 } as const;
+
+const MOST_CHOICES = 64;
 
 const where = 'mix_samples';
 const checkPlace = checkNumber({ minimum: 1, maximum: 4095 });
 const checkAlpha = checkNumber(MIX_ALPHA);
+const checkWeight = checkNumber(MIX_WEIGHT);
 
 function checkTargets(targets: Tensor, rows: number, classes: number): void {
   checkDType(where, 'targets', targets, 'i32', 'f32');
@@ -77,6 +74,24 @@ function checkTargets(targets: Tensor, rows: number, classes: number): void {
     throw new ShapeError(
       `${where}: ${targets.dtype} targets must be ${formatShape(expected)}, got ${formatShape(targets.shape)}`,
     );
+}
+
+/** weight, p, alpha, cut of each. @throws OptionError */
+function choicesOf(given: unknown): number[] {
+  checkList(where, 'choices', given);
+  if (given.length === 0 || given.length > MOST_CHOICES)
+    throw new OptionError(`${where}: choices must be 1 to ${MOST_CHOICES}, got ${given.length}`);
+  const choices = (given as readonly MixChoice[]).map((choice) => {
+    checkObject(where, 'each of choices', choice);
+    return [
+      checkWeight(where, 'weight', choice.weight ?? 1),
+      probability(where, 'p', choice.p ?? 1),
+      checkAlpha(where, 'alpha', choice.alpha),
+      choice.cut ? 1 : 0,
+    ];
+  });
+  if (!choices.some(([weight]) => weight! > 0)) throw new OptionError(`${where}: all weights are 0`);
+  return choices.flat();
 }
 
 const mixSamplesOp: OpRecord<MixAttrs> = {
@@ -125,16 +140,7 @@ export function mixSamples(
   const place = checkPlace(where, 'place', positiveInteger(where, 'place', options.place));
   const p = probability(where, 'p', options.p ?? 1);
   const classes = positiveInteger(where, 'classes', options.classes);
-  checkList(where, 'choices', options.choices);
-  const choices = options.choices.flatMap((choice) => {
-    checkObject(where, 'each of choices', choice);
-    return [
-      nonNegative(where, 'weight', choice.weight ?? 1),
-      probability(where, 'p', choice.p ?? 1),
-      checkAlpha(where, 'alpha', choice.alpha),
-      choice.cut ? 1 : 0,
-    ];
-  });
+  const choices = choicesOf(options.choices);
   const cuts = options.choices.some(({ cut }) => cut);
   const attrs = { key, place, p, choices, cuts, classes };
   const { inputs: x, targets: t, samples, occurrence, epoch } = operands;

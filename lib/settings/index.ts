@@ -3,6 +3,7 @@ export {
   bool,
   checkNumber,
   finite,
+  integer,
   listOf,
   nonEmptyString,
   nonNegative,

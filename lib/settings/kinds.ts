@@ -26,6 +26,18 @@ export function checkNumber(bounds: Bounds): Check<number> {
   };
 }
 
+/** A whole number within bounds, both of which are given: `integer({ minimum: 1, maximum: 1024 })`. */
+export function integer(bounds: Required<Pick<Bounds, 'minimum' | 'maximum'>>): Kind<number> {
+  return kind<number>({
+    check: (where, name, value) => {
+      if (typeof value === 'number' && Number.isSafeInteger(value) && within(value, bounds)) return value;
+      const expected = `a whole number ${rangeOf(bounds)}`;
+      throw new OptionError(`${where}: ${name} must be ${expected}, got ${check.show(value)}`);
+    },
+    domain: { type: 'integer', ...bounds },
+  });
+}
+
 function within(value: number, bounds: Bounds): boolean {
   const { minimum = -Infinity, exclusiveMinimum = -Infinity } = bounds;
   const { maximum = Infinity, exclusiveMaximum = Infinity } = bounds;

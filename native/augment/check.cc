@@ -9,7 +9,7 @@
 namespace tenon::augment {
 namespace {
 
-constexpr int kMaxDepth = 8;
+constexpr int kMaxDepth = 16;
 constexpr int64_t kMaxNumbers = 1 << 16;
 constexpr double kMaxSteps = 4096;
 constexpr int64_t kMaxBytes = int64_t{1} << 31;
@@ -144,7 +144,7 @@ class Checker {
 
   void grow(const Size& size) {
     if (size.h < 1 || size.w < 1 || size.h > kMaxSide || size.w > kMaxSide)
-      fail("sides must be from 1 to 32768");
+      fail("sides must be from 1 to " + std::to_string(kMaxSide));
     if (c_ < 1 || c_ > kMaxBytes / (size.h * size.w)) fail("an image is too large");
     needs_.pixels = std::max(needs_.pixels, size.h * size.w);
     widest_ = std::max(widest_, size.w);

@@ -14,7 +14,7 @@ namespace {
 
 constexpr Range kByte{0, 255}, kFlag{0, 1}, kShare{0, 1}, kSide{1, kMaxSide};
 constexpr Range kLogRatio{-10, 10}, kAngle{-360, 360}, kShear{-89, 89}, kFactor{0, 1000};
-constexpr Range kOffset{-1e9, 1e9};
+constexpr Range kOffset{-1e12, 1e12};
 
 // Operations that take nothing but the image, and perhaps a number.
 template <void (*change)(const Image&)>

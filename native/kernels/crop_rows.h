@@ -18,6 +18,8 @@ struct StoredImage {
 // Offset, height and width of every image, f64 [T, 3]: bytes may be more than 32 bits count.
 class ImageTable {
  public:
+  // For a kernel that reads no pixels: whether an offset fits the buffer is known to the one that does.
+  explicit ImageTable(const TensorView& table) : ImageTable(table, 0, int64_t{1} << 53) {}
   // `bytes` of the buffer, `channels` of each pixel in it.
   ImageTable(const TensorView& table, int64_t channels, int64_t bytes)
       : rows_(table.as<double>()), count_(table.dims[0]), channels_(channels), bytes_(bytes) {}

@@ -71,8 +71,7 @@ void run(const Call& call) {
   const View view{static_cast<int64_t>(v[0] >= -1 && v[0] <= longest ? v[0] : 0),
                   static_cast<int>(v[1] >= 0 && v[1] <= 4 ? v[1] : 0), v[2] == 1};
   const int64_t oh = call.attr(kAttrs["size"]), ow = call.attr(kAttrs["size"] + 1);
-  // Whether an offset fits the buffer is known to the kernel that reads it.
-  const ImageTable table(call.t[0], 0, INT64_MAX);
+  const ImageTable table(call.t[0]);
   for (int64_t b = 0; b < call.t[1].dims[0]; ++b) {
     CropRow crop;
     const StoredImage image = table.at(call.t[1].as<int32_t>()[b]);

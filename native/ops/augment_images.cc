@@ -58,7 +58,7 @@ Cost prepare(const Call& call) {
   const TensorView& y = call.t[5];
   const augment::Needs needs = augment::check(program_of(call), size_of_images(call), y.dims[3]);
   require(needs.out == augment::Size{y.dims[1], y.dims[2]}, "augment_images: y is not of the program's size");
-  const double pixels = static_cast<double>(needs.pixels * y.dims[3] * y.dims[0]);
+  const double pixels = static_cast<double>(needs.pixels) * static_cast<double>(y.dims[3] * y.dims[0]);
   return {static_cast<size_t>(scratch_slots()) * Parts(needs, y.dims[3]).bytes(), 10 * needs.steps * pixels,
           2 * pixels};
 }
@@ -72,7 +72,7 @@ void run(const Call& call, const ResampleRows& kernels) {
   const Parts parts(needs, c);
   const uint32_t epoch = word_of(scalar(call.t[4]));
   const double* key = call.attrs + kAttrs["key"];
-  const double cost = static_cast<double>(y.dims[0] * (from + to)) * (1 + needs.steps);
+  const double cost = static_cast<double>(y.dims[0]) * static_cast<double>(from + to) * (1 + needs.steps);
   parallel_tasks(y.dims[0], cost, [&](int64_t b, int64_t slot) {
     const int32_t row = call.t[1].as<int32_t>()[b];
     uint8_t* result = y.as<uint8_t>() + b * to;

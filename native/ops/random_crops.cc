@@ -55,8 +55,7 @@ Cost cost_of(const Call& call) {
 // draw(image, draws) for every image of the batch. One that does not exist is a Fault.
 template <class Draw>
 void draw_all(const Call& call, const Draw& draw) {
-  // Whether an offset fits the buffer is known to the kernel that reads it.
-  const ImageTable table(call.t[0], 0, INT64_MAX);
+  const ImageTable table(call.t[0]);
   const uint32_t epoch = word_of(scalar(call.t[4]));
   for (int64_t b = 0; b < call.t[1].dims[0]; ++b) {
     const StoredImage image = table.at(call.t[1].as<int32_t>()[b]);

@@ -196,7 +196,9 @@ void test_rejects() {
   CHECK(refused(Numbers{1, elastic, 1, 1, 2, 3} + rest));    // a negative alpha
   CHECK(refused(Numbers{1, elastic, 1, 1.5, 2, 2} + rest));  // not whole
   Numbers deep = node("flip", 1, {});
-  for (int i = 0; i < 9; ++i) deep = group(-1, 1, 1, deep);
+  for (int i = 0; i < 16; ++i) deep = group(-1, 1, 1, deep);
+  CHECK(!refused(Numbers{1} + deep));
+  deep = group(-1, 1, 1, deep);
   CHECK(refused(Numbers{1} + deep));
   Numbers often = node("flip", 1, {});
   for (int i = 0; i < 4; ++i) often = group(-3, 1, 1, Numbers{1, 100, 1} + often);

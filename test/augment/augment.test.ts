@@ -70,6 +70,26 @@ describe('an option is refused:', () => {
       '2 of 1 augmentations, without replacement',
     ],
     ['no function', () => augment.custom(3 as never), 'augment.custom: fn must be a function'],
+    [
+      'too many holes',
+      () => augment.cutout(8, { holes: 1025 }),
+      'holes must be a whole number from 1 to 1024',
+    ],
+    [
+      'a border too wide',
+      () => augment.randomCrop(8, { padding: 32769 }),
+      'padding must be a whole number from 0 to 32768',
+    ],
+    [
+      'a weight too large',
+      () => augment.oneOf([augment.flip()], { weights: [1e10] }),
+      'weights must be a number from 0 to 1000000000',
+    ],
+    [
+      'half a pixel',
+      () => augment.randomScaleCrop(8, { shortSide: [8, 9.5] }),
+      'shortSide must be whole, got [8, 9.5]',
+    ],
   ])('%s', (_, make, message) => {
     expect(make).toThrow(message);
     expect(make).toThrow(expect.objectContaining({ code: 'ERR_TENON_OPTION' }));
@@ -105,6 +125,11 @@ describe('an option is refused:', () => {
       'a colour of 4 channels',
       augment.rotate(4, { fill: [1, 2, 3, 4] }),
       'fill has 4 channels, but images have 3',
+    ],
+    [
+      'a policy too large',
+      augment.policy(Array.from({ length: 2000 }, () => [['Rotate', 0.5, 5]] as const)),
+      'augment: policy holds too many operations: a list is a program of up to 65536 numbers',
     ],
   ])('%s for these images', async (_, item, message) => {
     await expect(apply(item)).rejects.toThrow(message);
@@ -290,6 +315,22 @@ describe('apply', () => {
     ],
   ])('refuses %s', async (_, bad, message) => {
     await expect(augment.apply([], bad as never)).rejects.toThrow(message);
+  });
+
+  test.each([
+    ['a mean that is no list', { mean: 0.5 }, 'mean must be a list'],
+    [
+      'a mean of other channels',
+      { mean: [0.5] },
+      'mean must have 3 numbers, one for each channel, got [0.5]',
+    ],
+    ['samples of more than 31 bits', { samples: [2 ** 31] }, 'must be a whole number from 0 to 2147483647'],
+  ])('refuses %s', async (_, options, message) => {
+    const one = { pixels: new Uint8Array(6), shape: [1, 2, 3] };
+    await expect(augment.apply([], one, options as never)).rejects.toThrow(message);
+    await expect(augment.apply([], one, options as never)).rejects.toMatchObject({
+      code: 'ERR_TENON_OPTION',
+    });
   });
 
   test('keeps the form of one image, and leaves it as it is with an empty list', async () => {

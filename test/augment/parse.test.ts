@@ -104,6 +104,15 @@ test('a deep text ends in an error, not in a full stack', async () => {
   expect(await withPolicies(text, 'here', () => Promise.resolve([]))).toBe(text);
 });
 
+test('the deepest text runs, with a policy in it', async () => {
+  const text = `${'sequence('.repeat(7)}policy([[["Invert",1]]])${')'.repeat(7)}`;
+  const { pixels } = await augment.apply([parsed(text)], {
+    pixels: Uint8Array.of(1, 2, 3),
+    shape: [1, 1, 3],
+  });
+  expect([...pixels]).toEqual([254, 253, 252]);
+});
+
 test('withPolicies puts policies in the place of their files', async () => {
   const asked: string[] = [];
   const read = (file: string): Promise<readonly SubPolicy[]> => {

@@ -157,6 +157,7 @@ it('all policies work on grey images and on odd sizes', async () => {
     augment.autoAugment('imagenet'),
     augment.randAugment({ n: 3 }),
     augment.trivialAugment(),
+    augment.trivialAugment({ bins: 100 }),
     augment.policy(augment.policyOperations.map((name): PolicyStep[] => [[name, 1, 9]])),
   ]) {
     const { shape, pixels } = await augment.apply([item], grey);
@@ -224,9 +225,15 @@ it.each<[string, () => unknown, RegExp]>([
   [
     'a magnitude beyond the bins',
     () => augment.randAugment({ m: 31 }),
-    /augment.randAugment: n must be at most 100, and m at most bins - 1 = 30/,
+    /augment.randAugment: m must be at most bins - 1 = 30, got 31/,
   ],
   ['no operations', () => augment.randAugment({ n: 0 }), /augment.randAugment: n must be/],
+  [
+    'parts of a bin',
+    () => augment.trivialAugment({ bins: 2.5 }),
+    /bins must be a whole number from 2 to 100/,
+  ],
+  ['too many bins', () => augment.trivialAugment({ bins: 101 }), /bins must be a whole number from 2 to 100/],
 ])('refuses %s', (_, make, message) => {
   expect(make).toThrow(OptionError);
   expect(make).toThrow(message);

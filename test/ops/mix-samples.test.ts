@@ -199,6 +199,13 @@ it('refuses what does not fit', () => {
   expect(() => mix({ shape: [2, 3] }, { cut: true })).toThrow(/mix_samples: inputs must have rank 4/);
   expect(() => mix({ shape: [2, 3] }, { alpha: 0 })).toThrow(/alpha must be a number from 0.001 to 1000000/);
   expect(() => mix({ shape: [2, 3] }, { p: 1.5 })).toThrow(/p must be/);
+  const choose = (choices: readonly MixChoice[]) => () =>
+    mixSamples({} as never, { ...withDefaults({}), choices });
+  expect(choose([])).toThrow(/mix_samples: choices must be 1 to 64, got 0/);
+  expect(choose([{ alpha: 1, cut: false, weight: 0 }])).toThrow(/mix_samples: all weights are 0/);
+  expect(choose([{ alpha: 1, cut: false, weight: 2e9 }])).toThrow(
+    /weight must be a number from 0 to 1000000000/,
+  );
   expect(() => mix({ shape: [2, 3] }, { place: 0 })).toThrow(
     /place must be a positive integer|place must be/,
   );

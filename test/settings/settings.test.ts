@@ -7,6 +7,7 @@ import * as check from '../../lib/options';
 import {
   bool,
   declareSettings,
+  integer,
   kind,
   listOf,
   nonEmptyString,
@@ -136,6 +137,17 @@ test.each<[Bounds, number[], number[], string]>([
   for (const x of bad)
     expect(() => own.read('thing', { x })).toThrow(`thing: x must be ${expected}, got ${x}`);
   expect(own.declared.x.domain).toEqual({ type: 'number', ...bounds });
+});
+
+test('a whole number within bounds', () => {
+  const bounds = { minimum: 1, maximum: 3 };
+  const own = declareSettings({ x: integer(bounds)('Some number.') });
+  for (const x of [1, 3]) expect(own.read('thing', { x })).toEqual({ x });
+  for (const x of [0, 4, 1.5, NaN, '2'])
+    expect(() => own.read('thing', { x } as never)).toThrow(
+      'thing: x must be a whole number from 1 to 3, got ',
+    );
+  expect(own.declared.x.domain).toEqual({ type: 'integer', ...bounds });
 });
 
 test('domains are plain data', () => {
