@@ -79,5 +79,6 @@ export function lossOfMixed(list: readonly Augmentation[], loss: Loss): Loss {
       );
     }
   };
-  return Object.assign(explained, loss);
+  // Whether a loss takes weights is seen by its length.
+  return Object.assign(Object.defineProperty(explained, 'length', { value: loss.length }), loss);
 }

@@ -89,6 +89,7 @@ export class EarlyStopping implements Callback {
 
   onEnd(): void {
     this.weights.dispose();
+    this.resumed = false; // also where the run that took the state back did not begin
   }
 
   state(): CallbackState {

@@ -45,7 +45,20 @@ export class Followers {
     }
   }
 
-  async end(): Promise<void> {
-    for (const callback of this.callbacks) await callback.onEnd?.();
+  end(): Promise<void> {
+    return endAll(this.callbacks);
   }
+}
+
+/** Calls `onEnd` of all callbacks, whatever one of them throws. @throws the first of that */
+export async function endAll(callbacks: readonly Callback[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const callback of callbacks) {
+    try {
+      await callback.onEnd?.();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
 }

@@ -104,7 +104,7 @@ function epochRecord(file: string, name: string, value: unknown): EpochRecord {
   return {
     epoch: numberIn(file, fields, 'epoch'),
     step: numberIn(file, fields, 'step'),
-    trainLoss: numberIn(file, fields, 'trainLoss'),
+    trainLoss: measured(file, fields, 'trainLoss'),
     ...Object.fromEntries(given.map((key) => [key, measured(file, fields, key)])),
     ...(metrics && {
       validationMetrics: Object.fromEntries(

@@ -138,6 +138,7 @@ export class FitRun implements FitControl {
       await this.saves.release();
       this.optimizer.lrFactor = 1;
       this.trainStep.dispose();
+      await this.source.close?.();
     }
   }
 

@@ -110,7 +110,7 @@ export class Totals {
   async averages(): Promise<TrainAverages> {
     const { lossSum, correct, samples, classes, weight = samples, penaltySum } = await this.state();
     return {
-      loss: lossSum / weight,
+      loss: weight === 0 ? 0 : lossSum / weight, // as the losses themselves have it
       ...(classes && { accuracy: correct / samples }),
       ...(penaltySum !== undefined && { penalty: penaltySum / samples }),
     };

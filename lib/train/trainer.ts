@@ -25,6 +25,7 @@ import { figureNames } from './figures';
 import { Fit } from './fit';
 import { checkFitOptions, settleBatches, type CheckedFitOptions, type FitOptions } from './fit-options';
 import { readCheckpoint, type Resumed } from './checkpoint';
+import { endAll } from './followers';
 import { FitRun, type EpochClock } from './run';
 import { validate } from './validation';
 import type { Position } from './position';
@@ -297,6 +298,22 @@ export class Trainer {
     checked: CheckedFitOptions,
     emit: (event: FitEvent) => void,
   ): Promise<History> {
+    let run: FitRun;
+    try {
+      run = await this.begin(data, options, checked, emit);
+    } catch (error) {
+      await endAll(checked.callbacks).catch(() => undefined); // what ended the run is what the caller must see
+      throw error;
+    }
+    return run.execute();
+  }
+
+  private async begin(
+    data: Dataset | BatchStream,
+    options: FitOptions,
+    checked: CheckedFitOptions,
+    emit: (event: FitEvent) => void,
+  ): Promise<FitRun> {
     if (checked.signal?.aborted === true)
       throw new AbortedError('fit: aborted before the first step', { cause: checked.signal.reason });
     this.model.ensureInitialized({ seed: this.seed });
@@ -338,8 +355,7 @@ export class Trainer {
         metrics: running,
       }),
     };
-    const run = new FitRun(parts, { ...checked, batches }, emit);
-    return run.execute().finally(() => source.close?.());
+    return new FitRun(parts, { ...checked, batches }, emit);
   }
 
   private readCheckpoint(directory: string, { batches, callbacks }: CheckedFitOptions): Promise<Resumed> {

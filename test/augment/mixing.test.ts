@@ -135,6 +135,16 @@ it('a loss of class indices is refused before any step', async () => {
   expect(await weights()).toEqual(before);
 });
 
+it('a loss that takes no weights is refused where samples have some, as without mixing', async () => {
+  const glyphs = await someGlyphs();
+  const weighted = glyphs.withWeights(Array.from({ length: glyphs.length }, (_, i) => 1 + (i % 2)));
+  const criterion = losses.crossEntropy();
+  const loss: losses.Loss = (outputs, targets) => criterion(outputs, targets);
+  const trainer = smallTrainer(smallNet(), { loss, augment: [augment.mixup()] });
+  const error = await failure(async () => trainer.fit(weighted, { epochs: 1 }));
+  expect(error.message).toMatch(/^the samples have weights, but the loss takes none/);
+});
+
 it('numeric targets are refused', () => {
   const step = compile((images: Tensor) => {
     const rows = tensor(new Int32Array(1));

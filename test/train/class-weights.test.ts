@@ -87,3 +87,18 @@ test("'balanced' without classes to count is refused at the call", async () => {
   expect(() => trainer.fit(some, { epochs: 1 })).toThrow('there are no examples of class 3');
   await trainer.fit(await someGlyphs(), { epochs: 1 });
 });
+
+test('an epoch in which nothing has a weight has a loss of 0, and can be resumed', async () => {
+  const fives = (await someGlyphs()).filter(({ label }) => label === 5);
+  const classWeights = Array.from({ length: 10 }, (_, k) => (k === 5 ? 0 : 1));
+  const loss = losses.crossEntropy({ classWeights });
+  const dir = directory();
+  const { epochs } = await smallTrainer(smallNet(), { loss }).fit(fives, {
+    epochs: 1,
+    validation: fives,
+    callbacks: [checkpoint(dir)],
+  });
+  expect([epochs[0]!.trainLoss, epochs[0]!.validationLoss]).toEqual([0, 0]);
+  const resumed = await smallTrainer(smallNet(), { loss }).fit(fives, { epochs: 2, resume: dir });
+  expect(resumed.epochs.map((epoch) => epoch.trainLoss)).toEqual([0, 0]);
+});

@@ -433,6 +433,24 @@ describe('states in a checkpoint', () => {
     expect((await failure(() => resume(bare))).message).toContain('kept no best weights');
   });
 
+  test('are forgotten where the run that takes them back does not begin', async () => {
+    const [train, validation] = await halves();
+    const dir = directory();
+    const other = (restore: () => void): Callback => {
+      return { name: 'other', onEvent: () => undefined, state: () => ({ data: null }), restore };
+    };
+    const saving = [earlyStopping(STOPPING), other(() => undefined), checkpoint(dir)];
+    await overfitting().trainer.fit(train, { epochs: 2, validation, callbacks: saving });
+    const stopping = earlyStopping(STOPPING);
+    const refusing = other(() => {
+      throw new Error('not this one');
+    });
+    expect((await failure(() => resume(dir, [stopping, refusing]))).message).toBe('not this one');
+    const { trainer } = overfitting();
+    const { best } = await trainer.fit(train, { epochs: 1, validation, callbacks: [stopping] });
+    expect(best?.epoch).toBe(1);
+  });
+
   test('that nobody takes, and callbacks that find none, are warned about', async () => {
     const dir = await saved();
     expect(await resume(dir, [])).toEqual([expect.stringContaining('a state of the callback earlyStopping')]);

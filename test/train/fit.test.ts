@@ -109,6 +109,20 @@ describe('fit', () => {
     const glyphs = await someGlyphs();
     await failure(() => smallTrainer().fit(glyphs, { epochs: 2, callbacks: [callback(true)] }));
     expect(calls).toEqual(['start', 'epoch', 'end']);
+    calls.length = 0;
+    await failure(() =>
+      smallTrainer().fit(glyphs, { epochs: 1, resume: '/nowhere', callbacks: [callback()] }),
+    );
+    expect(calls).toEqual(['end']);
+    calls.length = 0;
+    const thrower: Callback = {
+      onEnd() {
+        throw new Error('at the end');
+      },
+    };
+    const both = smallTrainer().fit(glyphs, { epochs: 1, callbacks: [thrower, callback()] });
+    expect((await failure(() => both)).message).toBe('at the end');
+    expect(calls).toEqual(['start', 'epoch', 'done', 'end']);
   });
 
   test('a bar of progress is taken down when the run fails', async () => {
