@@ -144,9 +144,7 @@ test('a whole number within bounds', () => {
   const own = declareSettings({ x: integer(bounds)('Some number.') });
   for (const x of [1, 3]) expect(own.read('thing', { x })).toEqual({ x });
   for (const x of [0, 4, 1.5, NaN, '2'])
-    expect(() => own.read('thing', { x } as never)).toThrow(
-      'thing: x must be a whole number from 1 to 3, got ',
-    );
+    expect(() => own.read('thing', { x })).toThrow('thing: x must be a whole number from 1 to 3, got ');
   expect(own.declared.x.domain).toEqual({ type: 'integer', ...bounds });
 });
 
