@@ -7,7 +7,7 @@ export type ToWorker =
   /** First: which module has the objective, as a URL. */
   | { readonly type: 'open'; readonly module: string; readonly directions: number }
   | { readonly type: 'run'; readonly facts: TrialFacts<unknown> }
-  | { readonly type: 'abort' }
+  | { readonly type: 'abort'; readonly reason: string }
   /** To the request of this number: why the trial should end, or what was wrong with the request. */
   | { readonly type: 'reply'; readonly id: number; readonly reason?: string; readonly error?: string };
 

@@ -16,6 +16,11 @@ export interface RunOptions {
   /** No trial begins after so many minutes; those that run then are finished. Default: no limit. */
   readonly minutes?: number;
   /**
+   * For how many minutes a trial may run, at most 35,000. `trial.signal` aborts then, and its worker is
+   * killed 10 seconds later; a trial that does not return a value is recorded as failed. Default: no limit.
+   */
+  readonly trialMinutes?: number;
+  /**
    * How many trials run at once, each in a process of its own, for an objective that is a module. The
    * threads of this process are divided among them. Default 1.
    */
@@ -36,6 +41,8 @@ export interface RunSettings {
   readonly total: number;
   /** Milliseconds. */
   readonly limit: number;
+  /** Of a trial, in milliseconds. */
+  readonly trialLimit: number;
   /** Undefined: not given. */
   readonly workers: number | undefined;
   readonly retries: number;
@@ -46,17 +53,25 @@ export interface RunSettings {
 
 const WHERE = 'study.run';
 const MOST_WORKERS = 1024;
+/** A timer of Node's takes no more than 2^31 milliseconds. */
+const MOST_TRIAL_MINUTES = 35_000;
 
 /** @throws OptionError */
 export function readRunOptions(options: RunOptions): RunSettings {
-  checkKeys(WHERE, options, ['trials', 'total', 'minutes', 'workers', 'retries', 'grace', 'signal']);
-  const { trials, total, minutes, workers, retries = 0, grace = 60, signal } = options;
+  const known = ['trials', 'total', 'minutes', 'trialMinutes', 'workers', 'retries', 'grace', 'signal'];
+  checkKeys(WHERE, options, known);
+  const { trials, total, minutes, trialMinutes, workers, retries = 0, grace = 60, signal } = options;
   if (workers !== undefined && positiveInteger(WHERE, 'workers', workers) > MOST_WORKERS)
     throw new OptionError(`${WHERE}: workers must be at most ${MOST_WORKERS}, got ${workers}`);
+  if (trialMinutes !== undefined && positive(WHERE, 'trialMinutes', trialMinutes) > MOST_TRIAL_MINUTES)
+    throw new OptionError(
+      `${WHERE}: trialMinutes must be at most ${MOST_TRIAL_MINUTES}, got ${trialMinutes}`,
+    );
   return {
     trials: trials === undefined ? Infinity : positiveInteger(WHERE, 'trials', trials),
     total: total === undefined ? Infinity : positiveInteger(WHERE, 'total', total),
     limit: minutes === undefined ? Infinity : positive(WHERE, 'minutes', minutes) * 60_000,
+    trialLimit: (trialMinutes ?? Infinity) * 60_000,
     workers,
     retries: nonNegativeInteger(WHERE, 'retries', retries),
     grace: positive(WHERE, 'grace', grace) * 1000,

@@ -7,8 +7,11 @@ import { Trial, type Recorder, type TrialFacts } from './trial';
 export type Ended = Outcome | { readonly state: 'lost'; readonly error: string };
 
 export interface Place<P> {
-  /** Resolves once a trial can begin. @throws OptionError where none ever can */
-  ready(): Promise<void>;
+  /**
+   * Resolves once a trial can begin, or once nobody wants that any more.
+   * @throws OptionError where none ever can
+   */
+  ready(isWanted: () => boolean): Promise<void>;
   /** Never rejects for what the objective does. */
   perform(facts: TrialFacts<P>, signal: AbortSignal): Promise<Ended>;
   close(): void;

@@ -58,6 +58,13 @@ function placesOf<P>(
   return Array.from({ length: count }, () => new WorkerPlace<P>(study, settings));
 }
 
+/** Why a trial is asked to end that has used up its time. */
+class Overtime extends AbortedError {
+  constructor(limit: number) {
+    super(`it ran for more than ${limit / 60_000} minutes`);
+  }
+}
+
 /** A trial that runs here. */
 interface Active<P> {
   readonly controller: AbortController;
@@ -141,31 +148,43 @@ class Run<P> {
   }
 
   private async takeFor(place: Place<P>): Promise<StudyTrial<P> | 'wait' | undefined> {
-    await place.ready();
+    await place.ready(() => this.mayBegin);
     return this.mayBegin ? this.study.take(this.settings.total) : undefined;
   }
 
   private start(place: Place<P>, taken: StudyTrial<P>): void {
     this.begun++;
     const controller = new AbortController();
-    const ended = this.perform(place, taken, controller.signal);
+    const ended = this.perform(place, taken, controller);
     // It is awaited later, perhaps after another one has failed.
     ended.catch(() => undefined);
     this.active.set(taken.number, { controller, ended });
     if (this.stopped) this.abort();
   }
 
-  private async perform(place: Place<P>, taken: StudyTrial<P>, signal: AbortSignal): Promise<StudyTrial<P>> {
-    const ended = await place.perform(this.factsOf(taken), signal);
+  private async perform(
+    place: Place<P>,
+    taken: StudyTrial<P>,
+    controller: AbortController,
+  ): Promise<StudyTrial<P>> {
+    const { trialLimit } = this.settings;
+    const overtime = (): void => controller.abort(new Overtime(trialLimit));
+    const timer = trialLimit === Infinity ? undefined : setTimeout(overtime, trialLimit);
+    const ended = await place.perform(this.factsOf(taken), controller.signal);
+    clearTimeout(timer);
     this.free.push(place);
-    return this.record(taken.number, ended);
+    return this.record(taken.number, ended, controller.signal.reason);
   }
 
-  private async record(number: number, ended: Ended): Promise<StudyTrial<P>> {
-    const interrupted = this.stopped && (ended.state === 'lost' || ended.state === 'failed');
+  /** @param reason why the trial was asked to end, if it was */
+  private async record(number: number, ended: Ended, reason: unknown): Promise<StudyTrial<P>> {
+    if (ended.state === 'complete' || ended.state === 'pruned') return this.study.finish(number, ended);
+    if (reason instanceof Overtime)
+      return this.study.finish(number, { state: 'failed', error: reason.message });
+    const interrupted = this.stopped;
     if (ended.state !== 'lost' && !interrupted) return this.study.finish(number, ended);
     const error = interrupted ? 'the search was stopped' : ended.error;
-    const retries = interrupted ? Infinity : this.settings.retries;
+    const retries = interrupted ? undefined : this.settings.retries;
     const before = this.study.trials.length;
     await this.study.lose(number, { error, retries });
     const { trials } = this.study;

@@ -19,8 +19,11 @@ export type Outcome =
 /** What becomes of a trial whose worker died. */
 export interface Loss {
   readonly error: string;
-  /** How many times its point is enqueued anew before that is the end of it. */
-  readonly retries: number;
+  /**
+   * How many times its point is enqueued anew before that is the end of it. Undefined: it is enqueued anew
+   * whatever happened to it before, and that does not count.
+   */
+  readonly retries: number | undefined;
 }
 
 export interface Runnable<P> {

@@ -12,6 +12,8 @@ const MOST_DEATHS = 5;
 /** Milliseconds between being asked to end and being killed. */
 const PATIENCE = 10_000;
 const LAST_WORDS = 1000;
+/** Milliseconds between two looks at whether a worker that is not ready yet is still wanted. */
+const WATCH = 100;
 
 export interface WorkerSettings {
   /** The URL of the objective's module. */
@@ -30,8 +32,8 @@ export class WorkerPlace<P> implements Place<P> {
     private readonly settings: WorkerSettings,
   ) {}
 
-  async ready(): Promise<void> {
-    while (!isAlive(this.child)) await this.start();
+  async ready(isWanted: () => boolean): Promise<void> {
+    while (!isAlive(this.child) && isWanted()) await this.start(isWanted);
   }
 
   async perform(facts: TrialFacts<P>, signal: AbortSignal): Promise<Ended> {
@@ -39,7 +41,7 @@ export class WorkerPlace<P> implements Place<P> {
     if (child === undefined || !isAlive(child)) return { state: 'lost', error: deathOf(child) };
     let killer: NodeJS.Timeout | undefined;
     const abort = (): void => {
-      tell(child, { type: 'abort' });
+      tell(child, { type: 'abort', reason: messageOf(signal.reason) });
       killer ??= setTimeout(() => child.kill('SIGKILL'), PATIENCE);
     };
     let hear: ((message: FromWorker) => void) | undefined;
@@ -74,20 +76,25 @@ export class WorkerPlace<P> implements Place<P> {
   }
 
   /** @throws OptionError for a module without an objective, DataError for workers that die at once */
-  private async start(): Promise<void> {
+  private async start(isWanted: () => boolean): Promise<void> {
     const { module, directions, threads } = this.settings;
     const child = fork(join(__dirname, 'worker.js'), [], {
       env: { ...process.env, TENON_NUM_THREADS: String(threads) },
       serialization: 'advanced', // NaN and infinities arrive as they are
     });
     this.child = child;
+    // The module may never come to its end.
+    const watch = setInterval(() => {
+      if (!isWanted()) child.kill('SIGKILL');
+    }, WATCH);
     const first = await new Promise<FromWorker | undefined>((resolve, reject) => {
       child.once('message', resolve).once('exit', () => resolve(undefined));
       child.on('error', (error) =>
         reject(new DataError(`study.run: no worker can be started: ${messageOf(error)}`, { cause: error })),
       );
       tell(child, { type: 'open', module, directions });
-    });
+    }).finally(() => clearInterval(watch));
+    if (!isWanted()) return;
     if (first?.type === 'broken')
       throw new OptionError(`study.run: the objective ${module} cannot be used: ${first.error}`);
     this.deaths = first === undefined ? this.deaths + 1 : 0;

@@ -34,7 +34,7 @@ class WorkerProcess {
   take(message: ToWorker): void {
     if (message.type === 'open') void this.open(message.module, message.directions);
     else if (message.type === 'run') void this.run(message.facts);
-    else if (message.type === 'abort') this.controller.abort(new AbortedError('the search has ended'));
+    else if (message.type === 'abort') this.controller.abort(new AbortedError(message.reason));
     else this.waiting.get(message.id)?.(message);
   }
 

@@ -9,6 +9,7 @@ import { rules as ruleMakers } from '../rules/registry';
 import type { Rule } from '../rules/rule';
 import type { Dimension } from '../space/dimension';
 import { sameDomain } from '../space/domain';
+import { spaceOfTrials } from '../space/derive';
 import { readSpace, type Space } from '../space/parameters';
 import { dimensionsOf } from '../space/space';
 import { tpe } from '../strategies/makers';
@@ -20,11 +21,12 @@ import { journal } from './journal';
 import { StudyLog, type Unsigned } from './log';
 import { NOTE } from './notes';
 import { DIRECTION, OP } from './operation';
+import type { Replay } from './replay';
 import { Study } from './study';
 import type { Direction } from './trial';
 
 export interface StudyOptions<S extends Space = Space> {
-  /** What to search. Default: what the study's record says. */
+  /** What to search. Default: what the study's record says, or the trials of a study that Optuna made. */
   readonly space?: S;
   /** Whether small or large values are good. Default: what the record says, `'minimize'` for a new study. */
   readonly direction?: Direction;
@@ -156,11 +158,10 @@ async function open<S extends Space>(
   await log.sync();
   const fresh = replay.id === undefined;
   const recorded = readRecord(home.name, replay.notes);
-  const space = given.space ?? recorded.space;
-  if (space === undefined)
-    throw fresh
-      ? new OptionError(`${WHERE}: ${home.name} has no study ${clip(name)} yet, so it needs a space`)
-      : new OptionError(`${WHERE}: the study in ${home.name} was not made here, so it needs a space`);
+  if (fresh && given.space === undefined)
+    throw new OptionError(`${WHERE}: ${home.name} has no study ${clip(name)} yet, so it needs a space`);
+  const known = given.space ?? recorded.space;
+  const space = known ?? derivedSpace(home.name, replay);
   const dimensions = dimensionsOf(WHERE, space);
   const directions = given.directions ?? (fresh ? ['minimize'] : replay.directions);
   const strategy = given.strategy ?? recorded.strategy ?? tpe();
@@ -172,10 +173,27 @@ async function open<S extends Space>(
   await log.append(() => {
     if (replay.id === undefined) return creation(name, record, replay.nextStudyId);
     const now = readRecord(home.name, replay.notes);
-    return changes(home.name, record, given, { ...now, directions: replay.directions }, replay.id);
+    const changed = changes(home.name, record, given, { ...now, directions: replay.directions }, replay.id);
+    // A study of Optuna's whose space nobody has said stays as it is.
+    return known === undefined ? [] : changed;
   });
   replay.search(dimensions);
   return new Study<S>({ log, name, space: space as S, dimensions, strategy, rules, folder });
+}
+
+/** The space of a study that was not made here. @throws OptionError where its trials do not say */
+function derivedSpace(file: string, { trials }: Replay): Space {
+  const where = `${WHERE}: the study in ${file} was not made here`;
+  try {
+    const space = spaceOfTrials(
+      'its trials',
+      trials.map(({ dimensions }) => dimensions),
+    );
+    if (space !== undefined) return space;
+  } catch (error) {
+    throw new OptionError(`${where}, so it needs a space: ${problemOf(error)}`, { cause: error });
+  }
+  throw new OptionError(`${where} and has no trials, so it needs a space`);
 }
 
 interface Written {

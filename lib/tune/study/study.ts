@@ -172,11 +172,11 @@ export class Study<S extends Space = Space> implements Runnable<Suggested<S>> {
         const { notes, point, dimensions } = this.at(trial);
         const lost = [noteOperation(trial_id, NOTE.lost, true), ...failure(trial_id, error)];
         const tried = Number(notes[NOTE.retries] ?? 0);
-        if (!(tried < retries)) return lost;
+        if (retries !== undefined && !(tried < retries)) return lost;
         const again = {
           ...notes,
           [NOTE.fixed]: flatValues(dimensions, point),
-          [NOTE.retries]: tried + 1,
+          [NOTE.retries]: retries === undefined ? tried : tried + 1,
           [NOTE.retryOf]: trial,
         };
         return [...lost, this.waiting(again)];

@@ -88,6 +88,52 @@ test('after the time no trial begins, and the running one is finished', async ()
   expect(study.trials.map(({ state }) => state)).toEqual(trials.map(() => 'complete'));
 });
 
+test('a trial that runs for too long is asked to end, and fails with that reason unless it has a value', async () => {
+  const study = await tune.study(tune.memory(), { space, strategy: tune.grid() });
+  const reasons: unknown[] = [];
+  const late: tune.Objective<unknown> = async (_, { number, signal }) => {
+    if (number === 2) return 2;
+    await new Promise((done) => signal.addEventListener('abort', done));
+    reasons.push(signal.reason);
+    if (number === 0) throw new Error('as asked');
+    return 1;
+  };
+  const trials = await drain(study.run(late, { trialMinutes: 0.1 / 60, retries: 5 }));
+  expect(trials.map(({ state, notes }) => [state, notes['tenon:error']])).toEqual([
+    ['failed', `it ran for more than ${0.1 / 60} minutes`],
+    ['complete', undefined],
+    ['complete', undefined],
+  ]);
+  expect(reasons).toMatchObject([{ code: 'ERR_TENON_ABORTED' }, { code: 'ERR_TENON_ABORTED' }]);
+  expect(study.trials).toHaveLength(3);
+});
+
+test('a search that is stopped does not use up the retries of a point', async () => {
+  const home = tune.memory();
+  const study = await tune.study(home, { space, strategy: tune.grid() });
+  for (let stops = 0; stops < 3; stops++) {
+    const controller = new AbortController();
+    const stopped: tune.Objective<unknown> = () => {
+      controller.abort();
+      throw new Error('stopped');
+    };
+    await expect(drain(study.run(stopped, { signal: controller.signal }))).rejects.toThrow(/aborted/);
+  }
+  expect(study.trials.map(({ state, notes }) => [state, notes['tenon:retries']])).toEqual([
+    ['failed', undefined],
+    ['failed', 0],
+    ['failed', 0],
+    ['waiting', 0],
+  ]);
+  const taken = await study.take();
+  expect(taken).toMatchObject({ number: 3, params: { point: 0 } });
+  await study.lose(3, { error: 'its worker died', retries: 1 });
+  expect(study.trials[4]?.notes).toMatchObject({ 'tenon:retries': 1, 'tenon:retryOf': 3 });
+  await study.take();
+  await study.lose(4, { error: 'its worker died', retries: 1 });
+  expect(study.trials).toHaveLength(5);
+});
+
 test('each trial has a folder, made when it is asked for', async () => {
   const study = await tune.study(join(dir, 'folders'), { space, strategy: tune.grid() });
   const folders: (string | undefined)[] = [];
@@ -147,6 +193,8 @@ test.each<[string, tune.RunOptions & { readonly worker?: number }, RegExp]>([
   ['no workers', { workers: 0 }, /workers must be a positive integer/],
   ['too many workers', { workers: 5000 }, /at most 1024/],
   ['minutes', { minutes: -1 }, /minutes must be/],
+  ['minutes of a trial', { trialMinutes: 0 }, /trialMinutes must be/],
+  ['more minutes of a trial than a timer has', { trialMinutes: 1e5 }, /at most 35000/],
   ['retries', { retries: -1 }, /retries must be/],
   ['grace', { grace: 0 }, /grace must be/],
   ['a misspelt option', { worker: 2 }, /workers/],

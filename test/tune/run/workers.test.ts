@@ -11,7 +11,7 @@ const itBuilt = existsSync(join(root, 'dist', 'tune', 'run', 'worker.js')) ? it 
 const tune = (): typeof Tune => (require(built) as { readonly tune: typeof Tune }).tune;
 
 const path = join(__dirname, 'children', 'objective.mjs');
-const ACTS = ['one', 'throw', 'nan', 'bad report', 'wait', 'die once', 'meet'] as const;
+const ACTS = ['stubborn', 'one', 'throw', 'nan', 'bad report', 'wait', 'die once', 'meet'] as const;
 const space = () => ({ act: tune().choice(ACTS) });
 const dir = temporaryDirectory();
 
@@ -92,6 +92,32 @@ itBuilt('a signal ends running trials, whose points wait for the next run', asyn
     ['waiting', undefined],
   ]);
   expect(study.trials[2]?.notes['fixed_params']).toEqual({ act: 'wait' });
+  await study.close();
+});
+
+itBuilt('a worker that does not end when its time is over is killed, and the next trial runs', async () => {
+  const study = await open('overtime', 'stubborn', 'one');
+  const trials = await drain(study.run(path, { trials: 2, trialMinutes: 1 / 60, retries: 5 }));
+  expect(trials.map(({ state, notes }) => [state, notes['tenon:error'], notes['tenon:lost']])).toEqual([
+    ['failed', `it ran for more than ${1 / 60} minutes`, undefined],
+    ['complete', undefined, undefined],
+  ]);
+  expect(trials[0]?.attributes['asked']).toMatch(/^it ran for more than/);
+  expect(study.trials).toHaveLength(2);
+  await study.close();
+});
+
+itBuilt.each([
+  ['waits', 'setInterval(() => 0, 1000); await new Promise(() => 0);'],
+  ['computes', 'for (;;);'],
+])('a module that %s for ever holds up neither a signal nor the end of the time', async (name, text) => {
+  const study = await open(`endless-${name}`);
+  const own = join(study.folder ?? '', 'objective.mjs');
+  writeFileSync(own, `${text} export default () => 1;`);
+  const signal = AbortSignal.timeout(1500);
+  await expect(drain(study.run(own, { workers: 2, signal }))).rejects.toThrow(/was aborted/);
+  expect(await drain(study.run(own, { minutes: 1 / 60 }))).toEqual([]);
+  expect(study.trials).toEqual([]);
   await study.close();
 });
 

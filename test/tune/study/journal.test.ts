@@ -19,7 +19,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { FormatError, IoError, tune } from '../../../lib';
+import { FormatError, IoError, OptionError, tune } from '../../../lib';
 import { JournalLock } from '../../../lib/tune/study/journal-lock';
 import { Replay } from '../../../lib/tune/study/replay';
 import { flatValues } from '../../../lib/tune/space/space';
@@ -49,6 +49,8 @@ async function written(): Promise<void> {
   await drain(study.run(({ x }) => x, { trials: 2 }));
   await study.close();
 }
+
+const good = '{"op_code":0,"worker_id":"w","study_name":"study","directions":[1]}\n';
 
 test('a study stands in a folder and goes on from there', async () => {
   const deep = join(folder, 'deep', 'er');
@@ -129,6 +131,43 @@ test('a journal that Optuna wrote holds what Optuna reads in it', async () => {
     directions: ['minimize', 'maximize'],
   });
   expect(second.trials).toHaveLength(2);
+});
+
+test('a study of Optuna without a space has that of its trials, and is not written to by that', async () => {
+  copyFileSync(join(fixtures, 'optuna_journal.jsonl'), path);
+  const before = readFileSync(path);
+  const study = await tune.study(folder, { name: 'first' });
+  expect(study.space).toEqual({
+    lr: tune.logUniform(1e-4, 1),
+    drop: tune.uniform(0, 0.5, { step: 0.1 }),
+    opt: tune.choice(['sgd', 'adam', null, true, 3]),
+    width: tune.integer(1, 1024, { log: true }),
+    n: tune.integer(1, 9, { step: 2 }),
+  });
+  expect(study.best?.params).toMatchObject({ lr: study.best?.point['lr'] });
+  expect(readFileSync(path).equals(before)).toBe(true);
+  const waiting = study.trials.filter(({ state }) => state === 'waiting').length;
+  const trials = await drain(study.run(({ width }) => Number(width), { trials: waiting + 1 }));
+  expect(trials.map(({ state }) => state)).toEqual(trials.map(() => 'complete'));
+  expect(Object.keys(trials.at(-1)?.params ?? {})).toEqual(Object.keys(study.space));
+  expect((await tune.study(folder, { name: 'first' })).trials).toEqual(study.trials);
+  await expect(tune.study(folder, { name: 'first', direction: 'minimize' })).rejects.toThrow(
+    /made to maximize/,
+  );
+});
+
+test.each<[string, string, RegExp]>([
+  ['without trials', '', /was not made here and has no trials, so it needs a space/],
+  [
+    'with a choice that comes twice',
+    trialWith('["a","a"]', 1),
+    /so it needs a space: .*p: the choice "a" comes twice/,
+  ],
+])('a study of Optuna %s needs a space', async (_, trials, message) => {
+  writeFileSync(path, good + trials);
+  const opened = tune.study(folder);
+  await expect(opened).rejects.toThrow(OptionError);
+  await expect(opened).rejects.toThrow(message);
 });
 
 const python = [process.env['TENON_PYTHON'], 'python3'].find((command) => {
@@ -249,8 +288,6 @@ test('a torn last line does not count, and the next append cuts it off', async (
   ).toBe(true);
   expect((await tune.study(folder)).trials).toHaveLength(3);
 });
-
-const good = '{"op_code":0,"worker_id":"w","study_name":"study","directions":[1]}\n';
 
 test.each<[string, string | Buffer, RegExp]>([
   ['not JSON', 'hello\n', /line 1 is not JSON: expected a value at character 1/],

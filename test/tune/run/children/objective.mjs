@@ -11,6 +11,11 @@ export default async function objective({ act }, trial) {
     return NaN;
   }
   if (act === 'bad report') await trial.report(-1, 0);
+  if (act === 'stubborn') {
+    await new Promise((done) => trial.signal.addEventListener('abort', done));
+    await trial.note('asked', trial.signal.reason.message);
+    await new Promise(() => setInterval(() => undefined, 1000));
+  }
   if (act === 'wait') {
     await new Promise((done) => trial.signal.addEventListener('abort', done));
     throw new Error('asked to end');
