@@ -45,9 +45,12 @@ export function momentumHelp(): string {
   return values.map((value) => `${value} for ${having(value)}`).join('; ');
 }
 
-/** The learning rate that an optimizer begins with on a network. */
-export function defaultLr({ deep, batchNorm }: Network, optimizer: OptimizerName): number {
-  const { lr, deep: rate = lr, plain = lr } = optimizers[optimizer].preset;
-  if (!deep) return lr;
-  return batchNorm ? rate : plain;
+/** Pretrained weights are near a good place, which a rate for new ones would throw them out of. */
+const FINE_TUNING = 10;
+
+/** The learning rate that an optimizer begins with on a network, whose weights may be pretrained. */
+export function defaultLr(network: Network, optimizer: OptimizerName, pretrained: boolean): number {
+  const { lr, deep = lr, plain = lr } = optimizers[optimizer].preset;
+  const rate = network.deep ? (network.batchNorm ? deep : plain) : lr;
+  return pretrained ? rate / FINE_TUNING : rate;
 }

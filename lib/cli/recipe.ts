@@ -34,6 +34,7 @@ import { checkWarmup, epochsOf, type Warmup } from './warmup';
 export interface Known extends KnownData, KnownLoss, KnownStopping {
   readonly keep: number | null;
   readonly model: ModelName;
+  readonly pretrained: string | null;
   readonly epochs: number;
   readonly optimizer: OptimizerName;
   readonly schedule: ScheduleName;
@@ -152,8 +153,8 @@ export const SETTINGS = {
     choose: ({ model }) => (NETWORKS[model].deep ? 'sgd' : 'adam'),
   }),
   lr: chosen('x', positive('learning rate', optional), {
-    note: 'by model and optimizer',
-    choose: ({ model, optimizer }) => defaultLr(NETWORKS[model], optimizer),
+    note: 'by model and optimizer; a tenth of that with --pretrained',
+    choose: ({ model, optimizer, pretrained }) => defaultLr(NETWORKS[model], optimizer, pretrained !== null),
   }),
   momentum: chosen('x', nonNegative('momentum', optional), {
     note: momentumHelp(),

@@ -51,6 +51,13 @@ describe('settings', () => {
           }
   });
 
+  test('pretrained weights begin with a tenth of the learning rate', () => {
+    const rate = (more: Partial<RecipeFlags>): number => completeRecipe({ dataset: 'glyphs', ...more }).lr;
+    for (const more of [{ model: 'resnet18' }, { model: 'lenet', optimizer: 'adam' }] as const)
+      expect(rate({ ...more, pretrained: 'f' })).toBe(rate(more) / 10);
+    expect(rate({ pretrained: 'f', lr: 0.3 })).toBe(0.3);
+  });
+
   test('are all in the help, each by its line', async () => {
     const help = (await tenon('train', '--help')).out.replaceAll(/\s+/g, ' ');
     for (const [name, { doc, take, alone }] of Object.entries<Flag>(SETTINGS)) {
