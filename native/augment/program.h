@@ -1,9 +1,10 @@
 // A list of augmentations as numbers, and an image's way through it.
 //
-//   program    (place, node)...                                   place: 1 to 4095, the item's place in its
-//   list operation  opcode, p, (low, high, draw) for each parameter sequence   -1, p, length, count, node...
-//   length: of all that follows `count` one of     -2, p, length, count, weight for each node, node... some
-//   of    -3, p, length, count, least, most, replace, node...
+//   program     (place, node)...   place: 1 to 4095, the item's place in its list
+//   operation   opcode, p, (low, high, draw) for each parameter
+//   sequence    -1, p, length, count, node...   length: of all that follows `count`
+//   one of      -2, p, length, count, weight for each node, node...
+//   some of     -3, p, length, count, least, most, replace, node...
 //
 // A node happens with probability p. `draw`: 0 low; 1 uniform from low to below high; 2 a whole number from
 // low to high; 3 as 1, with a random sign. `some of`: from `least` to `most` of the nodes, in the order of

@@ -1,6 +1,6 @@
 // Batch normalization, backward. With dy masked by y > 0 where the forward ended in relu, and by 0 < y < 6
-// where it ended in relu6, xhat = (x - mean) / s and s = sqrt(var + eps): dbeta = sum dy,  dgamma = sum dy
-// xhat,  dresidual = dy,
+// where it ended in relu6, xhat = (x - mean) / s and s = sqrt(var + eps):
+//   dbeta = sum dy,   dgamma = sum dy xhat,   dresidual = dy,
 //   dx = gamma / s (dy - dbeta / rows - xhat dgamma / rows)   (training: mean and var depend on x)
 //   dx = gamma / s dy                                         (eval: they are constants)
 // All tensors of x's shape are [rows, C], dense, real or bf16, seen as wide rows (base/norm_geom.h); lanes.h

@@ -12,7 +12,7 @@ inline __m256i pixel_pairs(const uint8_t* low, const uint8_t* high) {
   return _mm256_shuffle_epi8(both, order);
 }
 
-// Of four numbers, the first and the third, or the second and the fourth, in four lanes each.
+// The first and the third of four numbers, or the second and the fourth, in four lanes each.
 struct FourWeights {
   __m256i even, odd;
 };

@@ -1,6 +1,6 @@
 /**
  * Images per second through augmentation and normalization, and the share of a training step that they take:
- * tenon, torchvision where python3 has it, and sharp for what it can do.
+ * tenon, torchvision, and sharp for what it can do.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { augment, data, info, losses, models, nn, optim, Trainer } from 'tenon';
 import { childScript, inTemporary } from './process.mjs';
-import { check, percent } from './report.mjs';
+import { check, percent, Skipped } from './report.mjs';
 
 const RECIPES = [
   { side: 32, recipe: 'crop + flip' },
@@ -94,11 +94,16 @@ async function stepShare(recipe) {
   return 1 - augmented / plain;
 }
 
-function torchvisionRate({ side, recipe }, seconds) {
+/** @throws Skipped where there is nothing to compare with */
+function pythonWithTorchvision() {
   const python = [process.env.TENON_PYTHON, 'python3'].find(
     (each) => each !== undefined && spawnSync(each, ['-c', 'import torchvision']).status === 0,
   );
-  if (python === undefined) return undefined;
+  if (python === undefined) throw new Skipped('no python with torchvision; TENON_PYTHON names one');
+  return python;
+}
+
+function torchvisionRate(python, { side, recipe }, seconds) {
   const args = [childScript('augmentation_speed.py'), side, recipe, info().threads, seconds].map(String);
   const child = spawnSync(python, args, { encoding: 'utf8' });
   if (child.status !== 0) throw new Error(`augmentation_speed.py: ${child.stderr.trim().split('\n').at(-1)}`);
@@ -132,20 +137,21 @@ async function sharpRate({ side }, seconds) {
   return (1000 * count) / (performance.now() - begun);
 }
 
-async function ratesOf(job, seconds) {
+async function ratesOf(python, job, seconds) {
   const tenon = await inTemporary((directory) => tenonRate(job, directory));
-  const torchvision = torchvisionRate(job, seconds);
+  const torchvision = torchvisionRate(python, job, seconds);
   const bySharp = job.recipe === 'crop + flip' ? await sharpRate(job, seconds) : undefined;
-  const best = Math.max(torchvision?.batched ?? 0, torchvision?.perImage ?? 0, bySharp ?? 0);
+  const best = Math.max(torchvision.batched ?? 0, torchvision.perImage, bySharp ?? 0);
   return { ...job, tenon, torchvision, sharp: bySharp, ratio: tenon / best };
 }
 
 const goal = 'at least twice the better of torchvision batched and per image, and of sharp';
 
 await check('augmentation-speed', goal, { seconds: 3 }, async ({ seconds }) => {
+  const python = pythonWithTorchvision();
   const rows = [];
   for (const job of RECIPES) {
-    rows.push(await ratesOf(job, seconds));
+    rows.push(await ratesOf(python, job, seconds));
     console.log(JSON.stringify(rows.at(-1)));
   }
   const shares = {};

@@ -1,11 +1,14 @@
 """Images per second of torchvision.transforms.v2 from u8 images in memory to normalized f32 batches, the better of two
 orders in memory.
 
-Usage: augmentation_speed.py SIDE RECIPE THREADS SECONDS; prints {"perImage": ..., "batched": ...}.
-Batched draws once for a whole batch, which is less than a recipe asks for. Images of the recipe "own sizes" have none,
-so there is no batched figure.
+Usage: augmentation_speed.py SIDE RECIPE THREADS SECONDS [alone]; prints {"perImage": ..., "batched": ...}.
+Images one by one go through one process of all threads and, as a DataLoader does it, through as many processes of one
+thread (which are started with "alone", and print their perImage only); the better counts. Batched draws once for a
+whole batch, which is less than a recipe asks for. Images of the recipe "own sizes" have none, so there is no batched
+figure.
 """
 import json
+import subprocess
 import sys
 import time
 
@@ -52,8 +55,17 @@ def per_image(layout):
     return rate(lambda: torch.stack([transform(image) for image in batch]))
 
 
+def in_processes():
+    args = [sys.executable, *sys.argv[:3], "1", sys.argv[4], "alone"]
+    children = [subprocess.Popen(args, stdout=subprocess.PIPE) for _ in range(threads)]
+    return sum(json.loads(child.communicate()[0])["perImage"] for child in children)
+
+
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
+alone = sys.argv[5:] == ["alone"]
 best = {"perImage": max(map(per_image, LAYOUTS))}
-if recipe != "own sizes":
+if not alone and threads > 1:
+    best["perImage"] = max(best["perImage"], in_processes())
+if not alone and recipe != "own sizes":
     best["batched"] = max(map(batched, LAYOUTS))
 print(json.dumps(best))
