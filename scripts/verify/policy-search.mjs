@@ -112,6 +112,6 @@ await check('policy-search', goal, defaults, async (settings) => {
   return {
     pass: mean(results.found) > mean(results.none),
     figure: `${cells.join(', ')}; ${time}; mean reward of ten children, first to last: ${learned}`,
-    details: { results, found, children: search.children, minutes: { search: minutes, anew: anew.minutes } },
+    details: { results, found, rewards, minutes: { search: minutes, anew: anew.minutes } },
   };
 });
