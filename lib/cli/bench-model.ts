@@ -4,6 +4,7 @@
  */
 import { compile, type Compiled } from '../compile/compile';
 import { grad } from '../compile/grad';
+import { windowOf } from '../data/preprocessing';
 import * as losses from '../losses';
 import type * as nn from '../nn';
 import { forwardInputs } from '../nn/inputs';
@@ -51,8 +52,7 @@ export async function openSubject({ model, input, batch }: SubjectOptions): Prom
 async function openFile(file: string, input: InputShape | undefined, batch = 64): Promise<Subject> {
   const model = await load(file);
   const settings = model.preprocessing;
-  const shape: InputShape | undefined =
-    input ?? (settings && [settings.channels, settings.height, settings.width]);
+  const shape: InputShape | undefined = input ?? (settings && [settings.channels, ...windowOf(settings)]);
   if (shape === undefined)
     throw new UsageError(`${file} does not say how large its images are: give --input CxHxW`);
   return { name: file, model, input: shape, batch, optimizer: sgd() };

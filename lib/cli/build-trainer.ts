@@ -1,6 +1,8 @@
 /** From a recipe to what trains: the model and its trainer. */
+import type { Augmentation } from '../augment';
 import type { Dataset } from '../data';
 import type { Module } from '../nn';
+import { trainedSize } from '../train/augmented';
 import { Trainer } from '../train/trainer';
 import { augmentationFor } from './augmentations';
 import { buildLoss } from './loss-flags';
@@ -12,14 +14,19 @@ import { penaltiesOf, setNoise } from './regularization-flags';
 import { buildSchedule } from './schedules';
 
 /**
- * The model, sized for the data, with the seed's initial weights. @throws UsageError, OptionError where the
- * images do not suit it
+ * The model, sized for the images as they are trained on, with the seed's initial weights. @throws
+ * UsageError, OptionError where the images do not suit it
  */
 export function buildModel(recipe: Recipe, data: Dataset): Module {
-  const [channels = 1, height = 1, width = 1] = data.inputShape;
+  const [channels = 1] = data.inputShape;
+  const [height, width] = trainedSize(augmentationsOf(recipe, data), data);
   const model = NETWORKS[recipe.model].make([channels, height, width], data.classNames.length);
   setNoise(recipe, model);
   return model.initialize({ seed: recipe.seed });
+}
+
+function augmentationsOf({ augment }: Recipe, data: Dataset): Augmentation[] {
+  return augment.map((text) => augmentationFor(text, data));
 }
 
 export function buildTrainer(recipe: Recipe, model: Module, data: Dataset): Trainer {
@@ -28,7 +35,7 @@ export function buildTrainer(recipe: Recipe, model: Module, data: Dataset): Trai
     regularizer: penaltiesOf(recipe),
     optimizer: makeOptimizer(recipe.optimizer, recipe, model),
     schedule: buildSchedule(recipe),
-    augment: [...recipe.augment.map((text) => augmentationFor(text, data)), ...mixingFor(recipe)],
+    augment: [...augmentationsOf(recipe, data), ...mixingFor(recipe)],
     seed: recipe.seed,
     precision: recipe.precision,
   });

@@ -4,16 +4,10 @@ import { gatherRows } from '../ops';
 import { clip } from '../options';
 import type { Tensor } from '../tensor/tensor';
 import type { Part } from './concat';
+import { windowOf, type Preprocessing } from './preprocessing';
 import type { WindowRecipe } from './samples';
 import { recordView } from './stored-images';
 import { checkViews, type View } from './views';
-
-/** What a model says about the images that it takes. */
-interface Window {
-  readonly height: number;
-  readonly width: number;
-  readonly channels: number;
-}
 
 /**
  * Checks that all images of a data set, by its `part`, have these views. @throws OptionError
@@ -23,8 +17,9 @@ export function checkDatasetViews(
   where: string,
   { samples, rows }: Part,
   views: readonly View[],
-  { height, width, channels }: Window,
+  preprocessing: Preprocessing,
 ): void {
+  const { channels } = preprocessing;
   const stored = samples.stored();
   if (stored === undefined)
     throw new OptionError(`${where}: crops and scales are for images, this set is of features`);
@@ -34,7 +29,7 @@ export function checkDatasetViews(
     );
   rows.forEach((row, position) => {
     const describe = (): string => clip(samples.names?.[row] ?? `image ${position}`);
-    checkViews(where, views, [height, width], stored.sizeOf(row), describe);
+    checkViews(where, views, windowOf(preprocessing), stored.sizeOf(row), describe);
   });
 }
 

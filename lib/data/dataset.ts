@@ -21,6 +21,7 @@ import {
   type BatchRows,
   type ChannelStatistics,
   type ImageRecipe,
+  type Normalization,
   type Recorded,
   type Samples,
 } from './samples';
@@ -425,9 +426,9 @@ export class Dataset {
     return this.samples.names?.[row];
   }
 
-  /** The recipe of images that are only normalized. */
-  plainRecipe(statistics: ChannelStatistics): ImageRecipe {
-    return normalizing(statistics);
+  /** The recipe of images that are only normalized, or of their centres. */
+  plainRecipe(normalization: Normalization): ImageRecipe {
+    return normalizing(normalization);
   }
 
   /** The statistics that leave pixels as they are, from 0 to 1. */

@@ -2,6 +2,7 @@
 import { OptionError } from '../errors';
 import { checkKeys, oneOf, show } from '../options';
 import { RESIZE_RULES, type ResizeRule } from './decode';
+import type { Size } from './samples';
 
 /** How raw images become a model's input: (x / 255 - mean) / std per channel. */
 export interface Preprocessing {
@@ -16,10 +17,17 @@ export interface Preprocessing {
   readonly std: readonly number[];
   /** How images of another size are brought to this one before they are raw. Default 'cover'. */
   readonly resize?: ResizeRule;
+  /** The model sees the centre of a raw image, of this size. Default: the whole image. */
+  readonly crop?: Size;
+}
+
+/** The size of a model's input. */
+export function windowOf({ height, width, crop }: Pick<Preprocessing, 'height' | 'width' | 'crop'>): Size {
+  return crop ?? [height, width];
 }
 
 /** Fields of {@link Preprocessing}. */
-export const PREPROCESSING_KEYS = ['height', 'width', 'channels', 'mean', 'std', 'resize'] as const;
+export const PREPROCESSING_KEYS = ['height', 'width', 'channels', 'mean', 'std', 'resize', 'crop'] as const;
 
 /** The largest side, and the most channels, that a model file may claim. */
 const MAX_SIZE = 65535;
@@ -34,14 +42,25 @@ export function checkPreprocessing(where: string, value: unknown): Preprocessing
   checkKeys(where, value, PREPROCESSING_KEYS);
   const given = value as Partial<Preprocessing>;
   const channels = size(where, 'channels', given.channels);
+  const [height, width] = [size(where, 'height', given.height), size(where, 'width', given.width)];
   return Object.freeze({
-    height: size(where, 'height', given.height),
-    width: size(where, 'width', given.width),
+    height,
+    width,
     channels,
     mean: perChannel(where, 'mean', given.mean, channels, Number.isFinite),
     std: perChannel(where, 'std', given.std, channels, (n) => Number.isFinite(n) && n > 0),
     ...(given.resize !== undefined && { resize: oneOf(where, 'resize', given.resize, RESIZE_RULES) }),
+    ...(given.crop !== undefined && { crop: centre(where, given.crop, [height, width]) }),
   });
+}
+
+function centre(where: string, value: unknown, [height, width]: Size): Size {
+  const sides: readonly unknown[] = Array.isArray(value) ? value : [];
+  if (sides.length !== 2) throw new OptionError(`${where}: crop must be [height, width], got ${show(value)}`);
+  const [h, w] = [size(where, 'the height of crop', sides[0]), size(where, 'the width of crop', sides[1])];
+  if (h > height || w > width)
+    throw new OptionError(`${where}: a crop of ${h}x${w} does not fit into images of ${height}x${width}`);
+  return Object.freeze([h, w] as const);
 }
 
 function size(where: string, name: string, value: unknown): number {

@@ -16,6 +16,12 @@ export interface ChannelStatistics {
   readonly std: readonly number[];
 }
 
+/** How images become a model's inputs: normalized, and of each its centre. */
+export interface Normalization extends ChannelStatistics {
+  /** The size of the centre. Default: the whole image. */
+  readonly crop?: Size | undefined;
+}
+
 /** The samples of a batch, inside compile(). */
 export interface BatchRows {
   /** Rows of the set, i32 [B]. */

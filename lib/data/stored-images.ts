@@ -1,8 +1,9 @@
 /** Images of any sizes in one buffer, and how views of them become a model's inputs. */
-import { imageBatch, resampleImages, viewCrops } from '../ops';
+import { ShapeError } from '../errors';
+import { imageBatch, resampleImages, slice, viewCrops } from '../ops';
 import { runtimeScalar, tensor, type PersistentTensor, type Tensor } from '../tensor/tensor';
 import { Placement } from './placement';
-import type { ChannelStatistics, ImageRecipe, Size, StoredImages, WindowRecipe } from './samples';
+import type { ChannelStatistics, ImageRecipe, Normalization, Size, StoredImages, WindowRecipe } from './samples';
 import { PLAIN_VIEW, viewTensor } from './views';
 
 /** The table of `count` images of one size. */
@@ -50,14 +51,36 @@ export function normalized(
   return imageBatch(images, index, tensor([...mean]), tensor([...std]), noEpoch, nothingRandom);
 }
 
+/**
+ * Records the centre of images [B, C, H, W]; at odd differences as torchvision's CenterCrop has it.
+ * @throws ShapeError for images that are smaller
+ */
+export function centreOf(images: Tensor, [height, width]: Size): Tensor {
+  const [count = 0, channels = 1, h = 0, w = 0] = images.shape;
+  if (height > h || width > w)
+    throw new ShapeError(`the model takes the centre ${height}x${width} of images, these are ${h}x${w}`);
+  if (height === h && width === w) return images;
+  return slice(images, [0, 0, begin(h - height), begin(w - width)], [count, channels, height, width]);
+}
+
+/** Half of what is left over; of an odd number the half that is even when rounded. */
+function begin(rest: number): number {
+  const half = Math.floor(rest / 2);
+  return rest % 2 === 0 || half % 2 === 0 ? half : half + 1;
+}
+
 /** The rows 0, 1, ... of a tensor, i32 [N]. */
 export function everyRow(images: Tensor): Tensor {
   return tensor(Int32Array.from({ length: images.shape[0]! }, (_, row) => row));
 }
 
-/** The recipe of images that are only normalized. */
-export function normalizing(statistics: ChannelStatistics): ImageRecipe {
+/** The recipe of images that are only normalized, or of their centres. */
+export function normalizing(normalization: Normalization): ImageRecipe {
+  const { crop } = normalization;
   return {
-    record: ({ data, index, targets }) => ({ inputs: normalized(data, statistics, index), targets }),
+    record: ({ data, index, targets }) => {
+      const inputs = normalized(data, normalization, index);
+      return { inputs: crop === undefined ? inputs : centreOf(inputs, crop), targets };
+    },
   };
 }

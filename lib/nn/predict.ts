@@ -4,9 +4,9 @@
  */
 import { Dataset } from '../data/dataset';
 import { checkDatasetViews, viewBatch } from '../data/dataset-views';
-import type { Preprocessing } from '../data/preprocessing';
-import type { ChannelStatistics } from '../data/samples';
-import { normalized, recordView, uniformTable } from '../data/stored-images';
+import { windowOf, type Preprocessing } from '../data/preprocessing';
+import type { Normalization } from '../data/samples';
+import { centreOf, normalized, recordView, uniformTable } from '../data/stored-images';
 import { checkViews, viewsOf, viewTensor, type View, type ViewOptions } from '../data/views';
 import { AbortedError, DTypeError, OptionError, ShapeError } from '../errors';
 import { compile, type Compiled } from '../compile/compile';
@@ -37,7 +37,7 @@ export type PredictInputs = Uint8Array | Float32Array | Dataset;
 export interface PredictOptions extends ViewOptions, SamplingOptions {
   /**
    * Shape of one input, for arrays of floats. Default: that of the model's inputTransform, or [channels,
-   * height, width] of its preprocessing.
+   * height, width] of its preprocessing, and of its crop where it has one.
    */
   readonly shape?: Shape;
   /**
@@ -239,7 +239,7 @@ export class Predictor {
       return { ...this.imageRun(settings, asked), batches, views: ONCE };
     }
     const size = pair('predict', 'imageSize', options.imageSize ?? [height, width], 1);
-    checkViews('predict', views, [height, width], size, () => 'the images');
+    checkViews('predict', views, windowOf(settings), size, () => 'the images');
     const batches = cut(data, [size[0] * size[1] * channels], batchSize);
     return { ...this.viewRun(settings, size, asked), batches, views: operandsOf(views) };
   }
@@ -258,8 +258,8 @@ export class Predictor {
     if (views !== undefined) {
       const settings = this.imageSettings(options);
       checkDatasetViews('predict', dataset.part, views, settings);
-      const { height, width, mean, std } = settings;
-      const recipe = { mean, std, size: [height, width] as const };
+      const { mean, std } = settings;
+      const recipe = { mean, std, size: windowOf(settings) };
       const run = this.compiled(asked, (index, view) => viewBatch(dataset.part, index, view!, recipe).inputs);
       return { run, batches, views: operandsOf(views), sampling };
     }
@@ -269,15 +269,15 @@ export class Predictor {
   }
 
   /** How the samples of a data set that are seen once are normalized. @throws ShapeError */
-  private normalizationOf(dataset: Dataset, options: PredictOptions): ChannelStatistics {
+  private normalizationOf(dataset: Dataset, options: PredictOptions): Normalization {
     if (dataset.kind !== 'images') return { mean: [], std: [] };
-    const { channels, height, width, mean, std } = this.imageSettings(options);
+    const { channels, height, width, mean, std, crop } = this.imageSettings(options);
     const expected = [channels, height, width];
     if (!sameShape(expected, dataset.inputShape))
       throw new ShapeError(
         `predict: the model takes images of ${formatShape(expected)}, the data set has ${formatShape(dataset.inputShape)}`,
       );
-    return { mean, std };
+    return { mean, std, crop };
   }
 
   private imageSettings(options: PredictOptions): Preprocessing {
@@ -329,20 +329,20 @@ export class Predictor {
       throw new OptionError(
         'predict: give the shape of one input as { shape: [...] }, or set model.preprocessing',
       );
-    return [settings.channels, settings.height, settings.width];
+    return [settings.channels, ...windowOf(settings)];
   }
 
   private imageRun(settings: Preprocessing, asked: Asked): Kept {
     const { height, width, channels } = settings;
     return this.kept('images', settings, asked, (rows) =>
-      normalized(ops.asImages(rows, [height, width, channels]), settings),
+      centreOf(normalized(ops.asImages(rows, [height, width, channels]), settings), windowOf(settings)),
     );
   }
 
   /** Raw images of any size, whose windows the model sees. */
   private viewRun(settings: Preprocessing, size: readonly [number, number], asked: Asked): Kept {
-    const { height, width, channels, mean, std } = settings;
-    const recipe = { mean, std, size: [height, width] as const };
+    const { channels, mean, std } = settings;
+    const recipe = { mean, std, size: windowOf(settings) };
     return this.kept('views', [settings, size], asked, (data, view) => {
       const count = data.shape[0]!;
       const index = tensor(Int32Array.from({ length: count }, (_, i) => i));

@@ -1,6 +1,6 @@
 /** A fitted transform: what a data set's samples become before a model sees them, and the way back. */
 import type { Dataset } from '../data/dataset';
-import type { ChannelStatistics } from '../data/samples';
+import type { Normalization } from '../data/samples';
 import { compile } from '../compile/compile';
 import { checkKeys, positiveInteger } from '../options';
 import { numel, type Shape } from '../tensor/shape';
@@ -68,7 +68,7 @@ export class FittedTransform {
    */
   async applyAll(
     data: Dataset | Tensor,
-    options: { readonly batchSize?: number; readonly normalization?: ChannelStatistics } = {},
+    options: { readonly batchSize?: number; readonly normalization?: Normalization } = {},
   ): Promise<Float32Array> {
     checkKeys('applyAll', options, ['batchSize', 'normalization']);
     const batchSize = positiveInteger('applyAll', 'batchSize', options.batchSize ?? 512);

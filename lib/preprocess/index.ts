@@ -7,7 +7,7 @@
  * pixels from 0 to 1.
  */
 import type { Dataset } from '../data/dataset';
-import type { ChannelStatistics } from '../data/samples';
+import type { Normalization } from '../data/samples';
 import { OptionError } from '../errors';
 import { show } from '../options';
 import { declareSettings, kind, nonNegative, type OptionsOf } from '../settings';
@@ -36,7 +36,7 @@ export class Transform {
    * @throws DataError for no samples or numbers that are not finite, ShapeError where the samples are not
    *   what a step is for, DTypeError
    */
-  async fit(data: Dataset | Tensor, normalization?: ChannelStatistics): Promise<FittedTransform> {
+  async fit(data: Dataset | Tensor, normalization?: Normalization): Promise<FittedTransform> {
     return fitSteps(this.steps, await rowsOf('fit', data, normalization));
   }
 }

@@ -1,7 +1,8 @@
 /** Samples in batches, as a program takes them: of a data set, or of one tensor. */
 import { Dataset } from '../data/dataset';
-import type { ChannelStatistics } from '../data/samples';
+import type { ChannelStatistics, Normalization } from '../data/samples';
 import { DTypeError, DataError, ShapeError } from '../errors';
+import { pair } from '../ops/checks';
 import { checkList, checkObject, finite, show } from '../options';
 import { formatShape, numel, type Shape } from '../tensor/shape';
 import { tensor, Tensor } from '../tensor/tensor';
@@ -23,7 +24,7 @@ export interface Rows {
 export async function rowsOf(
   where: string,
   data: Dataset | Tensor,
-  normalization?: ChannelStatistics,
+  normalization?: Normalization,
 ): Promise<Rows> {
   if (normalization !== undefined) checkStatistics(where, normalization);
   if (data instanceof Dataset) return rowsOfDataset(where, data, normalization);
@@ -39,14 +40,20 @@ function checkStatistics(where: string, value: unknown): void {
     checkList(where, `normalization.${name}`, list);
     for (const number of list) finite(where, `each of normalization.${name}`, number);
   }
+  const { crop } = value as Partial<Normalization>;
+  if (crop === undefined) return;
+  checkList(where, 'normalization.crop', crop);
+  pair(where, 'normalization.crop', crop, 1);
 }
 
-function rowsOfDataset(where: string, dataset: Dataset, normalization?: ChannelStatistics): Rows {
+function rowsOfDataset(where: string, dataset: Dataset, normalization?: Normalization): Rows {
   if (dataset.length === 0) throw new DataError(`${where}: the data set is empty`);
   const recipe = dataset.plainRecipe(normalization ?? dataset.unscaled());
+  const crop = dataset.kind === 'images' ? normalization?.crop : undefined;
+  const shape = crop === undefined ? dataset.inputShape : [dataset.inputShape[0]!, ...crop];
   return {
     length: dataset.length,
-    shape: dataset.inputShape,
+    shape,
     async args(begin, end) {
       const positions = Int32Array.from({ length: end - begin }, (_, i) => begin + i);
       await dataset.ensure(positions);

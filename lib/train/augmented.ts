@@ -5,11 +5,12 @@ import { CustomRun } from '../augment/custom-run';
 import { Mixing } from '../augment/mixing';
 import { Pipeline } from '../augment/pipeline';
 import { OptionError, TenonError } from '../errors';
-import type { ChannelStatistics, ImageRecipe } from '../data/samples';
+import type { ChannelStatistics, ImageRecipe, Size } from '../data/samples';
 import type { Dataset } from '../data/dataset';
 import type { Loss } from '../losses';
+import { asImages } from '../ops';
 import { formatShape } from '../tensor/shape';
-import type { Tensor } from '../tensor/tensor';
+import { runtimeScalar, tensor, type Tensor } from '../tensor/tensor';
 import type { Preparation } from './batch-source';
 import type { InputTransform } from './inputs';
 
@@ -59,6 +60,25 @@ export async function augmentedBatches(
       close: () => custom.close(),
     },
   };
+}
+
+/**
+ * The size that a model sees the images of a set in while it is trained on them: that in which they leave the
+ * list. @throws as recording a batch does
+ */
+export function trainedSize(list: readonly Augmentation[], data: Dataset): Size {
+  const [channels = 1, height = 1, width = 1] = data.inputShape;
+  if (list.length === 0 || data.kind !== 'images') return [height, width];
+  const normalization = data.unscaled();
+  const classes = data.labelled ? data.classNames.length : undefined;
+  const drawn = { seed: 0, epoch: runtimeScalar(() => 0) };
+  const recipe = new Pipeline(list).recipe({ ...drawn, normalization, mean: normalization.mean, classes });
+  // Only recorded: what a user's own augmentation makes of images, nothing else can tell.
+  const index = tensor(data.rowsAt(Int32Array.of(0, 0)));
+  const bytes = tensor(new Uint8Array(2 * channels * height * width), [2, channels * height * width]);
+  const images = runsBefore(list) ? asImages(bytes, [height, width, channels]) : undefined;
+  const [, , h = height, w = width] = data.batch({ index, images }, recipe).inputs.shape;
+  return [h, w];
 }
 
 /**

@@ -1,7 +1,7 @@
 /** What inputs go through before a model: the normalization of images, and its transform. */
 import type { Dataset } from '../data/dataset';
 import type { LastBatch } from '../data/cut';
-import type { ChannelStatistics } from '../data/samples';
+import type { ChannelStatistics, Normalization, Size } from '../data/samples';
 import { OptionError } from '../errors';
 import type { Module } from '../nn/module';
 import { showMade } from '../options';
@@ -28,7 +28,7 @@ export async function settleTransform(
   where: string,
   model: Module,
   wanted: InputTransform | undefined,
-  training?: { readonly data: Dataset; readonly normalization: ChannelStatistics },
+  training?: { readonly data: Dataset; readonly normalization: Normalization },
 ): Promise<void> {
   const own = model.inputTransform;
   if (own !== undefined && wanted !== undefined && !sameSteps(own.steps, wanted.steps)) {
@@ -66,12 +66,26 @@ export async function normalizationFor(
   return (transform === undefined ? await dataset.statistics() : undefined) ?? dataset.unscaled();
 }
 
-/** Notes in the model what raw images must go through, and what its classes are called. */
-export function keepPreprocessing(model: Module, dataset: Dataset, { mean, std }: ChannelStatistics): void {
+/**
+ * Notes in the model what raw images must go through, and what its classes are called. A model that is
+ * trained on parts of images, of the size `trained`, sees their centres afterwards.
+ */
+export function keepPreprocessing(
+  model: Module,
+  dataset: Dataset,
+  { mean, std }: ChannelStatistics,
+  trained: Size,
+): void {
   if (dataset.kind !== 'images') return;
   const [channels = 1, height = 1, width = 1] = dataset.inputShape;
   const resize = dataset.resize ?? ownPreprocessing(model, dataset)?.resize;
-  model.preprocessing = { mean, std, channels, height, width, ...(resize && { resize }) };
+  const [h, w] = trained;
+  const part = h <= height && w <= width && (h < height || w < width);
+  model.preprocessing = {
+    ...{ mean, std, channels, height, width },
+    ...(resize && { resize }),
+    ...(part && { crop: trained }),
+  };
   model.classNames = [...dataset.classNames];
 }
 
@@ -80,13 +94,14 @@ function ownPreprocessing({ preprocessing }: Module, dataset: Dataset): Module['
   return preprocessing?.mean.length === dataset.inputShape[0] ? preprocessing : undefined;
 }
 
-/** Batches of a data set's samples as they are, in the order of the set. */
+/** Batches of a data set's samples as the model sees them, in the order of the set. */
 export async function plainSource(
   model: Module,
   dataset: Dataset,
   batchSize: number,
   lastBatch: LastBatch = 'keep',
 ): Promise<DatasetSource> {
-  const recipe = dataset.plainRecipe(await normalizationFor(model, dataset));
+  const crop = ownPreprocessing(model, dataset)?.crop;
+  const recipe = dataset.plainRecipe({ ...(await normalizationFor(model, dataset)), crop });
   return new DatasetSource(dataset, { cut: { batchSize, lastBatch }, shuffleSeed: undefined, recipe });
 }

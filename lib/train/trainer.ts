@@ -29,7 +29,7 @@ import { endAll } from './followers';
 import { FitRun, type EpochClock } from './run';
 import { validate } from './validation';
 import type { Position } from './position';
-import { augmentedBatches, lossOfMixed } from './augmented';
+import { augmentedBatches, lossOfMixed, trainedSize } from './augmented';
 import {
   DatasetSource,
   requireSamples,
@@ -379,8 +379,9 @@ export class Trainer {
     const normalization = await normalizationFor(model, data, transform);
     const options = { seed: this.seed, epoch: this.epochScalar, normalization, transform };
     const recipe = await augmentedBatches(this.augment, data, options);
-    keepPreprocessing(model, data, normalization);
-    await settleTransform('fit', model, inputTransform, { data, normalization });
+    keepPreprocessing(model, data, normalization, trainedSize(this.augment, data));
+    const seen = { ...normalization, crop: model.preprocessing?.crop };
+    await settleTransform('fit', model, inputTransform, { data, normalization: seen });
     const { batchSize, accumulate, lastBatch } = batches;
     const cut = { batchSize: batchSize!, accumulate, lastBatch: lastBatch! };
     return new DatasetSource(data, { cut, shuffleSeed: this.seed, sampler, ...recipe });

@@ -1,6 +1,7 @@
 /** Batches of a data set of which a step sees one view at a time. */
 import type { Dataset } from '../data/dataset';
 import { checkDatasetViews, viewBatch } from '../data/dataset-views';
+import { windowOf } from '../data/preprocessing';
 import type { Recorded, WindowRecipe } from '../data/samples';
 import { viewTensor, type View } from '../data/views';
 import { OptionError } from '../errors';
@@ -61,8 +62,8 @@ export async function viewSource(
       `${where}: crops and scales need model.preprocessing (height, width, channels, mean, std), which training on images sets`,
     );
   checkDatasetViews(where, data.part, views, preprocessing);
-  const { height, width, mean, std } = preprocessing;
-  const recipe = { mean, std, size: [height, width] as const };
+  const { mean, std } = preprocessing;
+  const recipe = { mean, std, size: windowOf(preprocessing) };
   const operands = views.map((view) => [viewTensor(view)]);
   return new ViewSource(await plainSource(model, data, batchSize), data, recipe, operands);
 }
