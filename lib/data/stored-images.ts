@@ -3,7 +3,14 @@ import { ShapeError } from '../errors';
 import { imageBatch, resampleImages, slice, viewCrops } from '../ops';
 import { runtimeScalar, tensor, type PersistentTensor, type Tensor } from '../tensor/tensor';
 import { Placement } from './placement';
-import type { ChannelStatistics, ImageRecipe, Normalization, Size, StoredImages, WindowRecipe } from './samples';
+import type {
+  ChannelStatistics,
+  ImageRecipe,
+  Normalization,
+  Size,
+  StoredImages,
+  WindowRecipe,
+} from './samples';
 import { PLAIN_VIEW, viewTensor } from './views';
 
 /** The table of `count` images of one size. */
