@@ -3,7 +3,7 @@
  * parameters that are not trained, and of buffers that layers leave as they are.
  */
 import { FormatError, OptionError } from '../errors';
-import { clip, nearest, show } from '../options';
+import { clip, clipList, nearest, show } from '../options';
 import { namePattern, type NamePattern } from '../tensor/name-pattern';
 import { Parameter, ParameterMask } from '../tensor/parameter';
 import type { StateBuffer } from './buffer';
@@ -85,15 +85,27 @@ function picked<T>(
     const fits = namePattern(where, pattern);
     const some = named.filter(([name]) => fits(name)).map(([, tensor]) => tensor);
     if (some.length > 0) return some;
-    const near = nearestName(pattern, [...modules.keys(), ...named.map(([name]) => name)]);
-    throw new OptionError(`${where}: no parameter matches ${clip(String(pattern))}${near}`);
+    const hint = hintOf(
+      pattern,
+      [...modules.keys()],
+      named.map(([name]) => name),
+    );
+    throw new OptionError(`${where}: no parameter matches ${clip(String(pattern))}${hint}`);
   });
   return new Set(found);
 }
 
-function nearestName(pattern: NamePattern, names: readonly string[]): string {
-  if (typeof pattern !== 'string') return '';
-  const below = pattern.endsWith('.*') ? '.*' : '';
-  const near = nearest(pattern.slice(0, pattern.length - below.length), names);
-  return near === undefined ? '' : ` (did you mean ${show(`${near}${below}`)}?)`;
+/** The nearest pattern that picks something; where there is none, the names that there are. */
+function hintOf(pattern: NamePattern, layers: readonly string[], names: readonly string[]): string {
+  const text = typeof pattern === 'string' ? pattern : '';
+  const base = text.replace(/\.?[*?].*$/s, '');
+  const near = base === '' ? undefined : nearest(base, [...layers, ...names]);
+  const meant = near === undefined ? undefined : `${near}${text.slice(base.length)}`;
+  if (meant !== undefined && names.some(namePattern('freeze', meant)))
+    return ` (did you mean ${show(meant)}?)`;
+  const within = base.split('.').map((_, i, parts) => `${parts.slice(0, -1 - i).join('.')}.`);
+  const inside = within.find((prefix) => names.some((name) => name.startsWith(prefix))) ?? '';
+  const below = names.filter((name) => name.startsWith(inside));
+  const parts = below.map((name) => inside + name.slice(inside.length).split('.')[0]!);
+  return `; there are ${clipList([...new Set(parts)])}`;
 }

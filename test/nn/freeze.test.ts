@@ -57,8 +57,14 @@ describe('a pattern', () => {
     const attempt = (...patterns: nn.NamePattern[]) => expect(() => model.freeze(...patterns));
     attempt('fc', 'feature.*').toThrow('no parameter matches feature.* (did you mean "features.*"?)');
     attempt('fc', 'features.1.bais').toThrow('did you mean "features.1.bias"?');
-    attempt('fc', 'pool').toThrow('freeze: no parameter matches pool');
-    attempt(/x/).toThrow('freeze: no parameter matches /x/');
+    attempt('featurs*').toThrow('no parameter matches featurs* (did you mean "features*"?)');
+    attempt('feature.?.weight').toThrow(
+      'no parameter matches feature.?.weight (did you mean "features.?.weight"?)',
+    );
+    attempt('fc', 'pool').toThrow('freeze: no parameter matches pool; there are features, fc');
+    attempt('nothing*').toThrow('freeze: no parameter matches nothing*; there are features, fc');
+    attempt('features.other.*').toThrow('features.other.*; there are features.0, features.1');
+    attempt(/x/).toThrow('freeze: no parameter matches /x/; there are features, fc');
     attempt('').toThrow("a pattern must be a name, such as 'features.*', or a RegExp");
     attempt('fc', 3 as unknown as string).toThrow('a pattern must be a name');
     expect(frozen(model)).toEqual([]);
