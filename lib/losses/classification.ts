@@ -131,6 +131,7 @@ export function binaryCrossEntropyWithLogits(options: BinaryCrossEntropyWithLogi
     return reduceElements(where, losses, reduction, weights);
   };
   return makeLoss(reduction, loss, {
+    logits: 'sigmoid',
     ...(given === 'balanced' && {
       settle: (counts) =>
         binaryCrossEntropyWithLogits({ ...options, positiveWeight: negativesPerPositive(where, counts) }),

@@ -38,8 +38,11 @@ export function crossEntropy(options: CrossEntropyOptions = {}): Loss {
   const where = 'losses.crossEntropy';
   const { labelSmoothing: smoothing, classWeights: given, reduction } = settings.read(where, options);
   if (given === undefined)
-    return makeLoss(reduction, (outputs, targets, weights) =>
-      reduceExamples(where, ops.crossEntropy(outputs, targets, smoothing), reduction, weights),
+    return makeLoss(
+      reduction,
+      (outputs, targets, weights) =>
+        reduceExamples(where, ops.crossEntropy(outputs, targets, smoothing), reduction, weights),
+      { logits: 'softmax' },
     );
   const numbersFor = (outputs: Tensor): Tensor =>
     tensor([...settledWeights(where, 'classWeights', given, outputs.shape.at(-1)!)]);
@@ -57,6 +60,7 @@ export function crossEntropy(options: CrossEntropyOptions = {}): Loss {
     return weightedMean(weighted, weightsOf(numbers, targets, weights)!);
   };
   return makeLoss(reduction, loss, {
+    logits: 'softmax',
     ...(reduction === 'mean' && {
       divisor: (outputs, targets, weights) => {
         const each = weightsOf(numbersFor(outputs), targets, weights);

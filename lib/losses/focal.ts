@@ -50,6 +50,7 @@ export function focal(options: FocalOptions = {}): Loss {
     return reduceExamples(where, losses, reduction, weights);
   };
   return makeLoss(reduction, loss, {
+    logits: 'softmax',
     ...(alpha === 'balanced' && {
       settle: (counts) => focal({ ...options, alpha: balancedWeights(counts) }),
     }),
@@ -75,9 +76,10 @@ export type SigmoidFocalOptions = OptionsOf<typeof sigmoidFocalSettings>;
 export function sigmoidFocal(options: SigmoidFocalOptions = {}): Loss {
   const where = 'losses.sigmoidFocal';
   const { gamma: exponent, alpha, reduction } = sigmoidFocalSettings.read(where, options);
-  return makeLoss(reduction, (outputs, targets, weights) => {
+  const loss: Loss = (outputs, targets, weights) => {
     checkOneShape(where, outputs, targets);
     const losses = ops.sigmoidFocalCrossEntropy(outputs, asFloats(targets), exponent, alpha);
     return reduceElements(where, losses, reduction, weights);
-  });
+  };
+  return makeLoss(reduction, loss, { logits: 'sigmoid' });
 }

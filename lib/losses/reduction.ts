@@ -22,6 +22,12 @@ export interface Loss {
    * calls it.
    */
   readonly settle?: (counts: readonly number[]) => Loss;
+  /**
+   * What the outputs are the logits of: of classes of which an example has one ('softmax'), or of independent
+   * ones ('sigmoid'). Their probabilities are averaged where an evaluation makes several passes. Absent: of
+   * classes where targets are class indices; other outputs are averaged as they are.
+   */
+  readonly logits?: 'softmax' | 'sigmoid';
 }
 
 const reductions = ['mean', 'sum', 'none'] as const;
@@ -40,7 +46,7 @@ export type ReductionOptions = OptionsOf<typeof reductionSettings>;
 export function makeLoss(
   reduction: Reduction,
   loss: (outputs: Tensor, targets: Tensor, weights?: Tensor) => Tensor,
-  more: Pick<Loss, 'divisor' | 'settle'> = {},
+  more: Pick<Loss, 'divisor' | 'settle' | 'logits'> = {},
 ): Loss {
   const divisor: Loss['divisor'] = (_outputs, _targets, weights) => weights && ops.sum(weights);
   return Object.assign(loss, reduction === 'mean' && { divisor }, more);

@@ -46,10 +46,11 @@ export interface PredictOptions extends ViewOptions, SamplingOptions {
    */
   readonly imageSize?: number | readonly [height: number, width: number];
   /**
-   * Default: 'probabilities' (softmax) where the model returns [N, K] with K of 2 or more, else
-   * what forward() returns.
+   * 'probabilities': softmax, the default where the model returns [N, K] with K of 2 or more. 'sigmoid':
+   * probabilities of independent classes. 'logits': what forward() returns, the default otherwise. With
+   * `samples`, `crops` or `scales`, these are averaged.
    */
-  readonly output?: 'probabilities' | 'logits';
+  readonly output?: 'probabilities' | 'sigmoid' | 'logits';
   /** 'bf16' stores activations as bf16: faster where the processor has bf16 units. Default 'fp32'. */
   readonly precision?: Precision;
   /** Examples per program run; the result does not depend on it. Default 128. */
@@ -66,7 +67,7 @@ const KEYS = [
   ...['crops', 'scales', 'samples', 'seed'],
 ];
 
-type OutputKind = 'probabilities' | 'logits' | 'default';
+type OutputKind = 'probabilities' | 'sigmoid' | 'logits' | 'default';
 /** Takes a batch, and a view of it where there are several. */
 type Run = Compiled<[Tensor, OutputKind, ...Tensor[]], Tensor>;
 
@@ -392,7 +393,7 @@ function notForFloats(): OptionError {
 function outputKind(value: PredictOptions['output']): OutputKind {
   return value === undefined
     ? 'default'
-    : oneOf('predict', 'output', value, ['probabilities', 'logits'] as const);
+    : oneOf('predict', 'output', value, ['probabilities', 'sigmoid', 'logits'] as const);
 }
 
 function finish(outputs: Tensor, kind: OutputKind): Tensor {
@@ -402,5 +403,6 @@ function finish(outputs: Tensor, kind: OutputKind): Tensor {
       `predict: probabilities need outputs [N, K] with K of 2 or more, the model returns ${formatShape(outputs.shape)}`,
     );
   }
+  if (kind === 'sigmoid') return ops.sigmoid(outputs);
   return kind !== 'logits' && classifier ? ops.softmax(outputs) : outputs;
 }

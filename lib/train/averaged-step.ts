@@ -4,6 +4,7 @@
  */
 import { compile, type Compiled } from '../compile/compile';
 import { forwardInputs } from '../nn/inputs';
+import type { Loss } from '../losses';
 import { inEvalMode } from '../nn/mode';
 import { Outputs } from '../nn/predict-batches';
 import type { Sampling } from '../nn/sampling';
@@ -19,6 +20,33 @@ import { isClassification, Totals } from './totals';
 /** The smallest f32 that keeps all its digits: a logarithm of it is finite. */
 const LEAST = 2 ** -126;
 
+/** What outputs are the logits of; undefined where they are none. */
+type LogitKind = Loss['logits'];
+
+function kindOf(loss: Loss, outputs: Tensor, targets: Tensor): LogitKind {
+  return loss.logits ?? (isClassification(outputs, targets) ? 'softmax' : undefined);
+}
+
+/**
+ * What is averaged over passes. Of independent classes both probabilities, one above the other: 1 - p has
+ * lost its digits where p is near 1.
+ */
+function probabilities(outputs: Tensor, kind: LogitKind): Tensor {
+  if (kind === 'softmax') return ops.softmax(outputs);
+  if (kind === undefined) return outputs;
+  return ops.concat([ops.sigmoid(outputs), ops.sigmoid(ops.neg(outputs))], 0);
+}
+
+/** Outputs whose probabilities are these means: softmax and sigmoid take their logarithms back to them. */
+function logits(mean: Tensor, kind: LogitKind): Tensor {
+  if (kind === undefined) return mean;
+  const logs = ops.log(ops.maximum(mean, LEAST));
+  if (kind === 'softmax') return logs;
+  const [both = 0, ...rest] = mean.shape;
+  const half = (begin: number): Tensor => ops.slice(logs, [begin, ...rest.map(() => 0)], [both / 2, ...rest]);
+  return ops.sub(half(0), half(both / 2));
+}
+
 /** What outputs are averaged over: all samples of each view. */
 export interface Passes {
   /** Absent for passes without noise. */
@@ -30,7 +58,7 @@ export interface Passes {
 /** As EvalStep, of the means over passes. */
 export class AveragedEvalStep {
   readonly totals = new Totals();
-  /** Probabilities where targets are classes, else outputs. */
+  /** What is averaged: probabilities, where outputs are logits. */
   private readonly pass: Compiled<Tensor[], Tensor>;
   /** Takes the mean over the passes before what a batch is made of. */
   private readonly score: Compiled<Tensor[], Record<string, never>>;
@@ -53,15 +81,14 @@ export class AveragedEvalStep {
         const forward = (): Tensor => forwardInputs(model, inputs);
         const outputs = average?.inPlaceOf(model, forward) ?? forward();
         checkClasses(source.highestLabel, outputs, targets);
-        return isClassification(outputs, targets) ? ops.softmax(outputs) : outputs;
+        return probabilities(outputs, kindOf(loss, outputs, targets));
       },
       { random: sampling?.random ?? random, precision },
     );
     this.score = compile(
       (...[mean, ...args]: Tensor[]) => {
         const { targets, weights } = source.record(args);
-        // Softmax takes the logarithms of probabilities back to them.
-        const outputs = isClassification(mean!, targets) ? ops.log(ops.maximum(mean!, LEAST)) : mean!;
+        const outputs = logits(mean!, kindOf(loss, mean!, targets));
         this.totals.record(measured(loss, { outputs, targets, weights }), outputs.shape[0]!);
         for (const metric of metrics) metric.update(outputs, targets);
         return {};

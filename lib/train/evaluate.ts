@@ -28,8 +28,8 @@ import type { Averages } from './totals';
 
 /**
  * Options of `evaluate`. With `samples` it evaluates the mean over passes with noise, and with `crops` or
- * `scales` that over views of each image: of class probabilities where targets are class indices, whose
- * logarithms the loss gets, else of what the model returns.
+ * `scales` that over views of each image: of probabilities where the loss takes logits (`Loss.logits`), which
+ * become logits again for it, else of what the model returns.
  */
 export interface EvaluationOptions extends SamplingOptions, ViewOptions {
   readonly loss: Loss;
