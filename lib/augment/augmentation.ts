@@ -11,6 +11,8 @@ export interface ImageBatch {
   readonly samples: Tensor;
   /** How many classes there are; undefined where targets are numbers. */
   readonly classes: number | undefined;
+  /** How much each sample counts in the loss, f32 [B]; undefined where all count the same. */
+  readonly weights?: Tensor | undefined;
 }
 
 /** What decides the random numbers of one augmentation. */

@@ -28,15 +28,15 @@ export class Mixing implements Augmentation {
   ) {}
 
   record(batch: ImageBatch, { seed, epoch, occurrence, place }: Draws): ImageBatch {
-    const { images, targets, samples, classes } = batch;
+    const { images, targets, samples, classes, weights } = batch;
     if (classes === undefined)
       throw new OptionError(`augment.${this.name}: targets must be class indices, but they are numbers`);
     const { choices, p } = this;
     const mixed = mixSamples(
-      { inputs: images, targets, samples, occurrence, epoch },
+      { inputs: images, targets, samples, occurrence, epoch, weights },
       { seed, place, classes, choices, p },
     );
-    return { ...batch, images: mixed.inputs, targets: mixed.targets };
+    return { ...batch, images: mixed.inputs, targets: mixed.targets, weights: mixed.weights };
   }
 }
 

@@ -111,7 +111,7 @@ export class Pipeline {
           stored.data.shape,
         )
       : undefined;
-    let { targets } = stored;
+    let { targets, weights } = stored;
     let images: Tensor;
     if (mirrored !== undefined) {
       const { data, index } = stored;
@@ -120,11 +120,12 @@ export class Pipeline {
       images = imageBatch(data, index, mean, std, epoch, { ...mirrored, ...more, seed });
     } else {
       const batch = this.recordImages(stored, { ...draws, mean: options.mean, classes });
-      ({ targets } = batch);
+      ({ targets, weights } = batch);
       images = normalized(batch.images, normalization);
     }
-    const batch = this.recordInputs({ images, targets, samples: stored.samples, classes }, draws);
-    return { inputs: batch.images, targets: batch.targets };
+    const { samples } = stored;
+    const batch = this.recordInputs({ images, targets, samples, classes, weights }, draws);
+    return { inputs: batch.images, targets: batch.targets, weights: batch.weights };
   }
 
   /** What works on inputs, f32 [B, C, H, W]. */
@@ -136,7 +137,7 @@ export class Pipeline {
   recordImages(stored: RawBatch, options: ImageOptions): ImageBatch {
     const { mean, classes, ...draws } = options;
     const { samples } = stored;
-    let { data, index, targets } = stored;
+    let { data, index, targets, weights } = stored;
     let rest = stored.cut === true ? this.images.slice(1) : this.images;
     while (rest.length > 0) {
       const program = leading(rest);
@@ -145,13 +146,14 @@ export class Pipeline {
         data = recordProgram(program, { data, index, samples, mean }, draws);
       } else {
         const images = gatherRows(data, index);
-        ({ images: data, targets } = recordOne(entry!, { images, targets, samples, classes }, draws, 'u8'));
+        const batch = { images, targets, samples, classes, weights };
+        ({ images: data, targets, weights } = recordOne(entry!, batch, draws, 'u8'));
       }
       index = everyRow(data);
       rest = rest.slice(Math.max(1, program.length));
     }
     const images = data === stored.data && stored.cut !== true ? gatherRows(data, index) : data;
-    return { images, targets, samples, classes };
+    return { images, targets, samples, classes, weights };
   }
 }
 
@@ -178,7 +180,7 @@ function recordOne([place, item]: Entry, batch: ImageBatch, draws: Stream, dtype
     sampleUniform({ samples: batch.samples, ...draws }, { seed: draws.seed, place, count });
   const after: unknown = item.record(batch, { ...draws, place, uniform });
   const where = `augment: ${clip(item.name)}`;
-  const { images, targets } = (after ?? {}) as Partial<ImageBatch>;
+  const { images, targets, weights = batch.weights } = (after ?? {}) as Partial<ImageBatch>;
   if (!(images instanceof Tensor) || !(targets instanceof Tensor))
     throw new OptionError(
       `${where}: record must return the batch, { images, targets, samples }, got ${show(after)}`,
@@ -190,7 +192,14 @@ function recordOne([place, item]: Entry, batch: ImageBatch, draws: Stream, dtype
     );
   if (targets.shape[0] !== count)
     throw new ShapeError(`${where}: record must return ${count} targets, got ${formatShape(targets.shape)}`);
-  return { ...batch, images, targets };
+  if (weights !== undefined && !isPerSample(weights, count!))
+    throw new ShapeError(`${where}: record must return weights f32 ${formatShape([count!])}, or none`);
+  return { ...batch, images, targets, weights };
+}
+
+function isPerSample(weights: unknown, count: number): boolean {
+  if (!(weights instanceof Tensor) || weights.dtype !== 'f32') return false;
+  return weights.rank === 1 && weights.shape[0] === count;
 }
 
 /** What the kernel image_batch can do besides normalizing. */

@@ -413,7 +413,7 @@ export class Dataset {
   batch(rows: BatchRows, recipe: ImageRecipe): Recorded {
     const targets = gatherRows(this.samples.targets, rows.index);
     const weights = this.ofSamples?.batch(rows.index);
-    return { ...this.samples.batch(rows, targets, recipe), ...(weights && { weights }) };
+    return this.samples.batch({ ...rows, weights }, targets, recipe);
   }
 
   /** The inputs of rows of the packed samples, as `rows` returns them. @internal */

@@ -57,8 +57,8 @@ export class PackedFeatures implements Samples {
   }
 
   /** Features enter as they are. */
-  batch({ index }: BatchRows, targets: Tensor): Recorded {
-    return { inputs: gatherRows(this.rows, index), targets };
+  batch({ index, weights }: BatchRows, targets: Tensor): Recorded {
+    return { inputs: gatherRows(this.rows, index), targets, weights };
   }
 
   readonly ownSizes = false;

@@ -186,8 +186,8 @@ export class PackedImages implements Samples {
   }
 
   batch(rows: BatchRows, targets: Tensor, recipe: ImageRecipe): Recorded {
-    const { index, occurrence, images } = rows;
-    const batch = { samples: index, occurrence, targets };
+    const { index, occurrence, images, weights } = rows;
+    const batch = { samples: index, occurrence, targets, weights };
     if (images !== undefined) return recipe.record({ ...batch, data: images, index: everyRow(images) });
     if (!this.placement.own) return recipe.record({ ...batch, data: this.images, index });
     const [, height = 1, width = 1] = this.shape;

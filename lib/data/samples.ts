@@ -32,6 +32,8 @@ export interface BatchRows {
    * Their images, u8 [B, C, H, W], if something has changed them before the step. Default: those of the set.
    */
   readonly images?: Tensor | undefined;
+  /** How much each counts in the loss, f32 [B]. Absent: all the same. */
+  readonly weights?: Tensor | undefined;
 }
 
 /** A batch as tensors of a program. */
@@ -39,7 +41,7 @@ export interface Recorded {
   readonly inputs: Tensor;
   readonly targets: Tensor;
   /** Weights of the samples, f32 [B]; absent if all count the same. */
-  readonly weights?: Tensor;
+  readonly weights?: Tensor | undefined;
 }
 
 /** The images of a batch as they are stored, all of one size, and what goes with them. */
@@ -52,13 +54,14 @@ export interface RawBatch {
   readonly samples: Tensor;
   readonly occurrence: Tensor | undefined;
   readonly targets: Tensor;
+  readonly weights?: Tensor | undefined;
   /** Whether `ImageRecipe.cut` has made `data`. */
   readonly cut?: boolean;
 }
 
 /** What is done to stored images on their way into a batch. */
 export interface ImageRecipe {
-  /** Records the inputs, f32 [B, C, H, W], and the targets. */
+  /** Records the inputs, f32 [B, C, H, W], the targets and the weights. */
   record(images: RawBatch): Recorded;
   /**
    * Cuts windows, u8 [B, C, H, W], out of images that keep sizes of their own, if the recipe begins with

@@ -85,9 +85,9 @@ export function everyRow(images: Tensor): Tensor {
 export function normalizing(normalization: Normalization): ImageRecipe {
   const { crop } = normalization;
   return {
-    record: ({ data, index, targets }) => {
+    record: ({ data, index, targets, weights }) => {
       const inputs = normalized(data, normalization, index);
-      return { inputs: crop === undefined ? inputs : centreOf(inputs, crop), targets };
+      return { inputs: crop === undefined ? inputs : centreOf(inputs, crop), targets, weights };
     },
   };
 }

@@ -20,6 +20,17 @@ export interface MixOperands {
   readonly occurrence: Tensor;
   /** A runtime scalar. */
   readonly epoch: Tensor;
+  /** How much each sample counts in the loss, f32 [B]. Default: all the same. */
+  readonly weights?: Tensor | undefined;
+}
+
+/** A batch whose samples are mixed. */
+export interface MixedSamples {
+  readonly inputs: Tensor;
+  /** Probabilities, f32 [B, K]. */
+  readonly targets: Tensor;
+  /** f32 [B]; undefined where the samples had none. */
+  readonly weights: Tensor | undefined;
 }
 
 /** A way of mixing. */
@@ -97,7 +108,7 @@ function choicesOf(given: unknown): number[] {
 const mixSamplesOp: OpRecord<MixAttrs> = {
   name: where,
   bf16: 'f32',
-  infer: ([inputs, targets, samples, occurrence, epoch], { cuts, classes }) => {
+  infer: ([inputs, targets, samples, occurrence, epoch, weights], { cuts, classes }) => {
     checkDType(where, 'inputs', inputs!, 'f32');
     if (inputs!.rank < 1) throw new ShapeError(`${where}: inputs must be [B, ...], got a single number`);
     if (cuts) checkRank(where, 'inputs', inputs!, 4);
@@ -112,9 +123,15 @@ const mixSamplesOp: OpRecord<MixAttrs> = {
         throw new ShapeError(`${where}: ${name} must be [${rows}], got ${formatShape(t.shape)}`);
     }
     checkScalar(where, 'epoch', epoch!);
+    if (weights !== undefined) {
+      checkDType(where, 'weights', weights, 'f32');
+      if (formatShape(weights.shape) !== formatShape([rows]))
+        throw new ShapeError(`${where}: weights must be [${rows}], got ${formatShape(weights.shape)}`);
+    }
     return [
       { shape: inputs!.shape, dtype: 'f32' },
       { shape: [rows, classes], dtype: 'f32' },
+      ...(weights === undefined ? [] : [{ shape: [rows], dtype: 'f32' as const }]),
     ];
   },
   lower: (l, { key, place, p, choices }) => l.call(where, l.inputs, l.outputs, { key, place, p, choices }),
@@ -127,13 +144,13 @@ const mixSamplesOp: OpRecord<MixAttrs> = {
  * leaves. The targets become probabilities, f32 [B, K]: l for its own and 1 - l for the other's. What is
  * drawn is a function of (seed, place, epoch, sample, occurrence), whatever the batch. Inputs and targets are
  * constants: no gradient passes.
+ *
+ * With `weights` w of the samples, the mixture's is v = l w + (1 - l) w', and its targets are (l w t + (1 -
+ * l) w' t') / v: v times its cross entropy is l w times that with t plus (1 - l) w' times that with t'.
  * @throws OptionError, ShapeError, DTypeError; a class index outside of [0, K) makes the run reject with a
  *   DataError
  */
-export function mixSamples(
-  operands: MixOperands,
-  options: MixSamplesOptions,
-): { inputs: Tensor; targets: Tensor } {
+export function mixSamples(operands: MixOperands, options: MixSamplesOptions): MixedSamples {
   checkObject(where, 'operands', operands);
   checkObject(where, 'options', options);
   const key = streamKey(nonNegativeInteger(where, 'seed', options.seed), 'augment');
@@ -143,7 +160,8 @@ export function mixSamples(
   const choices = choicesOf(options.choices);
   const cuts = options.choices.some(({ cut }) => cut);
   const attrs = { key, place, p, choices, cuts, classes };
-  const { inputs: x, targets: t, samples, occurrence, epoch } = operands;
-  const [inputs, targets] = applyOp(mixSamplesOp, [x, t, samples, occurrence, epoch], attrs);
-  return { inputs: inputs!, targets: targets! };
+  const { inputs: x, targets: t, samples, occurrence, epoch, weights: w } = operands;
+  const given = [x, t, samples, occurrence, epoch, ...(w === undefined ? [] : [w])];
+  const [inputs, targets, weights] = applyOp(mixSamplesOp, given, attrs);
+  return { inputs: inputs!, targets: targets!, weights };
 }

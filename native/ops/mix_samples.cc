@@ -1,11 +1,14 @@
-// mix_samples: x real [B, ...], targets i32 [B] or real [B, K], samples, occurrence i32 [B], epoch f64 scalar
-// -> y as x, mixed real [B, K]; attributes key[2], place, p, choices[]: weight, p, alpha, cut of each way of
-// mixing. With probability p one of them is drawn by weight, and happens with its own p: sample b is mixed
-// with sample b + 1, the last with the first. y_b = l x_b + (1 - l) x_(b+1) with l of Beta(alpha, alpha), or,
-// for `cut`, x_b with a window of the share 1 - l of x_(b+1) (images only: x [B, H, W, C]; l is then what the
-// window leaves). mixed_b = l t_b + (1 - l) t_(b+1), class indices being one-hot rows. What is drawn depends
-// on (key, place, samples[b], occurrence[b], epoch) alone. A label outside of [0, K) is a Fault. Parallel
-// over samples.
+// mix_samples: x real [B, ...], targets i32 [B] or real [B, K], samples, occurrence i32 [B], epoch f64
+// scalar, perhaps w real [B] -> y as x, mixed real [B, K], v real [B] if there is w; attributes key[2],
+// place, p, choices[]: weight, p, alpha, cut of each way of mixing. With probability p one of them is drawn
+// by weight, and happens with its own p: sample b is mixed with sample b + 1, the last with the first. y_b =
+// l x_b + (1 - l) x_(b+1) with l of Beta(alpha, alpha), or, for `cut`, x_b with a window of the share 1 - l
+// of x_(b+1) (images only: x [B, H, W, C]; l is then what the window leaves). mixed_b = l t_b + (1 - l)
+// t_(b+1), class indices being one-hot rows. What is drawn depends on (key, place, samples[b], occurrence[b],
+// epoch) alone. With weights w of the samples in the loss, v_b = l w_b + (1 - l) w_(b+1) is that of the
+// mixture, and mixed_b = (l w_b t_b + (1 - l) w_(b+1) t_(b+1)) / v_b, so that v_b times the cross entropy is
+// the sum of the weighted ones of both; as without w where v_b is 0. A label outside of [0, K) is a Fault.
+// Parallel over samples.
 #include "augment/mixing.h"
 #include "kernels/checks.h"
 #include "ops/heavy.h"
@@ -46,15 +49,29 @@ Choice draw_choice(const Call& call, augment::Draws& draws) {
   return choice_at(call, chosen);
 }
 
+// Operands: without weights 7, with them 9.
+struct Operands {
+  explicit Operands(const Call& call)
+      : weighted(call.count == 9), y(call.t[weighted ? 6 : 5]), mixed(call.t[weighted ? 7 : 6]), call(call) {}
+
+  const TensorView& weights() const { return call.t[5]; }
+  const TensorView& mixed_weights() const { return call.t[8]; }
+
+  bool weighted;
+  const TensorView &y, &mixed;
+  const Call& call;
+};
+
 // T is float, or double on the reference target.
 template <class T>
 struct Batch {
   explicit Batch(const Call& call)
       : call(call),
+        operands(call),
         x(call.t[0]),
         size(x.dims[0]),
         row(size > 0 ? x.numel() / size : 0),
-        classes(call.t[6].dims[1]),
+        classes(operands.mixed.dims[1]),
         epoch(word_of(scalar(call.t[4]))) {}
 
   augment::Draws draws(int64_t b) const {
@@ -66,9 +83,10 @@ struct Batch {
     return {stream, static_cast<uint32_t>(call.attrs[kMixAttrs["place"]])};
   }
   const T* input(int64_t b) const { return x.as<T>() + b * row; }
-  T* output(int64_t b) const { return call.t[5].as<T>() + b * row; }
+  T* output(int64_t b) const { return operands.y.as<T>() + b * row; }
 
   const Call& call;
+  Operands operands;
   const TensorView& x;
   int64_t size, row, classes;
   uint32_t epoch;
@@ -131,22 +149,37 @@ double mix_inputs(const Batch<T>& batch, int64_t b, int64_t partner) {
   return 1;
 }
 
+// The share of its own target, of a sample that keeps the share `keep`. Writes the weight of the mixture.
+template <class T>
+double own_share(const Batch<T>& batch, int64_t b, int64_t partner, double keep) {
+  const Operands& operands = batch.operands;
+  if (!operands.weighted) return keep;
+  const T* weights = operands.weights().as<T>();
+  T* to = operands.mixed_weights().as<T>() + b;
+  *to = weights[b];
+  if (keep == 1) return 1;
+  const double own = keep * static_cast<double>(weights[b]);
+  const double both = own + (1 - keep) * static_cast<double>(weights[partner]);
+  *to = static_cast<T>(both);
+  return both > 0 ? own / both : keep;
+}
+
 template <class T>
 void mix(const Batch<T>& batch, int64_t b) {
   const int64_t partner = b + 1 < batch.size ? b + 1 : 0;
-  const double keep = mix_inputs(batch, b, partner);
-  const Call& call = batch.call;
-  T* mixed = call.t[6].as<T>() + b * batch.classes;
+  const double keep = own_share(batch, b, partner, mix_inputs(batch, b, partner));
+  T* mixed = batch.operands.mixed.template as<T>() + b * batch.classes;
   std::fill_n(mixed, batch.classes, T{0});
   add_target(batch, b, keep, mixed);
   if (keep < 1) add_target(batch, partner, 1 - keep, mixed);
 }
 
 void check_shapes(const Call& call, DType real) {
-  const TensorView &x = call.t[0], &targets = call.t[1], &mixed = call.t[6];
+  const Operands operands(call);
+  const TensorView &x = call.t[0], &targets = call.t[1], &mixed = operands.mixed;
   require(x.dtype == real && x.rank >= 1, "mix_samples: x must be real [B, ...]");
-  require_same_dims(x, call.t[5], "mix_samples: y must be as x");
-  require_dtype(call.t[5], real, "mix_samples: y must be real");
+  require_same_dims(x, operands.y, "mix_samples: y must be as x");
+  require_dtype(operands.y, real, "mix_samples: y must be real");
   require(mixed.rank == 2 && mixed.dtype == real && mixed.dims[0] == x.dims[0] && mixed.dims[1] >= 1,
           "mix_samples: mixed must be real [B, K]");
   const bool labels = targets.dtype == DType::i32 && targets.rank == 1 && targets.dims[0] == x.dims[0];
@@ -158,6 +191,11 @@ void check_shapes(const Call& call, DType real) {
             "mix_samples: samples and occurrence must be i32 [B]");
   }
   require_scalar(call.t[4], "mix_samples: epoch must be a scalar");
+  if (!operands.weighted) return;
+  for (const TensorView* w : {&operands.weights(), &operands.mixed_weights()}) {
+    require(w->rank == 1 && w->dtype == real && w->dims[0] == x.dims[0],
+            "mix_samples: weights must be real [B]");
+  }
 }
 
 bool is_probability(double p) { return p >= 0 && p <= 1; }
@@ -183,7 +221,7 @@ void check_choices(const Call& call) {
 template <class T>
 Cost prepare_mix(const Call& call) {
   constexpr DType real = sizeof(T) == sizeof(double) ? DType::f64 : DType::f32;
-  require_operands(call, 7);
+  require_operands(call, call.count == 9 ? 9 : 7);
   check_shapes(call, real);
   require_words(call, kMixAttrs["key"], kMixAttrs["key"] + 2, "mix_samples: a key is not a 32-bit word");
   const int64_t place = integer_attr(call, kMixAttrs["place"], "mix_samples: place must be an integer");

@@ -52,6 +52,40 @@ void test_means(Target target, const Dims& dims) {
   check_threads("mix_samples", target, batch.views(), attributes(0), batch.mixed);
 }
 
+// With weights the inputs stay, and every operand has its place.
+void test_weights(Target target) {
+  const Batch batch(target, {5, 3});
+  CHECK(!run_kernel("mix_samples", target, batch.views(), attributes(0)).faulted());
+  const Batch other(target, {5, 3});
+  const std::vector<double> w{2, 0.5, 0, 0, 3};
+  const Tensor weights(target, {5}, w), mixed_weights(target, {5});
+  std::vector<TensorView> views = other.views();
+  views.insert(views.begin() + 5, weights);
+  views.push_back(mixed_weights);
+  CHECK(!run_kernel("mix_samples", target, views, attributes(0)).faulted());
+  for (int64_t b = 0; b < 5; ++b) {
+    for (int64_t i = 0; i < 3; ++i) CHECK(other.y.at(3 * b + i) == batch.y.at(3 * b + i));
+    const int64_t next = (b + 1) % 5;
+    if (b % kClasses == next % kClasses) continue;
+    const double keep = batch.mixed.at(kClasses * b + b % kClasses);
+    const double own = keep * w[static_cast<size_t>(b)];
+    const double both = own + (1 - keep) * w[static_cast<size_t>(next)];
+    CHECK(std::abs(mixed_weights.at(b) - both) < 1e-6);
+    const double share = both > 0 ? own / both : keep;
+    CHECK(std::abs(other.mixed.at(kClasses * b + b % kClasses) - share) < 1e-6);
+  }
+  check_threads("mix_samples", target, views, attributes(0), mixed_weights);
+  for (const size_t i : {size_t{5}, size_t{8}}) {
+    std::vector<TensorView> wrong = views;
+    wrong[i] = make_view(real_of(target), {4});
+    CHECK(rejects("mix_samples", target, wrong, attributes(0)));
+    wrong[i] = make_view(DType::i32, {5});
+    CHECK(rejects("mix_samples", target, wrong, attributes(0)));
+  }
+  views.pop_back();
+  CHECK(rejects("mix_samples", target, views, attributes(0)));
+}
+
 void test_windows(Target target, const Dims& dims) {
   const Batch batch(target, dims);
   CHECK(!run_kernel("mix_samples", target, batch.views(), attributes(1)).faulted());
@@ -140,6 +174,7 @@ int main() {
     }
     test_means(target, {0, 4});
     test_means(target, {7, 3, 4, 3});
+    test_weights(target);
     test_windows(target, {9, 6, 7, 3});
     test_windows(target, {9, 1, 1, 1});
     test_faults_and_rejects(target);

@@ -189,6 +189,47 @@ it('targets that are probabilities already are mixed as they are', () => {
   );
 });
 
+it.each([
+  ['weights', [2, 0.5, 0, 0, 4]],
+  ['no weight at all', [0, 0, 0, 0, 0]],
+])('%s of samples are mixed, and decide on the targets', (_, w) => {
+  const rows = 5;
+  const run = (given?: readonly number[], target: 'native' | 'ref' = 'native') =>
+    withTarget(target, () => {
+      const operands = {
+        samples: tensor(Int32Array.of(4, 5, 6, 7, 8)),
+        occurrence: tensor(new Int32Array(rows)),
+      };
+      const epoch = runtimeScalar(() => 3);
+      const weights = given && tensor([...given]);
+      const step = compile((inputs: Tensor, targets: Tensor) => {
+        const mixed = mixSamples({ inputs, targets, ...operands, epoch, weights }, withDefaults({ p: 0.8 }));
+        return {
+          inputs: mixed.inputs,
+          targets: mixed.targets,
+          ...(mixed.weights && { weights: mixed.weights }),
+        };
+      });
+      const out = step.runSync(tensor(numbers([rows, 2]), [rows, 2]), tensor(Int32Array.of(0, 1, 2, 3, 4)));
+      return Object.fromEntries(Object.entries(out).map(([name, t]) => [name, Array.from(t.dataSync())]));
+    });
+  const plain = run();
+  expect(plain['weights']).toBeUndefined();
+  for (const target of ['native', 'ref'] as const) {
+    const found = run(w, target);
+    if (target === 'native') expect(found['inputs']).toEqual(plain['inputs']);
+    for (let b = 0; b < rows; b++) {
+      const next = (b + 1) % rows;
+      const l = plain['targets']![b * 5 + b]!;
+      const v = l * w[b]! + (1 - l) * w[next]!;
+      expect(found['weights']![b]).toBeCloseTo(v, 6);
+      const share = v > 0 ? (l * w[b]!) / v : l;
+      expect(found['targets']![b * 5 + b]).toBeCloseTo(share, 6);
+      expect(found['targets']![b * 5 + next]).toBeCloseTo(1 - share, 6);
+    }
+  }
+});
+
 it('a sample alone in its batch is mixed with itself', () => {
   const { y, t } = mix({ shape: [1, 4], labels: [2] });
   numbers([1, 4]).forEach((x, i) => expect(y[i]).toBeCloseTo(x, 6));
@@ -212,4 +253,8 @@ it('refuses what does not fit', () => {
   expect(() => mix({ shape: [3, 3], samples: [1, 2] })).toThrow(/samples must be \[3\], got \[2\]/);
   expect(() => mix({ shape: [3, 3], labels: [1, 2] })).toThrow(/targets must be \[3\], got \[2\]/);
   expect(() => mix({ shape: [3, 3], labels: [1, 2, 5] })).toThrow(DataError);
+  const rows = tensor(Int32Array.of(0, 1));
+  const batch = { inputs: tensor([1, 2], [2, 1]), targets: rows, samples: rows, occurrence: rows };
+  const weighted = { ...batch, epoch: runtimeScalar(() => 0), weights: tensor([1]) };
+  expect(() => mixSamples(weighted, withDefaults({}))).toThrow(/weights must be \[2\], got \[1\]/);
 });
