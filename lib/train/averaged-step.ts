@@ -28,7 +28,7 @@ function kindOf(loss: Loss, outputs: Tensor, targets: Tensor): LogitKind {
 }
 
 /**
- * What is averaged over passes. Of independent classes both probabilities, one above the other: 1 - p has
+ * What is averaged over passes. Independent classes have two probabilities, one above the other: 1 - p has
  * lost its digits where p is near 1.
  */
 function probabilities(outputs: Tensor, kind: LogitKind): Tensor {
