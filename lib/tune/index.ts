@@ -12,6 +12,7 @@ export { reinforce, Reinforce, type ReinforceOptions } from './policy/reinforce'
 export * from './strategies/makers';
 export * from './rules/makers';
 export type { SearchState, Strategy, Suggestion } from './strategies/strategy';
+export type { Steps } from './strategies/steps';
 export type { Dimension, Domain, Point } from './space/dimension';
 export type { Direction, Report, TrialRecord, TrialState } from './study/trial';
 export {

@@ -3,8 +3,18 @@
  * parallel hyperparameter tuning", algorithm 2).
  */
 import { isBusy, Members, promotable } from './brackets';
-import { begins, noteOf, promotes, runsAlone, unrecordedOf, type Bracket, type Halving } from './halving';
-import type { SearchState, Suggestion } from './strategy';
+import {
+  begins,
+  noteOf,
+  promotes,
+  runsAlone,
+  unrecordedOf,
+  type Bracket,
+  type Halving,
+  type Suggested,
+} from './halving';
+import type { Steps } from './steps';
+import type { SearchState } from './strategy';
 
 export interface AsynchronousHalving extends Halving {
   readonly reductionFactor: number;
@@ -16,10 +26,7 @@ export interface AsynchronousHalving extends Halving {
  * A promotion where there is one, from the highest rung down, and otherwise a new trial. `'wait'` only once
  * all new points have begun and trials run that may still be promoted.
  */
-export function suggestAsynchronous(
-  state: SearchState,
-  halving: AsynchronousHalving,
-): Suggestion | 'wait' | undefined {
+export function* suggestAsynchronous(state: SearchState, halving: AsynchronousHalving): Steps<Suggested> {
   const { trials, fixed } = state;
   const { bracket, reductionFactor: factor } = halving;
   const { rungs } = bracket;
@@ -29,7 +36,7 @@ export function suggestAsynchronous(
   const next = fixed === undefined ? promotable(members, bracket, rungs, { factor, direction }) : undefined;
   if (next !== undefined) return promotes(state, halving, bracket, next);
   const begun = members.at({ ...bracket, rung: 0 }).length + unrecordedOf(state, halving);
-  if (begun < rungs[0]!.trials) return begins(state, halving, bracket);
-  if (fixed !== undefined) return runsAlone(state, halving);
+  if (begun < rungs[0]!.trials) return yield* begins(state, halving, bracket);
+  if (fixed !== undefined) return yield* runsAlone(state, halving);
   return isBusy(members, bracket, rungs) ? 'wait' : undefined;
 }

@@ -3,20 +3,28 @@ import { OptionError } from '../../errors';
 import { nonNegativeInteger, type Declared, type Json, type Settings, type ValuesOf } from '../../settings';
 import { declareMaker, whereOf, type Maker } from '../maker';
 import type { Direction } from '../study/trial';
-import type { Strategy } from './strategy';
+import { atOnce } from './steps';
+import type { SearchState, Strategy } from './strategy';
 
 /** The setting that every strategy has. */
 export const seed = nonNegativeInteger('Seed of whatever is drawn at random.', { default: 0 });
+
+/** A strategy either suggests at once, or in steps. */
+export type Suggesting = Pick<Strategy, 'check'> &
+  (Pick<Strategy, 'suggest'> | Required<Pick<Strategy, 'steps'>>);
 
 /** Declares a strategy: `make` gets its settings, checked and with defaults. */
 export function declareStrategy<D extends Declared & { readonly seed: typeof seed }>(
   name: string,
   settings: Settings<D>,
-  make: (values: ValuesOf<D>) => Pick<Strategy, 'check' | 'suggest'>,
+  make: (values: ValuesOf<D>) => Suggesting,
 ): Maker<Strategy, D> {
   return declareMaker(name, settings, (values): Strategy => {
     const { seed: own, ...others }: Record<string, Json> = settings.toJson(values);
-    return { name, seed: own as number, settings: others, ...make(values) };
+    const made = make(values);
+    const suggesting =
+      'steps' in made ? { ...made, suggest: (state: SearchState) => atOnce(made.steps(state)) } : made;
+    return { name, seed: own as number, settings: others, ...suggesting };
   });
 }
 

@@ -4,10 +4,14 @@ import { number, positiveInteger, probability, type Json } from '../../settings'
 import { baseOf, comparable } from './base';
 import { Members, nextPromotion, type Place, type Promotion, type Rung } from './brackets';
 import { whereOf } from '../maker';
-import { requireOneObjective, seed } from './declare';
+import { requireOneObjective, seed, type Suggesting } from './declare';
 import { drawPoint } from './draw';
 import { isUnrecorded, observer } from './observations';
+import type { Steps } from './steps';
 import type { SearchState, Strategy, Suggestion } from './strategy';
+
+/** What a strategy says. */
+export type Suggested = Suggestion | 'wait' | undefined;
 
 export const halvingSettings = {
   seed,
@@ -64,12 +68,8 @@ export function checkResources(name: string, minResource: number, maxResource: n
 export const noteOf = (name: string): string => `tenon:${name}`;
 
 /** A new point, at the lowest rung of a bracket. */
-export function begins(
-  state: SearchState,
-  halving: Halving,
-  bracket: Bracket,
-): Suggestion | 'wait' | undefined {
-  return placed(fresh(state, halving), bracket, 0, halving.name);
+export function* begins(state: SearchState, halving: Halving, bracket: Bracket): Steps<Suggested> {
+  return placed(yield* fresh(state, halving), bracket, 0, halving.name);
 }
 
 /** The trial goes on from its checkpoint, at a higher rung. */
@@ -78,15 +78,15 @@ export function promotes(
   { name }: Halving,
   bracket: Bracket,
   { trial, rung }: Promotion,
-): Suggestion | 'wait' | undefined {
+): Suggested {
   // What a space has that the trial's had not is drawn.
   const point = drawPoint(dimensions, random, observer(dimensions)(trial));
   return placed({ point, continues: trial.number }, bracket, rung, name);
 }
 
 /** What somebody enqueued, where no bracket has a place for it: it runs to the end by itself. */
-export function runsAlone(state: SearchState, halving: Halving): Suggestion | 'wait' | undefined {
-  const suggestion = fresh(state, halving);
+export function* runsAlone(state: SearchState, halving: Halving): Steps<Suggested> {
+  const suggestion = yield* fresh(state, halving);
   return typeof suggestion === 'object' ? { ...suggestion, budget: halving.maxResource } : suggestion;
 }
 
@@ -96,11 +96,11 @@ export function unrecordedOf({ trials }: SearchState, { name }: Halving): number
 }
 
 function placed(
-  suggestion: Suggestion | 'wait' | undefined,
+  suggestion: Suggested,
   { rungs, ...bracket }: Bracket,
   rung: number,
   name: string,
-): Suggestion | 'wait' | undefined {
+): Suggested {
   if (typeof suggestion !== 'object') return suggestion;
   const { budget } = rungs[rung]!;
   const note: Json = { ...bracket, rung, budget };
@@ -108,27 +108,25 @@ function placed(
 }
 
 /** A new point: from the base strategy, which sees the trials of one budget, or drawn. */
-function fresh(
-  state: SearchState,
-  { base, observations, randomFraction }: Halving,
-): Suggestion | 'wait' | undefined {
+function* fresh(state: SearchState, { base, observations, randomFraction }: Halving): Steps<Suggested> {
   const { dimensions, random, fixed } = state;
   if (base.name !== 'random' && random.uniform() < randomFraction)
     return { point: drawPoint(dimensions, random, fixed) };
-  return base.suggest({ ...state, trials: comparable(state, observations) });
+  const seen = { ...state, trials: comparable(state, observations) };
+  return base.steps === undefined ? base.suggest(seen) : yield* base.steps(seen);
 }
 
-/** A strategy that halves, by `suggest`. */
+/** A strategy that halves, by `steps`. */
 export function halvingStrategy(
   { name, base }: Halving,
-  suggest: Strategy['suggest'],
-): Pick<Strategy, 'check' | 'suggest'> {
+  steps: (state: SearchState) => Steps<Suggested>,
+): Suggesting {
   return {
     check: (dimensions, directions) => {
       requireOneObjective(name, directions);
       base.check(dimensions, directions);
     },
-    suggest,
+    steps,
   };
 }
 
@@ -136,14 +134,14 @@ export function halvingStrategy(
  * Walks through the brackets: each is filled with new trials, and then its rungs are halved. A bracket that
  * waits for trials lets the next begin.
  */
-export function suggestHalving(state: SearchState, halving: Brackets): Suggestion | 'wait' | undefined {
+export function* suggestHalving(state: SearchState, halving: Brackets): Steps<Suggested> {
   const { trials, directions, fixed } = state;
   const members = new Members(trials, noteOf(halving.name));
   let unrecorded = unrecordedOf(state, halving);
   let waits = false;
   for (const bracket of halving.brackets()) {
     const open = bracket.rungs[0]!.trials - members.at({ ...bracket, rung: 0 }).length;
-    if (open > unrecorded) return begins(state, halving, bracket);
+    if (open > unrecorded) return yield* begins(state, halving, bracket);
     unrecorded -= Math.max(0, open);
     // What somebody enqueued is a new trial.
     if (fixed !== undefined) continue;
@@ -151,6 +149,6 @@ export function suggestHalving(state: SearchState, halving: Brackets): Suggestio
     if (typeof next === 'object') return promotes(state, halving, bracket, next);
     waits ||= next === 'wait';
   }
-  if (fixed !== undefined) return runsAlone(state, halving);
+  if (fixed !== undefined) return yield* runsAlone(state, halving);
   return waits ? 'wait' : undefined;
 }

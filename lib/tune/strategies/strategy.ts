@@ -3,6 +3,7 @@ import type { Json } from '../../settings';
 import type { Dimension, Point } from '../space/dimension';
 import type { Direction, TrialRecord } from '../study/trial';
 import type { Random } from './random-numbers';
+import type { Steps } from './steps';
 
 /** What a strategy decides by. */
 export interface SearchState {
@@ -53,4 +54,9 @@ export interface Strategy {
    * to its end.
    */
   suggest(state: SearchState): Suggestion | 'wait' | undefined;
+  /**
+   * What `suggest` returns, in short steps, between which a study lets the event loop run: of strategies that
+   * compute for long.
+   */
+  steps?(state: SearchState): Steps<Suggestion | 'wait' | undefined>;
 }

@@ -4,7 +4,8 @@ import type { Json } from '../../settings';
 import type { Dimension, Point } from '../space/dimension';
 import { pointOfFlat } from '../space/space';
 import { Random } from '../strategies/random-numbers';
-import type { Strategy, Suggestion } from '../strategies/strategy';
+import { inTurns } from '../strategies/steps';
+import type { SearchState, Strategy, Suggestion } from '../strategies/strategy';
 import { toDistribution } from './distribution';
 import { timeText, type StudyLog, type Unsigned } from './log';
 import { NOTE } from './notes';
@@ -32,14 +33,15 @@ export async function takeTrial(search: Search): Promise<number | 'wait' | undef
     const waiting = await takeWaiting(search);
     if (waiting !== undefined) return waiting;
     let number = replay.size;
-    let suggestion = late < LATE ? suggestNew(search, number) : undefined;
+    let suggestion =
+      late < LATE && !isFull(search, number) ? await suggestInTurns(search, number) : undefined;
     if (late < LATE && (suggestion === 'wait' || suggestion === undefined)) return suggestion;
     const added = await search.log.append(() => {
       if (replay.firstWaiting() !== undefined) return [];
       if (late < LATE && replay.size !== number) return [];
       if (late >= LATE) {
         number = replay.size;
-        suggestion = suggestNew(search, number);
+        suggestion = isFull(search, number) ? undefined : suggest(search, number);
       }
       return suggestion === 'wait' || suggestion === undefined ? [] : [creation(search, suggestion)];
     });
@@ -49,26 +51,40 @@ export async function takeTrial(search: Search): Promise<number | 'wait' | undef
   }
 }
 
-/** For a trial of nobody yet. Trials that try the point of another one again do not count. */
-function suggestNew(search: Search, number: number): Suggestion | 'wait' | undefined {
-  const trials = search.log.replay.trials.slice(0, number);
-  const counted = trials.filter(({ notes }) => notes[NOTE.retryOf] === undefined).length;
-  return counted < search.total ? suggest(search, number) : undefined;
+/** Whether the study has all its trials. Those that try the point of another one again do not count. */
+function isFull({ log: { replay }, total }: Search, number: number): boolean {
+  const trials = replay.trials.slice(0, number);
+  return trials.filter(({ notes }) => notes[NOTE.retryOf] === undefined).length >= total;
 }
 
-function suggest(
+/** At once, under the lock. */
+function suggest(search: Search, number: number): Suggestion | 'wait' | undefined {
+  return search.strategy.suggest(stateOf(search, number));
+}
+
+async function suggestInTurns(
+  search: Search,
+  number: number,
+  fixed?: Point,
+): Promise<Suggestion | 'wait' | undefined> {
+  const { strategy } = search;
+  const state = stateOf(search, number, fixed);
+  return strategy.steps === undefined ? strategy.suggest(state) : inTurns(strategy.steps(state));
+}
+
+function stateOf(
   { log: { replay }, dimensions, strategy }: Search,
   number: number,
   fixed?: Point,
-): Suggestion | 'wait' | undefined {
-  return strategy.suggest({
+): SearchState {
+  return {
     dimensions,
     directions: replay.directions,
     trials: replay.trials.slice(0, number),
     number,
     ...(fixed === undefined ? {} : { fixed }),
     random: new Random(strategy.seed, strategy.name, number),
-  });
+  };
 }
 
 /** One operation, so that nobody sees the trial without its parameters. */
@@ -115,7 +131,7 @@ async function takeWaiting(search: Search): Promise<number | undefined> {
     if (trial === undefined) return undefined;
     const trial_id = replay.idOf(trial.number) ?? 0;
     try {
-      const operations = completion(search, trial, trial_id);
+      const operations = await completion(search, trial, trial_id);
       await log.append(() => operations);
       return trial.number;
     } catch (error) {
@@ -130,10 +146,14 @@ async function takeWaiting(search: Search): Promise<number | undefined> {
 class BadTrial extends Error {}
 
 /** What is recorded of a trial that waited: the parameters that it lacks, and notes. */
-function completion(search: Search, trial: TrialRecord, trial_id: number): readonly Unsigned[] {
+async function completion(
+  search: Search,
+  trial: TrialRecord,
+  trial_id: number,
+): Promise<readonly Unsigned[]> {
   const { dimensions } = search;
   const fixed = fixedOf(dimensions, trial);
-  const suggestion = suggest(search, trial.number, fixed);
+  const suggestion = await suggestInTurns(search, trial.number, fixed);
   if (suggestion === 'wait' || suggestion === undefined)
     throw new BadTrial('the strategy has nothing to add to what is fixed');
   const { point } = suggestion;

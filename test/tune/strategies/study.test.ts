@@ -1,5 +1,6 @@
 import { tune } from '../../../lib';
 import { strategies } from '../../../lib/tune/strategies/registry';
+import { suggested } from './harness';
 
 const space = {
   lr: tune.logUniform(1e-4, 1),
@@ -55,6 +56,14 @@ describe.each(every)('$name in a study', ({ make }) => {
     const parts = await trialsOf([7, 9]);
     expect(whole).toHaveLength(16);
     expect(parts.map(({ params }) => params)).toEqual(whole.map(({ params }) => params));
+  });
+
+  it('suggests what it suggests at once', async () => {
+    const study = await tune.study(tune.memory(), { space, strategy: make() });
+    for await (const { state } of study.run(loss, { trials: 13 })) expect(state).toBe('complete');
+    const trials = study.trials.slice(0, 12);
+    const suggestion = suggested(make(), study.dimensions, { trials });
+    expect(suggestion.point).toEqual(study.trials[12]!.point);
   });
 
   it('completes what was enqueued', async () => {

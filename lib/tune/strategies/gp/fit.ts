@@ -2,9 +2,10 @@
  * The kernel that observations make likely: the maximum of the marginal likelihood times a prior, by L-BFGS
  * in the logarithms of its numbers.
  */
+import type { Steps } from '../steps';
 import { cholesky, inverse, solve } from './cholesky';
-import { distance, matern, maternSlope, squared, type Kernel } from './kernel';
-import { minimize } from './lbfgs';
+import { distance, maternSlope, squared, type Kernel } from './kernel';
+import { minimizing } from './lbfgs';
 import { covariance, type Observations } from './process';
 
 /** Variance of noise, for values of variance 1: less than it makes the covariance singular. */
@@ -47,20 +48,29 @@ export function unlikelihood(observations: Observations, logs: Float64Array, gra
   const size = points.length;
   const kernel = kernelOf(logs);
   gradient.fill(0);
-  const lower = cholesky(covariance(observations, kernel), size);
+  const matrix = covariance(observations, kernel);
+  const lower = cholesky(matrix, size);
   if (lower === undefined) return Infinity;
   const alpha = solve(lower, values);
   let sum = 0;
   for (let i = 0; i < size; i++) sum += Math.log(lower[i * size + i]!) + 0.5 * values[i]! * alpha[i]!;
-  addSlopes(observations, kernel, { alpha, inverted: inverse(lower, size) }, gradient);
+  addSlopes(observations, kernel, { matrix, alpha, inverted: inverse(lower, size) }, gradient);
   return sum + penalty(kernel, gradient);
+}
+
+interface Solved {
+  /** The covariance. */
+  readonly matrix: Float64Array;
+  readonly inverted: Float64Array;
+  /** The inverse times the values. */
+  readonly alpha: Float64Array;
 }
 
 /** Half the trace of (K^-1 - alpha alpha^T) dK, for each of the logarithms (Rasmussen & Williams, 5.9). */
 function addSlopes(
   { points, choices }: Observations,
   { weights, scale, noise }: Kernel,
-  { alpha, inverted }: { readonly alpha: Float64Array; readonly inverted: Float64Array },
+  { matrix, alpha, inverted }: Solved,
   gradient: Float64Array,
 ): void {
   const size = points.length;
@@ -69,19 +79,19 @@ function addSlopes(
   let byNoise = 0;
   for (let i = 0; i < size; i++) {
     const own = inverted[i * size + i]! - alpha[i]! * alpha[i]!;
-    byScale += 0.5 * own;
+    byScale += 0.5 * own * scale;
     byNoise += 0.5 * own;
     for (let k = 0; k < i; k++) {
-      const r = distance(points[i]!, points[k]!, weights, choices);
       // Twice, above and below the diagonal.
       const share = inverted[i * size + k]! - alpha[i]! * alpha[k]!;
-      byScale += share * matern(r);
-      const slope = share * scale * maternSlope(r);
+      const value = matrix[i * size + k]!;
+      byScale += share * value;
+      const slope = share * maternSlope(distance(points[i]!, points[k]!, weights, choices), value);
       for (let j = 0; j < d; j++)
         gradient[j] = gradient[j]! + slope * weights[j]! * squared(points[i]!, points[k]!, j, choices);
     }
   }
-  gradient[d] = gradient[d]! + byScale * scale;
+  gradient[d] = gradient[d]! + byScale;
   gradient[d + 1] = gradient[d + 1]! + byNoise * (noise - LEAST_NOISE);
 }
 
@@ -89,11 +99,11 @@ function addSlopes(
 const FIRST_NOISE = Math.log(1e-2);
 
 /** @param observations values of mean 0 and variance 1, or all 0 */
-export function fitKernel(observations: Observations): Kernel {
+export function* fitKernel(observations: Observations): Steps<Kernel> {
   const d = observations.choices.length;
   const start = new Float64Array(d + 2);
   start[d + 1] = FIRST_NOISE;
-  const { x } = minimize((logs, gradient) => unlikelihood(observations, logs, gradient), start, {
+  const { x } = yield* minimizing((logs, gradient) => unlikelihood(observations, logs, gradient), start, {
     low: start.map((_, i) => (i === d + 1 ? -2 * WIDEST : -WIDEST)),
     high: start.map(() => WIDEST),
     tolerance: TOLERANCE,

@@ -10,10 +10,12 @@ import { declareStrategy, requireOneObjective, seed } from '../declare';
 import { drawPoint, drawValue, pointBy } from '../draw';
 import { observer } from '../observations';
 import { lossOf } from '../ranking';
+import type { Steps } from '../steps';
 import type { SearchState } from '../strategy';
 import { axesOf, coordinatesOf, valuesOf, type Axis } from './axes';
 import { fitKernel } from './fit';
 import { mostImproving } from './improve';
+import { standardized } from './outputs';
 import { GaussianProcess } from './process';
 
 const settings = declareSettings({
@@ -70,16 +72,6 @@ function mostTelling(observed: readonly Observed[], most: number): Observed[] {
   return [...best, ...others.slice(0, most - best.length)].sort((a, b) => a.number - b.number);
 }
 
-/** The same with mean 0 and variance 1; all 0 where they are equal. */
-function standardized(losses: readonly number[]): Float64Array {
-  // Losses may be so large that their squares are infinite.
-  const largest = Math.max(...losses.map(Math.abs)) || 1;
-  const scaled = losses.map((loss) => loss / largest);
-  const mean = scaled.reduce((a, b) => a + b, 0) / scaled.length;
-  const deviation = Math.sqrt(scaled.reduce((sum, loss) => sum + (loss - mean) ** 2, 0) / scaled.length);
-  return Float64Array.from(scaled, (loss) => (deviation < 1e-14 ? 0 : (loss - mean) / deviation));
-}
-
 interface Known {
   readonly observed: readonly Observed[];
   /** Where trials still run. */
@@ -107,14 +99,20 @@ function knownOf(
 }
 
 /** The values of the axes with the highest expected improvement. */
-function improving(state: SearchState, axes: readonly Axis[], known: Known, candidates: number): Point {
+function* improving(
+  state: SearchState,
+  axes: readonly Axis[],
+  known: Known,
+  candidates: number,
+): Steps<Point> {
   const { dimensions, fixed = {}, random } = state;
   const { observed, running } = known;
   const values = standardized(observed.map(({ loss }) => loss));
   const best = Math.min(...values);
   const choices = axes.map(({ kind }) => kind === 'choice');
   const observations = { points: observed.map(({ x }) => x), values, choices };
-  const process = new GaussianProcess(observations, fitKernel(observations)).believing(running);
+  const kernel = yield* fitKernel(observations);
+  const process = new GaussianProcess(observations, kernel).believing(running);
   const fixedAxes = axes.map(({ dimension }) => dimension.name in fixed);
   const improvement = { process, best, axes, fixed: fixedAxes };
   // They have a value wherever one exists.
@@ -123,7 +121,7 @@ function improving(state: SearchState, axes: readonly Axis[], known: Known, cand
   );
   const incumbent = observed[values.indexOf(best)]!.x;
   const starts = fixedAxes.includes(true) ? [] : [incumbent];
-  return valuesOf(axes, mostImproving(improvement, drawn, starts, random));
+  return valuesOf(axes, yield* mostImproving(improvement, drawn, starts, random));
 }
 
 /**
@@ -139,14 +137,14 @@ function improving(state: SearchState, axes: readonly Axis[], known: Known, cand
  */
 export const gp = declareStrategy('gp', settings, ({ startup, candidates, observations }) => ({
   check: (_, directions) => requireOneObjective('gp', directions),
-  suggest: (state) => {
+  *steps(state) {
     const { dimensions, random, fixed = {} } = state;
     const axes = axesOf(dimensions);
     const known = knownOf(state, axes, observations);
     const { length } = known.observed;
     if (length < startup || length === 0 || axes.every(({ count }) => count === 1))
       return { point: drawPoint(dimensions, random, fixed) };
-    const found = improving(state, axes, known, candidates);
+    const found = yield* improving(state, axes, known, candidates);
     const point = pointBy(dimensions, fixed, ({ name, domain }) => found[name] ?? drawValue(domain, random));
     return { point };
   },

@@ -1,5 +1,6 @@
 /** The point of the highest expected improvement: many drawn points, and a local search from the best. */
 import type { Random } from '../random-numbers';
+import type { Steps } from '../steps';
 import { present, settled, type Axis } from './axes';
 import { minimize } from './lbfgs';
 import { logImprovement } from './log-ei';
@@ -23,6 +24,8 @@ const ITERATIONS = 50;
 /** What a round must gain. */
 const GAIN = 1e-6;
 const TOLERANCE = 1e-3;
+/** Drawn points valued before the event loop may have its turn. */
+const DRAWN_IN_STEP = 64;
 /** Grids of at most so many values are tried whole; larger ones by steps that double and halve. */
 const WHOLE_GRID = 16;
 
@@ -168,19 +171,28 @@ function startsOf(values: readonly number[], count: number, random: Random): num
  * @param drawn places all over the space, at least one
  * @param known where to search from as well: the best so far
  */
-export function mostImproving(
+export function* mostImproving(
   improvement: Improvement,
   drawn: readonly Float64Array[],
   known: readonly Float64Array[],
   random: Random,
-): Float64Array {
+): Steps<Float64Array> {
   const valued = (x: Float64Array): Found => ({ x, value: logExpectedImprovement(improvement, x) });
-  const places = drawn.map(valued);
+  const places: Found[] = [];
+  for (const [i, x] of drawn.entries()) {
+    if (i % DRAWN_IN_STEP === 0) yield;
+    places.push(valued(x));
+  }
   const starts = startsOf(
     places.map(({ value }) => value),
     STARTS - known.length,
     random,
   ).map((i) => places[i]!);
-  const found = [...starts, ...known.map(valued)].map((start) => localSearch(improvement, start));
-  return found.reduce((best, one) => (one.value > best.value ? one : best)).x;
+  let best: Found | undefined;
+  for (const start of [...starts, ...known.map(valued)]) {
+    yield;
+    const found = localSearch(improvement, start);
+    if (best === undefined || found.value > best.value) best = found;
+  }
+  return best!.x;
 }

@@ -3,6 +3,8 @@
  * 7.4), each projected onto the box, as in Kim, Sra & Dhillon 2010.
  */
 
+import { atOnce, type Steps } from '../steps';
+
 /** The value at `x`; `gradient` is filled. Infinity and NaN are refused by the search. */
 export type Smooth = (x: Float64Array, gradient: Float64Array) => number;
 
@@ -54,6 +56,11 @@ function directionOf(gradient: Float64Array, steps: readonly Step[], free: reado
 
 /** The lowest value that a descent from `start` finds: never above that at `start`, moved into the box. */
 export function minimize(f: Smooth, start: ArrayLike<number>, options: MinimizeOptions): Minimum {
+  return atOnce(minimizing(f, start, options));
+}
+
+/** The same, one iteration after the other. */
+export function* minimizing(f: Smooth, start: ArrayLike<number>, options: MinimizeOptions): Steps<Minimum> {
   const { low, high, tolerance, iterations } = options;
   const project = (value: number, i: number): number => Math.min(Math.max(value, low[i]!), high[i]!);
   let x = Float64Array.from(start, project);
@@ -61,6 +68,7 @@ export function minimize(f: Smooth, start: ArrayLike<number>, options: MinimizeO
   let value = f(x, gradient);
   const steps: Step[] = [];
   for (let iteration = 0; iteration < iterations; iteration++) {
+    yield;
     const free = Array.from(x, (at, i) => (gradient[i]! > 0 ? at > low[i]! : at < high[i]!));
     if (!gradient.some((slope, i) => free[i]! && Math.abs(slope) > tolerance)) break;
     const next = searchAlong(f, { x, value, gradient, project }, directionOf(gradient, steps, free));

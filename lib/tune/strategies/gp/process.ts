@@ -1,5 +1,5 @@
 /** Gaussian-process regression: what trials say about points that have not been tried. */
-import { cholesky, solve, solveLower, solveUpper } from './cholesky';
+import { cholesky, dot, solve, solveLower, solveUpper } from './cholesky';
 import { distance, matern, maternSlope, type Choices, type Kernel } from './kernel';
 
 export interface Observations {
@@ -54,9 +54,10 @@ export class GaussianProcess {
 
   posterior(x: Float64Array): Posterior {
     const cross = this.cross(x);
-    const mean = cross.reduce((sum, value, i) => sum + value * this.alpha[i]!, 0);
-    const explained = solveLower(this.lower, cross).reduce((sum, value) => sum + value * value, 0);
-    return { mean, variance: Math.max(0, this.kernel.scale - explained) };
+    const { length } = cross;
+    const half = solveLower(this.lower, cross);
+    const variance = Math.max(0, this.kernel.scale - dot(half, 0, half, 0, length));
+    return { mean: dot(cross, 0, this.alpha, 0, length), variance };
   }
 
   posteriorSlope(x: Float64Array): PosteriorSlope {
@@ -67,12 +68,9 @@ export class GaussianProcess {
     const solved = solveUpper(this.lower, half);
     const meanSlope = new Float64Array(x.length);
     const varianceSlope = new Float64Array(x.length);
-    let mean = 0;
-    let explained = 0;
+    const { length } = points;
     points.forEach((point, i) => {
-      mean += cross[i]! * this.alpha[i]!;
-      explained += half[i]! * half[i]!;
-      const slope = 2 * scale * maternSlope(distance(x, point, weights, choices));
+      const slope = 2 * maternSlope(distance(x, point, weights, choices), cross[i]);
       for (let j = 0; j < x.length; j++) {
         if (choices[j]!) continue;
         const by = slope * weights[j]! * (x[j]! - point[j]!);
@@ -80,7 +78,8 @@ export class GaussianProcess {
         varianceSlope[j] = varianceSlope[j]! - 2 * by * solved[i]!;
       }
     });
-    return { mean, variance: Math.max(0, scale - explained), meanSlope, varianceSlope };
+    const variance = Math.max(0, scale - dot(half, 0, half, 0, length));
+    return { mean: dot(cross, 0, this.alpha, 0, length), variance, meanSlope, varianceSlope };
   }
 
   /** The process that also believes its own mean at these points, for trials that still run. */

@@ -6,6 +6,7 @@ import { minimize } from '../../../../lib/tune/strategies/gp/lbfgs';
 import { logImprovement } from '../../../../lib/tune/strategies/gp/log-ei';
 import { GaussianProcess, type Observations } from '../../../../lib/tune/strategies/gp/process';
 import { Random } from '../../../../lib/tune/strategies/random-numbers';
+import { atOnce, inTurns, type Steps } from '../../../../lib/tune/strategies/steps';
 
 function expectClose(found: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number): void {
   expect(found).toHaveLength(expected.length);
@@ -166,10 +167,32 @@ describe('the process', () => {
     const random = new Random(5, 'test', 0);
     const points = Array.from({ length: 40 }, () => Float64Array.from([random.uniform(), random.uniform()]));
     const values = Float64Array.from(points, ([x]) => 1.4 * Math.sin(9 * x!));
-    const exact = fitKernel({ points, values, choices: [false, false] });
+    const exact = atOnce(fitKernel({ points, values, choices: [false, false] }));
     expect(exact.weights[0]!).toBeGreaterThan(10 * exact.weights[1]!);
     expect(exact.noise).toBeLessThan(1e-3);
     const noisy = values.map((value) => value + 0.5 * random.normal());
-    expect(fitKernel({ points, values: noisy, choices: [false, false] }).noise).toBeGreaterThan(0.03);
+    expect(atOnce(fitKernel({ points, values: noisy, choices: [false, false] })).noise).toBeGreaterThan(0.03);
   });
+});
+
+it('a suggestion in turns is the one made at once, and the event loop runs meanwhile', async () => {
+  function* slow(): Steps<number> {
+    for (let i = 0; i < 20; i++) {
+      const until = performance.now() + 3;
+      while (performance.now() < until);
+      yield;
+    }
+    return 7;
+  }
+  let turns = 0;
+  let busy = true;
+  const count = (): void => {
+    turns++;
+    if (busy) setImmediate(count);
+  };
+  setImmediate(count);
+  await expect(inTurns(slow())).resolves.toBe(7);
+  busy = false;
+  expect(turns).toBeGreaterThan(2);
+  expect(atOnce(slow())).toBe(7);
 });
