@@ -59,6 +59,9 @@ const OWN_FLAGS = {
     note: '50; to its end with a strategy that has one',
   }),
   minutes: flag('n', positive('no trial begins after so many minutes', optional), { note: 'no limit' }),
+  trialMinutes: flag('n', positive('a trial that runs for longer than so many minutes fails', optional), {
+    note: 'no limit',
+  }),
   workers: flag('n', positiveInteger('trials at a time, which divide the threads', { default: 1 })),
   retries: flag(
     'n',

@@ -37,6 +37,7 @@ export interface TuneFlags {
   readonly rules?: string | undefined;
   readonly trials?: number | undefined;
   readonly minutes?: number | undefined;
+  readonly trialMinutes?: number | undefined;
   readonly workers: number;
   readonly retries: number;
   readonly keepBest: number;
@@ -170,14 +171,18 @@ function totalOf({ trials, minutes }: TuneFlags, { name, settings }: Strategy): 
 async function search(session: Session, study: Study, flags: TuneFlags): Promise<number> {
   const { output, signal } = session;
   const folder = folderOf(flags, study.space['dataset']);
-  const { minutes, workers, retries, keepBest } = flags;
+  const { minutes, trialMinutes, workers, retries, keepBest } = flags;
   const total = totalOf(flags, study.strategy);
   announce(session, study, { folder, total, workers });
   const kept = new KeptModels(study, keepBest);
   const progress = new TuneProgress(session, study, total);
   progress.begin();
   try {
-    const limits = { ...(total !== undefined && { total }), ...(minutes !== undefined && { minutes }) };
+    const limits = {
+      ...(total !== undefined && { total }),
+      ...(minutes !== undefined && { minutes }),
+      ...(trialMinutes !== undefined && { trialMinutes }),
+    };
     for await (const trial of study.run(TRIAL, { ...limits, workers, retries, signal })) {
       progress.ended(trial);
       await kept.tidy();

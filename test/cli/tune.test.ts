@@ -172,6 +172,13 @@ describe('a study', () => {
   });
 });
 
+itBuilt('a trial that trains for longer than --trial-minutes fails', async () => {
+  const short = [...training.slice(0, 4), '--epochs', '100000', '--trial-minutes', '0.03'];
+  const more = ['--search', 'lr=log(1e-4,0.1)', '--trials', '1', '--out', join(dir, 'short')];
+  const { lines } = await run([...short, ...more]);
+  expect(trialsOf(lines)).toMatchObject([{ state: 'failed', reason: 'it ran for more than 0.03 minutes' }]);
+});
+
 describe('ends with an error', () => {
   itBuilt('where the first trials all fail', async () => {
     const broken = join(dir, 'broken');

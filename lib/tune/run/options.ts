@@ -41,7 +41,7 @@ export interface RunSettings {
   readonly total: number;
   /** Milliseconds. */
   readonly limit: number;
-  /** Of a trial, in milliseconds. */
+  /** For how many milliseconds a trial may run. */
   readonly trialLimit: number;
   /** Undefined: not given. */
   readonly workers: number | undefined;

@@ -30,7 +30,7 @@ export interface Runnable<P> {
   /** What messages call it. */
   readonly name: string;
   readonly directions: readonly Direction[];
-  /** Where trials may leave checkpoints; undefined for a study in memory or in a database. */
+  /** Where trials may leave checkpoints; undefined for a study in a home that was given none. */
   readonly folder: string | undefined;
 
   /** All trials as the log had them when it was last read. */

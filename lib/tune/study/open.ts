@@ -36,6 +36,11 @@ export interface StudyOptions<S extends Space = Space> {
   readonly strategy?: Strategy;
   /** What ends trials early, asked in this order. Default: what the record says, none for a new study. */
   readonly rules?: readonly Rule[];
+  /**
+   * For a study in a home: where its trials may leave checkpoints, in `trials/NNNN`. Machines that share the
+   * study need one that all of them see. Default: none; a study in a folder has that folder.
+   */
+  readonly folder?: string;
   /** The study's name within its log. Default: the only study of the log, `study` for a new one. */
   readonly name?: string;
   /**
@@ -46,7 +51,7 @@ export interface StudyOptions<S extends Space = Space> {
   readonly extend?: boolean;
 }
 
-const KEYS = ['space', 'direction', 'directions', 'strategy', 'rules', 'name', 'extend'];
+const KEYS = ['space', 'direction', 'directions', 'strategy', 'rules', 'folder', 'name', 'extend'];
 const WHERE = 'tune.study';
 
 /**
@@ -69,7 +74,7 @@ export async function study<const S extends Space>(
     rules: options.rules === undefined ? undefined : checkRules(options.rules),
     extend: bool(WHERE, 'extend', options.extend ?? false),
   };
-  const folder = typeof place === 'string' ? resolve(nonEmptyString(WHERE, 'folder', place)) : undefined;
+  const folder = folderOf(place, options.folder);
   const home = typeof place === 'string' ? await folderHome(place) : checkHome(place);
   try {
     const wanted = name === undefined ? undefined : nonEmptyString(WHERE, 'name', name);
@@ -86,6 +91,15 @@ interface Given {
   readonly strategy: Strategy | undefined;
   readonly rules: readonly Rule[] | undefined;
   readonly extend: boolean;
+}
+
+function folderOf(place: string | Home, folder: string | undefined): string | undefined {
+  if (typeof place !== 'string' && folder === undefined) return undefined;
+  if (typeof place === 'string' && folder !== undefined)
+    throw new OptionError(
+      `${WHERE}: folder belongs to a home such as tune.postgres(); ${show(place)} is one`,
+    );
+  return resolve(nonEmptyString(WHERE, 'folder', typeof place === 'string' ? place : folder));
 }
 
 async function folderHome(folder: string): Promise<Home> {

@@ -144,6 +144,14 @@ test('each trial has a folder, made when it is asked for', async () => {
   await study.close();
   const inMemory = await tune.study(tune.memory(), { space });
   await drain(inMemory.run((_, trial) => (expect(trial.folder).toBeUndefined(), 1), { trials: 1 }));
+  const apart = await tune.study(tune.memory(), { space, folder: join(dir, 'apart') });
+  const [only] = await drain(
+    apart.run(async (_, trial) => (await trial.note('in', trial.folder ?? ''), 1), { trials: 1 }),
+  );
+  expect(only?.attributes['in']).toBe(join(dir, 'apart', 'trials', '0000'));
+  await expect(tune.study(join(dir, 'one'), { space, folder: 'two' })).rejects.toThrow(
+    /folder belongs to a home/,
+  );
 });
 
 describe('trial.callback', () => {
