@@ -28,6 +28,7 @@ const CHECKS = [
   'search-kill',
   'search-kill-postgres',
   'search',
+  'asha',
   'transfer',
   'finetune',
   'mnist',
