@@ -1,8 +1,8 @@
 /**
- * Random search with and without the rule of asynchronous successive halving (ASHA), for as many epochs in all:
- * a small network on 5,000 images of CIFAR-10, with its optimizer, rate, decay and width to be found. Points
- * come from the same stream in both, so that the first ones are the same. Fails where the networks that ASHA
- * finds are worse on the mean over seeds, by the images that they were chosen by.
+ * Random search with and without the rule of asynchronous successive halving (ASHA), for as many epochs in
+ * all: a small network on 5,000 images of CIFAR-10, with its optimizer, rate, decay and width to be found.
+ * Points come from the same stream in both, so that the first ones are the same. Fails where the networks
+ * that ASHA finds are worse on the mean over seeds, by the images that they were chosen by.
  */
 import { data, losses, nn, NonFiniteError, optim, Trainer, tune } from 'tenon';
 import { requireData } from './process.mjs';

@@ -6,7 +6,7 @@
  * fails where it is not better than random search on Branin or Hartmann-6, by the same interval.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tune } from 'tenon';
 import { childScript } from './process.mjs';
@@ -100,7 +100,7 @@ const PROBLEMS = [
     f: mixed,
     best: 0,
   },
-  ...(existsSync(TABLE) ? [tableProblem(JSON.parse(readFileSync(TABLE, 'utf8')))] : []),
+  tableProblem(JSON.parse(readFileSync(TABLE, 'utf8'))),
 ];
 
 /** Errors after the last epoch, by the settings in the order of the table's rows. */
