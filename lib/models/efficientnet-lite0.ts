@@ -79,9 +79,9 @@ export function efficientnetLite0(options: EfficientnetOptions = {}): nn.NamedSe
 }
 
 /**
- * How the published weights of `efficientnetLite0` take images: 224 by 224 pixels, R, G, B, scaled to -1 to
- * 1. timm calls these means and deviations IMAGENET_INCEPTION. `model.preprocessing =
- *    models.imagenetInception`, because their files do not hold it.
+ * How the published weights of `efficientnetLite0` take images: 224 by 224 pixels, R, G, B, each from -1 to 1
+ * (timm calls these means and deviations IMAGENET_INCEPTION). Files of weights do not hold it: set
+ * `model.preprocessing = models.imagenetInception`.
  */
 export const imagenetInception: Preprocessing = checkPreprocessing('models.imagenetInception', {
   height: 224,

@@ -39,7 +39,7 @@ export function features(
   checkKeys('features', options, ['at']);
   const at: unknown = options?.at;
   const stages = checkStages('features', model, at);
-  const outputs = outputsAt(model, x, stages);
+  const outputs = outputsAt('features', model, x, stages);
   return typeof at === 'string'
     ? outputs[0]!
     : Object.fromEntries(stages.map(({ name }, i) => [name, outputs[i]!]));
@@ -72,7 +72,12 @@ export function checkStages(where: string, model: Staged, at: unknown): readonly
  * Records the outputs of the stages, in their order.
  * @throws OptionError for one that forward() does not run
  */
-export function outputsAt(model: Pick<Staged, 'forward'>, x: Tensor, stages: readonly Stage[]): Tensor[] {
+export function outputsAt(
+  where: string,
+  model: Pick<Staged, 'forward'>,
+  x: Tensor,
+  stages: readonly Stage[],
+): Tensor[] {
   const wanted = new Set(stages.map(({ module }) => module));
   const found = new Map<unknown, Tensor>();
   const reached = new Reached();
@@ -89,7 +94,7 @@ export function outputsAt(model: Pick<Staged, 'forward'>, x: Tensor, stages: rea
   }
   return stages.map(({ name, module }) => {
     const output = found.get(module);
-    if (output === undefined) throw new OptionError(`features: forward() does not run layer ${show(name)}`);
+    if (output === undefined) throw new OptionError(`${where}: forward() does not run layer ${show(name)}`);
     return output;
   });
 }

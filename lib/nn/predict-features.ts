@@ -92,7 +92,9 @@ class FeatureView implements Featured {
   }
 
   forward(x: Tensor): Tensor {
-    const outputs = outputsAt(this.model, x, this.stages).map((y) => (this.pool ? averaged(y) : y));
+    const outputs = outputsAt('predict', this.model, x, this.stages).map((y) =>
+      this.pool ? averaged(y) : y,
+    );
     this.shapes = outputs.map((y) => y.shape.slice(1));
     const count = x.shape[0]!;
     outputs.forEach((y, i) => {

@@ -140,7 +140,7 @@ describe('predict at a stage', () => {
     const options = { shape: [2] } as const;
     const inputs = new Float32Array(6);
     await expect(own.predict(inputs, { ...options, at: 'unused' })).rejects.toThrow(
-      'features: forward() does not run layer "unused"',
+      'predict: forward() does not run layer "unused"',
     );
     await expect(own.predict(inputs, { ...options, at: 'part' })).rejects.toThrow(
       "layer 'part' returns [6] for 3 inputs, not a row for each",

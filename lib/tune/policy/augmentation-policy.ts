@@ -6,7 +6,7 @@
 import { performance } from 'node:perf_hooks';
 import { policy, type Augmentation, type SubPolicy } from '../../augment';
 import { Dataset } from '../../data/dataset';
-import { FormatError, OptionError } from '../../errors';
+import { FormatError, NonFiniteError, OptionError } from '../../errors';
 import { crossEntropy } from '../../losses';
 import { Module } from '../../nn/module';
 import { sgd, type Optimizer } from '../../optim';
@@ -64,7 +64,7 @@ export interface PolicyChild {
   /** Counts from 1. */
   readonly number: number;
   readonly policy: readonly SubPolicy[];
-  /** Validation accuracy after the last epoch, 0 to 1. */
+  /** Validation accuracy after the last epoch, 0 to 1; 0 of a child whose training diverged. */
   readonly accuracy: number;
   readonly seconds: number;
 }
@@ -141,7 +141,7 @@ export class PolicySearch implements AsyncIterable<PolicyChild> {
   }
 
   private async train(choices: readonly number[]): Promise<ChildRecord> {
-    const { model, optimizer, augment, epochs, batchSize, seed, signal, train, validation } = this.options;
+    const { model, optimizer, augment, seed } = this.options;
     const begun = performance.now();
     const child = await model();
     if (!(child instanceof Module))
@@ -153,10 +153,22 @@ export class PolicySearch implements AsyncIterable<PolicyChild> {
       augment: [...augment, policy(policyOf(choices))],
       seed,
     });
-    await trainer.fit(train, { epochs, batchSize, ...(signal && { signal }) });
+    const accuracy = await this.accuracyOf(trainer);
+    return { choices, accuracy, seconds: (performance.now() - begun) / 1000 };
+  }
+
+  /** After training; 0 of a child that diverged, or the search could not go beyond it. */
+  private async accuracyOf(trainer: Trainer): Promise<number> {
+    const { epochs, batchSize, signal, train, validation } = this.options;
+    try {
+      await trainer.fit(train, { epochs, batchSize, ...(signal && { signal }) });
+    } catch (error) {
+      if (error instanceof NonFiniteError) return 0;
+      throw error;
+    }
     const { accuracy } = await trainer.evaluate(validation, signal && { signal });
     if (accuracy === undefined) throw new OptionError(`${where}: the validation set must have classes`);
-    return { choices, accuracy, seconds: (performance.now() - begun) / 1000 };
+    return accuracy;
   }
 
   /** What the rewards of the journal depend on, as far as it can be told. */

@@ -71,6 +71,18 @@ describe('the space of policies', () => {
 });
 
 describe('tune.augmentationPolicy', () => {
+  it('goes on behind a child that diverges', async () => {
+    const rates = [1e38, 0.1];
+    const found = await search({
+      children: 2,
+      batchSize: 4,
+      optimizer: () => optim.sgd({ lr: rates.shift()! }),
+    });
+    const [first, second] = await all(found);
+    expect(first!.accuracy).toBe(0);
+    expect(second!.accuracy).toBeGreaterThan(0);
+  });
+
   it('trains children, and joins the policies of the best', async () => {
     const found = await search();
     expect(() => found.best()).toThrow('no child');
