@@ -172,8 +172,10 @@ class Run<P> {
     const timer = trialLimit === Infinity ? undefined : setTimeout(overtime, trialLimit);
     const ended = await place.perform(this.factsOf(taken), controller.signal);
     clearTimeout(timer);
+    const trial = await this.record(taken.number, ended, controller.signal.reason);
+    // Not before: what is suggested next depends on how this one ended.
     this.free.push(place);
-    return this.record(taken.number, ended, controller.signal.reason);
+    return trial;
   }
 
   /** @param reason why the trial was asked to end, if it was */

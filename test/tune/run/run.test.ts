@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { OptionError, tune, type History } from '../../../lib';
-import type { Rule } from '../../../lib/tune';
+import type { Home, Rule, Strategy } from '../../../lib/tune';
 import { temporaryDirectory } from '../../cli/support';
 import { smallNet, smallTrainer, someGlyphs } from '../../train/helpers';
 
@@ -211,4 +211,22 @@ test.each<[string, tune.RunOptions & { readonly worker?: number }, RegExp]>([
   const refused = drain(study.run(() => 1, options));
   await expect(refused).rejects.toThrow(OptionError);
   await expect(drain(study.run(() => 1, options))).rejects.toThrow(message);
+});
+
+test('with one worker, a trial is recorded before the next one is suggested, however slow the log is', async () => {
+  const home = tune.memory();
+  const slow = Object.create(home) as Home;
+  slow.append = async (from, decide) => {
+    await new Promise((done) => setTimeout(done, 300));
+    return home.append(from, decide);
+  };
+  const grid = tune.grid();
+  const seen: string[] = [];
+  const suggest: Strategy['suggest'] = (state) => {
+    seen.push(state.trials.map((trial) => trial.state).join());
+    return grid.suggest(state);
+  };
+  const study = await tune.study(slow, { space, strategy: { ...grid, suggest } });
+  await drain(study.run(({ point }) => point, { trials: 3 }));
+  expect([...new Set(seen)]).toEqual(['', 'complete', 'complete,complete']);
 });
