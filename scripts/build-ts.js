@@ -97,4 +97,10 @@ script(() => {
     const up = path.relative(path.dirname(door), path.join(dist, 'tenon.js')).split(path.sep).join('/');
     writeFile(door, `module.exports = require('${up}')('${program}');\n`);
   }
+  // The parts of the page that reports are made of.
+  const page = path.join('tune', 'report', 'page');
+  for (const file of fs
+    .readdirSync(path.join(root, 'lib', page))
+    .filter((name) => /\.(css|html|js)$/.test(name)))
+    writeFile(path.join(dist, page, file), fs.readFileSync(path.join(root, 'lib', page, file), 'utf8'));
 });

@@ -39,6 +39,7 @@ const steps = {
   eslint: () => node('eslint', ['--max-warnings', '0', ...(fix ? ['--fix'] : []), '.']),
   prettier: () => node('prettier', ['--log-level', 'warn', fix ? '--write' : '--check', '.']),
   types: () => node('typescript', ['--project', 'tsconfig.json'], 'tsc'),
+  'types of pages': () => node('typescript', ['--project', 'lib/tune/report/page'], 'tsc'),
   imports: () => node('dependency-cruiser', ['lib', '--config', '--output-type', 'err-long'], 'depcruise'),
   'clang-format': async () => {
     checkClangFormat();

@@ -51,3 +51,6 @@ export type { RunOptions } from './run/options';
 export type { Trial } from './run/trial';
 export type { Rule, RuleState } from './rules/rule';
 export { importance, type ImportanceOptions } from './report/importance';
+export { report, type ReportOptions, type WrittenReport } from './report/report';
+export type { Shown } from './report/source';
+export { dashboard, type Dashboard, type DashboardOptions } from './report/dashboard';

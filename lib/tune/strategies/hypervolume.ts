@@ -6,7 +6,7 @@
 export type Losses = readonly number[];
 
 /** Not worse in any, better in one; equal infinities are equal. */
-function dominates(a: Losses, b: Losses): boolean {
+export function dominates(a: Losses, b: Losses): boolean {
   return a.every((loss, i) => loss <= b[i]!) && a.some((loss, i) => loss < b[i]!);
 }
 

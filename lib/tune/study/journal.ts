@@ -33,9 +33,11 @@ class JournalHome implements Home {
   private last: Promise<unknown> = Promise.resolve();
   private made: Promise<void> | undefined;
 
+  /** @param existing whether the file is there, is only read, and must not be made */
   constructor(
     readonly name: string,
     grace: number,
+    private readonly existing = false,
   ) {
     this.lock = new JournalLock(name, grace);
     this.beats = new Heartbeats(`${name}.heartbeats`);
@@ -50,6 +52,7 @@ class JournalHome implements Home {
     from: number,
     decide: (fresh: readonly Operation[]) => readonly Operation[],
   ): Promise<readonly Operation[]> {
+    if (this.existing) throw new OptionError(`${this.name} was opened for reading only`);
     const appended = this.last.then(() => this.appendNow(from, decide));
     this.last = appended.catch(() => undefined);
     return appended;
@@ -72,6 +75,7 @@ class JournalHome implements Home {
   }
 
   private async make(): Promise<void> {
+    if (this.existing) return;
     this.made ??= makeFile(this.name);
     await this.made;
   }
@@ -135,4 +139,9 @@ export function journal(path: string, options: JournalOptions = {}): Home {
   checkKeys('tune.journal', options, ['grace']);
   const grace = options.grace === undefined ? GRACE : positive('tune.journal', 'grace', options.grace) * 1000;
   return new JournalHome(resolve(nonEmptyString('tune.journal', 'path', path)), grace);
+}
+
+/** A journal that is there and is only read: nothing is made, locked or written. */
+export function journalToRead(path: string): Home {
+  return new JournalHome(resolve(path), GRACE, true);
 }

@@ -47,7 +47,7 @@ export class Replay {
    */
   constructor(
     private readonly where: string,
-    private readonly name: string,
+    readonly name: string,
     private dimensions: readonly Dimension[] = [],
   ) {}
 
