@@ -31,8 +31,6 @@ const trainer = new Trainer(model, {
   seed: 1,
 });
 await trainer.fit(train, { epochs: EPOCHS, batchSize: 50 });
-// Windows are of the size that the net takes; training has left that of the images here.
-model.preprocessing = { ...model.preprocessing, height: SIDE, width: SIDE };
 
 const labels = test.labels;
 /** Accuracy and negative log-likelihood of the mean of several probabilities. */
