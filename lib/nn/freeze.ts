@@ -87,7 +87,7 @@ function picked<T>(
     if (some.length > 0) return some;
     const hint = hintOf(
       pattern,
-      [...modules.keys()],
+      [...modules.keys()].filter((name) => name !== ''),
       named.map(([name]) => name),
     );
     throw new OptionError(`${where}: no parameter matches ${clip(String(pattern))}${hint}`);

@@ -62,6 +62,11 @@ describe('a pattern', () => {
       'no parameter matches feature.?.weight (did you mean "features.?.weight"?)',
     );
     attempt('fc', 'pool').toThrow('freeze: no parameter matches pool; there are features, fc');
+    attempt('f').toThrow('freeze: no parameter matches f (did you mean "fc"?)');
+    attempt('xyz*').toThrow('freeze: no parameter matches xyz*; there are features, fc');
+    expect(() => nn.sequential(nn.linear(1, 1)).freeze('x')).toThrow(
+      'no parameter matches x (did you mean "0"?)',
+    );
     attempt('nothing*').toThrow('freeze: no parameter matches nothing*; there are features, fc');
     attempt('features.other.*').toThrow('features.other.*; there are features.0, features.1');
     attempt(/x/).toThrow('freeze: no parameter matches /x/; there are features, fc');
