@@ -13,7 +13,7 @@ const NORMS = ['batch-norm', 'batch-norm-test-time', 'normalizations'];
 const DATA = ['augmentation', 'ten-crops', 'policy-search', 'mixing'];
 const FEWER = ['early-stopping', 'weight-decay', 'weight-penalties', 'bottleneck', 'transfer'];
 const NOISE = ['dropout', 'marginalize', 'drop-connect', 'fractional-pooling'];
-const SEARCH = ['grid-or-random'];
+const SEARCH = ['hyperparameter-search', 'grid-or-random'];
 const PROGRAMS = [...INPUTS, ...WEIGHTS, ...UPDATES, ...NORMS, ...DATA, ...FEWER, ...NOISE, ...SEARCH];
 
 const here = dirname(fileURLToPath(import.meta.url));
