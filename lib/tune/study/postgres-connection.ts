@@ -152,10 +152,10 @@ export class Connection {
         if (!(error instanceof Fault)) throw error;
         first ??= performance.now();
         const taken = performance.now() - first;
+        const left = (this.reached ? this.patience : Math.min(FIRST, this.patience)) - taken;
+        if (!error.isPassing || left <= 0) throw this.explain(error, before + 1, taken);
         const sleep = Math.min(50 * 2 ** before, LONGEST_SLEEP) * (0.5 + Math.random());
-        const patience = this.reached ? this.patience : Math.min(FIRST, this.patience);
-        if (!error.isPassing || taken + sleep > patience) throw this.explain(error, before + 1, taken);
-        await new Promise((done) => setTimeout(done, sleep));
+        await new Promise((done) => setTimeout(done, Math.min(sleep, left)));
       }
     }
   }

@@ -143,7 +143,7 @@ withServer(
     expect(error.code).toBe('ERR_TENON_DATA');
     expect(error.message).toMatch(
       new RegExp(
-        `^postgres://${user}@127.0.0.1:${port}/postgres cannot be reached: .*; tried \\d+ times in 0`,
+        `^postgres://${user}@127.0.0.1:${port}/postgres cannot be reached: .*; tried \\d+ times in \\d\\.\\d seconds$`,
       ),
     );
     expect(inspect(error)).not.toContain(password);
@@ -372,10 +372,10 @@ test('a server that was never reached is tried for a few seconds', async () => {
   const home = tune.postgres({ host: 'localhost', port, database: 'd', user: 'u', password: 'secret' });
   const begun = performance.now();
   const error = await failure(tune.study(home, { space: { x: tune.uniform(0, 1) } }));
-  expect(performance.now() - begun).toBeLessThan(10_000);
+  expect(performance.now() - begun).toBeLessThan(20_000);
   expect(error).toMatchObject({ code: 'ERR_TENON_DATA' });
   expect(error.message).toMatch(/^postgres:\/\/u@localhost:\d+\/d cannot be reached: .*ECONNREFUSED/);
-  expect(error.message).toMatch(/; tried \d+ times in [345]\.\d seconds$/);
+  expect(error.message).toMatch(/; tried \d+ times in [5-9]\.\d seconds$/);
   await home.close();
 }, 30_000);
 
