@@ -50,6 +50,13 @@ describe('tune.gp', () => {
     expect(found).toBeLessThan(random / 2);
   });
 
+  it.each([0, 2])('searches the valley of Rosenbrock, below losses of up to a million: seed %i', (seed) => {
+    const square = space({ x: real(-5, 10), y: real(-5, 10) });
+    const valley = ({ x, y }: Point): number => 100 * (y! - x! * x!) ** 2 + (1 - x!) ** 2;
+    // Without the curve on which the process sees losses, 5 and more.
+    expect(least(search(tune.gp({ seed }), square, valley, 30))).toBeLessThan(2);
+  });
+
   it('suggests the same for the same seed, and something else for another', () => {
     const trials = search(tune.random({ seed: 1 }), plane, branin, 12);
     const first = suggested(tune.gp({ seed: 3 }), plane, { trials });

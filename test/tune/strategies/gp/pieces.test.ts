@@ -4,6 +4,7 @@ import { fitKernel, kernelOf, LEAST_NOISE, unlikelihood } from '../../../../lib/
 import { improvementSlope, logExpectedImprovement } from '../../../../lib/tune/strategies/gp/improve';
 import { minimize } from '../../../../lib/tune/strategies/gp/lbfgs';
 import { logImprovement } from '../../../../lib/tune/strategies/gp/log-ei';
+import { bent, normalized, powerOf } from '../../../../lib/tune/strategies/gp/outputs';
 import { GaussianProcess, type Observations } from '../../../../lib/tune/strategies/gp/process';
 import { Random } from '../../../../lib/tune/strategies/random-numbers';
 import { atOnce, inTurns, type Steps } from '../../../../lib/tune/strategies/steps';
@@ -172,6 +173,41 @@ describe('the process', () => {
     expect(exact.noise).toBeLessThan(1e-3);
     const noisy = values.map((value) => value + 0.5 * random.normal());
     expect(atOnce(fitKernel({ points, values: noisy, choices: [false, false] })).noise).toBeGreaterThan(0.03);
+  });
+});
+
+describe('losses as the process sees them', () => {
+  it('lie on the curve of Yeo and Johnson', () => {
+    // Yeo & Johnson 2000, equation 2.1.
+    const curve = (x: number, p: number): number => {
+      if (x >= 0) return p === 0 ? Math.log(x + 1) : ((x + 1) ** p - 1) / p;
+      return p === 2 ? -Math.log(1 - x) : -((1 - x) ** (2 - p) - 1) / (2 - p);
+    };
+    for (const power of [0, 0.3, 1, 1.7, 2])
+      for (const x of [-3, -0.5, 0, 0.1, 2]) expect(bent(x, power)).toBeCloseTo(curve(x, power), 12);
+  });
+
+  it('take the power of SciPy', () => {
+    for (const { values: sample, power } of fixture.outputs) {
+      const known = Math.min(Math.max(power, 0), 2);
+      expect(powerOf(Float64Array.from(sample))).toBeCloseTo(known, 4);
+    }
+  });
+
+  it('keep their order, and have mean 0 and variance 1', () => {
+    const random = new Random(3, 'test', 0);
+    const losses = Array.from({ length: 40 }, () => Math.exp(3 * random.normal()));
+    const found = normalized(losses);
+    const order = (list: ArrayLike<number>): number[] => losses.map((_, i) => i).sort((a, b) => list[a]! - list[b]!); // prettier-ignore
+    expect(order(found)).toEqual(order(losses));
+    const mean = found.reduce((sum, value) => sum + value / 40, 0);
+    expect(mean).toBeCloseTo(0, 12);
+    expect(found.reduce((sum, value) => sum + value ** 2 / 40, 0)).toBeCloseTo(1, 12);
+  });
+
+  it('are all 0 where they are equal, and not upset by huge ones', () => {
+    expect(normalized([7, 7, 7])).toEqual(new Float64Array(3));
+    expect(Array.from(normalized([1e308, -1e308, 0])).every(Number.isFinite)).toBe(true);
   });
 });
 
