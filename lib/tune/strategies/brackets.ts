@@ -77,7 +77,7 @@ export interface Promotion {
   readonly rung: number;
 }
 
-/** Of the best `count` that are complete in the rung before `rung`, the first that was not promoted. */
+/** The first that was not promoted of the best `count` that are complete in the rung before `rung`. */
 function unpromoted(
   members: Members,
   bracket: BracketName,
