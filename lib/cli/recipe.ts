@@ -16,7 +16,7 @@ import {
   type Setting,
 } from '../settings';
 import { augmentationHelp, augmentationList, parseAugmentations } from './augmentations';
-import { checkConflicts, DATA_FLAGS, type KnownData } from './data-flags';
+import { checkConflicts, DATA_FLAGS, type KnownData, type MayConflict } from './data-flags';
 import { DATASETS } from './datasets';
 import { UsageError } from './exit-codes';
 import { STOPPING_FLAGS, type KnownStopping } from './early-stopping-flags';
@@ -32,6 +32,7 @@ import { checkWarmup, epochsOf, type Warmup } from './warmup';
 
 /** What defaults and checks need to know. */
 export interface Known extends KnownData, KnownLoss, KnownStopping {
+  readonly fromStudy: string | null;
   readonly keep: number | null;
   readonly model: ModelName;
   readonly pretrained: string | null;
@@ -73,6 +74,26 @@ function ofValidation<V extends Flag>(views: V) {
  * change when a run is resumed.
  */
 export const SETTINGS = {
+  // Both absent in runs of versions without studies.
+  fromStudy: flag(
+    'study',
+    orNull(nonEmptyString)(
+      'takes the settings of the best trial of a study of tenon tune: its folder, or postgres://host/database#log',
+      {
+        default: null,
+        absent: null,
+      },
+    ),
+  ),
+  trial: flag(
+    'n',
+    orNull(nonNegativeInteger)('--from-study: those of another trial', { default: null, absent: null }),
+    {
+      note: 'the best',
+      conflict: (given: unknown, { fromStudy }: Pick<Known, 'fromStudy'>) =>
+        given === undefined || fromStudy !== null ? undefined : '--trial belongs to --from-study',
+    },
+  ),
   ...DATA_FLAGS,
   /** Share of the training split that is held out for validation. */
   validation: flag(
@@ -214,13 +235,29 @@ function defaultWarmup({ model, schedule, epochs }: Known): Warmup {
  * @throws UsageError if options contradict each other or one is missing
  */
 export function completeRecipe(flags: RecipeFlags): Recipe {
+  const recipe = filledIn(flags);
+  checkConflicts<Known>(SETTINGS, flags, recipe);
+  return recipe;
+}
+
+/** The settings of another run that do not contradict those that were given for this one. */
+export function compatible(others: RecipeFlags, given: RecipeFlags): RecipeFlags {
+  const recipe = filledIn({ ...others, ...given });
+  return Object.fromEntries(
+    Object.entries(others).filter(([name, value]) => {
+      const setting: MayConflict<Known> = SETTINGS[name as keyof Recipe];
+      return setting.conflict?.(value ?? undefined, recipe, spelled(name)) === undefined;
+    }),
+  );
+}
+
+function filledIn(flags: RecipeFlags): Recipe {
   const given = flags as Readonly<Record<string, unknown>>;
   const recipe: Record<string, unknown> = {};
   for (const [name, { choose, default: usual }] of ALL) {
     // The settings that `choose` reads come earlier in the list.
     recipe[name] = given[name] ?? (choose === undefined ? usual : choose(recipe as Recipe));
   }
-  checkConflicts<Known>(SETTINGS, flags, recipe as Recipe);
   return recipe as Recipe;
 }
 

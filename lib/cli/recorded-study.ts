@@ -1,11 +1,18 @@
-/** Studies that are there, for commands that read them. */
+/** Where the studies of the command line are: a folder with a journal in it, or a database. */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DataError } from '../errors';
+import { DataError, OptionError } from '../errors';
 import { pathKind } from '../files/read';
 import { clip } from '../options';
-import { study } from '../tune/study/open';
+import type { Space } from '../tune/space/parameters';
+import { study, type StudyOptions } from '../tune/study/open';
+import { postgres } from '../tune/study/postgres';
 import type { Study } from '../tune/study/study';
+
+/** Whether a text names a database rather than a folder. */
+function isDatabase(place: string): boolean {
+  return /^postgres(ql)?:\/\//.test(place);
+}
 
 /** Whether a folder has the journal of a study. An empty one is left by a study that could not begin. */
 export async function holdsStudy(folder: string): Promise<boolean> {
@@ -14,11 +21,43 @@ export async function holdsStudy(folder: string): Promise<boolean> {
 }
 
 /**
- * Opens the study of a folder as its record has it.
- * @throws DataError where there is none; as `tune.study`
+ * Opens a study of a folder, or of the log that `postgres://host/database#log` names, and makes it where
+ * there is none. @throws as `tune.study`
  */
-export async function openRecorded(folder: string, name?: string): Promise<Study> {
-  if (!(await holdsStudy(folder)))
-    throw new DataError(`${clip(folder)} holds no study (there is no study.log)`);
-  return study(folder, name === undefined ? {} : { name });
+export async function openStudy(place: string, options: StudyOptions<Space>): Promise<Study> {
+  if (!isDatabase(place)) return study<Space>(place, options);
+  const url = urlOf(place);
+  const name = decodeURIComponent(url.hash.slice(1));
+  url.hash = '';
+  const home = postgres({ connectionString: url.href, ...(name !== '' && { name }) });
+  try {
+    return await study<Space>(home, options);
+  } catch (error) {
+    await home.close();
+    throw error;
+  }
+}
+
+/** Opens a study as its record has it. @throws DataError where there is none; as `tune.study` */
+export async function openRecorded(place: string, options: StudyOptions<Space> = {}): Promise<Study> {
+  if (!isDatabase(place) && !(await holdsStudy(place)))
+    throw new DataError(`${clip(place)} holds no study (there is no study.log)`);
+  return openStudy(place, options);
+}
+
+/** The place as files may keep it: without a password. */
+export function withoutPassword(place: string): string {
+  if (!isDatabase(place)) return place;
+  const url = urlOf(place);
+  url.password = '';
+  return url.href;
+}
+
+function urlOf(place: string): URL {
+  try {
+    return new URL(place);
+  } catch (cause) {
+    // The text may hold a password.
+    throw new OptionError('a database is written postgres://user@host:port/database#log', { cause });
+  }
 }

@@ -3,7 +3,7 @@ import type { StudyTrial } from '../tune/run/runnable';
 import type { Value } from '../tune/space/dimension';
 import { NOTE } from '../tune/study/notes';
 import { spelled } from './flags';
-import { flatWords, HELD_OUT, settingNamed } from './trial-settings';
+import { flatWords, HELD_OUT, SEARCHABLE, settingNamed } from './trial-settings';
 
 /** `tenon train --optimizer adam --lr 0.0012`. What is off by default is left out. */
 export function trainCommandOf({ params, notes }: StudyTrial<object>): string {
@@ -14,7 +14,8 @@ export function trainCommandOf({ params, notes }: StudyTrial<object>): string {
     ...words,
     ...(typeof budget === 'number' && { epochs: budget }),
   };
-  const flags = Object.entries(all).flatMap(([name, word]) =>
+  const named = Object.entries(all).sort(([a], [b]) => SEARCHABLE.indexOf(a) - SEARCHABLE.indexOf(b));
+  const flags = named.flatMap(([name, word]) =>
     word === null || (word === 'none' && settingNamed(name)?.default === null)
       ? []
       : [`${spelled(name)} ${shellWord(String(word))}`],

@@ -11,6 +11,7 @@ import type { Trainer } from '../train/trainer';
 import { withPolicyFiles } from './augmentations';
 import { buildModel, buildTrainer } from './build-trainer';
 import { DATASETS, openSplits } from './datasets';
+import { withStudy } from './from-study';
 import { stoppingFor } from './early-stopping-flags';
 import { EXIT } from './exit-codes';
 import { viewOptions } from './flags';
@@ -112,7 +113,7 @@ export async function makePlan(
     const folder = new RunFolder(out ?? resume);
     return { recipe, from, folder: (await folder.isSame(from)) ? from : folder };
   }
-  const complete = completeRecipe(await withDataset(given));
+  const complete = completeRecipe(await withDataset(await withStudy(given)));
   const recipe = { ...complete, imageSize: await imageSizeOf(complete, signal) };
   return { recipe, from: undefined, folder: new RunFolder(out ?? `runs/${recipe.dataset}-${recipe.model}`) };
 }

@@ -4,7 +4,6 @@
  */
 import { oneOf } from '../settings';
 import type { Value } from '../tune/space/dimension';
-import type { Space } from '../tune/space/parameters';
 import type { Direction } from '../tune/study/trial';
 import { STOPPING_FIGURES, type StoppingFigure } from './early-stopping-flags';
 import { UsageError } from './exit-codes';
@@ -23,10 +22,13 @@ export const METRIC = flag(
 /** Share of the training split by which trials are judged, where nobody says. */
 export const HELD_OUT = 0.2;
 
-const ALL: Readonly<Record<string, Flag>> = { ...SETTINGS, metric: METRIC };
+const { fromStudy: _fromStudy, trial: _trial, ...others } = SETTINGS;
+
+/** Settings that a trial may have: all but those that take the settings of another one. */
+export const TRIAL_SETTINGS = others;
 
 /** Names that a space may have. */
-export const SEARCHABLE: readonly string[] = Object.keys(SETTINGS);
+export const SEARCHABLE: readonly string[] = Object.keys(TRIAL_SETTINGS);
 
 /** Whether more of it is better. */
 export function directionOf(metric: Metric): Direction {
@@ -34,7 +36,7 @@ export function directionOf(metric: Metric): Direction {
 }
 
 /** The metric that the space of a study names. */
-export function metricOf(space: Space): Metric {
+export function metricOf(space: Readonly<Record<string, unknown>>): Metric {
   return STOPPING_FIGURES.find((figure) => figure === space['metric']) ?? 'validationAccuracy';
 }
 
@@ -45,7 +47,8 @@ export interface TrialSettings {
 }
 
 export function settingNamed(name: string): Flag | undefined {
-  return Object.hasOwn(ALL, name) ? ALL[name] : undefined;
+  const settings: Readonly<Record<string, Flag>> = TRIAL_SETTINGS;
+  return Object.hasOwn(settings, name) ? settings[name] : undefined;
 }
 
 /** The value of a setting from the word that a space has for it. @throws OptionError */
@@ -75,19 +78,20 @@ export function flatWords(params: Readonly<Record<string, unknown>>): Readonly<R
   );
 }
 
+/** The settings that parameters of a trial are. What is not a setting is passed over. @throws OptionError */
+export function givenOf(params: Readonly<Record<string, unknown>>): RecipeFlags {
+  const values: Record<string, unknown> = {};
+  for (const [name, word] of Object.entries(flatWords(params)))
+    if (SEARCHABLE.includes(name)) values[name] = valueOfWord('the space', name, settingNamed(name)!, word);
+  return values;
+}
+
 /**
- * What a trial runs with these parameters. `validation` is a fifth where they do not say. What is not a
- * setting is passed over.
- * @throws OptionError, UsageError
+ * What a trial runs with these parameters: `validation` is a fifth where they do not say.
+ * @throws OptionError
  */
 export function settingsOf(params: Readonly<Record<string, unknown>>): TrialSettings {
-  const values: Record<string, unknown> = { validation: HELD_OUT };
-  for (const [name, word] of Object.entries(flatWords(params))) {
-    const setting = settingNamed(name);
-    if (setting !== undefined) values[name] = valueOfWord('the space', name, setting, word);
-  }
-  const { metric = 'validationAccuracy', ...given } = values as RecipeFlags & { readonly metric?: Metric };
-  return { given, metric };
+  return { given: { validation: HELD_OUT, ...givenOf(params) }, metric: metricOf(params) };
 }
 
 /** The settings as `tenon train` completes them. @throws UsageError for those that contradict each other */

@@ -4,6 +4,7 @@
 import '../compile/evaluate';
 import { join } from 'node:path';
 import { AbortedError, NonFiniteError, OptionError, TrialPruned } from '../errors';
+import { messageOf } from '../options';
 import { pathKind } from '../files/read';
 import type { Callback, FitControl, FitEvent, History } from '../train/events';
 import type { Trial } from '../tune/run/trial';
@@ -32,7 +33,7 @@ export default async function trainTrial(
   const lock = await plan.folder.lock();
   try {
     const trained = await perform(audience, plan, { open: openOnce, callbacks: [reporter] });
-    if (trained === undefined) throw new AbortedError('the search was stopped');
+    if (trained === undefined) throw new AbortedError(messageOf(signal.reason));
     return finalValue(trained.history, metric);
   } catch (error) {
     // A rule may know what becomes of a trial whose loss explodes.

@@ -13,9 +13,8 @@ import { OptionError } from '../errors';
 import { show } from '../options';
 import { declareCommand, withDefaults, type Given } from './command';
 import { flag, JSON_LINES, THREADS } from './flags';
-import { SETTINGS } from './recipe';
 import type { Session } from './session';
-import { HELD_OUT, METRIC } from './trial-settings';
+import { HELD_OUT, METRIC, TRIAL_SETTINGS } from './trial-settings';
 import { RULE_NAMES, rulesText, STRATEGY_NAMES, strategyText } from './tune-calls';
 import { tune, type TuneFlags } from './tuning';
 
@@ -71,6 +70,13 @@ const OWN_FLAGS = {
     'n',
     positiveInteger('trials whose models and checkpoints are kept, the best', { default: 3 }),
   ),
+  study: flag(
+    'url',
+    nonEmptyString('keeps the log in a database: postgres://user@host/database#log', optional),
+    {
+      note: 'study.log in the folder',
+    },
+  ),
   name: flag('name', nonEmptyString("the study's name in its log", optional), { note: 'study' }),
   out: flag('dir', nonEmptyString("the study's folder", optional), { note: 'runs/tune-DATASET' }),
   resume: flag('dir', text('goes on with the study in this folder', optional), {
@@ -84,8 +90,8 @@ const OWN_FLAGS = {
 
 const FLAGS = {
   ...OWN_FLAGS,
-  ...SETTINGS,
-  validation: { ...SETTINGS.validation, default: HELD_OUT },
+  ...TRIAL_SETTINGS,
+  validation: { ...TRIAL_SETTINGS.validation, default: HELD_OUT },
 };
 
 const MORE = `

@@ -10,7 +10,7 @@ import type { Space } from '../tune/space/parameters';
 import { dimensionsOf } from '../tune/space/space';
 import type { Strategy } from '../tune/strategies/strategy';
 import { NOTE } from '../tune/study/notes';
-import { study as openStudy, type StudyOptions } from '../tune/study/open';
+import type { StudyOptions } from '../tune/study/open';
 import type { Study } from '../tune/study/study';
 import type { TrialState } from '../tune/study/trial';
 import { withPolicyFiles } from './augmentations';
@@ -19,7 +19,7 @@ import { spelled } from './flags';
 import { KeptModels } from './kept-models';
 import type { RecipeFlags } from './recipe';
 import { withDataset } from './recognize';
-import { holdsStudy, openRecorded } from './recorded-study';
+import { holdsStudy, openRecorded, openStudy, withoutPassword } from './recorded-study';
 import { searchSpace } from './search-space';
 import type { Session } from './session';
 import { oneLine } from './skipped';
@@ -41,6 +41,8 @@ export interface TuneFlags {
   readonly workers: number;
   readonly retries: number;
   readonly keepBest: number;
+  /** A database, where the log is not in the folder. */
+  readonly study?: string | undefined;
   readonly name?: string | undefined;
   readonly out?: string | undefined;
   /** The empty text: the folder of `out`. */
@@ -52,8 +54,6 @@ export interface TuneFlags {
 }
 
 const TRIAL = join(__dirname, 'tune-trial.js');
-/** Strategies that come to an end by themselves. */
-const ENDING: readonly string[] = ['grid', 'coarseToFine', 'successiveHalving'];
 const USUAL_TRIALS = 50;
 /** Failures in a row, before any success, after which there is no point in going on. */
 const MOST_FAILURES = 3;
@@ -78,28 +78,35 @@ function folderOf({ resume, out, settings }: TuneFlags, dataset: unknown = setti
   return out ?? `runs/tune-${typeof dataset === 'string' ? dataset : 'glyphs'}`;
 }
 
+/** Where the log is: the folder, unless it is a database. */
+function placeOf({ study, name }: TuneFlags, folder: string): { place: string; options: StudyOptions } {
+  const named = name === undefined ? {} : { name };
+  return study === undefined
+    ? { place: folder, options: named }
+    : { place: study, options: { ...named, folder } };
+}
+
 /** Makes a study. @throws UsageError where there is one */
 async function begin(flags: TuneFlags): Promise<Study> {
   if (flags.extend) throw new UsageError('--extend belongs to --resume');
   const given = await withDataset(await withPolicyFiles(flags.settings));
   const folder = folderOf(flags, given.dataset);
-  if (await holdsStudy(folder))
+  const { metric = 'validationAccuracy', space, search: texts } = flags;
+  const { place, options } = placeOf(flags, folder);
+  if (flags.study === undefined && (await holdsStudy(folder)))
     throw new UsageError(
       `${clip(folder)} holds a study: continue with --resume ${clip(folder)}, choose another --out, or delete it`,
     );
-  const { metric = 'validationAccuracy', space, search: texts, name } = flags;
   const whole = await searchSpace({ space, search: texts, metric, given });
   const strategy = parseStrategy('--strategy', flags.strategy ?? 'tpe', given.seed);
   const direction = directionOf(metric);
   strategy.check(dimensionsOf(folder, whole), [direction]);
   checkEpochs(strategy, whole);
-  return openStudy(folder, {
-    space: whole,
-    direction,
-    strategy,
-    rules: parseRules('--rules', flags.rules ?? 'diverged'),
-    ...(name !== undefined && { name }),
-  });
+  const rules = parseRules('--rules', flags.rules ?? 'diverged');
+  const study = await openStudy(place, { ...options, space: whole, direction, strategy, rules });
+  if (study.trials.length === 0) return study;
+  await study.close();
+  throw new UsageError(`${study.name} holds a study: continue with --resume, or name another log`);
 }
 
 /** @throws UsageError where both the strategy and the space say how long trials train */
@@ -112,13 +119,13 @@ function checkEpochs({ name, settings }: Strategy, space: Space): void {
 
 /** Opens a study again, with what the options change. @throws DataError where there is none, UsageError */
 async function resume(flags: TuneFlags): Promise<Study> {
-  const folder = folderOf(flags);
-  const study = await openRecorded(folder, flags.name);
+  const folder = folderOf(flags, (await withDataset(flags.settings)).dataset);
+  const { place, options } = placeOf(flags, folder);
+  const study = await openRecorded(place, options);
   const changes = await changesOf(flags, study.space);
   if (changes === undefined) return study;
   await study.close();
-  const { name, extend } = flags;
-  return openStudy(folder, { extend, ...changes, ...(name !== undefined && { name }) });
+  return openStudy(place, { ...options, extend: flags.extend, ...changes });
 }
 
 /** What the options say of a study that is there; undefined for nothing. */
@@ -163,9 +170,14 @@ function changedConstants(recorded: Space, given: object, extend: boolean): Spac
 }
 
 /** How many trials there will be in all; undefined: until the strategy ends, or the time does. */
-function totalOf({ trials, minutes }: TuneFlags, { name, settings }: Strategy): number | undefined {
-  const ends = ENDING.includes(name) || typeof settings['rounds'] === 'number';
-  return trials ?? (ends || minutes !== undefined ? undefined : USUAL_TRIALS);
+function totalOf({ trials, minutes }: TuneFlags, strategy: Strategy): number | undefined {
+  return trials ?? (endsByItself(strategy) || minutes !== undefined ? undefined : USUAL_TRIALS);
+}
+
+function endsByItself({ name, settings }: Strategy): boolean {
+  if (name === 'grid' || name === 'coarseToFine') return true;
+  const endless = settings['asynchronous'] === true && settings['trials'] === null;
+  return typeof settings['rounds'] === 'number' && !endless;
 }
 
 async function search(session: Session, study: Study, flags: TuneFlags): Promise<number> {
@@ -191,12 +203,13 @@ async function search(session: Session, study: Study, flags: TuneFlags): Promise
   } catch (error) {
     if (!(error instanceof AbortedError) || !signal.aborted) throw error;
     progress.end();
-    output.line(`stopped; continue with: tenon tune --resume ${folder}`);
+    const log = flags.study === undefined ? '' : ` --study ${shellWord(withoutPassword(flags.study))}`;
+    output.line(`stopped; continue with: tenon tune --resume ${shellWord(folder)}${log}`);
     return session.interruptedCode;
   } finally {
     progress.end();
   }
-  return conclude(session, study, folder);
+  return conclude(session, study, folder, withoutPassword(flags.study ?? folder));
 }
 
 function dimensionText({ name, domain }: Dimension): string {
@@ -241,7 +254,7 @@ function requireSuccess({ trials }: Study): void {
 }
 
 /** Says which trial was best, and how to train like it. @throws DataError where none was completed */
-function conclude({ output }: Session, study: Study, folder: string): number {
+function conclude({ output }: Session, study: Study, folder: string, place: string): number {
   const again = new Set(study.trials.map(({ notes }) => notes[NOTE.retryOf]));
   const ended = study.trials.filter(({ number }) => !again.has(number));
   const count = (state: TrialState): number => ended.filter((trial) => trial.state === state).length;
@@ -265,6 +278,6 @@ function conclude({ output }: Session, study: Study, folder: string): number {
   output.line(`best    trial ${best.number}: ${metricOf(study.space)} ${shown(best.value)}`);
   output.line(`model   ${model}`);
   output.line(`repeat  ${command}`);
-  output.line(`train   tenon train --from-study ${shellWord(folder)}`);
+  output.line(`train   tenon train --from-study ${shellWord(place)}`);
   return EXIT.ok;
 }

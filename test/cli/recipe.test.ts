@@ -80,6 +80,7 @@ describe('settings', () => {
     const first: Record<string, unknown> = Object.fromEntries(there);
     expect(parseRecipe('run.json', { ...first, finished: true })).toEqual({
       ...first,
+      ...{ fromStudy: null, trial: null },
       ...{
         resize: null,
         keep: null,

@@ -82,7 +82,7 @@ test('settings reach a trial as tenon train takes them', async () => {
   expect(flatWords(params)).toMatchObject({ optimizer: 'sgd', momentum: 0.8 });
   const trial = { params, notes: { 'tenon:budget': 3 } } as unknown as Parameters<typeof trainCommandOf>[0];
   expect(trainCommandOf(trial)).toBe(
-    'tenon train --validation 0.2 --optimizer sgd --momentum 0.8 --augment flip,crop --lr 0.1 --dataset mnist --data d --model mlp --scales 28,32 --freeze none --limits maxBytes=9 --epochs 3',
+    'tenon train --dataset mnist --data d --limits maxBytes=9 --validation 0.2 --scales 28,32 --augment flip,crop --model mlp --freeze none --epochs 3 --optimizer sgd --lr 0.1 --momentum 0.8',
   );
 });
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import sharp from 'sharp';
 import { tune } from '../../lib';
+import { hasPostgres, startPostgres, why, type PostgresServer } from '../tune/study/postgres-server';
 import { itBuilt, main, temporaryDirectory, tenon, type Result } from './support';
 
 jest.setTimeout(300_000);
@@ -128,6 +129,38 @@ describe('a study', () => {
     ]);
   });
 
+  itBuilt('is what tenon train takes its settings from', async () => {
+    const study = await tune.study(folder);
+    const { number, params } = study.best as { number: number; params: Record<string, unknown> };
+    await study.close();
+    const out = join(dir, 'winner');
+    const train = (...args: (string | number)[]): Promise<Result> =>
+      tenon('train', '--out', out, '--json', ...args);
+    const recipe = () => JSON.parse(readFileSync(join(out, 'run.json'), 'utf8')) as Record<string, unknown>;
+    const { code, lines } = await train('--from-study', folder, '--epochs', 3);
+    expect(code).toBe(0);
+    const taken = { fromStudy: folder, trial: number, lr: params['lr'], data: images, batchSize: 8 };
+    expect(lines[0]).toMatchObject({ event: 'start', ...taken, epochs: 3 });
+    // Images are held out as usual: the study's share was not asked for by name.
+    expect(recipe()).toMatchObject({ ...taken, epochs: 3, validation: 0.05, finished: true });
+    expect((await tenon('train', '--resume', out, '--epochs', 4, '--json')).code).toBe(0);
+    expect(recipe()).toMatchObject({ ...taken, epochs: 4 });
+
+    // What was given wins, and what contradicts it is left out.
+    const sgd = study.trials.find((trial) => 'momentum' in (trial.params['optimizer'] as object));
+    const { number: other = 0 } = sgd ?? {};
+    const lion = await train('--from-study', folder, '--trial', other, '--optimizer', 'lion', '--lr', 0.001);
+    expect(lion.code).toBe(0);
+    expect(recipe()).toMatchObject({ trial: other, optimizer: 'lion', lr: 0.001, momentum: 0, epochs: 2 });
+
+    for (const [args, message] of [
+      [['--from-study', folder, '--trial', 99], '--trial 99: '],
+      [['--from-study', join(dir, 'nothing')], 'nothing holds no study'],
+      [['--trial', 1], '--trial belongs to --from-study'],
+    ] as const)
+      expect((await tenon('train', ...args)).err).toContain(message);
+  });
+
   itBuilt('stops cleanly at SIGINT, and its trial continues from its checkpoint', async () => {
     const out = join(dir, 'stopped');
     const long = [...training, '--search', 'lr=log(1e-4,0.1)', '--out', out, '--trials', '1'];
@@ -177,6 +210,37 @@ itBuilt('a trial that trains for longer than --trial-minutes fails', async () =>
   const more = ['--search', 'lr=log(1e-4,0.1)', '--trials', '1', '--out', join(dir, 'short')];
   const { lines } = await run([...short, ...more]);
   expect(trialsOf(lines)).toMatchObject([{ state: 'failed', reason: 'it ran for more than 0.03 minutes' }]);
+});
+
+describe(`a study in PostgreSQL${why}`, () => {
+  const itServed = hasPostgres ? itBuilt : it.skip;
+  let server: PostgresServer;
+  beforeAll(async () => {
+    if (hasPostgres) server = await startPostgres();
+  }, 120_000);
+  afterAll(() => server?.close());
+
+  itServed('keeps its log in the database and its models in the folder', async () => {
+    const { host, port, user, password, database } = server.access;
+    const at = (secret: string): string => `postgres://${user}${secret}@${host}:${port}/${database}#search`;
+    const url = at(`:${encodeURIComponent(password)}`);
+    const out = join(dir, 'served');
+    const own = ['--study', url, '--out', out];
+    const begun = await run([...training, '--search', 'lr=log(1e-4,0.1)', '--trials', '1', ...own]);
+    expect([begun.code, begun.lines.at(-1)]).toEqual([0, expect.objectContaining({ event: 'done' })]);
+    expect(existsSync(join(out, 'study.log'))).toBe(false);
+    expect(existsSync(join(out, 'trials', '0000', 'model.safetensors'))).toBe(true);
+    const twice = await run([...training, '--search', 'lr=log(1e-4,0.1)', ...own]);
+    expect(twice.lines.at(-1)?.['message']).toMatch(/holds a study: continue with --resume/);
+    const resumed = await run(['--resume', '--trials', '2', ...own]);
+    expect(trialsOf(resumed.lines).map(({ number }) => number)).toEqual([1]);
+    // Nobody finds the password in the files of a run.
+    const winner = join(dir, 'served-winner');
+    const trained = await tenon('train', '--from-study', url, '--epochs', 1, '--out', winner, '--json');
+    expect(trained.code).toBe(0);
+    const recipe = JSON.parse(readFileSync(join(winner, 'run.json'), 'utf8')) as Record<string, unknown>;
+    expect(recipe).toMatchObject({ fromStudy: at(''), batchSize: 8 });
+  });
 });
 
 describe('ends with an error', () => {
