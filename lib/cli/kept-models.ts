@@ -36,10 +36,11 @@ export class KeptModels {
 
   /** The best trials, those that have not ended and what they continue, and those that may be continued. */
   private needed(): ReadonlySet<number> {
-    const { trials } = this.study;
+    const { trials, directions, strategy } = this.study;
     const open = trials.filter(({ state }) => state === 'running' || state === 'waiting');
     const before = open.flatMap(({ notes }) => [notes[NOTE.continues], notes[NOTE.retryOf]]);
-    const numbers = [...this.best(), ...open, ...this.promotable()].map(({ number }) => number);
+    const promotable = strategy.mayContinue?.({ trials, directions }) ?? [];
+    const numbers = [...this.best(), ...open, ...promotable].map(({ number }) => number);
     return new Set([...numbers, ...before.filter((number) => typeof number === 'number')]);
   }
 
@@ -50,17 +51,5 @@ export class KeptModels {
     );
     complete.sort((a, b) => sign * ((a.value ?? NaN) - (b.value ?? NaN)) || a.number - b.number);
     return complete.slice(0, this.count);
-  }
-
-  /** Strategies that halve continue a trial at most once, and none that has had the full budget. */
-  private promotable(): readonly AnyTrial[] {
-    const { trials, strategy } = this.study;
-    const full = strategy.settings['maxResource'];
-    if (typeof full !== 'number') return [];
-    const continued = new Set(trials.map(({ notes }) => notes[NOTE.continues]));
-    return trials.filter(
-      ({ number, state, notes }) =>
-        state === 'complete' && !continued.has(number) && Number(notes[NOTE.budget] ?? full) < full,
-    );
   }
 }

@@ -194,6 +194,7 @@ describe('a study', () => {
     const { code, lines } = await run([
       ...training.filter((word) => word !== '--epochs' && word !== '2'),
       ...['--search', 'lr=log(1e-4,0.1)', '--strategy', strategy, '--schedule', 'constant', '--out', out],
+      ...['--keep-best', '1'],
     ]);
     expect(code).toBe(0);
     expect(trialsOf(lines).map(({ epochs }) => epochs)).toEqual([1, 1, 1, 3]);
@@ -201,6 +202,10 @@ describe('a study', () => {
     const promoted = study.trials[3]!;
     expect([0, 1, 2]).toContain(promoted.notes['tenon:continues']);
     expect(promoted.reports.map(({ step }) => step)).toEqual([2, 3]);
+    const kept = study.trials.filter(({ number }) =>
+      existsSync(join(out, 'trials', `000${number}`, 'checkpoints')),
+    );
+    expect(kept.map(({ number }) => number)).toEqual([study.best?.number]);
     await study.close();
   });
 });

@@ -127,6 +127,25 @@ export function promotable(
   return undefined;
 }
 
+/**
+ * Trials that a bracket may still promote: of each rung, the best that are complete so far, as many as the
+ * next rung takes, without those that were promoted. Others that end can only push them out.
+ */
+export function mayBePromoted(
+  members: Members,
+  bracket: BracketName,
+  rungs: readonly Rung[],
+  direction: Direction,
+): TrialRecord[] {
+  return rungs.slice(1).flatMap(({ trials: count }, i) => {
+    const complete = members.at({ ...bracket, rung: i }).filter(({ state }) => state === 'complete');
+    const promoted = new Set(
+      members.at({ ...bracket, rung: i + 1 }).map(({ notes }) => notes[NOTE.continues]),
+    );
+    return bestOf(complete, [direction], count).filter(({ number }) => !promoted.has(number));
+  });
+}
+
 /** Whether trials run whose end may allow promotions. */
 export function isBusy(members: Members, bracket: BracketName, rungs: readonly Rung[]): boolean {
   return rungs.slice(0, -1).some((_, rung) => members.at({ ...bracket, rung }).some(isOpen));

@@ -10,7 +10,7 @@ import type { SearchState, Strategy } from './strategy';
 export const seed = nonNegativeInteger('Seed of whatever is drawn at random.', { default: 0 });
 
 /** A strategy either suggests at once, or in steps. */
-export type Suggesting = Pick<Strategy, 'check'> &
+export type Suggesting = Pick<Strategy, 'check' | 'mayContinue'> &
   (Pick<Strategy, 'suggest'> | Required<Pick<Strategy, 'steps'>>);
 
 /** Declares a strategy: `make` gets its settings, checked and with defaults. */

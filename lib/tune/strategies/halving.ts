@@ -2,8 +2,9 @@
 import { OptionError } from '../../errors';
 import { number, positiveInteger, probability, type Json } from '../../settings';
 import { baseOf, comparable } from './base';
-import { Members, nextPromotion, type Place, type Promotion, type Rung } from './brackets';
+import { mayBePromoted, Members, nextPromotion, type Place, type Promotion, type Rung } from './brackets';
 import { whereOf } from '../maker';
+import type { TrialRecord } from '../study/trial';
 import { requireOneObjective, seed, type Suggesting } from './declare';
 import { drawPoint } from './draw';
 import { isUnrecorded, observer } from './observations';
@@ -49,9 +50,6 @@ export interface Halving {
   readonly randomFraction: number;
   readonly observations: number;
   readonly maxResource: number;
-}
-
-interface Brackets extends Halving {
   /** In the order that they are begun in; may be endless. */
   brackets(): Iterable<Bracket>;
 }
@@ -118,10 +116,20 @@ function* fresh(state: SearchState, { base, observations, randomFraction }: Halv
 
 /** A strategy that halves, by `steps`. */
 export function halvingStrategy(
-  { name, base }: Halving,
+  halving: Halving,
   steps: (state: SearchState) => Steps<Suggested>,
 ): Suggesting {
+  const { name, base } = halving;
   return {
+    mayContinue: ({ trials, directions }) => {
+      const members = new Members(trials, noteOf(name));
+      const found: TrialRecord[] = [];
+      for (const bracket of halving.brackets()) {
+        if (members.at({ ...bracket, rung: 0 }).length === 0) break;
+        found.push(...mayBePromoted(members, bracket, bracket.rungs, directions[0]!));
+      }
+      return found;
+    },
     check: (dimensions, directions) => {
       requireOneObjective(name, directions);
       base.check(dimensions, directions);
@@ -134,7 +142,7 @@ export function halvingStrategy(
  * Walks through the brackets: each is filled with new trials, and then its rungs are halved. A bracket that
  * waits for trials lets the next begin.
  */
-export function* suggestHalving(state: SearchState, halving: Brackets): Steps<Suggested> {
+export function* suggestHalving(state: SearchState, halving: Halving): Steps<Suggested> {
   const { trials, directions, fixed } = state;
   const members = new Members(trials, noteOf(halving.name));
   let unrecorded = unrecordedOf(state, halving);

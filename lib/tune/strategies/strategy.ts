@@ -59,4 +59,6 @@ export interface Strategy {
    * compute for long.
    */
   steps?(state: SearchState): Steps<Suggestion | 'wait' | undefined>;
+  /** The trials whose checkpoints a later one may continue. Left out: none, ever. */
+  mayContinue?(state: Pick<SearchState, 'trials' | 'directions'>): readonly TrialRecord[];
 }

@@ -53,7 +53,8 @@ export const successiveHalving = declareStrategy(NAME, settings, (values) => {
   const trials = values.trials ?? (asynchronous ? Infinity : Math.ceil(reductionFactor ** bracket));
   const rungs = rungsOf(trials, bracket, maxResource, reductionFactor);
   if (asynchronous) {
-    const halving = { ...values, name: NAME, bracket: { round: 0, bracket, rungs } };
+    const only = { round: 0, bracket, rungs };
+    const halving = { ...values, name: NAME, bracket: only, brackets: () => [only] };
     return halvingStrategy(halving, (state) => suggestAsynchronous(state, halving));
   }
   function* brackets(): Generator<Bracket> {

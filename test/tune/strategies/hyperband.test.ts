@@ -55,6 +55,19 @@ describe('tune.successiveHalving', () => {
     });
   });
 
+  it('says whose checkpoints may still be continued', () => {
+    for (const count of [3, 9, 10, 12, 13]) {
+      const seen = trials.slice(0, count);
+      const may = strategy
+        .mayContinue?.({ trials: seen, directions: ['minimize'] })
+        .map(({ number }) => number);
+      const later = trials.slice(count).map(({ notes }) => notes['tenon:continues'] as number);
+      expect(may).toEqual(expect.arrayContaining(later.filter((number) => number < count)));
+      // The best three of the first rung and the best of the second, but for those that were promoted.
+      expect(may).toHaveLength({ 3: 3, 9: 3, 10: 3, 12: 1, 13: 0 }[count]!);
+    }
+  });
+
   it('waits while a rung runs', () => {
     const running = trials
       .slice(0, 9)
