@@ -34,6 +34,8 @@ function buildProgram(session: Session): Command {
     .description('Train, evaluate and use convolutional networks on this machine.')
     .version(packageVersion())
     .addHelpText('after', `${EXAMPLES}\n${EXIT_HELP}`)
+    // So that a command sees which of its subcommands stands before an option.
+    .enablePositionalOptions()
     .helpCommand(false);
   const commands = [
     trainCommand,

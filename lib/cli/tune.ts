@@ -16,6 +16,8 @@ import { flag, JSON_LINES, THREADS } from './flags';
 import type { Session } from './session';
 import { HELD_OUT, METRIC, TRIAL_SETTINGS } from './trial-settings';
 import { RULE_NAMES, rulesText, STRATEGY_NAMES, strategyText } from './tune-calls';
+import { tuneDashboardCommand } from './tune-dashboard';
+import { tuneReportCommand } from './tune-report';
 import { tune, type TuneFlags } from './tuning';
 
 const optional = { optional: true } as const;
@@ -29,7 +31,7 @@ const text = kind<string>({
 });
 
 /** What follows `tenon tune` as a word: each in a file of its own, tune-NAME.ts. */
-const SUBCOMMANDS: readonly ((session: Session) => Command)[] = [];
+const SUBCOMMANDS: readonly ((session: Session) => Command)[] = [tuneReportCommand, tuneDashboardCommand];
 
 const OWN_FLAGS = {
   search: flag(

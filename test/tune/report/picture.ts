@@ -22,6 +22,6 @@ export async function writePicture(
   await browser.evaluate(`void (document.getElementById('place').textContent = 'runs/search/study.log')`);
   await settled();
   mkdirSync(folder, { recursive: true });
-  const png = sharp(await browser.screenshot()).png({ palette: true, colours: 32, compressionLevel: 9 });
+  const png = sharp(await browser.screenshot()).png({ palette: true, colours: 16, compressionLevel: 9 });
   await png.toFile(join(folder, `${name}.png`));
 }
