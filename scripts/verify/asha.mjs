@@ -14,7 +14,7 @@ const RULE = { minResource: 1, reductionFactor: 4 };
 const SPACE = {
   lr: tune.logUniform(1e-4, 1),
   weightDecay: tune.logUniform(1e-6, 1e-2),
-  width: tune.choice([4, 8, 16, 24]),
+  width: tune.choice([4, 8, 12, 16]),
   optimizer: tune.conditional({ sgd: { momentum: tune.uniform(0, 0.99) }, adam: {} }),
 };
 
