@@ -81,7 +81,7 @@ async function search(objective, rules, { seed, budget }) {
   return { ...result, params, best };
 }
 
-const goal = 'at equal epochs, ASHA finds networks that are no worse than those of random search';
+const goal = 'at equal epochs, ASHA finds networks that are not worse than those of random search';
 const defaults = { seeds: 3, trials: 12, epochs: 16 };
 
 await check('asha', goal, defaults, async ({ seeds, trials, epochs }) => {

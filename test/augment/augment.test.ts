@@ -318,7 +318,7 @@ describe('apply', () => {
   });
 
   test.each([
-    ['a mean that is no list', { mean: 0.5 }, 'mean must be a list'],
+    ['a mean that is not a list', { mean: 0.5 }, 'mean must be a list'],
     [
       'a mean of other channels',
       { mean: [0.5] },

@@ -7,7 +7,7 @@
  * the parameter decides nothing; their distance is Pearson's divergence.
  */
 import { OptionError } from '../../errors';
-import { checkKeys, checkObject, show } from '../../options';
+import { checkKeys, checkList, checkObject, show } from '../../options';
 import type { Domain } from '../space/dimension';
 import { countOf } from '../space/domain';
 import { bestOf, lossOf } from '../strategies/ranking';
@@ -40,6 +40,8 @@ const LEAST_TRIALS = 2;
  */
 export function importance(study: Judged, options: ImportanceOptions = {}): ReadonlyMap<string, number> {
   checkObject(WHERE, 'study', study);
+  checkList(WHERE, 'study.trials', study.trials);
+  checkList(WHERE, 'study.directions', study.directions);
   checkKeys(WHERE, options, ['quantile', 'objective']);
   const { quantile = 0.1, objective } = options;
   if (typeof quantile !== 'number' || !(quantile > 0 && quantile < 1))
@@ -62,7 +64,7 @@ export function importance(study: Judged, options: ImportanceOptions = {}): Read
   return new Map(shares.sort(([, a], [, b]) => b - a));
 }
 
-/** Of one objective, all that are as good as the last of them. */
+/** The best share of the trials; with one objective, also all that are as good as the last of them. */
 function bestShare(
   trials: readonly TrialRecord[],
   directions: readonly Direction[],
