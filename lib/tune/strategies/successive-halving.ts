@@ -53,7 +53,9 @@ export const successiveHalving = declareStrategy(NAME, settings, (values) => {
   const trials = values.trials ?? (asynchronous ? Infinity : Math.ceil(reductionFactor ** bracket));
   const rungs = rungsOf(trials, bracket, maxResource, reductionFactor);
   if (asynchronous) {
-    const only = { round: 0, bracket, rungs };
+    // Promotions that later trials show to be wrong may fill a rung beyond its share.
+    const filled = rungs.map((rung, i) => (i === 0 ? rung : { ...rung, trials: Infinity }));
+    const only = { round: 0, bracket, rungs: filled };
     const halving = { ...values, name: NAME, bracket: only, brackets: () => [only] };
     return halvingStrategy(halving, (state) => suggestAsynchronous(state, halving));
   }

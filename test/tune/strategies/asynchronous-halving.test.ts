@@ -131,6 +131,27 @@ describe('tune.successiveHalving, asynchronous', () => {
     expect(next(runs(done.findIndex(({ notes }) => notes['tenon:budget'] === 9)))).toBeUndefined();
   });
 
+  it('says whose checkpoints may still be continued, also where promotions turn out wrong', () => {
+    // The newest is always the best, so that promotions made before turn out wrong.
+    const strategy = tune.successiveHalving({ asynchronous: true, trials: 9, maxResource: 9 });
+    const trials: TrialRecord[] = [];
+    for (;;) {
+      const suggestion = strategy.suggest(stateOf(strategy, dimensions, { trials }));
+      if (typeof suggestion !== 'object') break;
+      const { point, continues, notes } = suggestion;
+      if (continues !== undefined) {
+        const may = strategy.mayContinue!({ trials, directions: ['minimize'] });
+        expect(may.map(({ number }) => number)).toContain(continues);
+      }
+      const own = continues === undefined ? {} : { 'tenon:continues': continues };
+      const more = { values: [-trials.length], notes: { ...notes, ...own } as TrialRecord['notes'] };
+      trials.push(trialOf(trials.length, dimensions, point, more));
+    }
+    const rungs = trials.map(({ notes }) => (notes['tenon:successiveHalving'] as { rung: number }).rung);
+    expect(rungs.filter((rung) => rung === 1).length).toBeGreaterThan(3);
+    expect(rungs.filter((rung) => rung === 2).length).toBeGreaterThan(1);
+  });
+
   it('takes what was enqueued as a new trial, though there is one to promote', () => {
     const strategy = make(3);
     const { trials } = ours(strategy, { workers: 1, count: 3, factor: 3 });
