@@ -1,5 +1,5 @@
 /** Runs trials, as many at once as there are places for them. */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { AbortedError, OptionError } from '../../errors';
 import { moduleUrl } from '../../files/modules';
 import { checkFunction } from '../../options';
@@ -63,6 +63,11 @@ class Overtime extends AbortedError {
   constructor(limit: number) {
     super(`it ran for more than ${limit / 60_000} minutes`);
   }
+}
+
+/** A trial that died early may have left an empty folder, or none. */
+function holdsSomething(folder: string): boolean {
+  return existsSync(folder) && readdirSync(folder).length > 0;
 }
 
 /** A trial that runs here. */
@@ -208,15 +213,27 @@ class Run<P> {
   }
 
   private factsOf({ number, params, notes }: StudyTrial<P>): TrialFacts<P> {
-    const { [NOTE.budget]: budget, [NOTE.continues]: continued, [NOTE.retryOf]: retried } = notes;
-    const before = this.folderOf(retried) ?? this.folderOf(continued);
+    const { [NOTE.budget]: budget } = notes;
     return {
       number,
       params,
       budget: typeof budget === 'number' ? budget : undefined,
       folder: this.folderOf(number),
-      continues: before !== undefined && existsSync(before) ? before : undefined,
+      continues: this.begunBefore(number).find(holdsSomething),
     };
+  }
+
+  /**
+   * Folders of what a trial goes on from: its earlier tries, the last one first, then what they continued.
+   */
+  private begunBefore(number: number): string[] {
+    const tries = [number];
+    for (;;) {
+      const { notes } = this.study.trials[tries.at(-1)!]!;
+      const before = notes[NOTE.retryOf];
+      if (typeof before === 'number' && before >= 0 && before < tries.at(-1)!) tries.push(before);
+      else return [...tries.slice(1), notes[NOTE.continues]].flatMap((one) => this.folderOf(one) ?? []);
+    }
   }
 
   private folderOf(number: unknown): string | undefined {

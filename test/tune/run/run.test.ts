@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { OptionError, tune, type History } from '../../../lib';
 import type { Home, Rule, Strategy } from '../../../lib/tune';
@@ -132,6 +132,27 @@ test('a search that is stopped does not use up the retries of a point', async ()
   await study.take();
   await study.lose(4, { error: 'its worker died', retries: 1 });
   expect(study.trials).toHaveLength(5);
+});
+
+test('a promoted trial that was stopped before its first checkpoint goes on from the one it continues', async () => {
+  const strategy = tune.successiveHalving({ maxResource: 3, trials: 3 });
+  const study = await tune.study(join(dir, 'promoted'), { space, strategy });
+  const controller = new AbortController();
+  const objective: tune.Objective<unknown> = (_, { number, budget, folder = '' }) => {
+    if (budget !== 1) {
+      controller.abort();
+      throw new Error('stopped');
+    }
+    writeFileSync(join(folder, 'checkpoint'), '');
+    return number;
+  };
+  const run = study.run(objective, { signal: controller.signal });
+  await expect(drain(run)).rejects.toThrow(/aborted/);
+  expect(existsSync(join(study.folder ?? '', 'trials', '0003'))).toBe(true);
+  const again: tune.Objective<unknown> = (_, { continues = '' }) => Number(continues.slice(-4));
+  const [retried] = await drain(study.run(again));
+  expect(retried?.notes).toMatchObject({ 'tenon:retryOf': 3, 'tenon:continues': 0 });
+  expect(retried).toMatchObject({ state: 'complete', value: 0 });
 });
 
 test('each trial has a folder, made when it is asked for', async () => {
