@@ -1,9 +1,10 @@
 /** `tenon tune report` and `tenon tune dashboard`. */
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tune } from '../../lib';
 import { runCommand } from '../../lib/cli/program';
-import { temporaryDirectory, tenon } from './support';
+import { itBuilt, main, temporaryDirectory, tenon } from './support';
 
 const dir = temporaryDirectory();
 const study = join(dir, 'study');
@@ -23,6 +24,13 @@ describe('tenon tune report', () => {
     expect(readFileSync(file, 'utf8')).toContain('<title>study - tenon study</title>');
     const { lines } = await tenon('tune', 'report', place, '--out', file, '--json');
     expect(lines).toEqual([{ event: 'done', file, trials: 3 }]);
+  });
+
+  itBuilt('works in the package as it is built', () => {
+    const file = join(dir, 'built.html');
+    const args = [main, 'tune', 'report', study, '--out', file];
+    expect(execFileSync(process.execPath, args, { encoding: 'utf8' })).toBe(`wrote ${file}: 3 trials\n`);
+    expect(readFileSync(file, 'utf8')).toMatch(/<script>[^]*echarts/);
   });
 
   it('says what is wrong', async () => {

@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { TenonError } from '../../errors';
 import { problemOf } from '../../options';
@@ -80,11 +81,13 @@ function escapeJson(value: unknown): string {
 }
 
 let loaded: string | undefined;
+/** The package that is built has a `require` of its own, which only loads. */
+const resolver = createRequire(join(__dirname, 'html.js'));
 
 /** The text of ECharts, read at first use. @throws TenonError telling how to install it */
 function loadECharts(): string {
   try {
-    loaded ??= readFileSync(require.resolve('echarts/dist/echarts.min.js'), 'utf8');
+    loaded ??= readFileSync(resolver.resolve('echarts/dist/echarts.min.js'), 'utf8');
   } catch (error) {
     throw new TenonError(
       `pictures of studies need the package "echarts", which cannot be loaded: run npm install echarts (${problemOf(error)})`,

@@ -26,7 +26,8 @@ const WHERE = 'tune.report';
  * parameter, parallel coordinates, importance, reports, the front of several objectives, all trials in a
  * table, and the setup. The study is only read, also while others work on it.
  *
- * Of more than 5,000 trials, the page has the best and others evenly out of the rest, and says so.
+ * From a study of more than 5,000 trials, the page has the best and others evenly out of the rest,
+ * and says so.
  * @param study an open study, its folder, its journal, or another home
  * @throws OptionError; DataError where there is no study; FormatError; IoError; TenonError where ECharts is
  *   not installed
