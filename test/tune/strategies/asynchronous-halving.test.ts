@@ -132,24 +132,23 @@ describe('tune.successiveHalving, asynchronous', () => {
   });
 
   it('says whose checkpoints may still be continued, also where promotions turn out wrong', () => {
-    // The newest is always the best, so that promotions made before turn out wrong.
-    const strategy = tune.successiveHalving({ asynchronous: true, trials: 9, maxResource: 9 });
+    const strategy = tune.successiveHalving({ asynchronous: true, trials: 27, maxResource: 27 });
     const trials: TrialRecord[] = [];
-    for (;;) {
+    for (let begun = 0; ;) {
       const suggestion = strategy.suggest(stateOf(strategy, dimensions, { trials }));
       if (typeof suggestion !== 'object') break;
       const { point, continues, notes } = suggestion;
-      if (continues !== undefined) {
-        const may = strategy.mayContinue!({ trials, directions: ['minimize'] });
-        expect(may.map(({ number }) => number)).toContain(continues);
-      }
-      const own = continues === undefined ? {} : { 'tenon:continues': continues };
-      const more = { values: [-trials.length], notes: { ...notes, ...own } as TrialRecord['notes'] };
-      trials.push(trialOf(trials.length, dimensions, point, more));
+      const may = strategy.mayContinue!({ trials, directions: ['minimize'] }).map(({ number }) => number);
+      if (continues !== undefined) expect(may).toContain(continues);
+      // Each three new points are better than all before, and the first of them is the best.
+      const values = continues === undefined ? [2 * (begun % 3) - begun++] : trials[continues]!.values!;
+      const own: TrialRecord['notes'] = continues === undefined ? {} : { 'tenon:continues': continues };
+      trials.push(trialOf(trials.length, dimensions, point, { values, notes: { ...notes, ...own } }));
     }
     const rungs = trials.map(({ notes }) => (notes['tenon:successiveHalving'] as { rung: number }).rung);
-    expect(rungs.filter((rung) => rung === 1).length).toBeGreaterThan(3);
-    expect(rungs.filter((rung) => rung === 2).length).toBeGreaterThan(1);
+    // More than the 9 and 3 of a rung that waits.
+    expect(rungs.filter((rung) => rung === 1).length).toBeGreaterThan(9);
+    expect(rungs.filter((rung) => rung === 2).length).toBeGreaterThan(3);
   });
 
   it('takes what was enqueued as a new trial, though there is one to promote', () => {
