@@ -6,12 +6,22 @@ import { pathKind } from '../files/read';
 import { clip } from '../options';
 import type { Space } from '../tune/space/parameters';
 import { study, type StudyOptions } from '../tune/study/open';
+import type { Home } from '../tune/study/home';
 import { postgres } from '../tune/study/postgres';
 import type { Study } from '../tune/study/study';
 
 /** Whether a text names a database rather than a folder. */
 function isDatabase(place: string): boolean {
   return /^postgres(ql)?:\/\//.test(place);
+}
+
+/** The log that `postgres://host/database#log` names; undefined for a folder. @throws OptionError */
+export function databaseOf(place: string): Home | undefined {
+  if (!isDatabase(place)) return undefined;
+  const url = urlOf(place);
+  const name = decodeURIComponent(url.hash.slice(1));
+  url.hash = '';
+  return postgres({ connectionString: url.href, ...(name !== '' && { name }) });
 }
 
 /** Whether a folder has the journal of a study. An empty one is left by a study that could not begin. */
@@ -25,11 +35,8 @@ export async function holdsStudy(folder: string): Promise<boolean> {
  * there is none. @throws as `tune.study`
  */
 export async function openStudy(place: string, options: StudyOptions<Space>): Promise<Study> {
-  if (!isDatabase(place)) return study<Space>(place, options);
-  const url = urlOf(place);
-  const name = decodeURIComponent(url.hash.slice(1));
-  url.hash = '';
-  const home = postgres({ connectionString: url.href, ...(name !== '' && { name }) });
+  const home = databaseOf(place);
+  if (home === undefined) return study<Space>(place, options);
   try {
     return await study<Space>(home, options);
   } catch (error) {

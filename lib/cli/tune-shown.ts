@@ -2,12 +2,12 @@
 import { Argument } from 'commander';
 import { nonEmptyString } from '../settings';
 import type { Shown } from '../tune/report/source';
-import { postgres } from '../tune/study/postgres';
 import { flag } from './flags';
+import { databaseOf } from './recorded-study';
 
 export const STUDY = new Argument(
   '<study>',
-  'the folder of a study, its journal (also one of Optuna), or a database: postgres://HOST/DATABASE',
+  'the folder of a study, its journal (also one of Optuna), or a database: postgres://HOST/DATABASE#LOG',
 );
 
 export const NAME = flag('name', nonEmptyString("the study's name", { optional: true }), {
@@ -16,8 +16,8 @@ export const NAME = flag('name', nonEmptyString("the study's name", { optional: 
 
 /** Calls `body` with the study of an argument. */
 export async function withShown<T>(study: string, body: (shown: Shown) => Promise<T>): Promise<T> {
-  if (!/^postgres(ql)?:\/\//.test(study)) return body(study);
-  const home = postgres({ connectionString: study });
+  const home = databaseOf(study);
+  if (home === undefined) return body(study);
   try {
     return await body(home);
   } finally {

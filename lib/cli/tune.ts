@@ -16,7 +16,7 @@ import { flag, JSON_LINES, THREADS } from './flags';
 import type { Session } from './session';
 import { HELD_OUT, METRIC, TRIAL_SETTINGS } from './trial-settings';
 import { RULE_NAMES, rulesText, STRATEGY_NAMES, strategyText } from './tune-calls';
-import { tuneDashboardCommand } from './tune-dashboard';
+import { portNumber, tuneDashboardCommand } from './tune-dashboard';
 import { tuneReportCommand } from './tune-report';
 import { tune, type TuneFlags } from './tuning';
 
@@ -86,6 +86,10 @@ const OWN_FLAGS = {
     note: 'off; the folder of --out if none is named',
   }),
   extend: bool('with --resume: lets the space, the strategy and the rules change', { default: false }),
+  dashboard: flag('port', portNumber('serves a page that follows the search, on this machine', optional), {
+    alone: '8080',
+    note: 'off; 8080 if no port is named, 0: any that is free',
+  }),
   threads: THREADS,
   json: JSON_LINES,
 };

@@ -4,6 +4,7 @@ import { AbortedError, DataError } from '../errors';
 import { setThreads } from '../native';
 import { clip } from '../options';
 import type { Json } from '../settings';
+import { dashboard } from '../tune/report/dashboard';
 import { trialFolder } from '../tune/run/folders';
 import type { Dimension } from '../tune/space/dimension';
 import type { Space } from '../tune/space/parameters';
@@ -49,6 +50,8 @@ export interface TuneFlags {
   readonly resume?: string | undefined;
   readonly extend: boolean;
   readonly threads?: number | undefined;
+  /** The port of a page that follows the search. */
+  readonly dashboard?: number | undefined;
   /** The settings that all trials share. */
   readonly settings: RecipeFlags;
 }
@@ -185,7 +188,8 @@ async function search(session: Session, study: Study, flags: TuneFlags): Promise
   const folder = folderOf(flags, study.space['dataset']);
   const { minutes, trialMinutes, workers, retries, keepBest } = flags;
   const total = totalOf(flags, study.strategy);
-  announce(session, study, { folder, total, workers });
+  const page = flags.dashboard === undefined ? undefined : await dashboard(study, { port: flags.dashboard });
+  announce(session, study, { folder, total, workers, page: page?.url });
   const kept = new KeptModels(study, keepBest);
   const progress = new TuneProgress(session, study, total);
   progress.begin();
@@ -208,6 +212,7 @@ async function search(session: Session, study: Study, flags: TuneFlags): Promise
     return session.interruptedCode;
   } finally {
     progress.end();
+    await page?.close();
   }
   return conclude(session, study, folder, withoutPassword(flags.study ?? folder));
 }
@@ -217,11 +222,15 @@ function dimensionText({ name, domain }: Dimension): string {
   return `${name} ${shown(domain.low)} to ${shown(domain.high)}${domain.log ? ' (log)' : ''}`;
 }
 
-function announce(
-  { output }: Session,
-  study: Study,
-  { folder, total, workers }: { folder: string; total: number | undefined; workers: number },
-): void {
+interface Announced {
+  readonly folder: string;
+  readonly total: number | undefined;
+  readonly workers: number;
+  /** The address of the page that follows the search. */
+  readonly page: string | undefined;
+}
+
+function announce({ output }: Session, study: Study, { folder, total, workers, page }: Announced): void {
   const { space, strategy, rules, trials, directions } = study;
   const metric = metricOf(space);
   output.event('start', {
@@ -234,6 +243,7 @@ function announce(
     trials: total,
     before: trials.length,
     workers,
+    ...(page !== undefined && { dashboard: page }),
   });
   output.line(`study   ${folder}${trials.length === 0 ? '' : `, with ${trials.length} trials so far`}`);
   output.line(`search  ${study.dimensions.map(dimensionText).join(', ')}`);
@@ -241,6 +251,7 @@ function announce(
   output.line(
     `for     the ${directions[0] === 'maximize' ? 'highest' : 'lowest'} ${metric}, by ${strategy.name}${ended}`,
   );
+  if (page !== undefined) output.line(`page    ${page}`);
 }
 
 /** @throws DataError where it is plain from the first trials that all will fail */

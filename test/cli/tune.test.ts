@@ -210,6 +210,17 @@ describe('a study', () => {
   });
 });
 
+itBuilt('a page follows the search', async () => {
+  let title: Promise<string> | undefined;
+  const more = ['--search', 'lr=log(1e-4,0.1)', '--trials', '1', '--out', join(dir, 'followed')];
+  const { code, lines } = await run([...training, ...more, '--dashboard', '0'], ({ event, dashboard }) => {
+    if (event === 'start') title = fetch(dashboard as string).then((page) => page.text());
+  });
+  expect(code).toBe(0);
+  expect(lines[0]?.['dashboard']).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/$/);
+  expect(await title).toContain('<html');
+});
+
 itBuilt('a trial that trains for longer than --trial-minutes fails', async () => {
   const short = [...training.slice(0, 4), '--epochs', '100000', '--trial-minutes', '0.03'];
   const more = ['--search', 'lr=log(1e-4,0.1)', '--trials', '1', '--out', join(dir, 'short')];
