@@ -107,6 +107,30 @@ describe('tune.report', () => {
     expect(readdirSync(folder).sort()).toEqual(before);
   });
 
+  it('says how to install ECharts where it is missing', async () => {
+    writeFileSync(at('raw.log'), journalOf([]));
+    jest.resetModules();
+    jest.doMock('node:module', () => ({
+      createRequire: () => ({
+        resolve: () => {
+          throw new Error("Cannot find module 'echarts'");
+        },
+      }),
+    }));
+    try {
+      const other = jest.requireActual<Pick<typeof tune, 'report'>>('../../../lib/tune/report/report');
+      const failed = other.report(at('raw.log'), { file: file() });
+      await expect(failed).rejects.toThrow(
+        /need the package "echarts".*: run npm install echarts \(Cannot find/,
+      );
+      await expect(failed).rejects.toMatchObject({ name: 'TenonError' });
+      expect(readdirSync(folder)).toEqual(['raw.log']);
+    } finally {
+      jest.dontMock('node:module');
+      jest.resetModules();
+    }
+  });
+
   it('refuses what is not a file in the place of the journal', async () => {
     mkdirSync(at('study.log'));
     await expect(tune.report(folder)).rejects.toThrow(/study\.log is not a regular file/);
