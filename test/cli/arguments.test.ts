@@ -58,7 +58,7 @@ const WRONG: [args: string[], message: string][] = [
   ],
   [['train', '--augment', 'flip(0.5,1)'], '--augment: flip takes at most 1 arguments (p), got 2'],
   [['train', '--augment', 'flip(p=2)'], 'augment.flip: p must be a number from 0 to 1, got 2'],
-  [['train', '--augment', 'randaugment(2,31)'], 'm at most bins - 1 = 30, got n 2 and m 31'],
+  [['train', '--augment', 'randaugment(2,31)'], 'm must be at most bins - 1 = 30, got 31'],
   [['train', '--mixup', '0'], 'option: --mixup must be a number from 0.001 to 1000000, got 0'],
   [['train', '--out', ''], 'option: --out must be a non-empty string, got ""'],
   [['train', '--dataset', 'mnist'], '--dataset mnist needs --data DIR'],
