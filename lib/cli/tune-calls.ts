@@ -2,24 +2,18 @@
 import { parseCall, splitPieces, valueOf, type Piece } from '../augment/spelling';
 import { OptionError } from '../errors';
 import { nearest, show } from '../options';
-import { kind, type Declared, type Setting, type Settings } from '../settings';
+import { kind, type Setting } from '../settings';
+import type { AnyMaker } from '../tune/maker';
 import { rules } from '../tune/rules/registry';
 import type { Rule } from '../tune/rules/rule';
 import { strategies } from '../tune/strategies/registry';
 import type { Strategy } from '../tune/strategies/strategy';
 
-/** What makes strategies or rules. */
-interface Maker<T> {
-  (options?: object): T;
-  readonly kind: string;
-  readonly settings: Settings<Declared>;
-}
-
 interface Registry<T> {
   /** What messages call one of them. */
   readonly one: string;
   readonly example: string;
-  readonly makers: Readonly<Record<string, Maker<T>>>;
+  readonly makers: Readonly<Record<string, AnyMaker<T>>>;
 }
 
 const STRATEGIES: Registry<Strategy> = {

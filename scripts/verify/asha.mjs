@@ -4,9 +4,10 @@
  * Points come from the same stream in both, so that the first ones are the same. Fails where the networks
  * that ASHA finds are worse on the mean over seeds, by the images that they were chosen by.
  */
-import { data, losses, nn, NonFiniteError, optim, Trainer, tune } from 'tenon';
+import { data, losses, NonFiniteError, optim, Trainer, tune } from 'tenon';
 import { requireData } from './process.mjs';
 import { check, percent } from './report.mjs';
+import { network } from './searched-network.mjs';
 
 const BATCH = 64;
 const IMAGES = [5000, 1000, 4000];
@@ -19,18 +20,6 @@ const SPACE = {
 };
 
 const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
-
-const network = (width) =>
-  nn.sequential(
-    nn.conv2d(3, width, { kernel: 3, padding: 1 }),
-    nn.relu(),
-    nn.maxPool2d(2),
-    nn.conv2d(width, 2 * width, { kernel: 3, padding: 1 }),
-    nn.relu(),
-    nn.maxPool2d(2),
-    nn.flatten(),
-    nn.linear(128 * width, 10),
-  );
 
 function optimizerOf({ lr, weightDecay, optimizer }) {
   if (optimizer.choice === 'adam') return optim.adamw({ lr, weightDecay });

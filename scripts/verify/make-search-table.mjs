@@ -8,9 +8,10 @@
  */
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { data, info, losses, nn, NonFiniteError, optim, Trainer } from 'tenon';
+import { data, info, losses, NonFiniteError, optim, Trainer } from 'tenon';
 import { remembered, requireData } from './process.mjs';
 import { commit, machine, root } from './report.mjs';
+import { network } from './searched-network.mjs';
 
 const EPOCHS = 10;
 const BATCH = 64;
@@ -33,18 +34,6 @@ const settings = dimensions.reduce(
     all.flatMap((one) => valuesOf(domain).map((value) => ({ ...one, [name]: value }))),
   [{}],
 );
-
-const network = (width) =>
-  nn.sequential(
-    nn.conv2d(3, width, { kernel: 3, padding: 1 }),
-    nn.relu(),
-    nn.maxPool2d(2),
-    nn.conv2d(width, 2 * width, { kernel: 3, padding: 1 }),
-    nn.relu(),
-    nn.maxPool2d(2),
-    nn.flatten(),
-    nn.linear(128 * width, 10),
-  );
 
 const OPTIMIZERS = {
   sgd: (lr, weightDecay) => optim.sgd({ lr, momentum: 0.9, weightDecay }),
