@@ -34,19 +34,16 @@ const objectiveOn = ([train, validation, test], epochs) =>
       optimizer: optimizerOf(params),
       seed: trial.number,
     });
-    let [epoch, accuracy] = [0, 0];
-    try {
-      for await (const event of trainer.fit(train, { epochs, batchSize: BATCH, validation }))
-        if (event.type === 'epoch') {
-          ({ epoch, validationAccuracy: accuracy } = event);
-          await trial.report(epoch, accuracy);
-        }
-    } catch (error) {
-      if (error instanceof NonFiniteError) await trial.report(epoch + 1, NaN);
+    const callbacks = [trial.callback({ metric: 'validationAccuracy' })];
+    const options = { epochs, batchSize: BATCH, validation, callbacks };
+    const history = await trainer.fit(train, options).catch((error) => {
+      // The rules see that it diverged.
+      if (error instanceof NonFiniteError) return trial.report(epochs, NaN);
       throw error;
-    }
+    });
+    if (trial.stopped !== undefined) return undefined;
     await trial.note('test', (await trainer.evaluate(test)).accuracy);
-    return accuracy;
+    return history.epochs.at(-1).validationAccuracy;
   };
 
 /** Runs trials until they have had `budget` epochs in all; the last may go beyond it. */

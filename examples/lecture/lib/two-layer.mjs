@@ -32,8 +32,10 @@ export async function trainTwoLayer({ lr, reg }, trial, { train, validation, inp
   await record(0, loss, accuracy);
   const sampler = data.weightedRandomSampler({ weights: new Float32Array(train.length).fill(1) });
   let epoch = 0;
+  const stop = new AbortController();
+  const settings = { epochs, batchSize: BATCH, sampler, validation, signal: stop.signal };
   try {
-    for await (const event of trainer.fit(train, { epochs, batchSize: BATCH, sampler, validation }))
+    for await (const event of trainer.fit(train, settings))
       if (event.type === 'epoch') {
         ({ epoch, validationLoss: loss, validationAccuracy: accuracy } = event);
         await record(epoch, loss, accuracy);
@@ -42,6 +44,9 @@ export async function trainTwoLayer({ lr, reg }, trial, { train, validation, inp
     // A step whose loss is not finite is not taken.
     if (error instanceof NonFiniteError) await record(epoch + 1, NaN, accuracy);
     throw error;
+  } finally {
+    // Leaving the loop, as a rule that stops the trial does, would not end the training.
+    stop.abort();
   }
   return { trainer, loss, accuracy };
 }
