@@ -4,10 +4,10 @@
  */
 import { defaultFunction, moduleUrl } from '../files/modules';
 import { OptionError } from '../errors';
-import { checkFunction, messageOf, show } from '../options';
+import { checkFunction, messageOf } from '../options';
 import {
   declareSettings,
-  kind,
+  integer,
   nonEmptyString,
   number,
   probability,
@@ -28,22 +28,14 @@ const MOST_WORKERS = 256;
 /** A day; timers take no more than 2^31. */
 const MOST_MS = 86_400_000;
 
-const workerCount = kind<number>({
-  check: (where, name, value) => {
-    if (Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MOST_WORKERS)
-      return value as number;
-    throw new OptionError(
-      `${where}: ${name} must be a whole number from 0 to ${MOST_WORKERS}, got ${show(value)}`,
-    );
-  },
-  domain: { type: 'integer', minimum: 0, maximum: MOST_WORKERS },
-});
-
 const moduleSettings = declareSettings({
   ...settings.declared,
-  workers: workerCount('Worker threads that share a batch. 0: it runs on the JavaScript thread.', {
-    default: 1,
-  }),
+  workers: integer({ minimum: 0, maximum: MOST_WORKERS })(
+    'Worker threads that share a batch. 0: it runs on the JavaScript thread.',
+    {
+      default: 1,
+    },
+  ),
   timeoutMs: number({ minimum: 1, maximum: MOST_MS })(
     'Milliseconds that a worker may take to load the module, and for an image.',
     { default: 60_000 },

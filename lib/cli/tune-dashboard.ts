@@ -1,8 +1,6 @@
 /** `tenon tune dashboard`: a study as a page that follows it, until Ctrl-C. */
 import type { Command } from 'commander';
-import { OptionError } from '../errors';
-import { show } from '../options';
-import { kind, nonEmptyString } from '../settings';
+import { integer, nonEmptyString } from '../settings';
 import { dashboard } from '../tune/report/dashboard';
 import { declareCommand, withDefaults } from './command';
 import { flag, JSON_LINES } from './flags';
@@ -10,14 +8,7 @@ import type { Session } from './session';
 import { NAME, STUDY, withShown } from './tune-shown';
 
 /** A port to listen on; 0: any that is free. */
-export const portNumber = kind<number>({
-  check: (where, name, value) => {
-    if (Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 65535)
-      return value as number;
-    throw new OptionError(`${where}: ${name} must be a whole number from 0 to 65535, got ${show(value)}`);
-  },
-  domain: { type: 'integer', minimum: 0, maximum: 65535 },
-});
+export const portNumber = integer({ minimum: 0, maximum: 65535 });
 
 const FLAGS = {
   port: flag('n', portNumber('the port; 0: any that is free', { default: 8080 })),

@@ -8,14 +8,21 @@ import { DataError, FormatError, OptionError, TenonError } from '../../errors';
 import { systemCode } from '../../files/errors';
 import { clip, messageOf, problemOf } from '../../options';
 
-/** Where the server is and who asks: what `pg` calls these. */
+/**
+ * How to reach the database: a connection string, or its parts. Parts that are missing come from the
+ * environment, as in `psql` (`PGHOST`, `PGPORT`, `PGDATABASE`, `PGUSER`, `PGPASSWORD`).
+ */
 export interface Access {
+  /** `postgres://user:password@host:port/database` */
   readonly connectionString?: string;
+  /** A name, an address, or the folder of a Unix socket. */
   readonly host?: string;
   readonly port?: number;
   readonly database?: string;
   readonly user?: string;
+  /** Or a function that returns it, called for each connection. */
   readonly password?: string | (() => string | Promise<string>);
+  /** Whether the connection is encrypted, or the options of Node's `tls.connect`. */
   readonly ssl?: boolean | ConnectionOptions;
 }
 

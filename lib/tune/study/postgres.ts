@@ -14,22 +14,7 @@ import { Tables } from './postgres-tables';
 import { toPythonJson } from './python-json';
 import { parseOperation } from './read-operation';
 
-/**
- * How to reach the database: a connection string, or its parts. Parts that are missing come from the
- * environment, as in `psql` (`PGHOST`, `PGPORT`, `PGDATABASE`, `PGUSER`, `PGPASSWORD`).
- */
 export interface PostgresOptions extends Access {
-  /** `postgres://user:password@host:port/database` */
-  readonly connectionString?: string;
-  /** A name, an address, or the folder of a Unix socket. */
-  readonly host?: string;
-  readonly port?: number;
-  readonly database?: string;
-  readonly user?: string;
-  /** Or a function that returns it, called for each connection. */
-  readonly password?: string | (() => string | Promise<string>);
-  /** Whether the connection is encrypted, or the options of Node's `tls.connect`. */
-  readonly ssl?: Access['ssl'];
   /** Which log of the database: each has its own lock. Default `study`. */
   readonly name?: string;
   /** Where the tables are, made if missing. Default `public`. */
