@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { compile } from '../../lib/compile/compile';
 import { Program } from '../../lib/compile/program';
 import * as data from '../../lib/data';
@@ -284,6 +285,7 @@ describe('a prediction that needs more memory than there is', () => {
       expect(await net.predict(bytes)).toEqual(expected);
       expect(net.predictSync(bytes)).toEqual(expected);
       await trainer.fit(features, { epochs, batchSize: 7 });
+      await delay(100); // the executor lets go of a job, and of what it holds, soon after the job has ended
       return info().memory;
     };
     await round(1);
