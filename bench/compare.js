@@ -1,6 +1,6 @@
 'use strict';
 
-/** Compares commits of tenon by ratio, built and measured side by side: `node bench/compare.js --help`. */
+/** Compares builds of tenon by ratio, measured side by side: `node bench/compare.js --help`. */
 const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
@@ -14,8 +14,9 @@ const { items } = require('./lib/workloads');
 const root = path.join(__dirname, '..');
 const help = `node bench/compare.js [options] REF [REF2]
 
-Builds REF and REF2 (default: HEAD) in temporary folders and prints how many times as fast REF2 is, with the least and the most
-of the rounds. Exits with 1 when an item is slower by more than the threshold, or was not measured on both sides.
+Builds the commits REF and REF2 (default: HEAD) in temporary folders and prints how many times as fast REF2 is, with the least
+and the most of the rounds. A REF that is a folder is measured as it is: a built checkout (.), or an installed package, which
+loads the published addon (node_modules/tenon). Exits with 1 when an item is slower by more than the threshold, or was not measured on both sides.
 
   --only ITEM,...    items, the start of their names, or train, infer, kernel (default: train)
   --threshold SHARE  how much slower is too slow (default 0.05)
@@ -33,7 +34,8 @@ class UsageError extends Error {}
 function readOptions(argv) {
   const { values, positionals } = parseArgs({ args: argv, options: optionTypes, allowPositionals: true });
   if (values.help) return { help: true };
-  if (positionals.length < 1 || positionals.length > 2) throw new UsageError('give one or two commits');
+  if (positionals.length < 1 || positionals.length > 2)
+    throw new UsageError('give one or two commits or folders');
   const number = (name, fallback) => {
     const value = Number(values[name] ?? fallback);
     if (!(value > 0 && Number.isFinite(value))) throw new UsageError(`--${name} must be a positive number`);
@@ -96,29 +98,41 @@ function judge(item, [before, after], threshold) {
   return !slower;
 }
 
-function commitOf(ref) {
+/** One side: its name, and the commit to build or the folder that has been built. */
+function sideOf(ref) {
+  if (fs.existsSync(path.join(ref, 'package.json'))) {
+    const { compiler } = require(path.resolve(ref)).info();
+    return { name: `${ref} (${compiler})`, folder: path.resolve(ref) };
+  }
   try {
-    return git('rev-parse', '--verify', '--short', `${ref}^{commit}`);
+    const commit = git('rev-parse', '--verify', '--short', `${ref}^{commit}`);
+    return { name: commit, commit };
   } catch {
-    throw new UsageError(`${ref} names no commit`);
+    throw new UsageError(`${ref} is neither a commit nor a folder with a package`);
   }
 }
 
 async function compare(options) {
-  const commits = options.refs.map(commitOf);
+  const sides = options.refs.map(sideOf);
   const temporary = fs.mkdtempSync(path.join(os.tmpdir(), 'tenon-compare-'));
-  const folders = commits.map((commit, i) => path.join(temporary, `${'ab'[i]}-${commit}`));
+  const folders = sides.map(
+    ({ folder, commit }, i) => folder ?? path.join(temporary, `${'ab'[i]}-${commit}`),
+  );
+  const built = folders.filter((_, i) => sides[i].commit !== undefined);
   // Also when it is interrupted: exit handlers run then.
-  process.once('exit', () => removeWorktrees(folders, temporary));
-  folders.forEach((folder, i) => {
-    console.error(`building ${options.refs[i]} (${commits[i]})`);
-    build(commits[i], folder);
+  process.once('exit', () => removeWorktrees(built, temporary));
+  sides.forEach(({ name, commit }, i) => {
+    if (commit === undefined) return;
+    console.error(`building ${name}`);
+    build(commit, folders[i]);
   });
   const systems = folders.map((folder, i) => {
     const { missing, ...launch } = tenon({ root: folder });
-    return { name: commits[i], probe: false, kernels: true, launch, missing };
+    return { name: sides[i].name, probe: false, kernels: true, launch, missing };
   });
-  console.log(`${commits[1]} against ${commits[0]}, ${options.threads} threads, ${options.rounds} rounds`);
+  console.log(
+    `${sides[1].name} against ${sides[0].name}, ${options.threads} threads, ${options.rounds} rounds`,
+  );
   let allFast = true;
   for (const item of options.items) {
     allFast = judge(item, await measureItem(item, systems, options), options.threshold) && allFast;
