@@ -56,6 +56,11 @@ export class RunFolder {
     return lockDirectory(this.path, [MODEL_FILE, RECIPE_FILE, HISTORY_FILE]);
   }
 
+  /** Whether a run was begun here, and perhaps finished. */
+  async holdsRun(): Promise<boolean> {
+    return (await pathKind(this.recipeFile)) !== 'nothing';
+  }
+
   /** @throws UsageError if the directory holds an unfinished run, which should be resumed or kept */
   async requireFree(): Promise<void> {
     if (!(await this.holdsCheckpoints()) || (await this.isFinished())) return;

@@ -1,6 +1,6 @@
 /** The options of `tenon train`. training.ts does the work. */
 import type { Command } from 'commander';
-import { nonEmptyString } from '../settings';
+import { bool, nonEmptyString } from '../settings';
 import { declareCommand } from './command';
 import { flag, JSON_LINES, THREADS } from './flags';
 import { SETTINGS } from './recipe';
@@ -14,6 +14,7 @@ const FLAGS = {
     note: 'runs/DATASET-MODEL',
   }),
   resume: flag('dir', nonEmptyString('continue the run in this directory', { optional: true })),
+  autoResume: bool('continue the run in --out if one is there, and begin it otherwise', { default: false }),
   json: JSON_LINES,
 };
 
@@ -29,7 +30,7 @@ export function trainCommand(session: Session): Command {
   return declareCommand(
     session,
     { name: 'train', about, flags: FLAGS, more: FILES_HELP },
-    ({ threads, out, resume, json: _json, ...settings }) =>
-      train(session, settings, { threads, out, resume }),
+    ({ threads, out, resume, autoResume, json: _json, ...settings }) =>
+      train(session, settings, { threads, out, resume, autoResume }),
   );
 }

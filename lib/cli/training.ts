@@ -13,7 +13,7 @@ import { buildModel, buildTrainer } from './build-trainer';
 import { DATASETS, openSplits } from './datasets';
 import { withStudy } from './from-study';
 import { stoppingFor } from './early-stopping-flags';
-import { EXIT } from './exit-codes';
+import { EXIT, UsageError } from './exit-codes';
 import { viewOptions } from './flags';
 import { sideFor } from './folder-splits';
 import { defaultSide } from './networks';
@@ -31,6 +31,8 @@ interface Place {
   readonly threads: number | undefined;
   readonly out: string | undefined;
   readonly resume: string | undefined;
+  /** Resume the run that `out` holds, if it holds one. */
+  readonly autoResume?: boolean | undefined;
 }
 
 /** What is trained, and where. */
@@ -103,19 +105,39 @@ export async function perform(
 /** @throws UsageError, and what reading the folder of `resume` and the first image throws */
 export async function makePlan(
   flags: RecipeFlags,
-  { out, resume }: Omit<Place, 'threads'>,
+  place: Omit<Place, 'threads'>,
   signal: AbortSignal,
 ): Promise<Plan> {
   const given = await withPolicyFiles(flags);
-  if (resume !== undefined) {
-    const from = new RunFolder(resume);
+  const { out } = place;
+  const from = await runToResume(place);
+  if (from !== undefined) {
     const recipe = resumedRecipe(await from.recipe(), given);
-    const folder = new RunFolder(out ?? resume);
+    const folder = new RunFolder(out ?? from.path);
     return { recipe, from, folder: (await folder.isSame(from)) ? from : folder };
   }
   const complete = completeRecipe(await withDataset(await withStudy(given)));
   const recipe = { ...complete, imageSize: await imageSizeOf(complete, signal) };
   return { recipe, from: undefined, folder: new RunFolder(out ?? `runs/${recipe.dataset}-${recipe.model}`) };
+}
+
+/**
+ * The run that goes on; undefined for a new one.
+ * @throws UsageError if it is not clear which
+ */
+async function runToResume({
+  out,
+  resume,
+  autoResume,
+}: Omit<Place, 'threads'>): Promise<RunFolder | undefined> {
+  if (autoResume !== true) return resume === undefined ? undefined : new RunFolder(resume);
+  if (resume !== undefined)
+    throw new UsageError(
+      '--auto-resume continues the run in --out, --resume that of another directory: choose one',
+    );
+  if (out === undefined) throw new UsageError('--auto-resume needs --out DIR, the directory of the run');
+  const folder = new RunFolder(out);
+  return (await folder.holdsRun()) ? folder : undefined;
 }
 
 /** The size of the images: the given one or, for image files, a default that depends on the first image. */

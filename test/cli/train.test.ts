@@ -358,6 +358,53 @@ describe('an interrupted run', () => {
     expect(existsSync(join(out, 'model.safetensors'))).toBe(false);
   });
 
+  describe('with --auto-resume', () => {
+    const again = (out: string, ...args: (string | number)[]): Promise<Result> =>
+      train(out, '--auto-resume', ...args);
+
+    it('one command begins a run, continues it, and leaves it as it is once it is finished', async () => {
+      const out = join(dir, 'one-command');
+      const begun = await interrupted(out, 'SIGTERM', 1, again(out));
+      expect([begun.code, begun.lines[0]]).toEqual([143, expect.objectContaining({ resumed: false })]);
+      for (const first of [2, undefined]) {
+        const { code, lines } = await again(out);
+        expect(code).toBe(0);
+        expect(lines[0]).toMatchObject({ event: 'start', resumed: true, out });
+        expect(lines.find(({ event }) => event === 'epoch')?.['epoch']).toBe(first);
+        expect(lines.at(-1)).toMatchObject({ event: 'done', testAccuracy: expect.any(Number) });
+        expect(bytesOf(out).equals(bytesOf(whole))).toBe(true);
+        expect(lossesOf(out)).toEqual(lossesOf(whole));
+      }
+    });
+
+    it('begins anew where a run was killed before its first checkpoint', async () => {
+      const out = join(dir, 'no-checkpoint');
+      await again(out, '--epochs', 1);
+      rmSync(join(out, 'checkpoints'), { recursive: true });
+      const { code, err } = await again(out, '--epochs', 1);
+      expect([code, err]).toEqual([0, expect.stringContaining('no checkpoint yet: starting from the')]);
+    });
+
+    it('refuses other settings than those of the run, which stays', async () => {
+      const out = join(dir, 'other-settings');
+      await again(out, '--epochs', 1);
+      const model = bytesOf(out);
+      const { code, lines } = await again(out, '--epochs', 1, '--lr', 0.5);
+      expect([code, lines[0]?.['message']]).toEqual([
+        2,
+        expect.stringContaining('--lr 0.5: the run that is'),
+      ]);
+      expect(bytesOf(out).equals(model)).toBe(true);
+    });
+
+    it('needs --out, and no --resume beside it', async () => {
+      const alone = await tenon('train', '--auto-resume');
+      expect([alone.code, alone.err]).toEqual([2, expect.stringContaining('--auto-resume needs --out DIR')]);
+      const both = await again(join(dir, 'both'), '--resume', whole);
+      expect([both.code, both.lines[0]?.['message']]).toEqual([2, expect.stringContaining('choose one')]);
+    });
+  });
+
   it('keeps a history that cannot be read', async () => {
     const out = join(dir, 'unreadable');
     await train(out, '--epochs', 1);
