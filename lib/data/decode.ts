@@ -41,6 +41,8 @@ export interface DecodeTarget {
   readonly resize?: ResizeRule;
   /** How large an image may be before it is resized. Default: DEFAULT_LIMITS. */
   readonly limits?: Limits;
+  /** Once it has fired, a decoding whose turn comes is dropped: the promise rejects with its reason. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -181,7 +183,7 @@ export async function examine(
  * of this file.
  * @param name what to call the image in messages
  * @throws FormatError if it is damaged, not an image, or larger than the limits allow; DataError if its size
- *   differs and there is no resize rule; TenonError if sharp is not installed
+ *   differs and there is no resize rule; TenonError if sharp is not installed; the reason of `target.signal`
  */
 export async function decode(
   bytes: Uint8Array,
@@ -189,9 +191,10 @@ export async function decode(
   target: DecodeTarget,
   out: Uint8Array,
 ): Promise<void> {
-  const { height, width, resize } = target;
+  const { height, width, resize, limits = DEFAULT_LIMITS } = target;
   // Without a resize rule, an image with more pixels is wrong anyway, so it is not decoded.
-  const most = resize === undefined ? Math.min(QUICK_PIXELS, height * width) : QUICK_PIXELS;
+  const wanted = resize === undefined ? height * width : Infinity;
+  const most = Math.min(QUICK_PIXELS, limits.maxPixels, wanted);
   const { data, info } = await decoding
     .run(() => decodeRaw(bytes, target, most))
     .catch((error: unknown) => decodeLarge(bytes, name, target, error));
@@ -204,7 +207,8 @@ interface RawImage {
   readonly info: { readonly width: number; readonly height: number; readonly channels: number };
 }
 
-function decodeRaw(bytes: Uint8Array, target: DecodeTarget, limitPixels: number): Promise<RawImage> {
+async function decodeRaw(bytes: Uint8Array, target: DecodeTarget, limitPixels: number): Promise<RawImage> {
+  target.signal?.throwIfAborted();
   return pipelineOf(loadSharp()(bytes, openOptions(limitPixels)), target)
     .raw({ depth: 'uchar' })
     .toBuffer({ resolveWithObject: true });
@@ -221,6 +225,8 @@ async function decodeLarge(
   refusal: unknown,
 ): Promise<RawImage> {
   if (refusal instanceof TenonError) throw refusal; // sharp cannot be loaded
+  const { signal } = target;
+  signal?.throwIfAborted();
   const header = await readHeader(bytes, name, target.limits ?? DEFAULT_LIMITS);
   const { height, width } = header;
   if (target.resize === undefined && (height !== target.height || width !== target.width))
@@ -230,6 +236,7 @@ async function decodeLarge(
   try {
     return await decoding.run(() => decodeRaw(bytes, target, height * width), header.bytes);
   } catch (error) {
+    signal?.throwIfAborted();
     throw malformed(name, `not a readable image: ${problemOf(error)}`, error);
   }
 }

@@ -28,7 +28,7 @@ export {
 } from './dataset';
 export type { ResizeRule } from './decode';
 export { weightedRandomSampler, WeightedRandomSampler, type WeightedRandomSamplerOptions } from './sampler';
-export { decodeImage as decode, type HasPreprocessing } from './decode-image';
+export { decodeImage as decode, type DecodeOptions, type HasPreprocessing } from './decode-image';
 export type { ImageLimits, ReadLimits, UnpackLimits } from '../files/limits';
 export type { BatchRows, ChannelStatistics, ImageRecipe, Recorded, RawBatch } from './samples';
 export type { Preprocessing } from './preprocessing';

@@ -53,7 +53,10 @@ export interface PredictOptions extends ViewOptions, SamplingOptions {
   readonly output?: 'probabilities' | 'sigmoid' | 'logits';
   /** 'bf16' stores activations as bf16: faster where the processor has bf16 units. Default 'fp32'. */
   readonly precision?: Precision;
-  /** Examples per program run; the result does not depend on it. Default 128. */
+  /**
+   * Examples per program run. Default 128. Convolutions choose their algorithm by it, so it may change the
+   * last bits of results.
+   */
   readonly batchSize?: number;
   /**
    * Stops `predict` between two batches; it then rejects with an AbortedError whose cause is

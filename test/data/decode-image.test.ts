@@ -96,3 +96,33 @@ test('what cannot be decoded is refused by name', async () => {
   ]);
   expect((await failure(() => data.decode(image, undefined as never))).code).toBe('ERR_TENON_OPTION');
 });
+
+test('limits hold for small images too', async () => {
+  const image = await jpeg();
+  const decoded = await data.decode(image, form);
+  expect(await data.decode(image, form, { maxPixels: 180 })).toEqual(decoded);
+  const { code, message } = await failure(() => data.decode(image, form, { maxPixels: 179 }));
+  expect([code, message]).toEqual([
+    'ERR_TENON_FORMAT',
+    'decode: the image: 9x20 pixels, more than 179 (option maxPixels)',
+  ]);
+});
+
+test('a signal drops images that wait to be decoded', async () => {
+  const image = await jpeg();
+  const leaving = new AbortController();
+  const decode = (signal?: AbortSignal): Promise<Uint8Array> =>
+    data.decode(image, form, { ...(signal && { signal }) });
+  const expected = await decode();
+  const gone = Array.from({ length: 50 }, () => decode(leaving.signal));
+  const kept = decode();
+  const reason = new Error('left');
+  leaving.abort(reason);
+  for (const { status, ...rest } of await Promise.allSettled(gone)) {
+    expect(status).toBe('rejected');
+    expect(rest).toMatchObject({ reason: { code: 'ERR_TENON_ABORTED', cause: reason } });
+  }
+  expect(await kept).toEqual(expected);
+  expect((await failure(() => decode(leaving.signal))).code).toBe('ERR_TENON_ABORTED');
+  expect((await failure(() => decode(5 as never))).code).toBe('ERR_TENON_OPTION');
+});
