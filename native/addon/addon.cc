@@ -4,6 +4,7 @@
 #include "augment/operations.h"
 #include "base/cgroup.h"
 #include "base/cpu.h"
+#include "base/system.h"
 #include "kernels/gemm_bf16.h"
 #include "runtime/dispatch.h"
 
@@ -39,8 +40,8 @@ Reasons& reasons() {
   return *made;
 }
 
-void choose_prediction_share(const char* variable) {
-  if (variable == nullptr || *variable == '\0') {
+void choose_prediction_share(const std::string& variable) {
+  if (variable.empty()) {
     reasons().prediction_share = "default";
     return;
   }
@@ -52,9 +53,10 @@ void choose_prediction_share(const char* variable) {
 // ERR_TENON_OPTION at every call until all of them are valid.
 Napi::Value start(const Napi::CallbackInfo& info) {
   try {
-    choose_bf16_path(dispatch().target, std::getenv("TENON_BF16"));
+    choose_bf16_path(dispatch().target, environment_variable("TENON_BF16"));
     const std::lock_guard lock(reasons().mutex);
-    if (reasons().prediction_share.empty()) choose_prediction_share(std::getenv("TENON_PREDICTION_SHARE"));
+    if (reasons().prediction_share.empty())
+      choose_prediction_share(environment_variable("TENON_PREDICTION_SHARE"));
     if (reasons().threads.empty()) {
       const CpuBudget budget = default_threads();
       Executor::get().set_threads(budget.threads);
@@ -146,6 +148,7 @@ void export_system(Napi::Env env, Napi::Object exports) {
 }
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  stay_loaded();
   try {
     Environment::create(env);
     export_system(env, exports);

@@ -12,9 +12,7 @@
 #include <thread>
 #include <utility>
 
-#if defined(__linux__)
-  #include <sched.h>
-#endif
+#include "base/system.h"
 
 namespace tenon {
 namespace {
@@ -150,24 +148,6 @@ double cgroup_memory_limit(const std::string& root) {
                   least_limit(root, false, "memory", memory_of));
 }
 
-std::vector<int> affinity_cpus() {
-  std::vector<int> cpus;
-#if defined(__linux__)
-  for (int size = 1024; size <= 1 << 20 && cpus.empty(); size *= 4) {
-    cpu_set_t* set = CPU_ALLOC(size);
-    if (set == nullptr) break;
-    const size_t bytes = CPU_ALLOC_SIZE(size);
-    if (sched_getaffinity(0, bytes, set) == 0) {
-      for (int cpu = 0; cpu < size; ++cpu) {
-        if (CPU_ISSET_S(cpu, bytes, set)) cpus.push_back(cpu);
-      }
-    }
-    CPU_FREE(set);
-  }
-#endif
-  return cpus;
-}
-
 int physical_cores(const std::vector<int>& cpus, const std::string& root) {
   std::set<std::pair<int, int>> cores;
   int unknown = 0;
@@ -196,25 +176,24 @@ CpuBudget cpu_budget(int affinity, int cores, double quota) {
   return budget;
 }
 
-CpuBudget threads_from(const char* tenon_num_threads, const char* omp_num_threads,
+CpuBudget threads_from(const std::string& tenon_num_threads, const std::string& omp_num_threads,
                        const CpuBudget& detected) {
-  if (tenon_num_threads != nullptr && *tenon_num_threads != '\0') {
+  if (!tenon_num_threads.empty())
     return {parse_threads("TENON_NUM_THREADS", tenon_num_threads), "TENON_NUM_THREADS"};
-  }
-  if (omp_num_threads != nullptr && *omp_num_threads != '\0') {
-    const std::string list = omp_num_threads;
-    return {parse_threads("OMP_NUM_THREADS", list.substr(0, list.find(','))), "OMP_NUM_THREADS"};
+  if (!omp_num_threads.empty()) {
+    return {parse_threads("OMP_NUM_THREADS", omp_num_threads.substr(0, omp_num_threads.find(','))),
+            "OMP_NUM_THREADS"};
   }
   return detected;
 }
 
 CpuBudget default_threads() {
-  const std::vector<int> cpus = affinity_cpus();
-  const int affinity =
-      cpus.empty() ? static_cast<int>(std::thread::hardware_concurrency()) : static_cast<int>(cpus.size());
-  CpuBudget detected = cpu_budget(affinity, physical_cores(cpus), cgroup_cpu_quota());
+  const Processors usable = usable_processors();
+  const int cpus = usable.cpus > 0 ? usable.cpus : static_cast<int>(std::thread::hardware_concurrency());
+  CpuBudget detected = cpu_budget(cpus, usable.cores, cgroup_cpu_quota());
   detected.threads = std::min(detected.threads, kMaxThreads);
-  return threads_from(std::getenv("TENON_NUM_THREADS"), std::getenv("OMP_NUM_THREADS"), detected);
+  return threads_from(environment_variable("TENON_NUM_THREADS"), environment_variable("OMP_NUM_THREADS"),
+                      detected);
 }
 
 }  // namespace tenon

@@ -22,9 +22,6 @@ double cgroup_cpu_quota(const std::string& root = "");
 // is no limit.
 double cgroup_memory_limit(const std::string& root = "");
 
-// CPUs this thread may run on, in order. Empty when the system does not say.
-std::vector<int> affinity_cpus();
-
 // Distinct physical cores among `cpus` (hardware threads of one core count once).
 int physical_cores(const std::vector<int>& cpus, const std::string& root = "");
 
@@ -38,7 +35,8 @@ CpuBudget cpu_budget(int affinity, int cores, double quota);
 // list: the first counts).
 CpuBudget default_threads();
 
-// The same, of given values of the variables (null: not set).
-CpuBudget threads_from(const char* tenon_num_threads, const char* omp_num_threads, const CpuBudget& detected);
+// The same, of given values of the variables (empty: not set).
+CpuBudget threads_from(const std::string& tenon_num_threads, const std::string& omp_num_threads,
+                       const CpuBudget& detected);
 
 }  // namespace tenon

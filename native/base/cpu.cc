@@ -1,11 +1,12 @@
 #include "base/cpu.h"
 
 #include <cstring>
-#include <fstream>
 
 #if defined(__x86_64__)
   #include <cpuid.h>
 #endif
+
+#include "base/system.h"
 
 namespace tenon {
 namespace {
@@ -68,19 +69,6 @@ std::string trimmed(const std::string& text) {
   return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
 }
 
-// The value of the first `key : value` line of /proc/cpuinfo.
-std::string cpuinfo_line(const std::string& key) {
-  std::ifstream file("/proc/cpuinfo");
-  std::string line;
-  while (std::getline(file, line)) {
-    const size_t colon = line.find(':');
-    if (colon != std::string::npos && trimmed(line.substr(0, colon)) == key) {
-      return trimmed(line.substr(colon + 1));
-    }
-  }
-  return "";
-}
-
 }  // namespace
 
 const CpuFeatures& cpu_features() {
@@ -118,11 +106,8 @@ std::string cpu_brand() {
     return trimmed(text);
   }
 #endif
-  for (const char* key : {"model name", "Model", "CPU part"}) {
-    const std::string value = cpuinfo_line(key);
-    if (!value.empty()) return value;
-  }
-  return "unknown";
+  const std::string name = trimmed(system_cpu_name());
+  return name.empty() ? "unknown" : name;
 }
 
 bool target_supported(Target target) {

@@ -4,9 +4,9 @@
 #include <atomic>
 #include <chrono>
 #include <exception>
-#include <thread>
 
 #include "base/float_mode.h"
+#include "base/system.h"
 
 #if defined(__x86_64__)
   #include <immintrin.h>
@@ -86,10 +86,10 @@ class Team {
     wanted = std::min(wanted, static_cast<int>(kMostHelpers));
     try {
       while (hired_ < wanted) {
-        std::thread([this, seen = call_.load(), mode = float_mode()] {
+        start_thread([this, seen = call_.load(), mode = float_mode()] {
           set_float_mode(mode);
           serve(seen);
-        }).detach();
+        });
         ++hired_;
       }
     } catch (const std::exception&) {  // no thread, or no memory for one: fewer do the same work

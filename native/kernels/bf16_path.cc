@@ -1,7 +1,7 @@
 // Which path computes bf16 products in this process, and why.
-#include <cstdlib>
 #include <stdexcept>
 
+#include "base/system.h"
 #include "kernels/gemm_bf16_paths.h"
 
 namespace tenon {
@@ -35,8 +35,7 @@ const char* name_of(Bf16Path path) {
   return names[static_cast<int>(path)];
 }
 
-Bf16Choice choose_bf16_path(Target target, const char* forced) {
-  const std::string wanted = forced == nullptr ? "" : forced;
+Bf16Choice choose_bf16_path(Target target, const std::string& wanted) {
   std::string missing;
   for (const Bf16Path path : kByPreference) {
     const std::string problem = obstacle(path, target);
@@ -52,7 +51,7 @@ Bf16Choice choose_bf16_path(Target target, const char* forced) {
 const Bf16Choice& bf16_path(Target target) {
   static const auto* of_target = [] {
     auto* all = new Bf16Choice[kTargets];
-    const char* forced = std::getenv("TENON_BF16");
+    const std::string forced = environment_variable("TENON_BF16");
     for (int t = 0; t < kTargets; ++t) {
       const auto each = static_cast<Target>(t);
       // Only the best instruction set can have what is asked for: that the process uses it is checked where

@@ -69,9 +69,9 @@ struct Bf16Choice {
   std::string reason;
 };
 
-// The best path of this machine for kernels of `target`. `forced`: TENON_BF16, or null. Throws
+// The best path of this machine for kernels of `target`. `wanted`: TENON_BF16, or empty. Throws
 // std::invalid_argument when it names a path that is not there.
-Bf16Choice choose_bf16_path(Target target, const char* forced);
+Bf16Choice choose_bf16_path(Target target, const std::string& wanted);
 
 // The choice of this process, made once.
 const Bf16Choice& bf16_path(Target target);

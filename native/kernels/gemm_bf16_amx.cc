@@ -12,10 +12,6 @@
 
 #if defined(__x86_64__)
   #include <immintrin.h>
-  #if defined(__linux__)
-    #include <sys/syscall.h>
-    #include <unistd.h>
-  #endif
 TENON_PUSH_TARGET("amx-tile,amx-bf16")
 #endif
 
@@ -106,18 +102,3 @@ Bf16Multiply multiply_amx() { return nullptr; }
 #if defined(__x86_64__)
 TENON_POP_TARGET
 #endif
-
-namespace tenon {
-
-std::string request_amx() {
-#if defined(__x86_64__) && defined(__linux__)
-  constexpr long kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM of asm/prctl.h
-  constexpr long kTileData = 18;               // the state component XTILEDATA
-  if (syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0) return "";
-  return "the system refused permission to use AMX tiles";
-#else
-  return "this system has no way to ask for AMX tiles";
-#endif
-}
-
-}  // namespace tenon

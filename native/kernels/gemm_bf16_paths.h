@@ -12,7 +12,4 @@ Bf16Multiply multiply_avx512bf16();    // gemm_bf16_avx512.cc
 Bf16Multiply multiply_amx();           // gemm_bf16_amx.cc
 Bf16Multiply multiply_amx_software();  // the same driver over software tiles, on any machine
 
-// Asks the system for this process's permission to use AMX tiles; empty when granted, else why not.
-std::string request_amx();
-
 }  // namespace tenon

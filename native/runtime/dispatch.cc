@@ -1,8 +1,8 @@
 #include "runtime/dispatch.h"
 
-#include <cstdlib>
 #include <stdexcept>
 
+#include "base/system.h"
 #include "kernels/kernel.h"
 
 namespace tenon {
@@ -20,8 +20,7 @@ std::string available() {
 }
 }  // namespace
 
-Dispatch choose_target(const char* forced) {
-  const std::string wanted = forced == nullptr ? "" : forced;
+Dispatch choose_target(const std::string& wanted) {
   for (const Target target : kByPreference) {
     if (wanted.empty() && target_supported(target)) return {target, "the best this processor has"};
     if (wanted != name_of(target)) continue;
@@ -33,7 +32,7 @@ Dispatch choose_target(const char* forced) {
 }
 
 const Dispatch& dispatch() {
-  static const auto* chosen = new Dispatch(choose_target(std::getenv("TENON_ISA")));
+  static const auto* chosen = new Dispatch(choose_target(environment_variable("TENON_ISA")));
   return *chosen;
 }
 

@@ -12,10 +12,10 @@ struct Dispatch {
   std::string reason;  // for people: "best of this processor", "TENON_ISA"
 };
 
-// The best target of this machine, or the one that `forced` names (null or "": none). Throws
+// The best target of this machine, or the one that `wanted` names (empty: none). Throws
 // std::invalid_argument for a name that is unknown, not available here, or `ref` (a property of a program,
 // not of the process).
-Dispatch choose_target(const char* forced);
+Dispatch choose_target(const std::string& wanted);
 
 // choose_target of TENON_ISA, once per process.
 const Dispatch& dispatch();

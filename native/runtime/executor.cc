@@ -3,13 +3,13 @@
 #include <iterator>
 #include <new>
 #include <stdexcept>
-#include <thread>
 #include <utility>
 
 #include "base/clock.h"
 #include "base/float_mode.h"
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "base/system.h"
 
 namespace tenon {
 namespace {
@@ -69,7 +69,7 @@ uint64_t Executor::submit(Queue queue, const JobRef& job, const std::function<vo
 }
 
 void Executor::start() {
-  std::thread([this] { loop(); }).detach();
+  start_thread([this] { loop(); });
   started_ = true;
 }
 

@@ -5,7 +5,7 @@
 
 int main() {
   using namespace tenon::test;
-  setenv("TENON_BF16", "amx-software", 1);
+  set_variable("TENON_BF16", "amx-software");
   CHECK(tenon::bf16_path(tenon::Target::baseline).path == tenon::Bf16Path::amx_software);
   bf16_cases();
   return report();

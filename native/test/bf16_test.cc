@@ -22,7 +22,7 @@ void rounding() {
 
 void choice() {
   for_each_target([](Target target) {
-    const Bf16Choice best = choose_bf16_path(target, nullptr);
+    const Bf16Choice best = choose_bf16_path(target, "");
     CHECK(!best.reason.empty());
     CHECK(choose_bf16_path(target, "emulated").path == Bf16Path::emulated);
     CHECK(choose_bf16_path(target, name_of(best.path)).reason ==

@@ -2,9 +2,6 @@
 // kernel. A test program ends with `return tenon::test::report();`.
 #pragma once
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -21,6 +18,7 @@
 #include "base/parallel.h"
 #include "base/tensor.h"
 #include "kernels/kernel.h"
+#include "test/system.h"
 
 #define CHECK(condition) ::tenon::test::check((condition), #condition, __FILE__, __LINE__)
 // `context` (a std::string or const char*) says which case it was.
@@ -52,14 +50,12 @@ class GuardedMemory {
  public:
   explicit GuardedMemory(size_t bytes, size_t alignment = 1) : bytes_(bytes) {
     const size_t used = (bytes + alignment - 1) / alignment * alignment;
-    const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    const size_t page = page_size();
     inside_ = (used + page - 1) / page * page + page;
     map_bytes_ = inside_ + 2 * page;
-    void* map = mmap(nullptr, map_bytes_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (map == MAP_FAILED) std::abort();
-    map_ = static_cast<std::byte*>(map);
+    map_ = static_cast<std::byte*>(reserve_pages(map_bytes_));
     begin_ = map_ + page;
-    if (mprotect(begin_, inside_, PROT_READ | PROT_WRITE) != 0) std::abort();
+    if (map_ == nullptr || !open_pages(begin_, inside_)) std::abort();
     data_ = begin_ + inside_ - used;
     std::memset(begin_, 0xA5, static_cast<size_t>(data_ - begin_));
     std::memset(data_, 0xFF, used);
@@ -78,7 +74,7 @@ class GuardedMemory {
     if (map_ == nullptr) return;
     const bool intact = std::all_of(begin_, data_, [](std::byte b) { return b == std::byte{0xA5}; });
     check(intact, "memory before a tensor was written", __FILE__, __LINE__);
-    munmap(map_, map_bytes_);
+    release_pages(map_, map_bytes_);
   }
 
   std::byte* data() const { return data_; }

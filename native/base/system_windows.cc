@@ -1,0 +1,94 @@
+#if defined(_WIN32)
+  #define WIN32_LEAN_AND_MEAN
+  #include <process.h>
+  #include <windows.h>
+
+  #include <bit>
+  #include <cerrno>
+  #include <cstdint>
+  #include <limits>
+  #include <memory>
+  #include <system_error>
+  #include <vector>
+
+  #include "base/system.h"
+
+namespace tenon {
+namespace {
+using Body = std::function<void()>;
+
+unsigned __stdcall run_body(void* held) {
+  const std::unique_ptr<Body> body(static_cast<Body*>(held));
+  (*body)();
+  return 0;
+}
+
+// Cores of which the process may use at least one processor.
+int count_cores(DWORD_PTR allowed) {
+  DWORD bytes = 0;
+  GetLogicalProcessorInformation(nullptr, &bytes);
+  std::vector<SYSTEM_LOGICAL_PROCESSOR_INFORMATION> rows(bytes /
+                                                         sizeof(SYSTEM_LOGICAL_PROCESSOR_INFORMATION));
+  if (rows.empty() || !GetLogicalProcessorInformation(rows.data(), &bytes)) return 0;
+  int cores = 0;
+  for (const SYSTEM_LOGICAL_PROCESSOR_INFORMATION& row : rows) {
+    if (row.Relationship == RelationProcessorCore && (row.ProcessorMask & allowed) != 0) ++cores;
+  }
+  return cores;
+}
+}  // namespace
+
+// Windows has large pages for privileged processes only.
+std::byte* map_pages(size_t bytes) {
+  return static_cast<std::byte*>(VirtualAlloc(nullptr, bytes, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE));
+}
+
+void unmap_pages(std::byte* pages, size_t) { VirtualFree(pages, 0, MEM_RELEASE); }
+
+// Physical memory and page files.
+double system_memory() {
+  MEMORYSTATUSEX status = {};
+  status.dwLength = sizeof status;
+  return GlobalMemoryStatusEx(&status) ? static_cast<double>(status.ullTotalPageFile)
+                                       : std::numeric_limits<double>::infinity();
+}
+
+// Of this process's processor group, which has at most 64 processors.
+Processors usable_processors() {
+  DWORD_PTR allowed = 0, present = 0;
+  if (!GetProcessAffinityMask(GetCurrentProcess(), &allowed, &present)) return {};
+  return {std::popcount(static_cast<uint64_t>(allowed)), count_cores(allowed)};
+}
+
+std::string system_cpu_name() { return ""; }
+
+std::string request_amx() { return "tenon asks for AMX tiles on Linux only"; }
+
+void start_thread(Body body) {
+  auto held = std::make_unique<Body>(std::move(body));
+  const uintptr_t thread = _beginthreadex(nullptr, static_cast<unsigned>(kThreadStack), run_body, held.get(),
+                                          STACK_SIZE_PARAM_IS_A_RESERVATION, nullptr);
+  if (thread == 0) throw std::system_error(errno, std::generic_category(), "_beginthreadex");
+  (void)held.release();  // run_body owns it now
+  CloseHandle(reinterpret_cast<HANDLE>(thread));
+}
+
+// From the system: process.env changes its variables, and not the copy that getenv reads.
+std::string environment_variable(const char* name) {
+  std::string value(128, '\0');
+  for (;;) {
+    const DWORD length = GetEnvironmentVariableA(name, value.data(), static_cast<DWORD>(value.size()));
+    const bool whole = length < value.size();  // else it is the room that the value needs
+    value.resize(length);
+    if (whole) return value;
+  }
+}
+
+void stay_loaded() {
+  HMODULE self = nullptr;
+  (void)GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_PIN,
+                           reinterpret_cast<LPCWSTR>(&stay_loaded), &self);
+}
+
+}  // namespace tenon
+#endif
