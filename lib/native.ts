@@ -63,10 +63,18 @@ export interface NativeInfo {
   readonly predictionShare: number;
   readonly predictionShareReason: string;
   /**
-   * Live bytes of buffers, arenas, copies in flight, and folded and packed weights; and the number
-   * of live programs.
+   * Live bytes of buffers, arenas, copies in flight, and folded and packed weights; the number of live
+   * programs; and the bytes that this process may have: those of the machine with its swap, or fewer where
+   * its cgroup (the limit of its container) allows fewer.
    */
-  readonly memory: { buffers: number; arenas: number; staging: number; derived: number; programs: number };
+  readonly memory: {
+    buffers: number;
+    arenas: number;
+    staging: number;
+    derived: number;
+    programs: number;
+    limit: number;
+  };
   readonly compiler: string;
   readonly build: string;
 }

@@ -63,8 +63,8 @@ function checkArithmetic(): void {
 }
 
 function describeMachine(native: NativeInfo): [string, string][] {
-  const { buffers, arenas, staging, derived, programs } = native.memory;
-  const held = `tenon holds ${size(buffers + arenas + staging + derived)} in ${programs} programs`;
+  const { buffers, arenas, staging, derived, programs, limit } = native.memory;
+  const held = `this process may have ${size(limit)}, and holds ${size(buffers + arenas + staging + derived)} in ${programs} programs`;
   return [
     ['tenon', native.version],
     ['processor', `${native.cpu} (${native.features.join(', ') || 'no vector extensions'})`],

@@ -98,6 +98,7 @@ Napi::Object memory_info(Napi::Env env) {
   memory.Set("staging", static_cast<double>(live_bytes(MemoryKind::staging)));
   memory.Set("derived", static_cast<double>(live_bytes(MemoryKind::derived)));
   memory.Set("programs", static_cast<double>(Program::live()));
+  memory.Set("limit", static_cast<double>(memory_limit()));
   return memory;
 }
 

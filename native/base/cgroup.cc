@@ -95,15 +95,15 @@ double bytes_in(const std::string& file, double otherwise) {
   return stream >> bytes && bytes >= 0 ? bytes : otherwise;
 }
 
-// Memory and swap that one directory allows, in bytes. The word "max" is not a number.
-double memory_of(const std::string& directory, bool v2) {
+// Memory and swap that one directory allows, in bytes, on a machine with `swap` bytes of it. The word "max"
+// is not a number.
+double memory_of(const std::string& directory, bool v2, double swap) {
   const double none = std::numeric_limits<double>::infinity();
-  if (!v2) {
-    return std::max(bytes_in(directory + "/memory.limit_in_bytes", none),
-                    bytes_in(directory + "/memory.memsw.limit_in_bytes", 0));
-  }
-  const std::string swap = directory + "/memory.swap.max";
-  return bytes_in(directory + "/memory.max", none) + (std::ifstream(swap).good() ? bytes_in(swap, none) : 0);
+  const double memory = bytes_in(directory + (v2 ? "/memory.max" : "/memory.limit_in_bytes"), none);
+  const std::string file = directory + (v2 ? "/memory.swap.max" : "/memory.memsw.limit_in_bytes");
+  if (!std::ifstream(file).good()) return memory;
+  const double most = v2 ? memory + bytes_in(file, none) : std::max(memory, bytes_in(file, none));
+  return std::min(memory + swap, most);
 }
 
 // The least of limit(directory, v2) on the path from this process's cgroup to the root.
@@ -143,9 +143,9 @@ double cgroup_cpu_quota(const std::string& root) {
   return std::min(least_limit(root, true, "cpu", quota_of), least_limit(root, false, "cpu", quota_of));
 }
 
-double cgroup_memory_limit(const std::string& root) {
-  return std::min(least_limit(root, true, "memory", memory_of),
-                  least_limit(root, false, "memory", memory_of));
+double cgroup_memory_limit(double swap, const std::string& root) {
+  const auto limit = [swap](const std::string& directory, bool v2) { return memory_of(directory, v2, swap); };
+  return std::min(least_limit(root, true, "memory", limit), least_limit(root, false, "memory", limit));
 }
 
 int physical_cores(const std::vector<int>& cpus, const std::string& root) {

@@ -19,8 +19,9 @@ struct CpuBudget {
 double cgroup_cpu_quota(const std::string& root = "");
 
 // The least memory, with swap, that a cgroup on the same path allows, in bytes; infinity when there
-// is no limit.
-double cgroup_memory_limit(const std::string& root = "");
+// is no limit. `swap` is what the machine has: container runtimes allow as much again as memory, or any
+// amount, also where there is none.
+double cgroup_memory_limit(double swap, const std::string& root = "");
 
 // Distinct physical cores among `cpus` (hardware threads of one core count once).
 int physical_cores(const std::vector<int>& cpus, const std::string& root = "");

@@ -52,7 +52,9 @@ std::byte* allocate_aligned(size_t bytes) {
 size_t live_bytes(MemoryKind kind) { return counter(kind).load(std::memory_order_relaxed); }
 
 size_t memory_limit() {
-  const auto limit = static_cast<size_t>(std::min({system_memory(), cgroup_memory_limit(), kUnknown}));
+  const SystemMemory all = system_memory();
+  const double allowed = cgroup_memory_limit(all.swap);
+  const auto limit = static_cast<size_t>(std::min({all.physical + all.swap, allowed, kUnknown}));
   g_limit.store(limit, std::memory_order_relaxed);
   return limit;
 }

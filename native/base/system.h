@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <limits>
 #include <string>
 
 namespace tenon {
@@ -14,8 +15,13 @@ std::byte* map_pages(size_t bytes);
 // Returns the pages to the system. `bytes` as map_pages was given them.
 void unmap_pages(std::byte* pages, size_t bytes);
 
-// Bytes of physical memory with swap; infinity when the system does not say.
-double system_memory();
+// Bytes of the machine.
+struct SystemMemory {
+  double physical = std::numeric_limits<double>::infinity();  // also when the system does not say
+  double swap = 0;
+};
+
+SystemMemory system_memory();
 
 struct Processors {
   int cpus = 0;   // that this thread may run on

@@ -5,7 +5,6 @@
   #include <unistd.h>
 
   #include <cstdint>
-  #include <limits>
 
   #include "base/system.h"
 
@@ -31,10 +30,10 @@ std::byte* map_pages(size_t bytes) {
 
 void unmap_pages(std::byte* pages, size_t bytes) { munmap(pages, mapped_bytes(bytes)); }
 
-double system_memory() {
+SystemMemory system_memory() {
   uint64_t bytes = 0;
-  return read_sysctl("hw.memsize", &bytes) ? static_cast<double>(bytes)
-                                           : std::numeric_limits<double>::infinity();
+  if (!read_sysctl("hw.memsize", &bytes)) return {};
+  return {static_cast<double>(bytes), 0};
 }
 
 // Of processors with cores of two kinds, only the fast ones: a loop waits for its slowest block.

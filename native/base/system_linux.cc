@@ -7,7 +7,6 @@
 
   #include <cstdint>
   #include <fstream>
-  #include <limits>
   #include <vector>
 
   #include "base/cgroup.h"
@@ -82,10 +81,11 @@ std::byte* map_pages(size_t bytes) {
 
 void unmap_pages(std::byte* pages, size_t bytes) { munmap(pages, mapped_bytes(bytes)); }
 
-double system_memory() {
+SystemMemory system_memory() {
   struct sysinfo info = {};
-  if (sysinfo(&info) != 0) return std::numeric_limits<double>::infinity();
-  return (static_cast<double>(info.totalram) + static_cast<double>(info.totalswap)) * info.mem_unit;
+  if (sysinfo(&info) != 0) return {};
+  const double unit = info.mem_unit;
+  return {static_cast<double>(info.totalram) * unit, static_cast<double>(info.totalswap) * unit};
 }
 
 Processors usable_processors() {

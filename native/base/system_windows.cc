@@ -6,7 +6,6 @@
   #include <bit>
   #include <cerrno>
   #include <cstdint>
-  #include <limits>
   #include <memory>
   #include <system_error>
   #include <vector>
@@ -45,12 +44,13 @@ std::byte* map_pages(size_t bytes) {
 
 void unmap_pages(std::byte* pages, size_t) { VirtualFree(pages, 0, MEM_RELEASE); }
 
-// Physical memory and page files.
-double system_memory() {
+// What Windows calls page file is physical memory and the page files.
+SystemMemory system_memory() {
   MEMORYSTATUSEX status = {};
   status.dwLength = sizeof status;
-  return GlobalMemoryStatusEx(&status) ? static_cast<double>(status.ullTotalPageFile)
-                                       : std::numeric_limits<double>::infinity();
+  if (!GlobalMemoryStatusEx(&status)) return {};
+  const auto physical = static_cast<double>(status.ullTotalPhys);
+  return {physical, std::max(0.0, static_cast<double>(status.ullTotalPageFile) - physical)};
 }
 
 // Of this process's processor group, which has at most 64 processors.

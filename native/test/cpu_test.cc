@@ -97,9 +97,11 @@ void test_hostile_files() {
   }
 }
 
+constexpr double kPlenty = 1e12;  // bytes of swap
+
 void test_memory_v2() {
   const Tree tree;
-  const auto limit = [&tree] { return cgroup_memory_limit(tree.root()); };
+  const auto limit = [&tree](double swap = kPlenty) { return cgroup_memory_limit(swap, tree.root()); };
   CHECK(std::isinf(limit()));
   tree.write("proc/self/mountinfo", kMountV2);
   tree.write("proc/self/cgroup", "0::/a/b\n");
@@ -110,13 +112,15 @@ void test_memory_v2() {
   CHECK(near(limit(), 8000));
   tree.write("sys/fs/cgroup/a/memory.swap.max", "500\n");
   CHECK(near(limit(), 8500));
+  CHECK(near(limit(200), 8200));  // the machine has less
   tree.write("sys/fs/cgroup/a/memory.swap.max", "max\n");
-  CHECK(std::isinf(limit()));
+  CHECK(near(limit(), 8000 + kPlenty));
+  CHECK(near(limit(0), 8000));
   tree.write("sys/fs/cgroup/a/b/memory.max", "3000\n");
   CHECK(near(limit(), 3000));
   for (const char* text : {"", "-1", "garbage", "nan"}) {
     tree.write("sys/fs/cgroup/a/b/memory.max", text);
-    CHECK_THAT(std::isinf(limit()), text);
+    CHECK_THAT(near(limit(), 8000 + kPlenty), text);
   }
 }
 
@@ -127,10 +131,12 @@ void test_memory_v1() {
   const std::string memory = "sys/fs/cgroup/memory/";
   tree.write(memory + "memory.limit_in_bytes", "9223372036854771712\n");
   tree.write(memory + "x/memory.limit_in_bytes", "6000\n");
-  CHECK(near(cgroup_memory_limit(tree.root()), 6000));
+  CHECK(near(cgroup_memory_limit(kPlenty, tree.root()), 6000));
   tree.write(memory + "x/memory.memsw.limit_in_bytes", "7000\n");
-  CHECK(near(cgroup_memory_limit(tree.root()), 7000));
-  CHECK(cgroup_memory_limit() > 0);
+  CHECK(near(cgroup_memory_limit(kPlenty, tree.root()), 7000));
+  CHECK(near(cgroup_memory_limit(300, tree.root()), 6300));
+  CHECK(near(cgroup_memory_limit(0, tree.root()), 6000));
+  CHECK(cgroup_memory_limit(0) > 0);
 }
 
 void test_cores() {

@@ -30,6 +30,7 @@ describe('tenon doctor', () => {
         predictionShare: expect.any(Number),
         predictionShareReason: expect.any(String),
         compiler: expect.any(String),
+        memory: expect.objectContaining({ limit: expect.any(Number) }),
         images: { ok: true, problem: null },
       }),
     ]);
