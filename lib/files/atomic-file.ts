@@ -5,8 +5,10 @@
 import { randomBytes } from 'node:crypto';
 import { open, rename, unlink, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { IoError } from '../errors';
 import { clip, problemOf } from '../options';
+import { systemCode } from './errors';
 
 function describe(error: unknown): string {
   const code = (error as { code?: unknown } | undefined)?.code;
@@ -24,6 +26,26 @@ async function writeAll(file: FileHandle, parts: readonly Uint8Array[]): Promise
     for (let at = 0; at < part.byteLength;) {
       const length = Math.min(part.byteLength - at, LARGEST_WRITE);
       at += (await file.write(part, at, length)).bytesWritten;
+    }
+  }
+}
+
+/** What Windows says of a file that another program, a virus scanner say, has open for a moment. */
+const HELD: ReadonlySet<string | undefined> = new Set(['EACCES', 'EBUSY', 'EPERM']);
+const PAUSE_MS = 20;
+const PATIENCE_MS = 2000;
+
+/**
+ * Renames a file over what is there, or a directory. On Windows, where a rename fails while anybody has the
+ * file open, it tries again for two seconds.
+ */
+export async function renameOver(from: string, to: string): Promise<void> {
+  for (const begin = performance.now(); ; await wait(PAUSE_MS)) {
+    try {
+      return await rename(from, to);
+    } catch (error) {
+      const held = process.platform === 'win32' && HELD.has(systemCode(error));
+      if (!held || performance.now() - begin > PATIENCE_MS) throw error;
     }
   }
 }
@@ -86,7 +108,7 @@ export async function writeFileAtomic(path: string, parts: readonly Uint8Array[]
     } finally {
       await file.close();
     }
-    await rename(temporary, path);
+    await renameOver(temporary, path);
   } catch (error) {
     await unlink(temporary).catch(() => undefined);
     throw new IoError(`${clip(path)} cannot be written: ${describe(error)}`, { cause: error });

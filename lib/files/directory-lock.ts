@@ -12,7 +12,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { BusyError, IoError, TenonError } from '../errors';
 import { clip, problemOf } from '../options';
-import { systemCode } from './errors';
+import { lacksLinks, systemCode } from './errors';
 import { isTemporary, temporaryName } from './atomic-file';
 import { countIn, fieldsOf, textIn } from './json-fields';
 import { processStart } from './process-start';
@@ -133,7 +133,7 @@ async function create(path: string): Promise<(() => void) | undefined> {
     const code = systemCode(error) ?? '';
     // ENOENT: the run that has the lock has removed our draft.
     if (code === 'EEXIST' || code === 'ENOENT') return undefined;
-    if (['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(code)) return createWithoutLinks(path);
+    if (lacksLinks(error)) return createWithoutLinks(path);
     throw error;
   } finally {
     if (!ours) closeSync(fd);

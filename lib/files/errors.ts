@@ -8,6 +8,22 @@ export function systemCode(error: unknown): string | undefined {
   return typeof error.code === 'string' ? error.code : undefined;
 }
 
+const NO_LINKS: ReadonlySet<string | undefined> = new Set([
+  'EPERM',
+  'ENOTSUP',
+  'EOPNOTSUPP',
+  'ENOSYS',
+  'EISDIR',
+]);
+
+/**
+ * Whether the system refuses to make any link: its file system has none (EISDIR is what Node makes of that on
+ * Windows), or the user may not (symbolic links on Windows).
+ */
+export function lacksLinks(error: unknown): boolean {
+  return NO_LINKS.has(systemCode(error));
+}
+
 /** Turns a file system error into DataError (the path does not exist) or IoError (the system refused). */
 export function fileError(what: string, path: string, error: unknown): TenonError {
   if (error instanceof TenonError) return error;

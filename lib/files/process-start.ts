@@ -27,6 +27,7 @@ function startOnLinux(pid: number): string | undefined {
 }
 
 function startByPs(pid: number): string {
+  if (process.platform === 'win32') return ''; // a `ps` there is another system's, with numbers of its own
   try {
     const env = { ...process.env, LC_ALL: 'C', TZ: 'UTC' };
     return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'latin1', env }).trim();

@@ -5,11 +5,11 @@
  * is replaced. Whatever interrupts this, the checkpoint that `latest` names is whole.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { LastBatch } from '../data/cut';
 import { DataError, FormatError, IoError, OptionError, TenonError } from '../errors';
-import { syncDirectory, writeFileAtomic } from '../files/atomic-file';
+import { renameOver, syncDirectory, writeFileAtomic } from '../files/atomic-file';
 import { lockDirectory, type DirectoryLock } from '../files/directory-lock';
 import { toBytes, toFloats } from '../files/numbers';
 import { fileDigest, pathKind, readText } from '../files/read';
@@ -74,7 +74,7 @@ export async function writeCheckpoint(
     await mkdir(temporary, { recursive: true });
     await writeContents(temporary, trained, position);
     const name = await freeName(root, `checkpoint-${position.step}`);
-    await rename(temporary, join(root, name));
+    await renameOver(temporary, join(root, name));
     await syncDirectory(root);
     await writeFileAtomic(join(root, LATEST_FILE), [Buffer.from(`${name}\n`)]);
     // The new checkpoint is safe by now. Failing to delete an old one must not end the training.

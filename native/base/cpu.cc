@@ -96,17 +96,16 @@ std::vector<std::string> cpu_feature_names() {
 }
 
 std::string cpu_brand() {
+  std::string name;
 #if defined(__x86_64__)
-  if (cpuid(0x80000004u, 0).a != 0) {
-    char text[49] = {};
-    for (uint32_t i = 0; i < 3; ++i) {
-      const Registers r = cpuid(0x80000002u + i, 0);
-      std::memcpy(text + 16 * i, &r, 16);
-    }
-    return trimmed(text);
+  char text[49] = {};
+  for (uint32_t i = 0; i < 3; ++i) {
+    const Registers r = cpuid(0x80000002u + i, 0);
+    std::memcpy(text + 16 * i, &r, 16);
   }
+  name = trimmed(text);
 #endif
-  const std::string name = trimmed(system_cpu_name());
+  if (name.empty()) name = trimmed(system_cpu_name());
   return name.empty() ? "unknown" : name;
 }
 

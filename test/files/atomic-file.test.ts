@@ -8,10 +8,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import * as fs from 'node:fs/promises';
+import fsPromises from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { IoError } from '../../lib/errors';
-import { temporaryName, writeFileAtomic } from '../../lib/files/atomic-file';
+import { renameOver, temporaryName, writeFileAtomic } from '../../lib/files/atomic-file';
 
 let dir: string;
 beforeEach(() => void (dir = mkdtempSync(join(tmpdir(), 'tenon-atomic-'))));
@@ -44,6 +45,44 @@ test('a missing directory, and a directory in the way', async () => {
   mkdirSync(join(dir, 'taken', 'full'), { recursive: true });
   await expect(writeFileAtomic(join(dir, 'taken'), [])).rejects.toThrow(IoError);
   expect(readdirSync(dir)).toEqual(['taken']);
+});
+
+describe('a file that another program has open', () => {
+  const platform = Object.getOwnPropertyDescriptor(process, 'platform')!;
+  const code = (name: string): Error => Object.assign(new Error(name), { code: name });
+  let rename: jest.SpyInstance;
+  beforeEach(() => {
+    writeFileSync(join(dir, 'new'), 'new');
+    rename = jest.spyOn(fsPromises, 'rename');
+  });
+  afterEach(() => {
+    Object.defineProperty(process, 'platform', platform);
+    rename.mockRestore();
+  });
+
+  test('is renamed over on Windows once it is free', async () => {
+    Object.defineProperty(process, 'platform', { ...platform, value: 'win32' });
+    for (const name of ['EPERM', 'EBUSY', 'EACCES']) rename.mockRejectedValueOnce(code(name));
+    await renameOver(join(dir, 'new'), join(dir, 'old'));
+    expect(rename).toHaveBeenCalledTimes(4);
+    expect(readdirSync(dir)).toEqual(['old']);
+  });
+
+  test('and stays so is an error after two seconds', async () => {
+    Object.defineProperty(process, 'platform', { ...platform, value: 'win32' });
+    rename.mockRejectedValue(code('EPERM'));
+    const begin = performance.now();
+    await expect(renameOver(join(dir, 'new'), join(dir, 'old'))).rejects.toThrow('EPERM');
+    expect(performance.now() - begin).toBeGreaterThan(1900);
+  });
+
+  test('is an error at once elsewhere, as are other failures', async () => {
+    rename.mockRejectedValueOnce(code('EPERM'));
+    await expect(renameOver(join(dir, 'new'), join(dir, 'old'))).rejects.toThrow('EPERM');
+    Object.defineProperty(process, 'platform', { ...platform, value: 'win32' });
+    await expect(renameOver(join(dir, 'gone'), join(dir, 'old'))).rejects.toThrow('ENOENT');
+    expect(rename).toHaveBeenCalledTimes(2);
+  });
 });
 
 test('a full disk leaves the old file and no temporary one', async () => {

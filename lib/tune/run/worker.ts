@@ -19,8 +19,17 @@ type Unnumbered<T> = T extends unknown ? Omit<T, 'id'> : never;
  */
 const WATCH = `
   const parent = process.ppid;
+  const hasEnded = () => {
+    // Windows does not give the process another parent.
+    try {
+      process.kill(parent, 0);
+    } catch (error) {
+      if (error.code === 'ESRCH') return true;
+    }
+    return process.ppid !== parent;
+  };
   setInterval(() => {
-    if (process.ppid !== parent) setTimeout(() => process.kill(process.pid, 'SIGKILL'), 1000);
+    if (hasEnded()) setTimeout(() => process.kill(process.pid, 'SIGKILL'), 1000);
   }, 1000);
 `;
 

@@ -1,13 +1,15 @@
 /**
  * The lock of a journal file, as Optuna's JournalFileSymlinkLock takes it: a symbolic link beside the file,
- * which even NFS 2 makes atomically. It is released by a rename, so that exactly one process removes it. A
- * lock that stays the same for the grace time is that of a process that died, and is broken.
+ * which even NFS 2 makes atomically. Where there are no such links, on Windows say, it is a file that did not
+ * exist before, as JournalFileOpenLock makes it. It is released by a rename, so that exactly one process
+ * removes it. A lock that stays the same for the grace time is that of a process that died, and is broken.
  */
 import { randomUUID } from 'node:crypto';
-import { lstat, readlink, rename, symlink, unlink } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { link, lstat, open, readlink, rename, symlink, unlink } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { IoError } from '../../errors';
-import { systemCode } from '../../files/errors';
+import { lacksLinks, systemCode } from '../../files/errors';
 import { clip, problemOf } from '../../options';
 
 /** Milliseconds after which Optuna, too, breaks a lock. */
@@ -62,12 +64,19 @@ export class JournalLock {
   private async link(): Promise<boolean> {
     try {
       // Absolute, so that Optuna, which looks at the time of what it points to, finds the journal.
-      await symlink(resolve(this.journal), this.path);
+      await symlink(resolve(this.journal), this.path).catch((error: unknown) => this.makeFile(error));
       return true;
     } catch (error) {
       if (systemCode(error) === 'EEXIST') return false;
       throw this.failure('cannot be locked', error);
     }
+  }
+
+  /** The lock where links are refused. */
+  private async makeFile(refusal: unknown): Promise<void> {
+    if (!lacksLinks(refusal)) throw refusal;
+    const file = await open(this.path, 'wx');
+    await file.close();
   }
 
   /** What tells one link from the next; undefined where there is none. */
@@ -104,13 +113,18 @@ export class JournalLock {
       throw this.failure('has a lock that cannot be removed', error);
     }
     // The link may have changed since it was looked at: the one of a process that lives is put back.
-    const { ino, mtimeMs } = await lstat(aside);
-    if (!identity.startsWith(`${ino} ${mtimeMs} `))
-      await symlink(await readlink(aside), this.path).catch(() => undefined);
+    const found = await lstat(aside);
+    if (!identity.startsWith(`${found.ino} ${found.mtimeMs} `)) await putBack(aside, found, this.path);
     await unlink(aside);
   }
 
   private failure(what: string, error: unknown): IoError {
     return new IoError(`${clip(this.journal)} ${what}: ${problemOf(error)}`, { cause: error });
   }
+}
+
+/** Makes the lock `path` again, as it was; nothing where there is a new one. */
+async function putBack(aside: string, found: Stats, path: string): Promise<void> {
+  if (found.isSymbolicLink()) await symlink(await readlink(aside), path).catch(() => undefined);
+  else await link(aside, path).catch(() => undefined);
 }

@@ -16,6 +16,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import fsPromises from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -435,6 +436,31 @@ test('who slept while the lock was broken writes nothing, and leaves the lock of
   await expect(holding).rejects.toThrow(/another process broke the lock/);
   expect(lstatSync(`${path}.lock`).isSymbolicLink()).toBe(true);
 });
+
+test('where symbolic links are refused, the lock is a file', async () => {
+  await written();
+  const refused = jest
+    .spyOn(fsPromises, 'symlink')
+    .mockRejectedValue(Object.assign(new Error('EPERM'), { code: 'EPERM' }));
+  try {
+    let inside = 0;
+    const locks = [1, 2, 3].map(() =>
+      new JournalLock(path).hold(async (check) => {
+        expect(++inside).toBe(1);
+        expect(lstatSync(`${path}.lock`).isFile()).toBe(true);
+        await check();
+        inside -= 1;
+      }),
+    );
+    await Promise.all(locks);
+    expect(readdirSync(folder)).toEqual(['study.log']);
+    writeFileSync(`${path}.lock`, ''); // a process died
+    await new JournalLock(path, 300).hold((check) => check());
+    expect(readdirSync(folder)).toEqual(['study.log']);
+  } finally {
+    refused.mockRestore();
+  }
+}, 30_000);
 
 test('heartbeats are as old as the clock of the file system says', async () => {
   const home = tune.journal(path);
