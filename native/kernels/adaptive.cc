@@ -2,6 +2,7 @@
 // and what follows from it. All parameters of a group in one call. Formulas: torch.optim.Adagrad, RMSprop,
 // Adam, AdamW and NAdam.
 #define TENON_KERNEL_FILE "kernels/adaptive.cc"
+#include "base/power.h"
 #include "kernels/checks.h"
 
 #include "kernels/for_each_target.h"
@@ -136,7 +137,7 @@ struct Adam : Decayed, Moments {
   Root root;
 
   static double correction(const Call& c, int beta) {
-    return flag(c, kAdamAttrs["uncorrected"]) ? 1 : 1 - std::pow(scalar(c.t[beta]), scalar(c.t[5]));
+    return flag(c, kAdamAttrs["uncorrected"]) ? 1 : 1 - whole_power(scalar(c.t[beta]), scalar(c.t[5]));
   }
   explicit Adam(const Call& c)
       : Decayed(scalar(c.t[0]), scalar(c.t[4]), flag(c, kAdamAttrs["decoupled"]), adam_groups(c).scale()),
@@ -179,7 +180,7 @@ struct Nadam : Decayed, Moments {
         Moments(scalar(c.t[3]), scalar(c.t[4])),
         g_rate(spread(scalar(c.t[0]) * scalar(c.t[1]))),
         m_rate(spread(scalar(c.t[0]) * scalar(c.t[2]))),
-        root(1 - std::pow(scalar(c.t[4]), scalar(c.t[7])), scalar(c.t[5]),
+        root(1 - whole_power(scalar(c.t[4]), scalar(c.t[7])), scalar(c.t[5]),
              flag(c, kNadamAttrs["epsInside"])) {}
 
   void operator()(const V (&x)[4], V (&y)[3]) const {

@@ -5,13 +5,14 @@
 
 #include "kernels/for_each_target.h"
 #ifdef TENON_TARGET
+  #include "kernels/normals.h"
   #include "kernels/philox_vec.h"
 
 constexpr AttrNames kUniformAttrs{"key[2]", "low", "high"}, kNormalAttrs{"key[2]", "mean", "std"};
 static_assert(kUniformAttrs["key"] == kNormalAttrs["key"]);
 
 constexpr int64_t kChunk = 4096;
-constexpr int64_t kPiece = 512;
+constexpr int64_t kPiece = kNormals;
 
 Cost prepare_random(const Call& c) {
   require_operands(c, 1);
@@ -44,19 +45,12 @@ void run_uniform(const Call& c) {
   });
 }
 
-// Box & Muller, "A note on the generation of random normal deviates" (1958): the words (0, 1) of a block
-// make elements 0 and 1 (cosine and sine), the words (2, 3) elements 2 and 3. 1 - u is in (0, 1]: its
-// logarithm is finite.
 void run_normal(const Call& c) {
-  constexpr double kTwoPi = 6.283185307179586477;
   const double mean = c.attrs[kNormalAttrs["mean"]], deviation = c.attrs[kNormalAttrs["std"]];
   for_pieces(c, [&](const uint32_t* words, int64_t n, real* y) {
-    for (int64_t i = 0; i < n; i += 2) {
-      const double radius = deviation * std::sqrt(-2 * std::log(1 - philox_uniform(words[i])));
-      const double angle = kTwoPi * philox_uniform(words[i + 1]);
-      y[i] = static_cast<real>(mean + radius * std::cos(angle));
-      if (i + 1 < n) y[i + 1] = static_cast<real>(mean + radius * std::sin(angle));
-    }
+    double z[kPiece];
+    normals(words, n + n % 2, z);
+    for (int64_t i = 0; i < n; ++i) y[i] = static_cast<real>(mean + deviation * z[i]);
   });
 }
 

@@ -5,6 +5,7 @@
 // A block is at most kChunk elements of one tensor; blocks' sums are added in order. Norms are
 // summed in double.
 #define TENON_KERNEL_FILE "kernels/trust_ratio.cc"
+#include "base/power.h"
 #include "kernels/checks.h"
 
 #include "kernels/for_each_target.h"
@@ -133,7 +134,7 @@ struct Lamb {
   V scale, decay, one_minus_beta1, beta2, one_minus_beta2, first, second, eps;
 
   static double correction(const Call& c, int beta) {
-    return flag(c, kLambAttrs["uncorrected"]) ? 1 : 1 - std::pow(scalar(c.t[beta]), scalar(c.t[5]));
+    return flag(c, kLambAttrs["uncorrected"]) ? 1 : 1 - whole_power(scalar(c.t[beta]), scalar(c.t[5]));
   }
   explicit Lamb(const Call& c)
       : scale(splat(lamb_groups(c).scale())),

@@ -47,7 +47,7 @@ struct Reduction {
       std::fill_n(x + 1, rest, 0.0);
       return;
     }
-    const double beta = -std::copysign(std::hypot(alpha, norm), alpha);
+    const double beta = -std::copysign(std::sqrt(alpha * alpha + norm * norm), alpha);
     space.beside[j] = beta;
     space.tau[j] = (beta - alpha) / beta;
     const double scale = 1 / (alpha - beta);

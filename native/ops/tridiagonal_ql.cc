@@ -41,7 +41,7 @@ class Ql {
     if (sweeps_ == EighSpace::kSweeps || rotations_ + n_ > n_ * EighSpace::kRotationsPerRow) apply();
     space_.sweeps[sweeps_++] = {m - 1, m - l};
     const double half = (d_[l + 1] - d_[l]) / (2 * e_[l]);
-    double g = d_[m] - d_[l] + e_[l] / (half + std::copysign(std::hypot(half, 1.0), half));
+    double g = d_[m] - d_[l] + e_[l] / (half + std::copysign(std::sqrt(half * half + 1), half));
     double s = 1, c = 1, p = 0;
     for (int64_t i = m - 1; i >= l; --i) {
       const double f = s * e_[i], b = c * e_[i];

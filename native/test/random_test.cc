@@ -1,5 +1,7 @@
 // Random tensors and dropout: known answers of Philox, plain formulas element by element, moments, and that
 // every target draws the same.
+#include <bit>
+
 #include "base/philox.h"
 #include "test/check.h"
 
@@ -47,6 +49,18 @@ void check_normal(Target target, int64_t n) {
     expected.push_back(0.25 + 2 * radius * (i % 2 == 0 ? std::cos(angle) : std::sin(angle)));
   }
   close(y, expected, 1e-13, eps_of(target), "random_normal");
+}
+
+// The same on every target, with every compiler and every C library: a model's first weights depend on it.
+void check_known_normals(Target target) {
+  const int64_t n = 10'001;
+  const Tensor y(target, {n});
+  run_kernel("random_normal", target, {y}, {kKey0, kKey1, 0, 1});
+  uint64_t hash = 14695981039346656037u;  // FNV-1a
+  for (int64_t i = 0; i < n; ++i)
+    hash = (hash ^ std::bit_cast<uint32_t>(static_cast<float>(y.at(i)))) * 1099511628211u;
+  CHECK_THAT(hash == 15107607111349574643u,
+             std::string("known normals on ") + name_of(target) + ": " + std::to_string(hash));
 }
 
 void check_moments(Target target) {
@@ -164,6 +178,7 @@ int main() {
       check_uniform(target, n);
       check_normal(target, n);
     }
+    check_known_normals(target);
     check_moments(target);
     check_dropouts(target);
   });
