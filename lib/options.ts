@@ -73,6 +73,15 @@ export function problemOf(error: unknown): string {
 }
 
 /**
+ * As {@link problemOf}, of an error of `require`: its first line. Node appends the files that asked for the
+ * module, which help nobody.
+ */
+export function loadProblemOf(error: unknown): string {
+  const [line = ''] = messageOf(error).split('\n');
+  return clip(line);
+}
+
+/**
  * Lists in lists that `show` writes out; a value of a hostile file may have thousands of them, and a list
  * may hold itself.
  */

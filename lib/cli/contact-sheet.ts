@@ -1,6 +1,6 @@
 /** Rows of small pictures, with a line of text above each row, as a PNG. */
 import type { Pixels } from '../augment';
-import { loadSharp } from '../data/decode';
+import { loadSharp } from '../data/sharp';
 import { DataError } from '../errors';
 
 /** Pictures side by side: bytes of [height, width, channels], with 1 or 3 channels. */

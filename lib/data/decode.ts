@@ -1,6 +1,5 @@
 /**
- * Decoding of compressed images, by sharp (libvips), which is an optional peer dependency loaded
- * at first use.
+ * Decoding of compressed images, by sharp (libvips).
  *
  * The result is always 8-bit sRGB (or grey), rows from the top, H,W,C interleaved:
  * - EXIF orientation is applied, embedded colour profiles and CMYK are converted to sRGB;
@@ -10,16 +9,14 @@
  *   it: (19595 R + 38470 G + 7471 B + 32768) >> 16.
  */
 import { availableParallelism } from 'node:os';
-import type sharpFunction from 'sharp';
 import type { Metadata, Sharp, SharpOptions } from 'sharp';
 import { DataError, TenonError } from '../errors';
 import { clip, problemOf } from '../options';
 import { DEFAULT_LIMITS, FREE_BYTES, sizeProblem, type Limits } from '../files/limits';
 import { malformed } from '../files/errors';
 import { Semaphore } from './semaphore';
+import { loadSharp } from './sharp';
 import { inSlices } from './slices';
-
-type SharpModule = typeof sharpFunction;
 
 /** How an image of another size is brought to the size wanted, by Lanczos-3. */
 export type ResizeRule = 'cover' | 'contain' | 'stretch';
@@ -67,30 +64,6 @@ const DECODES_AT_ONCE = Math.max(
 /** Bytes that decodes of large images may take together. Those of small ones count as 0. */
 const LARGE_DECODES_BYTES = 2 ** 29;
 const decoding = new Semaphore(DECODES_AT_ONCE, LARGE_DECODES_BYTES);
-
-let loaded: SharpModule | undefined;
-
-/** Loads sharp at first use. @throws TenonError telling how to install it */
-export function loadSharp(): SharpModule {
-  if (loaded !== undefined) return loaded;
-  let sharp: SharpModule;
-  try {
-    // Not import(): in CommonJS output it stays one, and the vm contexts that jest runs tests in refuse it.
-    // eslint-disable-next-line @typescript-eslint/no-require-imports
-    sharp = require('sharp') as SharpModule;
-  } catch (error) {
-    throw new TenonError(
-      `reading and writing images needs the package "sharp", which cannot be loaded: run npm install sharp (${problemOf(error)})`,
-      { cause: error },
-    );
-  }
-  // Many images are decoded at once, so threads inside one decode only compete. No image is opened twice
-  // soon, so a cache is useless.
-  sharp.concurrency(1);
-  sharp.cache(false);
-  loaded = sharp;
-  return sharp;
-}
 
 function openOptions(limitInputPixels: number | false): SharpOptions {
   // 'error' refuses truncated and damaged images but lets harmless oddities (stray bytes between

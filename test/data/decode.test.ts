@@ -152,10 +152,10 @@ test('many decodes at once all end, failing ones among them', async () => {
 test('without sharp the error says how to get it', async () => {
   jest.resetModules();
   jest.doMock('sharp', () => {
-    throw new Error("Cannot find module 'sharp'");
+    throw new Error("Cannot find module 'sharp'\nRequire stack:\n- /app/index.js");
   });
   const fresh = jest.requireActual<typeof decodeModule>('../../lib/data/decode');
   const error = await failure(() => fresh.probe(new Uint8Array(4), 'x'));
-  expect(error.message).toMatch(/npm install sharp/);
+  expect(error.message).toMatch(/run npm install sharp \(Cannot find module 'sharp'\)$/);
   jest.dontMock('sharp');
 });

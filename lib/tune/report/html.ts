@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { TenonError } from '../../errors';
-import { problemOf } from '../../options';
+import { loadProblemOf } from '../../options';
 import type { Update } from './feed';
 
 /** In the order in which they need each other. */
@@ -90,7 +90,7 @@ function loadECharts(): string {
     loaded ??= readFileSync(resolver.resolve('echarts/dist/echarts.min.js'), 'utf8');
   } catch (error) {
     throw new TenonError(
-      `pictures of studies need the package "echarts", which cannot be loaded: run npm install echarts (${problemOf(error)})`,
+      `pictures of studies need the package "echarts", which cannot be loaded: run npm install echarts (${loadProblemOf(error)})`,
       { cause: error },
     );
   }

@@ -2,11 +2,10 @@
  * A connection to PostgreSQL by `pg`, an optional peer dependency loaded at first use. It is made when it is
  * needed, and made anew when it is lost.
  */
-import type { ConnectionOptions } from 'node:tls';
 import type { ClientConfig, Client as PgClient } from 'pg';
 import { DataError, FormatError, OptionError, TenonError } from '../../errors';
 import { systemCode } from '../../files/errors';
-import { clip, messageOf, problemOf } from '../../options';
+import { clip, loadProblemOf, messageOf, problemOf } from '../../options';
 
 /**
  * How to reach the database: a connection string, or its parts. Parts that are missing come from the
@@ -22,8 +21,8 @@ export interface Access {
   readonly user?: string;
   /** Or a function that returns it, called for each connection. */
   readonly password?: string | (() => string | Promise<string>);
-  /** Whether the connection is encrypted, or the options of Node's `tls.connect`. */
-  readonly ssl?: boolean | ConnectionOptions;
+  /** Whether the connection is encrypted, or the options of Node's `tls.connect`, as `{ ca: '...' }`. */
+  readonly ssl?: boolean | object; // not the type of node:tls, which needs @types/node
 }
 
 export type Parameter = string | number | readonly string[];
@@ -67,13 +66,13 @@ let loaded: PgModule | undefined;
 function loadPg(): PgModule {
   if (loaded !== undefined) return loaded;
   try {
-    // As sharp, see data/decode.ts.
+    // As sharp, see data/sharp.ts.
     // eslint-disable-next-line @typescript-eslint/no-require-imports
     loaded = require('pg') as PgModule;
     return loaded;
   } catch (error) {
     throw new TenonError(
-      `a study in PostgreSQL needs the package "pg", which cannot be loaded: run npm install pg (${problemOf(error)})`,
+      `a study in PostgreSQL needs the package "pg", which cannot be loaded: run npm install pg (${loadProblemOf(error)})`,
       { cause: error },
     );
   }
