@@ -17,8 +17,8 @@ const NO_LINKS: ReadonlySet<string | undefined> = new Set([
 ]);
 
 /**
- * Whether the system refuses to make any link: its file system has none (EISDIR is what Node makes of that on
- * Windows), or the user may not (symbolic links on Windows).
+ * Whether the system refuses to make any link, because its file system has none. EISDIR is what Node makes of
+ * that on Windows.
  */
 export function lacksLinks(error: unknown): boolean {
   return NO_LINKS.has(systemCode(error));

@@ -1,6 +1,6 @@
 /**
  * The lock of a journal file, as Optuna's JournalFileSymlinkLock takes it: a symbolic link beside the file,
- * which even NFS 2 makes atomically. Where there are no such links, on Windows say, it is a file that did not
+ * which even NFS 2 makes atomically. On Windows, and where there are no such links, it is a file that did not
  * exist before, as JournalFileOpenLock makes it. It is released by a rename, so that exactly one process
  * removes it. A lock that stays the same for the grace time is that of a process that died, and is broken.
  */
@@ -63,8 +63,7 @@ export class JournalLock {
   /** Whether it made the link: false where there is one. */
   private async link(): Promise<boolean> {
     try {
-      // Absolute, so that Optuna, which looks at the time of what it points to, finds the journal.
-      await symlink(resolve(this.journal), this.path).catch((error: unknown) => this.makeFile(error));
+      await this.make();
       return true;
     } catch (error) {
       if (systemCode(error) === 'EEXIST') return false;
@@ -72,9 +71,15 @@ export class JournalLock {
     }
   }
 
-  /** The lock where links are refused. */
-  private async makeFile(refusal: unknown): Promise<void> {
-    if (!lacksLinks(refusal)) throw refusal;
+  private async make(): Promise<void> {
+    if (process.platform !== 'win32') {
+      try {
+        // Absolute, so that Optuna, which looks at the time of what it points to, finds the journal.
+        return await symlink(resolve(this.journal), this.path);
+      } catch (error) {
+        if (!lacksLinks(error)) throw error;
+      }
+    }
     const file = await open(this.path, 'wx');
     await file.close();
   }
