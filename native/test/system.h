@@ -5,6 +5,8 @@
   #define WIN32_LEAN_AND_MEAN
   #define NOMINMAX
   #include <windows.h>
+  #undef far
+  #undef near
 #else
   #include <sys/mman.h>
   #include <unistd.h>
