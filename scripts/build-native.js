@@ -50,16 +50,23 @@ function buildWithCmake({ warningsAreErrors = werror, tests = false } = {}) {
   install(path.join(folder, 'Release', 'tenon.node'));
 }
 
-/** Builds with node-gyp, which works in build/ itself. */
+/** Builds with node-gyp, which works where binding.gyp is: in a folder of its own. */
 function buildWithGyp({ warningsAreErrors = werror } = {}) {
-  fs.rmSync(addon, { force: true }); // perhaps cmake's, and newer than what make knows
+  const folder = path.join(root, 'build', 'gyp');
+  fs.mkdirSync(folder, { recursive: true });
+  fs.copyFileSync(path.join(root, 'native', 'binding.gyp'), path.join(folder, 'binding.gyp'));
   // By environment, which node-gyp puts above its arguments: a user's own nodedir setting must not bring in
   // Node's headers and flags.
   const env = { npm_config_nodedir: path.join(root, 'scripts', 'gyp') };
   const nodeGyp = (command, ...args) =>
-    run(process.execPath, [packageBin('node-gyp'), command, '--loglevel', 'warn', ...args], env);
+    run(
+      process.execPath,
+      [packageBin('node-gyp'), command, '--directory', folder, '--loglevel', 'warn', ...args],
+      env,
+    );
   nodeGyp('configure', '--force-process-config', '--', `-Dtenon_werror=${warningsAreErrors ? 1 : 0}`);
   nodeGyp('build', '--jobs', String(jobs));
+  install(path.join(folder, 'build', 'Release', 'tenon.node'));
 }
 
 /** Renamed into place, never written over: a process may have the old file mapped. */

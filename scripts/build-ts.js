@@ -3,11 +3,11 @@
 // Compiles lib/ to dist/: every module in tenon.js, its doors index.js, index.mjs, cli/main.js and those of
 // workers, and the types.
 //   node scripts/build-ts.js [--out DIR]      DIR instead of dist/
-// As npm's `prepare` script (--if-possible) it does nothing where TypeScript is not installed.
 
 const fs = require('node:fs');
 const path = require('node:path');
 const { parseArgs } = require('node:util');
+const ts = require('typescript');
 const { bundle } = require('./bundle.js');
 const { declarations } = require('./declarations.js');
 const { root, script } = require('./tools.js');
@@ -15,13 +15,13 @@ const { root, script } = require('./tools.js');
 /** Programs of worker processes and threads, which start from a file of their own. */
 const workers = ['tune/run/worker.js', 'augment/custom-worker.js', 'cli/tune-trial.js'];
 
-function compile(ts, dist) {
-  const host = { ...ts.sys, onUnRecoverableConfigFileDiagnostic: (diagnostic) => fail(ts, [diagnostic]) };
+function compile(dist) {
+  const host = { ...ts.sys, onUnRecoverableConfigFileDiagnostic: (diagnostic) => fail([diagnostic]) };
   const configFile = path.join(root, 'tsconfig.build.json');
   const config = ts.getParsedCommandLineOfConfigFile(configFile, { outDir: dist }, host);
   const program = ts.createProgram(config.fileNames, config.options);
   const before = [...config.errors, ...ts.getPreEmitDiagnostics(program)];
-  if (before.length > 0) fail(ts, before);
+  if (before.length > 0) fail(before);
   fs.rmSync(dist, { recursive: true, force: true });
   const modules = new Map();
   const write = (file, text) => {
@@ -31,7 +31,7 @@ function compile(ts, dist) {
   const { diagnostics } = program.emit(undefined, write, undefined, false, {
     afterDeclarations: [declarations(ts, program)],
   });
-  if (diagnostics.length > 0) fail(ts, diagnostics);
+  if (diagnostics.length > 0) fail(diagnostics);
   writeFile(path.join(dist, 'tenon.js'), bundle(modules));
   return program;
 }
@@ -41,7 +41,7 @@ function writeFile(file, text) {
   fs.writeFileSync(file, text);
 }
 
-function fail(ts, diagnostics) {
+function fail(diagnostics) {
   const format = process.stderr.isTTY ? ts.formatDiagnosticsWithColorAndContext : ts.formatDiagnostics;
   process.stderr.write(
     format(diagnostics, {
@@ -54,7 +54,7 @@ function fail(ts, diagnostics) {
 }
 
 /** Names of lib/index.ts that exist at run time; read from the types, so the addon need not be built. */
-function exportedValues(ts, program) {
+function exportedValues(program) {
   const index = program.getSourceFile(path.join(root, 'lib', 'index.ts'));
   if (!index) throw new Error('lib/index.ts is missing');
   const checker = program.getTypeChecker();
@@ -73,18 +73,10 @@ function exportedValues(ts, program) {
 }
 
 script(() => {
-  const { values } = parseArgs({ options: { out: { type: 'string' }, 'if-possible': { type: 'boolean' } } });
+  const { values } = parseArgs({ options: { out: { type: 'string' } } });
   const dist = path.resolve(root, values.out ?? 'dist');
-  let ts;
-  try {
-    ts = require('typescript');
-  } catch (error) {
-    if (!values['if-possible'] || error.code !== 'MODULE_NOT_FOUND') throw error;
-    console.log('tenon: TypeScript is not installed, dist/ is left as it is');
-    return;
-  }
-  const program = compile(ts, dist);
-  const names = exportedValues(ts, program);
+  const program = compile(dist);
+  const names = exportedValues(program);
   const lines = names.map((name) => `export const ${name} = tenon.${name};\n`);
   writeFile(path.join(dist, 'index.js'), `module.exports = require('./tenon.js')('index.js');\n`);
   writeFile(path.join(dist, 'index.mjs'), `import tenon from './index.js';\n${lines.join('')}`);

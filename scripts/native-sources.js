@@ -1,15 +1,17 @@
 'use strict';
 
-// The one list of native sources: CMakeLists.txt and binding.gyp both read it from here.
+// The one list of native sources: CMakeLists.txt and native/binding.gyp both read it from here. Paths are
+// relative to the folder that it is run in.
 //   node scripts/native-sources.js          everything that goes into the addon
 //   node scripts/native-sources.js core     the same without the Node-API doors
 //   node scripts/native-sources.js test     native tests, one program each
 //   node scripts/native-sources.js node-api-headers | node-addon-api      where that package's headers are
+//   node scripts/native-sources.js version  of the package; the addon is compiled with it
 
 const fs = require('node:fs');
 const path = require('node:path');
+const { root, packageFolder } = require('./tools.js');
 
-const root = path.join(__dirname, '..');
 const core = ['augment', 'base', 'kernels', 'ops', 'ref', 'runtime'];
 const groups = { core, addon: ['addon'], test: ['test'], all: ['addon', ...core] };
 
@@ -27,13 +29,19 @@ function nativeSources(group = 'all') {
 }
 
 function headers(name) {
-  const folder = path.dirname(require.resolve(`${name}/package.json`));
+  const folder = packageFolder(name);
+  if (folder === undefined) throw new Error(`${name} is not installed: npm ci`);
   return name === 'node-api-headers' ? path.join(folder, 'include') : folder;
 }
 
-if (require.main === module) {
-  const [what] = process.argv.slice(2);
-  process.stdout.write(what?.startsWith('node-') ? headers(what) : nativeSources(what).join('\n'));
+function answer(what) {
+  if (what === 'version') return require('../package.json').version;
+  if (what?.startsWith('node-')) return headers(what);
+  return nativeSources(what)
+    .map((file) => path.relative(process.cwd(), path.join(root, file)).split(path.sep).join('/'))
+    .join('\n');
 }
+
+if (require.main === module) process.stdout.write(answer(process.argv[2]));
 
 module.exports = { nativeSources };

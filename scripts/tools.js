@@ -43,17 +43,25 @@ function onPath(program) {
 }
 
 /**
- * The script of an npm package's command: `packageBin('node-gyp')`. Works wherever npm hoisted the package.
+ * Where an npm package is: in build/tools, into which `tenon build` installs what building takes, or wherever
+ * npm hoisted it. Undefined if it is not installed.
  */
-function packageBin(name, bin = name) {
+function packageFolder(name) {
   // Not require.resolve(`${name}/package.json`): the `exports` of a package may leave that out.
-  const manifest = createRequire(path.join(root, 'package.json'))
-    .resolve.paths(name)
-    .map((folder) => path.join(folder, name, 'package.json'))
-    .find((file) => fs.existsSync(file));
-  if (manifest === undefined) throw new Error(`${name} is not installed: npm ci`);
-  const { bin: bins } = require(manifest);
-  return path.join(path.dirname(manifest), typeof bins === 'string' ? bins : bins[bin]);
+  return [
+    path.join(root, 'build', 'tools', 'node_modules'),
+    ...createRequire(path.join(root, 'package.json')).resolve.paths(name),
+  ]
+    .map((folder) => path.join(folder, name))
+    .find((folder) => fs.existsSync(path.join(folder, 'package.json')));
+}
+
+/** The script of an npm package's command: `packageBin('node-gyp')`. */
+function packageBin(name, bin = name) {
+  const folder = packageFolder(name);
+  if (folder === undefined) throw new Error(`${name} is not installed: npm ci`);
+  const { bin: bins } = require(path.join(folder, 'package.json'));
+  return path.join(folder, typeof bins === 'string' ? bins : bins[bin]);
 }
 
 /** Runs `main`; a failure is one plain line and exit code 1. */
@@ -66,4 +74,13 @@ async function script(main) {
   }
 }
 
-module.exports = { root, run, start, onPath, packageBin, script, jobs: os.availableParallelism() };
+module.exports = {
+  root,
+  run,
+  start,
+  onPath,
+  packageFolder,
+  packageBin,
+  script,
+  jobs: os.availableParallelism(),
+};

@@ -108,6 +108,7 @@ Napi::Value info_door(const Napi::CallbackInfo& info) {
   const std::vector<std::string> names = cpu_feature_names();
   Napi::Array features = Napi::Array::New(env, names.size());
   for (size_t i = 0; i < names.size(); ++i) features.Set(static_cast<uint32_t>(i), names[i]);
+  result.Set("version", TENON_VERSION);
   result.Set("isa", name_of(dispatch().target));
   result.Set("isaReason", dispatch().reason);
   const Bf16Choice& choice = bf16_path(dispatch().target);

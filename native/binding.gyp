@@ -1,16 +1,21 @@
 # The fallback build, where cmake is missing (npm run build:gyp). Sources and flags are those of CMakeLists.txt.
+# scripts/build-native.js copies it to build/gyp, where node-gyp works: npm would build by itself what finds this
+# file in the root of a package.
 {
   'variables': {
     'tenon_werror%': '0',
-    'tenon_api_headers': '<!(node scripts/native-sources.js node-api-headers)',
-    'tenon_addon_api': '<!(node scripts/native-sources.js node-addon-api)',
+    'tenon_api_headers': '<!(node ../../scripts/native-sources.js node-api-headers)',
+    'tenon_addon_api': '<!(node ../../scripts/native-sources.js node-addon-api)',
   },
   'targets': [
     {
       'target_name': 'tenon',
-      'sources': ['<!@(node scripts/native-sources.js)'],
-      'include_dirs': ['native'],
-      'defines': ['NDEBUG', 'NAPI_VERSION=8', 'NAPI_CPP_EXCEPTIONS'],
+      'sources': ['<!@(node ../../scripts/native-sources.js)'],
+      'include_dirs': ['../../native'],
+      'defines': [
+        'NDEBUG', 'NAPI_VERSION=8', 'NAPI_CPP_EXCEPTIONS',
+        'TENON_VERSION="<!(node ../../scripts/native-sources.js version)"',
+      ],
       'cflags': [
         '-isystem', '<(tenon_api_headers)',
         '-isystem', '<(tenon_addon_api)',
