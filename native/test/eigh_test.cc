@@ -1,5 +1,6 @@
 // eigh on every target: known spectra, residuals, orthogonality, degenerate and extreme matrices.
 #include <functional>
+#include <numbers>
 
 #include "test/check.h"
 
@@ -112,7 +113,8 @@ void test_sizes(Target target) {
     test_matrix(target, n, random_symmetric(n, static_cast<uint64_t>(n)), "random");
     std::vector<double> spectrum(at(n));
     for (int64_t k = 0; k < n; ++k)
-      spectrum[at(k)] = 2 - 2 * std::cos(M_PI * static_cast<double>(k + 1) / static_cast<double>(n + 1));
+      spectrum[at(k)] =
+          2 - 2 * std::cos(std::numbers::pi * static_cast<double>(k + 1) / static_cast<double>(n + 1));
     test_matrix(target, n, second_difference(n), "second difference", spectrum);
   }
 }
