@@ -2,11 +2,12 @@
 import { createServer } from 'node:http';
 import { data, info, load } from 'tenon';
 
-const { PORT = 8080, MODEL = '/models/glyphs/model.safetensors' } = process.env;
+/** The image sets them. */
+const { HOST = '127.0.0.1', PORT = 8080, MODEL_FILE = 'model.safetensors' } = process.env;
 const MOST_BYTES = 10 * 2 ** 20;
 const MOST_PIXELS = 25e6; // 75 MB once they are decoded
 
-const model = await load(MODEL);
+const model = await load(MODEL_FILE);
 
 class Refusal extends Error {
   constructor(status, message) {
@@ -66,7 +67,7 @@ const server = createServer((request, response) => {
   );
 });
 
-server.listen(PORT, () => console.log(`serving ${MODEL} on port ${server.address().port}`));
+server.listen(PORT, HOST, () => console.log(`serving ${MODEL_FILE} on port ${server.address().port}`));
 
 for (const signal of ['SIGTERM', 'SIGINT'])
   process.once(signal, () => {

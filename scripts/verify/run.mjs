@@ -32,6 +32,8 @@ const CHECKS = [
   'asha',
   'transfer',
   'finetune',
+  'docker',
+  'kubernetes',
   'mnist',
   'cifar10-fast',
   'cifar10',

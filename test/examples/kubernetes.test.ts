@@ -1,6 +1,7 @@
 /**
  * examples/kubernetes without a cluster: what its files say of each other and of the image, and the command
- * of the job as a process that is killed. The schemas of Kubernetes are a Python package.
+ * of the job as a process that is killed. The schemas of Kubernetes are a Python package, which
+ * `npm run verify:kubernetes` asks.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -106,8 +107,9 @@ describe('the manifests', () => {
 
   it('serve the model that the job trains, under the port and the labels that are looked for', () => {
     const out = command[command.indexOf('--out') + 1];
-    expect(text('docker', 'server.mjs')).toContain(`MODEL = '${out}/model.safetensors'`);
-    expect(text('docker', 'server.mjs')).toContain(`PORT = ${serve.ports?.[0]?.containerPort}`);
+    const image = text('docker', 'Dockerfile');
+    expect(image).toContain(`MODEL_FILE=${out}/model.safetensors`);
+    expect(image).toContain(`PORT=${serve.ports?.[0]?.containerPort}`);
     for (const probe of ['startupProbe', 'readinessProbe', 'livenessProbe'])
       expect(serve[probe]).toMatchObject({ httpGet: { path: '/healthz', port: serve.ports?.[0]?.name } });
     const { labels } = pods[1]!.metadata;
