@@ -4,7 +4,6 @@
  * not as root.
  */
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import sharp from 'sharp';
 import { data } from 'tenon';
@@ -13,6 +12,7 @@ import { withRegistry } from './containers/packages.mjs';
 import { lintDockerfile } from './containers/python-tools.mjs';
 import { inContainer, LIMITS, serve } from './containers/running.mjs';
 import { openWorkshop } from './containers/workshop.mjs';
+import { freePort } from './install/registry.mjs';
 import { check, megabytes, root } from './report.mjs';
 
 const goal = 'both images train and serve within their limits, without a compiler; SIGTERM ends with 0';
@@ -26,15 +26,9 @@ function assert(condition, problem) {
 
 const lastLine = (text) => JSON.parse(text.trim().split('\n').at(-1));
 
-async function freePort() {
-  const server = createServer();
-  await new Promise((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address();
-  await new Promise((done) => server.close(done));
-  return port;
-}
-
-/** Of the packages of all platforms in the lockfile, `npm ci` installs the one of the platform it is for. */
+/**
+ * The lockfile has the packages of all platforms, and `npm ci` installs the one of the platform it is for.
+ */
 async function checkLockfile({ folder, npm }) {
   const { packages } = JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8'));
   const names = Object.keys(packages['node_modules/tenon'].optionalDependencies ?? {});

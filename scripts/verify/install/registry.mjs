@@ -7,7 +7,7 @@ import { end, start, succeed } from './commands.mjs';
 
 const STARTS_WITHIN = 60;
 
-async function freePort() {
+export async function freePort() {
   const server = createServer();
   await new Promise((done) => server.listen(0, '127.0.0.1', done));
   const { port } = server.address();
