@@ -16,7 +16,8 @@ import {
 import { join, relative } from 'node:path';
 import { Skipped } from '../report.mjs';
 import { onPath, run, succeed } from './commands.mjs';
-import { debian, emulator, muslLoader, node, nodeArm64, nodeMusl } from './tools.mjs';
+import { debian, muslLoader } from './debian.mjs';
+import { emulator, node, nodeArm64, nodeMusl } from './tools.mjs';
 
 /** What package managers and the scripts in node_modules/.bin call. */
 const BASICS =

@@ -16,19 +16,17 @@ const isPackage = (folder) => {
 
 /** Bytes on disk, hard links counted once, and the folders of packages; links are not followed. */
 function walk(folder, found) {
-  for (const { name, ...entry } of readdirSync(folder, { withFileTypes: true }).map(asEntry)) {
-    const path = join(folder, name);
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
     const { ino, blocks } = lstatSync(path);
     if (!found.inodes.has(ino)) found.bytes += 512 * blocks;
     found.inodes.add(ino);
-    if (!entry.directory) continue;
+    if (!entry.isDirectory()) continue;
     if (isPackage(path)) found.packages.push(path);
     walk(path, found);
   }
   return found;
 }
-
-const asEntry = (entry) => ({ name: entry.name, directory: entry.isDirectory() });
 
 function manifestOf(folder) {
   return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
@@ -39,11 +37,7 @@ function manifestOf(folder) {
  * they are installed.
  */
 export function installed(folder) {
-  const { bytes, packages } = walk(folder, {
-    bytes: 0,
-    packages: [],
-    inodes: new Set(),
-  });
+  const { bytes, packages } = walk(folder, { bytes: 0, packages: [], inodes: new Set() });
   const manifests = packages.map((path) => ({
     ...manifestOf(path),
     gyp: existsSync(join(path, 'binding.gyp')),
@@ -59,6 +53,7 @@ export function installed(folder) {
   };
 }
 
+/** Their names in a user's folder. */
 const SCRIPTS = {
   'net.mjs': 'net.mjs',
   'esm.mjs': 'esm.mjs',

@@ -1,17 +1,8 @@
 /**
  * Runtimes and package managers that an installation is tried with, each unpacked once and kept under build/.
- * They come from the npm registry, from PyPI and from Debian, by the clients of this machine.
+ * They come from the npm registry and from PyPI, by the clients of this machine.
  */
-import {
-  chmodSync,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root, Skipped } from '../report.mjs';
 import { onPath, succeed } from './commands.mjs';
@@ -24,12 +15,8 @@ const NODE_ARM64 = '22.23.3';
 const NODE_MUSL = '24.19.0';
 const VERDACCIO = '6.10.4';
 
-/** The first Debian whose musl knows what Node's builds for musl need (relative relocations, musl 1.2.4). */
-const DEBIAN = 'trixie';
-const DEBIAN_KEYS = '/usr/share/keyrings/debian-archive-keyring.gpg';
-
 /** The folder `name`, which `make(folder)` fills if it is not there yet; half a folder is never kept. */
-async function once(name, make) {
+export async function once(name, make) {
   const folder = join(kept, name.replaceAll('/', '+'));
   if (existsSync(folder)) return folder;
   const part = `${folder}.part`;
@@ -40,7 +27,8 @@ async function once(name, make) {
   return folder;
 }
 
-function need(...programs) {
+/** @throws Skipped where a program is missing */
+export function need(...programs) {
   const missing = programs.filter((program) => onPath(program) === undefined);
   if (missing.length > 0) throw new Skipped(`${missing.join(' and ')} not found`);
 }
@@ -95,64 +83,6 @@ export async function verdaccio() {
     await succeed(['npm', 'install', ...flags, `verdaccio@${VERDACCIO}`], { cwd: part });
   });
   return join(folder, 'node_modules', 'verdaccio', 'bin', 'verdaccio');
-}
-
-/** A folder with lists of Debian's packages for both processors, and the file of its configuration. */
-async function debianLists() {
-  need('apt-get', 'dpkg-deb');
-  if (!existsSync(DEBIAN_KEYS)) throw new Skipped('no keys of Debian (debian-archive-keyring)');
-  const format = ['--format', '$(ORIGIN) $(SITE)', 'Created-By: Packages'];
-  const { stdout } = await succeed(['apt-get', 'indextargets', ...format]);
-  const site = stdout.split('\n').find((line) => /^Debian \S+$/.test(line) && !line.endsWith('-security'));
-  if (site === undefined) throw new Skipped('apt names no mirror of Debian');
-  const write = (folder, lists) => {
-    const settings = {
-      'Dir::State': folder,
-      'Dir::State::lists': lists,
-      'Dir::State::status': join(folder, 'status'),
-      'Dir::Cache': join(folder, 'cache'),
-      'Dir::Etc::SourceList': join(folder, 'sources.list'),
-      'Dir::Etc::SourceParts': '-',
-      'Acquire::Languages': 'none',
-      // As root, apt would fetch as a user who may not write here.
-      'APT::Sandbox::User': 'root',
-    };
-    const lines = Object.entries(settings).map(([key, value]) => `${key} "${value}";`);
-    writeFileSync(
-      join(folder, 'apt.conf'),
-      [...lines, 'APT::Architectures {"amd64";"arm64";};', ''].join('\n'),
-    );
-  };
-  const folder = await once(`debian-${DEBIAN}`, async (part) => {
-    for (const name of ['lists/partial', 'cache/archives/partial'])
-      mkdirSync(join(part, name), { recursive: true });
-    writeFileSync(join(part, 'status'), '');
-    const [, url] = site.split(' ');
-    writeFileSync(join(part, 'sources.list'), `deb [signed-by=${DEBIAN_KEYS}] ${url} ${DEBIAN} main\n`);
-    write(part, join(part, 'lists'));
-    await succeed(['apt-get', 'update'], { env: { ...process.env, APT_CONFIG: join(part, 'apt.conf') } });
-  });
-  write(folder, join(folder, 'lists'));
-  return { ...process.env, APT_CONFIG: join(folder, 'apt.conf') };
-}
-
-/** Debian's packages, unpacked over each other. `cpu`: amd64, arm64 */
-export const debian = (cpu, ...packages) =>
-  once(`debian-${cpu}-${packages.join('-')}`, async (folder) => {
-    const env = await debianLists();
-    await succeed(['apt-get', 'download', ...packages.map((name) => `${name}:${cpu}`)], { cwd: folder, env });
-    for (const file of readdirSync(folder).filter((name) => name.endsWith('.deb'))) {
-      await succeed(['dpkg-deb', '-x', join(folder, file), folder]);
-      rmSync(join(folder, file));
-    }
-  });
-
-/** Puts musl's loader where programs for it look for it, under `prefix`. `cpu`: x86_64, aarch64 */
-export async function muslLoader(cpu, prefix) {
-  const folder = await debian(cpu === 'x86_64' ? 'amd64' : 'arm64', 'musl');
-  mkdirSync(join(prefix, 'lib'), { recursive: true });
-  const name = `ld-musl-${cpu}.so.1`;
-  copyFileSync(join(folder, 'usr', 'lib', name), join(prefix, 'lib', name));
 }
 
 /** The command of an emulator of arm64 whose programs find their libraries under `prefix`. */
