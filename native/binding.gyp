@@ -19,9 +19,8 @@
       'cflags': [
         '-isystem', '<(tenon_api_headers)',
         '-isystem', '<(tenon_addon_api)',
-        '-O3', '-fno-math-errno', '-fno-trapping-math', '-ffp-contract=off',
-        '-fvisibility=hidden', '-pthread', '-Wall', '-Wextra',
-        '-Wno-unknown-warning-option', '-Wno-psabi', '-Wno-maybe-uninitialized', '-Wno-restrict',
+        '-O3', '-fvisibility=hidden', '-pthread',
+        '<!@(node ../../scripts/native-sources.js flags)',
       ],
       'cflags_cc': ['-std=c++20', '-fvisibility-inlines-hidden'],
       'conditions': [
@@ -38,9 +37,7 @@
             'CLANG_CXX_LANGUAGE_STANDARD': 'c++20',
             'GCC_OPTIMIZATION_LEVEL': '3',
             'GCC_SYMBOLS_PRIVATE_EXTERN': 'YES',
-            'OTHER_CPLUSPLUSFLAGS': [
-              '-fno-math-errno', '-fno-trapping-math', '-ffp-contract=off', '-Wall', '-Wextra', '-Wno-psabi',
-            ],
+            'OTHER_CPLUSPLUSFLAGS': ['<!@(node ../../scripts/native-sources.js flags)'],
           },
         }],
       ],

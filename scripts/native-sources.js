@@ -7,9 +7,11 @@
 //   node scripts/native-sources.js test     native tests, one program each
 //   node scripts/native-sources.js node-api-headers | node-addon-api      where that package's headers are
 //   node scripts/native-sources.js version  of the package; the addon is compiled with it
+//   node scripts/native-sources.js flags    of the compiler
 
 const fs = require('node:fs');
 const path = require('node:path');
+const { compileFlags } = require('./native-flags.js');
 const { root, packageFolder } = require('./tools.js');
 
 const core = ['augment', 'base', 'kernels', 'ops', 'ref', 'runtime'];
@@ -36,12 +38,16 @@ function headers(name) {
 
 function answer(what) {
   if (what === 'version') return require('../package.json').version;
+  if (what === 'flags') return compileFlags.join('\n');
   if (what?.startsWith('node-')) return headers(what);
   return nativeSources(what)
     .map((file) => path.relative(process.cwd(), path.join(root, file)).split(path.sep).join('/'))
     .join('\n');
 }
 
+/** Folders of headers that are not ours. */
+const headerFolders = () => ['node-api-headers', 'node-addon-api'].map(headers);
+
 if (require.main === module) process.stdout.write(answer(process.argv[2]));
 
-module.exports = { nativeSources };
+module.exports = { headerFolders, nativeSources };
