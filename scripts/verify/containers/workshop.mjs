@@ -108,6 +108,8 @@ export async function openWorkshop() {
     tryPodman: (...args) => run(podman(...args), { env, seconds: 900 }),
     async close() {
       await run(podman('rm', '--all', '--force', '--time', '0'), { env });
+      const cgroups = ['-depth', '-type', 'd', '-path', '*/libpod_parent*', '-exec', 'rmdir', '{}', '+'];
+      await run(inside('find', '/sys/fs/cgroup', ...cgroups));
       await end();
       rmSync(work, { recursive: true, force: true });
     },
