@@ -37,8 +37,8 @@ std::string system_cpu_name();
 // Permission to use the AMX tiles of this processor, for the whole process. Empty, or why there is none.
 std::string request_amx();
 
-// Of every thread that tenon starts. Systems give threads as little as 128 KiB (musl), and kernels keep
-// blocks of data on their stack.
+// Bytes of stack of every thread that tenon starts. By default a thread may have as little as 128 KiB (musl),
+// and kernels keep blocks of data on their stack.
 inline constexpr size_t kThreadStack = size_t{1} << 20;
 
 // Runs the body, which must not throw, on a thread of its own, which nobody joins. Throws std::system_error

@@ -27,7 +27,7 @@ struct Direction {
   double cos, sin;
 };
 
-// Of the angle 2 pi part / 2^24, part of [0, 2^24).
+// The direction at the angle 2 pi part / 2^24, part of [0, 2^24).
 inline Direction direction_of_part(int32_t part) {
   constexpr double kStep = 3.7450702829239286e-07;  // 2 pi / 2^24
   const int32_t quarter = (part + (1 << 21)) >> 22;
