@@ -15,7 +15,8 @@ import {
 import { join } from 'node:path';
 import { root } from '../report.mjs';
 import { succeed } from '../install/commands.mjs';
-import { debian, muslLoader, node, nodeMusl, npmPackage } from '../install/tools.mjs';
+import { debian, muslLoader } from '../install/debian.mjs';
+import { node, nodeMusl, npmPackage } from '../install/tools.mjs';
 import { debianRoot } from './workshop.mjs';
 
 /** The npm of Node 22. */
