@@ -11,6 +11,7 @@ const path = require('node:path');
 const { compileFlags } = require('../native-flags.js');
 const { headerFolders, nativeSources } = require('../native-sources.js');
 const { root } = require('../tools.js');
+const { writeHostFunctions } = require('./host-functions.js');
 
 /**
  * Where zig keeps its objects and the libraries that it builds: in the checkout, so that
@@ -27,6 +28,20 @@ const linux = [
   '-Wl,--build-id=none',
 ];
 
+/** What the linker is told. */
+const linking = {
+  linux,
+  // What Node provides is found when the addon is loaded.
+  darwin: ['-Wl,-undefined,dynamic_lookup'],
+  // A hash in the place of the time.
+  win32: ['-Wl,-Brepro'],
+};
+
+/** The sources of an addon in `folder`. */
+function sources(os, folder) {
+  return os === 'win32' ? [...nativeSources(), writeHostFunctions(folder)] : nativeSources();
+}
+
 /** The arguments of `zig c++` that build `output` for the platform. */
 function compileArguments({ os, target }, version, output) {
   return [
@@ -39,9 +54,8 @@ function compileArguments({ os, target }, version, output) {
     ...[...defines, `TENON_VERSION="${version}"`].map((define) => `-D${define}`),
     ...headerFolders().flatMap((folder) => ['-isystem', folder]),
     '-Inative',
-    ...(os === 'linux' ? linux : []),
-    ...(os === 'darwin' ? ['-Wl,-undefined,dynamic_lookup'] : []),
-    ...['-o', output, ...nativeSources()],
+    ...linking[os],
+    ...['-o', output, ...sources(os, path.dirname(output))],
   ];
 }
 

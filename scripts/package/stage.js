@@ -52,10 +52,18 @@ function stagePlatform(platform, addon, folder) {
   writeJson(path.join(folder, 'package.json'), platformManifest(platform, manifest));
 }
 
+const LISTED = `Install \`tenon\`:
+it depends on the packages of all platforms, and npm installs the one that fits the machine.`;
+
+const UNTESTED = `It
+has not been tested on such a machine, so that \`tenon\` does not depend on it. To try it, install it beside
+\`tenon\`, in the same version.`;
+
 const readme = (platform) => `# ${packageName(platform)}
 
-The native code of [tenon](https://www.npmjs.com/package/tenon), built for ${platform.name}. Install \`tenon\`:
-it depends on the packages of all platforms, and npm installs the one that fits the machine.
+The native code of [tenon](https://www.npmjs.com/package/tenon), built for ${platform.name}. ${
+  platform.listed ? LISTED : UNTESTED
+}
 `;
 
 module.exports = { manifest, stagePlatform, stageTenon };
