@@ -39,7 +39,7 @@ std::string request_amx();
 
 // Bytes of stack of every thread that tenon starts. By default a thread may have as little as 128 KiB (musl),
 // and kernels keep blocks of data on their stack.
-inline constexpr size_t kThreadStack = size_t{1} << 20;
+inline constexpr size_t kThreadStack = size_t{2} << 20;
 
 // Runs the body, which must not throw, on a thread of its own, which nobody joins. Throws std::system_error
 // when the system refuses a thread.
