@@ -100,7 +100,7 @@ describe.each(pages)('%s', (page) => {
   });
 
   it('names scripts of package.json that exist', () => {
-    const { scripts } = JSON.parse(read('package.json')) as { scripts: object };
+    const scripts = scriptsFor(page);
     const named = [...text.matchAll(/npm run ([\w:-]*\w)/g)].map(([, name = '']) => name);
     expect(named.filter((name) => name !== 'verify:NAME' && !(name in scripts))).toEqual([]);
   });
@@ -152,6 +152,17 @@ it('docs/errors.md lists every code that the library throws', () => {
 function codeOf(value: unknown): string | undefined {
   if (typeof value !== 'function' || !(value.prototype instanceof tenon.TenonError)) return undefined;
   return (Reflect.construct(value, ['']) as tenon.TenonError).code;
+}
+
+/** The scripts that a page can name: the repository's, and those of the project that it belongs to. */
+function scriptsFor(page: string): object {
+  const manifests = ['package.json', join(dirname(page), 'package.json')];
+  return Object.assign(
+    {},
+    ...manifests
+      .filter((path) => existsSync(join(root, path)))
+      .map((path) => (JSON.parse(read(path)) as { scripts?: object }).scripts),
+  ) as object;
 }
 
 function exists(page: string, link: string): boolean {
