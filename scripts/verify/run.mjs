@@ -14,6 +14,7 @@ const CHECKS = [
   'overhead',
   'scaling',
   'serving',
+  'service',
   'whitening',
   'frozen',
   'augmentation-speed',
