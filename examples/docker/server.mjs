@@ -4,6 +4,7 @@ import { data, info, load } from 'tenon';
 
 /** The image sets them. */
 const { HOST = '127.0.0.1', PORT = 8080, MODEL_FILE = 'model.safetensors' } = process.env;
+const SHOWN = 5;
 const MOST_BYTES = 10 * 2 ** 20;
 const MOST_PIXELS = 25e6; // 75 MB once they are decoded
 
@@ -30,8 +31,11 @@ async function bodyOf(request) {
 async function classify(request) {
   const pixels = await data.decode(await bodyOf(request), model, { maxPixels: MOST_PIXELS });
   const probabilities = await model.predict(pixels);
-  const named = Array.from(probabilities, (probability, i) => [model.classNames?.[i] ?? i, probability]);
-  return { probabilities: Object.fromEntries(named) };
+  const all = Array.from(probabilities, (probability, i) => ({
+    class: model.classNames?.[i] ?? i,
+    probability,
+  }));
+  return { predictions: all.sort((a, b) => b.probability - a.probability).slice(0, SHOWN) };
 }
 
 /** Alive, and with how much of the machine. */

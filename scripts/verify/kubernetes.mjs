@@ -164,7 +164,7 @@ await check('kubernetes', goal, defaults, async ({ packages, kills }) => {
     await checkManifests(workshop.work);
     return await withRegistry(resolve(root, packages), join(workshop.work, 'registry'), async (registry) => {
       await context(workshop, registry);
-      const { tag } = await buildExample(workshop, { variant: '22-slim', registry });
+      const { tag } = await buildExample(workshop, { base: '22-slim', registry });
       const { digests, same } = await checkJob(workshop, tag, kills);
       const [whole, killed] = digests.map((digest) => digest.slice(0, 16));
       const bits = same ? whole : `${whole} became ${killed}`;

@@ -1,6 +1,6 @@
 /**
  * Images that stand for node:22-slim and node:22-alpine, put together from what Debian, the npm registry and
- * PyPI have, and the image of examples/docker, built upon them by its Dockerfile.
+ * PyPI have, and the images of examples, built upon them by the Dockerfile of examples/docker.
  */
 import {
   appendFileSync,
@@ -96,32 +96,37 @@ async function fillAlpine(folder) {
 }
 
 /** By the names that the Dockerfile's argument has. PyPI has the newest Node for musl only. */
-export const BASES = { '22-slim': fillSlim, '24-alpine': fillAlpine };
+const BASES = { '22-slim': fillSlim, '24-alpine': fillAlpine };
+
 const inBytes = async (workshop, image) =>
   Number(await workshop.podman('image', 'inspect', '--format', '{{.Size}}', image));
 
-/** Makes the image `docker.io/library/node:VARIANT` and returns its name. */
-export async function baseImage({ work, podman }, variant) {
-  const folder = join(work, `base-${variant}`);
+const nameOf = (base) => `docker.io/library/node:${base}`;
+
+async function makeBase({ work, podman }, base) {
+  const folder = join(work, `base-${base}`);
   mkdirSync(folder);
-  await BASES[variant](folder);
+  await BASES[base](folder);
   await succeed(['tar', '-cf', `${folder}.tar`, '-C', folder, '.']);
   await succeed(['rm', '-rf', folder]);
-  const name = `docker.io/library/node:${variant}`;
-  await podman('import', '--quiet', '--change', 'CMD ["node"]', `/work/base-${variant}.tar`, name);
+  await podman('import', '--quiet', '--change', 'CMD ["node"]', `/work/base-${base}.tar`, nameOf(base));
   await succeed(['rm', `${folder}.tar`]);
-  return name;
 }
 
+/** What examples/docker has for any application. */
+const SHARED = ['Dockerfile', '.dockerignore', 'health.mjs'];
+
 /**
- * The folder of examples/docker with the lockfile that its README asks for, and the npm of the image, to
- * be run there.
+ * A folder like `example` with the lockfile that examples/docker asks for, and the npm of the image, to be
+ * run there. An example without a Dockerfile gets that one.
  */
-export async function context({ work }, registry) {
-  const folder = join(work, 'context');
-  cpSync(join(root, 'examples', 'docker'), folder, { recursive: true });
+export async function context({ work }, registry, example = 'docker') {
+  const folder = join(work, example);
+  const examples = join(root, 'examples');
+  cpSync(join(examples, example), folder, { recursive: true });
+  for (const file of SHARED) cpSync(join(examples, 'docker', file), join(folder, file));
   const home = join(work, 'home');
-  mkdirSync(home);
+  mkdirSync(home, { recursive: true });
   writeFileSync(join(home, '.npmrc'), `registry=${registry}\n`);
   const runtime = await node(22);
   const env = { PATH: process.env.PATH, HOME: home };
@@ -129,27 +134,21 @@ export async function context({ work }, registry) {
     const program = join(await npmPackage(`npm@${version}`), 'bin', 'npm-cli.js');
     return (args, cwd = folder) => succeed([runtime, program, ...args], { cwd, env });
   };
-  await (
-    await npmOf(NPM_OF_LOCKFILE)
-  )(['install', '--package-lock-only']);
+  const npmOfLockfile = await npmOf(NPM_OF_LOCKFILE);
+  await npmOfLockfile(['install', '--package-lock-only']);
   return { folder, npm: await npmOf(NPM) };
 }
 
-/** Builds the example upon a base. `added`: bytes beyond those of the base */
-export async function buildExample(workshop, { variant, registry }) {
-  const base = await baseImage(workshop, variant);
-  const tag = `tenon-app:${variant}`;
-  const build = ['build', '--isolation', 'chroot', '--network', 'host', '--format', 'docker', '--pull=never'];
+const BUILD = ['build', '--isolation', 'chroot', '--network', 'host', '--format', 'docker', '--pull=never'];
+
+/** Builds the context of an example upon a base. `added`: bytes beyond those of the base */
+export async function buildExample(workshop, { base, registry, example = 'docker' }) {
+  if ((await workshop.tryPodman('image', 'exists', nameOf(base))).code !== 0) await makeBase(workshop, base);
+  const tag = `tenon-${example}:${base}`;
+  const args = [`NODE=${base}`, `NPM_CONFIG_REGISTRY=${registry}`].flatMap((arg) => ['--build-arg', arg]);
   const begun = performance.now();
-  const args = [`NODE=${variant}`, `NPM_CONFIG_REGISTRY=${registry}`];
-  await workshop.buildah(
-    ...build,
-    ...args.flatMap((arg) => ['--build-arg', arg]),
-    '--tag',
-    tag,
-    '/work/context',
-  );
+  await workshop.buildah(...BUILD, ...args, '--tag', tag, `/work/${example}`);
   const seconds = (performance.now() - begun) / 1000;
-  const [all, before] = [await inBytes(workshop, tag), await inBytes(workshop, base)];
+  const [all, before] = [await inBytes(workshop, tag), await inBytes(workshop, nameOf(base))];
   return { tag, seconds, bytes: all, added: all - before };
 }

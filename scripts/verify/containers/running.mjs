@@ -15,12 +15,15 @@ const UNWATCHED = '--no-healthcheck';
 export const inContainer = ({ podman }, tag, command, more = []) =>
   podman('run', '--rm', UNWATCHED, ...HARDENED, ...limited, ...more, tag, ...command);
 
-/** Starts the server of the image. `url` answers; `stop()` ends it as `docker stop` does. */
-export async function serve({ podman, tryPodman }, tag, port, more = []) {
+/**
+ * Starts the server of the image and waits until its path `ready` answers with 200. `url`: where it is;
+ * `stop()` ends it as `docker stop` does.
+ */
+export async function serve({ podman, tryPodman }, tag, { port, ready, more }) {
   const options = [...HARDENED, ...limited, ...more, '--env', `PORT=${port}`];
   const id = await podman('run', '--detach', UNWATCHED, ...options, tag);
   const url = `http://127.0.0.1:${port}`;
-  for (let tries = 0; !(await fetch(`${url}/healthz`).catch(() => undefined)); tries++) {
+  for (let tries = 0; !(await fetch(`${url}${ready}`).catch(() => undefined))?.ok; tries++) {
     const running = await podman('inspect', '--format', '{{.State.Running}}', id);
     if (running !== 'true' || tries === 240)
       throw new Error(`no server: ${(await tryPodman('logs', id)).stderr}`);
