@@ -22,6 +22,7 @@ const defaults = { packages: 'build/packages', epochs: 2, images: 20 };
 const IMAGES = [
   { base: '22-slim', example: 'docker', ready: '/healthz' },
   { base: '24-alpine', example: 'docker', ready: '/healthz' },
+  { base: '22-slim', example: 'service', ready: '/readyz' },
 ];
 
 const COMPILERS = 'cc gcc g++ c++ clang make cmake python3 python node-gyp zig';
@@ -132,6 +133,7 @@ await check('docker', goal, defaults, async ({ packages, ...settings }) => {
       const lint = await lintDockerfile(join(root, 'examples', 'docker', 'Dockerfile'));
       assert(lint.length === 0, `hadolint: ${lint.join('; ')}`);
       const listed = await checkLockfile(await context(workshop, registry, 'docker'));
+      await context(workshop, registry, 'service');
       const images = [];
       for (const image of IMAGES) {
         images.push(await tryImage(workshop, { ...image, registry }, settings));
