@@ -1,19 +1,23 @@
 'use strict';
 
 // Builds what is published, as tarballs in build/packages: tenon, and an addon for each platform.
+// Beside them: SHA256SUMS, and what is inside (tenon.cdx.json, a CycloneDX bill of materials).
 //   npm run package                           the platforms that tenon lists
 //   npm run package -- --all                  the untested ones too
 //   npm run package -- --only NAME,...        some; `--only tenon` builds no addon
 
+const { createHash } = require('node:crypto');
 const fs = require('node:fs');
 const path = require('node:path');
 const { parseArgs } = require('node:util');
 const { root, run, script } = require('../tools.js');
 const { buildAddon } = require('./addon.js');
+const { billOfMaterials } = require('./bill-of-materials.js');
+const { faultsOf, summary } = require('./gates.js');
 const { packageName, platforms, platformsNamed } = require('./platforms.js');
 const { manifest, stagePlatform, stageTenon } = require('./stage.js');
 const { tarball } = require('./tarball.js');
-const { findZig } = require('./zig.js');
+const { findZig, libraryFolder, muslNames } = require('./zig.js');
 
 const out = path.join(root, 'build', 'packages');
 const stage = path.join(out, 'stage');
@@ -26,24 +30,47 @@ function chosen({ all, only }) {
 /** npm's name of a package's tarball. */
 const fileName = (name) => `${name.replace('@', '').replace('/', '-')}-${manifest.version}.tgz`;
 
-async function pack(name, folder) {
-  const file = path.join(out, fileName(name));
-  fs.writeFileSync(`${file}.part`, await tarball(folder));
+function writeOut(name, content) {
+  const file = path.join(out, name);
+  fs.writeFileSync(`${file}.part`, content);
   fs.renameSync(`${file}.part`, file);
-  console.log(`tenon: ${path.relative(root, file)}, ${(fs.statSync(file).size / 1e6).toFixed(1)} MB`);
+  console.log(`tenon: ${path.relative(root, file)}, ${content.length} bytes`);
+}
+
+/** Packs a staged folder. @returns what SHA256SUMS and the bill of materials say of it */
+async function pack(name, platform) {
+  const content = await tarball(path.join(stage, platform?.name ?? 'tenon'));
+  const file = fileName(name);
+  writeOut(file, content);
+  return { name, file, platform, sha256: createHash('sha256').update(content).digest('hex') };
+}
+
+/** Builds an addon and holds it against what every one of them must keep to. */
+function checkedAddon(zig, platform) {
+  const addon = path.join(out, 'addons', platform.name, 'tenon.node');
+  buildAddon(zig, platform, manifest.version, addon);
+  const bytes = fs.readFileSync(addon);
+  const faults = faultsOf(bytes, platform, platform.libc === 'musl' ? muslNames(zig) : undefined);
+  if (faults.length > 0) throw new Error([`${platform.name}:`, ...faults].join('\n  '));
+  console.log(`tenon: ${platform.name}: ${summary(bytes, platform)}`);
+  return addon;
+}
+
+async function buildAll(wanted) {
+  run(process.execPath, [path.join(root, 'scripts', 'build-ts.js')]);
+  stageTenon(path.join(stage, 'tenon'));
+  const packed = [await pack('tenon')];
+  const zig = wanted.length > 0 ? findZig() : undefined;
+  for (const platform of wanted) {
+    stagePlatform(platform, checkedAddon(zig, platform), libraryFolder(zig), path.join(stage, platform.name));
+    packed.push(await pack(packageName(platform), platform));
+  }
+  return packed;
 }
 
 script(async () => {
   const { values } = parseArgs({ options: { all: { type: 'boolean' }, only: { type: 'string' } } });
-  const wanted = chosen(values);
-  run(process.execPath, [path.join(root, 'scripts', 'build-ts.js')]);
-  stageTenon(path.join(stage, 'tenon'));
-  await pack('tenon', path.join(stage, 'tenon'));
-  const zig = wanted.length > 0 ? findZig() : undefined;
-  for (const platform of wanted) {
-    const addon = path.join(out, 'addons', platform.name, 'tenon.node');
-    buildAddon(zig, platform, manifest.version, addon);
-    stagePlatform(platform, addon, path.join(stage, platform.name));
-    await pack(packageName(platform), path.join(stage, platform.name));
-  }
+  const packed = await buildAll(chosen(values));
+  writeOut('SHA256SUMS', packed.map(({ file, sha256 }) => `${sha256}  ${file}\n`).join(''));
+  writeOut('tenon.cdx.json', billOfMaterials(packed));
 });

@@ -5,7 +5,8 @@
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
-const { root } = require('../tools.js');
+const { packageFolder, root } = require('../tools.js');
+const { inside } = require('./inside.js');
 const { platformManifest, tenonManifest } = require('./manifests.js');
 const { packageName } = require('./platforms.js');
 
@@ -43,13 +44,24 @@ function stageTenon(folder) {
   writeJson(path.join(folder, 'package.json'), tenonManifest(manifest));
 }
 
-/** A platform package with the addon that was built for it. */
-function stagePlatform(platform, addon, folder) {
+/** A platform package with the addon that was built for it, and the licences of what zig put into that. */
+function stagePlatform(platform, addon, libraries, folder) {
   emptied(folder);
   fs.copyFileSync(addon, path.join(folder, 'tenon.node'));
   fs.copyFileSync(path.join(root, 'LICENSE'), path.join(folder, 'LICENSE'));
+  fs.writeFileSync(path.join(folder, 'THIRD-PARTY-LICENSES'), notices(libraries));
   fs.writeFileSync(path.join(folder, 'README.md'), readme(platform));
   writeJson(path.join(folder, 'package.json'), platformManifest(platform, manifest));
+}
+
+/** The licences of what is compiled into an addon. */
+function notices(libraries) {
+  return inside
+    .map(({ name, purl, notice }) => {
+      const file = path.join(purl ? packageFolder(name) : libraries, notice);
+      return `${name}\n${'='.repeat(name.length)}\n\n${fs.readFileSync(file, 'utf8').trim()}\n`;
+    })
+    .join('\n\n');
 }
 
 const LISTED = `Install \`tenon\`:

@@ -50,4 +50,18 @@ function findZig() {
   return versionOf(module) === ZIG_VERSION ? module : installed(path.join(root, 'build', 'zig'));
 }
 
-module.exports = { ZIG_VERSION, findZig };
+/** The folder of the libraries that zig compiles: libc++, musl and their licences. */
+function libraryFolder([program, ...args]) {
+  const { stdout } = spawnSync(program, [...args, 'env'], { encoding: 'utf8' });
+  const folder = /\blib_dir"?\s*[=:]\s*"([^"]+)"/.exec(stdout ?? '')?.[1];
+  if (folder === undefined) throw new Error('zig env does not name its lib_dir');
+  return folder;
+}
+
+/** The names that musl's C library defines, from the list that zig links against. */
+function muslNames(zig) {
+  const list = fs.readFileSync(path.join(libraryFolder(zig), 'libc', 'musl', 'libc.S'), 'utf8');
+  return new Set([...list.matchAll(/^([A-Za-z_]\w*):$/gm)].map(([, name]) => name));
+}
+
+module.exports = { ZIG_VERSION, findZig, libraryFolder, muslNames };
