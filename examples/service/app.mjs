@@ -24,7 +24,12 @@ function makeApp(config) {
     logger: { level: config.LOG_LEVEL },
     bodyLimit: config.MAX_BODY_BYTES,
     requestTimeout: config.UPLOAD_TIMEOUT_MS,
-    http: { connectionsCheckingInterval: 1000 },
+    http: {
+      // Node keeps to requestTimeout only where headersTimeout, by default a minute, is not longer.
+      requestTimeout: config.UPLOAD_TIMEOUT_MS,
+      headersTimeout: config.UPLOAD_TIMEOUT_MS,
+      connectionsCheckingInterval: 1000,
+    },
     // A request that was sent before the connection was closed is answered, too.
     return503OnClosing: false,
     ajv: { customOptions: { removeAdditional: false } },
