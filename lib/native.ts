@@ -1,12 +1,18 @@
 /**
- * The typed door to the addon, and the only file that imports it. Plain data goes in and typed errors come
- * out; nothing here knows what a layer is.
+ * The typed door to the addon, which lib/native/load.ts finds. Plain data goes in and typed errors come out;
+ * nothing here knows what a layer is.
  */
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { AbortedError, DataError, DisposedError, NativeError, OptionError, OutOfMemoryError } from './errors';
-import type { TenonError } from './errors';
+import {
+  AbortedError,
+  DataError,
+  DisposedError,
+  NativeError,
+  OptionError,
+  OutOfMemoryError,
+  TenonError,
+} from './errors';
+import { loadAddon, version, type LoadedAddon } from './native/load';
 import { tableOf, type AnyArray, type DType, type NativeBuffer, type ProgramDesc } from './native/program';
 import type { QueueName, Target } from './native/program';
 import { positive, positiveInteger, probability } from './options';
@@ -77,11 +83,15 @@ export interface NativeInfo {
   };
   readonly compiler: string;
   readonly build: string;
+  /** The file of the addon. */
+  readonly addon: string;
+  /** Where it comes from: `local build`, or the platform package, as `@tenon/linux-x64-gnu 0.1.0`. */
+  readonly origin: string;
 }
 
 interface Addon {
   start(): void;
-  info(): Omit<NativeInfo, 'version'>;
+  info(): Omit<NativeInfo, 'version' | 'addon' | 'origin'>;
   augmentations(): string[];
   setThreads(threads: number): void;
   setPredictionShare(share: number): void;
@@ -114,57 +124,16 @@ interface Addon {
   disposeProgram(program: ProgramHandle): void;
 }
 
-let loaded: Addon | undefined;
-
-function packageRoot(): string {
-  // lib/native.ts and dist/native.js are both one folder below it.
-  return join(__dirname, '..');
-}
-
-/** Says why the addon did not load, and what helps. */
-function loadError(file: string, cause: unknown): NativeError {
-  const code = (cause as { code?: unknown } | undefined)?.code;
-  // Node appends the list of files that required it, which does not help here.
-  const [text = ''] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
-  const lines = [`tenon's addon could not be loaded from ${file}: ${text}`];
-  if (code === 'ERR_DLOPEN_DISABLED') {
-    lines.push(
-      'Addons are disabled: start node without --no-addons, and with --allow-addons if you use the permission model.',
-    );
-  } else if (!existsSync(file)) {
-    lines.push(
-      'It was never built. Package managers skip install scripts that you have not allowed, and --ignore-scripts skips all of them. Allow this one:',
-      '  npm   npm approve-scripts tenon && npm rebuild tenon',
-      '  pnpm  pnpm approve-builds tenon && pnpm rebuild tenon',
-      '  yarn  enableScripts: true in .yarnrc.yml, then yarn rebuild tenon',
-      '  bun   bun pm trust tenon',
-      'The build needs g++ or clang++, make, and cmake or python3.',
-    );
-  } else {
-    lines.push(
-      `It may have been built for another system or processor than ${process.platform} ${process.arch}. Run \`npm rebuild tenon\` here.`,
-    );
-  }
-  return new NativeError(lines.join('\n'), { cause });
-}
-
-function loadAddon(): Addon {
-  const file = join(packageRoot(), 'build', 'Release', 'tenon.node');
-  try {
-    // eslint-disable-next-line @typescript-eslint/no-require-imports
-    return require(file) as Addon;
-  } catch (cause) {
-    throw loadError(file, cause);
-  }
-}
+let loaded: (LoadedAddon & { readonly addon: Addon }) | undefined;
 
 function addon(): Addon {
   if (!loaded) {
-    const candidate = loadAddon();
+    const found = loadAddon();
+    const candidate = found.addon as Addon;
     attempt(() => candidate.start());
-    loaded = candidate;
+    loaded = { ...found, addon: candidate };
   }
-  return loaded;
+  return loaded.addon;
 }
 
 const ERRORS: Readonly<Record<string, new (message: string, options?: { cause?: unknown }) => TenonError>> = {
@@ -181,6 +150,7 @@ const ERRORS: Readonly<Record<string, new (message: string, options?: { cause?: 
  * as they are.
  */
 function typed(error: unknown): unknown {
+  if (error instanceof TenonError) return error; // of loading, with its causes
   const code = (error as { code?: unknown } | undefined)?.code;
   const Class = typeof code === 'string' ? ERRORS[code] : undefined;
   return Class ? new Class((error as Error).message) : error;
@@ -341,16 +311,10 @@ export function disposeProgram(program: ProgramHandle): void {
   attempt(() => addon().disposeProgram(program));
 }
 
-/**
- * Read once, at the start, because checkpoints name it and an upgrade may replace the package during a run.
- */
-const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as {
-  readonly version: string;
-};
-
 /** Describes the processor, the instruction set in use, the threads and why, the build, and live memory. */
 export function info(): NativeInfo {
-  return { version, ...attempt(() => addon().info()) };
+  const facts = attempt(() => addon().info());
+  return { ...facts, version, addon: loaded!.file, origin: loaded!.origin };
 }
 
 /** The operations of the kernel augment_images: a program names one by its place in this list. */

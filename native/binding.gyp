@@ -27,6 +27,7 @@
         ['tenon_werror==1', {'cflags': ['-Werror']}],
         ['OS=="linux"', {
           'ldflags': ['-pthread', '-Wl,-z,nodelete'],
+          'libraries': ['-ldl'],
         }],
         ['OS=="mac"', {
           'include_dirs': [

@@ -76,6 +76,7 @@ function describeMachine(native: NativeInfo): [string, string][] {
       `${percent(native.predictionShare)} of the time beside training: ${native.predictionShareReason}`,
     ],
     ['build', `${native.compiler}, ${native.build}`],
+    ['addon', `${native.origin}: ${native.addon}`],
     ['memory', `${size(freemem())} of ${size(totalmem())} free; ${held}`],
   ];
 }

@@ -1,5 +1,9 @@
 // The addon's entry, and the doors that are about the process: start, info, threads, the
 // share of predictions.
+#include <algorithm>
+#include <atomic>
+#include <memory>
+
 #include "addon/values.h"
 #include "augment/operations.h"
 #include "base/cgroup.h"
@@ -7,6 +11,20 @@
 #include "base/system.h"
 #include "kernels/gemm_bf16.h"
 #include "runtime/dispatch.h"
+
+namespace {
+// The copy of tenon that uses this addon, once there is one. Never freed: other copies may be reading it.
+std::atomic<const char*> owner{nullptr};
+}  // namespace
+
+#if defined(_WIN32)
+  #define TENON_EXPORT __declspec(dllexport)
+#else
+  #define TENON_EXPORT __attribute__((visibility("default")))
+#endif
+
+// What other copies ask, which have an addon of their own or this one: its owner, or null.
+extern "C" TENON_EXPORT const char* tenon_owner() { return owner.load(); }
 
 namespace tenon::addon {
 namespace {
@@ -91,6 +109,30 @@ Napi::Value set_prediction_share(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// Takes the process for a copy of tenon, which the text describes. Returns "", or the copy that has taken it.
+std::string claim_process(const std::string& copy) {
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
+  if (const char* taken = owner.load()) return taken == copy ? "" : taken;
+  auto text = std::make_unique<char[]>(copy.size() + 1);
+  std::copy(copy.begin(), copy.end(), text.get());
+  // First this, then the look at others: of two copies that come at once, at least one sees the other.
+  owner.store(text.release());
+  for (void* symbol : symbols_of_addons("tenon_owner")) {
+    const auto owner_of = reinterpret_cast<const char* (*)()>(symbol);
+    if (owner_of == &tenon_owner) continue;
+    if (const char* taken = owner_of()) {
+      owner.store(nullptr);
+      return taken;
+    }
+  }
+  return "";
+}
+
+Napi::Value claim(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), claim_process(info[0].ToString().Utf8Value()));
+}
+
 Napi::Object memory_info(Napi::Env env) {
   Napi::Object memory = Napi::Object::New(env);
   memory.Set("buffers", static_cast<double>(live_bytes(MemoryKind::buffer)));
@@ -108,7 +150,6 @@ Napi::Value info_door(const Napi::CallbackInfo& info) {
   const std::vector<std::string> names = cpu_feature_names();
   Napi::Array features = Napi::Array::New(env, names.size());
   for (size_t i = 0; i < names.size(); ++i) features.Set(static_cast<uint32_t>(i), names[i]);
-  result.Set("version", TENON_VERSION);
   result.Set("isa", name_of(dispatch().target));
   result.Set("isaReason", dispatch().reason);
   const Bf16Choice& choice = bf16_path(dispatch().target);
@@ -142,6 +183,8 @@ Napi::Value augmentations(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void export_system(Napi::Env env, Napi::Object exports) {
+  exports.Set("version", TENON_VERSION);
+  export_function(env, exports, "claim", claim);
   export_function(env, exports, "start", start);
   export_function(env, exports, "info", info_door);
   export_function(env, exports, "augmentations", augmentations);

@@ -6,6 +6,7 @@
 #include <functional>
 #include <limits>
 #include <string>
+#include <vector>
 
 namespace tenon {
 
@@ -47,6 +48,9 @@ void start_thread(std::function<void()> body);
 
 // The value of an environment variable, as process.env has it now; "" when it is not set.
 std::string environment_variable(const char* name);
+
+// The addresses of this symbol in all addons (files *.node) that the process has loaded.
+std::vector<void*> symbols_of_addons(const char* name);
 
 // Keeps this code mapped until the process ends: the executor's thread outlives the environment (a worker
 // thread, say) that loaded the addon.

@@ -1,12 +1,13 @@
 #if defined(__APPLE__)
   #include <dlfcn.h>
+  #include <mach-o/dyld.h>
   #include <sys/mman.h>
   #include <sys/sysctl.h>
   #include <unistd.h>
 
   #include <cstdint>
 
-  #include "base/system.h"
+  #include "base/system_posix.h"
 
 namespace tenon {
 namespace {
@@ -52,6 +53,15 @@ std::string system_cpu_name() {
 }
 
 std::string request_amx() { return "tenon asks for AMX tiles on Linux only"; }
+
+std::vector<void*> symbols_of_addons(const char* name) {
+  std::vector<std::string> files;
+  for (uint32_t i = 0; i < _dyld_image_count(); ++i) {
+    const char* file = _dyld_get_image_name(i);
+    if (file != nullptr && std::string(file).ends_with(".node")) files.emplace_back(file);
+  }
+  return symbols_of_libraries(files, name);
+}
 
 // Loads the file that this function is in a second time, and never closes it.
 void stay_loaded() {

@@ -1,4 +1,6 @@
 #if defined(__linux__)
+  #include <dlfcn.h>
+  #include <link.h>
   #include <sched.h>
   #include <sys/mman.h>
   #include <sys/syscall.h>
@@ -10,7 +12,7 @@
   #include <vector>
 
   #include "base/cgroup.h"
-  #include "base/system.h"
+  #include "base/system_posix.h"
 
 namespace tenon {
 namespace {
@@ -108,6 +110,17 @@ std::string request_amx() {
   if (syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0) return "";
   #endif
   return "the system refused permission to use AMX tiles";
+}
+
+std::vector<void*> symbols_of_addons(const char* name) {
+  std::vector<std::string> files;
+  const auto collect = [](dl_phdr_info* object, size_t, void* into) {
+    const std::string file = object->dlpi_name == nullptr ? "" : object->dlpi_name;
+    if (file.ends_with(".node")) static_cast<std::vector<std::string>*>(into)->push_back(file);
+    return 0;
+  };
+  dl_iterate_phdr(collect, &files);
+  return symbols_of_libraries(files, name);
 }
 
 // The addon is linked with -z nodelete.

@@ -1,12 +1,13 @@
 // What Linux and macOS share.
 #if !defined(_WIN32)
+  #include <dlfcn.h>
   #include <pthread.h>
 
   #include <cstdlib>
   #include <memory>
   #include <system_error>
 
-  #include "base/system.h"
+  #include "base/system_posix.h"
 
 namespace tenon {
 namespace {
@@ -40,6 +41,18 @@ void start_thread(Body body) {
   const int error = pthread_create(&thread, &attributes, run_body, held.get());
   if (error != 0) throw std::system_error(error, std::generic_category(), "pthread_create");
   (void)held.release();  // run_body owns it now
+}
+
+std::vector<void*> symbols_of_libraries(const std::vector<std::string>& files, const char* name) {
+  std::vector<void*> found;
+  for (const std::string& file : files) {
+    void* library = dlopen(file.c_str(), RTLD_LAZY | RTLD_NOLOAD);
+    if (library == nullptr) continue;
+    void* symbol = dlsym(library, name);
+    if (symbol != nullptr) found.push_back(symbol);
+    dlclose(library);  // an addon stays loaded
+  }
+  return found;
 }
 
 std::string environment_variable(const char* name) {

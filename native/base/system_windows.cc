@@ -3,6 +3,8 @@
   #include <process.h>
   #include <windows.h>
 
+  #include <tlhelp32.h>
+
   #include <bit>
   #include <cerrno>
   #include <cstdint>
@@ -82,6 +84,21 @@ std::string environment_variable(const char* name) {
     value.resize(length);
     if (whole) return value;
   }
+}
+
+std::vector<void*> symbols_of_addons(const char* name) {
+  std::vector<void*> found;
+  const HANDLE snapshot = CreateToolhelp32Snapshot(TH32CS_SNAPMODULE, GetCurrentProcessId());
+  if (snapshot == INVALID_HANDLE_VALUE) return found;
+  MODULEENTRY32W module = {};
+  module.dwSize = sizeof module;
+  for (BOOL more = Module32FirstW(snapshot, &module); more; more = Module32NextW(snapshot, &module)) {
+    if (!std::wstring(module.szModule).ends_with(L".node")) continue;
+    void* symbol = reinterpret_cast<void*>(GetProcAddress(module.hModule, name));
+    if (symbol != nullptr) found.push_back(symbol);
+  }
+  CloseHandle(snapshot);
+  return found;
 }
 
 void stay_loaded() {

@@ -171,5 +171,5 @@ test('disabled addons are explained', () => {
   const { status, stderr } = scenario('info', { flags: ['--no-addons'] });
   expect(status).toBe(1);
   expect(stderr).toMatch(/ERR_TENON_NATIVE/);
-  expect(stderr).toMatch(/start node without --no-addons/);
+  expect(stderr).toMatch(/Start node without --no-addons/);
 });
