@@ -130,6 +130,7 @@ function measure(folder, workload, place, maxBatch, { seconds, connections }) {
     const result = await load(port, workload, connections, 1000 * seconds);
     const answers = await ask();
     const steps = answers.reduce((sum, answer) => sum + answer.steps, 0);
+    // With a training in the service's process, its time is part of this.
     const cpuMs = answers[0].cpuMs / result.answered;
     return { workload: workload.name, place, maxBatch, ...result, cpuMs, steps: steps / result.seconds };
   });
@@ -235,7 +236,7 @@ async function measureAll(folder, workloads, settings) {
       const training =
         place === 'none' ? 'no training' : `training in ${NAMES[place]}, ${row.steps.toFixed(1)} steps/s`;
       console.log(
-        `  ${workload.name}, batches of up to ${maxBatch}, ${training}: ${describe(row)}, ${row.cpuMs.toFixed(2)} ms of processor time per request`,
+        `  ${workload.name}, batches of up to ${maxBatch}, ${training}: ${describe(row)}, ${row.cpuMs.toFixed(2)} ms of processor time of its process per request`,
       );
     }
   }
