@@ -50,11 +50,13 @@ export function run(command, { cwd, env, seconds = 600 } = {}) {
   }).finally(() => clearTimeout(timer));
 }
 
-/** As run, but a program that fails is an error with the last lines that it printed. */
+/** As run, but a program that fails is an error with the last lines that it printed, without stacks. */
 export async function succeed(command, options) {
   const result = await run(command, options);
   if (result.code === 0) return result;
-  const lines = `${result.stdout}\n${result.stderr}`.split('\n').filter((line) => line.trim() !== '');
+  const lines = `${result.stdout}\n${result.stderr}`
+    .split('\n')
+    .filter((line) => !/^\s*(at .*)?$/.test(line));
   const why = result.code === null ? 'ended by a signal' : `exit ${result.code}`;
   throw new Error(`${command.slice(0, 4).join(' ')}: ${why}: ${lines.slice(-SHOWN).join(' | ')}`);
 }
