@@ -10,7 +10,7 @@ const NEWEST_GLIBC = '2.28';
 /** The dynamic linker has about 1.6 kB for all libraries that a program loads while it runs. */
 const MOST_TLS_BYTES = 512;
 
-const entryPoints = ['napi_register_module_v1', 'node_api_module_get_api_version_v1'];
+const entryPoints = ['napi_register_module_v1', 'node_api_module_get_api_version_v1', 'tenon_owner'];
 
 const libraries = {
   glibc: /^(lib(c|m|pthread|dl)\.so\.\d+|ld-linux-(x86-64|aarch64)\.so\.\d+)$/,

@@ -18,7 +18,7 @@ const musl = { os: 'linux', libc: 'musl' };
 
 const good: Library = {
   needed: ['libc.so.6', 'libm.so.6', 'ld-linux-x86-64.so.2'],
-  exported: ['napi_register_module_v1', 'node_api_module_get_api_version_v1'],
+  exported: ['napi_register_module_v1', 'node_api_module_get_api_version_v1', 'tenon_owner'],
   undefined: [
     ['napi_create_object'],
     ['napi_create_buffer'],
@@ -74,7 +74,7 @@ test.each<[string, Library, string]>([
   ],
   [
     'no entry',
-    { ...good, exported: ['napi_register_module_v1'] },
+    { ...good, exported: ['napi_register_module_v1', 'tenon_owner'] },
     'it does not export: node_api_module_get_api_version_v1',
   ],
   [
