@@ -6,7 +6,7 @@ const tseslint = require('typescript-eslint');
 const prettier = require('eslint-config-prettier');
 
 module.exports = tseslint.config(
-  { ignores: ['dist/', 'build/', 'runs/', 'coverage/', '**/node_modules/'] },
+  { ignores: ['dist/', 'build/', 'runs/', 'coverage/', 'docs/api/', '**/node_modules/'] },
   js.configs.recommended,
   {
     files: ['**/*.ts'],

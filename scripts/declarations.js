@@ -2,6 +2,8 @@
 
 // What scripts/build-ts.js does to the declarations (.d.ts) that TypeScript makes of lib/.
 
+const { settingDocumentation } = require('./setting-documentation.js');
+
 /** @returns a factory for `afterDeclarations` of `program.emit` */
 function declarations(ts, program) {
   return (context) => (file) =>
@@ -32,19 +34,20 @@ function optionalMayBeUndefined(ts, context, file) {
 /**
  * Settings (lib/settings) have their documentation as a text. Here it becomes a comment on the member of the
  * declared type, because that is where an editor looks for it: `{ eps: Setting<number> }` is
- * `{ /** Added to the root. Default 1e-8. * / eps: Setting<number> }`.
+ * `{ /** Added to the root. At least 0. Default 1e-8. * / eps: Setting<number> }`.
  */
 function documentSettings(ts, context, program, file) {
   const checker = program.getTypeChecker();
   const documentMember = (type, member) => {
     if (!ts.isPropertySignature(member) || !nameIs(ts, member.type, 'Setting')) return;
     const symbol = checker.getPropertyOfType(type, member.name.text);
-    const text = symbol?.valueDeclaration && documentation(ts, checker, symbol.valueDeclaration);
+    const text = symbol?.valueDeclaration && settingDocumentation(ts, checker, symbol.valueDeclaration);
     if (text === undefined)
       throw new Error(
         `${file.fileName}: the setting ${member.name.text} has no documentation that can be read`,
       );
-    ts.addSyntheticLeadingComment(member, ts.SyntaxKind.MultiLineCommentTrivia, `* ${text} `, true);
+    const comment = `* ${text.replaceAll('*/', '* /')} `;
+    ts.addSyntheticLeadingComment(member, ts.SyntaxKind.MultiLineCommentTrivia, comment, true);
     documentAll(checker.getTypeOfSymbol(symbol), member.type);
   };
   /** `node` is how `type` is written. */
@@ -86,35 +89,6 @@ function nameIs(ts, node, name) {
       ? node.qualifier
       : undefined;
   return entity !== undefined && (entity.right ?? entity).text === name;
-}
-
-/**
- * The first argument of the call that makes a setting, with its default:
- * `lr: nonNegative('Learning rate.', { default: 0.1 })`.
- */
-function documentation(ts, checker, declaration) {
-  const call = callOf(ts, checker, declaration);
-  if (call === undefined) return undefined;
-  const [text, options] = call.arguments;
-  if (!text || !ts.isStringLiteralLike(text)) return undefined;
-  const property = options?.properties?.find((one) => one.name?.text === 'default');
-  const end = property ? ` Default ${property.initializer.getText()}.` : '';
-  return `${text.text}${end}`.replaceAll('*/', '* /');
-}
-
-/**
- * The call itself, or that of the constant or the member that is named:
- * `decoupled`, `betas: adamNumbers.betas`.
- */
-function callOf(ts, checker, declaration) {
-  const value = declaration.initializer;
-  if (value && ts.isCallExpression(value)) return value;
-  const named = ts.isShorthandPropertyAssignment(declaration)
-    ? checker.getShorthandAssignmentValueSymbol(declaration)
-    : value && checker.getSymbolAtLocation(value);
-  if (!named) return undefined;
-  const symbol = named.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(named) : named;
-  return symbol.valueDeclaration && callOf(ts, checker, symbol.valueDeclaration);
 }
 
 module.exports = { declarations };

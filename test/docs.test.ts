@@ -13,7 +13,7 @@ function read(path: string): string {
 function filesBelow(directory: string): string[] {
   return readdirSync(join(root, directory), { withFileTypes: true }).flatMap((entry) => {
     const path = join(directory, entry.name);
-    if (entry.name === 'node_modules') return [];
+    if (entry.name === 'node_modules' || path === join('docs', 'api')) return [];
     return entry.isDirectory() ? filesBelow(path) : [path];
   });
 }
@@ -193,10 +193,10 @@ function pathsIn(text: string): string[] {
 }
 
 /**
- * `lib/ops/X.ts`, `x_geom.h`, `examples/NAME.mjs`; `examples/s` is a unit, and node_modules comes
- * with an installation.
+ * `lib/ops/X.ts`, `x_geom.h`, `examples/NAME.mjs`; `examples/s` is a unit, node_modules comes
+ * with an installation, and docs/api is built.
  */
-const PLACEHOLDER = /(^|\/)([A-Z]+(\.[\w.]+)?$|x_|s$|node_modules)/;
+const PLACEHOLDER = /^docs\/api|(^|\/)([A-Z]+(\.[\w.]+)?$|x_|s$|node_modules)/;
 
 function isFile(path: string): boolean {
   return files.some(

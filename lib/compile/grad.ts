@@ -22,10 +22,12 @@ export class Gradients {
     this.byParameter = byParameter;
   }
 
+  /** The gradient of a parameter, of its shape; undefined where the loss does not depend on it. */
   get(parameter: Parameter): Tensor | undefined {
     return this.byParameter.get(parameter);
   }
 
+  /** Every parameter with its gradient. */
   entries(): [Parameter, Tensor][] {
     return [...this.byParameter];
   }

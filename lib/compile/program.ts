@@ -14,6 +14,7 @@ const arenaPlace = -1;
 const scalarPlace = -2;
 const firstInputPlace = -3;
 
+/** What the calls of a kernel from one op of one layer took, summed over runs. */
 export interface KernelProfile {
   readonly kernel: string;
   /** Op and layer the call came from. */
@@ -96,6 +97,7 @@ export interface ProgramOptions {
   readonly writes: readonly Storage[];
 }
 
+/** A compiled program: a list of kernel calls over planned memory. */
 export class Program {
   readonly arenaBytes: number;
   readonly lowered: Lowered;
@@ -136,12 +138,14 @@ export class Program {
     this.writes = options.writes;
   }
 
+  /** Runs once, off the event loop. @throws DisposedError */
   run(inputs: AnyArray[]): Promise<RunResult> {
     const result = native.runProgram(this.live(), inputs, this.scalarValues());
     this.countWrites();
     return result;
   }
 
+  /** As `run`, but blocks. @throws DisposedError */
   runSync(inputs: AnyArray[]): RunResult {
     const result = native.runProgramSync(this.live(), inputs, this.scalarValues());
     this.countWrites();
@@ -167,6 +171,7 @@ export class Program {
     native.cancelProgram(this.live());
   }
 
+  /** Frees the memory now instead of at garbage collection. */
   dispose(): void {
     if (this.handle !== undefined) native.disposeProgram(this.handle);
     this.handle = undefined;

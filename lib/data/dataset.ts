@@ -152,6 +152,7 @@ export class Dataset {
     return { samples: this.samples, rows: this.indices };
   }
 
+  /** Whether a sample is an image [C, H, W] of u8, or features of f32. */
   get kind(): 'images' | 'features' {
     return this.samples.kind;
   }
@@ -403,7 +404,7 @@ export class Dataset {
 
   /**
    * Mean and deviation of each channel, of pixels scaled to 0..1; undefined for features. Exact over data in
-   * memory; where images are decoded lazily, over {@link STATISTICS_SAMPLE} of them, evenly spaced.
+   * memory; where images are decoded lazily, over 2,048 of them, evenly spaced.
    */
   statistics(): Promise<ChannelStatistics | undefined> {
     return this.samples.statistics(this.indices);

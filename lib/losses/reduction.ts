@@ -40,6 +40,7 @@ export const reductionSettings = {
   reduction: oneOf(reductions)('How losses become one number.', { default: 'mean' }),
 };
 
+/** What losses of one number per example have in common. */
 export type ReductionOptions = OptionsOf<typeof reductionSettings>;
 
 /** A loss with its divisor, which by default is the sum of the weights that it is given. */

@@ -52,6 +52,7 @@ export class Running<R = number> {
     );
   }
 
+  /** Frees the memory of the sums now. */
   dispose(): void {
     this.sums.dispose();
     this.examples.dispose();

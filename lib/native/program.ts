@@ -4,6 +4,7 @@ export type DType = 'f32' | 'bf16' | 'f64' | 'u8' | 'i32';
 /** `ref` is the float64 reference, where every operand of a floating type is f64. */
 export type Target = 'native' | 'ref';
 export type QueueName = 'train' | 'predict';
+/** Values of tensors: what `data()` returns and `tensor` takes. */
 export type AnyArray =
   Float32Array | Float64Array | Uint8Array | Uint8ClampedArray | Int32Array | Uint16Array;
 

@@ -23,6 +23,7 @@ export class StateBuffer extends LazyTensor {
     return 'buffer';
   }
 
+  /** Name, shape and dtype, for messages. */
   override toString(): string {
     return `StateBuffer('${clip(this.name)}', ${formatShape(this.shape)})`;
   }

@@ -164,6 +164,7 @@ export abstract class Module implements TraceDependency {
     );
   }
 
+  /** The parameters of this module and of all below, as in {@link namedParameters}. */
   parameters(): Parameter[] {
     return [...this.namedParameters().values()];
   }

@@ -8,6 +8,7 @@ import { nonNegativeInteger, positiveInteger } from '../options';
 import { RandomState } from '../random';
 import { inSampleMode, type Modal } from './mode';
 
+/** Options of predictions that average over the noise of training (Monte Carlo dropout). */
 export interface SamplingOptions {
   /**
    * Averages over this many passes, each with noise of its own, drawn as in training: dropout, stochastic

@@ -14,6 +14,7 @@ export interface Channels<In extends number, Out extends number> {
 
 /** Carried by layers that return as many channels as they take. */
 export interface PassThrough {
+  /** A method, as in {@link Channels}. */
   in(channels: never): void;
   readonly same: true;
 }

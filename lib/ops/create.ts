@@ -26,6 +26,7 @@ export function full(shape: Shape, value: number, dtype: DType = 'f32'): Tensor 
   return first(applyOp(fillOp, [], { shape: [...shape], value: finite('full', 'value', value), dtype }));
 }
 
+/** A constant of ones, f32. */
 export function ones(shape: Shape): Tensor {
   return full(shape, 1);
 }

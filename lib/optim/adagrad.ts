@@ -1,7 +1,4 @@
-/**
- * AdaGrad (Duchi et al. 2011, "Adaptive subgradient methods") as in PyTorch: s += g^2, and with t from 1
- * w -= lr / (1 + (t - 1) lrDecay) g / (sqrt(s) + eps). The lecture's form: `adagrad({ lr, eps: 1e-7 })`.
- */
+/** The optimizer AdaGrad. */
 import { updateRule } from '../ops/update';
 import { bool, declareSettings, nonNegative, type OptionsOf, type ValuesOf } from '../settings';
 import { commonSettings, decoupled } from './common';
@@ -38,4 +35,8 @@ export class Adagrad extends optimizerOf({
   }
 }
 
+/**
+ * AdaGrad (Duchi et al. 2011, "Adaptive subgradient methods") as in PyTorch: s += g^2, and with t from 1
+ * w -= lr / (1 + (t - 1) lrDecay) g / (sqrt(s) + eps). The lecture's form: `adagrad({ lr, eps: 1e-7 })`.
+ */
 export const adagrad: Maker<AdagradOptions, Adagrad> = maker(settings, (given) => new Adagrad(given));

@@ -32,6 +32,7 @@ export interface LoadedAverageState {
   readonly tensors: LoadedOptimizerState['tensors'];
 }
 
+/** An average of the weights over the steps or epochs of a training: what `ema` and `swa` make. */
 export abstract class WeightAverage {
   abstract readonly kind: 'ema' | 'swa';
   /** How many times weights were taken in. */
@@ -150,7 +151,7 @@ function tensorsOf(model: Module): Map<string, LazyTensor> {
 }
 
 const emaSettings = declareSettings({
-  decay: decayRate('Share of the average that a step keeps, in [0, 1).', { default: 0.999 }),
+  decay: decayRate('Share of the average that a step keeps.', { default: 0.999 }),
   warmup: bool(
     'Keeps no more than (1 + n) / (10 + n) after n steps, so that the first weights are soon forgotten.',
     {

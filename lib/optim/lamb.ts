@@ -1,8 +1,4 @@
-/**
- * LAMB (You et al. 2020, "Large batch optimization for deep learning"): with Adam's moments
- * u = m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps) + weightDecay w; w -= lr (|w| / |u|) u. The norms are
- * those of each tensor, and their ratio is 1 where either is 0.
- */
+/** The optimizer LAMB. */
 import { updateRule } from '../ops/update';
 import { bool, declareSettings, nonNegative, type OptionsOf, type ValuesOf } from '../settings';
 import { adamNumbers, adapt, commonSettings, withoutAdapting } from './common';
@@ -33,6 +29,11 @@ export class Lamb extends optimizerOf({
   flags: ({ biasCorrection }) => ({ uncorrected: !biasCorrection }),
 }) {}
 
+/**
+ * LAMB (You et al. 2020, "Large batch optimization for deep learning"): with Adam's moments
+ * u = m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps) + weightDecay w; w -= lr (|w| / |u|) u. The norms are
+ * those of each tensor, and their ratio is 1 where either is 0.
+ */
 export const lamb: Maker<LambOptions, Lamb> = maker(settings, (given) => new Lamb(given), {
   lr: 0.002,
   weightDecay: 0.01,

@@ -1,8 +1,4 @@
-/**
- * LARS (You et al. 2017, "Large batch training of convolutional networks"): SGD whose rate for each tensor is
- * multiplied by trust |w| / (|g| + weightDecay |w| + eps); 1 where |w| or |g| is 0. Momentum and Nesterov are
- * SGD's; the paper's momentum holds the rate, `velocity: 'steps'`.
- */
+/** The optimizer LARS. */
 import { updateRule } from '../ops/update';
 import { declareSettings, nonNegative, type OptionsOf, type ValuesOf } from '../settings';
 import { adapt, commonSettings, velocityOf, withoutAdapting } from './common';
@@ -40,6 +36,11 @@ export class Lars extends optimizerOf({
   check: checkNesterov,
 }) {}
 
+/**
+ * LARS (You et al. 2017, "Large batch training of convolutional networks"): SGD whose rate for each tensor is
+ * multiplied by trust |w| / (|g| + weightDecay |w| + eps); 1 where |w| or |g| is 0. Momentum and Nesterov are
+ * SGD's; the paper's momentum holds the rate, `velocity: 'steps'`.
+ */
 export const lars: Maker<LarsOptions, Lars> = maker(settings, (given) => new Lars(given), {
   lr: 1,
   momentum: 0.9,

@@ -1,8 +1,4 @@
-/**
- * NAdam (Dozat 2016, "Incorporating Nesterov momentum into Adam") as in PyTorch: moments as in Adam;
- * mu_t = b1 (1 - 0.96^(t momentumDecay) / 2); P_t = mu_1 ... mu_t;
- * w -= lr ((1 - mu_t) g / (1 - P_t) + mu_(t+1) m / (1 - P_(t+1))) / (sqrt(v / (1 - b2^t)) + eps).
- */
+/** The optimizer NAdam. */
 import { updateRule } from '../ops/update';
 import { bool, declareSettings, nonNegative, type OptionsOf, type ValuesOf } from '../settings';
 import { adamNumbers, commonSettings, decoupled } from './common';
@@ -68,4 +64,9 @@ export class Nadam extends optimizerOf({
   }
 }
 
+/**
+ * NAdam (Dozat 2016, "Incorporating Nesterov momentum into Adam") as in PyTorch: moments as in Adam;
+ * mu_t = b1 (1 - 0.96^(t momentumDecay) / 2); P_t = mu_1 ... mu_t;
+ * w -= lr ((1 - mu_t) g / (1 - P_t) + mu_(t+1) m / (1 - P_(t+1))) / (sqrt(v / (1 - b2^t)) + eps).
+ */
 export const nadam: Maker<NadamOptions, Nadam> = maker(settings, (given) => new Nadam(given));

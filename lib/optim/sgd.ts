@@ -1,11 +1,4 @@
-/**
- * Stochastic gradient descent as in PyTorch: g += weightDecay w; v = momentum v + (1 - dampening) g (v = g at
- * the first step); w -= lr v, or with Nesterov w -= lr (g + momentum v). Sutskever et al. 2013, "On the
- * importance of initialization and momentum".
- *
- * With `velocity: 'steps'` the rate is in the velocity: v = momentum v - lr g; w += v, or with Nesterov
- * w += -momentum v_old + (1 + momentum) v. Both give the same weights as long as lr stays the same.
- */
+/** The optimizer SGD. */
 import { OptionError } from '../errors';
 import { splitsProduct, updateRule } from '../ops/update';
 import { bool, declareSettings, nonNegative, oneOf, type OptionsOf, type ValuesOf } from '../settings';
@@ -66,6 +59,14 @@ export class Sgd extends optimizerOf({
   check: checkNesterov,
 }) {}
 
+/**
+ * Stochastic gradient descent as in PyTorch: g += weightDecay w; v = momentum v + (1 - dampening) g (v = g at
+ * the first step); w -= lr v, or with Nesterov w -= lr (g + momentum v). Sutskever et al. 2013, "On the
+ * importance of initialization and momentum".
+ *
+ * With `velocity: 'steps'` the rate is in the velocity: v = momentum v - lr g; w += v, or with Nesterov
+ * w += -momentum v_old + (1 + momentum) v. Both give the same weights as long as lr stays the same.
+ */
 export const sgd: Maker<SgdOptions, Sgd> = maker(settings, (given) => new Sgd(given), {
   ...{ lr: 0.02, deep: 0.1, plain: 0.01, momentum: 0.9, weightDecay: 5e-4 },
   options: (momentum) => ({ nesterov: momentum > 0 }),

@@ -10,10 +10,12 @@ export const ROTATIONS = ['pca', 'whiten', 'zca'] as const;
 export type PointwiseKind = (typeof POINTWISE)[number];
 export type RotationKind = (typeof ROTATIONS)[number];
 
+/** A step that subtracts, and divides by a deviation where it has one. */
 export interface PointwiseStep {
   readonly kind: PointwiseKind;
 }
 
+/** A step that rotates into the eigenvectors of the covariance. */
 export interface RotationStep {
   readonly kind: RotationKind;
   /** How many directions are kept, or, below 1, the share of the variance that they must hold; null: all. */
@@ -24,6 +26,7 @@ export interface RotationStep {
   readonly tolerance: number;
 }
 
+/** Kind and settings of a fitted step. */
 export type StepDescription = PointwiseStep | RotationStep;
 
 export function isRotation(step: StepDescription): step is RotationStep {

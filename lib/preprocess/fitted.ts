@@ -9,6 +9,7 @@ import type { StepDescription } from './description';
 import { rowsOf } from './rows';
 import { checkBatch, type FittedStep } from './steps';
 
+/** A transform fitted to a training set: what samples become before a model sees them, and the way back. */
 export class FittedTransform {
   /** Shape of one sample that goes in: [C, H, W] for images. */
   readonly inputShape: Shape;

@@ -3,6 +3,7 @@ import type { Module } from '../nn/module';
 import { checkModel, isWeight } from './masks';
 import { count } from './select';
 
+/** How much of one parameter is left. */
 export interface SparsityRow {
   /** The parameter's name. */
   readonly name: string;
@@ -17,6 +18,7 @@ export interface Sparsity {
   readonly parameters: readonly SparsityRow[];
   readonly total: number;
   readonly remaining: number;
+  /** A table for a terminal. */
   toString(): string;
 }
 

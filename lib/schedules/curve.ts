@@ -20,6 +20,7 @@ const settings = declareSettings({
 
 export type CurveOptions = OptionsOf<typeof settings>;
 
+/** The learning rate of one step. */
 export interface CurvePoint {
   /** Steps taken before, from 0. */
   readonly step: number;

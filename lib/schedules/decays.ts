@@ -110,6 +110,7 @@ const endingSettings = declareSettings({
   per: perUnit('Whether t counts epochs or steps.', { default: 'step' }),
 });
 
+/** When a schedule ends, and at which factor. */
 export type EndingOptions = OptionsOf<typeof endingSettings>;
 
 /** From 1 to min, by `shape` of the share of the time that is left, which goes from 1 to 0. */
@@ -125,6 +126,7 @@ function ending(
   };
 }
 
+/** Options of {@link cosine}. */
 export type CosineOptions = EndingOptions;
 
 /**

@@ -1,7 +1,6 @@
 /** A rate that falls when a figure stops improving. */
 import { OptionError } from '../errors';
-import { show } from '../options';
-import { declareSettings, nonNegative, nonNegativeInteger, oneOf, type OptionsOf } from '../settings';
+import { declareSettings, nonNegative, nonNegativeInteger, number, oneOf, type OptionsOf } from '../settings';
 import type { Schedule } from './schedule';
 
 const METRICS = ['trainLoss', 'trainAccuracy', 'validationLoss', 'validationAccuracy'] as const;
@@ -10,7 +9,7 @@ const settings = declareSettings({
   metric: oneOf(METRICS)('What is watched; losses should fall, accuracies rise.', {
     default: 'validationLoss',
   }),
-  factor: nonNegative('The factor of each decay, from 0 to below 1.', { default: 0.1 }),
+  factor: number({ minimum: 0, exclusiveMaximum: 1 })('The factor of each decay.', { default: 0.1 }),
   patience: nonNegativeInteger('How many epochs without improvement are tolerated.', { default: 10 }),
   threshold: nonNegative('Better by less than this does not count as an improvement.', { default: 1e-4 }),
   mode: oneOf(['relative', 'absolute'])(
@@ -33,7 +32,6 @@ export type PlateauOptions = OptionsOf<typeof settings>;
 export function reduceOnPlateau(options: PlateauOptions = {}): Schedule {
   const where = 'schedules.reduceOnPlateau';
   const { metric, factor, patience, threshold, mode, cooldown, min } = settings.read(where, options);
-  if (factor >= 1) throw new OptionError(`${where}: factor must be below 1, got ${show(factor)}`);
   // Accuracies are negated, so that less is better.
   const sign = metric.endsWith('Loss') ? 1 : -1;
   // A share of infinity makes no sense. A NaN is never better.

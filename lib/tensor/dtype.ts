@@ -9,6 +9,7 @@ export type { AnyArray, DType, Target };
  * arithmetic in f32.
  */
 export const PRECISIONS = ['fp32', 'bf16'] as const;
+/** How a program stores activations: as f32, or as bf16 where ops allow it. */
 export type Precision = (typeof PRECISIONS)[number];
 
 /** The type memory really has: on the reference target, f32 values are kept as f64. */

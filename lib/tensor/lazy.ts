@@ -14,6 +14,7 @@ export abstract class LazyTensor extends Tensor {
   /** What messages call it: `parameter`. */
   protected abstract get noun(): string;
 
+  /** Whether it has values. */
   get initialized(): boolean {
     return this.memory !== undefined;
   }

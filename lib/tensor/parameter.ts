@@ -23,6 +23,7 @@ export abstract class ParameterMask extends LazyTensor {
   abstract apply(value: Tensor): Tensor;
 }
 
+/** A tensor that training changes. Its name, PyTorch's, is its place in the model. */
 export class Parameter extends LazyTensor {
   /** False freezes it: no gradient is computed and no optimizer touches it. */
   requiresGrad = true;
@@ -51,6 +52,7 @@ export class Parameter extends LazyTensor {
     return this.mask?.apply(value) ?? value;
   }
 
+  /** Name, shape and dtype, for messages. */
   override toString(): string {
     return `Parameter('${clip(this.name)}', ${formatShape(this.shape)})`;
   }

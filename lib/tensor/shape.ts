@@ -5,6 +5,7 @@ import { ShapeError } from '../errors';
 import { MAX_RANK } from '../native';
 import { clipList, show } from '../options';
 
+/** Sizes of the axes, as PyTorch has them: [N, C, H, W] for images. */
 export type Shape = readonly number[];
 
 export function numel(shape: Shape): number {

@@ -24,7 +24,11 @@ export type Source =
   /** An argument of the function that is being compiled; `trace` identifies that function. */
   | { readonly kind: 'input'; readonly trace: object; readonly index: number }
   /** A number that each run of a program reads again: learning rate, step. */
-  | { readonly kind: 'scalar'; readonly get: () => number };
+  | {
+      readonly kind: 'scalar';
+      /** Read at the beginning of each run. */
+      readonly get: () => number;
+    };
 
 export interface TensorType {
   readonly shape: Shape;
@@ -54,6 +58,7 @@ function engine(): Evaluator {
 
 let nextId = 1;
 
+/** Values of one dtype in a shape, or the recipe of them: calling an op records, and `data()` computes. */
 export class Tensor implements TensorType {
   readonly id = nextId++;
   readonly shape: Shape;
@@ -72,10 +77,12 @@ export class Tensor implements TensorType {
     return this.origin ?? this.refuse();
   }
 
+  /** How many axes there are. */
   get rank(): number {
     return this.shape.length;
   }
 
+  /** How many elements there are. */
   get size(): number {
     return numel(this.shape);
   }
@@ -100,6 +107,7 @@ export class Tensor implements TensorType {
     return single(this, await this.data());
   }
 
+  /** As `item()`, but blocks. */
   itemSync(): number {
     return single(this, this.dataSync());
   }
@@ -122,6 +130,7 @@ export class Tensor implements TensorType {
     throw new UninitializedError(`${this.toString()} has no values`);
   }
 
+  /** Shape and dtype, for messages. */
   toString(): string {
     return `Tensor(${formatShape(this.shape)}, ${this.dtype})`;
   }

@@ -82,6 +82,7 @@ export class EarlyStopping implements Callback {
     return this.found;
   }
 
+  /** What `fit` calls at each event. */
   async onEvent(event: FitEvent, control: FitControl): Promise<void> {
     if (event.type === 'start') this.start(event, control);
     if (event.type === 'epoch') await this.compare(event, control);

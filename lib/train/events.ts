@@ -34,6 +34,7 @@ export interface EpochRecord {
   readonly seconds: number;
 }
 
+/** The first event of a training. */
 export interface StartEvent {
   readonly type: 'start';
   readonly epochs: number;
@@ -48,6 +49,7 @@ export interface StartEvent {
   readonly metrics: readonly string[];
 }
 
+/** The figures of a step. */
 export interface StepEvent {
   readonly type: 'step';
   readonly epoch: number;
@@ -66,6 +68,7 @@ export interface EpochEvent extends EpochRecord {
   readonly type: 'epoch';
 }
 
+/** A checkpoint was written. */
 export interface CheckpointEvent {
   readonly type: 'checkpoint';
   readonly directory: string;
@@ -78,11 +81,13 @@ export interface WarningEvent {
   readonly message: string;
 }
 
+/** The last event, with the history of the training. */
 export interface DoneEvent {
   readonly type: 'done';
   readonly history: History;
 }
 
+/** What `fit` tells its callbacks and whoever iterates over it. */
 export type FitEvent = StartEvent | StepEvent | EpochEvent | CheckpointEvent | WarningEvent | DoneEvent;
 
 /** The best epoch of a run, by a figure that a callback watches. */
@@ -159,9 +164,11 @@ export interface Callback {
    * loaded afterwards: if this throws a FormatError, nothing has changed.
    */
   restore?(state: SavedCallbackState, run: ResumedRun): void | Promise<void>;
+  /** Called at each event of the training, which waits for the promise. */
   onEvent?(event: FitEvent, control: FitControl): void | Promise<void>;
   /** With `onSteps`: how many steps lie between two calls. */
   readonly everySteps?: number;
+  /** Called after every `everySteps` steps. */
   onSteps?(step: number, control: FitControl): void | Promise<void>;
   /** Called once and last, however the run ended. A callback frees here what it holds. */
   onEnd?(): void | Promise<void>;

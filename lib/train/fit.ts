@@ -57,14 +57,17 @@ export class Fit implements PromiseLike<History>, AsyncIterable<FitEvent> {
     return this.result.then(onFulfilled, onRejected);
   }
 
+  /** As that of a promise of the history. */
   catch<B>(onRejected: (reason: unknown) => B | PromiseLike<B>): Promise<History | B> {
     return this.result.catch(onRejected);
   }
 
+  /** As that of a promise of the history. */
   finally(onFinally: () => void): Promise<History> {
     return this.result.finally(onFinally);
   }
 
+  /** The events from now on; leaving the loop stops listening, not training. */
   [Symbol.asyncIterator](): AsyncGenerator<FitEvent, void, undefined> {
     const queue = new EventQueue();
     this.queues.add(queue);

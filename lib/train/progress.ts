@@ -6,6 +6,7 @@ import type { Callback, EpochRecord, FitEvent, History, StepEvent } from './even
 /** A stream as progress uses it; process.stderr is one. */
 export interface ProgressStream {
   readonly isTTY?: boolean;
+  /** Appends a text. */
   write(text: string): unknown;
 }
 

@@ -37,6 +37,7 @@ export interface RateRangeOptions {
   readonly precision?: Precision;
 }
 
+/** The losses of a training whose learning rate rises from step to step. */
 export interface RateRange {
   /**
    * One per step. `smoothed` is the exponential moving average of the losses with decay 0.9, corrected

@@ -157,11 +157,11 @@ test.each([
   [
     'an augmentation',
     'augment.flip({ ^p: 0.1 })',
-    'Probability of mirroring an image. Default 0.5.',
+    'Probability of mirroring an image. From 0 to 1. Default 0.5.',
     'p?: number',
   ],
   ['an optimizer', 'optim.adam({ ^betas: [0.5, 0.9] })', ofBetas, 'betas?: readonly [number, number]'],
-  ['a rate that must be given', 'optim.sgd({ ^lr: 0.1 })', 'Learning rate.', 'lr: number'],
+  ['a rate that must be given', 'optim.sgd({ ^lr: 0.1 })', 'Learning rate. At least 0.', 'lr: number'],
   [
     'a constant that several share',
     'optim.sgd({ lr: 1, ^decoupled: true })',
@@ -174,9 +174,15 @@ test.each([
     ofBetas,
     'betas?: readonly [number, number]',
   ],
+  [
+    'a kind with bounds of its own',
+    'augment.cutout(8, { ^holes: 2 })',
+    'How many squares are cut out. A whole number from 1 to 1024. Default 1.',
+    'holes?: number',
+  ],
   ['a field', 'optim.adam().^betas', ofBetas, 'betas: [number, number]'],
 ])(
-  'an editor shows what a setting of %s is, and its default',
+  'an editor shows what a setting of %s is, its range and default',
   (_, call, documentation, type) => {
     const info = shown(`import { augment, optim } from 'tenon';\nexport const made = ${call};\n`);
     expect(info.documentation).toBe(documentation);

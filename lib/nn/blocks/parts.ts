@@ -36,6 +36,7 @@ export const residualSettings = { ...blockSettings, ...depthSetting };
 
 export const branchSettings = declareSettings(residualSettings);
 
+/** Options that residual blocks have in common. */
 export type ResidualBlockOptions = OptionsOf<typeof branchSettings>;
 
 /** Names of fields that programs of these blocks do not hold. */

@@ -19,6 +19,7 @@ export interface LoadReport {
   }[];
   /** Names of the classes in the file, where it has any. */
   readonly classNames?: readonly string[];
+  /** What was not loaded, in a sentence. */
   toString(): string;
 }
 

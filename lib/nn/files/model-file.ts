@@ -37,6 +37,7 @@ import { checkNameMap, renameTensors, type NameMap } from './renamed';
 import { ensureMask, holdZeros } from '../mask';
 import { maskName, type ModuleTree, type StateTensor } from '../tree';
 
+/** Options of loading weights into a model. */
 export interface LoadOptions {
   /**
    * False takes what fits by name and shape, at least one tensor, and leaves the rest of the model, including

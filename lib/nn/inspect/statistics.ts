@@ -43,6 +43,7 @@ export interface ActivationStatisticsOptions {
   readonly evaluation?: boolean;
 }
 
+/** How many values lie in each of several ranges. */
 export interface Histogram {
   readonly low: number;
   readonly high: number;
@@ -67,6 +68,7 @@ export interface Distribution {
   readonly histogram: Histogram;
 }
 
+/** What one layer returned for a batch, and the gradient there. */
 export interface LayerStatistics {
   /** Place in the model: `features.0`; '' for a model that is one layer. */
   readonly path: string;
@@ -86,6 +88,7 @@ export interface LayerStatistics {
 export interface ActivationStatistics {
   /** In the order in which forward() ends; containers are left out. */
   readonly layers: readonly LayerStatistics[];
+  /** A table for a terminal. */
   toString(): string;
 }
 

@@ -8,11 +8,13 @@ import { tensor, type Tensor } from '../../tensor/tensor';
 import { inEvalMode, type Modal } from '../mode';
 import { observeForward, observeModes, type Observed } from '../observe';
 
+/** Options of `model.summary`. */
 export interface SummaryOptions {
   /** Shape of one input, without the batch: [1, 28, 28]. */
   readonly inputShape: Shape;
 }
 
+/** One layer of a model. */
 export interface SummaryRow {
   /** Place in the model: `features.0`. */
   readonly path: string;
@@ -37,6 +39,7 @@ export interface Summary {
   readonly trainable: number;
   /** Floating-point operations of one example, forward. */
   readonly flops: number;
+  /** A table for a terminal. */
   toString(): string;
 }
 

@@ -10,6 +10,7 @@ const settings = declareSettings({
   bias: bool('Whether there is a bias, of the output.', { default: true }),
 });
 
+/** Options of {@link bottleneckLinear}: `rank`, and `bias`, which defaults to true. */
 export type BottleneckLinearOptions = Omit<OptionsOf<typeof settings>, 'inFeatures' | 'outFeatures'>;
 
 /**

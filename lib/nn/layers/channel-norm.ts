@@ -107,10 +107,12 @@ export abstract class ChannelNorm<C extends number> extends withArguments(
     throw new ShapeError(`${place(op, this)}: expects x ${expected}, got ${formatShape(x.shape)}`);
   }
 
+  /** The weight [features]; ones where the layer has none. */
   protected gamma(): Tensor {
     return this.weight ?? ops.ones([this.features]);
   }
 
+  /** The bias [features]; zeros where the layer has none. */
   protected beta(): Tensor {
     return this.bias ?? ops.full([this.features], 0);
   }

@@ -12,4 +12,5 @@ export class Identity extends SameWidth {
   }
 }
 
+/** A layer that returns what it gets. */
 export const identity = maker(Identity);

@@ -2,6 +2,7 @@
 import type { Json } from '../../settings';
 import type { Direction, TrialRecord } from '../study/trial';
 
+/** What a rule sees. */
 export interface RuleState {
   /**
    * The trial that has just reported; its last report is the new one. Where it continues another trial, the

@@ -2,6 +2,7 @@
 import { OptionError } from '../../errors';
 import { checkKeys, checkSignal, nonNegativeInteger, positive, positiveInteger } from '../../options';
 
+/** Options of `study.run`. */
 export interface RunOptions {
   /**
    * How many trials to run now. A trial whose worker died does not count where its point is tried again.

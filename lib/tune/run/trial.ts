@@ -19,6 +19,7 @@ export interface TrialFacts<P> {
 /** Where a trial's reports and notes go. */
 export type Recorder = Pick<Runnable<never>, 'report' | 'note'>;
 
+/** A trial as its objective sees it. */
 export class Trial<P> {
   /** Its place in the study, from 0. */
   readonly number: number;

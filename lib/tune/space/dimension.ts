@@ -33,8 +33,10 @@ export interface ChoiceDomain {
   readonly choices: readonly Value[];
 }
 
+/** What a number of a point may be. */
 export type Domain = FloatDomain | IntegerDomain | ChoiceDomain;
 
+/** One number of a point: a parameter of the space as strategies see it. */
 export interface Dimension {
   /** The parameter's path, joined by dots: `lr`, `optimizer`, `optimizer.sgd.momentum`. */
   readonly name: string;

@@ -43,6 +43,7 @@ export interface Branches {
   readonly [choice: string]: Space;
 }
 
+/** A parameter of a search space. */
 export type Parameter = Uniform | LogUniform | Integer | Choice | Conditional;
 
 /** Parameters by name. What is not a parameter is a constant, which each trial gets as it is. */

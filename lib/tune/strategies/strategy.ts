@@ -26,6 +26,7 @@ export interface SearchState {
   readonly random: Random;
 }
 
+/** The next point to try. */
 export interface Suggestion {
   readonly point: Point;
   /**

@@ -39,5 +39,6 @@ export interface Home {
   /** Forgets the beats of a trial that ended. */
   quiet(trial: number): Promise<void>;
 
+  /** Closes files and connections. */
   close(): Promise<void>;
 }

@@ -64,6 +64,7 @@ export class Study<S extends Space = Space> implements Runnable<Suggested<S>> {
     return this.log.home.name;
   }
 
+  /** Whether each value is to be small or large. */
   get directions(): readonly Direction[] {
     return this.log.replay.directions;
   }

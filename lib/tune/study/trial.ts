@@ -2,6 +2,7 @@
 import type { Json } from '../../settings';
 import type { Dimension, Point } from '../space/dimension';
 
+/** Whether a value is to be small or large. */
 export type Direction = 'minimize' | 'maximize';
 
 /**
@@ -18,6 +19,7 @@ export interface Report {
   readonly value: number;
 }
 
+/** What a study knows of a trial. */
 export interface TrialRecord {
   /** Its place in the study, from 0. */
   readonly number: number;
