@@ -7,10 +7,18 @@ import { trainInProcess } from './process.mjs';
 import { connection, NAME } from './queue.mjs';
 import { checkSettings } from './settings.mjs';
 
+/** A whole number of the environment, from 1 to `most`; a wrong one ends the worker at the start. */
+function wholeFrom(name, otherwise, most) {
+  const value = Number(process.env[name] ?? otherwise);
+  if (Number.isInteger(value) && value >= 1 && value <= most) return value;
+  console.error(`${name} must be a whole number from 1 to ${most}, got ${process.env[name]}`);
+  process.exit(2);
+}
+
 const RUNS = resolve(process.env.RUNS ?? 'runs');
-const CONCURRENCY = Number(process.env.CONCURRENCY ?? 1);
+const CONCURRENCY = wholeFrom('CONCURRENCY', 1, 64);
 /** How long a job belongs to a worker that gives no sign of life. */
-const LOCK_MS = 1000 * Number(process.env.LOCK_SECONDS ?? 30);
+const LOCK_MS = 1000 * wholeFrom('LOCK_SECONDS', 30, 3600);
 /** Together the trainings have the threads that one of them would have alone. */
 const THREADS = Math.max(1, Math.floor(info().threads / CONCURRENCY));
 
