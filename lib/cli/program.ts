@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { benchCommand } from './bench';
+import { buildCommand } from './build';
 import { doctorCommand } from './doctor';
 import { evaluateCommand } from './evaluate';
 import { EXIT_HELP } from './exit-codes';
@@ -45,6 +46,7 @@ function buildProgram(session: Session): Command {
     inspectCommand,
     benchCommand,
     doctorCommand,
+    buildCommand,
   ];
   program.hook('preAction', (_, command) => {
     session.options = command.options;
