@@ -1,7 +1,7 @@
 'use strict';
 
 // The addon of one platform, as zig's compiler builds it: with libc++ inside, stripped, exporting nothing
-// but Node-API's two entry points. Zig keeps what it has compiled by the content of the file, its headers
+// but its entry points. Zig keeps what it has compiled by the content of the file, its headers
 // and the flags, and compiles on all cores; so a second build takes seconds, and there is no list of objects
 // to keep here.
 
