@@ -89,17 +89,13 @@ export interface ChildOptions {
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly flags?: readonly string[];
-  /** Bytes of address space for the stack of each thread that does not say how much it wants. */
-  readonly stack?: number;
 }
 
 /** Runs children/<name>.ts in a node process of its own. */
-export function runChild(name: string, { args = [], env = {}, flags = [], stack }: ChildOptions = {}): Child {
+export function runChild(name: string, { args = [], env = {}, flags = [] }: ChildOptions = {}): Child {
   const folder = join(__dirname, 'children');
-  const limits = stack === undefined ? [] : ['prlimit', `--stack=${stack}:`];
-  const node = [process.execPath, ...flags, '-r', join(folder, 'register.js'), join(folder, `${name}.ts`)];
-  const [command = '', ...rest] = [...limits, ...node, ...args];
-  const { status, signal, stdout, stderr } = spawnSync(command, rest, {
+  const script = ['-r', join(folder, 'register.js'), join(folder, `${name}.ts`)];
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, [...flags, ...script, ...args], {
     encoding: 'utf8',
     env: { ...process.env, ...env },
     timeout: 240_000,

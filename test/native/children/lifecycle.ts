@@ -123,9 +123,7 @@ const scenarios: Record<string, () => unknown> = {
     console.log(JSON.stringify(outcomes));
   },
 
-  /**
-   * No room for the executor's thread, whose stack alone takes more, and enough for what node itself takes.
-   */
+  /** No room for the executor's thread, whose stack takes 2 MiB, and enough for what node itself takes. */
   async 'no-thread'() {
     const program = adder(native.allocate(64), 16, 1);
     const outcomes: unknown[] = [];
@@ -135,7 +133,7 @@ const scenarios: Record<string, () => unknown> = {
         (error: { code: string }) => error.code,
       );
     limitMemory(2 ** 40);
-    limitMemory(512 << 20);
+    limitMemory(1 << 20);
     outcomes.push(await run(), await run());
     limitMemory(2 ** 40);
     outcomes.push(await run());
