@@ -101,8 +101,11 @@ function judge(item, [before, after], threshold) {
 /** One side: its name, and the commit to build or the folder that has been built. */
 function sideOf(ref) {
   if (fs.existsSync(path.join(ref, 'package.json'))) {
-    const { compiler } = require(path.resolve(ref)).info();
-    return { name: `${ref} (${compiler})`, folder: path.resolve(ref) };
+    const folder = path.resolve(ref);
+    // In a process of its own: a process takes one copy of tenon.
+    const ask = `require(${JSON.stringify(folder)}).info().compiler.trim()`;
+    const compiler = execFileSync(process.execPath, ['-p', ask], { encoding: 'utf8' }).trim();
+    return { name: `${ref} (${compiler})`, folder };
   }
   try {
     const commit = git('rev-parse', '--verify', '--short', `${ref}^{commit}`);
