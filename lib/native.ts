@@ -126,14 +126,18 @@ interface Addon {
 
 let loaded: (LoadedAddon & { readonly addon: Addon }) | undefined;
 
-function addon(): Addon {
+function use(): LoadedAddon & { readonly addon: Addon } {
   if (!loaded) {
     const found = loadAddon();
     const candidate = found.addon as Addon;
     attempt(() => candidate.start());
     loaded = { ...found, addon: candidate };
   }
-  return loaded.addon;
+  return loaded;
+}
+
+function addon(): Addon {
+  return use().addon;
 }
 
 const ERRORS: Readonly<Record<string, new (message: string, options?: { cause?: unknown }) => TenonError>> = {
@@ -313,8 +317,8 @@ export function disposeProgram(program: ProgramHandle): void {
 
 /** Describes the processor, the instruction set in use, the threads and why, the build, and live memory. */
 export function info(): NativeInfo {
-  const facts = attempt(() => addon().info());
-  return { ...facts, version, addon: loaded!.file, origin: loaded!.origin };
+  const { file, origin } = attempt(use);
+  return { ...attempt(() => addon().info()), version, addon: file, origin };
 }
 
 /** The operations of the kernel augment_images: a program names one by its place in this list. */

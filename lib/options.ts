@@ -73,12 +73,15 @@ export function problemOf(error: unknown): string {
 }
 
 /**
- * As {@link problemOf}, of an error of `require`: its first line. Node appends the files that asked for the
- * module, which help nobody.
+ * The first line of an error's message. Node appends the files that asked for a module to that of `require`.
  */
+export function firstLineOf(error: unknown): string {
+  return messageOf(error).split('\n')[0] ?? '';
+}
+
+/** As {@link problemOf}, of an error of `require`: its first line alone. */
 export function loadProblemOf(error: unknown): string {
-  const [line = ''] = messageOf(error).split('\n');
-  return clip(line);
+  return clip(firstLineOf(error));
 }
 
 /**

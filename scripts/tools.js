@@ -34,12 +34,13 @@ function start(program, args) {
   });
 }
 
-/** Whether `program` is somewhere on PATH. */
+/** The file of a program that is somewhere on PATH, or undefined. */
 function onPath(program) {
   const names = process.platform === 'win32' ? [`${program}.exe`, `${program}.cmd`] : [program];
   return (process.env.PATH ?? '')
     .split(path.delimiter)
-    .some((folder) => names.some((name) => fs.existsSync(path.join(folder, name))));
+    .flatMap((folder) => names.map((name) => path.join(folder, name)))
+    .find((file) => fs.existsSync(file));
 }
 
 /**

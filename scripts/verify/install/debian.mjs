@@ -2,8 +2,8 @@
 import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Skipped } from '../report.mjs';
-import { succeed } from './commands.mjs';
-import { need, once } from './tools.mjs';
+import { need, succeed } from './commands.mjs';
+import { once } from './tools.mjs';
 
 /** The first one whose musl knows what Node's builds for musl need (relative relocations, musl 1.2.4). */
 const RELEASE = 'trixie';

@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { join, relative } from 'node:path';
 import { Skipped } from '../report.mjs';
-import { onPath, run, succeed } from './commands.mjs';
+import { need, onPath, run, succeed } from './commands.mjs';
 import { debian, muslLoader } from './debian.mjs';
 import { emulator, node, nodeArm64, nodeMusl } from './tools.mjs';
 
@@ -140,8 +140,7 @@ async function fillRoot(root, npm) {
 
 /** A root of its own where musl is the only C library. */
 export async function muslPlace(folder, { registry, npm }) {
-  for (const program of ['unshare', 'chroot', 'mount'])
-    if (onPath(program) === undefined) throw new Skipped(`${program} not found`);
+  need('unshare', 'chroot', 'mount');
   const root = join(folder, 'root');
   await fillRoot(root, npm);
   const wrap = (command, cwd, env) => {

@@ -2,10 +2,10 @@
  * Runtimes and package managers that an installation is tried with, each unpacked once and kept under build/.
  * They come from the npm registry and from PyPI, by the clients of this machine.
  */
-import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root, Skipped } from '../report.mjs';
-import { onPath, succeed } from './commands.mjs';
+import { filledOnce, need, onPath, succeed } from './commands.mjs';
 
 const kept = join(root, 'build', 'verify-install');
 
@@ -15,23 +15,8 @@ const NODE_ARM64 = '22.23.3';
 const NODE_MUSL = '24.19.0';
 const VERDACCIO = '6.10.4';
 
-/** The folder `name`, which `make(folder)` fills if it is not there yet; half a folder is never kept. */
-export async function once(name, make) {
-  const folder = join(kept, name.replaceAll('/', '+'));
-  if (existsSync(folder)) return folder;
-  const part = `${folder}.part`;
-  rmSync(part, { recursive: true, force: true });
-  mkdirSync(part, { recursive: true });
-  await make(part);
-  renameSync(part, folder);
-  return folder;
-}
-
-/** @throws Skipped where a program is missing */
-export function need(...programs) {
-  const missing = programs.filter((program) => onPath(program) === undefined);
-  if (missing.length > 0) throw new Skipped(`${missing.join(' and ')} not found`);
-}
+/** The folder `name` under build/, which `make(folder)` fills once. */
+export const once = (name, make) => filledOnce(join(kept, name.replaceAll('/', '+')), make);
 
 const soleFile = (folder, end) =>
   join(
