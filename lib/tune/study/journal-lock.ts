@@ -50,7 +50,8 @@ export class JournalLock {
         if (own !== undefined) return own;
       }
       const now = await this.identity();
-      if (now !== seen) [seen, since] = [now, performance.now()];
+      // It changes hands, so it is free again soon: who asked seldom would hardly find it free.
+      if (now !== seen) [seen, since, sleep] = [now, performance.now(), 1];
       if (now !== undefined && performance.now() - since > this.grace) {
         await this.remove(now);
         sleep = 1;

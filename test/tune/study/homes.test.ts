@@ -185,18 +185,21 @@ describe.each(available)('%s', (kind) => {
     const space = { point: tune.integer(0, 39) };
     const settings = { space, strategy: tune.grid() };
     const studies = await Promise.all(Array.from({ length: 3 }, () => tune.study(open(), settings)));
-    const counts = await Promise.all(
-      studies.map(async (study) => {
-        let count = 0;
-        const objective = async ({ point }: { readonly point: number }): Promise<number> => {
-          await new Promise((done) => setTimeout(done, 5));
-          return point;
-        };
-        for await (const { state } of study.run(objective)) if (state === 'complete') count++;
-        return count;
-      }),
-    );
-    expect(Math.min(...counts)).toBeGreaterThan(0);
+    let everyoneRuns = (): void => undefined;
+    const begun = new Promise<void>((done) => (everyoneRuns = done));
+    const points = studies.map((): number[] => []);
+    const search = async (study: (typeof studies)[number], own: number[]): Promise<void> => {
+      // The first trials wait for each other: otherwise one study may run them all before another begins.
+      const objective = async ({ point }: { readonly point: number }): Promise<number> => {
+        own.push(point);
+        if (points.every(({ length }) => length > 0)) everyoneRuns();
+        await begun;
+        return point;
+      };
+      for await (const { state } of study.run(objective)) expect(state).toBe('complete');
+    };
+    await Promise.all(studies.map((study, i) => search(study, points[i] as number[])));
+    expect(points.flat().sort((a, b) => a - b)).toEqual(Array.from({ length: 40 }, (_, point) => point));
     const last = await tune.study(open());
     expect(last.trials.map(({ state, value }) => [state, value])).toEqual(
       Array.from({ length: 40 }, (_, point) => ['complete', point]),

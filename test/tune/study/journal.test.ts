@@ -15,6 +15,7 @@ import {
   unlinkSync,
   utimesSync,
   writeFileSync,
+  type Stats,
 } from 'node:fs';
 import fsPromises from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -424,6 +425,37 @@ test('a lock that changes hands is not broken', async () => {
   });
   expect(existsSync(`${path}.lock`)).toBe(false);
 }, 30_000);
+
+test('who waits asks seldom while one process holds the lock, and often while it changes hands', async () => {
+  let asked = 0;
+  const [MOST, SAME] = [40, 20];
+  const refused = Object.assign(new Error('EEXIST'), { code: 'EEXIST' });
+  const spies = [
+    jest
+      .spyOn(fsPromises, 'symlink')
+      .mockImplementation(() => (++asked > MOST ? Promise.resolve() : Promise.reject(refused))),
+    jest.spyOn(fsPromises, 'lstat').mockImplementation(() => {
+      const ino = asked > MOST ? -1 : Math.max(0, asked - SAME);
+      return Promise.resolve({ ino, mtimeMs: 0, ctimeMs: 0 } as Stats);
+    }),
+    jest.spyOn(fsPromises, 'rename').mockResolvedValue(),
+    jest.spyOn(fsPromises, 'unlink').mockResolvedValue(),
+    jest.spyOn(Math, 'random').mockReturnValue(0.5),
+  ];
+  const sleeps: (number | undefined)[] = [];
+  const soon = setTimeout;
+  const timer = jest.spyOn(global, 'setTimeout').mockImplementation((done, milliseconds) => {
+    sleeps.push(milliseconds);
+    return soon(done, 0);
+  });
+  try {
+    await new JournalLock(path).hold(() => Promise.resolve());
+  } finally {
+    for (const spy of [timer, ...spies]) spy.mockRestore();
+  }
+  const growing = [1, 2, 4, 8, 16, 32, 64, ...Array<number>(SAME - 7).fill(100)];
+  expect(sleeps).toEqual([...growing, ...Array<number>(MOST - SAME).fill(1)]);
+});
 
 test('who slept while the lock was broken writes nothing, and leaves the lock of another alone', async () => {
   writeFileSync(path, '');
