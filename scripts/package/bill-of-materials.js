@@ -54,9 +54,9 @@ function installed(names, found = new Set()) {
   return [...found].sort();
 }
 
-/** @param packed `{ name, platform, sha256 }` of each tarball, tenon first */
-function billOfMaterials(packed) {
-  const [tenon, ...addons] = packed.map(published);
+/** @param tarballs `{ name, sha256 }` of each, tenon first */
+function billOfMaterials(tarballs) {
+  const [tenon, ...addons] = tarballs.map(published);
   const dependencies = installed(Object.keys(manifest.dependencies)).map(locked);
   const compiled = addons.length > 0 ? inside.map((part) => component('library', part)) : [];
   const refs = (components) => components.map((one) => one['bom-ref']);

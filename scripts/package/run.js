@@ -1,12 +1,12 @@
 'use strict';
 
 // Builds what is published, as tarballs in build/packages: tenon, and an addon for each platform.
-// Beside them: SHA256SUMS, and what is inside (tenon.cdx.json, a CycloneDX bill of materials).
+// Beside them: SHA256SUMS, and what is inside (tenon.cdx.json, a CycloneDX bill of materials). Both cover the
+// tarballs of earlier runs too; those of another version are refused.
 //   npm run package                           the platforms that tenon lists
 //   npm run package -- --all                  the untested ones too
 //   npm run package -- --only NAME,...        some; `--only tenon` builds no addon
 
-const { createHash } = require('node:crypto');
 const fs = require('node:fs');
 const path = require('node:path');
 const { parseArgs } = require('node:util');
@@ -17,6 +17,7 @@ const { faultsOf, summary } = require('./gates.js');
 const { packageName, platforms, platformsNamed } = require('./platforms.js');
 const { manifest, stagePlatform, stageTenon } = require('./stage.js');
 const { tarball } = require('./tarball.js');
+const { checksums, fileName, refuseOthers, tarballsIn } = require('./tarballs.js');
 const { findZig, libraryFolder, muslNames } = require('./zig.js');
 
 const out = path.join(root, 'build', 'packages');
@@ -27,9 +28,6 @@ function chosen({ all, only }) {
   return platformsNamed(only.split(',').filter((name) => name !== 'tenon'));
 }
 
-/** npm's name of a package's tarball. */
-const fileName = (name) => `${name.replace('@', '').replace('/', '-')}-${manifest.version}.tgz`;
-
 function writeOut(name, content) {
   const file = path.join(out, name);
   fs.writeFileSync(`${file}.part`, content);
@@ -37,12 +35,11 @@ function writeOut(name, content) {
   console.log(`tenon: ${path.relative(root, file)}, ${content.length} bytes`);
 }
 
-/** Packs a staged folder. @returns what SHA256SUMS and the bill of materials say of it */
-async function pack(name, platform) {
-  const content = await tarball(path.join(stage, platform?.name ?? 'tenon'));
-  const file = fileName(name);
-  writeOut(file, content);
-  return { name, file, platform, sha256: createHash('sha256').update(content).digest('hex') };
+/** Packs a staged folder. @returns the name of the tarball */
+async function pack(name, staged) {
+  const file = fileName(name, manifest.version);
+  writeOut(file, await tarball(path.join(stage, staged)));
+  return file;
 }
 
 /** Builds an addon and holds it against what every one of them must keep to. */
@@ -59,18 +56,24 @@ function checkedAddon(zig, platform) {
 async function buildAll(wanted) {
   run(process.execPath, [path.join(root, 'scripts', 'build-ts.js')]);
   stageTenon(path.join(stage, 'tenon'));
-  const packed = [await pack('tenon')];
+  const packed = [await pack('tenon', 'tenon')];
   const zig = wanted.length > 0 ? findZig() : undefined;
   for (const platform of wanted) {
     stagePlatform(platform, checkedAddon(zig, platform), libraryFolder(zig), path.join(stage, platform.name));
-    packed.push(await pack(packageName(platform), platform));
+    packed.push(await pack(packageName(platform), platform.name));
   }
   return packed;
 }
 
 script(async () => {
   const { values } = parseArgs({ options: { all: { type: 'boolean' }, only: { type: 'string' } } });
-  const packed = await buildAll(chosen(values));
-  writeOut('SHA256SUMS', packed.map(({ file, sha256 }) => `${sha256}  ${file}\n`).join(''));
-  writeOut('tenon.cdx.json', billOfMaterials(packed));
+  const wanted = chosen(values);
+  refuseOthers(out, manifest.version);
+  const packed = await buildAll(wanted);
+  const tarballs = tarballsIn(out, manifest.version);
+  const earlier = tarballs.filter(({ file }) => !packed.includes(file));
+  if (earlier.length > 0)
+    console.log(`tenon: of earlier runs, also covered: ${earlier.map(({ file }) => file).join(', ')}`);
+  writeOut('SHA256SUMS', checksums(tarballs));
+  writeOut('tenon.cdx.json', billOfMaterials(tarballs));
 });

@@ -30,6 +30,16 @@ const { platformManifest, tenonManifest } = jest.requireActual<{
 const { tarball } = jest.requireActual<{ readonly tarball: (folder: string) => Promise<Buffer> }>(
   join(scripts, 'tarball.js'),
 );
+interface Tarball {
+  readonly name: string;
+  readonly file: string;
+  readonly sha256: string;
+}
+const { checksums, refuseOthers, tarballsIn } = jest.requireActual<{
+  readonly checksums: (tarballs: readonly Tarball[]) => string;
+  readonly refuseOthers: (folder: string, version: string) => void;
+  readonly tarballsIn: (folder: string, version: string) => Tarball[];
+}>(join(scripts, 'tarballs.js'));
 const { billOfMaterials } = jest.requireActual<{
   readonly billOfMaterials: (packed: readonly { readonly name: string; readonly sha256: string }[]) => Buffer;
 }>(join(scripts, 'bill-of-materials.js'));
@@ -136,6 +146,37 @@ describe('tarballs', () => {
       '-rw-r--r-- 0/0 21 1985-10-26 08:15 package/dist/index.js',
       '-rw-r--r-- 0/0 20 1985-10-26 08:15 package/package.json',
     ]);
+  });
+});
+
+describe('the tarballs of a folder', () => {
+  let folder: string;
+  const write = (...files: readonly string[]): void =>
+    files.forEach((file) => writeFileSync(join(folder, file), `this is ${file}`));
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'tenon-tarballs-'));
+    write('tenon-linux-x64-musl-1.2.3.tgz', 'tenon-1.2.3.tgz', 'tenon-win32-x64-1.2.3.tgz', 'SHA256SUMS');
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  test('are all covered, whichever run built them, with sums that sha256sum checks', () => {
+    const tarballs = tarballsIn(folder, '1.2.3');
+    expect(tarballs.map(({ name }) => name)).toEqual(['tenon', '@tenon/linux-x64-musl', '@tenon/win32-x64']);
+    writeFileSync(join(folder, 'SHA256SUMS'), checksums(tarballs));
+    const check = (): string =>
+      execFileSync('sha256sum', ['--check', 'SHA256SUMS'], { cwd: folder, encoding: 'utf8', stdio: 'pipe' });
+    expect(check().match(/: OK$/gm)).toHaveLength(3);
+    writeFileSync(join(folder, 'tenon-win32-x64-1.2.3.tgz'), 'changed');
+    expect(check).toThrow(/did NOT match/);
+  });
+
+  test('of another version or of nobody are refused by name', () => {
+    expect(() => refuseOthers(folder, '1.2.3')).not.toThrow();
+    expect(() => refuseOthers(join(folder, 'not-there'), '1.2.3')).not.toThrow();
+    write('tenon-1.2.2.tgz', 'other-1.2.3.tgz');
+    expect(() => refuseOthers(folder, '1.2.3')).toThrow(
+      /1\.2\.3; remove other-1\.2\.3\.tgz, tenon-1\.2\.2\.tgz$/,
+    );
   });
 });
 
