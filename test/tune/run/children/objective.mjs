@@ -2,6 +2,10 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+/** Resolves once the trial is asked to end, which may be before anybody listens. */
+const asked = ({ signal }) =>
+  new Promise((done) => (signal.aborted ? done() : signal.addEventListener('abort', done)));
+
 export default async function objective({ act }, trial) {
   // A string: jest's realm would not know an object of node's as plain.
   await trial.note('process', `${process.pid} ${process.env.TENON_NUM_THREADS}`);
@@ -12,12 +16,12 @@ export default async function objective({ act }, trial) {
   }
   if (act === 'bad report') await trial.report(-1, 0);
   if (act === 'stubborn') {
-    await new Promise((done) => trial.signal.addEventListener('abort', done));
+    await asked(trial);
     await trial.note('asked', trial.signal.reason.message);
     await new Promise(() => setInterval(() => undefined, 1000));
   }
   if (act === 'wait') {
-    await new Promise((done) => trial.signal.addEventListener('abort', done));
+    await asked(trial);
     throw new Error('asked to end');
   }
   if (act === 'die once' && trial.continues === undefined) {
