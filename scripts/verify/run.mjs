@@ -12,6 +12,7 @@ import { commit, machine, root } from './report.mjs';
 /** Timings first, so that they are not taken on a processor that the long runs have heated. */
 const CHECKS = [
   'overhead',
+  'job',
   'scaling',
   'serving',
   'service',
