@@ -57,7 +57,11 @@ function buildWithGyp({ warningsAreErrors = werror } = {}) {
   fs.copyFileSync(path.join(root, 'native', 'binding.gyp'), path.join(folder, 'binding.gyp'));
   // By environment, which node-gyp puts above its arguments: a user's own nodedir setting must not bring in
   // Node's headers and flags.
-  const env = { npm_config_nodedir: path.join(root, 'scripts', 'gyp') };
+  const env = {
+    npm_config_nodedir: path.join(root, 'scripts', 'gyp'),
+    // binding.gyp runs `node`.
+    PATH: [path.dirname(process.execPath), process.env.PATH].join(path.delimiter),
+  };
   const nodeGyp = (command, ...args) =>
     run(
       process.execPath,
@@ -77,8 +81,11 @@ function install(built) {
   fs.renameSync(temporary, addon);
 }
 
+/** What runs the compiler where nobody chose. */
+const backendHere = () => (onPath('cmake') || !onPath('python3', 'python') ? 'cmake' : 'gyp');
+
 function build(backend, options) {
-  const chosen = backend ?? (onPath('cmake') ? 'cmake' : 'gyp');
+  const chosen = backend ?? backendHere();
   if (chosen === 'cmake') buildWithCmake(options);
   else if (chosen === 'gyp') buildWithGyp(options);
   else throw new Error(`--backend: expected cmake or gyp, got ${chosen}`);
@@ -94,4 +101,4 @@ if (require.main === module) {
   });
 }
 
-module.exports = { build, buildWithCmake, werror };
+module.exports = { addon, backendHere, build, buildWithCmake, onPath, werror };

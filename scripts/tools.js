@@ -34,12 +34,13 @@ function start(program, args) {
   });
 }
 
-/** The file of a program that is somewhere on PATH, or undefined. */
-function onPath(program) {
-  const names = process.platform === 'win32' ? [`${program}.exe`, `${program}.cmd`] : [program];
-  return (process.env.PATH ?? '')
-    .split(path.delimiter)
-    .flatMap((folder) => names.map((name) => path.join(folder, name)))
+/** The file of the first of these programs that is somewhere on PATH, or undefined. */
+function onPath(...programs) {
+  const endings = process.platform === 'win32' ? ['.exe', '.cmd'] : [''];
+  const names = programs.flatMap((program) => endings.map((ending) => program + ending));
+  const folders = (process.env.PATH ?? '').split(path.delimiter);
+  return names
+    .flatMap((name) => folders.map((folder) => path.join(folder, name)))
     .find((file) => fs.existsSync(file));
 }
 

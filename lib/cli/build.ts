@@ -1,30 +1,27 @@
 /** `tenon build`: compiles the addon, where nothing is prebuilt or for what this machine's compiler does. */
 import type { Command } from 'commander';
-import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { NativeError } from '../errors';
+import { systemCode } from '../files/errors';
 import { oneOf } from '../settings';
+import { BACKENDS, buildScript, chooseBackend, type Backend } from './build-machine';
+import { runScript } from './build-process';
 import { installTools } from './build-tools';
 import { declareCommand } from './command';
 import { EXIT } from './exit-codes';
-import { flag } from './flags';
+import { flag, JSON_LINES } from './flags';
 import type { Session } from './session';
 
 // lib/cli and dist/cli are both two folders below it.
 const root = join(__dirname, '..', '..');
 
 const flags = {
-  backend: flag('name', oneOf(['cmake', 'gyp'])('what runs the compiler', { optional: true }), {
+  backend: flag('name', oneOf(BACKENDS)('what runs the compiler', { optional: true }), {
     note: 'cmake where it is installed',
   }),
+  json: JSON_LINES,
 };
-
-const INSTALL = `
-  Debian, Ubuntu  apt-get install g++ make cmake
-  Alpine          apk add g++ make cmake
-  Fedora, RHEL    dnf install gcc-c++ make cmake
-  macOS           xcode-select --install, and cmake or python3`;
 
 export function buildCommand(session: Session): Command {
   const about = 'compile the addon with the C++ compiler of this machine';
@@ -33,53 +30,42 @@ export function buildCommand(session: Session): Command {
   );
 }
 
-function onPath(...programs: readonly string[]): boolean {
-  const folders = (process.env.PATH ?? '').split(delimiter);
-  const endings = process.platform === 'win32' ? ['.exe', '.cmd'] : [''];
-  return programs.some((program) =>
-    folders.some((folder) => endings.some((ending) => existsSync(join(folder, program + ending)))),
-  );
-}
-
-/** @throws NativeError naming everything that is missing, before anything is begun */
-function checkMachine(backend: string | undefined): void {
-  const missing: string[] = [];
-  if (process.platform !== 'win32') {
-    if (!process.env.CXX && !onPath('c++', 'g++', 'clang++'))
-      missing.push('a C++20 compiler (g++ or clang++)');
-    if (!onPath('make', 'ninja')) missing.push('make');
-  }
-  if (backend === 'cmake' && !onPath('cmake')) missing.push('cmake');
-  if (backend === 'gyp' && !onPath('python3', 'python')) missing.push('python3');
-  if (backend === undefined && !onPath('cmake', 'python3', 'python')) missing.push('cmake or python3');
-  if (missing.length > 0)
-    throw new NativeError(`building the addon needs ${missing.join(', and ')}:${INSTALL}`);
-}
-
 function checkFolder(): void {
   if (root.includes('.zip'))
     throw new NativeError(
       `tenon is inside an archive, ${root}: yarn unplug tenon, yarn install, and build again`,
     );
+  const folder = join(root, 'build');
   try {
-    mkdirSync(join(root, 'build'), { recursive: true });
-    accessSync(join(root, 'build'), constants.W_OK);
+    mkdirSync(folder, { recursive: true });
+    accessSync(folder, constants.W_OK);
   } catch (cause) {
-    throw new NativeError(`${join(root, 'build')} cannot be written: build as its owner`, { cause });
+    const code = systemCode(cause) ?? 'unknown error';
+    const remedy =
+      code === 'EROFS'
+        ? 'the file system is read-only; build where it is not, as in the image of a container'
+        : 'build as the user who installed tenon (sudo npx tenon build after sudo npm install), or install tenon into a folder of your own (npm install tenon)';
+    throw new NativeError(`${folder} cannot be written (${code}): ${remedy}`, { cause });
   }
 }
 
-function build({ output }: Session, backend: string | undefined): number {
-  checkMachine(backend);
+async function build(session: Session, asked: Backend | undefined): Promise<number> {
+  const { output, signal } = session;
+  const begun = performance.now();
+  const script = buildScript(root);
+  const { addon, file } = script;
+  const backend = chooseBackend(script, asked);
   checkFolder();
+  output.event('start', { backend });
   const checkout = existsSync(join(root, 'scripts', 'prepare.js'));
-  if (!checkout) installTools(root);
-  const program = join(root, 'scripts', 'build-native.js');
-  const chosen = backend === undefined ? [] : ['--backend', backend];
-  // What the tools print is for people; with --json, standard output holds JSON only.
-  const { status } = spawnSync(process.execPath, [program, ...chosen], { stdio: ['ignore', 2, 2] });
+  if (!checkout) await installTools(root, signal);
+  const status = signal.aborted ? null : await runScript({ args: [file, '--backend', backend], signal });
+  if (signal.aborted) return session.interruptedCode;
   if (status !== 0)
-    throw new NativeError(`the addon was not built (exit ${String(status)}); the lines above say why`);
-  output.line(`The addon is in ${join(root, 'build', 'Release')}; tenon doctor tells its compiler.`);
+    throw new NativeError(
+      `the addon was not built (exit ${String(status)}); what the tools printed on standard error says why`,
+    );
+  output.event('done', { backend, addon, seconds: (performance.now() - begun) / 1000 });
+  output.line(`The addon is ${addon}; tenon doctor tells its compiler.`);
   return EXIT.ok;
 }
