@@ -1,7 +1,11 @@
 // conv2d_backward_weights_bf16: dy bf16, x bf16 -> dw f32. M = output channels, N = taps * input channels,
 // K = pixels. Pixels are cut in a number of chunks given by the shape; each chunk sums in float over its
 // pixels in order, and chunks are added in order.
+//
+// This is the way of all paths without tiles. On AMX, conv2d_weights_bf16_tiles.cc takes most shapes.
 #include "ops/conv2d_bf16.h"
+
+#include "ops/conv2d_weights_bf16_tiles.h"
 
 namespace tenon {
 namespace {
@@ -102,6 +106,8 @@ struct BackwardWeights {
     const ConvCall c = bf16_conv_call(ConvPass::backward_weights, call);
     if (bf16_conv_in_float(ConvPass::backward_weights, c.g, kernels))
       return bf16_conv_cost(call, c.g, bf16_conv_in_float_workspace(ConvPass::backward_weights, c, kernels));
+    if (conv2d_weights_tiles(c.g, kernels.target))
+      return bf16_conv_cost(call, c.g, conv2d_weights_tiles_workspace(c.g));
     return bf16_conv_cost(call, c.g, make_plan(c.g, kernels).total);
   }
   static void run(const Call& call, const Bf16Kernels& kernels) {
@@ -109,6 +115,8 @@ struct BackwardWeights {
     float* workspace = reinterpret_cast<float*>(call.workspace);
     if (bf16_conv_in_float(ConvPass::backward_weights, c.g, kernels))
       return run_bf16_conv_in_float(ConvPass::backward_weights, c, kernels, workspace);
+    if (const TapSumKernels* tiles = conv2d_weights_tiles(c.g, kernels.target))
+      return conv2d_weights_tiles(c, *tiles, workspace);
     const Plan p = make_plan(c.g, kernels);
     float* sums = workspace + p.sums;
     parallel_tasks(p.tasks(c.g), c.g.flops() / 16, [&](int64_t task, int64_t slot) {

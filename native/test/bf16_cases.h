@@ -140,6 +140,30 @@ inline void convolutions(Target target) {
   check_conv({0, 6, 6, 4, 4, 3, 3, 1, 1, 1, 1}, target);
 }
 
+// Shapes that the gradient of the weights cuts in different ways on AMX tiles: images in groups of 2 to 32,
+// the last one partly empty; padding that steps leave out; taps in pairs; parts of the channels; long rows.
+inline void weight_gradients(Target target) {
+  check_conv({3, 1, 1, 16, 16, 3, 3, 1, 1, 1, 1}, target, true);  // most taps meet padding only
+  check_conv({63, 8, 8, 32, 16, 3, 3, 1, 1, 1, 1}, target, true);
+  check_conv({33, 5, 7, 16, 20, 3, 3, 1, 1, 1, 1}, target, true);
+  check_conv({5, 7, 7, 40, 50, 3, 3, 1, 1, 1, 1}, target, true);
+  check_conv({8, 14, 14, 48, 64, 3, 3, 1, 1, 1, 1}, target, true);
+  check_conv({4, 11, 9, 16, 32, 5, 5, 2, 2, 2, 2}, target, true);
+  check_conv({4, 9, 13, 80, 33, 3, 3, 2, 3, 1, 1}, target, true);
+  check_conv({4, 13, 14, 17, 19, 3, 3, 3, 2, 2, 1, 2, 3}, target, true);
+  check_conv({2, 4, 4, 160, 256, 3, 3, 1, 1, 1, 1}, target, true);
+  check_conv({2, 3, 530, 16, 16, 1, 3, 1, 1, 0, 1}, target, true);
+  check_conv({6, 7, 7, 60, 54, 3, 3, 1, 1, 1, 1, 1, 1, 3}, target, true);
+  check_conv({9, 6, 6, 96, 32, 1, 1, 2, 2}, target, true);
+  check_conv({4, 8, 7, 32, 32, 3, 3, 2, 2, 0, 1, 1, 1, 1, 2, 0}, target, true);
+  // few channels: a row of the filter is one tap
+  check_conv({2, 3, 2, 3, 8, 5, 5, 1, 1, 2, 2}, target, true);
+  check_conv({16, 28, 28, 1, 32, 3, 3, 1, 1, 1, 1}, target, true);
+  check_conv({6, 23, 21, 3, 64, 7, 7, 2, 2, 3, 3}, target, true);
+  check_conv({4, 9, 16, 4, 12, 3, 9, 1, 4, 0, 0}, target, true);
+  check_conv({4, 9, 11, 15, 12, 3, 3, 1, 3, 1, 0, 2, 1}, target, true);
+}
+
 inline void refusals(Target target) {
   const TensorView a = make_view(DType::bf16, {3, 4}), b = make_view(DType::f32, {4, 5}),
                    y = make_view(DType::bf16, {3, 5});
@@ -171,6 +195,7 @@ inline void bf16_cases() {
     if (target == Target::ref) return;
     matmuls(target);
     convolutions(target);
+    weight_gradients(target);
     refusals(target);
   });
 }
