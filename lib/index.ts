@@ -29,7 +29,7 @@ export { load } from './nn/files/load';
 export { RandomState } from './random';
 export type { AnyArray, DType, Target } from './native';
 export type { Precision } from './tensor/dtype';
-export { Parameter, type Initializer } from './tensor/parameter';
+export { Parameter, type Initializer, type ParameterMask } from './tensor/parameter';
 export type { Shape } from './tensor/shape';
 export { withTarget } from './tensor/target';
 export {

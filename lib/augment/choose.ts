@@ -18,7 +18,7 @@ export type SequenceOptions = OptionsOf<typeof sequenceSettings>;
  * augmentations that `augment` has.
  * @throws OptionError
  */
-export function sequence(list: readonly Augmentation[], options?: SequenceOptions): NativeAugmentation {
+export function sequence(list: readonly Augmentation[], options?: SequenceOptions): Augmentation {
   const { items, values } = read('sequence', list, sequenceSettings, options);
   return made('sequence', items, values, (form) => {
     let { size } = form;
@@ -120,7 +120,7 @@ export function someOf(
   n: number | readonly [least: number, most: number],
   list: readonly Augmentation[],
   options?: SomeOfOptions,
-): NativeAugmentation {
+): Augmentation {
   const range = howMany.check('augment.someOf', 'n', n);
   const { items, values } = read('someOf', list, someOfSettings, options);
   if (!values.replace && range[1] > items.length)
@@ -158,7 +158,7 @@ function made(
   items: readonly NativeAugmentation[],
   values: object,
   encode: (form: ImageForm) => Coded,
-): NativeAugmentation {
+): Augmentation {
   return new NativeAugmentation(name, { list: listed(items), ...values }, encode);
 }
 

@@ -138,12 +138,9 @@ async function loaded(module: string): Promise<CustomFunction> {
  * `augment.custom('./grain.mjs', { workers: 2 })`
  * @throws OptionError
  */
-export function custom(fn: CustomFunction, options?: CustomOptions): CustomAugmentation;
-export function custom(module: string | URL, options?: CustomModuleOptions): CustomAugmentation;
-export function custom(
-  given: CustomFunction | string | URL,
-  options?: CustomModuleOptions,
-): CustomAugmentation {
+export function custom(fn: CustomFunction, options?: CustomOptions): Augmentation;
+export function custom(module: string | URL, options?: CustomModuleOptions): Augmentation;
+export function custom(given: CustomFunction | string | URL, options?: CustomModuleOptions): Augmentation {
   const where = 'augment.custom';
   if (typeof given === 'string' || given instanceof URL) {
     const read = moduleSettings.read(where, options);

@@ -93,7 +93,7 @@ type Before<A extends Declared> = [keyof A] extends [never] ? [] : [GivenTo<A[ke
 /** What makes augmentations of one kind: `augment.rotate(15, { p: 0.5 })`. */
 export interface Maker<A extends readonly unknown[] = readonly never[], O = never> {
   /** @throws OptionError */
-  (...given: [...A, ...Trailing<O>]): NativeAugmentation;
+  (...given: [...A, ...Trailing<O>]): Augmentation;
   readonly kind: string;
   /** The declaration of the argument before the options, if there is one. */
   readonly args: Settings<Declared>;
@@ -118,7 +118,7 @@ export function maker<A extends Declared, D extends Declared>(
   check?: (where: string, values: ValuesOf<A> & ValuesOf<D>) => void,
 ): Maker<Before<A>, OptionsOf<D>> {
   const where = `augment.${kind}`;
-  const make = (...all: [...Before<A>, ...Trailing<OptionsOf<D>>]): NativeAugmentation => {
+  const make = (...all: [...Before<A>, ...Trailing<OptionsOf<D>>]): Augmentation => {
     const given: readonly unknown[] = all;
     const before = Object.fromEntries(args.keys.map((key, i) => [key, given[i]]));
     const values = { ...args.read(where, before), ...settings.read(where, given[args.keys.length]) };

@@ -5,6 +5,7 @@
 import { OptionError } from '../errors';
 import { checkList, nearest as nearestName, probability, show } from '../options';
 import { declareSettings, integer, oneOf, type OptionsOf } from '../settings';
+import type { Augmentation } from './augmentation';
 import { always, colour, requireColours } from './kinds';
 import { NativeAugmentation } from './native';
 import {
@@ -58,7 +59,7 @@ export type PolicyOptions = OptionsOf<typeof policySettings>;
  * other, each with its probability. `policy([[['Rotate', 0.8, 4], ['Color', 0.5, 7]], [['Invert', 0.3]]])`.
  * @throws OptionError for an operation that does not exist, a probability or a magnitude out of range
  */
-export function policy(subPolicies: readonly SubPolicy[], options?: PolicyOptions): NativeAugmentation {
+export function policy(subPolicies: readonly SubPolicy[], options?: PolicyOptions): Augmentation {
   const where = 'augment.policy';
   const values = policySettings.read(where, options);
   const list = checkPolicy(where, subPolicies, values.bins);

@@ -2,6 +2,7 @@
 import { OptionError } from '../errors';
 import { randomScaleCrops } from '../ops';
 import { declareSettings, type OptionsOf } from '../settings';
+import type { Augmentation } from './augmentation';
 import { LONGEST_SIDE, sides, wholeBounds, type Sides } from './kinds';
 import { WindowAugmentation } from './windows';
 
@@ -17,7 +18,7 @@ const scaleSettings = declareSettings({
 
 export type RandomScaleCropOptions = OptionsOf<typeof scaleSettings>;
 
-function makeScaleCrop(given: Sides, options: RandomScaleCropOptions = {}): WindowAugmentation {
+function makeScaleCrop(given: Sides, options: RandomScaleCropOptions = {}): Augmentation {
   const where = 'augment.randomScaleCrop';
   const { size } = cropArgument.read(where, { size: given });
   const { shortSide } = scaleSettings.read(where, options);

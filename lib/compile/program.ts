@@ -100,12 +100,14 @@ export interface ProgramOptions {
 /** A compiled program: a list of kernel calls over planned memory. */
 export class Program {
   readonly arenaBytes: number;
+  /** @internal */
   readonly lowered: Lowered;
   private readonly constantCalls: number;
   private handle: ProgramHandle | undefined;
   private readonly scalars: readonly (() => number)[];
   private readonly writes: readonly Storage[];
 
+  /** @internal */
   constructor(given: Lowered, options: ProgramOptions) {
     const { lowered, constantCalls } = hoistConstants(given, options.writes, options.queue);
     const plan = planMemory(lowered);
@@ -138,14 +140,14 @@ export class Program {
     this.writes = options.writes;
   }
 
-  /** Runs once, off the event loop. @throws DisposedError */
+  /** @internal Runs once, off the event loop. @throws DisposedError */
   run(inputs: AnyArray[]): Promise<RunResult> {
     const result = native.runProgram(this.live(), inputs, this.scalarValues());
     this.countWrites();
     return result;
   }
 
-  /** As `run`, but blocks. @throws DisposedError */
+  /** @internal As `run`, but blocks. @throws DisposedError */
   runSync(inputs: AnyArray[]): RunResult {
     const result = native.runProgramSync(this.live(), inputs, this.scalarValues());
     this.countWrites();

@@ -105,8 +105,8 @@ export class Dataset {
   }
 
   /**
-   * Packs and decodes a source of images now, without those that are damaged. @throws DataError where all
-   * are; what `readAll` throws
+   * @internal Packs and decodes a source of images now, without those that are damaged. @throws DataError
+   *   where all are; what `readAll` throws
    */
   static async ofReadable(source: ImageSource, options: ReadAllOptions): Promise<Dataset> {
     const samples = await PackedImages.pack(source);
@@ -427,7 +427,7 @@ export class Dataset {
     return this.samples.names?.[row];
   }
 
-  /** The recipe of images that are only normalized, or of their centres. */
+  /** @internal The recipe of images that are only normalized, or of their centres. */
   plainRecipe(normalization: Normalization): ImageRecipe {
     return normalizing(normalization);
   }

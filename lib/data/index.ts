@@ -30,7 +30,15 @@ export type { ResizeRule } from './decode';
 export { weightedRandomSampler, WeightedRandomSampler, type WeightedRandomSamplerOptions } from './sampler';
 export { decodeImage as decode, type DecodeOptions, type HasPreprocessing } from './decode-image';
 export type { ImageLimits, ReadLimits, UnpackLimits } from '../files/limits';
-export type { BatchRows, ChannelStatistics, ImageRecipe, Recorded, RawBatch } from './samples';
+export type {
+  BatchRows,
+  ChannelStatistics,
+  ImageRecipe,
+  Normalization,
+  RawBatch,
+  Recorded,
+  StoredImages,
+} from './samples';
 export type { Preprocessing } from './preprocessing';
 export type { FoldsOptions } from './folds';
 export type { SampleOptions } from './select';

@@ -83,8 +83,10 @@ export interface StoredImages {
   readonly data: Tensor;
   /** f64 [T, 3]: offset, height and width of each. */
   readonly table: Tensor;
+  /** The largest height and the largest width. */
   readonly largest: Size;
   readonly channels: number;
+  /** Height and width of the image in a row of the table. */
   sizeOf(row: number): Size;
 }
 

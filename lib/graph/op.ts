@@ -70,7 +70,8 @@ export class Node implements Recipe {
 }
 
 /** The application that computes `t`; undefined for data, arguments and scalars. */
-export function nodeOf({ source }: Tensor): Node | undefined {
+export function nodeOf(t: Tensor): Node | undefined {
+  const { source } = t;
   return source.kind === 'node' && source.node instanceof Node ? source.node : undefined;
 }
 

@@ -4,9 +4,11 @@ import { checkKeys, checkList, nearest, nonEmptyString, show, showMade } from '.
 import { checkTensor, type Tensor } from '../tensor/tensor';
 import { observeForward } from './observe';
 
-/** What features are taken of. */
-interface Staged {
+/** What features are taken of: any module. */
+export interface Staged {
+  /** Records its ops. */
   forward(x: Tensor): Tensor;
+  /** It and the layers below it, by their names. */
   namedModules(): ReadonlyMap<string, unknown>;
 }
 

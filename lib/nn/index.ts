@@ -15,7 +15,7 @@ export type { LoadReport } from './files/load-report';
 export type { LoadOptions, ModelSource } from './files/model-file';
 export type { NameMap } from './files/renamed';
 export { extractFeatures, type ExtractFeaturesOptions } from './extract-features';
-export { features } from './features';
+export { features, type Staged } from './features';
 export type { PredictInputs, PredictOptions } from './predict';
 export type { FeaturesOptions } from './predict-features';
 export type { SamplingOptions } from './sampling';
@@ -28,4 +28,4 @@ export {
   type LayerStatistics,
 } from './inspect/statistics';
 export type { Summary, SummaryOptions, SummaryRow } from './inspect/summary';
-export type { Channels, PassThrough } from './typing';
+export type { Chain, ChainIn, ChainOut, Channels, PassThrough } from './typing';

@@ -1,7 +1,7 @@
 /** The base of all layers and models: named parameters, modes, initial weights, saving, prediction. */
 import { checkPreprocessing, type Preprocessing } from '../data/preprocessing';
 import { OptionError } from '../errors';
-import { currentTrace, withScope, type TraceDependency } from '../graph/trace';
+import { currentTrace, withScope } from '../graph/trace';
 import { bool } from '../options';
 import type { FittedTransform } from '../preprocess/fitted';
 import type { NamePattern } from '../tensor/name-pattern';
@@ -35,7 +35,7 @@ function runtimeFieldsOf(module: Module): readonly string[] {
  * (`nn.buffer`) and modules as fields, or arrays of them, and has a method `forward`. Their names are
  * PyTorch's: field names joined by dots.
  */
-export abstract class Module implements TraceDependency {
+export abstract class Module {
   /** Names a built-in layer in model files. A class without one is loaded into an instance, not rebuilt. */
   static readonly kind: string = '';
   /**

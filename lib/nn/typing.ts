@@ -68,7 +68,7 @@ export type ChainIn<Layers extends readonly unknown[]> = Layers extends readonly
     : number
   : number;
 
-/** The channels that a chain returns. */
+/** Channels that a chain returns: those of its last layer that says so. */
 export type ChainOut<Layers extends readonly unknown[], Now = number> = Layers extends readonly [
   infer Head,
   ...infer Rest,

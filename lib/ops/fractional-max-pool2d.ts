@@ -69,8 +69,6 @@ export const fractionalSettings = declareSettings({
   ),
 });
 
-export type FractionalMaxPool2dOptions = OptionsOf<typeof fractionalSettings>;
-
 /** The size of the output, in one form or the other. */
 type OutputSize = Pick<ValuesOf<typeof fractionalSettings>, 'outputSize' | 'outputRatio'>;
 
@@ -86,6 +84,8 @@ const opSettings = declareSettings({
   ...fractionalSettings.declared,
   draw: bool('Whether regions are drawn, as in training.', { default: true }),
 });
+
+export type FractionalMaxPool2dOptions = OptionsOf<typeof opSettings>;
 
 interface Regions {
   /** 'middle' draws nothing: it is the pseudorandom sequence with u = 1/2. */
@@ -203,7 +203,7 @@ function outputSizeOf({ outputSize, outputRatio }: OutputSize, x: Tensor): [numb
 export function fractionalMaxPool2d(
   x: Tensor,
   kernel: FractionalKernel,
-  options: OptionsOf<typeof opSettings>,
+  options: FractionalMaxPool2dOptions,
 ): Tensor {
   checkRank(NAME, 'x', x, 4);
   const { draw, sequence, ...size } = opSettings.read(NAME, options);

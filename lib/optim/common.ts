@@ -69,22 +69,26 @@ function groupsOf<N extends Declared>(numbers: N): Kind<readonly GroupOf<N>[]> {
   });
 }
 
+const decayAndLimits = {
+  weightDecay: nonNegative('Decay of weights.', { default: 0 }),
+  clipNorm: positive(
+    'Gradients are scaled so that their norm over all parameters is at most this (Pascanu et al. 2013). Default: no limit.',
+    { optional: true },
+  ),
+  clipValue: positive(
+    'Every element of the gradients is cut to within +- this, before clipNorm looks at them. Default: no limit.',
+    { optional: true },
+  ),
+  maxNorm: positive(
+    "Largest norm of the weights of an output unit, which is what has one index along the first axis of a parameter with two axes or more: what exceeds it is scaled back after the step, as by PyTorch's `renorm` (Srivastava et al. 2014). May be changed between steps. Default: no limit.",
+    { optional: true },
+  ),
+};
+
 /** Settings that every optimizer has, besides `lr`. `numbers` are those that groups may set. */
 export function commonSettings<N extends Declared>(numbers: N) {
   return {
-    weightDecay: nonNegative('Decay of weights.', { default: 0 }),
-    clipNorm: positive(
-      'Gradients are scaled so that their norm over all parameters is at most this (Pascanu et al. 2013). Default: no limit.',
-      { optional: true },
-    ),
-    clipValue: positive(
-      'Every element of the gradients is cut to within +- this, before clipNorm looks at them. Default: no limit.',
-      { optional: true },
-    ),
-    maxNorm: positive(
-      "Largest norm of the weights of an output unit, which is what has one index along the first axis of a parameter with two axes or more: what exceeds it is scaled back after the step, as by PyTorch's `renorm` (Srivastava et al. 2014). May be changed between steps. Default: no limit.",
-      { optional: true },
-    ),
+    ...decayAndLimits,
     groups: groupsOf(numbers)(
       "Parameters with settings of their own: lr, weightDecay, maxNorm, and the optimizer's own numbers.",
       { default: [] },
@@ -93,10 +97,7 @@ export function commonSettings<N extends Declared>(numbers: N) {
 }
 
 /** Options that every optimizer takes. `H` are its own numbers that groups may set as well. */
-export type OptimizerOptions<H extends object = object> = Omit<
-  OptionsOf<ReturnType<typeof commonSettings<Record<never, never>>>>,
-  'groups'
-> & {
+export type OptimizerOptions<H extends object = object> = OptionsOf<typeof decayAndLimits> & {
   /** Parameters with settings of their own: `lr`, `weightDecay`, and the optimizer's own numbers. */
   readonly groups?: readonly (ParameterGroup & Partial<H>)[];
 };

@@ -14,10 +14,13 @@ type Fields<N, D> = {
   readonly [K in keyof Pick<D, Exclude<keyof D, keyof N | Common>>]: KeptOf<D[K]>;
 };
 
-/** Options may be left out where they may be empty. */
+/** Options may be left out where they may be empty. @inline */
 type Given<O, More extends readonly unknown[] = []> = object extends O
   ? [options?: O, ...more: More]
   : [options: O, ...more: More];
+
+type Made<K, N extends Declared, D extends Declared> = Optimizer<ValuesOf<N>> &
+  Fields<N, D> & { readonly kind: K };
 
 /** A class with a field for each of its settings. */
 export interface OptimizerClass<
@@ -27,9 +30,9 @@ export interface OptimizerClass<
   S extends string,
   F extends string,
 > {
-  new (
-    ...given: Given<OptionsOf<D>, [other?: Partial<Declaration<K, N, D, S, F>>]>
-  ): Optimizer<ValuesOf<N>> & Fields<N, D> & { readonly kind: K };
+  new (...given: Given<OptionsOf<D>>): Made<K, N, D>;
+  /** @internal */
+  new (...given: Given<OptionsOf<D>, [other?: Partial<Declaration<K, N, D, S, F>>]>): Made<K, N, D>;
   /** One step, as an op: for updates of tensors that you keep yourself. */
   readonly rule: UpdateRule<S, F>;
 }
@@ -73,7 +76,7 @@ export interface Preset {
 export interface Maker<O extends object, T extends Optimizer = Optimizer> {
   /** @throws OptionError on unknown keys, and on values that are out of range or contradict each other */
   (...given: Given<O>): T;
-  /** The declaration of its options, by name. */
+  /** The declaration of its options, by name. @hidden */
   readonly settings: Settings<Declared>;
   readonly preset: Preset;
 }

@@ -21,7 +21,7 @@ export interface ParameterGroup {
   readonly maxNorm?: number;
 }
 
-/** A group of an optimizer; groups may set its numbers `N`. */
+/** A group of an optimizer; groups may set its numbers `N`. @inline */
 export type GroupOf<N> = ParameterGroup & OptionsOf<N>;
 
 /** @throws OptionError for something that is not a match */

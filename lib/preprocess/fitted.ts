@@ -16,7 +16,7 @@ export class FittedTransform {
   /** Shape of one sample that comes out: [K] behind `pca` and `whiten`. */
   readonly outputShape: Shape;
 
-  /** Made by `fit` and from model files. At least one step. */
+  /** Made by `fit` and from model files. At least one step. @hidden */
   constructor(private readonly fitted: readonly FittedStep[]) {
     this.inputShape = fitted[0]!.inputShape;
     this.outputShape = fitted[fitted.length - 1]!.outputShape;

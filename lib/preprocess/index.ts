@@ -17,7 +17,7 @@ import { fitSteps } from './fit';
 import type { FittedTransform } from './fitted';
 import { rowsOf } from './rows';
 
-export type { StepDescription } from './description';
+export type { PointwiseStep, RotationStep, StepDescription } from './description';
 export { FittedTransform } from './fitted';
 
 /** Steps of preprocessing that have not seen data yet. */

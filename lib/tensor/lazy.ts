@@ -19,18 +19,18 @@ export abstract class LazyTensor extends Tensor {
     return this.memory !== undefined;
   }
 
-  /** @throws UninitializedError while it has no memory */
+  /** @internal @throws UninitializedError while it has no memory */
   get storage(): Storage {
     return this.memory ?? this.refuse();
   }
 
-  /** Sets its memory. Called by Module.initialize and by loading. */
+  /** @internal Sets its memory. Called by Module.initialize and by loading. */
   materialize(storage: Storage): void {
     this.memory = storage;
     this.origin = { kind: 'storage', storage };
   }
 
-  /** Takes its memory away: it then has no values, as before `materialize`. */
+  /** @internal Takes its memory away: it then has no values, as before `materialize`. */
   letGo(): void {
     this.dispose();
     this.memory = undefined;

@@ -59,20 +59,21 @@ function engine(): Evaluator {
 let nextId = 1;
 
 /** Values of one dtype in a shape, or the recipe of them: calling an op records, and `data()` computes. */
-export class Tensor implements TensorType {
+export class Tensor {
   readonly id = nextId++;
   readonly shape: Shape;
   readonly dtype: DType;
   /** Undefined while a parameter or buffer of a module has no memory yet. */
   protected origin: Source | undefined;
 
+  /** Made by {@link tensor} and by ops. @hidden */
   constructor(shape: Shape, dtype: DType, source: Source | undefined) {
     this.shape = shape;
     this.dtype = dtype;
     this.origin = source;
   }
 
-  /** @throws UninitializedError while there is none */
+  /** @internal @throws UninitializedError while there is none */
   get source(): Source {
     return this.origin ?? this.refuse();
   }
@@ -214,8 +215,13 @@ function numbers(data: TensorData, shape?: Shape, dtype?: DType): TensorType & {
 
 /** A tensor with memory of its own from the beginning, which programs can assign to. */
 export class PersistentTensor extends Tensor {
-  constructor(readonly storage: Storage) {
+  /** @internal */
+  readonly storage: Storage;
+
+  /** @internal */
+  constructor(storage: Storage) {
     super(storage.shape, storage.dtype, { kind: 'storage', storage });
+    this.storage = storage;
   }
 
   override dispose(): void {

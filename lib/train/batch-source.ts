@@ -27,14 +27,14 @@ export interface StreamBatch {
   readonly weights?: Tensor | ShapedArray;
 }
 
-type AnyIterable<T> = Iterable<T> | AsyncIterable<T>;
+type Batches = Iterable<StreamBatch> | AsyncIterable<StreamBatch>;
 
 /**
  * Batches in an order that the caller chooses: an array, a generator, a database cursor. Several epochs need
  * one that can be iterated again (an array can, a generator cannot), or a function that returns a new one for
  * each epoch (counted from 0).
  */
-export type BatchStream = AnyIterable<StreamBatch> | ((epoch: number) => AnyIterable<StreamBatch>);
+export type BatchStream = Batches | ((epoch: number) => Batches);
 
 /** A batch as a compiled step takes it. */
 export interface Batch {
@@ -296,7 +296,7 @@ function isShapedArray(value: unknown): value is ShapedArray {
   return typeof value === 'object' && value !== null && 'data' in value && 'shape' in value;
 }
 
-function iteratorOf(iterable: AnyIterable<StreamBatch>): Iterator<StreamBatch> | AsyncIterator<StreamBatch> {
+function iteratorOf(iterable: Batches): Iterator<StreamBatch> | AsyncIterator<StreamBatch> {
   // A typed array can be iterated too, but yields numbers.
   if (typeof iterable === 'object' && iterable !== null && !ArrayBuffer.isView(iterable)) {
     if (Symbol.asyncIterator in iterable) return iterable[Symbol.asyncIterator]();

@@ -24,7 +24,7 @@ import { plainSource } from './inputs';
 import { AveragedEvalStep } from './averaged-step';
 import { EvalStep, type StepParts } from './steps';
 import { viewSource, ViewSource } from './view-source';
-import type { Averages } from './totals';
+import type { Evaluation } from './totals';
 
 /**
  * Options of `evaluate`. With `samples` it evaluates the mean over passes with noise, and with `crops` or
@@ -54,9 +54,6 @@ export interface EvaluationOptions extends SamplingOptions, ViewOptions {
   readonly random?: RandomState;
   readonly signal?: AbortSignal;
 }
-
-/** Mean loss; accuracy where targets are classes. */
-export type Evaluation = Averages;
 
 const KEYS = [
   ...['loss', 'metrics', 'batchSize', 'precision', 'average', 'random', 'signal'],

@@ -3,7 +3,7 @@ import { OptionError } from '../errors';
 import type { Running } from '../metrics';
 import { show } from '../options';
 import type { EpochRecord } from './events';
-import type { Averages, TrainAverages } from './totals';
+import type { Evaluation, TrainAverages } from './totals';
 
 /** Figures that every epoch can have. */
 const FIGURES = ['trainLoss', 'trainAccuracy', 'validationLoss', 'validationAccuracy'] as const;
@@ -29,7 +29,7 @@ export interface Measurements extends Pick<
 }
 
 /** Averages over the validation set, and what metrics measured there by name, if there are any. */
-export interface Validated extends Averages {
+export interface Validated extends Evaluation {
   readonly metrics?: Readonly<Record<string, number>>;
 }
 

@@ -6,7 +6,8 @@
  * callback-state.ts). `evaluate` needs none of them.
  */
 export { Trainer, type EvaluateOptions, type TrainerOptions, type UpdateBatchNormOptions } from './trainer';
-export { evaluate, type Evaluation, type EvaluationOptions } from './evaluate';
+export { evaluate, type EvaluationOptions } from './evaluate';
+export type { Evaluation } from './totals';
 export { checkpoint, type CheckpointOptions } from './callbacks';
 export { earlyStopping, EarlyStopping, type EarlyStoppingOptions } from './early-stopping';
 export { gradualUnfreezing, type GradualUnfreezingOptions } from './gradual-unfreezing';

@@ -21,14 +21,16 @@ export interface TotalsState {
   readonly penaltySum?: number;
 }
 
-/** Mean loss, and accuracy where there is one. */
-export interface Averages {
+/** What `evaluate` measures. */
+export interface Evaluation {
+  /** The mean over samples. */
   readonly loss: number;
+  /** The share of samples classified correctly, 0 to 1; absent where targets are not classes. */
   readonly accuracy?: number;
 }
 
 /** Those of training. */
-export interface TrainAverages extends Averages {
+export interface TrainAverages extends Evaluation {
   /** What regularizers added to the loss, where there are any. */
   readonly penalty?: number;
 }

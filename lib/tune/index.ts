@@ -12,8 +12,17 @@ export { reinforce, Reinforce, type ReinforceOptions } from './policy/reinforce'
 export * from './strategies/makers';
 export * from './rules/makers';
 export type { SearchState, Strategy, Suggestion } from './strategies/strategy';
+export type { Random } from './strategies/random-numbers';
 export type { Steps } from './strategies/steps';
-export type { Dimension, Domain, Point } from './space/dimension';
+export type {
+  ChoiceDomain,
+  Dimension,
+  Domain,
+  FloatDomain,
+  IntegerDomain,
+  Point,
+  Value,
+} from './space/dimension';
 export type { Direction, Report, TrialRecord, TrialState } from './study/trial';
 export {
   choice,
@@ -21,6 +30,7 @@ export {
   integer,
   logUniform,
   uniform,
+  type Branches,
   type Choice,
   type Conditional,
   type Integer,
@@ -28,16 +38,17 @@ export {
   type Parameter,
   type Space,
   type Suggested,
+  type SuggestedValue,
   type Uniform,
 } from './space/parameters';
 export { study, type StudyOptions } from './study/open';
 export type { Study, Fixed } from './study/study';
 export { memory } from './study/memory';
-export { journal } from './study/journal';
+export { journal, type JournalOptions } from './study/journal';
 export { postgres, type PostgresOptions } from './study/postgres';
 export type { Heartbeat, Home } from './study/home';
-export type { Operation } from './study/operation';
-export type { StudyTrial } from './run/runnable';
+export type { Enqueued, Operation } from './study/operation';
+export type { LostTrial, Outcome, Runnable, StudyTrial } from './run/runnable';
 export {
   crossValidation,
   holdOut,
@@ -50,7 +61,7 @@ export type { Objective } from './run/objective';
 export type { RunOptions } from './run/options';
 export type { Trial } from './run/trial';
 export type { Rule, RuleState } from './rules/rule';
-export { importance, type ImportanceOptions } from './report/importance';
+export { importance, type ImportanceOptions, type Judged } from './report/importance';
 export { report, type ReportOptions, type WrittenReport } from './report/report';
 export type { Shown } from './report/source';
 export { dashboard, type Dashboard, type DashboardOptions } from './report/dashboard';

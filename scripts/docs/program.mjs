@@ -19,10 +19,15 @@ function tagsOf(statement) {
     return initializer && ts.isCallExpression(initializer) ? '@function' : undefined;
   }
   if (!ts.isTypeAliasDeclaration(statement)) return undefined;
-  // `(typeof CHOICES)[number]` is shown as the choices.
-  if (ts.isIndexedAccessTypeNode(statement.type)) return '@useDeclaredType';
-  if (!ts.isTypeReferenceNode(statement.type)) return undefined;
-  return OF_SETTINGS.test(statement.type.typeName.getText()) ? '@interface @expand' : undefined;
+  // `(typeof CHOICES)[number]` and `keyof typeof byName` are shown as the choices.
+  if (ts.isIndexedAccessTypeNode(statement.type) || ts.isTypeOperatorNode(statement.type))
+    return '@useDeclaredType';
+  const parts = ts.isIntersectionTypeNode(statement.type) ? statement.type.types : [statement.type];
+  return parts.some(ofSettings) ? '@interface @expand' : undefined;
+}
+
+function ofSettings(type) {
+  return ts.isTypeReferenceNode(type) && OF_SETTINGS.test(type.typeName.getText());
 }
 
 /** Puts the tags into the comments of a file; lines stay where they are. */

@@ -58,7 +58,9 @@ const isMember = (node) => ts.isPropertyAssignment(node) || ts.isShorthandProper
 function inlineOtherAliases(context, symbols) {
   const prototype = Object.getPrototypeOf(context);
   const usual = prototype.shouldInline;
-  prototype.shouldInline = function shouldInline(symbol, name) {
+  prototype.shouldInline = function shouldInline(written, name) {
+    // What a file imports is named by the import.
+    const symbol = this.resolveAliasedSymbol(written);
     const [declaration] = symbol.declarations ?? [];
     const alias = declaration && ts.isTypeAliasDeclaration(declaration) && !declaration.typeParameters;
     const ours = alias && !declaration.getSourceFile().fileName.includes('node_modules');

@@ -3,15 +3,20 @@ import { bool, declareSettings, positiveInteger, type OptionsOf } from '../../se
 import { linear } from './linear';
 import { sequential, type Sequential } from './sequential';
 
-const settings = declareSettings({
+const args = {
   inFeatures: positiveInteger('Size of the last axis of the input.'),
   outFeatures: positiveInteger('Size of the last axis of the output.'),
+};
+
+const options = {
   rank: positiveInteger('Units in between: the rank of the product.'),
   bias: bool('Whether there is a bias, of the output.', { default: true }),
-});
+};
+
+const settings = declareSettings({ ...args, ...options });
 
 /** Options of {@link bottleneckLinear}: `rank`, and `bias`, which defaults to true. */
-export type BottleneckLinearOptions = Omit<OptionsOf<typeof settings>, 'inFeatures' | 'outFeatures'>;
+export type BottleneckLinearOptions = OptionsOf<typeof options>;
 
 /**
  * y = x (B A)^T + bias with A [rank, in] and B [out, rank]: rank (in + out) weights instead of in out, which
@@ -22,9 +27,9 @@ export type BottleneckLinearOptions = Omit<OptionsOf<typeof settings>, 'inFeatur
 export function bottleneckLinear<In extends number, Out extends number>(
   inFeatures: In,
   outFeatures: Out,
-  options: BottleneckLinearOptions,
+  given: BottleneckLinearOptions,
 ): Sequential<In, Out> {
-  const { rank, bias } = settings.read('nn.bottleneckLinear', { ...options, inFeatures, outFeatures });
+  const { rank, bias } = settings.read('nn.bottleneckLinear', { ...given, inFeatures, outFeatures });
   return sequential(
     linear<In, number>(inFeatures, rank, { bias: false }),
     linear<number, Out>(rank, outFeatures, { bias }),

@@ -5,9 +5,8 @@ import {
   fractionalKernel,
   fractionalSettings,
   type FractionalKernel,
-  type FractionalMaxPool2dOptions,
 } from '../../ops/fractional-max-pool2d';
-import { declareSettings } from '../../settings';
+import { declareSettings, type OptionsOf } from '../../settings';
 import type { Tensor } from '../../tensor/tensor';
 import { maker, withArguments } from '../layer';
 import { SameWidth } from './same-width';
@@ -16,13 +15,15 @@ const args = declareSettings({
   kernel: fractionalKernel("What a region is: 'disjoint', 'overlapping', or the size of windows."),
 });
 
+export type FractionalMaxPool2dLayerOptions = OptionsOf<typeof fractionalSettings>;
+
 /**
  * Largest element of regions whose places are drawn anew in each training step; in evaluation they are fixed.
  */
 export class FractionalMaxPool2d extends withArguments(args, fractionalSettings, [], SameWidth) {
   static override readonly kind: string = 'fractionalMaxPool2d';
 
-  constructor(kernel: FractionalKernel, options: FractionalMaxPool2dOptions) {
+  constructor(kernel: FractionalKernel, options: FractionalMaxPool2dLayerOptions) {
     super({ kernel }, options);
     checkOutput('nn.fractionalMaxPool2d', this);
   }

@@ -17,7 +17,7 @@ export type Outcome =
   | { readonly state: 'failed'; readonly error: string };
 
 /** What becomes of a trial whose worker died. */
-export interface Loss {
+export interface LostTrial {
   readonly error: string;
   /**
    * How many times its point is enqueued anew before that is the end of it. Undefined: it is enqueued anew
@@ -26,6 +26,10 @@ export interface Loss {
   readonly retries: number | undefined;
 }
 
+/**
+ * A study as those who run trials see it. `study.run` does all of this; it is for workers of your own, which
+ * take a trial, and say how it ended.
+ */
 export interface Runnable<P> {
   /** What messages call it. */
   readonly name: string;
@@ -61,7 +65,7 @@ export interface Runnable<P> {
    * Ends a trial as failed because its worker died, and enqueues its point anew while retries are left.
    * Resolves with whether it was this call that did so.
    */
-  lose(trial: number, loss: Loss): Promise<boolean>;
+  lose(trial: number, loss: LostTrial): Promise<boolean>;
 
   /** Says that the worker of a running trial lives. */
   beat(trial: number): Promise<void>;

@@ -39,6 +39,7 @@ export interface Conditional<B = Branches> {
   readonly branches: B;
 }
 
+/** The spaces of a conditional by the names of its branches. */
 export interface Branches {
   readonly [choice: string]: Space;
 }
@@ -51,7 +52,8 @@ export interface Space {
   readonly [name: string]: Parameter | Value;
 }
 
-type SuggestedValue<P> =
+/** What a trial gets of one parameter, or of a constant. */
+export type SuggestedValue<P> =
   P extends Choice<infer T>
     ? T
     : P extends Conditional<infer B>

@@ -2,6 +2,7 @@
 import { philox } from '../../philox';
 import { streamKey, type StreamKey } from '../../random';
 
+/** Draws numbers one after the other. */
 export class Random {
   private readonly key: StreamKey;
   private readonly words = new Uint32Array(4);

@@ -65,7 +65,7 @@ export type Operation = { readonly worker_id: string } & (
 );
 
 /** What a new trial has from the start where somebody enqueued it, or copied it from elsewhere. */
-interface Enqueued {
+export interface Enqueued {
   readonly state?: number;
   readonly datetime_complete?: string;
   readonly value?: number | null;

@@ -4,7 +4,7 @@ import { finite, nonEmptyString, nonNegativeInteger, show } from '../../options'
 import type { Json } from '../../settings';
 import { reportsOf } from '../rules/chain';
 import type { Rule } from '../rules/rule';
-import type { Loss, Outcome, Runnable, StudyTrial } from '../run/runnable';
+import type { LostTrial, Outcome, Runnable, StudyTrial } from '../run/runnable';
 import type { Objective } from '../run/objective';
 import type { RunOptions } from '../run/options';
 import { runTrials } from '../run/run';
@@ -167,7 +167,7 @@ export class Study<S extends Space = Space> implements Runnable<Suggested<S>> {
     return this.at(trial);
   }
 
-  async lose(trial: number, { error, retries }: Loss): Promise<boolean> {
+  async lose(trial: number, { error, retries }: LostTrial): Promise<boolean> {
     const added = await this.log.append(() =>
       this.whileRuns(trial, (trial_id) => {
         const { notes, point, dimensions } = this.at(trial);
