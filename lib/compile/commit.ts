@@ -2,26 +2,63 @@
  * Which nodes make up the commit section: the updates of persistent state that run last, and only when the
  * step is finite.
  */
-import type { Graph, GraphNode, Value } from './ir';
+import type { Storage } from '../tensor/storage';
+import { consumersOf, type Graph, type GraphNode, type Value } from './ir';
+
+/** What runs last. */
+export interface CommitSection {
+  readonly nodes: ReadonlySet<GraphNode>;
+  /**
+   * Values that their nodes, which are in the section, write straight into the storage they are assigned to.
+   */
+  readonly direct: ReadonlyMap<Value, Storage>;
+}
+
+/** The section of a program that writes nothing, or writes everything by copies. */
+export const nothingInPlace: CommitSection = { nodes: new Set(), direct: new Map() };
 
 /**
- * A node belongs to the commit section if it can update in place a storage that the program assigns, or if
- * it reads the output of such a node. A node of the section that needs the old value of a storage could
- * find it overwritten by an earlier one. The section is then empty, and every assignment becomes a copy at
- * the very end.
+ * A node belongs to the commit section if it can update in place a storage that the program assigns, if it
+ * only makes what is assigned, or if it reads the output of such a node. A node of the section that needs the
+ * old value of a storage could find it overwritten by an earlier one. The section is then empty, and every
+ * assignment becomes a copy at the very end.
  */
-export function commitSection(graph: Graph): Set<GraphNode> {
+export function commitSection(graph: Graph): CommitSection {
   const assigned = new Map(graph.assignments.map((a) => [a.value, a.storage]));
+  const direct = directValues(graph);
   const commit = new Set<GraphNode>();
   const late = new Set<Value>();
   for (const node of graph.nodes) {
     if (node.op.schedule === 'gate') continue;
-    if (node.inputs.some((v) => late.has(v)) || updatesInPlace(node, assigned)) {
+    const makes = node.outputs.some((value) => direct.has(value));
+    if (makes || node.inputs.some((v) => late.has(v)) || updatesInPlace(node, assigned)) {
       commit.add(node);
       for (const output of node.outputs) late.add(output);
     }
   }
-  return readsOldState(graph, commit) ? new Set() : commit;
+  return readsOldState(graph, commit) ? nothingInPlace : { nodes: commit, direct };
+}
+
+/**
+ * Values that are made from nothing (constants, random numbers) for one storage, where nothing else sees the
+ * value or the old contents of the storage. Initial weights are drawn so: in the arena they would take their
+ * memory again.
+ */
+function directValues(graph: Graph): Map<Value, Storage> {
+  const readers = consumersOf(graph);
+  const seen = new Set<Value>([...graph.outputs, ...readers.keys()]);
+  const old = new Set<Storage>();
+  for (const { leaf } of [...seen, ...graph.assignments.map((a) => a.value)])
+    if (leaf?.kind === 'storage') old.add(leaf.storage);
+  const made = new Set(graph.nodes.flatMap((n) => (n.inputs.length === 0 ? n.outputs : [])));
+  const direct = new Map<Value, Storage>();
+  const twice = new Set<Value>();
+  for (const { storage, value } of graph.assignments) {
+    if (direct.has(value)) twice.add(value);
+    if (made.has(value) && !seen.has(value) && !old.has(storage)) direct.set(value, storage);
+  }
+  for (const value of twice) direct.delete(value);
+  return direct;
 }
 
 function updatesInPlace(node: GraphNode, assigned: ReadonlyMap<Value, unknown>): boolean {

@@ -24,10 +24,11 @@ export function hoistConstants(
   queue: 'train' | 'predict',
 ): Hoisted {
   const writers = countWriters(lowered.calls);
+  const written = new Set(writes);
   const isConstant = (slot: Slot): boolean => {
     const { leaf } = rootOf(slot);
     if (leaf?.kind === 'storage')
-      return !writes.includes(leaf.storage) && (queue === 'predict' || isUntrained(leaf));
+      return !written.has(leaf.storage) && (queue === 'predict' || isUntrained(leaf));
     return leaf?.kind === 'constant';
   };
   let results = 0;

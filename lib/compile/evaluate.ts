@@ -11,6 +11,7 @@ import { Storage } from '../tensor/storage';
 import { defaultTarget } from '../tensor/target';
 import type { Tensor } from '../tensor/tensor';
 import { setEvaluator } from '../tensor/tensor';
+import { nothingInPlace } from './commit';
 import { capture, checkFresh, reachableNodes } from './ir';
 import { lowerGraph } from './lower';
 import { runPasses } from './passes';
@@ -34,7 +35,7 @@ function build(root: Tensor): Program {
     );
   };
   const graph = runPasses(capture([toLogical(root)], new Map(), leafOf));
-  const lowered = lowerGraph(graph, new Set(), target);
+  const lowered = lowerGraph(graph, nothingInPlace, target);
   // On the train queue, so that the values include every step that was queued before.
   return new Program(lowered, { target, queue: 'train', inputBytes: [], writes: [] });
 }

@@ -5,6 +5,8 @@ import { physicalDims, numel } from '../tensor/shape';
 import type { TensorType } from '../tensor/tensor';
 import { nothingFused, type Fused } from '../graph/facts';
 import type { Lowering, Operand, Slot } from '../graph/lowering';
+import type { Storage } from '../tensor/storage';
+import type { CommitSection } from './commit';
 import type { Graph, GraphNode, Value } from './ir';
 
 export interface KernelCall {
@@ -118,21 +120,23 @@ export interface Lowered {
   readonly outputs: Operand[];
 }
 
-/** Lowers nodes in order; `commitNodes` and the copies of assigned values form the commit section. */
-export function lowerGraph(graph: Graph, commitNodes: ReadonlySet<GraphNode>, target: Target): Lowered {
+/** Lowers nodes in order; the nodes of `commit` and the copies of assigned values form the commit section. */
+export function lowerGraph(graph: Graph, commit: CommitSection, target: Target): Lowered {
   const lowering = new GraphLowering(target);
-  const main = graph.nodes.filter((n) => !commitNodes.has(n) && n.op.schedule !== 'gate');
+  const storageOf = storagesOf(graph);
+  const main = graph.nodes.filter((n) => !commit.nodes.has(n) && n.op.schedule !== 'gate');
   const gates = graph.nodes.filter((n) => n.op.schedule === 'gate');
   for (const node of main) lowering.lowerNode(node);
   const staged = stageOldState(graph, lowering);
   for (const node of gates) {
-    aliasState(graph, node, lowering);
+    aliasState(storageOf, node, lowering);
     lowering.lowerNode(node);
   }
   const commitStart = lowering.calls.length;
   for (const node of graph.nodes) {
-    if (!commitNodes.has(node)) continue;
-    aliasState(graph, node, lowering);
+    if (!commit.nodes.has(node)) continue;
+    aliasState(storageOf, node, lowering);
+    aliasDirect(commit, node, lowering);
     lowering.lowerNode(node);
   }
   commitCopies(graph, staged, lowering);
@@ -172,16 +176,34 @@ function stageOldState(graph: Graph, lowering: GraphLowering): Map<Value, Operan
   return staged;
 }
 
+/** The storage that each value is assigned to, the first of several. */
+function storagesOf(graph: Graph): Map<Value, Storage> {
+  return new Map([...graph.assignments].reverse().map(({ value, storage }) => [value, storage]));
+}
+
 /** Gives the outputs that update persistent state the memory of that state. */
-function aliasState(graph: Graph, node: GraphNode, lowering: GraphLowering): void {
+function aliasState(storageOf: ReadonlyMap<Value, Storage>, node: GraphNode, lowering: GraphLowering): void {
   for (const [output, input] of node.op.inPlaceState?.(node.attrs) ?? []) {
     const state = node.inputs[input]!;
     const value = node.outputs[output]!;
-    const target = graph.assignments.find((a) => a.value === value);
+    const target = storageOf.get(value);
     const leaf = state.leaf;
-    if (target === undefined || leaf?.kind !== 'storage' || leaf.storage !== target.storage) continue;
+    if (target === undefined || leaf?.kind !== 'storage' || leaf.storage !== target) continue;
     lowering.operandOf(value).slot.alias = lowering.operandOf(state).slot;
   }
+}
+
+/** Gives the outputs that are made in the storage they are assigned to its memory. */
+function aliasDirect({ direct }: CommitSection, node: GraphNode, lowering: GraphLowering): void {
+  for (const value of node.outputs) {
+    const storage = direct.get(value);
+    if (storage === undefined) continue;
+    lowering.operandOf(value).slot.alias = lowering.operandOf(leafOf(storage)).slot;
+  }
+}
+
+function leafOf(storage: Storage): Value {
+  return { type: { shape: storage.shape, dtype: storage.dtype }, leaf: { kind: 'storage', storage } };
 }
 
 function commitCopies(graph: Graph, staged: ReadonlyMap<Value, Operand>, lowering: GraphLowering): void {
@@ -189,10 +211,6 @@ function commitCopies(graph: Graph, staged: ReadonlyMap<Value, Operand>, lowerin
     const from = staged.get(value) ?? lowering.operandOf(value);
     const root = rootOf(from.slot);
     if (root.leaf?.kind === 'storage' && root.leaf.storage === storage) continue;
-    const leafValue: Value = {
-      type: { shape: storage.shape, dtype: storage.dtype },
-      leaf: { kind: 'storage', storage },
-    };
-    copy(lowering, from, lowering.operandOf(leafValue));
+    copy(lowering, from, lowering.operandOf(leafOf(storage)));
   }
 }

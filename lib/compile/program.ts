@@ -28,9 +28,8 @@ export interface KernelProfile {
 
 /** Collects the tensor table, the buffers and the scalars of a description. */
 class DescriptionBuilder {
-  readonly buffers: native.NativeBuffer[] = [];
-  readonly storages: Storage[] = [];
-  readonly scalars: (() => number)[] = [];
+  private readonly places = new Map<Storage, number>();
+  private readonly scalarPlaces = new Map<() => number, number>();
   private readonly words: number[] = [];
   private readonly rows = new Map<string, number>();
 
@@ -42,9 +41,16 @@ class DescriptionBuilder {
     // All buffers first: the numbers of constants follow theirs.
     for (const { slot } of [...calls.flatMap((call) => [...call.inputs, ...call.outputs]), ...outputs]) {
       const leaf = rootOf(slot).leaf;
-      if (leaf?.kind === 'storage')
-        this.buffers[indexOrPush(this.storages, leaf.storage)] = leaf.storage.buffer;
+      if (leaf?.kind === 'storage') numberOf(this.places, leaf.storage);
     }
+  }
+
+  get buffers(): native.NativeBuffer[] {
+    return [...this.places.keys()].map((storage) => storage.buffer);
+  }
+
+  get scalars(): (() => number)[] {
+    return [...this.scalarPlaces.keys()];
   }
 
   get tensors(): Float64Array {
@@ -74,18 +80,20 @@ class DescriptionBuilder {
       case 'input':
         return [firstInputPlace - leaf.index, 0];
       case 'scalar':
-        return [scalarPlace, 8 * indexOrPush(this.scalars, leaf.get)];
+        return [scalarPlace, 8 * numberOf(this.scalarPlaces, leaf.get)];
       case 'storage':
-        return [this.storages.indexOf(leaf.storage), 0];
+        return [this.places.get(leaf.storage)!, 0];
       case 'constant':
-        return [this.buffers.length + leaf.index, 0];
+        return [this.places.size + leaf.index, 0];
     }
   }
 }
 
-function indexOrPush<T>(list: T[], item: T): number {
-  const at = list.indexOf(item);
-  return at >= 0 ? at : list.push(item) - 1;
+/** The place of an item, in the order in which items were first asked for. */
+function numberOf<T>(places: Map<T, number>, item: T): number {
+  let place = places.get(item);
+  if (place === undefined) places.set(item, (place = places.size));
+  return place;
 }
 
 export interface ProgramOptions {
@@ -119,11 +127,12 @@ export class Program {
       attrs: call.attrs,
     }));
     const outputs = lowered.outputs.map((o) => build.tensor(o));
+    const { scalars } = build; // once all operands are known
     const description: ProgramDesc = {
       target: options.target,
       queue: options.queue,
       arenaBytes: plan.arenaBytes,
-      scalars: build.scalars.length,
+      scalars: scalars.length,
       buffers: build.buffers,
       inputs: [...options.inputBytes],
       tensors: build.tensors,
@@ -136,7 +145,7 @@ export class Program {
     this.arenaBytes = plan.arenaBytes;
     this.lowered = lowered;
     this.constantCalls = constantCalls;
-    this.scalars = build.scalars;
+    this.scalars = scalars;
     this.writes = options.writes;
   }
 

@@ -30,6 +30,7 @@ export { linear, matmul } from './matmul';
 export { mixSamples } from './mix-samples';
 export type { MixChoice, MixedSamples, MixOperands, MixSamplesOptions } from './mix-samples';
 export { classNumbers, oneHot } from './one-hot';
+export { orthonormal } from './orthonormal';
 export type { KeptPadding, Padding, Sides } from './padding';
 export { avgPool2d, globalAvgPool2d, globalMaxPool2d, maxPool2d } from './pool2d';
 export type { AvgPool2dOptions, MaxPool2dOptions } from './pool2d';

@@ -1,4 +1,5 @@
-// C += alpha A B in double precision, blocked, packed and threaded: for covariances and eigenvectors.
+// C += alpha A B in double precision, blocked, packed and threaded: for covariances, eigenvectors and
+// orthonormal weights.
 #pragma once
 
 #include <cstdint>
@@ -26,13 +27,14 @@ int64_t gemm_f64_workspace(const LinalgF64& linalg);
 // Each C[m][n] is one chain of multiply-adds over k, whatever the blocks or the threads.
 void gemm_f64(const GemmF64& g, const LinalgF64& linalg, double* workspace);
 
-// Op has: static constexpr const char* kName; static Cost prepare(const Call&, const LinalgF64&);
+// Op has: static constexpr const char* kName; kAttrs where it has attributes; static Cost prepare(const
+// Call&, const LinalgF64&);
 // static void run(same).
 template <class Op, Target... T>
 struct RegisterLinalgFor {
   KernelRegistrar registrars[sizeof...(T)] = {
       {Op::kName, T, [](const Call& call) { return Op::prepare(call, linalg_f64(T)); },
-       [](const Call& call) { Op::run(call, linalg_f64(T)); }}...};
+       [](const Call& call) { Op::run(call, linalg_f64(T)); }, attrs_of<Op>()}...};
 };
 
 template <class Op>

@@ -1,4 +1,11 @@
-import { OptionError, ShapeError, StaleTensorError, TraceError, UninitializedError } from '../../lib/errors';
+import {
+  NonFiniteError,
+  OptionError,
+  ShapeError,
+  StaleTensorError,
+  TraceError,
+  UninitializedError,
+} from '../../lib/errors';
 import { compile } from '../../lib/compile/compile';
 import { grad } from '../../lib/compile/grad';
 import { applyOp, first, type OpRecord } from '../../lib/graph/op';
@@ -194,6 +201,52 @@ describe('assign', () => {
       [0, -1],
       [0, -1],
     ]);
+  });
+
+  it('makes constants and random numbers in the memory that they are assigned to', async () => {
+    const [a, b] = [zeros([1000]), zeros([1000])];
+    const draw = (): Tensor => ops.randomNormal([1000], 3, 'b');
+    const f = compile(() => {
+      assign(a, ops.full([1000], 3));
+      assign(b, draw());
+    });
+    expect(f.prepare().arenaBytes).toBe(0);
+    await f();
+    expect(await values(a)).toEqual(Array(1000).fill(3));
+    expect(await values(b)).toEqual(await values(draw()));
+  });
+
+  it('copies them where something else sees them, or the old contents', async () => {
+    const [a, b, c, d] = [persistent([1]), persistent([2]), persistent([3]), persistent([4])];
+    const f = compile(() => {
+      const [five, six, seven] = [ops.full([1], 5), ops.full([1], 6), ops.full([1], 7)];
+      const old = ops.mul(d, 1);
+      assign(a, five);
+      assign(b, five);
+      assign(c, six);
+      assign(d, seven);
+      return [ops.mul(six, 2), old];
+    });
+    const [twelve, old] = await f();
+    expect(await Promise.all([a, b, c, d, twelve!, old!].map(values))).toEqual([
+      [5],
+      [5],
+      [6],
+      [7],
+      [12],
+      [4],
+    ]);
+  });
+
+  it('makes nothing there in a run that is refused', async () => {
+    const w = persistent([1]);
+    const guard = zeros([1], 'i32');
+    const f = compile((loss: Tensor) => {
+      assign(guard, ops.finiteGuard(guard, [loss]));
+      assign(w, ops.full([1], 2));
+    });
+    await expect(f(tensor([NaN]))).rejects.toThrow(NonFiniteError);
+    expect(await values(w)).toEqual([1]);
   });
 
   it('checks its arguments', async () => {

@@ -320,6 +320,7 @@ const templates: readonly Template[] = [
   template('binary_cross_entropy_backward', {}, ...times(4, matrix)),
   template('column_moments', { power: 2 }, matrix, ['f64', 5], ['f64', 5], ['f64', 5]),
   template('covariance', {}, matrix, ['f64', 5], ['f64', 5, 5], ['f64', 5, 5]),
+  template('orthonormal', { gain: 1 }, matrix, matrix),
   template('eigh', {}, ['f64', 5, 5], ['f64', 5], ['f64', 5, 5]),
   template('spectral', {}, ['f64', 4, 5], ['f64', 4], ['r', 5, 5]),
   template('product_squares', {}, ['r', 6, 4], ['r', 6, 5], one),
