@@ -12,6 +12,9 @@ const built = existsSync(join(__dirname, '..', '..', 'dist', 'index.mjs'));
 const because = built ? why : ' (skipped: dist/ is missing: npm run build:ts)';
 const describeReady = hasRedis && built ? describe : describe.skip;
 
+/** Long enough that a worker on a busy machine renews its lock in time. */
+const LOCK_SECONDS = 4;
+
 /** What `cli.mjs status ID` prints. */
 interface Status {
   readonly state: string;
@@ -28,12 +31,17 @@ describeReady(`examples/queue${because}`, () => {
   let folder: string;
   let worker: Worker;
 
-  /** A worker whose jobs are taken to be abandoned after two seconds without a sign of life. */
+  /** A worker whose jobs are taken to be abandoned after so many seconds without a sign of life. */
   class Worker {
     readonly child: ChildProcess;
     text = '';
     constructor() {
-      const env = { ...process.env, REDIS_URL: redis.url, LOCK_SECONDS: '2', RUNS: join(folder, 'runs') };
+      const env = {
+        ...process.env,
+        REDIS_URL: redis.url,
+        LOCK_SECONDS: String(LOCK_SECONDS),
+        RUNS: join(folder, 'runs'),
+      };
       this.child = spawn(process.execPath, ['worker.mjs'], { cwd: folder, env });
       for (const stream of [this.child.stdout, this.child.stderr])
         stream?.on('data', (chunk: Buffer) => (this.text += chunk.toString()));
@@ -142,7 +150,7 @@ describeReady(`examples/queue${because}`, () => {
     const [first, second] = [add(...LONG), add(...LONG)];
     await worker.says(new RegExp(`${first}: epoch 1`));
     // Longer than a lock lasts. Training steps do not run on the event loop, so that it is renewed.
-    await new Promise((done) => setTimeout(done, 3000));
+    await new Promise((done) => setTimeout(done, 1500 * LOCK_SECONDS));
     expect(worker.text).not.toMatch(new RegExp(`${first}: (its worker died|the lock)`));
     expect(cli('cancel', second).out).toBe(`${second} removed`);
     expect(cli('cancel', first).out).toBe(`${first} told to stop`);

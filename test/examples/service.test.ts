@@ -22,6 +22,10 @@ const SETTINGS = {
   MAX_BATCH: '2',
   MAX_BODY_BYTES: '100000',
   MAX_PIXELS: '1000000',
+  // On a busy machine, nothing may end because it takes long.
+  UPLOAD_TIMEOUT_MS: '120000',
+  ANSWER_TIMEOUT_MS: '120000',
+  GRACE_MS: '120000',
 };
 
 let folder: string;
@@ -231,8 +235,9 @@ describeBuilt('examples/service', () => {
     const clients = [client(), client(), client()];
     for (const name of ['slow', 'good', 'slow', 'good']) {
       use(`${name}.safetensors`);
-      expect((await reload()).body.changed).toBe(true);
-      await predict(glyph);
+      const { version, changed } = (await reload()).body;
+      expect(changed).toBe(true);
+      await until(() => Promise.resolve(versions.has(version)));
     }
     replacing = false;
     await Promise.all(clients);
@@ -247,15 +252,18 @@ describeBuilt('examples/service', () => {
     await reload();
     const alone = (await predict(glyph)).body.predictions!;
     const [images, runs] = ['prediction_batch_images_sum', 'prediction_batch_images_count'];
-    const before = [await metric(images), await metric(runs)] as const;
-    const answers = await Promise.all([1, 2, 3, 4].map(() => predict(glyph)));
-    for (const { body } of answers)
-      body.predictions!.forEach(({ class: name, probability }, i) => {
-        expect(name).toBe(alone[i]!.class);
-        expect(probability).toBeCloseTo(alone[i]!.probability, 6);
-      });
-    expect((await metric(images)) - before[0]).toBe(4);
-    expect((await metric(runs)) - before[1]).toBeLessThan(4);
+    // On a busy machine, one may be done before the next one comes.
+    for (let ran = 4; ran === 4;) {
+      const before = [await metric(images), await metric(runs)] as const;
+      const answers = await Promise.all([1, 2, 3, 4].map(() => predict(glyph)));
+      for (const { body } of answers)
+        body.predictions!.forEach(({ class: name, probability }, i) => {
+          expect(name).toBe(alone[i]!.class);
+          expect(probability).toBeCloseTo(alone[i]!.probability, 6);
+        });
+      expect((await metric(images)) - before[0]).toBe(4);
+      ran = (await metric(runs)) - before[1];
+    }
   });
 
   it('drops the images of clients that leave while they wait', async () => {
@@ -273,17 +281,26 @@ describeBuilt('examples/service', () => {
   });
 
   it('answers what is in flight when it is told to end', async () => {
-    const answers = [1, 2, 3, 4].map(() => predict(glyph));
-    await until(async () => (await metric('predictions_in_flight')) === 4);
     const ended = once(server, 'exit');
+    let answers: Promise<Answer[]>;
+    // On a busy machine, one may be done before it is seen that all of them are there.
+    for (let together = false; !together;) {
+      let answered = false;
+      answers = Promise.all([1, 2, 3, 4].map(() => predict(glyph).finally(() => (answered = true))));
+      await until(async () => {
+        together = (await metric('predictions_in_flight')) === 4;
+        return together || answered;
+      });
+      if (!together) await answers;
+    }
     server.kill('SIGTERM');
-    expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+    expect((await answers!).map(({ status }) => status)).toEqual([200, 200, 200, 200]);
     expect(await ended).toEqual([0, null]);
     await expect(ask('/healthz')).rejects.toThrow();
   });
 
   it('does not wait for ever, neither for a body nor for the model', async () => {
-    await start({ ANSWER_TIMEOUT_MS: '1', UPLOAD_TIMEOUT_MS: '100' });
+    await start({ ANSWER_TIMEOUT_MS: '1', UPLOAD_TIMEOUT_MS: '1000' });
     const { status, body, retryAfter } = await predict(glyph);
     expect([status, body.code, retryAfter]).toEqual([503, 'TIMEOUT', '1']);
     const half = await halfRequest();

@@ -1,4 +1,5 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { fork, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   existsSync,
   mkdirSync,
@@ -135,21 +136,24 @@ test('of three processes that find stale locks at once, one gets each; what they
     mkdirSync(room);
     writeLock({}, '.lock', room);
   }
-  const begin = String(Date.now() + 8000); // once all have started
   const script = join(__dirname, 'children', 'lock.ts');
-  const children = [0, 1, 2].map(() => spawn(process.execPath, ['-r', register, script, begin, ...rooms]));
-  const outputs = await Promise.all(
-    children.map(async (child) => {
-      let text = '';
-      for await (const chunk of child.stdout) text += String(chunk);
-      return JSON.parse(text) as string[];
-    }),
-  );
-  for (const i of rooms.keys())
-    expect(outputs.map((ended) => ended[i]).sort()).toEqual(['ERR_TENON_BUSY', 'ERR_TENON_BUSY', 'taken']);
-  expect(new Set(outputs.flatMap((ended, i) => (ended.includes('taken') ? [i] : []))).size).toBeGreaterThan(
-    0,
-  );
+  const children = [0, 1, 2].map(() => fork(script, { execArgv: ['-r', register] }));
+  const hear = (): Promise<unknown[]> =>
+    Promise.all(
+      children.map(async (child) => {
+        const [said] = (await once(child, 'message')) as unknown[];
+        return said;
+      }),
+    );
+  expect(await hear()).toEqual(['ready', 'ready', 'ready']);
+  for (const directory of rooms) {
+    const heard = hear();
+    for (const child of children) child.send({ directory });
+    expect((await heard).sort()).toEqual(['ERR_TENON_BUSY', 'ERR_TENON_BUSY', 'taken']);
+  }
+  const ended = Promise.all(children.map((child) => once(child, 'exit')));
+  for (const child of children) child.send('end');
+  await ended;
   for (const room of rooms) expect(readdirSync(room)).toEqual([]);
 }, 120_000);
 

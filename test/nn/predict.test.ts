@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { compile } from '../../lib/compile/compile';
 import { Program } from '../../lib/compile/program';
 import * as data from '../../lib/data';
@@ -278,18 +279,26 @@ describe('a prediction that needs more memory than there is', () => {
     const trainer = new Trainer(trained, { loss: losses.crossEntropy(), optimizer: optim.sgd({ lr: 0.01 }) });
     const targets = Int32Array.from({ length: 7 }, (_, i) => i % 5);
     const features = await data.fromFeatures({ inputs: floats(), shape: [3, 5, 5], targets });
-    const round = async (epochs: number): Promise<object> => {
+    const round = async (): Promise<object> => {
       const options = { shape: [1, 1024, 1024], output: 'logits' } as const;
       await expect(large.predict(image, options)).rejects.toMatchObject(refusal);
       expect(() => large.predictSync(image, options)).toThrow(expect.objectContaining(refusal) as Error);
       expect(await net.predict(bytes)).toEqual(expected);
       expect(net.predictSync(bytes)).toEqual(expected);
-      await trainer.fit(features, { epochs, batchSize: 7 });
-      await delay(100); // the executor lets go of a job, and of what it holds, soon after the job has ended
+      await trainer.fit(features, { epochs: 1, batchSize: 7 });
+      await delay(20);
       return info().memory;
     };
-    await round(1);
-    const memory = await round(2);
-    for (let epochs = 3; epochs < 6; epochs++) expect(await round(epochs)).toEqual(memory);
+    await round();
+    let memory = await round();
+    // What is kept for good grows in each round. The executor lets go of a job, and of what it holds, soon
+    // after the job has ended: on a busy machine, some rounds may see that of the last one.
+    let equal = 0;
+    for (let rounds = 0; rounds < 30 && equal < 3; rounds++) {
+      const now = await round();
+      equal = isDeepStrictEqual(now, memory) ? equal + 1 : 0;
+      memory = now;
+    }
+    expect(equal).toBe(3);
   });
 });

@@ -33,7 +33,7 @@ function check(files: Readonly<Record<string, string>>): { status: number | null
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     [cruise, 'lib', '--config', join(root, '.dependency-cruiser.js'), '--output-type', 'err-long'],
-    { cwd: folder, encoding: 'utf8', timeout: 50_000 },
+    { cwd: folder, encoding: 'utf8', timeout: 200_000 },
   );
   return { status, output: `${stdout}${stderr}`.replace(/\s+/g, ' ') };
 }

@@ -2,16 +2,16 @@
  * An abort while a step runs: it ends after the kernel that is running, changes nothing, and training can go
  * on from there.
  */
-import { AbortedError, data, losses, nn, optim, schedules, Trainer } from '../../lib';
+import { AbortedError, data, losses, nn, optim, schedules, Trainer, type FitEvent } from '../../lib';
 import { symmetric, values } from '../fixtures/numbers';
 
 const SIDE = 32;
 const SAMPLES = 256;
 const BATCH = 64;
 
-function samples(): Promise<data.Dataset> {
-  const images = Uint8Array.from(symmetric(SAMPLES * SIDE * SIDE * 3, 1, 1), (x) => 128 + 100 * x);
-  const labels = Int32Array.from({ length: SAMPLES }, (_, i) => i % 4);
+function samples(count = SAMPLES): Promise<data.Dataset> {
+  const images = Uint8Array.from(symmetric(count * SIDE * SIDE * 3, 1, 1), (x) => 128 + 100 * x);
+  const labels = Int32Array.from({ length: count }, (_, i) => i % 4);
   return data.fromArrays({ images, labels, shape: [SIDE, SIDE, 3] });
 }
 
@@ -75,33 +75,46 @@ test.each([
   120_000,
 );
 
-test('an abort ends the steps in the queue, and does not wait for them', async () => {
+/** A machine that is busy with others may end what is aborted before the abort gets there, but not always. */
+const TRIES = 20;
+
+test('an abort ends the step that runs, and does not wait for it', async () => {
   const trainer = makeTrainer();
   const set = await samples();
-  await trainer.fit(set, { epochs: 1, batchSize: SAMPLES }); // compiled, and warm
-  const timed = performance.now();
-  await trainer.fit(set, { epochs: 2, batchSize: SAMPLES });
-  const stepMs = (performance.now() - timed) / 2;
-  const controller = new AbortController();
-  const fit = trainer.fit(set, { epochs: 100, batchSize: SAMPLES, signal: controller.signal });
-  fit.catch(() => undefined);
-  await new Promise((resolve) => setTimeout(resolve, 2.2 * stepMs));
-  const at = performance.now();
-  controller.abort();
-  await expect(fit).rejects.toBeInstanceOf(AbortedError);
-  // Two steps are in the queue; without cancelling, 1 to 2 of them were waited for.
-  expect(performance.now() - at).toBeLessThan(stepMs / 2);
-}, 120_000);
+  let later: number[] = [];
+  for (let tries = 0; tries < TRIES && !later.includes(0); tries++) {
+    const controller = new AbortController();
+    let settled = 0;
+    // The step behind that of the event has begun.
+    const onEvent = (event: FitEvent): void => {
+      if (event.type !== 'step' || controller.signal.aborted) return;
+      settled = event.step;
+      controller.abort();
+    };
+    const options = { epochs: 100, batchSize: BATCH, signal: controller.signal, callbacks: [{ onEvent }] };
+    const error: unknown = await trainer.fit(set, options).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(AbortedError);
+    later = [...later, stepOf(error) - settled];
+  }
+  expect(later).toContain(0);
+}, 240_000);
 
 test('an abort ends an evaluation as soon', async () => {
   const trainer = makeTrainer();
-  const set = await samples();
+  const set = await samples(BATCH);
+  await trainer.evaluate(set, { batchSize: BATCH }); // compiled, and warm
   const timed = performance.now();
-  await trainer.evaluate(set, { batchSize: SAMPLES });
+  await trainer.evaluate(set, { batchSize: BATCH });
   const passMs = performance.now() - timed;
-  const controller = new AbortController();
-  const evaluation = trainer.evaluate(set, { batchSize: SAMPLES, signal: controller.signal });
-  setTimeout(() => controller.abort(), passMs / 8);
-  await expect(evaluation).rejects.toThrow('evaluate: aborted');
+  let aborted = false;
+  for (let tries = 0; tries < TRIES && !aborted; tries++) {
+    const controller = new AbortController();
+    const evaluation = trainer.evaluate(set, { batchSize: BATCH, signal: controller.signal });
+    setTimeout(() => controller.abort(), passMs / 3);
+    const ended: unknown = await evaluation.catch((reason: unknown) => reason);
+    aborted = ended instanceof AbortedError;
+    if (aborted) expect((ended as Error).message).toBe('evaluate: aborted');
+  }
+  expect(aborted).toBe(true);
   expect((await trainer.evaluate(set)).loss).toBeGreaterThan(0);
-}, 120_000);
+}, 240_000);

@@ -1,24 +1,16 @@
 /**
- * Tries for the lock of each directory, one every 20 ms from a given moment on, and prints how each attempt
- * ended; ends without letting go.
+ * Tries for the lock of each directory that its parent names, and tells how each attempt ended; ends when it
+ * is told to, without letting go.
  */
-import { setTimeout as wait } from 'node:timers/promises';
 import { lockDirectory } from '../../../lib/files/directory-lock';
 
-async function main([begin, ...directories]: string[]): Promise<void> {
-  const ended: string[] = [];
-  for (const [i, directory] of directories.entries()) {
-    await wait(Math.max(0, Number(begin) + 20 * i - Date.now()));
-    const outcome = await lockDirectory(directory, []).then(
-      () => 'taken',
-      (error: unknown) => (error as { code?: string }).code ?? String(error),
-    );
-    ended.push(outcome);
-  }
-  // Long enough for the others to have tried.
-  await wait(2000);
-  process.stdout.write(JSON.stringify(ended));
-  process.exit(0);
-}
+type Message = { readonly directory: string } | 'end';
 
-void main(process.argv.slice(2));
+process.on('message', (message: Message) => {
+  if (message === 'end') process.exit(0);
+  lockDirectory(message.directory, []).then(
+    () => process.send?.('taken'),
+    (error: unknown) => process.send?.((error as { code?: string }).code ?? String(error)),
+  );
+});
+process.send?.('ready');

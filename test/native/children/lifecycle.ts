@@ -8,8 +8,8 @@ import { adder, noScalars } from '../helpers';
 
 const n = 1 << 18;
 
-function longRunning(): native.ProgramHandle {
-  return adder(native.allocate(4 * n), n, 1, { repeat: 20_000 });
+function longRunning(size = n): native.ProgramHandle {
+  return adder(native.allocate(4 * size), size, 1, { repeat: 20_000 });
 }
 
 function residentBytes(): number {
@@ -33,9 +33,9 @@ async function oneModel(size: number): Promise<void> {
 }
 
 const scenarios: Record<string, () => unknown> = {
-  /** process.exit() while a step runs and more are queued. */
+  /** process.exit() while a step runs, for a minute or longer, and more are queued. */
   exit() {
-    const program = longRunning();
+    const program = longRunning(1 << 22);
     for (let i = 0; i < 10; i++) void native.runProgram(program, [], noScalars);
     setTimeout(() => {
       console.log(`exiting at ${Date.now()}`);

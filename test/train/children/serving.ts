@@ -1,6 +1,7 @@
 /**
- * Trains alone, then while four workers predict without a pause, and aborts. Prints what both got done, and
- * the weights' digest.
+ * Trains while four workers predict without a pause until a prediction was answered meanwhile, aborts in the
+ * middle of a step of another training, and trains alone for as many steps as the first time. Prints how each
+ * ended, and the digests of the weights.
  */
 import { Worker, isMainThread, workerData } from 'node:worker_threads';
 import { nn } from '../../../lib';
@@ -18,31 +19,35 @@ function net(): nn.Sequential {
     .initialize({ seed: 1 });
 }
 
-/** `amid`: aborts in the middle of a step, not between two. */
-async function train(predicted: () => number, amid = false): Promise<object> {
+interface Training {
+  readonly outcome: string;
+  readonly steps: number;
+  readonly digest: string;
+}
+
+/** @param enough whether training may be aborted after so many steps, `delay` milliseconds later */
+async function train(enough: (step: number) => boolean, delay?: number): Promise<Training> {
   const controller = new AbortController();
   const trainer = smallTrainer(net());
-  let [atBegin, atAbort] = [0, 0];
-  const abort = (): void => {
-    atAbort = predicted();
-    controller.abort();
-  };
+  let steps = 0;
   const onSteps = (step: number): void => {
-    if (step === 2) atBegin = predicted();
-    if (step !== 2 + STEPS) return;
-    if (amid) setTimeout(abort, 2);
-    else abort();
+    steps = step;
+    if (!enough(step)) return;
+    if (delay === undefined) controller.abort();
+    else setTimeout(() => controller.abort(), delay);
   };
   const outcome = await trainer
     .fit(await someGlyphs(), {
-      epochs: 1000,
+      epochs: 100_000,
       batchSize: 32,
       signal: controller.signal,
       callbacks: [{ everySteps: 1, onSteps }],
     })
-    .catch((error: unknown) => (error as Error).name);
-  const [during, afterAbort] = [atAbort - atBegin, predicted() - atAbort];
-  return { outcome, during, afterAbort, digest: await weightsDigest(trainer.model) };
+    .then(
+      () => 'finished',
+      (error: unknown) => (error as Error).name,
+    );
+  return { outcome, steps, digest: await weightsDigest(trainer.model) };
 }
 
 async function serve(counts: Int32Array, slot: number): Promise<void> {
@@ -57,12 +62,14 @@ async function serve(counts: Int32Array, slot: number): Promise<void> {
 async function main(): Promise<void> {
   const counts = new Int32Array(new SharedArrayBuffer(16));
   const predicted = (): number => counts.reduce((sum, count) => sum + count);
-  const alone = await train(predicted);
-  for (let slot = 0; slot < 4; slot++) new Worker(__filename, { workerData: { counts, slot } });
+  const workers = Array.from(counts, (_, slot) => new Worker(__filename, { workerData: { counts, slot } }));
   while (counts.some((count) => count < 3)) await new Promise((resolve) => setTimeout(resolve, 5));
-  const together = await train(predicted);
-  const amid = await train(predicted, true);
-  console.log(JSON.stringify({ steps: STEPS, alone, together, amid }));
+  const before = predicted();
+  const together = await train((step) => step >= STEPS && predicted() > before);
+  const amid = await train((step) => step >= STEPS, 2);
+  for (const worker of workers) await worker.terminate();
+  const alone = await train((step) => step === together.steps);
+  console.log(JSON.stringify({ together, amid, alone }));
   process.exit(0);
 }
 

@@ -124,7 +124,7 @@ export class Browser {
   }
 
   /** Waits until an expression is true. */
-  async until(expression: string, seconds = 30): Promise<void> {
+  async until(expression: string, seconds = 120): Promise<void> {
     for (const end = Date.now() + seconds * 1000; ;) {
       if (await this.evaluate<boolean>(`Boolean(${expression})`)) return;
       if (Date.now() > end) throw new Error(`not within ${seconds} s: ${expression}`);
