@@ -18,14 +18,20 @@
 template <class T>
 void finish_as(const Bf16Finish& f) {
   T* y = static_cast<T*>(f.y);
+  const float* c = f.c;
   const auto ended = [&f](V v) {
     return f.activation == Activation::none ? v : activate(as_stored<T>(v), f.activation);
   };
-  if (f.bias) {
-    map(
-        f.n, y, [&](V c, V bias) { return ended(c + bias); }, f.c, f.bias);
-  } else {
-    map(f.n, y, ended, f.c);
+  for (int64_t row = 0; row < f.rows; ++row, c += f.ldc, y += f.ldy) {
+    if (f.bias) {
+      map(
+          f.n, y, [&](V v, V bias) { return ended(v + bias); }, c, f.bias);
+    } else if (f.activation == Activation::none) {
+      map(
+          f.n, y, [](V v) { return v; }, c);
+    } else {
+      map(f.n, y, ended, c);
+    }
   }
 }
 
@@ -60,8 +66,9 @@ void narrow(const float* x, int64_t n, bf16* y) {
       n, y, [](V v) { return v; }, x);
 }
 
-constexpr Bf16Kernels kTable = {Target::TENON_TARGET,       true,    1,           2,          192 * 1024,
-                                &multiply_dots<WidenedDot>, &finish, &interleave, &transpose, &narrow};
+constexpr Bf16Kernels kTable = {
+    Target::TENON_TARGET, true,       1,      2, 192 * 1024, &multiply_dots<WidenedDot>, nullptr, &finish,
+    &interleave,          &transpose, &narrow};
 
 #else
 
@@ -74,21 +81,22 @@ namespace {
 
 const Bf16Kernels& common(Target target) { return TENON_TABLE(target); }
 
-Bf16Kernels with_tiles(Target target, Bf16Multiply multiply) {
+Bf16Kernels with_tiles(Target target, const Bf16TileProducts& products) {
   Bf16Kernels kernels = common(target);
   kernels.winograd_in_float = false;
   kernels.row_step = 16;
   kernels.k_step = 32;
   kernels.block_bytes = 1024 * 1024;
-  kernels.multiply = multiply;
+  kernels.multiply = products.multiply;
+  kernels.multiply_taps = products.multiply_taps;
   return kernels;
 }
 
 }  // namespace
 
 Bf16Kernels bf16_kernels(Target target, Bf16Path path) {
-  if (path == Bf16Path::amx) return with_tiles(target, multiply_amx());
-  if (path == Bf16Path::amx_software) return with_tiles(target, multiply_amx_software());
+  if (path == Bf16Path::amx) return with_tiles(target, products_by_tiles());
+  if (path == Bf16Path::amx_software) return with_tiles(target, products_by_software_tiles());
   Bf16Kernels kernels = common(target);
   if (path == Bf16Path::avx512bf16) kernels.multiply = multiply_avx512bf16();
   return kernels;

@@ -29,13 +29,31 @@ struct Bf16Product {
   bool accumulate;  // C += instead of C =
 };
 
-// One row of C to y: plus bias, activated, stored as bf16 or float.
+// A product whose rows of A overlap: K is cut into runs, and run r of row m begins at a + runs[r] + m *
+// a_row. So the taps of a convolution read one copy of the image, each at an offset of its own. There are
+// `images` such products, all with the same B.
+struct Bf16TapProduct {
+  const bf16* a;  // rows up to a multiple of row_step are readable
+  int64_t a_row, a_image;
+  const int64_t* runs;
+  int64_t run_count, steps;  // `steps` times k_step elements in each run
+  const bf16* b;             // panel p at b + p * b_panel
+  int64_t b_panel;
+  int64_t images, m, n;
+  float* c;  // rows up to a multiple of row_step, whole panels of columns
+  int64_t c_image, ldc;
+  bool accumulate;
+};
+
+// Rows of C to y: plus bias, activated, stored as bf16 or float.
 struct Bf16Finish {
   const float* c;
+  int64_t rows, ldc;
   int64_t n;
   const float* bias;  // or null
   Activation activation;
   void* y;
+  int64_t ldy;
   bool narrow;  // y is bf16
 };
 
@@ -49,6 +67,7 @@ struct Bf16Kernels {
       block_bytes;  // of A that one task should work on: what the second cache level holds with room to spare
 
   void (*multiply)(const Bf16Product&);
+  void (*multiply_taps)(const Bf16TapProduct&);  // null where products of gathered rows are as fast
   void (*finish)(const Bf16Finish&);
   // to[i] = (even[i], odd[i]) as one word each.
   void (*interleave)(const bf16* even, const bf16* odd, int64_t n, uint32_t* to);

@@ -3,6 +3,7 @@
 //
 // C goes on through all of K: the instruction sums the 32 products of a step apart before it adds them, so
 // that the chain of additions is K / 32 long, 31,250 for a million products.
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -20,14 +21,21 @@ namespace {
 
 #include "kernels/amx.h"
 
-constexpr int64_t kDepth = 512;  // of B that stays in the first cache level
+// Steps of K in one pass over C at most: B of a panel, 72 KB, is read from the second cache level at the pace
+// of the products, and longer passes load and store C less often.
+constexpr int64_t kMostSteps = 36;
 
-// One block of C, `Rows` x `Columns` tiles, K in [k0, k0 + depth).
+// Steps [first, last) of K.
+struct Steps {
+  int64_t first, last;
+};
+
+// A block of C, `Rows` x `Columns` tiles, over some steps of K. `b` is the first step's.
 template <int Rows, int Columns, class Tiles>
-inline void multiply_block(Tiles& tiles, const Bf16Product& g, const bf16* a, const bf16* b, float* c,
-                           int64_t depth, bool accumulate) {
+inline void multiply_block(Tiles& tiles, const Bf16TapProduct& g, const bf16* a, const bf16* b, float* c,
+                           Steps k, bool accumulate) {
   constexpr bool kTall = Rows == 2, kWide = Columns == 2;
-  const int64_t a_row = g.lda * static_cast<int64_t>(sizeof(bf16)),
+  const int64_t a_row = g.a_row * static_cast<int64_t>(sizeof(bf16)),
                 c_row = g.ldc * static_cast<int64_t>(sizeof(float));
   constexpr int64_t kPairs = kBf16Panel * 2 * static_cast<int64_t>(sizeof(bf16));
   float* low = c + kTileRows * g.ldc;
@@ -42,16 +50,21 @@ inline void multiply_block(Tiles& tiles, const Bf16Product& g, const bf16* a, co
     if constexpr (kTall) tiles.template zero<2>();
     if constexpr (kTall && kWide) tiles.template zero<3>();
   }
-  for (int64_t k = 0; k < depth; k += kTileDepth) {
-    const bf16* pairs = b + k * kBf16Panel;
-    tiles.template load<4>(a + k, a_row);
-    tiles.template load<6>(pairs, kPairs);
-    tiles.template multiply<0>();
-    if constexpr (kWide) tiles.template load<7>(pairs + 2 * kTileRows, kPairs);
-    if constexpr (kWide) tiles.template multiply<1>();
-    if constexpr (kTall) tiles.template load<5>(a + kTileRows * g.lda + k, a_row);
-    if constexpr (kTall) tiles.template multiply<2>();
-    if constexpr (kTall && kWide) tiles.template multiply<3>();
+  for (int64_t step = k.first; step < k.last;) {
+    const int64_t run = step / g.steps, within = step % g.steps;
+    const int64_t count = std::min(g.steps - within, k.last - step);
+    const bf16* row = a + g.runs[run] + within * kTileDepth;
+    for (int64_t s = 0; s < count; ++s, row += kTileDepth, b += kTileDepth * kBf16Panel) {
+      tiles.template load<4>(row, a_row);
+      tiles.template load<6>(b, kPairs);
+      tiles.template multiply<0>();
+      if constexpr (kWide) tiles.template load<7>(b + 2 * kTileRows, kPairs);
+      if constexpr (kWide) tiles.template multiply<1>();
+      if constexpr (kTall) tiles.template load<5>(row + kTileRows * g.a_row, a_row);
+      if constexpr (kTall) tiles.template multiply<2>();
+      if constexpr (kTall && kWide) tiles.template multiply<3>();
+    }
+    step += count;
   }
   tiles.template store<0>(c, c_row);
   if constexpr (kWide) tiles.template store<1>(c + kTileRows, c_row);
@@ -59,42 +72,56 @@ inline void multiply_block(Tiles& tiles, const Bf16Product& g, const bf16* a, co
   if constexpr (kTall && kWide) tiles.template store<3>(low + kTileRows, c_row);
 }
 
-// One panel's columns, all rows, K in [k0, k0 + depth).
+// One panel's columns, all rows of all images.
 template <int Columns, class Tiles>
-inline void multiply_panel(Tiles& tiles, const Bf16Product& g, int64_t panel, int64_t k0, int64_t depth) {
-  const bf16* b = g.b + panel * g.b_panel + k0 * kBf16Panel;
-  float* c = g.c + panel * kBf16Panel;
-  const bool accumulate = g.accumulate || k0 > 0;
-  int64_t m = 0;
-  for (; m + kTileRows < g.m; m += 2 * kTileRows)
-    multiply_block<2, Columns>(tiles, g, g.a + m * g.lda + k0, b, c + m * g.ldc, depth, accumulate);
-  if (m < g.m)
-    multiply_block<1, Columns>(tiles, g, g.a + m * g.lda + k0, b, c + m * g.ldc, depth, accumulate);
+inline void multiply_panel(Tiles& tiles, const Bf16TapProduct& g, int64_t panel, Steps k) {
+  const bf16* b = g.b + panel * g.b_panel + k.first * kTileDepth * kBf16Panel;
+  const bool accumulate = g.accumulate || k.first > 0;
+  for (int64_t image = 0; image < g.images; ++image) {
+    const bf16* a = g.a + image * g.a_image;
+    float* c = g.c + image * g.c_image + panel * kBf16Panel;
+    int64_t m = 0;
+    for (; m + kTileRows < g.m; m += 2 * kTileRows)
+      multiply_block<2, Columns>(tiles, g, a + m * g.a_row, b, c + m * g.ldc, k, accumulate);
+    if (m < g.m) multiply_block<1, Columns>(tiles, g, a + m * g.a_row, b, c + m * g.ldc, k, accumulate);
+  }
 }
 
 template <class Tiles>
-void multiply(const Bf16Product& g) {
+void multiply_taps(const Bf16TapProduct& g) {
   Tiles tiles;
-  for (int64_t k0 = 0; k0 == 0 || k0 < g.k; k0 += kDepth) {
-    const int64_t depth = g.k - k0 < kDepth ? g.k - k0 : kDepth;
+  const int64_t steps = g.run_count * g.steps;
+  const int64_t passes = std::max<int64_t>(1, (steps + kMostSteps - 1) / kMostSteps),
+                depth = (steps + passes - 1) / passes;
+  for (int64_t pass = 0; pass < passes; ++pass) {
+    const Steps k = {pass * depth, std::min((pass + 1) * depth, steps)};
     for (int64_t n = 0; n < g.n; n += kBf16Panel) {
       if (n + kTileRows < g.n) {
-        multiply_panel<2>(tiles, g, n / kBf16Panel, k0, depth);
+        multiply_panel<2>(tiles, g, n / kBf16Panel, k);
       } else {
-        multiply_panel<1>(tiles, g, n / kBf16Panel, k0, depth);
+        multiply_panel<1>(tiles, g, n / kBf16Panel, k);
       }
     }
   }
 }
 
+template <class Tiles>
+void multiply(const Bf16Product& g) {
+  constexpr int64_t kRun = 0;
+  multiply_taps<Tiles>(
+      {g.a, g.lda, 0, &kRun, 1, g.k / kTileDepth, g.b, g.b_panel, 1, g.m, g.n, g.c, 0, g.ldc, g.accumulate});
+}
+
 }  // namespace
 
-Bf16Multiply multiply_amx_software() { return &multiply<SoftwareTiles>; }
+Bf16TileProducts products_by_software_tiles() {
+  return {&multiply<SoftwareTiles>, &multiply_taps<SoftwareTiles>};
+}
 
 #if defined(__x86_64__)
-Bf16Multiply multiply_amx() { return &multiply<HardwareTiles>; }
+Bf16TileProducts products_by_tiles() { return {&multiply<HardwareTiles>, &multiply_taps<HardwareTiles>}; }
 #else
-Bf16Multiply multiply_amx() { return nullptr; }
+Bf16TileProducts products_by_tiles() { return {}; }
 #endif
 
 }  // namespace tenon

@@ -8,8 +8,14 @@ namespace tenon {
 
 using Bf16Multiply = void (*)(const Bf16Product&);
 
-Bf16Multiply multiply_avx512bf16();    // gemm_bf16_avx512.cc
-Bf16Multiply multiply_amx();           // gemm_bf16_amx.cc
-Bf16Multiply multiply_amx_software();  // the same driver over software tiles, on any machine
+Bf16Multiply multiply_avx512bf16();  // gemm_bf16_avx512.cc
+
+struct Bf16TileProducts {
+  Bf16Multiply multiply = nullptr;
+  void (*multiply_taps)(const Bf16TapProduct&) = nullptr;
+};
+
+Bf16TileProducts products_by_tiles();           // gemm_bf16_amx.cc
+Bf16TileProducts products_by_software_tiles();  // the same driver over software tiles, on any machine
 
 }  // namespace tenon

@@ -7,9 +7,11 @@
 // product of its own. Phases without taps are zero.
 #include "ops/conv2d_bf16.h"
 
+#include <vector>
+
+#include "ops/conv2d_bf16_grid.h"
 #include "ops/conv2d_depthwise.h"
 #include "ops/conv2d_winograd.h"
-#include "ops/tap_axis.h"
 
 namespace tenon {
 
@@ -60,6 +62,37 @@ Cost bf16_conv_cost(const Call& call, const ConvGeom& g, int64_t workspace_float
   return {static_cast<size_t>(workspace_floats) * sizeof(float), g.flops(), bytes};
 }
 
+ConvPhase ConvPhase::forward(const ConvCall& call, const TensorView& out) {
+  const ConvGeom& g = call.g;
+  const TapAxes axes = TapAxes::make(g, false);
+  ConvPhase p = {};
+  p.in = call.x.as<bf16>();
+  p.images = g.n, p.in_h = g.h, p.in_w = g.w, p.in_c = g.c;
+  p.h = axes.h.phase(0), p.w = axes.w.phase(0);
+  p.step_h = g.sh, p.step_w = g.sw;
+  p.groups = g.groups, p.k = g.cg(), p.n = g.og();
+  p.out = out;
+  p.out_pixel = g.o, p.out_row = g.ow * g.o, p.out_image = g.oh * p.out_row;
+  p.bias = call.has_bias ? call.bias.as<float>() : nullptr;
+  p.activation = static_cast<Activation>(call.activation);
+  return p;
+}
+
+ConvPhase ConvPhase::adjoint(const ConvCall& call, const TensorView& out, const Phase& h, const Phase& w) {
+  const ConvGeom& g = call.g;
+  ConvPhase p = {};
+  p.in = call.y.as<bf16>();
+  p.images = g.n, p.in_h = g.oh, p.in_w = g.ow, p.in_c = g.o;
+  p.h = h, p.w = w;
+  p.step_h = p.step_w = 1;
+  p.groups = g.groups, p.k = g.og(), p.n = g.cg();
+  p.out = out;
+  p.out_first = (h.first * g.w + w.first) * g.c;
+  p.out_pixel = g.sw * g.c, p.out_row = g.sh * g.w * g.c, p.out_image = g.h * g.w * g.c;
+  p.activation = Activation::none;
+  return p;
+}
+
 void PixelRows::gather(int64_t m0, int64_t rows, int64_t channel, int64_t tap0, int64_t tap1, bf16* to,
                        int64_t ld) const {
   int64_t j = m0 % out_w, i = m0 / out_w % out_h, image = m0 / out_w / out_h;
@@ -96,20 +129,26 @@ void PixelRows::gather(int64_t m0, int64_t rows, int64_t channel, int64_t tap0, 
 
 namespace {
 
-// The product behind a convolution: rows of pixels, packed weights, and where pixel (image, i, j) of the grid
-// is in the output.
+// The product behind a phase: rows of gathered pixels, packed weights.
 struct PixelProduct {
+  ConvPhase phase;
   PixelRows rows;
   Bf16Blocks blocks;
-  TensorView out;
-  int64_t out_first, out_pixel, out_row, out_image;  // in elements
-  const float* bias = nullptr;
-  Activation activation = Activation::none;
+
+  static PixelProduct make(ConvPhase phase, const Bf16Kernels& kernels) {
+    const ConvPhase& p = phase;
+    const Phase h = p.h.by_number(), w = p.w.by_number();
+    const PixelRows rows = {p.in,   p.in_h, p.in_w, p.in_c, h.count, w.count, p.step_h, p.step_w,
+                            h.taps, w.taps, h.in0,  h.gap,  w.in0,   w.gap,   p.k};
+    const int64_t pixels = checked_product(p.images, h.count, w.count);
+    return {phase, rows, Bf16Blocks::make(p.groups, pixels, p.n, checked_product(p.taps(), p.k), kernels)};
+  }
 
   std::byte* out_at(int64_t m, int64_t column) const {
     const int64_t j = m % rows.out_w, i = m / rows.out_w % rows.out_h, image = m / rows.out_w / rows.out_h;
-    const int64_t at = out_first + image * out_image + i * out_row + j * out_pixel + column;
-    return out.data + at * static_cast<int64_t>(size_of(out.dtype));
+    const int64_t at =
+        phase.out_first + image * phase.out_image + i * phase.out_row + j * phase.out_pixel + column;
+    return phase.out.data + at * static_cast<int64_t>(size_of(phase.out.dtype));
   }
 
   void run(const Bf16Kernels& kernels, const bf16* packed, float* workspace) const {
@@ -122,63 +161,58 @@ struct PixelProduct {
                          int64_t ldc) {
       const int64_t column = group * blocks.n + n0;
       for (int64_t m = 0; m < count; ++m)
-        kernels.finish({c + m * ldc, n, bias ? bias + column : nullptr, activation, out_at(m0 + m, column),
-                        out.dtype == DType::bf16});
+        kernels.finish({c + m * ldc, 1, ldc, n, phase.bias ? phase.bias + column : nullptr, phase.activation,
+                        out_at(m0 + m, column), 0, phase.out.dtype == DType::bf16});
     };
     bf16_products(blocks, kernels, packed, 0, workspace, gather, put);
   }
 };
 
-PixelProduct forward_product(const ConvCall& call, const TensorView& out, const Bf16Kernels& kernels) {
-  const ConvGeom& g = call.g;
-  PixelProduct p = {};
-  p.rows = {
-      call.x.as<bf16>(), g.h, g.w, g.c, g.oh, g.ow, g.sh, g.sw, g.kh, g.kw, -g.ph, g.dh, -g.pw, g.dw, g.cg()};
-  p.blocks = Bf16Blocks::make(g.groups, g.pixels(), g.og(), checked_product(g.taps(), g.cg()), kernels);
-  p.out = out;
-  p.out_pixel = g.o, p.out_row = g.ow * g.o, p.out_image = g.oh * p.out_row;
-  p.bias = call.has_bias ? call.bias.as<float>() : nullptr;
-  p.activation = static_cast<Activation>(call.activation);
-  return p;
-}
+// A phase by one of the two ways, and what of them both passes need.
+struct PhaseProduct {
+  ConvPhase phase;
+  bool by_taps;
+  Bf16Blocks blocks;
+  int64_t scratch;  // floats
 
-PixelProduct phase_product(const ConvCall& call, const TensorView& out, const Phase& h, const Phase& w,
-                           const Bf16Kernels& kernels) {
-  const ConvGeom& g = call.g;
-  PixelProduct p = {};
-  p.rows = {call.y.as<bf16>(),
-            g.oh,
-            g.ow,
-            g.o,
-            h.count,
-            w.count,
-            1,
-            1,
-            h.taps,
-            w.taps,
-            h.in0,
-            h.gap,
-            w.in0,
-            w.gap,
-            g.og()};
-  const int64_t pixels = checked_product(g.n, h.count, w.count);
-  p.blocks = Bf16Blocks::make(g.groups, pixels, g.cg(), checked_product(h.taps, w.taps, g.og()), kernels);
-  p.out = out;
-  p.out_first = (h.first * g.w + w.first) * g.c;
-  p.out_pixel = g.sw * g.c, p.out_row = g.sh * g.w * g.c, p.out_image = g.h * g.w * g.c;
-  return p;
-}
+  static PhaseProduct make(const ConvPhase& phase, const Bf16Kernels& kernels) {
+    if (kernels.multiply_taps != nullptr) {
+      const ConvGrid grid = ConvGrid::make(phase, kernels);
+      return {phase, true, grid.blocks(kernels), grid.workspace(kernels)};
+    }
+    const Bf16Blocks blocks = PixelProduct::make(phase, kernels).blocks;
+    return {phase, false, blocks, bf16_workspace(blocks, 0)};
+  }
 
-// fn(h, w) for every phase that has taps. Returns whether some pixels belong to none. Sums over K take the
-// taps in the order of their numbers.
+  // fn(at, tap, count): the packed depth holds the channels of `count` taps from number `tap` of the kernel
+  // on at `at`, and zeros where nothing is said.
+  template <class Fn>
+  void for_each_run(const ConvGeom& g, const Bf16Kernels& kernels, Fn&& fn) const {
+    const ConvGrid grid = by_taps ? ConvGrid::make(phase, kernels) : ConvGrid{};
+    const int64_t run_taps = by_taps ? grid.run_taps() : 1;
+    const int64_t depth = by_taps ? grid.steps * kernels.k_step : phase.k;
+    const Phase h = by_taps ? phase.h : phase.h.by_number(), w = by_taps ? phase.w : phase.w.by_number();
+    for (int64_t run = 0, tap = 0; tap < phase.taps(); ++run, tap += run_taps) {
+      const int64_t r = h.tap0 + tap / w.taps * h.tap_step, s = w.tap0 + tap % w.taps * w.tap_step;
+      fn(run * depth, r * g.kw + s, run_taps);
+    }
+  }
+
+  void run(const Bf16Kernels& kernels, const bf16* packed, float* workspace) const {
+    if (by_taps) return ConvGrid::make(phase, kernels).run(kernels, packed, workspace);
+    PixelProduct::make(phase, kernels).run(kernels, packed, workspace);
+  }
+};
+
+// fn(h, w) for every phase that has taps. Returns whether some pixels belong to none.
 template <class Fn>
 bool for_each_phase(const ConvGeom& g, Fn&& fn) {
   const TapAxes axes = TapAxes::make(g, true);
   bool gaps = false;
   for (int64_t i = 0; i < axes.h.phases(); ++i) {
-    const Phase h = axes.h.phase(i).by_number();
+    const Phase h = axes.h.phase(i);
     for (int64_t j = 0; j < axes.w.phases(); ++j) {
-      const Phase w = axes.w.phase(j).by_number();
+      const Phase w = axes.w.phase(j);
       gaps |= h.taps * w.taps == 0;
       if (h.taps * w.taps > 0) fn(h, w);
     }
@@ -200,18 +234,32 @@ struct Plan {
   }
 };
 
-Plan forward_plan(const ConvGeom& g, const Bf16Blocks& blocks) {
-  return Plan::make(checked_product(g.o, blocks.depth), blocks.packed(), bf16_workspace(blocks, 0));
+Plan forward_plan(const ConvGeom& g, const PhaseProduct& p) {
+  return Plan::make(checked_product(g.o, p.blocks.depth), p.blocks.packed(), p.scratch);
 }
 
 Plan data_plan(const ConvCall& call, const Bf16Kernels& kernels) {
   int64_t packed = 0, scratch = 0;
   for_each_phase(call.g, [&](const Phase& h, const Phase& w) {
-    const Bf16Blocks blocks = phase_product(call, call.x, h, w, kernels).blocks;
-    packed = std::max(packed, blocks.packed());
-    scratch = std::max(scratch, bf16_workspace(blocks, 0));
+    const PhaseProduct p = PhaseProduct::make(ConvPhase::adjoint(call, call.x, h, w), kernels);
+    packed = std::max(packed, p.blocks.packed());
+    scratch = std::max(scratch, p.scratch);
   });
   return Plan::make(call.g.weights(), packed, scratch);
+}
+
+// The rows of weights, one for each output channel, in the order of the packed depth.
+void narrow_runs(const ConvCall& call, const PhaseProduct& p, const Bf16Kernels& kernels, bf16* to) {
+  const ConvGeom& g = call.g;
+  const int64_t depth = p.blocks.depth;
+  parallel_chunks(g.o, 16, static_cast<double>(g.o * depth), [&](int64_t begin, int64_t end) {
+    std::fill(to + begin * depth, to + end * depth, bf16{});
+    for (int64_t o = begin; o < end; ++o)
+      p.for_each_run(g, kernels, [&](int64_t at, int64_t tap, int64_t count) {
+        kernels.narrow(call.w.as<float>() + (o * g.taps() + tap) * g.cg(), count * g.cg(),
+                       to + o * depth + at);
+      });
+  });
 }
 
 struct Forward {
@@ -221,8 +269,8 @@ struct Forward {
     const ConvCall c = bf16_conv_call(ConvPass::forward, call);
     if (bf16_conv_in_float(ConvPass::forward, c.g, kernels))
       return bf16_conv_cost(call, c.g, bf16_conv_in_float_workspace(ConvPass::forward, c, kernels));
-    const PixelProduct p = forward_product(c, call.t[call.count - 1], kernels);
-    return bf16_conv_cost(call, c.g, forward_plan(c.g, p.blocks).total);
+    const PhaseProduct p = PhaseProduct::make(ConvPhase::forward(c, call.t[call.count - 1]), kernels);
+    return bf16_conv_cost(call, c.g, forward_plan(c.g, p).total);
   }
   static void run(const Call& call, const Bf16Kernels& kernels) {
     const ConvCall c = bf16_conv_call(ConvPass::forward, call);
@@ -230,15 +278,32 @@ struct Forward {
     float* workspace = reinterpret_cast<float*>(call.workspace);
     if (bf16_conv_in_float(ConvPass::forward, c.g, kernels))
       return run_bf16_conv_in_float(ConvPass::forward, c, kernels, workspace);
-    const PixelProduct p = forward_product(c, call.t[call.count - 1], kernels);
-    const Plan plan = forward_plan(c.g, p.blocks);
+    const PhaseProduct p = PhaseProduct::make(ConvPhase::forward(c, call.t[call.count - 1]), kernels);
+    const Plan plan = forward_plan(c.g, p);
     auto* narrowed = reinterpret_cast<bf16*>(workspace + plan.narrowed);
     auto* packed = reinterpret_cast<bf16*>(workspace + plan.packed);
-    narrow_rows(c.w.as<float>(), c.g.o, p.blocks.k, p.blocks.depth, kernels, narrowed);
+    narrow_runs(c, p, kernels, narrowed);
     pack_all_columns(p.blocks, kernels, narrowed, packed);
     p.run(kernels, packed, workspace + plan.scratch);
   }
 };
+
+// The weights of a phase: for element k of the packed depth, a row of input channels.
+void pack_phase(const ConvGeom& g, const PhaseProduct& p, const Bf16Kernels& kernels, const bf16* narrowed,
+                bf16* packed) {
+  constexpr int64_t kPadding = -1;
+  std::vector<int64_t> sources(static_cast<size_t>(p.blocks.depth), kPadding);
+  p.for_each_run(g, kernels, [&](int64_t at, int64_t tap, int64_t count) {
+    const int64_t step = p.phase.w.tap_step;
+    for (int64_t t = 0; t < count; ++t)
+      for (int64_t o = 0; o < g.og(); ++o)
+        sources[static_cast<size_t>(at + t * g.og() + o)] = o * g.taps() + tap + t * step;
+  });
+  pack_all_rows(p.blocks, kernels, packed, [&](int64_t group, int64_t k) -> const bf16* {
+    const int64_t source = sources[static_cast<size_t>(k)];
+    return source == kPadding ? nullptr : narrowed + (group * g.og() * g.taps() + source) * g.cg();
+  });
+}
 
 struct BackwardData {
   static constexpr const char* kName = "conv2d_backward_data_bf16";
@@ -263,12 +328,8 @@ struct BackwardData {
     narrow_rows(c.w.as<float>(), g.o, g.taps() * g.cg(), g.taps() * g.cg(), kernels, narrowed);
     if (for_each_phase(g, [](const Phase&, const Phase&) {})) std::memset(out.data, 0, out.bytes());
     for_each_phase(g, [&](const Phase& h, const Phase& w) {
-      const PixelProduct p = phase_product(c, out, h, w, kernels);
-      pack_all_rows(p.blocks, kernels, packed, [&](int64_t group, int64_t k) {
-        const int64_t o = k % g.og(), tap = k / g.og();
-        const int64_t r = h.tap0 + tap / w.taps * h.tap_step, s = w.tap0 + tap % w.taps * w.tap_step;
-        return narrowed + ((group * g.og() + o) * g.taps() + r * g.kw + s) * g.cg();
-      });
+      const PhaseProduct p = PhaseProduct::make(ConvPhase::adjoint(c, out, h, w), kernels);
+      pack_phase(g, p, kernels, narrowed, packed);
       p.run(kernels, packed, workspace + plan.scratch);
     });
   }

@@ -3,6 +3,7 @@
 
 #include "base/conv_geom.h"
 #include "ops/gemm_bf16.h"
+#include "ops/tap_axis.h"
 
 namespace tenon {
 
@@ -17,6 +18,25 @@ void run_bf16_conv_in_float(ConvPass pass, const ConvCall& call, const Bf16Kerne
                             float* workspace);
 
 Cost bf16_conv_cost(const Call& call, const ConvGeom& g, int64_t workspace_floats);
+
+// One phase of a convolution or of its adjoint (a convolution has a single one): which input pixels each
+// output pixel meets, and where that lies in the output.
+struct ConvPhase {
+  const bf16* in;  // [images][in_h][in_w][in_c]
+  int64_t images, in_h, in_w, in_c;
+  Phase h, w;
+  int64_t step_h, step_w;
+  int64_t groups, k, n;  // channels of a group, in and out
+  TensorView out;
+  int64_t out_first, out_pixel, out_row, out_image;  // in elements
+  const float* bias;                                 // or null
+  Activation activation;
+
+  int64_t taps() const { return h.taps * w.taps; }
+
+  static ConvPhase forward(const ConvCall& call, const TensorView& out);
+  static ConvPhase adjoint(const ConvCall& call, const TensorView& out, const Phase& h, const Phase& w);
+};
 
 // A matrix of pixels by taps (im2col), gathered a few rows at a time: pixel (image, i, j) of an out_h x out_w
 // grid meets input pixel (i * step_h + row[tap], j * step_w + column[tap]), which is zero outside the image.

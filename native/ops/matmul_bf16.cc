@@ -109,11 +109,9 @@ struct Matmul {
     const auto put = [&](int64_t i, int64_t m0, int64_t rows, int64_t n0, int64_t n, const float* c,
                          int64_t ldc) {
       const float* bias = g.has_bias ? o.bias.as<float>() + n0 : nullptr;
-      for (int64_t r = 0; r < rows; ++r) {
-        std::byte* y = o.y.data + ((i * g.m + m0 + r) * g.n + n0) * size;
-        kernels.finish(
-            {c + r * ldc, n, bias, static_cast<Activation>(g.activation), y, o.y.dtype == DType::bf16});
-      }
+      std::byte* y = o.y.data + ((i * g.m + m0) * g.n + n0) * size;
+      kernels.finish(
+          {c, rows, ldc, n, bias, static_cast<Activation>(g.activation), y, g.n, o.y.dtype == DType::bf16});
     };
     bf16_products(p.blocks, kernels, packed, p.extra, workspace + p.scratch, gather, put);
   }

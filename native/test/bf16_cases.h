@@ -138,6 +138,14 @@ inline void convolutions(Target target) {
   check_conv({6, 19, 18, 48, 40, 3, 3, 1, 1, 0, 1, 1, 1, 1, 2, 0}, target);
   check_conv({3, 6, 5, 32, 32, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1, 2}, target);
   check_conv({0, 6, 6, 4, 4, 3, 3, 1, 1, 1, 1}, target);
+  check_conv({5, 5, 5, 32, 40, 3, 3, 1, 1, 1, 1}, target, true);    // several images in a block
+  check_conv({1, 40, 37, 32, 70, 3, 3, 1, 1, 1, 1}, target, true);  // several blocks of rows
+  check_conv({2, 6, 7, 256, 20, 3, 3, 1, 1, 1, 1}, target);         // channels at powers of two
+  check_conv({1, 5, 4, 8, 9, 3, 3, 1, 1, 5, 6}, target);            // more padding than kernel
+  check_conv({2, 11, 13, 16, 8, 5, 4, 3, 2, 2, 1, 2, 3}, target);   // gaps in columns and strides
+  check_conv({2, 11, 13, 32, 8, 3, 3, 3, 3, 0, 0}, target);
+  check_conv({1, 9, 70, 48, 33, 1, 7, 1, 1, 0, 3}, target, true);
+  check_conv({2, 3, 3, 20, 600, 3, 3, 1, 1, 1, 1}, target);  // columns in parts
 }
 
 // Shapes that the gradient of the weights cuts in different ways on AMX tiles: images in groups of 2 to 32,

@@ -2,13 +2,14 @@
 // of the convolutions c1..c7 and the matrix products that training spends its time in, best of the repeats,
 // and the share of what the register tile reaches on operands in the first-level cache. Not a test: run it
 // by hand.
-// conv_bench [threads] [beginning of the names] [algorithm]
+// conv_bench [threads] [beginning of the names] [algorithm | bf16]
 // algorithm: 0 the rule's choice (default), 1 im2col, 2 direct, 3 Winograd; convolutions it cannot compute
-// are left out.
+// are left out. bf16: the same with activations in bf16; the share is of float's register tile all the same.
 #include <chrono>
 #include <ctime>
 #include <memory>
 
+#include "base/bf16.h"
 #include "kernels/gemm.h"
 #include "test/check.h"
 
@@ -70,34 +71,46 @@ Timing measure(const std::string& name, Target target, const std::vector<TensorV
   return {cost.flops, least(wall), least(processor)};
 }
 
-// Random floats in memory as the runtime's is: on huge pages where it is large.
+// Random numbers in memory as the runtime's is: on huge pages where it is large.
 struct Operand {
-  explicit Operand(const Dims& dims, uint64_t seed) {
+  Operand(DType dtype, const Dims& dims, uint64_t seed) {
     constexpr size_t kHuge = 2 << 20;
     const auto n = static_cast<size_t>(numel_of(dims));
-    const size_t bytes = (n * sizeof(float) + kHuge - 1) / kHuge * kHuge;
-    memory.reset(static_cast<float*>(std::aligned_alloc(kHuge, bytes)));
+    const size_t bytes = (n * size_of(dtype) + kHuge - 1) / kHuge * kHuge;
+    memory.reset(static_cast<std::byte*>(std::aligned_alloc(kHuge, bytes)));
 #ifdef MADV_HUGEPAGE
     madvise(memory.get(), bytes, MADV_HUGEPAGE);
 #endif
+    view = make_view(dtype, dims, memory.get());
     Random random(seed);
-    for (size_t i = 0; i < n; ++i) memory.get()[i] = static_cast<float>(random.uniform(-1, 1));
-    view = make_view(DType::f32, dims, reinterpret_cast<std::byte*>(memory.get()));
+    for (size_t i = 0; i < n; ++i) {
+      const auto value = static_cast<float>(random.uniform(-1, 1));
+      if (dtype == DType::bf16) {
+        view.as<bf16>()[i] = to_bf16(value);
+      } else {
+        view.as<float>()[i] = value;
+      }
+    }
   }
   struct Free {
-    void operator()(float* p) const { std::free(p); }
+    void operator()(std::byte* p) const { std::free(p); }
   };
-  std::unique_ptr<float, Free> memory;
+  std::unique_ptr<std::byte, Free> memory;
   TensorView view;
 };
 
-void bench(const std::string& label, const std::string& kernel, Target target, const std::vector<Dims>& dims,
-           const std::vector<double>& attrs) {
+struct Shape {
+  DType dtype;
+  Dims dims;
+};
+
+void bench(const std::string& label, const std::string& kernel, Target target,
+           const std::vector<Shape>& shapes, const std::vector<double>& attrs) {
   static const double peak = tile_peak(target);
   std::vector<Operand> operands;
   std::vector<TensorView> views;
-  for (const Dims& d : dims) {
-    operands.emplace_back(d, operands.size() + 1);
+  for (const Shape& shape : shapes) {
+    operands.emplace_back(shape.dtype, shape.dims, operands.size() + 1);
     views.push_back(operands.back().view);
   }
   const Timing t = measure(kernel, target, views, attrs);
@@ -156,27 +169,39 @@ constexpr Product kProducts[] = {{"mlp1-fwd", 128, 256, 784, 0, 1},    {"mlp1-dw
                                  {"sgemm512", 512, 512, 512, 0, 0},    {"sgemm1024", 1024, 1024, 1024, 0, 0},
                                  {"sgemm2048", 2048, 2048, 2048, 0, 0}};
 
-void bench_conv(const Conv& c, double algorithm, Target target) {
+// The kernels whose activations are of one dtype.
+struct Precision {
+  DType activations;
+  std::string kernel(const std::string& name) const {
+    return activations == DType::bf16 ? name + "_bf16" : name;
+  }
+};
+
+void bench_conv(const Conv& c, double algorithm, const Precision& precision, Target target) {
   const int64_t out = static_cast<int64_t>((c.h + 2 * c.pad - c.k) / c.stride) + 1;
   const auto i = [](double v) { return static_cast<int64_t>(v); };
-  const Dims x = {i(c.n), i(c.h), i(c.h), i(c.c)}, w = {i(c.o), i(c.k), i(c.k), i(c.c / c.groups)},
-             y = {i(c.n), out, out, i(c.o)};
+  const Shape x = {precision.activations, {i(c.n), i(c.h), i(c.h), i(c.c)}},
+              w = {DType::f32, {i(c.o), i(c.k), i(c.k), i(c.c / c.groups)}},
+              y = {precision.activations, {i(c.n), out, out, i(c.o)}};
   const std::vector<double> geometry = {c.stride, c.stride, c.pad, c.pad, c.pad, c.pad, 1, 1, c.groups};
   std::vector<double> forward = geometry, backward = geometry;
   forward.insert(forward.end(), {0, 0, 0, algorithm});
   backward.push_back(algorithm);
   if (algorithm == 3 && (c.k != 3 || c.stride != 1 || c.groups != 1)) return;
-  bench(std::string(c.name) + "-fwd", "conv2d", target, {x, w, y}, forward);
-  bench(std::string(c.name) + "-bwd-data", "conv2d_backward_data", target, {y, w, x}, backward);
-  bench(std::string(c.name) + "-bwd-weights", "conv2d_backward_weights", target, {y, x, w}, backward);
+  bench(std::string(c.name) + "-fwd", precision.kernel("conv2d"), target, {x, w, y}, forward);
+  bench(std::string(c.name) + "-bwd-data", precision.kernel("conv2d_backward_data"), target, {y, w, x},
+        backward);
+  bench(std::string(c.name) + "-bwd-weights", precision.kernel("conv2d_backward_weights"), target, {y, x, w},
+        backward);
 }
 
-void bench_product(const Product& p, Target target) {
-  const auto dims = [](double rows, double columns, double transposed) {
+void bench_product(const Product& p, const Precision& precision, Target target) {
+  const auto dims = [&](double rows, double columns, double transposed) {
     const auto r = static_cast<int64_t>(rows), c = static_cast<int64_t>(columns);
-    return transposed != 0 ? Dims{c, r} : Dims{r, c};
+    return Shape{precision.activations, transposed != 0 ? Dims{c, r} : Dims{r, c}};
   };
-  bench(p.name, "matmul", target, {dims(p.m, p.k, p.trans_a), dims(p.k, p.n, p.trans_b), dims(p.m, p.n, 0)},
+  bench(p.name, precision.kernel("matmul"), target,
+        {dims(p.m, p.k, p.trans_a), dims(p.k, p.n, p.trans_b), dims(p.m, p.n, 0)},
         {p.trans_a, p.trans_b, 0, 0});
 }
 
@@ -188,13 +213,15 @@ int main(int argc, char** argv) {
   using namespace tenon::test;
   set_num_threads(argc > 1 ? std::atoi(argv[1]) : 2);
   const std::string only = argc > 2 ? argv[2] : "";
-  const double algorithm = argc > 3 ? std::atof(argv[3]) : 0;
+  const std::string choice = argc > 3 ? argv[3] : "0";
+  const double algorithm = std::atof(choice.c_str());
+  const Precision precision = {choice == "bf16" ? DType::bf16 : DType::f32};
   const auto wanted = [&](const char* name) { return only.empty() || std::string(name).rfind(only, 0) == 0; };
   const Target order[] = {Target::avx512, Target::avx2, Target::neon, Target::baseline};
   const Target* best = std::find_if(std::begin(order), std::end(order), target_supported);
   for (const Conv& c : kConvs)
-    if (wanted(c.name)) bench_conv(c, algorithm, *best);
+    if (wanted(c.name)) bench_conv(c, algorithm, precision, *best);
   for (const Product& p : kProducts)
-    if (wanted(p.name)) bench_product(p, *best);
+    if (wanted(p.name)) bench_product(p, precision, *best);
   return 0;
 }
