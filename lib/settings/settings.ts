@@ -108,13 +108,11 @@ function usual(name: string, setting: Setting): Json {
 }
 
 /**
- * Declares the settings of something.
- *
- * ```ts const settings = declareSettings({ lr: nonNegative('Learning rate.', { default: 1e-3 }), amsgrad:
- * bool('Divides by the largest second moment so far.', { default: false }), }); export type AdamOptions =
- * OptionsOf<typeof settings>; const { lr, amsgrad } = settings.read('optim.adam', options); ``` The sentence
- * of each setting, and its default, are what an editor shows at a caller's option: scripts/build-ts.js writes
- * them into the declarations.
+ * Declares the settings of something, such as `const settings = declareSettings({ lr: ... })`, where
+ * `nonNegative('Learning rate.', { default: 1e-3 })` stands for the dots. `OptionsOf<typeof settings>` is
+ * the type of the options, and `settings.read('optim.adam', options)` checks them. The sentence of each
+ * setting, and its default, are what an editor shows at a caller's option: scripts/build-ts.js writes them
+ * into the declarations.
  */
 export function declareSettings<D extends Declared>(declared: D): Settings<D> {
   return new Settings(declared);

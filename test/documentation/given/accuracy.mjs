@@ -1,0 +1,3 @@
+// What an objective has measured.
+export const accuracy = 0.5;
+export { default } from './searched.mjs';

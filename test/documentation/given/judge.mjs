@@ -1,0 +1,3 @@
+// Something to search.
+/** @param {number} depth @param {number} width */
+export const validationAccuracy = async (depth, width) => (depth + width) / 5;

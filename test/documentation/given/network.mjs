@@ -1,0 +1,2 @@
+// A network and images to train it.
+export { model as network, options, train, validation } from './images.mjs';
