@@ -1,7 +1,8 @@
 'use strict';
 
 // ESLint, prettier, the types of library, tests and examples, the direction of imports in lib,
-// clang-format, and how comments and pages are wrapped. --fix mends what can be mended.
+// clang-format, how comments and pages are wrapped, and whether everything public is documented. --fix mends
+// what can be mended.
 
 const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
@@ -49,6 +50,7 @@ const steps = {
       await start('clang-format', [...(fix ? ['-i'] : ['--dry-run', '-Werror']), ...files]);
   },
   wrapping: () => start(process.execPath, [path.join(__dirname, 'wrap.js'), ...(fix ? ['--fix'] : [])]),
+  reference: () => start(process.execPath, [path.join(__dirname, 'docs', 'run.mjs'), '--check']),
 };
 
 /** Runs a step; its name where it failed. */

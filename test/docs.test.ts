@@ -84,8 +84,8 @@ describe.each(pages)('%s', (page) => {
   const { prose } = parts(text);
 
   it('links to what exists', () => {
-    const broken = [...prose.matchAll(/\]\(([^)\s]+)\)/g)]
-      .map(([, link = '']) => link)
+    const broken = [...prose.matchAll(/\]\(([^)\s]+)\)|\s(?:href|src)=["']([^"']+)/g)]
+      .map(([, link, inHtml = '']) => link ?? inHtml)
       .filter((link) => !/^https?:/.test(link) && !exists(page, link));
     expect(broken).toEqual([]);
   });

@@ -30,7 +30,7 @@ function ofSettings(type) {
   return ts.isTypeReferenceNode(type) && OF_SETTINGS.test(type.typeName.getText());
 }
 
-/** Puts the tags into the comments of a file; lines stay where they are. */
+/** The text of a file with the tags in its comments; lines stay where they are. */
 function withTags(file) {
   const { text } = file;
   const pieces = [];
@@ -56,10 +56,12 @@ export function programOfLib() {
   host.getSourceFile = (name, options, ...rest) => {
     const source = read(name, options, ...rest);
     if (source === undefined || !path.normalize(name).startsWith(lib)) return source;
-    return ts.createSourceFile(name, withTags(source), options, true);
+    const text = withTags(source);
+    return text === source.text ? source : ts.createSourceFile(name, text, options, true);
   };
-  const program = ts.createProgram(config.fileNames, config.options, host);
-  return { program, sourceFile: program.getSourceFile(path.join(root, 'lib', 'index.ts')) };
+  const entry = path.join(root, 'lib', 'index.ts');
+  const program = ts.createProgram([entry], config.options, host);
+  return { program, sourceFile: program.getSourceFile(entry) };
 }
 
 /** Whatever `import ... from 'tenon'` leads to. */

@@ -2,13 +2,14 @@
  * The reference, docs/api, from the comments of lib/ and the pages of docs/: a folder of static files.
  *   npm run docs                  checks, and writes it
  *   npm run docs -- --check       only checks
- * It fails on links that lead nowhere and on what is public and undocumented.
+ * It fails on what is public and undocumented, on types of signatures that nobody can import, and on links
+ * that lead nowhere: those to files always, in Markdown as in HTML; those to headings once the site is there.
  */
 import { cpSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import * as td from 'typedoc';
-import { brokenLinks } from './links.mjs';
+import { brokenLinks, missingFiles } from './links.mjs';
 import { programOfLib } from './program.mjs';
 import { makeReadable } from './readable.mjs';
 
@@ -55,7 +56,7 @@ const options = {
   validation: {
     notExported: true,
     invalidLink: true,
-    // Folders and pages that the site leaves to the repository.
+    // It takes folders for missing, and does not see what is missing; `missingFiles` does.
     invalidPath: false,
     rewrittenLink: true,
     notDocumented: true,
@@ -72,6 +73,10 @@ function anchorsOfCode(parser) {
   });
 }
 
+function refuseBroken(links) {
+  if (links.length > 0) throw new Error(`links that lead nowhere:\n${links.join('\n')}`);
+}
+
 /** Folders that pages link to. */
 const FOLDERS = ['results', 'lecture'];
 
@@ -79,15 +84,16 @@ script(async () => {
   const app = await td.Application.bootstrap(options);
   const entry = programOfLib();
   makeReadable(app, entry);
+  const missing = missingFiles(app);
   const project = app.converter.convert([{ displayName: 'tenon', ...entry }]);
   app.validate(project);
   const { errorCount, warningCount } = app.logger;
   if (errorCount + warningCount > 0)
     throw new Error(`the documentation has ${errorCount + warningCount} faults`);
+  refuseBroken(missing);
   if (process.argv.includes('--check')) return;
   await app.generateDocs(project, out);
   for (const name of FOLDERS)
     cpSync(path.join(root, 'docs', name), path.join(out, 'media', name), { recursive: true });
-  const broken = brokenLinks(out);
-  if (broken.length > 0) throw new Error(`links that lead nowhere:\n${broken.join('\n')}`);
+  refuseBroken(brokenLinks(out));
 });
