@@ -62,6 +62,8 @@ export interface NativeInfo {
   readonly cpu: string;
   readonly threads: number;
   readonly threadsReason: string;
+  /** Whose threads they are: tenon's own, or those of an OpenMP runtime, where the addon was built for it. */
+  readonly threadPool: 'team' | 'openmp';
   /**
    * The part of the executor's time that predictions may take while training waits, and where that
    * number comes from.

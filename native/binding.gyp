@@ -4,13 +4,17 @@
 {
   'variables': {
     'tenon_werror%': '0',
+    'tenon_openmp%': '0',
     'tenon_api_headers': '<!(node ../../scripts/native-sources.js node-api-headers)',
     'tenon_addon_api': '<!(node ../../scripts/native-sources.js node-addon-api)',
   },
   'targets': [
     {
       'target_name': 'tenon',
-      'sources': ['<!@(node ../../scripts/native-sources.js)'],
+      'sources': [
+        '<!@(node ../../scripts/native-sources.js addon)',
+        '<!@(node ../../scripts/native-sources.js core)',
+      ],
       'include_dirs': ['../../native'],
       'defines': [
         'NDEBUG', 'NAPI_VERSION=8', 'NAPI_CPP_EXCEPTIONS',
@@ -25,6 +29,13 @@
       'cflags_cc': ['-std=c++20', '-fvisibility-inlines-hidden'],
       'conditions': [
         ['tenon_werror==1', {'cflags': ['-Werror']}],
+        ['tenon_openmp==1', {
+          'sources': ['<!@(node ../../scripts/native-sources.js openmp)'],
+          'cflags': ['-fopenmp'],
+          'ldflags': ['-fopenmp'],
+        }, {
+          'sources': ['<!@(node ../../scripts/native-sources.js team)'],
+        }],
         ['OS=="linux"', {
           'ldflags': ['-pthread', '-Wl,-z,nodelete'],
           'libraries': ['-ldl'],

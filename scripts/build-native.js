@@ -2,7 +2,7 @@
 
 // Builds build/Release/tenon.node. Nothing is downloaded: Node-API needs the headers
 // of node-api-headers only.
-//   node scripts/build-native.js [--backend cmake|gyp]      without one: cmake where it is installed
+//   node scripts/build-native.js [--backend cmake|gyp] [--openmp]      default: cmake where it is installed
 // TENON_WERROR=0|1 decides whether warnings are errors; unset, they are in a git checkout. Not in any CI: it
 // may be a user's.
 
@@ -21,7 +21,7 @@ const werror = process.env.TENON_WERROR ? process.env.TENON_WERROR !== '0' : wer
  * tests are targets either way: ninja deletes what a target made that is gone, and they would be compiled
  * anew after each build of the addon.
  */
-function buildWithCmake({ warningsAreErrors = werror, tests = false } = {}) {
+function buildWithCmake({ warningsAreErrors = werror, openmp = false, tests = false } = {}) {
   const folder = path.join(root, 'build', 'cmake');
   const cmakeJs = (command, ...args) =>
     run(process.execPath, [
@@ -35,6 +35,7 @@ function buildWithCmake({ warningsAreErrors = werror, tests = false } = {}) {
       'error',
       `--CDTENON_NODE=${process.execPath}`,
       `--CDTENON_WERROR=${warningsAreErrors ? 'ON' : 'OFF'}`,
+      `--CDTENON_OPENMP=${openmp ? 'ON' : 'OFF'}`,
       '--CDTENON_TESTS=ON',
       ...args,
     ]);
@@ -51,7 +52,7 @@ function buildWithCmake({ warningsAreErrors = werror, tests = false } = {}) {
 }
 
 /** Builds with node-gyp, which works where binding.gyp is: in a folder of its own. */
-function buildWithGyp({ warningsAreErrors = werror } = {}) {
+function buildWithGyp({ warningsAreErrors = werror, openmp = false } = {}) {
   const folder = path.join(root, 'build', 'gyp');
   fs.mkdirSync(folder, { recursive: true });
   fs.copyFileSync(path.join(root, 'native', 'binding.gyp'), path.join(folder, 'binding.gyp'));
@@ -68,7 +69,9 @@ function buildWithGyp({ warningsAreErrors = werror } = {}) {
       [packageBin('node-gyp'), command, '--directory', folder, '--loglevel', 'warn', ...args],
       env,
     );
-  nodeGyp('configure', '--force-process-config', '--', `-Dtenon_werror=${warningsAreErrors ? 1 : 0}`);
+  const variables = { tenon_werror: warningsAreErrors, tenon_openmp: openmp };
+  const defined = Object.entries(variables).map(([name, on]) => `-D${name}=${on ? 1 : 0}`);
+  nodeGyp('configure', '--force-process-config', '--', ...defined);
   nodeGyp('build', '--jobs', String(jobs));
   install(path.join(folder, 'build', 'Release', 'tenon.node'));
 }
@@ -96,8 +99,8 @@ function build(backend, options) {
 
 if (require.main === module) {
   script(() => {
-    const { values } = parseArgs({ options: { backend: { type: 'string' } } });
-    build(values.backend);
+    const { values } = parseArgs({ options: { backend: { type: 'string' }, openmp: { type: 'boolean' } } });
+    build(values.backend, { openmp: values.openmp });
   });
 }
 

@@ -2,8 +2,10 @@
 
 // The one list of native sources: CMakeLists.txt and native/binding.gyp both read it from here. Paths are
 // relative to the folder that it is run in.
-//   node scripts/native-sources.js          everything that goes into the addon
-//   node scripts/native-sources.js core     the same without the Node-API doors
+//   node scripts/native-sources.js          everything that goes into the addon that is published
+//   node scripts/native-sources.js addon    its Node-API doors
+//   node scripts/native-sources.js core     the rest, without a pool of threads
+//   node scripts/native-sources.js team | openmp      the two pools; an addon has one
 //   node scripts/native-sources.js test     native tests, one program each
 //   node scripts/native-sources.js node-api-headers | node-addon-api      where that package's headers are
 //   node scripts/native-sources.js version  of the package; the addon is compiled with it
@@ -14,12 +16,19 @@ const path = require('node:path');
 const { compileFlags } = require('./native-flags.js');
 const { root, packageFolder } = require('./tools.js');
 
-const core = ['augment', 'base', 'kernels', 'ops', 'ref', 'runtime'];
-const groups = { core, addon: ['addon'], test: ['test'], all: ['addon', ...core] };
+const pools = { team: 'native/base/parallel_team.cc', openmp: 'native/base/parallel_openmp.cc' };
+const groups = {
+  addon: () => sourcesIn('addon'),
+  core: () => sourcesIn('augment', 'base', 'kernels', 'ops', 'ref', 'runtime').filter(notPool),
+  team: () => [pools.team],
+  openmp: () => [pools.openmp],
+  test: () => sourcesIn('test'),
+  all: () => [...groups.addon(), ...groups.core(), pools.team],
+};
 
-function nativeSources(group = 'all') {
-  const folders = groups[group];
-  if (!folders) throw new Error(`native-sources: unknown group '${group}', expected ${Object.keys(groups)}`);
+const notPool = (file) => !Object.values(pools).includes(file);
+
+function sourcesIn(...folders) {
   return folders
     .flatMap((folder) => {
       const directory = path.join(root, 'native', folder);
@@ -28,6 +37,12 @@ function nativeSources(group = 'all') {
     })
     .filter((file) => file.endsWith('.cc'))
     .sort();
+}
+
+function nativeSources(group = 'all') {
+  const sources = groups[group];
+  if (!sources) throw new Error(`native-sources: unknown group '${group}', expected ${Object.keys(groups)}`);
+  return sources();
 }
 
 function headers(name) {

@@ -4,7 +4,7 @@ import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { NativeError } from '../errors';
 import { systemCode } from '../files/errors';
-import { oneOf } from '../settings';
+import { bool, oneOf } from '../settings';
 import { BACKENDS, buildScript, chooseBackend, type Backend } from './build-machine';
 import { runScript } from './build-process';
 import { installTools } from './build-tools';
@@ -20,13 +20,14 @@ const flags = {
   backend: flag('name', oneOf(BACKENDS)('what runs the compiler', { optional: true }), {
     note: 'cmake where it is installed',
   }),
+  openmp: bool('run parallel loops on the threads of an OpenMP runtime', { default: false }),
   json: JSON_LINES,
 };
 
 export function buildCommand(session: Session): Command {
   const about = 'compile the addon with the C++ compiler of this machine';
-  return declareCommand(session, { name: 'build', about, flags }, async ({ backend }) =>
-    build(session, backend),
+  return declareCommand(session, { name: 'build', about, flags }, async ({ backend, openmp }) =>
+    build(session, backend, openmp),
   );
 }
 
@@ -49,7 +50,7 @@ function checkFolder(): void {
   }
 }
 
-async function build(session: Session, asked: Backend | undefined): Promise<number> {
+async function build(session: Session, asked: Backend | undefined, openmp = false): Promise<number> {
   const { output, signal } = session;
   const begun = performance.now();
   const script = buildScript(root);
@@ -59,7 +60,8 @@ async function build(session: Session, asked: Backend | undefined): Promise<numb
   output.event('start', { backend });
   const checkout = existsSync(join(root, 'scripts', 'prepare.js'));
   if (!checkout) await installTools(root, signal);
-  const status = signal.aborted ? null : await runScript({ args: [file, '--backend', backend], signal });
+  const args = [file, '--backend', backend, ...(openmp ? ['--openmp'] : [])];
+  const status = signal.aborted ? null : await runScript({ args, signal });
   if (signal.aborted) return session.interruptedCode;
   if (status !== 0)
     throw new NativeError(

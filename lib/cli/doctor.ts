@@ -62,6 +62,11 @@ function checkArithmetic(): void {
   }
 }
 
+const POOLS: Readonly<Record<NativeInfo['threadPool'], string>> = {
+  team: "of tenon's own",
+  openmp: 'of an OpenMP runtime',
+};
+
 function describeMachine(native: NativeInfo): [string, string][] {
   const { buffers, arenas, staging, derived, programs, limit } = native.memory;
   const held = `this process may have ${size(limit)}, and holds ${size(buffers + arenas + staging + derived)} in ${programs} programs`;
@@ -70,7 +75,7 @@ function describeMachine(native: NativeInfo): [string, string][] {
     ['processor', `${native.cpu} (${native.features.join(', ') || 'no vector extensions'})`],
     ['instructions', `${native.isa}: ${native.isaReason}`],
     ['bf16', `${native.bf16.path}: ${native.bf16.reason}`],
-    ['threads', `${native.threads}: ${native.threadsReason}`],
+    ['threads', `${native.threads} ${POOLS[native.threadPool]}: ${native.threadsReason}`],
     [
       'predictions',
       `${percent(native.predictionShare)} of the time beside training: ${native.predictionShareReason}`,

@@ -8,6 +8,7 @@
 #include "augment/operations.h"
 #include "base/cgroup.h"
 #include "base/cpu.h"
+#include "base/parallel.h"
 #include "base/system.h"
 #include "kernels/gemm_bf16.h"
 #include "runtime/dispatch.h"
@@ -160,6 +161,7 @@ Napi::Value info_door(const Napi::CallbackInfo& info) {
   result.Set("features", features);
   result.Set("cpu", cpu_brand());
   result.Set("threads", Executor::get().threads());
+  result.Set("threadPool", thread_pool());
   result.Set("predictionShare", Executor::get().prediction_share());
   {
     const std::lock_guard lock(reasons().mutex);

@@ -1,5 +1,4 @@
-// How the processor treats denormal numbers: the word that holds it, one per thread. Threads inherit it from
-// the one that starts them on Linux, and do not on macOS.
+// How the processor treats denormal numbers: the word that holds it, one per thread.
 #pragma once
 
 #include <cstdint>
@@ -27,5 +26,17 @@ inline constexpr uint64_t kFlushDenormals = 0;
 inline uint64_t float_mode() { return 0; }
 inline void set_float_mode(uint64_t) {}
 #endif
+
+// Gives this thread another mode for a while.
+class FloatMode {
+ public:
+  explicit FloatMode(uint64_t mode) : before_(float_mode()) { set_float_mode(mode); }
+  ~FloatMode() { set_float_mode(before_); }
+  FloatMode(const FloatMode&) = delete;
+  FloatMode& operator=(const FloatMode&) = delete;
+
+ private:
+  const uint64_t before_;
+};
 
 }  // namespace tenon

@@ -1,7 +1,6 @@
-// The only place that starts threads inside an op: one team, whose threads wait at most 20 microseconds awake
-// and then asleep (see ARCHITECTURE.md, Threads, for why this is not OpenMP). Everything parallel in tenon is
-// a loop over independent blocks: which thread runs a block never changes what the block computes, so results
-// do not depend on the thread count.
+// The only way to more threads inside an op. Everything parallel in tenon is a loop over independent blocks:
+// which thread runs a block never changes what the block computes, so results do not depend on the thread
+// count. A build has one of two pools of threads (base/fork_join.h); see ARCHITECTURE.md, Threads.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +10,9 @@ namespace tenon {
 // Threads that parallel_for may use, caller included. At least 1. Set by the runtime only.
 int num_threads();
 void set_num_threads(int threads);
+
+// Whose threads they are: "team" for our own, "openmp" for those of an OpenMP runtime.
+const char* thread_pool();
 
 namespace detail {
 void run_blocks(int64_t blocks, void (*body)(void*, int64_t), void* context);

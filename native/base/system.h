@@ -46,6 +46,9 @@ inline constexpr size_t kThreadStack = size_t{2} << 20;
 // when the system refuses a thread.
 void start_thread(std::function<void()> body);
 
+// Bytes of stack of the calling thread; 0 when the system does not say.
+size_t thread_stack();
+
 // The value of an environment variable, as process.env has it now; "" when it is not set.
 std::string environment_variable(const char* name);
 

@@ -1,6 +1,7 @@
 #if defined(__APPLE__)
   #include <dlfcn.h>
   #include <mach-o/dyld.h>
+  #include <pthread.h>
   #include <sys/mman.h>
   #include <sys/sysctl.h>
   #include <unistd.h>
@@ -53,6 +54,8 @@ std::string system_cpu_name() {
 }
 
 std::string request_amx() { return "tenon asks for AMX tiles on Linux only"; }
+
+size_t thread_stack() { return pthread_get_stacksize_np(pthread_self()); }
 
 std::vector<void*> symbols_of_addons(const char* name) {
   std::vector<std::string> files;

@@ -1,6 +1,7 @@
 #if defined(__linux__)
   #include <dlfcn.h>
   #include <link.h>
+  #include <pthread.h>
   #include <sched.h>
   #include <sys/mman.h>
   #include <sys/syscall.h>
@@ -110,6 +111,15 @@ std::string request_amx() {
   if (syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0) return "";
   #endif
   return "the system refused permission to use AMX tiles";
+}
+
+size_t thread_stack() {
+  pthread_attr_t attributes;
+  if (pthread_getattr_np(pthread_self(), &attributes) != 0) return 0;
+  size_t bytes = 0;
+  (void)pthread_attr_getstacksize(&attributes, &bytes);
+  pthread_attr_destroy(&attributes);
+  return bytes;
 }
 
 std::vector<void*> symbols_of_addons(const char* name) {

@@ -75,6 +75,12 @@ void start_thread(Body body) {
   CloseHandle(reinterpret_cast<HANDLE>(thread));
 }
 
+size_t thread_stack() {
+  ULONG_PTR low = 0, high = 0;
+  GetCurrentThreadStackLimits(&low, &high);
+  return high - low;
+}
+
 // From the system: process.env changes its variables, and not the copy that getenv reads.
 std::string environment_variable(const char* name) {
   std::string value(128, '\0');

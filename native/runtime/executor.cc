@@ -14,18 +14,9 @@
 namespace tenon {
 namespace {
 
-// Denormal numbers are a hundred times slower and count as zero in kernels. The mode is set on the thread
-// that runs jobs, and its team inherits it. A JavaScript thread gets its own mode back.
-class FlushDenormals {
- public:
-  FlushDenormals() : before_(float_mode()) { set_float_mode(before_ | kFlushDenormals); }
-  ~FlushDenormals() { set_float_mode(before_); }
-  FlushDenormals(const FlushDenormals&) = delete;
-  FlushDenormals& operator=(const FlushDenormals&) = delete;
-
- private:
-  uint64_t before_;
-};
+// The mode in which jobs run: denormal numbers are a hundred times slower, and count as zero in kernels. A
+// JavaScript thread gets its own mode back.
+uint64_t flushing_mode() { return float_mode() | kFlushDenormals; }
 
 void fail(Job& job, Outcome outcome, const char* message) noexcept {
   job.outcome = outcome;
@@ -138,7 +129,7 @@ bool Executor::run_here(Queue queue, const JobRef& job, const std::function<void
   if (before_run) before_run(job->ticket_);
   set_num_threads(threads());
   {
-    const FlushDenormals flush;
+    const FloatMode flushing(flushing_mode());
     if (queue == Queue::train) {
       execute_training(job, &lock);
     } else {
@@ -151,7 +142,7 @@ bool Executor::run_here(Queue queue, const JobRef& job, const std::function<void
 }
 
 void Executor::loop() {
-  const FlushDenormals flush;
+  const FloatMode flushing(flushing_mode());
   Lock lock(mutex_);
   for (;;) {
     while (lent_) work_.wait(lock);

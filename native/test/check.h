@@ -316,8 +316,8 @@ inline bool same_bits(const Tensor& a, const Tensor& b) {
   return a.bytes() == b.bytes() && std::memcmp(a.view.data, b.view.data, a.bytes()) == 0;
 }
 
-// Runs the kernel with 1 and with 3 threads, `out` starting as NaN both times, and checks that the bits
-// agree. `out` must be among `views` and must not be an input.
+// Runs the kernel with 1, with 3 and with 64 threads, `out` starting as NaN each time, and checks that the
+// bits agree. `out` must be among `views` and must not be an input.
 inline void check_threads(const std::string& name, Target target, const std::vector<TensorView>& views,
                           const std::vector<double>& attrs, const Tensor& out) {
   const int threads = num_threads();
@@ -326,10 +326,13 @@ inline void check_threads(const std::string& name, Target target, const std::vec
   std::memset(out.view.data, 0xFF, out.bytes());
   run_kernel(name, target, views, attrs);
   std::memcpy(first.view.data, out.view.data, out.bytes());
-  set_num_threads(3);
-  std::memset(out.view.data, 0xFF, out.bytes());
-  run_kernel(name, target, views, attrs);
-  CHECK_THAT(same_bits(first, out), name + " on " + name_of(target) + ": 1 and 3 threads differ");
+  for (const int more : {3, 64}) {
+    set_num_threads(more);
+    std::memset(out.view.data, 0xFF, out.bytes());
+    run_kernel(name, target, views, attrs);
+    CHECK_THAT(same_bits(first, out),
+               name + " on " + name_of(target) + ": 1 and " + std::to_string(more) + " threads differ");
+  }
   set_num_threads(threads);
 }
 

@@ -1,4 +1,4 @@
-// parallel_for: every block once, nested calls serial, one constant team.
+// parallel_for: every block once, nested calls serial, one constant pool of threads. Built with each pool.
 #include "base/parallel.h"
 
 #include <algorithm>
@@ -8,13 +8,14 @@
 #include <set>
 #include <thread>
 
+#include "base/float_mode.h"
 #include "test/check.h"
 
 namespace tenon {
 namespace {
 
 void test_every_block_once() {
-  for (const int threads : {1, 2, 3, 7}) {
+  for (const int threads : {1, 2, 3, 7, 64}) {
     set_num_threads(threads);
     for (const int64_t blocks : {0, 1, 2, 3, 8, 1000}) {
       std::vector<std::atomic<int>> seen(static_cast<size_t>(blocks));
@@ -116,6 +117,24 @@ void test_changing_team() {
   }
 }
 
+// Every thread computes in the mode of the caller, whatever its own is, and the caller keeps its own.
+void test_float_mode() {
+  set_num_threads(4);
+  const uint64_t before = float_mode() & kFlushDenormals;
+  for (const uint64_t mode : {uint64_t{0}, kFlushDenormals, uint64_t{0}}) {
+    const FloatMode here((float_mode() & ~kFlushDenormals) | mode);
+    std::atomic<int> others{0};
+    for (int i = 0; i < 100; ++i) {
+      parallel_for(16, [&](int64_t) {
+        if ((float_mode() & kFlushDenormals) != mode) others.fetch_add(1);
+      });
+    }
+    CHECK(others.load() == 0);
+    CHECK((float_mode() & kFlushDenormals) == mode);
+  }
+  CHECK((float_mode() & kFlushDenormals) == before);
+}
+
 void test_thread_count() {
   set_num_threads(0);
   CHECK(num_threads() == 1);
@@ -135,6 +154,7 @@ int main() {
   tenon::test_late_helpers();
   tenon::test_two_callers();
   tenon::test_changing_team();
+  tenon::test_float_mode();
   tenon::test_thread_count();
   return tenon::test::report();
 }

@@ -41,10 +41,14 @@ uint64_t fill_stack() {
 }
 
 void test_threads() {
-  std::atomic<uint64_t> filled{0};
-  start_thread([&] { filled = fill_stack(); });
+  std::atomic<uint64_t> filled{0}, stack{0};
+  start_thread([&] {
+    stack = thread_stack();
+    filled = fill_stack();
+  });
   while (filled == 0) std::this_thread::yield();
   CHECK(filled == kFilled);
+  CHECK(stack >= kFilled && stack < 4 * kThreadStack);
 }
 
 void test_variables() {

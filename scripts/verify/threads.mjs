@@ -2,11 +2,11 @@
 import { childScript, findData, lastLine, succeed } from './process.mjs';
 import { check } from './report.mjs';
 
-const goal = 'resnet20, the same SHA-256 of the weights with 1, 2 and 4 threads';
+const goal = 'resnet20, the same SHA-256 of the weights with 1, 2, 4, 8, 16 and 64 threads';
 
 await check('threads', goal, { steps: 100, batch: 128 }, async ({ steps, batch }) => {
   const runs = [];
-  for (const threads of [1, 2, 4]) {
+  for (const threads of [1, 2, 4, 8, 16, 64]) {
     const args = ['--steps', steps, '--batch', batch, '--threads', threads].map(String);
     const child = await succeed([childScript('resnet20.mjs'), ...args]);
     runs.push({ asked: threads, seconds: child.seconds, ...lastLine(child) });

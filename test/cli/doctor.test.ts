@@ -37,6 +37,7 @@ describe('tenon doctor', () => {
         isaReason: expect.any(String),
         threads: expect.any(Number),
         threadsReason: expect.any(String),
+        threadPool: expect.stringMatching(/^(team|openmp)$/),
         predictionShare: expect.any(Number),
         predictionShareReason: expect.any(String),
         compiler: expect.any(String),
