@@ -131,7 +131,8 @@ async function compare(options) {
   });
   const systems = folders.map((folder, i) => {
     const { missing, ...launch } = tenon({ root: folder });
-    return { name: sides[i].name, probe: false, kernels: true, launch, missing };
+    const takes = () => true;
+    return { name: sides[i].name, precision: 'fp32', takes, probe: false, compiles: false, launch, missing };
   });
   console.log(
     `${sides[1].name} against ${sides[0].name}, ${options.threads} threads, ${options.rounds} rounds`,

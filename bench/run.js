@@ -6,6 +6,7 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 const { parseArgs } = require('node:util');
+const { compareAll } = require('./lib/comparison');
 const { measureItem } = require('./lib/measure');
 const { measurePeaks } = require('./lib/peaks');
 const { terminalReport, markdownReport } = require('./lib/report');
@@ -16,16 +17,19 @@ const help = `node bench/run.js [options]
 
   --only ITEM,...       items, the start of their names, or train, infer, kernel (default: all)
   --systems NAME,...    ${systemNames.join(', ')}
-                        (default: ${defaultSystems.join(', ')})
+                        (default: ${defaultSystems().join(', ')}; with --newer-python
+                        also those that it runs)
   --threads N           threads of every system that has them (default: cores, at most 2)
   --rounds N            interleaved rounds (default 3)
   --seconds S           measured time of a system in one round (default 1)
   --budget S            most a system may spend on an item, preparation included (default 60)
+  --compile-budget S    most that torch.compile may take for an item, outside that time (default 300)
   --json FILE           results as JSON
   --md FILE             results as Markdown
   --label TEXT          printed beside the machine, for example "machine was shared"
   --python FILE         the Python that has torch (default: python3, /usr/bin/python3)
-  --newer-python FILE   a Python that has a newer torch, for a column of its own (pytorch-newer)
+  --newer-python FILE   a Python that has the newest torch, for columns of its own (pytorch-newer,
+                        -compiled, -autotuned, -frozen, -scripted), and openvino
   --list                names of the items
   --help
 
@@ -35,7 +39,10 @@ class UsageError extends Error {}
 
 const optionTypes = {
   ...Object.fromEntries(
-    ['only', 'systems', 'threads', 'rounds', 'seconds', 'budget'].map((k) => [k, { type: 'string' }]),
+    ['only', 'systems', 'threads', 'rounds', 'seconds', 'budget', 'compile-budget'].map((k) => [
+      k,
+      { type: 'string' },
+    ]),
   ),
   ...Object.fromEntries(
     ['json', 'md', 'label', 'python', 'newer-python'].map((k) => [k, { type: 'string' }]),
@@ -69,8 +76,8 @@ function matches(item, name) {
   return item.name === name || item.kind === name || item.name.startsWith(`${name}-`);
 }
 
-function chosenSystems({ systems: names, 'newer-python': newer }) {
-  if (names === undefined) return [...defaultSystems, ...(newer === undefined ? [] : ['pytorch-newer'])];
+function chosenSystems({ systems: names, 'newer-python': newerPython }) {
+  if (names === undefined) return defaultSystems({ newerPython });
   const wanted = names.split(',');
   for (const name of wanted) {
     if (!systemNames.includes(name))
@@ -94,6 +101,7 @@ function readOptions(argv) {
     rounds: positive(values, 'rounds', 3, true),
     secondsPerRound: positive(values, 'seconds', 1, false),
     budgetMs: 1000 * positive(values, 'budget', 60, false),
+    compileBudgetMs: 1000 * positive(values, 'compile-budget', 300, false),
     log: process.stderr.isTTY
       ? (line) => process.stderr.write(`\r\x1b[K${line}`)
       : (line) => console.error(line),
@@ -141,6 +149,11 @@ function describeMachine({ threads, rounds, budgetMs, values }) {
   };
 }
 
+function writeFiles(report, { json, md }) {
+  if (json !== undefined) fs.writeFileSync(json, `${JSON.stringify(report, null, 1)}\n`);
+  if (md !== undefined) fs.writeFileSync(md, markdownReport(report));
+}
+
 async function main() {
   const options = readOptions(process.argv.slice(2));
   if (options.values.help) return console.log(help);
@@ -148,14 +161,17 @@ async function main() {
   if (needPeers(options.systems)) installPeers();
   const { python, 'newer-python': newerPython } = options.values;
   const systems = resolveSystems(options.systems, { python, newerPython });
-  const report = { machine: describeMachine(options), results: [] };
-  report.machine.peaks = measurePeaks(options.threads);
+  const report = { machine: describeMachine(options), results: [], comparisons: [] };
+  const lookAtMachine = () => {
+    report.machine.peaks = measurePeaks(options.threads, report.machine.peaks);
+    report.comparisons = compareAll(report.results, report.machine.peaks);
+  };
+  lookAtMachine();
   for (const item of options.items) {
     report.results.push(...(await measureItem(item, systems, options)));
+    lookAtMachine();
     // Written after each item, so that an interrupted run leaves what it has.
-    if (options.values.json !== undefined)
-      fs.writeFileSync(options.values.json, `${JSON.stringify(report, null, 1)}\n`);
-    if (options.values.md !== undefined) fs.writeFileSync(options.values.md, markdownReport(report));
+    writeFiles(report, options.values);
   }
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
   console.log(terminalReport(report));

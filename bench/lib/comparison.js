@@ -1,37 +1,15 @@
 'use strict';
 
-/** What the figures of one item say about tenon: against PyTorch, against its goal, against the machine. */
-const { goalRatio, referenceShare } = require('./goals');
-const { flopsOf } = require('./work');
+/**
+ * What the figures of an item say about tenon: against the best of all peers in the same precision, against
+ * its goal, and against the machine.
+ */
+const { goalBesideFp32, goalRatio } = require('./goals');
+const { leastMs } = require('./work');
 const { items } = require('./workloads');
 
-/** Columns, where both sides were measured; bf16 adds its own. */
-function comparisonHeader(systems) {
-  const pair = (precision) => [`tenon${precision}`, `pytorch${precision}`].every((s) => systems.includes(s));
-  const columns = ['times PyTorch (rounds)', 'goal', '', 'of peak', 'best peer, of its peak'];
-  if (!pair('')) return [];
-  return pair('-bf16') ? [...columns, 'bf16: times PyTorch (rounds)', 'goal', ''] : columns;
-}
-
-/** The cells under comparisonHeader. `found`: the results of one item, undefined where a system has none. */
-function comparison(found, peaks) {
-  const cells = [...against(found, ''), ...againstPeak(found, peaks)];
-  const inBf16 = found.some((r) => r?.system === 'pytorch-bf16');
-  return inBf16 ? [...cells, ...against(found, '-bf16')] : cells;
-}
-
-const resultOf = (found, system) => found.find((r) => r?.system === system && r.status === 'ok');
-
-function against(found, suffix) {
-  const [tenon, pytorch] = [resultOf(found, `tenon${suffix}`), resultOf(found, `pytorch${suffix}`)];
-  const speed = speedup(pytorch, tenon);
-  if (speed === undefined) return ['', '', ''];
-  const goal = goalRatio(tenon.item, suffix === '' ? 'fp32' : 'bf16');
-  const text = `${speed.ratio.toFixed(2)} (${speed.least.toFixed(2)}-${speed.most.toFixed(2)})`;
-  return goal === undefined
-    ? [text, '', '']
-    : [text, goal.toFixed(2), speed.ratio >= goal ? 'met' : 'not met'];
-}
+const isTenon = ({ system }) => system.startsWith('tenon');
+const unique = (values) => [...new Set(values)];
 
 /**
  * How many times as fast `ours` is as `theirs`, by all steps and from round to round; undefined where
@@ -49,20 +27,73 @@ function speedup(theirs, ours) {
   };
 }
 
-/** Bandwidth is compared with the better triad from memory. */
-function againstPeak(found, peaks) {
-  const tenon = resultOf(found, 'tenon');
-  if (tenon === undefined || peaks === undefined) return ['', ''];
-  const flops = flopsOf(items.find(({ name }) => name === tenon.item) ?? {});
-  const perSecond = flops / tenon.medianMs / 1e6;
-  const share =
-    flops === undefined
-      ? tenon.value / Math.max(peaks.memory.plain, peaks.memory.streaming)
-      : (perSecond * (tenon.batch / tenon.fullBatch)) / peaks.gflops;
-  const peer = referenceShare(tenon.item);
-  return [percent(share), peer === undefined ? '' : percent(peer)];
+/** The fastest peer with the same batch as `ours`, by the median of its steps. */
+function bestPeer(results, ours) {
+  const comparable = results.filter((r) => !isTenon(r) && r.batch === ours.batch);
+  return comparable.reduce(
+    (best, r) => (best === undefined || r.medianMs < best.medianMs ? r : best),
+    undefined,
+  );
 }
 
-const percent = (share) => `${Math.round(100 * share)}%`;
+const judged = (speed, goal) => ({
+  ...speed,
+  ...(goal === undefined ? {} : { goal, met: speed.ratio >= goal }),
+});
 
-module.exports = { comparison, comparisonHeader, speedup };
+/** The share of what this machine could do in the time that the result took. */
+function shareOfLimit(result, item, peaks) {
+  if (result === undefined || peaks === undefined) return undefined;
+  const least = leastMs({ ...item, batch: result.batch }, result.precision, peaks);
+  return least === 0 ? undefined : least / result.medianMs;
+}
+
+/**
+ * @typedef {object} Comparison One item in one precision.
+ * @property {string} item
+ * @property {string} kind
+ * @property {'fp32' | 'bf16'} precision
+ * @property {string} [peer] The best of all peers; undefined where none was measured.
+ * @property {{ ratio: number, least: number, most: number, goal?: number, met?: boolean }} [besidePeer]
+ * @property {{ ratio: number, least: number, most: number, goal?: number, met?: boolean }} [besideFp32] In
+ *   bf16, against tenon in fp32.
+ * @property {number} [ofLimit] Least time by the machine's peaks, over tenon's.
+ * @property {number} [peerOfLimit] The same of the peer.
+ */
+
+/** @returns {Comparison | undefined} undefined where tenon was not measured */
+function compareItem(results, item, precision, peaks) {
+  const found = results.filter((r) => r.item === item.name && r.status === 'ok');
+  const ofTenon = (wanted) => found.find((r) => isTenon(r) && r.precision === wanted);
+  const ours = ofTenon(precision);
+  if (ours === undefined) return undefined;
+  const peer = bestPeer(
+    found.filter((r) => r.precision === precision),
+    ours,
+  );
+  const compared = { item: item.name, kind: item.kind, precision, ofLimit: shareOfLimit(ours, item, peaks) };
+  if (peer !== undefined) {
+    compared.peer = peer.system;
+    compared.besidePeer = judged(speedup(peer, ours), goalRatio(item, precision, peaks?.bf16Path));
+    compared.peerOfLimit = shareOfLimit(peer, item, peaks);
+  }
+  const besideFp32 = precision === 'bf16' ? speedup(ofTenon('fp32'), ours) : undefined;
+  if (besideFp32 !== undefined)
+    compared.besideFp32 = judged(besideFp32, goalBesideFp32(item, peaks?.bf16Path));
+  return compared;
+}
+
+/**
+ * All items that have results, in both precisions.
+ * @returns {Comparison[]}
+ */
+function compareAll(results, peaks) {
+  return unique(results.map((r) => r.item)).flatMap((name) => {
+    const item = items.find((one) => one.name === name);
+    if (item === undefined) return [];
+    const both = ['fp32', 'bf16'].map((precision) => compareItem(results, item, precision, peaks));
+    return both.filter((compared) => compared !== undefined);
+  });
+}
+
+module.exports = { compareAll, speedup };

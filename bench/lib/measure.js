@@ -1,9 +1,10 @@
 'use strict';
 
 /**
- * Measures one item on all systems, interleaved: every system has its own process, and in each round they
- * take turns. A system may spend `budgetMs` on an item, preparation included; what does not fit gets a
- * smaller batch, then fewer steps, and says so.
+ * Measures one item on all systems, interleaved: every system has its own process, and in each round
+ * they take turns. A system may spend `budgetMs` on an item, preparation included; what does not fit
+ * gets a smaller batch, then fewer steps, and says so. A system that compiles prepares outside that
+ * budget, within `compileBudgetMs`.
  */
 const { ChildProcess } = require('./process');
 
@@ -26,6 +27,7 @@ class Candidate {
     this.item = item;
     this.options = options;
     this.spentMs = 0;
+    this.preparationMs = 0;
     this.batch = item.batch;
     this.version = undefined;
     this.notes = [];
@@ -96,14 +98,26 @@ class Candidate {
 
   async start(batch) {
     this.child?.kill();
-    this.child = new ChildProcess(this.system.launch);
+    this.child = this.options.connect(this.system.launch);
     this.batch = batch;
     this.warmedUp = 0;
-    const item = { ...this.item, batch };
-    const event = await this.request({ command: 'prepare', item, threads: this.options.threads });
+    const event = await this.prepare({ ...this.item, batch });
     if (event.event !== 'ready') return;
     this.version = event.version;
     this.notes = event.notes;
+  }
+
+  async prepare(item) {
+    const message = { command: 'prepare', item, threads: this.options.threads };
+    const spent = this.spentMs;
+    const { compileBudgetMs } = this.options;
+    const event = await this.request(message, this.system.compiles ? compileBudgetMs : this.remainingMs);
+    this.preparationMs = this.spentMs - spent;
+    if (!this.system.compiles) return event;
+    this.spentMs = spent;
+    if (event.event === 'timeout')
+      this.out('skipped', `compilation took over ${Math.round(compileBudgetMs / 1000)} s (--compile-budget)`);
+    return event;
   }
 
   /** Step times, or undefined when the system is out. Counts the steps as warm-up. */
@@ -116,10 +130,10 @@ class Candidate {
     return event.ms;
   }
 
-  async request(message) {
-    const before = performance.now();
-    const event = await this.child.request(message, Math.max(this.remainingMs, 1));
-    this.spentMs += performance.now() - before;
+  async request(message, timeoutMs = this.remainingMs) {
+    const before = this.options.now();
+    const event = await this.child.request(message, Math.max(timeoutMs, 1));
+    this.spentMs += this.options.now() - before;
     if (event.event === 'unsupported') this.out('unsupported', event.reason);
     if (event.event === 'error') this.out('error', event.message);
     if (event.event === 'timeout') this.out('timeout', `over ${Math.round(this.options.budgetMs / 1000)} s`);
@@ -140,7 +154,7 @@ class Candidate {
       const likely = times.length === 0 ? wantedSteps : Math.floor(portionMs / this.stepMs);
       const portion = Math.max(1, Math.min(wanted, likely, Math.ceil(portionMs / this.stepMs)));
       const ms = await this.run(portion);
-      if (ms !== undefined) times.push(...ms);
+      for (const one of ms ?? []) times.push(one);
     }
     if (times.length > 0) this.rounds.push(times);
   }
@@ -169,7 +183,14 @@ class Candidate {
 
   result() {
     const { item, system } = this;
-    const common = { item: item.name, kind: item.kind, system: system.name, version: this.version ?? null };
+    const common = {
+      item: item.name,
+      kind: item.kind,
+      system: system.name,
+      precision: system.precision,
+      version: this.version ?? null,
+      preparationMs: this.preparationMs,
+    };
     const measured = this.measured();
     if (measured === undefined) {
       const { status, reason } = this.verdict ?? { status: 'timeout', reason: 'no step in its time' };
@@ -222,16 +243,24 @@ function median(values) {
   return sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
 }
 
+/** Processes and their clock; tests of the rules above have others. */
+const reality = { connect: (launch) => new ChildProcess(launch), now: () => performance.now() };
+
 /**
  * @param {import('./workloads').Item} item
- * @param {{ threads: number, rounds: number, secondsPerRound: number, budgetMs: number, log: (line:
- *   string) => void }} options
+ * @param {import('./systems').System[]} systems
+ * @param {{ threads: number, rounds: number, secondsPerRound: number, budgetMs: number, compileBudgetMs:
+ *   number, log: (line: string) => void }} given
  */
-async function measureItem(item, systems, options) {
-  const able = systems.filter((system) => item.kind !== 'kernel' || system.kernels);
+async function measureItem(item, systems, given) {
+  const options = { ...reality, ...given };
+  const able = systems.filter((system) => system.takes(item));
   const candidates = able.map((system) => new Candidate(system, item, options));
   try {
     for (const candidate of candidates) {
+      options.log(
+        `${item.name} ${candidate.system.name}: ${candidate.system.compiles ? 'compiling' : 'starting'}`,
+      );
       await candidate.admit();
       options.log(`${item.name} ${candidate.system.name}: ${candidate.verdict?.status ?? 'ready'}`);
     }

@@ -1,17 +1,18 @@
 'use strict';
 
 /**
- * Results as tables: rows are items, columns systems and what they say about tenon;
- * deviations numbered below.
+ * Results as tables: one for each kind and precision, whose rows are items, and columns systems and what they
+ * say about tenon; deviations numbered below.
  */
-const { comparison, comparisonHeader } = require('./comparison');
 
-const statusText = { unsupported: '-', error: 'error', timeout: 'too slow' };
+const statusText = { unsupported: '-', error: 'error', timeout: 'too slow', skipped: 'skipped' };
 
 function number(value) {
   if (value >= 100) return Math.round(value).toLocaleString('en-US');
   return String(Number(value.toPrecision(value >= 10 ? 3 : 2)));
 }
+
+const percent = (share) => (share === undefined ? '' : `${Math.round(100 * share)}%`);
 
 /** Numbered notes, each text once. */
 class Footnotes {
@@ -36,32 +37,80 @@ function firstLine(text) {
   return text.split('\n').slice(0, 1).join('').slice(0, 200);
 }
 
-const titles = { train: 'Training, examples/s', infer: 'Inference, median ms' };
-const kernelTitle = 'Kernels, GFLOP/s; batch norm and Adam GB/s';
+const titles = {
+  train: (precision) => `Training in ${precision}, examples/s`,
+  infer: (precision) => `Inference in ${precision}, median ms`,
+  kernel: (precision) =>
+    `Kernels in ${precision}, GFLOP/s${precision === 'fp32' ? '; batch norm and Adam GB/s' : ''}`,
+};
 
 function sections(results) {
-  return ['train', 'infer', 'kernel'].flatMap((kind) => {
-    const own = results.filter((r) => r.kind === kind);
-    if (own.length === 0) return [];
-    const unique = (key) => [...new Set(own.map((r) => r[key]))];
-    return [{ title: titles[kind] ?? kernelTitle, items: unique('item'), systems: unique('system') }];
-  });
+  return ['train', 'infer', 'kernel'].flatMap((kind) =>
+    ['fp32', 'bf16'].flatMap((precision) => {
+      const own = results.filter((r) => r.kind === kind && r.precision === precision);
+      if (own.length === 0) return [];
+      const unique = (key) => [...new Set(own.map((r) => r[key]))];
+      const title = titles[kind](precision);
+      return [{ title, kind, precision, items: unique('item'), systems: unique('system') }];
+    }),
+  );
 }
 
+/** Three cells: the ratio and the least and the most of the rounds, the goal, whether it is met. */
+function speedCells(speed) {
+  if (speed === undefined) return ['', '', ''];
+  const { ratio, least, most, goal, met } = speed;
+  const text = `${ratio.toFixed(2)} (${least.toFixed(2)}-${most.toFixed(2)})`;
+  return goal === undefined ? [text, '', ''] : [text, goal.toFixed(2), met ? 'met' : 'not met'];
+}
+
+/** What follows the systems: a heading, and the cells of a comparison below it. */
+const columns = [
+  { heads: () => ['best peer'], cells: ({ peer }) => [peer ?? ''] },
+  { heads: () => ['times as fast (rounds)', 'goal', ''], cells: ({ besidePeer }) => speedCells(besidePeer) },
+  {
+    heads: ({ kind }) => [kind === 'kernel' ? 'of limit' : 'of peak'],
+    cells: ({ ofLimit }) => [percent(ofLimit)],
+  },
+  {
+    heads: ({ kind }) => (kind === 'kernel' ? ['best peer, of limit'] : []),
+    cells: ({ peerOfLimit }) => [percent(peerOfLimit)],
+  },
+  {
+    heads: ({ precision }) => (precision === 'bf16' ? ['times our fp32 (rounds)', 'goal', ''] : []),
+    cells: ({ besideFp32 }) => speedCells(besideFp32),
+  },
+];
+
 /** @returns {{ tables: { title: string, rows: string[][] }[], notes: string[] }} */
-function layOut(results, peaks) {
+function layOut({ results, comparisons }) {
   const notes = new Footnotes();
-  const tables = sections(results).map(({ title, items, systems }) => {
-    const compared = comparisonHeader(systems);
-    const header = ['', ...systems.map((name) => withVersion(name, results)), ...compared];
-    const rows = items.map((item) => {
-      const found = systems.map((system) => results.find((r) => r.item === item && r.system === system));
+  const tables = sections(results).map((section) => {
+    const compared = comparisons.filter((c) => c.kind === section.kind && c.precision === section.precision);
+    const shown = compared.length === 0 ? [] : columns.filter(({ heads }) => heads(section).length > 0);
+    const heads = shown.flatMap((column) => column.heads(section));
+    const header = ['', ...section.systems.map((name) => withVersion(name, results)), ...heads];
+    const rows = section.items.map((item) => {
+      const found = section.systems.map((system) =>
+        results.find((r) => r.item === item && r.system === system),
+      );
       const figures = found.map((r) => (r === undefined ? '' : cell(r, notes)));
-      return [item, ...figures, ...(compared.length === 0 ? [] : comparison(found, peaks))];
+      const comparison = compared.find((c) => c.item === item) ?? {};
+      return [item, ...figures, ...shown.flatMap((column) => column.cells(comparison))];
     });
-    return { title, rows: [header, ...rows] };
+    return { title: section.title, rows: [header, ...rows], tally: tally(compared) };
   });
   return { tables, notes: notes.texts };
+}
+
+/** Undefined where nothing was compared. */
+function tally(compared) {
+  const beside = compared.flatMap(({ besidePeer }) => besidePeer ?? []);
+  if (beside.length === 0) return undefined;
+  const ahead = `ahead of the best peer: ${beside.filter(({ ratio }) => ratio > 1).length} of ${beside.length}`;
+  const goals = beside.filter(({ goal }) => goal !== undefined);
+  if (goals.length === 0) return ahead;
+  return `${ahead}; goals met: ${goals.filter(({ met }) => met).length} of ${goals.length}`;
 }
 
 function withVersion(system, results) {
@@ -95,27 +144,39 @@ function machineLines(machine) {
   ];
 }
 
-function peakLine({ isa, gflops, memory, cache }) {
+function peakLine({ isa, bf16Path, gflops, bf16Gflops, memory, cache, moments }) {
   const triad = ({ plain, streaming }) => `${number(plain)} GB/s plain and ${number(streaming)} streaming`;
-  return `peaks measured in this run: ${number(gflops)} GFLOP/s fp32 (${isa}), memory ${triad(memory)}, in cache ${triad(cache)}`;
+  const spread = `${number(Math.min(...moments))} to ${number(Math.max(...moments))} in fp32`;
+  return (
+    `peaks, the best of ${moments.length} moments of this run (${spread}): ${number(gflops)} GFLOP/s fp32 (${isa}), ` +
+    `${number(bf16Gflops)} bf16 (${bf16Path}), memory ${triad(memory)}, in cache ${triad(cache)}`
+  );
 }
 
-function terminalReport({ machine, results }) {
-  const { tables, notes } = layOut(results, machine.peaks);
-  const parts = tables.map(({ title, rows }) => `${title}\n${textTable(rows)}`);
+function terminalReport(report) {
+  const { tables, notes } = layOut(report);
+  const parts = tables.map(({ title, rows, tally }) =>
+    [title, textTable(rows), tally ?? []].flat().join('\n'),
+  );
   return [
-    machineLines(machine).join('\n'),
+    machineLines(report.machine).join('\n'),
     ...parts,
     notes.map((text, i) => `[${i + 1}] ${text}`).join('\n'),
   ].join('\n\n');
 }
 
-function markdownReport({ machine, results }) {
-  const { tables, notes } = layOut(results, machine.peaks);
-  const parts = tables.map(({ title, rows }) => `## ${title}\n\n${markdownTable(rows)}`);
+function markdownReport(report) {
+  const { tables, notes } = layOut(report);
+  const parts = tables.flatMap(({ title, rows, tally }) => [
+    `## ${title}`,
+    markdownTable(rows),
+    ...(tally === undefined ? [] : [`${tally[0].toUpperCase()}${tally.slice(1)}.`]),
+  ]);
   const list = notes.map((text, i) => `- [${i + 1}] ${text}`).join('\n');
   return (
-    ['# tenon and others', machineLines(machine).join('.\n'), ...parts, '## Notes', list].join('\n\n') + '\n'
+    ['# tenon and others', machineLines(report.machine).join('.\n'), ...parts, '## Notes', list].join(
+      '\n\n',
+    ) + '\n'
   );
 }
 

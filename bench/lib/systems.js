@@ -1,66 +1,12 @@
 'use strict';
 
-/**
- * Every system: how its child process is started, and whether it is slow enough that one example is tried
- * before a whole batch.
- */
-const { execFileSync } = require('node:child_process');
+/** Every system: how its child process is started, and what it takes part in. */
 const fs = require('node:fs');
 const path = require('node:path');
+const { computesBf16, findPython, openvino, pytorch } = require('./python');
 
 const adapter = (name) => path.join(__dirname, '..', 'systems', name);
 const node = (name, ...args) => ({ command: process.execPath, args: [adapter(name), ...args] });
-
-/**
- * PyTorch at its best on a CPU, as far as we found: the widest kernels that the processor has, threads kept
- * on their cores, and an allocator that never returns memory, so that no step page-faults. The model and its
- * data are channels-last. oneDNN and OpenBLAS choose by the processor themselves, Intel's or AMD's.
- * @param {string} cpuinfo text of /proc/cpuinfo; '' where there is none
- */
-function tunedPytorchEnvironment(cpuinfo) {
-  const widest = [
-    ['avx512', /\bavx512f\b/],
-    ['avx2', /\bavx2\b/],
-  ].find(([, flag]) => flag.test(cpuinfo))?.[0];
-  return {
-    OMP_PROC_BIND: 'close',
-    ...(widest === undefined ? {} : { ATEN_CPU_CAPABILITY: widest }),
-    GLIBC_TUNABLES: [
-      'glibc.malloc.hugetlb=1',
-      'glibc.malloc.mmap_max=0',
-      'glibc.malloc.trim_threshold=17179869184',
-      'glibc.malloc.top_pad=268435456',
-    ].join(':'),
-  };
-}
-
-function readText(file) {
-  try {
-    return fs.readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
-}
-
-/** The first Python that can import torch. */
-function findPython(asked) {
-  const candidates = asked === undefined ? ['python3', '/usr/bin/python3'] : [asked];
-  for (const python of candidates) {
-    try {
-      execFileSync(python, ['-c', 'import torch'], { stdio: 'ignore' });
-      return python;
-    } catch {
-      // The next one may have it.
-    }
-  }
-  return undefined;
-}
-
-function pytorch(python, ...flags) {
-  if (python === undefined) return { missing: 'no Python with torch' };
-  const env = flags.length === 0 ? {} : tunedPytorchEnvironment(readText('/proc/cpuinfo'));
-  return { command: python, args: [adapter('pytorch.py'), ...flags], env };
-}
 
 const packageRoot = path.join(__dirname, '..', '..');
 
@@ -71,93 +17,115 @@ function tenon({ root = packageRoot, flags = [] } = {}) {
   return { ...node('tenon.js', ...flags), env: { TENON_BENCH_ROOT: root } };
 }
 
-/** Whether the built tenon knows the option; asking compiles nothing. */
-function knowsPrecision() {
-  try {
-    require(path.join(packageRoot, 'dist')).compile(() => null, { precision: 'bf16' });
-    return true;
-  } catch {
-    return false;
-  }
-}
+const networks = ['train', 'infer'];
+const everything = [...networks, 'kernel'];
+const predictions = ['infer'];
 
 /**
- * bf16 is compared where tenon has it, and PyTorch's only where the processor computes in it: elsewhere a
- * step takes minutes.
+ * @typedef {object} Row
+ * @property {('train' | 'infer' | 'kernel')[]} kinds
+ * @property {(pythons: { python?: string, newerPython?: string }, ...flags: string[]) => object} launch
+ * @property {'python' | 'newerPython'} [runsOn] The Python it needs.
+ * @property {boolean} [asked] Takes part only when asked for by name.
+ * @property {boolean} [probe] Slow enough that one example is tried before a whole batch.
+ * @property {boolean} [compiles] Its preparation may take minutes, and has a budget of its own.
+ * @property {boolean} [package] Needs bench/node_modules.
+ * @property {'fp32' | 'bf16'} [precision]
  */
-const bf16 = {
-  tenon: knowsPrecision,
-  pytorch: () => /\b(avx512_bf16|amx_bf16)\b/.test(readText('/proc/cpuinfo')),
-};
 
+/** Of the kernels, bf16 has the products and convolutions: the others are bound by memory. */
+const inBf16 = ({ kernel }) => kernel === undefined || kernel.type === 'sgemm' || kernel.type === 'conv';
+
+/** A row for each precision: the adapter takes `--bf16`. */
+const inBoth = (name, row) => ({
+  [name]: row,
+  [`${name}-bf16`]: {
+    ...row,
+    precision: 'bf16',
+    asked: row.asked || (name !== 'tenon' && !computesBf16()),
+    launch: (pythons) => row.launch(pythons, '--bf16'),
+  },
+});
+
+/** The newest PyTorch in one of the modes of pytorch.py. */
+const newer = (kinds, mode) => ({
+  kinds,
+  runsOn: 'newerPython',
+  compiles: mode !== 'eager',
+  launch: ({ newerPython }, ...flags) => pytorch(newerPython, '--channels-last', '--mode', mode, ...flags),
+});
+
+/** A library of npm's: training and predictions, unless `kinds` says otherwise. */
+const fromNpm = (row) => ({ kinds: networks, package: true, probe: true, ...row });
+
+/** @type {Record<string, Row>} */
 const byName = {
-  tenon: { launch: () => tenon(), probe: false, kernels: true },
-  pytorch: {
-    launch: ({ python }) => pytorch(python, '--channels-last'),
-    probe: false,
-    kernels: true,
-    python: true,
-  },
-  'tenon-bf16': {
-    launch: () => tenon({ flags: ['--bf16'] }),
-    probe: false,
-    optional: () => !bf16.tenon(),
-  },
-  'pytorch-bf16': {
-    launch: ({ python }) => pytorch(python, '--channels-last', '--bf16'),
-    probe: false,
-    python: true,
-    optional: () => !(bf16.tenon() && bf16.pytorch()),
-  },
-  'pytorch-newer': {
-    launch: ({ newerPython }) => pytorch(newerPython, '--channels-last'),
-    probe: false,
-    kernels: true,
-    optional: () => true,
-  },
+  ...inBoth('tenon', { kinds: everything, launch: (_, ...flags) => tenon({ flags }) }),
+  ...inBoth('pytorch', {
+    kinds: everything,
+    runsOn: 'python',
+    launch: ({ python }, ...flags) => pytorch(python, '--channels-last', ...flags),
+  }),
+  ...inBoth('pytorch-newer', newer(everything, 'eager')),
+  ...inBoth('pytorch-compiled', newer(networks, 'compiled')),
+  ...inBoth('pytorch-autotuned', newer(networks, 'autotuned')),
+  ...inBoth('pytorch-frozen', newer(predictions, 'frozen')),
+  ...inBoth('pytorch-scripted', newer(predictions, 'scripted')),
+  ...inBoth('openvino', {
+    kinds: predictions,
+    runsOn: 'newerPython',
+    launch: ({ newerPython }, ...flags) => openvino(newerPython, ...flags),
+  }),
   'pytorch-stock': {
+    kinds: everything,
+    runsOn: 'python',
+    asked: true,
     launch: ({ python }) => pytorch(python),
-    probe: false,
-    python: true,
-    kernels: true,
-    optional: () => true,
   },
-  'tfjs-cpu': { launch: () => node('tfjs.js', 'cpu'), probe: true, package: '@tensorflow/tfjs' },
-  'tfjs-wasm': {
-    launch: () => node('tfjs.js', 'wasm'),
-    probe: true,
-    package: '@tensorflow/tfjs-backend-wasm',
-  },
-  'tfjs-wasm-shim': {
-    launch: () => node('tfjs.js', 'wasm', '--shim'),
-    probe: true,
-    package: '@tensorflow/tfjs-backend-wasm',
-    optional: () => true,
-  },
-  'jax-js': { launch: () => node('jax.js'), probe: true, package: '@jax-js/jax' },
-  convnetjs: { launch: () => node('convnetjs.js'), probe: true, package: 'convnetjs' },
-  onnxruntime: { launch: () => node('onnxruntime.js'), probe: false, package: 'onnxruntime-node' },
+  'tfjs-cpu': fromNpm({ launch: () => node('tfjs.js', 'cpu') }),
+  'tfjs-wasm': fromNpm({ launch: () => node('tfjs.js', 'wasm') }),
+  'tfjs-wasm-shim': fromNpm({ launch: () => node('tfjs.js', 'wasm', '--shim'), asked: true }),
+  'jax-js': fromNpm({ launch: () => node('jax.js') }),
+  convnetjs: fromNpm({ launch: () => node('convnetjs.js') }),
+  onnxruntime: fromNpm({ launch: () => node('onnxruntime.js'), kinds: predictions, probe: false }),
 };
 
 const systemNames = Object.keys(byName);
-/** What is compared when nothing is asked for. */
-const defaultSystems = systemNames.filter((name) => byName[name].optional?.() !== true);
 
-/** @returns {{ name: string, probe: boolean, kernels: boolean, launch?: object, missing?: string }[]} */
+/** What is compared when nothing is asked for. */
+function defaultSystems({ newerPython } = {}) {
+  return systemNames.filter(
+    (name) => !byName[name].asked && (byName[name].runsOn !== 'newerPython' || newerPython !== undefined),
+  );
+}
+
+/**
+ * @typedef {object} System
+ * @property {string} name
+ * @property {'fp32' | 'bf16'} precision
+ * @property {(item: import('./workloads').Item) => boolean} takes Whether it has the item at all.
+ * @property {boolean} probe
+ * @property {boolean} compiles
+ * @property {object} [launch] Undefined where `missing` says what it lacks.
+ * @property {string} [missing]
+ */
+
+/** @returns {System[]} */
 function resolveSystems(names, { python: askedPython, newerPython }) {
-  const python = names.some((name) => byName[name].python) ? findPython(askedPython) : undefined;
+  const wanted = names.some((name) => byName[name].runsOn === 'python');
+  const python = wanted ? findPython(askedPython) : undefined;
   return names.map((name) => {
-    const { launch, probe, kernels = false } = byName[name];
+    const { launch, kinds, precision = 'fp32', probe = false, compiles = false } = byName[name];
+    const takes = (item) => kinds.includes(item.kind) && (precision === 'fp32' || inBf16(item));
     const { missing, ...started } = launch({ python, newerPython });
-    return missing === undefined
-      ? { name, probe, kernels, launch: started }
-      : { name, probe, kernels, missing };
+    const system = { name, precision, takes, probe, compiles };
+    return missing === undefined ? { ...system, launch: started } : { ...system, missing };
   });
 }
 
 /** Whether any of these systems needs bench/node_modules. */
 function needPeers(names) {
-  return names.some((name) => byName[name].package !== undefined);
+  return names.some((name) => byName[name].package);
 }
 
-module.exports = { tenon, tunedPytorchEnvironment, systemNames, defaultSystems, resolveSystems, needPeers };
+module.exports = { tenon, systemNames, defaultSystems, resolveSystems, needPeers };

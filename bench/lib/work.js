@@ -2,7 +2,7 @@
 
 /**
  * The arithmetic of an item: floating-point operations of its convolutions and linear layers, as every system
- * must do them.
+ * must do them, and the least time that they can take.
  */
 
 /** Multiply-adds of the layers in turn, for one example; also returns the shape after them. */
@@ -69,4 +69,29 @@ function flopsOf(item) {
   return item.batch * (item.kind === 'train' ? 6 * macs - 2 * counts[0] : 2 * macs);
 }
 
-module.exports = { flopsOf };
+/** Bytes that a kernel must move at least: its operands, once. Networks have none of this count. */
+function bytesOf(item, precision) {
+  if (item.unit === 'GB/s') return item.work;
+  const { type, n, x, w, y } = item.kernel ?? {};
+  const shapes = { sgemm: [[3, n, n]], conv: [x, w, y] }[type];
+  const numbers = shapes?.map((shape) => shape.reduce((a, b) => a * b, 1)).reduce((a, b) => a + b, 0);
+  return numbers === undefined ? undefined : numbers * (precision === 'bf16' ? 2 : 4);
+}
+
+/** As `tenon bench` does: what fits the last-level cache of most machines may come from there. */
+function bandwidth({ memory, cache }, bytes) {
+  const fromMemory = Math.max(memory.plain, memory.streaming);
+  return bytes > cache.bytes ? fromMemory : Math.max(fromMemory, cache.plain, cache.streaming);
+}
+
+/**
+ * The least milliseconds of one step by this machine's peaks: the roofline (Williams, Waterman,
+ * Patterson 2009).
+ */
+function leastMs(item, precision, peaks) {
+  const [flops = 0, bytes = 0] = [flopsOf(item), bytesOf(item, precision)];
+  const computing = flops / (precision === 'bf16' ? peaks.bf16Gflops : peaks.gflops);
+  return Math.max(computing, bytes === 0 ? 0 : bytes / bandwidth(peaks, bytes)) / 1e6;
+}
+
+module.exports = { flopsOf, leastMs };

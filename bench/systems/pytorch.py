@@ -1,65 +1,27 @@
-"""PyTorch on the CPU, as a child of bench/run.js: JSON lines, commands on stdin and events on stdout (protocol: bench/lib/child.js).
+"""PyTorch on the CPU, as a child of bench/run.js.
 
-    pytorch.py [--channels-last] [--bf16]
+    pytorch.py [--channels-last] [--bf16] [--mode eager|compiled|autotuned|frozen|scripted]
+
+compiled and autotuned: torch.compile, the latter in mode max-autotune, for predictions with frozen weights,
+without which it has fewer kernels to choose from. The others are for predictions. frozen: torch.compile with
+the weights as constants. scripted: torch.jit.trace and torch.jit.freeze.
 """
-import json
-import sys
-import time
-import traceback
+import argparse
+import contextlib
 
 import torch
-from torch import nn
 from torch.nn import functional as F
 
+from child import serve
+from torch_models import build
 
-class Residual(nn.Module):
-    def __init__(self, main, shortcut):
-        super().__init__()
-        self.main = build(main)
-        self.shortcut = build(shortcut)
-
-    def forward(self, x):
-        return F.relu(self.main(x) + self.shortcut(x))
+MODES = ("eager", "compiled", "autotuned", "frozen", "scripted")
 
 
-class Inverted(nn.Module):
-    def __init__(self, main, adds):
-        super().__init__()
-        self.main = build(main)
-        self.adds = adds
-
-    def forward(self, x):
-        return x + self.main(x) if self.adds else self.main(x)
-
-
-def padded_conv(d, channels, output, groups):
-    """Even padding is the convolution's own, as in torchvision; ZeroPad2d takes left, right, top, bottom."""
-    top, bottom, left, right = d["padding"]
-    even = top == bottom == left == right
-    conv = nn.Conv2d(channels, output, d["kernel"], d["stride"], top if even else 0, groups=groups, bias=False)
-    return conv if even else nn.Sequential(nn.ZeroPad2d((left, right, top, bottom)), conv)
-
-
-LAYERS = {
-    "linear": lambda d: nn.Linear(d["input"], d["output"]),
-    "conv": lambda d: nn.Conv2d(d["input"], d["output"], d["kernel"], d["stride"], d["padding"], bias=d["bias"]),
-    "batchNorm": lambda d: nn.BatchNorm2d(d["channels"]),
-    "maxPool": lambda d: nn.MaxPool2d(d["kernel"], d["stride"], d["padding"]),
-    "globalAveragePool": lambda d: nn.AdaptiveAvgPool2d(1),
-    "flatten": lambda d: nn.Flatten(),
-    "relu": lambda d: nn.ReLU(),
-    "tanh": lambda d: nn.Tanh(),
-    "dropout": lambda d: nn.Dropout(d["p"]),
-    "relu6": lambda d: nn.ReLU6(),
-    "depthwise": lambda d: padded_conv(d, d["channels"], d["channels"], d["channels"]),
-    "paddedConv": lambda d: padded_conv(d, d["input"], d["output"], 1),
-    "inverted": lambda d: Inverted(d["main"], d["adds"]),
-    "residual": lambda d: Residual(d["main"], d["shortcut"]),
-}
-
-
-def build(layers):
-    return nn.Sequential(*(LAYERS[d["type"]](d) for d in layers))
+def compiled(function, mode):
+    if mode == "eager":
+        return function
+    return torch.compile(function, mode="max-autotune" if mode == "autotuned" else None)
 
 
 def make_optimizer(spec, parameters):
@@ -72,28 +34,50 @@ def autocast(bf16):
     return torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16)
 
 
-def training_step(item, model, x, bf16):
+def training_step(item, model, x, options):
     labels = torch.randint(max(item["classes"], 1), (item["batch"],))
     optimizer = make_optimizer(item["optimizer"], model.parameters())
 
+    def loss_of(x, labels):
+        with autocast(options.bf16):
+            y = model(x).float()
+            return F.cross_entropy(y, labels) if item["classes"] else y.square().sum()
+
+    forward, update = compiled(loss_of, options.mode), compiled(optimizer.step, options.mode)
+
     def step():
         optimizer.zero_grad(set_to_none=True)
-        with autocast(bf16):
-            y = model(x)
-            loss = F.cross_entropy(y.float(), labels) if item["classes"] else y.float().square().sum()
+        loss = forward(x, labels)
         loss.backward()
-        optimizer.step()
+        update()
         return loss
 
     return step
 
 
-def inference_step(model, x, bf16):
+def scripted(model, x, bf16):
+    """A trace records the casts of autocast; freezing makes those of weights constants."""
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16, cache_enabled=False):
+        frozen = torch.jit.freeze(torch.jit.trace(model, x))
+    return lambda: frozen(x)
+
+
+def prediction_step(model, x, options):
     model.eval()
+    if options.mode == "scripted":
+        call, recast = scripted(model, x, options.bf16), contextlib.nullcontext()
+    else:
+        if options.mode in ("frozen", "autotuned"):
+            import torch._inductor.config as inductor
+
+            inductor.freezing = True
+        predict, recast = compiled(model, options.mode), autocast(options.bf16)
+        call = lambda: predict(x)
 
     def step():
-        with torch.inference_mode(), autocast(bf16):
-            model(x)
+        # Freezing refuses the tensors of inference mode.
+        with torch.inference_mode() if options.mode == "eager" else torch.no_grad(), recast:
+            call()
 
     return step
 
@@ -119,18 +103,23 @@ def norm_step(spec, filled):
     return lambda: backward(dy, x, gamma, mean, var, saved_mean, saved_inverse, True, 1e-5, [True, True, True])
 
 
+def product_step(spec, filled):
+    n = spec["n"]
+    a, b, y = filled([n, n]), filled([n, n]), filled([n, n])
+    return lambda: torch.mm(a, b, out=y)
+
+
+def adam_step(spec):
+    parameter = torch.randn(spec["size"], requires_grad=True)
+    parameter.grad = torch.randn(spec["size"])
+    optimizer = torch.optim.Adam([parameter], lr=1e-3)
+    return lambda: optimizer.step() and None
+
+
 def kernel_step(spec, filled):
     if spec["type"] == "adam":
-        parameter = torch.randn(spec["size"], requires_grad=True)
-        parameter.grad = torch.randn(spec["size"])
-        optimizer = torch.optim.Adam([parameter], lr=1e-3)
-        return lambda: optimizer.step() and None
-    if spec["type"] == "sgemm":
-        n = spec["n"]
-        a, b, y = torch.randn(n, n), torch.randn(n, n), torch.empty(n, n)
-        call = lambda: torch.mm(a, b, out=y)
-    else:
-        call = (convolution_step if spec["type"] == "conv" else norm_step)(spec, filled)
+        return adam_step(spec)
+    call = {"sgemm": product_step, "conv": convolution_step, "norm": norm_step}[spec["type"]](spec, filled)
 
     def step():
         with torch.inference_mode():
@@ -148,51 +137,43 @@ def blas():
     return [] if known else ["no fast BLAS is loaded: install libopenblas0-openmp"]
 
 
-def prepare(item, threads, channels_last, bf16):
-    torch.set_num_threads(threads)
-    torch.manual_seed(1)
-
-    def filled(shape):
-        t = torch.randn(shape)
-        return t.contiguous(memory_format=torch.channels_last) if channels_last and t.dim() == 4 else t
-
-    if item["kind"] == "kernel":
-        return kernel_step(item["kernel"], filled)
+def network_step(item, filled, options):
     model = build(item["layers"])
     x = filled([item["batch"], *item["input"]])
-    if channels_last:
+    if options.channels_last:
         model = model.to(memory_format=torch.channels_last)
-    return training_step(item, model, x, bf16) if item["kind"] == "train" else inference_step(model, x, bf16)
+    training = item["kind"] == "train"
+    step = training_step(item, model, x, options) if training else prediction_step(model, x, options)
+    if options.mode != "eager":
+        # Compiles. The second step has gradients and states that the first one made, and may compile again.
+        for _ in range(3):
+            step()
+    return step
 
 
-def timed(step, steps):
-    ms = []
-    before = time.perf_counter()
-    for _ in range(steps):
-        last = step()
-        now = time.perf_counter()
-        ms.append((now - before) * 1e3)
-        before = now
-    return {"ms": ms} if last is None else {"ms": ms, "loss": last.item()}
+def prepare(item, threads, options):
+    torch.set_num_threads(threads)
+    torch.manual_seed(1)
+    # Autocast keeps the data of networks in fp32.
+    dtype = torch.bfloat16 if options.bf16 and item["kind"] == "kernel" else torch.float32
 
+    def filled(shape):
+        t = torch.randn(shape).to(dtype)
+        channels_last = options.channels_last and t.dim() == 4
+        return t.contiguous(memory_format=torch.channels_last) if channels_last else t
 
-def emit(**event):
-    print(json.dumps(event, separators=(",", ":")), flush=True)
+    if item["kind"] == "kernel":
+        return kernel_step(item["kernel"], filled), blas()
+    return network_step(item, filled, options), blas()
 
 
 def main():
-    channels_last, bf16 = "--channels-last" in sys.argv[1:], "--bf16" in sys.argv[1:]
-    step = None
-    for line in iter(sys.stdin.readline, ""):
-        message = json.loads(line)
-        try:
-            if message["command"] == "prepare":
-                step = prepare(message["item"], message["threads"], channels_last, bf16)
-                emit(event="ready", version=torch.__version__, notes=blas())
-            else:
-                emit(event="times", **timed(step, message["steps"]))
-        except Exception:
-            emit(event="error", message=traceback.format_exc(limit=-2))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--channels-last", action="store_true")
+    parser.add_argument("--bf16", action="store_true")
+    parser.add_argument("--mode", choices=MODES, default="eager")
+    options = parser.parse_args()
+    serve(lambda item, threads: prepare(item, threads, options), torch.__version__)
 
 
 if __name__ == "__main__":

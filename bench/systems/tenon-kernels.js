@@ -60,14 +60,16 @@ const kinds = {
 };
 
 /**
+ * @param {{ precision?: 'bf16' }} precision The op then takes operands that the program has cast before,
+ *   which is not timed.
  * @returns {{ step: () => void, clock: () => number }} `clock` in milliseconds of the timed calls since the
  *   start
  */
-function prepareKernel(tenon, spec) {
+function prepareKernel(tenon, spec, precision) {
   const count = (shape) => shape.reduce((a, b) => a * b, 1);
   const filled = (shape) => tenon.persistent(normal(count(shape), 1), shape);
   const { timed, record } = kinds[spec.type](tenon, spec, filled);
-  const compiled = tenon.compile(record);
+  const compiled = tenon.compile(record, precision);
   const clock = () => {
     const calls = compiled.profile().flat();
     return calls.reduce((sum, { op, nanoseconds }) => (op === timed ? sum + nanoseconds : sum), 0) / 1e6;

@@ -88,7 +88,7 @@ function trainingStep(item, model, values) {
 
 async function prepare(item, { threads }) {
   tenon.setThreads(threads);
-  if (item.kind === 'kernel') return { version, ...prepareKernel(tenon, item.kernel) };
+  if (item.kind === 'kernel') return { version, ...prepareKernel(tenon, item.kernel, precision) };
   const model = nn.sequential(...item.layers.map(buildLayer)).initialize({ seed: 1 });
   const values = normal(
     item.input.reduce((a, b) => a * b, item.batch),

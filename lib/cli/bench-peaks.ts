@@ -1,11 +1,13 @@
 /**
- * The most that this machine can do, measured by two kernels that do nothing else (native/kernels/peak.cc).
+ * The most that this machine can do, measured by kernels that do nothing else (native/kernels/peak.cc).
  */
 import * as native from '../native';
 
 export interface Peaks {
   /** Multiply-adds in registers, each counted as two, on the instruction set and the threads in use. */
   readonly gflops: number;
+  /** The same of bf16 products on the path in use; where bf16 is computed in float32, of float32. */
+  readonly bf16Gflops: number;
   /**
    * a = b + s c in GB/s, counting three operands: from memory, and from a size that the last-level cache of
    * most machines holds.
@@ -100,8 +102,10 @@ function best(kernel: string, operands: readonly Dims[], attrs: native.KernelAtt
 }
 
 /** Two blocks per thread, so that no thread waits for more than half of a run's noise. */
-function multiplyAdds(threads: number): number {
-  const { flops, nanoseconds } = best('fma_peak', [[2 * threads, 16]], { iterations: 2_000_000 });
+function arithmetic(kernel: 'fma_peak' | 'bf16_peak', threads: number): number {
+  // An iteration on tiles takes ten times as long as one on vectors.
+  const iterations = kernel === 'fma_peak' ? 2_000_000 : 200_000;
+  const { flops, nanoseconds } = best(kernel, [[2 * threads, 16]], { iterations });
   return flops / nanoseconds;
 }
 
@@ -116,8 +120,10 @@ function triad(bytes: number): Triad {
 
 /** Takes about a second and 400 MB. Uses the threads that `setThreads` granted. */
 export function measurePeaks(): Peaks {
+  const { threads } = native.info();
   return {
-    gflops: multiplyAdds(native.info().threads),
+    gflops: arithmetic('fma_peak', threads),
+    bf16Gflops: arithmetic('bf16_peak', threads),
     memory: triad(memoryBytes),
     cache: triad(cacheBytes),
   };
@@ -130,11 +136,14 @@ export function bandwidthFor({ memory, cache }: Peaks, bytes: number): number {
 }
 
 /**
- * The roofline (Williams, Waterman, Patterson 2009): the least milliseconds that a call of this
- * work can take.
+ * The roofline (Williams, Waterman, Patterson 2009): the least milliseconds that a call of this work can
+ * take. Kernels of bf16 products have names that end in _bf16.
  */
-export function leastMs(peaks: Peaks, work: { readonly flops: number; readonly bytes: number }): number {
-  const computing = work.flops / peaks.gflops;
+export function leastMs(
+  peaks: Peaks,
+  work: { readonly kernel: string; readonly flops: number; readonly bytes: number },
+): number {
+  const computing = work.flops / (work.kernel.endsWith('_bf16') ? peaks.bf16Gflops : peaks.gflops);
   const moving = work.bytes / bandwidthFor(peaks, work.bytes);
   return Math.max(computing, moving) / 1e6;
 }

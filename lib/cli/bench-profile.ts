@@ -85,7 +85,7 @@ export async function measureStep(
   const memory = memoryOf(subject, step);
   step.dispose();
   // Peaks come last, because measuring them takes memory.
-  return { ...summary(subject, times, calls, measurePeaks()), memory };
+  return { ...summary(subject, options.precision, times, calls, measurePeaks()), memory };
 }
 
 function callsOf(step: Step): KernelProfile[] {
@@ -96,6 +96,7 @@ type TimedCall = KernelProfile & { readonly ms: number };
 
 function summary(
   { batch }: Subject,
+  precision: Precision,
   times: readonly number[],
   calls: readonly TimedCall[],
   peaks: Peaks,
@@ -114,7 +115,7 @@ function summary(
     outsideMs: meanMs - kernelMs,
     examplesPerSecond: (1000 * batch) / medianMs,
     gflops,
-    ofPeak: gflops / peaks.gflops,
+    ofPeak: gflops / (precision === 'bf16' ? peaks.bf16Gflops : peaks.gflops),
     peaks,
     calls: calls.map((call) => figuresOf(call, kernelMs, peaks)),
   };
@@ -135,7 +136,7 @@ function figuresOf(
     share: kernelMs > 0 ? ms / kernelMs : 0,
     gflops: perSecond(flops),
     gbs: perSecond(bytes),
-    ofLimit: ms > 0 ? leastMs(peaks, { flops, bytes }) / ms : 0,
+    ofLimit: ms > 0 ? leastMs(peaks, { kernel, flops, bytes }) / ms : 0,
   };
 }
 

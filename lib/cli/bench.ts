@@ -101,26 +101,27 @@ async function benchPeaks(session: Session, { threads, ...others }: BenchFlags):
   return exitCode(session);
 }
 
-function machine(): { cpu: string; isa: string; threads: number } {
-  const { cpu, isa, threads } = info();
-  return { cpu, isa, threads };
+function machine(): { cpu: string; isa: string; bf16: string; threads: number } {
+  const { cpu, isa, bf16, threads } = info();
+  return { cpu, isa, bf16: bf16.path, threads };
 }
 
-function peakFields({ gflops, memory, cache }: Peaks): {
+function peakFields({ gflops, bf16Gflops, memory, cache }: Peaks): {
   gflops: number;
+  bf16Gflops: number;
   memory: { bytes: number; plain: number; streaming: number };
   cache: { bytes: number; plain: number; streaming: number };
 } {
-  return { gflops, memory: { ...memory }, cache: { ...cache } };
+  return { gflops, bf16Gflops, memory: { ...memory }, cache: { ...cache } };
 }
 
-function describePeaks({ gflops, memory, cache }: Peaks): string[] {
-  const { cpu, isa, threads } = machine();
+function describePeaks({ gflops, bf16Gflops, memory, cache }: Peaks): string[] {
+  const { cpu, isa, bf16, threads } = machine();
   const triad = ({ bytes, plain, streaming }: Peaks['memory']): string =>
     `${plain.toFixed(1)} GB/s plain, ${streaming.toFixed(1)} streaming (a = b + s c of ${megabytes(bytes)})`;
   return [
     `machine       ${cpu}, ${threads} thread${threads === 1 ? '' : 's'}, ${isa}`,
-    `arithmetic    ${gflops.toFixed(1)} GFLOP/s in fp32 multiply-adds`,
+    `arithmetic    ${gflops.toFixed(1)} GFLOP/s in fp32 multiply-adds, ${bf16Gflops.toFixed(1)} in bf16 (${bf16})`,
     `memory        ${triad(memory)}`,
     `cache         ${triad(cache)}`,
   ];

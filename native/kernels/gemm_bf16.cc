@@ -102,6 +102,13 @@ Bf16Kernels bf16_kernels(Target target, Bf16Path path) {
   return kernels;
 }
 
+Bf16Chains bf16_chains(Target target) {
+  const Bf16Path path = bf16_path(target).path;
+  if (path == Bf16Path::amx) return chains_amx();
+  if (path == Bf16Path::avx512bf16) return chains_avx512bf16();
+  return {0, nullptr};
+}
+
 const Bf16Kernels& bf16_kernels(Target target) {
   static const auto* of_target = [] {
     auto* all = new Bf16Kernels[kTargets];

@@ -112,6 +112,45 @@ void multiply(const Bf16Product& g) {
       {g.a, g.lda, 0, &kRun, 1, g.k / kTileDepth, g.b, g.b_panel, 1, g.m, g.n, g.c, 0, g.ldc, g.accumulate});
 }
 
+#if defined(__x86_64__)
+// One product for each of the four tiles of C, which hide the latency of the instruction.
+void run_chains(int64_t iterations, float* y) {
+  alignas(64) uint32_t ones[kTileRows][kTileRows];
+  alignas(64) float sums[kTileRows][kTileRows];
+  for (auto& row : ones)
+    for (uint32_t& pair : row) pair = 0x3f803f80;
+  constexpr int64_t kRow = sizeof ones[0];
+  HardwareTiles tiles;
+  tiles.load<4>(ones, kRow);
+  tiles.load<5>(ones, kRow);
+  tiles.load<6>(ones, kRow);
+  tiles.load<7>(ones, kRow);
+  tiles.zero<0>();
+  tiles.zero<1>();
+  tiles.zero<2>();
+  tiles.zero<3>();
+  for (int64_t n = 0; n < iterations; ++n) {
+    tiles.multiply<0>();
+    tiles.multiply<1>();
+    tiles.multiply<2>();
+    tiles.multiply<3>();
+  }
+  for (int i = 0; i < kTileRows; ++i) y[i] = 0;
+  const auto add = [&] {
+    for (const auto& row : sums)
+      for (int i = 0; i < kTileRows; ++i) y[i] += row[i];
+  };
+  tiles.store<0>(sums, kRow);
+  add();
+  tiles.store<1>(sums, kRow);
+  add();
+  tiles.store<2>(sums, kRow);
+  add();
+  tiles.store<3>(sums, kRow);
+  add();
+}
+#endif
+
 }  // namespace
 
 Bf16TileProducts products_by_software_tiles() {
@@ -120,8 +159,10 @@ Bf16TileProducts products_by_software_tiles() {
 
 #if defined(__x86_64__)
 Bf16TileProducts products_by_tiles() { return {&multiply<HardwareTiles>, &multiply_taps<HardwareTiles>}; }
+Bf16Chains chains_amx() { return {4LL * kTileRows * kTileRows * kTileDepth * 2, &run_chains}; }
 #else
 Bf16TileProducts products_by_tiles() { return {}; }
+Bf16Chains chains_amx() { return {0, nullptr}; }
 #endif
 
 }  // namespace tenon

@@ -47,6 +47,21 @@ struct InstructionDot {
 
 void multiply(const Bf16Product& product) { multiply_dots<InstructionDot>(product); }
 
+constexpr int kChains = 16;  // more than the latency of two units, and few enough for 32 registers
+
+void run_chains(int64_t iterations, float* y) {
+  constexpr uint32_t kOnes = 0x3f803f80;
+  const Words ones = kOnes - Words{};
+  V sums[kChains] = {};
+  for (int64_t n = 0; n < iterations; ++n) {
+  #pragma GCC unroll 16
+    for (int i = 0; i < kChains; ++i) sums[i] = dot(sums[i], ones, ones);
+  }
+  V total = {};
+  for (int i = 0; i < kChains; ++i) total += sums[i];
+  store(y, total);
+}
+
 }  // namespace
 }  // namespace avx512bf16
 }  // namespace tenon
@@ -54,12 +69,14 @@ TENON_POP_TARGET
 
 namespace tenon {
 Bf16Multiply multiply_avx512bf16() { return &avx512bf16::multiply; }
+Bf16Chains chains_avx512bf16() { return {avx512bf16::kChains * 16 * 2 * 2, &avx512bf16::run_chains}; }
 }  // namespace tenon
 
 #else
 
 namespace tenon {
 Bf16Multiply multiply_avx512bf16() { return nullptr; }
+Bf16Chains chains_avx512bf16() { return {0, nullptr}; }
 }  // namespace tenon
 
 #endif

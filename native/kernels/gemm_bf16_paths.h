@@ -18,4 +18,15 @@ struct Bf16TileProducts {
 Bf16TileProducts products_by_tiles();           // gemm_bf16_amx.cc
 Bf16TileProducts products_by_software_tiles();  // the same driver over software tiles, on any machine
 
+// Independent chains of products of ones that stay in registers: the most that a path can do (peak.cc).
+struct Bf16Chains {
+  int64_t flops;  // of one iteration, all chains
+  // y[16] are sums whose total counts the multiply-adds. Null where bf16 is computed in float.
+  void (*run)(int64_t iterations, float* y);
+};
+
+Bf16Chains chains_avx512bf16();  // gemm_bf16_avx512.cc
+Bf16Chains chains_amx();         // gemm_bf16_amx.cc
+Bf16Chains bf16_chains(Target);  // of this process
+
 }  // namespace tenon

@@ -1,13 +1,15 @@
 // What this machine can do at most: the roof that `tenon bench` measures kernels against.
 // fma_peak: -> y R[blocks, 16]: chains of dependent multiply-adds that stay in registers, once per block.
-// Attributes:
-// iterations. Its FLOPs are 2 per lane, iteration and chain.
+// Attributes: iterations. Its FLOPs are 2 per lane, iteration and chain.
+// bf16_peak: -> y R[blocks, 16]: the same in bf16, by the path of this process: dot products of pairs, or
+// products of tiles; where there is none, fma_peak. Attributes: iterations.
 //   triad:    b, c -> a, all R of one shape: a = b + s c (McCalpin's STREAM). Attributes: streaming, 1 for
 //             stores that bypass the caches where the instruction set has them, else 0. It counts 3 operands,
 //             as every kernel does: the line that an ordinary store reads first is not counted.
 #define TENON_NO_REF
 #define TENON_KERNEL_FILE "kernels/peak.cc"
 #include "kernels/checks.h"
+#include "kernels/gemm_bf16_paths.h"
 
 #include "kernels/for_each_target.h"
 #ifdef TENON_TARGET
@@ -21,15 +23,21 @@ constexpr int64_t kRow = 16;
 
 constexpr AttrNames kPeakAttrs{"iterations"}, kTriadAttrs{"streaming"};
 
-Cost prepare_fma_peak(const Call& c) {
+Cost prepare_chains(const Call& c, int64_t flops) {
   require_operands(c, 1);
-  require_dtype(c.t[0], kReal, "fma_peak: y must be real");
-  require(c.t[0].rank == 2 && c.t[0].dims[1] == kRow, "fma_peak: y must be [blocks, 16]");
-  const int64_t iterations =
-      integer_attr(c, kPeakAttrs["iterations"], "fma_peak: iterations must be an integer");
-  require(iterations >= 1 && iterations <= 1000000000, "fma_peak: iterations must be 1 to 1e9");
+  require_dtype(c.t[0], kReal, "peak: y must be real");
+  require(c.t[0].rank == 2 && c.t[0].dims[1] == kRow, "peak: y must be [blocks, 16]");
+  const int64_t iterations = integer_attr(c, kPeakAttrs["iterations"], "peak: iterations must be an integer");
+  require(iterations >= 1 && iterations <= 1000000000, "peak: iterations must be 1 to 1e9");
   const double links = static_cast<double>(iterations) * static_cast<double>(c.t[0].dims[0]);
-  return {0, links * kChains * W * 2, 0};
+  return {0, links * static_cast<double>(flops), 0};
+}
+
+Cost prepare_fma_peak(const Call& c) { return prepare_chains(c, kChains * W * 2); }
+
+Cost prepare_bf16_peak(const Call& c) {
+  const Bf16Chains chains = bf16_chains(kTarget);
+  return chains.run == nullptr ? prepare_fma_peak(c) : prepare_chains(c, chains.flops);
 }
 
 // x = a x + b converges to b / (1 - a): neither overflow nor denormals slow it down.
@@ -53,6 +61,17 @@ void run_fma_peak(const Call& c) {
     const V sum = run_chains(iterations);
     for (int64_t i = 0; i < kRow; i += W) store(y + block * kRow + i, sum);
   });
+}
+
+void run_bf16_peak(const Call& c) {
+  const Bf16Chains chains = bf16_chains(kTarget);
+  if (chains.run == nullptr) {
+    run_fma_peak(c);
+    return;
+  }
+  const int64_t iterations = c.attr(kPeakAttrs["iterations"]);
+  real* y = c.t[0].as<real>();
+  parallel_for(c.t[0].dims[0], [&](int64_t block) { chains.run(iterations, y + block * kRow); });
 }
 
 Cost prepare_triad(const Call& c) {
@@ -92,5 +111,6 @@ void run_triad(const Call& c) {
 }
 
 TENON_KERNEL(fma_peak, prepare_fma_peak, run_fma_peak, kPeakAttrs)
+TENON_KERNEL(bf16_peak, prepare_bf16_peak, run_bf16_peak, kPeakAttrs)
 TENON_KERNEL(triad, prepare_triad, run_triad, kTriadAttrs)
 #endif

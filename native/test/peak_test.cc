@@ -1,5 +1,6 @@
-// The two kernels that measure the machine: that they compute what they say, with plain and streaming stores,
+// The kernels that measure the machine: that they compute what they say, with plain and streaming stores,
 // and refuse other operands.
+#include "kernels/gemm_bf16_paths.h"
 #include "test/check.h"
 
 using namespace tenon;
@@ -16,6 +17,21 @@ void test_fma_peak(Target target) {
   CHECK(rejects("fma_peak", target, {y.view}, {0}));
   CHECK(rejects("fma_peak", target, {make_view(DType::f32, {5, 8})}, {1}));
   CHECK(rejects("fma_peak", target, {make_view(DType::i32, {5, 16})}, {1}));
+}
+
+void test_bf16_peak(Target target) {
+  const Tensor y(DType::f32, {5, 16});
+  const Outcome outcome = run_kernel("bf16_peak", target, {y.view}, {200});
+  CHECK(rejects("bf16_peak", target, {y.view}, {0}));
+  if (bf16_chains(target).run == nullptr) {
+    // In float: the chains of fma_peak.
+    close(y, std::vector<double>(80, 12 * 1.5), 1e-5, 0, name_of(target));
+    return;
+  }
+  // Each multiply-add of ones has added one.
+  double total = 0;
+  for (int64_t i = 0; i < 80; ++i) total += y.at(i);
+  CHECK(total == outcome.cost.flops / 2);
 }
 
 void test_triad(Target target) {
@@ -43,6 +59,7 @@ int main() {
   for_each_target([](Target target) {
     if (target == Target::ref) return;
     test_fma_peak(target);
+    test_bf16_peak(target);
     test_triad(target);
   });
   return report();

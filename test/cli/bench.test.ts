@@ -6,6 +6,7 @@ import { tenon, temporaryDirectory } from './support';
 const dir = temporaryDirectory();
 const peaks = {
   gflops: expect.any(Number),
+  bf16Gflops: expect.any(Number),
   memory: { bytes: expect.any(Number), plain: expect.any(Number), streaming: expect.any(Number) },
   cache: { bytes: expect.any(Number), plain: expect.any(Number), streaming: expect.any(Number) },
 };
@@ -13,7 +14,7 @@ const peaks = {
 interface Done {
   kernelMs: number;
   memory: { arena: number; parameters: number; optimizer: number; peakResident: number };
-  peaks: { gflops: number; memory: { plain: number; streaming: number } };
+  peaks: { gflops: number; bf16Gflops: number; memory: { plain: number; streaming: number } };
   calls: { kernel: string; op: string; layer: string; ms: number; share: number; gflops: number }[];
 }
 
@@ -119,10 +120,12 @@ describe('tenon bench', () => {
     expect(result).toMatchObject({
       event: 'done',
       isa: expect.any(String),
+      bf16: info().bf16.path,
       threads: expect.any(Number),
       peaks,
     });
     expect(result.peaks.gflops).toBeGreaterThan(0.5);
+    expect(result.peaks.bf16Gflops).toBeGreaterThan(0.5);
     expect(result.peaks.memory.streaming).toBeGreaterThan(0.1);
   });
 
