@@ -5,7 +5,7 @@
 import { AbortedError, data, losses, nn, optim, schedules, Trainer, type FitEvent } from '../../lib';
 import { symmetric, values } from '../fixtures/numbers';
 
-const SIDE = 32;
+const SIDE = 16;
 const SAMPLES = 256;
 const BATCH = 64;
 
