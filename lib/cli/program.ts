@@ -30,7 +30,8 @@ function packageVersion(): string {
   return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version;
 }
 
-function buildProgram(session: Session): Command {
+/** The commands and their options; `session` performs them. */
+export function buildProgram(session: Session): Command {
   const program = new Command('tenon')
     .description('Train, evaluate and use convolutional networks on this machine.')
     .version(packageVersion())
