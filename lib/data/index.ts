@@ -127,8 +127,9 @@ export async function glyphs(options: GlyphsOptions = {}): Promise<TrainAndTest>
 }
 
 /**
- * One split of an image folder; its images are decoded as training asks for them, and kept. With
- * `onError: 'skip'` all are decoded now, and the damaged ones left out.
+ * One split of an image folder, `DIR/SPLIT/CLASS/*.jpg` (png, jpg, jpeg, webp) or an archive of it: samples
+ * are u8 [C, H, W], targets the places of their classes in `classNames`. Its images are decoded as training
+ * asks for them, and kept. With `onError: 'skip'` all are decoded now, and the damaged ones left out.
  * @throws as `readFolder`; with 'skip' AbortedError, and DataError where all images are damaged or one has
  *   the wrong size
  */

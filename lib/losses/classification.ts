@@ -77,9 +77,9 @@ export function hinge(options: HingeOptions = {}): Loss {
 }
 
 /**
- * Cross entropy of probabilities with targets from 0 to 1, of one shape (targets f32, or i32 of zeros and
- * ones), over all elements. As in PyTorch's BCELoss, logarithms are at least -100. Prefer
- * binaryCrossEntropyWithLogits: it loses no digits.
+ * Cross entropy of probabilities p with targets t from 0 to 1, of one shape [N, ...] (targets f32, or i32 of
+ * zeros and ones): -(t log p + (1 - t) log(1 - p)), by default a mean over all elements. As in PyTorch's
+ * BCELoss, logarithms are at least -100. Prefer binaryCrossEntropyWithLogits: it loses no digits.
  * @throws OptionError; the loss itself ShapeError
  */
 export function binaryCrossEntropy(options: ReductionOptions = {}): Loss {
@@ -112,7 +112,9 @@ const withLogitsSettings = declareSettings({
 export type BinaryCrossEntropyWithLogitsOptions = OptionsOf<typeof withLogitsSettings>;
 
 /**
- * The same of the sigmoid of logits, as PyTorch's BCEWithLogitsLoss.
+ * Binary cross entropy of the sigmoid of logits x, f32 [N, ...], with targets t from 0 to 1 of the same
+ * shape: -(w t log p + (1 - t) log(1 - p)) with p = 1 / (1 + e^-x) and w of `positiveWeight`, by default a
+ * mean over all elements. PyTorch's BCEWithLogitsLoss.
  * @throws OptionError on unknown keys or weights below 0; the loss itself ShapeError
  */
 export function binaryCrossEntropyWithLogits(options: BinaryCrossEntropyWithLogitsOptions = {}): Loss {

@@ -18,7 +18,7 @@ function elementwise(where: string, reduction: Reduction, of: (difference: Tenso
 }
 
 /**
- * Squared difference of outputs and targets of one shape.
+ * Squared difference of outputs and targets of one shape, f32 [N, ...]: PyTorch's MSELoss.
  * @throws OptionError; the loss itself ShapeError when shapes differ
  */
 export function mse(options: MseOptions = {}): Loss {
@@ -26,7 +26,8 @@ export function mse(options: MseOptions = {}): Loss {
 }
 
 /**
- * Absolute difference of outputs and targets of one shape; its derivative at 0 is 0.
+ * Absolute difference of outputs and targets of one shape, f32 [N, ...]; its derivative at 0
+ * is 0. PyTorch's L1Loss.
  * @throws OptionError; the loss itself ShapeError
  */
 export function l1(options: ReductionOptions = {}): Loss {
@@ -48,7 +49,8 @@ const huberSettings = declareSettings({
 export type HuberOptions = OptionsOf<typeof huberSettings>;
 
 /**
- * d^2 / 2 for differences |d| up to delta, delta (|d| - delta / 2) beyond (Huber 1964).
+ * For outputs and targets of one shape, f32 [N, ...], d^2 / 2 for differences |d| up to delta, delta (|d| -
+ * delta / 2) beyond (Huber 1964).
  * @throws OptionError; the loss itself ShapeError when shapes differ
  */
 export function huber(options: HuberOptions = {}): Loss {

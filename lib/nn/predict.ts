@@ -34,6 +34,7 @@ interface Predicting extends Forwarding, Modal {
 /** Raw images, inputs, or the samples of a data set. */
 export type PredictInputs = Uint8Array | Float32Array | Dataset;
 
+/** Options of `Module.predict`. */
 export interface PredictOptions extends ViewOptions, SamplingOptions {
   /**
    * Shape of one input, for arrays of floats. Default: that of the model's inputTransform, or [channels,

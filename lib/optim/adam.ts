@@ -1,9 +1,4 @@
-/**
- * Adam (Kingma & Ba 2015) as in PyTorch: m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; and with t from 1
- * w -= lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps). Decay is added to g; in AdamW (Loshchilov & Hutter
- * 2019) it shrinks w by 1 - lr weightDecay first. The lecture's forms: `adam({ eps: 1e-7 })`, and without the
- * correction `adam({ biasCorrection: false, eps: 1e-7 })`.
- */
+/** The optimizers Adam and AdamW. */
 import { updateRule } from '../ops/update';
 import { oneOf } from '../options';
 import { bool, declareSettings, nonNegative, type OptionsOf, type ValuesOf } from '../settings';
@@ -51,8 +46,15 @@ export class Adam extends optimizerOf({
   }
 }
 
-/** Adam; `weightDecay` is added to the gradient. */
+/**
+ * Adam (Kingma & Ba 2015) as in PyTorch: m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; and with t from 1
+ * w -= lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps). `weightDecay` w is added to g. The lecture's
+ * forms: `adam({ eps: 1e-7 })`, and without the correction `adam({ biasCorrection: false, eps: 1e-7 })`.
+ */
 export const adam: Maker<AdamOptions, Adam> = maker(settings, (given) => new Adam('adam', given));
 
-/** Adam with decoupled decay. */
+/**
+ * AdamW (Loshchilov & Hutter 2019, "Decoupled weight decay regularization") as in PyTorch: Adam, but w
+ * shrinks by 1 - lr weightDecay before each step, and the decay does not enter the moments.
+ */
 export const adamw: Maker<AdamwOptions, Adam> = maker(adamwSettings, (given) => new Adam('adamw', given));

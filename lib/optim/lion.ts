@@ -1,8 +1,4 @@
-/**
- * Lion (Chen et al. 2023, "Symbolic discovery of optimization algorithms"): w -= lr (sign(b1 m + (1 - b1)
- * g) + weightDecay w), then m = b2 m + (1 - b2) g. Every weight moves by lr, so that lr is three to ten times
- * smaller than Adam's and weightDecay as much larger.
- */
+/** The optimizer Lion. */
 import { updateRule } from '../ops/update';
 import { declareSettings, nonNegative, type OptionsOf, type ValuesOf } from '../settings';
 import { betas, commonSettings } from './common';
@@ -30,5 +26,9 @@ export class Lion extends optimizerOf({
   flags: () => ({}),
 }) {}
 
-/** Lion; its decay is decoupled. */
+/**
+ * Lion (Chen et al. 2023, "Symbolic discovery of optimization algorithms"): w -= lr (sign(b1 m + (1 - b1)
+ * g) + weightDecay w), then m = b2 m + (1 - b2) g. Every weight moves by lr, so that lr is three to ten times
+ * smaller than Adam's and weightDecay as much larger.
+ */
 export const lion: Maker<LionOptions, Lion> = maker(settings, (given) => new Lion(given), { lr: 3e-4 });

@@ -67,7 +67,10 @@ interface LiveGroup {
   readonly limit: Tensor | undefined;
 }
 
-/** `H`: numbers that groups may set. */
+/**
+ * What changes weights by their gradients; made by `optim.sgd` and the like. A Trainer uses it; in a loop of
+ * your own `update` records a step. `H`: numbers that groups may set.
+ */
 export abstract class Optimizer<H extends object = object> {
   /** Short name, for reports and checkpoints: `sgd`. */
   readonly kind: string;

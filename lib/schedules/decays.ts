@@ -12,7 +12,7 @@ import {
 } from '../settings';
 import { elapsed, lengthOf, perUnit, type Progress, type Schedule } from './schedule';
 
-/** Always 1. */
+/** Always 1: the optimizer's own rate. */
 export function constant(): Schedule {
   return () => 1;
 }
@@ -25,7 +25,11 @@ const stepSettings = declareSettings({
 
 export type StepOptions = OptionsOf<typeof stepSettings>;
 
-/** gamma^floor(t / size), as PyTorch's StepLR. @throws OptionError */
+/**
+ * gamma^floor(t / size), t in epochs or steps, as PyTorch's StepLR.
+ * `schedules.step({ size: 30 })` divides the rate by 10 every 30 epochs.
+ * @throws OptionError
+ */
 export function step(options: StepOptions): Schedule {
   const { size, gamma, per } = stepSettings.read('schedules.step', options);
   return (progress) => gamma ** Math.floor(elapsed(progress, per) / size);
@@ -51,7 +55,10 @@ const multiStepSettings = declareSettings({
 
 export type MultiStepOptions = OptionsOf<typeof multiStepSettings>;
 
-/** gamma^(how many milestones are behind), as PyTorch's MultiStepLR. @throws OptionError */
+/**
+ * gamma^(how many milestones are behind), in epochs or steps, as PyTorch's MultiStepLR.
+ * @throws OptionError
+ */
 export function multiStep(options: MultiStepOptions): Schedule {
   const { milestones, gamma, per } = multiStepSettings.read('schedules.multiStep', options);
   return (progress) => gamma ** milestones.filter((m) => elapsed(progress, per) >= m).length;
@@ -65,7 +72,7 @@ const exponentialSettings = declareSettings({
 
 export type ExponentialOptions = OptionsOf<typeof exponentialSettings>;
 
-/** e^(-k t), or gamma^t. @throws OptionError */
+/** e^(-k t), or gamma^t as PyTorch's ExponentialLR, t in epochs or steps. @throws OptionError */
 export function exponential(options: ExponentialOptions): Schedule {
   const where = 'schedules.exponential';
   const { k, gamma, per } = exponentialSettings.read(where, options);
@@ -81,7 +88,7 @@ const inverseSettings = declareSettings({
 
 export type InverseOptions = OptionsOf<typeof inverseSettings>;
 
-/** 1 / (1 + k t). @throws OptionError */
+/** 1 / (1 + k t), t in epochs or steps. @throws OptionError */
 export function inverse(options: InverseOptions): Schedule {
   const { k, per } = inverseSettings.read('schedules.inverse', options);
   return (progress) => 1 / (1 + k * elapsed(progress, per));
@@ -130,16 +137,16 @@ function ending(
 export type CosineOptions = EndingOptions;
 
 /**
- * From 1 to `min` along half a cosine (Loshchilov & Hutter 2017, without
- * restarts): PyTorch's CosineAnnealingLR.
- * @throws OptionError
+ * From 1 to `min` along half a cosine, min + (1 - min) (1 + cos(pi t / T)) / 2 (Loshchilov & Hutter 2017,
+ * without restarts): PyTorch's CosineAnnealingLR.
+ * @throws OptionError; while training, where the length is not known (a stream) and not given
  */
 export function cosine(options: CosineOptions = {}): Schedule {
   const where = 'schedules.cosine';
   return ending(where, endingSettings.read(where, options), (left) => (1 - Math.cos(Math.PI * left)) / 2);
 }
 
-/** From 1 to `min` along a line: 1 - t / T. @throws OptionError */
+/** From 1 to `min` along a line: min + (1 - min) (1 - t / T). @throws OptionError */
 export function linear(options: EndingOptions = {}): Schedule {
   const where = 'schedules.linear';
   return ending(where, endingSettings.read(where, options), (left) => left);
@@ -152,7 +159,7 @@ const polynomialSettings = declareSettings({
 
 export type PolynomialOptions = OptionsOf<typeof polynomialSettings>;
 
-/** From 1 to `min` by (1 - t / T)^power: PyTorch's PolynomialLR. @throws OptionError */
+/** From 1 to `min` by min + (1 - min) (1 - t / T)^power: PyTorch's PolynomialLR. @throws OptionError */
 export function polynomial(options: PolynomialOptions = {}): Schedule {
   const where = 'schedules.polynomial';
   const { power, ...rest } = polynomialSettings.read(where, options);

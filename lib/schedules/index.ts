@@ -1,6 +1,7 @@
 /**
  * Learning-rate schedules: pure functions of progress that return the factor of the optimizer's own rate.
- * They can be combined freely.
+ * They can be combined freely. In their formulas t is the time so far, in whole epochs or in steps, as
+ * `per` says, and T the length of the training.
  */
 export { scheduledFactor } from './schedule';
 export type { EpochMetrics, Per, Progress, Schedule } from './schedule';

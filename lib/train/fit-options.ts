@@ -24,7 +24,7 @@ import { checkValidation, type CheckedValidation, type Validation } from './vali
 
 /** Options of `Trainer.fit`. */
 export interface FitOptions {
-  /** Passes over the data. */
+  /** Passes over the data, 1 or more; a run that is resumed counts those before it. */
   readonly epochs: number;
   /** The most samples per batch of a Dataset. Default 32. */
   readonly batchSize?: number;
@@ -61,15 +61,20 @@ export interface FitOptions {
    * cause is the signal's reason.
    */
   readonly signal?: AbortSignal;
+  /**
+   * Called with the events of the run, such as `checkpoint(directory)` and `earlyStopping()`. Default none.
+   */
   readonly callbacks?: readonly Callback[];
   /**
    * A directory of checkpoints, or one checkpoint, to continue from: with the same bits as
-   * if never interrupted.
+   * if never interrupted. Default: from the beginning.
    */
   readonly resume?: string;
-  /** Ends training after this many steps in all. Schedules still see the whole training. */
+  /**
+   * Ends training after this many steps in all. Schedules still see the whole training. Default: no limit.
+   */
   readonly maxSteps?: number;
-  /** Ends training after the step in which this much time has passed. */
+  /** Ends training after the step in which so many milliseconds have passed. Default: no limit. */
   readonly timeLimitMs?: number;
 }
 

@@ -49,6 +49,7 @@ import {
 
 /** Options of `new Trainer(model, options)`. */
 export interface TrainerOptions {
+  /** What is minimized, such as `losses.crossEntropy()`: the mean over the samples of a batch. */
   readonly loss: Loss;
   /**
    * A term of what is minimized that depends on the weights alone, such as `regularizers.l2(1e-4)`, or
@@ -56,6 +57,7 @@ export interface TrainerOptions {
    * adds. Default: none.
    */
   readonly regularizer?: Regularizer | readonly Regularizer[];
+  /** What changes the weights, such as `optim.sgd({ lr: 0.1, momentum: 0.9 })`. */
   readonly optimizer: Optimizer;
   /** Factor of the optimizer's learning rate over time. Default: constant. */
   readonly schedule?: Schedule;
@@ -117,11 +119,23 @@ const TRAINER_KEYS = [
   'precision',
 ] as const;
 
+/**
+ * Trains a model, and measures it: checks what it is given, prepares the data, runs compiled steps off the
+ * event loop, reports each epoch, and saves and resumes to the bit.
+ *
+ * `const trainer = new Trainer(model, { loss: losses.crossEntropy(), optimizer: optim.sgd({ lr: 0.1 }) });`
+ * `await trainer.fit(train, { epochs: 10, validation });`
+ */
 export class Trainer {
+  /** What is trained. */
   readonly model: Module;
+  /** What changes its weights. Its rate and the like may be changed between steps. */
   readonly optimizer: Optimizer;
+  /** The average of the weights; undefined where the options have none. */
   readonly average: WeightAverage | undefined;
+  /** The seed of initial weights, order, augmentation and dropout. */
   readonly seed: number;
+  /** How activations are stored: 'fp32' or 'bf16'. */
   readonly precision: Precision;
   private readonly givenLoss: Loss;
   /** As `fit` settled it for its data, once it has. */
@@ -134,7 +148,10 @@ export class Trainer {
   private readonly clock: EpochClock = { epoch: 0 };
   private readonly epochScalar = runtimeScalar(() => this.clock.epoch);
 
-  /** @throws OptionError on an unknown key or a value of the wrong kind */
+  /**
+   * @param model takes [N, C, H, W] for images; it may have weights already
+   * @throws OptionError on an unknown key or a value of the wrong kind
+   */
   constructor(model: Module, options: TrainerOptions) {
     checkKeys('Trainer', options, TRAINER_KEYS);
     checkLoss('Trainer', options?.loss);
@@ -166,6 +183,9 @@ export class Trainer {
    * iterate it for events. A model without weights is initialized from the seed. The model keeps the
    * normalization, inputTransform and class names that it takes from the data.
    *
+   * @param data images or features with their targets; or batches, whose inputs are f32 as the model takes
+   *   them, and whose targets are i32 [B] class indices or f32 [B, ...]
+   * @returns a promise of the history, one record for each epoch, and an iterable of the events
    * @throws OptionError and DataError at once; also BusyError, if a run under way trains the model or a
    *   part of it, or uses the same optimizer or average. The result rejects with what ends the run:
    *   AbortedError, NonFiniteError with the layer's name, FormatError for a corrupt image or checkpoint, or
@@ -247,8 +267,9 @@ export class Trainer {
   }
 
   /**
-   * Calls `model.predict`: class probabilities of N raw images or inputs, or of a Dataset, off
-   * the event loop.
+   * Calls `model.predict` with the trainer's precision: N rows of class probabilities of N raw images (bytes,
+   * H W C each) or inputs (floats, as the model takes them), or of a Dataset, off the event loop.
+   * @throws as `model.predict`: OptionError, ShapeError, DTypeError; FormatError for a corrupt image
    */
   predict(inputs: Uint8Array | Float32Array | Dataset, options: PredictOptions = {}): Promise<Float32Array> {
     return this.model.predict(inputs, { precision: this.precision, ...options });

@@ -13,11 +13,17 @@ const OF_SETTINGS = /^(?:OptionsOf|ValuesOf|Readonly)$/;
 
 /** What a statement is to be shown as, where TypeDoc would show a variable or the formula of a type. */
 function tagsOf(statement) {
+  // The comment before the first `export ... from` is that of the module, and not of what is exported there.
+  if (ts.isExportDeclaration(statement))
+    return statement === statement.parent.statements[0] ? '@module' : undefined;
   if (!statement.modifiers?.some((one) => one.kind === ts.SyntaxKind.ExportKeyword)) return undefined;
   if (ts.isVariableStatement(statement)) {
     const [{ initializer }] = statement.declarationList.declarations;
     return initializer && ts.isCallExpression(initializer) ? '@function' : undefined;
   }
+  // Shown where a function takes them, too.
+  if (ts.isInterfaceDeclaration(statement))
+    return statement.name.text.endsWith('Options') ? '@expand' : undefined;
   if (!ts.isTypeAliasDeclaration(statement)) return undefined;
   // `(typeof CHOICES)[number]` and `keyof typeof byName` are shown as the choices.
   if (ts.isIndexedAccessTypeNode(statement.type) || ts.isTypeOperatorNode(statement.type))

@@ -98,21 +98,39 @@ function adoptComment(owner, signature) {
   delete signature.comment;
 }
 
-/** Documentation of the arguments before the options, by name: `nn.conv2d` of `Conv2d.args`. */
+/** Documentation of the arguments before the options, by name: those of a class, or of the first settings. */
 function argumentsOf(checker, call) {
-  const settings = call.arguments.flatMap((argument) => {
-    const type = checker.getTypeAtLocation(argument);
-    const args = type.getProperty('args');
-    return args ? checker.getTypeOfSymbol(args) : type;
-  });
-  const first = settings.find((type) => type.symbol?.name === 'Settings');
-  const [declared] = first ? checker.getTypeArguments(first) : [];
+  const [layer] = call.arguments;
+  const made = layer && ts.isIdentifier(layer) ? declarationOf(checker, layer) : undefined;
+  const types = call.arguments.map((argument) => checker.getTypeAtLocation(argument));
+  const settings = types.find((type) => type.symbol?.name === 'Settings');
+  const declared =
+    made && ts.isClassDeclaration(made)
+      ? argumentsOfClass(checker, made)
+      : settings && checker.getTypeArguments(settings)[0];
   return new Map(
     (declared?.getProperties() ?? []).map((symbol) => [
       symbol.name,
       symbol.valueDeclaration && settingDocumentation(ts, checker, symbol.valueDeclaration),
     ]),
   );
+}
+
+/** The first argument of what a class extends, `withArguments(args, ...)`, which is an object of them. */
+function argumentsOfClass(checker, layer) {
+  const extended = layer.heritageClauses?.find(({ token }) => token === ts.SyntaxKind.ExtendsKeyword);
+  const base = extended?.types[0].expression;
+  const above = base && ts.isIdentifier(base) ? declarationOf(checker, base) : undefined;
+  if (above && ts.isClassDeclaration(above)) return argumentsOfClass(checker, above);
+  const given = base && checker.getTypeAtLocation(base).getConstructSignatures()[0]?.parameters[0];
+  const type = given && checker.getTypeOfSymbol(given);
+  return type && checker.isTupleType(type) ? checker.getTypeArguments(type)[0] : type;
+}
+
+/** What a name stands for, also where it is imported. */
+function declarationOf(checker, name) {
+  const symbol = checker.getSymbolAtLocation(name);
+  return (symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol).valueDeclaration;
 }
 
 /** `(...given: [size: Sides, options?: CutoutOptions])` becomes `(size: Sides, options?: CutoutOptions)`. */
@@ -190,7 +208,7 @@ function describeNamespace(context, reflection) {
   const [range] = ts.getLeadingCommentRanges(source.text, 0) ?? [];
   if (range === undefined) return;
   const lines = source.text.slice(range.pos + 3, range.end - 2).replaceAll(/\n \* ?/g, '\n');
-  reflection.comment ??= summary(lines.trim());
+  reflection.comment ??= summary(lines.trim().replace(/@module$/, ''));
 }
 
 /** Layers whose base is computed: their `forward` and the like are those of a module. */

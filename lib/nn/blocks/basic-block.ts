@@ -9,6 +9,7 @@ import { maker, withArguments } from '../layer';
 import type { Channels } from '../typing';
 import { branchOf, branchRuntimeFields, branchSettings, type ResidualBlockOptions } from './parts';
 
+/** Options of {@link basicBlock}. */
 export type BasicBlockOptions = ResidualBlockOptions;
 
 /**

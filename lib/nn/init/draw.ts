@@ -11,6 +11,7 @@ import type { StateBuffer } from '../buffer';
 import type { StateTensor } from '../tree';
 import { applyInitRules, initRuleKeys, type InitRules } from './rules';
 
+/** Options of `Module.initialize`. */
 export interface InitializeOptions extends InitRules {
   /** Seed of the initial weights. Default 0. */
   readonly seed?: number;

@@ -44,13 +44,18 @@ export class BatchNorm2d<C extends number = number> extends BatchNorm<C> {
 }
 
 /**
- * Batch normalization of [N, C]. Parameters and buffers as in PyTorch, without num_batches_tracked.
+ * Batch normalization of f32 [N, C]: y = weight (x - mean) / sqrt(variance + eps) + bias for each channel,
+ * with mean and variance over N of the batch in training, and the running ones in evaluation (Ioffe &
+ * Szegedy 2015). Parameters and buffers, all [C], as in PyTorch, without num_batches_tracked.
  * @throws OptionError
  */
 export const batchNorm1d = maker(BatchNorm1d);
 
 /**
- * Batch normalization of [N, C, H, W]. Parameters and buffers as in PyTorch, without num_batches_tracked.
+ * Batch normalization of f32 [N, C, H, W]: y = weight (x - mean) / sqrt(variance + eps) + bias
+ * for each channel, with mean and variance over N, H and W of the batch in training, and the
+ * running ones in evaluation (Ioffe & Szegedy 2015). Parameters and buffers, all [C], as in
+ * PyTorch, without num_batches_tracked.
  * @throws OptionError
  */
 export const batchNorm2d = maker(BatchNorm2d);

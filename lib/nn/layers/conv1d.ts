@@ -33,7 +33,9 @@ export class Conv1d<In extends number = number, Out extends number = number> ext
 }
 
 /**
- * A convolution along one axis with PyTorch's initial weights.
+ * A convolution along one axis, f32 [N, In, L] to [N, Out, L'] with
+ * L' = floor((L + 2 padding - dilation (kernel - 1) - 1) / stride) + 1: PyTorch's Conv1d, with its initial
+ * weights. Parameters: `weight` [Out, In / groups, k] and `bias` [Out].
  * @throws OptionError for missing or unknown options, channels that groups do not divide, bad kernels or
  *   steps
  */

@@ -44,7 +44,13 @@ export class Conv2d<In extends number = number, Out extends number = number> ext
 }
 
 /**
- * A convolution layer with PyTorch's initial weights.
+ * Convolution of images, f32 [N, In, H, W] to [N, Out, H', W'] with H' = floor((H + 2 padding - dilation
+ * (kernel - 1) - 1) / stride) + 1, and W' likewise: y[o, i, j] = bias[o] + sum over c, r, s of weight[o, c,
+ * r, s] x[c, i stride - padding + r dilation, ...], the cross-correlation that PyTorch's Conv2d computes,
+ * with its initial weights. Parameters: `weight` [Out, In / groups, kH, kW] and `bias` [Out]. LeCun et al.
+ * 1998, "Gradient-based learning applied to document recognition".
+ *
+ * `nn.conv2d(3, 32, { kernel: 3, padding: 1 })` keeps height and width.
  * @throws OptionError for missing or unknown options, channels that groups do not divide; ShapeError for bad
  *   kernels or steps
  */

@@ -13,5 +13,5 @@ export class Flatten extends Module {
   }
 }
 
-/** Joins all axes but the first: [N, C, H, W] to [N, C H W]. */
+/** Joins all axes but the first, in row-major order, as PyTorch's Flatten: [N, C, H, W] to [N, C H W]. */
 export const flatten = maker(Flatten);

@@ -75,5 +75,9 @@ export class Linear<In extends number = number, Out extends number = number> ext
   }
 }
 
-/** A fully connected layer with PyTorch's initial weights. @throws OptionError */
+/**
+ * A fully connected layer, y = x weight^T + bias, f32 [..., In] to [..., Out]: PyTorch's Linear, with its
+ * initial weights. Parameters: `weight` [Out, In] and `bias` [Out].
+ * @throws OptionError for missing or unknown options, or sizes below 1
+ */
 export const linear = maker(Linear);

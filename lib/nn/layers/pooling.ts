@@ -32,7 +32,8 @@ export class MaxPool2d extends withArguments(args, maxPoolSettings, [], SameWidt
 }
 
 /**
- * Largest element of each window of [N, C, H, W]. The stride defaults to the kernel.
+ * Largest element of each window of f32 [N, C, H, W], per channel: PyTorch's MaxPool2d. The output is [N, C,
+ * floor((H + 2 padding - dilation (kernel - 1) - 1) / stride) + 1, ...]; the stride defaults to the kernel.
  * @throws ShapeError, OptionError
  */
 export const maxPool2d = maker(MaxPool2d);

@@ -36,13 +36,21 @@ register(Sequential, (config, child) => {
 });
 
 /**
- * Layers one after the other. Neighbours whose channel counts are known and differ do not compile.
- * @throws OptionError when something is not a module
+ * The same for layers whose types say nothing.
+ * @hidden
  */
 export function sequential<const Layers extends readonly Untyped[]>(
   ...layers: Layers
 ): Sequential<ChainIn<Layers>, ChainOut<Layers>>;
 
+/**
+ * Layers one after the other: each takes what the one before it returns. Parameters are named by place, as in
+ * PyTorch: `0.weight`. TypeScript refuses neighbours whose channel counts are known and differ.
+ *
+ * `nn.sequential(nn.conv2d(1, 8, { kernel: 3 }), nn.relu(), nn.globalAvgPool2d(),
+ * nn.flatten(), nn.linear(8, 10))`
+ * @throws OptionError when something is not a module
+ */
 export function sequential<const Layers extends readonly Module[]>(
   ...layers: Layers & Chain<Layers>
 ): Sequential<ChainIn<Layers>, ChainOut<Layers>>;

@@ -25,6 +25,7 @@ import type { Replay } from './replay';
 import { Study } from './study';
 import type { Direction } from './trial';
 
+/** Options of `tune.study`. */
 export interface StudyOptions<S extends Space = Space> {
   /** What to search. Default: what the study's record says, or the trials of a study that Optuna made. */
   readonly space?: S;
@@ -57,6 +58,9 @@ const WHERE = 'tune.study';
 /**
  * Opens the study of a folder, or of a home, and makes it where there is none. In a folder, `study.log` is
  * the journal, which several processes and hosts may work on at once, and `trials/` is for checkpoints.
+ *
+ * `const study = await tune.study('runs/search', { space: { lr: tune.logUniform(1e-4, 1) } });`
+ * `for await (const trial of study.run(objective, { trials: 50 })) console.log(trial.params, trial.value);`
  * @param place the path of a folder, `tune.memory()`, `tune.journal(path)` or `tune.postgres({ ... })`
  * @throws OptionError for options that are wrong, or that differ from those of the study's record;
  *   FormatError for a log that is damaged or not one; DataError, IoError where it cannot be reached
