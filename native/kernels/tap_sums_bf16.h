@@ -32,19 +32,22 @@ struct TapJob {
   bool wide;  // two columns of b, else one
 };
 
-// All jobs for all strips of 32 output channels.
+// All jobs for the strips of 32 output channels from `strip` on, below `strips`.
 struct TapSums {
   const TapJob* jobs;
   int64_t count;
+  int64_t strip, strips;
   int64_t row_tiles;   // of 16 output channels
   int64_t a_tile;      // elements between row tiles of a
   int64_t sums_strip;  // floats between strips of sums
   bool accumulate;     // sums += instead of sums =
 };
 
-// to[panel][pixel][16] = (even, odd), 16 channels as one word each, zero beyond the channels.
+// to[panel][pixel][16] = (even, odd), 16 channels as one word each. Beyond the channels it is zero or what
+// follows in memory: nobody reads the sums of those columns.
 struct PixelPairs {
   const bf16 *even, *odd;
+  const bf16* end;             // of what may be read
   int64_t pixels, pixel_step;  // elements
   int64_t channels;
   uint32_t* to;

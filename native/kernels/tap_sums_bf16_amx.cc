@@ -78,8 +78,13 @@ inline void sum_strip(Tiles& tiles, const TapSums& s, int64_t strip) {
 template <class Tiles>
 void sum_taps(const TapSums& s) {
   Tiles tiles;
-  for (int64_t strip = 0; strip < s.row_tiles / 2; ++strip) sum_strip<2>(tiles, s, strip);
-  if (s.row_tiles % 2 == 1) sum_strip<1>(tiles, s, s.row_tiles / 2);
+  for (int64_t strip = s.strip; strip < s.strips; ++strip) {
+    if (2 * strip + 1 < s.row_tiles) {
+      sum_strip<2>(tiles, s, strip);
+    } else {
+      sum_strip<1>(tiles, s, strip);
+    }
+  }
 }
 
 }  // namespace

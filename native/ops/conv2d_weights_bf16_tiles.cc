@@ -8,9 +8,10 @@
 // Few input channels would fill a small part of a tile. There a row of the filter is one tap, and its taps
 // and channels, which lie side by side in x, are the channels.
 //
-// A task is a chunk of rows, for a part of the input channels, with sums that the second cache level
-// holds. Chunks and parts are given by the shape alone; sums go on in float through a chunk, and chunks
-// are added in order.
+// A task is a chunk of rows, for a part of the input channels. The second cache level holds either its sums,
+// while rows stream through ("streaming"), or, where pixels are few and weights many, all its rows of x,
+// while one strip of output channels after the other is summed ("resident"). Chunks and parts are given by
+// the shape alone; sums go on in float through a chunk, and chunks are added in order.
 #include "ops/conv2d_weights_bf16_tiles.h"
 
 namespace tenon {
@@ -90,11 +91,12 @@ TapShape TapShape::make(const ConvGeom& g) {
 
 struct Plan {
   TapShape shape;
+  bool resident;
   int64_t part, parts;  // input channels of a part
   int64_t chunks;
   int64_t rows;     // of dy in one pass over the sums
   int64_t segment;  // steps of a row in one pass
-  int64_t ring;     // rows of x that are kept; one more is zeros
+  int64_t ring;     // rows of x that are kept of each group
 
   int64_t all_a, sums, scratch, total;  // workspace, in floats
   int64_t b_at, a_at, own_sums_at, columns_at, jobs_at, runs_at, edges_at, slot;
@@ -108,29 +110,63 @@ struct Plan {
     return shape.taps() * (panels / 2) + (panels % 2 == 1 ? ceil_div(shape.taps(), 2) : 0);
   }
   int64_t most_blocks() const { return blocks(panels(0)); }
-  int64_t sum_size() const { return checked_product(shape.strips(), most_blocks(), kTapBlock); }
-  int64_t panel_words() const { return checked_product(ring + 1, shape.row_words()); }
+  // Of the sums that a task keeps.
+  int64_t sum_size() const {
+    return checked_product(resident ? 1 : shape.strips(), most_blocks(), kTapBlock);
+  }
+  int64_t kept_rows() const { return resident ? shape.groups * ring : ring; }
+  int64_t panel_words() const { return checked_product(kept_rows() + 1, shape.row_words()); }  // one of zeros
+  bool transposes_first() const { return parts > 1 || resident; }
+  int64_t segments() const { return ceil_div(shape.row_steps, segment); }
+  // Passes and rows of dy whose lists exist at once.
+  int64_t listed_passes() const {
+    return resident ? shape.groups * ceil_div(shape.g.oh, rows) * segments() : 1;
+  }
+  int64_t listed_rows() const { return resident ? shape.units() * segments() : rows; }
 
  private:
   void cut();
+  bool make_resident();
+  void make_streaming(int64_t wanted_chunks);
+  void halve_part() {
+    part = round_up(ceil_div(part, 2), 2 * kTapTile);
+    parts = ceil_div(shape.channels, part);
+  }
+  bool divisible() const { return part > 2 * kTapTile; }
   void place();
 };
 
+// Whether the second cache level holds a part of the channels for all images.
+bool Plan::make_resident() {
+  constexpr int64_t kRows = 192 * 1024, kStripSums = 96 * 1024;  // words, floats
+  resident = true;
+  ring = (shape.g.oh - 1) * shape.g.sh + (shape.g.kh - 1) * shape.g.dh + 1;
+  const auto fits = [&] {
+    return checked_product(panels(0), panel_words()) <= kRows && sum_size() <= kStripSums;
+  };
+  while (divisible() && !fits()) halve_part();
+  return fits();
+}
+
+void Plan::make_streaming(int64_t wanted_chunks) {
+  constexpr int64_t kSums = 300 * 1024, kTasks = 8;
+  resident = false;
+  part = round_up(shape.channels, kTapTile), parts = 1;
+  ring = (rows - 1) * shape.g.sh + (shape.g.kh - 1) * shape.g.dh + 1;
+  while (divisible() && sum_size() > kSums) halve_part();
+  if (parts > 1) wanted_chunks = std::clamp<int64_t>(kTasks / parts, 1, wanted_chunks);
+  chunks = std::min(shape.units(), round_up(wanted_chunks, wanted_chunks > 1 ? 2 : 1));
+}
+
 void Plan::cut() {
-  constexpr int64_t kSums = 300 * 1024, kChunkPixels = 3072, kMostChunks = 16, kTasks = 4, kSteps = 16;
+  constexpr int64_t kChunkPixels = 3072, kMostChunks = 16, kTasks = 4, kSteps = 16;
   const ConvGeom& g = shape.g;
-  const int64_t rows_of_sums = checked_product(shape.strips() * kTapStrip, shape.taps());
-  part = round_up(shape.channels, kTapTile);
-  const auto halve = [&] { part = round_up(ceil_div(part, 2), 2 * kTapTile); };
-  while (part > 2 * kTapTile && checked_product(rows_of_sums, part) > kSums) halve();
-  parts = ceil_div(shape.channels, part);
-  const int64_t wanted = std::clamp<int64_t>(g.pixels() / kChunkPixels, 1, kMostChunks);
-  chunks = std::min(shape.units(), parts == 1 ? round_up(wanted, wanted > 1 ? 2 : 1)
-                                              : std::clamp<int64_t>(2 * kTasks / parts, 1, wanted));
-  while (part > 2 * kTapTile && tasks() < kTasks) halve(), parts = ceil_div(shape.channels, part);
   rows = std::clamp<int64_t>(kSteps / shape.row_steps, 1, g.oh);
   segment = ceil_div(shape.row_steps, std::max<int64_t>(1, shape.row_steps / kSteps));
-  ring = (rows - 1) * g.sh + (g.kh - 1) * g.dh + 1;
+  part = round_up(shape.channels, kTapTile), parts = 1, chunks = 1;
+  const int64_t wanted = std::clamp<int64_t>(g.pixels() / kChunkPixels, 1, kMostChunks);
+  if (wanted > 1 || !make_resident()) make_streaming(wanted);
+  while (divisible() && tasks() < kTasks) halve_part();
 }
 
 // One column of tiles of the sums, and what its tap reads.
@@ -144,15 +180,16 @@ void Plan::place() {
   const auto floats_for = [](int64_t bytes) { return ceil_div(bytes, static_cast<int64_t>(sizeof(float))); };
   Layout own;
   b_at = own.add(checked_product(panels(0), panel_words()));
-  a_at = own.add(parts > 1 ? 0 : floats_of(checked_product(rows, shape.a_row())));
+  a_at = own.add(transposes_first() ? 0 : floats_of(checked_product(rows, shape.a_row())));
   own_sums_at = own.add(chunks > 1 ? 0 : sum_size());
   columns_at = own.add(floats_for(checked_product(shape.taps_w, int64_t{sizeof(TapColumn)})));
-  jobs_at = own.add(floats_for(checked_product(most_blocks(), int64_t{sizeof(TapJob)})));
-  runs_at = own.add(floats_for(checked_product(most_blocks(), rows, int64_t{sizeof(TapRun)})));
+  jobs_at = own.add(floats_for(checked_product(most_blocks(), listed_passes(), int64_t{sizeof(TapJob)})));
+  runs_at = own.add(floats_for(checked_product(most_blocks(), listed_rows(), int64_t{sizeof(TapRun)})));
   edges_at = own.add(shape.unfolded ? shape.channels : 0);
   slot = own.floats();
   Layout layout;
-  all_a = layout.add(parts > 1 ? floats_of(checked_product(g.groups, shape.units(), shape.a_row())) : 0);
+  all_a =
+      layout.add(transposes_first() ? floats_of(checked_product(g.groups, shape.units(), shape.a_row())) : 0);
   sums = layout.add(chunks > 1 ? checked_product(tasks(), sum_size()) : 0);
   scratch = layout.add(checked_product(slot, scratch_slots()));
   total = layout.floats();
@@ -192,7 +229,7 @@ void pack_gradient(const ConvCall& call, const TapShape& t, const TapSumKernels&
                         to + i * t.a_row(), t.row_steps * kTileBf16});
 }
 
-// The rows of x that a task has packed, in a ring.
+// The rows of x that a task has packed: of the present group in a ring, or of all groups.
 class PackedRows {
  public:
   PackedRows(const ConvCall& call, const Plan& p, const TapSumKernels& kernels, int64_t channel,
@@ -204,10 +241,12 @@ class PackedRows {
         channels_(channels),
         words_(words),
         edges_(edges),
-        x_(call.x.as<bf16>()) {
+        x_(call.x.as<bf16>()),
+        end_(x_ + call.x.numel()) {
     std::fill(words, words + ceil_div(channels, kTapTile) * p.panel_words(), 0u);
   }
 
+  // The group that `need` and `at` speak of.
   void start(int64_t group) { group_ = group, next_ = 0; }
 
   // Packs what rows [i, i + count) of dy need and is not there. Rows are numbered from the
@@ -224,10 +263,12 @@ class PackedRows {
 
   // Its words in the first panel; zeros for a row outside the image.
   const uint32_t* at(int64_t row) const {
-    return words_ + (inside(row) ? row % p_.ring : p_.ring) * t_.row_words();
+    return words_ + (inside(row) ? kept(row) : p_.kept_rows()) * t_.row_words();
   }
 
  private:
+  int64_t kept(int64_t row) const { return (p_.resident ? group_ * p_.ring : 0) + row % p_.ring; }
+
   bool some_tap_meets(int64_t row) const {
     for (int64_t r = 0; r < t_.g.kh; ++r)
       if ((row - r * t_.g.dh) % t_.g.sh == 0) return true;
@@ -236,7 +277,7 @@ class PackedRows {
 
   void pack(int64_t row) {
     const ConvGeom& g = t_.g;
-    uint32_t* to = words_ + row % p_.ring * t_.row_words();
+    uint32_t* to = words_ + kept(row) * t_.row_words();
     const int64_t line = g.w * g.c, image = g.h * line;
     for (int64_t pair = 0; pair < t_.pairs(); ++pair, to += kWords) {
       const int64_t n = group_ * t_.group + 2 * pair;
@@ -273,8 +314,8 @@ class PackedRows {
                     uint32_t* to) const {
     if (count <= 0) return;
     const int64_t c = t_.g.c;
-    kernels_.pack_pairs(
-        {even + first * c, odd + first * c, count, step * c, channels_, to, to_pixel(), p_.panel_words()});
+    kernels_.pack_pairs({even + first * c, odd + first * c, end_, count, step * c, channels_, to, to_pixel(),
+                         p_.panel_words()});
   }
 
   // The taps of a row from column `first` on, some of them outside the image.
@@ -287,7 +328,8 @@ class PackedRows {
       std::copy(even + begin * g.c, even + end * g.c, low + (begin - first) * g.c);
       std::copy(odd + begin * g.c, odd + end * g.c, high + (begin - first) * g.c);
     }
-    kernels_.pack_pairs({low + channel_, high + channel_, 1, 0, channels_, to, 0, p_.panel_words()});
+    kernels_.pack_pairs({low + channel_, high + channel_, edges_ + 2 * t_.channels, 1, 0, channels_, to, 0,
+                         p_.panel_words()});
   }
 
   int64_t to_pixel() const { return t_.pairs() * kWords; }
@@ -298,7 +340,7 @@ class PackedRows {
   int64_t channel_, channels_;
   uint32_t* words_;
   bf16* edges_;
-  const bf16* x_;
+  const bf16 *x_, *end_;
   int64_t group_ = 0, next_ = 0;
 };
 
@@ -329,8 +371,9 @@ struct Pass {
     return {a + steps.first * kTileBf16, {begin(b[0]), begin(b[1])}, steps.last - steps.first};
   }
 
-  void list(int64_t i, int64_t count, int64_t first, int64_t last, const bf16* a, float* sums, TapJob* jobs,
-            TapRun* runs) const {
+  // Returns the end of the runs.
+  TapRun* list(int64_t i, int64_t count, int64_t first, int64_t last, const bf16* a, float* sums,
+               TapJob* jobs, TapRun* runs) const {
     const int64_t blocks = p.blocks(panels);
     for (int64_t block = 0; block < blocks; ++block) {
       const TapPair pair = pair_of(block, p.shape.taps(), panels);
@@ -341,6 +384,7 @@ struct Pass {
         if (each.steps > 0) *runs++ = each, ++job.count;
       }
     }
+    return runs;
   }
 };
 
@@ -365,47 +409,109 @@ void list_columns(const TapShape& t, TapColumn* columns) {
   }
 }
 
-void sum_chunk(const ConvCall& call, const Plan& p, const TapSumKernels& kernels, const Task& task,
-               const bf16* all_a, float* sums, float* scratch) {
-  const TapShape& t = p.shape;
-  auto* columns = reinterpret_cast<TapColumn*>(scratch + p.columns_at);
-  auto* jobs = reinterpret_cast<TapJob*>(scratch + p.jobs_at);
-  auto* runs = reinterpret_cast<TapRun*>(scratch + p.runs_at);
-  auto* own_a = reinterpret_cast<bf16*>(scratch + p.a_at);
-  list_columns(t, columns);
-  PackedRows x(call, p, kernels, task.conv_group * t.g.cg() + task.channel, task.channels,
-               reinterpret_cast<uint32_t*>(scratch + p.b_at), reinterpret_cast<bf16*>(scratch + p.edges_at));
-  const Pass pass = {p, x, columns, p.panels(task.part)};
-  const EvenSplit split(t.units(), p.chunks);
-  const int64_t begin = split.begin(task.chunk), end = begin + split.size(task.chunk);
-  const int64_t jobs_count = p.blocks(pass.panels);
+// A task's memory, and what its loops share.
+struct TaskWork {
+  TaskWork(const ConvCall& call, const Plan& p, const TapSumKernels& kernels, const Task& task,
+           const bf16* all_a, float* sums, float* scratch)
+      : call(call),
+        p(p),
+        kernels(kernels),
+        task(task),
+        all_a(all_a),
+        own_a(reinterpret_cast<bf16*>(scratch + p.a_at)),
+        sums(sums),
+        columns(reinterpret_cast<TapColumn*>(scratch + p.columns_at)),
+        jobs(reinterpret_cast<TapJob*>(scratch + p.jobs_at)),
+        runs(reinterpret_cast<TapRun*>(scratch + p.runs_at)),
+        x(call, p, kernels, task.conv_group * p.shape.g.cg() + task.channel, task.channels,
+          reinterpret_cast<uint32_t*>(scratch + p.b_at), reinterpret_cast<bf16*>(scratch + p.edges_at)),
+        pass{p, x, columns, p.panels(task.part)},
+        blocks(p.blocks(pass.panels)) {
+    list_columns(p.shape, columns);
+  }
+
+  // The tiles of rows [unit, unit + count) of dy.
+  const bf16* a(int64_t unit, int64_t count) const {
+    if (all_a) return all_a + (task.conv_group * p.shape.units() + unit) * p.shape.a_row();
+    pack_gradient(call, p.shape, kernels, task.conv_group, unit, count, own_a);
+    return own_a;
+  }
+
+  // Jobs [at, at + blocks) for these strips.
+  void sum(const TapJob* at, int64_t strip, int64_t strips, int64_t sums_strip, bool accumulate) const {
+    kernels.sum({at, blocks, strip, strips, p.shape.row_tiles(), p.shape.row_steps * kTileBf16, sums_strip,
+                 accumulate});
+  }
+
+  const ConvCall& call;
+  const Plan& p;
+  const TapSumKernels& kernels;
+  const Task& task;
+  const bf16* all_a;
+  bf16* own_a;
+  float* sums;
+  TapColumn* columns;
+  TapJob* jobs;
+  TapRun* runs;
+  PackedRows x;
+  Pass pass;
+  int64_t blocks;
+};
+
+// All strips for a few rows at a time.
+void sum_streaming(TaskWork& w) {
+  const TapShape& t = w.p.shape;
+  const EvenSplit split(t.units(), w.p.chunks);
+  const int64_t begin = split.begin(w.task.chunk), end = begin + split.size(w.task.chunk);
   for (int64_t unit = begin; unit < end;) {
-    const int64_t i = unit % t.g.oh, count = std::min({p.rows, end - unit, t.g.oh - i});
-    if (unit == begin || i == 0) x.start(unit / t.g.oh);
-    x.need(i, count);
-    if (!all_a) pack_gradient(call, t, kernels, task.conv_group, unit, count, own_a);
-    const bf16* a = all_a ? all_a + (task.conv_group * t.units() + unit) * t.a_row() : own_a;
-    for (int64_t first = 0; first < t.row_steps; first += p.segment) {
-      pass.list(i, count, first, std::min(t.row_steps, first + p.segment), a, sums, jobs, runs);
-      kernels.sum({jobs, jobs_count, t.row_tiles(), t.row_steps * kTileBf16, jobs_count * kTapBlock,
-                   unit > begin || first > 0});
+    const int64_t i = unit % t.g.oh, count = std::min({w.p.rows, end - unit, t.g.oh - i});
+    if (unit == begin || i == 0) w.x.start(unit / t.g.oh);
+    w.x.need(i, count);
+    const bf16* a = w.a(unit, count);
+    for (int64_t first = 0; first < t.row_steps; first += w.p.segment) {
+      w.pass.list(i, count, first, std::min(t.row_steps, first + w.p.segment), a, w.sums, w.jobs, w.runs);
+      w.sum(w.jobs, 0, t.strips(), w.blocks * kTapBlock, unit > begin || first > 0);
     }
     unit += count;
   }
 }
 
-// A block's sums of all chunks, added in order, to where they belong in dw.
+// All rows for one strip after the other; put(strip) takes its sums.
+template <class Put>
+void sum_resident(TaskWork& w, Put&& put) {
+  const TapShape& t = w.p.shape;
+  TapJob* jobs_end = w.jobs;
+  TapRun* runs_end = w.runs;
+  for (int64_t group = 0; group < t.groups; ++group) {
+    w.x.start(group);
+    w.x.need(0, t.g.oh);
+    for (int64_t i = 0; i < t.g.oh; i += w.p.rows) {
+      const int64_t count = std::min(w.p.rows, t.g.oh - i);
+      const bf16* a = w.a(group * t.g.oh + i, count);
+      for (int64_t first = 0; first < t.row_steps; first += w.p.segment, jobs_end += w.blocks)
+        runs_end = w.pass.list(i, count, first, std::min(t.row_steps, first + w.p.segment), a, w.sums,
+                               jobs_end, runs_end);
+    }
+  }
+  for (int64_t strip = 0; strip < t.strips(); ++strip) {
+    for (const TapJob* jobs = w.jobs; jobs < jobs_end; jobs += w.blocks)
+      w.sum(jobs, strip, strip + 1, 0, jobs > w.jobs);
+    put(strip);
+  }
+}
+
+// The sums of a block, which begin at `sums` in the first chunk's, added in the order of the chunks, to where
+// they belong in dw.
 void put_block(const ConvCall& call, const Plan& p, const Task& task, int64_t strip, int64_t block,
                const float* sums) {
   const TapShape& t = p.shape;
-  const int64_t panels = p.panels(task.part), at = (strip * p.blocks(panels) + block) * kTapBlock;
   alignas(64) float total[kTapBlock];
-  std::memcpy(total, sums + at, sizeof total);
+  std::memcpy(total, sums, sizeof total);
   for (int64_t chunk = 1; chunk < p.chunks; ++chunk) {
-    const float* more = sums + chunk * p.sum_size() + at;
+    const float* more = sums + chunk * p.sum_size();
     for (int64_t i = 0; i < kTapBlock; ++i) total[i] += more[i];
   }
-  const TapPair pair = pair_of(block, t.taps(), panels);
+  const TapPair pair = pair_of(block, t.taps(), p.panels(task.part));
   const int64_t o0 = strip * kTapStrip, rows = std::min(kTapStrip, t.g.og() - o0);
   for (int64_t q = 0; q < pair.count; ++q) {
     const int64_t c0 = pair.panel[q] * kTapTile, n = std::min(kTapTile, task.channels - c0);
@@ -417,10 +523,33 @@ void put_block(const ConvCall& call, const Plan& p, const Task& task, int64_t st
   }
 }
 
-void put_sums(const ConvCall& call, const Plan& p, const Task& task, const float* sums) {
+void put_strip(const ConvCall& call, const Plan& p, const Task& task, int64_t strip, const float* sums) {
   const int64_t blocks = p.blocks(p.panels(task.part));
-  for (int64_t i = 0; i < p.shape.strips() * blocks; ++i)
-    put_block(call, p, task, i / blocks, i % blocks, sums);
+  for (int64_t block = 0; block < blocks; ++block)
+    put_block(call, p, task, strip, block, sums + block * kTapBlock);
+}
+
+void run_task(TaskWork& w) {
+  const Plan& p = w.p;
+  if (p.resident) return sum_resident(w, [&](int64_t strip) { put_strip(w.call, p, w.task, strip, w.sums); });
+  sum_streaming(w);
+  if (p.chunks > 1) return;
+  for (int64_t strip = 0; strip < p.shape.strips(); ++strip)
+    put_strip(w.call, p, w.task, strip, w.sums + strip * w.blocks * kTapBlock);
+}
+
+// What the tasks of several chunks have summed.
+void add_chunks(const ConvCall& call, const Plan& p, const float* sums) {
+  const int64_t strips = p.shape.strips(), blocks = p.most_blocks();
+  const double cost = static_cast<double>(p.chunks) * static_cast<double>(call.g.weights());
+  parallel_for(p.tasks() / p.chunks * strips * blocks, cost, [&](int64_t i) {
+    const int64_t first = i / blocks / strips * p.chunks, strip = i / blocks % strips, block = i % blocks;
+    const Task task = Task::make(p, first);
+    const int64_t own_blocks = p.blocks(p.panels(task.part));
+    if (block >= own_blocks) return;
+    const float* from = sums + first * p.sum_size() + (strip * own_blocks + block) * kTapBlock;
+    put_block(call, p, task, strip, block, from);
+  });
 }
 
 }  // namespace
@@ -435,7 +564,7 @@ int64_t conv2d_weights_tiles_workspace(const ConvGeom& g) { return Plan::make(g)
 void conv2d_weights_tiles(const ConvCall& call, const TapSumKernels& kernels, float* workspace) {
   const Plan p = Plan::make(call.g);
   const TapShape& t = p.shape;
-  auto* all_a = p.parts > 1 ? reinterpret_cast<bf16*>(workspace + p.all_a) : nullptr;
+  auto* all_a = p.transposes_first() ? reinterpret_cast<bf16*>(workspace + p.all_a) : nullptr;
   if (all_a) {
     const int64_t units = t.units();
     parallel_for(t.g.groups * units, static_cast<double>(call.y.numel()), [&](int64_t i) {
@@ -446,19 +575,11 @@ void conv2d_weights_tiles(const ConvCall& call, const TapSumKernels& kernels, fl
   parallel_tasks(p.tasks(), t.g.flops() / 32, [&](int64_t i, int64_t slot) {
     float* scratch = workspace + p.scratch + slot * p.slot;
     const Task task = Task::make(p, i);
-    float* to = p.chunks > 1 ? sums + i * p.sum_size() : scratch + p.own_sums_at;
-    sum_chunk(call, p, kernels, task, all_a, to, scratch);
-    if (p.chunks == 1) put_sums(call, p, task, to);
+    TaskWork work(call, p, kernels, task, all_a,
+                  p.chunks > 1 ? sums + i * p.sum_size() : scratch + p.own_sums_at, scratch);
+    run_task(work);
   });
-  if (p.chunks == 1) return;
-  const int64_t strips = t.strips(), blocks = p.most_blocks();
-  const double adding = static_cast<double>(p.chunks) * static_cast<double>(t.g.weights());
-  parallel_for(p.tasks() / p.chunks * strips * blocks, adding, [&](int64_t i) {
-    const int64_t first = i / blocks / strips * p.chunks;
-    const Task task = Task::make(p, first);
-    if (i % blocks < p.blocks(p.panels(task.part)))
-      put_block(call, p, task, i / blocks % strips, i % blocks, sums + first * p.sum_size());
-  });
+  if (p.chunks > 1) add_chunks(call, p, sums);
 }
 
 }  // namespace tenon
