@@ -14,7 +14,6 @@ namespace {
 
 constexpr int64_t kPackRows = 32;   // of filters, transformed at a time
 constexpr int64_t kMostPanel = 32;  // two of the widest vectors
-constexpr int64_t kTasks = 16;
 // Channels added to each other: the transform back enlarges the error of their sums about seven times, so
 // chains are shorter here than elsewhere.
 constexpr int64_t kChain = 128;
@@ -101,8 +100,8 @@ void plan_tasks(const WinogradConv& c, Plan& p) {
   p.block = choose_block(c, p);
   p.blocks = ceil_div(c.tiles().count(), p.block);
   p.run_parts = 1;
-  if (p.blocks > 0 && p.blocks < kTasks) {
-    p.run_parts = std::min(p.panels, ceil_div(kTasks, p.blocks));
+  if (p.blocks > 0 && p.blocks < wanted_tasks()) {
+    p.run_parts = std::min(p.panels, ceil_div(wanted_tasks(), p.blocks));
     p.run = std::min(p.run, ceil_div(p.panels, p.run_parts));
   }
   p.runs = ceil_div(p.panels, p.run);

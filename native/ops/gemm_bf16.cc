@@ -3,14 +3,14 @@
 namespace tenon {
 
 Bf16Blocks Bf16Blocks::make(int64_t count, int64_t m, int64_t n, int64_t k, const Bf16Kernels& kernels) {
-  constexpr int64_t kMostPanels = 16, kMostRows = 256, kLeastRows = 32, kTasks = 16;
+  constexpr int64_t kMostPanels = 16, kMostRows = 256, kLeastRows = 32;
   Bf16Blocks s = {};
   s.count = count, s.m = m, s.n = n, s.k = k;
   s.depth = std::max(round_up(k, kernels.k_step), kernels.k_step);
   s.columns = round_up(n, kBf16Panel);
   s.panels = std::clamp<int64_t>(s.columns / kBf16Panel, 1, kMostPanels);
   const int64_t fitting = kernels.block_bytes / (s.depth * static_cast<int64_t>(sizeof(bf16)));
-  const int64_t fair = ceil_div(m, kTasks);
+  const int64_t fair = ceil_div(m, wanted_tasks());
   s.rows = round_up(std::clamp(std::min(fitting, fair), kLeastRows, kMostRows), kLeastRows);
   return s;
 }

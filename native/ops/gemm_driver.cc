@@ -24,7 +24,6 @@ constexpr int64_t kShortK = 32;           // sums so short that writing C takes 
 constexpr int64_t kLargeC = 1 << 18;      // where C is larger than the second-level cache
 constexpr int64_t kPackFirst = 256;       // with more rows than this, before all tasks
 constexpr int64_t kWays = 8;              // lines of a first-level cache's set
-constexpr int64_t kTasks = 16;
 
 struct Plan {
   int nv;
@@ -70,8 +69,8 @@ Plan make_plan(const Gemm& g, const GemmKernels& kernels, bool kept) {
   p.mc = p.mr * ceil_div(128, p.mr);
   p.nc = std::clamp<int64_t>(256 / p.panel, 1, p.panels);
   const auto tasks = [&] { return g.batch * ceil_div(g.m, p.mc) * ceil_div(p.panels, p.nc); };
-  while (p.nc > 1 && tasks() < kTasks) p.nc /= 2;
-  while (p.mc > 2 * p.mr && tasks() < kTasks / 2) p.mc = p.mr * ceil_div(p.mc / p.mr, 2);
+  while (p.nc > 1 && tasks() < wanted_tasks()) p.nc /= 2;
+  while (p.mc > 2 * p.mr && tasks() < wanted_tasks() / 2) p.mc = p.mr * ceil_div(p.mc / p.mr, 2);
   p.mc = p.mr * ceil_div(ceil_div(g.m, p.mr), ceil_div(g.m, p.mc));  // even, for the threads' sake
   p.m_blocks = ceil_div(g.m, p.mc);
   p.n_blocks = ceil_div(p.panels, p.nc);

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "base/conv_geom.h"
+#include "base/fork_join.h"
 #include "base/parallel.h"
 #include "kernels/gemm.h"
 #include "kernels/kernel.h"
@@ -85,14 +86,20 @@ inline int scratch_slots() {
   return slots;
 }
 
+// Tasks that a heavy op is cut into where its shape allows, so that threads end together: a constant of the
+// process as well. It decides how results are cut, never how sums are, so no bit depends on it.
+inline int64_t wanted_tasks() { return int64_t{4} * scratch_slots(); }
+
 // fn(task, slot) for every task in [0, tasks), as parallel_for; calls that run at the same time have
 // different slots.
 template <class Fn>
 void parallel_tasks(int64_t tasks, double cost, Fn&& fn) {
   const int64_t workers = std::min<int64_t>({tasks, scratch_slots(), num_threads()});
-  std::atomic<int64_t> next{0};
+  struct {
+    alignas(detail::kApart) std::atomic<int64_t> task{0};  // apart from what the lambda reads
+  } next;
   parallel_for(workers, cost, [&](int64_t slot) {
-    for (int64_t task; (task = next.fetch_add(1, std::memory_order_relaxed)) < tasks;) fn(task, slot);
+    for (int64_t task; (task = next.task.fetch_add(1, std::memory_order_relaxed)) < tasks;) fn(task, slot);
   });
 }
 

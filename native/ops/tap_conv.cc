@@ -14,7 +14,6 @@ namespace {
 constexpr int64_t kScratchFloats = 64 * 1024;  // of a block: a quarter of a megabyte
 constexpr int64_t kPixels = 512;               // of a block that reads in place
 constexpr int64_t kImagePixels = 128;  // small images go together up to this many, to read weights less often
-constexpr int64_t kTasks = 16;         // with fewer blocks, panels are shared out too
 
 // The input positions that the taps of output index 0 reach, over all phases of an axis, and whether those of
 // every output index lie inside the input.
@@ -88,7 +87,8 @@ Plan make_plan(const TapConv& c, const GemmKernels& kernels) {
   p.rows_in = p.rows_needed(c, p.blocks.rows);
   p.out_pixel = c.groups * c.n;
   const int64_t tasks = p.blocks.count() * c.groups;
-  p.panel_groups = tasks >= kTasks || tasks == 0 ? 1 : std::min(p.panels, ceil_div(kTasks, tasks));
+  const int64_t wanted = wanted_tasks();  // with fewer blocks, panels are shared out too
+  p.panel_groups = tasks >= wanted || tasks == 0 ? 1 : std::min(p.panels, ceil_div(wanted, tasks));
   p.scratch_floats = p.in_place ? 0 : checked_product(p.blocks.images, p.rows_in, p.cols, p.ps);
   p.scratch_floats = ceil_div(p.scratch_floats, 16) * 16;
   Layout layout;
