@@ -38,7 +38,7 @@ void empty_loop() {
 }
 
 double back_to_back() {
-  constexpr int kLoops = 1000;
+  constexpr int kLoops = 100;
   std::vector<double> times;
   for (int round = 0; round < 101; ++round) {
     times.push_back(nanoseconds([] {

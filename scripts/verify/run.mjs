@@ -14,6 +14,7 @@ const CHECKS = [
   'overhead',
   'job',
   'scaling',
+  'fork-join',
   'serving',
   'service',
   'whitening',
