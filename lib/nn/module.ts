@@ -11,7 +11,7 @@ import { checkTensor, type Tensor } from '../tensor/tensor';
 import { StateBuffer } from './buffer';
 import type { Json } from './files/architecture';
 import { setFrozen, setRequiresGrad } from './freeze';
-import { drawBy, drawn, initializeSeed, parametersOf, type InitializeOptions } from './init/draw';
+import { drawAside, drawBy, drawn, initializeSeed, parametersOf, type InitializeOptions } from './init/draw';
 import { MODE, type Mode } from './mode';
 import { encodeModel, loadInto, writeModel, type LoadOptions, type ModelSource } from './files/model-file';
 import { noteForward, noteModeRead } from './observe';
@@ -196,11 +196,21 @@ export abstract class Module {
    */
   ensureInitialized(options: InitializeOptions = {}): this {
     const seed = initializeSeed('ensureInitialized', options);
-    const tree = this.#root === undefined || !this.initialized ? this.adopt() : undefined;
-    if (tree === undefined) return this;
-    const missing = new Map([...drawn(tree.tensors)].filter(([, t]) => !t.initialized));
-    drawBy('ensureInitialized', options, missing, seed);
+    const missing = this.#adoptMissing();
+    if (missing !== undefined) drawBy('ensureInitialized', options, missing, seed);
     return this;
+  }
+
+  /** @internal As ensureInitialized(), off the event loop. */
+  async drawMissing(seed = 0): Promise<void> {
+    const missing = this.#adoptMissing();
+    if (missing !== undefined) await drawAside('ensureInitialized', missing, seed);
+  }
+
+  /** What has no values yet, named; undefined where everything has values and a name. */
+  #adoptMissing(): Map<string, Parameter | StateBuffer> | undefined {
+    if (this.#root !== undefined && this.initialized) return undefined;
+    return new Map([...drawn(this.adopt().tensors)].filter(([, t]) => !t.initialized));
   }
 
   /**

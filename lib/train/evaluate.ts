@@ -77,7 +77,7 @@ export async function evaluate(
 ): Promise<Evaluation> {
   const { batchSize, ...checked } = checkOptions(model, options);
   if (data instanceof Dataset) requireSamples('evaluate', data);
-  model.ensureInitialized();
+  await model.drawMissing();
   const source =
     data instanceof Dataset
       ? await evaluationSource('evaluate', model, { data, batchSize, views: checked.views })

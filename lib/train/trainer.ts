@@ -226,7 +226,7 @@ export class Trainer {
     const { weights, ...rest } = options;
     const average = this.averageFor(weights);
     const { model, loss, precision, random, seed } = this;
-    model.ensureInitialized({ seed });
+    await model.drawMissing(seed);
     await settleTransform('evaluate', model, this.inputTransform);
     return evaluate(model, data, { ...rest, loss, precision, random, ...(average && { average }) });
   }
@@ -244,7 +244,7 @@ export class Trainer {
     requireSamples('updateBatchNorm', data);
     await this.holding('updateBatchNorm', async () => {
       const { model, precision, seed, average } = this;
-      model.ensureInitialized({ seed });
+      await model.drawMissing(seed);
       await settleTransform('updateBatchNorm', model, this.inputTransform);
       // Each batch counts as much as any other.
       const source = await plainSource(model, data, batchSize, 'even');
@@ -338,7 +338,7 @@ export class Trainer {
   ): Promise<FitRun> {
     if (checked.signal?.aborted === true)
       throw new AbortedError('fit: aborted before the first step', { cause: checked.signal.reason });
-    this.model.ensureInitialized({ seed: this.seed });
+    await this.model.drawMissing(this.seed);
     const resumed =
       options.resume === undefined ? undefined : await this.readCheckpoint(options.resume, checked);
     if (resumed !== undefined && this.model.inputTransform === undefined && this.inputTransform !== undefined)

@@ -6,7 +6,8 @@ import * as ops from '../../ops';
 import { checkKeys, clip, nonNegativeInteger } from '../../options';
 import { withMemory } from '../../tensor/lazy';
 import { Parameter, ParameterMask } from '../../tensor/parameter';
-import { checkTensor, type Tensor } from '../../tensor/tensor';
+import { Storage } from '../../tensor/storage';
+import { checkTensor, Tensor } from '../../tensor/tensor';
 import type { StateBuffer } from '../buffer';
 import type { StateTensor } from '../tree';
 import { applyInitRules, initRuleKeys, type InitRules } from './rules';
@@ -53,6 +54,59 @@ export function drawBy(
     for (const [parameter, initializer] of before) parameter.initializer = initializer;
     throw error;
   }
+}
+
+/** Elements that one program draws, unless a tensor has more: predictions of other models come between. */
+const DRAWN_AT_ONCE = 2 ** 22;
+
+/**
+ * Draws what has no values yet, off the event loop. The tensors get their memory all at once when everything
+ * is drawn; one that somebody else has given values meanwhile keeps these.
+ */
+export async function drawAside(
+  where: string,
+  tensors: ReadonlyMap<string, Parameter | StateBuffer>,
+  seed: number,
+): Promise<void> {
+  const drawn: [tensor: Parameter | StateBuffer, storage: Storage][] = [];
+  try {
+    for (const group of groupsOf(tensors.values())) {
+      const fresh = group.map((t) => [t, new Storage(t.shape, t.dtype)] as const);
+      drawn.push(...fresh.map(([tensor, storage]): (typeof drawn)[number] => [tensor, storage]));
+      const program = compile(
+        () => {
+          for (const [tensor, storage] of fresh)
+            assign(
+              new Tensor(tensor.shape, tensor.dtype, { kind: 'storage', storage }),
+              tensor.admit(firstValue(where, tensor, seed)),
+            );
+        },
+        { queue: 'predict' },
+      );
+      await program().finally(() => program.dispose());
+    }
+  } catch (error) {
+    for (const [, storage] of drawn) storage.dispose();
+    throw error;
+  }
+  for (const [tensor, storage] of drawn) {
+    if (tensor.initialized) storage.dispose();
+    else tensor.materialize(storage);
+  }
+}
+
+function groupsOf(tensors: Iterable<Parameter | StateBuffer>): (Parameter | StateBuffer)[][] {
+  const groups: (Parameter | StateBuffer)[][] = [];
+  let elements = Infinity;
+  for (const tensor of tensors) {
+    elements += tensor.size;
+    if (elements > DRAWN_AT_ONCE) {
+      groups.push([]);
+      elements = tensor.size;
+    }
+    groups.at(-1)!.push(tensor);
+  }
+  return groups;
 }
 
 /** One program draws everything. */

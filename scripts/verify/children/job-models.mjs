@@ -2,7 +2,7 @@
  * What a job waits for before its first step, for one network, `CASE`, in a process of its own: drawing its
  * weights, compiling a training step of it. Prints the phases as JSON.
  */
-import { compile, grad, losses, models, nn, ops, optim, tensor } from 'tenon';
+import { compile, data, evaluate, grad, losses, models, nn, ops, optim, tensor } from 'tenon';
 import { Phases } from './phases.mjs';
 
 /** Every layer reads what all layers before it made (Huang et al. 2017). */
@@ -56,11 +56,11 @@ const CASES = {
     const model = models.vgg16({ classes: 1000 });
     await phases.measure('initialize of vgg16, on its own', async () => model.initialize());
   },
-  vgg16Predict: async (phases) => {
-    const model = models.vgg16({ classes: 1000 });
-    const image = new Float32Array(3 * 224 * 224);
-    await phases.measure('vgg16, the first predict draws the weights', () =>
-      model.predict(image, { shape: [3, 224, 224] }),
+  vgg16Aside: async (phases) => {
+    const model = models.vgg16({ classes: 10, imageSize: 32 });
+    const set = await data.fromArrays({ images: new Uint8Array(3072), labels: [0], shape: [32, 32, 3] });
+    await phases.measure('the first evaluation of vgg16 draws the weights', () =>
+      evaluate(model, set, { loss: losses.crossEntropy() }),
     );
   },
   orthogonal: async (phases) => {

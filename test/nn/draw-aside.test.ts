@@ -1,0 +1,64 @@
+/** Weights that are drawn off the event loop, where fit or evaluate finds none. */
+import { Program } from '../../lib/compile/program';
+import * as data from '../../lib/data';
+import { ShapeError } from '../../lib/errors';
+import * as losses from '../../lib/losses';
+import { info } from '../../lib/native';
+import * as nn from '../../lib/nn';
+import * as optim from '../../lib/optim';
+import * as ops from '../../lib/ops';
+import { Trainer } from '../../lib/train';
+
+const make = () => nn.sequential(nn.linear(3, 2000), nn.batchNorm1d(2000), nn.linear(2000, 2200));
+
+const weightsOf = async (model: nn.Module): Promise<Buffer> => Buffer.from(await model.toBuffer());
+
+afterEach(() => jest.restoreAllMocks());
+
+it('nothing blocks while they are drawn, and they are those of initialize', async () => {
+  const blocking = jest.spyOn(Program.prototype, 'runSync');
+  const model = make();
+  const trainer = new Trainer(model, {
+    loss: losses.crossEntropy(),
+    optimizer: optim.sgd({ lr: 0 }),
+    seed: 4,
+  });
+  const set = await data.fromFeatures({
+    inputs: Float32Array.from({ length: 12 }, Math.sin),
+    targets: [0, 1, 2, 1],
+    shape: [3],
+  });
+  await trainer.evaluate(set);
+  expect(blocking).not.toHaveBeenCalled();
+  expect((await weightsOf(model)).equals(await weightsOf(make().initialize({ seed: 4 })))).toBe(true);
+});
+
+it('what somebody else has drawn meanwhile stays', async () => {
+  const model = make();
+  const drawing = model.drawMissing(1);
+  model.initialize({ seed: 2 });
+  await drawing;
+  expect((await weightsOf(model)).equals(await weightsOf(make().initialize({ seed: 2 })))).toBe(true);
+});
+
+it('only what is missing is drawn', async () => {
+  const model = nn.sequential(nn.linear(3, 4), nn.linear(4, 2)).initialize({ seed: 7 });
+  const [first, second] = model.layers;
+  const before = await weightsOf(first!);
+  const longer = nn.sequential(first!, second!, nn.linear(2, 5));
+  await longer.drawMissing(1);
+  expect(longer.initialized).toBe(true);
+  expect((await weightsOf(first!)).equals(before)).toBe(true);
+});
+
+it('an initializer that fails leaves no values and no memory', async () => {
+  const model = nn.sequential(
+    nn.linear(3, 2100),
+    nn.linear(2100, 2100),
+    nn.linear(2100, 2, { weightInit: () => ops.full([3], 0) }),
+  );
+  const before = info().memory.buffers;
+  await expect(model.drawMissing()).rejects.toThrow(ShapeError);
+  expect(model.initialized).toBe(false);
+  expect(info().memory.buffers).toBe(before);
+});
