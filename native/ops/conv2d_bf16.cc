@@ -184,6 +184,17 @@ struct PhaseProduct {
     return {phase, false, blocks, bf16_workspace(blocks, 0)};
   }
 
+  // How a column of forward's weights, taps x channels, lies in the packed depth.
+  std::vector<PackedRun> forward_runs(const ConvGeom& g, const Bf16Kernels& kernels) const {
+    if (!by_taps) return {{0, blocks.depth, 0, blocks.k}};
+    std::vector<PackedRun> runs;
+    const int64_t depth = ConvGrid::make(phase, kernels).steps * kernels.k_step;
+    for_each_run(g, kernels, [&](int64_t at, int64_t tap, int64_t count) {
+      runs.push_back({at, depth, tap * g.cg(), count * g.cg()});
+    });
+    return runs;
+  }
+
   // fn(at, tap, count): the packed depth holds the channels of `count` taps from number `tap` of the kernel
   // on at `at`, and zeros where nothing is said.
   template <class Fn>
@@ -220,71 +231,102 @@ bool for_each_phase(const ConvGeom& g, Fn&& fn) {
   return gaps;
 }
 
-// Workspace in floats: weights as bf16, weights packed, scratch of the blocks.
-struct Plan {
-  int64_t narrowed, packed, scratch, total;
-  static Plan make(int64_t narrowed, int64_t packed, int64_t scratch) {
+// The float algorithms, or the product: what forward asks of either.
+struct ForwardPlan {
+  PhaseProduct product;
+  std::vector<PackedRun> runs;
+  int64_t packed, scratch, total;  // workspace, in floats
+
+  static ForwardPlan make(const ConvCall& call, const TensorView& out, const Bf16Kernels& kernels,
+                          bool is_packed) {
+    ForwardPlan p = {PhaseProduct::make(ConvPhase::forward(call, out), kernels), {}, 0, 0, 0};
     Layout layout;
-    Plan p;
-    p.narrowed = layout.add(floats_of(narrowed));
-    p.packed = layout.add(floats_of(packed));
-    p.scratch = layout.add(scratch);
+    p.packed = layout.add(is_packed ? 0 : floats_of(p.product.blocks.packed()));
+    p.scratch = layout.add(p.product.scratch);
     p.total = layout.floats();
+    p.runs = p.product.forward_runs(call.g, kernels);
     return p;
   }
+  void pack(const ConvCall& call, const Bf16Kernels& kernels, bf16* to) const {
+    pack_float_columns(product.blocks, kernels, call.w.as<float>(), call.g.taps() * call.g.cg(), runs, to);
+  }
 };
-
-Plan forward_plan(const ConvGeom& g, const PhaseProduct& p) {
-  return Plan::make(checked_product(g.o, p.blocks.depth), p.blocks.packed(), p.scratch);
-}
-
-Plan data_plan(const ConvCall& call, const Bf16Kernels& kernels) {
-  int64_t packed = 0, scratch = 0;
-  for_each_phase(call.g, [&](const Phase& h, const Phase& w) {
-    const PhaseProduct p = PhaseProduct::make(ConvPhase::adjoint(call, call.x, h, w), kernels);
-    packed = std::max(packed, p.blocks.packed());
-    scratch = std::max(scratch, p.scratch);
-  });
-  return Plan::make(call.g.weights(), packed, scratch);
-}
-
-// The rows of weights, one for each output channel, in the order of the packed depth.
-void narrow_runs(const ConvCall& call, const PhaseProduct& p, const Bf16Kernels& kernels, bf16* to) {
-  const ConvGeom& g = call.g;
-  const int64_t depth = p.blocks.depth;
-  parallel_chunks(g.o, 16, static_cast<double>(g.o * depth), [&](int64_t begin, int64_t end) {
-    std::fill(to + begin * depth, to + end * depth, bf16{});
-    for (int64_t o = begin; o < end; ++o)
-      p.for_each_run(g, kernels, [&](int64_t at, int64_t tap, int64_t count) {
-        kernels.narrow(call.w.as<float>() + (o * g.taps() + tap) * g.cg(), count * g.cg(),
-                       to + o * depth + at);
-      });
-  });
-}
 
 struct Forward {
   static constexpr const char* kName = "conv2d_bf16";
   static constexpr AttrList kAttrs = kConvForwardAttrs;
+  static constexpr int kWeights = 1;
+  enum Layouts : int64_t { winograd, gathered, by_taps };
+
   static Cost prepare(const Call& call, const Bf16Kernels& kernels) {
     const ConvCall c = bf16_conv_call(ConvPass::forward, call);
-    if (bf16_conv_in_float(ConvPass::forward, c.g, kernels))
-      return bf16_conv_cost(call, c.g, bf16_conv_in_float_workspace(ConvPass::forward, c, kernels));
-    const PhaseProduct p = PhaseProduct::make(ConvPhase::forward(c, call.t[call.count - 1]), kernels);
-    return bf16_conv_cost(call, c.g, forward_plan(c.g, p).total);
+    if (bf16_conv_in_float(ConvPass::forward, c.g, kernels)) return prepare_in_float(call, c, kernels);
+    const ForwardPlan plan = ForwardPlan::make(c, call.t[call.count - 1], kernels, call.packed != nullptr);
+    Cost cost = bf16_conv_cost(call, c.g, plan.total);
+    cost.packing = {kWeights, static_cast<size_t>(plan.product.blocks.packed()) * sizeof(bf16),
+                    plan.product.by_taps ? by_taps : gathered};
+    return cost;
   }
+  static Cost prepare_in_float(const Call& call, const ConvCall& c, const Bf16Kernels& kernels) {
+    if (conv2d_is_depthwise(c.g))
+      return bf16_conv_cost(call, c.g, bf16_conv_in_float_workspace(ConvPass::forward, c, kernels));
+    const GemmKernels& gemm = gemm_kernels(kernels.target);
+    const int64_t workspace = call.packed != nullptr
+                                  ? conv2d_winograd_packed_workspace(c, gemm)
+                                  : bf16_conv_in_float_workspace(ConvPass::forward, c, kernels);
+    Cost cost = bf16_conv_cost(call, c.g, workspace);
+    cost.packing = {kWeights, static_cast<size_t>(conv2d_winograd_packed_floats(c, gemm)) * sizeof(float),
+                    winograd};
+    return cost;
+  }
+
+  static void pack(const Call& call, const Bf16Kernels& kernels, std::byte* packed) {
+    const ConvCall c = bf16_conv_call(ConvPass::forward, call);
+    if (bf16_conv_in_float(ConvPass::forward, c.g, kernels))
+      return conv2d_winograd_pack(c, gemm_kernels(kernels.target), winograd_kernels(kernels.target),
+                                  reinterpret_cast<float*>(packed));
+    ForwardPlan::make(c, call.t[call.count - 1], kernels, true)
+        .pack(c, kernels, reinterpret_cast<bf16*>(packed));
+  }
+
   static void run(const Call& call, const Bf16Kernels& kernels) {
     const ConvCall c = bf16_conv_call(ConvPass::forward, call);
     if (c.g.pixels() == 0) return;
     float* workspace = reinterpret_cast<float*>(call.workspace);
-    if (bf16_conv_in_float(ConvPass::forward, c.g, kernels))
-      return run_bf16_conv_in_float(ConvPass::forward, c, kernels, workspace);
-    const PhaseProduct p = PhaseProduct::make(ConvPhase::forward(c, call.t[call.count - 1]), kernels);
-    const Plan plan = forward_plan(c.g, p);
-    auto* narrowed = reinterpret_cast<bf16*>(workspace + plan.narrowed);
-    auto* packed = reinterpret_cast<bf16*>(workspace + plan.packed);
-    narrow_runs(c, p, kernels, narrowed);
-    pack_all_columns(p.blocks, kernels, narrowed, packed);
-    p.run(kernels, packed, workspace + plan.scratch);
+    if (bf16_conv_in_float(ConvPass::forward, c.g, kernels)) {
+      if (call.packed == nullptr) return run_bf16_conv_in_float(ConvPass::forward, c, kernels, workspace);
+      return conv2d_winograd_packed(c, gemm_kernels(kernels.target), winograd_kernels(kernels.target),
+                                    reinterpret_cast<const float*>(call.packed), workspace);
+    }
+    const ForwardPlan plan = ForwardPlan::make(c, call.t[call.count - 1], kernels, call.packed != nullptr);
+    const auto* packed = reinterpret_cast<const bf16*>(call.packed);
+    if (packed == nullptr) {
+      auto* own = reinterpret_cast<bf16*>(workspace + plan.packed);
+      plan.pack(c, kernels, own);
+      packed = own;
+    }
+    plan.product.run(kernels, packed, workspace + plan.scratch);
+  }
+};
+
+// Workspace of backward-data in floats: weights as bf16, weights of a phase packed, scratch of the blocks.
+struct DataPlan {
+  int64_t narrowed, packed, scratch, total;
+
+  static DataPlan make(const ConvCall& call, const Bf16Kernels& kernels) {
+    int64_t packed = 0, scratch = 0;
+    for_each_phase(call.g, [&](const Phase& h, const Phase& w) {
+      const PhaseProduct p = PhaseProduct::make(ConvPhase::adjoint(call, call.x, h, w), kernels);
+      packed = std::max(packed, p.blocks.packed());
+      scratch = std::max(scratch, p.scratch);
+    });
+    Layout layout;
+    DataPlan p;
+    p.narrowed = layout.add(floats_of(call.g.weights()));
+    p.packed = layout.add(floats_of(packed));
+    p.scratch = layout.add(scratch);
+    p.total = layout.floats();
+    return p;
   }
 };
 
@@ -312,7 +354,7 @@ struct BackwardData {
     const ConvCall c = bf16_conv_call(ConvPass::backward_data, call);
     if (bf16_conv_in_float(ConvPass::backward_data, c.g, kernels))
       return bf16_conv_cost(call, c.g, bf16_conv_in_float_workspace(ConvPass::backward_data, c, kernels));
-    return bf16_conv_cost(call, c.g, data_plan(c, kernels).total);
+    return bf16_conv_cost(call, c.g, DataPlan::make(c, kernels).total);
   }
   static void run(const Call& call, const Bf16Kernels& kernels) {
     const ConvCall c = bf16_conv_call(ConvPass::backward_data, call);
@@ -322,7 +364,7 @@ struct BackwardData {
     float* workspace = reinterpret_cast<float*>(call.workspace);
     if (bf16_conv_in_float(ConvPass::backward_data, g, kernels))
       return run_bf16_conv_in_float(ConvPass::backward_data, c, kernels, workspace);
-    const Plan plan = data_plan(c, kernels);
+    const DataPlan plan = DataPlan::make(c, kernels);
     auto* narrowed = reinterpret_cast<bf16*>(workspace + plan.narrowed);
     auto* packed = reinterpret_cast<bf16*>(workspace + plan.packed);
     narrow_rows(c.w.as<float>(), g.o, g.taps() * g.cg(), g.taps() * g.cg(), kernels, narrowed);

@@ -32,6 +32,32 @@ void pack_all_columns(const Bf16Blocks& s, const Bf16Kernels& kernels, const bf1
   });
 }
 
+void pack_float_columns(const Bf16Blocks& s, const Bf16Kernels& kernels, const float* from, int64_t ld,
+                        const std::vector<PackedRun>& runs, bf16* to) {
+  constexpr int64_t kPiece = 256;  // of K
+  const int64_t panels = s.columns / kBf16Panel;
+  parallel_for(s.count * panels, static_cast<double>(s.packed()), [&](int64_t task) {
+    const int64_t i = task / panels, n0 = task % panels * kBf16Panel,
+                  columns = std::min(kBf16Panel, s.n - n0);
+    auto* panel = reinterpret_cast<uint32_t*>(to + (i * s.columns + n0) * s.depth);
+    alignas(64) bf16 narrowed[kBf16Panel * kPiece];
+    for (const PackedRun& run : runs) {
+      for (int64_t k = 0; k < run.depth; k += kPiece) {
+        const int64_t depth = std::min(kPiece, run.depth - k);
+        const int64_t count = std::clamp<int64_t>(run.count - k, 0, depth);
+        for (int64_t n = 0; n < columns; ++n) {
+          bf16* column = narrowed + n * depth;
+          kernels.narrow(from + (i * s.n + n0 + n) * ld + run.from + k, count, column);
+          std::fill(column + count, column + depth, bf16{});
+        }
+        std::fill(narrowed + columns * depth, narrowed + kBf16Panel * depth, bf16{});
+        kernels.transpose(reinterpret_cast<const uint32_t*>(narrowed), depth / 2, kBf16Panel, depth / 2,
+                          panel + (run.at + k) / 2 * kBf16Panel, kBf16Panel);
+      }
+    }
+  });
+}
+
 void narrow_rows(const float* x, int64_t rows, int64_t k, int64_t depth, const Bf16Kernels& kernels,
                  bf16* y) {
   parallel_chunks(rows, 16, static_cast<double>(rows) * static_cast<double>(depth),

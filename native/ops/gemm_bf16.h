@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "kernels/gemm_bf16.h"
 #include "ops/heavy.h"
@@ -16,12 +17,19 @@ template <class Op, Target T>
 struct Bf16For {
   static Cost prepare(const Call& call) { return Op::prepare(call, bf16_kernels(T)); }
   static void run(const Call& call) { Op::run(call, bf16_kernels(T)); }
+  static constexpr bool kPacks = requires(const Call& call, const Bf16Kernels& kernels, std::byte* packed) {
+    Op::pack(call, kernels, packed);
+  };
+  static void pack(const Call& call, std::byte* packed) {
+    if constexpr (kPacks) Op::pack(call, bf16_kernels(T), packed);
+  }
 };
 
 template <class Op, Target... T>
 struct RegisterBf16For {
-  KernelRegistrar registrars[sizeof...(T)] = {
-      {Op::kName, T, Bf16For<Op, T>::prepare, Bf16For<Op, T>::run, attrs_of<Op>()}...};
+  KernelRegistrar registrars[sizeof...(T)] = {{Op::kName, T, Bf16For<Op, T>::prepare, Bf16For<Op, T>::run,
+                                               attrs_of<Op>(),
+                                               Bf16For<Op, T>::kPacks ? Bf16For<Op, T>::pack : nullptr}...};
 };
 
 #if defined(__x86_64__)
@@ -91,6 +99,16 @@ void pack_all_rows(const Bf16Blocks& s, const Bf16Kernels& kernels, bf16* to, Ro
 
 // B of every product, given as columns: from[product][n][depth], K padded with zeros already.
 void pack_all_columns(const Bf16Blocks& s, const Bf16Kernels& kernels, const bf16* from, bf16* to);
+
+// Elements [at, at + depth) of the packed K: `count` floats from `from` on in a column of B, then zeros.
+struct PackedRun {
+  int64_t at, depth, from, count;
+};
+
+// B of every product, given as columns of floats, `ld` apart: element k of column n of product i is at
+// from[(i * s.n + n) * ld + k]. The runs cover the packed K.
+void pack_float_columns(const Bf16Blocks& s, const Bf16Kernels& kernels, const float* from, int64_t ld,
+                        const std::vector<PackedRun>& runs, bf16* to);
 
 // [rows][k] floats to bf16 rows of `depth`, zero beyond k.
 void narrow_rows(const float* x, int64_t rows, int64_t k, int64_t depth, const Bf16Kernels& kernels, bf16* y);

@@ -31,19 +31,24 @@ struct Plan {
   Bf16Blocks blocks;
   int64_t packed, narrowed, extra, scratch, total;
 
-  static Plan make(const Operands& o, const Bf16Kernels& kernels) {
+  static Plan make(const Operands& o, const Bf16Kernels& kernels, bool is_packed) {
     const MatmulGeom& g = o.g;
     Plan p;
     p.blocks = Bf16Blocks::make(g.batch, g.m, g.n, g.k, kernels);
     Layout layout;
-    p.packed = layout.add(floats_of(p.blocks.packed()));
-    const int64_t columns = checked_product(g.batch, g.n, p.blocks.depth),
-                  rows = checked_product(g.batch, g.k, g.n);
-    p.narrowed = layout.add(floats_of(g.trans_b ? columns : o.b.dtype == DType::f32 ? rows : 0));
+    p.packed = layout.add(is_packed ? 0 : floats_of(p.blocks.packed()));
+    p.narrowed = layout.add(is_packed ? 0 : floats_of(narrowed_of(o, p.blocks)));
     p.extra = g.trans_a ? checked_product(ceil_div(g.k, 2), p.blocks.rows) : 0;
     p.scratch = layout.add(bf16_workspace(p.blocks, p.extra));
     p.total = layout.floats();
     return p;
+  }
+
+ private:
+  static int64_t narrowed_of(const Operands& o, const Bf16Blocks& blocks) {
+    const bool is_float = o.b.dtype == DType::f32;
+    if (o.g.trans_b) return is_float ? 0 : checked_product(o.g.batch, o.g.n, blocks.depth);
+    return is_float ? checked_product(o.g.batch, o.g.k, o.g.n) : 0;
   }
 };
 
@@ -57,13 +62,10 @@ void pad_rows(const bf16* x, int64_t rows, int64_t k, int64_t depth, bf16* y) {
 void pack_b(const Operands& o, const Plan& p, const Bf16Kernels& kernels, bf16* narrowed, bf16* packed) {
   const MatmulGeom& g = o.g;
   const bool is_float = o.b.dtype == DType::f32;
+  if (g.trans_b && is_float)
+    return pack_float_columns(p.blocks, kernels, o.b.as<float>(), g.k, {{0, p.blocks.depth, 0, g.k}}, packed);
   if (g.trans_b) {
-    const int64_t rows = g.batch * g.n;
-    if (is_float) {
-      narrow_rows(o.b.as<float>(), rows, g.k, p.blocks.depth, kernels, narrowed);
-    } else {
-      pad_rows(o.b.as<bf16>(), rows, g.k, p.blocks.depth, narrowed);
-    }
+    pad_rows(o.b.as<bf16>(), g.batch * g.n, g.k, p.blocks.depth, narrowed);
     return pack_all_columns(p.blocks, kernels, narrowed, packed);
   }
   if (is_float) narrow_rows(o.b.as<float>(), g.batch * g.k, g.n, g.n, kernels, narrowed);
@@ -91,17 +93,32 @@ struct Matmul {
     for (int i = 0; i < call.count; ++i) bytes += static_cast<double>(call.t[i].bytes());
     const double flops = 2.0 * static_cast<double>(o.g.batch * o.g.m) * static_cast<double>(o.g.n) *
                          static_cast<double>(o.g.k);
-    return {static_cast<size_t>(Plan::make(o, kernels).total) * sizeof(float), flops, bytes};
+    const Plan p = Plan::make(o, kernels, call.packed != nullptr);
+    Cost cost = {static_cast<size_t>(p.total) * sizeof(float), flops, bytes};
+    if (packs(o)) cost.packing = {1, static_cast<size_t>(p.blocks.packed()) * sizeof(bf16)};
+    return cost;
+  }
+
+  // The weights of a linear layer. Other operands would need memory of their own while they are packed.
+  static bool packs(const Operands& o) { return o.g.trans_b && o.b.dtype == DType::f32; }
+
+  static void pack(const Call& call, const Bf16Kernels& kernels, std::byte* packed) {
+    const Operands o = Operands::make(call);
+    pack_b(o, Plan::make(o, kernels, true), kernels, nullptr, reinterpret_cast<bf16*>(packed));
   }
 
   static void run(const Call& call, const Bf16Kernels& kernels) {
     const Operands o = Operands::make(call);
     const MatmulGeom& g = o.g;
     if (g.batch * g.m * g.n == 0) return;
-    const Plan p = Plan::make(o, kernels);
+    const Plan p = Plan::make(o, kernels, call.packed != nullptr);
     float* workspace = reinterpret_cast<float*>(call.workspace);
-    auto* packed = reinterpret_cast<bf16*>(workspace + p.packed);
-    pack_b(o, p, kernels, reinterpret_cast<bf16*>(workspace + p.narrowed), packed);
+    const auto* packed = reinterpret_cast<const bf16*>(call.packed);
+    if (packed == nullptr) {
+      auto* own = reinterpret_cast<bf16*>(workspace + p.packed);
+      pack_b(o, p, kernels, reinterpret_cast<bf16*>(workspace + p.narrowed), own);
+      packed = own;
+    }
     const auto gather = [&](int64_t i, int64_t m0, int64_t rows, const Bf16Scratch& scratch) {
       gather_a(o, p.blocks, kernels, i, m0, rows, scratch);
     };

@@ -38,6 +38,7 @@ inline void compare(const std::string& name, const std::string& reference, Targe
   const std::string what = name + " " + context + " on " + name_of(target);
   close(out.fast, out.ref.values(), 2 * eps_of(Target::baseline) * (k + 16), rounding, what);
   if (threads) check_threads(name, target, fast, attrs, out.fast);
+  check_packed(name, target, fast, attrs, out.fast);
 }
 
 struct MatmulCase {

@@ -226,7 +226,7 @@ struct Outcome {
 };
 
 inline Cost prepare_kernel(const std::string& name, Target target, std::vector<TensorView> views,
-                           const std::vector<double>& attrs) {
+                           const std::vector<double>& attrs, const std::byte* packed = nullptr) {
   const Kernel* kernel = find_kernel(name);
   const int t = static_cast<int>(target);
   if (kernel == nullptr || kernel->prepare[t] == nullptr) throw std::logic_error("no kernel " + name);
@@ -237,14 +237,15 @@ inline Cost prepare_kernel(const std::string& name, Target target, std::vector<T
   call.count = static_cast<int>(views.size());
   call.attrs = attrs.data();
   call.attr_count = static_cast<int>(attrs.size());
+  call.packed = packed;
   return kernel->prepare[t](call);
 }
 
 // Prepares with null data pointers, allocates the workspace (guarded, filled with NaN), runs.
 inline Outcome run_kernel(const std::string& name, Target target, const std::vector<TensorView>& views,
-                          const std::vector<double>& attrs = {}) {
+                          const std::vector<double>& attrs = {}, const std::byte* packed = nullptr) {
   Outcome outcome;
-  outcome.cost = prepare_kernel(name, target, views, attrs);
+  outcome.cost = prepare_kernel(name, target, views, attrs, packed);
   GuardedMemory workspace(outcome.cost.workspace, 64);
   RunState state;
   Call call;
@@ -253,6 +254,7 @@ inline Outcome run_kernel(const std::string& name, Target target, const std::vec
   call.attrs = attrs.data();
   call.attr_count = static_cast<int>(attrs.size());
   call.workspace = workspace.data();
+  call.packed = packed;
   call.run = &state;
   find_kernel(name)->run[static_cast<int>(target)](call);
   outcome.first_fault = state.first_fault.load();
@@ -334,6 +336,29 @@ inline void check_threads(const std::string& name, Target target, const std::vec
                name + " on " + name_of(target) + ": 1 and " + std::to_string(more) + " threads differ");
   }
   set_num_threads(threads);
+}
+
+// Where the kernel offers packing: that an operand packed once gives the bits of `out`, and that nothing else
+// of it is read.
+inline void check_packed(const std::string& name, Target target, std::vector<TensorView> views,
+                         const std::vector<double>& attrs, const Tensor& out) {
+  const Packing packing = prepare_kernel(name, target, views, attrs).packing;
+  if (packing.operand < 0) return;
+  const auto operand = static_cast<size_t>(packing.operand);
+  std::vector<TensorView> alone = views;
+  for (size_t i = 0; i < alone.size(); ++i)
+    if (i != operand) alone[i].data = nullptr;
+  const GuardedMemory packed(packing.bytes, 64);
+  Call call;
+  call.t = alone.data(), call.count = static_cast<int>(alone.size());
+  call.attrs = attrs.data(), call.attr_count = static_cast<int>(attrs.size());
+  find_kernel(name)->pack[static_cast<int>(target)](call, packed.data());
+  const Tensor first(out.view.dtype, Dims(out.view.dims, out.view.dims + out.view.rank));
+  std::memcpy(first.view.data, out.view.data, out.bytes());
+  std::memset(out.view.data, 0xFF, out.bytes());
+  views[operand].data = nullptr;
+  run_kernel(name, target, views, attrs, packed.data());
+  CHECK_THAT(same_bits(first, out), name + " on " + name_of(target) + ": packed once differs");
 }
 
 }  // namespace tenon::test
