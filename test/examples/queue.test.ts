@@ -35,13 +35,13 @@ describeReady(`examples/queue${because}`, () => {
   class Worker {
     readonly child: ChildProcess;
     text = '';
-    constructor() {
-      const env = {
-        ...process.env,
-        REDIS_URL: redis.url,
+    constructor(concurrency = 1) {
+      const settings = {
         LOCK_SECONDS: String(LOCK_SECONDS),
+        CONCURRENCY: String(concurrency),
         RUNS: join(folder, 'runs'),
       };
+      const env = { ...process.env, REDIS_URL: redis.url, ...settings };
       this.child = spawn(process.execPath, ['worker.mjs'], { cwd: folder, env });
       for (const stream of [this.child.stdout, this.child.stderr])
         stream?.on('data', (chunk: Buffer) => (this.text += chunk.toString()));
@@ -211,5 +211,37 @@ describeReady(`examples/queue${because}`, () => {
     const next = add('--epochs', '1', '--samples', '200', '--model', 'lenet5');
     await worker.says(new RegExp(`${next}: completed`));
     expect(await worker.end('SIGTERM')).toBe(0);
+  });
+
+  it('trains two jobs at once, each to the bits that it has alone, and ends one without the other', async () => {
+    await worker.end('SIGTERM');
+    worker = new Worker(2);
+    const [first, second, third] = [add(...LONG), add(...LONG), add(...SHORT)];
+    for (const id of [first, second]) await worker.says(new RegExp(`${id}: epoch 1`));
+    expect(statusOf(third).state).toBe('waiting');
+
+    expect(cli('cancel', first).out).toBe(`${first} told to stop`);
+    await worker.says(new RegExp(`${first}: failed: cancelled`));
+    await worker.says(new RegExp(`${third}: completed`));
+    expect(statusOf(third).returnvalue.sha256).toBe(wanted);
+    expect(statusOf(second)).toMatchObject({ state: 'active', attemptsMade: 0 });
+
+    const fourth = add(...LONG);
+    await worker.says(new RegExp(`${fourth}: epoch 1`));
+    const [killed, spared] = [worker.pid(second), worker.pid(fourth)];
+    process.kill(killed, 'SIGKILL');
+    await worker.says(new RegExp(`${second}: went on after step [1-9]`));
+    expect([worker.pid(second) === killed, worker.pid(fourth)]).toEqual([false, spared]);
+
+    expect(await worker.end('SIGTERM')).toBe(0);
+    const states = [second, fourth].map((id) => [statusOf(id).state, statusOf(id).attemptsMade]);
+    expect(states).toEqual([
+      ['waiting', 1],
+      ['waiting', 0],
+    ]);
+    for (const id of [second, fourth]) {
+      await gone(worker.pid(id));
+      expect(existsSync(inFolder(id, 'checkpoints'))).toBe(true);
+    }
   });
 });
