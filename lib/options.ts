@@ -107,8 +107,23 @@ function showWithin(depth: number, value: unknown): string {
     return `[${value.map((item) => showWithin(depth - 1, item)).join(', ')}]`;
   }
   if (typeof value === 'object' && value !== null)
-    return `an object (${Object.prototype.toString.call(value).slice(8, -1)})`;
+    return madeElsewhere(value)
+      ? 'an object that another copy of tenon made (npm ls tenon, pnpm why -r tenon)'
+      : `an object (${Object.prototype.toString.call(value).slice(8, -1)})`;
   return String(value);
+}
+
+const MAKER = Symbol.for('tenon.maker');
+const here = {};
+
+/** Marks what a class of tenon makes, so that messages tell it from what another copy of tenon has made. */
+export function madeHere(made: { readonly prototype: object }): void {
+  Object.defineProperty(made.prototype, MAKER, { value: here });
+}
+
+function madeElsewhere(value: object): boolean {
+  const maker = (value as { readonly [MAKER]?: unknown })[MAKER];
+  return maker !== undefined && maker !== here;
 }
 
 /** As `show`, for a value that should have come from a maker function, such as a layer. */

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { DataError, DTypeError, OptionError } from '../errors';
-import { checkKeys, clip, clipList, nonNegativeInteger, positiveInteger, show } from '../options';
+import { checkKeys, clip, clipList, madeHere, nonNegativeInteger, positiveInteger, show } from '../options';
 import { gatherRows } from '../ops';
 import { checkAttached } from '../tensor/dtype';
 import type { Shape } from '../tensor/shape';
@@ -467,6 +467,8 @@ export class Dataset {
     this.ofSamples?.dispose();
   }
 }
+
+madeHere(Dataset);
 
 function checkSizes(counts: unknown): number[] {
   if (!Array.isArray(counts) || counts.length === 0)

@@ -15,7 +15,7 @@ import type { Attempt, Home, Manifest } from './remedies';
 /** What loading needs of any addon. */
 interface Versioned {
   readonly version?: string;
-  /** Takes the process for one copy of tenon. Returns the copy that has it already, or ''. */
+  /** Takes the process for this addon. Returns the copy of tenon that has taken it with another, or ''. */
   claim(copy: string): string;
 }
 
@@ -118,10 +118,14 @@ export function loadAddon(): LoadedAddon {
   return claimed(found, home);
 }
 
-/** One process runs one copy of tenon, in all its threads. */
+/**
+ * One process has one addon, in all its threads. Several copies of one version may use it: pnpm and Bun
+ * install one for each set of peer dependencies. The executor, memory and settings are the addon's; classes
+ * are the copy's, so that an object of one is not an instance for the other (`madeHere` in lib/options.ts).
+ */
 function claimed(loaded: LoadedAddon, home: Home): LoadedAddon {
   const copy = `${realpathSync(home.folder)} (version ${home.manifest.version})`;
   const other = (loaded.addon as Versioned).claim(copy);
-  if (other !== '') throw copiesError(other, copy);
+  if (other !== '') throw copiesError(other, copy, home.manifest);
   return loaded;
 }

@@ -167,16 +167,20 @@ export function loadError(attempts: readonly Attempt[], home: Home, platform: Pl
   );
 }
 
-/** Two copies of tenon in one process. */
-export function copiesError(first: string, second: string): NativeError {
+/** Two copies of tenon in one process whose addons differ. */
+export function copiesError(first: string, second: string, { version }: Manifest): NativeError {
+  const one = `"tenon": "${version}"`;
   return new NativeError(
     [
-      `two copies of tenon are loaded in this process: ${first} is in use, and ${second} was loaded now.`,
+      `two copies of tenon with addons of their own are loaded in this process: ${first} is in use, and ${second} was loaded now.`,
       'Each would start threads of its own for all cores, and neither could use the tensors of the other.',
-      'Find out who asks for them, and let both use the same one:',
-      '  npm ls tenon',
-      '  npm dedupe',
-      '  (pnpm why tenon, pnpm dedupe; yarn why tenon, yarn dedupe)',
+      'Find out who asks for them, and let all have one version:',
+      `  npm: npm ls tenon; npm dedupe, or "overrides": { ${one} } in package.json and npm install`,
+      `  pnpm: pnpm why -r tenon; pnpm dedupe, or overrides: { ${one} } in pnpm-workspace.yaml and pnpm install`,
+      `  yarn: yarn why tenon; yarn dedupe tenon, or "resolutions": { ${one} } in package.json and yarn install`,
+      `  bun: bun why tenon; "overrides": { ${one} } in package.json and bun install`,
+      'Copies of one version share a platform package. A local build (tenon build) belongs to its copy only:',
+      'remove its folder build/Release, and all share.',
       'After an upgrade in place, start the process again.',
     ].join('\n'),
   );

@@ -2,7 +2,7 @@
 import { checkPreprocessing, type Preprocessing } from '../data/preprocessing';
 import { OptionError } from '../errors';
 import { currentTrace, withScope } from '../graph/trace';
-import { bool } from '../options';
+import { bool, madeHere } from '../options';
 import type { FittedTransform } from '../preprocess/fitted';
 import type { NamePattern } from '../tensor/name-pattern';
 import type { Parameter } from '../tensor/parameter';
@@ -411,3 +411,5 @@ export abstract class Module {
     return (this.#predictor ??= new Predictor(this));
   }
 }
+
+madeHere(Module);

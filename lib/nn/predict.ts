@@ -12,7 +12,7 @@ import { AbortedError, DTypeError, OptionError, ShapeError } from '../errors';
 import { compile, type Compiled } from '../compile/compile';
 import * as ops from '../ops';
 import { pair } from '../ops/checks';
-import { checkKeys, checkSignal, oneOf, positiveInteger } from '../options';
+import { checkKeys, checkSignal, oneOf, positiveInteger, show } from '../options';
 import type { FittedTransform } from '../preprocess/fitted';
 import { PRECISIONS, type Precision } from '../tensor/dtype';
 import { checkShape, formatShape, sameShape, type Shape } from '../tensor/shape';
@@ -225,7 +225,7 @@ export class Predictor {
       }
       default:
         throw new DTypeError(
-          `predict: expected a Uint8Array of raw images, a Float32Array of inputs or a Dataset, got ${tagOf(data)}`,
+          `predict: expected a Uint8Array of raw images, a Float32Array of inputs or a Dataset, got ${show(data)}`,
         );
     }
   }

@@ -4,7 +4,7 @@
  */
 import { DTypeError, ShapeError, TraceError, UninitializedError } from '../errors';
 import { MAX_RANK } from '../native';
-import { checkFunction, oneOf, show } from '../options';
+import { checkFunction, madeHere, oneOf, show } from '../options';
 import { dtypeOf, toArray, type AnyArray, type DType } from './dtype';
 import { checkShape, formatShape, numel, type Shape } from './shape';
 import { Storage } from './storage';
@@ -212,6 +212,8 @@ function numbers(data: TensorData, shape?: Shape, dtype?: DType): TensorType & {
   const array = toArray('tensor', values, type, numel(dims), defaultTarget());
   return { shape: [...dims], dtype: type, array };
 }
+
+madeHere(Tensor);
 
 /** A tensor with memory of its own from the beginning, which programs can assign to. */
 export class PersistentTensor extends Tensor {

@@ -14,7 +14,8 @@
 #include "runtime/dispatch.h"
 
 namespace {
-// The copy of tenon that uses this addon, once there is one. Never freed: other copies may be reading it.
+// The first copy of tenon that uses this addon, once there is one. Never freed: other copies may
+// be reading it.
 std::atomic<const char*> owner{nullptr};
 }  // namespace
 
@@ -110,11 +111,14 @@ Napi::Value set_prediction_share(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// Takes the process for a copy of tenon, which the text describes. Returns "", or the copy that has taken it.
+// Takes the process for this addon, on behalf of a copy of tenon, which the text describes. Returns "", or
+// the copy that has taken it with another addon. Copies of one version may share an addon, as package
+// managers install one for each set of peer dependencies: what belongs to the process is in the addon, and so
+// is the memory behind their tensors.
 std::string claim_process(const std::string& copy) {
   static std::mutex mutex;
   const std::lock_guard lock(mutex);
-  if (const char* taken = owner.load()) return taken == copy ? "" : taken;
+  if (owner.load() != nullptr) return "";
   auto text = std::make_unique<char[]>(copy.size() + 1);
   std::copy(copy.begin(), copy.end(), text.get());
   // First this, then the look at others: of two copies that come at once, at least one sees the other.

@@ -236,7 +236,7 @@ itBuilt('code that was bundled is told to leave tenon outside', () => {
   );
 });
 
-describe('two copies of tenon in one process', () => {
+describe('two copies of tenon with addons of their own in one process', () => {
   const second = (program: string): string => {
     const { folder, tenon } = project();
     installPackage(folder);
@@ -249,8 +249,10 @@ describe('two copies of tenon in one process', () => {
     for (const words of [
       `${tenon} (version ${VERSION})`,
       `${copy} (version ${VERSION})`,
-      'npm ls tenon',
-      'npm dedupe',
+      'npm ls tenon; npm dedupe, or "overrides": { "tenon": "',
+      'pnpm why -r tenon; pnpm dedupe',
+      'yarn why tenon; yarn dedupe tenon',
+      'bun why tenon',
     ])
       expect(text).toContain(words);
     return text;
@@ -267,14 +269,38 @@ describe('two copies of tenon in one process', () => {
       `require('tenon').info(); new (require('node:worker_threads').Worker)(${JSON.stringify(REPORT)}, { eval: true });`,
     );
   });
+});
 
-  itBuilt('are refused where both have the same addon', () => {
+describe('two copies of tenon with one addon in one process', () => {
+  /** As pnpm installs one version for two sets of peer dependencies. */
+  const both = (): string => {
     const { folder } = project();
     installPackage(folder);
     const nested = join(folder, 'node_modules', 'other');
     mkdirSync(nested);
     installTenon(nested);
-    expect(run(folder, [], `require('tenon').info(); ${REPORT}`)).toContain('two copies of tenon');
+    return folder;
+  };
+  const TWO = "const a = require('tenon'), b = require('./node_modules/other/node_modules/tenon');";
+
+  itBuilt('both compute, in one executor', () => {
+    const program = `${TWO}
+      a.setThreads(1);
+      const twice = ({ ops, tensor }) => [...ops.mul(tensor([1, 2]), 2).dataSync()];
+      console.log(a === b, a.info().addon === b.info().addon, b.info().threads, twice(a), twice(b));`;
+    expect(run(both(), [], program)).toBe('false true 1 [ 2, 4 ] [ 2, 4 ]\n');
+  });
+
+  itBuilt('say of an object of the other one whose it is', () => {
+    const program = `${TWO}
+      const said = (work) => { try { work(); } catch ({ code, message }) { console.log(code, message); } };
+      said(() => b.ops.relu(a.tensor([1])));
+      said(() => b.nn.sequential(a.nn.relu()));
+      b.nn.linear(2, 2).predict(a.zeros([1, 2])).catch(({ message }) => said(() => { throw { message }; }));`;
+    const lines = run(both(), [], program).trim().split('\n');
+    expect(lines).toHaveLength(3);
+    for (const line of lines) expect(line).toContain('got an object that another copy of tenon made (npm ls');
+    expect(lines[0]).toMatch(/^ERR_TENON_DTYPE relu/);
   });
 
   itBuilt('are one where a worker, an ES module and another registry load it again', () => {
