@@ -51,9 +51,9 @@ const scenarios: Record<string, () => unknown> = {
       .then(() => console.log('settled', native.readBufferSync(counter, 0, 'f32', 1)[0]));
   },
 
-  /** A hundred workers load the addon first and go in the middle of a step; then the main thread trains. */
+  /** Dozens of workers load the addon first and go in the middle of a step; then the main thread trains. */
   async workers() {
-    for (let i = 0; i < 100; i++) {
+    for (let i = 0; i < 36; i++) {
       const worker = new Worker(__filename, { argv: [i % 3 === 0 ? 'worker-exits' : 'worker-runs'] });
       const gone = new Promise((resolve) => worker.once('exit', resolve));
       if (i % 3 !== 0) {

@@ -383,14 +383,14 @@ test('a log of too many trials is refused', () => {
 
 test('reading leaves the event loop free', async () => {
   const line = '{"op_code":2,"worker_id":"w","study_id":0,"user_attr":{"k":[1,2,3,"text"]}}\n';
-  writeFileSync(path, good + line.repeat(100_000));
+  writeFileSync(path, good + line.repeat(30_000));
   let turns = 0;
   const turn = setInterval(() => turns++, 0);
   const study = await tune.study(folder, { space });
   clearInterval(turn);
   expect(study.trials).toEqual([]);
-  expect(turns).toBeGreaterThan(15);
-}, 60_000);
+  expect(turns).toBeGreaterThan(4);
+});
 
 test('the lock of a process that died is broken after the grace time', async () => {
   await written();

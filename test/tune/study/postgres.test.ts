@@ -7,9 +7,16 @@ import { join } from 'node:path';
 import { inspect, promisify } from 'node:util';
 import { Client } from 'pg';
 import { tune, type TenonError } from '../../../lib';
+import { LARGEST_LOG } from '../../../lib/tune/study/limits';
 import type * as postgresModule from '../../../lib/tune/study/postgres';
 import { root } from '../../cli/support';
 import { hasPostgres, startPostgres, why, type PostgresServer } from './postgres-server';
+
+// A log reaches a limit of 16 MB sooner than one of 256 MB.
+jest.mock('../../../lib/tune/study/limits', () => ({
+  ...jest.requireActual<object>('../../../lib/tune/study/limits'),
+  LARGEST_LOG: 2 ** 24,
+}));
 
 const withServer = hasPostgres ? test : test.skip;
 const operation = (study_id: number): tune.Operation => ({ op_code: 1, worker_id: 'w', study_id });
@@ -274,11 +281,11 @@ withServer(
     const long = `{"op_code":2,"worker_id":"w","study_id":0,"user_attr":{"k":"' || repeat('x', 4000000) || '"}}`;
     await admin.query(
       `INSERT INTO tenon_operations (log, number, token, operation)
-     SELECT id, i, gen_random_uuid(), '${long}' FROM tenon_logs, generate_series(1, 70) AS i WHERE name = $1`,
+     SELECT id, i, gen_random_uuid(), '${long}' FROM tenon_logs, generate_series(1, 5) AS i WHERE name = $1`,
       [name],
     );
     const error = await failure(tune.study(home, { space: { x: tune.uniform(0, 1) } }));
-    expect(error.message).toMatch(/has more than the 268435456 bytes that a log may have/);
+    expect(error.message).toContain(`has more than the ${LARGEST_LOG} bytes that a log may have`);
   },
   120_000,
 );
@@ -287,7 +294,7 @@ withServer(`a full log takes nothing more${why}`, async () => {
   const name = fresh();
   const home = open({ name });
   await home.append(0, () => [operation(0)]);
-  await admin.query('UPDATE tenon_logs SET bytes = 268435450 WHERE name = $1', [name]);
+  await admin.query('UPDATE tenon_logs SET bytes = $2 WHERE name = $1', [name, LARGEST_LOG - 6]);
   const error = await failure(home.append(1, () => [operation(1)]));
   expect(error).toMatchObject({ code: 'ERR_TENON_DATA' });
   expect(error.message).toMatch(/is full/);
