@@ -1,4 +1,5 @@
 // bf16 products on the best path of this machine (or TENON_BF16), and the choice of the path.
+#include "kernels/tap_sums_bf16.h"
 #include "test/bf16_cases.h"
 
 namespace tenon::test {
@@ -90,6 +91,40 @@ void paths_agree() {
   });
 }
 
+// Sums over taps in the processor's tiles and in software, to the bit: whole and half strips, one column of
+// tiles and two, none and several runs.
+void tap_sums_agree() {
+  if (bf16_path(Target::avx512).path != Bf16Path::amx) return std::puts("sums on tiles: no AMX here"), void();
+  constexpr int64_t kSteps = 5, kRowTiles = 3, kStrips = 2, kJobs = 3;
+  const auto tiles = [](int64_t count, uint64_t seed) {
+    std::vector<bf16> packed;
+    for (const double v : bf16_values(count * kTileBf16, seed))
+      packed.push_back(to_bf16(static_cast<float>(v)));
+    return packed;
+  };
+  const std::vector<bf16> a = tiles(kRowTiles * kSteps, 1), b = tiles(2 * kSteps, 2);
+  const bf16 *b0 = b.data(), *b1 = b0 + kSteps * kTileBf16;
+  const TapRun runs[] = {{a.data(), {b0, b1}, 3}, {a.data() + 2 * kTileBf16, {b1, b0}, 2}};
+  const auto sums_of = [&](SumTaps sum) {
+    std::vector<float> sums(size_t(kStrips * kJobs * kTapBlock), 0.5f);
+    const TapJob jobs[] = {{runs, 2, sums.data(), true},
+                           {runs + 1, 1, sums.data() + kTapBlock, false},
+                           {runs, 0, sums.data() + 2 * kTapBlock, true}};
+    for (const bool accumulate : {false, true})
+      sum({jobs, kJobs, 0, kStrips, kRowTiles, kSteps * kTileBf16, kJobs * kTapBlock, accumulate});
+    return sums;
+  };
+  const std::vector<float> hardware = sums_of(sum_taps_amx()), software = sums_of(sum_taps_amx_software());
+  CHECK(std::memcmp(hardware.data(), software.data(), hardware.size() * sizeof(float)) == 0);
+  double sum = 0;  // of the first output channel and the first channel, twice
+  for (const TapRun& run : runs)
+    for (int64_t step = 0; step < run.steps; ++step)
+      for (int64_t k = 0; k < kTapDepth; ++k)
+        sum += 2.0 * to_float(run.a[step * kTileBf16 + k]) *
+               to_float(run.b[0][step * kTileBf16 + k / 2 * 2 * kTapTile + k % 2]);
+  CHECK(std::fabs(hardware[0] - sum) <= 1e-4 && hardware[2 * kTapBlock] == 0.0f);
+}
+
 }  // namespace
 }  // namespace tenon::test
 
@@ -98,6 +133,7 @@ int main() {
   rounding();
   choice();
   paths_agree();
+  tap_sums_agree();
   bf16_cases();
   return report();
 }
