@@ -20,6 +20,7 @@ const MACHINERY = new Set([
 /** Listens to the conversion of a program. */
 export function makeReadable(app, { program, sourceFile }) {
   const checker = program.getTypeChecker();
+  showReadonlyTuples(checker);
   const symbols = publicSymbols(checker, sourceFile);
   const names = optionNames(checker, symbols);
   app.converter.on(Converter.EVENT_BEGIN, (context) => inlineOtherAliases(context, symbols));
@@ -45,6 +46,20 @@ export function makeReadable(app, { program, sourceFile }) {
     inheritFromModule(project);
     nameWhatMakes(project);
   });
+}
+
+/**
+ * TypeDoc shows a tuple that it inlines by the node of its type, but takes
+ * `readonly [low: number, high: number]` for an object with all methods of arrays. It gets the
+ * node without `readonly`.
+ */
+function showReadonlyTuples(checker) {
+  const usual = checker.typeToTypeNode;
+  checker.typeToTypeNode = (type, ...rest) => {
+    const node = usual(type, ...rest);
+    const generic = checker.isTupleType(type) && type.target === type;
+    return generic && node && ts.isTypeOperatorNode(node) ? node.type : node;
+  };
 }
 
 const summary = (text) => new Comment([{ kind: 'text', text }]);
@@ -76,7 +91,8 @@ function describeSetting(checker, context, reflection) {
   if (!declaration || !isMember(declaration)) return;
   const text = settingDocumentation(ts, checker, declaration);
   if (text === undefined) return;
-  reflection.comment ??= summary(text);
+  // Instead of the comment of a constant that declares it.
+  reflection.comment = summary(text);
   // The default is in the text; TypeDoc would show the call that declares the setting.
   delete reflection.defaultValue;
   // All options are.
@@ -109,9 +125,9 @@ function argumentsOf(checker, call) {
       ? argumentsOfClass(checker, made)
       : settings && checker.getTypeArguments(settings)[0];
   return new Map(
-    (declared?.getProperties() ?? []).map((symbol) => [
-      symbol.name,
-      symbol.valueDeclaration && settingDocumentation(ts, checker, symbol.valueDeclaration),
+    (declared?.getProperties() ?? []).map(({ name, declarations: [declaration] = [] }) => [
+      name,
+      declaration && settingDocumentation(ts, checker, declaration),
     ]),
   );
 }
@@ -143,7 +159,15 @@ function nameParameters({ checker, names, context, reflection, signature, known 
     const elements = checker.getTypeArguments(tuple).map((type, i) => {
       const name = labels[i]?.name.getText() ?? [...(known?.keys() ?? [])][i] ?? `argument${i}`;
       const optional = (elementFlags[i] & ts.ElementFlags.Optional) !== 0;
-      return parameterOf({ checker, names, inner, reflection, name, type, optional });
+      return parameterOf({
+        checker,
+        names,
+        inner,
+        reflection,
+        name,
+        type,
+        optional,
+      });
     });
     reflection.parameters.splice(-1, 1, ...elements);
   }
@@ -245,7 +269,15 @@ function nameWhatMakes(project) {
 
 function listOf(makers) {
   return makers.flatMap((target, i) => [
-    { kind: 'inline-tag', tag: '@link', text: target.getFriendlyFullName(), target },
-    { kind: 'text', text: i === makers.length - 1 ? '.' : i === makers.length - 2 ? ' and ' : ', ' },
+    {
+      kind: 'inline-tag',
+      tag: '@link',
+      text: target.getFriendlyFullName(),
+      target,
+    },
+    {
+      kind: 'text',
+      text: i === makers.length - 1 ? '.' : i === makers.length - 2 ? ' and ' : ', ',
+    },
   ]);
 }
