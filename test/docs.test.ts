@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as tenon from '../lib';
+import { pages } from './documentation/blocks';
 
 const root = join(__dirname, '..');
 const ROOMS = ['lib', 'native', 'test', 'scripts', 'examples', 'docs', 'bench'];
@@ -19,13 +20,6 @@ function filesBelow(directory: string): string[] {
 }
 
 const files = ROOMS.flatMap(filesBelow);
-const pages = [
-  'README.md',
-  'ARCHITECTURE.md',
-  'CONTRIBUTING.md',
-  ...files.filter((path) => path.endsWith('.md') && !/^docs\/results\/.*\d{4}-/.test(path)),
-];
-
 /** What is shown between fences, and what stands around them. */
 function parts(text: string): { readonly prose: string; readonly blocks: readonly string[] } {
   const pieces = text.split(/^```.*\n/m);

@@ -33,7 +33,7 @@ const predictions = ['infer'];
  * @property {'fp32' | 'bf16'} [precision]
  */
 
-/** Of the kernels, bf16 has the products and convolutions: the others are bound by memory. */
+/** bf16 has the products and convolutions among the kernels: the others are bound by memory. */
 const inBf16 = ({ kernel }) => kernel === undefined || kernel.type === 'sgemm' || kernel.type === 'conv';
 
 /** A row for each precision: the adapter takes `--bf16`. */

@@ -27,8 +27,8 @@ const orthonormalOp: OpRecord<{ readonly gain: number }> = {
 
 /**
  * The matrix [first axis, all others] of x with its rows made orthonormal, by the Gram-Schmidt process in
- * double precision, times `gain`; its columns where it has more rows than columns. Of the shape of x, f32.
- * NaN where a row is a sum of multiples of those before it. No gradient.
+ * double precision, times `gain`; its columns where it has more rows than columns. The result has the shape
+ * of x, f32. NaN where a row is a sum of multiples of those before it. No gradient.
  * @throws ShapeError below rank 2, DTypeError, OptionError
  */
 export function orthonormal(x: Tensor, gain = 1): Tensor {

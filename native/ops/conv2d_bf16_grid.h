@@ -3,7 +3,7 @@
 // its own (Bf16TapProduct). Output pixels are numbered through the rows of the copy, so that one tile may
 // reach over the end of a row; what lies there between two rows is computed and left.
 //
-// Where the channels are no multiple of a step of K, a run of taps ends in the pixel after them, whose
+// Where the channels are not a multiple of a step of K, a run of taps ends in the pixel after them, whose
 // weights are zero: a value there that is not finite makes this output NaN too.
 #pragma once
 

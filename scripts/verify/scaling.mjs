@@ -15,7 +15,7 @@ const goal =
   'and per pixel within a factor of 1.5; no more memory than PyTorch';
 const defaults = { steps: 5, batch: 512, side: 224 };
 const leastSpeedup = 1.85;
-/** Of the time that as many threads as cores take. */
+/** A multiple of the time that as many threads as cores take. */
 const mostCrowded = 1.3;
 const rounds = 5;
 /** Between neighbours of a series, of time per example or pixel: more is a cliff. */
