@@ -286,9 +286,11 @@ function buildEntry<R>(
   };
   const outputs = result.leaves.map((t) => toLogical(resolveAssigned(t)));
   const captured = capture(outputs, trace.assigned, leafOf);
-  const graph = options.precision === 'bf16' && target === 'native' ? autocast(captured) : captured;
   const queue = options.queue ?? 'train';
-  const optimized = runPasses(graph, { fuse: options.fuse !== false, predict: queue === 'predict' });
+  const predict = queue === 'predict';
+  const mixed = options.precision === 'bf16' && target === 'native';
+  const graph = mixed ? autocast(captured, predict) : captured;
+  const optimized = runPasses(graph, { fuse: options.fuse !== false, predict });
   const lowered = lowerGraph(optimized, commitSection(optimized), target);
   const writes = [...trace.assigned.keys()];
   const inputBytes = runInputs.map((t) => t.size * bytesPerElement(t.dtype, target));

@@ -3,6 +3,7 @@
  * by its name.
  */
 import type { DType } from '../native';
+import type { Shape } from '../tensor/shape';
 
 /**
  * How an op treats bf16 in a program of mixed precision (lib/compile/passes/precision.ts). This concerns
@@ -15,13 +16,15 @@ export type Bf16 =
   | 'f32'
   /**
    * A product of activations: `operands` are stored as bf16, the inputs `free` as they come, and all others
-   * (parameters) as f32. Output 0 is f32, or 'either': bf16 if a reader takes that, else f32.
+   * (parameters) as f32. Output 0 is f32, or 'either': bf16 if a reader takes that, else f32. Where it does
+   * not `pay` for the shapes, the op is as `'f32'`.
    */
   | {
       readonly kind: 'product';
       readonly operands: readonly number[];
       readonly free?: readonly number[];
       readonly output: 'f32' | 'either';
+      readonly pays?: (shapes: ProductShapes) => boolean;
     }
   /** Reads input 0 as it comes. */
   | { readonly kind: 'reader'; readonly output: 'f32' | 'either' }
@@ -30,6 +33,13 @@ export type Bf16 =
    * bf16, else f32. Other inputs are f32.
    */
   | { readonly kind: 'alike'; readonly group?: readonly number[]; readonly from?: readonly number[] };
+
+export interface ProductShapes {
+  readonly inputs: readonly Shape[];
+  readonly output: Shape;
+  /** Weights are packed once for many runs. */
+  readonly predict: boolean;
+}
 
 /** All inputs and output 0 have one type: pointwise functions, and ops that only move elements. */
 export const alike: Bf16 = { kind: 'alike' };

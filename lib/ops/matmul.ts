@@ -3,7 +3,7 @@
  * PyTorch's weight layout.
  */
 import { ShapeError } from '../errors';
-import { activations } from '../graph/facts';
+import { activations, type ProductShapes } from '../graph/facts';
 import { applyOp, first, type OpRecord } from '../graph/op';
 import type { KernelAttrs } from '../native';
 import { bool, checkKeys } from '../options';
@@ -23,9 +23,25 @@ export function productAttrs(given: KernelAttrs): KernelAttrs {
   return { transposeA: false, transposeB: false, hasBias: false, activation: 0, ...given };
 }
 
+/**
+ * Weights are read as f32 and rounded in every step of training, which takes as long as multiplying a few
+ * dozen rows by them. Predictions round them once, and large ones are then half the bytes to read.
+ */
+function pays(rows: number, { inputs, predict }: ProductShapes): boolean {
+  const LEAST_ROWS = 64;
+  const LARGE = 1 << 20; // weights that no cache next to a core holds
+  return rows >= LEAST_ROWS || (predict && numel(inputs[1]!) >= LARGE);
+}
+
 const matmulOp: OpRecord<MatmulAttrs> = {
   name: 'matmul',
-  bf16: { kind: 'product', operands: [0], free: [1], output: 'either' },
+  bf16: {
+    kind: 'product',
+    operands: [0],
+    free: [1],
+    output: 'either',
+    pays: (shapes) => pays(shapes.output.at(-2)!, shapes),
+  },
   infer: ([a, b], { transposeA, transposeB }) => {
     for (const [name, t] of [
       ['a', a!],
@@ -86,7 +102,12 @@ export function matmul(
 
 const linearOp: OpRecord<null> = {
   name: 'linear',
-  bf16: { kind: 'product', operands: [0], output: 'either' },
+  bf16: {
+    kind: 'product',
+    operands: [0],
+    output: 'either',
+    pays: (shapes) => pays(shapes.output[0]!, shapes),
+  },
   applies: Object.values(activations),
   layer: { addsResidual: () => false },
   infer: ([x, w, b]) => {
@@ -118,7 +139,12 @@ const linearOp: OpRecord<null> = {
 /** dy^T x: a product of its own, because it is f32 in every precision. */
 const linearBackwardWeightsOp: OpRecord<null> = {
   name: 'linear_backward_weights',
-  bf16: { kind: 'product', operands: [0, 1], output: 'f32' },
+  bf16: {
+    kind: 'product',
+    operands: [0, 1],
+    output: 'f32',
+    pays: (shapes) => pays(shapes.inputs[0]![0]!, shapes),
+  },
   product: true,
   infer: ([dy, x]) => [{ shape: [dy!.shape[1]!, x!.shape[1]!], dtype: 'f32' }],
   lower: (l) => l.call(l.forOperands('matmul'), l.inputs, l.outputs, productAttrs({ transposeA: true })),

@@ -97,8 +97,10 @@ describe('bf16 precision', () => {
       },
       { precision: 'bf16' },
     );
+    const rows = 64; // from which on bf16 pays for linear layers
+    const inputs = tensor(new Float32Array(rows * 3 * 8 * 8), [rows, 3, 8, 8]);
     const kernels = program
-      .prepare(x, labels)
+      .prepare(inputs, tensor(new Int32Array(rows)))
       .profile()
       .map((call) => call.kernel);
     expect(kernels.filter((name) => name === 'conv2d_bf16')).toHaveLength(4);
@@ -132,9 +134,9 @@ describe('bf16 precision', () => {
         { precision },
       ),
     );
-    const a = tensor(distinct([6, 8], 3), [6, 8]);
+    const a = tensor(distinct([64, 8], 3), [64, 8]);
     const calls = steps[1]!.prepare(a).lowered.calls;
-    const inside = calls.filter((call) => call.outputs[0]!.dims.join() === '6,8');
+    const inside = calls.filter((call) => call.outputs[0]!.dims.join() === '64,8');
     expect(
       inside.filter((call) => call.outputs[0]!.dtype === 'f32').map((call) => [name, call.kernel]),
     ).toEqual([]);
@@ -180,5 +182,32 @@ describe('bf16 precision', () => {
     expect(() => compile(() => ops.ones([1]), { precision: 'fp16' as never })).toThrow(
       'compile: precision must be one of "fp32", "bf16"',
     );
+  });
+
+  describe('keeps fp32 where it would be slower', () => {
+    const run = (rows: number, width: number, options: CompileOptions): number[] => {
+      const layer = nn.linear(width, 1024, { bias: false }).initialize({ seed: 2 });
+      const input = tensor(
+        Array.from({ length: rows * width }, (_, i) => Math.sin(i)),
+        [rows, width],
+      );
+      const program = compile((t: Tensor) => layer.forward(t), options);
+      const result = Array.from(program.runSync(input).dataSync());
+      program.dispose();
+      return result;
+    };
+
+    it.each([
+      ['training', 63, 32, 'train', true],
+      ['training', 64, 32, 'train', false],
+      ['training', 2, 1024, 'train', true],
+      ['predictions', 2, 1023, 'predict', true],
+      ['predictions', 2, 1024, 'predict', false],
+    ] as const)('%s of %d rows and %d inputs', (_, rows, width, queue, same) => {
+      const wide = run(rows, width, { queue });
+      const narrow = run(rows, width, { queue, precision: 'bf16' });
+      expect(distance(narrow, wide)).toBeLessThan(0.02);
+      expect(narrow.every((v, i) => v === wide[i])).toBe(same);
+    });
   });
 });

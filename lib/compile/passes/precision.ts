@@ -8,10 +8,11 @@
  * rather than nodes.
  */
 import { castOp } from '../../ops/cast';
+import type { Bf16 } from '../../graph/facts';
 import { consumersOf, newNode, type Graph, type GraphNode, type Value } from '../ir';
 
-export function autocast(graph: Graph): Graph {
-  return new Autocast(graph).run();
+export function autocast(graph: Graph, predict: boolean): Graph {
+  return new Autocast(graph, predict).run();
 }
 
 type Type = 'f32' | 'bf16';
@@ -21,7 +22,10 @@ class Autocast {
   private readonly nodes: GraphNode[] = [];
   private readonly casts = new Map<Value, Value>();
 
-  constructor(private readonly graph: Graph) {
+  constructor(
+    private readonly graph: Graph,
+    private readonly predict: boolean,
+  ) {
     this.consumers = consumersOf(graph);
   }
 
@@ -35,8 +39,16 @@ class Autocast {
     return { nodes: this.nodes, outputs: this.graph.outputs.map(asF32), assignments: this.graph.assignments };
   }
 
-  private typeNode(node: GraphNode): void {
+  /** How the op of the node treats bf16 for the shapes that it has here. */
+  private ruleOf(node: GraphNode): Bf16 {
     const rule = node.op.bf16;
+    if (rule === 'f32' || rule.kind !== 'product' || rule.pays === undefined) return rule;
+    const inputs = node.inputs.map(({ type }) => type.shape);
+    return rule.pays({ inputs, output: node.outputs[0]!.type.shape, predict: this.predict }) ? rule : 'f32';
+  }
+
+  private typeNode(node: GraphNode): void {
+    const rule = this.ruleOf(node);
     const all = [...node.inputs.keys()];
     if (rule === 'f32') return this.cast(node, all, 'f32');
     switch (rule.kind) {
@@ -74,7 +86,7 @@ class Autocast {
   private chooseOutput(node: GraphNode): void {
     const output = node.outputs[0]!;
     const taken = (this.consumers.get(output) ?? []).some((reader) => {
-      const rule = reader.op.bf16;
+      const rule = this.ruleOf(reader);
       if (rule === 'f32') return false;
       return rule.kind !== 'product' || rule.operands.some((i) => reader.inputs[i] === output);
     });
