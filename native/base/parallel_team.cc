@@ -93,8 +93,8 @@ class Team {
   // for this loop.
   int hire(int wanted) {
     wanted = std::min(wanted, kMostHelpers);
-    if (hired_ < wanted) awake_at_most_ = useful_threads() - 1;
     try {
+      if (hired_ < wanted) awake_at_most_ = useful_threads() - 1;
       while (hired_ < wanted) {
         start_thread([this, seen = call_.load()] { serve(seen); });
         ++hired_;
