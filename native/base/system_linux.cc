@@ -10,6 +10,7 @@
 
   #include <cstdint>
   #include <fstream>
+  #include <memory>
   #include <vector>
 
   #include "base/cgroup.h"
@@ -48,18 +49,20 @@ std::byte* map_huge_pages(size_t bytes) {
   return data;
 }
 
+struct FreeCpuSet {
+  void operator()(cpu_set_t* set) const { CPU_FREE(set); }
+};
+
 std::vector<int> affinity_cpus() {
   std::vector<int> cpus;
   for (int size = 1024; size <= 1 << 20 && cpus.empty(); size *= 4) {
-    cpu_set_t* set = CPU_ALLOC(size);
+    const std::unique_ptr<cpu_set_t, FreeCpuSet> set(CPU_ALLOC(size));
     if (set == nullptr) break;
     const size_t bytes = CPU_ALLOC_SIZE(size);
-    if (sched_getaffinity(0, bytes, set) == 0) {
-      for (int cpu = 0; cpu < size; ++cpu) {
-        if (CPU_ISSET_S(cpu, bytes, set)) cpus.push_back(cpu);
-      }
+    if (sched_getaffinity(0, bytes, set.get()) != 0) continue;
+    for (int cpu = 0; cpu < size; ++cpu) {
+      if (CPU_ISSET_S(cpu, bytes, set.get())) cpus.push_back(cpu);
     }
-    CPU_FREE(set);
   }
   return cpus;
 }
