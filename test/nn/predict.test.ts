@@ -96,7 +96,7 @@ test('bad input', async () => {
   await expect(net.predict(new Float32Array(0), { shape: [3, 5, 5] })).rejects.toThrow('got 0');
   await expect(net.predict([1, 2] as never, { shape: [2] })).rejects.toThrow('got [1, 2]');
   await expect(net.predict(new Float64Array(75) as never, { shape: [3, 5, 5] })).rejects.toThrow(
-    'got Float64Array',
+    'got an object (Float64Array)',
   );
   await expect(net.predict(floats(), { shape: [3, 5, 5], output: 'class' as never })).rejects.toThrow(
     'output',
