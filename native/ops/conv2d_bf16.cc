@@ -172,23 +172,24 @@ struct PixelProduct {
 struct PhaseProduct {
   ConvPhase phase;
   bool by_taps;
+  ConvGrid grid;  // where it goes by taps
   Bf16Blocks blocks;
   int64_t scratch;  // floats
 
   static PhaseProduct make(const ConvPhase& phase, const Bf16Kernels& kernels) {
     if (kernels.multiply_taps != nullptr) {
       const ConvGrid grid = ConvGrid::make(phase, kernels);
-      return {phase, true, grid.blocks(kernels), grid.workspace(kernels)};
+      return {phase, true, grid, grid.blocks(kernels), grid.workspace(kernels)};
     }
     const Bf16Blocks blocks = PixelProduct::make(phase, kernels).blocks;
-    return {phase, false, blocks, bf16_workspace(blocks, 0)};
+    return {phase, false, {}, blocks, bf16_workspace(blocks, 0)};
   }
 
   // How a column of forward's weights, taps x channels, lies in the packed depth.
   std::vector<PackedRun> forward_runs(const ConvGeom& g, const Bf16Kernels& kernels) const {
     if (!by_taps) return {{0, blocks.depth, 0, blocks.k}};
     std::vector<PackedRun> runs;
-    const int64_t depth = ConvGrid::make(phase, kernels).steps * kernels.k_step;
+    const int64_t depth = grid.steps * kernels.k_step;
     for_each_run(g, kernels, [&](int64_t at, int64_t tap, int64_t count) {
       runs.push_back({at, depth, tap * g.cg(), count * g.cg()});
     });
@@ -199,7 +200,6 @@ struct PhaseProduct {
   // on at `at`, and zeros where nothing is said.
   template <class Fn>
   void for_each_run(const ConvGeom& g, const Bf16Kernels& kernels, Fn&& fn) const {
-    const ConvGrid grid = by_taps ? ConvGrid::make(phase, kernels) : ConvGrid{};
     const int64_t run_taps = by_taps ? grid.run_taps() : 1;
     const int64_t depth = by_taps ? grid.steps * kernels.k_step : phase.k;
     const Phase h = by_taps ? phase.h : phase.h.by_number(), w = by_taps ? phase.w : phase.w.by_number();
@@ -210,7 +210,7 @@ struct PhaseProduct {
   }
 
   void run(const Bf16Kernels& kernels, const bf16* packed, float* workspace) const {
-    if (by_taps) return ConvGrid::make(phase, kernels).run(kernels, packed, workspace);
+    if (by_taps) return grid.run(kernels, packed, workspace);
     PixelProduct::make(phase, kernels).run(kernels, packed, workspace);
   }
 };
@@ -231,24 +231,23 @@ bool for_each_phase(const ConvGeom& g, Fn&& fn) {
   return gaps;
 }
 
-// The float algorithms, or the product: what forward asks of either.
+// Forward as a product: its workspace, and how its weights are packed.
 struct ForwardPlan {
   PhaseProduct product;
-  std::vector<PackedRun> runs;
   int64_t packed, scratch, total;  // workspace, in floats
 
   static ForwardPlan make(const ConvCall& call, const TensorView& out, const Bf16Kernels& kernels,
                           bool is_packed) {
-    ForwardPlan p = {PhaseProduct::make(ConvPhase::forward(call, out), kernels), {}, 0, 0, 0};
+    ForwardPlan p = {PhaseProduct::make(ConvPhase::forward(call, out), kernels), 0, 0, 0};
     Layout layout;
     p.packed = layout.add(is_packed ? 0 : floats_of(p.product.blocks.packed()));
     p.scratch = layout.add(p.product.scratch);
     p.total = layout.floats();
-    p.runs = p.product.forward_runs(call.g, kernels);
     return p;
   }
   void pack(const ConvCall& call, const Bf16Kernels& kernels, bf16* to) const {
-    pack_float_columns(product.blocks, kernels, call.w.as<float>(), call.g.taps() * call.g.cg(), runs, to);
+    pack_float_columns(product.blocks, kernels, call.w.as<float>(), call.g.taps() * call.g.cg(),
+                       product.forward_runs(call.g, kernels), to);
   }
 };
 
