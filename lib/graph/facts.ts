@@ -2,7 +2,6 @@
  * What an op says about itself to the passes that rewrite graphs (lib/compile/passes). No pass knows an op
  * by its name.
  */
-import type { DType } from '../native';
 import type { Shape } from '../tensor/shape';
 
 /**
@@ -104,12 +103,12 @@ export interface NormBackwardFact {
 }
 
 /**
- * A layer with inputs x, weight [O, ...] and perhaps bias [O], into which a batch norm with given statistics
- * can be folded. `addsResidual`: whether the kernel for an x of this dtype can add a residual, given as the
- * last input, before an activation.
+ * A layer with inputs x, weight [O, ...] and perhaps bias [O], into which a batch norm with given
+ * statistics can be folded. `addsResidual`: whether the kernel can add a residual, given as the last input,
+ * before an activation.
  */
 export interface LayerFact<A> {
-  readonly addsResidual: (attrs: A, x: DType) => boolean;
+  readonly addsResidual: (attrs: A) => boolean;
 }
 
 /** How an optimizer updates one parameter. */

@@ -14,6 +14,17 @@
 
   #include "kernels/transpose.h"
 
+template <class T, class Ended>
+void add_row(const Bf16Finish& f, const float* c, T* y, const Ended& ended) {
+  if (f.bias) {
+    map(
+        f.n, y, [&](V v, V bias, V held) { return ended(v + bias + held); }, c, f.bias, y);
+  } else {
+    map(
+        f.n, y, [&](V v, V held) { return ended(v + held); }, c, y);
+  }
+}
+
 // An unfused activation reads the stored value, so the sum is rounded before a fused one too.
 template <class T>
 void finish_as(const Bf16Finish& f) {
@@ -23,7 +34,9 @@ void finish_as(const Bf16Finish& f) {
     return f.activation == Activation::none ? v : activate(as_stored<T>(v), f.activation);
   };
   for (int64_t row = 0; row < f.rows; ++row, c += f.ldc, y += f.ldy) {
-    if (f.bias) {
+    if (f.accumulate) {
+      add_row(f, c, y, ended);
+    } else if (f.bias) {
       map(
           f.n, y, [&](V v, V bias) { return ended(v + bias); }, c, f.bias);
     } else if (f.activation == Activation::none) {

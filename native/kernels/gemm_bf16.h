@@ -45,7 +45,7 @@ struct Bf16TapProduct {
   bool accumulate;
 };
 
-// Rows of C to y: plus bias, activated, stored as bf16 or float.
+// Rows of C to y: plus bias, plus what y holds, activated, stored as bf16 or float.
 struct Bf16Finish {
   const float* c;
   int64_t rows, ldc;
@@ -54,7 +54,8 @@ struct Bf16Finish {
   Activation activation;
   void* y;
   int64_t ldy;
-  bool narrow;  // y is bf16
+  bool narrow;      // y is bf16
+  bool accumulate;  // y += instead of y =
 };
 
 struct Bf16Kernels {

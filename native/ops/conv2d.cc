@@ -99,17 +99,6 @@ void execute_packed(const ConvCall& call, Target target, const float* packed, fl
   conv2d_winograd_packed(call, kernels, winograd_kernels(target), packed, workspace);
 }
 
-// Every algorithm that takes a residual adds to what y holds. Copies the residual there, unless it
-// lies there already.
-void place_residual(const ConvCall& call) {
-  if (!call.has_residual || call.residual.data == call.y.data) return;
-  constexpr int64_t kChunk = 1 << 16;
-  const auto bytes = static_cast<int64_t>(call.y.bytes());
-  parallel_chunks(bytes, kChunk, static_cast<double>(bytes), [&](int64_t begin, int64_t end) {
-    std::memmove(call.y.data + begin, call.residual.data + begin, static_cast<size_t>(end - begin));
-  });
-}
-
 template <ConvPass Pass>
 struct ConvOp {
   static constexpr const char* kName = Pass == ConvPass::forward         ? "conv2d"
@@ -133,13 +122,22 @@ struct ConvOp {
   static void run(const Call& call, Target target) {
     const ConvCall conv = parse(call);
     auto* workspace = reinterpret_cast<float*>(call.workspace);
-    place_residual(conv);
+    conv2d_place_residual(conv);
     if (call.packed == nullptr) return execute(Pass, conv, target, workspace);
     execute_packed(conv, target, reinterpret_cast<const float*>(call.packed), workspace);
   }
 };
 
 }  // namespace
+
+void conv2d_place_residual(const ConvCall& call) {
+  if (!call.has_residual || call.residual.data == call.y.data) return;
+  constexpr int64_t kChunk = 1 << 16;
+  const auto bytes = static_cast<int64_t>(call.y.bytes());
+  parallel_chunks(bytes, kChunk, static_cast<double>(bytes), [&](int64_t begin, int64_t end) {
+    std::memmove(call.y.data + begin, call.residual.data + begin, static_cast<size_t>(end - begin));
+  });
+}
 
 // Convolutions use more than the GEMM kernels of a target.
 template <ConvPass Pass, Target T>

@@ -11,6 +11,10 @@ namespace tenon {
 // 1x1, stride 1, no padding: all pixels are one matrix.
 bool conv2d_is_matrix(const ConvGeom& g);
 
+// Every algorithm that takes a residual adds to what y holds. Copies the residual there, unless it
+// lies there already.
+void conv2d_place_residual(const ConvCall& call);
+
 // Batch-reduce GEMM over the taps, no column buffer (conv2d_direct.cc).
 int64_t conv2d_direct_workspace(const ConvCall& call, const GemmKernels& kernels);
 void conv2d_direct(const ConvCall& call, const GemmKernels& kernels, float* workspace);

@@ -17,11 +17,10 @@ namespace tenon {
 
 ConvCall bf16_conv_call(ConvPass pass, const Call& call) {
   const bool weights = pass == ConvPass::backward_weights;
-  require(call.count == 3 || call.count == 4, "conv2d_bf16: wrong number of operands");
-  TensorView as_float[4];
+  require(call.count >= 3 && call.count <= 5, "conv2d_bf16: wrong number of operands");
+  TensorView as_float[5];
   for (int i = 0; i < call.count; ++i) as_float[i] = call.t[i], as_float[i].dtype = DType::f32;
   ConvCall c = ConvCall::make(pass, as_float, call.count, call.attrs, DType::f32);
-  require(!c.has_residual, "conv2d_bf16: takes no residual");
   const TensorView& out = call.t[call.count - 1];
   require(call.t[0].dtype == DType::bf16, "conv2d_bf16: the first operand must be bf16");
   require(call.t[1].dtype == (weights ? DType::bf16 : DType::f32),
@@ -29,14 +28,16 @@ ConvCall bf16_conv_call(ConvPass pass, const Call& call) {
   require(out.dtype == DType::f32 || (out.dtype == DType::bf16 && !weights),
           "conv2d_bf16: the output has the wrong dtype");
   require(!c.has_bias || call.t[2].dtype == DType::f32, "conv2d_bf16: bias must be f32");
+  require(!c.has_residual || call.t[2 + c.has_bias].dtype == out.dtype,
+          "conv2d_bf16: the residual must have the output's dtype");
   c.x.dtype = pass == ConvPass::backward_data ? out.dtype : DType::bf16;
   c.y.dtype = pass == ConvPass::forward ? out.dtype : DType::bf16;
   return c;
 }
 
-bool bf16_conv_in_float(ConvPass pass, const ConvGeom& g, const Bf16Kernels& kernels) {
-  if (conv2d_is_depthwise(g)) return true;
-  return kernels.winograd_in_float && conv2d_winograd_wins(pass, g, gemm_kernels(kernels.target));
+bool bf16_conv_in_float(ConvPass pass, const ConvCall& call, const Bf16Kernels& kernels) {
+  if (conv2d_is_depthwise(call.g)) return !call.has_residual;
+  return kernels.winograd_in_float && conv2d_winograd_wins(pass, call.g, gemm_kernels(kernels.target));
 }
 
 int64_t bf16_conv_in_float_workspace(ConvPass pass, const ConvCall& call, const Bf16Kernels& kernels) {
@@ -75,6 +76,7 @@ ConvPhase ConvPhase::forward(const ConvCall& call, const TensorView& out) {
   p.out_pixel = g.o, p.out_row = g.ow * g.o, p.out_image = g.oh * p.out_row;
   p.bias = call.has_bias ? call.bias.as<float>() : nullptr;
   p.activation = static_cast<Activation>(call.activation);
+  p.accumulate = call.has_residual;
   return p;
 }
 
@@ -162,7 +164,7 @@ struct PixelProduct {
       const int64_t column = group * blocks.n + n0;
       for (int64_t m = 0; m < count; ++m)
         kernels.finish({c + m * ldc, 1, ldc, n, phase.bias ? phase.bias + column : nullptr, phase.activation,
-                        out_at(m0 + m, column), 0, phase.out.dtype == DType::bf16});
+                        out_at(m0 + m, column), 0, phase.out.dtype == DType::bf16, phase.accumulate});
     };
     bf16_products(blocks, kernels, packed, 0, workspace, gather, put);
   }
@@ -259,7 +261,7 @@ struct Forward {
 
   static Cost prepare(const Call& call, const Bf16Kernels& kernels) {
     const ConvCall c = bf16_conv_call(ConvPass::forward, call);
-    if (bf16_conv_in_float(ConvPass::forward, c.g, kernels)) return prepare_in_float(call, c, kernels);
+    if (bf16_conv_in_float(ConvPass::forward, c, kernels)) return prepare_in_float(call, c, kernels);
     const ForwardPlan plan = ForwardPlan::make(c, call.t[call.count - 1], kernels, call.packed != nullptr);
     Cost cost = bf16_conv_cost(call, c.g, plan.total);
     cost.packing = {kWeights, static_cast<size_t>(plan.product.blocks.packed()) * sizeof(bf16),
@@ -281,7 +283,7 @@ struct Forward {
 
   static void pack(const Call& call, const Bf16Kernels& kernels, std::byte* packed) {
     const ConvCall c = bf16_conv_call(ConvPass::forward, call);
-    if (bf16_conv_in_float(ConvPass::forward, c.g, kernels))
+    if (bf16_conv_in_float(ConvPass::forward, c, kernels))
       return conv2d_winograd_pack(c, gemm_kernels(kernels.target), winograd_kernels(kernels.target),
                                   reinterpret_cast<float*>(packed));
     ForwardPlan::make(c, call.t[call.count - 1], kernels, true)
@@ -291,8 +293,9 @@ struct Forward {
   static void run(const Call& call, const Bf16Kernels& kernels) {
     const ConvCall c = bf16_conv_call(ConvPass::forward, call);
     if (c.g.pixels() == 0) return;
+    conv2d_place_residual(c);
     float* workspace = reinterpret_cast<float*>(call.workspace);
-    if (bf16_conv_in_float(ConvPass::forward, c.g, kernels)) {
+    if (bf16_conv_in_float(ConvPass::forward, c, kernels)) {
       if (call.packed == nullptr) return run_bf16_conv_in_float(ConvPass::forward, c, kernels, workspace);
       return conv2d_winograd_packed(c, gemm_kernels(kernels.target), winograd_kernels(kernels.target),
                                     reinterpret_cast<const float*>(call.packed), workspace);
@@ -351,7 +354,7 @@ struct BackwardData {
   static constexpr AttrList kAttrs = kConvBackwardAttrs;
   static Cost prepare(const Call& call, const Bf16Kernels& kernels) {
     const ConvCall c = bf16_conv_call(ConvPass::backward_data, call);
-    if (bf16_conv_in_float(ConvPass::backward_data, c.g, kernels))
+    if (bf16_conv_in_float(ConvPass::backward_data, c, kernels))
       return bf16_conv_cost(call, c.g, bf16_conv_in_float_workspace(ConvPass::backward_data, c, kernels));
     return bf16_conv_cost(call, c.g, DataPlan::make(c, kernels).total);
   }
@@ -361,7 +364,7 @@ struct BackwardData {
     const TensorView& out = call.t[2];
     if (g.n == 0) return;
     float* workspace = reinterpret_cast<float*>(call.workspace);
-    if (bf16_conv_in_float(ConvPass::backward_data, g, kernels))
+    if (bf16_conv_in_float(ConvPass::backward_data, c, kernels))
       return run_bf16_conv_in_float(ConvPass::backward_data, c, kernels, workspace);
     const DataPlan plan = DataPlan::make(c, kernels);
     auto* narrowed = reinterpret_cast<bf16*>(workspace + plan.narrowed);

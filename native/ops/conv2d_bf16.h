@@ -12,7 +12,7 @@ ConvCall bf16_conv_call(ConvPass pass, const Call& call);
 
 // A pass that is computed in float, which reads and writes bf16: by Winograd's algorithm, or with a filter of
 // its own for each channel.
-bool bf16_conv_in_float(ConvPass pass, const ConvGeom& g, const Bf16Kernels& kernels);
+bool bf16_conv_in_float(ConvPass pass, const ConvCall& call, const Bf16Kernels& kernels);
 int64_t bf16_conv_in_float_workspace(ConvPass pass, const ConvCall& call, const Bf16Kernels& kernels);
 void run_bf16_conv_in_float(ConvPass pass, const ConvCall& call, const Bf16Kernels& kernels,
                             float* workspace);
@@ -31,6 +31,7 @@ struct ConvPhase {
   int64_t out_first, out_pixel, out_row, out_image;  // in elements
   const float* bias;                                 // or null
   Activation activation;
+  bool accumulate;  // out += instead of out =, before the activation
 
   int64_t taps() const { return h.taps * w.taps; }
 

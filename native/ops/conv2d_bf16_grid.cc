@@ -115,7 +115,7 @@ void ConvGrid::put(const Bf16Kernels& kernels, int64_t group, int64_t image, int
     kernels.finish({c + i * pitch_q * ldc, phase.w.count, ldc, columns,
                     phase.bias ? phase.bias + channel : nullptr, phase.activation,
                     phase.out.data + at * static_cast<int64_t>(size_of(phase.out.dtype)), phase.out_pixel,
-                    narrow});
+                    narrow, phase.accumulate});
   }
 }
 

@@ -127,8 +127,8 @@ struct Matmul {
                          int64_t ldc) {
       const float* bias = g.has_bias ? o.bias.as<float>() + n0 : nullptr;
       std::byte* y = o.y.data + ((i * g.m + m0) * g.n + n0) * size;
-      kernels.finish(
-          {c, rows, ldc, n, bias, static_cast<Activation>(g.activation), y, g.n, o.y.dtype == DType::bf16});
+      kernels.finish({c, rows, ldc, n, bias, static_cast<Activation>(g.activation), y, g.n,
+                      o.y.dtype == DType::bf16, false});
     };
     bf16_products(p.blocks, kernels, packed, p.extra, workspace + p.scratch, gather, put);
   }

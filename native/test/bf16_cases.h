@@ -86,24 +86,35 @@ struct ConvCase {
   int64_t n, h, w, c, o, kh, kw;
   int64_t sh = 1, sw = 1, ph = 0, pw = 0, dh = 1, dw = 1, groups = 1;
   int64_t below = -1, right = -1;  // padding there, -1: as above and on the left
+
+  int64_t lower() const { return below < 0 ? ph : below; }
+  int64_t righter() const { return right < 0 ? pw : right; }
+  Dims x() const { return {n, h, w, c}; }
+  Dims weight() const { return {o, kh, kw, c / groups}; }
+  Dims y() const {
+    return {n, (h + ph + lower() - dh * (kh - 1) - 1) / sh + 1,
+            (w + pw + righter() - dw * (kw - 1) - 1) / sw + 1, o};
+  }
+  std::vector<double> geometry() const {
+    return {double(sh),        double(sw), double(ph), double(lower()), double(pw),
+            double(righter()), double(dh), double(dw), double(groups)};
+  }
+  std::string name() const {
+    std::string text;
+    for (const int64_t v : {n, h, w, c, o, kh, kw, sh, ph, dh, groups}) text += std::to_string(v) + " ";
+    return text;
+  }
 };
 
 inline void check_conv(const ConvCase& c, Target target, bool threads = false) {
-  const int64_t below = c.below < 0 ? c.ph : c.below, right = c.right < 0 ? c.pw : c.right;
-  const int64_t oh = (c.h + c.ph + below - c.dh * (c.kh - 1) - 1) / c.sh + 1;
-  const int64_t ow = (c.w + c.pw + right - c.dw * (c.kw - 1) - 1) / c.sw + 1;
-  const Dims dx{c.n, c.h, c.w, c.c}, dw{c.o, c.kh, c.kw, c.c / c.groups}, dy{c.n, oh, ow, c.o};
+  const Dims dx = c.x(), dw = c.weight(), dy = c.y();
   const Pair x(DType::bf16, dx, bf16_values(numel_of(dx), 1)),
       w(DType::f32, dw, bf16_values(numel_of(dw), 2)), bias(DType::f32, {c.o}, bf16_values(c.o, 3)),
       g(DType::bf16, dy, bf16_values(numel_of(dy), 4));
-  const std::vector<double> geometry{double(c.sh),  double(c.sw), double(c.ph), double(below),   double(c.pw),
-                                     double(right), double(c.dh), double(c.dw), double(c.groups)};
-  std::vector<double> forward = geometry, backward = geometry;
+  std::vector<double> forward = c.geometry(), backward = c.geometry();
   forward.insert(forward.end(), {1, 0, 1, 0});
   backward.push_back(0);
-  std::string context;
-  for (const int64_t v : {c.n, c.h, c.w, c.c, c.o, c.kh, c.kw, c.sh, c.ph, c.dh, c.groups})
-    context += std::to_string(v) + " ";
+  const std::string context = c.name();
   const double k = double(c.kh * c.kw);
   for (const DType type : {DType::bf16, DType::f32}) {
     const Pair y(type, dy), back(type, dx);
@@ -113,7 +124,7 @@ inline void check_conv(const ConvCase& c, Target target, bool threads = false) {
   }
   const Pair gradient(DType::f32, dw);
   compare("conv2d_backward_weights_bf16", "conv2d_backward_weights", target, {&g, &x, &gradient}, backward,
-          double(c.n * oh * ow), context, threads);
+          double(c.n * dy[1] * dy[2]), context, threads);
 }
 
 inline void convolutions(Target target) {
@@ -147,6 +158,54 @@ inline void convolutions(Target target) {
   check_conv({2, 11, 13, 32, 8, 3, 3, 3, 3, 0, 0}, target);
   check_conv({1, 9, 70, 48, 33, 1, 7, 1, 1, 0, 3}, target, true);
   check_conv({2, 3, 3, 20, 600, 3, 3, 1, 1, 1, 1}, target);  // columns in parts
+}
+
+// A residual is added before the activation, which is then what its own kernel makes of the stored sum. y may
+// be the residual's memory.
+inline void check_residual(const ConvCase& c, Target target, DType type, bool has_bias) {
+  const Pair x(DType::bf16, c.x(), bf16_values(numel_of(c.x()), 1)),
+      w(DType::f32, c.weight(), bf16_values(numel_of(c.weight()), 2)),
+      bias(DType::f32, {c.o}, bf16_values(c.o, 3)), residual(type, c.y(), bf16_values(numel_of(c.y()), 4)),
+      y(type, c.y());
+  const std::string context = c.name() + "with a residual";
+  const auto attrs = [&](int activation) {
+    std::vector<double> all = c.geometry();
+    all.insert(all.end(), {double(has_bias), 1, double(activation), 0});
+    return all;
+  };
+  std::vector<const Pair*> operands{&x, &w, &residual, &y};
+  if (has_bias) operands.insert(operands.begin() + 2, &bias);
+  const double terms = double(c.kh * c.kw * c.c / c.groups) + 2;
+  compare("conv2d_bf16", "conv2d", target, operands, attrs(0), terms, context, true);
+  std::vector<TensorView> views;
+  for (const Pair* p : operands) views.push_back(p->fast);
+  const Tensor fused(type, c.y()), apart(type, c.y());
+  const char* kernels[] = {"relu", "relu6", "tanh", "sigmoid"};
+  for (int i = 0; i < 4; ++i) {
+    views.back() = fused;
+    run_kernel("conv2d_bf16", target, views, attrs(i + 1));
+    run_kernel(kernels[i], target, {y.fast, apart});
+    CHECK_THAT(same_bits(fused, apart), context + " and " + kernels[i] + " on " + name_of(target));
+  }
+  views.back() = residual.fast;
+  run_kernel("conv2d_bf16", target, views, attrs(0));
+  CHECK_THAT(same_bits(residual.fast, y.fast), context + " in place on " + name_of(target));
+}
+
+inline void residuals(Target target) {
+  const ConvCase cases[] = {
+      {2, 9, 9, 20, 33, 3, 3, 2, 2, 1, 1},
+      {3, 5, 5, 40, 37, 1, 1},
+      {2, 7, 7, 12, 18, 3, 3, 2, 2, 1, 1, 1, 1, 3},
+      {2, 9, 9, 24, 24, 3, 3, 1, 1, 1, 1, 1, 1, 24},  // not by the depthwise kernels
+      {6, 19, 18, 48, 40, 3, 3, 1, 1, 1, 1},          // by Winograd, but for AMX
+      {5, 5, 5, 32, 40, 3, 3, 1, 1, 1, 1},
+      {2, 3, 3, 20, 600, 3, 3, 1, 1, 1, 1},
+      {0, 6, 6, 4, 4, 3, 3, 1, 1, 1, 1},
+  };
+  for (const ConvCase& c : cases)
+    for (const DType type : {DType::bf16, DType::f32})
+      for (const bool has_bias : {false, true}) check_residual(c, target, type, has_bias);
 }
 
 // Shapes that the gradient of the weights cuts in different ways on AMX tiles: images in groups of 2 to 32,
@@ -189,6 +248,12 @@ inline void refusals(Target target) {
       backward{1, 1, 1, 1, 1, 1, 1, 1, 1, 0};
   CHECK(!rejects("conv2d_bf16", target, {x, w, out}, forward));
   CHECK(rejects("conv2d_bf16", target, {w, x, out}, forward));
+  std::vector<double> adding = forward;
+  adding[10] = 1;
+  CHECK(!rejects("conv2d_bf16", target, {x, w, out, out}, adding));
+  CHECK(rejects("conv2d_bf16", target, {x, w, out}, adding));
+  CHECK(rejects("conv2d_bf16", target, {x, w, make_view(DType::f32, {1, 4, 4, 3}), out}, adding));
+  CHECK(rejects("conv2d_bf16", target, {x, w, make_view(DType::bf16, {1, 4, 5, 3}), out}, adding));
   CHECK(rejects("conv2d_bf16", target, {x, make_view(DType::bf16, {3, 3, 3, 2}), out}, forward));
   CHECK(rejects("conv2d_bf16", target, {x, w, make_view(DType::f64, {1, 4, 4, 3})}, forward));
   CHECK(rejects("conv2d_backward_weights_bf16", target, {out, x, make_view(DType::bf16, {3, 3, 3, 2})},
@@ -204,6 +269,7 @@ inline void bf16_cases() {
     if (target == Target::ref) return;
     matmuls(target);
     convolutions(target);
+    residuals(target);
     weight_gradients(target);
     refusals(target);
   });

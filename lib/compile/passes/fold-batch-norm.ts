@@ -23,7 +23,7 @@ const foldWhere = (isKept: Test): readonly Rule[] => [
     const [x, weight, ...bias] = layer.inputs as [Value, Value, ...Value[]];
     const residual = norm.fused?.residual === true ? norm.inputs.slice(-1) : [];
     if (eps === undefined || layer.fused !== undefined || y !== layer.outputs[0]) return undefined;
-    if (residual.length > 0 && !layer.op.layer.addsResidual(layer.attrs, x.type.dtype)) return undefined;
+    if (residual.length > 0 && !layer.op.layer.addsResidual(layer.attrs)) return undefined;
     const parameters = [weight, ...bias, gamma, beta, mean, variance];
     if (!parameters.every((value) => dependsOnlyOn(isKept, value, graph))) return undefined;
     const folded: Value[] = [{ type: weight.type }, { type: gamma.type }];
