@@ -1,6 +1,7 @@
 /**
  * compile(fn): records fn once per signature of its arguments and runs the resulting program from then on.
  */
+import { setImmediate } from 'node:timers/promises';
 import { DTypeError, NonFiniteError, OptionError, TraceError } from '../errors';
 import { checkKeys, oneOf, positiveInteger, show } from '../options';
 import type { AnyArray, RunResult, Target } from '../native';
@@ -53,6 +54,11 @@ export interface Compiled<A extends unknown[], R> {
   runSync(...args: A): R;
   /** Compiles for these arguments without running. */
   prepare(...args: A): Program;
+  /**
+   * As `prepare`, but gives the event loop a turn between recording, planning and building the program. Each
+   * takes some ten milliseconds for a deep network. A call with the same arguments then compiles nothing.
+   */
+  prepareAsync(...args: A): Promise<Program>;
   /** Per-kernel time, work and traffic of every program compiled so far. */
   profile(): KernelProfile[][];
   /**
@@ -105,6 +111,7 @@ export function compile<A extends unknown[], R>(
       return finish(entry, result);
     },
     prepare: (...args: A): Program => cache.lookup(args)[0].program,
+    prepareAsync: async (...args: A): Promise<Program> => (await cache.prepare(args)).program,
     profile: (): KernelProfile[][] => cache.entries().map((entry) => entry.program.profile()),
     cancel: (): void => cache.cancel(),
     dispose: (): void => cache.clear(),
@@ -170,17 +177,28 @@ class ProgramCache<A extends unknown[], R> {
 
   /** The entry for these arguments, compiled if need be, and the arrays to run it with. */
   lookup(args: A): [Entry<R>, AnyArray[]] {
-    const flat = flatten(args, 'compile: argument');
-    for (const t of flat.leaves) if (t.source.kind === 'node') checkFresh(t);
-    const signature = `${defaultTarget()} ${flat.structure} ${flat.leaves.map(leafSignature).join(' ')}`;
-    let entry = this.bySignature.get(signature)?.find(isCurrent);
-    if (entry === undefined) {
-      entry = record(this.fn, args, this.options);
-      this.remember(signature, entry);
-    } else {
-      this.touch(entry);
-    }
-    return [entry, flat.leaves.filter(isRunInput).map(hostArray)];
+    const { leaves, signature } = signatureOf(args);
+    const entry =
+      this.find(signature) ?? this.remember(signature, atOnce(record(this.fn, args, this.options)));
+    return [entry, leaves.filter(isRunInput).map(hostArray)];
+  }
+
+  /** The entry for these arguments, compiled in slices if need be. */
+  async prepare(args: A): Promise<Entry<R>> {
+    const { signature } = signatureOf(args);
+    const known = this.find(signature);
+    if (known !== undefined) return known;
+    const made = await inSlices(record(this.fn, args, this.options));
+    const meanwhile = this.find(signature);
+    if (meanwhile === undefined) return this.remember(signature, made);
+    made.program.dispose();
+    return meanwhile;
+  }
+
+  private find(signature: string): Entry<R> | undefined {
+    const entry = this.bySignature.get(signature)?.find(isCurrent);
+    if (entry !== undefined) this.touch(entry);
+    return entry;
   }
 
   private touch(entry: Entry<R>): void {
@@ -189,12 +207,13 @@ class ProgramCache<A extends unknown[], R> {
     this.recent.push(entry);
   }
 
-  private remember(signature: string, entry: Entry<R>): void {
+  private remember(signature: string, entry: Entry<R>): Entry<R> {
     const list = this.bySignature.get(signature) ?? [];
     list.push(entry);
     this.bySignature.set(signature, list);
     this.recent.push(entry);
     while (this.recent.length > (this.options.cacheSize ?? 8)) this.forget(this.recent.shift()!);
+    return entry;
   }
 
   private forget(entry: Entry<R>): void {
@@ -205,6 +224,32 @@ class ProgramCache<A extends unknown[], R> {
       if (list.length === 0) this.bySignature.delete(signature);
     }
     entry.program.dispose();
+  }
+}
+
+/** What the programs for some arguments have in common, and the arguments in a row. */
+function signatureOf(args: unknown[]): { readonly leaves: readonly Tensor[]; readonly signature: string } {
+  const { leaves, structure } = flatten(args, 'compile: argument');
+  for (const t of leaves) if (t.source.kind === 'node') checkFresh(t);
+  const signature = `${defaultTarget()} ${structure} ${leaves.map(leafSignature).join(' ')}`;
+  return { leaves, signature };
+}
+
+/** Work that may pause wherever it yields. */
+type Slices<T> = Generator<undefined, T, undefined>;
+
+function atOnce<T>(work: Slices<T>): T {
+  for (;;) {
+    const { done, value } = work.next();
+    if (done === true) return value;
+  }
+}
+
+async function inSlices<T>(work: Slices<T>): Promise<T> {
+  for (;;) {
+    const { done, value } = work.next();
+    if (done === true) return value;
+    await setImmediate();
   }
 }
 
@@ -231,7 +276,11 @@ function leafSignature(t: Tensor): string {
   return `${t.dtype}[${t.shape.join()}]${identity}`;
 }
 
-function record<A extends unknown[], R>(fn: (...args: A) => R, args: A, options: CompileOptions): Entry<R> {
+function* record<A extends unknown[], R>(
+  fn: (...args: A) => R,
+  args: A,
+  options: CompileOptions,
+): Slices<Entry<R>> {
   const trace = new Trace(options.random ?? defaultRandom);
   const target = defaultTarget();
   const flat = flatten(args, 'compile: argument');
@@ -242,7 +291,7 @@ function record<A extends unknown[], R>(fn: (...args: A) => R, args: A, options:
     if (!isRunInput(t)) return t;
     return new Tensor(t.shape, t.dtype, { kind: 'input', trace, index: inputs++ });
   });
-  return withTrace(trace, () => {
+  const recorded = withTrace(trace, () => {
     const logical = placeholders.map((t) => (t.source.kind === 'input' ? fromLogical(t) : t));
     const returned = fn(...flat.rebuild(logical));
     if (returned instanceof Promise) {
@@ -250,18 +299,44 @@ function record<A extends unknown[], R>(fn: (...args: A) => R, args: A, options:
       throw new TraceError('compile: the function is async; ops only record, so nothing needs awaiting');
     }
     const result = flatten(returned, 'compile: returned value');
-    return buildEntry(trace, target, result, runInputs, options);
+    return { result, outputs: result.leaves.map((t) => toLogical(resolveAssigned(t))) };
   });
+  yield;
+  return yield* build({ trace, target, runInputs, ...recorded }, options);
 }
 
-function buildEntry<R>(
-  trace: Trace,
-  target: Target,
-  result: Tree<R>,
-  runInputs: Tensor[],
-  options: CompileOptions,
-): Entry<R> {
-  const leafOf = (t: Tensor): Leaf => {
+/** What a run of the function has recorded. */
+interface Recorded<R> {
+  readonly trace: Trace;
+  readonly target: Target;
+  readonly runInputs: readonly Tensor[];
+  readonly result: Tree<R>;
+  /** The leaves of the result, as they leave the program. */
+  readonly outputs: readonly Tensor[];
+}
+
+function* build<R>(recorded: Recorded<R>, options: CompileOptions): Slices<Entry<R>> {
+  const { trace, target, result, outputs } = recorded;
+  const captured = capture(outputs, trace.assigned, leavesIn(trace, target));
+  const queue = options.queue ?? 'train';
+  const predict = queue === 'predict';
+  const mixed = options.precision === 'bf16' && target === 'native';
+  const graph = mixed ? autocast(captured, predict) : captured;
+  yield;
+  const optimized = runPasses(graph, { fuse: options.fuse !== false, predict });
+  yield;
+  const lowered = lowerGraph(optimized, commitSection(optimized), target);
+  yield;
+  const writes = [...trace.assigned.keys()];
+  const inputBytes = recorded.runInputs.map((t) => t.size * bytesPerElement(t.dtype, target));
+  const program = new Program(lowered, { target, queue, inputBytes, writes });
+  const outputTypes = result.leaves.map(({ shape, dtype }) => ({ shape, dtype }));
+  return { program, trace, result, outputTypes };
+}
+
+/** What the tensors of a trace that no op made become in a program. */
+function leavesIn(trace: Trace, target: Target): (t: Tensor) => Leaf {
+  return (t) => {
     const source = t.source;
     switch (source.kind) {
       case 'storage':
@@ -284,19 +359,6 @@ function buildEntry<R>(
         throw new TraceError('compile: internal error, a node is not a leaf');
     }
   };
-  const outputs = result.leaves.map((t) => toLogical(resolveAssigned(t)));
-  const captured = capture(outputs, trace.assigned, leafOf);
-  const queue = options.queue ?? 'train';
-  const predict = queue === 'predict';
-  const mixed = options.precision === 'bf16' && target === 'native';
-  const graph = mixed ? autocast(captured, predict) : captured;
-  const optimized = runPasses(graph, { fuse: options.fuse !== false, predict });
-  const lowered = lowerGraph(optimized, commitSection(optimized), target);
-  const writes = [...trace.assigned.keys()];
-  const inputBytes = runInputs.map((t) => t.size * bytesPerElement(t.dtype, target));
-  const program = new Program(lowered, { target, queue, inputBytes, writes });
-  const outputTypes = result.leaves.map(({ shape, dtype }) => ({ shape, dtype }));
-  return { program, trace, result, outputTypes };
 }
 
 function isUntrained(t: Tensor): boolean {

@@ -185,6 +185,7 @@ export async function evaluateSource(
     for (;;) {
       const batch = signal?.aborted === true ? undefined : await abortable(batches.next(), signal);
       if (batch === undefined) break;
+      if (step instanceof EvalStep) await step.prepare(batch);
       const queued = step.queue(batch);
       queued.catch(() => undefined); // seen below, when the batch after it is in the queue
       await last;

@@ -231,6 +231,7 @@ export class FitRun implements FitControl {
       const group = await this.nextGroup(batches);
       if (signal?.aborted === true) continue;
       if (group.length === 0) break;
+      await this.trainStep.prepare(group);
       await this.saves.settled;
       this.queue(group);
       if (this.inFlight.length >= STEPS_IN_FLIGHT) await this.settleOldest();

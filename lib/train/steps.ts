@@ -113,6 +113,8 @@ export class TrainStep {
   private readonly update: Compiled<Tensor[], StepResult>;
   /** Accumulates the gradients of a batch that is not the last of its step. */
   private readonly add: Compiled<Tensor[], StepResult>;
+  /** Sizes of the batches that `prepare` saw last. */
+  private prepared = '';
 
   constructor(parts: TrainParts, accumulates: boolean) {
     const { optimizer, average, model, random, precision } = parts;
@@ -133,6 +135,16 @@ export class TrainStep {
       },
       { random, precision },
     );
+  }
+
+  /** Compiles for a step over batches of these sizes, in slices, unless the step before had the same. */
+  async prepare(batches: readonly Batch[]): Promise<void> {
+    const sizes = batches.map(({ size }) => size).join();
+    if (sizes === this.prepared) return;
+    this.prepared = sizes;
+    const last = batches.length - 1;
+    for (const [i, { args }] of batches.entries())
+      await (i === last ? this.update : this.add).prepareAsync(...args);
   }
 
   /**
@@ -194,6 +206,8 @@ function weightedMean(values: readonly (readonly [value: Tensor, weight: number]
 export class EvalStep {
   readonly totals = new Totals();
   private readonly compiled: Compiled<Tensor[], Record<string, never>>;
+  /** The size of the batch that `prepare` saw last. */
+  private prepared: number | undefined;
 
   /** With an average, the model computes with the averaged weights. */
   constructor(
@@ -212,6 +226,14 @@ export class EvalStep {
       },
       { random: parts.random, precision: parts.precision },
     );
+  }
+
+  /** Compiles for batches of this size, in slices, unless the batch before had the same. */
+  async prepare({ args, size }: Batch): Promise<void> {
+    if (size === this.prepared) return;
+    this.prepared = size;
+    // Recording is over when the call returns; nothing after it looks at the mode.
+    await inEvalMode(this.parts.model, () => this.compiled.prepareAsync(...args));
   }
 
   async queue({ args, size }: Batch): Promise<void> {

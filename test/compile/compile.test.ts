@@ -112,6 +112,37 @@ describe('compile', () => {
     await expectTurns(() => f(big));
   });
 
+  it('prepareAsync gives the event loop turns while it compiles, once', async () => {
+    let recorded = 0;
+    const f = compile((x: Tensor) => {
+      recorded++;
+      return ops.relu(ops.add(x, 1));
+    });
+    let turns = 0;
+    const count = (): void => void (turns++, (next = setImmediate(count)));
+    let next = setImmediate(count);
+    const program = await f.prepareAsync(tensor([-2, 3]));
+    clearImmediate(next);
+    expect(turns).toBeGreaterThanOrEqual(3);
+    expect(await f.prepareAsync(tensor([5, 6]))).toBe(program);
+    expect(f.prepare(tensor([5, 6]))).toBe(program);
+    expect(await values(await f(tensor([-2, 3])))).toEqual([0, 4]);
+    expect(recorded).toBe(1);
+  });
+
+  it('what is prepared several times at once, or run meanwhile, is one program', async () => {
+    const f = compile((x: Tensor) => ops.relu(x));
+    const [one, two] = await Promise.all([1, 2].map(() => f.prepareAsync(tensor([1, 2]))));
+    expect(one).toBe(two);
+    const pending = f.prepareAsync(tensor([1, 2, 3]));
+    expect([...f.runSync(tensor([-1, 2, 3])).dataSync()]).toEqual([0, 2, 3]);
+    expect(await pending).toBe(f.prepare(tensor([1, 2, 3])));
+    expect(f.profile()).toHaveLength(2);
+    await expect(
+      compile((x: Tensor) => ops.add(x, tensor([1, 2]))).prepareAsync(tensor([1, 2, 3])),
+    ).rejects.toThrow(ShapeError);
+  });
+
   it('rejects what cannot be recorded', async () => {
     await expect(compile(async (x: Tensor) => Promise.resolve(x))(tensor([1]))).rejects.toThrow(TraceError);
     await expect(compile(() => new Map())()).rejects.toThrow(/returned value/);
