@@ -11,7 +11,7 @@ import type { Shape } from '../tensor/shape';
 import { concatParts, type ConcatOptions, type Part } from './concat';
 import type { ResizeRule } from './decode';
 import { packFeatures, type FromFeaturesOptions } from './features';
-import { foldPositions, heldOutPositions, type DividedPositions, type FoldsOptions } from './folds';
+import { foldPositions, heldOutPositions, type DividedPositions } from './folds';
 import { PackedImages, type ReadAllOptions } from './images';
 import { identity, shuffledSync } from './order';
 import { Relabelled } from './relabelled';
@@ -29,6 +29,7 @@ import { SampleWeights } from './sample-weights';
 import { checkPosition, checkPositions, drawPositions, renumbering, type SampleOptions } from './select';
 import type { ImageSource } from './source';
 import { normalizing } from './stored-images';
+import type { FoldsOptions } from './units';
 
 /** Options of `Dataset.split`. */
 export interface SplitOptions {
@@ -298,16 +299,20 @@ export class Dataset {
 
   /**
    * `k` folds for cross-validation: each sample validates in one of them, and trains in all others. Shares
-   * the memory of this set; a sample that the set has more than once is in one fold with all its copies.
-   * @throws OptionError, DataError for more folds than samples, or than samples of a class where `stratified`
+   * the memory of this set; a sample that the set has more than once is in one fold with all its copies, and
+   * so is one of `groups`.
+   * @throws OptionError, DataError for more folds than samples (or groups), or than those of a class
+   *   where `stratified`
    */
   folds(k: number, options: FoldsOptions = {}): Fold[] {
     return foldPositions(this, k, options).map((positions) => this.fold(positions));
   }
 
   /**
-   * A share of the samples, drawn at random, to validate with, and the others. Shares the memory of this set.
-   * @throws OptionError, DataError where a part would be empty, or a class has one sample where `stratified`
+   * A share of the samples, drawn at random, to validate with, and the others. With `groups`, as nearly that
+   * share as whole ones allow. Shares the memory of this set.
+   * @throws OptionError, DataError where a part would be empty, or a class has one sample (or group)
+   *   where `stratified`
    */
   holdOut(share: number, options: FoldsOptions = {}): Fold {
     return this.fold(heldOutPositions(this, share, options));

@@ -2,26 +2,9 @@
  * Divides the samples of a set into those that train and those that validate: k folds, or a part held out.
  */
 import { DataError, OptionError } from '../errors';
-import { bool, checkKeys, nonNegativeInteger, positive, positiveInteger, show } from '../options';
-import { shuffledSync } from './order';
-import { byLabel, shares } from './select';
-
-/** Options of `Dataset.folds` and `Dataset.holdOut`. */
-export interface FoldsOptions {
-  /** Decides which samples go where. Default 0. */
-  readonly seed?: number;
-  /**
-   * Whether each class keeps its share of the samples in every part, to within one of them. Default false.
-   */
-  readonly stratified?: boolean;
-}
-
-/** The set that is divided: a row of the samples below for each position, and its class where it has one. */
-export interface Divided {
-  readonly part: { readonly rows: Int32Array };
-  readonly labels: Int32Array | undefined;
-  readonly classNames: readonly string[];
-}
+import { positive, positiveInteger } from '../options';
+import { shares } from './select';
+import { unitsOf, type Divided, type FoldsOptions, type Unit, type Units } from './units';
 
 /** Positions, ascending. */
 export interface DividedPositions {
@@ -31,20 +14,33 @@ export interface DividedPositions {
 
 /**
  * For each of `k` folds the positions that validate, and all others. Samples are shuffled and dealt out one
- * after the other, with `stratified` class by class, as by scikit-learn's `KFold` and `StratifiedKFold`. A
- * sample that the set has more than once is dealt with all its copies.
+ * after the other, with `stratified` class by class, as by scikit-learn's `KFold` and `StratifiedKFold`. Groups
+ * go first, the largest before all others, each to the fold that has the fewest samples of its classes, and
+ * of those the fewest samples. A sample that the set has more than once is dealt with all its copies.
  * @throws OptionError, DataError
  */
 export function foldPositions(divided: Divided, k: number, options: FoldsOptions): DividedPositions[] {
   const where = 'folds';
   if (positiveInteger(where, 'k', k) < 2) throw new OptionError(`${where}: k must be at least 2, got ${k}`);
-  const { seed, groups, distinct } = grouped(where, divided, options, k);
-  if (k > distinct) throw new DataError(`${where}: ${k} folds need as many samples, there are ${distinct}`);
+  const { units, called } = unitsOf(where, divided, options, k);
+  if (k > units.length)
+    throw new DataError(`${where}: ${k} folds need as many ${called}, there are ${units.length}`);
+  const folds = Array.from({ length: k }, () => ({ samples: 0, ofClass: new Map<number, number>() }));
   const foldOf = new Map<number, number>();
-  let next = 0;
-  for (const [label, rows] of groups)
-    for (const at of shuffledSync(rows.length, seed, streamOf(where, label)))
-      foldOf.set(rows[at]!, next++ % k);
+  for (const { rows, labels } of [...units].sort((a, b) => b.rows.length - a.rows.length)) {
+    const alike = folds.map(({ ofClass }) =>
+      labels.reduce((sum, label) => sum + (ofClass.get(label) ?? 0), 0),
+    );
+    let best = 0;
+    for (let fold = 1; fold < k; fold++) {
+      const fewer = alike[fold]! - alike[best]! || folds[fold]!.samples - folds[best]!.samples;
+      if (fewer < 0) best = fold;
+    }
+    const chosen = folds[best]!;
+    chosen.samples += rows.length;
+    for (const label of labels) chosen.ofClass.set(label, (chosen.ofClass.get(label) ?? 0) + 1);
+    for (const row of rows) foldOf.set(row, best);
+  }
   return Array.from({ length: k }, (_, fold) => divide(divided.part.rows, (row) => foldOf.get(row) === fold));
 }
 
@@ -56,57 +52,70 @@ export function heldOutPositions(divided: Divided, share: number, options: Folds
   const where = 'holdOut';
   if (positive(where, 'share', share) >= 1)
     throw new OptionError(`${where}: share must be above 0 and below 1, got ${share}`);
-  const { seed, groups, distinct } = grouped(where, divided, options, 2);
-  const count = Math.round(share * distinct);
-  if (count === 0 || count === distinct)
-    throw new DataError(`${where}: a share of ${share} of ${distinct} samples leaves one part empty`);
-  const counts = shares(
-    [...groups.values()].map((rows) => rows.length / distinct),
-    count,
-  );
-  const held = [...groups].flatMap(([label, rows], i) => {
-    const order = shuffledSync(rows.length, seed, streamOf(where, label));
-    return Array.from(order.subarray(0, counts[i]), (at) => rows[at]!);
-  });
-  const validates = new Set(held);
+  const found = unitsOf(where, divided, options, 2);
+  const { units, samples, called } = found;
+  const count = Math.round(share * samples);
+  if (count === 0 || count === samples || units.length < 2)
+    throw new DataError(`${where}: a share of ${share} of ${units.length} ${called} leaves one part empty`);
+  const validates = new Set(drawHeldOut(found, count).flatMap(({ rows }) => rows));
   return divide(divided.part.rows, (row) => validates.has(row));
 }
 
-function streamOf(where: string, label: number): string {
-  return label < 0 ? where : `${where} ${label}`;
+/** What of a class is held out. */
+interface HeldClass {
+  readonly samples: number;
+  readonly wanted: number;
+  held: number;
+  /** Units that train. */
+  left: number;
 }
 
-interface Groups {
-  readonly seed: number;
-  /** Rows without repetition, by class in the order of their numbers, or all of them as -1. */
-  readonly groups: ReadonlyMap<number, readonly number[]>;
-  readonly distinct: number;
-}
-
-function grouped(where: string, divided: Divided, options: FoldsOptions, least: number): Groups {
-  checkKeys(where, options, ['seed', 'stratified']);
-  const seed = nonNegativeInteger(where, 'seed', options.seed ?? 0);
-  const { labels, classNames } = divided;
-  const first = new Map<number, number>();
-  divided.part.rows.forEach((row, position) => first.has(row) || first.set(row, position));
-  const distinct = [...first.keys()];
-  if (!bool(where, 'stratified', options.stratified ?? false))
-    return { seed, groups: new Map([[-1, distinct]]), distinct: distinct.length };
-  if (labels === undefined)
-    throw new OptionError(
-      `${where}: stratified is for sets with classes; the targets of this one are numbers`,
-    );
-  const positions = [...first.values()];
-  const classes = byLabel(Int32Array.from(positions, (position) => labels[position]!));
-  const groups = new Map(
-    [...classes].sort(([a], [b]) => a - b).map(([label, at]) => [label, at.map((i) => distinct[i]!)]),
+/**
+ * Goes through units in their random order, and takes those that bring their classes closer to their shares.
+ * A class of which this takes nothing then gives the smallest of its units.
+ */
+function drawHeldOut({ units, sizes, samples }: Units, count: number): Unit[] {
+  const wanted = shares(
+    [...sizes.values()].map((size) => size / samples),
+    count,
   );
-  for (const [label, members] of groups)
-    if (members.length < least)
-      throw new DataError(
-        `${where}: class ${show(classNames[label] ?? label)} has ${members.length} of the at least ${least} samples that stratified needs`,
-      );
-  return { seed, groups, distinct: distinct.length };
+  const classes = new Map(
+    [...sizes].map(([label, size], i) => [label, { samples: size, wanted: wanted[i]!, held: 0, left: 0 }]),
+  );
+  for (const unit of units) for (const label of new Set(unit.labels)) classes.get(label)!.left++;
+  const taken = new Set<Unit>();
+  const take = (unit: Unit): void => {
+    taken.add(unit);
+    for (const label of unit.labels) classes.get(label)!.held++;
+    for (const label of new Set(unit.labels)) classes.get(label)!.left--;
+  };
+  for (const unit of units) if (mayGo(unit, classes) && comesCloser(unit, classes)) take(unit);
+  for (const [label, { wanted: some, held }] of classes) {
+    if (some === 0 || held > 0) continue;
+    const own = units.filter((unit) => unit.labels.includes(label) && mayGo(unit, classes));
+    const [smallest] = own.sort((a, b) => a.rows.length - b.rows.length);
+    if (smallest !== undefined) take(smallest);
+  }
+  return [...taken];
+}
+
+/** Whether some of each class keeps training, unless all of it is to validate. */
+function mayGo({ labels }: Unit, classes: ReadonlyMap<number, HeldClass>): boolean {
+  return labels.every((label) => {
+    const { samples, wanted, left } = classes.get(label)!;
+    return left > 1 || wanted === samples;
+  });
+}
+
+function comesCloser({ labels }: Unit, classes: ReadonlyMap<number, HeldClass>): boolean {
+  const counts = new Map<number, number>();
+  for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1);
+  let gain = 0;
+  for (const [label, count] of counts) {
+    const { wanted, held } = classes.get(label)!;
+    gain += Math.abs(wanted - held) - Math.abs(wanted - held - count);
+  }
+  return gain > 0;
 }
 
 function divide(rows: Int32Array, validates: (row: number) => boolean): DividedPositions {

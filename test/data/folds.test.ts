@@ -80,6 +80,62 @@ test('holdOut takes a share, of each class where stratified', async () => {
   expect(await contents(set.holdOut(0.25, { seed: 3 }).validation)).not.toEqual(await contents(validation));
 });
 
+test('groups stay together, and each class near its share', async () => {
+  const set = await numbered([60, 30, 24]);
+  // Groups of 1 to 5 samples, of which some cross the border of two classes.
+  const groups = Array.from({ length: 114 }, (_, i) => `group ${Math.floor((i + (i % 3)) / 3)}`);
+  for (const seed of [0, 1, 2]) {
+    const folds = set.folds(4, { seed, stratified: true, groups });
+    const held = set.holdOut(0.25, { seed, stratified: true, groups });
+    for (const fold of [
+      ...folds,
+      held,
+      ...set.folds(4, { seed, groups }),
+      set.holdOut(0.25, { seed, groups }),
+    ]) {
+      await checkApart(set, fold);
+      const trains = new Set((await contents(fold.train)).map((i) => groups[i]));
+      expect((await contents(fold.validation)).filter((i) => trains.has(groups[i]))).toEqual([]);
+      expect(Math.abs(fold.validation.length - 114 / 4)).toBeLessThanOrEqual(4);
+    }
+    for (const { validation } of [...folds, held]) {
+      const [a = 0, b = 0, c = 0] = validation.classCounts();
+      for (const [count, share] of [
+        [a, 15],
+        [b, 7.5],
+        [c, 6],
+      ] as const)
+        expect(Math.abs(count - share)).toBeLessThanOrEqual(3);
+    }
+  }
+});
+
+test('samples that are groups of their own are divided as without groups', async () => {
+  const set = await numbered([13, 9, 6]);
+  const alone = { groups: Int32Array.from({ length: 28 }, (_, i) => 100 - i) };
+  for (const stratified of [false, true]) {
+    const [plain, grouped] = [{}, alone].map((groups) => [
+      ...set.folds(3, { seed: 5, stratified, ...groups }),
+      set.holdOut(0.3, { seed: 5, stratified, ...groups }),
+    ]);
+    for (const [i, { validation }] of plain!.entries())
+      expect(await contents(grouped![i]!.validation)).toEqual(await contents(validation));
+  }
+});
+
+test('large groups leave no class without training or validation', async () => {
+  const set = await numbered([10, 10, 40]);
+  // The first class is two groups of 5, the second one of 9 and one of 1.
+  const groups = Array.from({ length: 60 }, (_, i) => (i < 10 ? Math.floor(i / 5) : i < 19 ? 2 : i));
+  for (let seed = 0; seed < 10; seed++) {
+    const { train, validation } = set.holdOut(0.2, { seed, stratified: true, groups });
+    expect(validation.classCounts()).toEqual([5, 1, 8]);
+    expect(train.classCounts()).toEqual([5, 9, 32]);
+    const most = set.holdOut(0.85, { seed, stratified: true, groups });
+    expect(Math.min(...most.train.classCounts(), ...most.validation.classCounts())).toBeGreaterThan(0);
+  }
+});
+
 test('inputs are normalized by what trains, not by what validates', async () => {
   const images = Uint8Array.from({ length: 20 * 4 }, (_, i) => 10 * (i >> 2));
   const labels = Array.from({ length: 20 }, (_, i) => i % 2);
@@ -119,6 +175,29 @@ test('what cannot be divided is refused', async () => {
     [() => set.folds(2, { stratified: 1 as never }), option, 'stratified must be true or false'],
     [() => set.folds(2, { seed: -1 }), option, 'folds: seed must be'],
     [() => numbers.folds(2, { stratified: true }), option, 'folds: stratified is for sets with classes'],
+    [
+      () => set.folds(2, { groups: 5 as never }),
+      option,
+      'folds: groups must be a list of numbers or strings',
+    ],
+    [() => set.folds(2, { groups: [1, 2] }), option, 'folds: 2 groups for 14 samples'],
+    [() => set.folds(2, { groups: Array(14).fill(0.5) }), option, 'folds: groups[0] must be a whole number'],
+    [
+      () => set.folds(2, { groups: Array(14).fill(7) }),
+      wrong,
+      'folds: 2 folds need as many groups, there are 1',
+    ],
+    [
+      () => set.subset([3, 4, 3]).folds(2, { groups: ['a', 'b', 'c'] }),
+      option,
+      'folds: the sample at position 2 comes more than once in the set, in groups "a" and "c"',
+    ],
+    [
+      () => set.subset([0, 1, 10, 11]).holdOut(0.5, { stratified: true, groups: [1, 2, 3, 3] }),
+      wrong,
+      'holdOut: class "class1" has 1 of the at least 2 groups',
+    ],
+    [() => set.holdOut(0.5, { groups: Array(14).fill('a') }), wrong, 'a share of 0.5 of 1 groups leaves'],
     [() => set.holdOut(1), option, 'holdOut: share must be above 0 and below 1, got 1'],
     [() => set.holdOut(0), option, 'holdOut: share must be'],
     [() => set.holdOut(0.01), wrong, 'holdOut: a share of 0.01 of 14 samples leaves one part empty'],

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Dataset, type Fold } from '../../data/dataset';
-import type { FoldsOptions } from '../../data/folds';
+import { FOLDS_OPTIONS, type FoldsOptions } from '../../data/units';
 import { OptionError } from '../../errors';
 import { checkFunction, checkKeys, show } from '../../options';
 import type { Json } from '../../settings';
@@ -100,7 +100,7 @@ function check(where: string, data: unknown, objective: unknown, options: unknow
   if (!(data instanceof Dataset))
     throw new OptionError(`${where}: data must be a Dataset, got ${show(data)}`);
   checkFunction(where, 'objective', objective);
-  checkKeys(where, options, [own, 'seed', 'stratified']);
+  checkKeys(where, options, [own, ...FOLDS_OPTIONS]);
 }
 
 function foldTrial<P>(trial: Trial<P>, fold: number): FoldTrial<P> {
