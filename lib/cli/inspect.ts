@@ -1,10 +1,10 @@
 /** `tenon inspect`: what a data set holds. */
 import type { Command } from 'commander';
 import type { Dataset } from '../data';
-import { Duplicates, surveyFolder, type Spread, type Survey } from '../data/survey';
+import { Duplicates, surveyFolder, type Copies, type Spread, type Survey } from '../data/survey';
 import { DEFAULT_LIMITS, READ_LIMITS } from '../files/limits';
 import { DataError } from '../errors';
-import { clip, clipList } from '../options';
+import { clip } from '../options';
 import { nonEmptyString, oneOf, type ValuesOf } from '../settings';
 import { aligned, short } from './class-report';
 import { declareCommand, withDefaults, type Given } from './command';
@@ -19,8 +19,10 @@ import { withDataset } from './recognize';
 import type { Session } from './session';
 import { oneLine } from './skipped';
 
-/** The most broken files, and groups of duplicates, that the text names; `--json` has all. */
+/** The most broken files, and groups of duplicates of a kind, that the text names; `--json` has all. */
 const SHOWN = 20;
+/** The most files of a group that the text names. */
+const NAMED = 4;
 
 const FLAGS = {
   data: { ...DATA_FLAGS.data, take: 'path' },
@@ -67,22 +69,22 @@ async function sheet(session: Session, flags: InspectFlags): Promise<void> {
 async function survey(session: Session, flags: InspectFlags): Promise<boolean> {
   const { output } = session;
   const inFiles = DATASETS[flags.dataset].from === 'images';
-  const { images, broken, duplicates } = inFiles
+  const { images, broken, sameBytes, near } = inFiles
     ? await folder(session, flags)
     : await packed(session, flags);
-  output.event('done', { images, broken, duplicates });
-  if (duplicates.length > 0) {
-    output.line(`same bytes: ${duplicates.length} groups of files`);
-    for (const files of duplicates.slice(0, SHOWN)) output.line(`  ${clipList(files, ' = ')}`);
-    if (duplicates.length > SHOWN) output.line(`  and ${duplicates.length - SHOWN} more`);
-  }
+  const duplicates = sameBytes.map(({ files }) => files);
+  const nearDuplicates = near.map((copies) => ({ ...copies }));
+  output.event('done', { images, broken, duplicates, nearDuplicates });
+  reportCopies(output, 'same bytes', sameBytes);
+  reportCopies(output, 'near duplicates', near);
   return broken > 0 && !session.signal.aborted;
 }
 
 interface Totals {
   readonly images: number;
   readonly broken: number;
-  readonly duplicates: readonly (readonly string[])[];
+  readonly sameBytes: readonly Copies[];
+  readonly near: readonly Copies[];
 }
 
 async function folder(
@@ -102,7 +104,7 @@ async function folder(
     images += found.images;
     broken += found.broken.length;
   }
-  return { images, broken, duplicates: duplicates.groups() };
+  return { images, broken, sameBytes: duplicates.sameBytes(), near: await duplicates.near() };
 }
 
 function openPacked(flags: InspectFlags, signal: AbortSignal) {
@@ -125,7 +127,7 @@ async function packed({ output, signal }: Session, flags: InspectFlags): Promise
     report(output, split, surveyOf(set));
     images += set.length;
   }
-  return { images, broken: 0, duplicates: [] };
+  return { images, broken: 0, sameBytes: [], near: [] };
 }
 
 function surveyOf(set: Dataset): Survey {
@@ -165,6 +167,32 @@ function report(output: Session['output'], split: string | null, survey: Survey)
   for (const { file, reason } of broken.slice(0, SHOWN)) output.line(`    ${clip(file)}: ${oneLine(reason)}`);
   if (broken.length > SHOWN) output.line(`    and ${broken.length - SHOWN} more`);
   output.line();
+}
+
+/** What a group of copies means, the most telling first. */
+const MEANINGS: readonly (readonly [string, (copies: Copies) => boolean])[] = [
+  ['of several classes: one is probably labelled wrongly', ({ classes }) => classes.length > 1],
+  ['of several splits: a test on one has seen the other', ({ splits }) => splits.length > 1],
+  ['of one class', () => true],
+];
+
+function reportCopies(output: Session['output'], title: string, groups: readonly Copies[]): void {
+  if (groups.length === 0) return;
+  output.line(`${title}: ${groups.length} ${groups.length === 1 ? 'group' : 'groups'} of files`);
+  let left = groups;
+  for (const [meaning, holds] of MEANINGS) {
+    const some = left.filter(holds);
+    left = left.filter((copies) => !holds(copies));
+    if (some.length === 0) continue;
+    output.line(`  ${meaning}: ${some.length}`);
+    for (const { files } of some.slice(0, SHOWN)) output.line(`    ${namesIn(files)}`);
+    if (some.length > SHOWN) output.line(`    and ${some.length - SHOWN} more`);
+  }
+}
+
+function namesIn(files: readonly string[]): string {
+  const names = files.slice(0, NAMED).map((file) => clip(file));
+  return files.length > NAMED ? `${names.join(' = ')} and ${files.length - NAMED} more` : names.join(' = ');
 }
 
 function row(name: string, { least, median, most }: Spread): string[] {

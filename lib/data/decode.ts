@@ -14,6 +14,7 @@ import { DataError, TenonError } from '../errors';
 import { clip, problemOf } from '../options';
 import { DEFAULT_LIMITS, FREE_BYTES, sizeProblem, type Limits } from '../files/limits';
 import { malformed } from '../files/errors';
+import { THUMBNAIL, THUMBNAIL_BYTES } from './difference-hash';
 import { Semaphore } from './semaphore';
 import { loadSharp } from './sharp';
 import { inSlices } from './slices';
@@ -36,6 +37,11 @@ export interface DecodeTarget {
    * size is an error.
    */
   readonly resize?: ResizeRule;
+  /**
+   * Whether decoders may shrink an image as far as they can while they read it, which is faster and shifts
+   * pixels a little. Default true.
+   */
+  readonly fastShrink?: boolean;
   /** How large an image may be before it is resized. Default: DEFAULT_LIMITS. */
   readonly limits?: Limits;
   /** Once it has fired, a decoding whose turn comes is dropped: the promise rejects with its reason. */
@@ -138,17 +144,24 @@ export async function keptSize(
   return size;
 }
 
-/** Decodes an image to find out whether it is whole. @throws as {@link decode} */
-export async function examine(
-  bytes: Uint8Array,
-  name: string,
-  limits: Limits,
-): Promise<{ height: number; width: number; channels: number }> {
+/** What {@link examine} finds. */
+export interface Examined {
+  readonly height: number;
+  readonly width: number;
+  /** Values of a pixel in the file: 2 and 4 are grey and colours with transparency. */
+  readonly channels: number;
+  /** The grey copy that difference-hash.ts hashes. */
+  readonly thumbnail: Uint8Array;
+}
+
+/** Decodes an image to find out whether it is whole, and what it looks like. @throws as {@link decode} */
+export async function examine(bytes: Uint8Array, name: string, limits: Limits): Promise<Examined> {
   const { height, width, channels } = await readHeader(bytes, name, limits);
-  // Only one pixel is kept, but all are read.
-  const pixel = { height: 1, width: 1, channels: 3, resize: 'stretch', limits } as const;
-  await decode(bytes, name, pixel, new Uint8Array(3));
-  return { height, width, channels };
+  const thumbnail = new Uint8Array(THUMBNAIL_BYTES);
+  // The hash of a copy of 73x55 pixels differs in up to 8 bits where decoders shrink it fast, else in 4.
+  const target = { ...THUMBNAIL, channels: 1, resize: 'stretch', fastShrink: false, limits } as const;
+  await decode(bytes, name, target, thumbnail);
+  return { height, width, channels, thumbnail };
 }
 
 /**
@@ -214,10 +227,12 @@ async function decodeLarge(
   }
 }
 
-function pipelineOf(image: Sharp, { height, width, resize }: DecodeTarget): Sharp {
+function pipelineOf(image: Sharp, { height, width, resize, fastShrink = true }: DecodeTarget): Sharp {
   const black = { r: 0, g: 0, b: 0 };
-  if (resize !== undefined)
-    image.resize({ width, height, fit: resize === 'stretch' ? 'fill' : resize, background: black });
+  if (resize !== undefined) {
+    const fit = resize === 'stretch' ? 'fill' : resize;
+    image.resize({ width, height, fit, background: black, fastShrinkOnLoad: fastShrink });
+  }
   return image.flatten({ background: black }).toColourspace('srgb');
 }
 
@@ -226,6 +241,11 @@ function wrongSize(name: string, found: { height: number; width: number }, targe
     `${clip(name)} is ${found.height}x${found.width}, the images before it ${target.height}x${target.width} (height x width): ` +
       'give imageSize to resize images of differing sizes',
   );
+}
+
+/** The grey of a colour. */
+export function luma(r: number, g: number, b: number): number {
+  return (19595 * r + 38470 * g + 7471 * b + 32768) >> 16;
 }
 
 /** Copies `from` with `found` interleaved channels (1 or 3, or those with alpha) to `wanted` ones. */
@@ -244,7 +264,7 @@ async function convertChannels(
       const r = from[p * found] ?? 0;
       const g = found >= 3 ? (from[p * found + 1] ?? 0) : r;
       const b = found >= 3 ? (from[p * found + 2] ?? 0) : r;
-      if (wanted === 1) out[p] = (19595 * r + 38470 * g + 7471 * b + 32768) >> 16;
+      if (wanted === 1) out[p] = luma(r, g, b);
       else out.set([r, g, b], p * 3);
     }
   });

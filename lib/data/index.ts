@@ -40,7 +40,13 @@ export type {
   StoredImages,
 } from './samples';
 export type { Preprocessing } from './preprocessing';
-export type { FoldsOptions } from './folds';
+export {
+  nearDuplicates,
+  type NearDuplicateGroup,
+  type NearDuplicates,
+  type NearDuplicatesOptions,
+} from './near-duplicates';
+export type { FoldsOptions } from './units';
 export type { SampleOptions } from './select';
 export type { ImageSource } from './source';
 export type { ViewOptions } from './views';

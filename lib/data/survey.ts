@@ -1,11 +1,12 @@
-/** What an image folder holds: classes, sizes, and which files are broken or the same. */
+/** What an image folder holds: classes, sizes, and which files are broken, the same, or look the same. */
 import { createHash } from 'node:crypto';
 import { AbortedError, FormatError, IoError } from '../errors';
 import type { Limits } from '../files/limits';
 import { readRegular } from '../files/read';
 import { clip } from '../options';
-import { examine } from './decode';
+import { examine, type Examined } from './decode';
 import { findImages, type FoundImage } from './folder-scan';
+import { lookAlikes } from './look-alikes';
 
 /** Images that are looked at between two reports, and at once. */
 const AT_ONCE = 64;
@@ -46,21 +47,59 @@ export interface SurveyOptions {
   readonly onProgress?: (images: number, of: number) => void;
 }
 
-/** Files with the same bytes. Shared by surveys, it finds those of several splits. */
+/** Files that are copies of each other, or look the same. */
+export interface Copies {
+  readonly files: readonly string[];
+  /** Names of their classes and of their splits, each once. */
+  readonly classes: readonly string[];
+  readonly splits: readonly string[];
+}
+
+interface SurveyedFile {
+  readonly file: string;
+  readonly className: string;
+  readonly split: string | undefined;
+  readonly digest: string;
+}
+
+/** Files with the same bytes, and images that look the same. Shared by surveys, it finds those of several splits. */
 export class Duplicates {
-  private readonly files = new Map<string, string[]>();
+  private readonly byDigest = new Map<string, SurveyedFile[]>();
+  private readonly images: SurveyedFile[] = [];
+  private readonly thumbnails: Uint8Array[] = [];
 
-  add(file: string, bytes: Uint8Array): void {
-    const key = createHash('sha256').update(bytes).digest('base64');
-    const known = this.files.get(key);
-    if (known === undefined) this.files.set(key, [file]);
-    else known.push(file);
+  /** `thumbnail` as `examine` makes it; absent for a file that is broken. */
+  add(file: Omit<SurveyedFile, 'digest'>, bytes: Uint8Array, thumbnail?: Uint8Array): void {
+    const digest = createHash('sha256').update(bytes).digest('base64');
+    const surveyed = { ...file, digest };
+    const known = this.byDigest.get(digest);
+    if (known === undefined) this.byDigest.set(digest, [surveyed]);
+    else known.push(surveyed);
+    if (thumbnail === undefined) return;
+    this.images.push(surveyed);
+    this.thumbnails.push(thumbnail);
   }
 
-  /** Names of the files, by group. */
-  groups(): readonly (readonly string[])[] {
-    return [...this.files.values()].filter((files) => files.length > 1);
+  sameBytes(): readonly Copies[] {
+    return [...this.byDigest.values()].filter((files) => files.length > 1).map(copies);
   }
+
+  /** Groups of images that look the same and are not all the same bytes. */
+  async near(): Promise<readonly Copies[]> {
+    const groups = await lookAlikes(this.thumbnails);
+    return groups
+      .map((group) => group.map((at) => this.images[at]!))
+      .filter(([first, ...others]) => others.some(({ digest }) => digest !== first!.digest))
+      .map(copies);
+  }
+}
+
+function copies(files: readonly SurveyedFile[]): Copies {
+  return {
+    files: files.map(({ file }) => file),
+    classes: [...new Set(files.map(({ className }) => className))],
+    splits: [...new Set(files.flatMap(({ split }) => split ?? []))],
+  };
 }
 
 interface Seen {
@@ -82,7 +121,10 @@ export async function surveyFolder(options: SurveyOptions, duplicates: Duplicate
     if (signal?.aborted === true) throw new AbortedError('inspect: aborted', { cause: signal.reason });
     const some = images.slice(begin, begin + AT_ONCE);
     const looks = await Promise.allSettled(some.map((image) => look(image, limits)));
-    looks.forEach((result, i) => note(some[i]!.name, result, seen, duplicates));
+    looks.forEach((result, i) => {
+      const { name: file, className } = some[i]!;
+      note({ file, className, split }, result, seen, duplicates);
+    });
     onProgress?.(Math.min(images.length, begin + AT_ONCE), images.length);
   }
   const counts = new Map(classNames.map((name) => [name, 0]));
@@ -102,34 +144,42 @@ export async function surveyFolder(options: SurveyOptions, duplicates: Duplicate
 interface Look {
   readonly bytes: Uint8Array;
   /** What is wrong, where the bytes are not a readable image. */
-  readonly size: Awaited<ReturnType<typeof examine>> | FormatError;
+  readonly found: Examined | FormatError;
 }
 
 async function look({ name, bytes: inArchive }: FoundImage, limits: Limits): Promise<Look> {
   const bytes = inArchive ?? (await readRegular(name));
-  const size = await examine(bytes, name, limits).catch((error: unknown) => {
+  const found = await examine(bytes, name, limits).catch((error: unknown) => {
     if (error instanceof FormatError) return error;
     throw error;
   });
-  return { bytes, size };
+  return { bytes, found };
 }
 
 /** In the order of the files, whatever the order in which they were read. */
-function note(file: string, look: PromiseSettledResult<Look>, seen: Seen, duplicates: Duplicates): void {
+function note(
+  from: Omit<SurveyedFile, 'digest'>,
+  look: PromiseSettledResult<Look>,
+  seen: Seen,
+  duplicates: Duplicates,
+): void {
+  const { file } = from;
   if (look.status === 'rejected') {
     if (!(look.reason instanceof IoError)) throw look.reason;
     seen.broken.push({ file, reason: reasonOf(file, look.reason) });
     return;
   }
-  const { bytes, size } = look.value;
-  duplicates.add(file, bytes);
-  if (size instanceof FormatError) {
-    seen.broken.push({ file, reason: reasonOf(file, size) });
+  const { bytes, found } = look.value;
+  if (found instanceof FormatError) {
+    duplicates.add(from, bytes);
+    seen.broken.push({ file, reason: reasonOf(file, found) });
     return;
   }
-  seen.heights.push(size.height);
-  seen.widths.push(size.width);
-  seen.channels.set(size.channels, (seen.channels.get(size.channels) ?? 0) + 1);
+  const { height, width, channels, thumbnail } = found;
+  duplicates.add(from, bytes, thumbnail);
+  seen.heights.push(height);
+  seen.widths.push(width);
+  seen.channels.set(channels, (seen.channels.get(channels) ?? 0) + 1);
 }
 
 /** The message without the file's name in front. */

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import sharp from 'sharp';
 import { tarOf } from '../data/helpers';
 import { noise } from '../support/noise';
+import { picture } from '../support/pictures';
 import { temporaryDirectory, tenon } from './support';
 
 const dir = temporaryDirectory();
@@ -80,7 +81,7 @@ it('counts classes, sizes and channels, and lists broken and equal files', async
       ],
       broken: [],
     },
-    { event: 'done', images: 8, broken: 2, duplicates: copies },
+    { event: 'done', images: 8, broken: 2, duplicates: copies, nearDuplicates: [] },
   ]);
   expect(code).toBe(1);
 });
@@ -95,6 +96,56 @@ it('says the same in words', async () => {
   expect(out).toMatch(/^ {4}.*text\.png: not a readable image/m);
   expect(out).toMatch(/^ {2}.*a\.jpg = .*copy\.jpg$/m);
   expect(code).toBe(1);
+});
+
+it('groups images that look the same, by what that means', async () => {
+  const shots = await Promise.all(
+    [1, 2, 3, 4].map((seed) =>
+      picture(30 * seed, 180, 240)
+        .png()
+        .toBuffer(),
+    ),
+  );
+  const names = ['a/one', 'a/two', 'b/three', 'b/four'];
+  for (const [i, shot] of shots.entries()) put(`near/train/${names[i]}.png`, shot);
+  const again = await sharp(shots[0]).jpeg({ quality: 60 }).toBuffer();
+  put('near/train/b/first.jpg', again);
+  put('near/test/b/first.jpg', again);
+  put('near/test/b/third.webp', await sharp(shots[2]).resize(150).webp().toBuffer());
+  put('near/train/b/fourth.jpg', await sharp(shots[3]).jpeg({ quality: 50 }).toBuffer());
+  for (const grey of [100, 110])
+    put(
+      `near/train/a/${grey}.png`,
+      await sharp({ create: { width: 9, height: 9, channels: 3, background: { r: grey, g: grey, b: grey } } })
+        .png()
+        .toBuffer(),
+    );
+  const file = (name: string): string => join(dir, 'near', name);
+  const { lines } = await tenon('inspect', '--data', join(dir, 'near'), '--json');
+  expect(lines.at(-1)).toMatchObject({
+    duplicates: [[file('train/b/first.jpg'), file('test/b/first.jpg')]],
+    nearDuplicates: [
+      {
+        files: [file('train/a/one.png'), file('train/b/first.jpg'), file('test/b/first.jpg')],
+        classes: ['a', 'b'],
+        splits: ['train', 'test'],
+      },
+      { files: [file('train/b/four.png'), file('train/b/fourth.jpg')], classes: ['b'], splits: ['train'] },
+      {
+        files: [file('train/b/three.png'), file('test/b/third.webp')],
+        classes: ['b'],
+        splits: ['train', 'test'],
+      },
+    ],
+  });
+  const { out, code } = await tenon('inspect', '--data', join(dir, 'near'));
+  expect(code).toBe(0);
+  expect(out).toMatch(
+    /^same bytes: 1 group of files\n {2}of several splits.*: 1\n {4}.*first\.jpg = .*first\.jpg$/m,
+  );
+  expect(out).toMatch(
+    /^near duplicates: 3 groups of files\n {2}of several classes.*: 1\n.*one.*\n {2}of several splits.*: 1\n.*third.*\n {2}of one class: 1\n.*fourth/m,
+  );
 });
 
 it('looks at one split, a folder of classes, an archive, and sets of other forms', async () => {
