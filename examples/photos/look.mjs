@@ -6,27 +6,48 @@ import { data } from 'tenon';
 const SHOWN = 10;
 
 /**
- * Opens PHOTOS/CLASS/*.jpg without broken files and copies, and says what was left out.
+ * Opens PHOTOS/CLASS/*.jpg without broken files and copies, and says what was left out. `groups` says which
+ * photographs look the same: of a photograph and a smaller copy of it, one must not test what the other taught.
  * @throws DataError where there is nothing to learn
  */
 export async function openPhotos(dir, imageSize) {
   const all = await data.folder({ dir, imageSize, onError: 'skip' });
   list(
-    'broken',
+    'broken, left out',
     all.skipped.map(({ file, reason }) => `${file}: ${reason}`),
   );
   const copies = await findCopies(all);
   list(
-    'copies',
+    'copies, left out',
     [...copies].map(([copy, first]) => `${all.file(copy)} = ${all.file(first)}`),
   );
   const photos = copies.size === 0 ? all : all.filter(({ index }) => !copies.has(index));
+  const { groups, groupOf } = await data.nearDuplicates(photos);
+  const [contrary, alike] = [
+    groups.filter(ofSeveralClasses),
+    groups.filter((group) => !ofSeveralClasses(group)),
+  ];
+  list('look the same in several classes; is one in the wrong folder?', contrary.map(namesIn(photos)));
+  list('look the same, so they are held out together or not at all', alike.map(namesIn(photos)));
   const counts = photos.classCounts();
   console.log(`${photos.length} photographs of ${counts.length} classes`);
   photos.classNames.forEach((name, i) => console.log(`  ${name}: ${counts[i]}`));
-  if (counts.length < 2 || Math.min(...counts) < 5)
-    throw new Error(`${dir}: there must be two classes at least, with five photographs each at least`);
-  return { photos, unbalanced: Math.max(...counts) > 2 * Math.min(...counts) };
+  const different = photos.classNames.map(
+    (_, i) => new Set(groupOf.filter((__, at) => photos.label(at) === i)).size,
+  );
+  if (counts.length < 2 || Math.min(...different) < 5)
+    throw new Error(
+      `${dir}: there must be two classes at least, with five different photographs each at least`,
+    );
+  return { photos, groups: groupOf, unbalanced: Math.max(...counts) > 2 * Math.min(...counts) };
+}
+
+function ofSeveralClasses({ classNames }) {
+  return classNames.length > 1;
+}
+
+function namesIn(photos) {
+  return ({ positions }) => positions.map((at) => photos.file(at)).join(' = ');
 }
 
 /**
@@ -48,6 +69,7 @@ async function findCopies(set) {
 
 function list(title, lines) {
   if (lines.length === 0) return;
-  console.log(`${title}, left out: ${lines.length}`);
+  console.log(`${title}: ${lines.length}`);
   for (const line of lines.slice(0, SHOWN)) console.log(`  ${line}`);
+  if (lines.length > SHOWN) console.log(`  and ${lines.length - SHOWN} more`);
 }
