@@ -6,7 +6,7 @@ import { data } from 'tenon';
 const SHOWN = 10;
 
 /**
- * Opens PHOTOS/CLASS/*.jpg without broken files and copies, and says what was left out. `groups` says which
+ * Opens PHOTOS/CLASS/*.jpg without broken files and copies, and says what was left out. `groupOf` says which
  * photographs look the same: of a photograph and a smaller copy of it, one must not test what the other taught.
  * @throws DataError where there is nothing to learn
  */
@@ -39,7 +39,7 @@ export async function openPhotos(dir, imageSize) {
     throw new Error(
       `${dir}: there must be two classes at least, with five different photographs each at least`,
     );
-  return { photos, groups: groupOf, unbalanced: Math.max(...counts) > 2 * Math.min(...counts) };
+  return { photos, groupOf, unbalanced: Math.max(...counts) > 2 * Math.min(...counts) };
 }
 
 function ofSeveralClasses({ classNames }) {

@@ -54,8 +54,8 @@ async function main() {
     Number(values.epochs ?? 20),
     Number(values.seed ?? 0),
   ];
-  const { photos, groups, unbalanced } = await openPhotos(positionals[0], size);
-  const { train, validation: held } = photos.holdOut(0.2, { seed, stratified: true, groups });
+  const { photos, groupOf, unbalanced } = await openPhotos(positionals[0], size);
+  const { train, validation: held } = photos.holdOut(0.2, { seed, stratified: true, groups: groupOf });
   const sets = { train, held };
   const loss = losses.crossEntropy({ labelSmoothing: 0.1, ...(unbalanced && { classWeights: 'balanced' }) });
   if (unbalanced) console.log('classes are unbalanced: each counts as much as any other');

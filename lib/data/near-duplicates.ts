@@ -100,7 +100,7 @@ export async function thumbnailsOf(
   const stored = samples.stored();
   if (stored === undefined)
     throw new OptionError('nearDuplicates: this is for images, the set is of features');
-  const { data, table, channels, largest, sizeOf } = stored;
+  const { data, table, channels, largest } = stored;
   if (channels !== 1 && channels !== 3)
     throw new DataError(`nearDuplicates: images must have 1 or 3 channels, these have ${channels}`);
   const { height, width } = THUMBNAIL;
@@ -109,7 +109,9 @@ export async function thumbnailsOf(
     if (signal?.aborted === true) throw new AbortedError('nearDuplicates: aborted', { cause: signal.reason });
     const some = rows.slice(begin, begin + AT_ONCE);
     await samples.ensure(some, signal);
-    const crops = Int32Array.from([...some].flatMap((row) => [0, 0, ...sizeOf(row), height, width, 0, 0, 0]));
+    const crops = Int32Array.from(
+      [...some].flatMap((row) => [0, 0, ...stored.sizeOf(row), height, width, 0, 0, 0]),
+    );
     const form = { size: [height, width], channels, largest } as const;
     const small = resampleImages(data, table, tensor(some), tensor(crops, [some.length, CROP_COLUMNS]), form);
     const pixels = (await small.data()) as Uint8Array;

@@ -59,7 +59,7 @@ function family(seed: number, copies: number, flatRows: number): Uint8Array[] {
   return Array.from({ length: copies }, (_, copy) => {
     const changes = noise(1, 2 * copy, 1, seed + copy);
     const picture = base.slice();
-    for (let c = 0; c < copy; c++) picture[changes[2 * c]! % 72]! = changes[2 * c + 1]!;
+    for (let c = 0; c < copy; c++) picture[changes[2 * c]! % 72] = changes[2 * c + 1]!;
     return picture;
   });
 }
