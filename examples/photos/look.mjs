@@ -6,8 +6,9 @@ import { data } from 'tenon';
 const SHOWN = 10;
 
 /**
- * Opens PHOTOS/CLASS/*.jpg without broken files and copies, and says what was left out. `groupOf` says which
- * photographs look the same: of a photograph and a smaller copy of it, one must not test what the other taught.
+ * Opens PHOTOS/CLASS/*.jpg without broken files and copies, and says what was left out. `groupOf` says
+ * which photographs look the same: of a photograph and a smaller copy of it, one must not test what
+ * the other taught.
  * @throws DataError where there is nothing to learn
  */
 export async function openPhotos(dir, imageSize) {

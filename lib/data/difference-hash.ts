@@ -1,7 +1,7 @@
 /**
- * The difference hash of a picture: whether each pixel of a small grey copy is lighter than the one to its left
- * (N. Krawetz, "Kind of Like That", hackerfactor.com, 2013). Resizing and compressing a picture again change few
- * of its bits.
+ * The difference hash of a picture: whether each pixel of a small grey copy is lighter than the one to its
+ * left (N. Krawetz, "Kind of Like That", hackerfactor.com, 2013). Resizing and compressing a picture again
+ * change few of its bits.
  */
 
 // Held here because in a vm context (jest) every look-up of a global is slow.
@@ -15,9 +15,9 @@ export const THUMBNAIL_BYTES = THUMBNAIL.height * THUMBNAIL.width;
 /** A smaller difference of two neighbours, of 255, may be noise of the compression. */
 const CLEAR_DIFFERENCE = 4;
 /**
- * How many of the 64 comparisons must be clear. Below it the picture is flat or a gradient from top to bottom,
- * and its bits say little: the hashes of a grey wall and of a night sky can be the same. On CIFAR-10, 0.5% of the
- * images have less.
+ * How many of the 64 comparisons must be clear. Below it the picture is flat or a gradient from top to
+ * bottom, and its bits say little: the hashes of a grey wall and of a night sky can be the same. On CIFAR-10,
+ * 0.5% of the images have less.
  */
 const CLEAR_COMPARISONS = 16;
 

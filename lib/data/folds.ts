@@ -13,10 +13,11 @@ export interface DividedPositions {
 }
 
 /**
- * For each of `k` folds the positions that validate, and all others. Samples are shuffled and dealt out one
- * after the other, with `stratified` class by class, as by scikit-learn's `KFold` and `StratifiedKFold`. Groups
- * go first, the largest before all others, each to the fold that has the fewest samples of its classes, and
- * of those the fewest samples. A sample that the set has more than once is dealt with all its copies.
+ * For each of `k` folds the positions that validate, and all others. Samples are shuffled and dealt out
+ * one after the other, with `stratified` class by class, as by scikit-learn's `KFold` and
+ * `StratifiedKFold`. Groups go first, the largest before all others, each to the fold that has the fewest
+ * samples of its classes, and of those the fewest samples. A sample that the set has more than once is
+ * dealt with all its copies.
  * @throws OptionError, DataError
  */
 export function foldPositions(divided: Divided, k: number, options: FoldsOptions): DividedPositions[] {

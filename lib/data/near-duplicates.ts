@@ -41,16 +41,16 @@ export interface NearDuplicates {
 
 /**
  * Finds images that look the same: a photograph that was saved twice, resized, compressed again or made a
- * little lighter. Not found are parts of an image, mirror images and turned ones; nor images that are flat, or
- * change only from top to bottom.
+ * little lighter. Not found are parts of an image, mirror images and turned ones; nor images that are flat,
+ * or change only from top to bottom.
  *
  * Two images are alike if their difference hashes (N. Krawetz, "Kind of Like That", 2013) differ in at most 7
- * of 64 bits, and the 8 x 9 grey pixels that those are taken from correlate by at least 0.95. An image is of a
- * group if it is like one of it. This is for photographs: drawings of a few strokes, such as digits, look
+ * of 64 bits, and the 8 x 9 grey pixels that those are taken from correlate by at least 0.95. An image is of
+ * a group if it is like one of it. This is for photographs: drawings of a few strokes, such as digits, look
  * alike at that size.
  *
- * Decodes images that are not decoded yet. Images are taken as the set has them, after `imageSize` and
- * `resize`.
+ * Decodes images that are not decoded yet. Images are taken as the set has them, after
+ * `imageSize` and `resize`.
  * @throws OptionError for what is not a set of images; DataError for images that are neither grey nor RGB;
  *   FormatError for a corrupt image; AbortedError
  */

@@ -62,7 +62,10 @@ interface SurveyedFile {
   readonly digest: string;
 }
 
-/** Files with the same bytes, and images that look the same. Shared by surveys, it finds those of several splits. */
+/**
+ * Files with the same bytes, and images that look the same. Shared by surveys, it finds those
+ * of several splits.
+ */
 export class Duplicates {
   private readonly byDigest = new Map<string, SurveyedFile[]>();
   private readonly images: SurveyedFile[] = [];

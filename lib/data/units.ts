@@ -13,9 +13,9 @@ export interface FoldsOptions {
    */
   readonly stratified?: boolean;
   /**
-   * For each sample the group that it is of, a number or a string. The samples of a group stay together: those
-   * of a patient or a day, or the near duplicates that `data.nearDuplicates` finds (`groupOf`). Default: each
-   * sample is by itself.
+   * For each sample the group that it is of, a number or a string. The samples of a group stay together:
+   * those of a patient or a day, or the near duplicates that `data.nearDuplicates` finds (`groupOf`).
+   * Default: each sample is by itself.
    */
   readonly groups?: ArrayLike<number | string>;
 }
@@ -30,7 +30,10 @@ export interface Divided {
   readonly classNames: readonly string[];
 }
 
-/** Samples that stay together: rows without repetition, and the class of each, or -1 where that is no matter. */
+/**
+ * Samples that stay together: rows without repetition, and the class of each, or -1 where classes
+ * do not matter.
+ */
 export interface Unit {
   readonly rows: number[];
   readonly labels: number[];
@@ -80,7 +83,7 @@ function streamOf(where: string, label: number): string {
   return label < 0 ? where : `${where} ${label}`;
 }
 
-/** Classes by position; undefined where they are no matter. */
+/** Classes by position; undefined where they do not matter. */
 function labelsOf(where: string, { labels }: Divided, { stratified }: FoldsOptions): Int32Array | undefined {
   if (!bool(where, 'stratified', stratified ?? false)) return undefined;
   if (labels !== undefined) return labels;

@@ -1,4 +1,6 @@
-/** Hashes beside ImageHash's, of grey copies as Pillow makes them (test/fixtures/make_difference_hashes.py). */
+/**
+ * Hashes beside ImageHash's, of grey copies as Pillow makes them (test/fixtures/make_difference_hashes.py).
+ */
 import * as data from '../../lib/data';
 import { differenceHash, differingBits } from '../../lib/data/difference-hash';
 import { thumbnailsOf } from '../../lib/data/near-duplicates';
