@@ -23,6 +23,8 @@ export interface CutOptions {
 export interface EpochCut {
   readonly batches: number;
   readonly steps: number;
+  /** Samples of the smallest batch. */
+  readonly smallest: number;
   /** The positions of a batch's samples in the order of the epoch. */
   bounds(batch: number): [begin: number, end: number];
   /** The step that a batch belongs to. */
@@ -38,12 +40,14 @@ export function cutEpoch(length: number, options: CutOptions): EpochCut {
     throw new OptionError(
       `fit: lastBatch 'drop' leaves no batch of ${batchSize}: there are ${length} samples`,
     );
+  const rest = lastBatch === 'keep' ? length - (batches - 1) * batchSize : batchSize;
   return {
     batches,
     steps: Math.ceil(batches / accumulate),
+    smallest: batches === 1 ? rest : Math.min(batchSize, rest),
     bounds(batch) {
-      const rest = lastBatch === 'keep' && batch === batches - 1;
-      return [batch * batchSize, rest ? length : (batch + 1) * batchSize];
+      const last = lastBatch === 'keep' && batch === batches - 1;
+      return [batch * batchSize, last ? length : (batch + 1) * batchSize];
     },
     stepOf: (batch) => Math.floor(batch / accumulate),
   };
@@ -65,6 +69,7 @@ function keptBatches(length: number, batchSize: number): number {
 class EvenCut implements EpochCut {
   readonly steps: number;
   readonly batches: number;
+  readonly smallest: number;
   /** How many steps have a sample more than the others; they come first. */
   private readonly larger: number;
   /** Batches of a larger step, and of the others. */
@@ -85,6 +90,8 @@ class EvenCut implements EpochCut {
     this.perStep = Math.min(wanted, atMost(size));
     this.perLarger = Math.min(wanted, atMost(size + 1));
     this.batches = this.larger * this.perLarger + (this.steps - this.larger) * this.perStep;
+    const ofLarger = this.larger === 0 ? Infinity : Math.floor((size + 1) / this.perLarger);
+    this.smallest = Math.min(Math.floor(size / this.perStep), ofLarger);
   }
 
   stepOf(batch: number): number {

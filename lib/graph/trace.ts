@@ -22,6 +22,17 @@ export interface RunHooks {
   refused(): void;
 }
 
+/** Statistics of a batch, which move running ones. */
+export interface BatchStatistics {
+  /** Persistent buffers, of the shapes of `batch`. */
+  readonly running: readonly [mean: Tensor, variance: Tensor];
+  readonly batch: readonly [mean: Tensor, variance: Tensor];
+  /** A runtime scalar: the share of the batch. */
+  readonly momentum: Tensor;
+  /** Values behind each number of `batch`, whose variance is the biased one. */
+  readonly count: number;
+}
+
 export class Trace {
   readonly random: RandomState;
   readonly assigned = new Map<Storage, Tensor>();
@@ -35,6 +46,11 @@ export class Trace {
    * state holds the place of the first. Undefined where examples draw by their place in the batch.
    */
   examples: number | undefined;
+  /**
+   * Where layers leave the statistics of a batch that is a part of a larger one; undefined where they move
+   * their running statistics themselves.
+   */
+  statistics: BatchStatistics[] | undefined;
   private readonly ordinals = new Map<string, number>();
 
   constructor(random: RandomState) {

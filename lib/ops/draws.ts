@@ -12,8 +12,8 @@ export interface DrawAttrs {
   readonly key: StreamKey;
   readonly ordinal: number;
   /**
-   * Draws of one example, by which those of later batches are moved on; 0 where examples of all batches share
-   * their draws, as in training, where each step draws anew.
+   * Draws of one example, by which those of later batches or shards are moved on; 0 where examples of all
+   * batches share their draws, as in training without shards, where each step draws anew.
    */
   readonly perExample: number;
 }
@@ -33,7 +33,7 @@ let callsOutside = 0;
 /**
  * The next draws of this kind in the layer that is being recorded.
  * @param count how many draws a batch takes; undefined if all examples share them
- * @throws ShapeError where a prediction samples and they cannot be shared out to its examples
+ * @throws ShapeError where examples have draws of their own, but the draws cannot be shared out to them
  */
 export function nextDraws(name: string, count: number | undefined): Draws {
   const trace = currentTrace();
@@ -45,7 +45,7 @@ export function nextDraws(name: string, count: number | undefined): Draws {
   const perExample = examples === undefined || count === undefined ? 0 : count / examples;
   if (!Number.isInteger(perExample))
     throw new ShapeError(
-      `${name}: its ${count} draws cannot be shared out to the ${examples} examples of a batch, so it cannot be sampled`,
+      `${name}: its ${count} draws cannot be shared out to the ${examples} examples of a batch, so they cannot be told apart`,
     );
   return {
     attrs: { key: streamKey(random.seed, stream), ordinal, perExample },

@@ -40,6 +40,16 @@ export type BatchStream = Batches | ((epoch: number) => Batches);
 export interface Batch {
   readonly args: Tensor[];
   readonly size: number;
+  /** The parts that it is computed in; absent where that is in one. */
+  readonly shards?: readonly Shard[];
+}
+
+/** A part of a batch, as a compiled step takes it. */
+export interface Shard {
+  readonly args: Tensor[];
+  readonly size: number;
+  /** The place of its first sample in the batch. */
+  readonly first: number;
 }
 
 /** The batches of one epoch, in order. */

@@ -176,8 +176,11 @@ async function prune(root: string, latest: string, keep: number): Promise<void> 
 /** What a run that resumes must have in common with the one that saved. */
 export interface Expected {
   readonly seed: number;
-  /** `lastBatch` undefined accepts any. */
-  readonly batches: Omit<Position['batches'], 'lastBatch'> & { readonly lastBatch: LastBatch | undefined };
+  /** `lastBatch` or `shards` undefined accepts any. */
+  readonly batches: Omit<Position['batches'], 'lastBatch' | 'shards'> & {
+    readonly lastBatch: LastBatch | undefined;
+    readonly shards: number | undefined;
+  };
 }
 
 /**
@@ -319,6 +322,11 @@ function checkSameRun(
   if (position.seed !== expected.seed)
     throw new OptionError(
       `${where} was trained with seed ${position.seed}, the trainer has ${expected.seed}`,
+    );
+  const { shards } = position.batches;
+  if (expected.batches.shards !== undefined && expected.batches.shards !== shards)
+    throw new OptionError(
+      `${where} was trained with shards ${shards}, the trainer has ${expected.batches.shards}`,
     );
   // At the end of an epoch, nothing depends on how the epoch was cut into batches.
   if (position.position === 0) return;

@@ -9,7 +9,7 @@ import type { Node } from '../graph/op';
 import { currentTrace } from '../graph/trace';
 import { sub, sumSquares } from '../ops';
 import type { Tensor } from '../tensor/tensor';
-import type { Batch } from './batch-source';
+import type { Batch, Shard } from './batch-source';
 import { objectiveOf, recordLoss, type StepParts } from './steps';
 import { clip } from '../options';
 
@@ -43,10 +43,14 @@ export async function explainNonFinite(
   const { random } = parts;
   let place: string | undefined;
   for (const [i, batch] of batches.entries()) {
-    random.step = randomStep + i * randomStride;
-    place ??= await locateNonFinite(parts, batch).catch(() => undefined);
+    for (const part of batch.shards ?? [batch]) {
+      random.step = randomStep + i * randomStride;
+      random.example = 'first' in part ? part.first : 0;
+      place ??= await locateNonFinite(parts, part, batch.shards !== undefined).catch(() => undefined);
+    }
   }
   random.step = randomStep;
+  random.example = 0;
   return place === undefined
     ? 'the norm of the gradients overflowed'
     : `the first such number came from ${place}`;
@@ -57,18 +61,32 @@ export async function explainNonFinite(
  * the forward pass". Model, optimizer and random state must be as they were before the step that failed.
  * Undefined when all is finite.
  */
-async function locateNonFinite(parts: StepParts, batch: Batch): Promise<string | undefined> {
-  return (await search(parts, batch, false)) ?? (await search(parts, batch, true));
+async function locateNonFinite(
+  parts: StepParts,
+  part: Batch | Shard,
+  ofShards: boolean,
+): Promise<string | undefined> {
+  const searched = { parts, part, ofShards };
+  return (await search(searched, false)) ?? (await search(searched, true));
+}
+
+interface Searched {
+  readonly parts: StepParts;
+  readonly part: Batch | Shard;
+  /** Whether samples draw by their place in the batch that the part is of. */
+  readonly ofShards: boolean;
 }
 
 /**
  * The forward pass is searched alone first: with every intermediate alive, both passes together
  * take much memory.
  */
-async function search(parts: StepParts, batch: Batch, backward: boolean): Promise<string | undefined> {
+async function search({ parts, part, ofShards }: Searched, backward: boolean): Promise<string | undefined> {
   const what: string[] = [];
   const program = compile(
     (...args: Tensor[]) => {
+      const trace = currentTrace()!;
+      if (ofShards) trace.examples = part.size;
       const { objective: loss } = objectiveOf(parts, recordLoss(parts, args).loss);
       const forward = reachableNodes([loss]);
       const roots = backward
@@ -87,13 +105,13 @@ async function search(parts: StepParts, batch: Batch, backward: boolean): Promis
         }
       }
       // The statistics of batch norm must not include the numbers that the search is for.
-      currentTrace()?.assigned.clear();
+      trace.assigned.clear();
       return checks;
     },
     { random: parts.random, precision: parts.precision },
   );
   try {
-    const results = await program(...batch.args);
+    const results = await program(...part.args);
     const bad = results.findIndex((check) => !Number.isFinite(check.itemSync()));
     return bad < 0 ? undefined : what[bad];
   } finally {

@@ -20,6 +20,7 @@ import type { Callback } from './events';
 import { checkNames } from './figures';
 import type { RunOptions } from './run';
 import { requireSamples } from './batch-source';
+import { requireShardable } from './shards';
 import { checkValidation, type CheckedValidation, type Validation } from './validation';
 
 /** Options of `Trainer.fit`. */
@@ -95,7 +96,7 @@ const FIT_KEYS = [
 
 /** Options of a run, except for what a checkpoint may decide. */
 export interface CheckedFitOptions extends Omit<RunOptions, 'batches'> {
-  readonly batches: Expected['batches'];
+  readonly batches: Omit<Expected['batches'], 'shards'>;
   readonly metrics: readonly Running<unknown>[];
   readonly sampler: WeightedRandomSampler | undefined;
   readonly validation: CheckedValidation | undefined;
@@ -133,7 +134,7 @@ export function checkFitOptions(data: unknown, options: FitOptions): CheckedFitO
   };
 }
 
-function checkBatches(dataset: Dataset | undefined, options: FitOptions): Expected['batches'] {
+function checkBatches(dataset: Dataset | undefined, options: FitOptions): CheckedFitOptions['batches'] {
   const accumulate = positiveInteger('fit', 'accumulate', options.accumulate ?? 1);
   if (dataset === undefined)
     return { batchSize: null, samples: null, selection: null, accumulate, lastBatch: undefined };
@@ -157,11 +158,21 @@ function checkSampler(sampler: unknown, dataset: Dataset): void {
   sampler.check('fit', dataset);
 }
 
-/** How a run cuts its epochs: as its options say, or else as the run that it resumes did. */
+/**
+ * How a run cuts its epochs and batches: as its options and the trainer's `shards` say, or else as the run that
+ * it resumes did.
+ * @throws OptionError where an epoch has a batch of fewer samples than shards
+ */
 export function settleBatches(
-  { batches }: CheckedFitOptions,
+  { batches }: Pick<CheckedFitOptions, 'batches'>,
+  shards: number | undefined,
   resumed: Resumed | undefined,
 ): RunOptions['batches'] {
-  if (batches.batchSize === null) return { ...batches, lastBatch: null };
-  return { ...batches, lastBatch: batches.lastBatch ?? resumed?.position.batches.lastBatch ?? 'even' };
+  const before = resumed?.position.batches;
+  const settled = { ...batches, shards: shards ?? before?.shards ?? 1 };
+  const { batchSize, samples, accumulate } = batches;
+  if (batchSize === null || samples === null) return { ...settled, lastBatch: null };
+  const lastBatch = batches.lastBatch ?? before?.lastBatch ?? 'even';
+  requireShardable(cutEpoch(samples, { batchSize, accumulate, lastBatch }), settled.shards);
+  return { ...settled, lastBatch };
 }

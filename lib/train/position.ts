@@ -30,6 +30,8 @@ export interface Position {
     /** Batches per step. */
     readonly accumulate: number;
     readonly lastBatch: LastBatch | null;
+    /** Parts that each batch is computed in. */
+    readonly shards: number;
   };
   readonly history: readonly EpochRecord[];
 }
@@ -61,6 +63,8 @@ export function parsePosition(file: string, value: unknown): Position {
       // Absent in checkpoints of versions that knew only one batch per step.
       accumulate: batches.accumulate === undefined ? 1 : countIn(file, batches, 'accumulate'),
       lastBatch: lastBatch(file, batches),
+      // Absent in checkpoints of versions that computed each batch in one part.
+      shards: batches.shards === undefined ? 1 : countIn(file, batches, 'shards'),
     },
     history: fields.history.map((entry, i) => epochRecord(file, `position.history[${i}]`, entry)),
   };

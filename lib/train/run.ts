@@ -18,7 +18,8 @@ import type { Position } from './position';
 import { Saves } from './saves';
 import { Snapshot } from './snapshot';
 import type { Batch, BatchSource, EpochBatches } from './batch-source';
-import { TrainStep, type StepFigures, type TrainParts } from './steps';
+import { ShardedStep } from './sharded-step';
+import { TrainStep, type Step, type StepFigures, type TrainParts } from './steps';
 
 /**
  * Steps in the addon's queue at once: the one that runs, and the one after it, so that the executor never
@@ -65,7 +66,7 @@ interface QueuedStep extends FailedStep {
 
 export class FitRun implements FitControl {
   lastStep: FitControl['lastStep'];
-  private readonly trainStep: TrainStep;
+  private readonly trainStep: Step;
   private readonly model: Module;
   private readonly random: RandomState;
   private readonly source: BatchSource;
@@ -93,7 +94,9 @@ export class FitRun implements FitControl {
     this.source = parts.source;
     this.optimizer = parts.optimizer;
     this.followers = new Followers(listener, options.callbacks, this);
-    this.trainStep = new TrainStep(parts, options.batches.accumulate > 1);
+    const { accumulate, shards } = options.batches;
+    this.trainStep =
+      shards > 1 ? new ShardedStep(parts, shards, accumulate) : new TrainStep(parts, accumulate > 1);
   }
 
   /** Trains to the end. Whatever it throws, the weights are those after the last whole step. */

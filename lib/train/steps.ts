@@ -107,8 +107,26 @@ export interface StepFigures {
   readonly penalty?: number;
 }
 
+/** Queues the steps of a run. */
+export interface Step {
+  readonly totals: Totals;
+  /** Compiles for a step over batches of these sizes, in slices, unless the step before had the same. */
+  prepare(batches: readonly Batch[]): Promise<void>;
+  /**
+   * Queues a step over some batches. Resolves with its figures once it has run; rejects with a
+   * NonFiniteError when it changed no weights.
+   */
+  queue(batches: readonly Batch[]): Promise<StepFigures>;
+  /**
+   * Ends the steps that are queued, and the one that runs unless it is being committed: they reject
+   * with an AbortedError.
+   */
+  cancel(): void;
+  dispose(): void;
+}
+
 /** Forward, backward, update, statistics and sums of the batches of one step. */
-export class TrainStep {
+export class TrainStep implements Step {
   readonly totals = new Totals();
   private readonly update: Compiled<Tensor[], StepResult>;
   /** Accumulates the gradients of a batch that is not the last of its step. */
@@ -137,7 +155,6 @@ export class TrainStep {
     );
   }
 
-  /** Compiles for a step over batches of these sizes, in slices, unless the step before had the same. */
   async prepare(batches: readonly Batch[]): Promise<void> {
     const sizes = batches.map(({ size }) => size).join();
     if (sizes === this.prepared) return;
@@ -147,10 +164,6 @@ export class TrainStep {
       await (i === last ? this.update : this.add).prepareAsync(...args);
   }
 
-  /**
-   * Queues a step over some batches. Resolves with its figures once it has run; rejects with a
-   * NonFiniteError when it changed no weights.
-   */
   async queue(batches: readonly Batch[]): Promise<StepFigures> {
     const last = batches.length - 1;
     const results = batches.map(async ({ args, size }, i) => {
@@ -166,10 +179,6 @@ export class TrainStep {
     };
   }
 
-  /**
-   * Ends the steps that are queued, and the one that runs unless it is being committed: they reject
-   * with an AbortedError.
-   */
   cancel(): void {
     this.update.cancel(); // first: what commits must not run after a batch that was left out
     this.add.cancel();

@@ -46,6 +46,17 @@ export interface Recorded {
   readonly penalty?: Tensor | undefined;
 }
 
+/** Sums over the samples of a batch, f32 of rank 0. */
+export interface BatchSums {
+  readonly loss: Tensor;
+  /** What mean losses were divided by; undefined where that is the number of samples. */
+  readonly weight: Tensor | undefined;
+  /** The penalty for each sample; undefined where there is none. */
+  readonly penalty: Tensor | undefined;
+  /** Samples classified correctly; undefined where there are no classes. */
+  readonly correct: Tensor | undefined;
+}
+
 export class Totals {
   /** Samples of the steps queued so far. */
   samples = 0;
@@ -64,20 +75,28 @@ export class Totals {
    */
   record({ loss, outputs, targets, divisor, penalty }: Recorded, size: number, labelled = false): void {
     const mean = reshape(loss, []);
-    if (divisor === undefined) {
-      assign(this.lossSum, accumulate(this.lossSum, affine(mean, size)));
-    } else {
+    this.add({
+      loss: divisor === undefined ? affine(mean, size) : mul(mean, divisor),
+      weight: divisor,
+      penalty: penalty && affine(penalty, size),
+      correct: isClassification(outputs, targets, labelled) ? countCorrect(outputs, targets) : undefined,
+    });
+  }
+
+  /** Records the addition of these sums. */
+  add({ loss, weight, penalty, correct }: BatchSums): void {
+    assign(this.lossSum, accumulate(this.lossSum, loss));
+    if (weight !== undefined) {
       this.weighted = true;
-      assign(this.lossSum, accumulate(this.lossSum, mul(mean, divisor)));
-      assign(this.weight, accumulate(this.weight, divisor));
+      assign(this.weight, accumulate(this.weight, weight));
     }
     if (penalty !== undefined) {
       this.penalized = true;
-      assign(this.penaltySum, accumulate(this.penaltySum, affine(penalty, size)));
+      assign(this.penaltySum, accumulate(this.penaltySum, penalty));
     }
-    if (!isClassification(outputs, targets, labelled)) return;
+    if (correct === undefined) return;
     this.classes = true;
-    assign(this.correct, accumulate(this.correct, countCorrect(outputs, targets)));
+    assign(this.correct, accumulate(this.correct, correct));
   }
 
   async reset(): Promise<void> {

@@ -28,6 +28,7 @@ import { checkFitOptions, settleBatches, type CheckedFitOptions, type FitOptions
 import { readCheckpoint, type Resumed } from './checkpoint';
 import { endAll } from './followers';
 import { FitRun, type EpochClock } from './run';
+import { ShardedSource } from './shards';
 import { validate } from './validation';
 import type { Position } from './position';
 import { augmentedBatches, lossOfMixed, trainedSize } from './augmented';
@@ -86,6 +87,12 @@ export interface TrainerOptions {
    * `tenon doctor`), and slower than 'fp32' on others. Default 'fp32'.
    */
   readonly precision?: Precision;
+  /**
+   * Parts that each batch is computed in, one after the other: sizes differ by at most one sample, batch norm
+   * normalizes each by itself, and the step goes by the mean over all samples. With the same `shards`, any
+   * number of processes computes the same bits. Default: as the run that is resumed, else 1.
+   */
+  readonly shards?: number;
 }
 
 /** Options of `Trainer.evaluate`. */
@@ -117,6 +124,7 @@ const TRAINER_KEYS = [
   'inputTransform',
   'seed',
   'precision',
+  'shards',
 ] as const;
 
 /**
@@ -137,6 +145,8 @@ export class Trainer {
   readonly seed: number;
   /** How activations are stored: 'fp32' or 'bf16'. */
   readonly precision: Precision;
+  /** Parts that each batch is computed in; undefined where the options leave it to the run. */
+  readonly shards: number | undefined;
   private readonly givenLoss: Loss;
   /** As `fit` settled it for its data, once it has. */
   private loss: Loss;
@@ -175,6 +185,8 @@ export class Trainer {
     this.inputTransform = checkTransform(options.inputTransform);
     this.seed = nonNegativeInteger('Trainer', 'seed', options.seed ?? 0);
     this.precision = oneOf('Trainer', 'precision', options.precision ?? 'fp32', PRECISIONS);
+    this.shards =
+      options.shards === undefined ? undefined : positiveInteger('Trainer', 'shards', options.shards);
     this.random = new RandomState(this.seed);
   }
 
@@ -199,6 +211,8 @@ export class Trainer {
       throw new OptionError(
         'fit: augment is for a Dataset of images; a stream and features are used as they are',
       );
+    // A run that is resumed may bring a lastBatch of its own.
+    if (options.resume === undefined) settleBatches(checked, this.shards, undefined);
     const loss = settledLoss(this.givenLoss, data);
     const release = this.hold(
       'fit',
@@ -345,8 +359,9 @@ export class Trainer {
       throw new OptionError(
         `resume: ${clip(options.resume ?? '')} was trained without an inputTransform, the trainer has one`,
       );
-    const batches = settleBatches(checked, resumed);
-    const source = await this.prepare(data, batches, checked.sampler);
+    const batches = settleBatches(checked, this.shards, resumed);
+    const whole = await this.prepare(data, batches, checked.sampler);
+    const source = batches.shards > 1 ? new ShardedSource(whole, batches.shards) : whole;
     const { validation, metrics: running, signal } = checked;
     const held = validation && (await evaluationSource('fit: validation', this.model, validation));
     const { model, loss, regularizers, optimizer, schedule, average, random, precision, clock } = this;
@@ -381,9 +396,9 @@ export class Trainer {
   }
 
   private readCheckpoint(directory: string, { batches, callbacks }: CheckedFitOptions): Promise<Resumed> {
-    const { model, optimizer, precision, average, seed } = this;
+    const { model, optimizer, precision, average, seed, shards } = this;
     const trained = { model, optimizer, precision, average, callbacks };
-    return readCheckpoint(directory, trained, { seed, batches });
+    return readCheckpoint(directory, trained, { seed, batches: { ...batches, shards } });
   }
 
   /** The source of training batches. Settles what inputs go through, and keeps it in the model. */

@@ -136,8 +136,13 @@ export abstract class ChannelNorm<C extends number> extends withArguments(
   protected track(count: number, batch: () => readonly [mean: Tensor, variance: Tensor]): void {
     const { runningMean, runningVar } = this;
     if (runningMean === undefined || runningVar === undefined || this.fixed() !== undefined) return;
-    if (currentTrace() === undefined) return;
+    const trace = currentTrace();
+    if (trace === undefined) return;
     const running = [runningMean, runningVar] as const;
+    if (trace.statistics !== undefined) {
+      trace.statistics.push({ running, batch: batch(), momentum: this.momentumScalar, count });
+      return;
+    }
     const [m, v] = ops.batchNormRunning(running, batch(), this.momentumScalar, count);
     assign(runningMean, m);
     assign(runningVar, v);

@@ -324,6 +324,9 @@ const templates: readonly Template[] = [
   template('eigh', {}, ['f64', 5, 5], ['f64', 5], ['f64', 5, 5]),
   template('spectral', {}, ['f64', 4, 5], ['f64', 4], ['r', 5, 5]),
   template('product_squares', {}, ['r', 6, 4], ['r', 6, 5], one),
+  template('shard_add', { factors: [2, 0] }, ...times(3, s), one, matrix, one, ...times(2, ['r', 2, 48])),
+  template('shard_read', { begin: 0 }, ['r', 2, 48], one, matrix, one),
+  template('shard_spend', {}, ...times(2, ['r', 2, 48])),
   template('finite_guard', {}, ['i32', 1], one, one, ['i32', 1]),
   template(
     'image_batch',

@@ -1,0 +1,125 @@
+/**
+ * Sums over the shards of a batch in the order of a fixed binary tree (native/kernels/shard_sums.cc). They lie
+ * in one flat buffer, so that any range of them can be sent.
+ */
+import { OptionError, ShapeError } from '../errors';
+import { applyOp, first, type OpRecord } from '../graph/op';
+import { formatShape, numel, type Shape } from '../tensor/shape';
+import type { Tensor } from '../tensor/tensor';
+import { checkDType, checkRank, checkScalar } from './checks';
+
+/** Elements that a segment of a row is aligned to. */
+const ALIGN = 16;
+
+/** Where the segments of tensors begin in a row, one behind the other, and the length of the row. */
+export function segmentsOf(shapes: readonly Shape[]): { begins: number[]; length: number } {
+  let length = 0;
+  const begins = shapes.map((shape) => {
+    const begin = length;
+    length += Math.ceil(numel(shape) / ALIGN) * ALIGN;
+    return begin;
+  });
+  return { begins, length };
+}
+
+/** Runtime scalars: what becomes of the sum of a shard. */
+export interface ShardPlace {
+  /** The row of its sum. */
+  readonly level: Tensor;
+  /** 1 where the sum begins anew, 0 where it is added to what the row holds. */
+  readonly begins: Tensor;
+  /** How many sums of neighbours, in the rows below, it is added to afterwards. */
+  readonly merges: Tensor;
+}
+
+/** What is added: a factor times `x`. */
+export interface ShardTerm {
+  readonly x: Tensor;
+  /** 'weight': the weight that the terms of a shard have in common. */
+  readonly factor: number | 'weight';
+}
+
+function checkSums(op: string, sums: Tensor): void {
+  checkDType(op, 'sums', sums, 'f32');
+  checkRank(op, 'sums', sums, 2);
+}
+
+const addOp: OpRecord<{ readonly factors: readonly number[] }> = {
+  name: 'shard_add',
+  bf16: 'f32',
+  infer: (inputs, { factors }) => {
+    for (const scalar of inputs.slice(0, 3)) checkScalar('shard_add', 'each of the place', scalar);
+    const xs = inputs.slice(4, -1);
+    const sums = inputs[inputs.length - 1]!;
+    for (const x of [inputs[3]!, ...xs]) checkDType('shard_add', 'each term', x, 'f32');
+    checkSums('shard_add', sums);
+    const { length } = segmentsOf(xs.map(({ shape }) => shape));
+    if (xs.length !== factors.length || length !== sums.shape[1])
+      throw new ShapeError(`shard_add: terms of ${length} elements for sums ${formatShape(sums.shape)}`);
+    return [{ shape: sums.shape, dtype: 'f32' }];
+  },
+  inPlaceState: ({ factors }) => [[0, 4 + factors.length]],
+  lower: (l, { factors }) => l.call('shard_add', l.inputs, l.outputs, { factors }),
+};
+
+/**
+ * The sums, f32 [L, N], with a shard's terms added to their place. Assign them back. The last term is a
+ * number, the samples of the shard: it becomes NaN in a row whose sum has been used.
+ * @param weight f32, rank 0
+ * @throws ShapeError, DTypeError, OptionError
+ */
+export function shardAdd(
+  sums: Tensor,
+  { level, begins, merges }: ShardPlace,
+  weight: Tensor,
+  terms: readonly ShardTerm[],
+): Tensor {
+  const factors = terms.map(({ factor }) => {
+    if (factor === 'weight') return 0;
+    if (!(factor > 0)) throw new OptionError(`shard_add: factors must be above 0, got ${factor}`);
+    return factor;
+  });
+  const xs = terms.map(({ x }) => x);
+  return first(applyOp(addOp, [level, begins, merges, weight, ...xs, sums], { factors }));
+}
+
+const readOp: OpRecord<{ readonly begin: number; readonly shapes: readonly Shape[] }> = {
+  name: 'shard_read',
+  bf16: 'f32',
+  infer: ([sums, divisor], { shapes }) => {
+    checkSums('shard_read', sums!);
+    checkDType('shard_read', 'divisor', divisor!, 'f32');
+    return shapes.map((shape) => ({ shape, dtype: 'f32' }));
+  },
+  lower: (l, { begin }) => l.call('shard_read', l.inputs, l.outputs, { begin }),
+};
+
+/**
+ * Tensors of these shapes from row 0, whose segments begin at `begin`, divided by a number.
+ * @param divisor f32, rank 0
+ * @throws ShapeError, DTypeError
+ */
+export function shardRead(
+  sums: Tensor,
+  divisor: Tensor,
+  begin: number,
+  shapes: readonly Shape[],
+): readonly Tensor[] {
+  return applyOp(readOp, [sums, divisor], { begin, shapes });
+}
+
+const spendOp: OpRecord<null> = {
+  name: 'shard_spend',
+  bf16: 'f32',
+  infer: ([sums]) => {
+    checkSums('shard_spend', sums!);
+    return [{ shape: sums!.shape, dtype: 'f32' }];
+  },
+  inPlaceState: () => [[0, 0]],
+  lower: (l) => l.call('shard_spend', l.inputs, l.outputs),
+};
+
+/** The sums, of which row 0 counts as used. Assign them back. */
+export function shardSpend(sums: Tensor): Tensor {
+  return first(applyOp(spendOp, [sums], null));
+}

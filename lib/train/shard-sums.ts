@@ -1,0 +1,169 @@
+/**
+ * What the shards of a step add up before the step is taken: gradients, statistics, losses, counts. All of
+ * it lies in one flat row a partial sum, gradients in the order in which backward makes them.
+ */
+import type { Gradients } from '../compile/grad';
+import { assign, currentTrace, type BatchStatistics, type TraceDependency } from '../graph/trace';
+import * as ops from '../ops';
+import {
+  segmentsOf,
+  shardAdd,
+  shardRead,
+  shardSpend,
+  type ShardPlace,
+  type ShardTerm,
+} from '../ops/shard-sums';
+import type { Parameter } from '../tensor/parameter';
+import type { Shape } from '../tensor/shape';
+import { zeros, type PersistentTensor, type Tensor } from '../tensor/tensor';
+
+/** What the pass over a shard leaves. */
+export interface Pass {
+  readonly gradients: Gradients;
+  readonly statistics: readonly BatchStatistics[];
+  /** The mean over its samples, or over weights that sum up to `divisor`. */
+  readonly loss: Tensor;
+  readonly divisor: Tensor | undefined;
+  readonly samples: number;
+  /** Samples classified correctly; undefined where there are no classes. */
+  readonly correct: Tensor | undefined;
+}
+
+/** Statistics that a layer's running ones move to. */
+export type MeanStatistics = Omit<BatchStatistics, 'count'>;
+
+/** The means over all passes of a step. */
+export interface PassMeans {
+  readonly gradients: [Parameter, Tensor][];
+  readonly statistics: readonly MeanStatistics[];
+  readonly loss: Tensor;
+  /** Sums. */
+  readonly lossSum: Tensor;
+  readonly samples: Tensor;
+  /** The sum of divisors; undefined where losses are means over samples. */
+  readonly weight: Tensor | undefined;
+  readonly correct: Tensor | undefined;
+}
+
+/** What the tensors of a row are, in order. Figures are of rank 0; the number of samples comes last. */
+interface Layout {
+  readonly parameters: readonly Parameter[];
+  readonly statistics: readonly MeanStatistics[];
+  readonly weighted: boolean;
+  readonly classes: boolean;
+}
+
+export class ShardSums implements TraceDependency {
+  private layout: Layout | undefined;
+  private rows: PersistentTensor | undefined;
+  private version = 0;
+
+  /** @param levels how many partial sums exist at once */
+  constructor(private readonly levels: number) {}
+
+  /** Changes where the sums of before cannot be used any more. */
+  signature(): string {
+    return `shard sums ${this.version}`;
+  }
+
+  /** Records that what a pass leaves is added at a place. */
+  add(pass: Pass, place: ShardPlace): void {
+    const { gradients, statistics, loss, divisor, samples, correct } = pass;
+    const entries = gradients.entries().reverse();
+    this.settle({
+      parameters: entries.map(([p]) => p),
+      statistics,
+      weighted: divisor !== undefined,
+      classes: correct !== undefined,
+    });
+    const weight = divisor === undefined ? ops.full([], samples) : ops.reshape(divisor, []);
+    const factor = divisor === undefined ? samples : 'weight';
+    const terms: ShardTerm[] = [
+      ...entries.map(([, x]) => ({ x, factor }) as const),
+      ...statistics.flatMap(({ batch: [mean, variance], count }) => [
+        { x: mean, factor: samples },
+        { x: variance, factor: samples * (count / Math.max(1, count - 1)) }, // unbiased, as in PyTorch
+      ]),
+      { x: ops.reshape(loss, []), factor },
+      ...(divisor === undefined ? [] : [{ x: weight, factor: 1 }]),
+      ...(correct === undefined ? [] : [{ x: correct, factor: 1 }]),
+      { x: ops.full([], samples), factor: 1 },
+    ];
+    currentTrace()?.depend(this);
+    assign(this.rows!, shardAdd(this.rows!, place, weight, terms));
+  }
+
+  /** Records that the sum of all is read, and used up. */
+  means(): PassMeans {
+    const { parameters, statistics, weighted, classes } = this.layout!;
+    const rows = this.rows!;
+    currentTrace()?.depend(this);
+    const { begins } = segmentsOf(shapesOf(this.layout!));
+    const read = (from: number, shapes: readonly Shape[], divisor: Tensor): readonly Tensor[] =>
+      shapes.length === 0 ? [] : shardRead(rows, divisor, begins[from]!, shapes);
+    const ofStatistics = statistics.flatMap(({ running }) => running.map(({ shape }) => shape));
+    const first = parameters.length + ofStatistics.length;
+    const figures = [...read(first, Array<Shape>(begins.length - first).fill([]), ops.full([], 1))];
+    const samples = figures.pop()!;
+    const correct = classes ? figures.pop() : undefined;
+    const weight = weighted ? figures.pop() : undefined;
+    const [lossSum] = figures as [Tensor];
+    const divisor = weight === undefined ? samples : orOne(weight);
+    const gradients = read(
+      0,
+      parameters.map(({ shape }) => shape),
+      divisor,
+    );
+    const means = read(parameters.length, ofStatistics, samples);
+    assign(rows, shardSpend(rows));
+    return {
+      gradients: parameters.map((p, i) => [p, gradients[i]!] as [Parameter, Tensor]).reverse(),
+      statistics: statistics.map((s, i) => ({ ...s, batch: [means[2 * i]!, means[2 * i + 1]!] })),
+      loss: ops.div(lossSum, divisor),
+      ...{ lossSum, samples, weight, correct },
+    };
+  }
+
+  dispose(): void {
+    this.rows?.dispose();
+    this.rows = undefined;
+  }
+
+  private settle(layout: Layout): void {
+    const before = this.layout;
+    if (before !== undefined && sameLayout(before, layout)) return;
+    this.rows?.dispose();
+    this.rows = zeros([this.levels, segmentsOf(shapesOf(layout)).length]);
+    this.layout = layout;
+    this.version++;
+  }
+}
+
+/** A weight of 0 where nothing counts: then there is nothing to be divided. */
+function orOne(weight: Tensor): Tensor {
+  return ops.add(weight, ops.equal(weight, 0));
+}
+
+function shapesOf({ parameters, statistics, weighted, classes }: Layout): Shape[] {
+  const figures = 2 + Number(weighted) + Number(classes);
+  return [
+    ...parameters.map(({ shape }) => shape),
+    ...statistics.flatMap(({ running }) => running.map(({ shape }) => shape)),
+    ...Array<Shape>(figures).fill([]),
+  ];
+}
+
+function sameLayout(a: Layout, b: Layout): boolean {
+  const tensors = ({ parameters, statistics }: Layout): Tensor[] => [
+    ...parameters,
+    ...statistics.flatMap(({ running, momentum }) => [...running, momentum]),
+  ];
+  const [of, other] = [tensors(a), tensors(b)];
+  return (
+    a.weighted === b.weighted &&
+    a.classes === b.classes &&
+    a.parameters.length === b.parameters.length &&
+    of.length === other.length &&
+    of.every((t, i) => t === other[i])
+  );
+}

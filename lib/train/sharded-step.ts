@@ -1,0 +1,177 @@
+/**
+ * A step whose batches are computed in shards: a pass for each, which adds what it leaves to the sums of its
+ * subtree, and one update, by the sum of all. An exchange between processes has its place between the two.
+ */
+import { compile, type Compiled } from '../compile/compile';
+import { grad, Gradients } from '../compile/grad';
+import { OptionError } from '../errors';
+import { assign, currentTrace } from '../graph/trace';
+import * as ops from '../ops';
+import { runtimeScalar, type Tensor } from '../tensor/tensor';
+import type { Parameter } from '../tensor/parameter';
+import type { Batch } from './batch-source';
+import { ShardSums, type MeanStatistics } from './shard-sums';
+import { levelsOf, treeSteps, type TreeStep } from './shards';
+import { objectiveOf, recordLoss, type Step, type StepFigures, type TrainParts } from './steps';
+import { isClassification, Totals } from './totals';
+
+/** What the update of a step returns. */
+interface UpdateResult {
+  readonly loss: Tensor;
+  /** What regularizers add to it; undefined if there are none. */
+  readonly penalty: Tensor | undefined;
+}
+
+export class ShardedStep implements Step {
+  readonly totals = new Totals();
+  private readonly sums: ShardSums;
+  private readonly tree: readonly TreeStep[];
+  private readonly pass: Compiled<Tensor[], Record<string, never>>;
+  private readonly update: Compiled<[], UpdateResult>;
+  /** What the runtime scalars of the pass that is being queued are. */
+  private place = { level: 0, begins: 1, merges: 0 };
+  /** Samples that the update which is being queued expects. */
+  private expected = 0;
+  private failed = false;
+  /** Sizes of the batches that `prepare` saw last. */
+  private prepared = '';
+
+  /** @param accumulate the most batches of a step */
+  constructor(
+    private readonly parts: TrainParts,
+    shards: number,
+    accumulate: number,
+  ) {
+    const { random, precision } = parts;
+    this.tree = treeSteps(shards);
+    this.sums = new ShardSums(levelsOf(this.tree, accumulate === 1));
+    this.pass = compile((...args: Tensor[]) => this.recordPass(args), { random, precision });
+    this.update = compile(() => this.recordUpdate(), { random, precision });
+  }
+
+  async prepare(batches: readonly Batch[]): Promise<void> {
+    const sizes = batches.map(({ size }) => size).join();
+    if (sizes === this.prepared) return;
+    this.prepared = sizes;
+    // The first shard is the largest, the last one the smallest.
+    for (const { shards } of batches)
+      for (const { args } of [shards![0]!, shards!.at(-1)!]) await this.pass.prepareAsync(...args);
+    await this.update.prepareAsync();
+  }
+
+  /**
+   * Computes a shard of all batches before the next one, so that a process has few partial sums and exchanges
+   * them once a step.
+   */
+  async queue(batches: readonly Batch[]): Promise<StepFigures> {
+    const { passes, alike } = this.queuePasses(batches);
+    if (!alike) {
+      await Promise.all(passes);
+      throw new OptionError(
+        'fit: the shards of a step must all have the same parameters and statistics, and count either by samples or by weights',
+      );
+    }
+    this.expected = batches.reduce((sum, { size }) => sum + size, 0);
+    this.totals.samples += this.expected;
+    const updated = this.update();
+    try {
+      await Promise.all([...passes, updated]);
+    } catch (error) {
+      this.failed = true;
+      throw error;
+    }
+    const { loss, penalty } = await updated;
+    return { loss: loss.itemSync(), ...(penalty && { penalty: penalty.itemSync() }) };
+  }
+
+  cancel(): void {
+    this.update.cancel(); // first: what commits must not run after a shard that was left out
+    this.pass.cancel();
+  }
+
+  dispose(): void {
+    this.update.dispose();
+    this.pass.dispose();
+    this.sums.dispose();
+    this.totals.dispose();
+    // The guard of the update has noticed a shard that failed; what comes after this run is another matter.
+    if (this.failed) this.parts.optimizer.resetGuard();
+  }
+
+  /** `alike`: whether all leave the same kind of sums. */
+  private queuePasses(batches: readonly Batch[]): { passes: Promise<unknown>[]; alike: boolean } {
+    const { random } = this.parts;
+    const { step } = random;
+    const passes: Promise<unknown>[] = [];
+    const layouts = new Set<string>();
+    for (const { shard, level, merges } of this.tree) {
+      random.step = step;
+      for (const [i, { shards }] of batches.entries()) {
+        const { args, first } = shards![shard]!;
+        this.place = { level, begins: Number(i === 0), merges: i === batches.length - 1 ? merges : 0 };
+        random.example = first;
+        passes.push(this.pass(...args));
+        layouts.add(this.sums.signature());
+      }
+    }
+    random.example = 0;
+    return { passes, alike: layouts.size === 1 };
+  }
+
+  private recordPass(args: readonly Tensor[]): Record<string, never> {
+    const { parts } = this;
+    const trace = currentTrace()!;
+    trace.examples = args[0]!.shape[0]!;
+    const statistics = (trace.statistics = []);
+    const { outputs, targets, loss, divisor } = recordLoss(parts, args);
+    if (trace.assigned.size > 0)
+      throw new OptionError(
+        'fit: a layer assigns a buffer in forward(), which a batch that is computed in shards has no single value for; train with shards: 1',
+      );
+    const classes = isClassification(outputs, targets, parts.source.highestLabel !== undefined);
+    const scalar = (name: keyof typeof this.place): Tensor => runtimeScalar(() => this.place[name]);
+    this.sums.add(
+      {
+        gradients: grad(loss),
+        ...{ statistics, loss, divisor },
+        samples: outputs.shape[0]!,
+        correct: classes ? ops.countCorrect(outputs, targets) : undefined,
+      },
+      { level: scalar('level'), begins: scalar('begins'), merges: scalar('merges') },
+    );
+    return {};
+  }
+
+  private recordUpdate(): UpdateResult {
+    const { model, optimizer, average } = this.parts;
+    currentTrace()!.depend(model);
+    const { gradients, statistics, loss, lossSum, samples, weight, correct } = this.sums.means();
+    const { objective, penalty } = objectiveOf(this.parts, loss);
+    // Not finite where a shard is missing: nothing is updated then.
+    const complete = ops.equal(samples, ops.fromScalar(runtimeScalar(() => this.expected)));
+    const guarded = ops.div(objective, complete);
+    optimizer.update(new Gradients(guarded, this.withPenalty(new Map(gradients), penalty)));
+    statistics.forEach(moveStatistics);
+    if (average !== undefined && average.due(0) === undefined) average.record(model);
+    const penaltySum = penalty && ops.mul(penalty, samples);
+    this.totals.add({ loss: lossSum, weight, penalty: penaltySum, correct });
+    return { loss, penalty };
+  }
+
+  /** Regularizers depend on weights alone, so their gradients are added once. */
+  private withPenalty(
+    gradients: Map<Parameter, Tensor>,
+    penalty: Tensor | undefined,
+  ): Map<Parameter, Tensor> {
+    for (const [parameter, gradient] of penalty === undefined ? [] : grad(penalty).entries()) {
+      const ofLoss = gradients.get(parameter);
+      gradients.set(parameter, ofLoss === undefined ? gradient : ops.add(ofLoss, gradient));
+    }
+    return gradients;
+  }
+}
+
+function moveStatistics({ running, batch, momentum }: MeanStatistics): void {
+  const moved = ops.runningMean(momentum, running, batch);
+  running.forEach((statistic, i) => assign(statistic, moved[i]!));
+}
