@@ -38,5 +38,6 @@ export function buildTrainer(recipe: Recipe, model: Module, data: Dataset): Trai
     augment: [...augmentationsOf(recipe, data), ...mixingFor(recipe)],
     seed: recipe.seed,
     precision: recipe.precision,
+    shards: recipe.shards,
   });
 }

@@ -169,6 +169,11 @@ export const SETTINGS = {
     }),
     { note: 'each example once in an epoch' },
   ),
+  shards: flag(
+    'n',
+    // Absent in runs of versions that computed each batch in one part.
+    positiveInteger('parts that each batch is computed in', { default: 1, absent: 1 }),
+  ),
   optimizer: chosen('name', oneOf(namesOf(optimizers))('optimizer', optional), {
     note: 'by model',
     choose: ({ model }) => (NETWORKS[model].deep ? 'sgd' : 'adam'),
