@@ -91,6 +91,7 @@ describe('settings', () => {
         lastBatch: 'keep',
         warmup: 0,
         precision: 'fp32',
+        shards: 1,
       },
       ...{ sampler: null, loss: 'cross-entropy', labelSmoothing: 0, focalGamma: 2, classWeights: null },
       ...{ earlyStopping: null, patience: 10, minDelta: 0, smoothing: 0 },
