@@ -1,6 +1,6 @@
 /**
- * Sums over the shards of a batch in the order of a fixed binary tree (native/kernels/shard_sums.cc). They lie
- * in one flat buffer, so that any range of them can be sent.
+ * Sums over the shards of a batch in the order of a fixed binary tree (native/kernels/shard_sums.cc). They
+ * lie in one flat buffer, so that any range of them can be sent.
  */
 import { OptionError, ShapeError } from '../errors';
 import { applyOp, first, type OpRecord } from '../graph/op';

@@ -159,8 +159,8 @@ function checkSampler(sampler: unknown, dataset: Dataset): void {
 }
 
 /**
- * How a run cuts its epochs and batches: as its options and the trainer's `shards` say, or else as the run that
- * it resumes did.
+ * How a run cuts its epochs and batches: as its options and the trainer's `shards` say, or else as the run
+ * that it resumes did.
  * @throws OptionError where an epoch has a batch of fewer samples than shards
  */
 export function settleBatches(

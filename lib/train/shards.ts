@@ -19,9 +19,10 @@ export interface TreeStep {
 }
 
 /**
- * The order in which shards [begin, end) of `shards` are computed and added. The tree splits each range behind
- * the largest power of two below its length. Afterwards the stack holds the sums of the largest subtrees in
- * [begin, end), from left to right: the sum of all, for all shards; never more than 2 log2(shards).
+ * The order in which shards [begin, end) of `shards` are computed and added. The tree splits each
+ * range behind the largest power of two below its length. Afterwards the stack holds the sums of the
+ * largest subtrees in [begin, end), from left to right: the sum of all, for all shards; never more
+ * than 2 log2(shards).
  */
 export function treeSteps(shards: number, begin = 0, end = shards): TreeStep[] {
   const steps: { shard: number; level: number; merges: number }[] = [];

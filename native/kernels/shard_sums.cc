@@ -142,7 +142,8 @@ void run_shard_read(const Call& c) {
   const V divisor = splat(*c.t[1].as<real>());
   for_segments(c.t + kReadFirst, c.count - kReadFirst, c.attr(kReadAttrs["begin"]),
                [&](int i, int64_t at, int64_t begin, int64_t end) {
-                 map(end - begin, c.t[kReadFirst + i].as<real>() + begin, [=](V v) { return v / divisor; },
+                 map(
+                     end - begin, c.t[kReadFirst + i].as<real>() + begin, [=](V v) { return v / divisor; },
                      row + at);
                });
 }
