@@ -1,4 +1,5 @@
 /** Numbers of a file as typed arrays: byte order, alignment, half precision. */
+import { types } from 'node:util';
 import { DTypeError } from '../errors';
 import { clip } from '../options';
 import type { AnyArray } from '../native';
@@ -20,6 +21,20 @@ export function toBytes(array: AnyArray): Uint8Array {
   return littleEndian ? bytes : new Uint8Array(nativeOrder(bytes, array.BYTES_PER_ELEMENT));
 }
 
+/** An array of numbers as f32: itself if it is one. */
+export function asFloats(values: AnyArray): Float32Array {
+  // Not instanceof, which does not know the arrays of another realm.
+  return types.isFloat32Array(values) ? values : Float32Array.from(values);
+}
+
+/** As nativeOrder, but a view of the bytes where they are aligned and in order. */
+function floatsIn(bytes: Uint8Array): Float32Array {
+  const isReady = littleEndian && bytes.byteOffset % Float32Array.BYTES_PER_ELEMENT === 0;
+  return isReady
+    ? new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / Float32Array.BYTES_PER_ELEMENT)
+    : new Float32Array(nativeOrder(bytes, 4));
+}
+
 /** IEEE 754 binary16. */
 function halfToNumber(h: number): number {
   const sign = h & 0x8000 ? -1 : 1;
@@ -37,13 +52,18 @@ function brainToNumbers(words: Uint16Array): Float32Array {
 }
 
 /**
- * An entry's numbers as f32: F32 as they are, F64 rounded, F16 and BF16 widened.
+ * An entry's numbers as f32: F32 as they are, F64 rounded, F16 and BF16 widened. They are a copy, which holds
+ * the event loop for up to a second per gigabyte, unless the bytes are `owned`: nobody else holds them.
  * @throws DTypeError for integers
  */
-export function toFloats(name: string, { dtype, bytes }: SafetensorsEntry): Float32Array {
+export function toFloats(
+  name: string,
+  { dtype, bytes }: SafetensorsEntry,
+  { owned = false }: { readonly owned?: boolean } = {},
+): Float32Array {
   switch (dtype) {
     case 'F32':
-      return new Float32Array(nativeOrder(bytes, 4));
+      return owned ? floatsIn(bytes) : new Float32Array(nativeOrder(bytes, 4));
     case 'F64':
       return Float32Array.from(new Float64Array(nativeOrder(bytes, 8)));
     case 'F16':

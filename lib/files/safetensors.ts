@@ -37,6 +37,8 @@ export interface SafetensorsEntry {
 export interface SafetensorsFile {
   readonly tensors: ReadonlyMap<string, SafetensorsEntry>;
   readonly metadata: ReadonlyMap<string, string>;
+  /** Whether nobody else holds the bytes, so that they need no copy. Absent: somebody may. */
+  readonly owned?: boolean;
 }
 
 /** The reference implementation's limit for a header. */

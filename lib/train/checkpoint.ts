@@ -11,7 +11,7 @@ import type { LastBatch } from '../data/cut';
 import { DataError, FormatError, IoError, OptionError, TenonError } from '../errors';
 import { renameOver, syncDirectory, writeFileAtomic } from '../files/atomic-file';
 import { lockDirectory, type DirectoryLock } from '../files/directory-lock';
-import { toBytes, toFloats } from '../files/numbers';
+import { asFloats, toBytes, toFloats } from '../files/numbers';
 import { fileDigest, pathKind, readText } from '../files/read';
 import { checkSeal, seal } from '../files/sealed-json';
 import { encodeSafetensors, MAX_HEADER_BYTES, type SafetensorsEntry } from '../files/safetensors';
@@ -126,8 +126,7 @@ async function writeContents(
 
 async function writeTensors(file: string, kind: string, tensors: ReadonlyMap<string, Tensor>): Promise<void> {
   const reads = [...tensors].map(async ([name, t]): Promise<[string, SafetensorsEntry]> => {
-    const floats = Float32Array.from(await t.data());
-    return [name, { dtype: 'F32', shape: t.shape, bytes: toBytes(floats) }];
+    return [name, { dtype: 'F32', shape: t.shape, bytes: toBytes(asFloats(await t.data())) }];
   });
   const metadata = new Map([['kind', kind]]);
   await writeFileAtomic(file, encodeSafetensors({ tensors: new Map(await Promise.all(reads)), metadata }));
@@ -136,7 +135,10 @@ async function writeTensors(file: string, kind: string, tensors: ReadonlyMap<str
 async function readTensors(file: string): Promise<SavedTensors> {
   const { tensors } = await readSafetensors(file, MAX_HEADER_BYTES);
   return new Map(
-    [...tensors].map(([name, entry]) => [name, { shape: entry.shape, data: toFloats(name, entry) }]),
+    [...tensors].map(([name, entry]) => [
+      name,
+      { shape: entry.shape, data: toFloats(name, entry, { owned: true }) },
+    ]),
   );
 }
 

@@ -64,6 +64,21 @@ test('floating-point types become float32', () => {
   expect(floats('F32', odd)).toEqual([7]);
 });
 
+test('numbers are a copy of the bytes, unless they are owned and aligned', () => {
+  const given = new Uint8Array(Float32Array.of(7, 8).buffer);
+  const odd = Buffer.concat([Buffer.of(0), given]).subarray(1);
+  const all = [{}, { owned: true }].map((options) =>
+    [given, odd].map((bytes) => toFloats('x', entry([2], bytes), options)),
+  );
+  expect(all.flat().map((floats) => [...floats])).toEqual([1, 2, 3, 4].map(() => [7, 8]));
+  given.fill(0);
+  odd.fill(0);
+  expect(all.map((pair) => pair.map(([first]) => first))).toEqual([
+    [7, 7],
+    [0, 7],
+  ]);
+});
+
 const f4 = (data_offsets: unknown, shape: unknown = [1], dtype: unknown = 'F32'): object => ({
   dtype,
   shape,

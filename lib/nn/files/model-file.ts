@@ -7,7 +7,7 @@ import { types } from 'node:util';
 import { readWhole } from '../../files/read';
 import { FormatError, OptionError } from '../../errors';
 import { writeFileAtomic } from '../../files/atomic-file';
-import { toBytes, toFloats } from '../../files/numbers';
+import { asFloats, toBytes, toFloats } from '../../files/numbers';
 import {
   decodeSafetensors,
   encodeSafetensors,
@@ -106,10 +106,7 @@ function metadataOf(model: Filed): Map<string, string> {
 }
 
 async function stateEntry(tensor: StateTensor): Promise<SafetensorsEntry> {
-  const values = await tensor.storage.read();
-  const floats =
-    Object.prototype.toString.call(values) === '[object Float32Array]' ? values : Float32Array.from(values);
-  return { dtype: 'F32', shape: tensor.shape, bytes: toBytes(floats) };
+  return { dtype: 'F32', shape: tensor.shape, bytes: toBytes(asFloats(await tensor.storage.read())) };
 }
 
 async function piecesOf(model: Filed): Promise<Uint8Array[]> {
@@ -137,7 +134,7 @@ export async function writeModel(model: Filed, path: string): Promise<void> {
 
 /** Reads and checks a safetensors file. @throws DataError (no such file), IoError, FormatError */
 export async function readSafetensors(path: string, maxHeaderBytes?: number): Promise<SafetensorsFile> {
-  return decodeSafetensors(path, await readWhole(path), maxHeaderBytes);
+  return { ...decodeSafetensors(path, await readWhole(path), maxHeaderBytes), owned: true };
 }
 
 /** Where a model is: the path of its file, or the file's bytes. */
@@ -323,7 +320,10 @@ export async function takeState(
   const fit = compareTensors(new Map([...tensors, ...newMasks]), stateOf(file));
   if (strict) requireAll(where, fit);
   else requireSome(where, fit);
-  const values = new Map(fit.loaded.map((name) => [name, toFloats(name, file.tensors.get(name)!)]));
+  const { owned = false } = file;
+  const values = new Map(
+    fit.loaded.map((name) => [name, toFloats(name, file.tensors.get(name)!, { owned })]),
+  );
   for (const [name, numbers] of values)
     if (pruned.has(name) || tensors.get(name) instanceof ParameterMask) checkMask(where, name, numbers);
   report?.(fit);
