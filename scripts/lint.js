@@ -41,7 +41,6 @@ const steps = {
   prettier: () => node('prettier', ['--log-level', 'warn', fix ? '--write' : '--check', '.']),
   types: () => node('typescript', ['--project', 'tsconfig.json'], 'tsc'),
   'types of pages': () => node('typescript', ['--project', 'lib/tune/report/page'], 'tsc'),
-  'types of examples': () => node('typescript', ['--project', 'examples'], 'tsc'),
   imports: () => node('dependency-cruiser', ['lib', '--config', '--output-type', 'err-long'], 'depcruise'),
   'clang-format': async () => {
     checkClangFormat();
