@@ -51,7 +51,7 @@ script(() => {
   if (values.neon) {
     configureAndBuild(folder, { CMAKE_TOOLCHAIN_FILE: path.join(root, 'scripts', 'aarch64-linux.cmake') });
   } else if (values.sanitize) {
-    configureAndBuild(folder, { TENON_SANITIZE: values.sanitize });
+    configureAndBuild(folder, { TENON_SANITIZE: values.sanitize, TENON_OF_THIS_MACHINE: 'ON' });
   } else {
     buildWithCmake({ tests: true });
   }

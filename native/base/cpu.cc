@@ -114,10 +114,14 @@ bool target_supported(Target target) {
 #if defined(__x86_64__)
     case Target::baseline:
       return true;
+  #if !defined(TENON_WITHOUT_AVX2)
     case Target::avx2:
       return cpu_features().avx2;
+  #endif
+  #if !defined(TENON_WITHOUT_AVX512) && !defined(TENON_WITHOUT_AVX2)
     case Target::avx512:
       return cpu_features().avx512;
+  #endif
 #elif defined(__aarch64__)
     case Target::neon:
       return cpu_features().neon;

@@ -10,6 +10,9 @@
 // Every header is included before the first target pragma opens: code for a newer processor must not leak
 // into shared inline functions (a weak std::vector symbol built with AVX-512 would crash older machines). A
 // file whose reference is written separately (native/ref) defines TENON_NO_REF first.
+//
+// TENON_WITHOUT_AVX512 leaves that set out of the whole build, TENON_WITHOUT_AVX2 both: builds that only test
+// need not compile what their machine cannot run.
 #ifndef TENON_TARGET
 
   #ifndef TENON_KERNEL_FILE
@@ -46,10 +49,16 @@
 
   // The kTable that this file defines for a target, for files whose functions are called through a table.
   #if defined(__x86_64__)
-    #define TENON_TABLE(target)                    \
-      ((target) == Target::avx512 ? avx512::kTable \
-       : (target) == Target::avx2 ? avx2::kTable   \
-                                  : baseline::kTable)
+    #if defined(TENON_WITHOUT_AVX2)
+      #define TENON_TABLE(target) (static_cast<void>(target), baseline::kTable)
+    #elif defined(TENON_WITHOUT_AVX512)
+      #define TENON_TABLE(target) ((target) == Target::avx2 ? avx2::kTable : baseline::kTable)
+    #else
+      #define TENON_TABLE(target)                    \
+        ((target) == Target::avx512 ? avx512::kTable \
+         : (target) == Target::avx2 ? avx2::kTable   \
+                                    : baseline::kTable)
+    #endif
   #elif defined(__aarch64__)
     #define TENON_TABLE(target) (static_cast<void>(target), neon::kTable)
   #else
@@ -61,21 +70,25 @@
     #include "kernels/target.h"
     #undef TENON_TARGET
 
-    #define TENON_TARGET avx2
-    #define TENON_IS_AVX2 1
+    #ifndef TENON_WITHOUT_AVX2
+      #define TENON_TARGET avx2
+      #define TENON_IS_AVX2 1
 TENON_PUSH_TARGET("avx2,fma,f16c,bmi,bmi2")
-    #include "kernels/target.h"
+      #include "kernels/target.h"
 TENON_POP_TARGET
-    #undef TENON_IS_AVX2
-    #undef TENON_TARGET
+      #undef TENON_IS_AVX2
+      #undef TENON_TARGET
+    #endif
 
-    #define TENON_TARGET avx512
-    #define TENON_IS_AVX512 1
+    #if !defined(TENON_WITHOUT_AVX512) && !defined(TENON_WITHOUT_AVX2)
+      #define TENON_TARGET avx512
+      #define TENON_IS_AVX512 1
 TENON_PUSH_TARGET("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c,bmi,bmi2")
-    #include "kernels/target.h"
+      #include "kernels/target.h"
 TENON_POP_TARGET
-    #undef TENON_IS_AVX512
-    #undef TENON_TARGET
+      #undef TENON_IS_AVX512
+      #undef TENON_TARGET
+    #endif
   #elif defined(__aarch64__)
     #define TENON_TARGET neon
     #define TENON_IS_NEON 1
