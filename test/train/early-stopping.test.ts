@@ -130,8 +130,14 @@ async function digestOf({ trainer, model }: ReturnType<typeof overfitting>): Pro
 const EPOCHS = 40;
 const STOPPING = { patience: 3, smoothing: 0.3 };
 
+interface Whole {
+  readonly history: History;
+  readonly digests: readonly string[];
+  readonly end: string;
+}
+
 /** An uninterrupted run, and the digest of its weights after each epoch. */
-async function whole(): Promise<{ history: History; digests: string[]; end: string }> {
+async function whole(): Promise<Whole> {
   const run = overfitting();
   const [train, validation] = await halves();
   const digests: string[] = [];
@@ -146,8 +152,13 @@ async function whole(): Promise<{ history: History; digests: string[]; end: stri
 }
 
 describe('a run', () => {
-  test('stops, and has the weights, statistics and average of its best epoch', async () => {
-    const { history, digests, end } = await whole();
+  let expected: Whole;
+  beforeAll(async () => {
+    expected = await whole();
+  });
+
+  test('stops, and has the weights, statistics and average of its best epoch', () => {
+    const { history, digests, end } = expected;
     expect(history.stopped).toBe('earlyStopping');
     expect(history.epochs.length).toBeLessThan(EPOCHS);
     expect(history.best!.epoch).toBeGreaterThan(2);
@@ -163,7 +174,6 @@ describe('a run', () => {
     ['between epochs, the checkpoint first', [5], false],
     ['within an epoch', [2.4, 5.6], true],
   ] as const)('interrupted %s and resumed ends the same, bit for bit', async (_, epochs, first) => {
-    const expected = await whole();
     const [train, validation] = await halves();
     const perEpoch = 5;
     for (const at of epochs) {
@@ -236,11 +246,11 @@ describe('a run', () => {
     const [train, validation] = await halves();
     const callbacks = [earlyStopping({ ...STOPPING, restoreBest: false })];
     await run.trainer.fit(train, { epochs: EPOCHS, validation, callbacks });
-    expect(await digestOf(run)).toBe((await whole()).digests.at(-1));
+    expect(await digestOf(run)).toBe(expected.digests.at(-1));
   });
 
   test('that ends for another reason has the best weights, too; its checkpoint has the last ones', async () => {
-    const { digests, history } = await whole();
+    const { digests, history } = expected;
     const epochs = history.best!.epoch + 1;
     const [train, validation] = await halves();
     const dir = directory();
