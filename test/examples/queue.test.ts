@@ -85,7 +85,12 @@ describeReady(`examples/queue${because}`, () => {
 
   const statusOf = (id: string): Status => JSON.parse(cli('status', id).out) as Status;
   const add = (...settings: string[]): string => cli('add', ...settings).out;
-  const SHORT = ['--epochs', '8', '--samples', '1500', '--seed', '7'];
+  /** A second or two of work, of which tests interrupt the first half. */
+  const EPOCHS = 10;
+  const SHORT = [
+    ...['--model', 'lenet5', '--learningRate', '0.003', '--seed', '7'],
+    ...['--epochs', String(EPOCHS), '--samples', '1500'],
+  ];
   const LONG = ['--epochs', '1000', '--samples', '1000'];
   const inFolder = (id: string, name: string): string => join(folder, 'runs', id, name);
 
@@ -106,14 +111,14 @@ describeReady(`examples/queue${because}`, () => {
     const id = add(...SHORT);
     await worker.says(new RegExp(`${id}: completed`));
     const { state, progress, returnvalue, logs } = statusOf(id);
-    expect([state, progress.epoch]).toEqual(['completed', 8]);
+    expect([state, progress.epoch]).toEqual(['completed', EPOCHS]);
     expect(returnvalue.accuracy).toBeGreaterThan(0.9);
-    expect(logs.filter((line) => line.startsWith('epoch'))).toHaveLength(8);
+    expect(logs.filter((line) => line.startsWith('epoch'))).toHaveLength(EPOCHS);
     const { epochs } = JSON.parse(readFileSync(inFolder(id, 'history.json'), 'utf8')) as {
       epochs: readonly unknown[];
     };
-    expect(epochs).toHaveLength(8);
-    await models.lenet().load(returnvalue.model);
+    expect(epochs).toHaveLength(EPOCHS);
+    await models.lenet5().load(returnvalue.model);
     expect(existsSync(inFolder(id, 'checkpoints'))).toBe(false);
     wanted = returnvalue.sha256;
   });
