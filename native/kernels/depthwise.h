@@ -30,6 +30,10 @@ struct DepthwiseSpan {
   int64_t pixels, channels;
   const float* bias;  // [channels], or null
   Activation activation;
+  size_t out_bytes;  // of the whole output, which is streamed where it is large
+  // Where the first pixel of the next row finds input that this row does not reach, in elements, and how many
+  // such rows there are: fetched meanwhile. 0 rows where that is in cache.
+  int64_t ahead, ahead_rows, ahead_row_step;
 };
 
 // The gradient of the filters: filters[tap][c] += sum, from zero, over rows and pixels of

@@ -15,6 +15,7 @@ namespace {
 constexpr int64_t kTasks = 32;            // of a gradient of filters, at least, where the shape has as many
 constexpr int64_t kBlock = 64;            // channels of such a task: a few vectors
 constexpr int64_t kLargeImage = 1 << 18;  // in bytes
+constexpr int64_t kFarImage = 1 << 19;    // in bytes: the second-level cache does not keep it
 constexpr int64_t kRowPixels = 128;       // of rows that are summed together: their vectors stay in the cache
 constexpr int64_t kPixels = 512;          // of a task, about
 constexpr int64_t kTapFloats = sizeof(DepthwiseTap) / sizeof(float);
@@ -30,6 +31,7 @@ Axes make_axes(const ConvGeom& g, bool adjoint) { return {TapAxes::make(g, adjoi
 struct Span {
   int64_t column, pixels;
   int64_t tap_count;
+  int64_t below;  // the first input element under those that its taps reach
 };
 
 // Positions of the phase that all its taps reach: [lo, hi), and lo <= hi.
@@ -54,6 +56,10 @@ void for_spans(const Axes& a, int64_t row, DepthwiseTap* taps, Fn&& fn) {
   const Range rows = taps_at(a.h, h, i);
   for (int64_t index = 0; index < a.w.phases(); ++index) {
     const Phase v = a.w.phase(index);
+    const auto below = [&](int64_t j) {
+      const int64_t in_row = i * a.h.in_step() + h.in0 + (rows.hi - 1) * h.gap + 1;
+      return (in_row * a.w.in + j * a.w.in_step() + v.in0) * a.c;
+    };
     const auto span = [&](int64_t j, int64_t pixels, const Range& columns) {
       int64_t count = 0;
       for (int64_t r = rows.lo; r < rows.hi; ++r)
@@ -63,7 +69,7 @@ void for_spans(const Axes& a, int64_t row, DepthwiseTap* taps, Fn&& fn) {
           const int64_t tap = (h.tap0 + r * h.tap_step) * a.w.kernel + v.tap0 + s * v.tap_step;
           taps[count++] = {(in_row * a.w.in + in_column) * a.c, tap * a.c};
         }
-      fn(Span{v.first + j * a.w.out_step(), pixels, count});
+      fn(Span{v.first + j * a.w.out_step(), pixels, count, below(j)});
     };
     const Range whole = whole_positions(a.w, v);
     for (int64_t j = 0; j < whole.lo; ++j) span(j, 1, taps_at(a.w, v, j));
@@ -105,14 +111,24 @@ DepthwiseTap* taps_of(const Plan& p, float* workspace, int64_t slot) {
 
 int64_t bytes_of(const TensorView& t) { return static_cast<int64_t>(size_of(t.dtype)); }
 
+// Output rows of a task: as many as leave every thread several tasks, so that neighbouring rows meet in one
+// cache.
+int64_t task_rows(const Axes& a, int64_t all) {
+  const int64_t most = std::max<int64_t>(1, kPixels / std::max<int64_t>(1, a.w.out));
+  return std::clamp<int64_t>(ceil_div(all, wanted_tasks()), 1, most);
+}
+
 // Forward and backward-data: from `in` to `out`, images of the axes' sizes.
 void convolve(const ConvCall& call, const Axes& a, const TensorView& in, const TensorView& out,
               const DepthwiseKernels& kernels, float* workspace) {
   const ConvGeom& g = call.g;
   const Plan p = make_plan(ConvPass::forward, g);
   transpose(call.w.as<float>(), g.c, g.taps(), workspace + p.filters);
-  const int64_t rows = std::max<int64_t>(1, kPixels / std::max<int64_t>(1, a.w.out));
-  const int64_t all = g.n * a.h.out;
+  const int64_t all = g.n * a.h.out, rows = task_rows(a, all);
+  // Pixels next to each other lie too far apart for the processor to fetch rows ahead by itself. The phases
+  // of an adjoint would ask for the same rows several times.
+  const bool far = a.h.out_step() == 1 && a.h.in * a.w.in * g.c * bytes_of(in) >= kFarImage;
+  const int64_t ahead_rows = far ? a.h.in_step() : 0;
   parallel_tasks(ceil_div(all, rows), g.flops() / 8, [&](int64_t task, int64_t slot) {
     DepthwiseSpan s = {};
     DepthwiseTap* taps = taps_of(p, workspace, slot);
@@ -123,10 +139,13 @@ void convolve(const ConvCall& call, const Axes& a, const TensorView& in, const T
     s.channels = g.c;
     s.bias = call.bias.as<float>();
     s.activation = static_cast<Activation>(call.activation);
+    s.out_bytes = out.bytes();
+    s.ahead_row_step = a.w.in * g.c;
     for (int64_t row = task * rows; row < std::min(all, (task + 1) * rows); ++row) {
       s.in = in.data + row / a.h.out * a.h.in * a.w.in * g.c * bytes_of(in);
       for_spans(a, row % a.h.out, taps, [&](const Span& span) {
         s.tap_count = span.tap_count, s.pixels = span.pixels;
+        s.ahead = span.below, s.ahead_rows = span.pixels > 1 ? ahead_rows : 0;
         s.out = out.data + (row * a.w.out + span.column) * g.c * bytes_of(out);
         kernels.span(s);
       });
