@@ -7,8 +7,11 @@
 #include "kernels/for_each_target.h"
 
 #ifdef TENON_TARGET
+  #include "kernels/lanes.h"
   #include "kernels/math.h"
   #include "kernels/transpose.h"
+
+  #include "kernels/streaming.h"
 
   // kRowsAhead: of B, fetched while earlier ones are multiplied (0: left to the processor). With tiles this
   // small, B's next row is due before it comes from the third cache level.
@@ -131,6 +134,8 @@ inline void finish(const GemmTile& g, V (&acc)[MR][NV]) {
   if (g.bias) add_bias(g, acc, tail);
   if (g.activation == Activation::relu || g.activation == Activation::relu6)
     each(acc, [&](V& y, int, int) { y = clip_to(g.activation, y); });
+  if (g.stream)
+    return each(acc, [&](V& y, int m, int v) { store_streaming(g.c + c_row<MR, NV>(g, m) + v * W, y); });
   if (tail == W) {
     each(acc, [&](V& y, int m, int v) { store(g.c + c_row<MR, NV>(g, m) + v * W, y); });
   } else {
@@ -201,6 +206,7 @@ constexpr GemmKernels make_table() {
   fill_row<3>(table, std::make_integer_sequence<int, kTallest[3]>());
   fill_row<4>(table, std::make_integer_sequence<int, kTallest[4]>());
   table.pack_transposed = &pack_transposed;
+  table.end_streaming = &end_streaming;
   return table;
 }
 

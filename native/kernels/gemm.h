@@ -43,6 +43,7 @@ struct GemmTile {
   Activation activation;
   bool accumulate;     // C += instead of C =
   bool far;            // B is not in the second cache level: fetch it ahead where that helps
+  bool stream;         // C is written past the caches: whole panels, C and its rows aligned to 64 bytes
   const float* start;  // laid out as C: what the first block starts from instead of zero, or null
 };
 
@@ -60,7 +61,13 @@ struct GemmKernels {
   // dst[k][j] = src[j*ld + k] for k < depth, j < n; zero for n <= j < panel. Rows of dst are `panel` floats
   // (a multiple of width).
   void (*pack_transposed)(const float* src, int64_t ld, int64_t n, int64_t depth, float* dst, int64_t panel);
+
+  // After a task's last tile that was streamed: other threads may read it.
+  void (*end_streaming)();
 };
+
+// Outputs of at least so many bytes would push each other out of the last-level cache of most machines.
+inline constexpr int64_t kStreamedBytes = int64_t{16} << 20;
 
 const GemmKernels& gemm_kernels(Target target);
 

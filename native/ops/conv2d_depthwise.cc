@@ -111,8 +111,8 @@ DepthwiseTap* taps_of(const Plan& p, float* workspace, int64_t slot) {
 
 int64_t bytes_of(const TensorView& t) { return static_cast<int64_t>(size_of(t.dtype)); }
 
-// Output rows of a task: as many as leave every thread several tasks, so that neighbouring rows meet in one
-// cache.
+// Output rows of a task: as many as leave every thread several tasks, so that neighbouring rows meet
+// in one cache.
 int64_t task_rows(const Axes& a, int64_t all) {
   const int64_t most = std::max<int64_t>(1, kPixels / std::max<int64_t>(1, a.w.out));
   return std::clamp<int64_t>(ceil_div(all, wanted_tasks()), 1, most);

@@ -23,6 +23,7 @@ constexpr int64_t kPackRows = 64;         // if as many rows of A will use it;
 constexpr int64_t kShortK = 32;           // sums so short that writing C takes most of the time,
 constexpr int64_t kLargeC = 1 << 18;      // where C is larger than the second-level cache
 constexpr int64_t kPackFirst = 256;       // with more rows than this, before all tasks
+constexpr int64_t kLine = 16;             // floats of a cache line
 constexpr int64_t kWays = 8;              // lines of a first-level cache's set
 
 struct Plan {
@@ -32,7 +33,7 @@ struct Plan {
   int64_t mc, nc;               // task: rows, panels
   int64_t m_blocks, n_blocks;
   int64_t kc, a_panel;
-  bool copy_a, pack_first, along_rows;
+  bool copy_a, pack_first, along_rows, stream;
   int64_t pack_floats, packed_floats, b_packed;      // workspace, in floats: all of B (of one batch, of all),
   int64_t scratch, a_floats, scratch_floats, total;  // and a worker's blocks of A and B
 
@@ -44,6 +45,14 @@ int choose_nv(const Gemm& g, const GemmKernels& kernels) {
   int nv = g.m <= kernels.mr[4] ? 4 : 2;
   while (nv > 1 && (nv / 2) * kernels.width >= g.n) nv /= 2;
   return nv;
+}
+
+// Whether C is written once, in whole lines, and is too large for caches.
+bool wants_stream(const Gemm& g, const Plan& p) {
+  const bool later = g.activation == Activation::tanh || g.activation == Activation::sigmoid;
+  const bool lines = g.n % p.panel == 0 && p.panel % kLine == 0 && g.ldc % kLine == 0 &&
+                     g.c_batch % kLine == 0 && reinterpret_cast<uintptr_t>(g.c) % (4 * kLine) == 0;
+  return lines && !later && !g.accumulate && g.k <= p.kc && g.batch * g.m * g.n * 4 >= kStreamedBytes;
 }
 
 // Copying pays when enough panels use the copy; sooner for tall tiles whose rows are a multiple of 1 KB apart
@@ -75,6 +84,7 @@ Plan make_plan(const Gemm& g, const GemmKernels& kernels, bool kept) {
   p.m_blocks = ceil_div(g.m, p.mc);
   p.n_blocks = ceil_div(p.panels, p.nc);
   p.copy_a = wants_copy(g, p);
+  p.stream = wants_stream(g, p);
   p.pack_first = (kept || g.m > kPackFirst) && p.packed_from < p.panels;
   p.along_rows = g.k <= kShortK && g.m * g.n >= kLargeC && (p.pack_first || p.packed_from == p.panels);
   Layout layout;
@@ -255,6 +265,7 @@ void run_task(const Gemm& g, const Plan& p, const GemmKernels& kernels, int64_t 
   tile.a_off = tile.b_off = &zero;
   tile.batch = 1;
   tile.crs = g.ldc;
+  tile.stream = p.stream;
   do {  // once also when K is 0: C = act(bias)
     tile.k = std::min(p.kc, g.k - x.k0);
     BlockOfA a = {g.a + x.batch * g.a_batch + x.m0 * g.ars + x.k0 * g.aks, g.ars, g.aks, false};
@@ -264,6 +275,7 @@ void run_task(const Gemm& g, const Plan& p, const GemmKernels& kernels, int64_t 
     multiply_block(g, p, kernels, x, a, tile, packed, scratch);
     x.k0 += tile.k;
   } while (x.k0 < g.k);
+  if (p.stream) kernels.end_streaming();
 }
 
 void run(const Gemm& g, const Plan& p, const GemmKernels& kernels, const float* packed, float* workspace) {

@@ -50,11 +50,22 @@ struct Plan {
   int64_t rows_in;        // scratch rows of an image
   int64_t panel_groups;
   int64_t out_pixel;
+  bool stream;
   int64_t scratch_floats, a_off, b_off, scratch, total;  // workspace
 
   int64_t tasks(const TapConv& c) const { return blocks.count() * c.groups * panel_groups; }
   int64_t rows_needed(const TapConv& c, int64_t rows) const { return (rows - 1) * c.h.in_step() + h.span; }
 };
+
+// Whether the output is written once, in whole lines, and is too large for caches.
+bool wants_stream(const TapConv& c, const Plan& p) {
+  constexpr int64_t kLine = 16;
+  const bool later = c.activation == Activation::tanh || c.activation == Activation::sigmoid;
+  const bool lines = c.n % p.panel == 0 && p.panel % kLine == 0 && p.out_pixel % kLine == 0 &&
+                     reinterpret_cast<uintptr_t>(c.out) % (4 * kLine) == 0;
+  const bool once = !c.accumulate && c.taps() * c.k <= kLongestChain && !p.h.gaps && !p.w.gaps;
+  return lines && once && !later && c.images * c.h.out * c.w.out * p.out_pixel * 4 >= kStreamedBytes;
+}
 
 PixelBlocks choose_blocks(const TapConv& c, const Plan& p, int64_t height) {
   const int64_t spread = std::min(p.panel, c.h.out_step() * c.w.out_step());
@@ -86,6 +97,7 @@ Plan make_plan(const TapConv& c, const GemmKernels& kernels) {
   p.blocks = choose_blocks(c, p, height);
   p.rows_in = p.rows_needed(c, p.blocks.rows);
   p.out_pixel = c.groups * c.n;
+  p.stream = wants_stream(c, p);
   const int64_t tasks = p.blocks.count() * c.groups;
   const int64_t wanted = wanted_tasks();  // with fewer blocks, panels are shared out too
   p.panel_groups = tasks >= wanted || tasks == 0 ? 1 : std::min(p.panels, ceil_div(wanted, tasks));
@@ -155,7 +167,8 @@ void run_line(const EvenSplit& split, const GemmFn* fn, GemmTile& tile, const fl
     const int64_t j = split.begin(t), height = split.size(t), half = (height + 1) / 2;
     tile.a = a + j * tile.ars, tile.a_jump = half * tile.ars;
     tile.c = c + j * tile.crs, tile.c_jump = half * tile.crs;
-    if (t + 1 < split.parts) fetch_next(tile.c + height * tile.crs, split.size(t + 1), tile.crs);
+    if (t + 1 < split.parts && !tile.stream)
+      fetch_next(tile.c + height * tile.crs, split.size(t + 1), tile.crs);
     run_tile(fn[height], tile);
   }
 }
@@ -248,6 +261,7 @@ void run_task(const TapConv& c, const Plan& p, const GemmKernels& kernels, int64
   tile.aks = 1, tile.bks = p.panel;
   tile.activation = c.activation;
   tile.accumulate = c.accumulate;
+  tile.stream = p.stream;
   const EvenSplit split = {p.panels, p.panel_groups};
   if (p.h.gaps || p.w.gaps) {
     const int64_t n0 = split.begin(part) * p.panel, n1 = std::min(c.n, n0 + split.size(part) * p.panel);
@@ -260,6 +274,7 @@ void run_task(const TapConv& c, const Plan& p, const GemmKernels& kernels, int64
     tile.bias = c.bias ? c.bias + group * c.n + n0 : nullptr;
     run_panel(c, p, kernels.fn[ceil_div(tile.n, kernels.width)], b, tile, base, c.out + group * c.n + n0);
   }
+  if (p.stream) kernels.end_streaming();
 }
 
 // Where the runs of channels of every phase begin, in the scratch (or input) and in the phase's weights.

@@ -75,13 +75,13 @@ std::vector<TensorView> views_of(const std::vector<Tensor>& tensors) {
   return std::vector<TensorView>(tensors.begin(), tensors.end());
 }
 
-void check_case(const Case& c, bool threads = false) {
+void check_case(const Case& c, bool threads = false, size_t passes = 3, int algorithms = 3) {
   if (!c.valid()) return;
-  for (size_t pass = 0; pass < 3; ++pass) {
+  for (size_t pass = 0; pass < passes; ++pass) {
     const PassCall reference = passes_of(c, 0)[pass];
     const std::vector<Tensor> expected = make_operands(reference, Target::ref);
     run_kernel(reference.kernel, Target::ref, views_of(expected), reference.attrs);
-    for (int algorithm = 0; algorithm < 3; ++algorithm) {
+    for (int algorithm = 0; algorithm < algorithms; ++algorithm) {
       const PassCall p = passes_of(c, algorithm)[pass];
       for_each_target([&](Target target) {
         if (target == Target::ref) return;
@@ -165,6 +165,18 @@ void depthwise() {
          any(0, 5), any(1, 3), any(1, 3), c, int(any(0, 3)), int(any(0, 4)), any(-1, 5), any(-1, 5)},
         i % 8 == 0);
   }
+}
+
+// Outputs so large that they are written past the caches: depthwise, as a matrix product, over taps; and
+// such that cannot be, as their rows are not whole lines or are read again.
+void streamed() {
+  const auto forward = [](const Case& c) { check_case(c, false, 1, 1); };
+  for (const int64_t c : {64, 67}) forward({1, c, 251, 263, c, 3, 3, 1, 1, 1, 1, 1, 1, c, 1, 2});
+  for (int extras = 0; extras < 3; ++extras)
+    forward({1, 5, 257, 257, 64, 1, 1, 1, 1, 0, 0, 1, 1, 1, extras, 1});
+  forward({1, 5, 257, 257, 64, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1, 3});
+  forward({1, 3, 257, 257, 64, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1});
+  forward({1, 3, 257, 257, 66, 3, 3, 1, 1, 1, 1});
 }
 
 void empty() {
@@ -307,6 +319,7 @@ int main() {
   pointwise_and_strided();
   grouped();
   depthwise();
+  streamed();
   empty();
   fuzz();
   uneven_padding();
