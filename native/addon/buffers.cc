@@ -8,12 +8,12 @@
 namespace tenon::addon {
 namespace {
 
-napi_value make_undefined(napi_env env, Job&) {
+napi_value make_undefined(napi_env env, Task&) {
   napi_value undefined = nullptr;
   return napi_get_undefined(env, &undefined) == napi_ok ? undefined : nullptr;
 }
 
-napi_value make_array(napi_env env, Job& job) {
+napi_value make_array(napi_env env, Task& job) {
   const auto& read = static_cast<const ReadJob&>(job);
   return typed_copy(env, read.dtype(), read.copy().data(), read.copy().bytes());
 }

@@ -151,7 +151,7 @@ napi_property_descriptor own(const char* name, napi_value value) {
 }
 
 // { outputs, nonfinite }
-napi_value make_result(napi_env env, Job& job) {
+napi_value make_result(napi_env env, Task& job) {
   const auto& done = static_cast<const ProgramJob&>(job);
   const size_t count = done.outputs().size();
   napi_value result = nullptr, outputs = nullptr, nonfinite = nullptr;

@@ -1,13 +1,10 @@
 #include "runtime/executor.h"
 
 #include <iterator>
-#include <new>
-#include <stdexcept>
 #include <utility>
 
 #include "base/clock.h"
 #include "base/float_mode.h"
-#include "base/memory.h"
 #include "base/parallel.h"
 #include "base/system.h"
 
@@ -17,26 +14,6 @@ namespace {
 // The mode in which jobs run: denormal numbers are a hundred times slower, and count as zero in kernels. A
 // JavaScript thread gets its own mode back.
 uint64_t flushing_mode() { return float_mode() | kFlushDenormals; }
-
-void fail(Job& job, Outcome outcome, const char* message) noexcept {
-  job.outcome = outcome;
-  try {
-    job.message = message;
-  } catch (const std::bad_alloc&) {  // the outcome alone says what matters
-  }
-}
-
-void run_guarded(Job& job, Executor& executor) noexcept {
-  try {
-    job.run(executor);
-  } catch (const OutOfMemory& error) {
-    fail(job, Outcome::no_memory, error.what());
-  } catch (const std::bad_alloc&) {
-    fail(job, Outcome::no_memory, "out of memory");
-  } catch (const std::exception& error) {
-    fail(job, Outcome::failed, error.what());
-  }
-}
 
 }  // namespace
 
@@ -86,7 +63,7 @@ void Executor::execute(JobRef job, Queue queue, Lock* lock) {
   JobRef& running = running_[static_cast<int>(queue)];
   running = job;
   lock->unlock();
-  run_guarded(*job, *this);
+  run_guarded(*job, [&] { job->run(*this); });
   if (job->done) job->done(*job);
   lock->lock();
   running.reset();
@@ -223,7 +200,7 @@ void run_and_wait(Queue queue, const JobRef& job, const std::function<void(uint6
     bool open = false;
   };
   const auto gate = std::make_shared<Gate>();
-  job->done = [gate](Job&) {
+  job->done = [gate](Task&) {
     const std::lock_guard lock(gate->mutex);
     gate->open = true;
     gate->opened.notify_all();

@@ -17,6 +17,7 @@
 #include <mutex>
 #include <string>
 
+#include "base/task.h"
 #include "runtime/arena.h"
 #include "runtime/prediction_share.h"
 
@@ -25,28 +26,18 @@ namespace tenon {
 enum class Queue : uint8_t { train = 0, predict = 1 };
 inline constexpr int kQueues = 2;
 
-enum class Outcome : uint8_t { ok, failed, no_memory, bad_data, aborted };
-
 class Executor;
 
-class Job : public std::enable_shared_from_this<Job> {
+class Job : public Task {
  public:
-  virtual ~Job() = default;
-
   // On the executor thread. May throw: the job has then failed.
   virtual void run(Executor& executor) = 0;
 
   // Checked between kernels; a job in its commit section no longer looks.
   bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
 
-  const void* owner = nullptr;  // the environment that queued it
   const void* group = nullptr;  // the program it runs, for cancel_group
   uint64_t after = 0;           // predict only: starts when the train queue's tickets up to this one are done
-  // Exactly once, on any thread, unless cancel_owner removed the job. Must not throw.
-  std::function<void(Job&)> done;
-
-  Outcome outcome = Outcome::ok;
-  std::string message;
 
  private:
   friend class Executor;

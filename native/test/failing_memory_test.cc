@@ -109,7 +109,7 @@ void test_jobs() {
     with_failures("jobs", [&] {
       const auto job = std::make_shared<ProgramJob>(program);
       std::atomic<bool> done{false};
-      job->done = [&done](Job&) { done = true; };
+      job->done = [&done](Task&) { done = true; };
       Executor::get().submit(queue, job);
       while (!done) std::this_thread::yield();
       float y = 0;
@@ -141,7 +141,7 @@ void test_cancelling() {
   std::atomic<int> done{0};
   for (int i = 0; i < 20; ++i) {
     const auto job = std::make_shared<ProgramJob>(i % 2 == 0 ? train : predict);
-    job->done = [&done](Job&) { done.fetch_add(1); };
+    job->done = [&done](Task&) { done.fetch_add(1); };
     job->owner = i < 16 ? nullptr : &done;
     Executor::get().submit(i % 2 == 0 ? Queue::train : Queue::predict, job);
   }

@@ -133,7 +133,7 @@ void test_oversized_program() {
 }
 
 JobRef finished_into(JobRef job, std::vector<std::string>* log, std::mutex* mutex, const char* name) {
-  job->done = [=](Job&) {
+  job->done = [=](Task&) {
     const std::lock_guard lock(*mutex);
     log->push_back(name);
   };
@@ -299,7 +299,7 @@ class Flood {
  private:
   void queue() {
     const auto job = std::make_shared<Busy>(1);
-    job->done = [this](Job& finished) {
+    job->done = [this](Task& finished) {
       const auto& job = static_cast<const Busy&>(finished);
       const uint64_t nanoseconds = job.end - job.begin;
       took.fetch_add(nanoseconds);
@@ -332,7 +332,7 @@ void test_share_of_the_executor() {
     };
     double longest = 0;
     steps.back()->goes_on = [&] { return flood.done == done; };
-    steps.back()->done = [&](Job&) {
+    steps.back()->done = [&](Task&) {
       predicted = flood.took - predicted;
       longest = static_cast<double>(flood.longest);
     };
@@ -356,7 +356,7 @@ void test_abort_among_predictions() {
   step->group = step.get();
   std::atomic<int> done_at_end{-1};
   const Flood flood(8);
-  step->done = [&](Job&) { done_at_end = flood.done.load(); };
+  step->done = [&](Task&) { done_at_end = flood.done.load(); };
   executor.submit(Queue::train, step);
   while (flood.done < 50) std::this_thread::yield();
   CHECK(done_at_end < 0);
@@ -379,7 +379,7 @@ void test_cancel() {
   for (int i = 0; i < 5; ++i) {
     jobs.push_back(std::make_shared<ProgramJob>(program));
     jobs.back()->owner = i < 3 ? &jobs : nullptr;
-    jobs.back()->done = [&](Job&) { done.fetch_add(1); };
+    jobs.back()->done = [&](Task&) { done.fetch_add(1); };
     executor.submit(Queue::train, jobs.back());
   }
   executor.cancel_owner(&jobs);  // three go, without done
