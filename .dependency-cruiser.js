@@ -44,6 +44,10 @@ const floors = [
       'Random states hold a scalar that ops read, and readers of files check dtypes: both need tensors only.',
   },
   { rooms: ['tensor'], reason: 'A tensor holds data or a recipe, whatever the recipe is made of.' },
+  {
+    rooms: ['distributed'],
+    reason: 'Ranks exchange bytes and numbers; what these mean is known to the rooms above.',
+  },
   { rooms: ['native'], reason: 'The door to the addon takes plain data.' },
   { rooms: ['settings'], reason: 'Declarations of settings serve every room above.' },
   {

@@ -97,6 +97,14 @@ export class OutOfMemoryError extends NativeError {
   override readonly code: string = 'ERR_TENON_MEMORY';
 }
 
+/**
+ * Several processes cannot work together, or no longer: no MPI was found, a rank hangs or ended, or the ranks
+ * disagree. After a failure between ranks every later call rejects with it, and all ranks end.
+ */
+export class DistributedError extends TenonError {
+  override readonly code: string = 'ERR_TENON_DISTRIBUTED';
+}
+
 /** The system refused a read or a write: permission, disk full, and the like. */
 export class IoError extends TenonError {
   override readonly code: string = 'ERR_TENON_IO';

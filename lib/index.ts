@@ -6,6 +6,7 @@ import './compile/evaluate';
 
 export * as augment from './augment';
 export * as data from './data';
+export * as distributed from './distributed';
 export * as losses from './losses';
 export * as metrics from './metrics';
 export * as models from './models';

@@ -3,16 +3,9 @@
  * nothing here knows what a layer is.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import {
-  AbortedError,
-  DataError,
-  DisposedError,
-  NativeError,
-  OptionError,
-  OutOfMemoryError,
-  TenonError,
-} from './errors';
-import { loadAddon, version, type LoadedAddon } from './native/load';
+import { DataError } from './errors';
+import { attempt, attemptAsync, use } from './native/door';
+import { version } from './native/load';
 import { tableOf, type AnyArray, type DType, type NativeBuffer, type ProgramDesc } from './native/program';
 import type { QueueName, Target } from './native/program';
 import { positive, positiveInteger, probability } from './options';
@@ -92,7 +85,6 @@ export interface NativeInfo {
 }
 
 interface Addon {
-  start(): void;
   info(): Omit<NativeInfo, 'version' | 'addon' | 'origin'>;
   augmentations(): string[];
   setThreads(threads: number): void;
@@ -126,56 +118,8 @@ interface Addon {
   disposeProgram(program: ProgramHandle): void;
 }
 
-let loaded: (LoadedAddon & { readonly addon: Addon }) | undefined;
-
-function use(): LoadedAddon & { readonly addon: Addon } {
-  if (!loaded) {
-    const found = loadAddon();
-    const candidate = found.addon as Addon;
-    attempt(() => candidate.start());
-    loaded = { ...found, addon: candidate };
-  }
-  return loaded;
-}
-
 function addon(): Addon {
-  return use().addon;
-}
-
-const ERRORS: Readonly<Record<string, new (message: string, options?: { cause?: unknown }) => TenonError>> = {
-  ERR_TENON_NATIVE: NativeError,
-  ERR_TENON_MEMORY: OutOfMemoryError,
-  ERR_TENON_DATA: DataError,
-  ERR_TENON_ABORTED: AbortedError,
-  ERR_TENON_DISPOSED: DisposedError,
-  ERR_TENON_OPTION: OptionError,
-};
-
-/**
- * Turns an error of the addon into a typed one. TypeError and RangeError, which are bugs of the caller, stay
- * as they are.
- */
-function typed(error: unknown): unknown {
-  if (error instanceof TenonError) return error; // of loading, with its causes
-  const code = (error as { code?: unknown } | undefined)?.code;
-  const Class = typeof code === 'string' ? ERRORS[code] : undefined;
-  return Class ? new Class((error as Error).message) : error;
-}
-
-function attempt<T>(run: () => T): T {
-  try {
-    return run();
-  } catch (error) {
-    throw typed(error);
-  }
-}
-
-async function attemptAsync<T>(run: () => Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (error) {
-    throw typed(error);
-  }
+  return use().addon as Addon;
 }
 
 /** Bytes copied in one turn of the event loop. */

@@ -205,6 +205,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
     export_system(env, exports);
     export_buffers(env, exports);
     export_programs(env, exports);
+    export_distributed(env, exports);
   } catch (const std::bad_alloc&) {
     throw_error(env, "ERR_TENON_MEMORY", "out of memory");
   }

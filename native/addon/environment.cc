@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "distributed/communicator.h"
+
 namespace tenon::addon {
 
 void throw_error(Napi::Env env, const char* code, const std::string& message) {
@@ -29,17 +31,31 @@ napi_value no_room(napi_env env) {
 
 }  // namespace
 
-napi_value error_of(napi_env env, const Job& job) {
-  if (job.outcome == Outcome::aborted) {
+namespace {
+
+const char* code_of(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::bad_data:
+      return "ERR_TENON_DATA";
+    case Outcome::no_memory:
+      return "ERR_TENON_MEMORY";
+    case Outcome::disconnected:
+      return "ERR_TENON_DISTRIBUTED";
+    default:
+      return "ERR_TENON_NATIVE";
+  }
+}
+
+}  // namespace
+
+napi_value error_of(napi_env env, const Task& task) {
+  if (task.outcome == Outcome::aborted) {
     return make_error(env, "ERR_TENON_ABORTED", "the program was cancelled");
   }
-  if (job.outcome == Outcome::no_memory && job.message.empty()) {  // no memory was left for the message
+  if (task.outcome == Outcome::no_memory && task.message.empty()) {  // no memory was left for the message
     return make_error(env, "ERR_TENON_MEMORY", "out of memory");
   }
-  const char* code = job.outcome == Outcome::bad_data    ? "ERR_TENON_DATA"
-                     : job.outcome == Outcome::no_memory ? "ERR_TENON_MEMORY"
-                                                         : "ERR_TENON_NATIVE";
-  return make_error(env, code, job.message.c_str(), job.message.size());
+  return make_error(env, code_of(task.outcome), task.message.c_str(), task.message.size());
 }
 
 void Environment::create(Napi::Env env) {
@@ -68,6 +84,7 @@ Environment& Environment::of(Napi::Env env) { return **env.GetInstanceData<std::
 void Environment::leave(void* data) {
   auto* self = static_cast<Environment*>(data);
   Executor::get().cancel_owner(self);
+  Communicator::get().stop(self);
   {
     const std::lock_guard lock(self->mutex_);
     self->open_ = false;
@@ -76,16 +93,16 @@ void Environment::leave(void* data) {
   for (napi_threadsafe_function wake : self->wake_) napi_release_threadsafe_function(wake, napi_tsfn_abort);
 }
 
-Napi::Value Environment::submit(Napi::Env env, Queue queue, const JobRef& job, MakeValue make,
-                                const std::function<void(uint64_t)>& before_run) {
+Napi::Value Environment::promise(Napi::Env env, const std::shared_ptr<Task>& task, MakeValue make,
+                                 const std::function<void()>& queue) {
   napi_deferred raw = nullptr;
   napi_value promise = nullptr;
   if (napi_create_promise(env, &raw, &promise) != napi_ok) throw Napi::Error::New(env);
   try {
     auto one = std::make_shared<FinishedList>(1, Finished{raw, make, nullptr});
-    job->owner = this;
-    job->done = [self = shared_from_this(), one](Job& done) { self->finished(one.get(), done); };
-    Executor::get().submit(queue, job, before_run);
+    task->owner = this;
+    task->done = [self = shared_from_this(), one](Task& done) { self->finished(one.get(), done); };
+    queue();
   } catch (const std::exception&) {  // nobody has seen the promise; it must not stay open
     napi_value undefined = nullptr;
     napi_get_undefined(env, &undefined);
@@ -98,6 +115,11 @@ Napi::Value Environment::submit(Napi::Env env, Queue queue, const JobRef& job, M
   return Napi::Value(env, promise);
 }
 
+Napi::Value Environment::submit(Napi::Env env, Queue queue, const JobRef& job, MakeValue make,
+                                const std::function<void(uint64_t)>& before_run) {
+  return promise(env, job, make, [&] { Executor::get().submit(queue, job, before_run); });
+}
+
 Napi::Value Environment::run(Napi::Env env, Queue queue, const JobRef& job, MakeValue make,
                              const std::function<void(uint64_t)>& before_run) {
   job->owner = this;
@@ -108,11 +130,11 @@ Napi::Value Environment::run(Napi::Env env, Queue queue, const JobRef& job, Make
   return Napi::Value(env, value);
 }
 
-// On the executor thread, or on any thread that cancels.
-void Environment::finished(FinishedList* one, Job& job) noexcept {
+// On the thread that did the task, or on any thread that cancels.
+void Environment::finished(FinishedList* one, Task& task) noexcept {
   const std::lock_guard lock(mutex_);
   if (!open_) return;
-  one->front().job = job.shared_from_this();
+  one->front().task = task.shared_from_this();
   finished_.splice(finished_.end(), *one);
   if (woken_) return;
   woken_ = true;
@@ -123,11 +145,11 @@ void Environment::settle(napi_env env, const Finished& finished) {
   napi_handle_scope scope = nullptr;
   if (napi_open_handle_scope(env, &scope) != napi_ok) return;
   napi_value value = nullptr, error = nullptr;
-  if (finished.job->outcome == Outcome::ok) {
-    value = finished.make(env, *finished.job);
+  if (finished.task->outcome == Outcome::ok) {
+    value = finished.make(env, *finished.task);
     if (value == nullptr) error = no_room(env);
   } else {
-    error = error_of(env, *finished.job);
+    error = error_of(env, *finished.task);
   }
   if (value != nullptr) {
     napi_resolve_deferred(env, finished.deferred, value);

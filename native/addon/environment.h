@@ -1,4 +1,4 @@
-// What one JavaScript environment (the main thread or a worker) owns: its jobs in flight and the thread-safe
+// What one JavaScript environment (the main thread or a worker) owns: its tasks in flight and the thread-safe
 // functions that wake its event loop when some are done. They keep the loop alive only while jobs are
 // pending. There are two, which take turns: Node calls such a function again, up to a thousand times, when
 // new calls are queued while it runs. With a single function, jobs that end as fast as they are settled would
@@ -18,15 +18,19 @@
 
 namespace tenon::addon {
 
-// Makes the value a finished job resolves with. Uses the C interface and may return null: in an environment
+// Makes the value a finished task resolves with. Uses the C interface and may return null: in an environment
 // that is being torn down every call can fail.
-using MakeValue = napi_value (*)(napi_env, Job&);
+using MakeValue = napi_value (*)(napi_env, Task&);
 
 class Environment : public std::enable_shared_from_this<Environment> {
  public:
   // Called once when the addon is loaded into an environment.
   static void create(Napi::Env env);
   static Environment& of(Napi::Env env);
+
+  // Calls `queue`, which hands the task to a thread; the promise settles when that has done it.
+  Napi::Value promise(Napi::Env env, const std::shared_ptr<Task>& task, MakeValue make,
+                      const std::function<void()>& queue);
 
   // Queues the job; the promise settles when it is done.
   Napi::Value submit(Napi::Env env, Queue queue, const JobRef& job, MakeValue make,
@@ -40,13 +44,13 @@ class Environment : public std::enable_shared_from_this<Environment> {
   struct Finished {
     napi_deferred deferred;
     MakeValue make;
-    JobRef job;  // once it is done
+    std::shared_ptr<Task> task;  // once it is done
   };
   using FinishedList = std::list<Finished>;  // made when a job is queued, so that ending it allocates nothing
 
   static void drain(napi_env env, napi_value callback, void* context, void* data);
   static void leave(void* self);
-  void finished(FinishedList* one, Job& job) noexcept;
+  void finished(FinishedList* one, Task& task) noexcept;
   void settle(napi_env env, const Finished& finished);
 
   napi_env env_ = nullptr;
@@ -58,8 +62,8 @@ class Environment : public std::enable_shared_from_this<Environment> {
   int turn_ = 0;  // whose call is next
 };
 
-// The JavaScript error for a job that failed or was cancelled.
-napi_value error_of(napi_env env, const Job& job);
+// The JavaScript error for a task that failed or was cancelled.
+napi_value error_of(napi_env env, const Task& task);
 
 // Throws a JavaScript error with this code.
 [[noreturn]] void throw_error(Napi::Env env, const char* code, const std::string& message);

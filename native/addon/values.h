@@ -48,6 +48,7 @@ void dispose_program(Napi::Env env, napi_value value);
 // The doors, by file.
 void export_buffers(Napi::Env env, Napi::Object exports);
 void export_programs(Napi::Env env, Napi::Object exports);
+void export_distributed(Napi::Env env, Napi::Object exports);
 void export_system(Napi::Env env, Napi::Object exports);
 
 // Exports fn with C++ exceptions turned into JavaScript errors with a code.

@@ -55,6 +55,19 @@ std::string environment_variable(const char* name);
 // The addresses of this symbol in all addons (files *.node) that the process has loaded.
 std::vector<void*> symbols_of_addons(const char* name);
 
+// Loads a library, named by its path or as the system's loader knows it, for as long as the process runs;
+// others may use its symbols. Null where that fails, and `problem` says why.
+void* open_library(const std::string& file, std::string* problem);
+
+// The address of a symbol of a library, or null.
+void* symbol_of(void* library, const char* name);
+
+// The file of the library that has this address; "" when the system does not say.
+std::string library_file(const void* address);
+
+// Returns a function that puts the signal handlers back that the process has now.
+std::function<void()> keep_signal_handlers();
+
 // Keeps this code mapped until the process ends: the executor's thread outlives the environment (a worker
 // thread, say) that loaded the addon.
 void stay_loaded();

@@ -2,10 +2,12 @@
 #if !defined(_WIN32)
   #include <dlfcn.h>
   #include <pthread.h>
+  #include <signal.h>
 
   #include <cstdlib>
   #include <memory>
   #include <system_error>
+  #include <utility>
 
   #include "base/system_posix.h"
 
@@ -53,6 +55,35 @@ std::vector<void*> symbols_of_libraries(const std::vector<std::string>& files, c
     dlclose(library);  // an addon stays loaded
   }
   return found;
+}
+
+void* open_library(const std::string& file, std::string* problem) {
+  void* library = dlopen(file.c_str(), RTLD_NOW | RTLD_GLOBAL);
+  if (library == nullptr) {
+    const char* text = dlerror();
+    *problem = text == nullptr ? "it does not load" : text;
+  }
+  return library;
+}
+
+void* symbol_of(void* library, const char* name) { return dlsym(library, name); }
+
+std::string library_file(const void* address) {
+  Dl_info info = {};
+  if (dladdr(const_cast<void*>(address), &info) == 0 || info.dli_fname == nullptr) return "";
+  return info.dli_fname;
+}
+
+std::function<void()> keep_signal_handlers() {
+  std::vector<std::pair<int, struct sigaction>> kept;
+  for (int number = 1; number < NSIG; ++number) {
+    struct sigaction action = {};
+    if (sigaction(number, nullptr, &action) == 0) kept.emplace_back(number, action);
+  }
+  // The system refuses this for SIGKILL, SIGSTOP and the C library's own signals, which nobody can change.
+  return [kept] {
+    for (const auto& [number, action] : kept) (void)sigaction(number, &action, nullptr);
+  };
 }
 
 std::string environment_variable(const char* name) {

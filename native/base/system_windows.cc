@@ -107,6 +107,31 @@ std::vector<void*> symbols_of_addons(const char* name) {
   return found;
 }
 
+void* open_library(const std::string& file, std::string* problem) {
+  const HMODULE library = LoadLibraryA(file.c_str());
+  if (library == nullptr) *problem = "LoadLibrary failed with error " + std::to_string(GetLastError());
+  return reinterpret_cast<void*>(library);
+}
+
+void* symbol_of(void* library, const char* name) {
+  return reinterpret_cast<void*>(GetProcAddress(reinterpret_cast<HMODULE>(library), name));
+}
+
+std::string library_file(const void* address) {
+  HMODULE library = nullptr;
+  constexpr DWORD kFlags =
+      GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT;
+  if (!GetModuleHandleExA(kFlags, static_cast<LPCSTR>(address), &library)) return "";
+  std::string file(MAX_PATH, '\0');
+  file.resize(GetModuleFileNameA(library, file.data(), static_cast<DWORD>(file.size())));
+  return file;
+}
+
+// Windows has no handlers that a library would replace.
+std::function<void()> keep_signal_handlers() {
+  return [] {};
+}
+
 void stay_loaded() {
   HMODULE self = nullptr;
   (void)GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_PIN,
