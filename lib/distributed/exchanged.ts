@@ -37,7 +37,7 @@ function dtypeOf(where: string, values: unknown): DType {
   return dtype;
 }
 
-/** The memory of an array. @throws DataError for what is no array of a known type */
+/** The memory of an array. @throws DataError for anything but an array of a known type */
 export function bytesOf(where: string, values: AnyArray): Uint8Array {
   dtypeOf(where, values);
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);

@@ -9,8 +9,8 @@ import { World } from './world';
 
 export interface JoinOptions {
   /**
-   * Seconds that a rank has to come to an operation in which others wait for it, as long as its process lives;
-   * then the job ends with an error that names it. Default 60.
+   * Seconds that a rank has to come to an operation in which others wait for it, as long as its process
+   * lives; then the job ends with an error that names it. Default 60.
    */
   readonly timeout?: number;
   /** Seconds without an answer after which a process counts as hanging. Default 5. */
@@ -65,9 +65,10 @@ async function enter(
 }
 
 /**
- * What libraries do to a process beyond carrying bytes. UCX takes SIGSEGV, by which V8 makes errors of faults. Its
- * watch over the memory of the process begins with a test that moves the end of the heap, and loses a page where
- * another thread allocates meanwhile. Open MPI warns of child processes, which here only replace their program.
+ * What libraries do to a process beyond carrying bytes. UCX takes SIGSEGV, by which V8 makes errors of
+ * faults. Its watch over the memory of the process begins with a test that moves the end of the heap, and
+ * loses a page where another thread allocates meanwhile. Open MPI warns of child processes, which here only
+ * replace their program.
  */
 function quieten(launcher: Launcher | undefined): void {
   if (!launcher) return;

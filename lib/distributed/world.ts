@@ -78,15 +78,16 @@ export class World {
   async broadcast<T extends AnyArray>(values: T, options: BroadcastOptions = {}): Promise<T> {
     this.require('broadcast');
     checkKeys('world.broadcast', options, ['root']);
+    const bytes = bytesOf('world.broadcast', values);
     const root = nonNegativeInteger('world.broadcast', 'root', options.root ?? 0);
     if (root >= this.size)
       throw new OptionError(
         `world.broadcast: root must be below ${this.size}, the size of the world, got ${root}`,
       );
-    const exchanged = new Exchanged('world.broadcast', values.byteLength);
+    const exchanged = new Exchanged('world.broadcast', bytes.byteLength);
     return exchanged.use(async (buffer) => {
-      await exchanged.fill(0, bytesOf('world.broadcast', values));
-      await worldBroadcast(buffer, 0, values.byteLength, root);
+      await exchanged.fill(0, bytes);
+      await worldBroadcast(buffer, 0, bytes.byteLength, root);
       return exchanged.read(values);
     });
   }
@@ -116,7 +117,8 @@ export class World {
   }
 
   /**
-   * The shards [begin, end) that this rank owns of so many: their numbers differ by at most one between ranks.
+   * The shards [begin, end) that this rank owns of so many: their numbers differ by at most
+   * one between ranks.
    */
   shards(shards: number): { readonly begin: number; readonly end: number } {
     positiveInteger('world.shards', 'shards', shards);
@@ -125,9 +127,9 @@ export class World {
   }
 
   /**
-   * Adds up the arrays of all shards, number by number. This rank brings those of its own shards, in order, all
-   * of one length. The order of additions is a tree that the number of shards alone determines: the result has
-   * the same bits on any number of ranks. Denormal numbers count as zero.
+   * Adds up the arrays of all shards, number by number. This rank brings those of its own shards, in order,
+   * all of one length. The order of additions is a tree that the number of shards alone determines: the
+   * result has the same bits on any number of ranks. Denormal numbers count as zero.
    * @throws DistributedError also where lengths differ between ranks
    */
   async sum(values: readonly Float32Array[], options: SumOptions = {}): Promise<Float32Array> {
@@ -151,9 +153,9 @@ export class World {
   }
 
   /**
-   * Ends this rank's part in the job, once all ranks have come to it. Nothing can be exchanged afterwards, and a
-   * process joins only once. A second call waits for the first. A program that ends by itself needs no call: it
-   * leaves at its end.
+   * Ends this rank's part in the job, once all ranks have come to it. Nothing can be exchanged afterwards,
+   * and a process joins only once. A second call waits for the first. A program that ends by itself needs no
+   * call: it leaves at its end.
    */
   leave(): Promise<void> {
     this.left ??= leaveWorld();

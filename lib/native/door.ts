@@ -1,6 +1,6 @@
 /**
- * The loaded addon, and the form in which its errors come. Files that type a part of the addon's interface use
- * it: lib/native.ts, lib/native/world.ts.
+ * The loaded addon, and the form in which its errors come. Files that type a part of the addon's interface
+ * use it: lib/native.ts, lib/native/world.ts.
  */
 import {
   AbortedError,

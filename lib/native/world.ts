@@ -75,8 +75,8 @@ export function worldGather(
 }
 
 /**
- * Sums `count` floats of all shards along their tree, on all ranks. `nodes` are sums that add up to the shards
- * of this rank, from left to right. `out` may be the memory of one of them.
+ * Sums `count` floats of all shards along their tree, on all ranks. `nodes` are sums that add up to the
+ * shards of this rank, from left to right. `out` may be the memory of one of them.
  */
 export function worldSum(
   shards: number,

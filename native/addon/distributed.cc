@@ -30,7 +30,8 @@ class Barrier : public Operation {
 
 class Broadcast : public Operation {
  public:
-  Broadcast(Range range, int root) : Operation(Collective::broadcast), range_(std::move(range)), root_(root) {}
+  Broadcast(Range range, int root)
+      : Operation(Collective::broadcast), range_(std::move(range)), root_(root) {}
   void run(World& world) override {
     if (root_ >= world.size()) throw std::invalid_argument("broadcast: the world has no such root");
     broadcast(world, root_, range_.data(), range_.bytes);
@@ -102,7 +103,8 @@ bool put(napi_env env, napi_value object, const char* name, int number) {
 napi_value make_membership(napi_env env, Task& task) {
   const Membership& joined = static_cast<const JoinTask&>(task).membership;
   napi_value object = nullptr, hosts = nullptr;
-  if (napi_create_object(env, &object) != napi_ok || napi_create_array(env, &hosts) != napi_ok) return nullptr;
+  if (napi_create_object(env, &object) != napi_ok || napi_create_array(env, &hosts) != napi_ok)
+    return nullptr;
   for (size_t r = 0; r < joined.hosts.size(); ++r) {
     napi_value host = nullptr;
     if (napi_create_string_utf8(env, joined.hosts[r].data(), joined.hosts[r].size(), &host) != napi_ok ||
@@ -147,9 +149,8 @@ Napi::Value join(const Napi::CallbackInfo& info) {
   options.limits.answer = static_cast<uint64_t>(number_from(env, info[2], "answer") * kNanoseconds);
   options.limits.arrival = static_cast<uint64_t>(number_from(env, info[3], "arrival") * kNanoseconds);
   const auto task = std::make_shared<JoinTask>();
-  return Environment::of(env).promise(env, task, make_membership, [&] {
-    Communicator::get().join(task, options, &task->membership);
-  });
+  return Environment::of(env).promise(env, task, make_membership,
+                                      [&] { Communicator::get().join(task, options, &task->membership); });
 }
 
 Napi::Value submit(Napi::Env env, const std::shared_ptr<Operation>& operation) {
@@ -226,8 +227,9 @@ Napi::Value shards_of(const Napi::CallbackInfo& info) {
 
 Napi::Value leave(const Napi::CallbackInfo& info) {
   const auto task = std::make_shared<Leave>();
-  return Environment::of(info.Env()).promise(info.Env(), task, make_undefined,
-                                             [&] { Communicator::get().leave(task); });
+  return Environment::of(info.Env()).promise(info.Env(), task, make_undefined, [&] {
+    Communicator::get().leave(task);
+  });
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// What one of tenon's threads does for somebody who waits for it: a run of a program, a copy, an exchange with
-// other processes.
+// What one of tenon's threads does for somebody who waits for it: a run of a program, a copy, an exchange
+// with other processes.
 #pragma once
 
 #include <cstdint>

@@ -19,8 +19,8 @@ void broadcast(World& world, int root, std::byte* data, size_t bytes);
 // there already.
 void gather(World& world, const std::vector<size_t>& sizes, std::byte* all);
 
-// Sums the numbers of all shards along their tree. This rank brings sums that add up to the shards that it owns
-// (shards_of_rank). `out` may be one of their arrays. The bits depend on the shards alone.
+// Sums the numbers of all shards along their tree. This rank brings sums that add up to the shards that it
+// owns (shards_of_rank). `out` may be one of their arrays. The bits depend on the shards alone.
 void sum_shards(World& world, int shards, const PartialSums& mine, size_t count, float* out);
 
 }  // namespace tenon

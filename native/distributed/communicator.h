@@ -30,8 +30,8 @@ class Operation : public Task {
 // What a process knows of its job once it has joined.
 struct Membership {
   int rank = 0, size = 1;
-  std::vector<std::string> hosts;          // of every rank; empty in a world of one
-  std::string file, abi, version;          // of MPI; empty in a world without it
+  std::vector<std::string> hosts;  // of every rank; empty in a world of one
+  std::string file, abi, version;  // of MPI; empty in a world without it
 };
 
 struct JoinOptions {
@@ -76,7 +76,7 @@ class Communicator {
   const void* owner_ = nullptr;  // the environment that joined
   std::atomic<bool> stopping_{false};
 
-  // Of the thread alone.
+  // Only the thread uses these.
   std::unique_ptr<World> world_;
   bool joined_ = false;
   std::string broken_;  // why nothing can be exchanged any more

@@ -13,9 +13,9 @@ namespace {
 // Bytes of one message. Counts of MPI are ints, and progress shows in messages that are done.
 constexpr size_t kPiece = size_t{4} << 20;
 
-constexpr uint64_t kSpin = 20'000;          // nanoseconds for which a thread may spin
-constexpr uint64_t kServe = 50'000'000;     // between looks for questions of other ranks
-constexpr uint64_t kPatience = 1'000'000'000;  // after which this rank asks
+constexpr uint64_t kSpin = 20'000;                       // nanoseconds for which a thread may spin
+constexpr uint64_t kServe = 50'000'000;                  // between looks for questions of other ranks
+constexpr uint64_t kPatience = 1'000'000'000;            // after which this rank asks
 constexpr int kShortestSleep = 10, kLongestSleep = 200;  // microseconds
 
 template <class Begin>

@@ -13,9 +13,9 @@ constexpr size_t kText = 8192;
 
 // Where a binary interface keeps what tenon needs of it.
 struct Layout {
-  int funneled;                  // MPI_THREAD_FUNNELED
-  int any_source;                // MPI_ANY_SOURCE
-  size_t source, tag;            // places in the status, which is an array of ints at its beginning
+  int funneled;        // MPI_THREAD_FUNNELED
+  int any_source;      // MPI_ANY_SOURCE
+  size_t source, tag;  // places in the status, which is an array of ints at its beginning
 };
 constexpr Layout kOpenMpi = {1, -1, 0, 1};
 constexpr Layout kMpich = {1, -2, 2, 3};
@@ -184,7 +184,8 @@ class MpiTransport : public Transport {
   std::string text_of(int error) {
     std::vector<char> text(kText);
     int length = 0;
-    if (calls_.error_string(error, text.data(), &length) != kSuccess) return "MPI error " + std::to_string(error);
+    if (calls_.error_string(error, text.data(), &length) != kSuccess)
+      return "MPI error " + std::to_string(error);
     return text.data();
   }
 
@@ -245,16 +246,15 @@ Mpi start_library(void* library) {
   const std::string version = version_of(library);
   Mpi mpi;
   if (void* world = symbol_of(library, "ompi_mpi_comm_world")) {
-    mpi = start<void*>("openmpi", library,
-                       {world, required(library, "ompi_mpi_byte"), required(library, "ompi_mpi_errors_return")},
-                       kOpenMpi);
+    mpi = start<void*>(
+        "openmpi", library,
+        {world, required(library, "ompi_mpi_byte"), required(library, "ompi_mpi_errors_return")}, kOpenMpi);
   } else if (has_standard_abi(library)) {
     mpi = start<void*>("standard", library, {number(0x101), number(0x247), number(0x143)}, kStandard);
   } else if (has_mpich_abi(version)) {
     mpi = start<int>("mpich", library, {0x44000000, 0x4c00010d, 0x54000001}, kMpich);
   } else {
-    throw NoTransport("tenon does not know the binary interface of " +
-                             version.substr(0, version.find('\n')));
+    throw NoTransport("tenon does not know the binary interface of " + version.substr(0, version.find('\n')));
   }
   mpi.version = version;
   mpi.file = library_file(symbol_of(library, "MPI_Init_thread"));

@@ -10,14 +10,15 @@ namespace {
 constexpr int kQuestion = 1, kAnswer = 2, kFirstTag = 8;
 constexpr uint64_t kSecond = 1'000'000'000;
 constexpr uint64_t kAskEvery = kSecond;
-// For ranks that are in the same operation and wait for others: the one that waits for the culprit speaks first.
+// For ranks that are in the same operation and wait for others: the one that waits for the
+// culprit speaks first.
 constexpr uint64_t kDeference = 5 * kSecond;
 
 std::string seconds(uint64_t nanoseconds) { return std::to_string(nanoseconds / kSecond) + " s"; }
 
 std::string in_words(const Position& position) {
-  return std::string("'") + name_of(position.collective) + "' (operation " + std::to_string(position.sequence) +
-         ")";
+  return std::string("'") + name_of(position.collective) + "' (operation " +
+         std::to_string(position.sequence) + ")";
 }
 
 }  // namespace
@@ -42,7 +43,8 @@ const char* name_of(Collective collective) {
 
 int tag_of(const Position& position) {
   constexpr uint64_t kNumbers = 4000;  // every MPI has tags up to 32767
-  return kFirstTag + static_cast<int>(position.sequence % kNumbers) * 8 + static_cast<int>(position.collective);
+  return kFirstTag + static_cast<int>(position.sequence % kNumbers) * 8 +
+         static_cast<int>(position.collective);
 }
 
 Peers::Peers(Transport& transport, const Limits& limits)
@@ -55,13 +57,13 @@ std::string Peers::describe(int rank) const {
 
 void Peers::send(int rank, int tag, const Position& position) {
   Outgoing& out = outgoing_.emplace_back(Outgoing{{}, position});
-  out.request = transport_.send(reinterpret_cast<const std::byte*>(&out.position), sizeof out.position, rank, tag);
+  out.request =
+      transport_.send(reinterpret_cast<const std::byte*>(&out.position), sizeof out.position, rank, tag);
 }
 
 Position Peers::receive(int rank, int tag) {
   Position position;
-  Request request =
-      transport_.receive(reinterpret_cast<std::byte*>(&position), sizeof position, rank, tag);
+  Request request = transport_.receive(reinterpret_cast<std::byte*>(&position), sizeof position, rank, tag);
   while (!transport_.test(&request)) std::this_thread::yield();  // it has arrived
   return position;
 }

@@ -39,8 +39,8 @@ class Peers {
   // Answers questions and takes answers.
   void serve(const Position& here);
 
-  // Of a rank for which this one has waited in vain since `since`. Asks it where it is, and throws
-  // Disconnected once it is clear that it will not come.
+  // Asks a rank, for which this one has waited in vain since `since`, where it is. Throws Disconnected once
+  // it is clear that it will not come.
   void judge(int rank, const Position& here, uint64_t since, uint64_t now);
 
   // Whether no question of this rank is open, and all of its messages are gone.

@@ -43,8 +43,8 @@ class Transport {
   virtual int rank() const = 0;
   virtual int size() const = 0;
 
-  // Begin; the bytes must stay until test says that the message is done. Messages of one tag between two ranks
-  // arrive in order.
+  // Begin; the bytes must stay until test says that the message is done. Messages of one tag between two
+  // ranks arrive in order.
   virtual Request send(const std::byte* data, int bytes, int peer, int tag) = 0;
   virtual Request receive(std::byte* data, int bytes, int peer, int tag) = 0;
 

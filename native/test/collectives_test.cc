@@ -53,7 +53,8 @@ class HubTransport : public Transport {
     if (queue.empty()) return false;
     const Message message = std::move(queue.front());
     queue.pop_front();
-    if (message.size() != static_cast<size_t>(request->bytes)) throw Disconnected("the ranks disagree on sizes");
+    if (message.size() != static_cast<size_t>(request->bytes))
+      throw Disconnected("the ranks disagree on sizes");
     std::memcpy(data, message.data(), message.size());
     return true;
   }
@@ -232,7 +233,11 @@ void test_sizes_that_disagree() {
 void test_hanging_rank() {
   const Limits limits = {300 * kMillisecond, 60'000 * kMillisecond};
   const auto errors = on_ranks(
-      3, [](World& world) { if (world.rank() != 2) barrier(world); }, limits);
+      3,
+      [](World& world) {
+        if (world.rank() != 2) barrier(world);
+      },
+      limits);
   CHECK_THAT(contains(errors[0] + errors[1], "rank 2 has not answered"), errors[0] + errors[1]);
 }
 
