@@ -10,8 +10,8 @@
  */
 import { availableParallelism } from 'node:os';
 import type { Metadata, Sharp, SharpOptions } from 'sharp';
-import { DataError, TenonError } from '../errors';
-import { clip, problemOf } from '../options';
+import { DataError, TenonError, type FormatError } from '../errors';
+import { clip, firstLineOf } from '../options';
 import { DEFAULT_LIMITS, FREE_BYTES, sizeProblem, type Limits } from '../files/limits';
 import { malformed } from '../files/errors';
 import { THUMBNAIL, THUMBNAIL_BYTES } from './difference-hash';
@@ -95,7 +95,7 @@ async function readHeader(bytes: Uint8Array, name: string, limits: Limits): Prom
   try {
     found = await decoding.run(() => sharp(bytes, openOptions(false)).metadata());
   } catch (error) {
-    throw malformed(name, `not a readable image: ${problemOf(error)}`, error);
+    throw unreadable(name, error);
   }
   const { height, width } = found.autoOrient;
   if (height * width > limits.maxPixels)
@@ -217,13 +217,12 @@ async function decodeLarge(
   const { height, width } = header;
   if (target.resize === undefined && (height !== target.height || width !== target.width))
     throw wrongSize(name, header, target);
-  if (height * width <= QUICK_PIXELS)
-    throw malformed(name, `not a readable image: ${problemOf(refusal)}`, refusal);
+  if (height * width <= QUICK_PIXELS) throw unreadable(name, refusal);
   try {
     return await decoding.run(() => decodeRaw(bytes, target, height * width), header.bytes);
   } catch (error) {
     signal?.throwIfAborted();
-    throw malformed(name, `not a readable image: ${problemOf(error)}`, error);
+    throw unreadable(name, error);
   }
 }
 
@@ -234,6 +233,16 @@ function pipelineOf(image: Sharp, { height, width, resize, fastShrink = true }: 
     image.resize({ width, height, fit, background: black, fastShrinkOnLoad: fastShrink });
   }
   return image.flatten({ background: black }).toColourspace('srgb');
+}
+
+/**
+ * libvips has one message for all its threads: of decodes that fail at once, one has the lines of all and the
+ * others have none.
+ */
+function unreadable(name: string, error: unknown): FormatError {
+  const problem = clip(firstLineOf(error));
+  const reason = problem === 'Unknown error' ? 'it is damaged' : problem;
+  return malformed(name, `not a readable image: ${reason}`, error);
 }
 
 function wrongSize(name: string, found: { height: number; width: number }, target: DecodeTarget): DataError {

@@ -1,6 +1,7 @@
 import sharp from 'sharp';
 import { type DecodeTarget, decode, probe } from '../../lib/data/decode';
 import type * as decodeModule from '../../lib/data/decode';
+import { noise } from '../support/noise';
 import { failure } from './helpers';
 
 const raw = (pixels: number[], width: number, height: number, channels: 1 | 2 | 3 | 4): sharp.Sharp =>
@@ -147,6 +148,20 @@ test('many decodes at once all end, failing ones among them', async () => {
   );
   const results = await Promise.allSettled(jobs);
   expect(results.filter((result) => result.status === 'fulfilled')).toHaveLength(30);
+});
+
+test('each of many damaged images has a reason, of one line', async () => {
+  const pixels = noise(64, 64, 3, 1);
+  const image = await sharp(pixels, { raw: { width: 64, height: 64, channels: 3 } })
+    .jpeg()
+    .toBuffer();
+  const cut = image.subarray(0, image.length / 2);
+  const target = { ...square, channels: 3, resize: 'cover' } as const;
+  const jobs = Array.from({ length: 200 }, () => failure(() => decoded(cut, target)));
+  for (const { message } of await Promise.all(jobs))
+    expect(message).toMatch(
+      /^x\.png: not a readable image: (VipsJpeg: premature end of JPEG image|it is damaged)$/,
+    );
 });
 
 test('without sharp the error says how to get it', async () => {

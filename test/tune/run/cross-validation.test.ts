@@ -146,6 +146,25 @@ test('a part is held out, the same in all trials, with all that a trial can do',
   ]);
 });
 
+test('groups stay together', async () => {
+  const set = await numbered();
+  const groups = Array.from({ length: set.length }, (_, i) => i >> 1);
+  const seen: number[][] = [];
+  const look = async (_: unknown, { validation }: data.Fold) => {
+    seen.push(await contents(validation));
+    return 0;
+  };
+  for (const objective of [
+    tune.holdOut<{ x: number }>(set, look, { share: 0.4, groups }),
+    tune.crossValidation<{ x: number }>(set, look, { folds: 2, groups }),
+  ]) {
+    const study = await tune.study(tune.memory(), grid());
+    await drain(study.run(objective, { trials: 1 }));
+  }
+  expect(seen.map(({ length }) => length)).toEqual([4, 6, 4]);
+  for (const part of seen) for (const sample of part) expect(part).toContain(sample ^ 1);
+});
+
 test('what cannot be divided is refused at the call', async () => {
   const set = await numbered();
   const one = (): number => 1;
