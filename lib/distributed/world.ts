@@ -22,11 +22,13 @@ export interface MpiInfo {
   readonly version: string;
 }
 
+/** What {@link World.broadcast} takes besides the value. */
 export interface BroadcastOptions {
   /** The rank whose values all others get. Default 0. */
   readonly root?: number;
 }
 
+/** What {@link World.sum} takes besides the numbers. */
 export interface SumOptions {
   /**
    * How many shards the ranks have together, each of which owns neighbouring ones ({@link World.shards}).
