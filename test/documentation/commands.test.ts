@@ -21,9 +21,18 @@ function program(): Command {
 
 /** Other programs that pages use. */
 const KNOWN = new Set(
-  ['cd', 'mv', 'curl', 'docker', 'kubectl', 'redis-server', 'sha256sum', 'python3', 'npx npm@11'].concat(
-    ['ci', 'install', 'publish'].map((name) => `npm ${name}`),
-  ),
+  [
+    'cd',
+    'mv',
+    'curl',
+    'docker',
+    'kubectl',
+    'mpirun',
+    'redis-server',
+    'sha256sum',
+    'python3',
+    'npx npm@11',
+  ].concat(['ci', 'install', 'publish'].map((name) => `npm ${name}`)),
 );
 
 /** What is wrong with a command of a page; an empty text for nothing. */
