@@ -152,6 +152,7 @@ const exempt: Readonly<Record<string, string>> = {
   'new Gradients': MADE_BY_TENON,
   'new Fit': MADE_BY_TENON,
   'new preprocess.FittedTransform': MADE_BY_TENON,
+  'new distributed.World': MADE_BY_TENON,
   'new optim.Optimizer': ONLY_EXTENDED,
   'new optim.WeightAverage': ONLY_EXTENDED,
   'Dataset.batch': 'takes a recipe that plainRecipe makes',
