@@ -1,4 +1,5 @@
 // Collective operations between threads that stand for ranks, and what becomes of ranks that do not come.
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <deque>
@@ -40,22 +41,27 @@ class HubTransport : public Transport {
   Request receive(std::byte* data, int bytes, int peer, int tag) override {
     Request request;
     request.peer = peer, request.bytes = bytes, request.receives = true;
-    places_.push_back({data, tag});
+    places_.push_back({data, peer, tag});
     request.handle.integer = static_cast<int>(places_.size()) - 1;
     return request;
   }
 
   bool test(Request* request) override {
     if (!request->receives) return true;
-    const auto [data, tag] = places_[static_cast<size_t>(request->handle.integer)];
+    const auto place = places_.begin() + request->handle.integer;
+    // Messages go to receives in the order in which these began.
+    const bool first = std::none_of(places_.begin(), place, [&](const Place& earlier) {
+      return earlier.open && earlier.peer == place->peer && earlier.tag == place->tag;
+    });
     const std::lock_guard lock(hub_.mutex);
-    std::deque<Message>& queue = hub_.waiting[{rank_, request->peer, tag}];
-    if (queue.empty()) return false;
+    std::deque<Message>& queue = hub_.waiting[{rank_, place->peer, place->tag}];
+    if (!first || queue.empty()) return false;
+    place->open = false;
     const Message message = std::move(queue.front());
     queue.pop_front();
     if (message.size() != static_cast<size_t>(request->bytes))
       throw Disconnected("the ranks disagree on sizes");
-    std::memcpy(data, message.data(), message.size());
+    std::memcpy(place->data, message.data(), message.size());
     return true;
   }
 
@@ -73,9 +79,15 @@ class HubTransport : public Transport {
   void abort() noexcept override {}
 
  private:
+  struct Place {
+    std::byte* data;
+    int peer, tag;
+    bool open = true;
+  };
+
   Hub& hub_;
   const int rank_, size_;
-  std::vector<std::pair<std::byte*, int>> places_;
+  std::vector<Place> places_;
 };
 
 constexpr uint64_t kMillisecond = 1'000'000;
