@@ -3,11 +3,12 @@
  * classes or numbers.
  */
 import { DTypeError, DataError, OptionError } from '../errors';
+import { typedArrayTag } from '../native/typed-array';
 import { checkKeys, show } from '../options';
 import { gatherRows } from '../ops';
 import { numel, type Shape } from '../tensor/shape';
 import { tensor, type Tensor } from '../tensor/tensor';
-import { asLabels, typedArrayTag } from './memory';
+import { asLabels } from './memory';
 import { packLabels, packRows, type BatchRows, type Recorded, type Samples } from './samples';
 import { checkLabels, numberedClasses } from './source';
 

@@ -1,6 +1,7 @@
 /** Sources made of a program's own arrays or of anything that can be iterated. */
 import { constants } from 'node:buffer';
 import { DTypeError, DataError, OptionError } from '../errors';
+import { typedArrayTag } from '../native/typed-array';
 import { checkKeys, positiveInteger, show } from '../options';
 import type { ImageSource } from './source';
 import { checkLabels, eagerSource, numberedClasses } from './source';
@@ -191,16 +192,6 @@ function sampleLayout(where: string, layout: unknown): SampleLayout {
   if (layout === undefined || layout === 'NHWC') return 'HWC';
   if (layout === 'NCHW') return 'CHW';
   throw new OptionError(`${where}: layout must be one of "NHWC", "NCHW", got ${show(layout)}`);
-}
-
-/**
- * The element type of a typed array, such as 'Uint8Array', by the internal tag: `instanceof` fails for arrays
- * of another realm (a vm context, a jest test), and an own `Symbol.toStringTag` could lie.
- */
-export function typedArrayTag(value: unknown): string | undefined {
-  const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as object;
-  const tag: unknown = Reflect.get(typedArray, Symbol.toStringTag, value);
-  return typeof tag === 'string' ? tag : undefined;
 }
 
 /** Views an array of bytes of any realm as a Uint8Array of this one. @throws DTypeError */

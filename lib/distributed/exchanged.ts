@@ -10,6 +10,7 @@ import {
   type DType,
   type NativeBuffer,
 } from '../native';
+import { typedArrayTag } from '../native/typed-array';
 import { show } from '../options';
 
 /** Bytes copied in one turn of the event loop. */
@@ -24,15 +25,8 @@ const DTYPES: Readonly<Record<string, DType>> = {
   Uint8ClampedArray: 'u8',
 };
 
-/** The name of a typed array's class, by the internal tag: `instanceof` fails for arrays of another realm. */
-export function tagOf(value: unknown): string | undefined {
-  const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as object;
-  const tag: unknown = Reflect.get(typedArray, Symbol.toStringTag, value);
-  return typeof tag === 'string' ? tag : undefined;
-}
-
 function dtypeOf(where: string, values: unknown): DType {
-  const dtype = DTYPES[tagOf(values) ?? ''];
+  const dtype = DTYPES[typedArrayTag(values) ?? ''];
   if (!dtype) throw new DataError(`${where}: expected a typed array, got ${show(values)}`);
   return dtype;
 }
@@ -72,6 +66,6 @@ export class Exchanged {
   /** The first values, in an array like the given one. */
   async read<T extends AnyArray>(like: T): Promise<T> {
     const read = await readBuffer(this.buffer, 0, dtypeOf(this.where, like), like.length);
-    return (tagOf(like) === 'Uint8ClampedArray' ? new Uint8ClampedArray(read.buffer) : read) as T;
+    return (typedArrayTag(like) === 'Uint8ClampedArray' ? new Uint8ClampedArray(read.buffer) : read) as T;
   }
 }

@@ -1,6 +1,7 @@
 /** The ranks of a job, and what they do together. */
 import { DataError, DisposedError, OptionError } from '../errors';
 import type { AnyArray } from '../native';
+import { typedArrayTag } from '../native/typed-array';
 import {
   leaveWorld,
   shardsOfRank,
@@ -11,7 +12,7 @@ import {
   type Membership,
 } from '../native/world';
 import { checkKeys, checkList, nonNegativeInteger, positiveInteger, show } from '../options';
-import { Exchanged, bytesOf, tagOf } from './exchanged';
+import { Exchanged, bytesOf } from './exchanged';
 
 /** The library of MPI in use. */
 export interface MpiInfo {
@@ -181,7 +182,7 @@ export class World {
       );
     const count = values[0]?.length ?? 0;
     for (const array of values) {
-      if (tagOf(array) !== 'Float32Array')
+      if (typedArrayTag(array) !== 'Float32Array')
         throw new DataError(`world.sum: expected a Float32Array for each shard, got ${show(array)}`);
       if (array.length !== count)
         throw new DataError(`world.sum: arrays of ${count} and ${array.length} numbers`);

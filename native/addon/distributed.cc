@@ -1,5 +1,6 @@
 // Doors to other processes: join, leave, and the operations between. JavaScript says which ranges of buffers
 // take part; they are kept alive until the operation is done.
+#include <algorithm>
 #include <utility>
 
 #include "addon/values.h"
@@ -8,8 +9,6 @@
 
 namespace tenon::addon {
 namespace {
-
-constexpr double kNanoseconds = 1e9;
 
 class JoinTask : public Task {
  public:
@@ -139,6 +138,14 @@ Range range_from(Napi::Env env, napi_value buffer, size_t offset, size_t bytes) 
   return range;
 }
 
+// Of seconds; what would be centuries is 146 years, which can still be added to the time.
+uint64_t nanoseconds_from(Napi::Env env, napi_value seconds, const char* what) {
+  constexpr double kMost = uint64_t{1} << 62;
+  const double nanoseconds = number_from(env, seconds, what) * 1e9;
+  if (!(nanoseconds > 0)) throw Napi::RangeError::New(env, std::string(what) + ": expected seconds");
+  return static_cast<uint64_t>(std::min(nanoseconds, kMost));
+}
+
 // joinWorld(libraries, size, answer, arrival)
 Napi::Value join(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -146,8 +153,7 @@ Napi::Value join(const Napi::CallbackInfo& info) {
   for (const napi_value library : elements_of(env, info[0], "libraries"))
     options.libraries.push_back(text_from(env, library));
   options.size = int_from(env, info[1], "size");
-  options.limits.answer = static_cast<uint64_t>(number_from(env, info[2], "answer") * kNanoseconds);
-  options.limits.arrival = static_cast<uint64_t>(number_from(env, info[3], "arrival") * kNanoseconds);
+  options.limits = {nanoseconds_from(env, info[2], "answer"), nanoseconds_from(env, info[3], "arrival")};
   const auto task = std::make_shared<JoinTask>();
   return Environment::of(env).promise(env, task, make_membership,
                                       [&] { Communicator::get().join(task, options, &task->membership); });

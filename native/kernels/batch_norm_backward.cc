@@ -9,6 +9,7 @@
 #define TENON_NO_REF
 #define TENON_KERNEL_FILE "kernels/batch_norm_backward.cc"
 #include "kernels/norm_operands.h"
+#include "kernels/streamed_bytes.h"
 
 #include "kernels/for_each_target.h"
 #ifdef TENON_TARGET

@@ -2,6 +2,7 @@
 #define TENON_NO_REF
 #define TENON_KERNEL_FILE "kernels/depthwise.cc"
 #include "kernels/depthwise.h"
+#include "kernels/streamed_bytes.h"
 
 #include "kernels/for_each_target.h"
 

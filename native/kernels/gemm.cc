@@ -3,6 +3,7 @@
 #define TENON_NO_REF
 #define TENON_KERNEL_FILE "kernels/gemm.cc"
 #include "kernels/gemm.h"
+#include "kernels/streamed_bytes.h"
 
 #include "kernels/for_each_target.h"
 

@@ -66,9 +66,6 @@ struct GemmKernels {
   void (*end_streaming)();
 };
 
-// Outputs of at least so many bytes would push each other out of the last-level cache of most machines.
-inline constexpr int64_t kStreamedBytes = int64_t{16} << 20;
-
 const GemmKernels& gemm_kernels(Target target);
 
 }  // namespace tenon

@@ -10,6 +10,7 @@
 #define TENON_KERNEL_FILE "kernels/peak.cc"
 #include "kernels/checks.h"
 #include "kernels/gemm_bf16_paths.h"
+#include "kernels/streamed_bytes.h"
 
 #include "kernels/for_each_target.h"
 #ifdef TENON_TARGET

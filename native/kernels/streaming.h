@@ -1,6 +1,6 @@
 // For loops over more memory than caches hold: prefetching in the order of addresses, and stores that do not
 // read the line first, for outputs that are too large to be still in cache when they are read. Included once
-// per target after lanes.h (no include guard on purpose).
+// per target after lanes.h (no include guard on purpose), in files that include streamed_bytes.h.
 
 // Asks for n elements, which may lie past the end of what may be read.
 template <class T>
@@ -27,14 +27,13 @@ inline void end_streaming() {
 #endif
 }
 
-// Whether rows of `width` elements of T at `to` are to be streamed: they can be, and there are so many bytes
-// that they would push each other out of the last-level cache of most machines. bf16 is not: arithmetic
-// bounds such loops (measured: no difference).
+// Whether rows of `width` elements of T at `to` are to be streamed: they can be, and are part of so many
+// bytes. bf16 is not: arithmetic bounds such loops (measured: no difference).
 template <class T>
 inline bool streams(const T* to, int64_t width, size_t bytes) {
-  constexpr size_t kLeastBytes = size_t{16} << 20;
   if constexpr (!std::is_same_v<T, real>) return false;
-  return bytes >= kLeastBytes && width % W == 0 && reinterpret_cast<uintptr_t>(to) % sizeof(V) == 0;
+  return bytes >= static_cast<size_t>(kStreamedBytes) && width % W == 0 &&
+         reinterpret_cast<uintptr_t>(to) % sizeof(V) == 0;
 }
 
 // A store of a loop over rows that are streamed or not: the branch goes the same way all along.

@@ -12,6 +12,7 @@
 // each summed from zero (see gemm.h): how M and N are cut changes no bit.
 #include <cstring>
 
+#include "kernels/streamed_bytes.h"
 #include "ops/gemm_swapped.h"
 #include "ops/matmul.h"
 

@@ -6,6 +6,7 @@
 
 #include <cstring>
 
+#include "kernels/streamed_bytes.h"
 #include "ops/gemm_tile.h"
 
 namespace tenon {

@@ -108,13 +108,18 @@ test('no batch norm is left in a program for predictions, and its weights take n
   expect(kernels('predict')).not.toContain('fold_batch_norm');
 });
 
-test('a folded ResNet-18 gives what the unfolded one gives', () => {
+/** In evaluation mode, with running statistics that moved, and two images. */
+function trainedResnet18() {
   const net = models.resnet18({ classes: 10, seed: 1 });
   const x = tensor(symmetric(2 * 3 * 64 * 64, 5, 2), [2, 3, 64, 64]);
   const step = compile((t: Tensor) => net.forward(t));
   for (let i = 0; i < 3; i++) step.runSync(x); // moves the running statistics
   step.dispose();
-  net.eval();
+  return { net: net.eval(), x };
+}
+
+test('a folded ResNet-18 gives what the unfolded one gives', () => {
+  const { net, x } = trainedResnet18();
   const [plain, folded] = (['train', 'predict'] as const).map((queue) => {
     const run = compile((t: Tensor) => net.forward(t), { queue });
     const y = run.runSync(x).dataSync() as Float32Array;
@@ -128,12 +133,7 @@ test('a folded ResNet-18 gives what the unfolded one gives', () => {
 });
 
 test('in bf16, a folded ResNet-18 has no batch norm and no addition left, and is as near to fp32', () => {
-  const net = models.resnet18({ classes: 10, seed: 1 });
-  const x = tensor(symmetric(2 * 3 * 64 * 64, 5, 2), [2, 3, 64, 64]);
-  const step = compile((t: Tensor) => net.forward(t));
-  for (let i = 0; i < 3; i++) step.runSync(x); // moves the running statistics
-  step.dispose();
-  net.eval();
+  const { net, x } = trainedResnet18();
   const results = (['train', 'predict'] as const).map((queue) => {
     const run = compile((t: Tensor) => net.forward(t), { queue, precision: 'bf16' });
     const y = [...run.runSync(x).dataSync()];
