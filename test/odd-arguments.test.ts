@@ -165,6 +165,7 @@ const exempt: Readonly<Record<string, string>> = {
   'ops.checkWindow': 'takes the name of an op, for writers of ops',
   'data.glyphs': 'draws 14,000 images at each call',
   'Callback.onEvent': 'takes events that fit makes',
+  'distributed.join': 'a process joins once, and a later test of it may share this one',
   describeEpoch: 'takes a record that fit makes',
   'Gradients.map': 'what it throws is what the given function throws',
 };
