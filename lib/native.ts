@@ -49,7 +49,10 @@ export interface NativeInfo {
   /** The instruction set in use. */
   readonly isa: string;
   readonly isaReason: string;
-  /** How bf16 products are computed (`amx`, `avx512bf16` or `emulated`), and why. */
+  /**
+   * How products of precision bf16 are computed (`amx`, `avx512bf16` or `emulated`), and why. `fp32`: the
+   * processor has no bf16 units, so such programs compute as those of precision fp32, which is faster.
+   */
   readonly bf16: { readonly path: string; readonly reason: string };
   readonly features: string[];
   readonly cpu: string;

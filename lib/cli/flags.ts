@@ -157,7 +157,7 @@ export const PRECISION = flag(
   'name',
   // Absent in runs of versions that had only fp32.
   oneOf(PRECISIONS)(
-    'how activations are stored and multiplied; bf16 is faster if tenon doctor shows a bf16 path that is not emulated',
+    'how activations are stored and multiplied; bf16 is faster if tenon doctor shows a path for it, and the same as fp32 elsewhere',
     { default: 'fp32', absent: 'fp32' },
   ),
 );

@@ -83,8 +83,8 @@ export interface TrainerOptions {
   readonly seed?: number;
   /**
    * 'bf16' stores activations and their gradients as bf16 and multiplies bf16 matrices; weights, their
-   * gradients, statistics, sums and the optimizer stay f32. It is fast on processors with bf16 units (see
-   * `tenon doctor`), and slower than 'fp32' on others. Default 'fp32'.
+   * gradients, statistics, sums and the optimizer stay f32. It is for processors with bf16 units (see
+   * `tenon doctor`); on others it computes as 'fp32' does. Default 'fp32'.
    */
   readonly precision?: Precision;
   /**

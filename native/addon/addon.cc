@@ -159,7 +159,7 @@ Napi::Value info_door(const Napi::CallbackInfo& info) {
   result.Set("isaReason", dispatch().reason);
   const Bf16Choice& choice = bf16_path(dispatch().target);
   Napi::Object bf16 = Napi::Object::New(env);
-  bf16.Set("path", name_of(choice.path));
+  bf16.Set("path", choice.stores ? name_of(choice.path) : "fp32");
   bf16.Set("reason", choice.reason);
   result.Set("bf16", bf16);
   result.Set("features", features);

@@ -24,7 +24,7 @@ std::string obstacle(Bf16Path path, Target target) {
 
 std::string describe(Bf16Path path, const std::string& why_not_better) {
   if (path == Bf16Path::emulated)
-    return why_not_better + "; bf16 is computed in float32 instead, slower than fp32";
+    return why_not_better + "; precision bf16 computes as fp32, which is faster than emulating bf16";
   return why_not_better.empty() ? "the best this processor has" : why_not_better;
 }
 
@@ -39,13 +39,14 @@ Bf16Choice choose_bf16_path(Target target, const std::string& wanted) {
   std::string missing;
   for (const Bf16Path path : kByPreference) {
     const std::string problem = obstacle(path, target);
-    if (wanted.empty() && problem.empty()) return {path, describe(path, missing)};
+    if (wanted.empty() && problem.empty()) return {path, describe(path, missing), path != Bf16Path::emulated};
     missing = problem;
-    if (wanted != name_of(path)) continue;
-    if (problem.empty()) return {path, "TENON_BF16=" + wanted};
+    if (wanted != name_of(path) && wanted != "best") continue;
+    if (problem.empty()) return {path, "TENON_BF16=" + wanted, true};
+    if (wanted == "best") continue;
     throw std::invalid_argument("TENON_BF16=" + wanted + ": not available: " + problem);
   }
-  throw std::invalid_argument("TENON_BF16=" + wanted + ": expected amx, avx512bf16 or emulated");
+  throw std::invalid_argument("TENON_BF16=" + wanted + ": expected amx, avx512bf16, emulated or best");
 }
 
 const Bf16Choice& bf16_path(Target target) {
@@ -59,7 +60,7 @@ const Bf16Choice& bf16_path(Target target) {
       try {
         all[t] = choose_bf16_path(each, forced);
       } catch (const std::invalid_argument& error) {
-        all[t] = {Bf16Path::emulated, error.what()};
+        all[t] = {Bf16Path::emulated, error.what(), true};
       }
     }
     return all;

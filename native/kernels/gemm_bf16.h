@@ -87,10 +87,12 @@ const char* name_of(Bf16Path path);
 struct Bf16Choice {
   Bf16Path path;
   std::string reason;
+  // Whether programs of mixed precision store bf16: not where its products would be emulated unasked.
+  bool stores;
 };
 
-// The best path of this machine for kernels of `target`. `wanted`: TENON_BF16, or empty. Throws
-// std::invalid_argument when it names a path that is not there.
+// The best path of this machine for kernels of `target`. `wanted`: TENON_BF16 (a path, or `best`), or empty.
+// Throws std::invalid_argument when it names a path that is not there.
 Bf16Choice choose_bf16_path(Target target, const std::string& wanted);
 
 // The choice of this process, made once.

@@ -25,7 +25,11 @@ void choice() {
   for_each_target([](Target target) {
     const Bf16Choice best = choose_bf16_path(target, "");
     CHECK(!best.reason.empty());
+    CHECK(best.stores == (best.path != Bf16Path::emulated));
     CHECK(choose_bf16_path(target, "emulated").path == Bf16Path::emulated);
+    CHECK(choose_bf16_path(target, "emulated").stores);
+    CHECK(choose_bf16_path(target, "best").path == best.path);
+    CHECK(choose_bf16_path(target, "best").stores);
     CHECK(choose_bf16_path(target, name_of(best.path)).reason ==
           std::string("TENON_BF16=") + name_of(best.path));
     for (const char* wrong : {"avx", "amx-soft", "fast"}) {

@@ -3,36 +3,11 @@
  * python3 has it.
  */
 import { spawnSync } from 'node:child_process';
-import { createReadStream, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { createGunzip } from 'node:zlib';
-import sharp from 'sharp';
-import { extract } from 'tar-stream';
+import { readFileSync } from 'node:fs';
 import { info } from 'tenon';
-import { childScript, events, inTemporary, requireData, succeed } from './process.mjs';
+import { decodeCifar10 } from './decoded.mjs';
+import { childScript, events, inTemporary, succeed } from './process.mjs';
 import { check, percent } from './report.mjs';
-
-/** The files of a gzipped tar: [name, bytes], in order of name. */
-async function readTar(file) {
-  const files = [];
-  for await (const entry of createReadStream(file).pipe(createGunzip()).pipe(extract())) {
-    const chunks = [];
-    for await (const chunk of entry) chunks.push(chunk);
-    if (entry.header.type === 'file') files.push([entry.header.name, Buffer.concat(chunks)]);
-  }
-  return files.sort(([a], [b]) => (a < b ? -1 : 1));
-}
-
-/** Decodes split/CLASS/NNNN.jpg of a tar to split.images (N, 32, 32, 3) and split.labels. */
-async function decode(tar, split, directory) {
-  const files = (await readTar(tar)).filter(([name]) => name.endsWith('.jpg'));
-  const classOf = (name) => name.split('/').at(-2);
-  const classes = [...new Set(files.map(([name]) => classOf(name)))].sort();
-  const pixels = await Promise.all(files.map(([, bytes]) => sharp(bytes).raw().toBuffer()));
-  writeFileSync(join(directory, `${split}.images`), Buffer.concat(pixels));
-  const labels = files.map(([name]) => classes.indexOf(classOf(name)));
-  writeFileSync(join(directory, `${split}.labels`), Uint8Array.from(labels));
-}
 
 /** PyTorch's result, or undefined where python3 has none. The environment is the fastest one known for it. */
 function runPyTorch(directory, seed) {
@@ -59,10 +34,8 @@ const goal = 'at least 85% test accuracy, in less time than PyTorch takes for th
 
 await check('cifar10-fast', goal, { seed: 1, pytorch: 1 }, async ({ seed, pytorch }) =>
   inTemporary(async (directory) => {
-    const data = requireData('cifar10');
     const begun = performance.now();
-    for (const split of ['train', 'test'])
-      await decode(join(data, `cifar10-${split}.tar.gz`), split, directory);
+    await decodeCifar10(directory);
     const decodeSeconds = (performance.now() - begun) / 1000;
     const ours = events(await succeed([childScript('cifar10-fast.mjs'), directory, String(seed)]));
     const { accuracy, seconds } = ours.at(-1);

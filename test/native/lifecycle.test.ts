@@ -167,6 +167,24 @@ describe('TENON_ISA', () => {
   });
 });
 
+describe('TENON_BF16', () => {
+  const without = { TENON_ISA: process.arch === 'arm64' ? 'neon' : 'baseline' };
+
+  test.each([
+    ['', { path: 'fp32', same: true }],
+    ['emulated', { path: 'emulated', same: false }],
+    ['best', { path: 'emulated', same: false }],
+  ])('where there are no bf16 units: %j', (TENON_BF16, expected) => {
+    expect(json('precision', { env: { ...without, TENON_BF16 } })).toEqual(expected);
+  });
+
+  test.each(['fp32', 'amx'])('%s is an error there', (TENON_BF16) => {
+    const { status, stderr } = scenario('info', { env: { ...without, TENON_BF16 } });
+    expect(status).toBe(1);
+    expect(stderr).toContain(`TENON_BF16=${TENON_BF16}: `);
+  });
+});
+
 test('disabled addons are explained', () => {
   const { status, stderr } = scenario('info', { flags: ['--no-addons'] });
   expect(status).toBe(1);

@@ -7,12 +7,14 @@
  * and from what its readers take, so the walk visits each node exactly once, in order, and changes types
  * rather than nodes.
  */
+import { info } from '../../native';
 import { castOp } from '../../ops/cast';
 import type { Bf16 } from '../../graph/facts';
 import { consumersOf, newNode, type Graph, type GraphNode, type Value } from '../ir';
 
+/** The graph itself where the processor has no bf16 units: emulating them takes longer than fp32 does. */
 export function autocast(graph: Graph, predict: boolean): Graph {
-  return new Autocast(graph, predict).run();
+  return info().bf16.path === 'fp32' ? graph : new Autocast(graph, predict).run();
 }
 
 type Type = 'f32' | 'bf16';

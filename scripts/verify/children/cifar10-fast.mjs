@@ -1,5 +1,5 @@
 /**
- * Trains the short recipe of cifar10-recipe.json with tenon: `cifar10-fast.mjs DIRECTORY SEED`. DIRECTORY
+ * Trains the short recipe of cifar10-recipe.json with tenon: `cifar10-fast.mjs DIRECTORY SEED PRECISION`. DIRECTORY
  * holds decoded images and labels (train.images, train.labels, test.images, test.labels). Prints one JSON
  * line per epoch, then { accuracy, seconds }.
  */
@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { augment, data, losses, nn, optim, Trainer } from 'tenon';
 
-const [directory, seed = '1'] = process.argv.slice(2);
+const [directory, seed = '1', precision = 'fp32'] = process.argv.slice(2);
 const recipe = JSON.parse(readFileSync(new URL('cifar10-recipe.json', import.meta.url), 'utf8'));
 
 const read = (name) => new Uint8Array(readFileSync(join(directory, name)));
@@ -59,6 +59,7 @@ const trainer = new Trainer(network(recipe.widths), {
   schedule: triangle,
   augment: [augment.flip(), augment.randomCrop(32, { padding: cropPadding })],
   seed: Number(seed),
+  precision,
 });
 const begun = performance.now();
 const fit = trainer.fit(train, { epochs, batchSize });

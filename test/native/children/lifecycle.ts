@@ -3,7 +3,11 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { Worker, isMainThread } from 'node:worker_threads';
+import '../../../lib/compile/evaluate';
+import { compile } from '../../../lib/compile/compile';
 import * as native from '../../../lib/native';
+import { matmul } from '../../../lib/ops';
+import { tensor, type Tensor } from '../../../lib/tensor/tensor';
 import { adder, noScalars } from '../helpers';
 
 const n = 1 << 18;
@@ -239,6 +243,23 @@ const scenarios: Record<string, () => unknown> = {
 
   info() {
     console.log(JSON.stringify(native.info()));
+  },
+
+  /** Whether a product is the same in both precisions. */
+  async precision() {
+    const [a, b] = [1, 2].map((seed) =>
+      tensor(
+        Float32Array.from({ length: 64 * 64 }, (_, i) => Math.sin(seed * i)),
+        [64, 64],
+      ),
+    );
+    const product = async (precision: 'fp32' | 'bf16'): Promise<number[]> => {
+      const run = compile((x: Tensor, y: Tensor) => matmul(x, y), { precision });
+      return [...(await (await run(a!, b!)).data())];
+    };
+    const [fp32, bf16] = [await product('fp32'), await product('bf16')];
+    const same = fp32.every((value, i) => value === bf16[i]);
+    console.log(JSON.stringify({ path: native.info().bf16.path, same }));
   },
 };
 
