@@ -79,9 +79,23 @@ void narrow(const float* x, int64_t n, bf16* y) {
       n, y, [](V v) { return v; }, x);
 }
 
-constexpr Bf16Kernels kTable = {
-    Target::TENON_TARGET, true,       1,      2, 192 * 1024, &multiply_dots<WidenedDot>, nullptr, &finish,
-    &interleave,          &transpose, &narrow};
+void widen(const bf16* x, int64_t n, float* y) {
+  map(
+      n, y, [](V v) { return v; }, x);
+}
+
+constexpr Bf16Kernels kTable = {Target::TENON_TARGET,
+                                true,
+                                1,
+                                2,
+                                192 * 1024,
+                                &multiply_dots<WidenedDot>,
+                                nullptr,
+                                &finish,
+                                &interleave,
+                                &transpose,
+                                &narrow,
+                                &widen};
 
 #else
 
@@ -96,7 +110,7 @@ const Bf16Kernels& common(Target target) { return TENON_TABLE(target); }
 
 Bf16Kernels with_tiles(Target target, const Bf16TileProducts& products) {
   Bf16Kernels kernels = common(target);
-  kernels.winograd_in_float = false;
+  kernels.convolves_in_float = false;
   kernels.row_step = 16;
   kernels.k_step = 32;
   kernels.block_bytes = 1024 * 1024;

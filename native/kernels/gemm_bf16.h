@@ -60,9 +60,9 @@ struct Bf16Finish {
 
 struct Bf16Kernels {
   Target target;
-  // Where convolution in float goes by Winograd's algorithm, it is faster than this path's products: on all
-  // paths but AMX. Activations are bf16 all the same.
-  bool winograd_in_float;
+  // Where convolution in float goes by Winograd's algorithm, or has few input channels, it is faster than this
+  // path's products: on all paths but AMX. Activations are bf16 all the same.
+  bool convolves_in_float;
   int64_t row_step, k_step;
   int64_t
       block_bytes;  // of A that one task should work on: what the second cache level holds with room to spare
@@ -76,6 +76,7 @@ struct Bf16Kernels {
   void (*transpose)(const uint32_t* from, int64_t ld, int64_t rows, int64_t columns, uint32_t* to,
                     int64_t to_ld);
   void (*narrow)(const float* x, int64_t n, bf16* y);
+  void (*widen)(const bf16* x, int64_t n, float* y);
 };
 
 // `amx_software` is the AMX driver over tiles computed in software (amx.h): slow, chosen only by

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "base/conv_geom.h"
+#include "kernels/gemm_bf16.h"
 #include "ops/heavy.h"
 
 namespace tenon {
@@ -27,6 +28,14 @@ int64_t conv2d_direct_packed_workspace(const ConvCall& call, const GemmKernels& 
 void conv2d_direct_packed(const ConvCall& call, const GemmKernels& kernels, const float* packed,
                           float* workspace);
 
+// The same in float, of few input channels, between activations that are stored as bf16 (the output may be
+// f32). `packed`: as above, or null. The gradient of its weights is conv2d_weights_narrow().
+bool conv2d_is_thin(const ConvGeom& g);
+int64_t conv2d_thin_workspace(const ConvCall& call, const GemmKernels& kernels, const Bf16Kernels& storage,
+                              bool packed);
+void conv2d_thin(const ConvCall& call, const GemmKernels& kernels, const Bf16Kernels& storage,
+                 const float* packed, float* workspace);
+
 // conv2d_direct_data.cc
 int64_t conv2d_direct_data_workspace(const ConvCall& call, const GemmKernels& kernels);
 void conv2d_direct_data(const ConvCall& call, const GemmKernels& kernels, float* workspace);
@@ -37,7 +46,9 @@ int64_t conv2d_weights_workspace(const ConvCall& call, const GemmKernels& kernel
 void conv2d_weights(const ConvCall& call, const GemmKernels& kernels, float* workspace);
 bool conv2d_weights_is_narrow(const ConvGeom& g, const GemmKernels& kernels);
 int64_t conv2d_weights_narrow_workspace(const ConvCall& call, const GemmKernels& kernels);
-void conv2d_weights_narrow(const ConvCall& call, const GemmKernels& kernels, float* workspace);
+// `storage`: where x and dy are bf16, else null.
+void conv2d_weights_narrow(const ConvCall& call, const GemmKernels& kernels, const Bf16Kernels* storage,
+                           float* workspace);
 
 // A column matrix per image and one GEMM per group (conv2d_im2col.cc): the alternative,
 // correct for everything.

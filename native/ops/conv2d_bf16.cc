@@ -35,26 +35,52 @@ ConvCall bf16_conv_call(ConvPass pass, const Call& call) {
   return c;
 }
 
-bool bf16_conv_in_float(ConvPass pass, const ConvCall& call, const Bf16Kernels& kernels) {
-  if (conv2d_is_depthwise(call.g)) return !call.has_residual;
-  return kernels.winograd_in_float && conv2d_winograd_wins(pass, call.g, gemm_kernels(kernels.target));
+FloatWay bf16_conv_in_float(ConvPass pass, const ConvCall& call, const Bf16Kernels& kernels) {
+  const ConvGeom& g = call.g;
+  if (conv2d_is_depthwise(g)) return call.has_residual ? FloatWay::none : FloatWay::depthwise;
+  if (!kernels.convolves_in_float) return FloatWay::none;
+  const GemmKernels& gemm = gemm_kernels(kernels.target);
+  if (conv2d_winograd_wins(pass, g, gemm)) return FloatWay::winograd;
+  const bool thin = conv2d_is_thin(g) && pass != ConvPass::backward_data &&
+                    (pass == ConvPass::forward || conv2d_weights_is_narrow(g, gemm));
+  return thin ? FloatWay::thin : FloatWay::none;
 }
 
 int64_t bf16_conv_in_float_workspace(ConvPass pass, const ConvCall& call, const Bf16Kernels& kernels) {
-  if (conv2d_is_depthwise(call.g)) return conv2d_depthwise_workspace(pass, call);
   const GemmKernels& gemm = gemm_kernels(kernels.target);
-  if (pass == ConvPass::backward_weights) return conv2d_winograd_weights_workspace(call, gemm);
-  return conv2d_winograd_workspace(pass, call, gemm);
+  const bool weights = pass == ConvPass::backward_weights;
+  switch (bf16_conv_in_float(pass, call, kernels)) {
+    case FloatWay::depthwise:
+      return conv2d_depthwise_workspace(pass, call);
+    case FloatWay::thin:
+      return weights ? conv2d_weights_narrow_workspace(call, gemm)
+                     : conv2d_thin_workspace(call, gemm, kernels, false);
+    case FloatWay::winograd:
+      return weights ? conv2d_winograd_weights_workspace(call, gemm)
+                     : conv2d_winograd_workspace(pass, call, gemm);
+    case FloatWay::none:
+      break;
+  }
+  return 0;
 }
 
 void run_bf16_conv_in_float(ConvPass pass, const ConvCall& call, const Bf16Kernels& kernels,
                             float* workspace) {
-  if (conv2d_is_depthwise(call.g))
-    return conv2d_depthwise(pass, call, depthwise_kernels(kernels.target), workspace);
   const GemmKernels& gemm = gemm_kernels(kernels.target);
   const WinogradKernels& transforms = winograd_kernels(kernels.target);
-  if (pass == ConvPass::backward_weights) return conv2d_winograd_weights(call, gemm, transforms, workspace);
-  conv2d_winograd(pass, call, gemm, transforms, workspace);
+  const bool weights = pass == ConvPass::backward_weights;
+  switch (bf16_conv_in_float(pass, call, kernels)) {
+    case FloatWay::depthwise:
+      return conv2d_depthwise(pass, call, depthwise_kernels(kernels.target), workspace);
+    case FloatWay::thin:
+      if (weights) return conv2d_weights_narrow(call, gemm, &kernels, workspace);
+      return conv2d_thin(call, gemm, kernels, nullptr, workspace);
+    case FloatWay::winograd:
+      if (weights) return conv2d_winograd_weights(call, gemm, transforms, workspace);
+      return conv2d_winograd(pass, call, gemm, transforms, workspace);
+    case FloatWay::none:
+      break;
+  }
 }
 
 Cost bf16_conv_cost(const Call& call, const ConvGeom& g, int64_t workspace_floats) {
@@ -153,20 +179,40 @@ struct PixelProduct {
     return phase.out.data + at * static_cast<int64_t>(size_of(phase.out.dtype));
   }
 
-  void run(const Bf16Kernels& kernels, const bf16* packed, float* workspace) const {
-    const auto gather = [&](int64_t group, int64_t m0, int64_t count, const Bf16Scratch& scratch) {
-      rows.gather(m0, count, group * rows.k, 0, rows.taps(), scratch.a, blocks.depth);
+  // Pixels from m on that lie at one distance from each other in the output, `most` at most.
+  int64_t alike_from(int64_t m, int64_t most) const {
+    const bool dense =
+        phase.out_row == rows.out_w * phase.out_pixel && phase.out_image == rows.out_h * phase.out_row;
+    return dense ? most : std::min(most, rows.out_w - m % rows.out_w);
+  }
+
+  Bf16Rows gather(int64_t group, int64_t m0, int64_t count, bool in_place, const Bf16Scratch& scratch) const {
+    if (in_place) return {rows.in + m0 * rows.in_c + group * rows.k, rows.in_c};
+    rows.gather(m0, count, group * rows.k, 0, rows.taps(), scratch.a, blocks.depth);
+    if (blocks.k < blocks.depth)
       for (int64_t m = 0; m < count; ++m)
         std::fill(scratch.a + m * blocks.depth + blocks.k, scratch.a + (m + 1) * blocks.depth, bf16{});
-    };
+    return {scratch.a, blocks.depth};
+  }
+
+  void run(const Bf16Kernels& kernels, const bf16* packed, float* workspace) const {
+    const bool in_place = rows.is_matrix() && reads_in_place(blocks, kernels);
     const auto put = [&](int64_t group, int64_t m0, int64_t count, int64_t n0, int64_t n, const float* c,
                          int64_t ldc) {
       const int64_t column = group * blocks.n + n0;
-      for (int64_t m = 0; m < count; ++m)
-        kernels.finish({c + m * ldc, 1, ldc, n, phase.bias ? phase.bias + column : nullptr, phase.activation,
-                        out_at(m0 + m, column), 0, phase.out.dtype == DType::bf16, phase.accumulate});
+      const float* bias = phase.bias ? phase.bias + column : nullptr;
+      for (int64_t m = 0, alike; m < count; m += alike) {
+        alike = alike_from(m0 + m, count - m);
+        kernels.finish({c + m * ldc, alike, ldc, n, bias, phase.activation, out_at(m0 + m, column),
+                        phase.out_pixel, phase.out.dtype == DType::bf16, phase.accumulate});
+      }
     };
-    bf16_products(blocks, kernels, packed, 0, workspace, gather, put);
+    bf16_products(
+        blocks, kernels, packed, 0, workspace,
+        [&](int64_t group, int64_t m0, int64_t count, const Bf16Scratch& scratch) {
+          return gather(group, m0, count, in_place, scratch);
+        },
+        put);
   }
 };
 
@@ -257,35 +303,51 @@ struct Forward {
   static constexpr const char* kName = "conv2d_bf16";
   static constexpr AttrList kAttrs = kConvForwardAttrs;
   static constexpr int kWeights = 1;
-  enum Layouts : int64_t { winograd, gathered, by_taps };
+  enum Layouts : int64_t { winograd, thin, gathered, by_taps };
 
   static Cost prepare(const Call& call, const Bf16Kernels& kernels) {
     const ConvCall c = bf16_conv_call(ConvPass::forward, call);
-    if (bf16_conv_in_float(ConvPass::forward, c, kernels)) return prepare_in_float(call, c, kernels);
+    const FloatWay way = bf16_conv_in_float(ConvPass::forward, c, kernels);
+    if (way != FloatWay::none) return prepare_in_float(way, call, c, kernels);
     const ForwardPlan plan = ForwardPlan::make(c, call.t[call.count - 1], kernels, call.packed != nullptr);
     Cost cost = bf16_conv_cost(call, c.g, plan.total);
     cost.packing = {kWeights, static_cast<size_t>(plan.product.blocks.packed()) * sizeof(bf16),
                     plan.product.by_taps ? by_taps : gathered};
     return cost;
   }
-  static Cost prepare_in_float(const Call& call, const ConvCall& c, const Bf16Kernels& kernels) {
-    if (conv2d_is_depthwise(c.g))
-      return bf16_conv_cost(call, c.g, bf16_conv_in_float_workspace(ConvPass::forward, c, kernels));
+  static Cost prepare_in_float(FloatWay way, const Call& call, const ConvCall& c,
+                               const Bf16Kernels& kernels) {
     const GemmKernels& gemm = gemm_kernels(kernels.target);
-    const int64_t workspace = call.packed != nullptr
-                                  ? conv2d_winograd_packed_workspace(c, gemm)
-                                  : bf16_conv_in_float_workspace(ConvPass::forward, c, kernels);
-    Cost cost = bf16_conv_cost(call, c.g, workspace);
-    cost.packing = {kWeights, static_cast<size_t>(conv2d_winograd_packed_floats(c, gemm)) * sizeof(float),
-                    winograd};
+    if (way == FloatWay::depthwise || call.packed == nullptr) {
+      Cost cost = bf16_conv_cost(call, c.g, bf16_conv_in_float_workspace(ConvPass::forward, c, kernels));
+      if (way != FloatWay::depthwise) cost.packing = packing_in_float(way, c, gemm);
+      return cost;
+    }
+    Cost cost = bf16_conv_cost(call, c.g,
+                               way == FloatWay::thin ? conv2d_thin_workspace(c, gemm, kernels, true)
+                                                     : conv2d_winograd_packed_workspace(c, gemm));
+    cost.packing = packing_in_float(way, c, gemm);
     return cost;
+  }
+  static Packing packing_in_float(FloatWay way, const ConvCall& c, const GemmKernels& gemm) {
+    const bool is_thin = way == FloatWay::thin;
+    const int64_t floats =
+        is_thin ? conv2d_direct_packed_floats(c, gemm) : conv2d_winograd_packed_floats(c, gemm);
+    return {kWeights, static_cast<size_t>(floats) * sizeof(float), is_thin ? thin : winograd};
   }
 
   static void pack(const Call& call, const Bf16Kernels& kernels, std::byte* packed) {
     const ConvCall c = bf16_conv_call(ConvPass::forward, call);
-    if (bf16_conv_in_float(ConvPass::forward, c, kernels))
-      return conv2d_winograd_pack(c, gemm_kernels(kernels.target), winograd_kernels(kernels.target),
-                                  reinterpret_cast<float*>(packed));
+    const GemmKernels& gemm = gemm_kernels(kernels.target);
+    switch (bf16_conv_in_float(ConvPass::forward, c, kernels)) {
+      case FloatWay::thin:
+        return conv2d_direct_pack(c, gemm, reinterpret_cast<float*>(packed));
+      case FloatWay::winograd:
+        return conv2d_winograd_pack(c, gemm, winograd_kernels(kernels.target),
+                                    reinterpret_cast<float*>(packed));
+      default:
+        break;
+    }
     ForwardPlan::make(c, call.t[call.count - 1], kernels, true)
         .pack(c, kernels, reinterpret_cast<bf16*>(packed));
   }
@@ -295,10 +357,13 @@ struct Forward {
     if (c.g.pixels() == 0) return;
     conv2d_place_residual(c);
     float* workspace = reinterpret_cast<float*>(call.workspace);
-    if (bf16_conv_in_float(ConvPass::forward, c, kernels)) {
+    const FloatWay way = bf16_conv_in_float(ConvPass::forward, c, kernels);
+    if (way != FloatWay::none) {
       if (call.packed == nullptr) return run_bf16_conv_in_float(ConvPass::forward, c, kernels, workspace);
-      return conv2d_winograd_packed(c, gemm_kernels(kernels.target), winograd_kernels(kernels.target),
-                                    reinterpret_cast<const float*>(call.packed), workspace);
+      const GemmKernels& gemm = gemm_kernels(kernels.target);
+      const auto* weights = reinterpret_cast<const float*>(call.packed);
+      if (way == FloatWay::thin) return conv2d_thin(c, gemm, kernels, weights, workspace);
+      return conv2d_winograd_packed(c, gemm, winograd_kernels(kernels.target), weights, workspace);
     }
     const ForwardPlan plan = ForwardPlan::make(c, call.t[call.count - 1], kernels, call.packed != nullptr);
     const auto* packed = reinterpret_cast<const bf16*>(call.packed);
@@ -354,7 +419,7 @@ struct BackwardData {
   static constexpr AttrList kAttrs = kConvBackwardAttrs;
   static Cost prepare(const Call& call, const Bf16Kernels& kernels) {
     const ConvCall c = bf16_conv_call(ConvPass::backward_data, call);
-    if (bf16_conv_in_float(ConvPass::backward_data, c, kernels))
+    if (bf16_conv_in_float(ConvPass::backward_data, c, kernels) != FloatWay::none)
       return bf16_conv_cost(call, c.g, bf16_conv_in_float_workspace(ConvPass::backward_data, c, kernels));
     return bf16_conv_cost(call, c.g, DataPlan::make(c, kernels).total);
   }
@@ -364,7 +429,7 @@ struct BackwardData {
     const TensorView& out = call.t[2];
     if (g.n == 0) return;
     float* workspace = reinterpret_cast<float*>(call.workspace);
-    if (bf16_conv_in_float(ConvPass::backward_data, c, kernels))
+    if (bf16_conv_in_float(ConvPass::backward_data, c, kernels) != FloatWay::none)
       return run_bf16_conv_in_float(ConvPass::backward_data, c, kernels, workspace);
     const DataPlan plan = DataPlan::make(c, kernels);
     auto* narrowed = reinterpret_cast<bf16*>(workspace + plan.narrowed);

@@ -10,9 +10,10 @@ namespace tenon {
 // As ConvCall::make, which checks all but the dtypes.
 ConvCall bf16_conv_call(ConvPass pass, const Call& call);
 
-// A pass that is computed in float, which reads and writes bf16: by Winograd's algorithm, or with a filter of
-// its own for each channel.
-bool bf16_conv_in_float(ConvPass pass, const ConvCall& call, const Bf16Kernels& kernels);
+// How a pass is computed in float that reads and writes bf16: with a filter of its own for each channel, by
+// Winograd's algorithm, or tap by tap for few input channels.
+enum class FloatWay { none, depthwise, winograd, thin };
+FloatWay bf16_conv_in_float(ConvPass pass, const ConvCall& call, const Bf16Kernels& kernels);
 int64_t bf16_conv_in_float_workspace(ConvPass pass, const ConvCall& call, const Bf16Kernels& kernels);
 void run_bf16_conv_in_float(ConvPass pass, const ConvCall& call, const Bf16Kernels& kernels,
                             float* workspace);
@@ -51,6 +52,11 @@ struct PixelRows {
   int64_t k;  // channels of a tap
 
   int64_t taps() const { return taps_h * taps_w; }
+  // Whether the pixels of the grid are those of the input, in order, and meet themselves alone.
+  bool is_matrix() const {
+    return taps() == 1 && step_h == 1 && step_w == 1 && row0 == 0 && column0 == 0 && out_h == in_h &&
+           out_w == in_w;
+  }
   // Channels [channel, channel + k) at taps [tap0, tap1) of pixels [m0, m0 + rows), `ld` bf16 apart; what is
   // beyond the taps in a row is left as it is.
   void gather(int64_t m0, int64_t rows, int64_t channel, int64_t tap0, int64_t tap1, bf16* to,

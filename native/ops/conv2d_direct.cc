@@ -18,16 +18,30 @@ Gemm make_matrix(const ConvCall& call) {
   return m;
 }
 
-TapConv make_taps(const ConvCall& call) {
+// But for its input and output.
+TapConv forward_taps(const ConvCall& call) {
   const ConvGeom& g = call.g;
   TapConv t;
   const TapAxes axes = TapAxes::make(g, false);
   t.h = axes.h, t.w = axes.w;
-  t.in = call.x.as<float>(), t.images = g.n, t.in_c = g.c, t.k = g.cg();
-  t.out = call.y.as<float>(), t.n = g.og(), t.groups = g.groups;
+  t.images = g.n, t.in_c = g.c, t.k = g.cg();
+  t.n = g.og(), t.groups = g.groups;
   t.bias = call.bias.as<float>();
   t.activation = static_cast<Activation>(call.activation);
   t.accumulate = call.has_residual;
+  return t;
+}
+
+TapConv make_taps(const ConvCall& call) {
+  TapConv t = forward_taps(call);
+  t.in = call.x.as<float>(), t.out = call.y.as<float>();
+  return t;
+}
+
+TapConv make_stored_taps(const ConvCall& call, const Bf16Kernels& storage) {
+  TapConv t = forward_taps(call);
+  t.storage = &storage;
+  t.stored_in = call.x.as<bf16>(), t.stored_out = call.y;
   return t;
 }
 
@@ -61,7 +75,7 @@ bool conv2d_is_matrix(const ConvGeom& g) {
 int64_t conv2d_direct_packed_floats(const ConvCall& call, const GemmKernels& kernels) {
   if (call.g.n == 0) return 0;
   if (conv2d_is_matrix(call.g)) return gemm_packed_floats(make_matrix(call), kernels);
-  return make_taps(call).packed_floats(kernels);
+  return forward_taps(call).packed_floats(kernels);
 }
 
 // The panels of taps depend on the weights alone.
@@ -101,6 +115,32 @@ void conv2d_direct(const ConvCall& call, const GemmKernels& kernels, float* work
   if (conv2d_is_matrix(call.g)) return gemm(make_matrix(call), kernels, workspace);
   conv2d_direct_pack(call, kernels, workspace);
   conv2d_direct_packed(call, kernels, workspace, workspace + packed_first(call, kernels).floats());
+}
+
+bool conv2d_is_thin(const ConvGeom& g) {
+  constexpr int64_t kThin = 8;  // channels, of which few fill a bf16 product
+  return g.groups == 1 && g.c < kThin && g.taps() > 1;
+}
+
+int64_t conv2d_thin_workspace(const ConvCall& call, const GemmKernels& kernels, const Bf16Kernels& storage,
+                              bool packed) {
+  if (call.g.n == 0) return 0;
+  const int64_t own = tap_conv_workspace(make_stored_taps(call, storage), kernels);
+  Layout layout = packed ? Layout() : packed_first(call, kernels);
+  layout.add(own);
+  return layout.floats();
+}
+
+void conv2d_thin(const ConvCall& call, const GemmKernels& kernels, const Bf16Kernels& storage,
+                 const float* packed, float* workspace) {
+  if (call.g.n == 0) return;
+  TapConv t = make_stored_taps(call, storage);
+  t.weights = packed != nullptr ? packed : workspace;
+  if (packed == nullptr) {
+    pack(call.g, call.w.as<float>(), kernels, workspace);
+    workspace += packed_first(call, kernels).floats();
+  }
+  tap_conv(t, kernels, workspace);
 }
 
 }  // namespace tenon

@@ -104,7 +104,7 @@ struct BackwardWeights {
   static constexpr AttrList kAttrs = kConvBackwardAttrs;
   static Cost prepare(const Call& call, const Bf16Kernels& kernels) {
     const ConvCall c = bf16_conv_call(ConvPass::backward_weights, call);
-    if (bf16_conv_in_float(ConvPass::backward_weights, c, kernels))
+    if (bf16_conv_in_float(ConvPass::backward_weights, c, kernels) != FloatWay::none)
       return bf16_conv_cost(call, c.g, bf16_conv_in_float_workspace(ConvPass::backward_weights, c, kernels));
     if (conv2d_weights_tiles(c.g, kernels.target))
       return bf16_conv_cost(call, c.g, conv2d_weights_tiles_workspace(c.g));
@@ -113,7 +113,7 @@ struct BackwardWeights {
   static void run(const Call& call, const Bf16Kernels& kernels) {
     const ConvCall c = bf16_conv_call(ConvPass::backward_weights, call);
     float* workspace = reinterpret_cast<float*>(call.workspace);
-    if (bf16_conv_in_float(ConvPass::backward_weights, c, kernels))
+    if (bf16_conv_in_float(ConvPass::backward_weights, c, kernels) != FloatWay::none)
       return run_bf16_conv_in_float(ConvPass::backward_weights, c, kernels, workspace);
     if (const TapSumKernels* tiles = conv2d_weights_tiles(c.g, kernels.target))
       return conv2d_weights_tiles(c, *tiles, workspace);

@@ -5,9 +5,9 @@
 //   dy[pixel][o]
 //
 // M = the KW*C neighbouring floats of x that one row of the kernel covers, N = output channels, K = pixels of
-// an output row, batch = rows. x is copied with its zero padding; dy is copied to panels where its channels
-// do not fill them. Each chunk of pixels (their number is fixed by shape) has its own dw' in the workspace;
-// they are added in order and transposed to dw at the end.
+// an output row, batch = rows. x is copied with its zero padding; dy is copied where its channels do not fill
+// panels, or where it is bf16. Each chunk of pixels (their number is fixed by shape) has its own dw' in the
+// workspace; they are added in order and transposed to dw at the end.
 #include <cstring>
 
 #include "ops/conv2d.h"
@@ -22,7 +22,8 @@ constexpr int64_t kChunks = 32;
 struct Plan {
   int64_t nv, mr, panel, panels;
   int64_t m;                   // KW * C
-  bool copies_dy;              // or multiplies it where it lies, which whole panels allow
+  bool in_panels;              // dy is copied to panels, as its channels do not fill them
+  bool copies_dy;              // or multiplies it where it lies
   int64_t dy_pixel, dy_panel;  // floats from one to the next
   PixelBlocks blocks;
   int64_t chunks;
@@ -31,7 +32,8 @@ struct Plan {
   int64_t x_floats, dy_floats, part_floats, slot_floats, parts, slots, total;
 };
 
-Plan make_plan(const ConvGeom& g, const GemmKernels& kernels) {
+Plan make_plan(const ConvCall& call, const GemmKernels& kernels) {
+  const ConvGeom& g = call.g;
   Plan p = {};
   p.nv = g.o <= kernels.width ? 1 : 2;
   p.mr = kernels.mr[p.nv];
@@ -46,10 +48,11 @@ Plan make_plan(const ConvGeom& g, const GemmKernels& kernels) {
   Layout slot;
   p.x_floats = slot.add(checked_product(p.blocks.images * p.rows, p.cols, g.c));
   p.x_floats = slot.floats();
-  p.copies_dy = g.o % p.panel != 0;
-  p.dy_pixel = p.copies_dy ? p.panel : g.o;
-  p.dy_panel = p.copies_dy ? checked_product(p.batch, g.ow, p.panel) : p.panel;
-  slot.add(p.copies_dy ? checked_product(p.panels, p.dy_panel) : 0);
+  p.in_panels = g.o % p.panel != 0;
+  p.copies_dy = p.in_panels || call.y.dtype == DType::bf16;
+  p.dy_pixel = p.in_panels ? p.panel : g.o;
+  p.dy_panel = p.in_panels ? checked_product(p.batch, g.ow, p.panel) : p.panel;
+  slot.add(p.copies_dy ? checked_product(p.batch, g.ow, p.in_panels ? p.panels * p.panel : g.o) : 0);
   p.dy_floats = slot.floats() - p.x_floats;
   slot.add(checked_product(p.batch, 4));
   p.slot_floats = slot.floats();
@@ -61,8 +64,19 @@ Plan make_plan(const ConvGeom& g, const GemmKernels& kernels) {
   return p;
 }
 
+// Where x and dy lie, and how they are copied: `storage` where they are bf16.
+struct Copies {
+  const Bf16Kernels* storage;
+
+  void operator()(const float* from, int64_t n, float* to) const {
+    std::memcpy(to, from, static_cast<size_t>(n) * sizeof(float));
+  }
+  void operator()(const bf16* from, int64_t n, float* to) const { storage->widen(from, n, to); }
+};
+
 // x's rows under the block, with zeros where the padding is.
-void copy_x(const ConvCall& call, const Plan& p, const PixelBlocks::Block& b, float* dst) {
+template <class T>
+void copy_x(const ConvCall& call, const Plan& p, Copies copy, const PixelBlocks::Block& b, float* dst) {
   const ConvGeom& g = call.g;
   const int64_t lo = std::clamp<int64_t>(g.pw, 0, p.cols), hi = std::clamp<int64_t>(g.pw + g.w, lo, p.cols);
   const int64_t used = (b.i1 - b.i0 - 1) * g.sh + (g.kh - 1) * g.dh + 1;
@@ -75,41 +89,44 @@ void copy_x(const ConvCall& call, const Plan& p, const PixelBlocks::Block& b, fl
         continue;
       }
       std::fill(q, q + lo * g.c, 0.0f);
-      const float* src = call.x.as<float>() + ((n * g.h + row) * g.w + lo - g.pw) * g.c;
-      std::memcpy(q + lo * g.c, src, static_cast<size_t>((hi - lo) * g.c) * sizeof(float));
+      copy(call.x.as<T>() + ((n * g.h + row) * g.w + lo - g.pw) * g.c, (hi - lo) * g.c, q + lo * g.c);
       std::fill(q + hi * g.c, q + p.cols * g.c, 0.0f);
     }
   }
 }
 
-const float* first_pixel(const ConvCall& call, const PixelBlocks::Block& b) {
-  return call.y.as<float>() + (b.n0 * call.g.oh + b.i0) * call.g.ow * call.g.o;
+template <class T>
+const T* first_pixel(const ConvCall& call, const PixelBlocks::Block& b) {
+  return call.y.as<T>() + (b.n0 * call.g.oh + b.i0) * call.g.ow * call.g.o;
 }
 
-// The block's pixels of dy -> [panel][pixel][panel width]
-void copy_dy(const ConvCall& call, const Plan& p, const PixelBlocks::Block& b, float* dst) {
+// The block's pixels of dy -> [panel][pixel][panel width], or as they are.
+template <class T>
+void copy_dy(const ConvCall& call, const Plan& p, Copies copy, const PixelBlocks::Block& b, float* dst) {
   const ConvGeom& g = call.g;
   const int64_t pixels = (b.n1 - b.n0 - 1) * g.oh * g.ow + (b.i1 - b.i0) * g.ow;
-  const float* dy = first_pixel(call, b);
+  const T* dy = first_pixel<T>(call, b);
+  if (!p.in_panels) return copy(dy, pixels * g.o, dst);
   for (int64_t panel = 0; panel < p.panels; ++panel) {
     const int64_t o0 = panel * p.panel, count = std::min(p.panel, g.o - o0);
     float* q = dst + panel * p.dy_panel;
     for (int64_t i = 0; i < pixels; ++i, q += p.panel) {
-      std::memcpy(q, dy + i * g.o + o0, static_cast<size_t>(count) * sizeof(float));
+      copy(dy + i * g.o + o0, count, q);
       std::fill(q + count, q + p.panel, 0.0f);
     }
   }
 }
 
-void add_block(const ConvCall& call, const Plan& p, const GemmKernels& kernels, const PixelBlocks::Block& b,
-               bool first, float* out, float* slot) {
+template <class T>
+void add_block(const ConvCall& call, const Plan& p, const GemmKernels& kernels, Copies copy,
+               const PixelBlocks::Block& b, bool first, float* out, float* slot) {
   const ConvGeom& g = call.g;
-  float* copy = slot + p.x_floats;
-  const float* dy = p.copies_dy ? copy : first_pixel(call, b);
-  auto* a_off = reinterpret_cast<int64_t*>(copy + p.dy_floats);
+  float* dy_copy = slot + p.x_floats;
+  const float* dy = p.copies_dy ? dy_copy : first_pixel<float>(call, b);
+  auto* a_off = reinterpret_cast<int64_t*>(dy_copy + p.dy_floats);
   int64_t* b_off = a_off + p.batch;
-  copy_x(call, p, b, slot);
-  if (p.copies_dy) copy_dy(call, p, b, copy);
+  copy_x<T>(call, p, copy, b, slot);
+  if (p.copies_dy) copy_dy<T>(call, p, copy, b, dy_copy);
   int64_t count = 0;
   for (int64_t n = 0; n < b.n1 - b.n0; ++n) {
     for (int64_t i = 0; i < b.i1 - b.i0; ++i, ++count) {
@@ -156,19 +173,21 @@ bool conv2d_weights_is_narrow(const ConvGeom& g, const GemmKernels& kernels) {
 }
 
 int64_t conv2d_weights_narrow_workspace(const ConvCall& call, const GemmKernels& kernels) {
-  return call.g.n == 0 ? 0 : make_plan(call.g, kernels).total;
+  return call.g.n == 0 ? 0 : make_plan(call, kernels).total;
 }
 
-void conv2d_weights_narrow(const ConvCall& call, const GemmKernels& kernels, float* workspace) {
+void conv2d_weights_narrow(const ConvCall& call, const GemmKernels& kernels, const Bf16Kernels* storage,
+                           float* workspace) {
   const ConvGeom& g = call.g;
   if (g.n == 0) return std::fill_n(call.w.as<float>(), g.weights(), 0.0f), void();
-  const Plan p = make_plan(g, kernels);
+  const Plan p = make_plan(call, kernels);
   const EvenSplit split = {p.blocks.count(), p.chunks};
   parallel_tasks(p.chunks, g.flops() / 16, [&](int64_t chunk, int64_t slot) {
     const int64_t begin = split.begin(chunk), end = begin + split.size(chunk);
+    const auto add = storage != nullptr ? &add_block<bf16> : &add_block<float>;
     for (int64_t block = begin; block < end; ++block)
-      add_block(call, p, kernels, p.blocks.at(block), block == begin,
-                workspace + p.parts + chunk * p.part_floats, workspace + p.slots + slot * p.slot_floats);
+      add(call, p, kernels, {storage}, p.blocks.at(block), block == begin,
+          workspace + p.parts + chunk * p.part_floats, workspace + p.slots + slot * p.slot_floats);
   });
   add_parts(g, p, workspace + p.parts, call.w.as<float>());
 }

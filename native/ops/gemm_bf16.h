@@ -124,8 +124,19 @@ struct Bf16Scratch {
   float* rest;  // `extra` floats that the gathering of A may use
 };
 
-// For every block: gather(product, m0, rows, scratch) writes rows of A (`depth` bf16 each, zero
-// beyond K), then put(product, m0, rows, n0, n, c, ldc) takes rows of C. `workspace` holds
+// Rows of A: `depth` bf16 each, zero beyond K.
+struct Bf16Rows {
+  const bf16* a;
+  int64_t lda;
+};
+
+// Whether rows that are whole as they lie can be multiplied there.
+inline bool reads_in_place(const Bf16Blocks& s, const Bf16Kernels& kernels) {
+  return s.k == s.depth && kernels.row_step == 1;
+}
+
+// For every block: gather(product, m0, rows, scratch) returns rows of A, which it may have written to the
+// scratch, then put(product, m0, rows, n0, n, c, ldc) takes rows of C. `workspace` holds
 // bf16_workspace(s, extra) floats.
 int64_t bf16_workspace(const Bf16Blocks& s, int64_t extra);
 
@@ -143,9 +154,9 @@ void bf16_products(const Bf16Blocks& s, const Bf16Kernels& kernels, const bf16* 
     const int64_t n = std::min(s.panels * kBf16Panel, s.n - n0), ldc = s.panels * kBf16Panel;
     float* own = workspace + slot * layout.floats();
     const Bf16Scratch scratch = {reinterpret_cast<bf16*>(own + a_at), own + c_at, own + rest_at};
-    gather(i, m0, rows, scratch);
+    const Bf16Rows a = gather(i, m0, rows, scratch);
     const bf16* b = packed + (i * s.columns + n0) * s.depth;
-    kernels.multiply({scratch.a, s.depth, b, s.panel_size(), rows, n, s.depth, scratch.c, ldc, false});
+    kernels.multiply({a.a, a.lda, b, s.panel_size(), rows, n, s.depth, scratch.c, ldc, false});
     put(i, m0, rows, n0, n, scratch.c, ldc);
   });
 }

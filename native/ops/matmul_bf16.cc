@@ -73,14 +73,19 @@ void pack_b(const Operands& o, const Plan& p, const Bf16Kernels& kernels, bf16* 
   pack_all_rows(p.blocks, kernels, packed, [&](int64_t i, int64_t k) { return rows + (i * g.k + k) * g.n; });
 }
 
-void gather_a(const Operands& o, const Bf16Blocks& s, const Bf16Kernels& kernels, int64_t i, int64_t m0,
-              int64_t rows, const Bf16Scratch& scratch) {
+Bf16Rows gather_a(const Operands& o, const Bf16Blocks& s, const Bf16Kernels& kernels, int64_t i, int64_t m0,
+                  int64_t rows, const Bf16Scratch& scratch) {
   const MatmulGeom& g = o.g;
   const bf16* a = o.a.as<bf16>() + i * g.m * g.k;
-  if (!g.trans_a) return pad_rows(a + m0 * g.k, rows, g.k, s.depth, scratch.a);
-  if (g.k < s.depth) std::fill(scratch.a, scratch.a + rows * s.depth, bf16{});
-  transpose_rows(a + m0, g.m, g.k, rows, kernels, reinterpret_cast<uint32_t*>(scratch.rest), scratch.a,
-                 s.depth);
+  if (!g.trans_a && reads_in_place(s, kernels)) return {a + m0 * g.k, g.k};
+  if (!g.trans_a) {
+    pad_rows(a + m0 * g.k, rows, g.k, s.depth, scratch.a);
+  } else {
+    if (g.k < s.depth) std::fill(scratch.a, scratch.a + rows * s.depth, bf16{});
+    transpose_rows(a + m0, g.m, g.k, rows, kernels, reinterpret_cast<uint32_t*>(scratch.rest), scratch.a,
+                   s.depth);
+  }
+  return {scratch.a, s.depth};
 }
 
 struct Matmul {
@@ -120,7 +125,7 @@ struct Matmul {
       packed = own;
     }
     const auto gather = [&](int64_t i, int64_t m0, int64_t rows, const Bf16Scratch& scratch) {
-      gather_a(o, p.blocks, kernels, i, m0, rows, scratch);
+      return gather_a(o, p.blocks, kernels, i, m0, rows, scratch);
     };
     const int64_t size = static_cast<int64_t>(size_of(o.y.dtype));
     const auto put = [&](int64_t i, int64_t m0, int64_t rows, int64_t n0, int64_t n, const float* c,

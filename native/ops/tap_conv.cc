@@ -52,6 +52,7 @@ struct Plan {
   int64_t panel_groups;
   int64_t out_pixel;
   bool stream;
+  int64_t own_floats;                                    // of a block's sums that are stored otherwise
   int64_t scratch_floats, a_off, b_off, scratch, total;  // workspace
 
   int64_t tasks(const TapConv& c) const { return blocks.count() * c.groups * panel_groups; }
@@ -64,7 +65,7 @@ bool wants_stream(const TapConv& c, const Plan& p) {
   const bool later = c.activation == Activation::tanh || c.activation == Activation::sigmoid;
   const bool lines = c.n % p.panel == 0 && p.panel % kLine == 0 && p.out_pixel % kLine == 0 &&
                      reinterpret_cast<uintptr_t>(c.out) % (4 * kLine) == 0;
-  const bool once = !c.accumulate && c.taps() * c.k <= kLongestChain && !p.h.gaps && !p.w.gaps;
+  const bool once = !c.storage && !c.accumulate && c.taps() * c.k <= kLongestChain && !p.h.gaps && !p.w.gaps;
   return lines && once && !later && c.images * c.h.out * c.w.out * p.out_pixel * 4 >= kStreamedBytes;
 }
 
@@ -73,8 +74,10 @@ PixelBlocks choose_blocks(const TapConv& c, const Plan& p, int64_t height) {
   if (p.in_place)
     return PixelBlocks::make(c.images, height, p.width, std::max<int64_t>(1, kPixels / spread), height);
   const int64_t row = checked_product(p.cols, p.ps);
-  const int64_t most = std::max<int64_t>(1, (kScratchFloats / row - p.h.span) / c.h.in_step() + 1);
-  const int64_t image = checked_product(p.rows_needed(c, height), row);
+  const int64_t own_row = c.storage ? p.width * c.n : 0;
+  int64_t most = std::max<int64_t>(1, (kScratchFloats / row - p.h.span) / c.h.in_step() + 1);
+  if (c.storage) most = std::min(most, std::max<int64_t>(1, kScratchFloats / own_row));
+  const int64_t image = checked_product(p.rows_needed(c, height), row) + height * own_row;
   const int64_t together =
       std::min(ceil_div(kImagePixels, height * p.width), std::max<int64_t>(1, kScratchFloats / image));
   const int64_t pixels = most >= height ? together * height * p.width : most * p.width;
@@ -90,20 +93,24 @@ Plan make_plan(const TapConv& c, const GemmKernels& kernels) {
   p.mr = kernels.mr[p.panel / kernels.width];
   p.panels = ceil_div(c.n, p.panel);
   p.h = extent_of(c.h), p.w = extent_of(c.w);
-  p.in_place = p.h.fits && p.w.fits;
+  p.in_place = p.h.fits && p.w.fits && !c.storage;
   // Pixels a multiple of 1 KB apart would share few cache sets.
   p.ps = p.in_place ? c.in_c : (c.k % 256 == 0 ? c.k + 16 : c.k);
   p.cols = p.in_place ? c.w.in : (p.width - 1) * c.w.in_step() + p.w.span;
   p.merged = c.w.phase(0).gap == 1 && p.ps == c.k;
   p.blocks = choose_blocks(c, p, height);
   p.rows_in = p.rows_needed(c, p.blocks.rows);
-  p.out_pixel = c.groups * c.n;
+  p.out_pixel = c.storage ? p.panels * p.panel : c.groups * c.n;
   p.stream = wants_stream(c, p);
   const int64_t tasks = p.blocks.count() * c.groups;
   const int64_t wanted = wanted_tasks();  // with fewer blocks, panels are shared out too
   p.panel_groups = tasks >= wanted || tasks == 0 ? 1 : std::min(p.panels, ceil_div(wanted, tasks));
   p.scratch_floats = p.in_place ? 0 : checked_product(p.blocks.images, p.rows_in, p.cols, p.ps);
   p.scratch_floats = ceil_div(p.scratch_floats, 16) * 16;
+  if (c.storage) {
+    p.own_floats = checked_product(p.blocks.images, p.blocks.rows, p.width, p.out_pixel);
+    p.scratch_floats += p.own_floats;
+  }
   Layout layout;
   const int64_t entries = checked_product(c.h.kernel, std::max(c.w.kernel, c.w.phases()), 2);
   p.a_off = layout.add(entries);
@@ -113,8 +120,14 @@ Plan make_plan(const TapConv& c, const GemmKernels& kernels) {
   return p;
 }
 
+void copy_floats(const TapConv&, const float* from, int64_t n, float* to) {
+  std::memcpy(to, from, static_cast<size_t>(n) * sizeof(float));
+}
+void copy_floats(const TapConv& c, const bf16* from, int64_t n, float* to) { c.storage->widen(from, n, to); }
+
 // Scratch row <- one input row (null: outside the image), zeros around it.
-void copy_row(const TapConv& c, const Plan& p, const float* row, float* dst) {
+template <class T>
+void copy_row(const TapConv& c, const Plan& p, const T* row, float* dst) {
   const int64_t lo = std::clamp<int64_t>(-p.w.low, 0, p.cols),
                 hi = std::clamp<int64_t>(c.w.in - p.w.low, lo, p.cols);
   if (row == nullptr || lo == hi) {
@@ -123,23 +136,21 @@ void copy_row(const TapConv& c, const Plan& p, const float* row, float* dst) {
   }
   std::fill(dst, dst + lo * p.ps, 0.0f);
   std::fill(dst + hi * p.ps, dst + p.cols * p.ps, 0.0f);
-  const float* src = row + (lo + p.w.low) * c.in_c;
+  const T* src = row + (lo + p.w.low) * c.in_c;
   dst += lo * p.ps;
-  if (p.ps == c.in_c && c.k == c.in_c) {
-    std::memcpy(dst, src, static_cast<size_t>((hi - lo) * p.ps) * sizeof(float));
-    return;
-  }
-  for (int64_t j = lo; j < hi; ++j, src += c.in_c, dst += p.ps)
-    std::memcpy(dst, src, static_cast<size_t>(c.k) * sizeof(float));
+  if (p.ps == c.in_c && c.k == c.in_c) return copy_floats(c, src, (hi - lo) * p.ps, dst);
+  for (int64_t j = lo; j < hi; ++j, src += c.in_c, dst += p.ps) copy_floats(c, src, c.k, dst);
 }
 
-void copy_block(const TapConv& c, const Plan& p, const PixelBlocks::Block& b, int64_t group, float* scratch) {
+template <class T>
+void copy_block(const TapConv& c, const Plan& p, const PixelBlocks::Block& b, int64_t group, const T* in,
+                float* scratch) {
   const int64_t rows = p.rows_needed(c, b.i1 - b.i0);
   for (int64_t n = b.n0; n < b.n1; ++n) {
     for (int64_t i = 0; i < rows; ++i) {
       const int64_t row = b.i0 * c.h.in_step() + p.h.low + i;
       const bool inside = row >= 0 && row < c.h.in;
-      const float* src = inside ? c.in + (n * c.h.in + row) * c.w.in * c.in_c + group * c.k : nullptr;
+      const T* src = inside ? in + (n * c.h.in + row) * c.w.in * c.in_c + group * c.k : nullptr;
       copy_row(c, p, src, scratch + ((n - b.n0) * p.rows_in + i) * p.cols * p.ps);
     }
   }
@@ -225,7 +236,7 @@ void clear(const TapConv& c, const Plan& p, const PixelBlocks::Block& b, int64_t
   }
 }
 
-// All phases of a block for one panel.
+// All phases of a block for one panel. `out`: of the block's first pixel.
 void run_panel(const TapConv& c, const Plan& p, const GemmFn* fn, const PixelBlocks::Block& b, GemmTile tile,
                const float* base, float* out) {
   Pixels x = {};
@@ -237,7 +248,7 @@ void run_panel(const TapConv& c, const Plan& p, const GemmFn* fn, const PixelBlo
   for (int64_t i = 0; i < c.h.phases() * c.w.phases(); ++i) {
     const Phase h = c.h.phase(i / c.w.phases()), w = c.w.phase(i % c.w.phases());
     x.rows = std::min(b.i1, h.count) - b.i0, x.columns = w.count;
-    x.c = out + b.n0 * x.c_image + b.i0 * x.c_row + (h.first * c.w.out + w.first) * p.out_pixel;
+    x.c = out + (h.first * c.w.out + w.first) * p.out_pixel;
     const int64_t batch = w.taps == 0 ? 0 : h.taps * (p.merged ? 1 : w.taps);
     tile.batch = batch, tile.k = p.merged ? w.taps * c.k : c.k;
     if (x.rows > 0 && batch > 0) run_pixels(x, p.mr, fn, tile);
@@ -246,35 +257,56 @@ void run_panel(const TapConv& c, const Plan& p, const GemmFn* fn, const PixelBlo
   }
 }
 
+int64_t first_pixel(const TapConv& c, const PixelBlocks::Block& b) {
+  return (b.n0 * c.h.out + b.i0 * c.h.out_step()) * c.w.out;
+}
+
+// A block's sums of channels [n0, n1) to the output.
+void store_block(const TapConv& c, const Plan& p, const PixelBlocks::Block& b, int64_t n0, int64_t n1,
+                 const float* sums) {
+  const bool narrow = c.stored_out.dtype == DType::bf16;
+  const int64_t pixels = (b.n1 - b.n0 - 1) * c.h.out * c.w.out + (b.i1 - b.i0) * c.w.out;
+  const int64_t at = (first_pixel(c, b) * c.n + n0) * static_cast<int64_t>(size_of(c.stored_out.dtype));
+  c.storage->finish({sums + n0, pixels, p.out_pixel, n1 - n0, c.bias ? c.bias + n0 : nullptr, c.activation,
+                     c.stored_out.data + at, c.n, narrow, c.accumulate});
+}
+
 void run_task(const TapConv& c, const Plan& p, const GemmKernels& kernels, int64_t task, float* workspace,
               float* scratch) {
   const int64_t part = task % p.panel_groups, group = task / p.panel_groups % c.groups;
   const PixelBlocks::Block b = p.blocks.at(task / p.panel_groups / c.groups);
+  float* own = scratch;
+  scratch += p.own_floats;
   const float* base = scratch;
   if (p.in_place)
     base =
         c.in + ((b.n0 * c.h.in + b.i0 * c.h.in_step() + p.h.low) * c.w.in + p.w.low) * c.in_c + group * c.k;
+  else if (c.storage)
+    copy_block(c, p, b, group, c.stored_in, scratch);
   else
-    copy_block(c, p, b, group, scratch);
+    copy_block(c, p, b, group, c.in, scratch);
   GemmTile tile = {};
   tile.a_off = reinterpret_cast<const int64_t*>(workspace + p.a_off);
   tile.b_off = reinterpret_cast<const int64_t*>(workspace + p.b_off);
   tile.aks = 1, tile.bks = p.panel;
-  tile.activation = c.activation;
-  tile.accumulate = c.accumulate;
+  tile.activation = c.storage ? Activation::none : c.activation;
+  tile.accumulate = c.accumulate && !c.storage;
   tile.stream = p.stream;
   const EvenSplit split = {p.panels, p.panel_groups};
+  const int64_t panel0 = split.begin(part), panel1 = panel0 + split.size(part);
   if (p.h.gaps || p.w.gaps) {
-    const int64_t n0 = split.begin(part) * p.panel, n1 = std::min(c.n, n0 + split.size(part) * p.panel);
+    const int64_t n0 = panel0 * p.panel, n1 = std::min(c.n, panel1 * p.panel);
     clear(c, p, b, n1 - n0, c.out + group * c.n + n0);
   }
-  for (int64_t panel = split.begin(part); panel < split.begin(part) + split.size(part); ++panel) {
+  float* out = c.storage ? own : c.out + first_pixel(c, b) * p.out_pixel + group * c.n;
+  for (int64_t panel = panel0; panel < panel1; ++panel) {
     const int64_t n0 = panel * p.panel;
     tile.b = c.weights + (group * p.panels + panel) * c.taps() * c.k * p.panel;
     tile.n = std::min(p.panel, c.n - n0);
-    tile.bias = c.bias ? c.bias + group * c.n + n0 : nullptr;
-    run_panel(c, p, kernels.fn[ceil_div(tile.n, kernels.width)], b, tile, base, c.out + group * c.n + n0);
+    tile.bias = c.bias && !c.storage ? c.bias + group * c.n + n0 : nullptr;
+    run_panel(c, p, kernels.fn[ceil_div(tile.n, kernels.width)], b, tile, base, out + n0);
   }
+  if (c.storage) store_block(c, p, b, panel0 * p.panel, std::min(c.n, panel1 * p.panel), own);
   if (p.stream) kernels.end_streaming();
 }
 

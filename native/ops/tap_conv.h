@@ -9,6 +9,7 @@
 
 #include <cstdint>
 
+#include "kernels/gemm_bf16.h"
 #include "ops/conv2d.h"
 #include "ops/tap_axis.h"
 
@@ -17,6 +18,11 @@ namespace tenon {
 struct TapConv {
   TapAxis h, w;
   const float* in = nullptr;  // [images][h.in][w.in][in_c]; group g reads k channels from g*k
+  // In place of `in` and `out`, for a single phase and group: bf16, widened as it is copied, and bf16 or
+  // float, made of sums by `finish`.
+  const Bf16Kernels* storage = nullptr;
+  const bf16* stored_in = nullptr;
+  TensorView stored_out = {};
   int64_t images = 0, in_c = 0, k = 0;
   float* out = nullptr;  // [images][h.out][w.out][groups * n]
   int64_t n = 0, groups = 1;

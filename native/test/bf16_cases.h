@@ -196,6 +196,8 @@ inline void residuals(Target target) {
   const ConvCase cases[] = {
       {2, 9, 9, 20, 33, 3, 3, 2, 2, 1, 1},
       {3, 5, 5, 40, 37, 1, 1},
+      {3, 6, 7, 3, 40, 3, 3, 1, 1, 1, 1},  // of few channels: in float, but for AMX
+      {1, 30, 60, 1, 70, 3, 5, 1, 1, 1, 2},
       {2, 7, 7, 12, 18, 3, 3, 2, 2, 1, 1, 1, 1, 3},
       {2, 9, 9, 24, 24, 3, 3, 1, 1, 1, 1, 1, 1, 24},  // not by the depthwise kernels
       {6, 19, 18, 48, 40, 3, 3, 1, 1, 1, 1},          // by Winograd, but for AMX
