@@ -58,6 +58,8 @@ export interface NativeInfo {
   readonly cpu: string;
   readonly threads: number;
   readonly threadsReason: string;
+  /** Whether a variable or the program chose that number; else it follows from the machine. */
+  readonly threadsChosen: boolean;
   /** Whose threads they are: tenon's own, or those of an OpenMP runtime, where the addon was built for it. */
   readonly threadPool: 'team' | 'openmp';
   /**
@@ -91,6 +93,9 @@ interface Addon {
   info(): Omit<NativeInfo, 'version' | 'addon' | 'origin'>;
   augmentations(): string[];
   setThreads(threads: number): void;
+  proposeThreads(threads: number, reason: string): void;
+  coresOf(cpus: Float64Array): number;
+  cpuQuota(): number;
   setPredictionShare(share: number): void;
   allocate(byteLength: number): NativeBuffer;
   disposeBuffer(buffer: NativeBuffer): void;
@@ -279,6 +284,21 @@ export function augmentations(): readonly string[] {
 export function setThreads(threads: number): void {
   positiveInteger('setThreads', 'threads', threads);
   attempt(() => addon().setThreads(threads));
+}
+
+/** As {@link setThreads}, unless a variable or the program has chosen. `reason` is for people. */
+export function proposeThreads(threads: number, reason: string): void {
+  attempt(() => addon().proposeThreads(threads, reason));
+}
+
+/** How many physical cores are behind CPUs of this machine, which are called by their numbers. */
+export function coresOf(cpus: readonly number[]): number {
+  return attempt(() => addon().coresOf(Float64Array.from(cpus)));
+}
+
+/** CPUs that the cgroup of this process allows; Infinity where there is no limit. */
+export function cpuQuota(): number {
+  return attempt(() => addon().cpuQuota());
 }
 
 /**

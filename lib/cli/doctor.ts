@@ -8,8 +8,10 @@ import { NativeError } from '../errors';
 import { messageOf } from '../options';
 import { info, type NativeInfo } from '../native';
 import { affine } from '../ops';
+import { bool } from '../settings';
 import { tensor } from '../tensor/tensor';
-import { declareCommand } from './command';
+import { declareCommand, type Given } from './command';
+import { describeMpi, mpiFacts, mpiFields } from './doctor-mpi';
 import { EXIT, failureOf } from './exit-codes';
 import { JSON_LINES } from './flags';
 import { percent } from './output';
@@ -21,14 +23,19 @@ const ONE_PIXEL = Buffer.from(
   'base64',
 );
 
+const FLAGS = {
+  mpi: bool('also the library of MPI, the launcher, the ranks and how fast they exchange bytes', {
+    default: false,
+  }),
+  json: JSON_LINES,
+};
+
 export function doctorCommand(session: Session): Command {
   const about = 'print the processor, the instruction set and threads in use and why, the build, and memory';
-  return declareCommand(session, { name: 'doctor', about, flags: { json: JSON_LINES } }, () =>
-    doctor(session),
-  );
+  return declareCommand(session, { name: 'doctor', about, flags: FLAGS }, (given) => doctor(session, given));
 }
 
-async function doctor(session: Session): Promise<number> {
+async function doctor(session: Session, { mpi }: Given<typeof FLAGS>): Promise<number> {
   const { output } = session;
   let native: NativeInfo;
   try {
@@ -42,12 +49,17 @@ async function doctor(session: Session): Promise<number> {
     output.failure(code, message);
     return EXIT.failed;
   }
+  const job = mpi === true ? await mpiFacts() : undefined;
+  if (job !== undefined && job.rank > 0) return EXIT.ok;
+  native = info(); // ranks of a host share its threads
   const images = await imageSupport();
   const system = `Node ${process.versions.node}, Node-API ${process.versions.napi ?? '?'}, ${process.platform} ${process.arch}`;
-  output.event('done', { ...native, node: system, images });
+  output.event('done', { ...native, node: system, images, ...(job && { mpi: mpiFields(job) }) });
   for (const [name, value] of describeMachine(native)) output.line(`${name.padEnd(14)}${value}`);
   output.line(`node          ${system}`);
   output.line(`images        ${images.ok ? 'sharp is installed' : images.problem}`);
+  for (const [name, value] of job === undefined ? [] : describeMpi(job))
+    output.line(`${name.padEnd(14)}${value}`);
   output.line('\nEverything needed for training is in order.');
   return EXIT.ok;
 }

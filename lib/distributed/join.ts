@@ -1,8 +1,10 @@
 /** Joining: finding the launcher and its MPI, once per process. */
 import { hostname } from 'node:os';
 import { BusyError, DistributedError, TenonError } from '../errors';
+import { proposeThreads } from '../native';
 import { joinWorld, type Membership } from '../native/world';
 import { checkKeys, messageOf, positive } from '../options';
+import { bindingProblem, placeOfThis, threadShare } from './binding';
 import { launcherOf, type Launcher } from './launcher';
 import { librariesFor } from './libraries';
 import { World } from './world';
@@ -22,7 +24,9 @@ let joined = false;
 /**
  * Joins the job that this process is a part of. Under a launcher (`mpirun`, `mpiexec`, `srun`), MPI is loaded
  * and initialized, on a thread of its own; TENON_MPI names the library, where the one that belongs to the
- * launcher is not found by itself. Without a launcher, the result is a world of one, which needs no MPI.
+ * launcher is not found by itself. Ranks of one host share its cores: where neither a variable nor the program
+ * chose the number of threads, each rank gets its part. A process warning of code WARN_TENON_BINDING says, on
+ * rank 0, where the launcher bound ranks to fewer cores than they could use. Without a launcher, the result is a world of one, which needs no MPI.
  * @throws DistributedError where no library can be used, or the launcher started more ranks than it knows of
  * @throws BusyError for a second call: a process joins once
  */
@@ -40,11 +44,21 @@ export async function join(options: JoinOptions = {}): Promise<World> {
     },
   );
   const world = new World(membership, hostname());
+  if (launcher) await settle(world);
   // Launchers report a rank that ends without leaving. After an error they should: they end the others.
   process.once('beforeExit', () => {
     if (!process.exitCode) void world.leave().catch(() => undefined);
   });
   return world;
+}
+
+/** The ranks of a host share its cores. Warns of a launcher that left some of them to nobody. */
+async function settle(world: World): Promise<void> {
+  const places = await world.gather(placeOfThis(world.hosts[world.rank]!));
+  const share = threadShare(places, world.rank);
+  if (share !== undefined) proposeThreads(share.threads, share.reason);
+  const problem = bindingProblem(places);
+  if (problem !== undefined && world.rank === 0) process.emitWarning(problem, { code: 'WARN_TENON_BINDING' });
 }
 
 async function enter(

@@ -22,6 +22,16 @@ export interface NodeValues {
   readonly byteOffset: number;
 }
 
+/** A library of MPI, or why tenon cannot use it. */
+export type FoundLibrary =
+  | {
+      readonly file: string;
+      readonly abi: 'openmpi' | 'mpich' | 'standard';
+      readonly version: string;
+      readonly problem?: undefined;
+    }
+  | { readonly problem: string };
+
 interface WorldAddon {
   joinWorld(libraries: readonly string[], size: number, answer: number, arrival: number): Promise<Membership>;
   worldBarrier(): Promise<void>;
@@ -36,6 +46,8 @@ interface WorldAddon {
     out: NativeBuffer,
     outByteOffset: number,
   ): Promise<void>;
+  worldPingPong(buffer: NativeBuffer, bytes: number, from: number, to: number, rounds: number): Promise<void>;
+  lookAtMpi(library: string): FoundLibrary;
   shardsOfRank(shards: number, rank: number, ranks: number): [number, number];
   leaveWorld(): Promise<void>;
 }
@@ -95,6 +107,24 @@ export function worldSum(
       out.byteOffset,
     ),
   );
+}
+
+/**
+ * The first bytes of the buffer go from one rank to another and back, so many times; other ranks have nothing
+ * to do.
+ */
+export function worldPingPong(
+  buffer: NativeBuffer,
+  bytes: number,
+  pair: { readonly from: number; readonly to: number },
+  rounds: number,
+): Promise<void> {
+  return attemptAsync(() => addon().worldPingPong(buffer, bytes, pair.from, pair.to, rounds));
+}
+
+/** Loads a library of MPI to see what it is. It stays loaded, and is not initialized. */
+export function lookAtMpi(library: string): FoundLibrary {
+  return attempt(() => addon().lookAtMpi(library));
 }
 
 /** The shards [begin, end) of a rank. */

@@ -53,6 +53,7 @@ constexpr const char* kBuildType = "debug";
 struct Reasons {
   std::mutex mutex;
   std::string threads, prediction_share;
+  bool threads_chosen = false;  // by a variable or by the program
 };
 
 Reasons& reasons() {
@@ -81,6 +82,7 @@ Napi::Value start(const Napi::CallbackInfo& info) {
       const CpuBudget budget = default_threads();
       Executor::get().set_threads(budget.threads);
       reasons().threads = budget.reason;
+      reasons().threads_chosen = budget.chosen;
     }
   } catch (const std::invalid_argument& error) {
     throw_error(info.Env(), "ERR_TENON_OPTION", error.what());
@@ -88,15 +90,44 @@ Napi::Value start(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-Napi::Value set_threads(const Napi::CallbackInfo& info) {
+int checked_threads(const Napi::CallbackInfo& info) {
   const size_t threads = size_from(info.Env(), info[0], "threads");
   if (threads < 1 || threads > 1024) {
     throw_error(info.Env(), "ERR_TENON_OPTION", "threads: expected a whole number from 1 to 1024");
   }
+  return static_cast<int>(threads);
+}
+
+Napi::Value set_threads(const Napi::CallbackInfo& info) {
+  const int threads = checked_threads(info);
   const std::lock_guard lock(reasons().mutex);
-  Executor::get().set_threads(static_cast<int>(threads));
+  Executor::get().set_threads(threads);
   reasons().threads = "set by the program";
+  reasons().threads_chosen = true;
   return info.Env().Undefined();
+}
+
+// proposeThreads(threads, reason): replaces the default, but nothing that somebody chose.
+Napi::Value propose_threads(const Napi::CallbackInfo& info) {
+  const int threads = checked_threads(info);
+  const std::string reason = info[1].ToString().Utf8Value();
+  const std::lock_guard lock(reasons().mutex);
+  if (reasons().threads_chosen) return info.Env().Undefined();
+  Executor::get().set_threads(threads);
+  reasons().threads = reason;
+  return info.Env().Undefined();
+}
+
+// coresOf(cpus): how many physical cores are behind these CPUs.
+Napi::Value cores_of(const Napi::CallbackInfo& info) {
+  std::vector<int> cpus;
+  for (const double cpu : doubles_from(info.Env(), info[0], "cpus")) cpus.push_back(static_cast<int>(cpu));
+  return Napi::Number::New(info.Env(), physical_cores(cpus));
+}
+
+// cpuQuota(): CPUs that the cgroup of this process allows, or Infinity.
+Napi::Value cpu_quota(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), cgroup_cpu_quota());
 }
 
 Napi::Value set_prediction_share(const Napi::CallbackInfo& info) {
@@ -170,6 +201,7 @@ Napi::Value info_door(const Napi::CallbackInfo& info) {
   {
     const std::lock_guard lock(reasons().mutex);
     result.Set("threadsReason", reasons().threads);
+    result.Set("threadsChosen", reasons().threads_chosen);
     result.Set("predictionShareReason", reasons().prediction_share);
   }
   result.Set("memory", memory_info(env));
@@ -195,6 +227,9 @@ void export_system(Napi::Env env, Napi::Object exports) {
   export_function(env, exports, "info", info_door);
   export_function(env, exports, "augmentations", augmentations);
   export_function(env, exports, "setThreads", set_threads);
+  export_function(env, exports, "proposeThreads", propose_threads);
+  export_function(env, exports, "coresOf", cores_of);
+  export_function(env, exports, "cpuQuota", cpu_quota);
   export_function(env, exports, "setPredictionShare", set_prediction_share);
 }
 

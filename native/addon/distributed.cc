@@ -80,6 +80,22 @@ class Sum : public Operation {
   const Range out_;
 };
 
+class PingPong : public Operation {
+ public:
+  PingPong(Range range, int from, int to, int rounds)
+      : Operation(Collective::ping_pong), range_(std::move(range)), from_(from), to_(to), rounds_(rounds) {}
+  void run(World& world) override {
+    if (from_ >= world.size() || to_ >= world.size() || from_ == to_)
+      throw std::invalid_argument("pingPong: expected two ranks of the world");
+    ping_pong(world, from_, to_, range_.data(), range_.bytes, rounds_);
+    range_.buffer->changed();
+  }
+
+ private:
+  const Range range_;
+  const int from_, to_, rounds_;
+};
+
 class Leave : public Task {};
 
 napi_value make_undefined(napi_env env, Task&) {
@@ -218,6 +234,15 @@ Napi::Value world_sum(const Napi::CallbackInfo& info) {
   return submit(env, std::make_shared<Sum>(shards, std::move(nodes), std::move(values), std::move(out)));
 }
 
+// worldPingPong(buffer, bytes, from, to, rounds)
+Napi::Value world_ping_pong(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Range range = range_from(env, info[0], 0, size_from(env, info[1], "bytes"));
+  return submit(env,
+                std::make_shared<PingPong>(std::move(range), int_from(env, info[2], "from"),
+                                           int_from(env, info[3], "to"), int_from(env, info[4], "rounds")));
+}
+
 // shardsOfRank(shards, rank, ranks): [begin, end]
 Napi::Value shards_of(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -238,6 +263,21 @@ Napi::Value leave(const Napi::CallbackInfo& info) {
   });
 }
 
+// lookAtMpi(file): { file, abi, version }, or { problem } where tenon cannot use it
+Napi::Value look_at(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Napi::Object found = Napi::Object::New(env);
+  try {
+    const MpiLibrary library = look_at_mpi(text_from(env, info[0]));
+    found.Set("file", library.file);
+    found.Set("abi", library.abi);
+    found.Set("version", library.version);
+  } catch (const NoTransport& error) {
+    found.Set("problem", error.what());
+  }
+  return found;
+}
+
 }  // namespace
 
 void export_distributed(Napi::Env env, Napi::Object exports) {
@@ -246,6 +286,8 @@ void export_distributed(Napi::Env env, Napi::Object exports) {
   export_function(env, exports, "worldBroadcast", world_broadcast);
   export_function(env, exports, "worldGather", world_gather);
   export_function(env, exports, "worldSum", world_sum);
+  export_function(env, exports, "worldPingPong", world_ping_pong);
+  export_function(env, exports, "lookAtMpi", look_at);
   export_function(env, exports, "shardsOfRank", shards_of);
   export_function(env, exports, "leaveWorld", leave);
 }

@@ -179,10 +179,10 @@ CpuBudget cpu_budget(int affinity, int cores, double quota) {
 CpuBudget threads_from(const std::string& tenon_num_threads, const std::string& omp_num_threads,
                        const CpuBudget& detected) {
   if (!tenon_num_threads.empty())
-    return {parse_threads("TENON_NUM_THREADS", tenon_num_threads), "TENON_NUM_THREADS"};
+    return {parse_threads("TENON_NUM_THREADS", tenon_num_threads), "TENON_NUM_THREADS", true};
   if (!omp_num_threads.empty()) {
     return {parse_threads("OMP_NUM_THREADS", omp_num_threads.substr(0, omp_num_threads.find(','))),
-            "OMP_NUM_THREADS"};
+            "OMP_NUM_THREADS", true};
   }
   return detected;
 }

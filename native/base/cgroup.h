@@ -10,7 +10,8 @@ namespace tenon {
 
 struct CpuBudget {
   int threads = 1;
-  std::string reason;  // for people: "2 CPUs in the affinity mask"
+  std::string reason;   // for people: "2 CPUs in the affinity mask"
+  bool chosen = false;  // by a variable, not by what the machine has
 };
 
 // The least CPU quota on the whole path from this process's cgroup to the root, in CPUs; infinity when there

@@ -222,4 +222,17 @@ void sum_shards(World& world, int shards, const PartialSums& mine, size_t count,
   }
 }
 
+void ping_pong(World& world, int from, int to, std::byte* data, size_t bytes, int rounds) {
+  const auto one_way = [&](int sender, int receiver) {
+    Exchange exchange(world);
+    if (world.rank() == sender) exchange.send(receiver, data, bytes);
+    if (world.rank() == receiver) exchange.receive(sender, data, bytes);
+    exchange.finish();
+  };
+  for (int i = 0; i < rounds; ++i) {
+    one_way(from, to);
+    one_way(to, from);
+  }
+}
+
 }  // namespace tenon

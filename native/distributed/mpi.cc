@@ -200,11 +200,10 @@ class MpiTransport : public Transport {
 };
 
 template <class Handle>
-Mpi start(const char* abi, void* library, const Handles<Handle>& handles, const Layout& layout) {
+Mpi start(void* library, const Handles<Handle>& handles, const Layout& layout) {
   auto transport = std::make_unique<MpiTransport<Handle>>(find_calls<Handle>(library), handles, layout);
   transport->initialize();
   Mpi mpi;
-  mpi.abi = abi;
   mpi.host = transport->host();
   mpi.transport = std::move(transport);
   return mpi;
@@ -242,26 +241,49 @@ bool has_mpich_abi(const std::string& version) {
 
 void* number(uintptr_t value) { return reinterpret_cast<void*>(value); }
 
-Mpi start_library(void* library) {
-  const std::string version = version_of(library);
-  Mpi mpi;
-  if (void* world = symbol_of(library, "ompi_mpi_comm_world")) {
-    mpi = start<void*>(
-        "openmpi", library,
-        {world, required(library, "ompi_mpi_byte"), required(library, "ompi_mpi_errors_return")}, kOpenMpi);
+MpiLibrary identify(void* library) {
+  MpiLibrary known;
+  known.version = version_of(library);
+  if (symbol_of(library, "ompi_mpi_comm_world") != nullptr) {
+    known.abi = "openmpi";
   } else if (has_standard_abi(library)) {
-    mpi = start<void*>("standard", library, {number(0x101), number(0x247), number(0x143)}, kStandard);
-  } else if (has_mpich_abi(version)) {
-    mpi = start<int>("mpich", library, {0x44000000, 0x4c00010d, 0x54000001}, kMpich);
+    known.abi = "standard";
+  } else if (has_mpich_abi(known.version)) {
+    known.abi = "mpich";
   } else {
-    throw NoTransport("tenon does not know the binary interface of " + version.substr(0, version.find('\n')));
+    throw NoTransport("tenon does not know the binary interface of " +
+                      known.version.substr(0, known.version.find('\n')));
   }
-  mpi.version = version;
-  mpi.file = library_file(symbol_of(library, "MPI_Init_thread"));
+  known.file = library_file(required(library, "MPI_Init_thread"));
+  return known;
+}
+
+Mpi start_as(const std::string& abi, void* library) {
+  if (abi == "openmpi")
+    return start<void*>(library,
+                        {required(library, "ompi_mpi_comm_world"), required(library, "ompi_mpi_byte"),
+                         required(library, "ompi_mpi_errors_return")},
+                        kOpenMpi);
+  if (abi == "standard")
+    return start<void*>(library, {number(0x101), number(0x247), number(0x143)}, kStandard);
+  return start<int>(library, {0x44000000, 0x4c00010d, 0x54000001}, kMpich);
+}
+
+Mpi start_library(void* library) {
+  const MpiLibrary known = identify(library);
+  Mpi mpi = start_as(known.abi, library);
+  static_cast<MpiLibrary&>(mpi) = known;
   return mpi;
 }
 
 }  // namespace
+
+MpiLibrary look_at_mpi(const std::string& file) {
+  std::string problem;
+  void* library = open_library(file, &problem);
+  if (library == nullptr) throw NoTransport(problem);
+  return identify(library);
+}
 
 Mpi start_mpi(const std::vector<std::string>& candidates) {
   std::string tried;

@@ -10,13 +10,19 @@
 
 namespace tenon {
 
-struct Mpi {
-  std::unique_ptr<Transport> transport;
-  std::string file;     // of the library
+struct MpiLibrary {
+  std::string file;
   std::string abi;      // openmpi, mpich or standard
   std::string version;  // as the library describes itself
-  std::string host;     // as the library calls this machine
 };
+
+struct Mpi : MpiLibrary {
+  std::unique_ptr<Transport> transport;
+  std::string host;  // as the library calls this machine
+};
+
+// Loads a library to see what it is, and does not initialize it. Throws NoTransport.
+MpiLibrary look_at_mpi(const std::string& file);
 
 // Loads the first of these libraries that is there, and initializes it. Throws NoTransport, with what came
 // of each.

@@ -37,6 +37,8 @@ const char* name_of(Collective collective) {
       return "sum";
     case Collective::leave:
       return "leave";
+    case Collective::ping_pong:
+      return "ping-pong";
   }
   return "unknown";
 }

@@ -12,7 +12,7 @@
 
 namespace tenon {
 
-enum class Collective : uint32_t { join, barrier, broadcast, gather, sum, leave };
+enum class Collective : uint32_t { join, barrier, broadcast, gather, sum, leave, ping_pong };
 const char* name_of(Collective collective);
 
 // Where a rank is: operations are numbered from 1.

@@ -133,6 +133,17 @@ void test_barrier() {
   }
 }
 
+void test_ping_pong() {
+  for (const size_t bytes : {size_t{0}, size_t{1}, size_t{5'000'000}}) {
+    on_all(3, [&](World& world) {
+      std::vector<std::byte> data(bytes, static_cast<std::byte>(world.rank()));
+      ping_pong(world, 2, 0, data.data(), bytes, 3);
+      const auto expected = static_cast<std::byte>(world.rank() == 1 ? 1 : 2);
+      return std::all_of(data.begin(), data.end(), [&](std::byte got) { return got == expected; });
+    });
+  }
+}
+
 void test_broadcast() {
   for (int size = 1; size <= 7; ++size) {
     for (const size_t bytes : {size_t{0}, size_t{1}, size_t{5000}, size_t{100'003}}) {
@@ -302,6 +313,7 @@ void test_other_operation() {
 
 int main() {
   tenon::test_barrier();
+  tenon::test_ping_pong();
   tenon::test_broadcast();
   tenon::test_gather();
   tenon::test_sums();

@@ -175,7 +175,8 @@ bool refuses(const std::string& tenon_threads, const std::string& omp_threads) {
 
 void test_variables() {
   const CpuBudget detected{7, "detected"};
-  CHECK(threads_from("", "", detected).threads == 7);
+  CHECK(threads_from("", "", detected).threads == 7 && !threads_from("", "", detected).chosen);
+  CHECK(threads_from("3", "", detected).chosen && threads_from("", "5", detected).chosen);
   CHECK(threads_from("3", "5", detected).threads == 3);
   CHECK(threads_from("", "5,2", detected).threads == 5);
   CHECK(threads_from("1024", "", detected).threads == 1024);

@@ -7,6 +7,7 @@ import { writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import '../../../lib/compile/evaluate';
 import { join, type World } from '../../../lib/distributed';
+import { info } from '../../../lib/native';
 
 const QUICK = { timeout: 3, answerTimeout: 2 };
 
@@ -78,6 +79,10 @@ function trap(): string {
 const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
   everything: async () => everything(await join()),
   sums: async () => sums(await join()),
+  threads: async () => {
+    await join();
+    return [info().threads];
+  },
   trap: async () => {
     await join();
     return trap();
