@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { open, rename, unlink, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { IoError } from '../errors';
+import { IoError, TenonError } from '../errors';
 import { clip, problemOf } from '../options';
 import { systemCode } from './errors';
 
@@ -20,8 +20,11 @@ function describe(error: unknown): string {
 /** Node refuses more than 2 GiB at a time. */
 const LARGEST_WRITE = 2 ** 30;
 
-async function writeAll(file: FileHandle, parts: readonly Uint8Array[]): Promise<void> {
-  for (const part of parts) {
+/** What a file is made of, one after the other. */
+export type Parts = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
+async function writeAll(file: FileHandle, parts: Parts): Promise<void> {
+  for await (const part of parts) {
     // One write() may write only a part of what it is given.
     for (let at = 0; at < part.byteLength;) {
       const length = Math.min(part.byteLength - at, LARGEST_WRITE);
@@ -95,9 +98,10 @@ export function isTemporary(name: string, of: string): boolean {
  * Writes `parts`, one after the other, to `path`. The file that was there stays until all of the new
  * one is on disk, and stays for good if anything fails. The temporary file beside it (`temporaryName`)
  * is then removed.
- * @throws IoError when the system refuses: disk full, no permission, no such directory
+ * @throws IoError when the system refuses: disk full, no permission, no such directory; the TenonError that
+ *   making a part ends with
  */
-export async function writeFileAtomic(path: string, parts: readonly Uint8Array[]): Promise<void> {
+export async function writeFileAtomic(path: string, parts: Parts): Promise<void> {
   const directory = dirname(path);
   const temporary = temporaryName(path);
   try {
@@ -111,6 +115,7 @@ export async function writeFileAtomic(path: string, parts: readonly Uint8Array[]
     await renameOver(temporary, path);
   } catch (error) {
     await unlink(temporary).catch(() => undefined);
+    if (error instanceof TenonError) throw error;
     throw new IoError(`${clip(path)} cannot be written: ${describe(error)}`, { cause: error });
   }
   await syncDirectory(directory);

@@ -27,9 +27,13 @@ const bytesOf: ReadonlyMap<string, number> = new Map<SafetensorsDType, number>([
   ['BOOL', 1],
 ]);
 
-export interface SafetensorsEntry {
+/** What a header says of a tensor. */
+export interface SafetensorsType {
   readonly dtype: SafetensorsDType;
   readonly shape: readonly number[];
+}
+
+export interface SafetensorsEntry extends SafetensorsType {
   /** Little-endian, row-major: product(shape) elements. */
   readonly bytes: Uint8Array;
 }
@@ -60,26 +64,44 @@ const maxRank = 32;
  * map. Data begins at a multiple of 8 bytes. The same contents give the same bytes.
  */
 export function encodeSafetensors(file: SafetensorsFile): Uint8Array[] {
-  // Through entries and Object.fromEntries: a tensor may be called `__proto__` without harm.
-  const entries: [string, unknown][] = [];
-  if (file.metadata.size > 0) entries.push(['__metadata__', Object.fromEntries(file.metadata)]);
-  let offset = 0;
   for (const [name, { dtype, shape, bytes }] of file.tensors) {
-    const expected = elements(shape) * (bytesOf.get(dtype) ?? NaN);
-    if (name === '__metadata__' || bytes.byteLength !== expected) {
+    if (bytes.byteLength !== byteLengthOf({ dtype, shape })) {
       throw new FormatError(
         `safetensors: tensor ${show(name)} of ${dtype} ${formatShape(shape)} cannot hold ${bytes.byteLength} bytes`,
       );
     }
-    entries.push([name, { dtype, shape, data_offsets: [offset, offset + bytes.byteLength] }]);
-    offset += bytes.byteLength;
+  }
+  return [
+    encodeHeader(file.tensors, file.metadata),
+    ...[...file.tensors.values()].map((entry) => entry.bytes),
+  ];
+}
+
+function byteLengthOf({ dtype, shape }: SafetensorsType): number {
+  return elements(shape) * (bytesOf.get(dtype) ?? NaN);
+}
+
+/** What comes before the tensors' bytes, which follow in the order of the map. */
+export function encodeHeader(
+  tensors: ReadonlyMap<string, SafetensorsType>,
+  metadata: ReadonlyMap<string, string>,
+): Uint8Array {
+  // Through entries and Object.fromEntries: a tensor may be called `__proto__` without harm.
+  const entries: [string, unknown][] = [];
+  if (metadata.size > 0) entries.push(['__metadata__', Object.fromEntries(metadata)]);
+  let offset = 0;
+  for (const [name, { dtype, shape }] of tensors) {
+    if (name === '__metadata__') throw new FormatError(`safetensors: no tensor can be called ${show(name)}`);
+    const end = offset + byteLengthOf({ dtype, shape });
+    entries.push([name, { dtype, shape, data_offsets: [offset, end] }]);
+    offset = end;
   }
   const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(entries)));
   const padded = Math.ceil((json.byteLength + 8) / 8) * 8;
   const head = new Uint8Array(padded).fill(0x20);
   new DataView(head.buffer).setBigUint64(0, BigInt(padded - 8), true);
   head.set(json, 8);
-  return [head, ...[...file.tensors.values()].map((entry) => entry.bytes)];
+  return head;
 }
 
 function elements(shape: readonly number[]): number {

@@ -3,8 +3,9 @@
  * tensors named `inputTransform.0.mean`.
  */
 import { FormatError } from '../errors';
-import { toBytes, toFloats } from '../files/numbers';
+import { toFloats } from '../files/numbers';
 import type { SafetensorsEntry } from '../files/safetensors';
+import { filed, type FiledTensor } from '../files/tensor-file';
 import { clip, show } from '../options';
 import { checkShape, formatShape, sameShape, type Shape } from '../tensor/shape';
 import { parseStep, type StepDescription } from './description';
@@ -40,16 +41,8 @@ export function recordOf(transform: FittedTransform): { shape: Shape; steps: rea
 }
 
 /** Tensors of a file, by their names in it. */
-export async function transformEntries(transform: FittedTransform): Promise<[string, SafetensorsEntry][]> {
-  const reads = [...transform.state()].map(async ([name, { shape, tensor }]) => {
-    const entry: SafetensorsEntry = {
-      dtype: 'F32',
-      shape,
-      bytes: toBytes(new Float32Array(await tensor.data())),
-    };
-    return [PREFIX + name, entry] as [string, SafetensorsEntry];
-  });
-  return Promise.all(reads);
+export function transformTensors(transform: FittedTransform): [string, FiledTensor][] {
+  return [...transform.state()].map(([name, { shape, tensor }]) => [PREFIX + name, filed(tensor, shape)]);
 }
 
 /** Puts a transform together from a file that may hold anything. @throws FormatError */

@@ -7,10 +7,13 @@ import * as native from '../native';
 import type { AnyArray, DType, NativeBuffer, Target } from '../native';
 import { bytesPerElement, storedDType } from './dtype';
 import { toLogicalOrder, toLogicalOrderSync, toPhysicalOrder, toPhysicalOrderSync } from './layout';
-import { numel, type Shape } from './shape';
+import { isLayoutTrivial, numel, type Shape } from './shape';
 import { defaultTarget } from './target';
 
 let nextId = 1;
+
+/** Few enough that no copy of them keeps the event loop for long. */
+const PIECE_BYTES = 2 ** 20;
 
 export class Storage {
   readonly id = nextId++;
@@ -66,6 +69,24 @@ export class Storage {
   async read(): Promise<AnyArray> {
     const stored = storedDType(this.dtype, this.target);
     return toLogicalOrder(await native.readBuffer(this.buffer, 0, stored, numel(this.shape)), this.shape);
+  }
+
+  /**
+   * As `read`, in pieces of a megabyte or two, the first rows first. Each is taken after the programs that were
+   * queued before it was asked for, so nothing may be queued meanwhile that writes this memory: see `version`.
+   */
+  async *pieces(): AsyncGenerator<AnyArray> {
+    const stored = storedDType(this.dtype, this.target);
+    // In both orders, a row is one run of numbers.
+    const [rows, ...row] = isLayoutTrivial(this.shape) ? [numel(this.shape)] : this.shape;
+    const numbers = numel(row);
+    const bytes = numbers * bytesPerElement(this.dtype, this.target);
+    const most = Math.max(1, Math.floor(PIECE_BYTES / Math.max(1, bytes)));
+    for (let at = 0; at < rows!; at += most) {
+      const count = Math.min(most, rows! - at);
+      const piece = await native.readBuffer(this.buffer, at * bytes, stored, count * numbers);
+      yield await toLogicalOrder(piece, [count, ...row]);
+    }
   }
 
   readSync(): AnyArray {

@@ -6,8 +6,7 @@ import { checkPreprocessing, PREPROCESSING_KEYS, type Preprocessing } from '../.
 import { types } from 'node:util';
 import { readWhole } from '../../files/read';
 import { FormatError, OptionError } from '../../errors';
-import { writeFileAtomic } from '../../files/atomic-file';
-import { asFloats, toBytes, toFloats } from '../../files/numbers';
+import { toFloats } from '../../files/numbers';
 import {
   decodeSafetensors,
   encodeSafetensors,
@@ -15,6 +14,7 @@ import {
   type SafetensorsEntry,
   type SafetensorsFile,
 } from '../../files/safetensors';
+import { copiesOf, writeTensorFile, type FiledTensor } from '../../files/tensor-file';
 import type { AnyArray } from '../../native';
 import { bool, checkKeys, clip, messageOf, nonEmptyString, positiveInteger, show } from '../../options';
 import {
@@ -23,7 +23,7 @@ import {
   recordOf,
   restoreTransform,
   TRANSFORM_KEY,
-  transformEntries,
+  transformTensors,
 } from '../../preprocess/file';
 import type { TransformRecord } from '../../preprocess/file';
 import type { FittedTransform } from '../../preprocess/fitted';
@@ -105,31 +105,24 @@ function metadataOf(model: Filed): Map<string, string> {
   return metadata;
 }
 
-async function stateEntry(tensor: StateTensor): Promise<SafetensorsEntry> {
-  return { dtype: 'F32', shape: tensor.shape, bytes: toBytes(asFloats(await tensor.storage.read())) };
-}
-
-async function piecesOf(model: Filed): Promise<Uint8Array[]> {
-  model.ensureInitialized();
-  const metadata = metadataOf(model);
-  // All reads are queued before any is awaited: they see one moment between two training steps.
-  const reads = [...model.tree().tensors].map(async ([name, t]) => [name, await stateEntry(t)] as const);
-  const transform = model.inputTransform === undefined ? [] : transformEntries(model.inputTransform);
-  // Awaited together, so that none fails unseen while another is being awaited.
-  const [state, learnt] = await Promise.all([Promise.all(reads), transform]);
-  const tensors = new Map([...state, ...learnt]);
-  return encodeSafetensors({ tensors, metadata });
+function tensorsOf(model: Filed): Map<string, FiledTensor> {
+  const state = [...model.tree().tensors].map(([name, t]): [string, FiledTensor] => [name, t.storage]);
+  const transform = model.inputTransform === undefined ? [] : transformTensors(model.inputTransform);
+  return new Map([...state, ...transform]);
 }
 
 /** The bytes of a model file. */
 export async function encodeModel(model: Filed): Promise<Uint8Array> {
-  return Buffer.concat(await piecesOf(model));
+  model.ensureInitialized();
+  const metadata = metadataOf(model);
+  return Buffer.concat(encodeSafetensors({ tensors: await copiesOf(tensorsOf(model)), metadata }));
 }
 
 /** @throws IoError, OptionError for what is not a path */
 export async function writeModel(model: Filed, path: string): Promise<void> {
   nonEmptyString('save', 'path', path);
-  await writeFileAtomic(path, await piecesOf(model));
+  model.ensureInitialized();
+  await writeTensorFile(path, tensorsOf(model), metadataOf(model));
 }
 
 /** Reads and checks a safetensors file. @throws DataError (no such file), IoError, FormatError */
