@@ -16,10 +16,16 @@ export interface LoaderOptions extends CutOptions {
   readonly sampler?: WeightedRandomSampler;
   /** How many batches to pass over: those of this epoch that were trained before a checkpoint. Default 0. */
   readonly start?: number;
+  /** The samples [begin, end) to load of a batch of so many. Default: all. */
+  readonly part?: (size: number) => readonly [begin: number, end: number];
 }
 
-/** The samples of a batch. */
+/** The samples of a batch, or of the part that was to be loaded. */
 export interface LoadedBatch {
+  /** How many the whole batch has. */
+  readonly size: number;
+  /** The place of the first of these in the batch. */
+  readonly first: number;
   /** Their positions in the set. */
   readonly positions: Int32Array;
   /** Their rows, for `Dataset.batch`. */
@@ -64,8 +70,13 @@ export class BatchLoader {
     }
     const batch = this.position++;
     const positions = this.positions(batch);
-    const occurrence = this.order.occurrence?.subarray(...this.cut.bounds(batch));
-    return { positions, rows: this.dataset.rowsAt(positions), ...(occurrence && { occurrence }) };
+    const [begin, end] = this.cut.bounds(batch);
+    const [from, to] = this.bounds(batch);
+    const occurrence = this.order.occurrence?.subarray(from, to);
+    return {
+      ...{ size: end - begin, first: from - begin },
+      ...{ positions, rows: this.dataset.rowsAt(positions), ...(occurrence && { occurrence }) },
+    };
   }
 
   /**
@@ -85,7 +96,14 @@ export class BatchLoader {
   }
 
   private positions(batch: number): Int32Array {
-    return this.order!.positions.subarray(...this.cut.bounds(batch));
+    return this.order!.positions.subarray(...this.bounds(batch));
+  }
+
+  /** The positions in the order of the epoch that are loaded for a batch. */
+  private bounds(batch: number): [begin: number, end: number] {
+    const [begin, end] = this.cut.bounds(batch);
+    const [from, to] = this.options.part?.(end - begin) ?? [0, end - begin];
+    return [begin + from, begin + to];
   }
 
   private async makeOrder(): Promise<Drawn> {

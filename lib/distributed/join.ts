@@ -43,7 +43,7 @@ export async function join(options: JoinOptions = {}): Promise<World> {
       throw error;
     },
   );
-  const world = new World(membership, hostname());
+  const world = new World(membership, hostname(), arrival);
   if (launcher) await settle(world);
   // Launchers report a rank that ends without leaving. After an error they should: they end the others.
   process.once('beforeExit', () => {

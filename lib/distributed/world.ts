@@ -1,18 +1,9 @@
 /** The ranks of a job, and what they do together. */
-import { DataError, DisposedError, OptionError } from '../errors';
+import { BusyError, DisposedError } from '../errors';
 import type { AnyArray } from '../native';
-import { typedArrayTag } from '../native/typed-array';
-import {
-  leaveWorld,
-  shardsOfRank,
-  worldBarrier,
-  worldBroadcast,
-  worldGather,
-  worldSum,
-  type Membership,
-} from '../native/world';
-import { checkKeys, checkList, nonNegativeInteger, positiveInteger, show } from '../options';
-import { Exchanged, bytesOf } from './exchanged';
+import { leaveWorld, type Membership } from '../native/world';
+import { checkKeys, positiveInteger } from '../options';
+import { Collectives } from './collectives';
 
 /** The library of MPI in use. */
 export interface MpiInfo {
@@ -38,13 +29,19 @@ export interface SumOptions {
   readonly shards?: number;
 }
 
-const LENGTH = 8;
+/** A world in the hands of a run, whose ranks exchange more than the world's own methods do. */
+export interface LentWorld {
+  readonly collectives: Collectives;
+  /** Seconds that a rank has to come to an operation in which others wait for it. */
+  readonly timeout: number;
+  giveBack(): void;
+}
 
 /**
  * The ranks of a job, each of them a process, as {@link join} makes it. Its methods are collective: all ranks
  * call the same ones in the same order, and each returns once this rank's part is done. When a rank hangs, or
  * ends, or calls something else, they reject with a DistributedError that names it, and two seconds
- * later all ranks end.
+ * later all ranks end. While a Trainer trains in the world, they reject with a BusyError.
  */
 export class World {
   /** Which of the ranks this process is, from 0. */
@@ -56,21 +53,28 @@ export class World {
   /** The library that carries the bytes; undefined in a world of one, which needs none. */
   readonly mpi: MpiInfo | undefined;
 
+  private readonly collectives: Collectives;
   private left: Promise<void> | undefined;
+  private lent = false;
 
   /** @internal */
-  constructor(membership: Membership, host: string) {
+  constructor(
+    membership: Membership,
+    host: string,
+    private readonly timeout: number,
+  ) {
     const { rank, size, hosts, file, abi, version } = membership;
     this.rank = rank;
     this.size = size;
     this.hosts = hosts.length > 0 ? hosts : [host];
     this.mpi = abi === '' ? undefined : { file, abi, version: version.split(/[\n\0]/)[0] ?? '' };
+    this.collectives = new Collectives(rank, this.hosts);
   }
 
   /** Waits until all ranks have come to it. @throws DistributedError */
   async barrier(): Promise<void> {
     this.require('barrier');
-    await worldBarrier();
+    await this.collectives.barrier();
   }
 
   /**
@@ -81,18 +85,7 @@ export class World {
   async broadcast<T extends AnyArray>(values: T, options: BroadcastOptions = {}): Promise<T> {
     this.require('broadcast');
     checkKeys('world.broadcast', options, ['root']);
-    const bytes = bytesOf('world.broadcast', values);
-    const root = nonNegativeInteger('world.broadcast', 'root', options.root ?? 0);
-    if (root >= this.size)
-      throw new OptionError(
-        `world.broadcast: root must be below ${this.size}, the size of the world, got ${root}`,
-      );
-    const exchanged = new Exchanged('world.broadcast', bytes.byteLength);
-    return exchanged.use(async (buffer) => {
-      await exchanged.fill(0, bytes);
-      await worldBroadcast(buffer, 0, bytes.byteLength, root);
-      return exchanged.read(values);
-    });
+    return this.collectives.broadcast(values, options.root ?? 0);
   }
 
   /**
@@ -102,21 +95,7 @@ export class World {
    */
   async gather<T>(value: T): Promise<T[]> {
     this.require('gather');
-    const mine = encode(value);
-    const lengths = await this.gatherLengths(mine.byteLength);
-    const total = lengths.reduce((sum, length) => sum + length, 0);
-    const starts = lengths.map((_, r) => lengths.slice(0, r).reduce((sum, length) => sum + length, 0));
-    const exchanged = new Exchanged('world.gather', total);
-    const all = await exchanged.use(async (buffer) => {
-      await exchanged.fill(starts[this.rank] ?? 0, mine);
-      await worldGather(buffer, 0, lengths);
-      return exchanged.read(new Uint8Array(total));
-    });
-    const text = new TextDecoder();
-    return lengths.map((length, r) => {
-      const start = starts[r] ?? 0;
-      return JSON.parse(text.decode(all.subarray(start, start + length))) as T;
-    });
+    return this.collectives.gather(value);
   }
 
   /**
@@ -124,9 +103,7 @@ export class World {
    * one between ranks.
    */
   shards(shards: number): { readonly begin: number; readonly end: number } {
-    positiveInteger('world.shards', 'shards', shards);
-    const [begin, end] = shardsOfRank(shards, this.rank, this.size);
-    return { begin, end };
+    return this.collectives.shards(shards);
   }
 
   /**
@@ -139,79 +116,44 @@ export class World {
     this.require('sum');
     checkKeys('world.sum', options, ['shards']);
     const shards = positiveInteger('world.sum', 'shards', options.shards ?? this.size);
-    const { begin, count } = this.checkShards(values, shards);
-    const bytes = count * Float32Array.BYTES_PER_ELEMENT;
-    const exchanged = new Exchanged('world.sum', Math.max(1, values.length) * bytes);
-    return exchanged.use(async (buffer) => {
-      for (const [i, array] of values.entries()) await exchanged.fill(i * bytes, bytesOf('world.sum', array));
-      const nodes = values.map((_, i) => ({
-        begin: begin + i,
-        end: begin + i + 1,
-        buffer,
-        byteOffset: i * bytes,
-      }));
-      await worldSum(shards, nodes, count, { buffer, byteOffset: 0 });
-      return exchanged.read(new Float32Array(count));
-    });
+    return this.collectives.sum(values, shards);
   }
 
   /**
    * Ends this rank's part in the job, once all ranks have come to it. Nothing can be exchanged afterwards,
    * and a process joins only once. A second call waits for the first. A program that ends by itself needs no
    * call: it leaves at its end.
+   * @throws BusyError while a Trainer trains in it
    */
-  leave(): Promise<void> {
+  async leave(): Promise<void> {
+    if (this.lent) throw busy('world.leave');
     this.left ??= leaveWorld();
-    return this.left;
+    await this.left;
+  }
+
+  /** @internal Leaves the world to a run until that gives it back. @throws BusyError, DisposedError */
+  lend(where: string): LentWorld {
+    this.requireFree(where);
+    this.lent = true;
+    return {
+      collectives: this.collectives,
+      timeout: this.timeout,
+      giveBack: () => {
+        this.lent = false;
+      },
+    };
   }
 
   private require(method: string): void {
-    if (this.left) throw new DisposedError(`world.${method}: this process has left its world`);
+    this.requireFree(`world.${method}`);
   }
 
-  private checkShards(values: readonly Float32Array[], shards: number): { begin: number; count: number } {
-    checkList('world.sum', 'values', values);
-    if (shards < this.size)
-      throw new OptionError(
-        `world.sum: shards must be at least ${this.size}, the size of the world, got ${shards}`,
-      );
-    const { begin, end } = this.shards(shards);
-    if (values.length !== end - begin)
-      throw new DataError(
-        `world.sum: rank ${this.rank} owns ${end - begin} of ${shards} shards, got ${values.length} arrays`,
-      );
-    const count = values[0]?.length ?? 0;
-    for (const array of values) {
-      if (typedArrayTag(array) !== 'Float32Array')
-        throw new DataError(`world.sum: expected a Float32Array for each shard, got ${show(array)}`);
-      if (array.length !== count)
-        throw new DataError(`world.sum: arrays of ${count} and ${array.length} numbers`);
-    }
-    return { begin, count };
-  }
-
-  private async gatherLengths(mine: number): Promise<number[]> {
-    const exchanged = new Exchanged('world.gather', LENGTH * this.size);
-    const all = await exchanged.use(async (buffer) => {
-      await exchanged.fill(LENGTH * this.rank, new Uint8Array(Float64Array.of(mine).buffer));
-      await worldGather(
-        buffer,
-        0,
-        Array.from({ length: this.size }, () => LENGTH),
-      );
-      return exchanged.read(new Float64Array(this.size));
-    });
-    return [...all];
+  private requireFree(where: string): void {
+    if (this.left) throw new DisposedError(`${where}: this process has left its world`);
+    if (this.lent) throw busy(where);
   }
 }
 
-function encode(value: unknown): Uint8Array {
-  let text: unknown;
-  try {
-    text = JSON.stringify(value);
-  } catch (cause) {
-    throw new DataError('world.gather: JSON cannot hold this value', { cause });
-  }
-  if (typeof text !== 'string') throw new DataError(`world.gather: JSON cannot hold ${show(value)}`);
-  return new TextEncoder().encode(text);
+function busy(where: string): BusyError {
+  return new BusyError(`${where}: a run of training is using this world; await that one first`);
 }

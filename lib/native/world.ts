@@ -50,6 +50,7 @@ interface WorldAddon {
   lookAtMpi(library: string): FoundLibrary;
   shardsOfRank(shards: number, rank: number, ranks: number): [number, number];
   leaveWorld(): Promise<void>;
+  giveUpWorld(): Promise<void>;
 }
 
 function addon(): WorldAddon {
@@ -134,4 +135,12 @@ export function shardsOfRank(shards: number, rank: number, ranks: number): [numb
 
 export function leaveWorld(): Promise<void> {
   return attemptAsync(() => addon().leaveWorld());
+}
+
+/**
+ * Says that the program of this rank has failed and will come to no other operation: whoever waits for it
+ * learns of it, and two seconds later all ranks end.
+ */
+export function giveUpWorld(): Promise<void> {
+  return attemptAsync(() => addon().giveUpWorld());
 }

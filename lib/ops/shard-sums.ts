@@ -119,7 +119,26 @@ const spendOp: OpRecord<null> = {
   lower: (l) => l.call('shard_spend', l.inputs, l.outputs),
 };
 
-/** The sums, of which row 0 counts as used. Assign them back. */
+/** The sums, of which all rows count as used. Assign them back. */
 export function shardSpend(sums: Tensor): Tensor {
   return first(applyOp(spendOp, [sums], null));
+}
+
+const exchangeOp: OpRecord<{ readonly shards: number }> = {
+  name: 'shard_exchange',
+  bf16: 'f32',
+  infer: ([sums]) => {
+    checkSums('shard_exchange', sums!);
+    return [{ shape: sums!.shape, dtype: 'f32' }];
+  },
+  inPlaceState: () => [[0, 0]],
+  lower: (l, { shards }) => l.call('shard_exchange', l.inputs, l.outputs, { shards }),
+};
+
+/**
+ * The sums of `shards` shards that the ranks of a world share out, each with the rows of its own: row 0 is the
+ * sum of all. Assign them back. A run waits for the other ranks. f32 on every target.
+ */
+export function shardExchange(sums: Tensor, shards: number): Tensor {
+  return first(applyOp(exchangeOp, [sums], { shards }));
 }

@@ -5,7 +5,7 @@ import { formatShape } from '../tensor/shape';
 import { show } from '../options';
 import { Dataset } from '../data/dataset';
 import { cutEpoch, type CutOptions, type EpochCut } from '../data/cut';
-import { BatchLoader, type LoadedBatch } from '../data/loader';
+import { BatchLoader, type LoadedBatch, type LoaderOptions } from '../data/loader';
 import type { WeightedRandomSampler } from '../data/sampler';
 import type { ImageRecipe, Recorded } from '../data/samples';
 import type { AnyArray } from '../native';
@@ -39,7 +39,10 @@ export type BatchStream = Batches | ((epoch: number) => Batches);
 /** A batch as a compiled step takes it. */
 export interface Batch {
   readonly args: Tensor[];
+  /** Samples of the whole batch. */
   readonly size: number;
+  /** The place of the first sample of `args`, where they are only a part of the batch. Absent: 0. */
+  readonly first?: number;
   /** The parts that it is computed in; absent where that is in one. */
   readonly shards?: readonly Shard[];
 }
@@ -88,6 +91,8 @@ export interface DatasetOptions {
   readonly recipe: ImageRecipe;
   /** Absent: the step takes images from the set. */
   readonly preparation?: Preparation | undefined;
+  /** The samples that are loaded of a batch. Absent: all. */
+  readonly part?: LoaderOptions['part'] | undefined;
 }
 
 /** What changes the images of a batch before its step. */
@@ -134,12 +139,13 @@ export class DatasetSource implements BatchSource {
   }
 
   async open(epoch: number, start: number): Promise<EpochBatches> {
-    const { cut, shuffleSeed: seed, sampler } = this.options;
+    const { cut, shuffleSeed: seed, sampler, part } = this.options;
     const loader = new BatchLoader(this.dataset, {
       ...cut,
       start,
       ...(seed !== undefined && { shuffle: { seed, epoch } }),
       ...(sampler && { sampler }),
+      ...(part && { part }),
     });
     return new LoadedBatches(loader, (batch) => this.args(batch, epoch), this.options.preparation?.ahead);
   }
@@ -200,7 +206,8 @@ class LoadedBatches implements EpochBatches {
   }
 
   private async prepared(loaded: LoadedBatch): Promise<Batch> {
-    return { args: await this.argsOf(loaded), size: loaded.rows.length };
+    const { size, first } = loaded;
+    return { args: await this.argsOf(loaded), size, first };
   }
 }
 

@@ -11,10 +11,9 @@ import type { LastBatch } from '../data/cut';
 import { DataError, FormatError, IoError, OptionError, TenonError } from '../errors';
 import { renameOver, syncDirectory, writeFileAtomic } from '../files/atomic-file';
 import { lockDirectory, type DirectoryLock } from '../files/directory-lock';
-import { asFloats, toBytes, toFloats } from '../files/numbers';
 import { fileDigest, pathKind, readText } from '../files/read';
 import { checkSeal, seal } from '../files/sealed-json';
-import { encodeSafetensors, MAX_HEADER_BYTES, type SafetensorsEntry } from '../files/safetensors';
+import { MAX_HEADER_BYTES } from '../files/safetensors';
 import { info } from '../native';
 import { readSafetensors } from '../nn/files/model-file';
 import { checkFrozenNames, frozenNames, restoreFrozen } from '../nn/freeze';
@@ -27,6 +26,7 @@ import type { Tensor } from '../tensor/tensor';
 import { restoreStates, statesOf } from './callback-state';
 import type { Callback } from './events';
 import type { SavedTensors } from './saved-state';
+import { decodeTensors, encodeTensors } from './saved-tensors';
 import { parsePosition, stateJson, type Position } from './position';
 import { FORM, FORM_WITHOUT_CHECKSUM, parseState, type StateFile } from './state-file';
 
@@ -125,21 +125,11 @@ async function writeContents(
 }
 
 async function writeTensors(file: string, kind: string, tensors: ReadonlyMap<string, Tensor>): Promise<void> {
-  const reads = [...tensors].map(async ([name, t]): Promise<[string, SafetensorsEntry]> => {
-    return [name, { dtype: 'F32', shape: t.shape, bytes: toBytes(asFloats(await t.data())) }];
-  });
-  const metadata = new Map([['kind', kind]]);
-  await writeFileAtomic(file, encodeSafetensors({ tensors: new Map(await Promise.all(reads)), metadata }));
+  await writeFileAtomic(file, await encodeTensors(kind, tensors));
 }
 
 async function readTensors(file: string): Promise<SavedTensors> {
-  const { tensors } = await readSafetensors(file, MAX_HEADER_BYTES);
-  return new Map(
-    [...tensors].map(([name, entry]) => [
-      name,
-      { shape: entry.shape, data: toFloats(name, entry, { owned: true }) },
-    ]),
-  );
+  return decodeTensors(await readSafetensors(file, MAX_HEADER_BYTES));
 }
 
 /**

@@ -24,6 +24,9 @@ function describe(node: Node, phase: string): string {
   return `${node.op.name}${node.scope === '' ? '' : ` '${clip(node.scope)}'`} ${phase}`;
 }
 
+/** What is wrong where no number that the search looks at is. */
+export const GRADIENTS_OVERFLOWED = 'the norm of the gradients overflowed';
+
 /** A step that failed. */
 export interface FailedStep {
   readonly batches: readonly Batch[];
@@ -34,26 +37,24 @@ export interface FailedStep {
 
 /**
  * Runs a step that failed again, with every intermediate checked; says where the first number that is not
- * finite came from.
+ * finite came from. Undefined where all are finite.
  */
 export async function explainNonFinite(
   parts: StepParts,
   { batches, randomStep, randomStride }: FailedStep,
-): Promise<string> {
+): Promise<string | undefined> {
   const { random } = parts;
   let place: string | undefined;
   for (const [i, batch] of batches.entries()) {
     for (const part of batch.shards ?? [batch]) {
       random.step = randomStep + i * randomStride;
-      random.example = 'first' in part ? part.first : 0;
+      random.example = part.first ?? 0;
       place ??= await locateNonFinite(parts, part, batch.shards !== undefined).catch(() => undefined);
     }
   }
   random.step = randomStep;
   random.example = 0;
-  return place === undefined
-    ? 'the norm of the gradients overflowed'
-    : `the first such number came from ${place}`;
+  return place;
 }
 
 /**

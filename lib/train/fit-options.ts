@@ -2,6 +2,7 @@
 import { cutEpoch, LAST_BATCHES, type LastBatch } from '../data/cut';
 import { Dataset } from '../data/dataset';
 import { WeightedRandomSampler } from '../data/sampler';
+import type { World } from '../distributed';
 import { OptionError } from '../errors';
 import type { Running } from '../metrics';
 import {
@@ -20,7 +21,7 @@ import type { Callback } from './events';
 import { checkNames } from './figures';
 import type { RunOptions } from './run';
 import { requireSamples } from './batch-source';
-import { requireShardable } from './shards';
+import { requireShardable, requireShardEach } from './shards';
 import { checkValidation, type CheckedValidation, type Validation } from './validation';
 
 /** Options of `Trainer.fit`. */
@@ -158,18 +159,25 @@ function checkSampler(sampler: unknown, dataset: Dataset): void {
   sampler.check('fit', dataset);
 }
 
+/** What a trainer says of shards, and the world it trains in. */
+export interface ShardOptions {
+  readonly shards: number | undefined;
+  readonly world: World | undefined;
+}
+
 /**
  * How a run cuts its epochs and batches: as its options and the trainer's `shards` say, or else as the run
  * that it resumes did.
- * @throws OptionError where an epoch has a batch of fewer samples than shards
+ * @throws OptionError where an epoch has a batch of fewer samples than shards, or a rank has no shard
  */
 export function settleBatches(
   { batches }: Pick<CheckedFitOptions, 'batches'>,
-  shards: number | undefined,
+  { shards, world }: ShardOptions,
   resumed: Resumed | undefined,
 ): RunOptions['batches'] {
   const before = resumed?.position.batches;
-  const settled = { ...batches, shards: shards ?? before?.shards ?? 1 };
+  const settled = { ...batches, shards: shards ?? before?.shards ?? world?.size ?? 1 };
+  requireShardEach('fit', settled.shards, world);
   const { batchSize, samples, accumulate } = batches;
   if (batchSize === null || samples === null) return { ...settled, lastBatch: null };
   const lastBatch = batches.lastBatch ?? before?.lastBatch ?? 'even';

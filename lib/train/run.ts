@@ -4,22 +4,23 @@ import { AbortedError, DataError, NonFiniteError } from '../errors';
 import { beginTraining } from '../nn/mode';
 import type { Module } from '../nn/module';
 import type { Optimizer } from '../optim/optimizer';
-import { nonEmptyString } from '../options';
 import type { RandomState } from '../random';
 import { scheduledFactor, type Progress, type Schedule } from '../schedules';
 import { abortable, whileNotAborted } from './abort';
 import { takeIn } from './average';
 import { writeCheckpoint, type Resumed } from './checkpoint';
-import { explainNonFinite, type FailedStep } from './diagnose';
+import { explainNonFinite, GRADIENTS_OVERFLOWED, type FailedStep } from './diagnose';
+import { Ending, type EndingOptions } from './ending';
 import type { BestEpoch, Callback, EpochRecord, FitControl, FitEvent, History } from './events';
 import { epochRecord, type Validated } from './figures';
 import { Followers } from './followers';
 import type { Position } from './position';
+import type { Ranks } from './ranks';
 import { Saves } from './saves';
 import { Snapshot } from './snapshot';
 import type { Batch, BatchSource, EpochBatches } from './batch-source';
 import { ShardedStep } from './sharded-step';
-import { TrainStep, type Step, type StepFigures, type TrainParts } from './steps';
+import { TrainStep, type SettledStep, type Step, type StepFigures, type TrainParts } from './steps';
 
 /**
  * Steps in the addon's queue at once: the one that runs, and the one after it, so that the executor never
@@ -33,10 +34,14 @@ export interface RunParts extends TrainParts {
   readonly clock: EpochClock;
   /** Where to continue; absent for a run from the start. Model and optimizer are loaded already. */
   readonly resumed: Resumed | undefined;
+  /** Reported behind the start. */
+  readonly warnings: readonly string[];
   /** Evaluates the model; absent without a validation set. */
   readonly validate: (() => Promise<Validated>) | undefined;
   /** Names of the figures that epochs will have. */
   readonly metrics: readonly string[];
+  /** Absent where this process trains alone. */
+  readonly ranks: Ranks | undefined;
 }
 
 /** The epoch that is being trained, counted from 0, as augmentation reads it. */
@@ -44,18 +49,15 @@ export interface EpochClock {
   epoch: number;
 }
 
-export interface RunOptions {
+export interface RunOptions extends EndingOptions {
   readonly epochs: number;
   readonly callbacks: readonly Callback[];
-  readonly signal: AbortSignal | undefined;
-  readonly maxSteps: number;
-  readonly timeLimitMs: number;
   /** Goes into checkpoints; a run in the middle of an epoch can only continue with the same batches. */
   readonly batches: Position['batches'];
 }
 
 interface QueuedStep extends FailedStep {
-  readonly done: Promise<StepFigures>;
+  readonly done: Promise<SettledStep>;
   /** Batches of the epoch that were queued before it. */
   readonly position: number;
   /** Counts from 1. */
@@ -77,12 +79,11 @@ export class FitRun implements FitControl {
   private position = 0;
   private readonly records: EpochRecord[] = [];
   private readonly inFlight: QueuedStep[] = [];
-  private stopped: string | undefined;
   private best: BestEpoch | undefined;
   private bestWeights: Snapshot | undefined;
-  private readonly saves = new Saves();
+  private readonly saves: Saves;
+  private readonly ending: Ending;
   private readonly followers: Followers;
-  private readonly begun = performance.now();
 
   constructor(
     private readonly parts: RunParts,
@@ -94,9 +95,13 @@ export class FitRun implements FitControl {
     this.source = parts.source;
     this.optimizer = parts.optimizer;
     this.followers = new Followers(listener, options.callbacks, this);
+    const { ranks } = parts;
+    this.saves = new Saves(ranks);
+    this.ending = new Ending(options, ranks);
     const { accumulate, shards } = options.batches;
+    const range = ranks?.rangeOf(shards) ?? { shards, begin: 0, end: shards };
     this.trainStep =
-      shards > 1 ? new ShardedStep(parts, shards, accumulate) : new TrainStep(parts, accumulate > 1);
+      shards > 1 ? new ShardedStep(parts, range, accumulate) : new TrainStep(parts, accumulate > 1);
   }
 
   /** Trains to the end. Whatever it throws, the weights are those after the last whole step. */
@@ -104,7 +109,7 @@ export class FitRun implements FitControl {
     let history: History;
     try {
       history = await whileNotAborted(
-        this.options.signal,
+        this.ending.signal,
         () => this.trainStep.cancel(),
         () => this.train(),
       );
@@ -128,7 +133,7 @@ export class FitRun implements FitControl {
       const history: History = {
         epochs: [...this.records],
         steps: this.step,
-        stopped: this.stopped ?? 'finished',
+        stopped: this.ending.reason ?? 'finished',
         ...(this.best && { best: this.best }),
       };
       await this.followers.tell({ type: 'done', history });
@@ -147,9 +152,11 @@ export class FitRun implements FitControl {
 
   async saveCheckpoint(directory: string, options: { readonly keep?: number } = {}): Promise<string> {
     const { model, optimizer } = this;
-    const { precision, average } = this.parts;
+    const { precision, average, ranks } = this.parts;
     const { callbacks } = this.options;
     const trained = { model, optimizer, precision, average, callbacks };
+    // Steps exchange in an order of their own, which the ranks' other words must not break.
+    if (ranks !== undefined) await this.drain();
     const saved = await this.saves.save(
       directory,
       // Not in the queue of saves: callbacks of the steps that are still in flight may save, too.
@@ -165,7 +172,7 @@ export class FitRun implements FitControl {
   }
 
   stop(reason = 'callback'): void {
-    this.stopped ??= nonEmptyString('stop', 'reason', reason);
+    this.ending.stop(reason);
   }
 
   async snapshot(into = new Snapshot()): Promise<Snapshot> {
@@ -191,8 +198,7 @@ export class FitRun implements FitControl {
       parameters,
       metrics: this.parts.metrics,
     });
-    for (const message of this.parts.resumed?.warnings ?? [])
-      await this.followers.tell({ type: 'warning', message });
+    for (const message of this.parts.warnings) await this.followers.tell({ type: 'warning', message });
   }
 
   private async trainEpoch(): Promise<void> {
@@ -220,12 +226,12 @@ export class FitRun implements FitControl {
    */
   private open(): Promise<EpochBatches | undefined> {
     const opening = this.source.open(this.parts.clock.epoch, this.position);
-    return abortable(opening, this.options.signal, (batches) => batches.close());
+    return abortable(opening, this.ending.signal, (batches) => batches.close());
   }
 
   /** Trains until the epoch is complete, or a limit is reached (false). No step is in flight afterwards. */
   private async trainBatches(batches: EpochBatches): Promise<boolean> {
-    const { signal } = this.options;
+    const { signal } = this.ending;
     while (this.position !== this.source.batchesPerEpoch) {
       if (await this.limitReached()) {
         await this.drain();
@@ -238,7 +244,10 @@ export class FitRun implements FitControl {
       await this.saves.settled;
       this.queue(group);
       if (this.inFlight.length >= STEPS_IN_FLIGHT) await this.settleOldest();
-      await this.followers.afterStep(this.step, () => this.drain());
+      await this.followers.afterStep(this.step, () => {
+        this.ending.settle();
+        return this.drain();
+      });
     }
     await this.drain();
     if (this.position === 0) throw new DataError('fit: the data set has no batches');
@@ -250,7 +259,7 @@ export class FitRun implements FitControl {
     const { source, position } = this;
     const group: Batch[] = [];
     while (source.stepOf(position + group.length) === source.stepOf(position)) {
-      const batch = await abortable(batches.next(), this.options.signal);
+      const batch = await abortable(batches.next(), this.ending.signal);
       if (batch === undefined) break;
       group.push(batch);
     }
@@ -262,7 +271,7 @@ export class FitRun implements FitControl {
     parts.optimizer.lrFactor = scheduledFactor(parts.schedule, this.progress());
     const randomStep = random.step;
     const { position } = this;
-    const done = this.trainStep.queue(batches);
+    const done = this.trainStep.queue(batches, this.ending.asks);
     // Whoever settles it sees the failure, so until then it does not count as unhandled.
     done.catch(() => undefined);
     this.step++;
@@ -294,24 +303,21 @@ export class FitRun implements FitControl {
   private async settleOldest(): Promise<void> {
     const oldest = this.inFlight.shift();
     if (oldest === undefined) return;
-    const figures = await oldest.done.catch((error: unknown) => this.fail(oldest, error));
+    const { figures, asked } = await oldest.done.catch((error: unknown) => this.fail(oldest, error));
+    if (asked) this.ending.settle();
     this.lastStep = { step: oldest.step, ...figures, learningRate: oldest.learningRate };
     await this.tellStep(oldest, figures);
   }
 
   private async fail(failed: QueuedStep, error: unknown): Promise<never> {
     await this.settleRest();
-    const aborted = error instanceof AbortedError && this.options.signal?.aborted === true;
+    const aborted = error instanceof AbortedError && this.ending.signal?.aborted === true;
     if (!aborted && !(error instanceof NonFiniteError)) throw error;
     // The step committed nothing, nor did the one queued behind it.
     this.step = failed.step - 1;
     this.position = failed.position;
     this.random.step = failed.randomStep;
-    throw aborted ? this.aborted() : await this.explain(failed, error);
-  }
-
-  private aborted(): AbortedError {
-    return new AbortedError(`fit: aborted after step ${this.step}`, { cause: this.options.signal?.reason });
+    throw aborted ? this.ending.abortion(this.step) : await this.explain(failed, error);
   }
 
   private async drain(): Promise<void> {
@@ -338,13 +344,18 @@ export class FitRun implements FitControl {
 
   private async explain(failed: QueuedStep, cause: NonFiniteError): Promise<NonFiniteError> {
     this.optimizer.resetGuard();
-    const place = await explainNonFinite(this.parts, failed);
+    const { ranks } = this.parts;
+    const own = await explainNonFinite(this.parts, failed);
+    const places = ranks === undefined ? [own] : await ranks.gather(own ?? null);
+    const found = places.find((place) => typeof place === 'string');
+    const place = found === undefined ? GRADIENTS_OVERFLOWED : `the first such number came from ${found}`;
     const epoch = this.parts.clock.epoch + 1;
-    return new NonFiniteError(
+    const explained = new NonFiniteError(
       `fit: loss or gradients are not finite at step ${failed.step} (epoch ${epoch}, learning rate ${failed.learningRate}): ${place}. ` +
         'The weights are those before this step',
       { cause },
     );
+    return ranks?.agreed(explained) ?? explained;
   }
 
   private learningRate(): number {
@@ -352,15 +363,8 @@ export class FitRun implements FitControl {
   }
 
   /** @throws AbortedError once the signal has fired and queued steps have ended */
-  private async limitReached(): Promise<boolean> {
-    const { signal, maxSteps, timeLimitMs } = this.options;
-    if (signal?.aborted === true) {
-      await this.drain();
-      throw this.aborted();
-    }
-    if (this.step >= maxSteps) this.stopped ??= 'maxSteps';
-    if (performance.now() - this.begun >= timeLimitMs) this.stopped ??= 'timeLimit';
-    return this.stopped !== undefined;
+  private limitReached(): Promise<boolean> {
+    return this.ending.reached(this.step, () => this.drain());
   }
 
   private async endEpoch(begin: number, samplesBefore: number, dataWaitMs: number): Promise<void> {
@@ -376,15 +380,25 @@ export class FitRun implements FitControl {
       step: this.step,
       train,
       validation,
-      imagesPerSecond: ((this.trainStep.totals.samples - samplesBefore) * 1000) / (trained - begin),
-      dataWaitMs,
       learningRate: this.learningRate(),
-      seconds: (performance.now() - begin) / 1000,
+      ...(await this.timesOf({
+        imagesPerSecond: ((this.trainStep.totals.samples - samplesBefore) * 1000) / (trained - begin),
+        dataWaitMs,
+        seconds: (performance.now() - begin) / 1000,
+      })),
     });
     this.records.push(record);
     clock.epoch++;
     this.position = 0;
+    this.ending.settle();
     await this.followers.tell({ type: 'epoch', ...record });
+  }
+
+  /** Those of rank 0, so that all ranks record the same. */
+  private async timesOf<T>(own: T): Promise<T> {
+    const { ranks } = this.parts;
+    const all = ranks === undefined ? [] : await ranks.gather(own);
+    return all[0] ?? own;
   }
 
   private async whereNow(): Promise<Position> {

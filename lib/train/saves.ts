@@ -1,7 +1,11 @@
-/** The checkpoints that a run saves: it keeps their directories to itself, and writes one after the other. */
+/**
+ * The checkpoints that a run saves: it keeps their directories to itself, and writes one after the other. Of
+ * the ranks of a world, the first one does, and the others wait for it.
+ */
 import { realpath } from 'node:fs/promises';
 import type { DirectoryLock } from '../files/directory-lock';
 import { lockCheckpoints } from './checkpoint';
+import type { Ranks } from './ranks';
 
 export class Saves {
   private readonly locks: DirectoryLock[] = [];
@@ -10,6 +14,8 @@ export class Saves {
   /** The last of the writes, likewise. */
   private writing: Promise<unknown> = Promise.resolve();
   private pending: Promise<unknown> = Promise.resolve();
+
+  constructor(private readonly ranks: Ranks | undefined) {}
 
   /**
    * Resolves once all saves so far are written. Until then nothing that they hold may change.
@@ -21,12 +27,7 @@ export class Saves {
 
   /** Takes a directory, once. @throws BusyError where another run has it, IoError */
   lock(directory: string): Promise<void> {
-    const turn = this.taking.then(async () => {
-      // Locks are kept by real path, because a link leads to the same directory.
-      const real = await realpath(directory).catch(() => undefined);
-      if (this.locks.some((lock) => lock.directory === real)) return;
-      this.locks.push(await lockCheckpoints(directory));
-    });
+    const turn = this.taking.then(() => this.onFirst(() => this.take(directory)));
     this.taking = turn.catch(() => undefined);
     return turn;
   }
@@ -40,12 +41,24 @@ export class Saves {
     const save = this.lock(directory)
       .then(prepare)
       .then(() => {
-        const turn = this.writing.then(write);
+        const turn = this.writing.then(() => this.onFirst(write));
         this.writing = turn.catch(() => undefined);
         return turn;
       });
     this.pending = Promise.allSettled([this.pending, save]);
     return save;
+  }
+
+  private async take(directory: string): Promise<void> {
+    // Locks are kept by real path, because a link leads to the same directory.
+    const real = await realpath(directory).catch(() => undefined);
+    if (this.locks.some((lock) => lock.directory === real)) return;
+    this.locks.push(await lockCheckpoints(directory));
+  }
+
+  /** The result of rank 0. */
+  private async onFirst<T>(work: () => Promise<T>): Promise<T> {
+    return this.ranks === undefined ? work() : this.ranks.ofFirst('checkpoint', work);
   }
 
   /** Lets other runs in. */

@@ -8,6 +8,7 @@ import * as ops from '../ops';
 import {
   segmentsOf,
   shardAdd,
+  shardExchange,
   shardRead,
   shardSpend,
   type ShardPlace,
@@ -27,6 +28,8 @@ export interface Pass {
   readonly samples: number;
   /** Samples classified correctly; undefined where there are no classes. */
   readonly correct: Tensor | undefined;
+  /** 1 where this process asks to end the run, else 0. */
+  readonly asks: Tensor;
 }
 
 /** Statistics that a layer's running ones move to. */
@@ -43,6 +46,8 @@ export interface PassMeans {
   /** The sum of divisors; undefined where losses are means over samples. */
   readonly weight: Tensor | undefined;
   readonly correct: Tensor | undefined;
+  /** Above 0 where a process asks to end the run. */
+  readonly asks: Tensor;
 }
 
 /** What the tensors of a row are, in order. Figures are of rank 0; the number of samples comes last. */
@@ -68,7 +73,7 @@ export class ShardSums implements TraceDependency {
 
   /** Records that what a pass leaves is added at a place. */
   add(pass: Pass, place: ShardPlace): void {
-    const { gradients, statistics, loss, divisor, samples, correct } = pass;
+    const { gradients, statistics, loss, divisor, samples, correct, asks } = pass;
     const entries = gradients.entries().reverse();
     this.settle({
       parameters: entries.map(([p]) => p),
@@ -87,6 +92,7 @@ export class ShardSums implements TraceDependency {
       { x: ops.reshape(loss, []), factor },
       ...(divisor === undefined ? [] : [{ x: weight, factor: 1 }]),
       ...(correct === undefined ? [] : [{ x: correct, factor: 1 }]),
+      { x: asks, factor: 1 },
       { x: ops.full([], samples), factor: 1 },
     ];
     currentTrace()?.depend(this);
@@ -105,6 +111,7 @@ export class ShardSums implements TraceDependency {
     const first = parameters.length + ofStatistics.length;
     const figures = [...read(first, Array<Shape>(begins.length - first).fill([]), ops.full([], 1))];
     const samples = figures.pop()!;
+    const asks = figures.pop()!;
     const correct = classes ? figures.pop() : undefined;
     const weight = weighted ? figures.pop() : undefined;
     const [lossSum] = figures as [Tensor];
@@ -120,8 +127,15 @@ export class ShardSums implements TraceDependency {
       gradients: parameters.map((p, i) => [p, gradients[i]!] as [Parameter, Tensor]).reverse(),
       statistics: statistics.map((s, i) => ({ ...s, batch: [means[2 * i]!, means[2 * i + 1]!] })),
       loss: ops.div(lossSum, divisor),
-      ...{ lossSum, samples, weight, correct },
+      ...{ lossSum, samples, weight, correct, asks },
     };
+  }
+
+  /** Records that the rows of all ranks are added up. */
+  exchange(shards: number): void {
+    const rows = this.rows!;
+    currentTrace()?.depend(this);
+    assign(rows, shardExchange(rows, shards));
   }
 
   dispose(): void {
@@ -145,7 +159,7 @@ function orOne(weight: Tensor): Tensor {
 }
 
 function shapesOf({ parameters, statistics, weighted, classes }: Layout): Shape[] {
-  const figures = 2 + Number(weighted) + Number(classes);
+  const figures = 3 + Number(weighted) + Number(classes);
   return [
     ...parameters.map(({ shape }) => shape),
     ...statistics.flatMap(({ running }) => running.map(({ shape }) => shape)),

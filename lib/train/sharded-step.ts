@@ -1,6 +1,6 @@
 /**
  * A step whose batches are computed in shards: a pass for each, which adds what it leaves to the sums of its
- * subtree, and one update, by the sum of all. An exchange between processes has its place between the two.
+ * subtree, and one update, by the sum of all. Between the two, the ranks of a world exchange their sums.
  */
 import { compile, type Compiled } from '../compile/compile';
 import { grad, Gradients } from '../compile/grad';
@@ -11,8 +11,8 @@ import { runtimeScalar, type Tensor } from '../tensor/tensor';
 import type { Parameter } from '../tensor/parameter';
 import type { Batch } from './batch-source';
 import { ShardSums, type MeanStatistics } from './shard-sums';
-import { levelsOf, treeSteps, type TreeStep } from './shards';
-import { objectiveOf, recordLoss, type Step, type StepFigures, type TrainParts } from './steps';
+import { levelsOf, treeSteps, type ShardRange, type TreeStep } from './shards';
+import { objectiveOf, recordLoss, type SettledStep, type Step, type TrainParts } from './steps';
 import { isClassification, Totals } from './totals';
 
 /** What the update of a step returns. */
@@ -20,6 +20,8 @@ interface UpdateResult {
   readonly loss: Tensor;
   /** What regularizers add to it; undefined if there are none. */
   readonly penalty: Tensor | undefined;
+  /** Above 0 where a process asks to end the run. */
+  readonly asks: Tensor;
 }
 
 export class ShardedStep implements Step {
@@ -27,25 +29,35 @@ export class ShardedStep implements Step {
   private readonly sums: ShardSums;
   private readonly tree: readonly TreeStep[];
   private readonly pass: Compiled<Tensor[], Record<string, never>>;
+  /** Absent where this process computes all shards. */
+  private readonly exchange: Compiled<[], Record<string, never>> | undefined;
   private readonly update: Compiled<[], UpdateResult>;
   /** What the runtime scalars of the pass that is being queued are. */
-  private place = { level: 0, begins: 1, merges: 0 };
+  private place = { level: 0, begins: 1, merges: 0, asks: 0 };
   /** Samples that the update which is being queued expects. */
   private expected = 0;
   private failed = false;
   /** Sizes of the batches that `prepare` saw last. */
   private prepared = '';
 
-  /** @param accumulate the most batches of a step */
+  /**
+   * @param range the shards of this process; the ranks of a world have the others
+   * @param accumulate the most batches of a step
+   */
   constructor(
     private readonly parts: TrainParts,
-    shards: number,
+    { shards, begin, end }: ShardRange,
     accumulate: number,
   ) {
     const { random, precision } = parts;
-    this.tree = treeSteps(shards);
+    this.tree = treeSteps(shards, begin, end);
     this.sums = new ShardSums(levelsOf(this.tree, accumulate === 1));
     this.pass = compile((...args: Tensor[]) => this.recordPass(args), { random, precision });
+    if (end - begin < shards)
+      this.exchange = compile(() => {
+        this.sums.exchange(shards);
+        return {};
+      });
     this.update = compile(() => this.recordUpdate(), { random, precision });
   }
 
@@ -56,6 +68,7 @@ export class ShardedStep implements Step {
     // The first shard is the largest, the last one the smallest.
     for (const { shards } of batches)
       for (const { args } of [shards![0]!, shards!.at(-1)!]) await this.pass.prepareAsync(...args);
+    await this.exchange?.prepareAsync();
     await this.update.prepareAsync();
   }
 
@@ -63,7 +76,8 @@ export class ShardedStep implements Step {
    * Computes a shard of all batches before the next one, so that a process has few partial sums and exchanges
    * them once a step.
    */
-  async queue(batches: readonly Batch[]): Promise<StepFigures> {
+  async queue(batches: readonly Batch[], asks: boolean): Promise<SettledStep> {
+    this.place.asks = Number(asks);
     const { passes, alike } = this.queuePasses(batches);
     if (!alike) {
       await Promise.all(passes);
@@ -73,24 +87,28 @@ export class ShardedStep implements Step {
     }
     this.expected = batches.reduce((sum, { size }) => sum + size, 0);
     this.totals.samples += this.expected;
+    const exchanged = this.exchange?.();
     const updated = this.update();
     try {
-      await Promise.all([...passes, updated]);
+      await Promise.all([...passes, exchanged, updated]);
     } catch (error) {
       this.failed = true;
       throw error;
     }
-    const { loss, penalty } = await updated;
-    return { loss: loss.itemSync(), ...(penalty && { penalty: penalty.itemSync() }) };
+    const { loss, penalty, asks: asking } = await updated;
+    const figures = { loss: loss.itemSync(), ...(penalty && { penalty: penalty.itemSync() }) };
+    return { figures, asked: asking.itemSync() > 0 };
   }
 
   cancel(): void {
     this.update.cancel(); // first: what commits must not run after a shard that was left out
+    this.exchange?.cancel();
     this.pass.cancel();
   }
 
   dispose(): void {
     this.update.dispose();
+    this.exchange?.dispose();
     this.pass.dispose();
     this.sums.dispose();
     this.totals.dispose();
@@ -104,11 +122,13 @@ export class ShardedStep implements Step {
     const { step } = random;
     const passes: Promise<unknown>[] = [];
     const layouts = new Set<string>();
-    for (const { shard, level, merges } of this.tree) {
+    const { asks } = this.place;
+    for (const [own, { level, merges }] of this.tree.entries()) {
       random.step = step;
       for (const [i, { shards }] of batches.entries()) {
-        const { args, first } = shards![shard]!;
-        this.place = { level, begins: Number(i === 0), merges: i === batches.length - 1 ? merges : 0 };
+        const { args, first } = shards![own]!;
+        const last = i === batches.length - 1;
+        this.place = { level, begins: Number(i === 0), merges: last ? merges : 0, asks };
         random.example = first;
         passes.push(this.pass(...args));
         layouts.add(this.sums.signature());
@@ -136,6 +156,7 @@ export class ShardedStep implements Step {
         ...{ statistics, loss, divisor },
         samples: outputs.shape[0]!,
         correct: classes ? ops.countCorrect(outputs, targets) : undefined,
+        asks: ops.fromScalar(scalar('asks')),
       },
       { level: scalar('level'), begins: scalar('begins'), merges: scalar('merges') },
     );
@@ -145,7 +166,7 @@ export class ShardedStep implements Step {
   private recordUpdate(): UpdateResult {
     const { model, optimizer, average } = this.parts;
     currentTrace()!.depend(model);
-    const { gradients, statistics, loss, lossSum, samples, weight, correct } = this.sums.means();
+    const { gradients, statistics, loss, lossSum, samples, weight, correct, asks } = this.sums.means();
     const { objective, penalty } = objectiveOf(this.parts, loss);
     // Not finite where a shard is missing: nothing is updated then.
     const complete = ops.equal(samples, ops.fromScalar(runtimeScalar(() => this.expected)));
@@ -155,7 +176,7 @@ export class ShardedStep implements Step {
     if (average !== undefined && average.due(0) === undefined) average.record(model);
     const penaltySum = penalty && ops.mul(penalty, samples);
     this.totals.add({ loss: lossSum, weight, penalty: penaltySum, correct });
-    return { loss, penalty };
+    return { loss, penalty, asks };
   }
 
   /** Regularizers depend on weights alone, so their gradients are added once. */

@@ -3,8 +3,10 @@
  * added. Both depend on the number of shards alone, so any number of processes that share the shards out
  * computes the same bits.
  */
+import { World } from '../distributed';
 import { DataError, OptionError } from '../errors';
 import type { EpochCut } from '../data/cut';
+import { showMade } from '../options';
 import { numel } from '../tensor/shape';
 import { Tensor } from '../tensor/tensor';
 import type { Batch, BatchSource, EpochBatches, Shard } from './batch-source';
@@ -63,11 +65,43 @@ export function requireShardable(cut: EpochCut, shards: number): void {
   );
 }
 
-/** The source, with its batches cut into shards. */
+/** @throws OptionError unless it is a world whose ranks each have a shard, where `shards` is given */
+export function checkWorld(value: unknown, shards: number | undefined): World | undefined {
+  if (value === undefined) return undefined;
+  if (!(value instanceof World))
+    throw new OptionError(
+      `Trainer: world must be what distributed.join() resolves with, got ${showMade(value)}`,
+    );
+  if (shards !== undefined) requireShardEach('Trainer', shards, value);
+  return value;
+}
+
+/** @throws OptionError where there are more ranks than shards */
+export function requireShardEach(where: string, shards: number, world: World | undefined): void {
+  if (world === undefined || shards >= world.size) return;
+  throw new OptionError(
+    `${where}: shards must be at least ${world.size}, the size of the world, got ${shards}`,
+  );
+}
+
+/** The shards [begin, end) of `shards` that a process computes. */
+export interface ShardRange {
+  readonly shards: number;
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** The samples of a batch of `size` that a range of its shards has. */
+export function samplesOf({ shards, begin, end }: ShardRange, size: number): [begin: number, end: number] {
+  return [shardBegin(size, shards, begin), shardBegin(size, shards, end)];
+}
+
+/** The source, with a range of the shards of its batches. */
 export class ShardedSource implements BatchSource {
+  /** @param source of whole batches, or of what the range has of them */
   constructor(
     private readonly source: BatchSource,
-    private readonly shards: number,
+    private readonly range: ShardRange,
   ) {}
 
   get batchesPerEpoch(): number | undefined {
@@ -92,14 +126,14 @@ export class ShardedSource implements BatchSource {
 
   async open(epoch: number, start: number): Promise<EpochBatches> {
     const batches = await this.source.open(epoch, start);
-    const { shards } = this;
+    const { range } = this;
     return {
       get waitMs() {
         return batches.waitMs;
       },
       next: async () => {
         const batch = await batches.next();
-        return batch && cutBatch(batch, shards);
+        return batch && cutBatch(batch, range);
       },
       close: () => batches.close(),
     };
@@ -111,21 +145,21 @@ export class ShardedSource implements BatchSource {
 }
 
 /** @throws DataError where there are fewer samples than shards */
-async function cutBatch(batch: Batch, shards: number): Promise<Batch> {
-  const { args, size } = batch;
+async function cutBatch(batch: Batch, { shards, begin, end }: ShardRange): Promise<Batch> {
+  const { args, size, first: loaded = 0 } = batch;
   if (size < shards)
     throw new DataError(`fit: a batch of ${size} samples cannot be cut into ${shards} shards`);
   const arrays = await Promise.all(
     args.map(async (t) => (t.source.kind === 'host' ? t.source.array : t.data())),
   );
-  const parts = Array.from({ length: shards }, (_, shard): Shard => {
-    const [first, end] = [shardBegin(size, shards, shard), shardBegin(size, shards, shard + 1)];
-    const part = args.map(({ shape: [, ...rest], dtype }, i) => {
+  const parts = Array.from({ length: end - begin }, (_, i): Shard => {
+    const [first, last] = samplesOf({ shards, begin: begin + i, end: begin + i + 1 }, size);
+    const part = args.map(({ shape: [, ...rest], dtype }, a) => {
       const row = numel(rest);
-      const array = arrays[i]!.subarray(first * row, end * row);
-      return new Tensor([end - first, ...rest], dtype, { kind: 'host', array });
+      const array = arrays[a]!.subarray((first - loaded) * row, (last - loaded) * row);
+      return new Tensor([last - first, ...rest], dtype, { kind: 'host', array });
     });
-    return { first, args: part, size: end - first };
+    return { first, args: part, size: last - first };
   });
   return { ...batch, shards: parts };
 }

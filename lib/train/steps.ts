@@ -107,16 +107,23 @@ export interface StepFigures {
   readonly penalty?: number;
 }
 
+/** A step that has run. */
+export interface SettledStep {
+  readonly figures: StepFigures;
+  /** Whether a process that takes part asked to end the run. */
+  readonly asked: boolean;
+}
+
 /** Queues the steps of a run. */
 export interface Step {
   readonly totals: Totals;
   /** Compiles for a step over batches of these sizes, in slices, unless the step before had the same. */
   prepare(batches: readonly Batch[]): Promise<void>;
   /**
-   * Queues a step over some batches. Resolves with its figures once it has run; rejects with a
-   * NonFiniteError when it changed no weights.
+   * Queues a step over some batches, which says whether this process asks to end the run. Resolves once it
+   * has run; rejects with a NonFiniteError when it changed no weights.
    */
-  queue(batches: readonly Batch[]): Promise<StepFigures>;
+  queue(batches: readonly Batch[], asks: boolean): Promise<SettledStep>;
   /**
    * Ends the steps that are queued, and the one that runs unless it is being committed: they reject
    * with an AbortedError.
@@ -164,7 +171,7 @@ export class TrainStep implements Step {
       await (i === last ? this.update : this.add).prepareAsync(...args);
   }
 
-  async queue(batches: readonly Batch[]): Promise<StepFigures> {
+  async queue(batches: readonly Batch[]): Promise<SettledStep> {
     const last = batches.length - 1;
     const results = batches.map(async ({ args, size }, i) => {
       const pending = i === last ? this.update(...args) : this.add(...args);
@@ -173,10 +180,11 @@ export class TrainStep implements Step {
     });
     const settled = await Promise.all(results);
     const penalized = settled[0]?.penalty !== undefined;
-    return {
+    const figures = {
       loss: weightedMean(settled.map(({ loss, divisor, size }) => [loss, divisor?.itemSync() ?? size])),
       ...(penalized && { penalty: weightedMean(settled.map(({ penalty, size }) => [penalty!, size])) }),
     };
+    return { figures, asked: false };
   }
 
   cancel(): void {

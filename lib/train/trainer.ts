@@ -2,7 +2,7 @@
 import type { Augmentation } from '../augment';
 import { checkAugmentations } from '../augment/pipeline';
 import { Dataset } from '../data/dataset';
-import type { WeightedRandomSampler } from '../data/sampler';
+import type { World } from '../distributed';
 import { AbortedError, OptionError } from '../errors';
 import type { Loss } from '../losses';
 import { hold, partsOf, type Holding } from '../nn/holds';
@@ -10,7 +10,7 @@ import type { Module } from '../nn/module';
 import type { PredictOptions } from '../nn/predict';
 import { WeightAverage } from '../optim/average';
 import { Optimizer } from '../optim/optimizer';
-import { checkKeys, clip, nonNegativeInteger, oneOf, positiveInteger, showMade } from '../options';
+import { checkKeys, nonNegativeInteger, oneOf, positiveInteger, showMade } from '../options';
 import { RandomState } from '../random';
 import type { Regularizer } from '../regularizers';
 import type { Schedule } from '../schedules';
@@ -25,28 +25,15 @@ import type { FitEvent, History } from './events';
 import { figureNames } from './figures';
 import { Fit } from './fit';
 import { checkFitOptions, settleBatches, type CheckedFitOptions, type FitOptions } from './fit-options';
-import { readCheckpoint, type Resumed } from './checkpoint';
 import { endAll } from './followers';
 import { FitRun, type EpochClock } from './run';
-import { ShardedSource } from './shards';
+import { Ranks } from './ranks';
+import { checkWorld } from './shards';
 import { validate } from './validation';
-import type { Position } from './position';
-import { augmentedBatches, lossOfMixed, trainedSize } from './augmented';
-import {
-  DatasetSource,
-  requireSamples,
-  StreamSource,
-  type BatchSource,
-  type BatchStream,
-} from './batch-source';
-import {
-  checkTransform,
-  keepPreprocessing,
-  normalizationFor,
-  plainSource,
-  settleTransform,
-  type InputTransform,
-} from './inputs';
+import { prepareRun, prepareTogether, type PreparedRun, type PreparedTrainer } from './prepare';
+import { lossOfMixed } from './augmented';
+import { requireSamples, type BatchStream } from './batch-source';
+import { checkTransform, plainSource, settleTransform, type InputTransform } from './inputs';
 
 /** Options of `new Trainer(model, options)`. */
 export interface TrainerOptions {
@@ -90,9 +77,15 @@ export interface TrainerOptions {
   /**
    * Parts that each batch is computed in, one after the other: sizes differ by at most one sample, batch norm
    * normalizes each by itself, and the step goes by the mean over all samples. With the same `shards`, any
-   * number of processes computes the same bits. Default: as the run that is resumed, else 1.
+   * number of processes computes the same bits. Default: as the run that is resumed, else one for each rank of
+   * the `world`.
    */
   readonly shards?: number;
+  /**
+   * The ranks that train together, as `distributed.join` makes it: each computes its shards of every batch. All
+   * of them make the same trainer and call `fit` with the same data and options. Default: this process alone.
+   */
+  readonly world?: World;
 }
 
 /** Options of `Trainer.evaluate`. */
@@ -110,6 +103,13 @@ export interface UpdateBatchNormOptions {
   readonly batchSize?: number;
 }
 
+/** Who follows a run. */
+interface Followed {
+  readonly emit: (event: FitEvent) => void;
+  /** Undefined where this process trains alone. */
+  readonly ranks: Ranks | undefined;
+}
+
 const EVALUATE_KEYS = [
   ...['batchSize', 'signal', 'metrics', 'samples', 'seed', 'crops', 'scales', 'weights'],
 ];
@@ -125,6 +125,7 @@ const TRAINER_KEYS = [
   'seed',
   'precision',
   'shards',
+  'world',
 ] as const;
 
 /**
@@ -147,6 +148,8 @@ export class Trainer {
   readonly precision: Precision;
   /** Parts that each batch is computed in; undefined where the options leave it to the run. */
   readonly shards: number | undefined;
+  /** The ranks that train together; undefined where this process trains alone. */
+  readonly world: World | undefined;
   private readonly givenLoss: Loss;
   /** As `fit` settled it for its data, once it has. */
   private loss: Loss;
@@ -187,6 +190,7 @@ export class Trainer {
     this.precision = oneOf('Trainer', 'precision', options.precision ?? 'fp32', PRECISIONS);
     this.shards =
       options.shards === undefined ? undefined : positiveInteger('Trainer', 'shards', options.shards);
+    this.world = checkWorld(options.world, this.shards);
     this.random = new RandomState(this.seed);
   }
 
@@ -212,7 +216,7 @@ export class Trainer {
         'fit: augment is for a Dataset of images; a stream and features are used as they are',
       );
     // A run that is resumed may bring a lastBatch of its own.
-    if (options.resume === undefined) settleBatches(checked, this.shards, undefined);
+    if (options.resume === undefined) settleBatches(checked, this, undefined);
     const loss = settledLoss(this.givenLoss, data);
     const release = this.hold(
       'fit',
@@ -220,11 +224,16 @@ export class Trainer {
       ...checked.metrics.map((metric, i): Holding => [metric, `metric ${i}`]),
       ...checked.callbacks.filter(isStateful).map((one): Holding => [one, `the callback ${one.name}`]),
     );
+    const ranks = this.enterWorld(release);
     this.loss = loss;
     return new Fit(async (emit) => {
       try {
-        return await this.run(data, options, checked, emit);
+        return await this.run(data, options, checked, { emit, ranks });
+      } catch (error) {
+        await ranks?.fail(error);
+        throw error;
       } finally {
+        ranks?.release();
         release();
       }
     });
@@ -328,15 +337,40 @@ export class Trainer {
     return average;
   }
 
+  /** @throws BusyError, DisposedError; the model and what else is held is released then */
+  private enterWorld(release: () => void): Ranks | undefined {
+    const { world } = this;
+    if (world === undefined) return undefined;
+    try {
+      return new Ranks(world.lend('fit'));
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  private prepared(): PreparedTrainer {
+    const { model, optimizer, precision, average, random, augment, inputTransform, epochScalar } = this;
+    const { seed, shards, world } = this;
+    return {
+      ...{ model, optimizer, precision, average, random, augment, inputTransform },
+      ...{ epoch: epochScalar, seed, shards, world },
+    };
+  }
+
   private async run(
     data: Dataset | BatchStream,
     options: FitOptions,
     checked: CheckedFitOptions,
-    emit: (event: FitEvent) => void,
+    { emit, ranks }: Followed,
   ): Promise<History> {
     let run: FitRun;
     try {
-      run = await this.begin(data, options, checked, emit);
+      if (checked.signal?.aborted === true && ranks === undefined)
+        throw new AbortedError('fit: aborted before the first step', { cause: checked.signal.reason });
+      const given = { trainer: this.prepared(), data, options, checked };
+      const prepared = await (ranks === undefined ? prepareRun(given) : prepareTogether(given, ranks));
+      run = await this.begin(data, checked, prepared, { emit, ranks });
     } catch (error) {
       await endAll(checked.callbacks).catch(() => undefined); // what ended the run is what the caller must see
       throw error;
@@ -346,23 +380,12 @@ export class Trainer {
 
   private async begin(
     data: Dataset | BatchStream,
-    options: FitOptions,
     checked: CheckedFitOptions,
-    emit: (event: FitEvent) => void,
+    { batches, ...prepared }: PreparedRun,
+    { emit, ranks }: Followed,
   ): Promise<FitRun> {
-    if (checked.signal?.aborted === true)
-      throw new AbortedError('fit: aborted before the first step', { cause: checked.signal.reason });
-    await this.model.drawMissing(this.seed);
-    const resumed =
-      options.resume === undefined ? undefined : await this.readCheckpoint(options.resume, checked);
-    if (resumed !== undefined && this.model.inputTransform === undefined && this.inputTransform !== undefined)
-      throw new OptionError(
-        `resume: ${clip(options.resume ?? '')} was trained without an inputTransform, the trainer has one`,
-      );
-    const batches = settleBatches(checked, this.shards, resumed);
-    const whole = await this.prepare(data, batches, checked.sampler);
-    const source = batches.shards > 1 ? new ShardedSource(whole, batches.shards) : whole;
-    const { validation, metrics: running, signal } = checked;
+    const { validation, metrics: running } = checked;
+    const signal = ranks === undefined ? checked.signal : undefined;
     const held = validation && (await evaluationSource('fit: validation', this.model, validation));
     const { model, loss, regularizers, optimizer, schedule, average, random, precision, clock } = this;
     const measured = { model, loss, random, precision };
@@ -377,8 +400,8 @@ export class Trainer {
     };
     const parts = {
       ...trained,
-      source,
-      resumed,
+      ...prepared,
+      ranks,
       validate:
         held &&
         (() =>
@@ -393,34 +416,5 @@ export class Trainer {
       }),
     };
     return new FitRun(parts, { ...checked, batches }, emit);
-  }
-
-  private readCheckpoint(directory: string, { batches, callbacks }: CheckedFitOptions): Promise<Resumed> {
-    const { model, optimizer, precision, average, seed, shards } = this;
-    const trained = { model, optimizer, precision, average, callbacks };
-    return readCheckpoint(directory, trained, { seed, batches: { ...batches, shards } });
-  }
-
-  /** The source of training batches. Settles what inputs go through, and keeps it in the model. */
-  private async prepare(
-    data: Dataset | BatchStream,
-    batches: Position['batches'],
-    sampler: WeightedRandomSampler | undefined,
-  ): Promise<BatchSource> {
-    const { model, inputTransform } = this;
-    if (!(data instanceof Dataset)) {
-      await settleTransform('fit', model, inputTransform);
-      return new StreamSource(data, batches.accumulate);
-    }
-    const transform = inputTransform ?? model.inputTransform;
-    const normalization = await normalizationFor(model, data, transform);
-    const options = { seed: this.seed, epoch: this.epochScalar, normalization, transform };
-    const recipe = await augmentedBatches(this.augment, data, options);
-    keepPreprocessing(model, data, normalization, trainedSize(this.augment, data));
-    const seen = { ...normalization, crop: model.preprocessing?.crop };
-    await settleTransform('fit', model, inputTransform, { data, normalization: seen });
-    const { batchSize, accumulate, lastBatch } = batches;
-    const cut = { batchSize: batchSize!, accumulate, lastBatch: lastBatch! };
-    return new DatasetSource(data, { cut, shuffleSeed: this.seed, sampler, ...recipe });
   }
 }

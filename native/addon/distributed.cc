@@ -97,6 +97,7 @@ class PingPong : public Operation {
 };
 
 class Leave : public Task {};
+class GiveUp : public Task {};
 
 napi_value make_undefined(napi_env env, Task&) {
   napi_value undefined = nullptr;
@@ -278,6 +279,13 @@ Napi::Value look_at(const Napi::CallbackInfo& info) {
   return found;
 }
 
+Napi::Value give_up(const Napi::CallbackInfo& info) {
+  const auto task = std::make_shared<GiveUp>();
+  return Environment::of(info.Env()).promise(info.Env(), task, make_undefined, [&] {
+    Communicator::get().give_up(task);
+  });
+}
+
 }  // namespace
 
 void export_distributed(Napi::Env env, Napi::Object exports) {
@@ -290,6 +298,7 @@ void export_distributed(Napi::Env env, Napi::Object exports) {
   export_function(env, exports, "lookAtMpi", look_at);
   export_function(env, exports, "shardsOfRank", shards_of);
   export_function(env, exports, "leaveWorld", leave);
+  export_function(env, exports, "giveUpWorld", give_up);
 }
 
 }  // namespace tenon::addon

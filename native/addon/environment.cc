@@ -83,8 +83,8 @@ Environment& Environment::of(Napi::Env env) { return **env.GetInstanceData<std::
 // The environment ends (a worker was stopped, the process exits): its jobs stop at their next kernel.
 void Environment::leave(void* data) {
   auto* self = static_cast<Environment*>(data);
+  Communicator::get().stop(self);  // first: the job that runs may wait for other processes
   Executor::get().cancel_owner(self);
-  Communicator::get().stop(self);
   {
     const std::lock_guard lock(self->mutex_);
     self->open_ = false;

@@ -34,9 +34,18 @@ inline void fail(Task& task, Outcome outcome, const char* message) noexcept {
   }
 }
 
+// The task that this thread does now; null outside of run_guarded. Whoever hands memory that it works on to
+// another thread keeps that memory by it.
+inline thread_local Task* running_task = nullptr;
+
 // Calls the body. What it throws makes the task fail.
 template <class Body>
 void run_guarded(Task& task, Body&& body) noexcept {
+  struct Running {
+    explicit Running(Task* now) { running_task = now; }
+    ~Running() { running_task = before; }
+    Task* const before = running_task;
+  } const running(&task);
   try {
     body();
   } catch (const OutOfMemory& error) {

@@ -75,6 +75,10 @@ void Communicator::leave(const std::shared_ptr<Task>& task) {
   queue(task, [this] { leave_now(); });
 }
 
+void Communicator::give_up(const std::shared_ptr<Task>& task) {
+  queue(task, [this] { give_up_now(); });
+}
+
 void Communicator::queue(const std::shared_ptr<Task>& task, std::function<void()> body) {
   std::list<Step> one = {{task, std::move(body)}};
   const std::lock_guard lock(mutex_);
@@ -115,15 +119,12 @@ void Communicator::idle(std::unique_lock<std::mutex>* lock) {
   if (work_.wait_for(*lock, kServe) == std::cv_status::no_timeout || !steps_.empty() || stopping_) return;
   busy_ = true;
   lock->unlock();
-  if (broken_.empty()) {
-    try {
-      world_->peers.serve(world_->here);
-    } catch (const std::exception& error) {
-      break_off(nullptr, error.what());
-    }
-  } else if (nanoseconds_now() - broken_at_ > kGrace) {
-    world_->transport->abort();
+  try {
+    if (broken_.empty() || gave_up_) world_->peers.serve(world_->here);
+  } catch (const std::exception& error) {
+    break_off(nullptr, error.what());
   }
+  if (!broken_.empty() && nanoseconds_now() - broken_at_ > kGrace) world_->transport->abort();
   lock->lock();
   busy_ = false;
   parked_.notify_all();
@@ -157,6 +158,7 @@ void Communicator::break_off(const std::shared_ptr<Task>& task, const char* why)
 
 World& Communicator::world() {
   if (!broken_.empty()) throw Disconnected(broken_);
+  if (stopping_) throw Disconnected("the process ends");
   if (!world_) throw Disconnected("this process has not joined a world, or has left it");
   return *world_;
 }
@@ -202,6 +204,13 @@ void Communicator::leave_now() {
   barrier(all);
   all.transport->finalize();
   world_.reset();
+}
+
+void Communicator::give_up_now() {
+  World& all = world();
+  all.here = {all.here.sequence + 1, Collective::failed, 1};
+  break_off(nullptr, "this rank has failed before");
+  gave_up_ = true;
 }
 
 void Communicator::stop(const void* owner) noexcept {

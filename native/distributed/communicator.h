@@ -49,6 +49,10 @@ class Communicator {
   void submit(const std::shared_ptr<Operation>& operation);
   void leave(const std::shared_ptr<Task>& task);
 
+  // This rank's program has failed and will come to no other operation. Whoever waits for it learns of it,
+  // and some time later all ranks end.
+  void give_up(const std::shared_ptr<Task>& task);
+
   // The environment ends, and perhaps the process: an operation that runs for it ends, and no call of MPI is
   // made from now on, where this environment had joined.
   void stop(const void* owner) noexcept;
@@ -66,6 +70,7 @@ class Communicator {
   void join_now(const JoinOptions& options, Membership* membership);
   void run_now(Operation& operation);
   void leave_now();
+  void give_up_now();
   void break_off(const std::shared_ptr<Task>& task, const char* why) noexcept;
   World& world();
 
@@ -79,7 +84,8 @@ class Communicator {
   // Only the thread uses these.
   std::unique_ptr<World> world_;
   bool joined_ = false;
-  std::string broken_;  // why nothing can be exchanged any more
+  bool gave_up_ = false;  // of its own accord: the transport works, and others may ask
+  std::string broken_;    // why nothing can be exchanged any more
   uint64_t broken_at_ = 0;
   std::list<std::shared_ptr<Task>> kept_;  // others may still write to their memory
 };

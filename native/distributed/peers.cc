@@ -39,6 +39,8 @@ const char* name_of(Collective collective) {
       return "leave";
     case Collective::ping_pong:
       return "ping-pong";
+    case Collective::failed:
+      return "failed";
   }
   return "unknown";
 }
@@ -110,6 +112,8 @@ void Peers::judge(int rank, const Position& here, uint64_t since, uint64_t now) 
 void Peers::judge_position(int rank, Known& known, const Position& here, uint64_t waited) const {
   const Position& there = known.position;
   const bool same_number = there.sequence == here.sequence;
+  if (there.collective == Collective::failed && there.sequence <= here.sequence)
+    throw Disconnected(in_words(here) + ": " + describe(rank) + " will not come to it: its program failed");
   if (same_number && there.collective != here.collective)
     throw Disconnected("the ranks disagree: this one is in " + in_words(here) + ", and " + describe(rank) +
                        " in " + in_words(there));

@@ -12,7 +12,7 @@
 
 namespace tenon {
 
-enum class Collective : uint32_t { join, barrier, broadcast, gather, sum, leave, ping_pong };
+enum class Collective : uint32_t { join, barrier, broadcast, gather, sum, leave, ping_pong, failed };
 const char* name_of(Collective collective);
 
 // Where a rank is: operations are numbered from 1.

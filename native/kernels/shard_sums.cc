@@ -8,7 +8,7 @@
 //                of these rows, and the ones above it are used up. In place. No sum is fused into a product,
 //                so that it does not matter where a product was computed.
 //   shard_read   sums, divisor R[] -> y_1..y_n R; begin: the segments from there on, of row 0, divided
-//   shard_spend  sums -> sums': row 0 is used up. In place
+//   shard_spend  sums -> sums': all rows are used up. In place
 #define TENON_KERNEL_FILE "kernels/shard_sums.cc"
 #include <cstring>
 
@@ -153,12 +153,14 @@ Cost prepare_shard_spend(const Call& c) {
   require_sums(c.t[0]);
   require_dtype(c.t[1], kReal, "shard_spend: sums' must be real");
   require_same_dims(c.t[0], c.t[1], "shard_spend: sums and sums' differ");
-  return {0, 0, static_cast<double>(sizeof(real))};
+  return {0, 0, static_cast<double>(c.t[0].dims[0]) * sizeof(real)};
 }
 
 void run_shard_spend(const Call& c) {
   if (c.t[0].data != c.t[1].data) std::memcpy(c.t[1].data, c.t[0].data, c.t[0].bytes());
-  c.t[1].as<real>()[samples_at(c.t[1])] = std::numeric_limits<real>::quiet_NaN();
+  const TensorView& after = c.t[1];
+  for (int64_t r = 0; r < after.dims[0]; ++r)
+    after.as<real>()[r * after.dims[1] + samples_at(after)] = std::numeric_limits<real>::quiet_NaN();
 }
 
 TENON_KERNEL(shard_add, prepare_shard_add, run_shard_add, kAddAttrs)

@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "distributed/transport.h"
+
 namespace tenon {
 
 ProgramJob::ProgramJob(ProgramRef program)
@@ -15,11 +17,15 @@ ProgramJob::ProgramJob(ProgramRef program)
 ProgramJob::~ProgramJob() { program_->give_staging(std::move(staging_)); }
 
 void ProgramJob::run(Executor& executor) {
-  if (!program_->run(executor, *this, staging_.data(), &state_, &outputs_)) {
-    outcome = Outcome::aborted;
-  } else if (state_.faulted()) {
-    outcome = Outcome::bad_data;
-    message = describe_fault(state_);
+  try {
+    if (!program_->run(executor, *this, staging_.data(), &state_, &outputs_)) {
+      outcome = Outcome::aborted;
+    } else if (state_.faulted()) {
+      outcome = Outcome::bad_data;
+      message = describe_fault(state_);
+    }
+  } catch (const Disconnected& error) {
+    fail(*this, Outcome::disconnected, error.what());
   }
 }
 

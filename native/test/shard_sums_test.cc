@@ -115,6 +115,12 @@ void check_tree(Target target, int threads) {
   set_num_threads(1);
 }
 
+void check_spend(Target target) {
+  const Tensor sums(target, {2, length()}, random_values(2 * length(), 7, -1, 1));
+  run_kernel("shard_spend", target, {sums, sums});
+  CHECK(std::isnan(sums.at(length() - 16)) && std::isnan(sums.at(2 * length() - 16)));
+}
+
 void check_other_memory(Target target) {
   const std::vector<double> values = random_values(2 * length(), 7, -1, 1);
   const Tensor sums(target, {2, length()}, values), same(target, {2, length()}, values),
@@ -186,6 +192,7 @@ int main() {
         check_tree<float>(target, threads);
       }
     }
+    check_spend(target);
     check_other_memory(target);
     check_hostile_places(target);
     check_read(target);
