@@ -12,6 +12,8 @@ export interface CallFigures {
   readonly op: string;
   readonly layer: string;
   readonly kernel: string;
+  /** Why it is as it is, where a rule has decided that. */
+  readonly note?: string;
   /** Mean per step. */
   readonly ms: number;
   /** Share of the time of all kernels. */
@@ -122,7 +124,7 @@ function summary(
 }
 
 function figuresOf(
-  { op, scope, kernel, flops, bytes, ms }: TimedCall,
+  { op, scope, kernel, note, flops, bytes, ms }: TimedCall,
   kernelMs: number,
   peaks: Peaks,
 ): CallFigures {
@@ -132,6 +134,7 @@ function figuresOf(
     op,
     layer: scope,
     kernel,
+    ...(note !== undefined && { note }),
     ms,
     share: kernelMs > 0 ? ms / kernelMs : 0,
     gflops: perSecond(flops),

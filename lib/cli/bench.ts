@@ -146,7 +146,7 @@ function megabytes(bytes: number): string {
 }
 
 function callTable({ calls, kernelMs }: StepFigures): string[] {
-  const header = ['op', 'layer', 'kernel', 'ms', 'share', 'GFLOP/s', 'GB/s', 'of limit'];
+  const header = ['op', 'layer', 'kernel', 'ms', 'share', 'GFLOP/s', 'GB/s', 'of limit', ''];
   const cells = (c: CallFigures): string[] => [
     c.op,
     c.layer,
@@ -156,15 +156,18 @@ function callTable({ calls, kernelMs }: StepFigures): string[] {
     c.gflops.toFixed(1),
     c.gbs.toFixed(1),
     percent(c.ofLimit),
+    c.note ?? '',
   ];
   const slowestFirst = [...calls].sort((a, b) => b.ms - a.ms);
   const rows = [
     header,
     ...slowestFirst.map(cells),
-    ['all', '', '', kernelMs.toFixed(3), percent(1), '', '', ''],
+    ['all', '', '', kernelMs.toFixed(3), percent(1), '', '', '', ''],
   ];
   const widths = header.map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
   const line = (row: readonly string[]): string =>
-    row.map((text, i) => (i < 3 ? text.padEnd(widths[i] ?? 0) : text.padStart(widths[i] ?? 0))).join('  ');
+    row
+      .map((text, i) => (i < 3 || i === 8 ? text.padEnd(widths[i] ?? 0) : text.padStart(widths[i] ?? 0)))
+      .join('  ');
   return ['', ...rows.map((row) => line(row).trimEnd())];
 }

@@ -29,6 +29,8 @@ export interface GraphNode {
   scope: string;
   /** What passes have moved into its kernel; absent if they have moved nothing. */
   fused?: Fused;
+  /** What a pass has to say about it in a profile. */
+  note?: string;
 }
 
 /** A node that a pass adds. */

@@ -18,6 +18,8 @@ export interface KernelCall {
   readonly inPlace: readonly number[];
   readonly scope: string;
   readonly op: string;
+  /** What passes have to say about it; undefined: nothing. */
+  readonly note?: string | undefined;
 }
 
 /** The memory at the end of alias chains. */
@@ -78,6 +80,7 @@ class GraphLowering implements Lowering {
       inPlace,
       scope: this.node.scope,
       op: this.node.op.name,
+      note: this.node.note,
     });
   }
 

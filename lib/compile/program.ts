@@ -20,6 +20,8 @@ export interface KernelProfile {
   /** Op and layer the call came from. */
   readonly op: string;
   readonly scope: string;
+  /** Why it is as it is, where a rule has decided that: `fp32: fewer than 64 rows`. */
+  readonly note?: string | undefined;
   readonly calls: number;
   readonly nanoseconds: number;
   readonly flops: number;
@@ -170,7 +172,7 @@ export class Program {
   profile(): KernelProfile[] {
     return native.profileProgram(this.live()).map((entry, i) => {
       const call = this.lowered.calls[this.constantCalls + i]!;
-      return { ...entry, op: call.op, scope: call.scope };
+      return { ...entry, op: call.op, scope: call.scope, note: call.note };
     });
   }
 

@@ -15,15 +15,15 @@ export type Bf16 =
   | 'f32'
   /**
    * A product of activations: `operands` are stored as bf16, the inputs `free` as they come, and all others
-   * (parameters) as f32. Output 0 is f32, or 'either': bf16 if a reader takes that, else f32. Where it does
-   * not `pay` for the shapes, the op is as `'f32'`.
+   * (parameters) as f32. Output 0 is f32, or 'either': bf16 if a reader takes that, else f32. Where
+   * `staysF32` has a reason, which profiles show, the op is as `'f32'`.
    */
   | {
       readonly kind: 'product';
       readonly operands: readonly number[];
       readonly free?: readonly number[];
       readonly output: 'f32' | 'either';
-      readonly pays?: (shapes: ProductShapes) => boolean;
+      readonly staysF32?: (shapes: ProductShapes) => string | undefined;
     }
   /** Reads input 0 as it comes. */
   | { readonly kind: 'reader'; readonly output: 'f32' | 'either' }

@@ -27,10 +27,11 @@ export function productAttrs(given: KernelAttrs): KernelAttrs {
  * Weights are read as f32 and rounded in every step of training, which takes as long as multiplying a few
  * dozen rows by them. Predictions round them once, and large ones are then half the bytes to read.
  */
-function pays(rows: number, { inputs, predict }: ProductShapes): boolean {
+function staysF32(rows: number, { inputs, predict }: ProductShapes): string | undefined {
   const LEAST_ROWS = 64;
   const LARGE = 1 << 20; // weights that no cache next to a core holds
-  return rows >= LEAST_ROWS || (predict && numel(inputs[1]!) >= LARGE);
+  if (rows >= LEAST_ROWS || (predict && numel(inputs[1]!) >= LARGE)) return undefined;
+  return `fp32: fewer than ${LEAST_ROWS} rows`;
 }
 
 const matmulOp: OpRecord<MatmulAttrs> = {
@@ -40,7 +41,7 @@ const matmulOp: OpRecord<MatmulAttrs> = {
     operands: [0],
     free: [1],
     output: 'either',
-    pays: (shapes) => pays(shapes.output.at(-2)!, shapes),
+    staysF32: (shapes) => staysF32(shapes.output.at(-2)!, shapes),
   },
   infer: ([a, b], { transposeA, transposeB }) => {
     for (const [name, t] of [
@@ -106,7 +107,7 @@ const linearOp: OpRecord<null> = {
     kind: 'product',
     operands: [0],
     output: 'either',
-    pays: (shapes) => pays(shapes.output[0]!, shapes),
+    staysF32: (shapes) => staysF32(shapes.output[0]!, shapes),
   },
   applies: Object.values(activations),
   layer: { addsResidual: () => false },
@@ -143,7 +144,7 @@ const linearBackwardWeightsOp: OpRecord<null> = {
     kind: 'product',
     operands: [0, 1],
     output: 'f32',
-    pays: (shapes) => pays(shapes.inputs[0]![0]!, shapes),
+    staysF32: (shapes) => staysF32(shapes.inputs[0]![0]!, shapes),
   },
   product: true,
   infer: ([dy, x]) => [{ shape: [dy!.shape[1]!, x!.shape[1]!], dtype: 'f32' }],

@@ -97,7 +97,7 @@ describe('bf16 precision', () => {
       },
       { precision: 'bf16' },
     );
-    const rows = 64; // from which on bf16 pays for linear layers
+    const rows = 64; // from which on linear layers are bf16
     const inputs = tensor(new Float32Array(rows * 3 * 8 * 8), [rows, 3, 8, 8]);
     const kernels = program
       .prepare(inputs, tensor(new Int32Array(rows)))
@@ -110,6 +110,19 @@ describe('bf16 precision', () => {
     // The input, and the gradient of the logits.
     expect(kernels.filter((name) => name === 'cast')).toHaveLength(2);
     program.dispose();
+  });
+
+  it('says in profiles by which rule a product stays in fp32', () => {
+    const multiply = compile((a: Tensor, b: Tensor) => ops.matmul(a, b), { precision: 'bf16' });
+    const notes = (rows: number) =>
+      multiply
+        .prepare(tensor(new Float32Array(rows * 4), [rows, 4]), tensor(new Float32Array(16), [4, 4]))
+        .profile()
+        .filter(({ op }) => op === 'matmul')
+        .map(({ kernel, note }) => [kernel, note]);
+    expect(notes(63)).toEqual([['matmul', 'fp32: fewer than 64 rows']]);
+    expect(notes(64)).toEqual([['matmul_bf16', undefined]]);
+    multiply.dispose();
   });
 
   const pointwise: Record<string, (t: Tensor) => Tensor> = {

@@ -44,9 +44,12 @@ class Autocast {
   /** How the op of the node treats bf16 for the shapes that it has here. */
   private ruleOf(node: GraphNode): Bf16 {
     const rule = node.op.bf16;
-    if (rule === 'f32' || rule.kind !== 'product' || rule.pays === undefined) return rule;
+    if (rule === 'f32' || rule.kind !== 'product' || rule.staysF32 === undefined) return rule;
     const inputs = node.inputs.map(({ type }) => type.shape);
-    return rule.pays({ inputs, output: node.outputs[0]!.type.shape, predict: this.predict }) ? rule : 'f32';
+    const reason = rule.staysF32({ inputs, output: node.outputs[0]!.type.shape, predict: this.predict });
+    if (reason === undefined) return rule;
+    node.note = reason;
+    return 'f32';
   }
 
   private typeNode(node: GraphNode): void {
