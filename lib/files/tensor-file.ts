@@ -8,7 +8,7 @@ import { encodeHeader, encodeSafetensors, type SafetensorsEntry, type Safetensor
 /** What a file takes as f32: memory that programs change, or numbers on their way. */
 export type FiledTensor = Storage | (SafetensorsType & { readonly bytes: Promise<Uint8Array> });
 
-/** Of a tensor that has a shape of its own in the file, maybe. */
+/** What a file takes of a tensor, maybe in another shape. */
 export function filed(tensor: Tensor, shape: readonly number[] = tensor.shape): FiledTensor {
   const { source } = tensor;
   if (source.kind === 'storage' && shape === tensor.shape) return source.storage;
@@ -21,9 +21,9 @@ export function filed(tensor: Tensor, shape: readonly number[] = tensor.shape): 
 const SMALL_BYTES = 16 << 20;
 
 /**
- * Writes f32 tensors as they are after the programs that were queued before this call. Of much memory there are
- * never more than a few copied pieces at once. Where a program changes it before all are taken, the file is
- * begun anew, and holds a later moment, but always one.
+ * Writes f32 tensors as they are after the programs that were queued before this call. Large ones are copied
+ * piece by piece; where a program changes one before all are copied, the file is begun anew. It then holds a
+ * later moment, but always one.
  * @throws IoError
  */
 export async function writeTensorFile(

@@ -22,11 +22,10 @@ import { clip, clipList, problemOf, show } from '../options';
 import type { Precision } from '../tensor/dtype';
 import type { WeightAverage } from '../optim/average';
 import type { Optimizer } from '../optim/optimizer';
-import type { Tensor } from '../tensor/tensor';
 import { restoreStates, statesOf } from './callback-state';
 import type { Callback } from './events';
 import type { SavedTensors } from './saved-state';
-import { decodeTensors, encodeTensors } from './saved-tensors';
+import { decodeTensors, writeTensors } from './saved-tensors';
 import { parsePosition, stateJson, type Position } from './position';
 import { FORM, FORM_WITHOUT_CHECKSUM, parseState, type StateFile } from './state-file';
 
@@ -122,10 +121,6 @@ async function writeContents(
   };
   await writeFileAtomic(join(directory, STATE_FILE), [Buffer.from(seal(stateJson(state)))]);
   await syncDirectory(directory);
-}
-
-async function writeTensors(file: string, kind: string, tensors: ReadonlyMap<string, Tensor>): Promise<void> {
-  await writeFileAtomic(file, await encodeTensors(kind, tensors));
 }
 
 async function readTensors(file: string): Promise<SavedTensors> {

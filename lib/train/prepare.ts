@@ -40,7 +40,7 @@ export interface PreparedRun {
   /** What should be known about it. */
   readonly warnings: readonly string[];
   readonly batches: RunOptions['batches'];
-  /** Of this process's shards, where there are any. */
+  /** Where there are shards, it has only those of this process. */
   readonly source: BatchSource;
 }
 

@@ -1,19 +1,31 @@
 /** Tensors of a state by name, as a checkpoint keeps them and as ranks send them: safetensors of f32. */
-import { asFloats, toBytes, toFloats } from '../files/numbers';
-import { encodeSafetensors, type SafetensorsEntry, type SafetensorsFile } from '../files/safetensors';
+import { toFloats } from '../files/numbers';
+import { encodeSafetensors, type SafetensorsFile } from '../files/safetensors';
+import { copiesOf, filed, writeTensorFile, type FiledTensor } from '../files/tensor-file';
 import type { Tensor } from '../tensor/tensor';
 import type { SavedTensors } from './saved-state';
 
-/** The pieces of a file. `kind` says whose tensors they are. */
-export async function encodeTensors(
+/** Writes a file. `kind` says whose tensors they are. @throws IoError */
+export function writeTensors(
+  file: string,
   kind: string,
   tensors: ReadonlyMap<string, Tensor>,
-): Promise<Uint8Array[]> {
-  const reads = [...tensors].map(async ([name, t]): Promise<[string, SafetensorsEntry]> => {
-    return [name, { dtype: 'F32', shape: t.shape, bytes: toBytes(asFloats(await t.data())) }];
-  });
-  const metadata = new Map([['kind', kind]]);
-  return encodeSafetensors({ tensors: new Map(await Promise.all(reads)), metadata });
+): Promise<void> {
+  return writeTensorFile(file, filedOf(tensors), metadataOf(kind));
+}
+
+/** The bytes of such a file. */
+export async function encodeTensors(kind: string, tensors: ReadonlyMap<string, Tensor>): Promise<Uint8Array> {
+  const copies = await copiesOf(filedOf(tensors));
+  return Buffer.concat(encodeSafetensors({ tensors: copies, metadata: metadataOf(kind) }));
+}
+
+function metadataOf(kind: string): Map<string, string> {
+  return new Map([['kind', kind]]);
+}
+
+function filedOf(tensors: ReadonlyMap<string, Tensor>): Map<string, FiledTensor> {
+  return new Map([...tensors].map(([name, tensor]) => [name, filed(tensor)]));
 }
 
 /** @throws FormatError */

@@ -1,6 +1,6 @@
 /**
- * The checkpoints that a run saves: it keeps their directories to itself, and writes one after the other. Of
- * the ranks of a world, the first one does, and the others wait for it.
+ * The checkpoints that a run saves: it keeps their directories to itself, and writes one after the other. In
+ * a world, rank 0 does, and the others wait for it.
  */
 import { realpath } from 'node:fs/promises';
 import type { DirectoryLock } from '../files/directory-lock';

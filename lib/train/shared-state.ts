@@ -64,8 +64,6 @@ async function collect(
   const { step, tensors, born } = optimizer.state();
   const averaged = average?.state();
   const states = await statesOf(callbacks);
-  const bytes = async (kind: string, of: Parameters<typeof encodeTensors>[1]): Promise<Uint8Array> =>
-    Buffer.concat(await encodeTensors(kind, of));
   return {
     numbers: {
       frozen: frozenNames(model.tree()),
@@ -78,9 +76,9 @@ async function collect(
     },
     parts: {
       model: await model.toBuffer(),
-      optimizer: await bytes(optimizer.kind, tensors),
-      average: await bytes('average', averaged?.tensors ?? new Map()),
-      callbacks: await bytes('callbacks', states.tensors),
+      optimizer: await encodeTensors(optimizer.kind, tensors),
+      average: await encodeTensors('average', averaged?.tensors ?? new Map()),
+      callbacks: await encodeTensors('callbacks', states.tensors),
     },
   };
 }
