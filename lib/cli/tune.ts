@@ -10,9 +10,9 @@ import {
   positiveInteger,
 } from '../settings';
 import { OptionError } from '../errors';
-import { show } from '../options';
+import { positiveInteger as checkPositiveInteger, show } from '../options';
 import { declareCommand, withDefaults, type Given } from './command';
-import { flag, JSON_LINES, THREADS } from './flags';
+import { flag, JSON_LINES, parseNumber, THREADS } from './flags';
 import type { Session } from './session';
 import { HELD_OUT, METRIC, TRIAL_SETTINGS } from './trial-settings';
 import { RULE_NAMES, rulesText, STRATEGY_NAMES, strategyText } from './tune-calls';
@@ -28,6 +28,11 @@ const text = kind<string>({
     throw new OptionError(`${where}: ${name} must be a text, got ${show(value)}`);
   },
   domain: { type: 'string' },
+});
+
+const workersKind = kind<number | 'mpi'>({
+  check: (where, name, value) => (value === 'mpi' ? value : checkPositiveInteger(where, name, value)),
+  domain: { type: 'other' },
 });
 
 /** What follows `tenon tune` as a word: each in a file of its own, tune-NAME.ts. */
@@ -63,7 +68,13 @@ const OWN_FLAGS = {
   trialMinutes: flag('n', positive('a trial that runs for longer than so many minutes fails', optional), {
     note: 'no limit',
   }),
-  workers: flag('n', positiveInteger('trials at a time, which divide the threads', { default: 1 })),
+  workers: flag(
+    'n|mpi',
+    workersKind('trials at a time, which divide the threads; mpi: one on each rank that mpirun started', {
+      default: 1,
+    }),
+    { parse: (_, text) => parseNumber(text) },
+  ),
   retries: flag(
     'n',
     nonNegativeInteger('how often a trial is tried again whose process died', { default: 1 }),

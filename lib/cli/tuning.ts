@@ -6,6 +6,8 @@ import { clip } from '../options';
 import type { Json } from '../settings';
 import { dashboard } from '../tune/report/dashboard';
 import { trialFolder } from '../tune/run/folders';
+import type { RunOptions } from '../tune/run/options';
+import type { StudyTrial } from '../tune/run/runnable';
 import type { Dimension } from '../tune/space/dimension';
 import type { Space } from '../tune/space/parameters';
 import { dimensionsOf } from '../tune/space/space';
@@ -28,6 +30,7 @@ import { shellWord, trainCommandOf } from './train-command';
 import { directionOf, metricOf, wordOf, type Metric } from './trial-settings';
 import { parseRules, parseStrategy } from './tune-calls';
 import { paramsOf, reasonOf, shown, TuneProgress } from './tune-progress';
+import { hasEnded, News, openOnRanks, othersEnded, requireNoRanks } from './tune-ranks';
 
 /** What the command line says of a search. */
 export interface TuneFlags {
@@ -39,7 +42,8 @@ export interface TuneFlags {
   readonly trials?: number | undefined;
   readonly minutes?: number | undefined;
   readonly trialMinutes?: number | undefined;
-  readonly workers: number;
+  /** `mpi`: one trial on each rank that a launcher started. */
+  readonly workers: number | 'mpi';
   readonly retries: number;
   readonly keepBest: number;
   /** A database, where the log is not in the folder. */
@@ -60,16 +64,30 @@ const TRIAL = join(__dirname, 'tune-trial.js');
 const USUAL_TRIALS = 50;
 /** Failures in a row, before any success, after which there is no point in going on. */
 const MOST_FAILURES = 3;
-const ENDED: readonly TrialState[] = ['complete', 'pruned', 'failed'];
 /** What may change between two sittings of a study: it is where the same data are. */
 const HARMLESS: readonly string[] = ['data', 'limits'];
 
 /** Searches, and returns the exit code. */
 export async function tune(session: Session, flags: TuneFlags): Promise<number> {
   if (flags.threads !== undefined) setThreads(flags.threads);
-  const study = flags.resume === undefined ? await begin(flags) : await resume(flags);
+  const make = (): Promise<Study> => (flags.resume === undefined ? begin(flags) : resume(flags));
+  if (flags.workers !== 'mpi') {
+    requireNoRanks('--workers mpi');
+    const study = await make();
+    return closing(study, () => search(session, study, flags, 1));
+  }
+  const opened = await openOnRanks(make, async () => (await openFound(flags)).study);
+  if (typeof opened === 'number') return opened;
+  const { rank, size, study } = opened;
+  if (rank > 0) session.output.mute(`rank ${rank}`);
+  return closing(study, () =>
+    rank === 0 ? search(session, study, flags, size) : assist(session, study, flags),
+  );
+}
+
+async function closing(study: Study, body: () => Promise<number>): Promise<number> {
   try {
-    return await search(session, study, flags);
+    return await body();
   } finally {
     await study.close();
   }
@@ -122,13 +140,18 @@ function checkEpochs({ name, settings }: Strategy, space: Space): void {
 
 /** Opens a study again, with what the options change. @throws DataError where there is none, UsageError */
 async function resume(flags: TuneFlags): Promise<Study> {
-  const folder = folderOf(flags, (await withDataset(flags.settings)).dataset);
-  const { place, options } = placeOf(flags, folder);
-  const study = await openRecorded(place, options);
+  const { study, place, options } = await openFound(flags);
   const changes = await changesOf(flags, study.space);
   if (changes === undefined) return study;
   await study.close();
   return openStudy(place, { ...options, extend: flags.extend, ...changes });
+}
+
+/** A study that is there, and where. @throws DataError where there is none */
+async function openFound(flags: TuneFlags): Promise<{ study: Study; place: string; options: StudyOptions }> {
+  const folder = folderOf(flags, (await withDataset(flags.settings)).dataset);
+  const { place, options } = placeOf(flags, folder);
+  return { study: await openRecorded(place, options), place, options };
 }
 
 /** What the options say of a study that is there; undefined for nothing. */
@@ -183,26 +206,57 @@ function endsByItself({ name, settings }: Strategy): boolean {
   return typeof settings['rounds'] === 'number' && !endless;
 }
 
-async function search(session: Session, study: Study, flags: TuneFlags): Promise<number> {
+/** The options of `study.run`. */
+function limitsOf(
+  { minutes, trialMinutes, retries, workers }: TuneFlags,
+  total: number | undefined,
+): RunOptions {
+  return {
+    ...(total !== undefined && { total }),
+    ...(minutes !== undefined && { minutes }),
+    ...(trialMinutes !== undefined && { trialMinutes }),
+    workers: workers === 'mpi' ? 1 : workers,
+    retries,
+  };
+}
+
+/** The part of a rank that does not speak for the others: it runs trials. */
+async function assist(session: Session, study: Study, flags: TuneFlags): Promise<number> {
+  const { signal } = session;
+  const limits = limitsOf(flags, totalOf(flags, study.strategy));
+  try {
+    for await (const trial of study.run(TRIAL, { ...limits, signal })) void trial;
+  } catch (error) {
+    if (!(error instanceof AbortedError) || !signal.aborted) throw error;
+    return session.interruptedCode;
+  }
+  return EXIT.ok;
+}
+
+/** @param ranks how many work on the study; this one speaks for all */
+async function search(session: Session, study: Study, flags: TuneFlags, ranks: number): Promise<number> {
   const { output, signal } = session;
   const folder = folderOf(flags, study.space['dataset']);
-  const { minutes, trialMinutes, workers, retries, keepBest } = flags;
   const total = totalOf(flags, study.strategy);
+  const limits = limitsOf(flags, total);
   const page = flags.dashboard === undefined ? undefined : await dashboard(study, { port: flags.dashboard });
-  announce(session, study, { folder, total, workers, page: page?.url });
-  const kept = new KeptModels(study, keepBest);
+  announce(session, study, { folder, total, workers: ranks * limits.workers!, page: page?.url });
+  const kept = new KeptModels(study, flags.keepBest);
   const progress = new TuneProgress(session, study, total);
-  progress.begin();
+  const tell = async (ended: readonly StudyTrial<unknown>[]): Promise<void> => {
+    for (const trial of ended) progress.ended(trial);
+    await kept.tidy();
+    requireSuccess(study);
+  };
+  const news = new News(study);
+  // A bar is for a terminal: what a rank writes to goes through the launcher.
+  if (ranks === 1) progress.begin();
   try {
-    const limits = {
-      ...(total !== undefined && { total }),
-      ...(minutes !== undefined && { minutes }),
-      ...(trialMinutes !== undefined && { trialMinutes }),
-    };
-    for await (const trial of study.run(TRIAL, { ...limits, workers, retries, signal })) {
-      progress.ended(trial);
-      await kept.tidy();
-      requireSuccess(study);
+    for await (const trial of study.run(TRIAL, { ...limits, signal }))
+      await tell(ranks === 1 ? [trial] : news.take());
+    if (ranks > 1) {
+      await othersEnded(study, signal);
+      await tell(news.take());
     }
   } catch (error) {
     if (!(error instanceof AbortedError) || !signal.aborted) throw error;
@@ -256,7 +310,7 @@ function announce({ output }: Session, study: Study, { folder, total, workers, p
 
 /** @throws DataError where it is plain from the first trials that all will fail */
 function requireSuccess({ trials }: Study): void {
-  const ended = trials.filter(({ state, notes }) => ENDED.includes(state) && notes[NOTE.lost] !== true);
+  const ended = trials.filter(({ state, notes }) => hasEnded(state) && notes[NOTE.lost] !== true);
   if (ended.length !== MOST_FAILURES || ended.some(({ state }) => state !== 'failed')) return;
   // Numbers in messages differ from trial to trial.
   const reasons = ended.map((trial) => reasonOf(trial) ?? '');
