@@ -25,13 +25,14 @@ export const nothingInPlace: CommitSection = { nodes: new Set(), direct: new Map
  */
 export function commitSection(graph: Graph): CommitSection {
   const assigned = new Map(graph.assignments.map((a) => [a.value, a.storage]));
+  const early = earlyStates(graph);
   const direct = directValues(graph);
   const commit = new Set<GraphNode>();
   const late = new Set<Value>();
   for (const node of graph.nodes) {
-    if (node.op.schedule === 'gate') continue;
+    if (node.op.schedule !== undefined) continue;
     const makes = node.outputs.some((value) => direct.has(value));
-    if (makes || node.inputs.some((v) => late.has(v)) || updatesInPlace(node, assigned)) {
+    if (makes || node.inputs.some((v) => late.has(v)) || updatesInPlace(node, assigned, early)) {
       commit.add(node);
       for (const output of node.outputs) late.add(output);
     }
@@ -61,12 +62,38 @@ function directValues(graph: Graph): Map<Value, Storage> {
   return direct;
 }
 
-function updatesInPlace(node: GraphNode, assigned: ReadonlyMap<Value, unknown>): boolean {
+function updatesInPlace(
+  node: GraphNode,
+  assigned: ReadonlyMap<Value, Storage>,
+  early: ReadonlyMap<Value, Storage>,
+): boolean {
   const pairs = node.op.inPlaceState?.(node.attrs) ?? [];
   return pairs.some(([output, input]) => {
-    const leaf = node.inputs[input]!.leaf;
-    return leaf?.kind === 'storage' && assigned.get(node.outputs[output]!) === leaf.storage;
+    const storage = stateOf(node.inputs[input]!, early);
+    return storage !== undefined && assigned.get(node.outputs[output]!) === storage;
   });
+}
+
+/** The storage that a value is the state of, at whatever stage. */
+export function stateOf(value: Value, early: ReadonlyMap<Value, Storage>): Storage | undefined {
+  return value.leaf?.kind === 'storage' ? value.leaf.storage : early.get(value);
+}
+
+/**
+ * Stages of states between the old one and the one that is assigned: nodes that run early update the
+ * storage in place, one after the other. Nothing else reads a stage.
+ */
+export function earlyStates(graph: Graph): Map<Value, Storage> {
+  const assigned = new Set(graph.assignments.map((a) => a.storage));
+  const states = new Map<Value, Storage>();
+  for (const node of graph.nodes) {
+    if (node.op.schedule !== 'early') continue;
+    for (const [output, input] of node.op.inPlaceState?.(node.attrs) ?? []) {
+      const storage = stateOf(node.inputs[input]!, states);
+      if (storage !== undefined && assigned.has(storage)) states.set(node.outputs[output]!, storage);
+    }
+  }
+  return states;
 }
 
 /** The value whose memory this one shares, through any number of views. */

@@ -6,7 +6,7 @@ import type { TensorType } from '../tensor/tensor';
 import { nothingFused, type Fused } from '../graph/facts';
 import type { Lowering, Operand, Slot } from '../graph/lowering';
 import type { Storage } from '../tensor/storage';
-import type { CommitSection } from './commit';
+import { earlyStates, stateOf, type CommitSection } from './commit';
 import type { Graph, GraphNode, Value } from './ir';
 
 export interface KernelCall {
@@ -127,9 +127,13 @@ export interface Lowered {
 export function lowerGraph(graph: Graph, commit: CommitSection, target: Target): Lowered {
   const lowering = new GraphLowering(target);
   const storageOf = storagesOf(graph);
+  for (const [value, storage] of earlyStates(graph)) storageOf.set(value, storage);
   const main = graph.nodes.filter((n) => !commit.nodes.has(n) && n.op.schedule !== 'gate');
   const gates = graph.nodes.filter((n) => n.op.schedule === 'gate');
-  for (const node of main) lowering.lowerNode(node);
+  for (const node of withEarly(main)) {
+    if (node.op.schedule === 'early') aliasState(storageOf, node, lowering);
+    lowering.lowerNode(node);
+  }
   const staged = stageOldState(graph, lowering);
   for (const node of gates) {
     aliasState(storageOf, node, lowering);
@@ -145,6 +149,24 @@ export function lowerGraph(graph: Graph, commit: CommitSection, target: Target):
   commitCopies(graph, staged, lowering);
   const outputs = graph.outputs.map((v) => staged.get(v) ?? lowering.operandOf(v));
   return { calls: lowering.calls, commitStart, outputs };
+}
+
+/** The nodes, each early one right behind the nodes that make its inputs, and behind the early one before it. */
+function withEarly(nodes: readonly GraphNode[]): GraphNode[] {
+  const early = nodes.filter((n) => n.op.schedule === 'early');
+  if (early.length === 0) return [...nodes];
+  const missing = new Set(nodes.flatMap((n) => n.outputs));
+  const ordered: GraphNode[] = [];
+  const add = (node: GraphNode): void => {
+    ordered.push(node);
+    for (const output of node.outputs) missing.delete(output);
+  };
+  for (const node of nodes) {
+    if (node.op.schedule === 'early') continue;
+    add(node);
+    while (early[0]?.inputs.every((value) => !missing.has(value))) add(early.shift()!);
+  }
+  return [...ordered, ...early];
 }
 
 const syntheticScope = '';
@@ -190,8 +212,7 @@ function aliasState(storageOf: ReadonlyMap<Value, Storage>, node: GraphNode, low
     const state = node.inputs[input]!;
     const value = node.outputs[output]!;
     const target = storageOf.get(value);
-    const leaf = state.leaf;
-    if (target === undefined || leaf?.kind !== 'storage' || leaf.storage !== target) continue;
+    if (target === undefined || stateOf(state, storageOf) !== target) continue;
     lowering.operandOf(value).slot.alias = lowering.operandOf(state).slot;
   }
 }

@@ -16,6 +16,8 @@ export interface LoaderOptions extends CutOptions {
   readonly sampler?: WeightedRandomSampler;
   /** How many batches to pass over: those of this epoch that were trained before a checkpoint. Default 0. */
   readonly start?: number;
+  /** Where to end: behind so many batches of the epoch. Default: behind the last. */
+  readonly end?: number;
   /** The samples [begin, end) to load of a batch of so many. Default: all. */
   readonly part?: (size: number) => readonly [begin: number, end: number];
 }
@@ -38,6 +40,7 @@ export class BatchLoader {
   /** Milliseconds that next() has spent waiting for samples to be decoded. */
   waitMs = 0;
   private readonly cut: EpochCut;
+  private readonly end: number;
   private order: Drawn | undefined;
   private position: number;
   /** Next batch to start reading. */
@@ -50,6 +53,7 @@ export class BatchLoader {
     private readonly options: LoaderOptions,
   ) {
     this.cut = cutEpoch(options.sampler?.count(dataset) ?? dataset.length, options);
+    this.end = Math.min(options.end ?? Infinity, this.cut.batches);
     this.position = options.start ?? 0;
     this.ahead = this.position;
   }
@@ -59,9 +63,9 @@ export class BatchLoader {
    * @throws what reading its samples throws, AbortedError where `close` came while it waited for them
    */
   async next(): Promise<LoadedBatch | undefined> {
-    if (this.position >= this.cut.batches || this.closed.signal.aborted) return undefined;
+    if (this.position >= this.end || this.closed.signal.aborted) return undefined;
     this.order ??= await this.makeOrder();
-    while (this.ahead < this.cut.batches && this.ahead <= this.position + BATCHES_AHEAD) this.startReading();
+    while (this.ahead < this.end && this.ahead <= this.position + BATCHES_AHEAD) this.startReading();
     const read = this.reads.shift();
     if (read !== undefined) {
       const begin = performance.now();

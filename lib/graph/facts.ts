@@ -176,6 +176,10 @@ export interface Facts<A> {
   ) => { readonly rest: Part<A, T>; readonly split: Part<UpdateForm, T> } | undefined;
   /** Its output may be the memory of its first input under another shape. */
   readonly view?: true;
-  /** `gate`: runs right before the commit section, and may cancel it. */
-  readonly schedule?: 'gate';
+  /**
+   * `gate`: runs right before the commit section, and may cancel it. `early`: runs as soon as its inputs are
+   * there, in the order in which such nodes were recorded. It updates its state then, whether or not the run
+   * commits anything.
+   */
+  readonly schedule?: 'gate' | 'early';
 }

@@ -44,27 +44,39 @@ function checkSums(op: string, sums: Tensor): void {
   checkRank(op, 'sums', sums, 2);
 }
 
-const addOp: OpRecord<{ readonly factors: readonly number[] }> = {
+interface AddAttrs {
+  /** Where the segments of the terms begin. */
+  readonly begin: number;
+  readonly factors: readonly number[];
+}
+
+const addOp: OpRecord<AddAttrs> = {
   name: 'shard_add',
   bf16: 'f32',
-  infer: (inputs, { factors }) => {
+  infer: (inputs, { begin, factors }) => {
     for (const scalar of inputs.slice(0, 3)) checkScalar('shard_add', 'each of the place', scalar);
     const xs = inputs.slice(4, -1);
     const sums = inputs[inputs.length - 1]!;
     for (const x of [inputs[3]!, ...xs]) checkDType('shard_add', 'each term', x, 'f32');
     checkSums('shard_add', sums);
     const { length } = segmentsOf(xs.map(({ shape }) => shape));
-    if (xs.length !== factors.length || length !== sums.shape[1])
-      throw new ShapeError(`shard_add: terms of ${length} elements for sums ${formatShape(sums.shape)}`);
+    if (xs.length !== factors.length || begin + length > sums.shape[1]!)
+      throw new ShapeError(
+        `shard_add: terms of ${length} elements from ${begin} on for sums ${formatShape(sums.shape)}`,
+      );
     return [{ shape: sums.shape, dtype: 'f32' }];
   },
   inPlaceState: ({ factors }) => [[0, 4 + factors.length]],
-  lower: (l, { factors }) => l.call('shard_add', l.inputs, l.outputs, { factors }),
+  lower: (l, attrs) => l.call('shard_add', l.inputs, l.outputs, { ...attrs }),
 };
 
+/** Not the last part of a row: nobody takes the row for a shard's sum before that. */
+const addPartOp: OpRecord<AddAttrs> = { ...addOp, schedule: 'early' };
+
 /**
- * The sums, f32 [L, N], with a shard's terms added to their place. Assign them back. The last term is a
- * number, the samples of the shard: it becomes NaN in a row whose sum has been used.
+ * The sums, f32 [L, N], with a shard's terms added to their place, in the segments from `begin` on. Assign
+ * them back. The last segment of a row is a number, the samples of the shard: it becomes NaN in a row whose
+ * sum has been used. Parts of a row before the last one are added while the pass goes on.
  * @param weight f32, rank 0
  * @throws ShapeError, DTypeError, OptionError
  */
@@ -73,6 +85,7 @@ export function shardAdd(
   { level, begins, merges }: ShardPlace,
   weight: Tensor,
   terms: readonly ShardTerm[],
+  begin = 0,
 ): Tensor {
   const factors = terms.map(({ factor }) => {
     if (factor === 'weight') return 0;
@@ -80,7 +93,9 @@ export function shardAdd(
     return factor;
   });
   const xs = terms.map(({ x }) => x);
-  return first(applyOp(addOp, [level, begins, merges, weight, ...xs, sums], { factors }));
+  const { length } = segmentsOf(xs.map(({ shape }) => shape));
+  const op = begin + length < sums.shape[1]! ? addPartOp : addOp;
+  return first(applyOp(op, [level, begins, merges, weight, ...xs, sums], { begin, factors }));
 }
 
 const readOp: OpRecord<{ readonly begin: number; readonly shapes: readonly Shape[] }> = {
@@ -124,7 +139,35 @@ export function shardSpend(sums: Tensor): Tensor {
   return first(applyOp(spendOp, [sums], null));
 }
 
-const exchangeOp: OpRecord<{ readonly shards: number }> = {
+interface Bucket {
+  readonly shards: number;
+  /** Elements of a row. */
+  readonly begin: number;
+  readonly end: number;
+}
+
+const submitOp: OpRecord<Bucket> = {
+  name: 'shard_submit',
+  bf16: 'f32',
+  schedule: 'early',
+  infer: ([last, sums]) => {
+    checkScalar('shard_submit', 'last', last!);
+    checkSums('shard_submit', sums!);
+    return [{ shape: sums!.shape, dtype: 'f32' }];
+  },
+  inPlaceState: () => [[0, 1]],
+  lower: (l, bucket) => l.call('shard_submit', l.inputs, l.outputs, { ...bucket }),
+};
+
+/**
+ * The sums, of which the ranks of a world begin to add up elements [begin, end) of the rows while the pass
+ * goes on, where `last`, a runtime scalar, is not 0. Nothing may touch them until `shardExchange` has run.
+ */
+export function shardSubmit(sums: Tensor, last: Tensor, bucket: Bucket): Tensor {
+  return first(applyOp(submitOp, [last, sums], bucket));
+}
+
+const exchangeOp: OpRecord<{ readonly shards: number; readonly ends: readonly number[] }> = {
   name: 'shard_exchange',
   bf16: 'f32',
   infer: ([sums]) => {
@@ -132,13 +175,14 @@ const exchangeOp: OpRecord<{ readonly shards: number }> = {
     return [{ shape: sums!.shape, dtype: 'f32' }];
   },
   inPlaceState: () => [[0, 0]],
-  lower: (l, { shards }) => l.call('shard_exchange', l.inputs, l.outputs, { shards }),
+  lower: (l, attrs) => l.call('shard_exchange', l.inputs, l.outputs, { ...attrs }),
 };
 
 /**
  * The sums of `shards` shards that the ranks of a world share out, each with the rows of its own: row 0 is the
- * sum of all. Assign them back. A run waits for the other ranks. f32 on every target.
+ * sum of all. Assign them back. A run begins what is left of the buckets, which end at `ends`, and waits for
+ * all of them.
  */
-export function shardExchange(sums: Tensor, shards: number): Tensor {
-  return first(applyOp(exchangeOp, [sums], { shards }));
+export function shardExchange(sums: Tensor, shards: number, ends: readonly number[]): Tensor {
+  return first(applyOp(exchangeOp, [sums], { shards, ends }));
 }

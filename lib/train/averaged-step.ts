@@ -15,7 +15,7 @@ import type { Shape } from '../tensor/shape';
 import { tensor, type Tensor } from '../tensor/tensor';
 import type { Batch } from './batch-source';
 import { checkClasses, measured, type StepParts } from './steps';
-import { isClassification, Totals } from './totals';
+import { isClassification, Totals, type Evaluation } from './totals';
 
 /** The smallest f32 that keeps all its digits: a logarithm of it is finite. */
 const LEAST = 2 ** -126;
@@ -57,7 +57,7 @@ export interface Passes {
 
 /** As EvalStep, of the means over passes. */
 export class AveragedEvalStep {
-  readonly totals = new Totals();
+  private readonly totals = new Totals();
   /** What is averaged: probabilities, where outputs are logits. */
   private readonly pass: Compiled<Tensor[], Tensor>;
   /** Takes the mean over the passes before what a batch is made of. */
@@ -103,6 +103,10 @@ export class AveragedEvalStep {
     this.totals.samples += batch.size;
     this.last = before.then(() => this.run(batch, first));
     return this.last;
+  }
+
+  averages(): Promise<Evaluation> {
+    return this.totals.averages();
   }
 
   /** Ends the batches that are queued or running: they reject with an AbortedError. */

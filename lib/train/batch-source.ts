@@ -72,8 +72,8 @@ export interface BatchSource {
   stepOf(batch: number): number;
   /** The largest class index there is; undefined if targets are numbers, or not known. */
   readonly highestLabel: number | undefined;
-  /** Opens an epoch after its first `start` batches. */
-  open(epoch: number, start: number): Promise<EpochBatches>;
+  /** Opens an epoch after its first `start` batches, up to batch `end` where the number of batches is known. */
+  open(epoch: number, start: number, end?: number): Promise<EpochBatches>;
   /** Records the tensors of a batch inside compile(). */
   record(args: readonly Tensor[]): Recorded;
   /** Ends what prepares batches, if anything does. */
@@ -138,11 +138,12 @@ export class DatasetSource implements BatchSource {
     return this.cut.stepOf(batch);
   }
 
-  async open(epoch: number, start: number): Promise<EpochBatches> {
+  async open(epoch: number, start: number, end?: number): Promise<EpochBatches> {
     const { cut, shuffleSeed: seed, sampler, part } = this.options;
     const loader = new BatchLoader(this.dataset, {
       ...cut,
       start,
+      ...(end !== undefined && { end }),
       ...(seed !== undefined && { shuffle: { seed, epoch } }),
       ...(sampler && { sampler }),
       ...(part && { part }),

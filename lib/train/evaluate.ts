@@ -22,6 +22,7 @@ import {
 import { checkLoss } from './checks';
 import { plainSource } from './inputs';
 import { AveragedEvalStep } from './averaged-step';
+import type { Ranks } from './ranks';
 import { EvalStep, type StepParts } from './steps';
 import { viewSource, ViewSource } from './view-source';
 import type { Evaluation } from './totals';
@@ -162,6 +163,11 @@ export interface EvaluateSourceOptions {
   readonly signal?: AbortSignal | undefined;
   /** Reset first, then updated with each batch. */
   readonly metrics?: readonly Running<unknown>[] | undefined;
+  /**
+   * Share the batches out, where no figure but loss and accuracy is measured, of one pass over each image as it
+   * is. Else each evaluates all. The result is that of one process.
+   */
+  readonly ranks?: Ranks | undefined;
 }
 
 /**
@@ -170,18 +176,24 @@ export interface EvaluateSourceOptions {
  */
 export async function evaluateSource(
   parts: StepParts,
-  { average, sampling, signal, metrics = [] }: EvaluateSourceOptions,
+  { average, sampling, signal, metrics = [], ranks }: EvaluateSourceOptions,
 ): Promise<Evaluation> {
   const views = parts.source instanceof ViewSource ? parts.source.views : [[]];
   const step =
     sampling === undefined && views.length === 1 && views[0]!.length === 0
       ? new EvalStep(parts, metrics, average)
       : new AveragedEvalStep(parts, { sampling, views }, metrics, average);
+  const { random } = parts;
+  const { batchesPerEpoch: count } = parts.source;
+  const sharing = step instanceof EvalStep && metrics.length === 0 && count !== undefined ? ranks : undefined;
+  const [begin, end] = sharing === undefined ? [0, count] : shareOf(count!, sharing);
+  const drawn = random.step;
   let last: Promise<void> | undefined;
   let batches: EpochBatches | undefined;
-  const pass = async (): Promise<Evaluation> => {
+  const run = async (): Promise<void> => {
     await Promise.all(metrics.map((metric) => metric.reset()));
-    batches = await parts.source.open(0, 0);
+    random.step += begin;
+    batches = await parts.source.open(0, begin, end);
     for (;;) {
       const batch = signal?.aborted === true ? undefined : await abortable(batches.next(), signal);
       if (batch === undefined) break;
@@ -192,9 +204,13 @@ export async function evaluateSource(
       last = queued;
     }
     signal?.throwIfAborted();
-    if (last === undefined) throw new DataError('evaluate: there are no batches');
+    if (last === undefined && sharing === undefined) throw new DataError('evaluate: there are no batches');
     await last;
-    return step.totals.averages();
+  };
+  const pass = async (): Promise<Evaluation> => {
+    await (ranks === undefined ? run() : ranks.together('fit: validation', run));
+    if (sharing !== undefined) await settleDraws(random, { drawn, begin, count: count! }, sharing);
+    return step.averages(sharing);
   };
   try {
     return await whileNotAborted(signal, () => step.cancel(), pass);
@@ -205,4 +221,20 @@ export async function evaluateSource(
     await last?.catch(() => undefined);
     step.dispose();
   }
+}
+
+/** The batches [begin, end) of so many that a rank evaluates. */
+function shareOf(count: number, { rank, size }: Ranks): [begin: number, end: number] {
+  const begin = (r: number): number => Math.floor((r * count) / size);
+  return [begin(rank), begin(rank + 1)];
+}
+
+/** Counts the draws of all batches, as one process would: each that drew has drawn once. */
+async function settleDraws(
+  random: RandomState,
+  { drawn, begin, count }: { readonly drawn: number; readonly begin: number; readonly count: number },
+  ranks: Ranks,
+): Promise<void> {
+  const draws = await ranks.gather(random.step > drawn + begin);
+  random.step = drawn + (draws.includes(true) ? count : 0);
 }

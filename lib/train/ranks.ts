@@ -1,5 +1,7 @@
 /** The ranks of a world that train together: what they agree on, and how one learns of another's failure. */
+import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { CallInWords } from '../compile/describe';
 import type { LentWorld } from '../distributed/world';
 import { DistributedError, OptionError } from '../errors';
 import { clip, messageOf } from '../options';
@@ -97,6 +99,29 @@ export class Ranks {
   async compare(where: string, facts: Facts): Promise<void> {
     const [first] = await this.differences(facts);
     if (first !== undefined) throw this.agreed(new OptionError(`${where}: ${first}`));
+  }
+
+  /** @throws OptionError on all ranks, which names the first rank and layer that compute something else */
+  async compareCalls(where: string, calls: readonly CallInWords[]): Promise<void> {
+    const digest = createHash('sha256').update(JSON.stringify(calls)).digest('hex');
+    const digests = await this.gather(digest);
+    const rank = digests.findIndex((other) => other !== digests[0]);
+    if (rank < 0) return;
+    // Only now: a deep network has thousands of them.
+    const all = await this.gather(this.first || this.rank === rank ? calls : []);
+    const [expected, theirs] = [all[0]!, all[rank]!];
+    const at = theirs.findIndex(
+      ({ place, text }, i) => place !== expected[i]?.place || text !== expected[i].text,
+    );
+    const name = (call: CallInWords | undefined): string => call?.place ?? 'nothing';
+    const [there, here] = [theirs[at], expected[at < 0 ? theirs.length : at]].map(name);
+    const what =
+      there === here
+        ? `${this.name(rank)} computes ${there} with other settings than ${this.name(0)}`
+        : `${this.name(rank)} computes ${there}, where ${this.name(0)} computes ${here}`;
+    throw this.agreed(
+      new OptionError(`${where}: the ranks train different networks, or by different losses: ${what}`),
+    );
   }
 
   /** What ranks have otherwise than rank 0, in words; the same list on all ranks. */

@@ -79,6 +79,7 @@ export class FitRun implements FitControl {
   private position = 0;
   private readonly records: EpochRecord[] = [];
   private readonly inFlight: QueuedStep[] = [];
+  private compared = false;
   private best: BestEpoch | undefined;
   private bestWeights: Snapshot | undefined;
   private readonly saves: Saves;
@@ -241,6 +242,7 @@ export class FitRun implements FitControl {
       if (signal?.aborted === true) continue;
       if (group.length === 0) break;
       await this.trainStep.prepare(group);
+      await this.compareCalls(group[0]!);
       await this.saves.settled;
       this.queue(group);
       if (this.inFlight.length >= STEPS_IN_FLIGHT) await this.settleOldest();
@@ -252,6 +254,14 @@ export class FitRun implements FitControl {
     await this.drain();
     if (this.position === 0) throw new DataError('fit: the data set has no batches');
     return true;
+  }
+
+  /** Before the first step of a world: the ranks compute the same. @throws OptionError */
+  private async compareCalls(batch: Batch): Promise<void> {
+    const { ranks } = this.parts;
+    if (ranks === undefined || this.compared) return;
+    this.compared = true;
+    await ranks.compareCalls('fit', (await this.trainStep.calls?.(batch)) ?? []);
   }
 
   /** The batches of the next step: as many as are accumulated, or fewer. */

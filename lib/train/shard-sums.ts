@@ -1,8 +1,9 @@
 /**
  * What the shards of a step add up before the step is taken: gradients, statistics, losses, counts. All of
- * it lies in one flat row a partial sum, gradients in the order in which backward makes them.
+ * it lies in one flat row a partial sum, gradients in the order in which backward makes them. A row is added to
+ * in parts, while backward goes on: these are also the buckets that ranks exchange.
  */
-import type { Gradients } from '../compile/grad';
+import { grad } from '../compile/grad';
 import { assign, currentTrace, type BatchStatistics, type TraceDependency } from '../graph/trace';
 import * as ops from '../ops';
 import {
@@ -11,6 +12,7 @@ import {
   shardExchange,
   shardRead,
   shardSpend,
+  shardSubmit,
   type ShardPlace,
   type ShardTerm,
 } from '../ops/shard-sums';
@@ -20,7 +22,6 @@ import { zeros, type PersistentTensor, type Tensor } from '../tensor/tensor';
 
 /** What the pass over a shard leaves. */
 export interface Pass {
-  readonly gradients: Gradients;
   readonly statistics: readonly BatchStatistics[];
   /** The mean over its samples, or over weights that sum up to `divisor`. */
   readonly loss: Tensor;
@@ -30,6 +31,16 @@ export interface Pass {
   readonly correct: Tensor | undefined;
   /** 1 where this process asks to end the run, else 0. */
   readonly asks: Tensor;
+}
+
+/** Elements from which on a part of a row is added by itself: 4 MB. */
+const BUCKET = 2 ** 20;
+
+/** What the ranks of a world exchange of a pass. */
+export interface Exchanged {
+  readonly shards: number;
+  /** A runtime scalar: 1 in this process's last pass of a step, else 0. */
+  readonly last: Tensor;
 }
 
 /** Statistics that a layer's running ones move to. */
@@ -71,18 +82,22 @@ export class ShardSums implements TraceDependency {
     return `shard sums ${this.version}`;
   }
 
-  /** Records that what a pass leaves is added at a place. */
-  add(pass: Pass, place: ShardPlace): void {
-    const { gradients, statistics, loss, divisor, samples, correct, asks } = pass;
-    const entries = gradients.entries().reverse();
+  /**
+   * Records that what a pass leaves is added at a place: gradients, and the rest.
+   * @param exchanged undefined where this process computes all shards
+   */
+  add(pass: Pass, place: ShardPlace, exchanged: Exchanged | undefined): void {
+    const { statistics, loss, divisor, samples, correct, asks } = pass;
+    // Before the gradients: parts of the row need it while backward goes on.
+    const weight = divisor === undefined ? ops.full([], samples) : ops.reshape(divisor, []);
+    const factor = divisor === undefined ? samples : 'weight';
+    const entries = grad(loss).entries().reverse();
     this.settle({
       parameters: entries.map(([p]) => p),
       statistics,
       weighted: divisor !== undefined,
       classes: correct !== undefined,
     });
-    const weight = divisor === undefined ? ops.full([], samples) : ops.reshape(divisor, []);
-    const factor = divisor === undefined ? samples : 'weight';
     const terms: ShardTerm[] = [
       ...entries.map(([, x]) => ({ x, factor }) as const),
       ...statistics.flatMap(({ batch: [mean, variance], count }) => [
@@ -96,7 +111,7 @@ export class ShardSums implements TraceDependency {
       { x: ops.full([], samples), factor: 1 },
     ];
     currentTrace()?.depend(this);
-    assign(this.rows!, shardAdd(this.rows!, place, weight, terms));
+    this.addParts(terms, { place, weight, exchanged });
   }
 
   /** Records that the sum of all is read, and used up. */
@@ -135,12 +150,38 @@ export class ShardSums implements TraceDependency {
   exchange(shards: number): void {
     const rows = this.rows!;
     currentTrace()?.depend(this);
-    assign(rows, shardExchange(rows, shards));
+    assign(
+      rows,
+      shardExchange(
+        rows,
+        shards,
+        bucketsOf(shapesOf(this.layout!)).map(({ end }) => end),
+      ),
+    );
   }
 
   dispose(): void {
     this.rows?.dispose();
     this.rows = undefined;
+  }
+
+  private addParts(
+    terms: readonly ShardTerm[],
+    {
+      place,
+      weight,
+      exchanged,
+    }: { readonly place: ShardPlace; readonly weight: Tensor; readonly exchanged: Exchanged | undefined },
+  ): void {
+    const rows = this.rows!;
+    let sums: Tensor = rows;
+    const buckets = bucketsOf(terms.map(({ x }) => x.shape));
+    for (const [i, { from, to, begin, end }] of buckets.entries()) {
+      sums = shardAdd(sums, place, weight, terms.slice(from, to), begin);
+      if (exchanged !== undefined && i < buckets.length - 1)
+        sums = shardSubmit(sums, exchanged.last, { shards: exchanged.shards, begin, end });
+    }
+    assign(rows, sums);
   }
 
   private settle(layout: Layout): void {
@@ -151,6 +192,26 @@ export class ShardSums implements TraceDependency {
     this.layout = layout;
     this.version++;
   }
+}
+
+/** Segments [from, to) of a row, which are its elements [begin, end). */
+interface Bucket {
+  readonly from: number;
+  readonly to: number;
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** Each has as many of the next segments as fill it; the last one has what is left, and always the figures. */
+function bucketsOf(shapes: readonly Shape[]): Bucket[] {
+  const { begins, length } = segmentsOf(shapes);
+  const starts = [0];
+  const figures = shapes.findLastIndex((shape) => shape.length > 0) + 1;
+  for (let i = 1; i <= figures; i++) if (begins[i]! - begins[starts.at(-1)!]! >= BUCKET) starts.push(i);
+  return starts.map((from, i) => {
+    const to = starts[i + 1] ?? shapes.length;
+    return { from, to, begin: begins[from]!, end: begins[to] ?? length };
+  });
 }
 
 /** A weight of 0 where nothing counts: then there is nothing to be divided. */

@@ -3,11 +3,14 @@
  * subtree, and one update, by the sum of all. Between the two, the ranks of a world exchange their sums.
  */
 import { compile, type Compiled } from '../compile/compile';
+import { describeCalls, type CallInWords } from '../compile/describe';
 import { grad, Gradients } from '../compile/grad';
 import { OptionError } from '../errors';
 import { assign, currentTrace } from '../graph/trace';
+import type { AnyArray } from '../native';
 import * as ops from '../ops';
-import { runtimeScalar, type Tensor } from '../tensor/tensor';
+import { numel } from '../tensor/shape';
+import { runtimeScalar, Tensor } from '../tensor/tensor';
 import type { Parameter } from '../tensor/parameter';
 import type { Batch } from './batch-source';
 import { ShardSums, type MeanStatistics } from './shard-sums';
@@ -33,7 +36,7 @@ export class ShardedStep implements Step {
   private readonly exchange: Compiled<[], Record<string, never>> | undefined;
   private readonly update: Compiled<[], UpdateResult>;
   /** What the runtime scalars of the pass that is being queued are. */
-  private place = { level: 0, begins: 1, merges: 0, asks: 0 };
+  private place = { level: 0, begins: 1, merges: 0, asks: 0, last: 0 };
   /** Samples that the update which is being queued expects. */
   private expected = 0;
   private failed = false;
@@ -46,10 +49,11 @@ export class ShardedStep implements Step {
    */
   constructor(
     private readonly parts: TrainParts,
-    { shards, begin, end }: ShardRange,
+    private readonly range: ShardRange,
     accumulate: number,
   ) {
     const { random, precision } = parts;
+    const { shards, begin, end } = range;
     this.tree = treeSteps(shards, begin, end);
     this.sums = new ShardSums(levelsOf(this.tree, accumulate === 1));
     this.pass = compile((...args: Tensor[]) => this.recordPass(args), { random, precision });
@@ -70,6 +74,18 @@ export class ShardedStep implements Step {
       for (const { args } of [shards![0]!, shards!.at(-1)!]) await this.pass.prepareAsync(...args);
     await this.exchange?.prepareAsync();
     await this.update.prepareAsync();
+  }
+
+  /**
+   * What the ranks of a world have in common: the update, and the pass over a shard of the smallest size that
+   * the batch has anywhere.
+   */
+  async calls({ size, shards }: Batch): Promise<CallInWords[]> {
+    const samples = Math.floor(size / this.range.shards);
+    const args = shards![0]!.args.map((t) => rowsOf(t, samples));
+    const programs = [await this.pass.prepareAsync(...args), await this.update.prepareAsync()];
+    // How many partial sums a rank has depends on its shards.
+    return programs.flatMap(describeCalls).filter(({ place }) => !place.startsWith('shard_'));
   }
 
   /**
@@ -128,7 +144,10 @@ export class ShardedStep implements Step {
       for (const [i, { shards }] of batches.entries()) {
         const { args, first } = shards![own]!;
         const last = i === batches.length - 1;
-        this.place = { level, begins: Number(i === 0), merges: last ? merges : 0, asks };
+        this.place = {
+          ...{ level, begins: Number(i === 0), merges: last ? merges : 0, asks },
+          last: Number(last && own === this.tree.length - 1),
+        };
         random.example = first;
         passes.push(this.pass(...args));
         layouts.add(this.sums.signature());
@@ -152,13 +171,13 @@ export class ShardedStep implements Step {
     const scalar = (name: keyof typeof this.place): Tensor => runtimeScalar(() => this.place[name]);
     this.sums.add(
       {
-        gradients: grad(loss),
         ...{ statistics, loss, divisor },
         samples: outputs.shape[0]!,
         correct: classes ? ops.countCorrect(outputs, targets) : undefined,
         asks: ops.fromScalar(scalar('asks')),
       },
       { level: scalar('level'), begins: scalar('begins'), merges: scalar('merges') },
+      this.exchange && { shards: this.range.shards, last: scalar('last') },
     );
     return {};
   }
@@ -195,4 +214,10 @@ export class ShardedStep implements Step {
 function moveStatistics({ running, batch, momentum }: MeanStatistics): void {
   const moved = ops.runningMean(momentum, running, batch);
   running.forEach((statistic, i) => assign(statistic, moved[i]!));
+}
+
+/** The first rows of an argument. */
+function rowsOf({ shape: [, ...rest], dtype, source }: Tensor, rows: number): Tensor {
+  const { array } = source as { readonly array: AnyArray };
+  return new Tensor([rows, ...rest], dtype, { kind: 'host', array: array.subarray(0, rows * numel(rest)) });
 }

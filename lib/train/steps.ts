@@ -1,6 +1,7 @@
 /** The compiled programs of training and evaluation: one call into the addon per step. */
 import { DataError } from '../errors';
 import { compile, type Compiled } from '../compile/compile';
+import type { CallInWords } from '../compile/describe';
 import { grad } from '../compile/grad';
 import type { Loss } from '../losses';
 import type { Running } from '../metrics';
@@ -16,7 +17,9 @@ import type { Precision } from '../tensor/dtype';
 import type { Tensor } from '../tensor/tensor';
 import type { Batch, BatchSource } from './batch-source';
 import { checkWeighable } from './checks';
-import { Totals, type Recorded } from './totals';
+import { averagesOf, gatherFigures, type BatchFigures } from './batch-figures';
+import type { Ranks } from './ranks';
+import { sumsOf, Totals, type BatchSums, type Evaluation, type Recorded } from './totals';
 
 /** What a step is made of. */
 export interface StepParts {
@@ -119,6 +122,8 @@ export interface Step {
   readonly totals: Totals;
   /** Compiles for a step over batches of these sizes, in slices, unless the step before had the same. */
   prepare(batches: readonly Batch[]): Promise<void>;
+  /** What a step over such batches computes, in words that all ranks have in common. For steps of a world. */
+  calls?(batch: Batch): Promise<CallInWords[]>;
   /**
    * Queues a step over some batches, which says whether this process asks to end the run. Resolves once it
    * has run; rejects with a NonFiniteError when it changed no weights.
@@ -221,10 +226,12 @@ function weightedMean(values: readonly (readonly [value: Tensor, weight: number]
 
 /** Forward and sums of one batch, in evaluation mode; those of `metrics` as well. */
 export class EvalStep {
-  readonly totals = new Totals();
-  private readonly compiled: Compiled<Tensor[], Record<string, never>>;
+  /** Of the batches that have run, in the order in which they were queued. */
+  readonly figures: BatchFigures[] = [];
+  private readonly compiled: Compiled<Tensor[], BatchSums>;
   /** The size of the batch that `prepare` saw last. */
   private prepared: number | undefined;
+  private queued = 0;
 
   /** With an average, the model computes with the averaged weights. */
   constructor(
@@ -237,9 +244,8 @@ export class EvalStep {
         const record = (): Recorded => recordLoss(parts, args);
         const recorded = average?.inPlaceOf(parts.model, record) ?? record();
         const { outputs, targets } = recorded;
-        this.totals.record(recorded, outputs.shape[0]!);
         for (const metric of metrics) metric.update(outputs, targets);
-        return {};
+        return sumsOf(recorded, outputs.shape[0]!);
       },
       { random: parts.random, precision: parts.precision },
     );
@@ -254,9 +260,19 @@ export class EvalStep {
   }
 
   async queue({ args, size }: Batch): Promise<void> {
-    const pending = inEvalMode(this.parts.model, () => this.compiled(...args));
-    this.totals.samples += size;
-    await pending;
+    const place = this.queued++;
+    const { loss, weight, correct } = await inEvalMode(this.parts.model, () => this.compiled(...args));
+    this.figures[place] = {
+      loss: loss.itemSync(),
+      weight: weight?.itemSync(),
+      correct: correct?.itemSync(),
+      samples: size,
+    };
+  }
+
+  /** The means over all samples; those of other ranks have the other batches. */
+  async averages(ranks: Ranks | undefined): Promise<Evaluation> {
+    return averagesOf(ranks === undefined ? this.figures : await gatherFigures(ranks, this.figures));
   }
 
   /** Ends the batches that are queued or running: they reject with an AbortedError. */
@@ -266,6 +282,5 @@ export class EvalStep {
 
   dispose(): void {
     this.compiled.dispose();
-    this.totals.dispose();
   }
 }

@@ -57,6 +57,25 @@ export interface BatchSums {
   readonly correct: Tensor | undefined;
 }
 
+/**
+ * Records the sums over a batch of `size` samples: `loss` is their mean, or a weighted one that was divided by
+ * `divisor`. Targets f32 [B, K] are probabilities only where `labelled` says that samples have classes; the
+ * heaviest then counts.
+ */
+export function sumsOf(
+  { loss, outputs, targets, divisor, penalty }: Recorded,
+  size: number,
+  labelled = false,
+): BatchSums {
+  const mean = reshape(loss, []);
+  return {
+    loss: divisor === undefined ? affine(mean, size) : mul(mean, divisor),
+    weight: divisor,
+    penalty: penalty && affine(penalty, size),
+    correct: isClassification(outputs, targets, labelled) ? countCorrect(outputs, targets) : undefined,
+  };
+}
+
 export class Totals {
   /** Samples of the steps queued so far. */
   samples = 0;
@@ -68,19 +87,9 @@ export class Totals {
   private weighted = false;
   private penalized = false;
 
-  /**
-   * Records the addition of one batch of `size` samples: `loss` is their mean, or a weighted one that was
-   * divided by `divisor`. Targets f32 [B, K] are probabilities only where `labelled` says that samples have
-   * classes; the heaviest then counts.
-   */
-  record({ loss, outputs, targets, divisor, penalty }: Recorded, size: number, labelled = false): void {
-    const mean = reshape(loss, []);
-    this.add({
-      loss: divisor === undefined ? affine(mean, size) : mul(mean, divisor),
-      weight: divisor,
-      penalty: penalty && affine(penalty, size),
-      correct: isClassification(outputs, targets, labelled) ? countCorrect(outputs, targets) : undefined,
-    });
+  /** Records the addition of one batch of `size` samples. */
+  record(recorded: Recorded, size: number, labelled = false): void {
+    this.add(sumsOf(recorded, size, labelled));
   }
 
   /** Records the addition of these sums. */

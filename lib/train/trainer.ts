@@ -407,7 +407,7 @@ export class Trainer {
         (() =>
           validate(
             { ...measured, source: held },
-            { average, sampling: validation.sampling, metrics: running, signal },
+            { average, sampling: validation.sampling, metrics: running, signal, ranks },
           )),
       metrics: await figureNames({
         classes: !(data instanceof Dataset) || data.labelled,

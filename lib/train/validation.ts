@@ -9,6 +9,7 @@ import { checkKeys, positiveInteger, show } from '../options';
 import { requireSamples } from './batch-source';
 import { evaluateSource, type EvaluatedSet } from './evaluate';
 import { valuesOf, type Validated } from './figures';
+import type { Ranks } from './ranks';
 import type { StepParts } from './steps';
 
 /**
@@ -51,6 +52,7 @@ export interface ValidateOptions {
   readonly sampling: Sampling | undefined;
   readonly metrics: readonly Running<unknown>[];
   readonly signal: AbortSignal | undefined;
+  readonly ranks: Ranks | undefined;
 }
 
 /** Evaluates the source of `parts`: with an average of steps, for the averaged weights. */

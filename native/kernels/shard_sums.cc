@@ -2,11 +2,12 @@
 // is a stack of L partial sums. Each is a row of segments, one for each tensor, that begin at multiples of
 // 16 elements, so that any range of a row is a bucket that can be sent. The last segment is one number, which
 // counts samples. It becomes NaN once its row has been used: a shard that failed to write its row is noticed.
-//   shard_add    level s, begins s, merges s, weight R[], x_1..x_n R, sums -> sums'; factors[n]
+//   shard_add    level s, begins s, merges s, weight R[], x_1..x_n R, sums -> sums'; begin, factors[n]
+//                For the segments of the x, which lie one behind the other from `begin` on:
 //                v = f x, with f the factor, or the weight where that is 0. Unless `begins`, v = row + v with
 //                the row of the level. Then `merges` times v = row + v with the row below. v goes to the last
-//                of these rows, and the ones above it are used up. In place. No sum is fused into a product,
-//                so that it does not matter where a product was computed.
+//                of these rows, and the ones above it are used up with the last segment. In place. No sum is
+//                fused into a product, so that it does not matter where a product was computed.
 //   shard_read   sums, divisor R[] -> y_1..y_n R; begin: the segments from there on, of row 0, divided
 //   shard_spend  sums -> sums': all rows are used up. In place
 #define TENON_KERNEL_FILE "kernels/shard_sums.cc"
@@ -18,9 +19,10 @@
 #ifdef TENON_TARGET
   #include "kernels/lanes.h"
 
-constexpr AttrNames kAddAttrs{"factors[]"};
+constexpr AttrNames kAddAttrs{"begin", "factors[]"};
 constexpr AttrNames kReadAttrs{"begin"};
 constexpr int kAddScalars = 3, kAddFirst = 4, kReadFirst = 2;
+constexpr int kFirstFactor = kAddAttrs["factors"];
 constexpr int64_t kAlign = 16;  // elements
 constexpr int64_t kChunk = 8192;
 
@@ -64,6 +66,14 @@ void for_segments(const TensorView* t, int count, int64_t first, Fn&& fn) {
   });
 }
 
+// Where the segments of a call begin, in a row of `length`.
+int64_t begin_of(const Call& c, int attr, int64_t length) {
+  const int64_t begin = integer_attr(c, attr, "shard sums: begin must be an integer");
+  require(begin >= 0 && begin <= length && begin % kAlign == 0,
+          "shard sums: begin must be a multiple of 16 in the row");
+  return begin;
+}
+
 int terms_of(const Call& c) { return c.count - kAddFirst - 2; }
 
 Cost prepare_shard_add(const Call& c) {
@@ -73,15 +83,16 @@ Cost prepare_shard_add(const Call& c) {
     require_scalar(c.t[i], "shard_add: level, begins and merges must be runtime scalars");
   require(c.t[kAddScalars].dtype == kReal && c.t[kAddScalars].numel() == 1,
           "shard_add: weight must be a real number");
-  require(c.attr_count == terms, "shard_add: needs a factor for each tensor");
+  require(c.attr_count == kFirstFactor + terms, "shard_add: needs a factor for each tensor");
   const TensorView& sums = c.t[c.count - 2];
   require_sums(sums);
   require_dtype(c.t[c.count - 1], kReal, "shard_add: sums' must be real");
   require_same_dims(sums, c.t[c.count - 1], "shard_add: sums and sums' differ");
-  require(c.t[kAddFirst + terms - 1].numel() == 1, "shard_add: the last tensor must be one number");
-  require(length_of(c.t + kAddFirst, terms, sums.dims[1]) == sums.dims[1],
-          "shard_add: the tensors do not fill a row");
-  const double n = static_cast<double>(sums.dims[1]);
+  const int64_t begin = begin_of(c, kAddAttrs["begin"], sums.dims[1]);
+  const int64_t length = length_of(c.t + kAddFirst, terms, sums.dims[1] - begin);
+  require(begin + length < sums.dims[1] || c.t[kAddFirst + terms - 1].numel() == 1,
+          "shard_add: the last tensor of a row must be one number");
+  const double n = static_cast<double>(length);
   return {0, 3 * n, 4 * n * sizeof(real)};
 }
 
@@ -109,8 +120,10 @@ void run_shard_add(const Call& c) {
   const Rows rows(c, after.dims[0]);
   real* const base = after.as<real>();
   const real weight = *c.t[kAddScalars].as<real>();
-  for_segments(c.t + kAddFirst, terms_of(c), 0, [&](int i, int64_t at, int64_t begin, int64_t end) {
-    const V factor = splat(c.attrs[i] == 0 ? weight : static_cast<real>(c.attrs[i]));
+  const double* const factors = c.attrs + kFirstFactor;
+  const int64_t first = c.attr(kAddAttrs["begin"]);
+  for_segments(c.t + kAddFirst, terms_of(c), first, [&](int i, int64_t at, int64_t begin, int64_t end) {
+    const V factor = splat(factors[i] == 0 ? weight : static_cast<real>(factors[i]));
     const real* x = c.t[kAddFirst + i].as<real>() + begin;
     real* const row = base + at;
     for_vectors(end - begin, [&](int64_t k, auto lanes) {
@@ -120,6 +133,7 @@ void run_shard_add(const Call& c) {
       lanes.store(row + rows.bottom * length + k, v);
     });
   });
+  if (first + length_of(c.t + kAddFirst, terms_of(c), length) < length) return;  // more segments follow
   for (int64_t r = std::min(rows.top, after.dims[0] - 1); r > rows.bottom; --r)
     base[r * length + samples_at(after)] = std::numeric_limits<real>::quiet_NaN();
 }
@@ -129,9 +143,7 @@ Cost prepare_shard_read(const Call& c) {
   const TensorView &sums = c.t[0], &divisor = c.t[1];
   require_sums(sums);
   require(divisor.dtype == kReal && divisor.numel() == 1, "shard_read: divisor must be a real number");
-  const int64_t begin = integer_attr(c, kReadAttrs["begin"], "shard_read: begin must be an integer");
-  require(begin >= 0 && begin <= sums.dims[1] && begin % kAlign == 0,
-          "shard_read: begin must be a multiple of 16 in the row");
+  const int64_t begin = begin_of(c, kReadAttrs["begin"], sums.dims[1]);
   const double n =
       static_cast<double>(length_of(c.t + kReadFirst, c.count - kReadFirst, sums.dims[1] - begin));
   return {0, n, 2 * n * sizeof(real)};

@@ -46,10 +46,21 @@ void add(Target target, const Place& place, double weight, const Shard& shard, c
   views.insert(views.end(), shard.tensors.begin(), shard.tensors.end());
   views.push_back(sums.view);
   views.push_back(after.view);
-  std::vector<double> factors(kSizes.size(), 0);
-  factors[2] = 3;
-  factors.back() = 1;
-  run_kernel("shard_add", target, views, factors);
+  // In two parts, as buckets are: the tensors up to the third, and the others behind them.
+  const size_t scalar_operands = 4, cut = 3;
+  int64_t begin = 0;
+  for (const auto& [from, to] : {std::pair{size_t{0}, cut}, std::pair{cut, kSizes.size()}}) {
+    std::vector<TensorView> part(views.begin(), views.begin() + scalar_operands);
+    std::vector<double> attrs = {static_cast<double>(begin)};
+    for (size_t i = from; i < to; ++i) {
+      part.push_back(views[scalar_operands + i]);
+      attrs.push_back(i == 2 ? 3 : i + 1 == kSizes.size() ? 1 : 0);
+      begin += aligned(kSizes[i]);
+    }
+    part.push_back(from == 0 ? sums.view : after.view);
+    part.push_back(after.view);
+    run_kernel("shard_add", target, part, attrs);
+  }
 }
 
 // Row by row, in the arithmetic of the target.
@@ -170,14 +181,17 @@ void check_rejections(Target target) {
     views.insert(views.end(), rest.begin(), rest.end());
     return views;
   };
-  CHECK(!rejects("shard_add", target, call({one, x, one, sums, sums}), {0, 1}));
-  CHECK(rejects("shard_add", target, call({one, x, one, sums, sums}), {0}));
-  CHECK(rejects("shard_add", target, call({one, x, x, sums, sums}), {0, 1}));
-  CHECK(rejects("shard_add", target, call({one, x, one, sums, narrow}), {0, 1}));
-  CHECK(rejects("shard_add", target, call({one, x, one, narrow, narrow}), {0, 1}));
-  CHECK(rejects("shard_add", target, call({one, x, one, odd, odd}), {0, 1}));
-  CHECK(rejects("shard_add", target, call({x, x, one, sums, sums}), {0, 1}));
-  CHECK(rejects("shard_add", target, call({one, sums, sums}), {}));
+  CHECK(!rejects("shard_add", target, call({one, x, one, sums, sums}), {0, 0, 1}));
+  CHECK(rejects("shard_add", target, call({one, x, one, sums, sums}), {0, 0}));
+  CHECK(rejects("shard_add", target, call({one, x, x, sums, sums}), {0, 0, 1}));
+  CHECK(rejects("shard_add", target, call({one, x, one, sums, narrow}), {0, 0, 1}));
+  CHECK(rejects("shard_add", target, call({one, x, one, narrow, narrow}), {0, 0, 1}));
+  CHECK(rejects("shard_add", target, call({one, x, one, odd, odd}), {0, 0, 1}));
+  CHECK(rejects("shard_add", target, call({x, x, one, sums, sums}), {0, 0, 1}));
+  CHECK(rejects("shard_add", target, call({one, sums, sums}), {0}));
+  for (const double begin : {-16.0, 1.0, 16.0, 32.0, 48.0, kNaN})
+    CHECK(rejects("shard_add", target, call({one, x, one, sums, sums}), {begin, 0, 1}));
+  CHECK(!rejects("shard_add", target, call({one, x, sums, sums}), {0, 0}));  // more segments follow
   CHECK(rejects("shard_spend", target, {odd, odd}) && rejects("shard_spend", target, {sums, narrow}));
 }
 

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import '../../../lib/compile/evaluate';
 import * as augment from '../../../lib/augment';
 import { join, type World } from '../../../lib/distributed';
+import { crossEntropy, focal } from '../../../lib/losses';
 import * as nn from '../../../lib/nn';
 import * as optim from '../../../lib/optim';
 import {
@@ -20,6 +21,7 @@ import {
 import { smallNet, smallTrainer, someGlyphs, weightsDigest } from '../../train/helpers';
 
 export interface Case {
+  readonly model?: () => nn.Module;
   readonly options?: () => Partial<TrainerOptions>;
   readonly fit?: Partial<FitOptions>;
 }
@@ -36,6 +38,21 @@ export const CASES: Readonly<Record<string, Case>> = {
   },
   mixed: { options: () => ({ augment: [augment.flip({ p: 0.2 }), augment.mixup()] }) },
   lars: { options: () => ({ optimizer: optim.lars(rates) }) },
+  // Of several buckets, which are exchanged while backward goes on.
+  wide: {
+    model: () =>
+      nn.sequential(
+        nn.flatten(),
+        nn.linear(784, 1400),
+        nn.batchNorm1d(1400),
+        nn.relu(),
+        nn.linear(1400, 800),
+        nn.relu(),
+        nn.linear(800, 10),
+      ),
+    options: () => ({ precision: 'bf16' }),
+    fit: { accumulate: 2, epochs: 1 },
+  },
   averaged: {
     options: () => ({
       optimizer: optim.lamb({ lr: 0.01, weightDecay: 0.01 }),
@@ -56,11 +73,11 @@ export function figuresOf({ epochs }: History): object[] {
 }
 
 export async function train(
-  { options, fit }: Case,
+  { model = smallNet, options, fit }: Case,
   more: Partial<TrainerOptions>,
   moreFit: Partial<FitOptions> = {},
 ): Promise<Trained> {
-  const trainer = smallTrainer(smallNet(), { shards: 4, ...options?.(), ...more });
+  const trainer = smallTrainer(model(), { shards: 4, ...options?.(), ...more });
   const data = await someGlyphs();
   const history = await trainer.fit(data, {
     epochs: 2,
@@ -123,6 +140,10 @@ const SPECIAL: Readonly<Record<string, (world: World, argument: string) => Promi
       if (second(world)) model.replaceHead(nn.linear(4 * 7 * 7, 11));
       await smallTrainer(model, { world }).fit(await someGlyphs(), { epochs: 1 });
     }),
+    await failureOf(() =>
+      plain({ world, loss: crossEntropy({ labelSmoothing: second(world) ? 0.1 : 0.2 }) }),
+    ),
+    await failureOf(() => plain({ world, loss: second(world) ? focal() : crossEntropy() })),
     await failureOf(() => plain({ world }, { resume: '/nowhere' })),
   ],
   rules: async (world) => {
