@@ -14,6 +14,7 @@ const CHECKS = [
   'overhead',
   'job',
   'scaling',
+  'ranks-speed',
   'fork-join',
   'serving',
   'service',

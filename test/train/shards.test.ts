@@ -11,9 +11,10 @@ import * as ops from '../../lib/ops';
 import * as optim from '../../lib/optim';
 import * as regularizers from '../../lib/regularizers';
 import { withTarget } from '../../lib/tensor/target';
-import { tensor, type Tensor } from '../../lib/tensor/tensor';
+import { runtimeScalar, tensor, type Tensor } from '../../lib/tensor/tensor';
 import { BatchNorm } from '../../lib/nn/layers/batch-norm';
 import { checkpoint, Trainer, type FitOptions, type TrainerOptions } from '../../lib/train';
+import { ShardSums } from '../../lib/train/shard-sums';
 import { levelsOf, shardBegin, treeSteps } from '../../lib/train/shards';
 import { uniform } from '../fixtures/numbers';
 import { failure, smallNet, smallTrainer, someGlyphs, temporaryDirectories, weightsDigest } from './helpers';
@@ -231,6 +232,36 @@ describe('a step in shards', () => {
       const { values } = await trained(normedNet, { shards: 4 }, [batch(10, 1, weights)]);
       expect(furthest(values, await byFormula(4, 10, weights))).toBeLessThan(1e-12);
     });
+  });
+
+  test('adds parts of a row while backward goes on', () => {
+    const model = nn
+      .sequential(nn.linear(1024, 1100), nn.relu(), nn.linear(1100, 1000), nn.relu(), nn.linear(1000, 4))
+      .initialize();
+    const sums = new ShardSums(1);
+    const scalar = (value: number): Tensor => runtimeScalar(() => value);
+    const pass = compile((x: Tensor, y: Tensor) => {
+      const loss = crossEntropy()(model.forward(x), y);
+      const measured = { loss, statistics: [], divisor: undefined, samples: 4, correct: undefined };
+      const place = { level: scalar(0), begins: scalar(1), merges: scalar(0) };
+      sums.add({ ...measured, asks: ops.full([], 0) }, place, { shards: 2, last: scalar(0) });
+      return {};
+    });
+    const { lowered, arenaBytes } = pass.prepare(
+      tensor(uniform(4096, 1), [4, 1024]),
+      tensor(Int32Array.of(0, 1, 2, 3)),
+    );
+    const kernels = lowered.calls.map(({ kernel }) => kernel);
+    // What backward of the first layer follows, and then only the figures.
+    expect(kernels.slice(-9)).toEqual([
+      ...['shard_add', 'shard_submit', 'relu_backward', 'matmul', 'reduce_sum'],
+      ...['shard_add', 'shard_submit', 'fill', 'shard_add'],
+    ]);
+    expect(lowered.commitStart).toBe(kernels.length - 1);
+    // The gradients of both large layers are never there together.
+    expect(arenaBytes).toBeLessThan(4 * 1.6 * 1100 * 1000);
+    pass.dispose();
+    sums.dispose();
   });
 
   const penalty = { regularizer: regularizers.l2(0.01) };
