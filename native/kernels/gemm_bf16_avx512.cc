@@ -34,13 +34,13 @@ inline V dot(V sum, Words a, Words b) {
 }
 
 struct InstructionDot {
-  template <int Rows>
-  static inline void add(const bf16* a, int64_t lda, const bf16* b, V (&sum)[Rows][kDotColumns]) {
-    Words column[kDotColumns];
-    for (int v = 0; v < kDotColumns; ++v) column[v] = load_words(b + 2 * v * W);
+  template <int Rows, int Columns>
+  static inline void add(const bf16* a, int64_t lda, const bf16* b, V (&sum)[Rows][Columns]) {
+    Words column[Columns];
+    for (int v = 0; v < Columns; ++v) column[v] = load_words(b + 2 * v * W);
     for (int m = 0; m < Rows; ++m) {
       const Words row = pair_at(a + m * lda);
-      for (int v = 0; v < kDotColumns; ++v) sum[m][v] = dot(sum[m][v], row, column[v]);
+      for (int v = 0; v < Columns; ++v) sum[m][v] = dot(sum[m][v], row, column[v]);
     }
   }
 };
