@@ -3,8 +3,7 @@
 //   shard_submit    last s, sums -> sums'; shards, begin, end: where `last`, the sum of the bucket is begun,
 //                   while this process goes on. Nothing may touch the bucket until shard_exchange has run
 //   shard_exchange  sums -> sums'; shards, ends[]: begins what is left of the buckets that end there, and
-//   waits
-//                   for all. Row 0 becomes the sum of all shards, on all processes; the others are used up
+//                   waits for all. Row 0 becomes the sum of all shards, on all processes; others are used up
 // Both in place.
 #include <cstring>
 #include <memory>
