@@ -36,6 +36,35 @@ async function slowImages(length: number) {
   return { set: await data.Dataset.fromSource(source), state };
 }
 
+describe('a part', () => {
+  test('of each batch is loaded, and knows its place', async () => {
+    const { set, state } = await slowImages(21);
+    state.release();
+    const part = (size: number): [number, number] => [Math.floor(size / 3), Math.floor((2 * size) / 3)];
+    const loader = new BatchLoader(set, { batchSize: 10, part });
+    const found = [];
+    for (let batch = await loader.next(); batch !== undefined; batch = await loader.next())
+      found.push([batch.size, batch.first, ...batch.rows]);
+    expect(found).toEqual([
+      [7, 2, 2, 3],
+      [7, 2, 9, 10],
+      [7, 2, 16, 17],
+    ]);
+    // The other samples stay undecoded.
+    expect(state.started).toBe(6);
+  });
+
+  test('of an epoch ends where it was told to', async () => {
+    const set = await numbers(50);
+    expect(await batches(set, { batchSize: 10, start: 1, end: 3 })).toEqual([
+      Array.from({ length: 10 }, (_, i) => 10 + i),
+      Array.from({ length: 10 }, (_, i) => 20 + i),
+    ]);
+    expect(await batches(set, { batchSize: 10, start: 4, end: 9 })).toHaveLength(1);
+    expect(await batches(set, { batchSize: 10, start: 2, end: 2 })).toEqual([]);
+  });
+});
+
 describe('order', () => {
   test('is a permutation, a function of seed, stream and epoch', async () => {
     const order = await shuffled(40_000, 1, 'order', 2);

@@ -128,6 +128,18 @@ describe('training in a world', () => {
     expect(outcome.code).toBe(0);
   });
 
+  withLauncher('ends on all ranks when one hangs', async () => {
+    const outcome = await training(openMpi, 2, 'hangs');
+    expect(resultsOf(outcome, 'hangs')).toEqual([
+      {
+        code: 'ERR_TENON_DISTRIBUTED',
+        message: expect.stringMatching(/rank 1 .* has not answered for 5 s: its process hangs/),
+      },
+    ]);
+    expect(outcome.code).not.toBe(0);
+    expect(outcome.seconds).toBeLessThan(60);
+  });
+
   withLauncher('ends on all ranks when the program of one fails', async () => {
     const outcome = await training(openMpi, 2, 'throws');
     expect(resultsOf(outcome, 'throws')).toEqual([

@@ -7,21 +7,26 @@ import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import '../../../lib/compile/evaluate';
 import * as augment from '../../../lib/augment';
+import { Dataset } from '../../../lib/data';
 import { join, type World } from '../../../lib/distributed';
 import { crossEntropy, focal } from '../../../lib/losses';
 import * as nn from '../../../lib/nn';
 import * as optim from '../../../lib/optim';
 import {
   checkpoint,
+  earlyStopping,
   type FitControl,
   type FitOptions,
   type History,
+  type StreamBatch,
   type TrainerOptions,
 } from '../../../lib/train';
 import { smallNet, smallTrainer, someGlyphs, weightsDigest } from '../../train/helpers';
 
 export interface Case {
   readonly model?: () => nn.Module;
+  /** Default: glyphs, in batches of 32, and the same glyphs as validation set. */
+  readonly stream?: () => StreamBatch[];
   readonly options?: () => Partial<TrainerOptions>;
   readonly fit?: Partial<FitOptions>;
 }
@@ -53,6 +58,21 @@ export const CASES: Readonly<Record<string, Case>> = {
     options: () => ({ precision: 'bf16' }),
     fit: { accumulate: 2, epochs: 1 },
   },
+  // Samples of weights, of which a shard may have none that counts.
+  stream: {
+    model: () => nn.sequential(nn.flatten(), nn.linear(36, 8), nn.tanh(), nn.dropout(0.3), nn.linear(8, 4)),
+    stream: () =>
+      [10, 9, 13].map((size) => ({
+        inputs: {
+          data: Float32Array.from({ length: size * 36 }, (_, i) => Math.sin(i * i)),
+          shape: [size, 1, 6, 6],
+        },
+        targets: { data: Int32Array.from({ length: size }, (_, i) => (i * 7) % 4), shape: [size] },
+        weights: { data: Float32Array.from({ length: size }, (_, i) => (i < 3 ? 0 : i)), shape: [size] },
+      })),
+    options: () => ({ augment: [], schedule: () => 1 }),
+    fit: { callbacks: [earlyStopping({ metric: 'trainLoss', patience: 1 })] },
+  },
   averaged: {
     options: () => ({
       optimizer: optim.lamb({ lr: 0.01, weightDecay: 0.01 }),
@@ -73,16 +93,15 @@ export function figuresOf({ epochs }: History): object[] {
 }
 
 export async function train(
-  { model = smallNet, options, fit }: Case,
+  { model = smallNet, stream, options, fit }: Case,
   more: Partial<TrainerOptions>,
   moreFit: Partial<FitOptions> = {},
 ): Promise<Trained> {
   const trainer = smallTrainer(model(), { shards: 4, ...options?.(), ...more });
-  const data = await someGlyphs();
+  const data = stream?.() ?? (await someGlyphs());
   const history = await trainer.fit(data, {
     epochs: 2,
-    batchSize: 32,
-    validation: { data, batchSize: 50 },
+    ...(data instanceof Dataset && { batchSize: 32, validation: { data, batchSize: 50 } }),
     ...fit,
     ...moreFit,
   });
@@ -178,6 +197,15 @@ const SPECIAL: Readonly<Record<string, (world: World, argument: string) => Promi
     return [stopped.stopped, aborted, late.stopped, late.digest];
   },
   overflow: (world) => failureOf(() => plain({ world, optimizer: optim.sgd({ lr: 1e30 }) })),
+  hangs: (world) =>
+    plain(
+      { world },
+      {
+        callbacks: [
+          { everySteps: 2, onSteps: () => void (second(world) && process.kill(process.pid, 'SIGSTOP')) },
+        ],
+      },
+    ),
   throws: (world) =>
     plain(
       { world },
