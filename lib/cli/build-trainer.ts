@@ -1,6 +1,7 @@
 /** From a recipe to what trains: the model and its trainer. */
 import type { Augmentation } from '../augment';
 import type { Dataset } from '../data';
+import type { World } from '../distributed';
 import type { Module } from '../nn';
 import { trainedSize } from '../train/augmented';
 import { Trainer } from '../train/trainer';
@@ -29,7 +30,8 @@ function augmentationsOf({ augment }: Recipe, data: Dataset): Augmentation[] {
   return augment.map((text) => augmentationFor(text, data));
 }
 
-export function buildTrainer(recipe: Recipe, model: Module, data: Dataset): Trainer {
+/** @param world the ranks that train together, where there are several */
+export function buildTrainer(recipe: Recipe, model: Module, data: Dataset, world?: World): Trainer {
   return new Trainer(model, {
     loss: buildLoss(recipe, data),
     regularizer: penaltiesOf(recipe),
@@ -39,5 +41,6 @@ export function buildTrainer(recipe: Recipe, model: Module, data: Dataset): Trai
     seed: recipe.seed,
     precision: recipe.precision,
     shards: recipe.shards,
+    ...(world && { world }),
   });
 }

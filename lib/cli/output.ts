@@ -29,8 +29,8 @@ export class Output {
   ) {}
 
   /**
-   * From now on only failures are printed, with the name of the process: of several that work together, one
-   * speaks.
+   * From now on only failures are printed, with the name of the process: of several that work
+   * together, one speaks.
    */
   mute(name: string): void {
     this.owner = name;

@@ -172,7 +172,8 @@ export const SETTINGS = {
   shards: flag(
     'n',
     // Absent in runs of versions that computed each batch in one part.
-    positiveInteger('parts that each batch is computed in', { default: 1, absent: 1 }),
+    positiveInteger('parts that each batch is computed in, by the ranks of a job', { default: 1, absent: 1 }),
+    { note: 'one a rank' },
   ),
   optimizer: chosen('name', oneOf(namesOf(optimizers))('optimizer', optional), {
     note: 'by model',

@@ -3,6 +3,7 @@ import type { Option } from 'commander';
 import { TenonError } from '../errors';
 import { EXIT, UnfinishedError, failureOf } from './exit-codes';
 import { spelledAsFlags } from './flags';
+import { FirstRankFailed } from './job';
 import { Output, type Streams } from './output';
 
 export class Session {
@@ -42,6 +43,10 @@ export class Session {
 
   /** Reports anything thrown. TENON_DEBUG=1 also shows the stack. */
   fail(error: unknown): void {
+    if (error instanceof FirstRankFailed) {
+      this.exitCode = error.exitCode;
+      return;
+    }
     const { code, message, exitCode } = failureOf(error);
     this.exitCode = this.signalName === undefined ? exitCode : this.interruptedCode;
     const text = error instanceof TenonError ? spelledAsFlags(message, this.options) : message;

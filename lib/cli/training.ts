@@ -1,8 +1,10 @@
 /** What `tenon train` does: data, model, training with checkpoints and history, evaluation, the result. */
 import { weightedRandomSampler, type Dataset } from '../data';
+import type { World } from '../distributed';
 import { DataError } from '../errors';
 import { setThreads } from '../native';
 import type { Module } from '../nn';
+import type { Json } from '../settings';
 import { checkpoint } from '../train/callbacks';
 import type { Callback, EpochRecord, FitControl, FitEvent, History } from '../train/events';
 import { gradualUnfreezing } from '../train/gradual-unfreezing';
@@ -16,15 +18,19 @@ import { stoppingFor } from './early-stopping-flags';
 import { EXIT, UsageError } from './exit-codes';
 import { viewOptions } from './flags';
 import { sideFor } from './folder-splits';
+import { isFirst, joinJob, ofFirst } from './job';
 import { defaultSide } from './networks';
 import { beginFrom } from './pretrained';
-import { percent, type Output } from './output';
-import { completeRecipe, resumedRecipe, type Recipe, type RecipeFlags } from './recipe';
+import { percent, type Output, type Streams } from './output';
+import { completeRecipe, parseRecipe, resumedRecipe, type Recipe, type RecipeFlags } from './recipe';
 import { withDataset } from './recognize';
 import { RunFolder } from './run-folder';
 import type { Session } from './session';
 import { showAnswers } from './show-answers';
 import { reportSkipped, skippedFields } from './skipped';
+
+/** Why a run ends that a signal stopped. */
+const INTERRUPTED = 'interrupted';
 
 /** The options that do not change the result. */
 interface Place {
@@ -41,6 +47,8 @@ export interface Plan {
   readonly folder: RunFolder;
   /** The run that is resumed: `folder` itself, unless `--out` names another. Absent for a new run. */
   readonly from: RunFolder | undefined;
+  /** The ranks that train together, of which the first writes; absent where this process trains alone. */
+  readonly world?: World;
 }
 
 /** The data of a run. */
@@ -62,17 +70,53 @@ export interface Trained {
 
 /** Trains by the settings that were given, and returns the exit code. */
 export async function train(session: Session, given: RecipeFlags, place: Place): Promise<number> {
-  const plan = await makePlan(given, place, session.signal);
   if (place.threads !== undefined) setThreads(place.threads);
-  const lock = await plan.folder.lock();
+  const world = await joinJob(session);
+  const plan =
+    world === undefined
+      ? await makePlan(given, place, session.signal)
+      : await planTogether(world, given, place, session.signal);
+  const lock = isFirst(world) ? await plan.folder.lock() : undefined;
   try {
     const trained = await perform(session, plan);
-    if (trained !== undefined) return await conclude(session, plan, trained);
-    session.output.line(`stopped; continue with: tenon train --resume ${plan.folder.path}`);
-    return session.interruptedCode;
+    // What follows is of one process; it may take longer than ranks wait for each other.
+    await world?.leave();
+    if (trained === undefined) {
+      session.output.line(`stopped; continue with: tenon train --resume ${plan.folder.path}`);
+      return session.interruptedCode;
+    }
+    return isFirst(world) ? await conclude(session, plan, trained) : EXIT.ok;
   } finally {
-    lock.release();
+    lock?.release();
   }
+}
+
+/** The plan of rank 0, on all ranks. By default each has a shard of every batch. @throws as `makePlan` */
+async function planTogether(
+  world: World,
+  given: RecipeFlags,
+  place: Place,
+  signal: AbortSignal,
+): Promise<Plan> {
+  const { recipe, out, from } = await ofFirst(world, async () => {
+    const fresh = (await runToResume(place)) === undefined;
+    const plan = await makePlan(fresh ? { shards: world.size, ...given } : given, place, signal);
+    const { shards } = plan.recipe;
+    if (shards < world.size)
+      throw new UsageError(
+        `--shards ${shards}${fresh ? '' : ', as the run was begun'}: ${world.size} ranks need as many at least`,
+      );
+    const recipe = JSON.parse(JSON.stringify(plan.recipe)) as Json;
+    return { recipe, out: plan.folder.path, from: plan.from?.path ?? null };
+  });
+  const folder = new RunFolder(out);
+  const before = from === out ? folder : new RunFolder(from ?? '');
+  return {
+    recipe: parseRecipe('the run of rank 0', recipe),
+    folder,
+    from: from === null ? undefined : before,
+    world,
+  };
 }
 
 /**
@@ -85,21 +129,30 @@ export async function perform(
   plan: Plan,
   more: { readonly open?: typeof openSplits; readonly callbacks?: readonly Callback[] } = {},
 ): Promise<Trained | undefined> {
-  if (plan.folder !== plan.from) await plan.folder.requireFree();
+  const writes = isFirst(plan.world);
+  if (plan.folder !== plan.from && writes) await plan.folder.requireFree();
   const splits = await openData(plan.recipe, audience.signal, more.open ?? openSplits);
-  const resume = await plan.from?.latestCheckpoint();
+  const resume = await checkpointOf(plan);
   const model = buildModel(plan.recipe, splits.train);
   // A checkpoint has the weights, and says what is frozen.
   const begun = resume === undefined && (await beginFrom(plan.recipe, model, splits.train));
-  const trainer = buildTrainer(plan.recipe, model, splits.train);
-  if (plan.from === undefined) await plan.folder.begin(plan.recipe);
+  const trainer = buildTrainer(plan.recipe, model, splits.train, plan.world);
+  if (plan.from === undefined && writes) await plan.folder.begin(plan.recipe);
   announce(audience, plan, splits, model);
   if (begun !== false) for (const line of begun) audience.output.line(line);
   const history = await fit(audience, plan, splits, { trainer, resume, callbacks: more.callbacks ?? [] });
   if (history === undefined) return undefined;
-  await model.save(plan.folder.modelFile);
-  await plan.folder.finish(plan.recipe);
+  if (writes) {
+    await model.save(plan.folder.modelFile);
+    await plan.folder.finish(plan.recipe);
+  }
   return { trainer, history, splits };
+}
+
+/** Where the run goes on. Of several ranks the first one reads it; the others need not see its folder. */
+async function checkpointOf({ from, world }: Plan): Promise<string | undefined> {
+  if (from === undefined || world === undefined) return from?.latestCheckpoint();
+  return (await ofFirst(world, async () => (await from.latestCheckpoint()) ?? null)) ?? undefined;
 }
 
 /** @throws UsageError, and what reading the folder of `resume` and the first image throws */
@@ -212,16 +265,17 @@ async function fit(
   const { recipe, folder, from } = plan;
   if (from !== undefined && resume === undefined)
     output.warning(`${from.path} has no checkpoint yet: starting from the beginning`);
-  const stop = new StopOnSignal(signal, folder.checkpoints);
+  const writes = isFirst(plan.world);
+  const stop = new (plan.world === undefined ? StopOnSignal : StopTogether)(signal, folder.checkpoints);
   const callbacks: Callback[] = [
     ...(recipe.unfreezeEvery === null
       ? []
       : [gradualUnfreezing(trainer.model, { everyEpochs: recipe.unfreezeEvery })]),
     ...(from === undefined ? [] : [continuation(plan, from)]),
     // History comes first: a run that is killed between the two loses the checkpoint, not the history.
-    historyKeeper(output, folder),
+    historyKeeper(output, writes ? folder : undefined),
     checkpoint(folder.checkpoints),
-    ...(output.json ? [] : [progress({ stream: streams.stdout })]),
+    ...(output.json ? [] : [progress({ stream: streamFor(plan.world, streams) })]),
     ...stoppingFor(recipe),
     ...others,
     stop,
@@ -259,24 +313,52 @@ class StopOnSignal implements Callback {
   }
 }
 
+/** As StopOnSignal where several ranks train: they end after the same step, and then save together. */
+class StopTogether implements Callback {
+  stopped = false;
+
+  constructor(
+    private readonly signal: AbortSignal,
+    private readonly directory: string,
+  ) {}
+
+  async onEvent(event: FitEvent, control: FitControl): Promise<void> {
+    if (event.type !== 'done') {
+      if (this.signal.aborted) control.stop(INTERRUPTED);
+      return;
+    }
+    this.stopped = event.history.stopped === INTERRUPTED;
+    if (this.stopped) await control.saveCheckpoint(this.directory, { keep: 2 });
+  }
+}
+
 /** Prepares a resumed run for its next epoch. History keeps the lines up to the checkpoint. */
-function continuation({ recipe, folder }: Plan, from: RunFolder): Callback {
+function continuation({ recipe, folder, world }: Plan, from: RunFolder): Callback {
+  const takeUp = async (step: number): Promise<void> => {
+    const before = (await from.history()).filter(
+      (line) => typeof line.step === 'number' && line.step <= step,
+    );
+    await (folder === from ? folder.proceed(recipe, before) : folder.begin(recipe, before));
+  };
   return {
     async onEvent(event, control) {
       if (event.type !== 'start') return;
-      const before = (await from.history()).filter(
-        ({ step }) => typeof step === 'number' && step <= event.step,
-      );
-      if (folder === from) return folder.proceed(recipe, before);
-      await folder.begin(recipe, before);
+      if (isFirst(world)) await takeUp(event.step);
+      if (folder === from) return;
       // The new folder can then be resumed even if it is stopped before the end of an epoch.
       if (event.step > 0) await control.saveCheckpoint(folder.checkpoints, { keep: 2 });
     },
   };
 }
 
-/** Writes history.jsonl and the `epoch` lines of `--json`. */
-function historyKeeper(output: Output, folder: RunFolder): Callback {
+/** Where progress is shown. What a rank writes goes through its launcher, which is no terminal for a bar. */
+function streamFor(world: World | undefined, { stdout }: Streams): Streams['stdout'] {
+  if (world === undefined) return stdout;
+  return { write: (text) => (isFirst(world) ? stdout.write(text) : undefined) };
+}
+
+/** Writes history.jsonl, where there is a folder to write to, and the `epoch` lines of `--json`. */
+function historyKeeper(output: Output, folder: RunFolder | undefined): Callback {
   return {
     async onEvent(event) {
       // For people, progress() prints both.
@@ -284,7 +366,7 @@ function historyKeeper(output: Output, folder: RunFolder): Callback {
       if (event.type !== 'epoch') return;
       const { type: _type, ...record } = event;
       const line = complete(record);
-      await folder.append(line);
+      await folder?.append(line);
       output.event('epoch', line);
     },
   };

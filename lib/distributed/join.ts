@@ -24,9 +24,10 @@ let joined = false;
 /**
  * Joins the job that this process is a part of. Under a launcher (`mpirun`, `mpiexec`, `srun`), MPI is loaded
  * and initialized, on a thread of its own; TENON_MPI names the library, where the one that belongs to the
- * launcher is not found by itself. Ranks of one host share its cores: where neither a variable nor the program
- * chose the number of threads, each rank gets its part. A process warning of code WARN_TENON_BINDING says, on
- * rank 0, where the launcher bound ranks to fewer cores than they could use. Without a launcher, the result is a world of one, which needs no MPI.
+ * launcher is not found by itself. Ranks of one host share its cores: where neither a variable nor the
+ * program chose the number of threads, each rank gets its part. A process warning of code WARN_TENON_BINDING
+ * says, on rank 0, where the launcher bound ranks to fewer cores than they could use. Without a launcher, the
+ * result is a world of one, which needs no MPI.
  * @throws DistributedError where no library can be used, or the launcher started more ranks than it knows of
  * @throws BusyError for a second call: a process joins once
  */

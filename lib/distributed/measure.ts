@@ -18,7 +18,9 @@ export interface Link {
 }
 
 export interface Measured {
-  /** Between the first two neighbours on one host, and the first two on different ones, where there are any. */
+  /**
+   * Between the first two neighbours on one host, and the first two on different ones, where there are any.
+   */
   readonly links: readonly Link[];
   /** Sums of float32 of all ranks, as gradients are. */
   readonly sums: readonly Timing[];
