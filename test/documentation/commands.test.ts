@@ -28,6 +28,7 @@ const KNOWN = new Set(
     'docker',
     'kubectl',
     'mpirun',
+    'srun',
     'redis-server',
     'sha256sum',
     'python3',

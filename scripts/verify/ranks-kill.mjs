@@ -1,0 +1,116 @@
+/**
+ * A job of ranks, one of which is killed with SIGKILL at a random instant, or stopped with SIGSTOP: all ranks
+ * must be gone within seconds, what the job says must name the rank, and the run must go on, on a random
+ * number of ranks, to the weights of a run that nobody disturbed.
+ */
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { isAlive, random, sleep } from './killing.mjs';
+import { inTemporary, tenon } from './process.mjs';
+import { check, Skipped } from './report.mjs';
+
+const goal =
+  'every job ends on all ranks within 10 s and names the rank; every run ends with the same SHA-256';
+const defaults = { kills: 15, stops: 1, ranks: 3, epochs: 3 };
+const LIMIT = 10;
+
+const launcher = (process.env.PATH ?? '')
+  .split(delimiter)
+  .flatMap((folder) => [join(folder, 'mpirun.openmpi'), join(folder, 'mpirun')])
+  .find((file) => existsSync(file));
+
+/** Starts `tenon train` on so many ranks, in a folder where a run may have begun. */
+function start(folder, ranks, { epochs, shards }) {
+  const flags = ['--oversubscribe', '--allow-run-as-root', '--bind-to', 'none', '-n', String(ranks)];
+  const settings = [
+    '--model',
+    'lenet',
+    '--epochs',
+    epochs,
+    '--shards',
+    shards,
+    '--out',
+    folder,
+    '--auto-resume',
+  ];
+  const args = [...flags, process.execPath, ...tenon('train', '--json', ...settings)];
+  const child = spawn(launcher, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const job = { pid: child.pid, text: '' };
+  child.stdout.setEncoding('utf8').on('data', (text) => (job.text += text));
+  child.stderr.setEncoding('utf8').on('data', (text) => (job.text += text));
+  job.ended = new Promise((done) => child.on('close', (code) => done(code)));
+  return job;
+}
+
+/** The processes of a job by their ranks, as far as they have begun. */
+function ranksOf({ pid }) {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+    .trim()
+    .split(' ')
+    .filter(Boolean);
+  const found = new Map();
+  for (const child of children) {
+    const rank = /\0OMPI_COMM_WORLD_RANK=(\d+)\0/.exec(
+      `\0${readFileSync(`/proc/${child}/environ`, 'latin1')}`,
+    );
+    if (rank !== null) found.set(Number(rank[1]), Number(child));
+  }
+  return found;
+}
+
+/**
+ * Disturbs one rank once the job trains; returns seconds until all were gone, and whether the rank was named.
+ */
+async function disturb(job, signal, most) {
+  while (!job.text.includes('"start"')) await sleep(20);
+  await sleep(random() * most * 1000);
+  const processes = [...ranksOf(job)];
+  const [rank, pid] = processes[Math.floor(random() * processes.length)] ?? [];
+  if (pid === undefined) return undefined; // the run had come to its end
+  const begin = performance.now();
+  process.kill(pid, signal);
+  const code = await job.ended;
+  while (processes.some(([, each]) => isAlive(each))) await sleep(20);
+  const named = new RegExp(`rank ${rank}\\b`).test(job.text);
+  return { rank, signal, seconds: (performance.now() - begin) / 1000, named, code };
+}
+
+const modelOf = (folder) =>
+  createHash('sha256')
+    .update(readFileSync(join(folder, 'model.safetensors')))
+    .digest('hex');
+
+await check('ranks-kill', goal, defaults, async ({ kills, stops, ranks, epochs }) => {
+  if (launcher === undefined) throw new Skipped("Open MPI's mpirun is not installed");
+  return inTemporary(async (directory) => {
+    const settings = { epochs, shards: ranks };
+    const whole = join(directory, 'whole');
+    const begin = performance.now();
+    if ((await start(whole, ranks, settings).ended) !== 0) throw new Error('the undisturbed job failed');
+    const seconds = (performance.now() - begin) / 1000;
+    const expected = modelOf(whole);
+    const outcomes = [];
+    for (let i = 0; i < kills + stops; i++) {
+      const folder = join(directory, String(i));
+      const signal = i < kills ? 'SIGKILL' : 'SIGSTOP';
+      const outcome = await disturb(start(folder, ranks, settings), signal, 0.6 * seconds);
+      const again = 1 + Math.floor(random() * ranks);
+      const job = start(folder, again, settings);
+      const code = await job.ended;
+      const same = code === 0 && modelOf(folder) === expected;
+      outcomes.push({ ...outcome, again, same, ...(same ? {} : { text: job.text.slice(-2000) }) });
+    }
+    const disturbed = outcomes.filter(({ seconds: took }) => took !== undefined);
+    const slowest = Math.max(...disturbed.map(({ seconds: took }) => took));
+    const named = disturbed.filter((each) => each.named).length;
+    const same = outcomes.filter((each) => each.same).length;
+    const figure =
+      `${disturbed.length} of ${outcomes.length} jobs disturbed, ${named} named the rank, gone after at most ` +
+      `${slowest.toFixed(1)} s; ${same} resumed to the same SHA-256`;
+    const pass =
+      disturbed.length > 0 && named === disturbed.length && slowest <= LIMIT && same === outcomes.length;
+    return { pass, figure, details: { outcomes } };
+  });
+});
