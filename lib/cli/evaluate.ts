@@ -25,6 +25,7 @@ import {
   VIEWS,
 } from './flags';
 import type { FolderForm } from './folder-splits';
+import { requireOneProcess } from './job';
 import { percent } from './output';
 import { preprocessingOf } from './predict';
 import { withDataset } from './recognize';
@@ -56,6 +57,7 @@ export function evaluateCommand(session: Session): Command {
 }
 
 async function run(session: Session, options: Given<typeof FLAGS>): Promise<number> {
+  requireOneProcess('evaluate');
   const given = await withDataset(options);
   const flags = withDefaults(FLAGS, given);
   checkConflicts(DATA_FLAGS, given, flags);

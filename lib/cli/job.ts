@@ -3,7 +3,7 @@ import { join, type World } from '../distributed';
 import { launcherOf } from '../distributed/launcher';
 import { TenonError } from '../errors';
 import type { Json } from '../settings';
-import { failureOf } from './exit-codes';
+import { failureOf, UsageError } from './exit-codes';
 import type { Session } from './session';
 
 /** Rank 0 has failed and says why. The session of another rank only takes over the exit code. */
@@ -25,6 +25,15 @@ export async function joinJob({ output }: Session): Promise<World | undefined> {
   const world = await join();
   if (world.rank > 0) output.mute(`rank ${world.rank}`);
   return world.size === 1 ? undefined : world;
+}
+
+/** @throws UsageError where a launcher started several ranks for a command that is of one process */
+export function requireOneProcess(command: string): void {
+  const launcher = launcherOf(process.env);
+  if ((launcher?.size ?? 1) === 1) return;
+  throw new UsageError(
+    `${launcher!.name} started ${launcher!.size} ranks, but tenon ${command} works in one process: start it without a launcher`,
+  );
 }
 
 /** Whether this process speaks and writes. */

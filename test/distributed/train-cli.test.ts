@@ -47,6 +47,21 @@ describe('tenon train on several ranks', () => {
     expect(modelOf('stopped')).toBe(modelOf('whole'));
   });
 
+  it('is for train: evaluate works in one process', async () => {
+    process.env.OMPI_COMM_WORLD_RANK = '0';
+    process.env.OMPI_COMM_WORLD_SIZE = '2';
+    try {
+      const { code, err } = await tenon('evaluate', '--model-file', join(dir, 'none'));
+      expect([code, err]).toEqual([
+        2,
+        expect.stringMatching(/started 2 ranks, but tenon evaluate works in one/),
+      ]);
+    } finally {
+      delete process.env.OMPI_COMM_WORLD_RANK;
+      delete process.env.OMPI_COMM_WORLD_SIZE;
+    }
+  });
+
   withRanks(`says once what is wrong${why(launcher)}`, async () => {
     const { lines, code } = await mpirun(launcher, 2, [...main, ...settings, '--shards', '1', ...out('bad')]);
     expect(lines).toMatchObject([
