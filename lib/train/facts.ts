@@ -2,11 +2,22 @@
 import { info } from '../native';
 import type { WeightAverage } from '../optim/average';
 import type { Optimizer } from '../optim/optimizer';
-import type { GivenRun } from './prepare';
+import type { CheckedFitOptions, FitOptions } from './fit-options';
 import type { Facts } from './ranks';
+import type { Shared } from './shared-state';
+
+/** A call of `fit`, and the trainer's part in it. */
+interface Compared {
+  readonly trainer: Pick<Shared, 'precision' | 'average' | 'optimizer'> & {
+    readonly seed: number;
+    readonly shards: number | undefined;
+  };
+  readonly options: FitOptions;
+  readonly checked: CheckedFitOptions;
+}
 
 /** By the names that a message calls them. */
-export function factsOf({ trainer, options, checked }: GivenRun): Facts {
+export function factsOf({ trainer, options, checked }: Compared): Facts {
   const { seed, shards, precision, average, optimizer } = trainer;
   const { batches, validation, callbacks } = checked;
   return {
