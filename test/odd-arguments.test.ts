@@ -398,7 +398,7 @@ describe('by name', () => {
 
 test('an option that is undefined is one that was left out', async () => {
   const faults: string[] = [];
-  for (const [name, call] of publicFunctions())
+  for (const [name, call] of [...publicFunctions()].filter(([known]) => !(known in exempt)))
     for (const before of [[], [2], [2, 2], [nn.linear(2, 2)], [tensor([[1, 2]])]])
       for (const key of await optionsOf(call, before)) {
         const [without, withUndefined] = [

@@ -10,7 +10,8 @@ export interface CallInWords {
   readonly text: string;
 }
 
-export function describeCalls({ lowered }: Program): CallInWords[] {
+export function describeCalls(program: Program): CallInWords[] {
+  const { lowered } = program;
   const operand = ({ dtype, dims }: Operand): string => `${dtype}[${dims.join()}]`;
   return lowered.calls.map(({ op, scope, kernel, attrs, inputs, outputs }) => ({
     place: scope === '' ? op : `${op} '${clip(scope)}'`,
