@@ -2,11 +2,9 @@
 
 // Compiles lib/ to dist/: every module in tenon.js, its doors index.js, index.mjs, cli/main.js and those of
 // workers, and the types.
-//   node scripts/build-ts.js [--out DIR]      DIR instead of dist/
 
 const fs = require('node:fs');
 const path = require('node:path');
-const { parseArgs } = require('node:util');
 const ts = require('typescript');
 const { bundle } = require('./bundle.js');
 const { declarations } = require('./declarations.js');
@@ -73,8 +71,7 @@ function exportedValues(program) {
 }
 
 script(() => {
-  const { values } = parseArgs({ options: { out: { type: 'string' } } });
-  const dist = path.resolve(root, values.out ?? 'dist');
+  const dist = path.join(root, 'dist');
   const program = compile(dist);
   const names = exportedValues(program);
   const lines = names.map((name) => `export const ${name} = tenon.${name};\n`);

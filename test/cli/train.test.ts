@@ -10,12 +10,14 @@ import * as drawing from '../../lib/data/glyphs';
 import type { ImageSource } from '../../lib/data/source';
 import { itBuilt, main, temporaryDirectory, tenon, type Result } from './support';
 
-// Drawing the embedded set takes longer than an epoch on it: here each split is drawn once.
+/** A quarter of the embedded set: drawing it takes longer than an epoch on it. */
+const COUNTS = { train: 3000, validation: 500, test: 500 };
+// Each split is drawn once.
 const { glyphs: draw, drawGlyph, glyphLabel } = drawing;
 const drawn = new Map<string, Promise<ImageSource>>();
 jest.spyOn(drawing, 'glyphs').mockImplementation((split, options) => {
   const key = JSON.stringify([split, options]);
-  const source = drawn.get(key) ?? draw(split, options);
+  const source = drawn.get(key) ?? draw(split, { count: COUNTS[split], ...options });
   drawn.set(key, source);
   return source;
 });
@@ -34,7 +36,8 @@ const EPOCH_FIELDS = [
 ];
 
 function train(out: string, ...args: (string | number)[]): Promise<Result> {
-  return tenon('train', '--model', 'mlp', '--epochs', 3, '--out', out, '--json', ...args);
+  const settings = ['--model', 'mlp', '--epochs', 3, '--batch-size', 32];
+  return tenon('train', ...settings, '--out', out, '--json', ...args);
 }
 
 function bytesOf(out: string): Buffer {
@@ -135,7 +138,7 @@ describe('tenon train', () => {
     expect(lines.at(-1)).toMatchObject({
       event: 'done',
       accuracy: result.lines[4]?.['testAccuracy'],
-      images: 2000,
+      images: COUNTS.test,
     });
   });
 
@@ -155,14 +158,14 @@ describe('tenon train', () => {
     };
     expect(report.classes.map((c) => c['class'])).toEqual(Array.from({ length: 10 }, (_, i) => String(i)));
     const hits = report.matrix.reduce((n, row, i) => n + row[i]!, 0);
-    expect(hits / 2000).toBe(accuracy);
+    expect(hits / COUNTS.test).toBe(accuracy);
     expect(report.weighted.recall).toBeCloseTo(accuracy, 12);
-    expect(report.classes.reduce((n, c) => n + (c['support'] as number), 0)).toBe(2000);
+    expect(report.classes.reduce((n, c) => n + (c['support'] as number), 0)).toBe(COUNTS.test);
     expect(top5).toBeGreaterThanOrEqual(accuracy);
     expect(top5).toBeLessThanOrEqual(1);
 
     const text = (await tenon('evaluate', '--model-file', model, '--report')).out.split('\n');
-    expect(text[0]).toMatch(/^2000 images: loss \d+\.\d{4}, accuracy \d+\.\d\d%, top-5 \d+\.\d\d%$/);
+    expect(text[0]).toMatch(/^500 images: loss \d+\.\d{4}, accuracy \d+\.\d\d%, top-5 \d+\.\d\d%$/);
     expect(text[2]).toMatch(/^class +precision +recall +f1 +images$/);
     const zero = report.classes[0]!;
     const cells = ['0', ...['precision', 'recall', 'f1'].map((key) => (zero[key] as number).toFixed(4))];
@@ -205,7 +208,7 @@ describe('tenon train', () => {
 
   it('shows the result to people', async () => {
     const { out: text } = await tenon('train', '--model', 'mlp', '--epochs', 1, '--out', join(dir, 'people'));
-    expect(text).toMatch(/^data {3}glyphs: 11400 \+ 600 \+ 2000 images of 1x28x28/m);
+    expect(text).toMatch(/^data {3}glyphs: 2850 \+ 150 \+ 500 images of 1x28x28/m);
     expect(text).toMatch(/^epoch 1\/1 /m);
     expect(text).toMatch(/it is a \d, read as \d/);
     expect(text).toMatch(/^test accuracy \d+\.\d\d%$/m);
