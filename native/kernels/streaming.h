@@ -32,7 +32,7 @@ inline void end_streaming() {
 template <class T>
 inline bool streams(const T* to, int64_t width, size_t bytes) {
   if constexpr (!std::is_same_v<T, real>) return false;
-  return bytes >= static_cast<size_t>(kStreamedBytes) && width % W == 0 &&
+  return bytes >= static_cast<size_t>(streamed_bytes) && width % W == 0 &&
          reinterpret_cast<uintptr_t>(to) % sizeof(V) == 0;
 }
 

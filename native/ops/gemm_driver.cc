@@ -53,7 +53,7 @@ bool wants_stream(const Gemm& g, const Plan& p) {
   const bool later = g.activation == Activation::tanh || g.activation == Activation::sigmoid;
   const bool lines = g.n % p.panel == 0 && p.panel % kLine == 0 && g.ldc % kLine == 0 &&
                      g.c_batch % kLine == 0 && reinterpret_cast<uintptr_t>(g.c) % (4 * kLine) == 0;
-  return lines && !later && !g.accumulate && g.k <= p.kc && g.batch * g.m * g.n * 4 >= kStreamedBytes;
+  return lines && !later && !g.accumulate && g.k <= p.kc && g.batch * g.m * g.n * 4 >= streamed_bytes;
 }
 
 // Copying pays when enough panels use the copy; sooner for tall tiles whose rows are a multiple of 1 KB apart

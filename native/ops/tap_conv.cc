@@ -66,7 +66,7 @@ bool wants_stream(const TapConv& c, const Plan& p) {
   const bool lines = c.n % p.panel == 0 && p.panel % kLine == 0 && p.out_pixel % kLine == 0 &&
                      reinterpret_cast<uintptr_t>(c.out) % (4 * kLine) == 0;
   const bool once = !c.storage && !c.accumulate && c.taps() * c.k <= kLongestChain && !p.h.gaps && !p.w.gaps;
-  return lines && once && !later && c.images * c.h.out * c.w.out * p.out_pixel * 4 >= kStreamedBytes;
+  return lines && once && !later && c.images * c.h.out * c.w.out * p.out_pixel * 4 >= streamed_bytes;
 }
 
 PixelBlocks choose_blocks(const TapConv& c, const Plan& p, int64_t height) {
