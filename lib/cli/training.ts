@@ -149,7 +149,7 @@ export async function perform(
   return { trainer, history, splits };
 }
 
-/** Where the run goes on. Of several ranks the first one reads it; the others need not see its folder. */
+/** Where the run goes on. Rank 0 reads it; the others need not see its folder. */
 async function checkpointOf({ from, world }: Plan): Promise<string | undefined> {
   if (from === undefined || world === undefined) return from?.latestCheckpoint();
   return (await ofFirst(world, async () => (await from.latestCheckpoint()) ?? null)) ?? undefined;
@@ -351,7 +351,7 @@ function continuation({ recipe, folder, world }: Plan, from: RunFolder): Callbac
   };
 }
 
-/** Where progress is shown. What a rank writes goes through its launcher, which is no terminal for a bar. */
+/** Where progress is shown. What a rank writes goes through its launcher, which is not a terminal for a bar. */
 function streamFor(world: World | undefined, { stdout }: Streams): Streams['stdout'] {
   if (world === undefined) return stdout;
   return { write: (text) => (isFirst(world) ? stdout.write(text) : undefined) };

@@ -226,7 +226,7 @@ function weightedMean(values: readonly (readonly [value: Tensor, weight: number]
 
 /** Forward and sums of one batch, in evaluation mode; those of `metrics` as well. */
 export class EvalStep {
-  /** Of the batches that have run, in the order in which they were queued. */
+  /** Those of the batches that have run, in the order in which they were queued. */
   readonly figures: BatchFigures[] = [];
   private readonly compiled: Compiled<Tensor[], BatchSums>;
   /** The size of the batch that `prepare` saw last. */

@@ -26,7 +26,7 @@ const message = Number(values.message) / 1e6;
 const local = Number(values.local) / 1e9;
 
 const BUCKET = 4 << 20;
-/** Of what a link is called, TCP carries so much. */
+/** The part of a link's nominal rate that TCP carries. */
 const PAYLOAD = 0.94;
 const BACKWARD = 2 / 3;
 const HOSTS = [2, 4, 8, 16, 32, 64, 128, 256];
