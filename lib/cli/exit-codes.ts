@@ -39,6 +39,15 @@ export class UsageError extends TenonError {
   override readonly code: string = 'ERR_TENON_USAGE';
 }
 
+/** Rank 0 has failed and says why. The session of another rank only takes over the exit code. */
+export class FirstRankFailed extends TenonError {
+  override readonly code: string = 'ERR_TENON_DISTRIBUTED';
+
+  constructor(readonly exitCode: number) {
+    super('rank 0 failed');
+  }
+}
+
 /**
  * The process ends before the command's promise has settled: a bug in tenon, or in something that it uses.
  */

@@ -1,19 +1,9 @@
 /** A command that runs on all ranks of a job: rank 0 decides and speaks, the others follow. */
 import { join, type World } from '../distributed';
 import { launcherOf } from '../distributed/launcher';
-import { TenonError } from '../errors';
 import type { Json } from '../settings';
-import { failureOf, UsageError } from './exit-codes';
+import { failureOf, FirstRankFailed, UsageError } from './exit-codes';
 import type { Session } from './session';
-
-/** Rank 0 has failed and says why. The session of another rank only takes over the exit code. */
-export class FirstRankFailed extends TenonError {
-  override readonly code: string = 'ERR_TENON_DISTRIBUTED';
-
-  constructor(readonly exitCode: number) {
-    super('rank 0 failed');
-  }
-}
 
 /**
  * Joins the ranks that a launcher started; undefined where it started one process, or there is no launcher.

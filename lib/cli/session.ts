@@ -1,9 +1,8 @@
 /** One run of the command: its streams, form of output, interruption and exit code. */
 import type { Option } from 'commander';
 import { TenonError } from '../errors';
-import { EXIT, UnfinishedError, failureOf } from './exit-codes';
+import { EXIT, FirstRankFailed, UnfinishedError, failureOf } from './exit-codes';
 import { spelledAsFlags } from './flags';
-import { FirstRankFailed } from './job';
 import { Output, type Streams } from './output';
 
 export class Session {

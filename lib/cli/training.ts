@@ -351,7 +351,9 @@ function continuation({ recipe, folder, world }: Plan, from: RunFolder): Callbac
   };
 }
 
-/** Where progress is shown. What a rank writes goes through its launcher, which is not a terminal for a bar. */
+/**
+ * Where progress is shown. What a rank writes goes through its launcher, which is not a terminal for a bar.
+ */
 function streamFor(world: World | undefined, { stdout }: Streams): Streams['stdout'] {
   if (world === undefined) return stdout;
   return { write: (text) => (isFirst(world) ? stdout.write(text) : undefined) };

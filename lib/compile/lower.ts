@@ -151,7 +151,9 @@ export function lowerGraph(graph: Graph, commit: CommitSection, target: Target):
   return { calls: lowering.calls, commitStart, outputs };
 }
 
-/** The nodes, each early one right behind the nodes that make its inputs, and behind the early one before it. */
+/**
+ * The nodes, each early one right behind the nodes that make its inputs, and behind the early one before it.
+ */
 function withEarly(nodes: readonly GraphNode[]): GraphNode[] {
   const early = nodes.filter((n) => n.op.schedule === 'early');
   if (early.length === 0) return [...nodes];

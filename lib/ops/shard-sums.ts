@@ -179,9 +179,9 @@ const exchangeOp: OpRecord<{ readonly shards: number; readonly ends: readonly nu
 };
 
 /**
- * The sums of `shards` shards that the ranks of a world share out, each with the rows of its own: row 0 is the
- * sum of all. Assign them back. A run begins what is left of the buckets, which end at `ends`, and waits for
- * all of them.
+ * The sums of `shards` shards that the ranks of a world share out, each with the rows of its own: row 0 is
+ * the sum of all. Assign them back. A run begins what is left of the buckets, which end at `ends`, and waits
+ * for all of them.
  */
 export function shardExchange(sums: Tensor, shards: number, ends: readonly number[]): Tensor {
   return first(applyOp(exchangeOp, [sums], { shards, ends }));

@@ -72,8 +72,9 @@ export class Storage {
   }
 
   /**
-   * As `read`, in pieces of a megabyte or two, the first rows first. Each is taken after the programs that were
-   * queued before it was asked for, so nothing may be queued meanwhile that writes this memory: see `version`.
+   * As `read`, in pieces of a megabyte or two, the first rows first. Each is taken after the programs
+   * that were queued before it was asked for, so nothing may be queued meanwhile that writes this
+   * memory: see `version`.
    */
   async *pieces(): AsyncGenerator<AnyArray> {
     const stored = storedDType(this.dtype, this.target);

@@ -72,7 +72,9 @@ export interface BatchSource {
   stepOf(batch: number): number;
   /** The largest class index there is; undefined if targets are numbers, or not known. */
   readonly highestLabel: number | undefined;
-  /** Opens an epoch after its first `start` batches, up to batch `end` where the number of batches is known. */
+  /**
+   * Opens an epoch after its first `start` batches, up to batch `end` where the number of batches is known.
+   */
   open(epoch: number, start: number, end?: number): Promise<EpochBatches>;
   /** Records the tensors of a batch inside compile(). */
   record(args: readonly Tensor[]): Recorded;

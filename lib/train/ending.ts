@@ -19,8 +19,8 @@ interface Wish {
 }
 
 /**
- * In a world, all ranks end after the same step. What one of them wants goes with its next step to the others,
- * who then ask each other; while no step is queued they do so at once.
+ * In a world, all ranks end after the same step. What one of them wants goes with its next step to the
+ * others, who then ask each other; while no step is queued they do so at once.
  */
 export class Ending {
   /** Why the run ends; undefined while it goes on. */

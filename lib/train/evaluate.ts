@@ -164,8 +164,8 @@ export interface EvaluateSourceOptions {
   /** Reset first, then updated with each batch. */
   readonly metrics?: readonly Running<unknown>[] | undefined;
   /**
-   * Share the batches out, where no figure but loss and accuracy is measured, of one pass over each image as it
-   * is. Else each evaluates all. The result is that of one process.
+   * Share the batches out, where no figure but loss and accuracy is measured, of one pass over each image as
+   * it is. Else each evaluates all. The result is that of one process.
    */
   readonly ranks?: Ranks | undefined;
 }

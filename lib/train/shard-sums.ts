@@ -1,6 +1,6 @@
 /**
- * What the shards of a step add up before the step is taken: gradients, statistics, losses, counts. All of
- * it lies in one flat row a partial sum, gradients in the order in which backward makes them. A row is added to
+ * What the shards of a step add up before the step is taken: gradients, statistics, losses, counts. All of it
+ * lies in one flat row a partial sum, gradients in the order in which backward makes them. A row is added to
  * in parts, while backward goes on: these are also the buckets that ranks exchange.
  */
 import { grad } from '../compile/grad';
@@ -202,7 +202,9 @@ interface Bucket {
   readonly end: number;
 }
 
-/** Each has as many of the next segments as fill it; the last one has what is left, and always the figures. */
+/**
+ * Each has as many of the next segments as fill it; the last one has what is left, and always the figures.
+ */
 function bucketsOf(shapes: readonly Shape[]): Bucket[] {
   const { begins, length } = segmentsOf(shapes);
   const starts = [0];

@@ -1,6 +1,6 @@
 /**
- * How the ranks of a world come to one state: rank 0 sends what a run changes, and where it is, and the others
- * take it over, as from a checkpoint.
+ * How the ranks of a world come to one state: rank 0 sends what a run changes, and where it is, and the
+ * others take it over, as from a checkpoint.
  */
 import { decodeSafetensors, MAX_HEADER_BYTES } from '../files/safetensors';
 import { frozenNames, restoreFrozen } from '../nn/freeze';

@@ -58,9 +58,9 @@ export interface BatchSums {
 }
 
 /**
- * Records the sums over a batch of `size` samples: `loss` is their mean, or a weighted one that was divided by
- * `divisor`. Targets f32 [B, K] are probabilities only where `labelled` says that samples have classes; the
- * heaviest then counts.
+ * Records the sums over a batch of `size` samples: `loss` is their mean, or a weighted one that was divided
+ * by `divisor`. Targets f32 [B, K] are probabilities only where `labelled` says that samples have classes;
+ * the heaviest then counts.
  */
 export function sumsOf(
   { loss, outputs, targets, divisor, penalty }: Recorded,

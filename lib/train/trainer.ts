@@ -77,13 +77,14 @@ export interface TrainerOptions {
   /**
    * Parts that each batch is computed in, one after the other: sizes differ by at most one sample, batch norm
    * normalizes each by itself, and the step goes by the mean over all samples. With the same `shards`, any
-   * number of processes computes the same bits. Default: as the run that is resumed, else one for each rank of
-   * the `world`.
+   * number of processes computes the same bits. Default: as the run that is resumed, else one for each rank
+   * of the `world`.
    */
   readonly shards?: number;
   /**
-   * The ranks that train together, as `distributed.join` makes it: each computes its shards of every batch. All
-   * of them make the same trainer and call `fit` with the same data and options. Default: this process alone.
+   * The ranks that train together, as `distributed.join` makes it: each computes its shards of every
+   * batch. All of them make the same trainer and call `fit` with the same data and options. Default:
+   * this process alone.
    */
   readonly world?: World;
 }

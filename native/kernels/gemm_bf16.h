@@ -60,8 +60,8 @@ struct Bf16Finish {
 
 struct Bf16Kernels {
   Target target;
-  // Where convolution in float goes by Winograd's algorithm, or has few input channels, it is faster than this
-  // path's products: on all paths but AMX. Activations are bf16 all the same.
+  // Where convolution in float goes by Winograd's algorithm, or has few input channels, it is faster than
+  // this path's products: on all paths but AMX. Activations are bf16 all the same.
   bool convolves_in_float;
   int64_t row_step, k_step;
   int64_t

@@ -1,8 +1,9 @@
 /**
  * resnet20 on CIFAR-10 from JPEG files with precision fp32 and bf16, several seeds each: whether bf16 costs
- * accuracy. `--recipe fast` trains what cifar10-fast.mjs does instead, with a wider margin. The two runs of a seed go side by side, each on half of the threads: results do not depend on the
- * number of threads, and two runs waste less of two cores than one. Runs are kept in runs/verify-bf16 until
- * all are finished, so that a check that was interrupted goes on where it was.
+ * accuracy. `--recipe fast` trains what cifar10-fast.mjs does instead, with a wider margin. The two runs of a
+ * seed go side by side, each on half of the threads: results do not depend on the number of threads, and two
+ * runs waste less of two cores than one. Runs are kept in runs/verify-bf16 until all are finished, so that a
+ * check that was interrupted goes on where it was.
  */
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,7 +1,7 @@
 /**
- * Trains the short recipe of cifar10-recipe.json with tenon: `cifar10-fast.mjs DIRECTORY SEED PRECISION`. DIRECTORY
- * holds decoded images and labels (train.images, train.labels, test.images, test.labels). Prints one JSON
- * line per epoch, then { accuracy, seconds }.
+ * Trains the short recipe of cifar10-recipe.json with tenon: `cifar10-fast.mjs DIRECTORY SEED PRECISION`.
+ * DIRECTORY holds decoded images and labels (train.images, train.labels, test.images, test.labels). Prints
+ * one JSON line per epoch, then { accuracy, seconds }.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * One rank of a training, started by mpirun: `node -r register.js train.ts CASE...`. Prints a line of JSON for
- * each case: what it returned, or the error that it threw.
+ * One rank of a training, started by mpirun: `node -r register.js train.ts CASE...`. Prints a line of JSON
+ * for each case: what it returned, or the error that it threw.
  */
 import { writeSync } from 'node:fs';
 import { hostname } from 'node:os';
