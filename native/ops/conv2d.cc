@@ -29,7 +29,8 @@ int64_t direct_workspace(ConvPass pass, const ConvCall& call, const GemmKernels&
 void direct(ConvPass pass, const ConvCall& call, const GemmKernels& kernels, float* workspace) {
   if (pass == ConvPass::forward) return conv2d_direct(call, kernels, workspace);
   if (pass == ConvPass::backward_data) return conv2d_direct_data(call, kernels, workspace);
-  if (conv2d_weights_is_narrow(call.g, kernels)) return conv2d_weights_narrow(call, kernels, nullptr, workspace);
+  if (conv2d_weights_is_narrow(call.g, kernels))
+    return conv2d_weights_narrow(call, kernels, nullptr, workspace);
   conv2d_weights(call, kernels, workspace);
 }
 
