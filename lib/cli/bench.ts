@@ -167,7 +167,9 @@ function callTable({ calls, kernelMs }: StepFigures): string[] {
   const widths = header.map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
   const line = (row: readonly string[]): string =>
     row
-      .map((text, i) => (i < 3 || i === 8 ? text.padEnd(widths[i] ?? 0) : text.padStart(widths[i] ?? 0)))
+      .map((text, i) =>
+        i < 3 || i === row.length - 1 ? text.padEnd(widths[i] ?? 0) : text.padStart(widths[i] ?? 0),
+      )
       .join('  ');
   return ['', ...rows.map((row) => line(row).trimEnd())];
 }

@@ -1,12 +1,12 @@
 /** What `tenon doctor --mpi` tells of the job that it is a part of, or of the libraries where it is none. */
 import { join } from '../distributed';
-import { bindingProblem, placeOfThis, type RankPlace } from '../distributed/binding';
+import { bindingProblem, counted, placeOfThis, type RankPlace } from '../distributed/binding';
 import { cpuList } from '../distributed/cpus';
 import { launcherOf } from '../distributed/launcher';
 import { librariesFor } from '../distributed/libraries';
 import { measure, type Measured, type Timing } from '../distributed/measure';
 import type { MpiInfo } from '../distributed/world';
-import { lookAtMpi } from '../native/world';
+import { firstLine, lookAtMpi } from '../native/world';
 
 /** What was looked for, and what it is, or why tenon cannot use it. */
 type Candidate = { readonly name: string } & (MpiInfo | { readonly problem: string });
@@ -60,12 +60,13 @@ function candidates(): Candidate[] {
   return librariesFor('any', process.env).map((name) => {
     const found = lookAtMpi(name);
     if (found.problem !== undefined) return { name, problem: found.problem };
-    return { name, ...found, version: firstLine(found.version) };
+    return { name, ...found, version: inOneLine(found.version) };
   });
 }
 
-function firstLine(text: string): string {
-  return (text.split(/[\n\0]/)[0] ?? '').replaceAll(/\s+/g, ' ');
+/** The first line, without the tabs of a table. */
+function inOneLine(text: string): string {
+  return firstLine(text).replaceAll(/\s+/g, ' ');
 }
 
 /** The facts as lines for people: a name and what is to be said. */
@@ -76,7 +77,7 @@ export function describeMpi(facts: MpiFacts): [string, string][] {
       'launcher',
       launcher === null
         ? 'none: this process is a world of one rank'
-        : `${launcher}: ${plural(size, 'rank')}`,
+        : `${launcher}: ${counted(size, 'rank')}`,
     ],
     ...(library === null
       ? facts.libraries.map(describeCandidate)
@@ -104,7 +105,7 @@ export function describeMpi(facts: MpiFacts): [string, string][] {
 
 function describeCandidate(candidate: Candidate): [string, string] {
   if ('problem' in candidate)
-    return ['mpi', `${candidate.name}: not usable: ${firstLine(candidate.problem)}`];
+    return ['mpi', `${candidate.name}: not usable: ${inOneLine(candidate.problem)}`];
   return ['mpi', `${candidate.name}: ${describeLibrary(candidate)}`];
 }
 
@@ -115,7 +116,7 @@ const INTERFACES: Readonly<Record<MpiInfo['abi'], string>> = {
 };
 
 function describeLibrary({ file, abi, version }: MpiInfo): string {
-  return `${firstLine(version)} (${INTERFACES[abi]}): ${file}`;
+  return `${inOneLine(version)} (${INTERFACES[abi]}): ${file}`;
 }
 
 /** A line for neighbours that are placed alike. */
@@ -123,7 +124,7 @@ function describeRanks(places: readonly RankPlace[]): [string, string][] {
   const groups: { text: string; first: number; last: number }[] = [];
   for (const [rank, { host, threads, threadsReason, cpus }] of places.entries()) {
     const where = cpus === null ? '' : `; CPUs ${cpuList(cpus)}`;
-    const text = `on ${host}: ${plural(threads, 'thread')} each (${threadsReason})${where}`;
+    const text = `on ${host}: ${counted(threads, 'thread')} each (${threadsReason})${where}`;
     const before = groups.at(-1);
     if (before?.text === text) before.last = rank;
     else groups.push({ text, first: rank, last: rank });
@@ -156,8 +157,4 @@ function bandwidthText({ links, sums }: Measured): string {
     ({ kind, timings }) => `${rate(timings)} ${kind === 'host' ? 'on one host' : 'between hosts'}`,
   );
   return [...parts, `${rate(sums)} of sums`].join(', ');
-}
-
-function plural(n: number, one: string): string {
-  return `${n} ${one}${n === 1 ? '' : 's'}`;
 }

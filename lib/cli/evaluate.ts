@@ -57,7 +57,7 @@ export function evaluateCommand(session: Session): Command {
 }
 
 async function run(session: Session, options: Given<typeof FLAGS>): Promise<number> {
-  requireOneProcess('evaluate');
+  requireOneProcess(', but tenon evaluate works in one process: start it without a launcher');
   const given = await withDataset(options);
   const flags = withDefaults(FLAGS, given);
   checkConflicts(DATA_FLAGS, given, flags);

@@ -17,13 +17,11 @@ export async function joinJob({ output }: Session): Promise<World | undefined> {
   return world.size === 1 ? undefined : world;
 }
 
-/** @throws UsageError where a launcher started several ranks for a command that is of one process */
-export function requireOneProcess(command: string): void {
+/** @throws UsageError, which ends in the advice, where a launcher started several ranks for one process */
+export function requireOneProcess(advice: string): void {
   const launcher = launcherOf(process.env);
   if ((launcher?.size ?? 1) === 1) return;
-  throw new UsageError(
-    `${launcher!.name} started ${launcher!.size} ranks, but tenon ${command} works in one process: start it without a launcher`,
-  );
+  throw new UsageError(`${launcher!.name} started ${launcher!.size} ranks${advice}`);
 }
 
 /** Whether this process speaks and writes. */

@@ -17,15 +17,6 @@ import { UsageError, failureOf } from './exit-codes';
 const PACE = 500;
 const GRACE = 60_000;
 
-/** @throws UsageError for ranks that would each make a study of their own */
-export function requireNoRanks(option: string): void {
-  const launcher = launcherOf(process.env);
-  if ((launcher?.size ?? 1) === 1) return;
-  throw new UsageError(
-    `${launcher!.name} started ${launcher!.size} ranks: ${option} shares the trials out among them`,
-  );
-}
-
 /** A study as one of several ranks has opened it. */
 export interface OnRank {
   readonly rank: number;

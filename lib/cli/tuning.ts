@@ -19,6 +19,7 @@ import type { TrialState } from '../tune/study/trial';
 import { withPolicyFiles } from './augmentations';
 import { EXIT, UsageError } from './exit-codes';
 import { spelled } from './flags';
+import { requireOneProcess } from './job';
 import { KeptModels } from './kept-models';
 import type { RecipeFlags } from './recipe';
 import { withDataset } from './recognize';
@@ -30,7 +31,7 @@ import { shellWord, trainCommandOf } from './train-command';
 import { directionOf, metricOf, wordOf, type Metric } from './trial-settings';
 import { parseRules, parseStrategy } from './tune-calls';
 import { paramsOf, reasonOf, shown, TuneProgress } from './tune-progress';
-import { hasEnded, News, openOnRanks, othersEnded, requireNoRanks } from './tune-ranks';
+import { hasEnded, News, openOnRanks, othersEnded } from './tune-ranks';
 
 /** What the command line says of a search. */
 export interface TuneFlags {
@@ -72,7 +73,8 @@ export async function tune(session: Session, flags: TuneFlags): Promise<number> 
   if (flags.threads !== undefined) setThreads(flags.threads);
   const make = (): Promise<Study> => (flags.resume === undefined ? begin(flags) : resume(flags));
   if (flags.workers !== 'mpi') {
-    requireNoRanks('--workers mpi');
+    // Each rank would make a study of its own.
+    requireOneProcess(': --workers mpi shares the trials out among them');
     const study = await make();
     return closing(study, () => search(session, study, flags, 1));
   }

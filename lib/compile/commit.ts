@@ -12,10 +12,12 @@ export interface CommitSection {
    * Values that their nodes, which are in the section, write straight into the storage they are assigned to.
    */
   readonly direct: ReadonlyMap<Value, Storage>;
+  /** Stages of states that nodes which run early have updated, and whose they are. */
+  readonly early: ReadonlyMap<Value, Storage>;
 }
 
 /** The section of a program that writes nothing, or writes everything by copies. */
-export const nothingInPlace: CommitSection = { nodes: new Set(), direct: new Map() };
+export const nothingInPlace: CommitSection = { nodes: new Set(), direct: new Map(), early: new Map() };
 
 /**
  * A node belongs to the commit section if it can update in place a storage that the program assigns, if it
@@ -37,7 +39,7 @@ export function commitSection(graph: Graph): CommitSection {
       for (const output of node.outputs) late.add(output);
     }
   }
-  return readsOldState(graph, commit) ? nothingInPlace : { nodes: commit, direct };
+  return readsOldState(graph, commit) ? { ...nothingInPlace, early } : { nodes: commit, direct, early };
 }
 
 /**
@@ -83,7 +85,7 @@ export function stateOf(value: Value, early: ReadonlyMap<Value, Storage>): Stora
  * Stages of states between the old one and the one that is assigned: nodes that run early update the
  * storage in place, one after the other. Nothing else reads a stage.
  */
-export function earlyStates(graph: Graph): Map<Value, Storage> {
+function earlyStates(graph: Graph): Map<Value, Storage> {
   const assigned = new Set(graph.assignments.map((a) => a.storage));
   const states = new Map<Value, Storage>();
   for (const node of graph.nodes) {

@@ -6,7 +6,7 @@ import type { TensorType } from '../tensor/tensor';
 import { nothingFused, type Fused } from '../graph/facts';
 import type { Lowering, Operand, Slot } from '../graph/lowering';
 import type { Storage } from '../tensor/storage';
-import { earlyStates, stateOf, type CommitSection } from './commit';
+import { stateOf, type CommitSection } from './commit';
 import type { Graph, GraphNode, Value } from './ir';
 
 export interface KernelCall {
@@ -127,7 +127,7 @@ export interface Lowered {
 export function lowerGraph(graph: Graph, commit: CommitSection, target: Target): Lowered {
   const lowering = new GraphLowering(target);
   const storageOf = storagesOf(graph);
-  for (const [value, storage] of earlyStates(graph)) storageOf.set(value, storage);
+  for (const [value, storage] of commit.early) storageOf.set(value, storage);
   const main = graph.nodes.filter((n) => !commit.nodes.has(n) && n.op.schedule !== 'gate');
   const gates = graph.nodes.filter((n) => n.op.schedule === 'gate');
   for (const node of withEarly(main)) {

@@ -62,7 +62,7 @@ export function threadShare(
   const sharing = own.cpus === null ? here : overlapping(own, here);
   const cores = own.cpus === null ? own.cores : coresBehind(union(sharing.map(({ cpus }) => cpus ?? [])));
   const shares: ThreadShare[] = [];
-  if (sharing.length > 1) shares.push(shareOf(cores, `${cores} ${cores === 1 ? 'core' : 'cores'}`, sharing));
+  if (sharing.length > 1) shares.push(shareOf(cores, counted(cores, 'core'), sharing));
   if (own.quota !== null && here.length > 1)
     shares.push(shareOf(own.quota, `cgroup CPU quota of ${Number(own.quota.toPrecision(4))}`, here));
   const [least] = shares.sort((a, b) => a.threads - b.threads);
@@ -127,6 +127,7 @@ function isBound({ cpus, launcherCpus }: RankPlace): boolean {
   return cpus !== null && launcherCpus !== null && launcherCpus.some((cpu) => !cpus.includes(cpu));
 }
 
-function counted(n: number, one: string): string {
+/** "1 core", "2 cores". */
+export function counted(n: number, one: string): string {
   return `${n} ${one}${n === 1 ? '' : 's'}`;
 }

@@ -1,7 +1,7 @@
 /** The ranks of a job, and what they do together. */
 import { BusyError, DisposedError } from '../errors';
 import type { AnyArray } from '../native';
-import { leaveWorld, type Membership } from '../native/world';
+import { firstLine, leaveWorld, type Membership } from '../native/world';
 import { checkKeys, positiveInteger } from '../options';
 import { Collectives } from './collectives';
 
@@ -67,7 +67,7 @@ export class World {
     this.rank = rank;
     this.size = size;
     this.hosts = hosts.length > 0 ? hosts : [host];
-    this.mpi = abi === '' ? undefined : { file, abi, version: version.split(/[\n\0]/)[0] ?? '' };
+    this.mpi = abi === '' ? undefined : { file, abi, version: firstLine(version) };
     this.collectives = new Collectives(rank, this.hosts);
   }
 

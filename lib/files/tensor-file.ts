@@ -63,8 +63,10 @@ async function writeInPieces(
     for (const t of tensors.values()) {
       for await (const bytes of isStorage(t) ? bytesOf(t) : [await t.bytes]) {
         // Maybe before this piece was asked for.
-        if (changed()) given = false;
-        if (!given) throw new Changed();
+        if (changed()) {
+          given = false;
+          throw new Error('changed meanwhile');
+        }
         yield bytes;
       }
     }
@@ -78,9 +80,6 @@ async function writeInPieces(
 async function* bytesOf(storage: Storage): AsyncGenerator<Uint8Array> {
   for await (const piece of storage.pieces()) yield toBytes(asFloats(piece));
 }
-
-/** Ends the writing of a file. */
-class Changed extends Error {}
 
 function typesOf(tensors: ReadonlyMap<string, FiledTensor>): Map<string, SafetensorsType> {
   return new Map([...tensors].map(([name, { shape }]) => [name, { dtype: 'F32', shape }]));

@@ -32,6 +32,11 @@ export type FoundLibrary =
     }
   | { readonly problem: string };
 
+/** The first line of what a library says of itself. */
+export function firstLine(text: string): string {
+  return text.split(/[\n\0]/)[0] ?? '';
+}
+
 interface WorldAddon {
   joinWorld(libraries: readonly string[], size: number, answer: number, arrival: number): Promise<Membership>;
   worldBarrier(): Promise<void>;

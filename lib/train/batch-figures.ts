@@ -1,6 +1,6 @@
 /** What an evaluation finds of each batch, added up in the order of batches, whoever evaluated them. */
 import type { Ranks } from './ranks';
-import type { Evaluation } from './totals';
+import { averagesOf, type Evaluation } from './totals';
 
 /** Sums over the samples of a batch. */
 export interface BatchFigures {
@@ -14,17 +14,16 @@ export interface BatchFigures {
 
 const KEYS = ['loss', 'weight', 'correct', 'samples'] as const;
 
-/** As `Totals.averages`, and with the same bits. */
-export function averagesOf(batches: readonly BatchFigures[]): Evaluation {
+/** The means over all samples, with the bits of `Totals`. */
+export function evaluationOf(batches: readonly BatchFigures[]): Evaluation {
   const sum = (key: keyof BatchFigures): number =>
     batches.reduce((total, batch) => total + (batch[key] ?? 0), 0);
-  const samples = sum('samples');
   const [first] = batches;
-  const weight = first?.weight === undefined ? samples : sum('weight');
-  return {
-    loss: weight === 0 ? 0 : sum('loss') / weight, // as the losses themselves have it
-    ...(first?.correct !== undefined && { accuracy: sum('correct') / samples }),
-  };
+  return averagesOf({
+    ...{ lossSum: sum('loss'), correct: sum('correct'), samples: sum('samples') },
+    classes: first?.correct !== undefined,
+    ...(first?.weight !== undefined && { weight: sum('weight') }),
+  });
 }
 
 /** The figures of all ranks, each of which has those of neighbouring batches. */

@@ -11,7 +11,7 @@ import { readCheckpoint, type Resumed } from './checkpoint';
 import { factsOf, kernelsOf } from './facts';
 import { settleBatches, type CheckedFitOptions, type FitOptions, type ShardOptions } from './fit-options';
 import { keepPreprocessing, normalizationFor, settleTransform, type InputTransform } from './inputs';
-import type { Ranks } from './ranks';
+import { ownRange, type Ranks } from './ranks';
 import type { RunOptions } from './run';
 import { shareState, type Shared } from './shared-state';
 import { samplesOf, ShardedSource, type ShardRange } from './shards';
@@ -87,7 +87,7 @@ async function settle(
 ): Promise<PreparedRun> {
   const batches = settleBatches(checked, trainer, resumed);
   const { shards } = batches;
-  const range = ranks?.rangeOf(shards) ?? { shards, begin: 0, end: shards };
+  const range = ownRange(shards, ranks);
   const whole = await sourceOf(trainer, data, batches, { sampler: checked.sampler, range });
   const source = shards > 1 ? new ShardedSource(whole, range) : whole;
   return { resumed, batches, source, warnings: resumed?.warnings ?? [] };

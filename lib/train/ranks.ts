@@ -16,6 +16,11 @@ type Report = { readonly state: 'working' | 'done' } | { readonly state: 'failed
 /** The same facts of each rank, by the names that a message calls them. */
 export type Facts = Readonly<Record<string, string | number | null>>;
 
+/** The shards that this process computes: all, where it trains alone. */
+export function ownRange(shards: number, ranks: Ranks | undefined): ShardRange {
+  return ranks?.rangeOf(shards) ?? { shards, begin: 0, end: shards };
+}
+
 /** All ranks call its methods in the same order, while none of their steps is queued. */
 export class Ranks {
   readonly rank: number;

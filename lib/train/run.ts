@@ -15,7 +15,7 @@ import type { BestEpoch, Callback, EpochRecord, FitControl, FitEvent, History } 
 import { epochRecord, type Validated } from './figures';
 import { Followers } from './followers';
 import type { Position } from './position';
-import type { Ranks } from './ranks';
+import { ownRange, type Ranks } from './ranks';
 import { Saves } from './saves';
 import { Snapshot } from './snapshot';
 import type { Batch, BatchSource, EpochBatches } from './batch-source';
@@ -100,9 +100,10 @@ export class FitRun implements FitControl {
     this.saves = new Saves(ranks);
     this.ending = new Ending(options, ranks);
     const { accumulate, shards } = options.batches;
-    const range = ranks?.rangeOf(shards) ?? { shards, begin: 0, end: shards };
     this.trainStep =
-      shards > 1 ? new ShardedStep(parts, range, accumulate) : new TrainStep(parts, accumulate > 1);
+      shards > 1
+        ? new ShardedStep(parts, ownRange(shards, ranks), accumulate)
+        : new TrainStep(parts, accumulate > 1);
   }
 
   /** Trains to the end. Whatever it throws, the weights are those after the last whole step. */

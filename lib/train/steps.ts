@@ -17,7 +17,7 @@ import type { Precision } from '../tensor/dtype';
 import type { Tensor } from '../tensor/tensor';
 import type { Batch, BatchSource } from './batch-source';
 import { checkWeighable } from './checks';
-import { averagesOf, gatherFigures, type BatchFigures } from './batch-figures';
+import { evaluationOf, gatherFigures, type BatchFigures } from './batch-figures';
 import type { Ranks } from './ranks';
 import { sumsOf, Totals, type BatchSums, type Evaluation, type Recorded } from './totals';
 
@@ -272,7 +272,7 @@ export class EvalStep {
 
   /** The means over all samples; those of other ranks have the other batches. */
   async averages(ranks: Ranks | undefined): Promise<Evaluation> {
-    return averagesOf(ranks === undefined ? this.figures : await gatherFigures(ranks, this.figures));
+    return evaluationOf(ranks === undefined ? this.figures : await gatherFigures(ranks, this.figures));
   }
 
   /** Ends the batches that are queued or running: they reject with an AbortedError. */

@@ -138,12 +138,7 @@ export class Totals {
   }
 
   async averages(): Promise<TrainAverages> {
-    const { lossSum, correct, samples, classes, weight = samples, penaltySum } = await this.state();
-    return {
-      loss: weight === 0 ? 0 : lossSum / weight, // as the losses themselves have it
-      ...(classes && { accuracy: correct / samples }),
-      ...(penaltySum !== undefined && { penalty: penaltySum / samples }),
-    };
+    return averagesOf(await this.state());
   }
 
   dispose(): void {
@@ -152,6 +147,16 @@ export class Totals {
     this.weight.dispose();
     this.penaltySum.dispose();
   }
+}
+
+/** The means that sums stand for. */
+export function averagesOf(state: TotalsState): TrainAverages {
+  const { lossSum, correct, samples, classes, weight = samples, penaltySum } = state;
+  return {
+    loss: weight === 0 ? 0 : lossSum / weight, // as the losses themselves have it
+    ...(classes && { accuracy: correct / samples }),
+    ...(penaltySum !== undefined && { penalty: penaltySum / samples }),
+  };
 }
 
 /** Class indices, or probabilities of classes, against one score a class. */

@@ -5,25 +5,20 @@
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { isAlive, random, sleep } from './killing.mjs';
+import { mpirun } from './mpirun.mjs';
 import { inTemporary, tenon } from './process.mjs';
-import { check, Skipped } from './report.mjs';
+import { check } from './report.mjs';
 
 const goal =
   'every job ends on all ranks within 10 s and names the rank; every run ends with the same SHA-256';
 const defaults = { kills: 15, stops: 1, ranks: 3, epochs: 3 };
 const LIMIT = 10;
 
-const launcher = (process.env.PATH ?? '')
-  .split(delimiter)
-  .flatMap((folder) => [join(folder, 'mpirun.openmpi'), join(folder, 'mpirun')])
-  .find((file) => existsSync(file));
-
 /** Starts `tenon train` on so many ranks, in a folder where a run may have begun. */
 function start(folder, ranks, { epochs, shards }) {
-  const flags = ['--oversubscribe', '--allow-run-as-root', '--bind-to', 'none', '-n', String(ranks)];
   const settings = [
     '--model',
     'lenet',
@@ -35,8 +30,8 @@ function start(folder, ranks, { epochs, shards }) {
     folder,
     '--auto-resume',
   ];
-  const args = [...flags, process.execPath, ...tenon('train', '--json', ...settings)];
-  const child = spawn(launcher, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const command = mpirun(ranks, tenon('train', '--json', ...settings));
+  const child = spawn(...command, { stdio: ['ignore', 'pipe', 'pipe'] });
   const job = { pid: child.pid, text: '' };
   child.stdout.setEncoding('utf8').on('data', (text) => (job.text += text));
   child.stderr.setEncoding('utf8').on('data', (text) => (job.text += text));
@@ -83,7 +78,6 @@ const modelOf = (folder) =>
     .digest('hex');
 
 await check('ranks-kill', goal, defaults, async ({ kills, stops, ranks, epochs }) => {
-  if (launcher === undefined) throw new Skipped("Open MPI's mpirun is not installed");
   return inTemporary(async (directory) => {
     const settings = { epochs, shards: ranks };
     const whole = join(directory, 'whole');
