@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <string>
 
 #include "base/bf16.h"
@@ -98,6 +99,16 @@ Bf16Choice choose_bf16_path(Target target, const std::string& wanted);
 
 // The choice of this process, made once.
 const Bf16Choice& bf16_path(Target target);
+
+// Copies numbers to floats: floats as they are, bf16 widened by the kernels of a target.
+struct FloatCopy {
+  const Bf16Kernels* kernels;  // null where there is no bf16
+
+  void operator()(const float* from, int64_t n, float* to) const {
+    std::memcpy(to, from, static_cast<size_t>(n) * sizeof(float));
+  }
+  void operator()(const bf16* from, int64_t n, float* to) const { kernels->widen(from, n, to); }
+};
 
 Bf16Kernels bf16_kernels(Target target, Bf16Path path);
 const Bf16Kernels& bf16_kernels(Target target);

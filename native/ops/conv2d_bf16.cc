@@ -318,15 +318,12 @@ struct Forward {
   static Cost prepare_in_float(FloatWay way, const Call& call, const ConvCall& c,
                                const Bf16Kernels& kernels) {
     const GemmKernels& gemm = gemm_kernels(kernels.target);
-    if (way == FloatWay::depthwise || call.packed == nullptr) {
-      Cost cost = bf16_conv_cost(call, c.g, bf16_conv_in_float_workspace(ConvPass::forward, c, kernels));
-      if (way != FloatWay::depthwise) cost.packing = packing_in_float(way, c, gemm);
-      return cost;
-    }
-    Cost cost = bf16_conv_cost(call, c.g,
-                               way == FloatWay::thin ? conv2d_thin_workspace(c, gemm, kernels, true)
-                                                     : conv2d_winograd_packed_workspace(c, gemm));
-    cost.packing = packing_in_float(way, c, gemm);
+    const int64_t workspace = call.packed == nullptr
+                                  ? bf16_conv_in_float_workspace(ConvPass::forward, c, kernels)
+                              : way == FloatWay::thin ? conv2d_thin_workspace(c, gemm, kernels, true)
+                                                      : conv2d_winograd_packed_workspace(c, gemm);
+    Cost cost = bf16_conv_cost(call, c.g, workspace);
+    if (way != FloatWay::depthwise) cost.packing = packing_in_float(way, c, gemm);
     return cost;
   }
   static Packing packing_in_float(FloatWay way, const ConvCall& c, const GemmKernels& gemm) {

@@ -8,8 +8,6 @@
 // an output row, batch = rows. x is copied with its zero padding; dy is copied where its channels do not fill
 // panels, or where it is bf16. Each chunk of pixels (their number is fixed by shape) has its own dw' in the
 // workspace; they are added in order and transposed to dw at the end.
-#include <cstring>
-
 #include "ops/conv2d.h"
 #include "ops/gemm_tile.h"
 
@@ -64,19 +62,9 @@ Plan make_plan(const ConvCall& call, const GemmKernels& kernels) {
   return p;
 }
 
-// Where x and dy lie, and how they are copied: `storage` where they are bf16.
-struct Copies {
-  const Bf16Kernels* storage;
-
-  void operator()(const float* from, int64_t n, float* to) const {
-    std::memcpy(to, from, static_cast<size_t>(n) * sizeof(float));
-  }
-  void operator()(const bf16* from, int64_t n, float* to) const { storage->widen(from, n, to); }
-};
-
 // x's rows under the block, with zeros where the padding is.
 template <class T>
-void copy_x(const ConvCall& call, const Plan& p, Copies copy, const PixelBlocks::Block& b, float* dst) {
+void copy_x(const ConvCall& call, const Plan& p, FloatCopy copy, const PixelBlocks::Block& b, float* dst) {
   const ConvGeom& g = call.g;
   const int64_t lo = std::clamp<int64_t>(g.pw, 0, p.cols), hi = std::clamp<int64_t>(g.pw + g.w, lo, p.cols);
   const int64_t used = (b.i1 - b.i0 - 1) * g.sh + (g.kh - 1) * g.dh + 1;
@@ -102,7 +90,7 @@ const T* first_pixel(const ConvCall& call, const PixelBlocks::Block& b) {
 
 // The block's pixels of dy -> [panel][pixel][panel width], or as they are.
 template <class T>
-void copy_dy(const ConvCall& call, const Plan& p, Copies copy, const PixelBlocks::Block& b, float* dst) {
+void copy_dy(const ConvCall& call, const Plan& p, FloatCopy copy, const PixelBlocks::Block& b, float* dst) {
   const ConvGeom& g = call.g;
   const int64_t pixels = (b.n1 - b.n0 - 1) * g.oh * g.ow + (b.i1 - b.i0) * g.ow;
   const T* dy = first_pixel<T>(call, b);
@@ -118,7 +106,7 @@ void copy_dy(const ConvCall& call, const Plan& p, Copies copy, const PixelBlocks
 }
 
 template <class T>
-void add_block(const ConvCall& call, const Plan& p, const GemmKernels& kernels, Copies copy,
+void add_block(const ConvCall& call, const Plan& p, const GemmKernels& kernels, FloatCopy copy,
                const PixelBlocks::Block& b, bool first, float* out, float* slot) {
   const ConvGeom& g = call.g;
   float* dy_copy = slot + p.x_floats;

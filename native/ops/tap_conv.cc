@@ -4,8 +4,6 @@
 // read where it is.
 #include "ops/tap_conv.h"
 
-#include <cstring>
-
 #include "kernels/streamed_bytes.h"
 #include "ops/gemm_tile.h"
 
@@ -120,11 +118,6 @@ Plan make_plan(const TapConv& c, const GemmKernels& kernels) {
   return p;
 }
 
-void copy_floats(const TapConv&, const float* from, int64_t n, float* to) {
-  std::memcpy(to, from, static_cast<size_t>(n) * sizeof(float));
-}
-void copy_floats(const TapConv& c, const bf16* from, int64_t n, float* to) { c.storage->widen(from, n, to); }
-
 // Scratch row <- one input row (null: outside the image), zeros around it.
 template <class T>
 void copy_row(const TapConv& c, const Plan& p, const T* row, float* dst) {
@@ -136,10 +129,11 @@ void copy_row(const TapConv& c, const Plan& p, const T* row, float* dst) {
   }
   std::fill(dst, dst + lo * p.ps, 0.0f);
   std::fill(dst + hi * p.ps, dst + p.cols * p.ps, 0.0f);
+  const FloatCopy copy = {c.storage};
   const T* src = row + (lo + p.w.low) * c.in_c;
   dst += lo * p.ps;
-  if (p.ps == c.in_c && c.k == c.in_c) return copy_floats(c, src, (hi - lo) * p.ps, dst);
-  for (int64_t j = lo; j < hi; ++j, src += c.in_c, dst += p.ps) copy_floats(c, src, c.k, dst);
+  if (p.ps == c.in_c && c.k == c.in_c) return copy(src, (hi - lo) * p.ps, dst);
+  for (int64_t j = lo; j < hi; ++j, src += c.in_c, dst += p.ps) copy(src, c.k, dst);
 }
 
 template <class T>
