@@ -9,13 +9,18 @@ import { root, Skipped } from './report.mjs';
 const commandLine = join(root, 'dist', 'cli', 'main.js');
 const keptStderr = 4000;
 
+/** Runs a node script to its end, as `run` does. */
+export function runNode(args, options) {
+  return run(process.execPath, args, options);
+}
+
 /**
- * Runs a node script to its end. `onLine(line, child)` sees what it prints as it comes.
+ * Runs a program to its end. `onLine(line, child)` sees what it prints as it comes.
  * @returns exit code, signal, lines, the end of stderr, seconds from start to end, and when it ended
  */
-export function runNode(args, { env = {}, onLine } = {}) {
+export function run(program, args, { env = {}, onLine } = {}) {
   const begun = performance.now();
-  const child = spawn(process.execPath, args, {
+  const child = spawn(program, args, {
     cwd: root,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

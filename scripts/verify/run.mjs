@@ -30,6 +30,7 @@ const CHECKS = [
   'threads',
   'resume',
   'kill',
+  'ranks',
   'ranks-kill',
   'search-kill',
   'search-kill-postgres',

@@ -4,22 +4,13 @@
  */
 import { createHash } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import { data, distributed, info, losses, models, optim, Trainer } from 'tenon';
+import { distributed, info, losses, models, optim, Trainer } from 'tenon';
+import { randomImages } from './images.mjs';
 
 const text = { type: 'string' };
 const { values } = parseArgs({ options: { model: text, batch: text, steps: text, shards: text } });
 const [batch, steps, shards] = [values.batch, values.steps, values.shards].map(Number);
 const WARM_UP = 3;
-
-const count = batch * 4;
-const bytes = createHash('shake256', { outputLength: count * 32 * 32 * 3 })
-  .update('images')
-  .digest();
-const train = data.fromArrays({
-  images: bytes,
-  labels: bytes.subarray(0, count).map((b) => b % 10),
-  shape: [32, 32, 3],
-});
 
 const world = await distributed.join();
 const model = models[values.model]({ classes: 10 });
@@ -30,7 +21,7 @@ const trainer = new Trainer(model, {
   optimizer: optim.sgd({ lr: 0.01, momentum: 0.9 }),
 });
 const times = [];
-await trainer.fit(await train, {
+await trainer.fit(await randomImages(4 * batch), {
   epochs: 1000,
   maxSteps: steps + WARM_UP,
   batchSize: batch,

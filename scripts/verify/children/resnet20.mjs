@@ -17,6 +17,7 @@ import {
   Trainer,
 } from 'tenon';
 import { findData } from '../process.mjs';
+import { randomImages } from './images.mjs';
 
 const text = { type: 'string' };
 const { values } = parseArgs({
@@ -25,21 +26,8 @@ const { values } = parseArgs({
 const steps = Number(values.steps);
 if (values.threads !== undefined) setThreads(Number(values.threads));
 
-async function images() {
-  const dir = findData('cifar10');
-  if (dir !== undefined) return (await data.cifar10({ dir })).train;
-  const count = 1280;
-  const bytes = createHash('shake256', { outputLength: count * 32 * 32 * 3 })
-    .update('images')
-    .digest();
-  return data.fromArrays({
-    images: bytes,
-    labels: bytes.subarray(0, count).map((b) => b % 10),
-    shape: [32, 32, 3],
-  });
-}
-
-const train = await images();
+const dir = findData('cifar10');
+const train = dir === undefined ? await randomImages(1280) : (await data.cifar10({ dir })).train;
 const model = models.resnet20({ classes: 10 });
 const trainer = new Trainer(model, {
   loss: losses.crossEntropy(),
