@@ -12,6 +12,7 @@ import { NETWORKS } from './networks';
 import { makeOptimizer } from './optimizers';
 import type { Recipe } from './recipe';
 import { penaltiesOf, setNoise } from './regularization-flags';
+import { scaledRate } from './scaling';
 import { buildSchedule } from './schedules';
 
 /**
@@ -35,7 +36,7 @@ export function buildTrainer(recipe: Recipe, model: Module, data: Dataset, world
   return new Trainer(model, {
     loss: buildLoss(recipe, data),
     regularizer: penaltiesOf(recipe),
-    optimizer: makeOptimizer(recipe.optimizer, recipe, model),
+    optimizer: makeOptimizer(recipe.optimizer, { ...recipe, lr: scaledRate(recipe.lr, recipe) }, model),
     schedule: buildSchedule(recipe),
     augment: [...augmentationsOf(recipe, data), ...mixingFor(recipe)],
     seed: recipe.seed,

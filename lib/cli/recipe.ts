@@ -27,11 +27,12 @@ import { namesOf } from './names';
 import { NETWORKS, type ModelName } from './networks';
 import { defaultLr, momentumHelp, WITH_MOMENTUM } from './optimizers';
 import { REGULARIZATION_FLAGS } from './regularization-flags';
+import { isEnlarged, type Scaling } from './scaling';
 import { SCHEDULES, type ScheduleName } from './schedules';
 import { checkWarmup, epochsOf, type Warmup } from './warmup';
 
 /** What defaults and checks need to know. */
-export interface Known extends KnownData, KnownLoss, KnownStopping {
+export interface Known extends KnownData, KnownLoss, KnownStopping, Scaling {
   readonly fromStudy: string | null;
   readonly keep: number | null;
   readonly model: ModelName;
@@ -183,6 +184,15 @@ export const SETTINGS = {
     note: 'by model and optimizer; a tenth of that with --pretrained',
     choose: ({ model, optimizer, pretrained }) => defaultLr(NETWORKS[model], optimizer, pretrained !== null),
   }),
+  lrBaseBatch: flag(
+    'n',
+    // Absent in runs of versions that did not scale the rate.
+    orNull(positiveInteger)('batch size that --lr is for: k times that has k times the rate', {
+      default: null,
+      absent: null,
+    }),
+    { note: 'that of --batch-size' },
+  ),
   momentum: chosen('x', nonNegative('momentum', optional), {
     note: momentumHelp(),
     choose: ({ optimizer }) => optimizers[optimizer].preset.momentum ?? 0,
@@ -229,11 +239,12 @@ const ALL = Object.entries<RecipeSetting>(SETTINGS);
 
 /**
  * The first rate of deep networks is too large for fresh weights, so it rises over the first epoch, or a
- * fifth of a short run.
+ * fifth of a short run. One that is scaled up rises over five epochs, as Goyal et al. (2017) have it.
  */
-function defaultWarmup({ model, schedule, epochs }: Known): Warmup {
-  if (!NETWORKS[model].deep || schedule === 'one-cycle') return 0;
-  return epochsOf(Math.min(1, epochs / 5));
+function defaultWarmup({ model, schedule, epochs, ...scaling }: Known): Warmup {
+  const scaled = isEnlarged(scaling);
+  if (schedule === 'one-cycle' || !(NETWORKS[model].deep || scaled)) return 0;
+  return epochsOf(Math.min(scaled ? 5 : 1, epochs / 5));
 }
 
 /**

@@ -1,6 +1,7 @@
 /** The schedules of `--schedule`. Those that count epochs are fitted to the length of the training. */
 import * as schedules from '../schedules';
 import { named } from './names';
+import { firstShare, type Scaling } from './scaling';
 import { withWarmup, type Warmup } from './warmup';
 
 /** What schedules are fitted to. */
@@ -31,12 +32,12 @@ export const SCHEDULES = named<(length: Length) => schedules.Schedule>()({
 
 export type ScheduleName = keyof typeof SCHEDULES;
 
-export interface ScheduleChoice extends Length {
+export interface ScheduleChoice extends Length, Scaling {
   readonly schedule: ScheduleName;
   readonly warmup: Warmup;
 }
 
 /** The chosen schedule, after its warm-up. */
 export function buildSchedule(choice: ScheduleChoice): schedules.Schedule {
-  return withWarmup(choice.warmup, SCHEDULES[choice.schedule](choice));
+  return withWarmup(choice.warmup, firstShare(choice), SCHEDULES[choice.schedule](choice));
 }

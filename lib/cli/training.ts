@@ -25,6 +25,7 @@ import { percent, type Output, type Streams } from './output';
 import { completeRecipe, parseRecipe, resumedRecipe, type Recipe, type RecipeFlags } from './recipe';
 import { withDataset } from './recognize';
 import { RunFolder } from './run-folder';
+import { scaledRate } from './scaling';
 import type { Session } from './session';
 import { showAnswers } from './show-answers';
 import { reportSkipped, skippedFields } from './skipped';
@@ -237,15 +238,16 @@ function announce({ output }: Audience, { recipe, folder, from }: Plan, splits: 
     ...counts,
     skipped,
   });
-  const { dataset, optimizer, lr, batchSize, schedule, warmup, augment } = recipe;
+  const { dataset, optimizer, batchSize, schedule, warmup, augment } = recipe;
   const shape = splits.train.inputShape.join('x');
+  const rate = Number(scaledRate(recipe.lr, recipe).toPrecision(6));
   const rise = warmup === 0 ? '' : `warm-up ${String(warmup).replace('epoch', ' epoch')}, `;
   output.line(
     `data   ${dataset}: ${counts.trainImages} + ${counts.validationImages} + ${counts.testImages} images of ${shape} (train, validation, test)`,
   );
   output.line(`model  ${recipe.model}, ${parameters.toLocaleString('en-US')} parameters`);
   output.line(
-    `steps  ${optimizer}, learning rate ${lr} (${rise}${schedule}), batches of ${batchSize}, augmentation: ${augment.join(', ') || 'none'}`,
+    `steps  ${optimizer}, learning rate ${rate} (${rise}${schedule}), batches of ${batchSize}, augmentation: ${augment.join(', ') || 'none'}`,
   );
 }
 

@@ -25,8 +25,8 @@ export function checkWarmup(where: string, name: string, value: unknown): Warmup
   );
 }
 
-/** The warm-up, followed by `inner`. */
-export function withWarmup(warmup: Warmup, inner: Schedule): Schedule {
-  if (typeof warmup === 'number') return warmup === 0 ? inner : rising(warmup, inner);
-  return rising(Number.parseFloat(warmup), inner, { per: 'epoch' });
+/** The warm-up from a factor of `start`, followed by `inner`. */
+export function withWarmup(warmup: Warmup, start: number, inner: Schedule): Schedule {
+  if (typeof warmup === 'number') return warmup === 0 ? inner : rising(warmup, inner, { start });
+  return rising(Number.parseFloat(warmup), inner, { per: 'epoch', start });
 }

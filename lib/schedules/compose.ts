@@ -1,7 +1,7 @@
 /** Schedules made of schedules, and the rule for large batches. */
 import { OptionError } from '../errors';
 import { nonNegative, nonNegativeInteger, positiveInteger as checkCount, show } from '../options';
-import { declareSettings, kind, positive, positiveInteger, type OptionsOf } from '../settings';
+import { declareSettings, kind, positive, positiveInteger, probability, type OptionsOf } from '../settings';
 import { constant } from './decays';
 import { elapsed, perUnit, type Per, type Progress, type Schedule } from './schedule';
 
@@ -35,24 +35,26 @@ function inSteps(where: string, count: number, per: Per, { stepsPerEpoch }: Prog
 
 const warmupSettings = declareSettings({
   per: perUnit('What the length of the warm-up is counted in; it rises in every step.', { default: 'step' }),
+  start: probability('The factor that it rises from.', { default: 0 }),
 });
 
 export type WarmupOptions = OptionsOf<typeof warmupSettings>;
 
 /**
- * Rises from 1/n to 1 over the first `n` steps (or epochs, which may be a fraction), then follows `inner`,
- * whose progress begins where the warm-up ended (Goyal et al. 2017).
+ * Rises in a straight line over the first `n` steps (or epochs, which may be a fraction), from `start` before
+ * the first of them to 1 in the last, then follows `inner`, whose progress begins where the warm-up ended
+ * (Goyal et al. 2017).
  * @throws OptionError
  */
 export function warmup(n: number, inner: Schedule = constant(), options: WarmupOptions = {}): Schedule {
   const where = 'schedules.warmup';
   checkSchedule(where, 'the inner schedule', inner);
-  const { per } = warmupSettings.read(where, options);
+  const { per, start } = warmupSettings.read(where, options);
   const count = per === 'step' ? nonNegativeInteger(where, 'steps', n) : nonNegative(where, 'epochs', n);
   return (progress) => {
     const steps = Math.round(inSteps(where, count, per, progress));
     const rise = steps === 0 ? 1 : Math.min(1, (progress.step + 1) / steps);
-    return rise * inner(after(steps, progress));
+    return (rise + start * (1 - rise)) * inner(after(steps, progress));
   };
 }
 

@@ -5,8 +5,6 @@
 #include <set>
 #include <thread>
 
-#include "base/clock.h"
-
 namespace tenon {
 namespace {
 
@@ -53,10 +51,10 @@ void Exchange::judge_peers(uint64_t since, uint64_t now) {
 }
 
 void Exchange::finish() {
-  uint64_t progress = nanoseconds_now(), served = progress;
+  uint64_t progress = world_.peers.now(), served = progress;
   int sleep = kShortestSleep;
   while (!pending_.empty()) {
-    const uint64_t now = nanoseconds_now();
+    const uint64_t now = world_.peers.now();
     if (test_all()) {
       progress = now;
       sleep = kShortestSleep;

@@ -1,5 +1,6 @@
 #include "distributed/peers.h"
 
+#include <algorithm>
 #include <thread>
 
 #include "base/clock.h"
@@ -13,6 +14,8 @@ constexpr uint64_t kAskEvery = kSecond;
 // For ranks that are in the same operation and wait for others: the one that waits for the
 // culprit speaks first.
 constexpr uint64_t kDeference = 5 * kSecond;
+// A thread that waits looks far more often, even on a processor that many share.
+constexpr uint64_t kLongestLook = kSecond / 2;
 
 std::string seconds(uint64_t nanoseconds) { return std::to_string(nanoseconds / kSecond) + " s"; }
 
@@ -51,6 +54,15 @@ int tag_of(const Position& position) {
          static_cast<int>(position.collective);
 }
 
+RunningTime::RunningTime() : last_(nanoseconds_now()) {}
+
+uint64_t RunningTime::look() {
+  const uint64_t now = nanoseconds_now();
+  passed_ += std::min(now - last_, kLongestLook);
+  last_ = now;
+  return passed_;
+}
+
 Peers::Peers(Transport& transport, const Limits& limits)
     : transport_(transport), limits_(limits), known_(static_cast<size_t>(transport.size())) {}
 
@@ -83,7 +95,7 @@ void Peers::serve(const Position& here) {
     Known& known = known_[static_cast<size_t>(message.peer)];
     known.position = receive(message.peer, kAnswer);
     known.asked = 0;
-    known.heard = nanoseconds_now();
+    known.heard = now();
     known.ahead = known.position.sequence > here.sequence ? known.ahead + 1 : 0;
   }
 }

@@ -32,6 +32,18 @@ struct Limits {
   uint64_t arrival = 0;  // within which a rank comes to an operation in which another waits for it
 };
 
+// Nanoseconds in which this process itself has run and looked at the time. Where a whole job was stopped and
+// continued (by a shell, a freezer of cgroups, a virtual machine), nobody has waited for anybody meanwhile.
+class RunningTime {
+ public:
+  RunningTime();
+  uint64_t look();
+
+ private:
+  uint64_t last_;
+  uint64_t passed_ = 1;  // 0 is never
+};
+
 class Peers {
  public:
   Peers(Transport& transport, const Limits& limits);
@@ -42,6 +54,9 @@ class Peers {
   // Asks a rank, for which this one has waited in vain since `since`, where it is. Throws Disconnected once
   // it is clear that it will not come.
   void judge(int rank, const Position& here, uint64_t since, uint64_t now);
+
+  // The time that the limits are about.
+  uint64_t now() { return time_.look(); }
 
   // Whether no question of this rank is open, and all of its messages are gone.
   bool settled() const;
@@ -68,6 +83,7 @@ class Peers {
 
   Transport& transport_;
   const Limits limits_;
+  RunningTime time_;
   std::vector<Known> known_;
   std::vector<std::string> hosts_;
   std::list<Outgoing> outgoing_;

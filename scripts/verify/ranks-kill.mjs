@@ -8,17 +8,25 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isAlive, random, sleep } from './killing.mjs';
-import { mpirun } from './mpirun.mjs';
+import { launcherOf, launchers, mpirun } from './mpirun.mjs';
 import { inTemporary, tenon } from './process.mjs';
-import { check } from './report.mjs';
+import { check, Skipped } from './report.mjs';
 
 const goal =
   'every job ends on all ranks within 10 s and names the rank; every run ends with the same SHA-256';
-const defaults = { kills: 15, stops: 1, ranks: 3, epochs: 3 };
+const defaults = { kills: 15, stops: 1, ranks: 3, epochs: 3, launcher: '', seed: 7 };
 const LIMIT = 10;
 
+/** One as `Open MPI 5.0.11`, by the beginning of its name. @throws Skipped where there is none */
+function launcherNamed(name) {
+  if (name === '') return launcherOf();
+  const found = launchers().find((each) => each.name.startsWith(name));
+  if (found === undefined) throw new Skipped(`${name} is not installed`);
+  return found;
+}
+
 /** Starts `tenon train` on so many ranks, in a folder where a run may have begun. */
-function start(folder, ranks, { epochs, shards }) {
+function start(folder, ranks, { launcher, epochs, shards }) {
   const settings = [
     '--model',
     'lenet',
@@ -30,27 +38,32 @@ function start(folder, ranks, { epochs, shards }) {
     folder,
     '--auto-resume',
   ];
-  const command = mpirun(ranks, tenon('train', '--json', ...settings));
+  const command = mpirun(ranks, tenon('train', '--json', ...settings), launcher);
   const child = spawn(...command, { stdio: ['ignore', 'pipe', 'pipe'] });
-  const job = { pid: child.pid, text: '' };
+  const job = { pid: child.pid, launcher, text: '' };
   child.stdout.setEncoding('utf8').on('data', (text) => (job.text += text));
   child.stderr.setEncoding('utf8').on('data', (text) => (job.text += text));
   job.ended = new Promise((done) => child.on('close', (code) => done(code)));
   return job;
 }
 
+/** A process and all below it. MPICH's launcher has another between itself and the ranks. */
+function family(pid) {
+  try {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+    return [pid, ...children.filter(Boolean).flatMap((child) => family(Number(child)))];
+  } catch {
+    return []; // it has ended
+  }
+}
+
 /** The processes of a job by their ranks, as far as they have begun. */
-function ranksOf({ pid }) {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
-    .trim()
-    .split(' ')
-    .filter(Boolean);
+function ranksOf({ pid, launcher }) {
   const found = new Map();
-  for (const child of children) {
-    const rank = /\0OMPI_COMM_WORLD_RANK=(\d+)\0/.exec(
-      `\0${readFileSync(`/proc/${child}/environ`, 'latin1')}`,
-    );
-    if (rank !== null) found.set(Number(rank[1]), Number(child));
+  for (const child of family(pid)) {
+    const variables = `\0${readFileSync(`/proc/${child}/environ`, 'latin1')}`;
+    const rank = new RegExp(`\0${launcher.rank}=(\\d+)\0`).exec(variables);
+    if (rank !== null) found.set(Number(rank[1]), child);
   }
   return found;
 }
@@ -69,7 +82,8 @@ async function disturb(job, signal, most) {
   const code = await job.ended;
   while (processes.some(([, each]) => isAlive(each))) await sleep(20);
   const named = new RegExp(`rank ${rank}\\b`).test(job.text);
-  return { rank, signal, seconds: (performance.now() - begin) / 1000, named, code };
+  const end = job.text.slice(-1500);
+  return { rank, signal, seconds: (performance.now() - begin) / 1000, named, code, ...(!named && { end }) };
 }
 
 const modelOf = (folder) =>
@@ -77,9 +91,11 @@ const modelOf = (folder) =>
     .update(readFileSync(join(folder, 'model.safetensors')))
     .digest('hex');
 
-await check('ranks-kill', goal, defaults, async ({ kills, stops, ranks, epochs }) => {
+await check('ranks-kill', goal, defaults, async ({ kills, stops, ranks, epochs, launcher: name, seed }) => {
   return inTemporary(async (directory) => {
-    const settings = { epochs, shards: ranks };
+    const launcher = launcherNamed(name);
+    const settings = { launcher, epochs, shards: ranks };
+    for (let i = 0; i < seed; i++) random();
     const whole = join(directory, 'whole');
     const begin = performance.now();
     if ((await start(whole, ranks, settings).ended) !== 0) throw new Error('the undisturbed job failed');
@@ -95,14 +111,15 @@ await check('ranks-kill', goal, defaults, async ({ kills, stops, ranks, epochs }
       const code = await job.ended;
       const same = code === 0 && modelOf(folder) === expected;
       outcomes.push({ ...outcome, again, same, ...(same ? {} : { text: job.text.slice(-2000) }) });
+      console.log(JSON.stringify(outcomes.at(-1)));
     }
     const disturbed = outcomes.filter(({ seconds: took }) => took !== undefined);
     const slowest = Math.max(...disturbed.map(({ seconds: took }) => took));
     const named = disturbed.filter((each) => each.named).length;
     const same = outcomes.filter((each) => each.same).length;
     const figure =
-      `${disturbed.length} of ${outcomes.length} jobs disturbed, ${named} named the rank, gone after at most ` +
-      `${slowest.toFixed(1)} s; ${same} resumed to the same SHA-256`;
+      `${launcher.name}: ${disturbed.length} of ${outcomes.length} jobs disturbed, ${named} named the rank, ` +
+      `gone after at most ${slowest.toFixed(1)} s; ${same} resumed to the same SHA-256`;
     const pass =
       disturbed.length > 0 && named === disturbed.length && slowest <= LIMIT && same === outcomes.length;
     return { pass, figure, details: { outcomes } };

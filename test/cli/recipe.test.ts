@@ -1,8 +1,10 @@
 import { augmentations } from '../../lib/augment/registry';
+import { buildModel, buildTrainer } from '../../lib/cli/build-trainer';
 import { DATASETS } from '../../lib/cli/datasets';
 import { spelled, type Flag } from '../../lib/cli/flags';
 import { namesOf } from '../../lib/cli/names';
 import { NETWORKS } from '../../lib/cli/networks';
+import * as data from '../../lib/data';
 import { optimizers } from '../../lib/optim';
 import {
   completeRecipe,
@@ -12,6 +14,7 @@ import {
   type Recipe,
   type RecipeFlags,
 } from '../../lib/cli/recipe';
+import { scaledRate } from '../../lib/cli/scaling';
 import { buildSchedule, SCHEDULES } from '../../lib/cli/schedules';
 import { checkWarmup } from '../../lib/cli/warmup';
 import { curve } from '../../lib/schedules';
@@ -92,6 +95,7 @@ describe('settings', () => {
         warmup: 0,
         precision: 'fp32',
         shards: 1,
+        lrBaseBatch: null,
       },
       ...{ sampler: null, loss: 'cross-entropy', labelSmoothing: 0, focalGamma: 2, classWeights: null },
       ...{ earlyStopping: null, patience: 10, minDelta: 0, smoothing: 0 },
@@ -177,6 +181,41 @@ describe('--warmup', () => {
       '--warmup 3: the run that is resumed was started with 1epoch',
     );
     expect(() => parseRecipe('run.json', { ...written, warmup: 'x' })).toThrow('run.json: warmup must be');
+  });
+
+  test('of a rate for smaller batches rises from that rate', async () => {
+    const large = {
+      dataset: 'folder',
+      data: 'd',
+      epochs: 30,
+      batchSize: 1024,
+      lr: 0.1,
+      lrBaseBatch: 128,
+    } as const;
+    const rates = (flags: RecipeFlags, stepsPerEpoch = 2): number[] => {
+      const recipe = completeRecipe({ ...large, schedule: 'constant', ...flags });
+      const lr = scaledRate(recipe.lr, recipe);
+      return curve(buildSchedule(recipe), { epochs: 6, stepsPerEpoch, lr }).map(
+        (point) => point.learningRate,
+      );
+    };
+    const near = (numbers: readonly number[]): unknown =>
+      numbers.map((n) => expect.closeTo(n, 12) as unknown);
+    // 8 times the batch: from 0.1 to 0.8.
+    expect(rates({ warmup: 4 }).slice(0, 6)).toEqual(near([0.275, 0.45, 0.625, 0.8, 0.8, 0.8]));
+    expect(rates({}).slice(0, 2)).toEqual(near([0.17, 0.24])); // ten steps in five epochs
+    expect(rates({ warmup: 0 })[0]).toBeCloseTo(0.8, 12);
+    // Half the batch: half the rate, which a warm-up reaches from nothing.
+    expect(rates({ batchSize: 64, warmup: 2 }).slice(0, 3)).toEqual(near([0.025, 0.05, 0.05]));
+    const recipe = completeRecipe({ ...large, model: 'mlp' });
+    const glyphs = (await data.glyphs({ trainCount: 10, testCount: 1 })).train;
+    expect(buildTrainer(recipe, buildModel(recipe, glyphs), glyphs).optimizer.lr).toBeCloseTo(0.8, 12);
+    expect(completeRecipe({ ...large, epochs: 10 }).warmup).toBe('2epochs');
+    expect(completeRecipe({ ...large, model: 'lenet' }).warmup).toBe('5epochs');
+    expect(completeRecipe({ ...large, schedule: 'one-cycle' }).warmup).toBe(0);
+    expect(() => resumedRecipe(completeRecipe(large), { lrBaseBatch: 256 })).toThrow(
+      '--lr-base-batch 256: the run that is resumed was started with 128',
+    );
   });
 
   test.each(namesOf(SCHEDULES))('rises before %s', (schedule) => {

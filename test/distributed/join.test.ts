@@ -85,6 +85,12 @@ describe.each(LAUNCHERS)('$name', (launcher) => {
     expect(err).toBe('');
   });
 
+  withLauncher(`goes on where the whole job was stopped for a while${note}`, async () => {
+    const { lines, code } = await scenario(launcher, 2, 'suspended');
+    expect(lines).toEqual(['came', 'came']);
+    expect(code).toBe(0);
+  });
+
   withLauncher(`ends the job where ranks disagree${note}`, async () => {
     const message = /this one is in 'barrier' .* rank 1 \(.*\) in 'gather'/;
     said(await scenario(launcher, 2, 'other operation'), message);

@@ -87,6 +87,11 @@ test('warm-up over a part of an epoch, in whole steps', () => {
     stepsPerEpoch: 8,
   });
   expect(warm.map(({ learningRate }) => learningRate)).toEqual([0.5, 1, 1, 1, 1, 1, 1, 1]);
+  // From 0.2 in a straight line; exactly 1 behind it.
+  const raised = factors(schedules.warmup(4, schedules.constant(), { start: 0.2 })).slice(0, 5);
+  [0.4, 0.6, 0.8, 1, 1].forEach((factor, t) => expect(raised[t]).toBeCloseTo(factor, 12));
+  expect(raised.slice(3)).toEqual([1, 1]);
+  expect(() => schedules.warmup(4, schedules.constant(), { start: 1.5 })).toThrow('start');
   expect(() => schedules.warmup(0.3)).toThrow('steps');
   expect(() => schedules.warmup(-0.5, schedules.constant(), { per: 'epoch' })).toThrow('epochs');
 });

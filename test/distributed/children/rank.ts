@@ -2,6 +2,7 @@
  * One rank of a job, started by mpirun: `node -r register.js rank.ts SCENARIO`. Prints one line of JSON: what
  * the scenario returned, or the error that it threw.
  */
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -125,6 +126,19 @@ const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
     await world.barrier();
     if (world.rank === 1) process.kill(process.pid, 'SIGSTOP');
     for (;;) await world.barrier();
+  },
+  // Stopped and continued as a whole, for longer than the limits.
+  suspended: async () => {
+    const world = await join({ timeout: 6, answerTimeout: 2 });
+    const pids = (await world.gather(process.pid)).join(' ');
+    if (world.rank === 0) {
+      const script = `sleep 1; kill -STOP ${pids}; sleep 8; kill -CONT ${pids}`;
+      spawn('/bin/sh', ['-c', script], { detached: true, stdio: 'ignore' });
+    }
+    // After three seconds in which it ran.
+    for (let i = 0; world.rank === 1 && i < 30; i++) await sleep(100);
+    await world.barrier();
+    return 'came';
   },
   throws: async () => {
     const world = await join(QUICK);
