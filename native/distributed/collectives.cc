@@ -14,7 +14,7 @@ namespace {
 // Up to here a tree of whole messages has fewer steps; above it, pieces go round all links at once.
 constexpr size_t kSmall = size_t{32} << 10;
 
-// Floats that are summed in one go: enough to hide the latency, few enough for the memory of their copies.
+// Numbers that are summed in one go: enough to hide the latency, few enough for the memory of their copies.
 constexpr size_t kSegment = size_t{4} << 20;
 
 constexpr size_t kLine = 16;  // floats of a cache line, at which slices begin
@@ -26,18 +26,19 @@ size_t slice_begin(size_t count, int rank, int ranks) {
 }
 
 // Memory for sums. Where an exchange failed, another rank may still write to it, and it stays.
+template <class T>
 class Room {
  public:
-  explicit Room(size_t floats) : floats_(std::make_unique<float[]>(floats)) {}
+  explicit Room(size_t count) : numbers_(std::make_unique<T[]>(count)) {}
   Room(const Room&) = delete;
   Room& operator=(const Room&) = delete;
   ~Room() {
-    if (std::uncaught_exceptions() > exceptions_) (void)floats_.release();
+    if (std::uncaught_exceptions() > exceptions_) (void)numbers_.release();
   }
-  float* get() const { return floats_.get(); }
+  T* get() const { return numbers_.get(); }
 
  private:
-  std::unique_ptr<float[]> floats_;
+  std::unique_ptr<T[]> numbers_;
   const int exceptions_ = std::uncaught_exceptions();
 };
 
@@ -82,9 +83,10 @@ void broadcast_slices(World& world, int root, std::byte* data, size_t bytes) {
 }
 
 // What one rank sums of a segment: its slice, of which the others send it their sums.
+template <class T>
 class SliceSum {
  public:
-  SliceSum(World& world, int shards, const PartialSums& mine, size_t count)
+  SliceSum(World& world, int shards, const SumsOf<T>& mine, size_t count)
       : world_(world), mine_(mine), shards_(shards) {
     size_t nodes = 0;
     for (int r = 0; r < world.size(); ++r) {
@@ -96,14 +98,14 @@ class SliceSum {
   }
 
   // Sums numbers [at, at + count) into out + at, of which this rank's slice is then there.
-  void exchange(size_t at, size_t count, float* out) {
+  void exchange(size_t at, size_t count, T* out) {
     Exchange all(world_);
-    PartialSums sums = receive_sums(all, at, count);
+    SumsOf<T> sums = receive_sums(all, at, count);
     for (int r = 0; r < world_.size(); ++r) {
       if (r == world_.rank()) continue;
-      for (const float* values : mine_.values)
+      for (const T* values : mine_.values)
         all.send(r, bytes_of(values + at + slice_begin(count, r, world_.size())),
-                 slice_of(count, r) * sizeof(float));
+                 slice_of(count, r) * sizeof(T));
     }
     all.finish();
     const FloatMode flushing(float_mode() | kFlushDenormals);
@@ -112,18 +114,18 @@ class SliceSum {
   }
 
  private:
-  static const std::byte* bytes_of(const float* values) { return reinterpret_cast<const std::byte*>(values); }
+  static const std::byte* bytes_of(const T* values) { return reinterpret_cast<const std::byte*>(values); }
 
   size_t slice_of(size_t count, int rank) const {
     return slice_begin(count, rank + 1, world_.size()) - slice_begin(count, rank, world_.size());
   }
 
   // The sums of all ranks for this rank's slice, from left to right; those of others are on their way.
-  PartialSums receive_sums(Exchange& all, size_t at, size_t count) {
+  SumsOf<T> receive_sums(Exchange& all, size_t at, size_t count) {
     const size_t length = slice_of(count, world_.rank());
     const size_t begin = slice_begin(count, world_.rank(), world_.size());
-    float* room = room_->get();
-    PartialSums sums;
+    T* room = room_->get();
+    SumsOf<T> sums;
     for (int r = 0; r < world_.size(); ++r) {
       const std::vector<Span>& cover = covers_[static_cast<size_t>(r)];
       for (size_t i = 0; i < cover.size(); ++i) {
@@ -132,7 +134,7 @@ class SliceSum {
           sums.values.push_back(mine_.values[i] + at + begin);
           continue;
         }
-        all.receive(r, reinterpret_cast<std::byte*>(room), length * sizeof(float));
+        all.receive(r, reinterpret_cast<std::byte*>(room), length * sizeof(T));
         sums.values.push_back(room);
         room += length;
       }
@@ -141,19 +143,20 @@ class SliceSum {
   }
 
   World& world_;
-  const PartialSums& mine_;
+  const SumsOf<T>& mine_;
   const int shards_;
   std::vector<std::vector<Span>> covers_;  // of every rank
-  std::optional<Room> room_;
+  std::optional<Room<T>> room_;
 };
 
 // The sums of the largest subtrees that this rank owns. Those that it has to make are put into `rooms`.
-PartialSums largest_sums(int shards, Span owned, const PartialSums& given, size_t count,
-                         std::list<Room>* rooms) {
-  PartialSums largest;
+template <class T>
+SumsOf<T> largest_sums(int shards, Span owned, const SumsOf<T>& given, size_t count,
+                       std::list<Room<T>>* rooms) {
+  SumsOf<T> largest;
   size_t at = 0;
   for (const Span& node : cover_of(shards, owned)) {
-    PartialSums below;
+    SumsOf<T> below;
     while (at < given.nodes.size() && given.nodes[at].end <= node.end) {
       below.nodes.push_back(given.nodes[at]);
       below.values.push_back(given.values[at++]);
@@ -163,7 +166,7 @@ PartialSums largest_sums(int shards, Span owned, const PartialSums& given, size_
       largest.values.push_back(below.values[0]);
       continue;
     }
-    float* sum = rooms->emplace_back(count).get();
+    T* sum = rooms->emplace_back(count).get();
     const FloatMode flushing(float_mode() | kFlushDenormals);
     sum_along_tree(below, node, count, sum);
     largest.values.push_back(sum);
@@ -204,23 +207,27 @@ void gather(World& world, const std::vector<size_t>& sizes, std::byte* all) {
   exchange.finish();
 }
 
-void sum_shards(World& world, int shards, const PartialSums& mine, size_t count, float* out) {
+template <class T>
+void sum_shards(World& world, int shards, const SumsOf<T>& mine, size_t count, T* out) {
   const Span owned = shards_of_rank(shards, world.rank(), world.size());
   if (world.size() == 1) {
     const FloatMode flushing(float_mode() | kFlushDenormals);
     return sum_along_tree(mine, {0, shards}, count, out);
   }
-  std::list<Room> rooms;
-  const PartialSums largest = largest_sums(shards, owned, mine, count, &rooms);
-  SliceSum slice(world, shards, largest, std::min(count, kSegment));
+  std::list<Room<T>> rooms;
+  const SumsOf<T> largest = largest_sums(shards, owned, mine, count, &rooms);
+  SliceSum<T> slice(world, shards, largest, std::min(count, kSegment));
   for (size_t at = 0; at < count; at += kSegment) {
     const size_t segment = std::min(kSegment, count - at);
     slice.exchange(at, segment, out);
     std::vector<size_t> sizes = slice_sizes(segment, world.size());
-    for (size_t& bytes : sizes) bytes *= sizeof(float);
+    for (size_t& bytes : sizes) bytes *= sizeof(T);
     gather(world, sizes, reinterpret_cast<std::byte*>(out + at));
   }
 }
+
+template void sum_shards(World&, int, const SumsOf<float>&, size_t, float*);
+template void sum_shards(World&, int, const SumsOf<double>&, size_t, double*);
 
 void ping_pong(World& world, int from, int to, std::byte* data, size_t bytes, int rounds) {
   const auto one_way = [&](int sender, int receiver) {

@@ -21,7 +21,8 @@ void gather(World& world, const std::vector<size_t>& sizes, std::byte* all);
 
 // Sums the numbers of all shards along their tree. This rank brings sums that add up to the shards that it
 // owns (shards_of_rank). `out` may be one of their arrays. The bits depend on the shards alone.
-void sum_shards(World& world, int shards, const PartialSums& mine, size_t count, float* out);
+template <class T>
+void sum_shards(World& world, int shards, const SumsOf<T>& mine, size_t count, T* out);
 
 // The bytes go from one rank to another and back, so many times. The other ranks have nothing to do.
 void ping_pong(World& world, int from, int to, std::byte* data, size_t bytes, int rounds);

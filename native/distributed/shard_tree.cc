@@ -7,7 +7,7 @@
 namespace tenon {
 namespace {
 
-constexpr size_t kBlock = 2048;  // floats: a block of each level of the tree stays in the first-level cache
+constexpr size_t kBlock = 2048;  // numbers: a block of each level of the tree stays in the first-level cache
 
 void collect_cover(Span node, Span owned, std::vector<Span>* cover) {
   if (node.end <= owned.begin || owned.end <= node.begin) return;
@@ -30,25 +30,26 @@ bool consume(const std::vector<Span>& nodes, Span node, size_t* at) {
 }
 
 // Sums one block. Each level of the tree has a block of its own for what its left half came to.
+template <class T>
 class BlockSum {
  public:
-  BlockSum(const PartialSums& sums, size_t offset, size_t count, float* levels)
+  BlockSum(const SumsOf<T>& sums, size_t offset, size_t count, T* levels)
       : sums_(sums), offset_(offset), count_(count), levels_(levels) {}
 
-  const float* value(Span node, int level) {
+  const T* value(Span node, int level) {
     if (sums_.nodes[at_] == node) return sums_.values[at_++] + offset_;
     const int middle = split_of(node);
-    const float* left = value({node.begin, middle}, level);
-    const float* right = value({middle, node.end}, level + 1);
-    float* sum = levels_ + static_cast<size_t>(level) * kBlock;
+    const T* left = value({node.begin, middle}, level);
+    const T* right = value({middle, node.end}, level + 1);
+    T* sum = levels_ + static_cast<size_t>(level) * kBlock;
     for (size_t i = 0; i < count_; ++i) sum[i] = left[i] + right[i];
     return sum;
   }
 
  private:
-  const PartialSums& sums_;
+  const SumsOf<T>& sums_;
   const size_t offset_, count_;
-  float* const levels_;
+  T* const levels_;
   size_t at_ = 0;
 };
 
@@ -79,15 +80,19 @@ bool adds_up(int shards, const std::vector<Span>& nodes, Span whole) {
   return at == nodes.size();
 }
 
-void sum_along_tree(const PartialSums& sums, Span whole, size_t count, float* out) {
+template <class T>
+void sum_along_tree(const SumsOf<T>& sums, Span whole, size_t count, T* out) {
   int levels = 1;
   while ((1 << levels) < whole.size()) ++levels;
-  const auto room = std::make_unique<float[]>(static_cast<size_t>(levels + 1) * kBlock);
+  const auto room = std::make_unique<T[]>(static_cast<size_t>(levels + 1) * kBlock);
   for (size_t offset = 0; offset < count; offset += kBlock) {
     const size_t block = std::min(kBlock, count - offset);
-    const float* sum = BlockSum(sums, offset, block, room.get()).value(whole, 0);
-    if (sum != out + offset) std::memcpy(out + offset, sum, block * sizeof(float));
+    const T* sum = BlockSum<T>(sums, offset, block, room.get()).value(whole, 0);
+    if (sum != out + offset) std::memcpy(out + offset, sum, block * sizeof(T));
   }
 }
+
+template void sum_along_tree(const SumsOf<float>&, Span, size_t, float*);
+template void sum_along_tree(const SumsOf<double>&, Span, size_t, double*);
 
 }  // namespace tenon

@@ -27,17 +27,20 @@ Span shards_of_rank(int shards, int rank, int ranks);
 // The largest subtrees within `owned`, from left to right.
 std::vector<Span> cover_of(int shards, Span owned);
 
-// Sums for a list of nodes, from left to right.
-struct PartialSums {
+// Sums for a list of nodes, from left to right, of float; of double for the reference.
+template <class T>
+struct SumsOf {
   std::vector<Span> nodes;
-  std::vector<const float*> values;  // one array a node, all of the same length
+  std::vector<const T*> values;  // one array a node, all of the same length
 };
+using PartialSums = SumsOf<float>;
 
 // Whether the nodes are those of the tree that add up to `whole`.
 bool adds_up(int shards, const std::vector<Span>& nodes, Span whole);
 
 // out[i] = the sum along the tree of the i-th numbers, for i < count. The nodes add up to `whole`. `out` may
 // be one of the arrays.
-void sum_along_tree(const PartialSums& sums, Span whole, size_t count, float* out);
+template <class T>
+void sum_along_tree(const SumsOf<T>& sums, Span whole, size_t count, T* out);
 
 }  // namespace tenon

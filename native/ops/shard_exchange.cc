@@ -1,4 +1,4 @@
-// What the processes of a step exchange. Row i of `sums` f32 [L, N] is that of the i-th of the largest
+// What the processes of a step exchange. Row i of `sums` real [L, N] is that of the i-th of the largest
 // subtrees of shards that this process owns (distributed/shard_tree.h). A bucket is a range of the rows.
 //   shard_submit    last s, sums -> sums'; shards, begin, end: where `last`, the sum of the bucket is begun,
 //                   while this process goes on. Nothing may touch the bucket until shard_exchange has run
@@ -22,20 +22,21 @@ namespace {
 constexpr AttrNames kSubmitAttrs{"shards", "begin", "end"};
 constexpr AttrNames kExchangeAttrs{"shards", "ends[]"};
 
+template <class T>
 class BucketSum : public Operation {
  public:
   // Elements [begin, end) of the rows. `keeps` holds their memory.
   BucketSum(int shards, const TensorView& rows, int64_t begin, int64_t end, std::shared_ptr<const void> keeps)
       : Operation(Collective::sum),
         shards_(shards),
-        data_(rows.as<float>() + begin),
+        data_(rows.as<T>() + begin),
         rows_(static_cast<size_t>(rows.dims[0])),
         stride_(static_cast<size_t>(rows.dims[1])),
         length_(static_cast<size_t>(end - begin)),
         keeps_(std::move(keeps)) {}
 
   void run(World& world) override {
-    PartialSums sums;
+    SumsOf<T> sums;
     sums.nodes = cover_of(shards_, shards_of_rank(shards_, world.rank(), world.size()));
     if (sums.nodes.empty() || sums.nodes.size() > rows_)
       throw std::invalid_argument("shard_exchange: the rows are not those of this rank's shards");
@@ -46,7 +47,7 @@ class BucketSum : public Operation {
 
  private:
   const int shards_;
-  float* const data_;
+  T* const data_;
   const size_t rows_, stride_, length_;
   std::shared_ptr<const void> keeps_;
 };
@@ -63,8 +64,10 @@ class StepExchange {
   void submit(int shards, const TensorView& rows, int64_t begin, int64_t end) {
     if (begin == 0) wait();  // for what a step left behind that was given up
     if (begin != submitted_) return;
-    pending_.submit(std::make_shared<BucketSum>(shards, rows, begin, end,
-                                                running_task ? running_task->shared_from_this() : nullptr));
+    if (rows.dtype == DType::f64)
+      submit_as<double>(shards, rows, begin, end);
+    else
+      submit_as<float>(shards, rows, begin, end);
     submitted_ = end;
   }
 
@@ -76,14 +79,21 @@ class StepExchange {
   }
 
  private:
+  template <class T>
+  void submit_as(int shards, const TensorView& rows, int64_t begin, int64_t end) {
+    auto keeps = running_task ? running_task->shared_from_this() : nullptr;
+    pending_.submit(std::make_shared<BucketSum<T>>(shards, rows, begin, end, std::move(keeps)));
+  }
+
   Pending pending_;
   int64_t submitted_ = 0;
 };
 
 void require_sums(const TensorView& sums, const TensorView& after) {
-  require(sums.dtype == DType::f32 && sums.rank == 2 && sums.dims[0] >= 1 && sums.dims[1] >= 1,
-          "shard exchange: sums must be f32 [L, N]");
-  require(after.dtype == DType::f32, "shard exchange: sums' must be f32");
+  require((sums.dtype == DType::f32 || sums.dtype == DType::f64) && sums.rank == 2 && sums.dims[0] >= 1 &&
+              sums.dims[1] >= 1,
+          "shard exchange: sums must be real [L, N]");
+  require_dtype(after, sums.dtype, "shard exchange: sums' must be of the dtype of sums");
   require_same_dims(sums, after, "shard exchange: sums and sums' differ");
 }
 
