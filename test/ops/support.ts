@@ -28,9 +28,8 @@ export function numbers(shape: Shape, salt = 1): Numbers {
 /** Distinct values, far enough apart that no kink or tie lies within a difference step of a sample. */
 export function distinct(shape: Shape, salt = 1): Numbers {
   const n = numel(shape);
-  const order = Array.from({ length: n }, (_, i) => i).sort(
-    (a, b) => numbers([n], salt)[a]! - numbers([n], salt)[b]!,
-  );
+  const keys = numbers([n], salt);
+  const order = Array.from({ length: n }, (_, i) => i).sort((a, b) => keys[a]! - keys[b]!);
   return Float64Array.from(order, (rank) => (2 * (rank + 0.5)) / n - 1);
 }
 
