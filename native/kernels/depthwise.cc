@@ -9,101 +9,89 @@
 #ifdef TENON_TARGET
   #include "kernels/lanes.h"
   #include "kernels/math.h"
+  #include "kernels/register_tile.h"
 
   #include "kernels/activate.h"
 
   #include "kernels/streaming.h"
 
-// Pixels and vectors of channels with a sum each in a register: enough that multiply-adds need not wait for
-// each other, and that a filter is loaded for several pixels.
-struct Cached {
-  static constexpr int kPixels = 8, kVectors = 1;
-  static constexpr bool kStream = false;
-};
+// Sums in registers: enough that multiply-adds need not wait for each other. They are those of as many pixels
+// as there are, for which a filter is loaded once, and of several vectors of channels where pixels are few:
+// at the edges of an image, and in what its width leaves over.
+constexpr int kSums = 8;
 
 // Past the caches, lines are written whole.
-struct Streamed {
-  static constexpr int kVectors = W <= 8 ? 16 / W : 1, kPixels = 8 / kVectors;
-  static constexpr bool kStream = true;
-};
+constexpr int kStreamedPixels = W <= 8 ? kSums * W / 16 : kSums;
 
-// Lines of the rows below, which outputs of the next row will read first: as many of them with every step
-// along the channels as are due when the pixels at hand are done.
-struct Below {
-  const char* at;
-  int64_t rows, row_bytes, step_bytes;
-
-  template <class In>
-  static Below of(const DepthwiseSpan& s, const In* in, int64_t pixels, int64_t step) {
-    const int64_t size = sizeof(In), bytes = pixels * s.in_step * size;
-    const int64_t steps = (s.channels + step - 1) / step;
-    return {reinterpret_cast<const char*>(in + s.ahead), s.ahead_rows, s.ahead_row_step * size,
-            (bytes + steps - 1) / steps};
+// Asks for the lines below those that these outputs read, at the same channels: outputs of the next row will
+// read them first.
+template <int Pixels, int Vectors, class In>
+inline void fetch_below(const DepthwiseSpan& s, const In* in, int64_t c) {
+  constexpr int64_t kLine = 64, kSize = sizeof(In);
+  for (int64_t row = 0; row < s.ahead_rows; ++row) {
+    const In* at = in + s.ahead + row * s.ahead_row_step + c;
+    for (int64_t p = 0; p < Pixels * s.ahead_columns; ++p, at += s.image_channels)
+      for (int64_t i = 0; i < Vectors * W * kSize; i += kLine)
+        __builtin_prefetch(reinterpret_cast<const char*>(at) + i);
   }
-  void fetch() {
-    for (int64_t row = 0; row < rows; ++row)
-      for (int64_t i = 0; i < step_bytes; i += 64) __builtin_prefetch(at + row * row_bytes + i);
-    at += step_bytes;
-  }
-};
+}
 
 // Pixels outputs, Vectors vectors of channels from c on.
 template <bool Stream, int Pixels, int Vectors, class In, class Out, class Lanes, class Activate>
 inline void channels_at(const DepthwiseSpan& s, const In* in, Out* out, int64_t c, Lanes lanes,
                         Activate activate) {
   const int64_t in_step = s.in_step, out_step = s.out_step;
-  V sum[Pixels][Vectors] = {};
+  V sum[Pixels][Vectors];
+  clear(sum);
   for (const DepthwiseTap *tap = s.taps, *end = tap + s.tap_count; tap < end; ++tap) {
     const float* filters = s.filters + tap->filter + c;
     const In* at = in + tap->in + c;
-    V filter[Vectors];
-    for (int v = 0; v < Vectors; ++v) filter[v] = lanes.load(filters + v * W);
-    for (int p = 0; p < Pixels; ++p)
-      for (int v = 0; v < Vectors; ++v)
-        sum[p][v] = fma(lanes.load(at + p * in_step + v * W), filter[v], sum[p][v]);
+    V filter[1][Vectors];
+    each(filter, [&](V& f, int, int v) { f = lanes.load(filters + v * W); });
+    each(sum, [&](V& y, int p, int v) { y = fma(lanes.load(at + p * in_step + v * W), filter[0][v], y); });
   }
-  for (int v = 0; v < Vectors; ++v) {
-    const V offset = s.bias ? lanes.load(s.bias + c + v * W) : V{};
-    for (int p = 0; p < Pixels; ++p) sum[p][v] = activate(s.bias ? sum[p][v] + offset : sum[p][v]);
-  }
-  for (int p = 0; p < Pixels; ++p)
-    for (int v = 0; v < Vectors; ++v) put(out + p * out_step + c + v * W, sum[p][v], lanes, Stream);
+  // Added to a sum, -0 leaves it as it is; a branch here would send the sums through memory.
+  V bias[1][Vectors];
+  each(bias, [&](V& b, int, int v) { b = s.bias ? lanes.load(s.bias + c + v * W) : splat(-0.0f); });
+  each(sum, [&](V& y, int p, int v) {
+    put(out + p * out_step + c + v * W, activate(y + bias[0][v]), lanes, Stream);
+  });
 }
 
-template <class Shape, int Pixels, class In, class Out, class Activate>
-void pixels_at(const DepthwiseSpan& s, int64_t first, Activate activate) {
-  constexpr int kVectors = Shape::kVectors;
-  constexpr bool kStream = Shape::kStream;
-  const In* in = reinterpret_cast<const In*>(s.in) + first * s.in_step;
-  Out* out = reinterpret_cast<Out*>(s.out) + first * s.out_step;
-  Below below = Below::of(s, in, Pixels, kVectors * W);
-  int64_t c = 0;
-  for (; c + kVectors * W <= s.channels; c += kVectors * W) {
-    below.fetch();
-    channels_at<kStream, Pixels, kVectors>(s, in, out, c, WholeLanes{}, activate);
+// The channels from c on: vectors in groups, then in halves of that, then what is left of one.
+template <bool Stream, int Pixels, int Vectors, class In, class Out, class Activate>
+void channels_from(const DepthwiseSpan& s, const In* in, Out* out, int64_t c, Activate activate) {
+  for (; c + Vectors * W <= s.channels; c += Vectors * W) {
+    fetch_below<Pixels, Vectors>(s, in, c);
+    channels_at<Stream, Pixels, Vectors>(s, in, out, c, WholeLanes{}, activate);
   }
-  for (; kVectors > 1 && c + W <= s.channels; c += W)
-    channels_at<kStream, Pixels, 1>(s, in, out, c, WholeLanes{}, activate);
-  if (c < s.channels) channels_at<kStream, Pixels, 1>(s, in, out, c, FirstLanes{s.channels - c}, activate);
+  if constexpr (Vectors > 1)
+    channels_from<Stream, Pixels, Vectors / 2>(s, in, out, c, activate);
+  else if (c < s.channels)
+    channels_at<Stream, Pixels, 1>(s, in, out, c, FirstLanes{s.channels - c}, activate);
 }
 
 // Blocks of Pixels, then of halves of that.
-template <class Shape, int Pixels, class In, class Out, class Activate>
+template <bool Stream, int Pixels, class In, class Out, class Activate>
 void pixels_from(const DepthwiseSpan& s, int64_t first, Activate activate) {
-  for (; first + Pixels <= s.pixels; first += Pixels) pixels_at<Shape, Pixels, In, Out>(s, first, activate);
-  if constexpr (Pixels > 1) pixels_from<Shape, Pixels / 2, In, Out>(s, first, activate);
+  for (; first + Pixels <= s.pixels; first += Pixels) {
+    const In* in = reinterpret_cast<const In*>(s.in) + first * s.in_step;
+    Out* out = reinterpret_cast<Out*>(s.out) + first * s.out_step;
+    channels_from<Stream, Pixels, kSums / Pixels>(s, in, out, 0, activate);
+  }
+  if constexpr (Pixels > 1) pixels_from<Stream, Pixels / 2, In, Out>(s, first, activate);
 }
 
 template <class In, class Out, class Activate>
 void all_pixels(const DepthwiseSpan& s, bool stream, Activate activate) {
   if constexpr (std::is_same_v<Out, real>) {
     if (stream) {
-      pixels_from<Streamed, Streamed::kPixels, In, Out>(s, 0, activate);
+      pixels_from<true, kStreamedPixels, In, Out>(s, 0, activate);
       end_streaming();
       return;
     }
   }
-  pixels_from<Cached, Cached::kPixels, In, Out>(s, 0, activate);
+  pixels_from<false, kSums, In, Out>(s, 0, activate);
 }
 
 template <class In, class Out>
@@ -112,8 +100,8 @@ void typed_span(const DepthwiseSpan& s) {
   const bool later =
       !relu && !relu6 && s.activation != Activation::none;  // the long ones, when all is summed
   // Pixels with others between them, which another span writes, are slower past the caches (measured).
-  const bool stream =
-      !later && s.out_step == s.channels && streams(reinterpret_cast<Out*>(s.out), s.channels, s.out_bytes);
+  const bool stream = !later && s.out_step == s.image_channels &&
+                      streams(reinterpret_cast<Out*>(s.out), s.image_channels, s.out_bytes);
   if (relu)
     all_pixels<In, Out>(s, stream, [](V v) { return activate(v, Activation::relu); });
   else if (relu6)
@@ -144,7 +132,8 @@ void taps_from(const DepthwiseGradient& g, const DepthwiseTap* taps) {
   const bool ahead = g.fetches_ahead;
   const int64_t in_row_step = g.in_row_step, dy_row_step = g.dy_row_step;
   for_vectors(g.channels, [=](int64_t c, auto lanes) {
-    V sum[Taps] = {};
+    V sum[1][Taps];
+    clear(sum);
     const T* x[Taps];
     for (int t = 0; t < Taps; ++t) x[t] = in + taps[t].in + c;
     for (int64_t r = 0; r < rows; ++r) {
@@ -152,16 +141,16 @@ void taps_from(const DepthwiseGradient& g, const DepthwiseTap* taps) {
       for (int64_t p = 0; p < pixels; ++p) {
         const V d = lanes.load(row + p * dy_step);
         const int64_t at = r * in_row_step + p * in_step;
-        for (int t = 0; t < Taps; ++t) sum[t] = fma(d, lanes.load(x[t] + at), sum[t]);
+        each(sum, [&](V& y, int, int t) { y = fma(d, lanes.load(x[t] + at), y); });
         if (!ahead) continue;
         __builtin_prefetch(x[Taps - 1] + at + rows * in_row_step);
         __builtin_prefetch(row + rows * dy_row_step + p * dy_step);
       }
     }
-    for (int t = 0; t < Taps; ++t) {
+    each(sum, [&](V& y, int, int t) {
       float* total = filters + taps[t].filter + c;
-      lanes.store(total, lanes.load(total) + sum[t]);
-    }
+      lanes.store(total, lanes.load(total) + y);
+    });
   });
 }
 

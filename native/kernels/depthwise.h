@@ -16,7 +16,7 @@ struct DepthwiseTap {
   int64_t in, filter;
 };
 
-// The channels of `pixels` outputs: out[p][c] = activation(bias[c] + sum over taps of in[p][tap][c] *
+// Some channels of `pixels` outputs: out[p][c] = activation(bias[c] + sum over taps of in[p][tap][c] *
 // filters[tap][c]). Pixels are in_step and out_step elements apart.
 struct DepthwiseSpan {
   const DepthwiseTap* taps;
@@ -28,12 +28,14 @@ struct DepthwiseSpan {
   std::byte* out;
   int64_t out_step;
   int64_t pixels, channels;
-  const float* bias;  // [channels], or null
+  int64_t image_channels;  // of a pixel, which these are some of
+  const float* bias;       // [channels], or null
   Activation activation;
   size_t out_bytes;  // of the whole output, which is streamed where it is large
-  // Where the first pixel of the next row finds input that this row does not reach, in elements, and how many
-  // such rows there are: fetched meanwhile. 0 rows where that is in cache.
-  int64_t ahead, ahead_rows, ahead_row_step;
+  // Where the first pixel of the next row finds input that this row does not reach, in elements, how many
+  // such rows there are, and how many columns for each pixel: fetched meanwhile. 0 rows where that is in
+  // cache.
+  int64_t ahead, ahead_rows, ahead_row_step, ahead_columns;
 };
 
 // The gradient of the filters: filters[tap][c] += sum, from zero, over rows and pixels of

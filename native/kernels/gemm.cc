@@ -10,6 +10,7 @@
 #ifdef TENON_TARGET
   #include "kernels/lanes.h"
   #include "kernels/math.h"
+  #include "kernels/register_tile.h"
   #include "kernels/transpose.h"
 
   #include "kernels/streaming.h"
@@ -87,16 +88,6 @@ inline int64_t c_row(const GemmTile& g, int m) {
   return m * g.crs + (m < kHalf ? 0 : g.c_jump - kHalf * g.crs);
 }
 
-// f(accumulator, m, v) for each one, unrolled: a loop would send the registers through memory.
-template <int MR, int NV, class F, int... I>
-inline void each(V (&acc)[MR][NV], std::integer_sequence<int, I...>, F&& f) {
-  (f(acc[I / NV][I % NV], I / NV, I % NV), ...);
-}
-template <int MR, int NV, class F>
-inline void each(V (&acc)[MR][NV], F&& f) {
-  each(acc, std::make_integer_sequence<int, MR * NV>(), f);
-}
-
 // Activations are what the pointwise kernels compute, so that fusing changes no bit. The two that need a
 // polynomial work on C where it was stored: with a call between them, the sums would not stay in registers.
 template <class F>
@@ -166,7 +157,7 @@ void tile(const GemmTile& g) {
   if (g.start)
     with_c(g, g.start, acc, [](V& y, V c) { y = c; });
   else
-    each(acc, [](V& y, int, int) { y = V{}; });
+    clear(acc);
   constexpr auto kRows = std::make_integer_sequence<int, MR>();
   // Rows that are not packed lie so far apart that those ahead would evict those at hand.
   if (kRowsAhead > 0 && NV > 1 && g.bks == NV * W && g.far)
@@ -181,14 +172,12 @@ void pack_transposed(const real* src, int64_t ld, int64_t n, int64_t depth, real
   for (int64_t j = 0; j < panel; j += W) {
     const int64_t rows = std::clamp<int64_t>(n - j, 0, W);
     for (int64_t k = 0; k < depth; k += W) {
-      const int64_t columns = std::min<int64_t>(W, depth - k);
-      V r[W] = {};
-      for (int64_t i = 0; i < rows; ++i) {
-        const real* p = src + (j + i) * ld + k;
-        r[i] = columns == W ? load(p) : load_n(p, columns);
-      }
-      transpose_round<W / 2>(r);
-      for (int64_t i = 0; i < columns; ++i) store(dst + (k + i) * panel + j, r[i]);
+      const real* from = src + j * ld + k;
+      real* to = dst + k * panel + j;
+      if (k + W <= depth)
+        transpose_square(from, ld, rows, to, panel);
+      else
+        transpose_part(from, ld, rows, std::min<int64_t>(W, depth - k), to, panel, W);
     }
   }
 }

@@ -10,6 +10,8 @@
 
   #include "kernels/activate.h"
 
+  #include "kernels/register_tile.h"
+
   #include "kernels/gemm_bf16_tile.h"
 
   #include "kernels/transpose.h"
@@ -64,12 +66,12 @@ void transpose(const uint32_t* from, int64_t ld, int64_t rows, int64_t columns, 
     const int64_t height = std::min<int64_t>(W, rows - i);
     for (int64_t j = 0; j < columns; j += W) {
       const int64_t width = std::min<int64_t>(W, columns - j);
-      V r[W] = {};
-      for (int64_t k = 0; k < height; ++k)
-        std::memcpy(&r[k], from + (i + k) * ld + j, static_cast<size_t>(width) * sizeof(uint32_t));
-      transpose_round<W / 2>(r);
-      for (int64_t k = 0; k < width; ++k)
-        std::memcpy(to + (j + k) * to_ld + i, &r[k], static_cast<size_t>(height) * sizeof(uint32_t));
+      const uint32_t* source = from + i * ld + j;
+      uint32_t* target = to + j * to_ld + i;
+      if (height == W && width == W)
+        transpose_square(source, ld, height, target, to_ld);
+      else
+        transpose_part(source, ld, height, width, target, to_ld, height);
     }
   }
 }

@@ -21,6 +21,8 @@ namespace {
   #define TENON_IS_AVX512 1
   #include "kernels/vec.h"
 
+  #include "kernels/register_tile.h"
+
   #include "kernels/gemm_bf16_tile.h"
 
 // sum + the products of pairs of bf16 in a and b. Clang 16 crashes on the intrinsic's bf16 vectors.

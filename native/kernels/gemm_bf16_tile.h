@@ -29,14 +29,11 @@ inline Words pair_at(const bf16* p) {
 template <class Dot, int Rows, int Columns>
 void dot_tile(const bf16* a, int64_t lda, const bf16* b, int64_t pairs, float* c, int64_t ldc,
               bool accumulate) {
-  V sum[Rows][Columns] = {};
+  V sum[Rows][Columns];
+  clear(sum);
   for (int64_t p = 0; p < pairs; ++p, a += 2, b += 2 * kBf16Panel) Dot::add(a, lda, b, sum);
-  if (accumulate) {
-    for (int m = 0; m < Rows; ++m)
-      for (int v = 0; v < Columns; ++v) sum[m][v] = load(c + m * ldc + v * W) + sum[m][v];
-  }
-  for (int m = 0; m < Rows; ++m)
-    for (int v = 0; v < Columns; ++v) store(c + m * ldc + v * W, sum[m][v]);
+  if (accumulate) each(sum, [&](V& y, int m, int v) { y = load(c + m * ldc + v * W) + y; });
+  each(sum, [&](V& y, int m, int v) { store(c + m * ldc + v * W, y); });
 }
 
 // In float: the second elements of all pairs first, then the first ones, which keeps few vectors alive.

@@ -18,6 +18,9 @@ constexpr int64_t kLargeImage = 1 << 18;  // in bytes
 constexpr int64_t kFarImage = 1 << 19;    // in bytes: the second-level cache does not keep it
 constexpr int64_t kRowPixels = 128;       // of rows that are summed together: their vectors stay in the cache
 constexpr int64_t kPixels = 512;          // of a task, about
+constexpr int64_t kWindow = 1 << 15;      // bytes of input under a row: the first-level cache keeps them
+constexpr int64_t kManyRows = 5;          // that an output row reads
+constexpr int64_t kLeast = 32;            // channels of a pixel that are read together: whole lines
 constexpr int64_t kTapFloats = sizeof(DepthwiseTap) / sizeof(float);
 
 struct Axes : TapAxes {
@@ -80,8 +83,11 @@ void for_spans(const Axes& a, int64_t row, DepthwiseTap* taps, Fn&& fn) {
 
 // [rows][columns] -> [columns][rows]
 void transpose(const float* from, int64_t rows, int64_t columns, float* to) {
-  for (int64_t i = 0; i < rows; ++i)
-    for (int64_t j = 0; j < columns; ++j) to[j * rows + i] = from[i * columns + j];
+  constexpr int64_t kRows = 64;
+  parallel_chunks(rows, kRows, static_cast<double>(rows * columns), [&](int64_t begin, int64_t end) {
+    for (int64_t j = 0; j < columns; ++j)
+      for (int64_t i = begin; i < end; ++i) to[j * rows + i] = from[i * columns + j];
+  });
 }
 
 struct Plan {
@@ -111,11 +117,63 @@ DepthwiseTap* taps_of(const Plan& p, float* workspace, int64_t slot) {
 
 int64_t bytes_of(const TensorView& t) { return static_cast<int64_t>(size_of(t.dtype)); }
 
-// Output rows of a task: as many as leave every thread several tasks, so that neighbouring rows meet
-// in one cache.
-int64_t task_rows(const Axes& a, int64_t all) {
-  const int64_t most = std::max<int64_t>(1, kPixels / std::max<int64_t>(1, a.w.out));
-  return std::clamp<int64_t>(ceil_div(all, wanted_tasks()), 1, most);
+// How many of `most` rows of an image, from `row` on, the same taps reach.
+int64_t rows_alike(const Axes& a, int64_t row, int64_t most) {
+  if (a.h.out_step() > 1) return 1;
+  const Phase h = a.h.phase(0);
+  const Range taps = taps_at(a.h, h, row);
+  int64_t rows = 1;
+  for (; rows < most; ++rows) {
+    const Range next = taps_at(a.h, h, row + rows);
+    if (next.lo != taps.lo || next.hi != taps.hi) break;
+  }
+  return rows;
+}
+
+// How forward and backward-data are cut in tasks. Channels come in blocks where the rows that an output row
+// reads would leave the first-level cache before the next one reads them again, and where it reads so many
+// that this pays (measured: not for 3).
+struct Cut {
+  EvenSplit channels;  // in units of kLeast
+  int64_t rows;        // of all images' rows, for a task
+  int64_t rows_all;
+
+  static Cut make(const Axes& a, int64_t images, int64_t size) {
+    const int64_t units = ceil_div(a.c, kLeast), all = images * a.h.out;
+    const int64_t taps = a.h.phase(0).taps, window = taps * a.w.in * kLeast * size;
+    const bool cut = taps >= kManyRows && a.h.out_step() == 1;
+    const int64_t blocks = cut ? std::min(units, ceil_div(units * window, kWindow)) : 1;
+    // As many rows as leave every thread several tasks, so that neighbouring rows meet in one cache.
+    const int64_t pixels = blocks > 1 ? a.h.out * a.w.out : kPixels;
+    const int64_t most = std::max<int64_t>(1, pixels / std::max<int64_t>(1, a.w.out));
+    return {{units, blocks}, std::clamp<int64_t>(ceil_div(all * blocks, wanted_tasks()), 1, most), all};
+  }
+  int64_t row_runs() const { return ceil_div(rows_all, rows); }
+  int64_t tasks() const { return row_runs() * channels.parts; }
+};
+
+// One task: its rows, for the channels that `s` is set up for.
+void convolve_rows(const Axes& a, const TensorView& in, const TensorView& out, int64_t begin, int64_t end,
+                   DepthwiseTap* taps, DepthwiseSpan s, const DepthwiseKernels& kernels) {
+  const int64_t ahead_rows = s.ahead_rows;
+  const int64_t in_row = a.h.in_step() * a.w.in * a.c * bytes_of(in);
+  const int64_t out_pixel = a.c * bytes_of(out);
+  const std::byte* const first_in = s.in;
+  std::byte* const first_out = s.out;
+  s.taps = taps;
+  for (int64_t row = begin, rows; row < end; row += rows) {
+    const int64_t image = row / a.h.out, i = row % a.h.out;
+    rows = rows_alike(a, i, std::min(a.h.out - i, end - row));
+    for_spans(a, i, taps, [&](const Span& span) {
+      s.tap_count = span.tap_count, s.pixels = span.pixels;
+      s.ahead = span.below, s.ahead_rows = span.pixels > 1 ? ahead_rows : 0;
+      for (int64_t r = 0; r < rows; ++r) {
+        s.in = first_in + image * a.h.in * a.w.in * a.c * bytes_of(in) + r * in_row;
+        s.out = first_out + ((row + r) * a.w.out + span.column) * out_pixel;
+        kernels.span(s);
+      }
+    });
+  }
 }
 
 // Forward and backward-data: from `in` to `out`, images of the axes' sizes.
@@ -124,32 +182,26 @@ void convolve(const ConvCall& call, const Axes& a, const TensorView& in, const T
   const ConvGeom& g = call.g;
   const Plan p = make_plan(ConvPass::forward, g);
   transpose(call.w.as<float>(), g.c, g.taps(), workspace + p.filters);
-  const int64_t all = g.n * a.h.out, rows = task_rows(a, all);
   // Pixels next to each other lie too far apart for the processor to fetch rows ahead by itself. The phases
   // of an adjoint would ask for the same rows several times.
   const bool far = a.h.out_step() == 1 && a.h.in * a.w.in * g.c * bytes_of(in) >= kFarImage;
-  const int64_t ahead_rows = far ? a.h.in_step() : 0;
-  parallel_tasks(ceil_div(all, rows), g.flops() / 8, [&](int64_t task, int64_t slot) {
+  const Cut cut = Cut::make(a, g.n, bytes_of(in));
+  parallel_tasks(cut.tasks(), g.flops() / 8, [&](int64_t task, int64_t slot) {
+    const int64_t block = task % cut.channels.parts, begin = task / cut.channels.parts * cut.rows;
+    const int64_t first = cut.channels.begin(block) * kLeast;
     DepthwiseSpan s = {};
-    DepthwiseTap* taps = taps_of(p, workspace, slot);
-    s.taps = taps;
     s.in_type = in.dtype, s.out_type = out.dtype;
-    s.filters = workspace + p.filters;
+    s.in = in.data + first * bytes_of(in), s.out = out.data + first * bytes_of(out);
     s.in_step = a.w.in_step() * g.c, s.out_step = a.w.out_step() * g.c;
-    s.channels = g.c;
-    s.bias = call.bias.as<float>();
+    s.filters = workspace + p.filters + first;
+    s.channels = std::min(cut.channels.size(block) * kLeast, g.c - first), s.image_channels = g.c;
+    s.bias = call.bias.data == nullptr ? nullptr : call.bias.as<float>() + first;
     s.activation = static_cast<Activation>(call.activation);
     s.out_bytes = out.bytes();
-    s.ahead_row_step = a.w.in * g.c;
-    for (int64_t row = task * rows; row < std::min(all, (task + 1) * rows); ++row) {
-      s.in = in.data + row / a.h.out * a.h.in * a.w.in * g.c * bytes_of(in);
-      for_spans(a, row % a.h.out, taps, [&](const Span& span) {
-        s.tap_count = span.tap_count, s.pixels = span.pixels;
-        s.ahead = span.below, s.ahead_rows = span.pixels > 1 ? ahead_rows : 0;
-        s.out = out.data + (row * a.w.out + span.column) * g.c * bytes_of(out);
-        kernels.span(s);
-      });
-    }
+    s.ahead_rows = far ? a.h.in_step() : 0, s.ahead_row_step = a.w.in * g.c;
+    s.ahead_columns = a.w.in_step();
+    convolve_rows(a, in, out, begin, std::min(cut.rows_all, begin + cut.rows), taps_of(p, workspace, slot), s,
+                  kernels);
   });
 }
 
@@ -164,19 +216,6 @@ void add_chunks(const ConvGeom& g, const Plan& p, float* sums, float* dw) {
   transpose(sums, g.taps(), g.c, dw);
 }
 
-// How many of `count` rows of an image, from `row` on, are summed together: the same taps reach all of them.
-int64_t rows_alike(const Axes& a, int64_t row, int64_t count) {
-  const Phase h = a.h.phase(0);
-  const Range taps = taps_at(a.h, h, row);
-  const int64_t most = std::min(count, std::max<int64_t>(1, kRowPixels / a.w.out));
-  int64_t rows = 1;
-  for (; rows < most; ++rows) {
-    const Range next = taps_at(a.h, h, row + rows);
-    if (next.lo != taps.lo || next.hi != taps.hi) break;
-  }
-  return rows;
-}
-
 // Adds up `rows` rows of all images, from `begin` on, for the channels from `first` on; d has the rest.
 void sum_rows(const ConvCall& call, const Axes& a, int64_t begin, int64_t rows, int64_t first,
               DepthwiseTap* taps, DepthwiseGradient d, const DepthwiseKernels& kernels) {
@@ -184,7 +223,8 @@ void sum_rows(const ConvCall& call, const Axes& a, int64_t begin, int64_t rows, 
   d.taps = taps;
   for (int64_t row = begin; row < begin + rows; row += d.rows) {
     const int64_t image = row / g.oh, i = row % g.oh;
-    d.rows = rows_alike(a, i, std::min(g.oh - i, begin + rows - row));
+    const int64_t most = std::max<int64_t>(1, kRowPixels / g.ow);
+    d.rows = rows_alike(a, i, std::min({g.oh - i, begin + rows - row, most}));
     const std::byte* x = call.x.data + (image * g.h * g.w * g.c + first) * bytes_of(call.x);
     for_spans(a, i, taps, [&](const Span& span) {
       d.tap_count = span.tap_count;

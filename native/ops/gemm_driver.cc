@@ -56,11 +56,11 @@ bool wants_stream(const Gemm& g, const Plan& p) {
   return lines && !later && !g.accumulate && g.k <= p.kc && g.batch * g.m * g.n * 4 >= streamed_bytes;
 }
 
-// Copying pays when enough panels use the copy; sooner for tall tiles whose rows are a multiple of 1 KB apart
-// and meet in few cache sets. Rows of a tile no taller than a set has lines stay in the first-level cache
-// wherever they lie, and are streams that the processor fetches ahead: never copied.
+// Rows of A are streams that the processor fetches ahead, and are copied only where tall tiles need it: a
+// multiple of 4 KB apart, they meet in one set of the first-level cache, which has fewer lines. Columns are
+// copied when enough panels use the copy.
 bool wants_copy(const Gemm& g, const Plan& p) {
-  if (g.aks == 1) return p.mr > kWays && (p.nc >= 4 || (p.nc >= 2 && g.ars % 256 == 0));
+  if (g.aks == 1) return p.mr > kWays && p.nc >= 2 && g.ars % 1024 == 0;
   return p.nc >= 4 && g.aks >= 512;
 }
 
