@@ -15,6 +15,7 @@ const CHECKS = [
   'job',
   'scaling',
   'ranks-speed',
+  'ranks-link',
   'fork-join',
   'serving',
   'service',
