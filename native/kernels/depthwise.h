@@ -32,9 +32,9 @@ struct DepthwiseSpan {
   const float* bias;       // [channels], or null
   Activation activation;
   size_t out_bytes;  // of the whole output, which is streamed where it is large
-  // Where the first pixel of the next row finds input that this row does not reach, in elements, how many
-  // such rows there are, and how many columns for each pixel: fetched meanwhile. 0 rows where that is in
-  // cache.
+  // Where the first pixel of the next row finds input that this row does not reach, in elements, how
+  // many such rows there are, and how many columns for each pixel: fetched meanwhile. 0 rows where that
+  // is in cache.
   int64_t ahead, ahead_rows, ahead_row_step, ahead_columns;
 };
 

@@ -1,5 +1,5 @@
-// Tiles of vectors that stay in registers. Included once per target after vec.h (no include guard on
-// purpose).
+// Tiles of vectors that stay in registers. Included once per target after vec.h (no include
+// guard on purpose).
 
 // f(vector, row, column) for each vector of a tile, unrolled. Where a loop is left as one, even one that only
 // sets zeros, compilers keep the tile in memory, and GCC clears it by a slow string instruction.

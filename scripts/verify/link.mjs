@@ -1,4 +1,7 @@
-/** Two network namespaces of this machine, joined by a link of a given rate, in which Open MPI starts a rank each. */
+/**
+ * Two network namespaces of this machine, joined by a link of a given rate, in which Open MPI starts
+ * a rank each.
+ */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,6 @@
 /**
- * Two ranks of one thread, joined by a link of 1 Gbit/s between two network namespaces: the time of a step beside
- * what the model predicts (exchange-model.mjs), what of the exchange backward hides, and PyTorch's
+ * Two ranks of one thread, joined by a link of 1 Gbit/s between two network namespaces: the time of a step
+ * beside what the model predicts (exchange-model.mjs), what of the exchange backward hides, and PyTorch's
  * DistributedDataParallel over gloo in the same setting, where `TENON_PYTHON` has it. As root, on Linux.
  */
 import { spawnSync } from 'node:child_process';
@@ -31,7 +31,9 @@ async function together(commands) {
 
 const slowest = (results) => Math.max(...results.map(({ median }) => median));
 
-/** Milliseconds of steps: of a rank's part by itself, on both cores at once; of two ranks; of the exchange. */
+/**
+ * Milliseconds of steps: of a rank's part by itself, on both cores at once; of two ranks; of the exchange.
+ */
 async function ofTenon(link, model, batch, steps) {
   const script = (size, shards) => {
     const settings = ['--model', model, '--batch', size, '--steps', steps, '--shards', shards];
