@@ -83,11 +83,12 @@ async function enter(
  * What libraries do to a process beyond carrying bytes. UCX takes SIGSEGV, by which V8 makes errors of
  * faults. Its watch over the memory of the process begins with a test that moves the end of the heap, and
  * loses a page where another thread allocates meanwhile. Open MPI warns of child processes, which here only
- * replace their program.
+ * replace their program; and on one TCP connection, its answers to a sender wait behind what it sends itself.
  */
 function quieten(launcher: Launcher | undefined): void {
   if (!launcher) return;
   process.env.UCX_ERROR_SIGNALS ??= '';
   process.env.UCX_MEM_EVENTS ??= 'no';
   process.env.OMPI_MCA_mpi_warn_on_fork ??= '0';
+  process.env.OMPI_MCA_btl_tcp_links ??= '2';
 }

@@ -16,6 +16,7 @@ const CHECKS = [
   'scaling',
   'ranks-speed',
   'ranks-link',
+  'ranks-idle',
   'fork-join',
   'serving',
   'service',
