@@ -6,7 +6,12 @@ import { check, median, root } from './report.mjs';
 
 const goal = 'a step on two ranks of one thread takes at most 1/0.9 of that on one process of two threads';
 
-const BATCHES = { resnet20: 128, resnet18: 64, vggs: 128 };
+const NETWORKS = [
+  { model: 'resnet20', batch: 128, side: 32 },
+  { model: 'resnet18', batch: 64, side: 32 },
+  { model: 'resnet18', batch: 16, side: 224 },
+  { model: 'vggs', batch: 128, side: 32 },
+];
 
 /** The time of a step on two ranks. */
 function onRanks(args) {
@@ -16,11 +21,23 @@ function onRanks(args) {
   return JSON.parse(stdout.trim().split('\n').at(-1));
 }
 
-await check('ranks-speed', goal, { steps: 10, rounds: 3 }, async ({ steps, rounds }) => {
+await check('ranks-speed', goal, { steps: 10, rounds: 3, only: '' }, async ({ steps, rounds, only }) => {
   const networks = [];
-  for (const [model, batch] of Object.entries(BATCHES)) {
+  for (const { model, batch, side } of NETWORKS) {
+    if (only !== '' && !only.split(',').includes(`${model}-${side}`)) continue;
     const args = (shards) => {
-      const settings = ['--model', model, '--batch', batch, '--steps', steps, '--shards', shards];
+      const settings = [
+        '--model',
+        model,
+        '--batch',
+        batch,
+        '--steps',
+        steps,
+        '--shards',
+        shards,
+        '--side',
+        side,
+      ];
       return [childScript('ranks-speed.mjs'), ...settings.map(String)];
     };
     const runs = [];
@@ -30,11 +47,13 @@ await check('ranks-speed', goal, { steps: 10, rounds: 3 }, async ({ steps, round
     }
     // Both of a round meet the same moment of the machine.
     const speed = median(runs.map((run) => run.alone / run.ranks));
-    networks.push({ model, batch, speed, runs });
+    networks.push({ model, batch, side, speed, runs });
   }
   return {
     pass: networks.every(({ speed }) => speed >= 0.9),
-    figure: networks.map(({ model, speed }) => `${model} ${speed.toFixed(2)}`).join(', '),
+    figure: networks
+      .map(({ model, side, speed }) => `${model} of ${side}x${side} ${speed.toFixed(2)}`)
+      .join(', '),
     details: { networks },
   };
 });

@@ -8,7 +8,9 @@ import { distributed, info, losses, models, optim, Trainer } from 'tenon';
 import { randomImages } from './images.mjs';
 
 const text = { type: 'string' };
-const { values } = parseArgs({ options: { model: text, batch: text, steps: text, shards: text } });
+const { values } = parseArgs({
+  options: { model: text, batch: text, steps: text, shards: text, side: text },
+});
 const [batch, steps, shards] = [values.batch, values.steps, values.shards].map(Number);
 const WARM_UP = 3;
 
@@ -21,7 +23,7 @@ const trainer = new Trainer(model, {
   optimizer: optim.sgd({ lr: 0.01, momentum: 0.9 }),
 });
 const times = [];
-await trainer.fit(await randomImages(4 * batch), {
+await trainer.fit(await randomImages(4 * batch, Number(values.side ?? 32)), {
   epochs: 1000,
   maxSteps: steps + WARM_UP,
   batchSize: batch,
