@@ -42,6 +42,7 @@ export function buildTrainer(recipe: Recipe, model: Module, data: Dataset, world
     seed: recipe.seed,
     precision: recipe.precision,
     shards: recipe.shards,
+    ...(recipe.syncBatchNorm && { syncBatchNorm: true }),
     ...(world && { world }),
   });
 }

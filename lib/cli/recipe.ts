@@ -4,6 +4,7 @@ import { FormatError } from '../errors';
 import { optimizers, type OptimizerName } from '../optim';
 import { clip, messageOf } from '../options';
 import {
+  bool,
   kind,
   nonEmptyString,
   nonNegative,
@@ -41,6 +42,7 @@ export interface Known extends KnownData, KnownLoss, KnownStopping, Scaling {
   readonly optimizer: OptimizerName;
   readonly schedule: ScheduleName;
   readonly freeze: readonly string[];
+  readonly shards: number;
 }
 
 /**
@@ -176,6 +178,20 @@ export const SETTINGS = {
     positiveInteger('parts that each batch is computed in, by the ranks of a job', { default: 1, absent: 1 }),
     { note: 'one a rank' },
   ),
+  syncBatchNorm: {
+    // Absent in runs of versions without it.
+    ...bool('batch norm takes its statistics of all parts of a batch, not of each by itself', {
+      default: false,
+      absent: false,
+    }),
+    conflict: (given: unknown, { shards, model }: Pick<Known, 'shards' | 'model'>) => {
+      if (given !== true) return undefined;
+      if (!NETWORKS[model].batchNorm) return `--sync-batch-norm: --model ${model} has no batch norm`;
+      return shards > 1
+        ? undefined
+        : '--sync-batch-norm is for batches in several parts: --shards N, or the ranks of a job';
+    },
+  },
   optimizer: chosen('name', oneOf(namesOf(optimizers))('optimizer', optional), {
     note: 'by model',
     choose: ({ model }) => (NETWORKS[model].deep ? 'sgd' : 'adam'),

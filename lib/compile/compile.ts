@@ -2,50 +2,18 @@
  * compile(fn): records fn once per signature of its arguments and runs the resulting program from then on.
  */
 import { setImmediate } from 'node:timers/promises';
-import { DTypeError, NonFiniteError, OptionError, TraceError } from '../errors';
+import { NonFiniteError, OptionError, TraceError } from '../errors';
 import { checkKeys, oneOf, positiveInteger, show } from '../options';
-import type { AnyArray, RunResult, Target } from '../native';
-import { defaultRandom, type RandomState } from '../random';
-import { bytesPerElement, PRECISIONS, type Precision } from '../tensor/dtype';
-import { Storage } from '../tensor/storage';
+import type { AnyArray, RunResult } from '../native';
+import { PRECISIONS } from '../tensor/dtype';
 import { defaultTarget } from '../tensor/target';
-import { Tensor, type TensorType } from '../tensor/tensor';
-import { LazyTensor } from '../tensor/lazy';
-import { Parameter } from '../tensor/parameter';
-import type { Leaf } from '../graph/lowering';
-import { resolveAssigned, Trace, withTrace } from '../graph/trace';
-import { fromLogical, toLogical } from '../ops/layout';
-import { capture, checkFresh } from './ir';
-import { commitSection } from './commit';
-import { lowerGraph } from './lower';
-import { runPasses } from './passes';
-import { autocast } from './passes/precision';
-import { Program, type KernelProfile } from './program';
-import { flatten, type Tree } from './tree';
+import { Tensor } from '../tensor/tensor';
+import { checkFresh } from './ir';
+import type { KernelProfile, Program } from './program';
+import { isRunInput, record, recordTogether, type CompileOptions, type Entry, type Slices } from './record';
+import { flatten } from './tree';
 
-export interface CompileOptions {
-  /**
-   * Seed and step of random draws. Default: one state with seed 0, shared by everything that is compiled
-   * without a state of its own.
-   */
-  readonly random?: RandomState;
-  /**
-   * `predict` runs ahead of training steps. Between runs it keeps what depends on parameters alone: packed
-   * weights, and batch norms folded into the layers before them. `train` folds and keeps only what is frozen.
-   * Folding changes results by about 1e-6 relative. Default `train`.
-   */
-  readonly queue?: 'train' | 'predict';
-  /**
-   * Programs kept, one per signature of arguments and modules; the least recently used is dropped. Default 8.
-   */
-  readonly cacheSize?: number;
-  /**
-   * `bf16` stores activations and their gradients as bf16; the reference target ignores it. Default `fp32`.
-   */
-  readonly precision?: Precision;
-  /** `false` switches fusion off, for comparison. Default true. */
-  readonly fuse?: boolean;
-}
+export type { CompileOptions };
 
 export interface Compiled<A extends unknown[], R> {
   /** Queues one run: a single call into the addon. Resolves with what `fn` returned, values included. */
@@ -70,13 +38,6 @@ export interface Compiled<A extends unknown[], R> {
   dispose(): void;
 }
 
-interface Entry<R> {
-  readonly program: Program;
-  readonly trace: Trace;
-  readonly result: Tree<R>;
-  readonly outputTypes: readonly TensorType[];
-}
-
 /**
  * Turns a function over tensors into one native program per signature. The function is called once per
  * signature, to record its ops. Later runs do not call it, so what it does besides ops happens once. It may
@@ -96,7 +57,25 @@ export function compile<A extends unknown[], R>(
   oneOf('compile', 'precision', options.precision ?? 'fp32', PRECISIONS);
   oneOf('compile', 'queue', options.queue ?? 'train', ['train', 'predict']);
   positiveInteger('compile', 'cacheSize', options.cacheSize ?? 8);
-  const cache = new ProgramCache(fn, options);
+  return overCache(new ProgramCache((args: A) => record(fn, args, options), options.cacheSize));
+}
+
+/**
+ * As `compile`, for a function that computes parts of a batch: each argument is the list of those of one
+ * part, and the result is the list of all parts' results. All parts run in one program and meet where their
+ * ops do (`Lowering.callTogether`). Random draws count one run.
+ * @param enter called before the runtime scalars of a part are read, so that each part has its own
+ */
+export function compileTogether<A extends unknown[], R>(
+  fn: (...args: A) => R,
+  enter: (part: number) => void,
+  options: CompileOptions,
+): Compiled<A[], R[]> {
+  const recorder = (parts: A[]) => recordTogether(fn, parts, options, enter);
+  return overCache(new ProgramCache(recorder, options.cacheSize));
+}
+
+function overCache<A extends unknown[], R>(cache: ProgramCache<A, R>): Compiled<A, R> {
   const run = async (...args: A): Promise<R> => {
     const [entry, inputs] = cache.lookup(args);
     const pending = entry.program.run(inputs);
@@ -153,8 +132,8 @@ class ProgramCache<A extends unknown[], R> {
   private readonly recent: Entry<R>[] = [];
 
   constructor(
-    private readonly fn: (...args: A) => R,
-    private readonly options: CompileOptions,
+    private readonly record: (args: A) => Slices<Entry<R>>,
+    private readonly size = 8,
   ) {}
 
   entries(): Entry<R>[] {
@@ -178,8 +157,7 @@ class ProgramCache<A extends unknown[], R> {
   /** The entry for these arguments, compiled if need be, and the arrays to run it with. */
   lookup(args: A): [Entry<R>, AnyArray[]] {
     const { leaves, signature } = signatureOf(args);
-    const entry =
-      this.find(signature) ?? this.remember(signature, atOnce(record(this.fn, args, this.options)));
+    const entry = this.find(signature) ?? this.remember(signature, atOnce(this.record(args)));
     return [entry, leaves.filter(isRunInput).map(hostArray)];
   }
 
@@ -188,7 +166,7 @@ class ProgramCache<A extends unknown[], R> {
     const { signature } = signatureOf(args);
     const known = this.find(signature);
     if (known !== undefined) return known;
-    const made = await inSlices(record(this.fn, args, this.options));
+    const made = await inSlices(this.record(args));
     const meanwhile = this.find(signature);
     if (meanwhile === undefined) return this.remember(signature, made);
     made.program.dispose();
@@ -212,7 +190,7 @@ class ProgramCache<A extends unknown[], R> {
     list.push(entry);
     this.bySignature.set(signature, list);
     this.recent.push(entry);
-    while (this.recent.length > (this.options.cacheSize ?? 8)) this.forget(this.recent.shift()!);
+    while (this.recent.length > this.size) this.forget(this.recent.shift()!);
     return entry;
   }
 
@@ -234,9 +212,6 @@ function signatureOf(args: unknown[]): { readonly leaves: readonly Tensor[]; rea
   const signature = `${defaultTarget()} ${structure} ${leaves.map(leafSignature).join(' ')}`;
   return { leaves, signature };
 }
-
-/** Work that may pause wherever it yields. */
-type Slices<T> = Generator<undefined, T, undefined>;
 
 function atOnce<T>(work: Slices<T>): T {
   for (;;) {
@@ -260,11 +235,6 @@ function isCurrent(entry: Entry<unknown>): boolean {
   return true;
 }
 
-/** Data tensors travel with each run; tensors with memory of their own are bound to the program. */
-function isRunInput(t: Tensor): boolean {
-  return !(t instanceof Parameter) && t.source.kind === 'host';
-}
-
 function hostArray(t: Tensor): AnyArray {
   if (t.source.kind !== 'host')
     throw new TraceError('compile: an argument has no values yet; await its data() first');
@@ -274,100 +244,4 @@ function hostArray(t: Tensor): AnyArray {
 function leafSignature(t: Tensor): string {
   const identity = isRunInput(t) ? '' : `#${t.id}`;
   return `${t.dtype}[${t.shape.join()}]${identity}`;
-}
-
-function* record<A extends unknown[], R>(
-  fn: (...args: A) => R,
-  args: A,
-  options: CompileOptions,
-): Slices<Entry<R>> {
-  const trace = new Trace(options.random ?? defaultRandom);
-  const target = defaultTarget();
-  const flat = flatten(args, 'compile: argument');
-  const runInputs = flat.leaves.filter(isRunInput);
-  // Each place gets an input of its own: one tensor may fill two places now, and not the next time.
-  let inputs = 0;
-  const placeholders = flat.leaves.map((t) => {
-    if (!isRunInput(t)) return t;
-    return new Tensor(t.shape, t.dtype, { kind: 'input', trace, index: inputs++ });
-  });
-  const recorded = withTrace(trace, () => {
-    const logical = placeholders.map((t) => (t.source.kind === 'input' ? fromLogical(t) : t));
-    const returned = fn(...flat.rebuild(logical));
-    if (returned instanceof Promise) {
-      returned.catch(() => undefined); // the error below says more than one from inside
-      throw new TraceError('compile: the function is async; ops only record, so nothing needs awaiting');
-    }
-    const result = flatten(returned, 'compile: returned value');
-    return { result, outputs: result.leaves.map((t) => toLogical(resolveAssigned(t))) };
-  });
-  yield;
-  return yield* build({ trace, target, runInputs, ...recorded }, options);
-}
-
-/** What a run of the function has recorded. */
-interface Recorded<R> {
-  readonly trace: Trace;
-  readonly target: Target;
-  readonly runInputs: readonly Tensor[];
-  readonly result: Tree<R>;
-  /** The leaves of the result, as they leave the program. */
-  readonly outputs: readonly Tensor[];
-}
-
-function* build<R>(recorded: Recorded<R>, options: CompileOptions): Slices<Entry<R>> {
-  const { trace, target, result, outputs } = recorded;
-  const captured = capture(outputs, trace.assigned, leavesIn(trace, target));
-  const queue = options.queue ?? 'train';
-  const predict = queue === 'predict';
-  const mixed = options.precision === 'bf16' && target === 'native';
-  const graph = mixed ? autocast(captured, predict) : captured;
-  yield;
-  const optimized = runPasses(graph, { fuse: options.fuse !== false, predict });
-  yield;
-  const lowered = lowerGraph(optimized, commitSection(optimized), target);
-  yield;
-  const writes = [...trace.assigned.keys()];
-  const inputBytes = recorded.runInputs.map((t) => t.size * bytesPerElement(t.dtype, target));
-  const program = new Program(lowered, { target, queue, inputBytes, writes });
-  const outputTypes = result.leaves.map(({ shape, dtype }) => ({ shape, dtype }));
-  return { program, trace, result, outputTypes };
-}
-
-/** What the tensors of a trace that no op made become in a program. */
-function leavesIn(trace: Trace, target: Target): (t: Tensor) => Leaf {
-  return (t) => {
-    const source = t.source;
-    switch (source.kind) {
-      case 'storage':
-        if (source.storage.target !== target)
-          throw new DTypeError(
-            `compile: a tensor of target ${source.storage.target} in a program for ${target}`,
-          );
-        return { kind: 'storage', storage: source.storage, untrained: isUntrained(t) };
-      case 'scalar':
-        return { kind: 'scalar', get: source.get };
-      case 'input':
-        if (source.trace !== trace)
-          throw new TraceError(
-            'compile: a tensor of another compiled function was used; pass it as an argument',
-          );
-        return { kind: 'input', index: source.index };
-      case 'host':
-        return { kind: 'storage', storage: constantStorage(t, source.array, target) };
-      case 'node':
-        throw new TraceError('compile: internal error, a node is not a leaf');
-    }
-  };
-}
-
-function isUntrained(t: Tensor): boolean {
-  return t instanceof Parameter ? !t.requiresGrad : t instanceof LazyTensor;
-}
-
-/** A literal tensor inside the function becomes memory of the program. */
-function constantStorage(t: Tensor, array: AnyArray, target: Target): Storage {
-  const storage = new Storage(t.shape, t.dtype, target);
-  storage.fill(array);
-  return storage;
 }

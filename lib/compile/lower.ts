@@ -20,6 +20,8 @@ export interface KernelCall {
   readonly op: string;
   /** What passes have to say about it; undefined: nothing. */
   readonly note?: string | undefined;
+  /** Whether parts that run together make it as one. */
+  readonly together?: true;
 }
 
 /** The memory at the end of alias chains. */
@@ -82,6 +84,11 @@ class GraphLowering implements Lowering {
       op: this.node.op.name,
       note: this.node.note,
     });
+  }
+
+  callTogether(kernel: string, inputs: Operand[], outputs: Operand[], attrs: KernelAttrs): void {
+    this.call(kernel, inputs, outputs, attrs);
+    this.calls.push({ ...this.calls.pop()!, together: true });
   }
 
   forOperands(kernel: string): string {

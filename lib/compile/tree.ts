@@ -73,6 +73,18 @@ export function flatten<T>(value: T, where: string): Tree<T> {
   return { leaves, structure, rebuild: (others) => rebuild(skeleton, others) as T };
 }
 
+/** The list of several structures. */
+export function listOf<T>(trees: readonly Tree<T>[]): Tree<T[]> {
+  return {
+    leaves: trees.flatMap(({ leaves }) => leaves),
+    structure: `[${trees.map(({ structure }) => structure).join('')}]`,
+    rebuild: (others) => {
+      let begin = 0;
+      return trees.map((tree) => tree.rebuild(others.slice(begin, (begin += tree.leaves.length))));
+    },
+  };
+}
+
 function rebuild(skeleton: Skeleton, leaves: readonly Tensor[]): unknown {
   const walk = (s: Skeleton): unknown => {
     switch (s.kind) {

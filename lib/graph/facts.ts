@@ -29,9 +29,14 @@ export type Bf16 =
   | { readonly kind: 'reader'; readonly output: 'f32' | 'either' }
   /**
    * Inputs `group` (default: all) and output 0 have one type: bf16 if all of `from` (default: the group) are
-   * bf16, else f32. Other inputs are f32.
+   * bf16, else f32. Other inputs are f32, and so is output 0 where `output` says it.
    */
-  | { readonly kind: 'alike'; readonly group?: readonly number[]; readonly from?: readonly number[] };
+  | {
+      readonly kind: 'alike';
+      readonly group?: readonly number[];
+      readonly from?: readonly number[];
+      readonly output?: 'f32';
+    };
 
 export interface ProductShapes {
   readonly inputs: readonly Shape[];

@@ -50,6 +50,12 @@ export interface Lowering {
    */
   call(kernel: string, inputs: Operand[], outputs: Operand[], attrs?: KernelAttrs, inPlace?: number[]): void;
 
+  /**
+   * As `call`, where parts of a batch run together (`compileTogether`): they make one call, with the inputs
+   * of all, the lists among their attributes joined, and the outputs of the first, which all then read.
+   */
+  callTogether(kernel: string, inputs: Operand[], outputs: Operand[], attrs: KernelAttrs): void;
+
   /** The name of the kernel for these operands: products of bf16 activations have kernels of their own. */
   forOperands(kernel: string): string;
 

@@ -29,7 +29,7 @@ export interface BatchStatistics {
   readonly batch: readonly [mean: Tensor, variance: Tensor];
   /** A runtime scalar: the share of the batch. */
   readonly momentum: Tensor;
-  /** Values behind each number of `batch`, whose variance is the biased one. */
+  /** Values behind each number of `batch`, whose variance is the biased one. Infinity: it is unbiased. */
   readonly count: number;
 }
 
@@ -51,6 +51,11 @@ export class Trace {
    * their running statistics themselves.
    */
   statistics: BatchStatistics[] | undefined;
+  /**
+   * The shards of the whole batch, where batch norm takes its statistics of all of them; undefined where it
+   * normalizes what is recorded by itself.
+   */
+  syncedShards: number | undefined;
   private readonly ordinals = new Map<string, number>();
 
   constructor(random: RandomState) {

@@ -4,43 +4,13 @@
  * averages. Passes may add a residual, and a relu or relu6.
  */
 import { ShapeError } from '../errors';
-import { activations, firstAlike, savedAlike, type Fused } from '../graph/facts';
+import { firstAlike, savedAlike } from '../graph/facts';
 import { applyOp, first, type GradContext, type OpRecord } from '../graph/op';
-import type { KernelAttrs } from '../native';
 import { checkList, positive } from '../options';
 import { formatShape } from '../tensor/shape';
 import type { Tensor, TensorType } from '../tensor/tensor';
-import { checkDType, checkRank, checkScalar } from './checks';
-
-/** The activations that its kernels can apply, and mask by. */
-const applied = [activations.relu, activations.relu6];
-
-interface NormAttrs {
-  readonly eps: number;
-}
-
-function forwardAttrs({ eps }: NormAttrs, { activation, residual }: Fused): KernelAttrs {
-  return { eps, activation, hasResidual: residual };
-}
-
-function backwardAttrs({ eps }: NormAttrs, { activation, residual, mask }: Fused): KernelAttrs {
-  const code = (activation === activations.relu6 ? 3 : 1) + (mask === 'output' ? 0 : 1);
-  return { eps, mask: activation === 0 ? 0 : code, hasResidual: residual };
-}
-
-function checkOperands(op: string, x: Tensor, perChannel: readonly Tensor[]): number {
-  checkDType(op, 'x', x, 'f32');
-  checkRank(op, 'x', x, 2, 4);
-  const channels = x.shape[1]!;
-  for (const t of perChannel) {
-    if (t.rank !== 1 || t.shape[0] !== channels) {
-      throw new ShapeError(
-        `${op}: expects [${channels}] per-channel values for x ${formatShape(x.shape)}, got ${formatShape(t.shape)}`,
-      );
-    }
-  }
-  return channels;
-}
+import { applied, backwardAttrs, checkOperands, forwardAttrs, type NormAttrs } from './batch-norm-operands';
+import { checkScalar } from './checks';
 
 /** Outputs dx, dgamma and dbeta, and the residual's gradient if a pass asks for it. */
 function backwardOp(name: string): OpRecord<NormAttrs> {

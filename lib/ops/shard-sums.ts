@@ -26,8 +26,8 @@ export function segmentsOf(shapes: readonly Shape[]): { begins: number[]; length
 export interface ShardPlace {
   /** The row of its sum. */
   readonly level: Tensor;
-  /** 1 where the sum begins anew, 0 where it is added to what the row holds. */
-  readonly begins: Tensor;
+  /** The row whose sum it is added to, which is used up then; below 0: none. */
+  readonly from: Tensor;
   /** How many sums of neighbours, in the rows below, it is added to afterwards. */
   readonly merges: Tensor;
 }
@@ -82,7 +82,7 @@ const addPartOp: OpRecord<AddAttrs> = { ...addOp, schedule: 'early' };
  */
 export function shardAdd(
   sums: Tensor,
-  { level, begins, merges }: ShardPlace,
+  { level, from, merges }: ShardPlace,
   weight: Tensor,
   terms: readonly ShardTerm[],
   begin = 0,
@@ -95,7 +95,7 @@ export function shardAdd(
   const xs = terms.map(({ x }) => x);
   const { length } = segmentsOf(xs.map(({ shape }) => shape));
   const op = begin + length < sums.shape[1]! ? addPartOp : addOp;
-  return first(applyOp(op, [level, begins, merges, weight, ...xs, sums], { begin, factors }));
+  return first(applyOp(op, [level, from, merges, weight, ...xs, sums], { begin, factors }));
 }
 
 const readOp: OpRecord<{ readonly begin: number; readonly shapes: readonly Shape[] }> = {

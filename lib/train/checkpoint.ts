@@ -163,10 +163,11 @@ async function prune(root: string, latest: string, keep: number): Promise<void> 
 /** What a run that resumes must have in common with the one that saved. */
 export interface Expected {
   readonly seed: number;
-  /** `lastBatch` or `shards` undefined accepts any. */
-  readonly batches: Omit<Position['batches'], 'lastBatch' | 'shards'> & {
+  /** `lastBatch`, `shards` or `syncBatchNorm` undefined accepts any. */
+  readonly batches: Omit<Position['batches'], 'lastBatch' | 'shards' | 'syncBatchNorm'> & {
     readonly lastBatch: LastBatch | undefined;
     readonly shards: number | undefined;
+    readonly syncBatchNorm: boolean | undefined;
   };
 }
 
@@ -310,11 +311,11 @@ function checkSameRun(
     throw new OptionError(
       `${where} was trained with seed ${position.seed}, the trainer has ${expected.seed}`,
     );
-  const { shards } = position.batches;
-  if (expected.batches.shards !== undefined && expected.batches.shards !== shards)
-    throw new OptionError(
-      `${where} was trained with shards ${shards}, the trainer has ${expected.batches.shards}`,
-    );
+  for (const key of ['shards', 'syncBatchNorm'] as const) {
+    const [saved, given] = [position.batches[key], expected.batches[key]];
+    if (given !== undefined && given !== saved)
+      throw new OptionError(`${where} was trained with ${key} ${saved}, the trainer has ${given}`);
+  }
   // At the end of an epoch, nothing depends on how the epoch was cut into batches.
   if (position.position === 0) return;
   const [saved, given] = [position.batches.selection, expected.batches.selection];

@@ -2,7 +2,7 @@
 import { info } from '../native';
 import type { WeightAverage } from '../optim/average';
 import type { Optimizer } from '../optim/optimizer';
-import type { CheckedFitOptions, FitOptions } from './fit-options';
+import type { CheckedFitOptions, FitOptions, ShardSettings } from './fit-options';
 import type { Facts } from './ranks';
 import type { Shared } from './shared-state';
 
@@ -10,19 +10,19 @@ import type { Shared } from './shared-state';
 interface Compared {
   readonly trainer: Pick<Shared, 'precision' | 'average' | 'optimizer'> & {
     readonly seed: number;
-    readonly shards: number | undefined;
-  };
+  } & ShardSettings;
   readonly options: FitOptions;
   readonly checked: CheckedFitOptions;
 }
 
 /** By the names that a message calls them. */
 export function factsOf({ trainer, options, checked }: Compared): Facts {
-  const { seed, shards, precision, average, optimizer } = trainer;
+  const { seed, shards, syncBatchNorm, precision, average, optimizer } = trainer;
   const { batches, validation, callbacks } = checked;
   return {
     "tenon's version": info().version,
     ...{ seed, precision, shards: shards ?? null },
+    syncBatchNorm: syncBatchNorm === undefined ? null : String(syncBatchNorm),
     ...settingsOf('optimizer', optimizer),
     ...(average && settingsOf('average', average)),
     ...{ batchSize: batches.batchSize, accumulate: batches.accumulate, lastBatch: batches.lastBatch ?? null },

@@ -21,7 +21,7 @@ import type { Callback } from './events';
 import { checkNames } from './figures';
 import type { RunOptions } from './run';
 import { requireSamples } from './batch-source';
-import { requireShardable, requireShardEach } from './shards';
+import { requireSeveral, requireShardable, requireShardEach } from './shards';
 import { checkValidation, type CheckedValidation, type Validation } from './validation';
 
 /** Options of `Trainer.fit`. */
@@ -97,7 +97,7 @@ const FIT_KEYS = [
 
 /** Options of a run, except for what a checkpoint may decide. */
 export interface CheckedFitOptions extends Omit<RunOptions, 'batches'> {
-  readonly batches: Omit<Expected['batches'], 'shards'>;
+  readonly batches: Omit<Expected['batches'], keyof ShardSettings>;
   readonly metrics: readonly Running<unknown>[];
   readonly sampler: WeightedRandomSampler | undefined;
   readonly validation: CheckedValidation | undefined;
@@ -159,25 +159,36 @@ function checkSampler(sampler: unknown, dataset: Dataset): void {
   sampler.check('fit', dataset);
 }
 
-/** What a trainer says of shards, and the world it trains in. */
-export interface ShardOptions {
+/** What a trainer says of shards; undefined leaves it to the run. */
+export interface ShardSettings {
   readonly shards: number | undefined;
+  readonly syncBatchNorm: boolean | undefined;
+}
+
+/** That, and the world it trains in. */
+export interface ShardOptions extends ShardSettings {
   readonly world: World | undefined;
 }
 
 /**
  * How a run cuts its epochs and batches: as its options and the trainer's `shards` say, or else as the run
  * that it resumes did.
- * @throws OptionError where an epoch has a batch of fewer samples than shards, or a rank has no shard
+ * @throws OptionError where an epoch has a batch of fewer samples than shards, a rank has no shard, or batch
+ *   norm is to see all shards of one
  */
 export function settleBatches(
   { batches }: Pick<CheckedFitOptions, 'batches'>,
-  { shards, world }: ShardOptions,
+  { shards, syncBatchNorm, world }: ShardOptions,
   resumed: Resumed | undefined,
 ): RunOptions['batches'] {
   const before = resumed?.position.batches;
-  const settled = { ...batches, shards: shards ?? before?.shards ?? world?.size ?? 1 };
+  const settled = {
+    ...batches,
+    shards: shards ?? before?.shards ?? world?.size ?? 1,
+    syncBatchNorm: syncBatchNorm ?? before?.syncBatchNorm ?? false,
+  };
   requireShardEach('fit', settled.shards, world);
+  if (settled.syncBatchNorm) requireSeveral('fit', settled.shards);
   const { batchSize, samples, accumulate } = batches;
   if (batchSize === null || samples === null) return { ...settled, lastBatch: null };
   const lastBatch = batches.lastBatch ?? before?.lastBatch ?? 'even';

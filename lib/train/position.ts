@@ -32,6 +32,8 @@ export interface Position {
     readonly lastBatch: LastBatch | null;
     /** Parts that each batch is computed in. */
     readonly shards: number;
+    /** Whether batch norm takes its statistics of all of them. */
+    readonly syncBatchNorm: boolean;
   };
   readonly history: readonly EpochRecord[];
 }
@@ -65,6 +67,8 @@ export function parsePosition(file: string, value: unknown): Position {
       lastBatch: lastBatch(file, batches),
       // Absent in checkpoints of versions that computed each batch in one part.
       shards: batches.shards === undefined ? 1 : countIn(file, batches, 'shards'),
+      // Absent in checkpoints of versions without it.
+      syncBatchNorm: batches.syncBatchNorm === true,
     },
     history: fields.history.map((entry, i) => epochRecord(file, `position.history[${i}]`, entry)),
   };

@@ -69,10 +69,11 @@ export async function prepareTogether(given: GivenRun, ranks: Ranks): Promise<Pr
 
 async function readResumed({ trainer, options, checked }: GivenRun): Promise<Resumed | undefined> {
   if (options.resume === undefined) return undefined;
-  const { model, optimizer, precision, average, seed, shards, inputTransform } = trainer;
+  const { model, optimizer, precision, average, seed, shards, syncBatchNorm, inputTransform } = trainer;
   const { batches, callbacks } = checked;
   const trained = { model, optimizer, precision, average, callbacks };
-  const resumed = await readCheckpoint(options.resume, trained, { seed, batches: { ...batches, shards } });
+  const expected = { seed, batches: { ...batches, shards, syncBatchNorm } };
+  const resumed = await readCheckpoint(options.resume, trained, expected);
   if (model.inputTransform === undefined && inputTransform !== undefined)
     throw new OptionError(
       `resume: ${clip(options.resume)} was trained without an inputTransform, the trainer has one`,

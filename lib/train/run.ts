@@ -99,10 +99,10 @@ export class FitRun implements FitControl {
     const { ranks } = parts;
     this.saves = new Saves(ranks);
     this.ending = new Ending(options, ranks);
-    const { accumulate, shards } = options.batches;
+    const { accumulate, shards, syncBatchNorm } = options.batches;
     this.trainStep =
       shards > 1
-        ? new ShardedStep(parts, ownRange(shards, ranks), accumulate)
+        ? new ShardedStep(parts, ownRange(shards, ranks), { accumulate, syncBatchNorm })
         : new TrainStep(parts, accumulate > 1);
   }
 

@@ -74,8 +74,15 @@ export class ShardSums implements TraceDependency {
   private rows: PersistentTensor | undefined;
   private version = 0;
 
-  /** @param levels how many partial sums exist at once */
-  constructor(private readonly levels: number) {}
+  /**
+   * @param levels how many partial sums exist at once
+   * @param lockstep whether a loss depends on the other shards of its batch: its gradients are then those of
+   *   the sum of all losses, and not of its own mean
+   */
+  constructor(
+    private readonly levels: number,
+    private readonly lockstep = false,
+  ) {}
 
   /** Changes where the sums of before cannot be used any more. */
   signature(): string {
@@ -91,7 +98,8 @@ export class ShardSums implements TraceDependency {
     // Before the gradients: parts of the row need it while backward goes on.
     const weight = divisor === undefined ? ops.full([], samples) : ops.reshape(divisor, []);
     const factor = divisor === undefined ? samples : 'weight';
-    const entries = grad(loss).entries().reverse();
+    const descended = this.lockstep ? ops.mul(ops.reshape(loss, []), weight) : loss;
+    const entries = grad(descended).entries().reverse();
     this.settle({
       parameters: entries.map(([p]) => p),
       statistics,
@@ -99,10 +107,10 @@ export class ShardSums implements TraceDependency {
       classes: correct !== undefined,
     });
     const terms: ShardTerm[] = [
-      ...entries.map(([, x]) => ({ x, factor }) as const),
+      ...entries.map(([, x]) => ({ x, factor: this.lockstep ? 1 : factor }) as const),
       ...statistics.flatMap(({ batch: [mean, variance], count }) => [
         { x: mean, factor: samples },
-        { x: variance, factor: samples * (count / Math.max(1, count - 1)) }, // unbiased, as in PyTorch
+        { x: variance, factor: samples * unbiasing(count) },
       ]),
       { x: ops.reshape(loss, []), factor },
       ...(divisor === undefined ? [] : [{ x: weight, factor: 1 }]),
@@ -214,6 +222,11 @@ function bucketsOf(shapes: readonly Shape[]): Bucket[] {
     const to = starts[i + 1] ?? shapes.length;
     return { from, to, begin: begins[from]!, end: begins[to] ?? length };
   });
+}
+
+/** What makes the variance of so many values unbiased, as in PyTorch. */
+function unbiasing(count: number): number {
+  return count === Infinity ? 1 : count / Math.max(1, count - 1);
 }
 
 /** A weight of 0 where nothing counts: then there is nothing to be divided. */

@@ -1,8 +1,9 @@
 /**
  * A step whose batches are computed in shards: a pass for each, which adds what it leaves to the sums of its
  * subtree, and one update, by the sum of all. Between the two, the ranks of a world exchange their sums.
+ * Where batch norm sees all shards, the passes over those of a batch run together, in one program.
  */
-import { compile, type Compiled } from '../compile/compile';
+import { compile, compileTogether, type Compiled } from '../compile/compile';
 import { describeCalls, type CallInWords } from '../compile/describe';
 import { grad, Gradients } from '../compile/grad';
 import { OptionError } from '../errors';
@@ -13,8 +14,9 @@ import { numel } from '../tensor/shape';
 import { runtimeScalar, Tensor } from '../tensor/tensor';
 import type { Parameter } from '../tensor/parameter';
 import type { Batch } from './batch-source';
+import { passRuns, rowsOf, type PlacedPass } from './shard-runs';
 import { ShardSums, type MeanStatistics } from './shard-sums';
-import { levelsOf, treeSteps, type ShardRange, type TreeStep } from './shards';
+import { treeSteps, type ShardRange, type TreeStep } from './shards';
 import { objectiveOf, recordLoss, type SettledStep, type Step, type TrainParts } from './steps';
 import { isClassification, Totals } from './totals';
 
@@ -27,16 +29,35 @@ interface UpdateResult {
   readonly asks: Tensor;
 }
 
+/** How the batches of a run become steps. */
+export interface Stepping {
+  /** The most batches of a step. */
+  readonly accumulate: number;
+  /** Whether batch norm takes its statistics of the whole batch. */
+  readonly syncBatchNorm: boolean;
+}
+
+/** A pass as the runtime scalars of its program see it. */
+interface Pass extends Pick<PlacedPass, 'level' | 'from' | 'merges' | 'last'> {
+  readonly asks: number;
+  /** The place of its first sample in the batch. */
+  readonly first: number;
+}
+
 export class ShardedStep implements Step {
   readonly totals = new Totals();
   private readonly sums: ShardSums;
   private readonly tree: readonly TreeStep[];
-  private readonly pass: Compiled<Tensor[], Record<string, never>>;
+  /** Takes what each of the shards has that it passes over. */
+  private readonly pass: Compiled<Tensor[][], Record<string, never>[]>;
   /** Absent where this process computes all shards. */
   private readonly exchange: Compiled<[], Record<string, never>> | undefined;
   private readonly update: Compiled<[], UpdateResult>;
-  /** What the runtime scalars of the pass that is being queued are. */
-  private place = { level: 0, begins: 1, merges: 0, asks: 0, last: 0 };
+  /** The passes of the run that is being queued. */
+  private passes: readonly Pass[] = [];
+  /** The one whose runtime scalars are being read. */
+  private current: Pass = { level: 0, from: -1, merges: 0, last: 0, asks: 0, first: 0 };
+  private readonly lockstep: boolean;
   /** Samples that the update which is being queued expects. */
   private expected = 0;
   private failed = false;
@@ -45,18 +66,22 @@ export class ShardedStep implements Step {
 
   /**
    * @param range the shards of this process; the ranks of a world have the others
-   * @param accumulate the most batches of a step
    */
   constructor(
     private readonly parts: TrainParts,
     private readonly range: ShardRange,
-    accumulate: number,
+    { accumulate, syncBatchNorm }: Stepping,
   ) {
     const { random, precision } = parts;
     const { shards, begin, end } = range;
     this.tree = treeSteps(shards, begin, end);
-    this.sums = new ShardSums(levelsOf(this.tree, accumulate === 1));
-    this.pass = compile((...args: Tensor[]) => this.recordPass(args), { random, precision });
+    this.lockstep = syncBatchNorm;
+    this.sums = new ShardSums(rowsOf(this.tree, accumulate, syncBatchNorm), syncBatchNorm);
+    this.pass = compileTogether(
+      (...args: Tensor[]) => this.recordPass(args),
+      (part) => this.enter(part),
+      { random, precision },
+    );
     if (end - begin < shards)
       this.exchange = compile(() => {
         this.sums.exchange(shards);
@@ -69,9 +94,12 @@ export class ShardedStep implements Step {
     const sizes = batches.map(({ size }) => size).join();
     if (sizes === this.prepared) return;
     this.prepared = sizes;
-    // The first shard is the largest, the last one the smallest.
-    for (const { shards } of batches)
-      for (const { args } of [shards![0]!, shards!.at(-1)!]) await this.pass.prepareAsync(...args);
+    for (const { shards } of batches) {
+      const all = shards!.map(({ args }) => args);
+      if (this.lockstep) await this.pass.prepareAsync(...all);
+      // The first shard is the largest, the last one the smallest.
+      else for (const args of [all[0]!, all.at(-1)!]) await this.pass.prepareAsync(args);
+    }
     await this.exchange?.prepareAsync();
     await this.update.prepareAsync();
   }
@@ -82,19 +110,14 @@ export class ShardedStep implements Step {
    */
   async calls({ size, shards }: Batch): Promise<CallInWords[]> {
     const samples = Math.floor(size / this.range.shards);
-    const args = shards![0]!.args.map((t) => rowsOf(t, samples));
-    const programs = [await this.pass.prepareAsync(...args), await this.update.prepareAsync()];
+    const args = shards![0]!.args.map((t) => firstRows(t, samples));
+    const programs = [await this.pass.prepareAsync(args), await this.update.prepareAsync()];
     // How many partial sums a rank has depends on its shards.
     return programs.flatMap(describeCalls).filter(({ place }) => !place.startsWith('shard_'));
   }
 
-  /**
-   * Computes a shard of all batches before the next one, so that a process has few partial sums and exchanges
-   * them once a step.
-   */
   async queue(batches: readonly Batch[], asks: boolean): Promise<SettledStep> {
-    this.place.asks = Number(asks);
-    const { passes, alike } = this.queuePasses(batches);
+    const { passes, alike } = this.queuePasses(batches, Number(asks));
     if (!alike) {
       await Promise.all(passes);
       throw new OptionError(
@@ -133,28 +156,28 @@ export class ShardedStep implements Step {
   }
 
   /** `alike`: whether all leave the same kind of sums. */
-  private queuePasses(batches: readonly Batch[]): { passes: Promise<unknown>[]; alike: boolean } {
+  private queuePasses(
+    batches: readonly Batch[],
+    asks: number,
+  ): { passes: Promise<unknown>[]; alike: boolean } {
     const { random } = this.parts;
     const { step } = random;
     const passes: Promise<unknown>[] = [];
     const layouts = new Set<string>();
-    const { asks } = this.place;
-    for (const [own, { level, merges }] of this.tree.entries()) {
-      random.step = step;
-      for (const [i, { shards }] of batches.entries()) {
-        const { args, first } = shards![own]!;
-        const last = i === batches.length - 1;
-        this.place = {
-          ...{ level, begins: Number(i === 0), merges: last ? merges : 0, asks },
-          last: Number(last && own === this.tree.length - 1),
-        };
-        random.example = first;
-        passes.push(this.pass(...args));
-        layouts.add(this.sums.signature());
-      }
+    for (const run of passRuns(this.tree, batches.length, this.lockstep)) {
+      const shards = run.map(({ own, batch }) => batches[batch]!.shards![own]!);
+      if (run[0]!.batch === 0) random.step = step;
+      this.passes = run.map((placed, i) => ({ ...placed, asks, first: shards[i]!.first }));
+      passes.push(this.pass(...shards.map(({ args }) => args)));
+      layouts.add(this.sums.signature());
     }
     random.example = 0;
     return { passes, alike: layouts.size === 1 };
+  }
+
+  private enter(part: number): void {
+    this.current = this.passes[part]!;
+    this.parts.random.example = this.current.first;
   }
 
   private recordPass(args: readonly Tensor[]): Record<string, never> {
@@ -162,13 +185,14 @@ export class ShardedStep implements Step {
     const trace = currentTrace()!;
     trace.examples = args[0]!.shape[0]!;
     const statistics = (trace.statistics = []);
+    if (this.lockstep) trace.syncedShards = this.range.shards;
     const { outputs, targets, loss, divisor } = recordLoss(parts, args);
     if (trace.assigned.size > 0)
       throw new OptionError(
         'fit: a layer assigns a buffer in forward(), which a batch that is computed in shards has no single value for; train with shards: 1',
       );
     const classes = isClassification(outputs, targets, parts.source.highestLabel !== undefined);
-    const scalar = (name: keyof typeof this.place): Tensor => runtimeScalar(() => this.place[name]);
+    const scalar = (name: keyof Pass): Tensor => runtimeScalar(() => this.current[name]);
     this.sums.add(
       {
         ...{ statistics, loss, divisor },
@@ -176,7 +200,7 @@ export class ShardedStep implements Step {
         correct: classes ? ops.countCorrect(outputs, targets) : undefined,
         asks: ops.fromScalar(scalar('asks')),
       },
-      { level: scalar('level'), begins: scalar('begins'), merges: scalar('merges') },
+      { level: scalar('level'), from: scalar('from'), merges: scalar('merges') },
       this.exchange && { shards: this.range.shards, last: scalar('last') },
     );
     return {};
@@ -217,7 +241,7 @@ function moveStatistics({ running, batch, momentum }: MeanStatistics): void {
 }
 
 /** The first rows of an argument. */
-function rowsOf({ shape: [, ...rest], dtype, source }: Tensor, rows: number): Tensor {
+function firstRows({ shape: [, ...rest], dtype, source }: Tensor, rows: number): Tensor {
   const { array } = source as { readonly array: AnyArray };
   return new Tensor([rows, ...rest], dtype, { kind: 'host', array: array.subarray(0, rows * numel(rest)) });
 }

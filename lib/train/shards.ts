@@ -6,7 +6,9 @@
 import { World } from '../distributed';
 import { DataError, OptionError } from '../errors';
 import type { EpochCut } from '../data/cut';
-import { showMade } from '../options';
+import { BatchNorm } from '../nn/layers/batch-norm';
+import type { Module } from '../nn/module';
+import { bool, showMade } from '../options';
 import { numel } from '../tensor/shape';
 import { Tensor } from '../tensor/tensor';
 import type { Batch, BatchSource, EpochBatches, Shard } from './batch-source';
@@ -82,6 +84,29 @@ export function requireShardEach(where: string, shards: number, world: World | u
   throw new OptionError(
     `${where}: shards must be at least ${world.size}, the size of the world, got ${shards}`,
   );
+}
+
+/** @throws OptionError where batch norm is to see all shards, and there is only one */
+export function requireSeveral(where: string, shards: number): void {
+  if (shards > 1) return;
+  throw new OptionError(
+    `${where}: syncBatchNorm makes batch norm see all shards of a batch, and there is one; set shards to 2 or more`,
+  );
+}
+
+/** @throws OptionError unless it is a boolean that has a meaning for the model and its shards */
+export function checkSyncBatchNorm(
+  value: unknown,
+  model: Module,
+  shards: number | undefined,
+): boolean | undefined {
+  if (value === undefined) return undefined;
+  const sync = bool('Trainer', 'syncBatchNorm', value);
+  if (!sync) return sync;
+  if (shards !== undefined) requireSeveral('Trainer', shards);
+  if (![...model.namedModules().values()].some((module) => module instanceof BatchNorm))
+    throw new OptionError('Trainer: syncBatchNorm is for a model with batch norm, and this one has none');
+  return sync;
 }
 
 /** The shards [begin, end) of `shards` that a process computes. */

@@ -28,7 +28,7 @@ import { checkFitOptions, settleBatches, type CheckedFitOptions, type FitOptions
 import { endAll } from './followers';
 import { FitRun, type EpochClock } from './run';
 import { Ranks } from './ranks';
-import { checkWorld } from './shards';
+import { checkSyncBatchNorm, checkWorld } from './shards';
 import { validate } from './validation';
 import { prepareRun, prepareTogether, type PreparedRun, type PreparedTrainer } from './prepare';
 import { lossOfMixed } from './augmented';
@@ -82,6 +82,12 @@ export interface TrainerOptions {
    */
   readonly shards?: number;
   /**
+   * Whether batch norm normalizes all shards of a batch as one, by the mean and the variance of the whole
+   * batch. Shards then advance together, in the memory of all that a process has. Default: as the run that is
+   * resumed, else false: each shard by itself.
+   */
+  readonly syncBatchNorm?: boolean;
+  /**
    * The ranks that train together, as `distributed.join` makes it: each computes its shards of every
    * batch. All of them make the same trainer and call `fit` with the same data and options. Default:
    * this process alone.
@@ -126,6 +132,7 @@ const TRAINER_KEYS = [
   'seed',
   'precision',
   'shards',
+  'syncBatchNorm',
   'world',
 ] as const;
 
@@ -149,6 +156,8 @@ export class Trainer {
   readonly precision: Precision;
   /** Parts that each batch is computed in; undefined where the options leave it to the run. */
   readonly shards: number | undefined;
+  /** Whether batch norm sees all shards of a batch; undefined where the options leave it to the run. */
+  readonly syncBatchNorm: boolean | undefined;
   /** The ranks that train together; undefined where this process trains alone. */
   readonly world: World | undefined;
   private readonly givenLoss: Loss;
@@ -191,6 +200,7 @@ export class Trainer {
     this.precision = oneOf('Trainer', 'precision', options.precision ?? 'fp32', PRECISIONS);
     this.shards =
       options.shards === undefined ? undefined : positiveInteger('Trainer', 'shards', options.shards);
+    this.syncBatchNorm = checkSyncBatchNorm(options.syncBatchNorm, model, this.shards);
     this.world = checkWorld(options.world, this.shards);
     this.random = new RandomState(this.seed);
   }
@@ -352,10 +362,10 @@ export class Trainer {
 
   private prepared(): PreparedTrainer {
     const { model, optimizer, precision, average, random, augment, inputTransform, epochScalar } = this;
-    const { seed, shards, world } = this;
+    const { seed, shards, syncBatchNorm, world } = this;
     return {
       ...{ model, optimizer, precision, average, random, augment, inputTransform },
-      ...{ epoch: epochScalar, seed, shards, world },
+      ...{ epoch: epochScalar, seed, shards, syncBatchNorm, world },
     };
   }
 

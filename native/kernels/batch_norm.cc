@@ -1,5 +1,6 @@
 // Batch normalization, forward (Ioffe and Szegedy 2015): y = act(gamma (x - mean) / sqrt(var + eps) +
 // beta + residual).
+// batch_norm_moments takes the statistics of a shard alone, as (mean, M2).
 //
 // x, residual and y are [rows, C], dense, real or bf16; the kernels see them as wide rows
 // (base/norm_geom.h), so that a vector of columns is nearly always whole; where it is not, lanes.h masks the
@@ -111,10 +112,16 @@ inline void block_statistics(bool by_rows, const T* x, int64_t width, int64_t be
   if (r < end) merge_columns(end - r, x + r * width, width, r - begin, mean, m2);
 }
 
+// Where statistics go: the mean, and the variance or M2.
+struct Statistics {
+  real* mean;
+  real* spread;
+  bool is_m2;
+};
+
 // Merges the blocks' statistics of channels [c0, c1), in block order and, inside a block, in the order
 // of its folds.
-void merge_blocks(const NormForward& op, const real* partial, int64_t c0, int64_t c1) {
-  const NormGeom& g = op.geom;
+void merge_blocks(const NormGeom& g, const real* partial, const Statistics& out, int64_t c0, int64_t c1) {
   double mean[kMergeColumns] = {}, m2[kMergeColumns] = {};
   double seen = 0;
   for (int64_t block = 0; block < g.blocks(); ++block) {
@@ -131,8 +138,8 @@ void merge_blocks(const NormForward& op, const real* partial, int64_t c0, int64_
     }
   }
   for (int64_t c = c0; c < c1; ++c) {
-    op.mean.as<real>()[c] = static_cast<real>(mean[c - c0]);
-    op.var.as<real>()[c] = static_cast<real>(m2[c - c0] / seen);
+    out.mean[c] = static_cast<real>(mean[c - c0]);
+    out.spread[c] = static_cast<real>(out.is_m2 ? m2[c - c0] : m2[c - c0] / seen);
   }
 }
 
@@ -217,17 +224,21 @@ Cost prepare_train(const Call& call) {
 }
 
 template <class T>
-void train(const NormForward& op, real* partial) {
-  const NormGeom& g = op.geom;
-  const double bytes = static_cast<double>(op.x.bytes());
-  const bool by_rows = sums_by_rows(op.x, g);
-  parallel_for(g.blocks(), bytes, [&](int64_t block) {
+void statistics(const NormGeom& g, const TensorView& x, real* partial, const Statistics& out) {
+  const bool by_rows = sums_by_rows(x, g);
+  parallel_for(g.blocks(), static_cast<double>(x.bytes()), [&](int64_t block) {
     real* mean = partial + 2 * block * g.width();
-    block_statistics(by_rows, op.x.as<T>(), g.width(), g.begin(block), g.end(block), mean, mean + g.width());
+    block_statistics(by_rows, x.as<T>(), g.width(), g.begin(block), g.end(block), mean, mean + g.width());
   });
   const double merge_cost = 32.0 * g.blocks() * g.width();
   parallel_chunks(g.channels(), kMergeColumns, merge_cost,
-                  [&](int64_t c0, int64_t c1) { merge_blocks(op, partial, c0, c1); });
+                  [&](int64_t c0, int64_t c1) { merge_blocks(g, partial, out, c0, c1); });
+}
+
+template <class T>
+void train(const NormForward& op, real* partial) {
+  const NormGeom& g = op.geom;
+  statistics<T>(g, op.x, partial, {op.mean.as<real>(), op.var.as<real>(), false});
   apply<T>(op, partial + 2 * g.blocks() * g.width());
 }
 
@@ -235,6 +246,20 @@ void run_train(const Call& call) {
   const NormForward op(call, true, kReal, W);
   real* partial = reinterpret_cast<real*>(call.workspace);
   with_storage(op.x.dtype, [&](auto stored) { train<decltype(stored)>(op, partial); });
+}
+
+Cost prepare_moments(const Call& call) {
+  const NormMoments op(call, kReal, W);
+  const size_t wide_rows = static_cast<size_t>(2 * op.geom.blocks());
+  return {wide_rows * op.geom.width() * sizeof(real), 6.0 * op.x.numel(), static_cast<double>(op.x.bytes())};
+}
+
+void run_moments(const Call& call) {
+  const NormMoments op(call, kReal, W);
+  real* partial = reinterpret_cast<real*>(call.workspace);
+  with_storage(op.x.dtype, [&](auto stored) {
+    statistics<decltype(stored)>(op.geom, op.x, partial, {op.mean.as<real>(), op.m2.as<real>(), true});
+  });
 }
 
 Cost prepare_eval(const Call& call) {
@@ -269,6 +294,7 @@ void run_running(const Call& call) {
 }
 
 TENON_KERNEL(batch_norm_train, prepare_train, run_train, kNormForwardAttrs)
+TENON_KERNEL(batch_norm_moments, prepare_moments, run_moments)
 TENON_KERNEL(batch_norm_eval, prepare_eval, run_eval, kNormForwardAttrs)
 TENON_KERNEL(batch_norm_running, prepare_running, run_running, kNormRunningAttrs)
 #endif

@@ -3,6 +3,8 @@
 //   dbeta = sum dy,   dgamma = sum dy xhat,   dresidual = dy,
 //   dx = gamma / s (dy - dbeta / rows - xhat dgamma / rows)   (training: mean and var depend on x)
 //   dx = gamma / s dy                                         (eval: they are constants)
+// Where a batch is one of several shards, batch_norm_backward_sums takes the sums over its own rows, and
+// batch_norm_backward_shift makes dx of those over the rows of all.
 // All tensors of x's shape are [rows, C], dense, real or bf16, seen as wide rows (base/norm_geom.h); lanes.h
 // masks the last vector. One pass reads for both sums (per block, merged in double in block order), one
 // writes dx, last block first, while that is still in cache.
@@ -33,21 +35,29 @@ struct Coefficients {
   real* c;
 };
 
+Coefficients coefficients_in(real* storage, int64_t width) {
+  return {storage,
+          storage + width,
+          storage + 2 * width,
+          storage + 3 * width,
+          storage + 4 * width,
+          storage + 5 * width};
+}
+
+void set_means(const Coefficients& k, const NormGeom& g, const TensorView& mean) {
+  for (int64_t c = 0; c < g.channels(); ++c)
+    for (int64_t i = c; i < g.width(); i += g.channels()) k.mean[i] = mean.as<real>()[c];
+}
+
 // The coefficients that the sums do not decide.
 Coefficients make_coefficients(const NormBackward& op, real* storage) {
   const NormGeom& g = op.geom;
-  const int64_t width = g.width();
-  const Coefficients k{storage,
-                       storage + width,
-                       storage + 2 * width,
-                       storage + 3 * width,
-                       storage + 4 * width,
-                       storage + 5 * width};
+  const Coefficients k = coefficients_in(storage, g.width());
+  set_means(k, g, op.mean);
+  if (!computes_input(op.mask)) return k;
   for (int64_t c = 0; c < g.channels(); ++c) {
-    for (int64_t i = c; i < width; i += g.channels()) k.mean[i] = op.mean.as<real>()[c];
-    if (!computes_input(op.mask)) continue;
     const double scale = norm_scale(op.gamma.as<real>()[c], op.var.as<real>()[c], op.eps);
-    for (int64_t i = c; i < width; i += g.channels()) {
+    for (int64_t i = c; i < g.width(); i += g.channels()) {
       k.scale[i] = static_cast<real>(scale);
       k.beta[i] = op.beta.as<real>()[c];
     }
@@ -157,9 +167,27 @@ void block_sums(const NormBackward& op, const Coefficients& k, int64_t begin, in
   if (r < end) add_columns<T, kMask>(end - r, op, k, r * width, sum, dot);
 }
 
+// The coefficients of dx for channel c, of sums over so many rows.
+template <NormGradient kKind>
+inline void set_coefficients(const Coefficients& k, const NormGeom& g, int64_t c, double gamma,
+                             double inverse, double dgamma, double dbeta, double rows) {
+  const double a = gamma * inverse;
+  for (int64_t i = c; i < g.width(); i += g.channels()) {
+    k.a[i] = static_cast<real>(a);
+    if constexpr (kKind == NormGradient::train) {
+      k.b[i] = static_cast<real>(-a * inverse * dgamma / rows);
+      k.c[i] = static_cast<real>(-a * dbeta / rows);
+    }
+  }
+}
+
+inline double inverse_deviation(real var, double eps) {
+  return 1 / std::sqrt(static_cast<double>(var) + eps);
+}
+
 // The sums of channels [c0, c1) over all blocks, in block order; then dgamma, dbeta and the
 // coefficients of dx.
-template <bool kTrain>
+template <NormGradient kKind>
 void merge_blocks(const NormBackward& op, const real* partial, const Coefficients& k, int64_t c0,
                   int64_t c1) {
   const NormGeom& g = op.geom;
@@ -174,109 +202,143 @@ void merge_blocks(const NormBackward& op, const real* partial, const Coefficient
       }
     }
   }
-  const double rows = static_cast<double>(g.rows());
   for (int64_t c = c0; c < c1; ++c) {
-    const double inverse = 1 / std::sqrt(static_cast<double>(op.var.as<real>()[c]) + op.eps);
+    const double inverse = inverse_deviation(op.var.as<real>()[c], op.eps);
     const double dgamma = dot[c - c0] * inverse, dbeta = sum[c - c0];
     op.dgamma.as<real>()[c] = static_cast<real>(dgamma);
     op.dbeta.as<real>()[c] = static_cast<real>(dbeta);
-    const double a = op.gamma.as<real>()[c] * inverse;
-    for (int64_t i = c; i < g.width(); i += g.channels()) {
-      k.a[i] = static_cast<real>(a);
-      if constexpr (kTrain) {
-        k.b[i] = static_cast<real>(-a * inverse * dgamma / rows);
-        k.c[i] = static_cast<real>(-a * dbeta / rows);
-      }
-    }
+    if constexpr (kKind != NormGradient::sums)
+      set_coefficients<kKind>(k, g, c, op.gamma.as<real>()[c], inverse, dgamma, dbeta,
+                              static_cast<double>(g.rows()));
   }
 }
 
 // Whether dx is streamed; dresidual never is, as two such streams at a time are slower than one.
-template <class T>
-bool streams_dx(const NormBackward& op) {
+template <class T, class Op>
+bool streams_dx(const Op& op) {
   // In place the lines are in cache already.
   const bool in_place = op.dx.data == op.dy.data || op.dx.data == op.x.data;
-  return !in_place && streams(op.dx.as<T>(), op.geom.width(), op.dx.bytes());
+  return !in_place && streams(op.dx.template as<T>(), op.geom.width(), op.dx.bytes());
 }
 
-template <class T, bool kTrain, NormMask kMask, bool kResidual>
-void write_rows(const NormBackward& op, const Coefficients& k, bool stream, int64_t begin, int64_t end) {
+// What of the gradients is written row by row: dx, dresidual, or both.
+template <class T, NormGradient kKind, NormMask kMask, bool kResidual, class Op>
+void write_rows(const Op& op, const Coefficients& k, bool stream, int64_t begin, int64_t end) {
+  constexpr bool kDx = kKind != NormGradient::sums;
   const int64_t width = op.geom.width();
   for (int64_t r = begin; r < end; ++r) {
-    const T* dy = op.dy.as<T>() + r * width;
-    const T* x = op.x.as<T>() + r * width;
-    const T* y = reads_output(kMask) ? op.y.as<T>() + r * width : x;
-    T* dx = op.dx.as<T>() + r * width;
-    T* dresidual = kResidual ? op.dresidual.as<T>() + r * width : nullptr;
+    const T* dy = op.dy.template as<T>() + r * width;
+    const T* x = op.x.template as<T>() + r * width;
+    const T* y = x;
+    if constexpr (reads_output(kMask)) y = op.y.template as<T>() + r * width;
+    T *dx = nullptr, *dresidual = nullptr;
+    if constexpr (kDx) dx = op.dx.template as<T>() + r * width;
+    if constexpr (kResidual) dresidual = op.dresidual.template as<T>() + r * width;
     for_vectors(width, [&](int64_t c, auto lanes) {
       const V centered = lanes.load(x + c) - lanes.load(k.mean + c);
       const V scale = mask_coefficient<kMask>(k.scale, c, lanes),
               beta = mask_coefficient<kMask>(k.beta, c, lanes);
       const V v = masked<kMask>(lanes.load(dy + c), centered, scale, beta, y + c, lanes);
-      V d = lanes.load(k.a + c) * v;
-      if constexpr (kTrain) {
-        d = fma(lanes.load(k.a + c), v, fma(lanes.load(k.b + c), centered, lanes.load(k.c + c)));
+      if constexpr (kKind == NormGradient::train) {
+        put(dx + c, fma(lanes.load(k.a + c), v, fma(lanes.load(k.b + c), centered, lanes.load(k.c + c))),
+            lanes, stream);
+      } else if constexpr (kDx) {
+        put(dx + c, lanes.load(k.a + c) * v, lanes, stream);
       }
-      put(dx + c, d, lanes, stream);
       if constexpr (kResidual) lanes.store(dresidual + c, v);
     });
   }
   if (stream) end_streaming();
 }
 
-template <class T, bool kTrain, NormMask kMask>
-void backward(const NormBackward& op, real* workspace) {
+// The last block, which is still in cache, first.
+template <class Op, class Rows>
+void write_blocks(const Op& op, const Coefficients& k, bool stream, Rows rows) {
   const NormGeom& g = op.geom;
-  real* partial = workspace + kCoefficients * g.width();
-  const Coefficients k = make_coefficients(op, workspace);
-  const double bytes = static_cast<double>(op.x.bytes());
-  parallel_for(g.blocks(), bytes, [&](int64_t block) {
-    real* sum = partial + 2 * block * g.width();
-    block_sums<T, kMask>(op, k, g.begin(block), g.end(block), sum, sum + g.width());
-  });
-  const double merge_cost = 16.0 * g.blocks() * g.width();
-  parallel_chunks(g.channels(), kMergeColumns, merge_cost,
-                  [&](int64_t c0, int64_t c1) { merge_blocks<kTrain>(op, partial, k, c0, c1); });
-  const auto rows =
-      op.has_residual ? write_rows<T, kTrain, kMask, true> : write_rows<T, kTrain, kMask, false>;
-  const bool stream = streams_dx<T>(op);
-  parallel_for(g.blocks(), bytes, [&](int64_t i) {
+  parallel_for(g.blocks(), static_cast<double>(op.x.bytes()), [&](int64_t i) {
     const int64_t block = g.blocks() - 1 - i;
     rows(op, k, stream, g.begin(block), g.end(block));
   });
 }
 
-template <bool kTrain>
+template <class T, NormGradient kKind, NormMask kMask>
+void backward(const NormBackward& op, real* workspace) {
+  const NormGeom& g = op.geom;
+  real* partial = workspace + kCoefficients * g.width();
+  const Coefficients k = make_coefficients(op, workspace);
+  parallel_for(g.blocks(), static_cast<double>(op.x.bytes()), [&](int64_t block) {
+    real* sum = partial + 2 * block * g.width();
+    block_sums<T, kMask>(op, k, g.begin(block), g.end(block), sum, sum + g.width());
+  });
+  const double merge_cost = 16.0 * g.blocks() * g.width();
+  parallel_chunks(g.channels(), kMergeColumns, merge_cost,
+                  [&](int64_t c0, int64_t c1) { merge_blocks<kKind>(op, partial, k, c0, c1); });
+  constexpr bool kDx = kKind != NormGradient::sums;
+  if (op.has_residual) {
+    write_blocks(op, k, kDx && streams_dx<T>(op), write_rows<T, kKind, kMask, true, NormBackward>);
+  } else if constexpr (kDx) {
+    write_blocks(op, k, streams_dx<T>(op), write_rows<T, kKind, kMask, false, NormBackward>);
+  }
+}
+
+template <NormGradient kKind>
 Cost prepare(const Call& call) {
-  const NormBackward op(call, kTrain, kReal, W);
-  const double tensors = (kTrain ? 5.0 : 4.0) + 2 * reads_output(op.mask) + op.has_residual;
+  const NormBackward op(call, kKind, kReal, W);
+  const double read_again = kKind == NormGradient::train, dx = kKind != NormGradient::sums;
+  const double tensors = 2 + read_again + 2 * dx + 2 * reads_output(op.mask) + op.has_residual;
   const size_t wide_rows = static_cast<size_t>(2 * op.geom.blocks() + kCoefficients);
   return {wide_rows * op.geom.width() * sizeof(real), 9.0 * op.x.numel(), tensors * op.x.bytes()};
 }
 
-template <class T, bool kTrain>
+template <class T, NormGradient kKind>
 void run_masked(const NormBackward& op, real* workspace) {
   switch (op.mask) {
     case NormMask::none:
-      return backward<T, kTrain, NormMask::none>(op, workspace);
+      return backward<T, kKind, NormMask::none>(op, workspace);
     case NormMask::output:
-      return backward<T, kTrain, NormMask::output>(op, workspace);
+      return backward<T, kKind, NormMask::output>(op, workspace);
     case NormMask::input:
-      return backward<T, kTrain, NormMask::input>(op, workspace);
+      return backward<T, kKind, NormMask::input>(op, workspace);
     case NormMask::output6:
-      return backward<T, kTrain, NormMask::output6>(op, workspace);
+      return backward<T, kKind, NormMask::output6>(op, workspace);
     case NormMask::input6:
-      return backward<T, kTrain, NormMask::input6>(op, workspace);
+      return backward<T, kKind, NormMask::input6>(op, workspace);
   }
 }
 
-template <bool kTrain>
+template <NormGradient kKind>
 void run(const Call& call) {
-  const NormBackward op(call, kTrain, kReal, W);
+  const NormBackward op(call, kKind, kReal, W);
   real* workspace = reinterpret_cast<real*>(call.workspace);
-  with_storage(op.x.dtype, [&](auto stored) { run_masked<decltype(stored), kTrain>(op, workspace); });
+  with_storage(op.x.dtype, [&](auto stored) { run_masked<decltype(stored), kKind>(op, workspace); });
 }
 
-TENON_KERNEL(batch_norm_backward, prepare<true>, run<true>, kNormBackwardAttrs)
-TENON_KERNEL(batch_norm_eval_backward, prepare<false>, run<false>, kNormBackwardAttrs)
+Cost prepare_shift(const Call& call) {
+  const NormShift op(call, kReal, W);
+  return {static_cast<size_t>(kCoefficients * op.geom.width()) * sizeof(real), 4.0 * op.x.numel(),
+          3.0 * op.x.bytes()};
+}
+
+void run_shift(const Call& call) {
+  const NormShift op(call, kReal, W);
+  const NormGeom& g = op.geom;
+  const Coefficients k = coefficients_in(reinterpret_cast<real*>(call.workspace), g.width());
+  set_means(k, g, op.mean);
+  for (int64_t c = 0; c < g.channels(); ++c)
+    set_coefficients<NormGradient::train>(
+        k, g, c, op.gamma.as<real>()[c], inverse_deviation(op.var.as<real>()[c], op.eps),
+        op.dgamma.as<real>()[c], op.dbeta.as<real>()[c], op.count.as<real>()[0]);
+  with_storage(op.x.dtype, [&](auto stored) {
+    using T = decltype(stored);
+    write_blocks(op, k, streams_dx<T>(op),
+                 write_rows<T, NormGradient::train, NormMask::none, false, NormShift>);
+  });
+}
+
+TENON_KERNEL(batch_norm_backward, prepare<NormGradient::train>, run<NormGradient::train>, kNormBackwardAttrs)
+TENON_KERNEL(batch_norm_eval_backward, prepare<NormGradient::eval>, run<NormGradient::eval>,
+             kNormBackwardAttrs)
+TENON_KERNEL(batch_norm_backward_sums, prepare<NormGradient::sums>, run<NormGradient::sums>,
+             kNormBackwardAttrs)
+TENON_KERNEL(batch_norm_backward_shift, prepare_shift, run_shift, kNormShiftAttrs)
 #endif

@@ -47,7 +47,8 @@ const TensorView& operand_x(const Call& call, int i) {
 }
 
 double eps_of(const Call& call) {
-  static_assert(kNormForwardAttrs["eps"] == kNormBackwardAttrs["eps"]);
+  static_assert(kNormForwardAttrs["eps"] == kNormBackwardAttrs["eps"] &&
+                kNormForwardAttrs["eps"] == kNormShiftAttrs["eps"]);
   const double eps = call.attrs[kNormForwardAttrs["eps"]];
   require(eps >= 0 && std::isfinite(eps), "batch_norm: eps must be finite and not negative");
   return eps;
@@ -76,12 +77,24 @@ NormForward::NormForward(const Call& call, bool train, DType real, int lanes)
   require(!train || geom.rows() > 0, "batch_norm: no rows to take statistics of");
 }
 
-NormBackward::NormBackward(const Call& call, bool train, DType real, int lanes)
+NormMoments::NormMoments(const Call& call, DType real, int lanes) : geom(operand_x(call, 0), lanes) {
+  require_operands(call, 3);
+  require_dtypes(call, call.t[0], real);
+  x = call.t[0];
+  mean = call.t[1];
+  m2 = call.t[2];
+  require_channels(mean, geom);
+  require_channels(m2, geom);
+  require(geom.rows() > 0, "batch_norm_moments: no rows to take statistics of");
+}
+
+NormBackward::NormBackward(const Call& call, NormGradient kind, DType real, int lanes)
     : geom(operand_x(call, 1), lanes),
       eps(eps_of(call)),
       mask(mask_of(call)),
       has_residual(flag(call, kNormBackwardAttrs["hasResidual"])) {
-  require_operands(call, 8 + (mask != NormMask::none) + has_residual);
+  const bool writes_dx = kind != NormGradient::sums;
+  require_operands(call, 7 + writes_dx + (mask != NormMask::none) + has_residual);
   require_dtypes(call, call.t[1], real);
   const TensorView* t = call.t;
   dy = *t++;
@@ -91,18 +104,38 @@ NormBackward::NormBackward(const Call& call, bool train, DType real, int lanes)
   var = *t++;
   if (reads_output(mask)) y = *t++;
   if (computes_input(mask)) beta = *t++;
-  dx = *t++;
+  if (writes_dx) dx = *t++;
   dgamma = *t++;
   dbeta = *t++;
   if (has_residual) dresidual = *t++;
   for (const TensorView* v : {&gamma, &mean, &var, &dgamma, &dbeta}) require_channels(*v, geom);
   require_same_dims(x, dy, "batch_norm_backward: dy has another shape than x");
-  require_same_dims(x, dx, "batch_norm_backward: dx has another shape than x");
+  if (writes_dx) require_same_dims(x, dx, "batch_norm_backward: dx has another shape than x");
   if (reads_output(mask)) require_same_dims(x, y, "batch_norm_backward: y has another shape than x");
   if (computes_input(mask)) require_channels(beta, geom);
   if (has_residual)
     require_same_dims(x, dresidual, "batch_norm_backward: dresidual has another shape than x");
-  require(!train || geom.rows() > 0, "batch_norm_backward: no rows");
+  require(kind == NormGradient::eval || geom.rows() > 0, "batch_norm_backward: no rows");
+}
+
+NormShift::NormShift(const Call& call, DType real, int lanes)
+    : geom(operand_x(call, 1), lanes), eps(eps_of(call)) {
+  require_operands(call, 9);
+  require_dtypes(call, call.t[1], real);
+  const TensorView* t = call.t;
+  dy = *t++;
+  x = *t++;
+  gamma = *t++;
+  mean = *t++;
+  var = *t++;
+  dgamma = *t++;
+  dbeta = *t++;
+  count = *t++;
+  dx = *t++;
+  for (const TensorView* v : {&gamma, &mean, &var, &dgamma, &dbeta}) require_channels(*v, geom);
+  require(count.rank == 1 && count.numel() == 1, "batch_norm_backward_shift: count must be one number");
+  require_same_dims(x, dy, "batch_norm_backward_shift: dy has another shape than x");
+  require_same_dims(x, dx, "batch_norm_backward_shift: dx has another shape than x");
 }
 
 NormRunning::NormRunning(const Call& call, DType real) : t(call.t) {

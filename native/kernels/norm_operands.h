@@ -12,6 +12,7 @@ namespace tenon {
 inline constexpr AttrNames kNormForwardAttrs{"eps", "activation", "hasResidual"};
 inline constexpr AttrNames kNormBackwardAttrs{"eps", "mask", "hasResidual"};
 inline constexpr AttrNames kNormRunningAttrs{"count"};
+inline constexpr AttrNames kNormShiftAttrs{"eps"};
 
 // What the forward multiplies x - mean by. Rounded to `real` it is the same number wherever it
 // is needed again.
@@ -51,16 +52,37 @@ struct NormForward {
   TensorView x, gamma, beta, mean, var, residual, y;
 };
 
+// batch_norm_moments: x -> mean, m2
+struct NormMoments {
+  NormMoments(const Call& call, DType real, int lanes);
+
+  NormGeom geom;
+  TensorView x, mean, m2;
+};
+
+// What of the backward pass a kernel does: all of it, with statistics that depend on x or are constants, or
+// the sums over the rows of a shard.
+enum class NormGradient : int { train, eval, sums };
+
 // batch_norm_backward and batch_norm_eval_backward: dy, x, gamma, mean, var, (y or beta, by mask) -> dx,
-// dgamma, dbeta, (dresidual)
+// dgamma, dbeta, (dresidual). batch_norm_backward_sums: the same without dx
 struct NormBackward {
-  NormBackward(const Call& call, bool train, DType real, int lanes);
+  NormBackward(const Call& call, NormGradient kind, DType real, int lanes);
 
   NormGeom geom;
   double eps;
   NormMask mask;
   bool has_residual;
   TensorView dy, x, gamma, mean, var, y, beta, dx, dgamma, dbeta, dresidual;
+};
+
+// batch_norm_backward_shift: dy, x, gamma, mean, var, dgamma, dbeta, count -> dx
+struct NormShift {
+  NormShift(const Call& call, DType real, int lanes);
+
+  NormGeom geom;
+  double eps;
+  TensorView dy, x, gamma, mean, var, dgamma, dbeta, count, dx;
 };
 
 // batch_norm_running: running_mean, running_var, mean, var, momentum -> running_mean', running_var'

@@ -2,12 +2,13 @@
 // is a stack of L partial sums. Each is a row of segments, one for each tensor, that begin at multiples of
 // 16 elements, so that any range of a row is a bucket that can be sent. The last segment is one number, which
 // counts samples. It becomes NaN once its row has been used: a shard that failed to write its row is noticed.
-//   shard_add    level s, begins s, merges s, weight R[], x_1..x_n R, sums -> sums'; begin, factors[n]
+//   shard_add    level s, from s, merges s, weight R[], x_1..x_n R, sums -> sums'; begin, factors[n]
 //                For the segments of the x, which lie one behind the other from `begin` on:
-//                v = f x, with f the factor, or the weight where that is 0. Unless `begins`, v = row + v with
-//                the row of the level. Then `merges` times v = row + v with the row below. v goes to the last
-//                of these rows, and the ones above it are used up with the last segment. In place. No sum is
-//                fused into a product, so that it does not matter where a product was computed.
+//                v = f x, with f the factor, or the weight where that is 0. Unless `from` is below 0,
+//                v = row + v with that row. Then `merges` times v = row + v with the row below the level, and
+//                those below it. v goes to the last of these rows, or to that of the level; with the last
+//                segment, the other rows are used up. In place. No sum is fused into a product, so that it
+//                does not matter where a product was computed.
 //   shard_read   sums, divisor R[] -> y_1..y_n R; begin: the segments from there on, of row 0, divided
 //   shard_spend  sums -> sums': all rows are used up. In place
 #define TENON_KERNEL_FILE "kernels/shard_sums.cc"
@@ -80,7 +81,7 @@ Cost prepare_shard_add(const Call& c) {
   const int terms = terms_of(c);
   require(terms >= 1, "shard_add: needs scalars, a weight, tensors, sums and sums'");
   for (int i = 0; i < kAddScalars; ++i)
-    require_scalar(c.t[i], "shard_add: level, begins and merges must be runtime scalars");
+    require_scalar(c.t[i], "shard_add: level, from and merges must be runtime scalars");
   require(c.t[kAddScalars].dtype == kReal && c.t[kAddScalars].numel() == 1,
           "shard_add: weight must be a real number");
   require(c.attr_count == kFirstFactor + terms, "shard_add: needs a factor for each tensor");
@@ -98,18 +99,18 @@ Cost prepare_shard_add(const Call& c) {
 
 // The rows that a call reads besides its tensors, from the top down, and the one it writes.
 struct Rows {
-  int64_t top, bottom;  // row `top` is read unless the sum begins there
-  bool begins;
+  int64_t top, bottom;  // those below `top` are read
+  int64_t from;         // and this one before them; -1: none
 
   Rows(const Call& c, int64_t levels) {
     const auto whole = [](double value, int64_t most) {
       return value >= 0 ? static_cast<int64_t>(std::min(value, static_cast<double>(most))) : int64_t{0};
     };
     top = whole(scalar(c.t[0]), levels);
-    begins = scalar(c.t[1]) != 0;
+    from = scalar(c.t[1]) >= 0 ? whole(scalar(c.t[1]), levels - 1) : -1;
     bottom = top - whole(scalar(c.t[2]), top);
-    // A sum that begins above all rows, and is merged at once, needs no row of its own.
-    if (top == levels && (!begins || bottom == top)) bottom = top = levels - 1;
+    // A sum above all rows that is merged at once needs no row of its own.
+    if (top == levels && bottom == top) bottom = top = levels - 1;
   }
 };
 
@@ -128,14 +129,17 @@ void run_shard_add(const Call& c) {
     real* const row = base + at;
     for_vectors(end - begin, [&](int64_t k, auto lanes) {
       V v = factor * lanes.load(x + k);
-      for (int64_t r = rows.begins ? rows.top - 1 : rows.top; r >= rows.bottom; --r)
-        v = lanes.load(row + r * length + k) + v;
+      if (rows.from >= 0) v = lanes.load(row + rows.from * length + k) + v;
+      for (int64_t r = rows.top - 1; r >= rows.bottom; --r) v = lanes.load(row + r * length + k) + v;
       lanes.store(row + rows.bottom * length + k, v);
     });
   });
   if (first + length_of(c.t + kAddFirst, terms_of(c), length) < length) return;  // more segments follow
-  for (int64_t r = std::min(rows.top, after.dims[0] - 1); r > rows.bottom; --r)
+  const auto spend = [&](int64_t r) {
     base[r * length + samples_at(after)] = std::numeric_limits<real>::quiet_NaN();
+  };
+  for (int64_t r = std::min(rows.top, after.dims[0] - 1); r > rows.bottom; --r) spend(r);
+  if (rows.from >= 0 && rows.from != rows.bottom) spend(rows.from);
 }
 
 Cost prepare_shard_read(const Call& c) {

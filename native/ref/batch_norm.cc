@@ -50,9 +50,24 @@ void run_forward(const Call& call) {
   }
 }
 
-template <bool kTrain>
+Cost prepare_moments(const Call& call) {
+  NormMoments(call, DType::f64, 1);
+  return {};
+}
+
+void run_moments(const Call& call) {
+  const NormMoments op(call, DType::f64, 1);
+  const int64_t rows = op.geom.rows();
+  for (int64_t c = 0; c < op.geom.channels(); ++c) {
+    double var = 0;
+    statistics(column(op.x, c), rows, &op.mean.as<double>()[c], &var);
+    op.m2.as<double>()[c] = var * static_cast<double>(rows);
+  }
+}
+
+template <NormGradient kKind>
 Cost prepare_backward(const Call& call) {
-  NormBackward(call, kTrain, DType::f64, 1);
+  NormBackward(call, kKind, DType::f64, 1);
   return {};
 }
 
@@ -70,10 +85,10 @@ bool passes(const NormBackward& op, int64_t c, int64_t r) {
   return y > 0 && (!is_relu6(op.mask) || y < 6);
 }
 
-template <bool kTrain>
+template <NormGradient kKind>
 void backward_channel(const NormBackward& op, int64_t c) {
   const int64_t rows = op.geom.rows();
-  const Column dy = column(op.dy, c), x = column(op.x, c), dx = column(op.dx, c);
+  const Column dy = column(op.dy, c), x = column(op.x, c);
   const double gamma = op.gamma.as<double>()[c], mean = op.mean.as<double>()[c];
   const double s = std::sqrt(op.var.as<double>()[c] + op.eps);
   double dgamma = 0, dbeta = 0, dvar = 0, dmean = 0, centered_sum = 0;
@@ -86,20 +101,40 @@ void backward_channel(const NormBackward& op, int64_t c) {
     dvar += dxhat * centered * -0.5 / (s * s * s);
     dmean += -dxhat / s;
     centered_sum += centered;
-    dx[r] = dxhat / s;
+    if (kKind != NormGradient::sums) column(op.dx, c)[r] = dxhat / s;
   }
   dmean += dvar * -2 * centered_sum / rows;
-  if (kTrain) {
+  if (kKind == NormGradient::train) {
+    const Column dx = column(op.dx, c);
     for (int64_t r = 0; r < rows; ++r) dx[r] += dvar * 2 * (x[r] - mean) / rows + dmean / rows;
   }
   op.dgamma.as<double>()[c] = dgamma;
   op.dbeta.as<double>()[c] = dbeta;
 }
 
-template <bool kTrain>
+template <NormGradient kKind>
 void run_backward(const Call& call) {
-  const NormBackward op(call, kTrain, DType::f64, 1);
-  for (int64_t c = 0; c < op.geom.channels(); ++c) backward_channel<kTrain>(op, c);
+  const NormBackward op(call, kKind, DType::f64, 1);
+  for (int64_t c = 0; c < op.geom.channels(); ++c) backward_channel<kKind>(op, c);
+}
+
+Cost prepare_shift(const Call& call) {
+  NormShift(call, DType::f64, 1);
+  return {};
+}
+
+void run_shift(const Call& call) {
+  const NormShift op(call, DType::f64, 1);
+  const double count = op.count.as<double>()[0];
+  for (int64_t c = 0; c < op.geom.channels(); ++c) {
+    const Column dy = column(op.dy, c), x = column(op.x, c), dx = column(op.dx, c);
+    const double s = std::sqrt(op.var.as<double>()[c] + op.eps);
+    for (int64_t r = 0; r < op.geom.rows(); ++r) {
+      const double xhat = (x[r] - op.mean.as<double>()[c]) / s;
+      const double mean = (op.dbeta.as<double>()[c] + xhat * op.dgamma.as<double>()[c]) / count;
+      dx[r] = op.gamma.as<double>()[c] / s * (dy[r] - mean);
+    }
+  }
 }
 
 Cost prepare_running(const Call& call) {
@@ -120,10 +155,16 @@ const KernelRegistrar train("batch_norm_train", Target::ref, prepare_forward<tru
                             kNormForwardAttrs);
 const KernelRegistrar eval("batch_norm_eval", Target::ref, prepare_forward<false>, run_forward<false>,
                            kNormForwardAttrs);
-const KernelRegistrar backward("batch_norm_backward", Target::ref, prepare_backward<true>, run_backward<true>,
-                               kNormBackwardAttrs);
-const KernelRegistrar eval_backward("batch_norm_eval_backward", Target::ref, prepare_backward<false>,
-                                    run_backward<false>, kNormBackwardAttrs);
+const KernelRegistrar moments("batch_norm_moments", Target::ref, prepare_moments, run_moments);
+const KernelRegistrar backward("batch_norm_backward", Target::ref, prepare_backward<NormGradient::train>,
+                               run_backward<NormGradient::train>, kNormBackwardAttrs);
+const KernelRegistrar eval_backward("batch_norm_eval_backward", Target::ref,
+                                    prepare_backward<NormGradient::eval>, run_backward<NormGradient::eval>,
+                                    kNormBackwardAttrs);
+const KernelRegistrar sums("batch_norm_backward_sums", Target::ref, prepare_backward<NormGradient::sums>,
+                           run_backward<NormGradient::sums>, kNormBackwardAttrs);
+const KernelRegistrar shift("batch_norm_backward_shift", Target::ref, prepare_shift, run_shift,
+                            kNormShiftAttrs);
 const KernelRegistrar running("batch_norm_running", Target::ref, prepare_running, run_running,
                               kNormRunningAttrs);
 

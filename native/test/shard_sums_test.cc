@@ -26,20 +26,20 @@ struct Shard {
   std::vector<Tensor> tensors;
 };
 
-std::vector<Tensor> scalars_of(double level, double begins, double merges) {
+std::vector<Tensor> scalars_of(double level, double from, double merges) {
   std::vector<Tensor> scalars;
-  for (const double value : {level, begins, merges})
+  for (const double value : {level, from, merges})
     scalars.emplace_back(DType::f64, Dims{}, std::vector<double>{value});
   return scalars;
 }
 
 struct Place {
-  double level, begins, merges;
+  double level, from, merges;
 };
 
 void add(Target target, const Place& place, double weight, const Shard& shard, const Tensor& sums,
          const Tensor& after) {
-  const auto scalars = scalars_of(place.level, place.begins, place.merges);
+  const auto scalars = scalars_of(place.level, place.from, place.merges);
   const Tensor w(target, {}, {weight});
   std::vector<TensorView> views(scalars.begin(), scalars.end());
   views.push_back(w.view);
@@ -68,7 +68,7 @@ template <class R>
 struct Expected {
   explicit Expected(int64_t levels) : rows(static_cast<size_t>(levels), std::vector<R>(length())) {}
 
-  void add(int64_t level, bool begins, int64_t merges, R weight, const Shard& shard) {
+  void add(int64_t level, int64_t from, int64_t merges, R weight, const Shard& shard) {
     const auto count = static_cast<int64_t>(rows.size());
     int64_t at = 0;
     for (size_t i = 0; i < kSizes.size(); ++i) {
@@ -76,7 +76,7 @@ struct Expected {
       for (int64_t k = 0; k < kSizes[i]; ++k) {
         const R factor = i == 2 ? R{3} : i + 1 == kSizes.size() ? R{1} : weight;
         R v = factor * static_cast<R>(x[static_cast<size_t>(k)]);
-        if (!begins) v = row(level)[at + k] + v;
+        if (from >= 0) v = row(from)[at + k] + v;
         for (int64_t m = 1; m <= merges; ++m) v = row(level - m)[at + k] + v;
         row(level - merges)[at + k] = v;
       }
@@ -84,6 +84,7 @@ struct Expected {
     }
     for (int64_t m = 0; m < merges; ++m)
       if (level - m < count) row(level - m)[length() - 16] = static_cast<R>(kNaN);
+    if (from >= 0 && from != level - merges) row(from)[length() - 16] = static_cast<R>(kNaN);
   }
 
   R* row(int64_t level) { return rows[static_cast<size_t>(level)].data(); }
@@ -109,13 +110,13 @@ void check_tree(Target target, int threads) {
   const Tensor sums(target, {levels, length()}, std::vector<double>(static_cast<size_t>(levels * length())));
   Expected<R> expected(levels);
   // Four shards: the last one begins above all rows, and is merged at once. The first is of two batches.
-  const Place places[] = {{0, 1, 0}, {0, 0, 0}, {1, 1, 1}, {1, 1, 0}, {2, 1, 2}};
+  const std::vector<Place> places = {{0, -1, 0}, {0, 0, 0}, {1, -1, 1}, {1, -1, 0}, {2, -1, 2}};
   uint64_t seed = 1;
   for (const Place& p : places) {
     const Shard shard(target, seed);
     const double weight = 0.5 + static_cast<double>(seed++);
     add(target, p, weight, shard, sums, sums);
-    expected.add(static_cast<int64_t>(p.level), p.begins != 0, static_cast<int64_t>(p.merges),
+    expected.add(static_cast<int64_t>(p.level), static_cast<int64_t>(p.from), static_cast<int64_t>(p.merges),
                  static_cast<R>(weight), shard);
     CHECK_THAT(expected.matches(sums), std::string(name_of(target)) + " shard " + std::to_string(seed));
   }
@@ -124,6 +125,23 @@ void check_tree(Target target, int threads) {
   run_kernel("shard_spend", target, {sums, sums});
   CHECK(std::isnan(sums.at(samples)));
   set_num_threads(1);
+}
+
+// Two shards of two batches that advance together: each has a row, above those of the tree, for the first.
+template <class R>
+void check_kept_rows(Target target) {
+  const int64_t levels = 3;
+  const Tensor sums(target, {levels, length()}, std::vector<double>(static_cast<size_t>(levels * length())));
+  Expected<R> expected(levels);
+  const std::vector<Place> places = {{1, -1, 0}, {2, -1, 0}, {0, 1, 0}, {1, 2, 1}};
+  uint64_t seed = 11;
+  for (const Place& p : places) {
+    const Shard shard(target, seed++);
+    add(target, p, 2, shard, sums, sums);
+    expected.add(static_cast<int64_t>(p.level), static_cast<int64_t>(p.from), static_cast<int64_t>(p.merges),
+                 R{2}, shard);
+    CHECK_THAT(expected.matches(sums), std::string(name_of(target)) + " kept row " + std::to_string(seed));
+  }
 }
 
 void check_spend(Target target) {
@@ -137,8 +155,8 @@ void check_other_memory(Target target) {
   const Tensor sums(target, {2, length()}, values), same(target, {2, length()}, values),
       after(target, {2, length()});
   const Shard shard(target, 3);
-  add(target, {1, 0, 1}, 2, shard, sums, after);
-  add(target, {1, 0, 1}, 2, shard, same, same);
+  add(target, {1, 1, 1}, 2, shard, sums, after);
+  add(target, {1, 1, 1}, 2, shard, same, same);
   CHECK(same_bits(after, same));
 }
 
@@ -147,9 +165,9 @@ void check_hostile_places(Target target) {
   const Tensor sums(target, {2, length()}, random_values(2 * length(), 7, -1, 1));
   const Shard shard(target, 3);
   for (const double level : {-1.0, 2.0, 3.0, 1e300, kNaN})
-    for (const double begins : {0.0, 1.0, kNaN})
+    for (const double from : {-1.0, 0.0, 1.0, 1e300, kNaN})
       for (const double merges : {-1.0, 0.0, 1.0, 7.0, 1e300, kNaN})
-        add(target, {level, begins, merges}, 1, shard, sums, sums);
+        add(target, {level, from, merges}, 1, shard, sums, sums);
 }
 
 void check_read(Target target) {
@@ -173,7 +191,7 @@ void check_read(Target target) {
 }
 
 void check_rejections(Target target) {
-  const auto scalars = scalars_of(0, 1, 0);
+  const auto scalars = scalars_of(0, -1, 0);
   const Tensor one(target, {}, {1}), x(target, {5}), sums(target, {2, 32}), odd(target, {2, 30}),
       narrow(target, {2, 16});
   const auto call = [&](const std::vector<TensorView>& rest) {
@@ -202,8 +220,10 @@ int main() {
     for (const int threads : {1, 3}) {
       if (target == Target::ref) {
         check_tree<double>(target, threads);
+        check_kept_rows<double>(target);
       } else {
         check_tree<float>(target, threads);
+        check_kept_rows<float>(target);
       }
     }
     check_spend(target);

@@ -65,6 +65,14 @@ const WRONG: [args: string[], message: string][] = [
   [['train', '--dataset', 'glyphs', '--data', 'x'], '--data: the glyphs data set is generated'],
   [['train', '--image-size', '32'], '--image-size belongs to --dataset folder'],
   [
+    ['train', '--model', 'resnet20', '--sync-batch-norm'],
+    '--sync-batch-norm is for batches in several parts: --shards N, or the ranks of a job',
+  ],
+  [
+    ['train', '--model', 'lenet', '--shards', '2', '--sync-batch-norm'],
+    '--sync-batch-norm: --model lenet has no batch norm',
+  ],
+  [
     ['train', '--optimizer', 'adam', '--momentum', '0.9'],
     '--momentum belongs to --optimizer sgd, rmsprop, lars; adam takes none',
   ],

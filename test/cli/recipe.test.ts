@@ -64,8 +64,8 @@ describe('settings', () => {
   test('are all in the help, each by its line', async () => {
     const help = (await tenon('train', '--help')).out.replaceAll(/\s+/g, ' ');
     for (const [name, { doc, take, alone }] of Object.entries<Flag>(SETTINGS)) {
-      const value = alone === undefined ? `<${take}>` : `[${take}]`;
-      expect(help).toContain(`${spelled(name)} ${value} ${doc}`);
+      const value = alone === undefined ? `<${take}> ` : `[${take}] `;
+      expect(help).toContain(`${spelled(name)} ${take === undefined ? '' : value}${doc}`);
     }
     expect(help).toContain('examples per step (default: by model)');
     expect(help).toContain('p=0.5): crop, ');
@@ -95,6 +95,7 @@ describe('settings', () => {
         warmup: 0,
         precision: 'fp32',
         shards: 1,
+        syncBatchNorm: false,
         lrBaseBatch: null,
       },
       ...{ sampler: null, loss: 'cross-entropy', labelSmoothing: 0, focalGamma: 2, classWeights: null },

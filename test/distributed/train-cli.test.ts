@@ -1,7 +1,8 @@
 /** `tenon train` on the ranks of a job. */
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { root, temporaryDirectory, tenon } from '../cli/support';
 import { LAUNCHERS, mpirun, why } from './mpirun';
 
@@ -45,6 +46,36 @@ describe('tenon train on several ranks', () => {
     expect(resumed.lines[0]).toMatchObject({ event: 'start', shards: 3, resumed: true });
     expect((await tenon(...settings, '--epochs', 3, '--shards', 3, ...out('whole'))).code).toBe(0);
     expect(modelOf('stopped')).toBe(modelOf('whole'));
+  });
+
+  withRanks(`with batch norm over all ranks, also after a resume${why(launcher)}`, async () => {
+    const data = join(dir, 'photos');
+    for (const split of ['train', 'test'])
+      for (const [kind, background] of Object.entries({ cat: 'red', dog: 'blue' })) {
+        mkdirSync(join(data, split, kind), { recursive: true });
+        const noise = { type: 'gaussian' as const, mean: 120, sigma: 40 };
+        for (let i = 0; i < 6; i++)
+          await sharp({ create: { width: 8, height: 8, channels: 3, background, noise } })
+            .png()
+            .toFile(join(data, split, kind, `${i}.png`));
+      }
+    const photos = ['train', '--json', '--dataset', 'folder', '--data', data, '--image-size', '8'];
+    const small = ['--model', 'resnet20', '--validation', '0', '--batch-size', '9', '--epochs', '2'];
+    const given = [...photos, ...small, '--sync-batch-norm'];
+    const { lines, code, err } = await mpirun(launcher, 2, [...main, ...given, ...out('synced')]);
+    expect([code, err]).toEqual([0, '']);
+    expect(eventsOf(lines)).toContain('done');
+    expect(JSON.parse(readFileSync(join(dir, 'synced', 'run.json'), 'utf8'))).toMatchObject({
+      ...{ shards: 2, syncBatchNorm: true },
+    });
+    const half = ['--shards', '2', '--schedule', 'constant', ...out('half')];
+    expect((await tenon(...given, ...half, '--epochs', 1)).code).toBe(0);
+    expect((await tenon('train', '--resume', join(dir, 'half'), '--epochs', 2)).code).toBe(0);
+    const whole = ['--shards', '2', '--schedule', 'constant', ...out('at-once')];
+    expect((await tenon(...given, ...whole)).code).toBe(0);
+    expect(modelOf('half')).toBe(modelOf('at-once'));
+    expect((await tenon(...given, '--shards', 2, ...out('alone'))).code).toBe(0);
+    expect(modelOf('synced')).toBe(modelOf('alone'));
   });
 
   it('is for train: evaluate works in one process', async () => {

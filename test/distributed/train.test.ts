@@ -32,10 +32,10 @@ describe.each(LAUNCHERS)('training with $name', (launcher) => {
   const note = why(launcher);
   // Three ranks of four shards have one, one and two of them. Whatever carries the bytes, sums are ours: the
   // other launcher and the other numbers of ranks need not try everything.
-  const some = ['plain', 'accumulated'];
+  const some = ['plain', 'accumulated', 'synced'];
   const jobs: readonly [ranks: number, names: readonly string[]][] =
     launcher.name === 'MPICH'
-      ? [[2, ['plain']]]
+      ? [[2, ['plain', 'synced']]]
       : [
           [2, some],
           [3, Object.keys(CASES)],
@@ -59,7 +59,7 @@ describe('training in a world', () => {
 
   withLauncher('is resumed on other numbers of ranks', async () => {
     const saved = directory();
-    const { digest } = await train(CASES.accumulated!, {});
+    const { digest } = await train(CASES.synced!, {});
     const [first, ...others] = resultsOf(await training(openMpi, 4, `save=${saved}`), `save=${saved}`);
     expect(others).toEqual([first, first, first]);
     for (const ranks of [1, 2, 3]) {
@@ -73,11 +73,13 @@ describe('training in a world', () => {
   withLauncher('ends on all ranks after the same step, and refuses what would part them', async () => {
     const outcome = await training(openMpi, 2, 'disagree', 'stop', 'overflow', 'rules');
     const option = (message: unknown): object => ({ code: 'ERR_TENON_OPTION', message });
-    const [lr, size] = ["the optimizer's lr", 'batchSize'].map((name) => (one: string, other: string) => {
-      return option(
-        `fit: the ranks disagree on ${name}: rank 1 (host) has ${one}, rank 0 (host) has ${other}`,
-      );
-    });
+    const [lr, size, synced] = ["the optimizer's lr", 'batchSize', 'syncBatchNorm'].map(
+      (name) => (one: string, other: string) => {
+        return option(
+          `fit: the ranks disagree on ${name}: rank 1 (host) has ${one}, rank 0 (host) has ${other}`,
+        );
+      },
+    );
     const failed = (message: unknown): object => ({ code: 'ERR_TENON_DISTRIBUTED', message });
     const differs = "load: '6.weight' is [10, 196], the model expects [11, 196]; ";
     const other = (what: string): object =>
@@ -93,12 +95,14 @@ describe('training in a world', () => {
       other('cross_entropy with other settings than rank 0 (host)'),
       other('log_softmax, where rank 0 (host) computes cross_entropy'),
       { code: 'ERR_TENON_DATA', message: missing },
+      synced!('true', 'false'),
     ]);
     expect(second).toEqual([
       ...first.slice(0, 2),
       { code: 'ERR_TENON_SHAPE', message: expect.stringContaining(differs) },
       ...first.slice(3, 5),
       failed(`fit: rank 0 (host) failed: ${missing}`),
+      first[6],
     ]);
 
     const aborted = (message: string): object => ({ code: 'ERR_TENON_ABORTED', message });
@@ -128,9 +132,15 @@ describe('training in a world', () => {
     expect(outcome.code).toBe(0);
   });
 
-  withLauncher('ends on all ranks when one hangs', async () => {
-    const outcome = await training(openMpi, 2, 'hangs');
-    expect(resultsOf(outcome, 'hangs')).toEqual([
+  // Where batch norm sees all shards, a rank waits in the middle of a pass.
+  const passes = [
+    ['between passes', ''],
+    ['in a pass', '=synced'],
+  ];
+
+  withLauncher.each(passes)('ends on all ranks when one hangs: the others wait %s', async (_, how) => {
+    const outcome = await training(openMpi, 2, `hangs${how}`);
+    expect(resultsOf(outcome, `hangs${how}`)).toEqual([
       {
         code: 'ERR_TENON_DISTRIBUTED',
         message: expect.stringMatching(/rank 1 .* has not answered for 5 s: its process hangs/),
@@ -140,9 +150,9 @@ describe('training in a world', () => {
     expect(outcome.seconds).toBeLessThan(60);
   });
 
-  withLauncher('ends on all ranks when the program of one fails', async () => {
-    const outcome = await training(openMpi, 2, 'throws');
-    expect(resultsOf(outcome, 'throws')).toEqual([
+  withLauncher.each(passes)('ends on all ranks when one fails: the others wait %s', async (_, how) => {
+    const outcome = await training(openMpi, 2, `throws${how}`);
+    expect(resultsOf(outcome, `throws${how}`)).toEqual([
       {
         code: 'ERR_TENON_DISTRIBUTED',
         message: expect.stringMatching(/rank 1 .* will not come to it: its program failed/),

@@ -17,6 +17,16 @@ import { checkpoint, Trainer, type FitOptions, type TrainerOptions } from '../..
 import { ShardSums } from '../../lib/train/shard-sums';
 import { levelsOf, shardBegin, treeSteps } from '../../lib/train/shards';
 import { uniform } from '../fixtures/numbers';
+import {
+  batch,
+  furthest,
+  normedNet,
+  plainNet,
+  trained,
+  valuesOf,
+  type Trained,
+  type Values,
+} from './shard-helpers';
 import { failure, smallNet, smallTrainer, someGlyphs, temporaryDirectories, weightsDigest } from './helpers';
 
 const directory = temporaryDirectories();
@@ -91,75 +101,6 @@ describe('the tree', () => {
           }
   });
 });
-
-/** Batches of a stream: inputs [N, 1, 6, 6] and classes 0 to 3. */
-function batch(size: number, seed = 1, weights?: readonly number[]) {
-  return {
-    inputs: { data: uniform(size * 36, seed), shape: [size, 1, 6, 6] },
-    targets: { data: Int32Array.from({ length: size }, (_, i) => (i * 7 + seed) % 4), shape: [size] },
-    ...(weights && { weights: { data: Float32Array.from(weights), shape: [size] } }),
-  };
-}
-
-function normedNet(): nn.Module {
-  return nn.sequential(
-    nn.conv2d(1, 3, { kernel: 3 }),
-    nn.batchNorm2d(3),
-    nn.relu(),
-    nn.flatten(),
-    nn.linear(48, 4),
-  );
-}
-
-/** Without what sees a shard by itself. */
-function plainNet(): nn.Module {
-  return nn.sequential(nn.conv2d(1, 3, { kernel: 3 }), nn.tanh(), nn.flatten(), nn.linear(48, 4));
-}
-
-type Values = Map<string, number[]>;
-
-async function valuesOf(model: nn.Module): Promise<Values> {
-  const tensors = [...model.namedParameters(), ...model.namedBuffers()];
-  return new Map(
-    await Promise.all(
-      tensors.map(async ([name, t]): Promise<[string, number[]]> => [name, [...(await t.data())]]),
-    ),
-  );
-}
-
-function furthest(a: Values, b: Values): number {
-  expect([...a.keys()]).toEqual([...b.keys()]);
-  return Math.max(...[...a].flatMap(([name, list]) => list.map((v, i) => Math.abs(v - b.get(name)![i]!))));
-}
-
-interface Trained {
-  readonly values: Values;
-  readonly losses: readonly number[];
-  readonly accuracy: number | undefined;
-}
-
-async function trained(
-  make: () => nn.Module,
-  options: Partial<TrainerOptions>,
-  data: Parameters<Trainer['fit']>[0],
-  fit: Partial<FitOptions> = {},
-): Promise<Trained> {
-  const model = make().initialize({ seed: 5 });
-  const trainer = new Trainer(model, { loss: crossEntropy(), optimizer: optim.sgd({ lr: 1 }), ...options });
-  const losses: number[] = [];
-  const { epochs } = await trainer.fit(data, {
-    epochs: 1,
-    ...fit,
-    callbacks: [
-      {
-        everySteps: 1,
-        onSteps: (_, { lastStep }) => void losses.push(lastStep!.loss, lastStep!.penalty ?? 0),
-      },
-    ],
-  });
-  losses.push(...epochs.map((e) => e.trainLoss));
-  return { values: await valuesOf(model), losses, accuracy: epochs[0]!.trainAccuracy };
-}
 
 /** The step of SGD with rate 1 by the formula: each shard is a pass of its own. */
 async function byFormula(shards: number, size: number, weights?: readonly number[]): Promise<Values> {
@@ -243,7 +184,7 @@ describe('a step in shards', () => {
     const pass = compile((x: Tensor, y: Tensor) => {
       const loss = crossEntropy()(model.forward(x), y);
       const measured = { loss, statistics: [], divisor: undefined, samples: 4, correct: undefined };
-      const place = { level: scalar(0), begins: scalar(1), merges: scalar(0) };
+      const place = { level: scalar(0), from: scalar(-1), merges: scalar(0) };
       sums.add({ ...measured, asks: ops.full([], 0) }, place, { shards: 2, last: scalar(0) });
       return {};
     });

@@ -78,7 +78,7 @@ class Autocast {
           all.filter((i) => !group.includes(i)),
           'f32',
         );
-        if (narrow) store(node.outputs[0]!);
+        if (narrow && rule.output === undefined) store(node.outputs[0]!);
       }
     }
   }

@@ -1,5 +1,7 @@
 /** Batch normalization layers; the formula is in lib/ops/batch-norm.ts. */
+import { currentTrace } from '../../graph/trace';
 import * as ops from '../../ops';
+import { syncBatchNorm } from '../../ops/sync-batch-norm';
 import type { Tensor } from '../../tensor/tensor';
 import { maker } from '../layer';
 import { ChannelNorm, type BatchNormOptions } from './channel-norm';
@@ -8,8 +10,8 @@ export type { BatchNormOptions };
 
 /**
  * In training, normalizes by the batch and, inside a compiled function, moves the running statistics; outside
- * one nothing is moved, since recipes have no effects. In evaluation, and where they are frozen, normalizes
- * by the running statistics.
+ * one nothing is moved, since recipes have no effects. A trainer's `syncBatchNorm` makes the shards of a
+ * batch one batch here. In evaluation, and where they are frozen, normalizes by the running statistics.
  */
 export abstract class BatchNorm<C extends number> extends ChannelNorm<C> {
   override forward(x: Tensor): Tensor {
@@ -17,6 +19,12 @@ export abstract class BatchNorm<C extends number> extends ChannelNorm<C> {
     const [gamma, beta] = [this.gamma(), this.beta()];
     const fixed = this.fixed();
     if (fixed !== undefined) return ops.batchNormEval(x, gamma, beta, ...fixed, this.eps);
+    const shards = currentTrace()?.syncedShards;
+    if (shards !== undefined) {
+      const { y, mean, variance } = syncBatchNorm(x, gamma, beta, shards, this.eps);
+      this.track(Infinity, () => [mean, variance]);
+      return y;
+    }
     const { y, mean, variance } = ops.batchNormTrain(x, gamma, beta, this.eps);
     this.track(x.size / this.features, () => [mean, variance]);
     return y;

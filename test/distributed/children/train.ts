@@ -33,6 +33,18 @@ export interface Case {
 
 const rates = { lr: 0.02, momentum: 0.9, weightDecay: 1e-3 };
 
+function wideNet(): nn.Module {
+  return nn.sequential(
+    nn.flatten(),
+    nn.linear(784, 1400),
+    nn.batchNorm1d(1400),
+    nn.relu(),
+    nn.linear(1400, 800),
+    nn.relu(),
+    nn.linear(800, 10),
+  );
+}
+
 /** Trainings that have the same bits on any number of ranks. */
 export const CASES: Readonly<Record<string, Case>> = {
   plain: {},
@@ -41,22 +53,27 @@ export const CASES: Readonly<Record<string, Case>> = {
     options: () => ({ optimizer: optim.sgd({ ...rates, clipNorm: 0.5 }) }),
     fit: { accumulate: 3 },
   },
+  // Batch norm sees all shards: the ranks exchange statistics in the middle of a pass.
+  synced: {
+    options: () => ({
+      optimizer: optim.sgd({ ...rates, clipNorm: 0.5 }),
+      augment: [augment.flip({ p: 0.2 }), augment.mixup()],
+      syncBatchNorm: true,
+    }),
+    fit: { accumulate: 3 },
+  },
   mixed: { options: () => ({ augment: [augment.flip({ p: 0.2 }), augment.mixup()] }) },
   lars: { options: () => ({ optimizer: optim.lars(rates) }) },
   // Of several buckets, which are exchanged while backward goes on.
   wide: {
-    model: () =>
-      nn.sequential(
-        nn.flatten(),
-        nn.linear(784, 1400),
-        nn.batchNorm1d(1400),
-        nn.relu(),
-        nn.linear(1400, 800),
-        nn.relu(),
-        nn.linear(800, 10),
-      ),
+    model: wideNet,
     options: () => ({ precision: 'bf16' }),
     fit: { accumulate: 2, epochs: 1 },
+  },
+  syncedWide: {
+    model: wideNet,
+    options: () => ({ precision: 'bf16', syncBatchNorm: true }),
+    fit: { epochs: 1 },
   },
   // Samples of weights, of which a shard may have none that counts.
   stream: {
@@ -139,14 +156,12 @@ const plain = (more: Partial<TrainerOptions>, fit: Partial<FitOptions> = {}) => 
 /** Each by a word, and perhaps `=ARGUMENT`. */
 const SPECIAL: Readonly<Record<string, (world: World, argument: string) => Promise<unknown>>> = {
   save: (world, directory) =>
-    train(
-      CASES.accumulated!,
-      { world },
-      { maxSteps: 4, callbacks: [checkpoint(directory, { everySteps: 2 })] },
-    ),
+    train(CASES.synced!, { world }, { maxSteps: 4, callbacks: [checkpoint(directory, { everySteps: 2 })] }),
   resume: async (world, resume) => {
-    const { options, fit } = CASES.accumulated!;
-    const trainer = smallTrainer(smallNet(), { ...options!(), world });
+    const { options, fit } = CASES.synced!;
+    // It keeps the shards and the batch norm of the run that it resumes.
+    const { syncBatchNorm: _, ...others } = options!();
+    const trainer = smallTrainer(smallNet(), { ...others, world });
     await trainer.fit(await someGlyphs(), { epochs: 2, batchSize: 32, ...fit, resume });
     return weightsDigest(trainer.model);
   },
@@ -164,6 +179,7 @@ const SPECIAL: Readonly<Record<string, (world: World, argument: string) => Promi
     ),
     await failureOf(() => plain({ world, loss: second(world) ? focal() : crossEntropy() })),
     await failureOf(() => plain({ world }, { resume: '/nowhere' })),
+    await failureOf(() => plain({ world, syncBatchNorm: second(world) })),
   ],
   rules: async (world) => {
     const data = await someGlyphs();
@@ -197,18 +213,18 @@ const SPECIAL: Readonly<Record<string, (world: World, argument: string) => Promi
     return [stopped.stopped, aborted, late.stopped, late.digest];
   },
   overflow: (world) => failureOf(() => plain({ world, optimizer: optim.sgd({ lr: 1e30 }) })),
-  hangs: (world) =>
+  hangs: (world, how) =>
     plain(
-      { world },
+      { world, syncBatchNorm: how === 'synced' },
       {
         callbacks: [
           { everySteps: 2, onSteps: () => void (second(world) && process.kill(process.pid, 'SIGSTOP')) },
         ],
       },
     ),
-  throws: (world) =>
+  throws: (world, how) =>
     plain(
-      { world },
+      { world, syncBatchNorm: how === 'synced' },
       {
         callbacks: [
           {

@@ -211,6 +211,24 @@ const templates: readonly Template[] = [
     channel,
     channel,
   ),
+  template('batch_norm_moments', {}, image, channel, channel),
+  template(
+    'batch_norm_backward_sums',
+    { eps: 1e-5, mask: 1, hasResidual: true },
+    ...times(2, image),
+    ...times(3, channel),
+    image,
+    ...times(2, channel),
+    image,
+  ),
+  template(
+    'batch_norm_backward_shift',
+    { eps: 1e-5 },
+    ...times(2, image),
+    ...times(5, channel),
+    ['r', 1],
+    image,
+  ),
   template('batch_norm_running', { count: 60 }, channel, channel, channel, channel, s, channel, channel),
   template(
     'batch_norm_eval',
@@ -334,6 +352,8 @@ const templates: readonly Template[] = [
     ...times(2, ['r', 2, 48]),
   ),
   template('shard_read', { begin: 0 }, ['r', 2, 48], one, matrix, one),
+  template('shard_moments', { shards: 2, counts: [3, 4] }, ...times(7, channel), ['r', 1]),
+  template('shard_totals', { shards: 2 }, ...times(6, channel)),
   template('shard_spend', {}, ...times(2, ['r', 2, 48])),
   template('finite_guard', {}, ['i32', 1], one, one, ['i32', 1]),
   template(
