@@ -10,7 +10,7 @@ import type { Tensor, TensorType } from '../tensor/tensor';
 import { applied, backwardAttrs, checkOperands, forwardAttrs, type NormAttrs } from './batch-norm-operands';
 
 interface ShardNormAttrs extends NormAttrs {
-  /** Of the whole batch, over all ranks. */
+  /** How many the whole batch has, over all ranks. */
   readonly shards: number;
 }
 

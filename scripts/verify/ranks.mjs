@@ -14,7 +14,7 @@ const defaults = { steps: 50, batch: 64, shards: 4, only: '' };
 
 const RANKS = [1, 2, 3, 4];
 const ALONE = { name: 'one process', file: undefined };
-const CASES = ['bf16', 'dropout', 'mixup', 'accumulate'];
+const CASES = ['bf16', 'dropout', 'mixup', 'accumulate', 'syncBatchNorm'];
 
 /** The last line of the child, on so many ranks of a launcher, or without one. */
 async function train(launcher, ranks, settings) {

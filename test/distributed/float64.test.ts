@@ -11,15 +11,17 @@ const withRanks = launcher.program ? it : it.skip;
 
 // That one process has the gradients of the formula is tested beside it, in test/train/shards.test.ts.
 withRanks(`ranks have the float64 gradients of one process${why(launcher)}`, async () => {
-  const alone = await stepped();
+  const alone = [await stepped(false), await stepped(true)];
   for (const ranks of [2, 3]) {
     const { lines, err } = await mpirun(launcher, ranks, [
       ...['-r', register],
       join(__dirname, 'children', 'float64.ts'),
     ]);
-    expect([err, lines]).toEqual(['', [Array(ranks).fill(alone)]]);
+    expect([err, lines]).toEqual(['', alone.map((weights) => Array<unknown>(ranks).fill(weights))]);
   }
   // More digits than a float has: sums did not go by way of one.
-  const digits = alone.flatMap(([, values]) => values).filter((value) => value !== Math.fround(value));
-  expect(digits.length).toBeGreaterThan(100);
+  for (const weights of alone) {
+    const digits = weights.flatMap(([, values]) => values).filter((value) => value !== Math.fround(value));
+    expect(digits.length).toBeGreaterThan(100);
+  }
 });

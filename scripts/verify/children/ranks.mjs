@@ -20,6 +20,7 @@ const CASES = {
   bf16: { trainer: { precision: 'bf16' } },
   dropout: { prepare: (model) => model.replaceHead(nn.sequential(nn.dropout(0.3), nn.linear(64, 10))) },
   mixup: { trainer: { augment: [augment.flip(), augment.randomCrop(32, { padding: 4 }), augment.mixup()] } },
+  syncBatchNorm: { trainer: { syncBatchNorm: true } },
   accumulate: { fit: { batchSize: batch / 2, accumulate: 2 } },
 };
 const { prepare, trainer: more, fit } = CASES[values.case];

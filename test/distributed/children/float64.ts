@@ -1,6 +1,6 @@
 /**
  * One rank of a step on the float64 target, started by mpirun: `node -r register.js float64.ts`. Rank 0
- * prints what came of the weights on all ranks.
+ * prints what came of the weights on all ranks: with batch norm of each shard, and of all.
  */
 import { writeSync } from 'node:fs';
 import '../../../lib/compile/evaluate';
@@ -14,8 +14,11 @@ import { uniform } from '../../fixtures/numbers';
 
 export type Weights = readonly (readonly [name: string, values: readonly number[]])[];
 
-/** The weights and statistics after a step of rate 1, whose batch of 11 is computed in 4 shards. */
-export function stepped(world?: World): Promise<Weights> {
+/**
+ * The weights and statistics after a step of rate 1, whose batch of 11 is computed in 4 shards. Batch norm
+ * sees a shard, or with `syncBatchNorm` all of them.
+ */
+export function stepped(syncBatchNorm: boolean, world?: World): Promise<Weights> {
   return withTarget('ref', async () => {
     const model = nn
       .sequential(
@@ -29,7 +32,7 @@ export function stepped(world?: World): Promise<Weights> {
     // As float32, in which rank 0 sends them.
     await model.load(await model.toBuffer());
     const trainer = new Trainer(model, {
-      shards: 4,
+      ...{ shards: 4, syncBatchNorm },
       loss: crossEntropy(),
       optimizer: optim.sgd({ lr: 1 }),
       ...(world && { world }),
@@ -46,8 +49,10 @@ export function stepped(world?: World): Promise<Weights> {
 
 async function main(): Promise<void> {
   const world = await join();
-  const all = await world.gather(await stepped(world));
-  if (world.rank === 0) writeSync(1, `${JSON.stringify(all)}\n`);
+  for (const sync of [false, true]) {
+    const all = await world.gather(await stepped(sync, world));
+    if (world.rank === 0) writeSync(1, `${JSON.stringify(all)}\n`);
+  }
 }
 
 if (require.main === module) void main();
