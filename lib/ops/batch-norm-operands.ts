@@ -1,10 +1,17 @@
 /** What the ops of batch norm have in common: operands, and attributes of kernels. */
 import { ShapeError } from '../errors';
-import { activations, type Fused } from '../graph/facts';
+import { activations, type Fused, type NormOperands } from '../graph/facts';
 import type { KernelAttrs } from '../native';
 import { formatShape } from '../tensor/shape';
 import type { Tensor } from '../tensor/tensor';
 import { checkDType, checkRank } from './checks';
+
+/** What a normalization by given statistics reads, as fusion names it. */
+export function givenOperands<T>([x, gamma, beta, mean, variance]: readonly T[]): NormOperands<T> & {
+  beta: T;
+} {
+  return { x: x!, gamma: gamma!, beta: beta!, mean: mean!, variance: variance! };
+}
 
 /** The activations that its kernels can apply, and mask by. */
 export const applied = [activations.relu, activations.relu6];

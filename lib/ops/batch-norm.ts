@@ -9,7 +9,14 @@ import { applyOp, first, type GradContext, type OpRecord } from '../graph/op';
 import { checkList, positive } from '../options';
 import { formatShape } from '../tensor/shape';
 import type { Tensor, TensorType } from '../tensor/tensor';
-import { applied, backwardAttrs, checkOperands, forwardAttrs, type NormAttrs } from './batch-norm-operands';
+import {
+  applied,
+  backwardAttrs,
+  checkOperands,
+  forwardAttrs,
+  givenOperands,
+  type NormAttrs,
+} from './batch-norm-operands';
 import { checkScalar } from './checks';
 
 /** Outputs dx, dgamma and dbeta, and the residual's gradient if a pass asks for it. */
@@ -72,13 +79,7 @@ const evalOp: OpRecord<NormAttrs> = {
   bf16: firstAlike,
   applies: applied,
   norm: {
-    operands: ([x, gamma, beta, mean, variance]) => ({
-      x: x!,
-      gamma: gamma!,
-      beta: beta!,
-      mean: mean!,
-      variance: variance!,
-    }),
+    operands: givenOperands,
     eps: ({ eps }) => eps,
   },
   infer: ([x, ...perChannel]) => {

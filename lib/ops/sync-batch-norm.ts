@@ -7,7 +7,14 @@ import { firstAlike, savedAlike } from '../graph/facts';
 import { applyOp, first, type OpRecord } from '../graph/op';
 import { positive, positiveInteger } from '../options';
 import type { Tensor, TensorType } from '../tensor/tensor';
-import { applied, backwardAttrs, checkOperands, forwardAttrs, type NormAttrs } from './batch-norm-operands';
+import {
+  applied,
+  backwardAttrs,
+  checkOperands,
+  forwardAttrs,
+  givenOperands,
+  type NormAttrs,
+} from './batch-norm-operands';
 
 interface ShardNormAttrs extends NormAttrs {
   /** How many the whole batch has, over all ranks. */
@@ -80,15 +87,7 @@ const normalizeOp: OpRecord<ShardNormAttrs> = {
   name: 'sync_batch_norm',
   bf16: firstAlike,
   applies: applied,
-  norm: {
-    operands: ([x, gamma, beta, mean, variance]) => ({
-      x: x!,
-      gamma: gamma!,
-      beta: beta!,
-      mean: mean!,
-      variance: variance!,
-    }),
-  },
+  norm: { operands: givenOperands },
   infer: ([x, gamma, beta]) => {
     checkOperands('sync_batch_norm', x!, [gamma!, beta!]);
     return [{ shape: x!.shape, dtype: 'f32' }];
