@@ -1,5 +1,6 @@
-/** Small batches, networks and runs, and how far the weights of two runs are apart. */
+/** Small batches, networks and runs, how far the weights of two runs are apart, and runs on more threads. */
 import { crossEntropy } from '../../lib/losses';
+import { info, setThreads } from '../../lib/native';
 import * as nn from '../../lib/nn';
 import * as optim from '../../lib/optim';
 import { Trainer, type FitOptions, type TrainerOptions } from '../../lib/train';
@@ -72,4 +73,19 @@ export async function trained(
   });
   losses.push(...epochs.map((e) => e.trainLoss));
   return { values: await valuesOf(model), losses, accuracy: epochs[0]!.trainAccuracy };
+}
+
+/** What a run returns with each of these numbers of threads. */
+export async function onThreads<T>(numbers: readonly number[], run: () => Promise<T>): Promise<T[]> {
+  const before = info().threads;
+  try {
+    const found = [];
+    for (const threads of numbers) {
+      setThreads(threads);
+      found.push(await run());
+    }
+    return found;
+  } finally {
+    setThreads(before);
+  }
 }

@@ -4,7 +4,6 @@ import { cutEpoch } from '../../lib/data/cut';
 import { DataError, NonFiniteError, OptionError } from '../../lib/errors';
 import { assign } from '../../lib/graph/trace';
 import { crossEntropy, mse } from '../../lib/losses';
-import { info, setThreads } from '../../lib/native';
 import * as augment from '../../lib/augment';
 import * as nn from '../../lib/nn';
 import * as ops from '../../lib/ops';
@@ -21,6 +20,7 @@ import {
   batch,
   furthest,
   normedNet,
+  onThreads,
   plainNet,
   trained,
   valuesOf,
@@ -278,17 +278,8 @@ describe('the same bits', () => {
     ['fp32', {}],
     ['bf16', { precision: 'bf16' as const }],
   ])('with any number of threads: %s', async (_, options) => {
-    const before = info().threads;
-    try {
-      const found = [];
-      for (const threads of [1, 2, 3]) {
-        setThreads(threads);
-        found.push(await digest({ ...options, shards: 4 }, { accumulate: 2 }));
-      }
-      expect(new Set(found).size).toBe(1);
-    } finally {
-      setThreads(before);
-    }
+    const found = await onThreads([1, 2, 3], () => digest({ ...options, shards: 4 }, { accumulate: 2 }));
+    expect(new Set(found).size).toBe(1);
   });
 
   test('after a resume, which keeps the shards and refuses others', async () => {

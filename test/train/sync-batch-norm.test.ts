@@ -3,7 +3,6 @@ import { grad } from '../../lib/compile/grad';
 import { DataError, NonFiniteError, OptionError } from '../../lib/errors';
 import { currentTrace } from '../../lib/graph/trace';
 import { crossEntropy } from '../../lib/losses';
-import { info, setThreads } from '../../lib/native';
 import * as augment from '../../lib/augment';
 import * as nn from '../../lib/nn';
 import * as ops from '../../lib/ops';
@@ -15,7 +14,7 @@ import { checkpoint, Trainer, type FitOptions, type TrainerOptions } from '../..
 import { passRuns, rowsOf } from '../../lib/train/shard-runs';
 import { shardBegin, treeSteps } from '../../lib/train/shards';
 import { symmetric } from '../fixtures/numbers';
-import { batch, furthest, normedNet, plainNet, trained, valuesOf } from './shard-helpers';
+import { batch, furthest, normedNet, onThreads, plainNet, trained, valuesOf } from './shard-helpers';
 import { failure, smallNet, smallTrainer, someGlyphs, temporaryDirectories, weightsDigest } from './helpers';
 
 const directory = temporaryDirectories();
@@ -259,20 +258,10 @@ describe('the same bits', () => {
     ['fp32', {}],
     ['bf16', { precision: 'bf16' as const }],
   ])('with any number of threads: %s', async (_, options) => {
-    const before = info().threads;
-    try {
-      const found = [];
-      for (const threads of [1, 2, 3]) {
-        setThreads(threads);
-        found.push(await digest(options, { accumulate: 2, epochs: 1 }));
-      }
-      expect(new Set(found).size).toBe(1);
-      expect(found[0]).not.toBe(
-        await digest({ ...options, syncBatchNorm: false }, { accumulate: 2, epochs: 1 }),
-      );
-    } finally {
-      setThreads(before);
-    }
+    const fit = { accumulate: 2, epochs: 1 };
+    const found = await onThreads([1, 2, 3], () => digest(options, fit));
+    expect(new Set(found).size).toBe(1);
+    expect(found[0]).not.toBe(await digest({ ...options, syncBatchNorm: false }, fit));
   });
 
   test('after a resume, which keeps it and refuses another', async () => {
