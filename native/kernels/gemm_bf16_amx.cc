@@ -3,7 +3,6 @@
 //
 // C goes on through all of K: the instruction sums the 32 products of a step apart before it adds them, so
 // that the chain of additions is K / 32 long, 31,250 for a million products.
-#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -21,25 +20,15 @@ namespace {
 
 #include "kernels/amx.h"
 
-// Steps of K in one pass over C at most: B of a panel, 72 KB, is read from the second cache level at the pace
-// of the products, and longer passes load and store C less often.
-constexpr int64_t kMostSteps = 36;
-
-// Steps [first, last) of K.
-struct Steps {
-  int64_t first, last;
-};
-
-// A block of C, `Rows` x `Columns` tiles, over some steps of K. `b` is the first step's.
+// A block of C, `Rows` x `Columns` tiles, over all of K: the tiles of C are stored once.
 template <int Rows, int Columns, class Tiles>
-inline void multiply_block(Tiles& tiles, const Bf16TapProduct& g, const bf16* a, const bf16* b, float* c,
-                           Steps k, bool accumulate) {
+inline void multiply_block(Tiles& tiles, const Bf16TapProduct& g, const bf16* a, const bf16* b, float* c) {
   constexpr bool kTall = Rows == 2, kWide = Columns == 2;
   const int64_t a_row = g.a_row * static_cast<int64_t>(sizeof(bf16)),
                 c_row = g.ldc * static_cast<int64_t>(sizeof(float));
   constexpr int64_t kPairs = kBf16Panel * 2 * static_cast<int64_t>(sizeof(bf16));
   float* low = c + kTileRows * g.ldc;
-  if (accumulate) {
+  if (g.accumulate) {
     tiles.template load<0>(c, c_row);
     if constexpr (kWide) tiles.template load<1>(c + kTileRows, c_row);
     if constexpr (kTall) tiles.template load<2>(low, c_row);
@@ -50,11 +39,9 @@ inline void multiply_block(Tiles& tiles, const Bf16TapProduct& g, const bf16* a,
     if constexpr (kTall) tiles.template zero<2>();
     if constexpr (kTall && kWide) tiles.template zero<3>();
   }
-  for (int64_t step = k.first; step < k.last;) {
-    const int64_t run = step / g.steps, within = step % g.steps;
-    const int64_t count = std::min(g.steps - within, k.last - step);
-    const bf16* row = a + g.runs[run] + within * kTileDepth;
-    for (int64_t s = 0; s < count; ++s, row += kTileDepth, b += kTileDepth * kBf16Panel) {
+  for (int64_t run = 0; run < g.run_count; ++run) {
+    const bf16* row = a + g.runs[run];
+    for (int64_t step = 0; step < g.steps; ++step, row += kTileDepth, b += kTileDepth * kBf16Panel) {
       tiles.template load<4>(row, a_row);
       tiles.template load<6>(b, kPairs);
       tiles.template multiply<0>();
@@ -64,7 +51,6 @@ inline void multiply_block(Tiles& tiles, const Bf16TapProduct& g, const bf16* a,
       if constexpr (kTall) tiles.template multiply<2>();
       if constexpr (kTall && kWide) tiles.template multiply<3>();
     }
-    step += count;
   }
   tiles.template store<0>(c, c_row);
   if constexpr (kWide) tiles.template store<1>(c + kTileRows, c_row);
@@ -74,33 +60,26 @@ inline void multiply_block(Tiles& tiles, const Bf16TapProduct& g, const bf16* a,
 
 // One panel's columns, all rows of all images.
 template <int Columns, class Tiles>
-inline void multiply_panel(Tiles& tiles, const Bf16TapProduct& g, int64_t panel, Steps k) {
-  const bf16* b = g.b + panel * g.b_panel + k.first * kTileDepth * kBf16Panel;
-  const bool accumulate = g.accumulate || k.first > 0;
+inline void multiply_panel(Tiles& tiles, const Bf16TapProduct& g, int64_t panel) {
+  const bf16* b = g.b + panel * g.b_panel;
   for (int64_t image = 0; image < g.images; ++image) {
     const bf16* a = g.a + image * g.a_image;
     float* c = g.c + image * g.c_image + panel * kBf16Panel;
     int64_t m = 0;
     for (; m + kTileRows < g.m; m += 2 * kTileRows)
-      multiply_block<2, Columns>(tiles, g, a + m * g.a_row, b, c + m * g.ldc, k, accumulate);
-    if (m < g.m) multiply_block<1, Columns>(tiles, g, a + m * g.a_row, b, c + m * g.ldc, k, accumulate);
+      multiply_block<2, Columns>(tiles, g, a + m * g.a_row, b, c + m * g.ldc);
+    if (m < g.m) multiply_block<1, Columns>(tiles, g, a + m * g.a_row, b, c + m * g.ldc);
   }
 }
 
 template <class Tiles>
 void multiply_taps(const Bf16TapProduct& g) {
   Tiles tiles;
-  const int64_t steps = g.run_count * g.steps;
-  const int64_t passes = std::max<int64_t>(1, (steps + kMostSteps - 1) / kMostSteps),
-                depth = (steps + passes - 1) / passes;
-  for (int64_t pass = 0; pass < passes; ++pass) {
-    const Steps k = {pass * depth, std::min((pass + 1) * depth, steps)};
-    for (int64_t n = 0; n < g.n; n += kBf16Panel) {
-      if (n + kTileRows < g.n) {
-        multiply_panel<2>(tiles, g, n / kBf16Panel, k);
-      } else {
-        multiply_panel<1>(tiles, g, n / kBf16Panel, k);
-      }
+  for (int64_t n = 0; n < g.n; n += kBf16Panel) {
+    if (n + kTileRows < g.n) {
+      multiply_panel<2>(tiles, g, n / kBf16Panel);
+    } else {
+      multiply_panel<1>(tiles, g, n / kBf16Panel);
     }
   }
 }

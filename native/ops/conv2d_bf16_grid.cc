@@ -1,12 +1,15 @@
 #include "ops/conv2d_bf16_grid.h"
 
+#include <limits>
+
 namespace tenon {
 namespace {
 
 constexpr int64_t kMostPanels = 16;
-constexpr int64_t kMostSums = 1 << 17;  // floats of C of a block: half of the second cache level
+constexpr int64_t kMostSums = 1 << 17;   // floats of C of a task: a quarter of the second cache level
+constexpr int64_t kKeptBytes = 3 << 19;  // weights that stay there from task to task
 constexpr int64_t kMostPixels = 1024, kLeastPixels = 32;
-constexpr int64_t kTasks = 16;
+constexpr int64_t kTasks = 16, kLeastTasks = 6;
 
 // Tiles read rows of pixels a fixed distance apart. Long distances that are powers of two put them all into
 // a few sets of the first cache level.
@@ -37,16 +40,56 @@ ConvGrid ConvGrid::make(const ConvPhase& phase, const Bf16Kernels& kernels) {
   g.planes = std::min(phase.step_h, extent + 1);
   g.shift = extent / phase.step_h;
 
-  g.panels = std::clamp<int64_t>(ceil_div(phase.n, kBf16Panel), 1, kMostPanels);
-  const int64_t whole = checked_product(phase.h.count, g.pitch_q);  // pixels of an image
-  const int64_t fair = ceil_div(checked_product(phase.images, whole), kTasks);
-  const int64_t pixels =
-      std::clamp(std::min(kMostSums / (g.panels * kBf16Panel), fair), kLeastPixels, kMostPixels);
-  g.images = std::max<int64_t>(1, std::min(pixels / whole, phase.images));
-  g.rows = ceil_div(phase.h.count, ceil_div(whole, std::max(pixels, g.pitch_q)));
+  g.cut(kernels);
   const int64_t after = std::max<int64_t>(0, g.width - g.pitch) * g.pixel + kernels.k_step;
   g.plane_size = checked_product(g.rows + g.shift, g.pitch, g.pixel) + after;
   return g;
+}
+
+// Each part of the panels copies all of the input, and each block of pixels reads all weights, but for those
+// of a part that stay in the cache from block to block. Of the cuts with tasks enough, the one that moves the
+// fewest bytes.
+void ConvGrid::cut(const Bf16Kernels& kernels) {
+  const int64_t all = std::max<int64_t>(1, ceil_div(phase.n, kBf16Panel));
+  const int64_t whole = checked_product(phase.h.count, pitch_q);  // pixels of an image
+  const int64_t pixels = checked_product(phase.images, whole);
+  const int64_t panel_bytes = checked_product(run_count(), steps, kernels.k_step, kBf16Panel * 2);
+  int64_t most_tasks = 0;
+  double least_bytes = std::numeric_limits<double>::infinity();
+  for (int64_t n = std::min(all, kMostPanels); n > 0; n /= 2) {
+    ConvGrid g = *this;
+    g.panels = n;
+    const int64_t fair = ceil_div(checked_product(pixels, g.parts(), phase.groups), kTasks);
+    const int64_t most = std::clamp(std::min(kMostSums / (n * kBf16Panel), fair), kLeastPixels, kMostPixels);
+    g.images = std::max<int64_t>(1, std::min(most / std::max<int64_t>(1, whole), phase.images));
+    g.rows = ceil_div(phase.h.count, ceil_div(whole, std::max(most, pitch_q)));
+    const int64_t tasks = std::min(g.tasks(), kLeastTasks), blocks = g.tasks() / (phase.groups * g.parts());
+    const int64_t reads = n * panel_bytes <= kKeptBytes ? std::min<int64_t>(blocks, 2) : blocks;
+    const int64_t copied =
+        checked_product(checked_product(g.images, planes, g.rows + shift), pitch, pixel * 4);
+    const double bytes = static_cast<double>(g.tasks()) * static_cast<double>(copied) +
+                         static_cast<double>(phase.groups * all) * static_cast<double>(reads * panel_bytes);
+    if (tasks < most_tasks || (tasks == most_tasks && bytes >= least_bytes)) continue;
+    most_tasks = tasks, least_bytes = bytes;
+    panels = g.panels, images = g.images, rows = g.rows;
+  }
+}
+
+int64_t ConvGrid::tasks() const {
+  return checked_product(phase.groups, parts(), ceil_div(phase.images, images),
+                         ceil_div(phase.h.count, rows));
+}
+
+// Parts of the weights change slowest: one stays in the cache for all blocks of pixels.
+ConvGrid::Block ConvGrid::block(int64_t task) const {
+  const int64_t row_blocks = ceil_div(phase.h.count, rows), image_blocks = ceil_div(phase.images, images);
+  const int64_t part = task / row_blocks / image_blocks;
+  Block b = {};
+  b.group = part / parts(), b.panel = part % parts() * panels;
+  b.image = task / row_blocks % image_blocks * images, b.row = task % row_blocks * rows;
+  b.images = std::min(images, phase.images - b.image), b.rows = std::min(rows, phase.h.count - b.row);
+  b.columns = std::min(panels * kBf16Panel, phase.n - b.panel * kBf16Panel);
+  return b;
 }
 
 std::vector<int64_t> ConvGrid::runs() const {
@@ -78,15 +121,15 @@ int64_t ConvGrid::workspace(const Bf16Kernels& kernels) const {
   return checked_product(layout.floats(), scratch_slots());
 }
 
-void ConvGrid::copy(int64_t group, int64_t image, int64_t row0, int64_t row_count, bf16* to) const {
+void ConvGrid::copy(const Block& block, int64_t image, bf16* to) const {
   const int64_t from = std::max<int64_t>(phase.w.in0, 0);
   const int64_t before = std::min(std::max<int64_t>(-phase.w.in0, 0), pitch);
   const int64_t inside = std::clamp<int64_t>(std::min(width - before, phase.in_w - from), 0, pitch - before);
-  const bf16* in = phase.in + image * phase.in_h * phase.in_w * phase.in_c + group * phase.k;
+  const bf16* in = phase.in + image * phase.in_h * phase.in_w * phase.in_c + block.group * phase.k;
   for (int64_t plane = 0; plane < planes; ++plane) {
     bf16* row = to + plane * plane_size;
-    for (int64_t i = 0; i < row_count + shift; ++i, row += pitch * pixel) {
-      const int64_t h = (row0 + i) * phase.step_h + phase.h.in0 + plane;
+    for (int64_t i = 0; i < block.rows + shift; ++i, row += pitch * pixel) {
+      const int64_t h = (block.row + i) * phase.step_h + phase.h.in0 + plane;
       if (h < 0 || h >= phase.in_h) {
         std::fill(row, row + pitch * pixel, bf16{});
         continue;
@@ -106,13 +149,13 @@ void ConvGrid::copy(int64_t group, int64_t image, int64_t row0, int64_t row_coun
   }
 }
 
-void ConvGrid::put(const Bf16Kernels& kernels, int64_t group, int64_t image, int64_t row0, int64_t row_count,
-                   int64_t column, int64_t columns, const float* c, int64_t ldc) const {
-  const int64_t channel = group * phase.n + column;
+void ConvGrid::put(const Bf16Kernels& kernels, const Block& block, int64_t image, const float* c,
+                   int64_t ldc) const {
+  const int64_t channel = block.group * phase.n + block.panel * kBf16Panel;
   const bool narrow = phase.out.dtype == DType::bf16;
-  for (int64_t i = 0; i < row_count; ++i) {
-    const int64_t at = phase.out_first + image * phase.out_image + (row0 + i) * phase.out_row + channel;
-    kernels.finish({c + i * pitch_q * ldc, phase.w.count, ldc, columns,
+  for (int64_t i = 0; i < block.rows; ++i) {
+    const int64_t at = phase.out_first + image * phase.out_image + (block.row + i) * phase.out_row + channel;
+    kernels.finish({c + i * pitch_q * ldc, phase.w.count, ldc, block.columns,
                     phase.bias ? phase.bias + channel : nullptr, phase.activation,
                     phase.out.data + at * static_cast<int64_t>(size_of(phase.out.dtype)), phase.out_pixel,
                     narrow, phase.accumulate});
@@ -122,31 +165,23 @@ void ConvGrid::put(const Bf16Kernels& kernels, int64_t group, int64_t image, int
 void ConvGrid::run(const Bf16Kernels& kernels, const bf16* packed, float* workspace) const {
   const Bf16Blocks weights = blocks(kernels);
   const std::vector<int64_t> offsets = runs();
-  const int64_t parts = ceil_div(weights.columns / kBf16Panel, panels);
-  const int64_t row_blocks = ceil_div(phase.h.count, rows), image_blocks = ceil_div(phase.images, images);
   Layout layout;
   const int64_t ldc = panels * kBf16Panel, c_image = round_up(numbered(), kernels.row_step) * ldc;
   const int64_t a_at = layout.add(floats_of(copied())), c_at = layout.add(images * c_image);
   const double cost = static_cast<double>(weights.m) * static_cast<double>(phase.n) *
                       static_cast<double>(phase.groups * weights.depth);
-  parallel_tasks(
-      phase.groups * image_blocks * row_blocks * parts, cost / 64, [&](int64_t task, int64_t slot) {
-        const int64_t part = task % parts, row_block = task / parts % row_blocks,
-                      rest = task / parts / row_blocks;
-        const int64_t group = rest / image_blocks, image0 = rest % image_blocks * images;
-        const int64_t count = std::min(images, phase.images - image0), row0 = row_block * rows,
-                      row_count = std::min(rows, phase.h.count - row0);
-        const int64_t n0 = part * ldc, n = std::min(ldc, phase.n - n0);
-        float* own = workspace + slot * layout.floats();
-        auto* a = reinterpret_cast<bf16*>(own + a_at);
-        float* c = own + c_at;
-        for (int64_t i = 0; i < count; ++i) copy(group, image0 + i, row0, row_count, a + i * image_size());
-        kernels.multiply_taps({a, phase.step_w * pixel, image_size(), offsets.data(), run_count(), steps,
-                               packed + (group * weights.columns + n0) * weights.depth, weights.panel_size(),
-                               count, (row_count - 1) * pitch_q + phase.w.count, n, c, c_image, ldc, false});
-        for (int64_t i = 0; i < count; ++i)
-          put(kernels, group, image0 + i, row0, row_count, n0, n, c + i * c_image, ldc);
-      });
+  parallel_tasks(tasks(), cost / 64, [&](int64_t task, int64_t slot) {
+    const Block b = block(task);
+    float* own = workspace + slot * layout.floats();
+    auto* a = reinterpret_cast<bf16*>(own + a_at);
+    float* c = own + c_at;
+    for (int64_t i = 0; i < b.images; ++i) copy(b, b.image + i, a + i * image_size());
+    const bf16* part = packed + (b.group * weights.columns + b.panel * kBf16Panel) * weights.depth;
+    kernels.multiply_taps({a, phase.step_w * pixel, image_size(), offsets.data(), run_count(), steps, part,
+                           weights.panel_size(), b.images, (b.rows - 1) * pitch_q + phase.w.count, b.columns,
+                           c, c_image, ldc, false});
+    for (int64_t i = 0; i < b.images; ++i) put(kernels, b, b.image + i, c + i * c_image, ldc);
+  });
 }
 
 }  // namespace tenon

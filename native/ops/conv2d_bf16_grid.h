@@ -21,7 +21,7 @@ struct ConvGrid {
   int64_t planes, shift;   // rows of the same remainder by the stride; how many more of them than output
   bool whole_rows;         // a run is a row of taps, not one tap
   int64_t steps;           // of K in a run
-  int64_t images, rows, panels;  // of a block
+  int64_t images, rows, panels;  // of a task
   int64_t plane_size;            // elements
 
   static ConvGrid make(const ConvPhase& phase, const Bf16Kernels& kernels);
@@ -36,12 +36,21 @@ struct ConvGrid {
   void run(const Bf16Kernels& kernels, const bf16* packed, float* workspace) const;
 
  private:
+  // What a task computes.
+  struct Block {
+    int64_t group, image, row, panel;
+    int64_t images, rows, columns;
+  };
+
+  void cut(const Bf16Kernels& kernels);
+  int64_t parts() const { return ceil_div(ceil_div(phase.n, kBf16Panel), panels); }
+  int64_t tasks() const;
+  Block block(int64_t task) const;
   int64_t image_size() const { return planes * plane_size; }
-  int64_t copied() const;                                                    // elements of a block
-  int64_t numbered() const { return (rows - 1) * pitch_q + phase.w.count; }  // of an image of a block
-  void copy(int64_t group, int64_t image, int64_t row0, int64_t row_count, bf16* to) const;
-  void put(const Bf16Kernels& kernels, int64_t group, int64_t image, int64_t row0, int64_t row_count,
-           int64_t column, int64_t columns, const float* c, int64_t ldc) const;
+  int64_t copied() const;                                                    // elements of a task
+  int64_t numbered() const { return (rows - 1) * pitch_q + phase.w.count; }  // of an image of a task
+  void copy(const Block& block, int64_t image, bf16* to) const;
+  void put(const Bf16Kernels& kernels, const Block& block, int64_t image, const float* c, int64_t ldc) const;
 };
 
 }  // namespace tenon
