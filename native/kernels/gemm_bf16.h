@@ -57,6 +57,7 @@ struct Bf16Finish {
   int64_t ldy;
   bool narrow;      // y is bf16
   bool accumulate;  // y += instead of y =
+  bool stream;      // y is too large for caches, and its rows are whole lines; end_streaming() is to follow
 };
 
 struct Bf16Kernels {

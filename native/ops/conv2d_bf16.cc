@@ -1,6 +1,7 @@
 // conv2d_bf16 and conv2d_backward_data_bf16: rows of pixels gathered block by block (never the whole column
 // matrix), multiplied with packed weights. Operands and attributes are those of conv2d and
-// conv2d_backward_data; x, y and their gradients are bf16 (the output may be f32), weights and bias f32.
+// conv2d_backward_data; x, y and their gradients are bf16 (the output may be f32), weights and bias f32. Where
+// tiles compute products, convolutions over more than single pixels go by taps instead (conv2d_bf16_grid.h).
 //
 // Backward-data: dx[ih][iw] collects dy[oh][ow] w[r][s] where oh*SH = ih + PH - r*DH (and so for columns).
 // The input pixels ih = first + i*SH form a phase, which meets the same taps throughout: each phase is a
@@ -9,6 +10,7 @@
 
 #include <vector>
 
+#include "kernels/streamed_bytes.h"
 #include "ops/conv2d_bf16_grid.h"
 #include "ops/conv2d_depthwise.h"
 #include "ops/conv2d_winograd.h"
@@ -121,6 +123,14 @@ ConvPhase ConvPhase::adjoint(const ConvCall& call, const TensorView& out, const 
   return p;
 }
 
+bool ConvPhase::streams() const {
+  constexpr int64_t kLine = 64 / sizeof(bf16);
+  const bool lines = n % kLine == 0 && out_pixel % kLine == 0 && out_row % kLine == 0 &&
+                     out_first % kLine == 0 && reinterpret_cast<uintptr_t>(out.data) % 64 == 0;
+  return lines && !accumulate && out.dtype == DType::bf16 &&
+         static_cast<int64_t>(out.bytes()) >= streamed_bytes;
+}
+
 void PixelRows::gather(int64_t m0, int64_t rows, int64_t channel, int64_t tap0, int64_t tap1, bf16* to,
                        int64_t ld) const {
   int64_t j = m0 % out_w, i = m0 / out_w % out_h, image = m0 / out_w / out_h;
@@ -186,8 +196,14 @@ struct PixelProduct {
     return dense ? most : std::min(most, rows.out_w - m % rows.out_w);
   }
 
-  Bf16Rows gather(int64_t group, int64_t m0, int64_t count, bool in_place, const Bf16Scratch& scratch) const {
-    if (in_place) return {rows.in + m0 * rows.in_c + group * rows.k, rows.in_c};
+  Bf16Rows gather(int64_t group, int64_t m0, int64_t count, const Bf16Kernels& kernels,
+                  const Bf16Scratch& scratch) const {
+    const bf16* matrix = rows.in + m0 * rows.in_c + group * rows.k;
+    if (rows.is_matrix() && reads_in_place(blocks, kernels, m0, count)) return {matrix, rows.in_c};
+    if (rows.is_matrix()) {
+      pad_rows(matrix, rows.in_c, count, rows.k, blocks.depth, scratch.a);
+      return {scratch.a, blocks.depth};
+    }
     rows.gather(m0, count, group * rows.k, 0, rows.taps(), scratch.a, blocks.depth);
     if (blocks.k < blocks.depth)
       for (int64_t m = 0; m < count; ++m)
@@ -196,7 +212,7 @@ struct PixelProduct {
   }
 
   void run(const Bf16Kernels& kernels, const bf16* packed, float* workspace) const {
-    const bool in_place = rows.is_matrix() && reads_in_place(blocks, kernels);
+    const bool stream = phase.streams();
     const auto put = [&](int64_t group, int64_t m0, int64_t count, int64_t n0, int64_t n, const float* c,
                          int64_t ldc) {
       const int64_t column = group * blocks.n + n0;
@@ -204,13 +220,14 @@ struct PixelProduct {
       for (int64_t m = 0, alike; m < count; m += alike) {
         alike = alike_from(m0 + m, count - m);
         kernels.finish({c + m * ldc, alike, ldc, n, bias, phase.activation, out_at(m0 + m, column),
-                        phase.out_pixel, phase.out.dtype == DType::bf16, phase.accumulate});
+                        phase.out_pixel, phase.out.dtype == DType::bf16, phase.accumulate, stream});
       }
+      if (stream) gemm_kernels(kernels.target).end_streaming();
     };
     bf16_products(
         blocks, kernels, packed, 0, workspace,
         [&](int64_t group, int64_t m0, int64_t count, const Bf16Scratch& scratch) {
-          return gather(group, m0, count, in_place, scratch);
+          return gather(group, m0, count, kernels, scratch);
         },
         put);
   }
@@ -225,7 +242,7 @@ struct PhaseProduct {
   int64_t scratch;  // floats
 
   static PhaseProduct make(const ConvPhase& phase, const Bf16Kernels& kernels) {
-    if (kernels.multiply_taps != nullptr) {
+    if (kernels.multiply_taps != nullptr && !ConvGrid::is_dense(phase)) {
       const ConvGrid grid = ConvGrid::make(phase, kernels);
       return {phase, true, grid, grid.blocks(kernels), grid.workspace(kernels)};
     }

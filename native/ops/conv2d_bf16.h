@@ -35,6 +35,8 @@ struct ConvPhase {
   bool accumulate;  // out += instead of out =, before the activation
 
   int64_t taps() const { return h.taps * w.taps; }
+  // Whether `out` is bf16, written in whole lines, and too large for caches.
+  bool streams() const;
 
   static ConvPhase forward(const ConvCall& call, const TensorView& out);
   static ConvPhase adjoint(const ConvCall& call, const TensorView& out, const Phase& h, const Phase& w);

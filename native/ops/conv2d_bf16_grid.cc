@@ -27,6 +27,11 @@ int64_t shared_columns(const ConvPhase& p, int64_t width) {
 
 }  // namespace
 
+bool ConvGrid::is_dense(const ConvPhase& p) {
+  const bool whole = p.h.in0 == 0 && p.w.in0 == 0 && p.h.count == p.in_h && p.w.count == p.in_w;
+  return p.taps() == 1 && p.step_h == 1 && p.step_w == 1 && whole && spread(p.k) == p.k;
+}
+
 ConvGrid ConvGrid::make(const ConvPhase& phase, const Bf16Kernels& kernels) {
   ConvGrid g = {};
   g.phase = phase;
@@ -152,14 +157,15 @@ void ConvGrid::copy(const Block& block, int64_t image, bf16* to) const {
 void ConvGrid::put(const Bf16Kernels& kernels, const Block& block, int64_t image, const float* c,
                    int64_t ldc) const {
   const int64_t channel = block.group * phase.n + block.panel * kBf16Panel;
-  const bool narrow = phase.out.dtype == DType::bf16;
+  const bool narrow = phase.out.dtype == DType::bf16, stream = phase.streams();
   for (int64_t i = 0; i < block.rows; ++i) {
     const int64_t at = phase.out_first + image * phase.out_image + (block.row + i) * phase.out_row + channel;
     kernels.finish({c + i * pitch_q * ldc, phase.w.count, ldc, block.columns,
                     phase.bias ? phase.bias + channel : nullptr, phase.activation,
                     phase.out.data + at * static_cast<int64_t>(size_of(phase.out.dtype)), phase.out_pixel,
-                    narrow, phase.accumulate});
+                    narrow, phase.accumulate, stream});
   }
+  if (stream) gemm_kernels(kernels.target).end_streaming();
 }
 
 void ConvGrid::run(const Bf16Kernels& kernels, const bf16* packed, float* workspace) const {

@@ -24,6 +24,8 @@ struct ConvGrid {
   int64_t images, rows, panels;  // of a task
   int64_t plane_size;            // elements
 
+  // Whether the input's pixels, as they lie, are rows of a product that tiles read well.
+  static bool is_dense(const ConvPhase& phase);
   static ConvGrid make(const ConvPhase& phase, const Bf16Kernels& kernels);
 
   int64_t run_taps() const { return whole_rows ? phase.w.taps : 1; }

@@ -72,6 +72,18 @@ void narrow_rows(const float* x, int64_t rows, int64_t k, int64_t depth, const B
                   });
 }
 
+void pad_rows(const bf16* x, int64_t ld, int64_t rows, int64_t k, int64_t depth, bf16* y) {
+  constexpr int64_t kPiece = 8;  // elements copied inline: most rows are so short that a call would cost more
+  const int64_t pieces = k / kPiece * kPiece;
+  for (int64_t i = 0; i < rows; ++i, x += ld, y += depth) {
+    for (int64_t j = 0; j < pieces; j += kPiece) std::memcpy(y + j, x + j, kPiece * sizeof(bf16));
+    std::copy(x + pieces, x + k, y + pieces);
+    int64_t j = k;
+    for (; j % kPiece != 0; ++j) y[j] = {};
+    for (; j < depth; j += kPiece) std::memset(static_cast<void*>(y + j), 0, kPiece * sizeof(bf16));
+  }
+}
+
 void transpose_rows(const bf16* from, int64_t ld, int64_t count, int64_t rows, const Bf16Kernels& kernels,
                     uint32_t* words, bf16* to, int64_t to_ld) {
   const int64_t pairs = ceil_div(count, 2);

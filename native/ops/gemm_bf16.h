@@ -113,6 +113,9 @@ void pack_float_columns(const Bf16Blocks& s, const Bf16Kernels& kernels, const f
 // [rows][k] floats to bf16 rows of `depth`, zero beyond k.
 void narrow_rows(const float* x, int64_t rows, int64_t k, int64_t depth, const Bf16Kernels& kernels, bf16* y);
 
+// y[rows][depth] = x[rows][k], `ld` apart, zero beyond k.
+void pad_rows(const bf16* x, int64_t ld, int64_t rows, int64_t k, int64_t depth, bf16* y);
+
 // to[j][0, count) = from[0, count)[j] for j < rows: `count` rows of `ld` become columns. `words` is scratch
 // of ceil(count / 2) * rows.
 void transpose_rows(const bf16* from, int64_t ld, int64_t count, int64_t rows, const Bf16Kernels& kernels,
@@ -130,9 +133,9 @@ struct Bf16Rows {
   int64_t lda;
 };
 
-// Whether rows that are whole as they lie can be multiplied there.
-inline bool reads_in_place(const Bf16Blocks& s, const Bf16Kernels& kernels) {
-  return s.k == s.depth && kernels.row_step == 1;
+// Whether rows [m0, m0 + rows) are whole as they lie, with those behind them that tiles read.
+inline bool reads_in_place(const Bf16Blocks& s, const Bf16Kernels& kernels, int64_t m0, int64_t rows) {
+  return s.k == s.depth && m0 + round_up(rows, kernels.row_step) <= s.m;
 }
 
 // For every block: gather(product, m0, rows, scratch) returns rows of A, which it may have written to the

@@ -52,20 +52,13 @@ struct Plan {
   }
 };
 
-void pad_rows(const bf16* x, int64_t rows, int64_t k, int64_t depth, bf16* y) {
-  for (int64_t i = 0; i < rows; ++i) {
-    std::memcpy(y + i * depth, x + i * k, static_cast<size_t>(k) * sizeof(bf16));
-    std::fill(y + i * depth + k, y + (i + 1) * depth, bf16{});
-  }
-}
-
 void pack_b(const Operands& o, const Plan& p, const Bf16Kernels& kernels, bf16* narrowed, bf16* packed) {
   const MatmulGeom& g = o.g;
   const bool is_float = o.b.dtype == DType::f32;
   if (g.trans_b && is_float)
     return pack_float_columns(p.blocks, kernels, o.b.as<float>(), g.k, {{0, p.blocks.depth, 0, g.k}}, packed);
   if (g.trans_b) {
-    pad_rows(o.b.as<bf16>(), g.batch * g.n, g.k, p.blocks.depth, narrowed);
+    pad_rows(o.b.as<bf16>(), g.k, g.batch * g.n, g.k, p.blocks.depth, narrowed);
     return pack_all_columns(p.blocks, kernels, narrowed, packed);
   }
   if (is_float) narrow_rows(o.b.as<float>(), g.batch * g.k, g.n, g.n, kernels, narrowed);
@@ -77,9 +70,9 @@ Bf16Rows gather_a(const Operands& o, const Bf16Blocks& s, const Bf16Kernels& ker
                   int64_t rows, const Bf16Scratch& scratch) {
   const MatmulGeom& g = o.g;
   const bf16* a = o.a.as<bf16>() + i * g.m * g.k;
-  if (!g.trans_a && reads_in_place(s, kernels)) return {a + m0 * g.k, g.k};
+  if (!g.trans_a && reads_in_place(s, kernels, m0, rows)) return {a + m0 * g.k, g.k};
   if (!g.trans_a) {
-    pad_rows(a + m0 * g.k, rows, g.k, s.depth, scratch.a);
+    pad_rows(a + m0 * g.k, g.k, rows, g.k, s.depth, scratch.a);
   } else {
     if (g.k < s.depth) std::fill(scratch.a, scratch.a + rows * s.depth, bf16{});
     transpose_rows(a + m0, g.m, g.k, rows, kernels, reinterpret_cast<uint32_t*>(scratch.rest), scratch.a,
@@ -133,7 +126,7 @@ struct Matmul {
       const float* bias = g.has_bias ? o.bias.as<float>() + n0 : nullptr;
       std::byte* y = o.y.data + ((i * g.m + m0) * g.n + n0) * size;
       kernels.finish({c, rows, ldc, n, bias, static_cast<Activation>(g.activation), y, g.n,
-                      o.y.dtype == DType::bf16, false});
+                      o.y.dtype == DType::bf16, false, false});
     };
     bf16_products(p.blocks, kernels, packed, p.extra, workspace + p.scratch, gather, put);
   }

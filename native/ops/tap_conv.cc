@@ -262,7 +262,7 @@ void store_block(const TapConv& c, const Plan& p, const PixelBlocks::Block& b, i
   const int64_t pixels = (b.n1 - b.n0 - 1) * c.h.out * c.w.out + (b.i1 - b.i0) * c.w.out;
   const int64_t at = (first_pixel(c, b) * c.n + n0) * static_cast<int64_t>(size_of(c.stored_out.dtype));
   c.storage->finish({sums + n0, pixels, p.out_pixel, n1 - n0, c.bias ? c.bias + n0 : nullptr, c.activation,
-                     c.stored_out.data + at, c.n, narrow, c.accumulate});
+                     c.stored_out.data + at, c.n, narrow, c.accumulate, false});
 }
 
 void run_task(const TapConv& c, const Plan& p, const GemmKernels& kernels, int64_t task, float* workspace,

@@ -2,7 +2,10 @@
 // by a test for each path.
 #pragma once
 
+#include <utility>
+
 #include "kernels/gemm_bf16.h"
+#include "kernels/streamed_bytes.h"
 #include "test/check.h"
 
 namespace tenon::test {
@@ -174,6 +177,18 @@ inline void convolutions() {
   check_conv({2, 3, 3, 20, 600, 3, 3, 1, 1, 1, 1});  // columns in parts
 }
 
+// Outputs that are written past the caches, as those of 16 MiB and more are, and such that cannot be, as
+// their rows are not whole lines.
+inline void streamed() {
+  const int64_t usual = std::exchange(streamed_bytes, 1024);
+  check_conv({2, 9, 8, 32, 64, 3, 3, 1, 1, 1, 1}, true);
+  check_conv({3, 9, 7, 64, 32, 1, 1}, true);  // rows read where they are, but for the last
+  check_conv({3, 9, 7, 32, 40, 1, 1});
+  check_conv({2, 6, 7, 256, 64, 1, 1});
+  check_conv({2, 9, 9, 32, 32, 3, 3, 2, 2, 1, 1});
+  streamed_bytes = usual;
+}
+
 // A residual is added before the activation, which is then what its own kernel makes of the stored sum. y may
 // be the residual's memory.
 inline void check_residual(const ConvCase& c, DType type, bool has_bias) {
@@ -289,6 +304,7 @@ inline void refusals(Target target) {
 inline void bf16_cases() {
   matmuls();
   convolutions();
+  streamed();
   residuals();
   weight_gradients();
   for_each_fast_target(refusals);
