@@ -17,11 +17,10 @@ void set_num_threads(int threads) { g_threads.store(std::max(1, threads), std::m
 
 namespace detail {
 
-void Loop::work() {
+void Loop::work(int thread) {
   const FloatMode same(mode_);
   t_inside = true;
-  for (int64_t block; (block = next_.fetch_add(1, std::memory_order_relaxed)) < blocks_;)
-    body_(context_, block);
+  shares_.take(thread, [this](int64_t block) { body_(context_, block); });
   t_inside = false;
 }
 
@@ -29,7 +28,7 @@ void Loop::work() {
 void run_blocks(int64_t blocks, void (*body)(void*, int64_t), void* context) {
   const int threads = num_threads();
   if (threads > 1 && blocks > 1 && !t_inside && !g_forked.test_and_set(std::memory_order_acquire)) {
-    Loop loop(blocks, body, context);
+    Loop loop(blocks, threads, body, context);
     fork_join(threads, &loop);
     g_forked.clear(std::memory_order_release);
     return;

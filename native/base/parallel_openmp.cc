@@ -23,7 +23,7 @@ bool has_stack() {
 // does not use, and starts them again for the next one.
 void fork_join(int threads, Loop* loop) {
 #pragma omp parallel num_threads(threads)
-  if (omp_get_thread_num() == 0 || has_stack()) loop->work();
+  if (const int thread = omp_get_thread_num(); thread == 0 || has_stack()) loop->work(thread);
 }
 
 }  // namespace detail

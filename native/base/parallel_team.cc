@@ -78,7 +78,7 @@ class Team {
     const int32_t closed = next_call();
     call_.store(closed + seats);
     wake(seats);
-    loop->work();
+    loop->work(0);
     const int joined = seats - (call_.exchange(closed) & kMostHelpers);
     if (owed_.fetch_sub(joined) == joined) return;
     const auto none = [](int32_t owed) { return owed == 0; };
@@ -96,7 +96,7 @@ class Team {
     try {
       if (hired_ < wanted) awake_at_most_ = useful_threads() - 1;
       while (hired_ < wanted) {
-        start_thread([this, seen = call_.load()] { serve(seen); });
+        start_thread([this, seen = call_.load(), number = hired_ + 1] { serve(seen, number); });
         ++hired_;
       }
     } catch (const std::exception&) {  // no thread, or no memory for one: fewer do the same work
@@ -123,7 +123,7 @@ class Team {
     }
   }
 
-  void serve(int32_t seen) {
+  void serve(int32_t seen, int number) {
     for (;;) {
       const auto another = [seen](int32_t call) { return (call | kMostHelpers) != (seen | kMostHelpers); };
       if (!spin_until(call_, another)) {
@@ -132,7 +132,7 @@ class Team {
         asleep_.fetch_sub(1);
       }
       if (!take_seat(&seen)) continue;
-      loop_->work();
+      loop_->work(number);
       if (owed_.fetch_add(1) == -1) owed_.notify_one();
     }
   }

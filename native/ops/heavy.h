@@ -4,13 +4,12 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <cstdint>
 #include <thread>
 
 #include "base/conv_geom.h"
-#include "base/fork_join.h"
 #include "base/parallel.h"
+#include "base/shares.h"
 #include "kernels/gemm.h"
 #include "kernels/kernel.h"
 
@@ -95,12 +94,9 @@ inline int64_t wanted_tasks() { return int64_t{4} * scratch_slots(); }
 template <class Fn>
 void parallel_tasks(int64_t tasks, double cost, Fn&& fn) {
   const int64_t workers = std::min<int64_t>({tasks, scratch_slots(), num_threads()});
-  struct {
-    alignas(detail::kApart) std::atomic<int64_t> task{0};  // apart from what the lambda reads
-  } next;
-  parallel_for(workers, cost, [&](int64_t slot) {
-    for (int64_t task; (task = next.task.fetch_add(1, std::memory_order_relaxed)) < tasks;) fn(task, slot);
-  });
+  detail::Shares shares(tasks, workers);
+  parallel_for(workers, cost,
+               [&](int64_t slot) { shares.take(slot, [&](int64_t task) { fn(task, slot); }); });
 }
 
 // Asks for n floats that will be needed soon, into the second-level cache.

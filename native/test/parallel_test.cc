@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "base/float_mode.h"
+#include "base/shares.h"
 #include "test/check.h"
 
 namespace tenon {
@@ -23,6 +24,24 @@ void check_every_block_once(const std::vector<int>& teams) {
       for (const auto& times : seen) CHECK(times.load() == 1);
     }
   }
+}
+
+// Every thread begins with a run of neighbours of its own, the same ones in every loop, and one thread alone
+// does all, from the first on where its number is 0.
+void test_shares() {
+  for (const int64_t blocks : {0, 1, 5, 16, 100, 1001}) {
+    for (const int threads : {1, 2, 3, 16, 40}) {
+      detail::Shares alone(blocks, threads);
+      int64_t next = 0;
+      alone.take(0, [&](int64_t block) { CHECK(block == next++); });
+      CHECK(next == blocks);
+      alone.take(1, [](int64_t) { CHECK(false); });
+    }
+  }
+  detail::Shares shares(10, 3);  // 0 to 3, 4 to 6, 7 to 9
+  std::vector<int64_t> order;
+  shares.take(1, [&](int64_t block) { order.push_back(block); });
+  CHECK((order == std::vector<int64_t>{4, 5, 6, 7, 8, 9, 0, 1, 2, 3}));
 }
 
 void test_nested() {
@@ -147,6 +166,7 @@ void test_thread_count() {
 
 int main() {
   tenon::check_every_block_once({1, 2, 3, 7});
+  tenon::test_shares();
   tenon::test_nested();
   tenon::test_cheap_loops_stay();
   tenon::test_chunks();
