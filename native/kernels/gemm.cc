@@ -56,20 +56,28 @@ inline void multiply_row(const real* lower, const real* upper, const Strides& s,
   for (int v = 0; v < NV; ++v) acc[M][v] = fma(a, b[v], acc[M][v]);
 }
 
-template <bool Fetch, int MR, int NV, int... M>
+// What is fetched while a row of B is multiplied: nothing, a later row of B, or what the next tiles need.
+enum class Fetch { nothing, rows, ahead };
+
+template <Fetch Fetches, int MR, int NV, int... M>
 inline void multiply(const GemmTile& g, V (&acc)[MR][NV], std::integer_sequence<int, M...>) {
   constexpr int kHalf = (MR + 1) / 2;
   const int64_t stride = g.ars * static_cast<int64_t>(sizeof(real));
   Strides s = {stride, 3 * stride, 5 * stride};
   asm("" : "+r"(s.one), "+r"(s.three), "+r"(s.five));  // three independent registers, not three expressions
-  const int64_t aks = g.aks, bks = g.bks, depth = g.k;
+  const int64_t aks = g.aks, bks = g.bks, depth = g.k, step = g.ahead_step;
+  const real* ahead = g.ahead;
   for (int64_t i = 0; i < g.batch; ++i) {
     const real* lower = g.a + g.a_off[i];
     const real* upper = lower + g.a_jump;
     const real* p = g.b + g.b_off[i];
     for (int64_t k = 0; k < depth; ++k) {
       V b[NV];
-      if constexpr (Fetch) __builtin_prefetch(p + kRowsAhead * NV * W);
+      if constexpr (Fetches == Fetch::rows) __builtin_prefetch(p + kRowsAhead * NV * W);
+      if constexpr (Fetches == Fetch::ahead) {
+        __builtin_prefetch(ahead, 0, 2);
+        ahead += step;
+      }
       for (int v = 0; v < NV; ++v) b[v] = load(p + v * W);
       (multiply_row<NV, M, kHalf, MR>(lower, upper, s, b, acc), ...);
       lower += aks;
@@ -160,10 +168,12 @@ void tile(const GemmTile& g) {
     clear(acc);
   constexpr auto kRows = std::make_integer_sequence<int, MR>();
   // Rows that are not packed lie so far apart that those ahead would evict those at hand.
-  if (kRowsAhead > 0 && NV > 1 && g.bks == NV * W && g.far)
-    multiply<kRowsAhead != 0>(g, acc, kRows);
+  if (NV == 2 && g.ahead != nullptr)
+    multiply<NV == 2 ? Fetch::ahead : Fetch::nothing>(g, acc, kRows);
+  else if (kRowsAhead > 0 && NV > 1 && g.bks == NV * W && g.far)
+    multiply<kRowsAhead != 0 ? Fetch::rows : Fetch::nothing>(g, acc, kRows);
   else
-    multiply<false>(g, acc, kRows);
+    multiply<Fetch::nothing>(g, acc, kRows);
   if (g.accumulate) with_c(g, g.c, acc, [](V& y, V c) { y = c + y; });
   finish(g, acc);
 }

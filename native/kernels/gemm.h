@@ -45,6 +45,10 @@ struct GemmTile {
   bool far;            // B is not in the second cache level: fetch it ahead where that helps
   bool stream;         // C is written past the caches: whole panels, C and its rows aligned to 64 bytes
   const float* start;  // laid out as C: what the first block starts from instead of zero, or null
+  // Where two vectors are a row of B: what is fetched into the second cache level meanwhile, so many floats
+  // further for each of the rows, or null.
+  const float* ahead;
+  int64_t ahead_step;
 };
 
 using GemmFn = void (*)(const GemmTile&);

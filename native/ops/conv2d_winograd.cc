@@ -3,8 +3,9 @@
 //
 // First the filters are transformed, once; or once for many calls, when the runtime keeps them. Then a task
 // is a block of tiles: it transforms its input tiles, multiplies at the 36 points, and transforms back, all
-// in a scratch area of the second-level cache; nothing else is stored. Where blocks are few, tasks also
-// divide the output channels, and the input tiles are transformed beforehand, into memory that they share.
+// in a scratch area of the second-level cache; nothing else is stored. Where there are too few tiles for all
+// cores, tasks divide the output channels, and each worker transforms the tiles of its tasks itself: that
+// takes less time than to read what another core has written.
 #include "ops/conv2d_winograd.h"
 
 #include "ops/gemm_tile.h"
@@ -21,6 +22,7 @@ constexpr int64_t kRun = 64;               // output channels multiplied before 
 constexpr int64_t kBlock = 48;             // tiles
 constexpr int64_t kSmallBlock = 24;        // of a block that is to fit the second-level cache
 constexpr int64_t kCacheFloats = 3 << 16;  // 768 KB: the scratch area of a block that does, more or less
+constexpr int64_t kNearFilters = 1 << 18;  // floats of filters that stay there between blocks
 
 struct WinogradConv {
   const std::byte* in = nullptr;                      // [images][in_h][in_w][k]
@@ -67,32 +69,38 @@ WinogradConv make_conv(ConvPass pass, const ConvCall& call) {
 
 struct Plan {
   int64_t mr, panel, panels;
-  int64_t run, runs;                    // panels multiplied before transforming back; how often
-  int64_t block, blocks;                // tiles of a task; how many such blocks
-  int64_t run_parts;                    // tasks that share a block
-  int64_t in_row, in_plane, in_floats;  // transformed input: of a tile, of a point, of a block
+  int64_t run, runs;         // panels multiplied before transforming back; how often
+  int64_t block, blocks;     // tiles of a task; how many such blocks
+  int64_t run_parts;         // tasks that share a block
+  int64_t in_row, in_plane;  // transformed input: of a tile, of a point
   int64_t product_row, product_plane;
-  int64_t filter_plane, filter_floats;    // of a panel's point; of all transformed filters
-  int64_t filters, zeros, inputs, slots;  // workspace: what all tasks share; then for each worker
-  int64_t slot_products, slot_lost, slot_floats, total;
+  int64_t filter_plane, filter_floats;  // of a panel's point; of all transformed filters
+  bool far;                             // filters do not stay in the second-level cache
+  int64_t filters, zeros, slots;        // workspace: what all tasks share; then for each worker
+  int64_t slot_inputs, slot_products, slot_lost, slot_floats, total;
 
-  bool shares_inputs() const { return run_parts > 1; }
   int64_t tasks() const { return blocks * run_parts; }
   int64_t run_panels(int64_t index) const { return std::min(run, panels - index * run); }
 };
 
-// Blocks fit the second-level cache where they can. Where not even small ones do, larger ones at least read
-// the filters less often. Blocks are about as large, in whole register tiles: every one reads all filters,
-// also a last one of few tiles.
-int64_t choose_block(const WinogradConv& c, const Plan& p) {
+// Tiles of a block. Blocks fit the second-level cache where they can. Where not even small ones do, larger
+// ones at least read the filters less often.
+int64_t largest_block(const WinogradConv& c, const Plan& p) {
   const int64_t small = ceil_div(kSmallBlock, p.mr) * p.mr, large = kBlock / p.mr * p.mr;
   const auto fits = [&](int64_t tiles) {
     return tiles * kWinogradPoints * (c.k + p.run * p.panel) <= kCacheFloats;
   };
-  const int64_t best = fits(small) && !fits(large) ? small : large;
-  const int64_t count = std::max<int64_t>(c.tiles().count(), 1);
-  const int64_t even = ceil_div(count, ceil_div(count, best));
-  return std::min(count, ceil_div(even, p.mr) * p.mr);
+  return fits(small) && !fits(large) ? small : large;
+}
+
+// Blocks are about as large, in whole register tiles: every one reads all filters, also a last one of few
+// tiles. Where they are few, the cores get equally many, if that leaves a register tile for each block.
+int64_t choose_block(const WinogradConv& c, const Plan& p) {
+  const int64_t count = std::max<int64_t>(c.tiles().count(), 1),
+                blocks = ceil_div(count, largest_block(c, p));
+  const int64_t fair = ceil_div(blocks, cores()) * cores();
+  if (blocks < wanted_tasks() && count >= fair * p.mr) return ceil_div(count, fair);
+  return std::min(count, ceil_div(ceil_div(count, blocks), p.mr) * p.mr);
 }
 
 void plan_tasks(const WinogradConv& c, Plan& p) {
@@ -100,7 +108,7 @@ void plan_tasks(const WinogradConv& c, Plan& p) {
   p.block = choose_block(c, p);
   p.blocks = ceil_div(c.tiles().count(), p.block);
   p.run_parts = 1;
-  if (p.blocks > 0 && p.blocks < wanted_tasks()) {
+  if (p.blocks > 0 && p.blocks < cores()) {
     p.run_parts = std::min(p.panels, ceil_div(wanted_tasks(), p.blocks));
     p.run = std::min(p.run, ceil_div(p.panels, p.run_parts));
   }
@@ -118,20 +126,20 @@ Plan make_plan(const WinogradConv& c, const GemmKernels& kernels, bool kept) {
   plan_tasks(c, p);
   p.in_row = odd_lines(c.k);
   p.in_plane = odd_lines(checked_product(p.block, p.in_row));
-  p.in_floats = checked_product(kWinogradPoints, p.in_plane);
   p.product_row = checked_product(p.run, p.panel);
   p.product_plane = odd_lines(checked_product(p.block, p.product_row));
   p.filter_plane = odd_lines(checked_product(c.k, p.panel));
   p.filter_floats = checked_product(p.panels, kWinogradPoints, p.filter_plane);
+  p.far = p.filter_floats > kNearFilters;
   Layout slot;
-  slot.add(p.shares_inputs() ? 0 : p.in_floats);
+  slot.add(1);  // which block's inputs the slot has
+  p.slot_inputs = slot.add(checked_product(kWinogradPoints, p.in_plane));
   p.slot_products = slot.add(checked_product(kWinogradPoints, p.product_plane));
   p.slot_lost = slot.add(p.product_row);
   p.slot_floats = slot.floats();
   Layout layout;
   p.filters = layout.add(kept ? 0 : p.filter_floats);
   p.zeros = layout.add(c.k);
-  p.inputs = layout.add(p.shares_inputs() ? checked_product(p.blocks, p.in_floats) : 0);
   p.slots = layout.add(checked_product(p.slot_floats, scratch_slots()));
   p.total = layout.floats();
   return p;
@@ -179,29 +187,36 @@ void transform_input(const WinogradConv& c, const Plan& p, const WinogradKernels
   }
 }
 
-// Products of `count` tiles with one run of panels at all points.
+// Products of `count` tiles with one run of panels at all points. Filters that are far are fetched a point
+// and panel ahead.
 void multiply(const WinogradConv& c, const Plan& p, const GemmKernels& kernels, int64_t count, int64_t panels,
               const float* planes, const float* filters, float* products) {
   constexpr int64_t kNowhere = 0;
   const GemmFn* fn = kernels.fn[p.panel / kernels.width];
   const EvenSplit split = tile_rows(count, p.mr);
+  const int64_t last = panels * kWinogradPoints;
+  const auto filters_of = [&](int64_t i) {
+    return i < last ? filters + (i % panels * kWinogradPoints + i / panels) * p.filter_plane
+                    : filters + last * p.filter_plane;
+  };
   GemmTile tile = {};
   tile.a_off = tile.b_off = &kNowhere;
   tile.batch = 1, tile.k = c.k;
   tile.ars = p.in_row, tile.aks = 1;
   tile.bks = tile.n = p.panel;
   tile.crs = p.product_row;
-  for (int64_t point = 0; point < kWinogradPoints; ++point) {
-    for (int64_t panel = 0; panel < panels; ++panel) {
-      tile.b = filters + (panel * kWinogradPoints + point) * p.filter_plane;
-      for (int64_t t = 0; t < split.parts; ++t) {
-        const int64_t row = split.begin(t), height = split.size(t), half = (height + 1) / 2;
-        tile.a = planes + point * p.in_plane + row * tile.ars;
-        tile.c = products + point * p.product_plane + row * tile.crs + panel * p.panel;
-        tile.a_jump = half * tile.ars;
-        tile.c_jump = half * tile.crs;
-        run_tile(fn[height], tile, kChain);
-      }
+  tile.ahead_step = p.panel / split.parts;
+  for (int64_t i = 0; i < last; ++i) {
+    const int64_t point = i / panels, panel = i % panels;
+    tile.b = filters_of(i);
+    for (int64_t t = 0; t < split.parts; ++t) {
+      const int64_t row = split.begin(t), height = split.size(t), half = (height + 1) / 2;
+      tile.a = planes + point * p.in_plane + row * tile.ars;
+      tile.c = products + point * p.product_plane + row * tile.crs + panel * p.panel;
+      tile.a_jump = half * tile.ars;
+      tile.c_jump = half * tile.crs;
+      if (p.far) tile.ahead = filters_of(i + 1) + t * c.k * tile.ahead_step;
+      run_tile(fn[height], tile, kChain);
     }
   }
 }
@@ -228,13 +243,15 @@ void transform_output(const WinogradConv& c, const Plan& p, const WinogradKernel
 }
 
 void run_task(const WinogradConv& c, const Plan& p, const GemmKernels& kernels,
-              const WinogradKernels& transforms, int64_t task, const float* filters, float* workspace,
+              const WinogradKernels& transforms, int64_t task, const float* filters, const float* zeros,
               float* slot) {
-  const int64_t block = task % p.blocks, part = task / p.blocks;
+  const int64_t block = task / p.run_parts, part = task % p.run_parts;
   const Tiles tiles = tiles_of(c, p, block);
-  float* planes = p.shares_inputs() ? workspace + p.inputs + block * p.in_floats : slot;
-  if (!p.shares_inputs()) transform_input(c, p, transforms, tiles, workspace + p.zeros, planes);
-  float* products = slot + p.slot_products;
+  float *planes = slot + p.slot_inputs, *products = slot + p.slot_products;
+  if (auto* has = reinterpret_cast<int64_t*>(slot); *has != block) {
+    transform_input(c, p, transforms, tiles, zeros, planes);
+    *has = block;
+  }
   const EvenSplit split = {p.runs, p.run_parts};
   for (int64_t run = split.begin(part); run < split.begin(part) + split.size(part); ++run) {
     const float* panels = filters + run * p.run * kWinogradPoints * p.filter_plane;
@@ -245,15 +262,12 @@ void run_task(const WinogradConv& c, const Plan& p, const GemmKernels& kernels,
 
 void run(const WinogradConv& c, const Plan& p, double flops, const GemmKernels& kernels,
          const WinogradKernels& transforms, const float* filters, float* workspace) {
-  std::fill_n(workspace + p.zeros, c.k, 0.0f);
-  const double cost = flops / 32;
-  if (p.shares_inputs())
-    parallel_for(c.tiles().count(), cost / 16, [&](int64_t tile) {
-      float* planes = workspace + p.inputs + tile / p.block * p.in_floats + tile % p.block * p.in_row;
-      transform_input(c, p, transforms, {tile, 1}, workspace + p.zeros, planes);
-    });
-  parallel_tasks(p.tasks(), cost, [&](int64_t task, int64_t slot) {
-    run_task(c, p, kernels, transforms, task, filters, workspace, workspace + p.slots + slot * p.slot_floats);
+  float* zeros = workspace + p.zeros;
+  std::fill_n(zeros, c.k, 0.0f);
+  const auto slot_at = [&](int64_t slot) { return workspace + p.slots + slot * p.slot_floats; };
+  for (int64_t i = 0; i < scratch_slots(); ++i) *reinterpret_cast<int64_t*>(slot_at(i)) = -1;
+  parallel_tasks(p.tasks(), flops / 32, [&](int64_t task, int64_t slot) {
+    run_task(c, p, kernels, transforms, task, filters, zeros, slot_at(slot));
   });
 }
 

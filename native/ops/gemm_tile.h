@@ -1,11 +1,34 @@
 // Calls of a register kernel (gemm.h) whose sums may be longer than a chain should be.
 #pragma once
 
-#include "kernels/gemm.h"
+#include "ops/heavy.h"
 
 namespace tenon {
 
-// The same product in blocks of batch and k that are no longer than `longest`, each added to C.
+// The same product in blocks of batch and k that are no longer than `longest`: f(block) for each, in the
+// order in which they are added to C.
+template <class F>
+void for_each_block(const GemmTile& tile, int64_t longest, F&& f) {
+  const EvenSplit runs = {tile.batch, ceil_div(tile.batch, std::max<int64_t>(1, longest / tile.k))};
+  const EvenSplit depths = {tile.k, ceil_div(tile.k, longest)};
+  GemmTile block = tile;
+  for (int64_t i = 0; i < runs.parts; ++i) {
+    block.a_off = tile.a_off + runs.begin(i), block.b_off = tile.b_off + runs.begin(i);
+    block.batch = runs.size(i);
+    for (int64_t j = 0; j < depths.parts; ++j) {
+      const bool last = i + 1 == runs.parts && j + 1 == depths.parts;
+      block.a = tile.a + depths.begin(j) * tile.aks, block.b = tile.b + depths.begin(j) * tile.bks;
+      block.k = depths.size(j);
+      block.bias = last ? tile.bias : nullptr;
+      block.activation = last ? tile.activation : Activation::none;
+      f(block);
+      block.accumulate = true;
+      if (block.ahead != nullptr) block.ahead += block.batch * block.k * block.ahead_step;
+    }
+  }
+}
+
+// The whole product by one register tile.
 void run_in_blocks(GemmFn fn, const GemmTile& tile, int64_t longest);
 
 inline void run_tile(GemmFn fn, const GemmTile& tile, int64_t longest = kLongestChain) {

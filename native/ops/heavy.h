@@ -78,15 +78,19 @@ class Layout {
   int64_t size_ = 0;
 };
 
-// Most workers that one heavy op uses: a constant of the process, because prepare() sizes the scratch areas
-// by it.
-inline int scratch_slots() {
-  static const int slots = std::max(4, static_cast<int>(std::thread::hardware_concurrency()));
-  return slots;
+// Processors of the machine. A constant of the process: it decides how results are cut, never how sums are,
+// so no bit depends on it.
+inline int cores() {
+  static const int count = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  return count;
 }
 
+// Most workers that one heavy op uses: a constant of the process, because prepare() sizes the scratch areas
+// by it.
+inline int scratch_slots() { return std::max(4, cores()); }
+
 // Tasks that a heavy op is cut into where its shape allows, so that threads end together: a constant of the
-// process as well. It decides how results are cut, never how sums are, so no bit depends on it.
+// process as well.
 inline int64_t wanted_tasks() { return int64_t{4} * scratch_slots(); }
 
 // fn(task, slot) for every task in [0, tasks), as parallel_for; calls that run at the same time have

@@ -1,7 +1,10 @@
 // Blocking and threads of TapConv. A task is (block of output rows, group, run of weight panels): it
 // copies the input rows that its block needs to a zero-padded scratch in the second-level cache, so that
-// every tap of every pixel is a plain offset, then runs all phases from it. Without padding the input is
-// read where it is.
+// every tap of every pixel is a plain offset, then runs all phases from it. A worker copies the rows once for
+// all of its tasks that follow each other. Without padding the input is read where it is.
+//
+// All pixels of a block are multiplied with one block of a panel's rows before the next one, which is fetched
+// meanwhile: weights are read from memory once for a block of pixels.
 #include "ops/tap_conv.h"
 
 #include "kernels/streamed_bytes.h"
@@ -50,8 +53,8 @@ struct Plan {
   int64_t panel_groups;
   int64_t out_pixel;
   bool stream;
-  int64_t own_floats;                                    // of a block's sums that are stored otherwise
-  int64_t scratch_floats, a_off, b_off, scratch, total;  // workspace
+  int64_t a_off, b_off, slots;                       // workspace: where taps are; then for each worker
+  int64_t slot_copy, slot_sums, slot_floats, total;  // its block's input, and sums that are stored otherwise
 
   int64_t tasks(const TapConv& c) const { return blocks.count() * c.groups * panel_groups; }
   int64_t rows_needed(const TapConv& c, int64_t rows) const { return (rows - 1) * c.h.in_step() + h.span; }
@@ -65,6 +68,18 @@ bool wants_stream(const TapConv& c, const Plan& p) {
                      reinterpret_cast<uintptr_t>(c.out) % (4 * kLine) == 0;
   const bool once = !c.storage && !c.accumulate && c.taps() * c.k <= kLongestChain && !p.h.gaps && !p.w.gaps;
   return lines && once && !later && c.images * c.h.out * c.w.out * p.out_pixel * 4 >= streamed_bytes;
+}
+
+// Where blocks are few, the cores get equally many, if that leaves enough pixels for each to read the
+// weights.
+PixelBlocks share_fairly(const PixelBlocks& blocks, const Plan& p) {
+  constexpr int64_t kLeastTiles = 4;
+  const int64_t count = blocks.count(), fair = ceil_div(count, cores()) * cores();
+  if (count == fair || count >= wanted_tasks() || blocks.images > 1) return blocks;
+  PixelBlocks more = blocks;
+  more.rows = ceil_div(blocks.oh, ceil_div(fair, blocks.n));
+  const bool enough = more.rows * p.width >= kLeastTiles * p.mr;
+  return enough && more.count() % cores() == 0 ? more : blocks;
 }
 
 PixelBlocks choose_blocks(const TapConv& c, const Plan& p, int64_t height) {
@@ -96,24 +111,24 @@ Plan make_plan(const TapConv& c, const GemmKernels& kernels) {
   p.ps = p.in_place ? c.in_c : (c.k % 256 == 0 ? c.k + 16 : c.k);
   p.cols = p.in_place ? c.w.in : (p.width - 1) * c.w.in_step() + p.w.span;
   p.merged = c.w.phase(0).gap == 1 && p.ps == c.k;
-  p.blocks = choose_blocks(c, p, height);
+  p.blocks = share_fairly(choose_blocks(c, p, height), p);
   p.rows_in = p.rows_needed(c, p.blocks.rows);
   p.out_pixel = c.storage ? p.panels * p.panel : c.groups * c.n;
   p.stream = wants_stream(c, p);
   const int64_t tasks = p.blocks.count() * c.groups;
-  const int64_t wanted = wanted_tasks();  // with fewer blocks, panels are shared out too
-  p.panel_groups = tasks >= wanted || tasks == 0 ? 1 : std::min(p.panels, ceil_div(wanted, tasks));
-  p.scratch_floats = p.in_place ? 0 : checked_product(p.blocks.images, p.rows_in, p.cols, p.ps);
-  p.scratch_floats = ceil_div(p.scratch_floats, 16) * 16;
-  if (c.storage) {
-    p.own_floats = checked_product(p.blocks.images, p.blocks.rows, p.width, p.out_pixel);
-    p.scratch_floats += p.own_floats;
-  }
+  const int64_t wanted = wanted_tasks();  // with fewer, panels are shared out too
+  p.panel_groups = tasks >= wanted || tasks % cores() == 0 ? 1 : std::min(p.panels, ceil_div(wanted, tasks));
+  Layout slot;
+  slot.add(1);  // which block's input the slot has
+  p.slot_copy = slot.add(p.in_place ? 0 : checked_product(p.blocks.images, p.rows_in, p.cols, p.ps));
+  p.slot_sums =
+      slot.add(c.storage ? checked_product(p.blocks.images, p.blocks.rows, p.width, p.out_pixel) : 0);
+  p.slot_floats = slot.floats();
   Layout layout;
   const int64_t entries = checked_product(c.h.kernel, std::max(c.w.kernel, c.w.phases()), 2);
   p.a_off = layout.add(entries);
   p.b_off = layout.add(entries);
-  p.scratch = layout.add(checked_product(p.scratch_floats, scratch_slots()));
+  p.slots = layout.add(checked_product(p.slot_floats, scratch_slots()));
   p.total = layout.floats();
   return p;
 }
@@ -152,8 +167,7 @@ void copy_block(const TapConv& c, const Plan& p, const PixelBlocks::Block& b, in
 
 // The pixels of one block and phase, whose tiles are all alike but for the piece of taps and channels.
 struct Pixels {
-  const float* a;  // of the block's first pixel
-  float* c;
+  float* c;  // of the block's first pixel
   int64_t images, rows, columns;
   int64_t a_image, a_row, a_column;  // strides
   int64_t c_image, c_row, c_column;
@@ -167,6 +181,11 @@ void fetch_next(const float* next, int64_t rows, int64_t stride) {
   for (int64_t m = 0; m < rows; ++m) __builtin_prefetch(next + m * stride, 1);
 }
 
+void run_one(GemmFn fn, GemmTile& tile) {
+  fn(tile);
+  if (tile.ahead != nullptr) tile.ahead += tile.batch * tile.k * tile.ahead_step;
+}
+
 // A line of pixels: tiles along a row or down a column.
 void run_line(const EvenSplit& split, const GemmFn* fn, GemmTile& tile, const float* a, float* c) {
   for (int64_t t = 0; t < split.parts; ++t) {
@@ -175,7 +194,7 @@ void run_line(const EvenSplit& split, const GemmFn* fn, GemmTile& tile, const fl
     tile.c = c + j * tile.crs, tile.c_jump = half * tile.crs;
     if (t + 1 < split.parts && !tile.stream)
       fetch_next(tile.c + height * tile.crs, split.size(t + 1), tile.crs);
-    run_tile(fn[height], tile);
+    run_one(fn[height], tile);
   }
 }
 
@@ -185,7 +204,7 @@ void run_pairs(const Pixels& x, const GemmFn* fn, GemmTile& tile, const float* a
   int64_t i = 0;
   for (; i + 1 < x.rows; i += 2) {
     tile.a = a + i * x.a_row, tile.c = c + i * x.c_row;
-    run_tile(fn[2 * x.columns], tile);
+    run_one(fn[2 * x.columns], tile);
   }
   if (i < x.rows) run_line({x.columns, 1}, fn, tile, a + i * x.a_row, c + i * x.c_row);
 }
@@ -205,10 +224,19 @@ void run_rows(const Pixels& x, int64_t mr, const GemmFn* fn, GemmTile& tile, con
   tile.ars = x.a_column, tile.crs = x.c_column;
 }
 
+// Fetches what follows a block of a panel's rows, which is the next one, spread over its first tiles.
+void fetch_ahead_of(const Pixels& x, int64_t mr, GemmTile& tile) {
+  constexpr int64_t kMostTiles = 4;
+  const int64_t tiles = std::clamp<int64_t>(x.images * x.rows * x.columns / mr, 1, kMostTiles);
+  tile.ahead = tile.b + tile.b_off[0] + tile.batch * tile.k * tile.bks;
+  tile.ahead_step = tile.bks / tiles;
+}
+
 void run_pixels(const Pixels& x, int64_t mr, const GemmFn* fn, GemmTile& tile) {
+  const float* base = tile.a;
   tile.ars = x.a_column, tile.crs = x.c_column;
   for (int64_t n = 0; n < x.images; ++n) {
-    const float* a = x.a + n * x.a_image;
+    const float* a = base + n * x.a_image;
     float* c = x.c + n * x.c_image;
     if (2 * x.columns <= mr)
       run_pairs(x, fn, tile, a, c);
@@ -233,8 +261,10 @@ void clear(const TapConv& c, const Plan& p, const PixelBlocks::Block& b, int64_t
 // All phases of a block for one panel. `out`: of the block's first pixel.
 void run_panel(const TapConv& c, const Plan& p, const GemmFn* fn, const PixelBlocks::Block& b, GemmTile tile,
                const float* base, float* out) {
+  constexpr int64_t kNear = 1 << 17;  // floats of weights that stay in the second cache level
+  const bool far = p.panels * p.panel * c.taps() * c.k > kNear;
   Pixels x = {};
-  x.a = base, x.images = b.n1 - b.n0;
+  x.images = b.n1 - b.n0;
   x.a_column = c.w.in_step() * p.ps, x.a_row = c.h.in_step() * p.cols * p.ps;
   x.a_image = (p.in_place ? c.h.in : p.rows_in) * p.cols * p.ps;
   x.c_column = c.w.out_step() * p.out_pixel, x.c_row = c.h.out_step() * c.w.out * p.out_pixel;
@@ -245,7 +275,13 @@ void run_panel(const TapConv& c, const Plan& p, const GemmFn* fn, const PixelBlo
     x.c = out + (h.first * c.w.out + w.first) * p.out_pixel;
     const int64_t batch = w.taps == 0 ? 0 : h.taps * (p.merged ? 1 : w.taps);
     tile.batch = batch, tile.k = p.merged ? w.taps * c.k : c.k;
-    if (x.rows > 0 && batch > 0) run_pixels(x, p.mr, fn, tile);
+    tile.a = base;
+    if (x.rows > 0 && batch > 0)
+      for_each_block(tile, kLongestChain, [&](const GemmTile& rows) {
+        GemmTile block = rows;
+        if (far) fetch_ahead_of(x, p.mr, block);
+        run_pixels(x, p.mr, fn, block);
+      });
     tile.a_off += batch, tile.b_off += batch;
     tile.b += h.taps * w.taps * c.k * p.panel;
   }
@@ -265,20 +301,31 @@ void store_block(const TapConv& c, const Plan& p, const PixelBlocks::Block& b, i
                      c.stored_out.data + at, c.n, narrow, c.accumulate, false});
 }
 
-void run_task(const TapConv& c, const Plan& p, const GemmKernels& kernels, int64_t task, float* workspace,
-              float* scratch) {
-  const int64_t part = task % p.panel_groups, group = task / p.panel_groups % c.groups;
-  const PixelBlocks::Block b = p.blocks.at(task / p.panel_groups / c.groups);
-  float* own = scratch;
-  scratch += p.own_floats;
-  const float* base = scratch;
+// Where the first row of a task's block is: in place, or in the slot's copy, which is made where the slot has
+// another one.
+const float* input_of(const TapConv& c, const Plan& p, int64_t of, float* slot) {
+  const int64_t group = of % c.groups;
+  const PixelBlocks::Block b = p.blocks.at(of / c.groups);
   if (p.in_place)
-    base =
-        c.in + ((b.n0 * c.h.in + b.i0 * c.h.in_step() + p.h.low) * c.w.in + p.w.low) * c.in_c + group * c.k;
-  else if (c.storage)
-    copy_block(c, p, b, group, c.stored_in, scratch);
+    return c.in + ((b.n0 * c.h.in + b.i0 * c.h.in_step() + p.h.low) * c.w.in + p.w.low) * c.in_c +
+           group * c.k;
+  float* copy = slot + p.slot_copy;
+  auto* has = reinterpret_cast<int64_t*>(slot);
+  if (*has == of) return copy;
+  *has = of;
+  if (c.storage)
+    copy_block(c, p, b, group, c.stored_in, copy);
   else
-    copy_block(c, p, b, group, c.in, scratch);
+    copy_block(c, p, b, group, c.in, copy);
+  return copy;
+}
+
+void run_task(const TapConv& c, const Plan& p, const GemmKernels& kernels, int64_t task, float* workspace,
+              float* slot) {
+  const int64_t part = task % p.panel_groups, of = task / p.panel_groups, group = of % c.groups;
+  const PixelBlocks::Block b = p.blocks.at(of / c.groups);
+  const float* base = input_of(c, p, of, slot);
+  float* own = slot + p.slot_sums;
   GemmTile tile = {};
   tile.a_off = reinterpret_cast<const int64_t*>(workspace + p.a_off);
   tile.b_off = reinterpret_cast<const int64_t*>(workspace + p.b_off);
@@ -331,8 +378,10 @@ void tap_conv(const TapConv& c, const GemmKernels& kernels, float* workspace) {
   const double outputs =
       static_cast<double>(c.images * c.h.out * c.w.out * c.groups) * static_cast<double>(c.n);
   const double products = static_cast<double>(ceil_div(c.taps(), c.h.out_step() * c.w.out_step()) * c.k);
+  const auto slot_at = [&](int64_t slot) { return workspace + p.slots + slot * p.slot_floats; };
+  for (int64_t i = 0; i < scratch_slots(); ++i) *reinterpret_cast<int64_t*>(slot_at(i)) = -1;
   parallel_tasks(p.tasks(c), outputs * (products + 8) / 8, [&](int64_t task, int64_t slot) {
-    run_task(c, p, kernels, task, workspace, workspace + p.scratch + slot * p.scratch_floats);
+    run_task(c, p, kernels, task, workspace, slot_at(slot));
   });
 }
 
