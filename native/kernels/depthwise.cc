@@ -36,11 +36,24 @@ inline void fetch_below(const DepthwiseSpan& s, const In* in, int64_t c) {
   }
 }
 
+// Adds bias, activates and stores Pixels outputs of Vectors vectors of channels from c on.
+template <bool Stream, int Pixels, int Vectors, class Out, class Lanes, class Activate>
+inline void finish(const DepthwiseSpan& s, V (&sum)[Pixels][Vectors], Out* out, int64_t c, Lanes lanes,
+                   Activate activate) {
+  const int64_t out_step = s.out_step;
+  // Added to a sum, -0 leaves it as it is; a branch here would send the sums through memory.
+  V bias[1][Vectors];
+  each(bias, [&](V& b, int, int v) { b = s.bias ? lanes.load(s.bias + c + v * W) : splat(-0.0f); });
+  each(sum, [&](V& y, int p, int v) {
+    put(out + p * out_step + c + v * W, activate(y + bias[0][v]), lanes, Stream);
+  });
+}
+
 // Pixels outputs, Vectors vectors of channels from c on.
 template <bool Stream, int Pixels, int Vectors, class In, class Out, class Lanes, class Activate>
 inline void channels_at(const DepthwiseSpan& s, const In* in, Out* out, int64_t c, Lanes lanes,
                         Activate activate) {
-  const int64_t in_step = s.in_step, out_step = s.out_step;
+  const int64_t in_step = s.in_step;
   V sum[Pixels][Vectors];
   clear(sum);
   for (const DepthwiseTap *tap = s.taps, *end = tap + s.tap_count; tap < end; ++tap) {
@@ -50,12 +63,7 @@ inline void channels_at(const DepthwiseSpan& s, const In* in, Out* out, int64_t 
     each(filter, [&](V& f, int, int v) { f = lanes.load(filters + v * W); });
     each(sum, [&](V& y, int p, int v) { y = fma(lanes.load(at + p * in_step + v * W), filter[0][v], y); });
   }
-  // Added to a sum, -0 leaves it as it is; a branch here would send the sums through memory.
-  V bias[1][Vectors];
-  each(bias, [&](V& b, int, int v) { b = s.bias ? lanes.load(s.bias + c + v * W) : splat(-0.0f); });
-  each(sum, [&](V& y, int p, int v) {
-    put(out + p * out_step + c + v * W, activate(y + bias[0][v]), lanes, Stream);
-  });
+  finish<Stream>(s, sum, out, c, lanes, activate);
 }
 
 // The channels from c on: vectors in groups, then in halves of that, then what is left of one.
@@ -82,6 +90,61 @@ void pixels_from(const DepthwiseSpan& s, int64_t first, Activate activate) {
   if constexpr (Pixels > 1) pixels_from<Stream, Pixels / 2, In, Out>(s, first, activate);
 }
 
+// What output P takes from column Q of a row of taps.
+template <int Taps, int Q, int P>
+__attribute__((always_inline)) inline void add_column(V x, const V (&filter)[1][Taps], V (&sum)[kSums][1]) {
+  if constexpr (Q >= P && Q - P < Taps) sum[P][0] = fma(x, filter[0][Q - P], sum[P][0]);
+}
+
+template <int Taps, int Q, int... P>
+__attribute__((always_inline)) inline void add_column(V x, const V (&filter)[1][Taps], V (&sum)[kSums][1],
+                                                      std::integer_sequence<int, P...>) {
+  (add_column<Taps, Q, P>(x, filter, sum), ...);
+}
+
+// As channels_at for kSums pixels next to each other, but what several outputs read is loaded, and widened,
+// once. Each output still meets its taps in their order.
+template <int Taps, class In, class Out, class Activate, int... Q>
+inline void columns_at(const DepthwiseSpan& s, const In* in, Out* out, int64_t c, Activate activate,
+                       std::integer_sequence<int, Q...>) {
+  const int64_t pixel = s.image_channels;
+  V sum[kSums][1];
+  clear(sum);
+  for (const DepthwiseTap *tap = s.taps, *end = tap + s.tap_count; tap < end; tap += Taps) {
+    const In* at = in + tap->in + c;
+    V filter[1][Taps];
+    each(filter, [&](V& f, int, int t) { f = load(s.filters + tap[t].filter + c); });
+    (add_column<Taps, Q>(load(at + Q * pixel), filter, sum, std::make_integer_sequence<int, kSums>()), ...);
+  }
+  finish<false>(s, sum, out, c, WholeLanes{}, activate);
+}
+
+// Whether taps come in rows of `taps` columns, and outputs lie next to each other.
+bool in_columns(const DepthwiseSpan& s, int64_t taps) {
+  if (s.tap_count % taps != 0 || s.in_step != s.image_channels) return false;
+  for (int64_t t = 0; t < s.tap_count; ++t)
+    if (t % taps != 0 && s.taps[t].in != s.taps[t - 1].in + s.image_channels) return false;
+  return true;
+}
+
+// As many pixels as go by columns of taps; returns how many.
+template <int Taps, class In, class Out, class Activate>
+int64_t pixels_by_columns(const DepthwiseSpan& s, Activate activate) {
+  if (s.pixels < kSums || !in_columns(s, Taps)) return 0;
+  int64_t first = 0;
+  for (; first + kSums <= s.pixels; first += kSums) {
+    const In* in = reinterpret_cast<const In*>(s.in) + first * s.in_step;
+    Out* out = reinterpret_cast<Out*>(s.out) + first * s.out_step;
+    int64_t c = 0;
+    for (; c + W <= s.channels; c += W) {
+      fetch_below<kSums, 1>(s, in, c);
+      columns_at<Taps>(s, in, out, c, activate, std::make_integer_sequence<int, kSums + Taps - 1>());
+    }
+    if (c < s.channels) channels_at<false, kSums, 1>(s, in, out, c, FirstLanes{s.channels - c}, activate);
+  }
+  return first;
+}
+
 template <class In, class Out, class Activate>
 void all_pixels(const DepthwiseSpan& s, bool stream, Activate activate) {
   if constexpr (std::is_same_v<Out, real>) {
@@ -91,7 +154,12 @@ void all_pixels(const DepthwiseSpan& s, bool stream, Activate activate) {
       return;
     }
   }
-  pixels_from<false, kSums, In, Out>(s, 0, activate);
+  int64_t first = 0;
+  if constexpr (std::is_same_v<In, bf16> && std::is_same_v<Out, bf16>) {  // in f32, loads are no limit
+    first = pixels_by_columns<3, In, Out>(s, activate);
+    if (first == 0) first = pixels_by_columns<5, In, Out>(s, activate);
+  }
+  pixels_from<false, kSums, In, Out>(s, first, activate);
 }
 
 template <class In, class Out>
