@@ -107,6 +107,15 @@ export interface NormBackwardFact {
   readonly masks: readonly Activation[];
 }
 
+/** Steps and borders of a two-dimensional convolution, and the algorithm that the user asks for. */
+export interface ConvolutionGeometry {
+  readonly stride: readonly [number, number];
+  readonly padding: readonly [top: number, bottom: number, left: number, right: number];
+  readonly dilation: readonly [number, number];
+  readonly groups: number;
+  readonly algorithm: 'auto' | 'im2col' | 'direct' | 'winograd';
+}
+
 /**
  * A layer with inputs x, weight [O, ...] and perhaps bias [O], into which a batch norm with given
  * statistics can be folded. `addsResidual`: whether the kernel can add a residual, given as the last input,
@@ -114,6 +123,8 @@ export interface NormBackwardFact {
  */
 export interface LayerFact<A> {
   readonly addsResidual: (attrs: A) => boolean;
+  /** Present for a convolution. */
+  readonly convolution?: (attrs: A) => ConvolutionGeometry;
 }
 
 /** How an optimizer updates one parameter. */

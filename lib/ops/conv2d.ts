@@ -105,7 +105,7 @@ const conv2dOp: OpRecord<ConvGeometry> = {
   name: 'conv2d',
   bf16: { kind: 'product', operands: [0], output: 'either' },
   applies: Object.values(activations),
-  layer: { addsResidual: ({ groups }) => groups === 1 },
+  layer: { addsResidual: ({ groups }) => groups === 1, convolution: (geometry) => geometry },
   infer: (inputs, attrs) => [{ shape: inferForward(inputs, attrs), dtype: 'f32' }],
   grad: ({ inputs: [x, w, b], grads: [dy], attrs, wanted }) => {
     const dx = wanted[0]

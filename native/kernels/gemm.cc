@@ -174,7 +174,7 @@ void tile(const GemmTile& g) {
     multiply<kRowsAhead != 0 ? Fetch::rows : Fetch::nothing>(g, acc, kRows);
   else
     multiply<Fetch::nothing>(g, acc, kRows);
-  if (g.accumulate) with_c(g, g.c, acc, [](V& y, V c) { y = c + y; });
+  if (g.accumulate) with_c(g, g.addend ? g.addend : g.c, acc, [](V& y, V c) { y = c + y; });
   finish(g, acc);
 }
 

@@ -41,10 +41,11 @@ struct GemmTile {
   int64_t n;          // columns to store, (nv-1) * width < n <= nv * width
   const float* bias;  // [n] added after the sum, or null
   Activation activation;
-  bool accumulate;     // C += instead of C =
-  bool far;            // B is not in the second cache level: fetch it ahead where that helps
-  bool stream;         // C is written past the caches: whole panels, C and its rows aligned to 64 bytes
-  const float* start;  // laid out as C: what the first block starts from instead of zero, or null
+  bool accumulate;      // C += instead of C =
+  bool far;             // B is not in the second cache level: fetch it ahead where that helps
+  bool stream;          // C is written past the caches: whole panels, C and its rows aligned to 64 bytes
+  const float* start;   // laid out as C: what the first block starts from instead of zero, or null
+  const float* addend;  // laid out as C: what `accumulate` adds to, or null for C itself
   // Where two vectors are a row of B: what is fetched into the second cache level meanwhile, so many floats
   // further for each of the rows, or null.
   const float* ahead;

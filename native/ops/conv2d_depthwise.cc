@@ -7,7 +7,7 @@
 // order. Rows that the same taps reach are summed together, so that narrow images keep sums in registers.
 #include "ops/conv2d_depthwise.h"
 
-#include "ops/tap_axis.h"
+#include "ops/depthwise_spans.h"
 
 namespace tenon {
 namespace {
@@ -23,62 +23,12 @@ constexpr int64_t kManyRows = 5;          // that an output row reads
 constexpr int64_t kLeast = 32;            // channels of a pixel that are read together: whole lines
 constexpr int64_t kTapFloats = sizeof(DepthwiseTap) / sizeof(float);
 
-struct Axes : TapAxes {
-  int64_t c;
-};
+using Axes = DepthwiseAxes;
+using Span = DepthwisePixels;
 
-Axes make_axes(const ConvGeom& g, bool adjoint) { return {TapAxes::make(g, adjoint), g.c}; }
-
-// `pixels` outputs of a row, out_step() columns apart from `column` on; `position` is the first one's number
-// within its phase.
-struct Span {
-  int64_t column, pixels;
-  int64_t tap_count;
-  int64_t below;  // the first input element under those that its taps reach
-};
-
-// Positions of the phase that all its taps reach: [lo, hi), and lo <= hi.
-Range whole_positions(const TapAxis& axis, const Phase& p) {
-  if (p.taps == 0) return {0, p.count};
-  const Range first = inside(0, p.count, axis.in_step(), p.in0, axis.in);
-  const Range last = inside(0, p.count, axis.in_step(), p.in0 + (p.taps - 1) * p.gap, axis.in);
-  const int64_t lo = std::min(p.count, std::max(first.lo, last.lo));
-  return {lo, std::max(lo, std::min(first.hi, last.hi))};
-}
-
-// Taps of the phase that reach a position.
-Range taps_at(const TapAxis& axis, const Phase& p, int64_t position) {
-  return inside(0, p.taps, p.gap, position * axis.in_step() + p.in0, axis.in);
-}
-
-// fn(span) for all spans of an output row, with the span's taps in `taps`, relative to the image.
-template <class Fn>
-void for_spans(const Axes& a, int64_t row, DepthwiseTap* taps, Fn&& fn) {
-  const Phase h = a.h.phase(row % a.h.out_step());
-  const int64_t i = row / a.h.out_step();
-  const Range rows = taps_at(a.h, h, i);
-  for (int64_t index = 0; index < a.w.phases(); ++index) {
-    const Phase v = a.w.phase(index);
-    const auto below = [&](int64_t j) {
-      const int64_t in_row = i * a.h.in_step() + h.in0 + (rows.hi - 1) * h.gap + 1;
-      return (in_row * a.w.in + j * a.w.in_step() + v.in0) * a.c;
-    };
-    const auto span = [&](int64_t j, int64_t pixels, const Range& columns) {
-      int64_t count = 0;
-      for (int64_t r = rows.lo; r < rows.hi; ++r)
-        for (int64_t s = columns.lo; s < columns.hi; ++s) {
-          const int64_t in_row = i * a.h.in_step() + h.in0 + r * h.gap;
-          const int64_t in_column = j * a.w.in_step() + v.in0 + s * v.gap;
-          const int64_t tap = (h.tap0 + r * h.tap_step) * a.w.kernel + v.tap0 + s * v.tap_step;
-          taps[count++] = {(in_row * a.w.in + in_column) * a.c, tap * a.c};
-        }
-      fn(Span{v.first + j * a.w.out_step(), pixels, count, below(j)});
-    };
-    const Range whole = whole_positions(a.w, v);
-    for (int64_t j = 0; j < whole.lo; ++j) span(j, 1, taps_at(a.w, v, j));
-    if (whole.size() > 0) span(whole.lo, whole.size(), {0, v.taps});
-    for (int64_t j = whole.hi; j < v.count; ++j) span(j, 1, taps_at(a.w, v, j));
-  }
+Axes make_axes(const ConvGeom& g, bool adjoint) {
+  const TapAxes axes = TapAxes::make(g, adjoint);
+  return {axes, g.c, std::max<int64_t>(1, axes.h.in)};
 }
 
 // [rows][columns] -> [columns][rows]
@@ -164,7 +114,7 @@ void convolve_rows(const Axes& a, const TensorView& in, const TensorView& out, i
   for (int64_t row = begin, rows; row < end; row += rows) {
     const int64_t image = row / a.h.out, i = row % a.h.out;
     rows = rows_alike(a, i, std::min(a.h.out - i, end - row));
-    for_spans(a, i, taps, [&](const Span& span) {
+    for_spans(a, i, a.c, taps, [&](const Span& span) {
       s.tap_count = span.tap_count, s.pixels = span.pixels;
       s.ahead = span.below, s.ahead_rows = span.pixels > 1 ? ahead_rows : 0;
       for (int64_t r = 0; r < rows; ++r) {
@@ -226,7 +176,7 @@ void sum_rows(const ConvCall& call, const Axes& a, int64_t begin, int64_t rows, 
     const int64_t most = std::max<int64_t>(1, kRowPixels / g.ow);
     d.rows = rows_alike(a, i, std::min({g.oh - i, begin + rows - row, most}));
     const std::byte* x = call.x.data + (image * g.h * g.w * g.c + first) * bytes_of(call.x);
-    for_spans(a, i, taps, [&](const Span& span) {
+    for_spans(a, i, a.c, taps, [&](const Span& span) {
       d.tap_count = span.tap_count;
       for (int64_t pixel = 0; pixel < span.pixels; pixel += kLongestChain) {
         d.pixels = std::min(kLongestChain, span.pixels - pixel);

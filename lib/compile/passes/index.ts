@@ -9,6 +9,7 @@ import { dropUnreadOutputs } from './drop-outputs';
 import { foldBatchNorm, foldFrozenBatchNorm } from './fold-batch-norm';
 import { fuseActivations } from './fuse-activations';
 import { fuseBatchNorm } from './fuse-batch-norm';
+import { fuseInvertedResidual } from './fuse-inverted-residual';
 import { fuseUpdates } from './fuse-updates';
 import { movePoolGradient } from './pool-gradient';
 
@@ -18,7 +19,11 @@ const formulas: readonly Pass[] = [movePoolGradient];
 // A layer that has taken up its batch norm then takes up the activation that follows.
 const fuseFolding = (fold: Pass): readonly Pass[] => [fuseActivations, fuseBatchNorm, fold, fuseActivations];
 const fusionsToTrain: readonly Pass[] = [...fuseFolding(foldFrozenBatchNorm), fuseUpdates, dropUnreadOutputs];
-const fusionsToPredict: readonly Pass[] = [...fuseFolding(foldBatchNorm), dropUnreadOutputs];
+const fusionsToPredict: readonly Pass[] = [
+  ...fuseFolding(foldBatchNorm),
+  fuseInvertedResidual,
+  dropUnreadOutputs,
+];
 
 export interface PassOptions {
   /** Default true. */
