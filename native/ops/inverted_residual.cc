@@ -23,13 +23,6 @@ constexpr int64_t kBandRows = 3;     // of a band, at least: two bands widen the
 constexpr int64_t kNarrowRows = 28;  // of a task that narrows: two register tiles
 constexpr int64_t kTapFloats = sizeof(DepthwiseTap) / sizeof(float);
 
-// Tasks of nearly equal cost that keep the machine's threads busy, at least. A constant of the process, which
-// decides how results are cut, never how sums are.
-int64_t least_tasks() {
-  static const int64_t threads = std::max<int64_t>(1, std::thread::hardware_concurrency());
-  return threads;
-}
-
 struct Plan {
   int64_t bands, groups;                      // of an image's rows; of its wide channels
   EvenSplit panels{0, 0};                     // of a group, in panels
@@ -46,15 +39,15 @@ int64_t reach(const ConvGeom& g, int64_t rows) { return (rows - 1) * g.sh + (g.k
 
 int64_t choose_bands(const ConvGeom& g) {
   const int64_t most = std::clamp<int64_t>(g.oh / kBandRows, 1, g.oh);
-  return std::min(most, ceil_div(least_tasks(), g.n));
+  return std::min(most, ceil_div(cores(), g.n));
 }
 
 Plan make_plan(const InvertedResidualCall& call) {
   const ConvGeom& g = call.g;
   const int64_t panels = ceil_div(g.c, kPanelColumns);
   const int64_t bands = choose_bands(g);
-  const bool few = g.n * bands < least_tasks();
-  const int64_t groups = few ? std::min(panels, 4 * least_tasks()) : 1;
+  const bool few = g.n * bands < cores();
+  const int64_t groups = few ? std::min<int64_t>(panels, 4 * cores()) : 1;
   Plan p = {};
   p.bands = few ? 1 : bands, p.groups = groups;
   p.panels = EvenSplit(panels, groups);
