@@ -152,19 +152,22 @@ int64_t list_rows(const ConvGeom& g, const Plan& p, const Slice& slice, int64_t 
   return count;
 }
 
-// All tiles of o for one panel and tap.
-void run_tiles(const Plan& p, const GemmKernels& kernels, GemmTile& tile, const float* dy, int64_t rows,
-               float* dw) {
-  const GemmFn* fn = kernels.fn[ceil_div(tile.n, kernels.width)];
+// All tiles of o for one panel and tap: every block of pixels meets all of them while it is in the
+// first-level cache.
+void run_tiles(const Plan& p, const GemmKernels& kernels, const GemmTile& whole, int64_t rows) {
+  const GemmFn* fn = kernels.fn[ceil_div(whole.n, kernels.width)];
   const EvenSplit split = tile_rows(rows, p.mr);
-  for (int64_t t = 0; t < split.parts; ++t) {
-    const int64_t o = split.begin(t), height = split.size(t);
-    tile.a = dy + o;
-    tile.c = dw + o * tile.crs;
-    tile.a_jump = (height + 1) / 2;
-    tile.c_jump = tile.a_jump * tile.crs;
-    run_tile(fn[height], tile);
-  }
+  for_each_block(whole, kLongestChain, [&](const GemmTile& block) {
+    GemmTile tile = block;
+    for (int64_t t = 0; t < split.parts; ++t) {
+      const int64_t o = split.begin(t), height = split.size(t);
+      tile.a = block.a + o;
+      tile.c = block.c + o * tile.crs;
+      tile.a_jump = (height + 1) / 2;
+      tile.c_jump = tile.a_jump * tile.crs;
+      fn[height](tile);
+    }
+  });
 }
 
 // Adds one block of pixels to the task's part of dw.
@@ -177,6 +180,7 @@ void add_block(const ConvCall& call, const Plan& p, const GemmKernels& kernels, 
   auto* a_off = reinterpret_cast<int64_t*>(slot + ceil_div(p.x_floats, 16) * 16);
   int64_t* b_off = a_off + p.batch;
   GemmTile tile = {};
+  tile.a = call.y.as<float>() + group * g.og() + o0;
   tile.a_off = a_off, tile.b_off = b_off;
   tile.ars = 1, tile.aks = g.o;
   tile.bks = (g.kw == 1 ? 1 : g.sw) * p.panel;
@@ -188,8 +192,8 @@ void add_block(const ConvCall& call, const Plan& p, const GemmKernels& kernels, 
     for (int64_t panel = panel0; panel < panel1; ++panel) {
       tile.b = slot + (panel - panel0) * p.blocks.images * p.rows * p.cols * p.panel;
       tile.n = std::min(p.panel, g.cg() - panel * p.panel);
-      float* dw = out + ((group * g.og() + o0) * g.taps() + tap) * g.cg() + panel * p.panel;
-      run_tiles(p, kernels, tile, call.y.as<float>() + group * g.og() + o0, rows, dw);
+      tile.c = out + ((group * g.og() + o0) * g.taps() + tap) * g.cg() + panel * p.panel;
+      run_tiles(p, kernels, tile, rows);
     }
   }
 }

@@ -105,6 +105,24 @@ void copy_dy(const ConvCall& call, const Plan& p, FloatCopy copy, const PixelBlo
   }
 }
 
+// All rows of a panel's dw': every block of pixels meets all of them while it is in the first-level cache.
+void run_tiles(const ConvGeom& g, const Plan& p, const GemmKernels& kernels, const GemmTile& whole) {
+  const GemmFn* fn = kernels.fn[ceil_div(whole.n, kernels.width)];
+  const EvenSplit split = tile_rows(p.m, p.mr);
+  for_each_block(whole, kLongestChain, [&](const GemmTile& block) {
+    GemmTile tile = block;
+    for (int64_t i = 0; i < g.kh * split.parts; ++i) {
+      const int64_t r = i / split.parts, m = split.begin(i % split.parts),
+                    height = split.size(i % split.parts);
+      tile.a = block.a + r * g.dh * p.cols * g.c + m;
+      tile.c = block.c + (r * p.m + m) * g.o;
+      tile.a_jump = (height + 1) / 2;
+      tile.c_jump = tile.a_jump * g.o;
+      fn[height](tile);
+    }
+  });
+}
+
 template <class T>
 void add_block(const ConvCall& call, const Plan& p, const GemmKernels& kernels, FloatCopy copy,
                const PixelBlocks::Block& b, bool first, float* out, float* slot) {
@@ -126,19 +144,11 @@ void add_block(const ConvCall& call, const Plan& p, const GemmKernels& kernels, 
   tile.a_off = a_off, tile.b_off = b_off, tile.batch = count, tile.k = g.ow;
   tile.ars = 1, tile.aks = g.sw * g.c;
   tile.bks = p.dy_pixel, tile.crs = g.o, tile.accumulate = !first;
-  const EvenSplit split = tile_rows(p.m, p.mr);
   for (int64_t panel = 0; panel < p.panels; ++panel) {
-    tile.b = dy + panel * p.dy_panel;
+    tile.a = slot, tile.b = dy + panel * p.dy_panel;
+    tile.c = out + panel * p.panel;
     tile.n = std::min(p.panel, g.o - panel * p.panel);
-    for (int64_t i = 0; i < g.kh * split.parts; ++i) {
-      const int64_t r = i / split.parts, m = split.begin(i % split.parts),
-                    height = split.size(i % split.parts);
-      tile.a = slot + r * g.dh * p.cols * g.c + m;
-      tile.c = out + (r * p.m + m) * g.o + panel * p.panel;
-      tile.a_jump = (height + 1) / 2;
-      tile.c_jump = tile.a_jump * g.o;
-      run_tile(kernels.fn[ceil_div(tile.n, kernels.width)][height], tile);
-    }
+    run_tiles(g, p, kernels, tile);
   }
 }
 

@@ -9,6 +9,7 @@ namespace tenon {
 // order in which they are added to C.
 template <class F>
 void for_each_block(const GemmTile& tile, int64_t longest, F&& f) {
+  if (tile.batch * tile.k <= longest) return void(f(tile));
   const EvenSplit runs = {tile.batch, ceil_div(tile.batch, std::max<int64_t>(1, longest / tile.k))};
   const EvenSplit depths = {tile.k, ceil_div(tile.k, longest)};
   GemmTile block = tile;

@@ -224,12 +224,11 @@ void run_rows(const Pixels& x, int64_t mr, const GemmFn* fn, GemmTile& tile, con
   tile.ars = x.a_column, tile.crs = x.c_column;
 }
 
-// Fetches what follows a block of a panel's rows, which is the next one, spread over its first tiles.
+// Fetches what follows a block of a panel's rows, which is the next one, spread over its tiles.
 void fetch_ahead_of(const Pixels& x, int64_t mr, GemmTile& tile) {
-  constexpr int64_t kMostTiles = 4;
-  const int64_t tiles = std::clamp<int64_t>(x.images * x.rows * x.columns / mr, 1, kMostTiles);
+  const int64_t tiles = std::max<int64_t>(1, x.images * x.rows * x.columns / mr);
   tile.ahead = tile.b + tile.b_off[0] + tile.batch * tile.k * tile.bks;
-  tile.ahead_step = tile.bks / tiles;
+  tile.ahead_step = std::max<int64_t>(1, tile.bks / tiles);
 }
 
 void run_pixels(const Pixels& x, int64_t mr, const GemmFn* fn, GemmTile& tile) {
