@@ -44,6 +44,9 @@ void conv2d_direct_data(const ConvCall& call, const GemmKernels& kernels, float*
 // way round for few input channels (conv2d_weights_narrow.cc).
 int64_t conv2d_weights_workspace(const ConvCall& call, const GemmKernels& kernels);
 void conv2d_weights(const ConvCall& call, const GemmKernels& kernels, float* workspace);
+bool conv2d_weights_is_matrix(const ConvGeom& g, const GemmKernels& kernels);
+int64_t conv2d_weights_matrix_workspace(const ConvCall& call, const GemmKernels& kernels);
+void conv2d_weights_matrix(const ConvCall& call, const GemmKernels& kernels, float* workspace);
 bool conv2d_weights_is_narrow(const ConvGeom& g, const GemmKernels& kernels);
 int64_t conv2d_weights_narrow_workspace(const ConvCall& call, const GemmKernels& kernels);
 // `storage`: where x and dy are bf16, else null.

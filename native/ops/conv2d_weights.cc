@@ -228,6 +228,7 @@ void add_parts(const ConvGeom& g, const Plan& p, const float* parts, float* dw) 
 
 int64_t conv2d_weights_workspace(const ConvCall& call, const GemmKernels& kernels) {
   if (call.g.n == 0) return 0;
+  if (conv2d_weights_is_matrix(call.g, kernels)) return conv2d_weights_matrix_workspace(call, kernels);
   if (is_large_matrix(call.g)) return gemm_workspace(make_matrix(call), kernels);
   return make_plan(call.g, kernels).total;
 }
@@ -235,6 +236,7 @@ int64_t conv2d_weights_workspace(const ConvCall& call, const GemmKernels& kernel
 void conv2d_weights(const ConvCall& call, const GemmKernels& kernels, float* workspace) {
   const ConvGeom& g = call.g;
   if (g.n == 0) return std::fill_n(call.w.as<float>(), g.weights(), 0.0f), void();
+  if (conv2d_weights_is_matrix(g, kernels)) return conv2d_weights_matrix(call, kernels, workspace);
   if (is_large_matrix(g)) return gemm(make_matrix(call), kernels, workspace);
   const Plan p = make_plan(g, kernels);
   parallel_tasks(p.tasks(g), g.flops() / 16, [&](int64_t task, int64_t slot) {

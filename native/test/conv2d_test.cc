@@ -131,7 +131,10 @@ void plain() {
 
 void pointwise_and_strided() {
   check_case({2, 48, 9, 9, 33, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1, 2}, true);
-  check_case({3, 260, 5, 5, 258, 1, 1, 1, 1, 0, 0}, true);  // weights whose gradient is one product
+  check_case({3, 260, 5, 5, 258, 1, 1, 1, 1, 0, 0}, true);
+  check_case({1, 400, 4, 4, 336, 1, 1}, true);  // weights whose gradient is one product
+  check_case({2, 96, 31, 30, 24, 1, 1}, true);  // in chunks of pixels
+  check_case({2, 16, 31, 30, 96, 1, 1}, true);  // and transposed
   check_case({2, 48, 9, 9, 33, 1, 1, 2, 2}, true);
   check_case({2, 20, 9, 8, 33, 1, 1, 3, 2, 1, 2}, true);
   check_case({2, 20, 12, 12, 33, 3, 3, 2, 2, 1, 1}, true);
