@@ -200,6 +200,7 @@ constexpr void fill_row(GemmKernels& table, std::integer_sequence<int, MR...>) {
 
 constexpr GemmKernels make_table() {
   GemmKernels table = {};
+  table.target = kTarget;
   table.width = W;
   fill_row<1>(table, std::make_integer_sequence<int, kTallest[1]>());
   fill_row<2>(table, std::make_integer_sequence<int, kTallest[2]>());

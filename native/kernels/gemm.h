@@ -59,6 +59,7 @@ struct GemmKernels {
   static constexpr int kMaxMr = 14;
   static constexpr int kMaxNv = 4;
 
+  Target target;
   int width;           // floats in a vector
   int mr[kMaxNv + 1];  // tallest tile with nv vectors; 0 where there is none
   GemmFn fn[kMaxNv + 1][kMaxMr + 1];

@@ -8,12 +8,12 @@
 // strided reads hurt, and for the last panel where rows of B end early; otherwise it is read where it is.
 // With few rows of A a task packs the block of B it is about to use into its scratch; with many, all of B is
 // packed to the workspace first. A's block is copied to the scratch, tile by tile, when enough panels use it.
-// Few rows with a large B are left to gemm_swapped.cc. Every C[m][n] is the sum of its blocks of K in order,
+// Few rows with a large B are left to gemm_few_rows.cc. Every C[m][n] is the sum of its blocks of K in order,
 // each summed from zero (see gemm.h): how M and N are cut changes no bit.
 #include <cstring>
 
 #include "kernels/streamed_bytes.h"
-#include "ops/gemm_swapped.h"
+#include "ops/gemm_few_rows.h"
 #include "ops/matmul.h"
 
 namespace tenon {
@@ -299,13 +299,13 @@ int64_t gemm_depth(int64_t k) {
 
 int64_t gemm_workspace(const Gemm& g, const GemmKernels& kernels) {
   if (is_empty(g)) return 0;
-  if (gemm_is_swapped(g)) return gemm_swapped_workspace(g, kernels);
+  if (gemm_has_few_rows(g)) return gemm_few_rows_workspace(g, kernels);
   return make_plan(g, kernels, false).total;
 }
 
 void gemm(const Gemm& g, const GemmKernels& kernels, float* workspace) {
   if (is_empty(g)) return;
-  if (gemm_is_swapped(g)) return gemm_swapped(g, kernels, workspace);
+  if (gemm_has_few_rows(g)) return gemm_few_rows(g, kernels, workspace);
   const Plan p = make_plan(g, kernels, false);
   if (p.packed_floats > 0) pack_b(g, p, kernels, workspace + p.b_packed);
   run(g, p, kernels, workspace + p.b_packed, workspace);
