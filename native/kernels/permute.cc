@@ -91,9 +91,56 @@ void transpose_tile(int64_t m, int64_t n, const T* x, int64_t step_x, T* y, int6
   for (int64_t j = 0; j < kTile; ++j) std::memcpy(y + j * step_y, square[j], sizeof square[j]);
 }
 
+  #if !defined(TENON_IS_REF)
+// Lanes of a, then those of b, by their numbers.
+template <int... I>
+inline V lanes_of(V a, V b, std::integer_sequence<int, I...>) {
+    #if defined(__clang__)
+  return __builtin_shufflevector(a, b, I...);
+    #else
+  return __builtin_shuffle(a, b, M{I...});
+    #endif
+}
+
+// Vector `Part` of a[0] b[0] c[0] a[1] b[1] c[1] ...
+template <int Part, int... L>
+inline V interleaved(V a, V b, V c, std::integer_sequence<int, L...>) {
+  constexpr auto from = [](int lane) { return (Part * W + lane) % 3; };
+  constexpr auto at = [](int lane) { return (Part * W + lane) / 3; };
+  const V ab = lanes_of(a, b,
+                        std::integer_sequence<int, (from(L) == 1   ? W + at(L)
+                                                    : from(L) == 0 ? at(L)
+                                                                   : 0)...>());
+  return lanes_of(ab, c, std::integer_sequence<int, (from(L) == 2 ? W + at(L) : L)...>());
+}
+
+// y[j][i] = x[i][j] for i < 3: the planes of colours become pixels. Returns how many of the n are done.
+inline int64_t interleave(int64_t n, const Cell<4>* x, int64_t step_x, Cell<4>* y) {
+  constexpr auto kLanes = std::make_integer_sequence<int, W>();
+  int64_t j = 0;
+  for (; j + W <= n; j += W) {
+    V plane[3], pixels[3];
+    for (int i = 0; i < 3; ++i) std::memcpy(&plane[i], x + i * step_x + j, sizeof(V));
+    pixels[0] = interleaved<0>(plane[0], plane[1], plane[2], kLanes);
+    pixels[1] = interleaved<1>(plane[0], plane[1], plane[2], kLanes);
+    pixels[2] = interleaved<2>(plane[0], plane[1], plane[2], kLanes);
+    std::memcpy(y + 3 * j, pixels, sizeof pixels);
+  }
+  return j;
+}
+  #endif
+
 // One strip of x: m rows, at most kStrip columns.
 template <class T>
 void transpose_strip(int64_t m, int64_t n, const T* x, int64_t step_x, T* y, int64_t step_y) {
+  #if !defined(TENON_IS_REF)
+  if constexpr (sizeof(T) == 4) {
+    if (m == 3 && step_y == 3) {
+      const int64_t done = interleave(n, x, step_x, y);
+      x += done, y += done * step_y, n -= done;
+    }
+  }
+  #endif
   for (int64_t i = 0; i < m; i += kTile) {
     for (int64_t j = 0; j < n; j += kTile) {
       transpose_tile(std::min(kTile, m - i), std::min(kTile, n - j), x + i * step_x + j, step_x,

@@ -50,7 +50,7 @@ void check_permute(Target target, DType dtype, const Dims& dims, const std::vect
 
 void check_permutes(Target target) {
   for (const DType dtype : kTypes) {
-    for (const int64_t m : {1, 2, 15, 16, 17, 33, 70})
+    for (const int64_t m : {1, 2, 3, 15, 16, 17, 33, 70})
       for (const int64_t n : {1, 3, 16, 31, 32, 65}) check_permute(target, dtype, {2, m, n}, {0, 2, 1});
     std::vector<double> axes = {0, 1, 2, 3};
     do {
