@@ -301,8 +301,16 @@ export abstract class Module {
    * they are trained.
    */
   signature(): string {
-    this.#signature ??= new Signature<Module>(this, isModule, runtimeFieldsOf);
-    return this.#signature.current();
+    return this.#signatureOfTree().current();
+  }
+
+  /** @internal `fn()`, which queues a run right after `signature()`: it does not look for changes again. */
+  unchanged<R>(fn: () => R): R {
+    return this.#signatureOfTree().unchanged(fn);
+  }
+
+  #signatureOfTree(): Signature<Module> {
+    return (this.#signature ??= new Signature<Module>(this, isModule, runtimeFieldsOf));
   }
 
   /** Frees the memory of parameters and buffers now. The model cannot be used any more. */

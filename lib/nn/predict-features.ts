@@ -54,6 +54,7 @@ export interface Featured {
   forward(x: Tensor): Tensor;
   namedModules(): ReadonlyMap<string, Featured>;
   signature(): string;
+  unchanged<R>(fn: () => R): R;
   ensureInitialized(): unknown;
 }
 
@@ -116,6 +117,10 @@ class FeatureView implements Featured {
 
   signature(): string {
     return this.model.signature();
+  }
+
+  unchanged<R>(fn: () => R): R {
+    return this.model.unchanged(fn);
   }
 
   ensureInitialized(): unknown {

@@ -28,6 +28,7 @@ interface Predicting extends Forwarding, Modal {
   readonly training: boolean;
   namedModules(): ReadonlyMap<string, Predicting>;
   signature(): string;
+  unchanged<R>(fn: () => R): R;
   ensureInitialized(): unknown;
 }
 
@@ -315,7 +316,7 @@ export class Predictor {
    * when something in the model has changed since the last call: a service predicts one image at a time.
    */
   private evaluating<R>(fn: () => R): R {
-    if (this.settled === this.model.signature()) return fn();
+    if (this.settled === this.model.signature()) return this.model.unchanged(fn);
     this.model.ensureInitialized();
     const training = [...this.model.namedModules().values()].some((module) => module.training);
     this.settled = training ? '' : this.model.signature();

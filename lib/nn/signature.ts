@@ -34,6 +34,8 @@ export class Signature<M extends Signed> {
   /** Everything met on the walk, in its order. */
   private seen: unknown[] = [];
   private at = 0;
+  /** Whether the text is taken for granted. */
+  private held = false;
   /**
    * The modules and plain objects that the walk is inside of, so that one that holds itself is
    * not entered again.
@@ -52,6 +54,7 @@ export class Signature<M extends Signed> {
   ) {}
 
   current(): string {
+    if (this.held && this.text !== undefined) return this.text;
     this.at = 0;
     this.open.length = 0;
     if (this.text !== undefined && this.sameModule(this.root)) return this.text;
@@ -59,6 +62,17 @@ export class Signature<M extends Signed> {
     this.open.length = 0;
     this.text = this.noteModule(this.root);
     return this.text;
+  }
+
+  /** `fn()`, during which the signature is the one that was found last. */
+  unchanged<R>(fn: () => R): R {
+    const outer = this.held;
+    this.held = true;
+    try {
+      return fn();
+    } finally {
+      this.held = outer;
+    }
   }
 
   private noteModule(module: M): string {
