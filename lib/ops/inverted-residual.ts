@@ -8,38 +8,54 @@ import { OptionError } from '../errors';
 import type { Activation } from '../graph/facts';
 import type { OpRecord } from '../graph/op';
 import type { Shape } from '../tensor/shape';
+import type { TensorType } from '../tensor/tensor';
 import { geometryAttrs, type ConvGeometry } from './conv2d';
 
 /** Columns of a panel of weights: native/kernels/pack_panels.cc. */
 const COLUMNS = 32;
 
+/** In bf16, K is padded to a multiple of this. */
+const DEPTH = 32;
+
 /** What `packWeightsOp` makes of weight [N, K, 1, 1]. */
-const panelsOf = ([n, k]: Shape): Shape => [Math.ceil(n! / COLUMNS), k!, COLUMNS];
+function panelsOf([n, k]: Shape, dtype: Stored): TensorType {
+  const depth = dtype === 'bf16' ? Math.ceil(k! / DEPTH) * DEPTH : k!;
+  return { shape: [Math.ceil(n! / COLUMNS), depth, COLUMNS], dtype };
+}
+
+/** How images are stored. */
+export type Stored = 'f32' | 'bf16';
 
 /**
  * (wide [E, C, 1, 1]), filters [E, 1, kH, kW], narrow [O, E, 1, 1] -> the same as the kernel reads them. They
  * depend on parameters alone, so a program for predictions computes them once.
  */
-export const packWeightsOp: OpRecord<null> = {
+export const packWeightsOp: OpRecord<Stored> = {
   name: 'pack_inverted_residual',
   bf16: 'f32',
-  infer: (weights) => packedTypes(weights.map(({ shape }) => shape)),
-  lower: (l) => {
+  infer: (weights, stored) =>
+    packedTypes(
+      weights.map(({ shape }) => shape),
+      stored,
+    ),
+  lower: (l, stored) => {
+    const pack = stored === 'bf16' ? 'pack_panels_bf16' : 'pack_panels';
     l.inputs.forEach((weight, i) => {
       const packed = l.outputs[i]!;
       const [rows, ...depth] = weight.dims as [number, ...number[]];
-      if (i !== l.inputs.length - 2) return l.call('pack_panels', [weight], [packed]);
+      if (i !== l.inputs.length - 2) return l.call(pack, [weight], [packed]);
       const filters = l.view(weight, [rows, depth.reduce((a, b) => a * b, 1)]);
       return l.call('permute', [filters], [packed], { axes: [1, 0] });
     });
   },
 };
 
-/** The types of what `packWeightsOp` returns for weights of these shapes. */
-export function packedTypes(weights: readonly Shape[]): { shape: Shape; dtype: 'f32' }[] {
+/** The types of what `packWeightsOp` returns for weights of these shapes and images of this dtype. */
+export function packedTypes(weights: readonly Shape[], stored: Stored): TensorType[] {
   return weights.map((shape, i) => {
+    if (i !== weights.length - 2) return panelsOf(shape, stored);
     const [rows, , kh, kw] = shape as readonly [number, number, number, number];
-    return { shape: i === weights.length - 2 ? [kh * kw, rows] : panelsOf(shape), dtype: 'f32' };
+    return { shape: [kh * kw, rows], dtype: 'f32' };
   });
 }
 
@@ -62,7 +78,7 @@ export const invertedResidualOp: OpRecord<InvertedResidualAttrs> = {
   lower: (l, { geometry, kernel, expandActivation, depthwiseActivation }) => {
     const { activation, residual: hasResidual } = l.fused;
     const { algorithm: _, ...steps } = geometryAttrs(geometry);
-    l.call('inverted_residual', l.inputs, l.outputs, {
+    l.call(l.forOperands('inverted_residual'), l.inputs, l.outputs, {
       ...steps,
       kernel,
       hasExpansion: expandActivation !== undefined,

@@ -32,8 +32,14 @@ bool has_dims(const TensorView& t, std::initializer_list<int64_t> dims) {
 
 int64_t panels_of(int64_t columns) { return (columns + kPanelColumns - 1) / kPanelColumns; }
 
+void check_dtype(const TensorView& t, DType dtype) {
+  check(t.dtype == dtype, "inverted_residual: wrong dtype");
+}
+
 // Weights of a product with `depth` inputs, and its bias.
 void check_product(const TensorView& panels, const TensorView& bias, int64_t columns, int64_t depth) {
+  constexpr int64_t kStep = 32;
+  if (panels.dtype == DType::bf16) depth = (depth + kStep - 1) / kStep * kStep;
   check(has_dims(panels, {panels_of(columns), depth, kPanelColumns}),
         "inverted_residual: weights must be [panels, K, 32]");
   check(has_dims(bias, {columns}), "inverted_residual: a bias must be [channels]");
@@ -42,7 +48,7 @@ void check_product(const TensorView& panels, const TensorView& bias, int64_t col
 }  // namespace
 
 InvertedResidualCall InvertedResidualCall::make(const TensorView* t, int count, const double* attrs,
-                                                DType real) {
+                                                DType real, DType stored) {
   constexpr auto kAttrs = kInvertedResidualAttrs;
   static_assert(
       kAttrs["stride"] == kConvForwardAttrs["stride"] && kAttrs["padding"] == kConvForwardAttrs["padding"] &&
@@ -57,12 +63,15 @@ InvertedResidualCall InvertedResidualCall::make(const TensorView* t, int count, 
   c.depthwise_activation = static_cast<int>(attr(kAttrs["depthwiseActivation"], 4));
   c.activation = static_cast<int>(attr(kAttrs["activation"], 4));
   check(count == 6 + 2 * c.has_expansion + c.has_residual, "inverted_residual: wrong number of operands");
-  for (int i = 0; i < count; ++i) check(t[i].dtype == real, "inverted_residual: wrong dtype");
   c.x = *t++;
   if (c.has_expansion) c.expand = *t++, c.expand_bias = *t++;
   c.filters = *t++, c.filter_bias = *t++, c.project = *t++, c.project_bias = *t++;
   if (c.has_residual) c.residual = *t++;
   c.y = *t;
+  for (const TensorView* v : {&c.x, &c.y, &c.project}) check_dtype(*v, stored);
+  for (const TensorView* v : {&c.filters, &c.filter_bias, &c.project_bias}) check_dtype(*v, real);
+  if (c.has_expansion) check_dtype(c.expand, stored), check_dtype(c.expand_bias, real);
+  if (c.has_residual) check_dtype(c.residual, stored);
   check(c.x.rank == 4 && c.y.rank == 4, "inverted_residual: x and y must have rank 4");
   c.in_c = c.x.dims[3], c.out_c = c.y.dims[3];
   check(c.in_c >= 1 && c.out_c >= 1, "inverted_residual: channels are at least 1");

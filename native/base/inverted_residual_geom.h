@@ -29,8 +29,10 @@ struct InvertedResidualCall {
            2 * wide * out * static_cast<double>(g.taps() + out_c);
   }
 
+  // `real`: of biases and filters. `stored`: of images and panels; bf16 panels have K in steps of 32.
   // Throws std::invalid_argument when operands and attributes disagree.
-  static InvertedResidualCall make(const TensorView* t, int count, const double* attrs, DType real);
+  static InvertedResidualCall make(const TensorView* t, int count, const double* attrs, DType real,
+                                   DType stored);
 };
 
 }  // namespace tenon

@@ -1,6 +1,9 @@
 #include "ops/panel_product.h"
 
+#include <cstring>
+
 #include "base/inverted_residual_geom.h"
+#include "ops/gemm_bf16.h"
 #include "ops/matmul.h"
 
 namespace tenon {
@@ -12,7 +15,7 @@ int64_t tile_columns(int64_t columns, const GemmKernels& kernels) {
 }
 
 // All rows with some columns of a panel, for one block of K.
-void multiply_columns(const PanelProduct& p, const GemmKernels& kernels, int64_t n0, bool first,
+void multiply_columns(const PanelProduct<float>& p, const GemmKernels& kernels, int64_t n0, bool first,
                       GemmTile& tile) {
   const int64_t vectors = ceil_div(tile.n, kernels.width);
   const EvenSplit rows = tile_rows(p.m, kernels.mr[vectors]);
@@ -27,9 +30,57 @@ void multiply_columns(const PanelProduct& p, const GemmKernels& kernels, int64_t
   }
 }
 
+// Multiples of what every path of bf16 products takes.
+constexpr int64_t kDepthStep = 32, kRowStep = 16;
+constexpr int64_t kMostRows = 256, kLeastRows = 32, kMostPanels = 16;
+constexpr int64_t kNearFloats = 4096, kSums = kMostPanels * kPanelColumns * kLeastRows;
+constexpr int64_t kShortDepth = 64;
+
+// Rows of a block of `panels` panels. Short sums are done as fast as their results can be stored, which the
+// first cache level then holds.
+int64_t block_rows(int64_t depth, int64_t panels) {
+  const int64_t floats = depth <= kShortDepth ? kNearFloats : kSums;
+  return std::clamp(floats / (panels * kPanelColumns) / kRowStep * kRowStep, kLeastRows, kMostRows);
+}
+
 }  // namespace
 
-void multiply_panels(const PanelProduct& p, const GemmKernels& kernels) {
+int64_t Bf16Products::depth(int64_t k) { return round_up(k, kDepthStep); }
+int64_t Bf16Products::rows(int64_t m) { return round_up(m, kRowStep); }
+int64_t Bf16Products::scratch_floats(int64_t k) {
+  return kSums + floats_of(checked_product(kMostRows, depth(k)));
+}
+
+void Bf16Products::multiply(const PanelProduct<bf16>& p, float* scratch) const {
+  static_assert(kPanelColumns == kBf16Panel);
+  const int64_t depth = Bf16Products::depth(p.k), all = ceil_div(p.n, kPanelColumns);
+  const EvenSplit parts = {all, ceil_div(all, kMostPanels)};
+  const int64_t step = block_rows(depth, parts.least + (parts.larger > 0 ? 1 : 0));
+  auto* padded = reinterpret_cast<bf16*>(scratch + kSums);
+  for (int64_t m = 0; m < p.m; m += step) {
+    const int64_t rows = std::min(step, p.m - m);
+    const bf16* a = p.a + m * p.ars;
+    int64_t lda = p.ars;
+    if (lda < depth || m + Bf16Products::rows(rows) > p.readable) {
+      pad_rows(a, lda, rows, p.k, depth, padded);
+      a = padded, lda = depth;
+    }
+    for (int64_t part = 0; part < parts.parts; ++part) {
+      const int64_t n0 = parts.begin(part) * kPanelColumns, ldc = parts.size(part) * kPanelColumns;
+      const int64_t n = std::min(ldc, p.n - n0);
+      kernels.multiply(
+          {a, lda, p.panels + n0 * depth, depth * kPanelColumns, rows, n, depth, scratch, ldc, false});
+      bf16* c = p.c + m * p.ldc + n0;
+      if (p.addend != nullptr)
+        for (int64_t i = 0; i < rows; ++i)
+          std::memcpy(c + i * p.ldc, p.addend + (m + i) * p.ldc + n0, static_cast<size_t>(n) * sizeof(bf16));
+      kernels.finish(
+          {scratch, rows, ldc, n, p.bias + n0, p.activation, c, p.ldc, true, p.addend != nullptr, false});
+    }
+  }
+}
+
+void FloatProducts::multiply(const PanelProduct<float>& p, float*) const {
   const int64_t zero = 0, depth = gemm_depth(p.k);
   GemmTile tile = {};
   tile.a_off = tile.b_off = &zero;

@@ -10,7 +10,7 @@ namespace tenon::ref {
 namespace {
 
 InvertedResidualCall parse(const Call& call) {
-  return InvertedResidualCall::make(call.t, call.count, call.attrs, DType::f64);
+  return InvertedResidualCall::make(call.t, call.count, call.attrs, DType::f64, DType::f64);
 }
 
 // The wide image before and behind the depthwise convolution.

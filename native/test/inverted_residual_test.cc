@@ -28,29 +28,33 @@ struct Case {
   }
 };
 
-Dims panels(int64_t columns, int64_t depth) { return {(columns + 31) / 32, depth, 32}; }
+Dims panels(int64_t columns, int64_t depth, DType type) {
+  return {(columns + 31) / 32, type == DType::bf16 ? (depth + 31) / 32 * 32 : depth, 32};
+}
 
 // All operands on one target, and what the joined call and the three convolutions make of them.
 struct Problem {
-  Problem(const Case& c, Target t)
+  // `stored`: what images are.
+  Problem(const Case& c, Target t, DType stored)
       : target(t),
-        x(t, {c.n, c.h, c.w, c.c}, random_values(c.n * c.h * c.w * c.c, 1)),
+        suffix(stored == DType::bf16 ? "_bf16" : ""),
+        x(stored, {c.n, c.h, c.w, c.c}, random_values(c.n * c.h * c.w * c.c, 1)),
         widen(t, {c.wide, 1, 1, c.c}, random_values(c.wide * c.c, 2)),
         widen_bias(t, {c.wide}, random_values(c.wide, 3, -1, 4)),
         filters(t, {c.wide, c.kh, c.kw, 1}, random_values(c.wide * c.kh * c.kw, 4)),
         filter_bias(t, {c.wide}, random_values(c.wide, 5)),
         narrow(t, {c.out, 1, 1, c.wide}, random_values(c.out * c.wide, 6)),
         narrow_bias(t, {c.out}, random_values(c.out, 7)),
-        residual(t, {c.n, c.oh(), c.ow(), c.out}, random_values(c.n * c.oh() * c.ow() * c.out, 8)),
-        wide(t, {c.n, c.h, c.w, c.wide}),
-        convolved(t, {c.n, c.oh(), c.ow(), c.wide}),
-        apart(t, {c.n, c.oh(), c.ow(), c.out}),
-        joined(t, {c.n, c.oh(), c.ow(), c.out}),
-        widen_panels(t, panels(c.wide, c.c)),
-        narrow_panels(t, panels(c.out, c.wide)),
+        residual(stored, {c.n, c.oh(), c.ow(), c.out}, random_values(c.n * c.oh() * c.ow() * c.out, 8)),
+        wide(stored, {c.n, c.h, c.w, c.wide}),
+        convolved(stored, {c.n, c.oh(), c.ow(), c.wide}),
+        apart(stored, {c.n, c.oh(), c.ow(), c.out}),
+        joined(stored, {c.n, c.oh(), c.ow(), c.out}),
+        widen_panels(stored, panels(c.wide, c.c, stored)),
+        narrow_panels(stored, panels(c.out, c.wide, stored)),
         filter_rows(t, {c.kh * c.kw, c.wide}) {
-    run_kernel("pack_panels", target, {widen, widen_panels});
-    run_kernel("pack_panels", target, {narrow, narrow_panels});
+    run_kernel("pack_panels" + suffix, target, {widen, widen_panels});
+    run_kernel("pack_panels" + suffix, target, {narrow, narrow_panels});
     const TensorView rows = make_view(filters.view.dtype, {c.wide, c.kh * c.kw}, filters.view.data);
     run_kernel("permute", target, {rows, filter_rows}, {1, 0});
   }
@@ -76,18 +80,19 @@ struct Problem {
       return geometry;
     };
     if (c.expands)
-      run_kernel("conv2d", target, {x, widen, widen_bias, wide}, with(plain, 0, c.activations[0]));
+      run_kernel("conv2d" + suffix, target, {x, widen, widen_bias, wide}, with(plain, 0, c.activations[0]));
     std::vector<double> depthwise = c.geometry();
     depthwise.push_back(double(c.wide));
-    run_kernel("conv2d", target, {c.expands ? wide : x, filters, filter_bias, convolved},
+    run_kernel("conv2d" + suffix, target, {c.expands ? wide : x, filters, filter_bias, convolved},
                with(depthwise, 0, c.activations[1]));
     std::vector<TensorView> last{convolved, narrow, narrow_bias};
     if (c.residual) last.push_back(residual);
     last.push_back(apart);
-    run_kernel("conv2d", target, last, with(plain, c.residual, c.activations[2]));
+    run_kernel("conv2d" + suffix, target, last, with(plain, c.residual, c.activations[2]));
   }
 
   Target target;
+  std::string suffix;
   Tensor x, widen, widen_bias, filters, filter_bias, narrow, narrow_bias, residual;
   Tensor wide, convolved, apart, joined;
   Tensor widen_panels, narrow_panels, filter_rows;
@@ -95,13 +100,18 @@ struct Problem {
 
 void check_case(const Case& c) {
   std::vector<double> expected;
-  const Problem reference(c, Target::ref);
+  const Problem reference(c, Target::ref, DType::f64);
   run_kernel("inverted_residual", Target::ref, reference.views(c), reference.attrs(c));
   reference.convolve_apart(c);
   close(reference.joined, reference.apart.values(), 1e-11, 0, c.name() + "reference");
   for_each_target([&](Target target) {
     if (target == Target::ref) return;
-    const Problem p(c, target);
+    const Problem narrow(c, target, DType::bf16);
+    run_kernel("inverted_residual_bf16", target, narrow.views(c), narrow.attrs(c));
+    narrow.convolve_apart(c);
+    CHECK_THAT(same_bits(narrow.joined, narrow.apart), c.name() + name_of(target) + " bf16");
+    check_threads("inverted_residual_bf16", target, narrow.views(c), narrow.attrs(c), narrow.joined);
+    const Problem p(c, target, DType::f32);
     run_kernel("inverted_residual", target, p.views(c), p.attrs(c));
     p.convolve_apart(c);
     CHECK_THAT(same_bits(p.joined, p.apart), c.name() + name_of(target));
@@ -116,23 +126,24 @@ void packing() {
   const int64_t columns = 37, depth = 5;
   for_each_target([&](Target target) {
     const Tensor w(target, {columns, 1, 1, depth}, random_values(columns * depth, 1));
-    const Tensor packed(target, panels(columns, depth));
+    const Tensor packed(target, panels(columns, depth, real_of(target)));
     run_kernel("pack_panels", target, {w, packed});
     for (int64_t column = 0; column < 64; ++column)
       for (int64_t k = 0; k < depth; ++k) {
         const double value = packed.at((column / 32 * depth + k) * 32 + column % 32);
         CHECK(value == (column < columns ? w.at(column * depth + k) : 0));
       }
-    CHECK(rejects("pack_panels", target, {w, Tensor(target, panels(columns + 32, depth))}));
-    CHECK(rejects("pack_panels", target, {w, Tensor(target, panels(columns, depth + 1))}));
-    CHECK(rejects("pack_panels", target, {Tensor(target, {0, 5}), Tensor(target, panels(0, 5))}));
+    CHECK(rejects("pack_panels", target, {w, Tensor(target, panels(columns + 32, depth, real_of(target)))}));
+    CHECK(rejects("pack_panels", target, {w, Tensor(target, panels(columns, depth + 1, real_of(target)))}));
+    CHECK(rejects("pack_panels", target,
+                  {Tensor(target, {0, 5}), Tensor(target, panels(0, 5, real_of(target)))}));
   });
 }
 
 void bad_calls() {
   const Case c{1, 6, 6, 4, 24, 8, 3, 3, 1, 1, 1, 1, 1, 1, true, true};
   for_each_target([&](Target target) {
-    const Problem p(c, target);
+    const Problem p(c, target, real_of(target));
     const std::vector<TensorView> views = p.views(c);
     const std::vector<double> attrs = p.attrs(c);
     CHECK(!rejects("inverted_residual", target, views, attrs));

@@ -113,8 +113,12 @@ function block({ input, wide, out, depthwise, expands = true, residual = false }
   return { x: tensor(symmetric(numel(input), 5, 2), input), run };
 }
 
-function predicted(fn: (x: Tensor) => Tensor, x: Tensor): { kernels: string[]; values: number[] } {
-  const run = compile(fn, { queue: 'predict' });
+function predicted(
+  fn: (x: Tensor) => Tensor,
+  x: Tensor,
+  precision: 'fp32' | 'bf16' = 'fp32',
+): { kernels: string[]; values: number[] } {
+  const run = compile(fn, { queue: 'predict', precision });
   const values = [...run.runSync(x).dataSync()];
   const kernels = run.profile()[0]!.map((row) => row.kernel);
   run.dispose();
@@ -141,6 +145,23 @@ test.each<[string, Block]>([
   });
   const scale = Math.max(...reference.values.map(Math.abs));
   joined.values.forEach((v, i) => expect(Math.abs(v - reference.values[i]!) / scale).toBeLessThan(1e-5));
+});
+
+test.each<[string, Block]>([
+  ['one block', { input: [2, 5, 9, 11], wide: 40, out: 7 }],
+  ['an addition', { input: [1, 32, 14, 14], wide: 192, out: 32, residual: true }],
+  ['none that widens', { input: [2, 33, 8, 8], wide: 33, out: 16, expands: false, depthwise: { stride: 2 } }],
+])('%s in bf16 has the bits of its convolutions', (_, of) => {
+  const { x, run } = block(of);
+  const within = (pointwise: ops.Conv2dOptions) => (input: Tensor) =>
+    ops.relu(ops.conv2d(run(ops.relu(input), pointwise), last, lastBias));
+  const last = persistent(symmetric(8 * of.out, 3, 1), [8, of.out, 1, 1]);
+  const lastBias = persistent(symmetric(8, 4, 1));
+  const joined = predicted(within({}), x, 'bf16');
+  const apart = predicted(within({ algorithm: 'direct' }), x, 'bf16');
+  expect(count(joined.kernels, 'inverted_residual_bf16')).toBe(1);
+  expect(count(apart.kernels, 'inverted_residual_bf16')).toBe(0);
+  expect(joined.values).toEqual(apart.values);
 });
 
 test('convolutions are joined only where nothing else reads what is between them', () => {

@@ -3,7 +3,7 @@
  * caches. For predictions: training reads those images again.
  */
 import { nothingFused, type ConvolutionGeometry } from '../../graph/facts';
-import { invertedResidualOp, packedTypes, packWeightsOp } from '../../ops/inverted-residual';
+import { invertedResidualOp, packedTypes, packWeightsOp, type Stored } from '../../ops/inverted-residual';
 import { newNode, type GraphNode, type Value } from '../ir';
 import { node, onlyReader, rule, type Change, type Rule } from '../rewrite';
 
@@ -33,12 +33,16 @@ function join(
   if (geometry === undefined || !isPointwise(project) || project.inputs[0] !== depthwise.outputs[0]) return;
   if (expand !== undefined && depthwise.inputs[0] !== expand.outputs[0]) return;
   const layers = [...(expand === undefined ? [] : [expand]), depthwise, project];
-  const values = layers.flatMap(({ inputs, outputs }) => [...inputs, ...outputs]);
+  const images = layers.flatMap(({ inputs, outputs }) => [inputs[0]!, outputs[0]!]);
+  const stored: Stored = images[0]!.type.dtype === 'bf16' ? 'bf16' : 'f32';
   // Without a bias, no norm has been folded into the layer.
   if (layers.some((layer) => biasOf(layer) === undefined)) return;
-  if (values.some(({ type }) => type.dtype !== 'f32')) return;
+  if (images.some(({ type }) => type.dtype !== stored)) return;
   const weights = layers.map(({ inputs }) => inputs[1]!);
-  const packed: Value[] = packedTypes(weights.map(({ type }) => type.shape)).map((type) => ({ type }));
+  const packed: Value[] = packedTypes(
+    weights.map(({ type }) => type.shape),
+    stored,
+  ).map((type) => ({ type }));
   const [, , kh, kw] = weights.at(-2)!.type.shape as readonly [number, number, number, number];
   const residual = project.fused?.residual === true ? project.inputs.slice(-1) : [];
   const attrs = {
@@ -51,7 +55,7 @@ function join(
   const inputs = [layers[0]!.inputs[0]!, ...operands, ...residual];
   const joined = newNode({ op: invertedResidualOp, attrs }, inputs, project.outputs, project.scope);
   return [
-    { node: newNode({ op: packWeightsOp, attrs: null }, weights, packed, project.scope) },
+    { node: newNode({ op: packWeightsOp, attrs: stored }, weights, packed, project.scope) },
     { ...joined, node: project, fused: project.fused ?? nothingFused },
   ];
 }
