@@ -11,6 +11,8 @@
   #include "kernels/math.h"
   #include "kernels/register_tile.h"
 
+  #include "kernels/clip.h"
+
   #include "kernels/activate.h"
 
   #include "kernels/streaming.h"

@@ -8,6 +8,7 @@
 #include "kernels/for_each_target.h"
 
 #ifdef TENON_TARGET
+  #include "kernels/clip.h"
   #include "kernels/lanes.h"
   #include "kernels/math.h"
   #include "kernels/register_tile.h"
@@ -115,8 +116,8 @@ __attribute__((noinline)) void activate_stored(const GemmTile& g, int64_t rows) 
 }
 
 inline V clip_to(Activation activation, V v) {
-  v = vmax(v, V{});
-  return activation == Activation::relu6 ? vmin(v, splat(6)) : v;
+  v = at_least(v, V{});
+  return activation == Activation::relu6 ? at_most(v, splat(6)) : v;
 }
 
 template <int MR, int NV>

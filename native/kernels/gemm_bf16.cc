@@ -8,6 +8,8 @@
 #ifdef TENON_TARGET
   #include "kernels/math.h"
 
+  #include "kernels/clip.h"
+
   #include "kernels/activate.h"
 
   #include "kernels/register_tile.h"

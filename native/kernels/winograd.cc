@@ -13,6 +13,8 @@
   #include "kernels/lanes.h"
   #include "kernels/math.h"
 
+  #include "kernels/clip.h"
+
   #include "kernels/activate.h"
 
 // a and b. Among the pairs tried (1 and 2, 1/2 and 2, 5/8 and 3/2, 3/4 and 3/2, ...) these lose the fewest

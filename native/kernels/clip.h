@@ -1,0 +1,5 @@
+// Clipping at a constant, in half the instructions of vmax and vmin, which let NaN through from either side.
+// Their bits: NaN stays NaN, and what equals the bound becomes the bound. Included once per target after
+// vec.h (no include guard on purpose).
+inline V at_least(V v, V bound) { return select(v <= bound, bound, v); }
+inline V at_most(V v, V bound) { return select(v >= bound, bound, v); }
