@@ -23,8 +23,8 @@ class Shares {
     }
   }
 
-  // fn(block) for blocks that no other thread has taken, until none is left. Alone, thread 0 takes them in
-  // order.
+  // fn(block) for blocks that no other thread has taken, until none is left. Alone, thread 0 takes
+  // them in order.
   template <class Fn>
   void take(int64_t thread, Fn&& fn) {
     for (int64_t i = 0; i < count_; ++i) {
@@ -43,7 +43,7 @@ class Shares {
     int64_t end;
   };
 
-  // Of the blocks, evenly: the first of share i.
+  // The first block of share i: shares are even.
   int64_t first(int64_t blocks, int64_t i) const {
     return blocks / count_ * i + std::min(i, blocks % count_);
   }

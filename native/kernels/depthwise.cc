@@ -157,7 +157,7 @@ void all_pixels(const DepthwiseSpan& s, bool stream, Activate activate) {
     }
   }
   int64_t first = 0;
-  if constexpr (std::is_same_v<In, bf16> && std::is_same_v<Out, bf16>) {  // in f32, loads are no limit
+  if constexpr (std::is_same_v<In, bf16> && std::is_same_v<Out, bf16>) {  // f32 is limited elsewhere
     first = pixels_by_columns<3, In, Out>(s, activate);
     if (first == 0) first = pixels_by_columns<5, In, Out>(s, activate);
   }

@@ -121,16 +121,27 @@ inline void store(bf16* p, V v) {
 #endif
 }
 
+// n < W.
 inline V load_n(const bf16* p, int64_t n) {
+#if defined(TENON_IS_AVX512)
+  const __m256i halves = _mm256_maskz_loadu_epi16(static_cast<__mmask16>((1u << n) - 1), p);
+  return (V)((Words)_mm512_maskz_cvtepu16_epi32((__mmask16)-1, halves) << 16);
+#else
   bf16 lanes[W] = {};
   std::memcpy(lanes, p, static_cast<size_t>(n) * sizeof(bf16));
   return load(lanes);
+#endif
 }
 
 inline void store_n(bf16* p, V v, int64_t n) {
+#if defined(TENON_IS_AVX512)
+  const __m256i halves = _mm512_maskz_cvtepi32_epi16((__mmask16)-1, (__m512i)(round_bf16(v) >> 16));
+  _mm256_mask_storeu_epi16(p, static_cast<__mmask16>((1u << n) - 1), halves);
+#else
   bf16 lanes[W];
   store(lanes, v);
   std::memcpy(p, lanes, static_cast<size_t>(n) * sizeof(bf16));
+#endif
 }
 
 inline real value_of(real x) { return x; }

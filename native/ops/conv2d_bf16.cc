@@ -1,8 +1,8 @@
-// conv2d_bf16 and conv2d_backward_data_bf16: rows of pixels gathered block by block (never the whole column
-// matrix), multiplied with packed weights. Operands and attributes are those of conv2d and
-// conv2d_backward_data; x, y and their gradients are bf16 (the output may be f32), weights and bias f32.
-// Where tiles compute products, convolutions over more than single pixels go by taps instead
-// (conv2d_bf16_grid.h).
+// conv2d_bf16 and conv2d_backward_data_bf16: rows of pixels gathered block by block (never the
+// whole column matrix), multiplied with packed weights. Operands and attributes are those of
+// conv2d and conv2d_backward_data; x, y and their gradients are bf16 (the output may be f32),
+// weights and bias f32. Where tiles compute products, convolutions over more than single pixels go
+// by taps instead (conv2d_bf16_grid.h).
 //
 // Backward-data: dx[ih][iw] collects dy[oh][ow] w[r][s] where oh*SH = ih + PH - r*DH (and so for columns).
 // The input pixels ih = first + i*SH form a phase, which meets the same taps throughout: each phase is a

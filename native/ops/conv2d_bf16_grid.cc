@@ -51,9 +51,9 @@ ConvGrid ConvGrid::make(const ConvPhase& phase, const Bf16Kernels& kernels) {
   return g;
 }
 
-// Each part of the panels copies all of the input, and each block of pixels reads all weights, but for those
-// of a part that stay in the cache from block to block. Of the cuts with tasks enough, the one that moves the
-// fewest bytes.
+// Each part of the panels copies all of the input, and each block of pixels reads all weights, but for
+// those of a part that stay in the cache from block to block. Takes the cut that moves the fewest bytes and
+// has tasks enough.
 void ConvGrid::cut(const Bf16Kernels& kernels) {
   const int64_t all = std::max<int64_t>(1, ceil_div(phase.n, kBf16Panel));
   const int64_t whole = checked_product(phase.h.count, pitch_q);  // pixels of an image

@@ -70,8 +70,8 @@ bool wants_stream(const TapConv& c, const Plan& p) {
   return lines && once && !later && c.images * c.h.out * c.w.out * p.out_pixel * 4 >= streamed_bytes;
 }
 
-// Where blocks are few, the cores get equally many, if that leaves enough pixels for each to read the
-// weights.
+// Where blocks are few, the cores get equally many, if that leaves enough pixels for each to
+// read the weights.
 PixelBlocks share_fairly(const PixelBlocks& blocks, const Plan& p) {
   constexpr int64_t kLeastTiles = 4;
   const int64_t count = blocks.count(), fair = ceil_div(count, cores()) * cores();
