@@ -179,7 +179,7 @@ function hiddenMethods(): ReadonlySet<string> {
   )) {
     const source = readFileSync(join(lib, file), 'utf8');
     const pattern =
-      /(?:@internal \*\/\n|^) *(?:(?:private|protected) )(?:abstract |async |override |static )*(\w+)[(<]|@internal \*\/\n *(?:async )?(\w+)[(<]/gm;
+      /(?:@internal.*\*\/\n|^) *(?:(?:private|protected) )(?:abstract |async |override |static )*(\w+)[(<]|@internal.*\*\/\n *(?:async )?(\w+)[(<]/gm;
     for (const [, first, second] of source.matchAll(pattern)) hidden.add(first ?? second!);
   }
   return hidden;
