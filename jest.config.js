@@ -1,5 +1,9 @@
 'use strict';
 
+// Tests of bf16 run on all processors, also where users get fp32. Set here, as the addon reads the variables
+// of the process, and a test's process.env is a copy.
+process.env.TENON_BF16 ??= 'best';
+
 /** @type {import('jest').Config} */
 module.exports = {
   rootDir: __dirname,
