@@ -1,13 +1,11 @@
-// pack_panels: w [N, ..., K] -> y [panels, K, 32], no attributes. Rows of w become columns: y[p][k][j] = w[32
-// p
-// + j][k], and columns beyond N are zero. Matrix products read panels in runs, whatever the vector's width.
+// pack_panels: w [N, ..., K] -> y [panels, K, 32], no attributes. Rows of w become columns, 32 to a panel,
+// and columns beyond N are zero. Matrix products read panels in runs, whatever the vector's width.
 #define TENON_KERNEL_FILE "kernels/pack_panels.cc"
+#include "base/inverted_residual_geom.h"
 #include "kernels/checks.h"
 
 #include "kernels/for_each_target.h"
 #ifdef TENON_TARGET
-
-constexpr int64_t kColumns = 32;
 
 Cost prepare_pack_panels(const Call& c) {
   require_operands(c, 2);
@@ -17,7 +15,7 @@ Cost prepare_pack_panels(const Call& c) {
   require(w.rank >= 2 && y.rank == 3, "pack_panels: w must have rows, and y rank 3");
   const int64_t columns = w.dims[0], depth = columns > 0 ? w.numel() / columns : 0;
   require(columns >= 1 && depth >= 1, "pack_panels: w is empty");
-  require(y.dims[0] == ceil_div(columns, kColumns) && y.dims[1] == depth && y.dims[2] == kColumns,
+  require(y.dims[0] == ceil_div(columns, kPanelColumns) && y.dims[1] == depth && y.dims[2] == kPanelColumns,
           "pack_panels: y must be [panels, K, 32]");
   const double bytes = static_cast<double>(w.bytes() + y.bytes());
   return {0, static_cast<double>(y.numel()), bytes};
@@ -29,9 +27,9 @@ void run_pack_panels(const Call& c) {
   real* y = c.t[1].as<real>();
   parallel_for(c.t[1].dims[0], static_cast<double>(c.t[1].numel()), [&](int64_t panel) {
     for (int64_t k = 0; k < depth; ++k) {
-      for (int64_t j = 0; j < kColumns; ++j) {
-        const int64_t column = panel * kColumns + j;
-        y[(panel * depth + k) * kColumns + j] = column < columns ? w[column * depth + k] : real(0);
+      for (int64_t j = 0; j < kPanelColumns; ++j) {
+        const int64_t column = panel * kPanelColumns + j;
+        y[(panel * depth + k) * kPanelColumns + j] = column < columns ? w[column * depth + k] : real(0);
       }
     }
   });

@@ -92,15 +92,7 @@ void transpose_tile(int64_t m, int64_t n, const T* x, int64_t step_x, T* y, int6
 }
 
   #if !defined(TENON_IS_REF)
-// Lanes of a, then those of b, by their numbers.
-template <int... I>
-inline V lanes_of(V a, V b, std::integer_sequence<int, I...>) {
-    #if defined(__clang__)
-  return __builtin_shufflevector(a, b, I...);
-    #else
-  return __builtin_shuffle(a, b, M{I...});
-    #endif
-}
+    #include "kernels/shuffle.h"
 
 // Vector `Part` of a[0] b[0] c[0] a[1] b[1] c[1] ...
 template <int Part, int... L>

@@ -1,18 +1,11 @@
 // The W x W transpose: log2(W) rounds, each exchanging the off-diagonal blocks of half the size. Included
 // once per target after vec.h (no include guard on purpose).
+#include "kernels/shuffle.h"
+
 template <int Half, bool Upper, int... I>
 inline V exchange(V a, V b, std::integer_sequence<int, I...>) {
-#if defined(__clang__)
-  if constexpr (Upper)
-    return __builtin_shufflevector(a, b, ((I & Half) ? I + W : I + Half)...);
-  else
-    return __builtin_shufflevector(a, b, ((I & Half) ? I - Half + W : I)...);
-#else
-  if constexpr (Upper)
-    return __builtin_shuffle(a, b, M{((I & Half) ? I + W : I + Half)...});
-  else
-    return __builtin_shuffle(a, b, M{((I & Half) ? I - Half + W : I)...});
-#endif
+  constexpr int kFromA = Upper ? Half : 0, kFromB = Upper ? 0 : -Half;
+  return lanes_of(a, b, std::integer_sequence<int, ((I & Half) ? I + kFromB + W : I + kFromA)...>());
 }
 
 template <int Half>

@@ -40,8 +40,16 @@ void conv2d_thin(const ConvCall& call, const GemmKernels& kernels, const Bf16Ker
 int64_t conv2d_direct_data_workspace(const ConvCall& call, const GemmKernels& kernels);
 void conv2d_direct_data(const ConvCall& call, const GemmKernels& kernels, float* workspace);
 
-// Weight gradients: M = output channels, N = input channels, K = pixels (conv2d_weights.cc), and the other
-// way round for few input channels (conv2d_weights_narrow.cc).
+// Weight gradients: M = output channels, N = input channels, K = pixels (conv2d_weights.cc); the other way
+// round for few input channels (conv2d_weights_narrow.cc); and one product for 1x1 kernels of stride 1 that
+// are not too large (conv2d_weights_matrix.cc). Chunks of pixels that have sums of their own, added in order:
+// about 32 tasks with the `tiles` of each, as far as there are blocks of pixels and the sums do not take too
+// much memory.
+inline int64_t weight_chunks(int64_t tiles, int64_t blocks, int64_t weights) {
+  constexpr int64_t kTasks = 32, kMostFloats = 1 << 23;
+  return std::clamp<int64_t>(ceil_div(kTasks, tiles), 1,
+                             std::max<int64_t>(1, std::min(blocks, kMostFloats / weights)));
+}
 int64_t conv2d_weights_workspace(const ConvCall& call, const GemmKernels& kernels);
 void conv2d_weights(const ConvCall& call, const GemmKernels& kernels, float* workspace);
 bool conv2d_weights_is_matrix(const ConvGeom& g, const GemmKernels& kernels);

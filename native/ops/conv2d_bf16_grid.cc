@@ -5,7 +5,6 @@
 namespace tenon {
 namespace {
 
-constexpr int64_t kMostPanels = 16;
 constexpr int64_t kMostSums = 1 << 17;   // floats of C of a task: a quarter of the second cache level
 constexpr int64_t kKeptBytes = 3 << 19;  // weights that stay there from task to task
 constexpr int64_t kMostPixels = 1024, kLeastPixels = 32;
@@ -61,7 +60,7 @@ void ConvGrid::cut(const Bf16Kernels& kernels) {
   const int64_t panel_bytes = checked_product(run_count(), steps, kernels.k_step, kBf16Panel * 2);
   int64_t most_tasks = 0;
   double least_bytes = std::numeric_limits<double>::infinity();
-  for (int64_t n = std::min(all, kMostPanels); n > 0; n /= 2) {
+  for (int64_t n = std::min(all, kMostBlockPanels); n > 0; n /= 2) {
     ConvGrid g = *this;
     g.panels = n;
     const int64_t fair = ceil_div(checked_product(pixels, g.parts(), phase.groups), kTasks);

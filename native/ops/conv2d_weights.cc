@@ -21,9 +21,7 @@ namespace {
 
 constexpr int64_t kPixels = 512;              // of a block
 constexpr int64_t kSmallWeights = 64 * 1024;  // floats of dw up to which tasks share nothing but pixels
-constexpr int64_t kTasks = 32;
-constexpr int64_t kMostPartFloats = 1 << 23;
-constexpr int64_t kRowsOfO = 128;  // o block of large weights
+constexpr int64_t kRowsOfO = 128;             // o block of large weights
 
 struct Plan {
   int64_t mr, panel, panels;
@@ -59,8 +57,7 @@ void plan_tasks(const ConvGeom& g, Plan& p) {
   p.o_blocks = ceil_div(g.og(), p.o_block);
   p.c_blocks = ceil_div(p.panels, p.c_block);
   const int64_t tiles = g.groups * p.o_blocks * p.c_blocks;
-  const int64_t most = std::max<int64_t>(1, std::min(p.blocks.count(), kMostPartFloats / g.weights()));
-  p.chunks = std::clamp<int64_t>(ceil_div(kTasks, tiles), 1, most);
+  p.chunks = weight_chunks(tiles, p.blocks.count(), g.weights());
 }
 
 Plan make_plan(const ConvGeom& g, const GemmKernels& kernels) {
@@ -228,7 +225,6 @@ void add_parts(const ConvGeom& g, const Plan& p, const float* parts, float* dw) 
 
 int64_t conv2d_weights_workspace(const ConvCall& call, const GemmKernels& kernels) {
   if (call.g.n == 0) return 0;
-  if (conv2d_weights_is_matrix(call.g, kernels)) return conv2d_weights_matrix_workspace(call, kernels);
   if (is_large_matrix(call.g)) return gemm_workspace(make_matrix(call), kernels);
   return make_plan(call.g, kernels).total;
 }
@@ -236,7 +232,6 @@ int64_t conv2d_weights_workspace(const ConvCall& call, const GemmKernels& kernel
 void conv2d_weights(const ConvCall& call, const GemmKernels& kernels, float* workspace) {
   const ConvGeom& g = call.g;
   if (g.n == 0) return std::fill_n(call.w.as<float>(), g.weights(), 0.0f), void();
-  if (conv2d_weights_is_matrix(g, kernels)) return conv2d_weights_matrix(call, kernels, workspace);
   if (is_large_matrix(g)) return gemm(make_matrix(call), kernels, workspace);
   const Plan p = make_plan(g, kernels);
   parallel_tasks(p.tasks(g), g.flops() / 16, [&](int64_t task, int64_t slot) {

@@ -10,9 +10,7 @@
 namespace tenon {
 namespace {
 
-constexpr int64_t kPixels = 128;  // of a block: its panel of B stays in the first cache level
-constexpr int64_t kTasks = 32;
-constexpr int64_t kMostPartFloats = 1 << 23;
+constexpr int64_t kPixels = 128;           // of a block: its panel of B stays in the first cache level
 constexpr int64_t kMostWeights = 1 << 17;  // of more, sums of several chunks take too long to add
 constexpr int64_t kNearSums = 1 << 13;     // that stay in the first cache level
 
@@ -45,8 +43,7 @@ Plan make_plan(const ConvGeom& g, const GemmKernels& kernels) {
   p.panel = nv * kernels.width;
   p.panels = ceil_div(p.n, p.panel);
   p.together = std::clamp<int64_t>(kNearSums / (p.m * p.panel), 1, p.panels);
-  const int64_t most = std::max<int64_t>(1, std::min(p.blocks(), kMostPartFloats / (p.m * p.n)));
-  p.chunks = std::clamp<int64_t>(ceil_div(kTasks, p.groups()), 1, most);
+  p.chunks = weight_chunks(p.groups(), p.blocks(), g.weights());
   return p;
 }
 
@@ -97,7 +94,7 @@ void put_sums(const Plan& p, float* sums, float* dw) {
 }  // namespace
 
 bool conv2d_weights_is_matrix(const ConvGeom& g, const GemmKernels& kernels) {
-  return conv2d_is_matrix(g) && g.weights() > 0 && g.weights() <= kMostWeights &&
+  return conv2d_is_matrix(g) && g.pixels() > 0 && g.weights() > 0 && g.weights() <= kMostWeights &&
          std::max(g.o, g.c) % kernels.width == 0;
 }
 

@@ -3,18 +3,16 @@
 namespace tenon {
 
 Bf16Blocks Bf16Blocks::make(int64_t count, int64_t m, int64_t n, int64_t k, const Bf16Kernels& kernels) {
-  constexpr int64_t kMostPanels = 16, kMostRows = 256, kLeastRows = 32;
-  constexpr int64_t kShortDepth = 64, kNearFloats = 4096;
   Bf16Blocks s = {};
   s.count = count, s.m = m, s.n = n, s.k = k;
   s.depth = std::max(round_up(k, kernels.k_step), kernels.k_step);
   s.columns = round_up(n, kBf16Panel);
-  s.panels = std::clamp<int64_t>(s.columns / kBf16Panel, 1, kMostPanels);
+  s.panels = std::clamp<int64_t>(s.columns / kBf16Panel, 1, kMostBlockPanels);
   const int64_t fitting = kernels.block_bytes / (s.depth * static_cast<int64_t>(sizeof(bf16)));
   const int64_t fair = ceil_div(m, wanted_tasks());
-  // Short sums are done as fast as their results can be stored, which the first cache level then holds.
-  const int64_t near = s.depth <= kShortDepth ? kNearFloats / (s.panels * kBf16Panel) : kMostRows;
-  s.rows = round_up(std::clamp(std::min({fitting, fair, near}), kLeastRows, kMostRows), kLeastRows);
+  const int64_t near = s.depth <= kShortDepth ? kNearBlockSums / (s.panels * kBf16Panel) : kMostBlockRows;
+  s.rows =
+      round_up(std::clamp(std::min({fitting, fair, near}), kLeastBlockRows, kMostBlockRows), kLeastBlockRows);
   return s;
 }
 

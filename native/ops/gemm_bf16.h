@@ -48,6 +48,12 @@ inline int64_t round_up(int64_t n, int64_t step) { return checked_product(ceil_d
 // Floats that hold n bf16.
 inline int64_t floats_of(int64_t n) { return ceil_div(n, 2); }
 
+// What a block of a product has at most, and at least: panels of B, and rows of A.
+inline constexpr int64_t kMostBlockPanels = 16, kMostBlockRows = 256, kLeastBlockRows = 32;
+// Sums so short that they are done as fast as their results can be stored, and how many of them the first
+// cache level then holds.
+inline constexpr int64_t kShortDepth = 64, kNearBlockSums = 4096;
+
 // `count` independent products (groups or a batch) [m][k] [k][n], and how they are cut. Cutting M and N
 // changes no bit: every element of C is one sum over K in one order.
 struct Bf16Blocks {

@@ -32,15 +32,12 @@ void multiply_columns(const PanelProduct<float>& p, const GemmKernels& kernels, 
 
 // Multiples of what every path of bf16 products takes.
 constexpr int64_t kDepthStep = 32, kRowStep = 16;
-constexpr int64_t kMostRows = 256, kLeastRows = 32, kMostPanels = 16;
-constexpr int64_t kNearFloats = 4096, kSums = kMostPanels * kPanelColumns * kLeastRows;
-constexpr int64_t kShortDepth = 64;
+constexpr int64_t kSums = kMostBlockPanels * kPanelColumns * kLeastBlockRows;
 
-// Rows of a block of `panels` panels. Short sums are done as fast as their results can be stored, which the
-// first cache level then holds.
+// Rows of a block of `panels` panels.
 int64_t block_rows(int64_t depth, int64_t panels) {
-  const int64_t floats = depth <= kShortDepth ? kNearFloats : kSums;
-  return std::clamp(floats / (panels * kPanelColumns) / kRowStep * kRowStep, kLeastRows, kMostRows);
+  const int64_t floats = depth <= kShortDepth ? kNearBlockSums : kSums;
+  return std::clamp(floats / (panels * kPanelColumns) / kRowStep * kRowStep, kLeastBlockRows, kMostBlockRows);
 }
 
 }  // namespace
@@ -48,13 +45,13 @@ int64_t block_rows(int64_t depth, int64_t panels) {
 int64_t Bf16Products::depth(int64_t k) { return round_up(k, kDepthStep); }
 int64_t Bf16Products::rows(int64_t m) { return round_up(m, kRowStep); }
 int64_t Bf16Products::scratch_floats(int64_t k) {
-  return kSums + floats_of(checked_product(kMostRows, depth(k)));
+  return kSums + floats_of(checked_product(kMostBlockRows, depth(k)));
 }
 
 void Bf16Products::multiply(const PanelProduct<bf16>& p, float* scratch) const {
   static_assert(kPanelColumns == kBf16Panel);
   const int64_t depth = Bf16Products::depth(p.k), all = ceil_div(p.n, kPanelColumns);
-  const EvenSplit parts = {all, ceil_div(all, kMostPanels)};
+  const EvenSplit parts = {all, ceil_div(all, kMostBlockPanels)};
   const int64_t step = block_rows(depth, parts.least + (parts.larger > 0 ? 1 : 0));
   auto* padded = reinterpret_cast<bf16*>(scratch + kSums);
   for (int64_t m = 0; m < p.m; m += step) {
