@@ -7,8 +7,8 @@
 // drivers (ops/conv2d_winograd*.cc) leave to the register tiles of gemm.h. A transformed tile lies in 36
 // planes: point (i, j) at (6i + j) * plane. Vectors run over channels.
 //
-// Tiles are lists of pixel addresses, so that the drivers decide what stands for a pixel outside the image: a
-// line of zeros to read, a line that nobody reads to write.
+// A tile may reach beyond its image: rows out there are read from a line of zeros and not written, columns
+// are neither read nor written.
 #pragma once
 
 #include <cstddef>
@@ -22,6 +22,9 @@ inline constexpr int kWinogradIn = 6;       // rows and columns of an input tile
 inline constexpr int kWinogradOut = 4;      // of an output tile
 inline constexpr int kWinogradPoints = 36;  // of a transformed tile
 
+inline constexpr int kWinogradNarrow = 16;      // channels of the narrow products, and
+inline constexpr int kWinogradNarrowRows = 12;  // tiles that they take at a time
+
 // Rows of filters: tap (r, s) of row i, lane j is at taps + (3r + s) * tap_stride + i * row_stride + j.
 struct WinogradFilters {
   const float* taps;
@@ -29,10 +32,18 @@ struct WinogradFilters {
   int64_t rows, lanes;
 };
 
+// Pixels of an image that a tile of it reads or writes. Columns [first, last) of the tile lie in the image.
+template <class Byte>
+struct WinogradPixels {
+  Byte* rows[kWinogradIn];  // at column `first`; for a row outside the image, zeros to read or null
+  int64_t pixel;            // bytes from one pixel to the next
+  int first, last;
+};
+
 struct WinogradOutput {
   const float* products;  // A^T (products) A, in planes
   int64_t plane;
-  std::byte* const* pixels;  // [16]
+  WinogradPixels<std::byte> pixels;
   int64_t channels;
   const float* bias;  // [channels] added to every pixel, or null
   Activation activation;
@@ -40,15 +51,23 @@ struct WinogradOutput {
 };
 
 // planes <- the transform of the tile at `pixels`.
-using WinogradToPlanes = void (*)(const std::byte* const* pixels, int64_t channels, float* planes,
-                                  int64_t plane);
+using WinogradToPlanes = void (*)(const WinogradPixels<const std::byte>& pixels, int64_t channels,
+                                  float* planes, int64_t plane);
 
 // The transforms that meet tensors, by how those store their elements. Arithmetic is in float.
 struct WinogradStorage {
-  WinogradToPlanes input;  // B^T d B of the tile d at pixels[36]
+  WinogradToPlanes input;  // B^T d B of 6 x 6 pixels d
   void (*output)(const WinogradOutput& tile);
-  WinogradToPlanes
-      output_gradient;  // A dy A^T of the output tile at pixels[16], for the gradient of the filters
+  WinogradToPlanes output_gradient;  // A dy A^T of 4 x 4 pixels dy, for the gradient of the filters
+};
+
+// Products of transformed tiles with transformed filters at all points, of kWinogradNarrow channels or fewer
+// on both sides, zeros beyond. `rows` is the number of tiles, a multiple of kWinogradNarrowRows.
+struct WinogradNarrow {
+  const float* inputs;
+  const float* filters;
+  float* products;  // may be where the inputs of the point before are
+  int64_t rows, plane, filter_plane;
 };
 
 // What one instruction set offers. Whole vectors are written to planes and panels, zeros beyond the channels.
@@ -59,6 +78,9 @@ struct WinogradKernels {
 
   // planes <- G g G^T, a row of `panel` lanes (a multiple of the vector width) for each row of filters.
   void (*filter)(const WinogradFilters& filters, int64_t panel, float* planes, int64_t plane);
+
+  // Null where the registers do not hold the filters of a point.
+  void (*narrow)(const WinogradNarrow& call);
 
   // The adjoint: taps[(3r + s) * tap_stride + j] <- G^T (planes) G for j < lanes.
   void (*filter_gradient)(const float* planes, int64_t plane, int64_t lanes, float* taps, int64_t tap_stride);

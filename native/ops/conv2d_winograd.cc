@@ -3,9 +3,10 @@
 //
 // First the filters are transformed, once; or once for many calls, when the runtime keeps them. Then a task
 // is a block of tiles: it transforms its input tiles, multiplies at the 36 points, and transforms back, all
-// in a scratch area of the second-level cache; nothing else is stored. Where there are too few tiles for all
-// cores, tasks divide the output channels, and each worker transforms the tiles of its tasks itself: that
-// takes less time than to read what another core has written.
+// in a scratch area of the second-level cache; nothing else is stored. With few output channels that area is
+// half as large: the products of a point lie where the inputs of the point before it were. Where there are
+// too few tiles for all cores, tasks divide the output channels, and each worker transforms the tiles of its
+// tasks itself: that takes less time than to read what another core has written.
 #include "ops/conv2d_winograd.h"
 
 #include "ops/gemm_tile.h"
@@ -20,6 +21,7 @@ constexpr int64_t kMostPanel = 32;  // two of the widest vectors
 constexpr int64_t kChain = 128;
 constexpr int64_t kRun = 64;               // output channels multiplied before transforming back
 constexpr int64_t kBlock = 48;             // tiles
+constexpr int64_t kNarrowBlock = 24;       // of a block whose products are narrow
 constexpr int64_t kSmallBlock = 24;        // of a block that is to fit the second-level cache
 constexpr int64_t kCacheFloats = 3 << 16;  // 768 KB: the scratch area of a block that does, more or less
 constexpr int64_t kNearFilters = 1 << 18;  // floats of filters that stay there between blocks
@@ -75,17 +77,22 @@ struct Plan {
   int64_t in_row, in_plane;  // transformed input: of a tile, of a point
   int64_t product_row, product_plane;
   int64_t filter_plane, filter_floats;  // of a panel's point; of all transformed filters
+  int64_t depth;                        // rows of a panel's point, those beyond k are zeros
+  bool narrow;                          // whether WinogradKernels::narrow multiplies
   bool far;                             // filters do not stay in the second-level cache
   int64_t filters, zeros, slots;        // workspace: what all tasks share; then for each worker
-  int64_t slot_inputs, slot_products, slot_lost, slot_floats, total;
+  int64_t slot_inputs, slot_products, slot_floats, total;
 
   int64_t tasks() const { return blocks * run_parts; }
+  // Whether a point's products are written over the inputs of the point before it.
+  bool over() const { return runs == 1; }
   int64_t run_panels(int64_t index) const { return std::min(run, panels - index * run); }
 };
 
 // Tiles of a block. Blocks fit the second-level cache where they can. Where not even small ones do, larger
 // ones at least read the filters less often.
 int64_t largest_block(const WinogradConv& c, const Plan& p) {
+  if (p.narrow) return kNarrowBlock;
   const int64_t small = ceil_div(kSmallBlock, p.mr) * p.mr, large = kBlock / p.mr * p.mr;
   const auto fits = [&](int64_t tiles) {
     return tiles * kWinogradPoints * (c.k + p.run * p.panel) <= kCacheFloats;
@@ -99,7 +106,7 @@ int64_t choose_block(const WinogradConv& c, const Plan& p) {
   const int64_t count = std::max<int64_t>(c.tiles().count(), 1),
                 blocks = ceil_div(count, largest_block(c, p));
   const int64_t fair = ceil_div(blocks, cores()) * cores();
-  if (blocks < wanted_tasks() && count >= fair * p.mr) return ceil_div(count, fair);
+  if (!p.narrow && blocks < wanted_tasks() && count >= fair * p.mr) return ceil_div(count, fair);
   return std::min(count, ceil_div(ceil_div(count, blocks), p.mr) * p.mr);
 }
 
@@ -116,30 +123,40 @@ void plan_tasks(const WinogradConv& c, Plan& p) {
   p.run_parts = std::min(p.run_parts, p.runs);
 }
 
+// Floats from one tile's transformed input to the next. Short rows are dense: they spread over the sets of
+// the first-level cache as they are.
+int64_t input_row(const WinogradConv& c, const Plan& p) {
+  constexpr int64_t kLine = 16, kShort = 4 * kLine;
+  const int64_t row = p.over() ? std::max(c.k, p.product_row) : c.k;
+  return row <= kShort ? ceil_div(row, kLine) * kLine : odd_lines(row);
+}
+
 // kept: the transformed filters are not in the workspace.
 Plan make_plan(const WinogradConv& c, const GemmKernels& kernels, bool kept) {
   Plan p = {};
   const int nv = c.n <= kernels.width ? 1 : 2;
-  p.mr = kernels.mr[nv];
+  p.narrow = winograd_kernels(kernels.target).narrow != nullptr && std::max(c.k, c.n) <= kWinogradNarrow;
+  p.mr = p.narrow ? kWinogradNarrowRows : kernels.mr[nv];
+  p.depth = p.narrow ? kWinogradNarrow : c.k;
   p.panel = nv * kernels.width;
   p.panels = ceil_div(c.n, p.panel);
   plan_tasks(c, p);
-  p.in_row = odd_lines(c.k);
-  p.in_plane = odd_lines(checked_product(p.block, p.in_row));
   p.product_row = checked_product(p.run, p.panel);
-  p.product_plane = odd_lines(checked_product(p.block, p.product_row));
-  p.filter_plane = odd_lines(checked_product(c.k, p.panel));
+  p.in_row = input_row(c, p);
+  p.in_plane = odd_lines(checked_product(ceil_div(p.block, p.mr) * p.mr, p.in_row));
+  if (p.over()) p.product_row = p.in_row;
+  p.product_plane = p.over() ? p.in_plane : odd_lines(checked_product(p.block, p.product_row));
+  p.filter_plane = odd_lines(checked_product(p.depth, p.panel));
   p.filter_floats = checked_product(p.panels, kWinogradPoints, p.filter_plane);
   p.far = p.filter_floats > kNearFilters;
   Layout slot;
   slot.add(1);  // which block's inputs the slot has
+  p.slot_products = slot.add(checked_product(p.over() ? 1 : kWinogradPoints, p.product_plane));
   p.slot_inputs = slot.add(checked_product(kWinogradPoints, p.in_plane));
-  p.slot_products = slot.add(checked_product(kWinogradPoints, p.product_plane));
-  p.slot_lost = slot.add(p.product_row);
   p.slot_floats = slot.floats();
   Layout layout;
   p.filters = layout.add(kept ? 0 : p.filter_floats);
-  p.zeros = layout.add(c.k);
+  p.zeros = layout.add(checked_product(kWinogradIn, c.k));
   p.slots = layout.add(checked_product(p.slot_floats, scratch_slots()));
   p.total = layout.floats();
   return p;
@@ -164,6 +181,9 @@ void pack_filters(ConvPass pass, const WinogradConv& c, const Plan& p, const flo
     }
     float* planes = packed + panel * kWinogradPoints * p.filter_plane + k0 * p.panel;
     transforms.filter(f, p.panel, planes, p.filter_plane);
+    if (p.depth > c.k)
+      for (int point = 0; point < kWinogradPoints; ++point)
+        std::fill_n(planes + point * p.filter_plane + c.k * p.panel, (p.depth - c.k) * p.panel, 0.0f);
   });
 }
 
@@ -177,14 +197,13 @@ Tiles tiles_of(const WinogradConv& c, const Plan& p, int64_t block) {
 
 void transform_input(const WinogradConv& c, const Plan& p, const WinogradKernels& transforms,
                      const Tiles& tiles, const float* zeros, float* planes) {
-  const std::byte* pixels[kWinogradIn * kWinogradIn];
-  const auto* outside = reinterpret_cast<const std::byte*>(zeros);
-  for (int64_t i = 0; i < tiles.count; ++i) {
-    const WinogradTiles::Tile t = c.tiles().at(tiles.first + i);
-    list_pixels<kWinogradIn>(c.in + t.image * c.in_h * c.in_w * c.in_pixel(), c.in_h, c.in_w, c.in_pixel(),
-                             t.row + c.row0, t.col + c.col0, outside, pixels);
-    transforms.of(c.in_type).input(pixels, c.k, planes + i * p.in_row, p.in_plane);
-  }
+  const WinogradImages<const std::byte> images = {c.in, c.in_h, c.in_w, c.in_pixel(),
+                                                  reinterpret_cast<const std::byte*>(zeros)};
+  const WinogradToPlanes input = transforms.of(c.in_type).input;
+  WinogradTiles::Tile t = c.tiles().at(tiles.first);
+  for (int64_t i = 0; i < tiles.count; ++i, t = c.tiles().after(t))
+    input(images.pixels<kWinogradIn>(t.image, t.row + c.row0, t.col + c.col0), c.k, planes + i * p.in_row,
+          p.in_plane);
 }
 
 // Products of `count` tiles with one run of panels at all points. Filters that are far are fetched a point
@@ -221,22 +240,25 @@ void multiply(const WinogradConv& c, const Plan& p, const GemmKernels& kernels, 
   }
 }
 
+void multiply_narrow(const Plan& p, const WinogradKernels& transforms, int64_t count, const float* planes,
+                     const float* filters, float* products) {
+  const int64_t rows = ceil_div(count, p.mr) * p.mr;
+  transforms.narrow({planes, filters, products, rows, p.in_plane, p.filter_plane});
+}
+
 void transform_output(const WinogradConv& c, const Plan& p, const WinogradKernels& transforms,
-                      const Tiles& tiles, int64_t channel0, const float* products, float* lost) {
-  std::byte* pixels[kWinogradOut * kWinogradOut];
-  auto* outside = reinterpret_cast<std::byte*>(lost);
+                      const Tiles& tiles, int64_t channel0, const float* products) {
   std::byte* first = c.out + channel0 * static_cast<int64_t>(size_of(c.out_type));
+  const WinogradImages<std::byte> images = {first, c.out_h, c.out_w, c.out_pixel(), nullptr};
   WinogradOutput out = {};
   out.plane = p.product_plane;
-  out.pixels = pixels;
-  out.channels = std::min(p.product_row, c.n - channel0);
+  out.channels = std::min(p.run * p.panel, c.n - channel0);
   out.bias = c.bias ? c.bias + channel0 : nullptr;
   out.activation = c.activation;
   out.accumulate = c.accumulate;
-  for (int64_t i = 0; i < tiles.count; ++i) {
-    const WinogradTiles::Tile t = c.tiles().at(tiles.first + i);
-    list_pixels<kWinogradOut>(first + t.image * c.out_h * c.out_w * c.out_pixel(), c.out_h, c.out_w,
-                              c.out_pixel(), t.row, t.col, outside, pixels);
+  WinogradTiles::Tile t = c.tiles().at(tiles.first);
+  for (int64_t i = 0; i < tiles.count; ++i, t = c.tiles().after(t)) {
+    out.pixels = images.pixels<kWinogradOut>(t.image, t.row, t.col);
     out.products = products + i * p.product_row;
     transforms.of(c.out_type).output(out);
   }
@@ -255,15 +277,18 @@ void run_task(const WinogradConv& c, const Plan& p, const GemmKernels& kernels,
   const EvenSplit split = {p.runs, p.run_parts};
   for (int64_t run = split.begin(part); run < split.begin(part) + split.size(part); ++run) {
     const float* panels = filters + run * p.run * kWinogradPoints * p.filter_plane;
-    multiply(c, p, kernels, tiles.count, p.run_panels(run), planes, panels, products);
-    transform_output(c, p, transforms, tiles, run * p.product_row, products, slot + p.slot_lost);
+    if (p.narrow)
+      multiply_narrow(p, transforms, tiles.count, planes, panels, products);
+    else
+      multiply(c, p, kernels, tiles.count, p.run_panels(run), planes, panels, products);
+    transform_output(c, p, transforms, tiles, run * p.run * p.panel, products);
   }
 }
 
 void run(const WinogradConv& c, const Plan& p, double flops, const GemmKernels& kernels,
          const WinogradKernels& transforms, const float* filters, float* workspace) {
   float* zeros = workspace + p.zeros;
-  std::fill_n(zeros, c.k, 0.0f);
+  std::fill_n(zeros, kWinogradIn * c.k, 0.0f);
   const auto slot_at = [&](int64_t slot) { return workspace + p.slots + slot * p.slot_floats; };
   for (int64_t i = 0; i < scratch_slots(); ++i) *reinterpret_cast<int64_t*>(slot_at(i)) = -1;
   parallel_tasks(p.tasks(), flops / 32, [&](int64_t task, int64_t slot) {

@@ -2,6 +2,7 @@
 // group, 3x3 filters, any padding.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "kernels/winograd.h"
@@ -53,18 +54,33 @@ struct WinogradTiles {
     return {index / across() / down(), index / across() % down() * kWinogradOut,
             index % across() * kWinogradOut};
   }
+  Tile after(const Tile& t) const {
+    if (t.col + kWinogradOut < out_w) return {t.image, t.row, t.col + kWinogradOut};
+    if (t.row + kWinogradOut < out_h) return {t.image, t.row + kWinogradOut, 0};
+    return {t.image + 1, 0, 0};
+  }
 };
 
-// Addresses of size x size pixels, `pixel` bytes each, from (row, col) on of an image of h x w; `outside` for
-// those that the image does not have.
-template <int Size, class Byte>
-void list_pixels(Byte* image, int64_t h, int64_t w, int64_t pixel, int64_t row, int64_t col, Byte* outside,
-                 Byte** pixels) {
-  for (int i = 0; i < Size; ++i)
-    for (int j = 0; j < Size; ++j) {
-      const bool inside = row + i >= 0 && row + i < h && col + j >= 0 && col + j < w;
-      pixels[i * Size + j] = inside ? image + ((row + i) * w + col + j) * pixel : outside;
+// Images of h x w pixels, `pixel` bytes each.
+template <class Byte>
+struct WinogradImages {
+  Byte* data;
+  int64_t h, w, pixel;
+  Byte* outside;  // stands for a row that an image does not have
+
+  // Size x size pixels from (row, col) on.
+  template <int Size>
+  WinogradPixels<Byte> pixels(int64_t image, int64_t row, int64_t col) const {
+    WinogradPixels<Byte> p;
+    p.pixel = pixel;
+    p.first = static_cast<int>(std::clamp<int64_t>(-col, 0, Size));
+    p.last = static_cast<int>(std::clamp<int64_t>(w - col, 0, Size));
+    for (int i = 0; i < Size; ++i) {
+      const bool inside = row + i >= 0 && row + i < h && p.first < p.last;
+      p.rows[i] = inside ? data + ((image * h + row + i) * w + col + p.first) * pixel : outside;
     }
-}
+    return p;
+  }
+};
 
 }  // namespace tenon

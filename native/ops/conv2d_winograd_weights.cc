@@ -69,7 +69,7 @@ Plan make_plan(const ConvGeom& g, const GemmKernels& kernels) {
   p.slot_floats = slot.floats();
   Layout layout;
   p.sums = layout.add(p.chunks > 1 ? checked_product(p.tasks(), p.sum_floats) : 0);
-  p.zeros = layout.add(std::max(p.o_block, p.c_block));
+  p.zeros = layout.add(checked_product(kWinogradIn, std::max(g.o, g.c)));
   p.slots = layout.add(checked_product(p.slot_floats, scratch_slots()));
   p.total = layout.floats();
   return p;
@@ -88,21 +88,21 @@ Part part_at(const ConvGeom& g, const Plan& p, int64_t index) {
 void transform_block(const ConvCall& call, const Plan& p, const WinogradKernels& transforms, const Part& part,
                      int64_t tile0, int64_t count, const float* zeros, float* slot) {
   const ConvGeom& g = call.g;
-  const std::byte* pixels[kWinogradIn * kWinogradIn];
   const auto* outside = reinterpret_cast<const std::byte*>(zeros);
   const auto x_size = static_cast<int64_t>(size_of(call.x.dtype)),
              dy_size = static_cast<int64_t>(size_of(call.y.dtype));
-  const int64_t x_pixel = g.c * x_size, dy_pixel = g.o * dy_size;
-  const std::byte* dy = call.y.data + part.o0 * dy_size;
-  const std::byte* x = call.x.data + part.c0 * x_size;
-  for (int64_t i = 0; i < count; ++i) {
-    const WinogradTiles::Tile t = tiles_of(g).at(tile0 + i);
-    list_pixels<kWinogradIn>(x + t.image * g.h * g.w * x_pixel, g.h, g.w, x_pixel, t.row - g.ph, t.col - g.pw,
-                             outside, pixels);
-    transforms.of(call.x.dtype).input(pixels, part.cs, slot + i * p.x_row, p.x_plane);
-    list_pixels<kWinogradOut>(dy + t.image * g.oh * g.ow * dy_pixel, g.oh, g.ow, dy_pixel, t.row, t.col,
-                              outside, pixels);
-    transforms.of(call.y.dtype).output_gradient(pixels, part.os, slot + p.slot_dy + i * p.dy_row, p.dy_plane);
+  const WinogradImages<const std::byte> x = {call.x.data + part.c0 * x_size, g.h, g.w, g.c * x_size, outside};
+  const WinogradImages<const std::byte> dy = {call.y.data + part.o0 * dy_size, g.oh, g.ow, g.o * dy_size,
+                                              outside};
+  const WinogradTiles all = tiles_of(g);
+  WinogradTiles::Tile t = all.at(tile0);
+  for (int64_t i = 0; i < count; ++i, t = all.after(t)) {
+    transforms.of(call.x.dtype)
+        .input(x.pixels<kWinogradIn>(t.image, t.row - g.ph, t.col - g.pw), part.cs, slot + i * p.x_row,
+               p.x_plane);
+    transforms.of(call.y.dtype)
+        .output_gradient(dy.pixels<kWinogradOut>(t.image, t.row, t.col), part.os,
+                         slot + p.slot_dy + i * p.dy_row, p.dy_plane);
   }
 }
 
@@ -187,7 +187,7 @@ void conv2d_winograd_weights(const ConvCall& call, const GemmKernels& kernels,
   const ConvGeom& g = call.g;
   const Plan p = make_plan(g, kernels);
   if (p.blocks == 0) return std::fill_n(call.w.as<float>(), g.weights(), 0.0f), void();
-  std::fill_n(workspace + p.zeros, std::max(p.o_block, p.c_block), 0.0f);
+  std::fill_n(workspace + p.zeros, kWinogradIn * std::max(g.o, g.c), 0.0f);
   parallel_tasks(p.tasks(), g.flops() / 32, [&](int64_t task, int64_t slot) {
     run_task(call, p, kernels, transforms, task, workspace, workspace + p.slots + slot * p.slot_floats);
   });
