@@ -58,7 +58,6 @@ using WinogradToPlanes = void (*)(const WinogradPixels<const std::byte>& pixels,
 struct WinogradStorage {
   WinogradToPlanes input;  // B^T d B of 6 x 6 pixels d
   void (*output)(const WinogradOutput& tile);
-  WinogradToPlanes output_gradient;  // A dy A^T of 4 x 4 pixels dy, for the gradient of the filters
 };
 
 // Products of transformed tiles with transformed filters at all points, of kWinogradNarrow channels or fewer
@@ -81,9 +80,6 @@ struct WinogradKernels {
 
   // Null where the registers do not hold the filters of a point.
   void (*narrow)(const WinogradNarrow& call);
-
-  // The adjoint: taps[(3r + s) * tap_stride + j] <- G^T (planes) G for j < lanes.
-  void (*filter_gradient)(const float* planes, int64_t plane, int64_t lanes, float* taps, int64_t tap_stride);
 };
 
 const WinogradKernels& winograd_kernels(Target target);

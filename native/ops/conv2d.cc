@@ -48,7 +48,8 @@ int64_t workspace_of(ConvPass pass, const ConvCall& call, const GemmKernels& ker
       break;
   }
   require(conv2d_winograd_fits(call.g), "conv2d: Winograd is for 3x3 with stride, dilation and groups of 1");
-  if (pass == ConvPass::backward_weights) return conv2d_winograd_weights_workspace(call, kernels);
+  if (pass == ConvPass::backward_weights)
+    return conv2d_winograd_weights_workspace(call, winograd_gradient_kernels(kernels.target));
   return conv2d_winograd_workspace(pass, call, kernels);
 }
 
@@ -65,7 +66,7 @@ void execute(ConvPass pass, const ConvCall& call, Target target, float* workspac
       break;
   }
   if (pass == ConvPass::backward_weights)
-    return conv2d_winograd_weights(call, kernels, winograd_kernels(target), workspace);
+    return conv2d_winograd_weights(call, winograd_gradient_kernels(target), workspace);
   conv2d_winograd(pass, call, kernels, winograd_kernels(target), workspace);
 }
 

@@ -50,6 +50,8 @@ inline int64_t weight_chunks(int64_t tiles, int64_t blocks, int64_t weights) {
   return std::clamp<int64_t>(ceil_div(kTasks, tiles), 1,
                              std::max<int64_t>(1, std::min(blocks, kMostFloats / weights)));
 }
+// dw = part 0 + part 1 + ... in order; each is of the shape of dw.
+void conv2d_add_weight_parts(const ConvGeom& g, const float* parts, int64_t count, float* dw);
 int64_t conv2d_weights_workspace(const ConvCall& call, const GemmKernels& kernels);
 void conv2d_weights(const ConvCall& call, const GemmKernels& kernels, float* workspace);
 bool conv2d_weights_is_matrix(const ConvGeom& g, const GemmKernels& kernels);

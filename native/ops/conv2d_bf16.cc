@@ -59,7 +59,7 @@ int64_t bf16_conv_in_float_workspace(ConvPass pass, const ConvCall& call, const 
       return weights ? conv2d_weights_narrow_workspace(call, gemm)
                      : conv2d_thin_workspace(call, gemm, kernels, false);
     case FloatWay::winograd:
-      return weights ? conv2d_winograd_weights_workspace(call, gemm)
+      return weights ? conv2d_winograd_weights_workspace(call, winograd_gradient_kernels(kernels.target))
                      : conv2d_winograd_workspace(pass, call, gemm);
     case FloatWay::none:
       break;
@@ -70,7 +70,6 @@ int64_t bf16_conv_in_float_workspace(ConvPass pass, const ConvCall& call, const 
 void run_bf16_conv_in_float(ConvPass pass, const ConvCall& call, const Bf16Kernels& kernels,
                             float* workspace) {
   const GemmKernels& gemm = gemm_kernels(kernels.target);
-  const WinogradKernels& transforms = winograd_kernels(kernels.target);
   const bool weights = pass == ConvPass::backward_weights;
   switch (bf16_conv_in_float(pass, call, kernels)) {
     case FloatWay::depthwise:
@@ -79,8 +78,8 @@ void run_bf16_conv_in_float(ConvPass pass, const ConvCall& call, const Bf16Kerne
       if (weights) return conv2d_weights_narrow(call, gemm, &kernels, workspace);
       return conv2d_thin(call, gemm, kernels, nullptr, workspace);
     case FloatWay::winograd:
-      if (weights) return conv2d_winograd_weights(call, gemm, transforms, workspace);
-      return conv2d_winograd(pass, call, gemm, transforms, workspace);
+      if (weights) return conv2d_winograd_weights(call, winograd_gradient_kernels(kernels.target), workspace);
+      return conv2d_winograd(pass, call, gemm, winograd_kernels(kernels.target), workspace);
     case FloatWay::none:
       break;
   }

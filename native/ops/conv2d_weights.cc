@@ -209,18 +209,6 @@ void run_task(const ConvCall& call, const Plan& p, const GemmKernels& kernels, i
               out, slot);
 }
 
-// dw = part 0 + part 1 + ... in order.
-void add_parts(const ConvGeom& g, const Plan& p, const float* parts, float* dw) {
-  const double cost = static_cast<double>(g.weights() * p.chunks);
-  parallel_chunks(g.weights(), 2048, cost, [&](int64_t begin, int64_t end) {
-    std::memcpy(dw + begin, parts + begin, static_cast<size_t>(end - begin) * sizeof(float));
-    for (int64_t chunk = 1; chunk < p.chunks; ++chunk) {
-      const float* part = parts + chunk * p.part_floats;
-      for (int64_t i = begin; i < end; ++i) dw[i] += part[i];
-    }
-  });
-}
-
 }  // namespace
 
 int64_t conv2d_weights_workspace(const ConvCall& call, const GemmKernels& kernels) {
@@ -237,7 +225,17 @@ void conv2d_weights(const ConvCall& call, const GemmKernels& kernels, float* wor
   parallel_tasks(p.tasks(g), g.flops() / 16, [&](int64_t task, int64_t slot) {
     run_task(call, p, kernels, task, workspace + p.parts, workspace + p.slots + slot * p.slot_floats);
   });
-  if (p.chunks > 1) add_parts(g, p, workspace + p.parts, call.w.as<float>());
+  if (p.chunks > 1) conv2d_add_weight_parts(g, workspace + p.parts, p.chunks, call.w.as<float>());
+}
+
+void conv2d_add_weight_parts(const ConvGeom& g, const float* parts, int64_t count, float* dw) {
+  const int64_t weights = g.weights();
+  const double cost = static_cast<double>(weights * count);
+  parallel_chunks(weights, 2048, cost, [&](int64_t begin, int64_t end) {
+    std::memcpy(dw + begin, parts + begin, static_cast<size_t>(end - begin) * sizeof(float));
+    for (int64_t part = 1; part < count; ++part)
+      for (int64_t i = begin; i < end; ++i) dw[i] += parts[part * weights + i];
+  });
 }
 
 }  // namespace tenon

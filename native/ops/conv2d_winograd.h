@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "kernels/winograd.h"
+#include "kernels/winograd_weights.h"
 #include "ops/conv2d.h"
 
 namespace tenon {
@@ -29,9 +30,8 @@ void conv2d_winograd_packed(const ConvCall& call, const GemmKernels& kernels,
                             const WinogradKernels& transforms, const float* packed, float* workspace);
 
 // Backward-weights (conv2d_winograd_weights.cc).
-int64_t conv2d_winograd_weights_workspace(const ConvCall& call, const GemmKernels& kernels);
-void conv2d_winograd_weights(const ConvCall& call, const GemmKernels& kernels,
-                             const WinogradKernels& transforms, float* workspace);
+int64_t conv2d_winograd_weights_workspace(const ConvCall& call, const WinogradGradientKernels& kernels);
+void conv2d_winograd_weights(const ConvCall& call, const WinogradGradientKernels& kernels, float* workspace);
 
 // Floats rounded up to an odd number of cache lines: rows or planes that far apart spread over all sets of
 // the first-level cache, which those a power of two apart do not.

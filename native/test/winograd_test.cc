@@ -148,6 +148,7 @@ void blocks() {
   check_case({1, 300, 4, 4, 270}, true);
   check_case({1, 256, 8, 8, 16}, true);
   check_case({40, 16, 13, 12, 16}, true);
+  check_case({30, 33, 9, 10, 130}, true);
   check_case({5, 9, 17, 9, 12, 1, 1, 3, 1}, true);
   check_case({3, 16, 9, 9, 33}, true);
 }
