@@ -12,6 +12,7 @@
   #include "kernels/lanes.h"
   #include "kernels/math.h"
   #include "kernels/register_tile.h"
+  #include "kernels/row_strides.h"
   #include "kernels/transpose.h"
 
   #include "kernels/streaming.h"
@@ -29,31 +30,10 @@ constexpr int kRowsAhead = 40;
 constexpr int kTallest[] = {0, 12, 6, 4, 2};
   #endif
 
-// Row m < 7 of A's half tile, from strides kept in registers: left alone, compilers keep a pointer per row
-// and spill them.
-struct Strides {
-  int64_t one, three, five;
-};
-
-template <int M>
-inline real row(const real* p, const Strides& s) {
-  const char* q = reinterpret_cast<const char*>(p);
-  if constexpr (M == 1) q += s.one;
-  if constexpr (M == 2) q += 2 * s.one;
-  if constexpr (M == 3) q += s.three;
-  if constexpr (M == 4) q += 4 * s.one;
-  if constexpr (M == 5) q += s.five;
-  if constexpr (M == 6) q += 2 * s.three;
-  static_assert(M < 7);
-  real value;
-  std::memcpy(&value, q, sizeof(real));
-  return value;
-}
-
 template <int NV, int M, int Half, int MR>
 inline void multiply_row(const real* lower, const real* upper, const Strides& s, const V (&b)[NV],
                          V (&acc)[MR][NV]) {
-  const V a = splat(M < Half ? row<M % Half>(lower, s) : row<M % Half>(upper, s));
+  const V a = splat(real_at(row_of_tile<M, Half>(lower, upper, s)));
   for (int v = 0; v < NV; ++v) acc[M][v] = fma(a, b[v], acc[M][v]);
 }
 
@@ -63,9 +43,7 @@ enum class Fetch { nothing, rows, ahead };
 template <Fetch Fetches, int MR, int NV, int... M>
 inline void multiply(const GemmTile& g, V (&acc)[MR][NV], std::integer_sequence<int, M...>) {
   constexpr int kHalf = (MR + 1) / 2;
-  const int64_t stride = g.ars * static_cast<int64_t>(sizeof(real));
-  Strides s = {stride, 3 * stride, 5 * stride};
-  asm("" : "+r"(s.one), "+r"(s.three), "+r"(s.five));  // three independent registers, not three expressions
+  const Strides s = strides_of(g.ars);
   const int64_t aks = g.aks, bks = g.bks, depth = g.k, step = g.ahead_step;
   const real* ahead = g.ahead;
   for (int64_t i = 0; i < g.batch; ++i) {

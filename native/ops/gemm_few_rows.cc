@@ -23,8 +23,7 @@ constexpr int64_t kHugeB = 1 << 21;     // nor in the third, usually
 constexpr int64_t kFewColumns = 512;    // of a row-major B: with fewer, tasks would be too few
 constexpr int64_t kLeastColumns = 256;  // of a task of a row-major B: runs of its rows,
 constexpr int64_t kMostColumns = 1024;  // and a page of each
-constexpr int64_t kStrip = 32;          // rows of a row-major B
-constexpr int64_t kAhead = 256;         // floats of a row, which are fetched ahead
+constexpr int64_t kStrip = 16;          // rows of a row-major B
 constexpr int64_t kDepth = 256;         // of a packing task; a multiple of every vector width
 
 struct Plan {
@@ -48,7 +47,8 @@ Plan make_plan(const Gemm& g, const GemmKernels& kernels) {
   p.nv = g.b_transposed ? std::min(vectors, 2) : vectors;
   p.panel = p.nv * kernels.width;
   p.panels = ceil_div(g.m, p.panel);
-  p.columns = g.b_transposed ? kernels.mr[p.nv] * kTilesPerTask : columns_of_task(g.n);
+  p.columns = g.b_transposed ? few_rows_kernels(kernels.target).most_columns[p.nv] * kTilesPerTask
+                             : columns_of_task(g.n);
   Layout layout;
   p.packed = layout.add(checked_product(p.panels, g.k, p.panel));
   p.sum_floats = p.panels * p.panel * p.columns;
@@ -76,74 +76,46 @@ struct Part {
   int64_t n0, columns;
 };
 
-// Rows of B, and whether a block of K begins and ends with them.
-struct Strip {
-  int64_t k0, depth;
-  bool begins, ends;
-};
-
-// Tiles of the vector of columns from n on. Their sums lie side by side. Rows are fetched ahead within the
-// task's columns, and then from the beginning of the next strip's.
-void multiply_vector(const Part& x, const Strip& s, const FewRowsKernels& kernels, int64_t n) {
-  const Gemm& g = x.g;
-  const int64_t width = x.kernels.width, next = s.k0 + s.depth, past_end = n + kAhead - x.columns;
-  FewRowsTile t = {};
-  t.a_step = x.p.panel;
-  t.b = g.b + s.k0 * g.ldb + x.n0 + n;
-  t.ldb = g.ldb;
-  t.ahead = t.b;
-  if (past_end < 0)
-    t.ahead += kAhead;
-  else if (next + s.depth <= g.k)
-    t.ahead = g.b + next * g.ldb + x.n0 + past_end;
-  t.k = s.depth;
-  t.n = std::min(width, x.columns - n);
-  t.start_step = width;
-  t.c_step = s.ends ? g.ldc : width;
-  t.accumulate = s.ends && next > gemm_depth(g.k);
-  const EvenSplit tiles = tile_rows(g.m, kernels.tallest);
-  for (int64_t i = 0; i < tiles.parts; ++i) {
-    const int64_t m = tiles.begin(i);
-    float* sums = x.sums + n * g.m + m * width;
-    t.a = x.packed + s.k0 * x.p.panel + m;
-    t.start = s.begins ? nullptr : sums;
-    t.c = s.ends ? g.c + m * g.ldc + x.n0 + n : sums;
-    kernels.fn[tiles.size(i)](t);
-  }
-}
-
 // Down a row-major B, strip after strip.
 void multiply_down(const Part& x) {
+  const Gemm& g = x.g;
   const FewRowsKernels& kernels = few_rows_kernels(x.kernels.target);
-  const int64_t depth = gemm_depth(x.g.k);
-  for (int64_t begin = 0; begin < x.g.k; begin += depth) {
-    const int64_t end = std::min(x.g.k, begin + depth);
-    for (int64_t k0 = begin; k0 < end; k0 += kStrip) {
-      const Strip s = {k0, std::min(kStrip, end - k0), k0 == begin, k0 + kStrip >= end};
-      for (int64_t n = 0; n < x.columns; n += x.kernels.width) multiply_vector(x, s, kernels, n);
+  const EvenSplit tiles = tile_rows(g.m, kernels.tallest);
+  const int64_t block = gemm_depth(g.k);
+  DownStrip s = {};
+  s.a_step = x.p.panel;
+  s.ldb = g.ldb, s.ldc = g.ldc;
+  s.columns = x.columns;
+  for (int64_t k0 = 0; k0 < g.k; k0 += s.k) {
+    const int64_t end = std::min(g.k, k0 / block * block + block);
+    s.k = std::min(kStrip, end - k0);
+    s.begins = k0 % block == 0, s.ends = k0 + s.k == end;
+    s.accumulate = k0 >= block;
+    s.b = g.b + k0 * g.ldb + x.n0;
+    s.next = k0 + 2 * s.k <= g.k ? s.b + s.k * g.ldb : nullptr;
+    for (int64_t i = 0; i < tiles.parts; ++i) {
+      const int64_t m = tiles.begin(i);
+      s.a = x.packed + k0 * x.p.panel + m;
+      s.sums = x.sums + m * x.p.columns;
+      s.c = g.c + m * g.ldc + x.n0;
+      kernels.down[tiles.size(i)](s);
     }
   }
 }
 
 // Columns of C from n on, a tile's, along the rows of a transposed B: all of K, panel after panel of A.
-void multiply_tile(const Part& x, int64_t n, int64_t height) {
-  static constexpr int64_t kZero = 0;
+void multiply_tile(const Part& x, const FewRowsKernels& kernels, int64_t n, int64_t columns) {
   const Gemm& g = x.g;
-  GemmTile t = {};
-  t.a_off = t.b_off = &kZero;
-  t.batch = 1;
-  t.ars = g.ldb, t.aks = 1;
-  t.bks = t.crs = x.p.panel;
-  t.a_jump = (height + 1) / 2 * t.ars;
-  t.c_jump = (height + 1) / 2 * t.crs;
+  AlongTile t = {};
+  t.ldb = g.ldb;
+  t.a_step = t.c_step = x.p.panel;
   for (int64_t k0 = 0; k0 < g.k; k0 += t.k) {
     t.k = std::min(gemm_depth(g.k), g.k - k0);
-    t.a = g.b + (x.n0 + n) * t.ars + k0;
+    t.b = g.b + (x.n0 + n) * g.ldb + k0;
     for (int64_t panel = 0; panel < x.p.panels; ++panel) {
-      t.b = x.packed + (panel * g.k + k0) * x.p.panel;
+      t.a = x.packed + (panel * g.k + k0) * x.p.panel;
       t.c = x.sums + (panel * x.p.columns + n) * x.p.panel;
-      t.n = std::min(x.p.panel, g.m - panel * x.p.panel);
-      x.kernels.fn[ceil_div(t.n, x.kernels.width)][height](t);
+      kernels.along[x.p.nv][columns](t);
     }
     t.accumulate = true;
   }
@@ -151,8 +123,9 @@ void multiply_tile(const Part& x, int64_t n, int64_t height) {
 
 void multiply_along(const Part& x) {
   const Gemm& g = x.g;
-  const EvenSplit tiles = tile_rows(x.columns, x.kernels.mr[x.p.nv]);
-  for (int64_t i = 0; i < tiles.parts; ++i) multiply_tile(x, tiles.begin(i), tiles.size(i));
+  const FewRowsKernels& kernels = few_rows_kernels(x.kernels.target);
+  const EvenSplit tiles = tile_rows(x.columns, kernels.most_columns[x.p.nv]);
+  for (int64_t i = 0; i < tiles.parts; ++i) multiply_tile(x, kernels, tiles.begin(i), tiles.size(i));
   for (int64_t m = 0; m < g.m; ++m) {
     const float* from = x.sums + m / x.p.panel * x.p.columns * x.p.panel + m % x.p.panel;
     for (int64_t n = 0; n < x.columns; ++n) g.c[m * g.ldc + x.n0 + n] = from[n * x.p.panel];

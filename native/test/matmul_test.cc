@@ -82,6 +82,8 @@ void blocks() {
   check_case({0, 1, 1000, 512, 0, 1, 1, 0}, true);
   for (const int64_t m : {2, 9, 16, 29, 32})  // few rows, B large and transposed
     check_case({0, m, 530, 517, 0, 1, 1, 3}, true);
+  for (const int64_t n : {577, 579, 582, 584})  // and the last of many tasks narrow
+    check_case({0, 16, n, 517, 0, 1, 0, 0}, true);
   for (const int64_t m : {2, 9, 16, 29, 32})  // and row-major
     check_case({0, m, 2059, 1029, 0, 0, 1, 3}, true);
   check_case({3, 17, 33, 20, 0, 0, 1, 2}, true);
