@@ -71,13 +71,15 @@ export interface Fused {
    */
   readonly residual: boolean;
   /**
-   * Backward: what the last input is, which tells where the activation lets gradients through. It is the
-   * activation's output, or beta, from which the kernel computes the sign of that output again.
+   * Backward: what the last input but an addend is, which tells where the activation lets gradients through.
+   * It is the activation's output, or beta, from which the kernel computes the sign of that output again.
    */
   readonly mask: 'output' | 'beta';
+  /** Backward, with a residual: the gradient comes in two parts, input 0 and the last input. */
+  readonly addend: boolean;
 }
 
-export const nothingFused: Fused = { activation: 0, residual: false, mask: 'output' };
+export const nothingFused: Fused = { activation: 0, residual: false, mask: 'output', addend: false };
 
 /** Operands of a batch norm, and of its backward. */
 export interface NormOperands<T> {

@@ -24,9 +24,12 @@ export function forwardAttrs({ eps }: NormAttrs, { activation, residual }: Fused
   return { eps, activation, hasResidual: residual };
 }
 
-export function backwardAttrs({ eps }: NormAttrs, { activation, residual, mask }: Fused): KernelAttrs {
+export function backwardAttrs(
+  { eps }: NormAttrs,
+  { activation, residual, mask, addend }: Fused,
+): KernelAttrs {
   const code = (activation === activations.relu6 ? 3 : 1) + (mask === 'output' ? 0 : 1);
-  return { eps, mask: activation === 0 ? 0 : code, hasResidual: residual };
+  return { eps, mask: activation === 0 ? 0 : code, hasResidual: residual, hasAddend: addend };
 }
 
 /** @returns the channels of x. @throws DTypeError, ShapeError */

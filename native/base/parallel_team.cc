@@ -1,4 +1,4 @@
-// parallel_for on a team of threads of our own, which wait at most 20 microseconds awake and then asleep.
+// parallel_for on a team of threads of our own, which wait a few microseconds awake and then asleep.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -19,9 +19,14 @@ namespace tenon {
 namespace detail {
 namespace {
 
-// Longest busy wait. Waking a sleeping thread costs about as much, so waiting longer would only
-// burn the core.
-constexpr std::chrono::microseconds kSpin{20};
+using Clock = std::chrono::steady_clock;
+using Microseconds = std::chrono::microseconds;
+
+// Busy wait. Waking a sleeping thread costs about as much, so waiting longer would only burn the core.
+constexpr Microseconds kSpin{20};
+// A helper whose last loop came within this time, which includes waking, waits for as long for the next one:
+// small predictions that follow each other closely find it awake.
+constexpr Microseconds kPatientSpin{100};
 
 // What threads wait for. libc++ waits directly for this type only: all others share a table of its own, where
 // waking one thread wakes all.
@@ -35,16 +40,16 @@ void pause() {
 #endif
 }
 
-// Whether done(word) came to hold within a short busy wait.
+// Whether done(word) came to hold within a busy wait.
 template <class Done>
-bool spin_until(const Word& word, Done&& done) {
-  const auto deadline = std::chrono::steady_clock::now() + kSpin;
+bool spin_until(const Word& word, Microseconds longest, Done&& done) {
+  const auto deadline = Clock::now() + longest;
   do {
     for (int i = 0; i < 32; ++i) {
       if (done(word.load(std::memory_order_acquire))) return true;
       pause();
     }
-  } while (std::chrono::steady_clock::now() < deadline);
+  } while (Clock::now() < deadline);
   return false;
 }
 
@@ -82,7 +87,7 @@ class Team {
     const int joined = seats - (call_.exchange(closed) & kMostHelpers);
     if (owed_.fetch_sub(joined) == joined) return;
     const auto none = [](int32_t owed) { return owed == 0; };
-    if (!spin_until(owed_, none)) sleep_until(owed_, none);
+    if (!spin_until(owed_, kSpin, none)) sleep_until(owed_, none);
   }
 
  private:
@@ -124,13 +129,16 @@ class Team {
   }
 
   void serve(int32_t seen, int number) {
+    Microseconds patience = kSpin;
     for (;;) {
       const auto another = [seen](int32_t call) { return (call | kMostHelpers) != (seen | kMostHelpers); };
-      if (!spin_until(call_, another)) {
+      const auto begin = Clock::now();
+      if (!spin_until(call_, patience, another)) {
         asleep_.fetch_add(1);
         sleep_until(call_, another);
         asleep_.fetch_sub(1);
       }
+      patience = Clock::now() - begin < kPatientSpin ? kPatientSpin : kSpin;
       if (!take_seat(&seen)) continue;
       loop_->work(number);
       if (owed_.fetch_add(1) == -1) owed_.notify_one();

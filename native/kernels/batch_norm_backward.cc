@@ -7,7 +7,8 @@
 // batch_norm_backward_shift makes dx of those over the rows of all.
 // All tensors of x's shape are [rows, C], dense, real or bf16, seen as wide rows (base/norm_geom.h); lanes.h
 // masks the last vector. One pass reads for both sums (per block, merged in double in block order), one
-// writes dx, last block first, while that is still in cache.
+// writes dx, last block first, while that is still in cache. Where dresidual is asked for, the first pass
+// writes it, and the second reads it instead of dy and the mask. Only then dy may come in two parts.
 #define TENON_NO_REF
 #define TENON_KERNEL_FILE "kernels/batch_norm_backward.cc"
 #include "kernels/norm_operands.h"
@@ -84,10 +85,44 @@ inline V mask_coefficient(const real* k, int64_t c, Lanes lanes) {
   return V{};
 }
 
+// What the pass for the sums does besides: nothing, or it stores the masked dy, which may be the sum of two.
+enum class Upstream { read, stored, added };
+
+// The masked dy, from element `at` on.
+template <class T, NormMask kMask, Upstream kUpstream>
+struct MaskedGradient {
+  MaskedGradient(const NormBackward& op, int64_t at) : dy(op.dy.as<T>() + at) {
+    if constexpr (reads_output(kMask)) y = op.y.as<T>() + at;
+    if constexpr (kUpstream == Upstream::added) addend = op.addend.as<T>() + at;
+    if constexpr (kUpstream != Upstream::read) dresidual = op.dresidual.as<T>() + at;
+  }
+
+  // f of each tensor that is read.
+  template <class F>
+  void for_inputs(F&& f) const {
+    f(dy);
+    if constexpr (reads_output(kMask)) f(y);
+    if constexpr (kUpstream == Upstream::added) f(addend);
+  }
+
+  template <class Lanes>
+  V at(int64_t i, V centered, V scale, V beta, Lanes lanes) const {
+    V v = lanes.load(dy + i);
+    if constexpr (kUpstream == Upstream::added) v = as_stored<T>(v + lanes.load(addend + i));
+    v = masked<kMask>(v, centered, scale, beta, y + i, lanes);
+    if constexpr (kUpstream != Upstream::read) lanes.store(dresidual + i, v);
+    return v;
+  }
+
+  const T* dy;
+  const T *y = dy, *addend = dy;
+  T* dresidual = nullptr;
+};
+
 // Adds the sums of dy and dy (x - mean) over `rows` rows of `width` columns from c0, starting at element `at`
 // (column c0 of the first), to sum and dot. Groups are summed by themselves first: rounding errors then grow
 // with the number of groups only. Along the rows (see sums_by_rows),
-template <class T, NormMask kMask>
+template <class T, NormMask kMask, Upstream kUpstream>
 inline void add_rows(const NormBackward& op, const Coefficients& k, int64_t rows, int64_t at, int64_t c0,
                      int64_t width, real* sum, real* dot) {
   alignas(64) real group_sum[kStripColumns];
@@ -99,17 +134,18 @@ inline void add_rows(const NormBackward& op, const Coefficients& k, int64_t rows
     lanes.store(group_dot + c, V{});
   });
   for (int64_t r = 0; r < rows; ++r, at += stride) {
-    const T* dy = op.dy.as<T>() + at;
+    const MaskedGradient<T, kMask, kUpstream> gradient(op, at);
     const T* x = op.x.as<T>() + at;
-    const T* y = reads_output(kMask) ? op.y.as<T>() + at : x;
-    prefetch_row(x + kRowGroup * stride, width);
-    prefetch_row(dy + kRowGroup * stride, width);
-    if constexpr (reads_output(kMask)) prefetch_row(y + kRowGroup * stride, width);
+    const auto prefetch = [=](const T* from) { prefetch_row(from + kRowGroup * stride, width); };
+    prefetch(x);
+    gradient.for_inputs(prefetch);
+    if constexpr (kUpstream != Upstream::read)
+      prefetch_row_to_write(gradient.dresidual + kRowGroup * stride, width);
     for_vectors(width, [&](int64_t c, auto lanes) {
       const V centered = lanes.load(x + c) - lanes.load(means + c);
       const V scale = mask_coefficient<kMask>(scales, c, lanes),
               beta = mask_coefficient<kMask>(betas, c, lanes);
-      const V v = masked<kMask>(lanes.load(dy + c), centered, scale, beta, y + c, lanes);
+      const V v = gradient.at(c, centered, scale, beta, lanes);
       lanes.store(group_sum + c, lanes.load(group_sum + c) + v);
       lanes.store(group_dot + c, fma(v, centered, lanes.load(group_dot + c)));
     });
@@ -121,13 +157,12 @@ inline void add_rows(const NormBackward& op, const Coefficients& k, int64_t rows
 }
 
 // and down the columns.
-template <class T, NormMask kMask, class Count>
+template <class T, NormMask kMask, Upstream kUpstream, class Count>
 inline void add_columns(Count rows, const NormBackward& op, const Coefficients& k, int64_t at, real* sum,
                         real* dot) {
   const int64_t width = op.geom.width();
-  const T* dy = op.dy.as<T>() + at;
+  const MaskedGradient<T, kMask, kUpstream> gradient(op, at);
   const T* x = op.x.as<T>() + at;
-  const T* y = reads_output(kMask) ? op.y.as<T>() + at : x;
   for_vectors(width, [&](int64_t c, auto lanes) {
     const V mean = lanes.load(k.mean + c);
     const V scale = mask_coefficient<kMask>(k.scale, c, lanes),
@@ -135,10 +170,12 @@ inline void add_columns(Count rows, const NormBackward& op, const Coefficients& 
     V s = {}, d = {};
     for (int64_t r = 0; r < rows; ++r) {
       const int64_t i = r * width + c;
-      __builtin_prefetch(x + i + kRowGroup * width);  // of the next group; harmless past the end
-      __builtin_prefetch(dy + i + kRowGroup * width);
+      const int64_t ahead = i + kRowGroup * width;  // in the next group; harmless past the end
+      __builtin_prefetch(x + ahead);
+      gradient.for_inputs([=](const T* from) { __builtin_prefetch(from + ahead); });
+      if constexpr (kUpstream != Upstream::read) __builtin_prefetch(gradient.dresidual + ahead, 1);
       const V centered = lanes.load(x + i) - mean;
-      const V v = masked<kMask>(lanes.load(dy + i), centered, scale, beta, y + i, lanes);
+      const V v = gradient.at(i, centered, scale, beta, lanes);
       s += v;
       d = fma(v, centered, d);
     }
@@ -147,7 +184,7 @@ inline void add_columns(Count rows, const NormBackward& op, const Coefficients& 
   });
 }
 
-template <class T, NormMask kMask>
+template <class T, NormMask kMask, Upstream kUpstream>
 void block_sums(const NormBackward& op, const Coefficients& k, int64_t begin, int64_t end, real* sum,
                 real* dot) {
   const int64_t width = op.geom.width();
@@ -157,14 +194,15 @@ void block_sums(const NormBackward& op, const Coefficients& k, int64_t begin, in
   int64_t r = begin;
   for (; by_rows && r < end; r += kRowGroup) {
     for (int64_t c = 0; c < width; c += kStripColumns) {
-      add_rows<T, kMask>(op, k, std::min(kRowGroup, end - r), r * width + c, c,
-                         std::min(kStripColumns, width - c), sum + c, dot + c);
+      add_rows<T, kMask, kUpstream>(op, k, std::min(kRowGroup, end - r), r * width + c, c,
+                                    std::min(kStripColumns, width - c), sum + c, dot + c);
     }
   }
   for (; r + kRowGroup <= end; r += kRowGroup) {
-    add_columns<T, kMask>(std::integral_constant<int64_t, kRowGroup>{}, op, k, r * width, sum, dot);
+    add_columns<T, kMask, kUpstream>(std::integral_constant<int64_t, kRowGroup>{}, op, k, r * width, sum,
+                                     dot);
   }
-  if (r < end) add_columns<T, kMask>(end - r, op, k, r * width, sum, dot);
+  if (r < end) add_columns<T, kMask, kUpstream>(end - r, op, k, r * width, sum, dot);
 }
 
 // The coefficients of dx for channel c, of sums over so many rows.
@@ -213,7 +251,7 @@ void merge_blocks(const NormBackward& op, const real* partial, const Coefficient
   }
 }
 
-// Whether dx is streamed; dresidual never is, as two such streams at a time are slower than one.
+// Whether dx is streamed. dresidual never is: dx is made of it next.
 template <class T, class Op>
 bool streams_dx(const Op& op) {
   // In place the lines are in cache already.
@@ -221,31 +259,24 @@ bool streams_dx(const Op& op) {
   return !in_place && streams(op.dx.template as<T>(), op.geom.width(), op.dx.bytes());
 }
 
-// What of the gradients is written row by row: dx, dresidual, or both.
-template <class T, NormGradient kKind, NormMask kMask, bool kResidual, class Op>
+template <class T, NormGradient kKind, NormMask kMask, class Op>
 void write_rows(const Op& op, const Coefficients& k, bool stream, int64_t begin, int64_t end) {
-  constexpr bool kDx = kKind != NormGradient::sums;
   const int64_t width = op.geom.width();
   for (int64_t r = begin; r < end; ++r) {
     const T* dy = op.dy.template as<T>() + r * width;
     const T* x = op.x.template as<T>() + r * width;
     const T* y = x;
     if constexpr (reads_output(kMask)) y = op.y.template as<T>() + r * width;
-    T *dx = nullptr, *dresidual = nullptr;
-    if constexpr (kDx) dx = op.dx.template as<T>() + r * width;
-    if constexpr (kResidual) dresidual = op.dresidual.template as<T>() + r * width;
+    T* dx = op.dx.template as<T>() + r * width;
     for_vectors(width, [&](int64_t c, auto lanes) {
       const V centered = lanes.load(x + c) - lanes.load(k.mean + c);
       const V scale = mask_coefficient<kMask>(k.scale, c, lanes),
               beta = mask_coefficient<kMask>(k.beta, c, lanes);
       const V v = masked<kMask>(lanes.load(dy + c), centered, scale, beta, y + c, lanes);
-      if constexpr (kKind == NormGradient::train) {
-        put(dx + c, fma(lanes.load(k.a + c), v, fma(lanes.load(k.b + c), centered, lanes.load(k.c + c))),
-            lanes, stream);
-      } else if constexpr (kDx) {
-        put(dx + c, lanes.load(k.a + c) * v, lanes, stream);
-      }
-      if constexpr (kResidual) lanes.store(dresidual + c, v);
+      V gradient = lanes.load(k.a + c) * v;
+      if constexpr (kKind == NormGradient::train)
+        gradient = fma(lanes.load(k.a + c), v, fma(lanes.load(k.b + c), centered, lanes.load(k.c + c)));
+      put(dx + c, gradient, lanes, stream);
     });
   }
   if (stream) end_streaming();
@@ -261,31 +292,47 @@ void write_blocks(const Op& op, const Coefficients& k, bool stream, Rows rows) {
   });
 }
 
+template <class T, NormMask kMask, Upstream kUpstream>
+void all_sums(const NormBackward& op, const Coefficients& k, real* partial) {
+  const NormGeom& g = op.geom;
+  parallel_for(g.blocks(), static_cast<double>(op.x.bytes()), [&](int64_t block) {
+    real* sum = partial + 2 * block * g.width();
+    block_sums<T, kMask, kUpstream>(op, k, g.begin(block), g.end(block), sum, sum + g.width());
+  });
+}
+
+template <class T, NormGradient kKind, NormMask kMask>
+void write_dx(const NormBackward& op, const Coefficients& k) {
+  write_blocks(op, k, streams_dx<T>(op), write_rows<T, kKind, kMask, NormBackward>);
+}
+
 template <class T, NormGradient kKind, NormMask kMask>
 void backward(const NormBackward& op, real* workspace) {
   const NormGeom& g = op.geom;
   real* partial = workspace + kCoefficients * g.width();
   const Coefficients k = make_coefficients(op, workspace);
-  parallel_for(g.blocks(), static_cast<double>(op.x.bytes()), [&](int64_t block) {
-    real* sum = partial + 2 * block * g.width();
-    block_sums<T, kMask>(op, k, g.begin(block), g.end(block), sum, sum + g.width());
-  });
+  if (op.has_addend)
+    all_sums<T, kMask, Upstream::added>(op, k, partial);
+  else if (op.has_residual)
+    all_sums<T, kMask, Upstream::stored>(op, k, partial);
+  else
+    all_sums<T, kMask, Upstream::read>(op, k, partial);
   const double merge_cost = 16.0 * g.blocks() * g.width();
   parallel_chunks(g.channels(), kMergeColumns, merge_cost,
                   [&](int64_t c0, int64_t c1) { merge_blocks<kKind>(op, partial, k, c0, c1); });
-  constexpr bool kDx = kKind != NormGradient::sums;
-  if (op.has_residual) {
-    write_blocks(op, k, kDx && streams_dx<T>(op), write_rows<T, kKind, kMask, true, NormBackward>);
-  } else if constexpr (kDx) {
-    write_blocks(op, k, streams_dx<T>(op), write_rows<T, kKind, kMask, false, NormBackward>);
-  }
+  if constexpr (kKind == NormGradient::sums) return;
+  if (!op.has_residual) return write_dx<T, kKind, kMask>(op, k);
+  NormBackward masked = op;
+  masked.dy = op.dresidual;
+  write_dx<T, kKind, NormMask::none>(masked, k);
 }
 
 template <NormGradient kKind>
 Cost prepare(const Call& call) {
   const NormBackward op(call, kKind, kReal, W);
-  const double read_again = kKind == NormGradient::train, dx = kKind != NormGradient::sums;
-  const double tensors = 2 + read_again + 2 * dx + 2 * reads_output(op.mask) + op.has_residual;
+  const bool dx = kKind != NormGradient::sums, mask = reads_output(op.mask);
+  const double sums = 2 + mask + op.has_addend + op.has_residual;
+  const double tensors = sums + dx * (3 + (mask && !op.has_residual));
   const size_t wide_rows = static_cast<size_t>(2 * op.geom.blocks() + kCoefficients);
   return {wide_rows * op.geom.width() * sizeof(real), 9.0 * op.x.numel(), tensors * op.x.bytes()};
 }
@@ -330,8 +377,7 @@ void run_shift(const Call& call) {
         op.dgamma.as<real>()[c], op.dbeta.as<real>()[c], op.count.as<real>()[0]);
   with_storage(op.x.dtype, [&](auto stored) {
     using T = decltype(stored);
-    write_blocks(op, k, streams_dx<T>(op),
-                 write_rows<T, NormGradient::train, NormMask::none, false, NormShift>);
+    write_blocks(op, k, streams_dx<T>(op), write_rows<T, NormGradient::train, NormMask::none, NormShift>);
   });
 }
 

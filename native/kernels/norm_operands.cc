@@ -92,9 +92,11 @@ NormBackward::NormBackward(const Call& call, NormGradient kind, DType real, int 
     : geom(operand_x(call, 1), lanes),
       eps(eps_of(call)),
       mask(mask_of(call)),
-      has_residual(flag(call, kNormBackwardAttrs["hasResidual"])) {
+      has_residual(flag(call, kNormBackwardAttrs["hasResidual"])),
+      has_addend(flag(call, kNormBackwardAttrs["hasAddend"])) {
   const bool writes_dx = kind != NormGradient::sums;
-  require_operands(call, 7 + writes_dx + (mask != NormMask::none) + has_residual);
+  require(has_residual || !has_addend, "batch_norm_backward: an addend needs a residual");
+  require_operands(call, 7 + writes_dx + (mask != NormMask::none) + has_residual + has_addend);
   require_dtypes(call, call.t[1], real);
   const TensorView* t = call.t;
   dy = *t++;
@@ -104,6 +106,7 @@ NormBackward::NormBackward(const Call& call, NormGradient kind, DType real, int 
   var = *t++;
   if (reads_output(mask)) y = *t++;
   if (computes_input(mask)) beta = *t++;
+  if (has_addend) addend = *t++;
   if (writes_dx) dx = *t++;
   dgamma = *t++;
   dbeta = *t++;
@@ -113,6 +116,7 @@ NormBackward::NormBackward(const Call& call, NormGradient kind, DType real, int 
   if (writes_dx) require_same_dims(x, dx, "batch_norm_backward: dx has another shape than x");
   if (reads_output(mask)) require_same_dims(x, y, "batch_norm_backward: y has another shape than x");
   if (computes_input(mask)) require_channels(beta, geom);
+  if (has_addend) require_same_dims(x, addend, "batch_norm_backward: the addend has another shape than x");
   if (has_residual)
     require_same_dims(x, dresidual, "batch_norm_backward: dresidual has another shape than x");
   require(kind == NormGradient::eval || geom.rows() > 0, "batch_norm_backward: no rows");

@@ -10,7 +10,7 @@
 namespace tenon {
 
 inline constexpr AttrNames kNormForwardAttrs{"eps", "activation", "hasResidual"};
-inline constexpr AttrNames kNormBackwardAttrs{"eps", "mask", "hasResidual"};
+inline constexpr AttrNames kNormBackwardAttrs{"eps", "mask", "hasResidual", "hasAddend"};
 inline constexpr AttrNames kNormRunningAttrs{"count"};
 inline constexpr AttrNames kNormShiftAttrs{"eps"};
 
@@ -64,16 +64,17 @@ struct NormMoments {
 // the sums over the rows of a shard.
 enum class NormGradient : int { train, eval, sums };
 
-// batch_norm_backward and batch_norm_eval_backward: dy, x, gamma, mean, var, (y or beta, by mask) -> dx,
-// dgamma, dbeta, (dresidual). batch_norm_backward_sums: the same without dx
+// batch_norm_backward and batch_norm_eval_backward: dy, x, gamma, mean, var, (y or beta, by mask), (addend)
+// -> dx, dgamma, dbeta, (dresidual). batch_norm_backward_sums: the same without dx. The addend is another
+// part of dy; only with dresidual, which keeps the sum.
 struct NormBackward {
   NormBackward(const Call& call, NormGradient kind, DType real, int lanes);
 
   NormGeom geom;
   double eps;
   NormMask mask;
-  bool has_residual;
-  TensorView dy, x, gamma, mean, var, y, beta, dx, dgamma, dbeta, dresidual;
+  bool has_residual, has_addend;
+  TensorView dy, x, gamma, mean, var, y, beta, addend, dx, dgamma, dbeta, dresidual;
 };
 
 // batch_norm_backward_shift: dy, x, gamma, mean, var, dgamma, dbeta, count -> dx

@@ -9,6 +9,13 @@ inline void prefetch_row(const T* p, int64_t n) {
   for (int64_t i = 0; i < n; i += kLine) __builtin_prefetch(p + i);
 }
 
+// The same for elements that will be written.
+template <class T>
+inline void prefetch_row_to_write(T* p, int64_t n) {
+  constexpr int64_t kLine = 64 / sizeof(T);
+  for (int64_t i = 0; i < n; i += kLine) __builtin_prefetch(p + i, 1);
+}
+
 // Stores without reading the line first. p must be aligned to V.
 inline void store_streaming(real* p, V v) {
 #if defined(TENON_IS_AVX512)

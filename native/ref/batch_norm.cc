@@ -93,7 +93,8 @@ void backward_channel(const NormBackward& op, int64_t c) {
   const double s = std::sqrt(op.var.as<double>()[c] + op.eps);
   double dgamma = 0, dbeta = 0, dvar = 0, dmean = 0, centered_sum = 0;
   for (int64_t r = 0; r < rows; ++r) {
-    const double d = passes(op, c, r) ? dy[r] : 0;
+    const double upstream = dy[r] + (op.has_addend ? column(op.addend, c)[r] : 0);
+    const double d = passes(op, c, r) ? upstream : 0;
     if (op.has_residual) column(op.dresidual, c)[r] = d;
     const double centered = x[r] - mean, dxhat = d * gamma;
     dgamma += d * centered / s;

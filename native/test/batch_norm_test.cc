@@ -14,6 +14,7 @@ struct Case {
   int activation;  // 1 relu, 2 relu6
   bool residual;
   double offset;  // mean / standard deviation of x
+  bool addend = false;
 
   // gamma is at most twice this: outputs behind relu6 reach beyond 6.
   double reach() const { return activation == 2 ? 4 : 1; }
@@ -23,7 +24,7 @@ std::string describe(const Case& c, Target target) {
   std::string text = std::string(name_of(target)) + " [";
   for (const int64_t dim : c.dims) text += std::to_string(dim) + " ";
   return text + "] activation " + std::to_string(c.activation) + " residual " + std::to_string(c.residual) +
-         " offset " + std::to_string(c.offset);
+         " offset " + std::to_string(c.offset) + " addend " + std::to_string(c.addend);
 }
 
 // All operands of a case on one target; inputs are the same numbers everywhere.
@@ -35,6 +36,7 @@ struct Problem {
         x(t, c.dims, random_values(n, 1, c.offset - 1.7, c.offset + 1.7)),
         residual(t, c.dims, random_values(n, 2)),
         dy(t, c.dims, random_values(n, 3)),
+        addend(t, c.dims, random_values(n, 6)),
         gamma(t, channels, random_values(channels[0], 4, 0.5, 2 * c.reach())),
         beta(t, channels, random_values(channels[0], 5)),
         y(t, c.dims),
@@ -46,7 +48,8 @@ struct Problem {
         dbeta(t, channels),
         attrs{1e-5, double(c.activation), double(c.residual)},
         // The mask from y: 1 for relu, 3 for relu6.
-        backward_attrs{1e-5, c.activation == 2 ? 3.0 : double(c.activation), double(c.residual)} {}
+        backward_attrs{1e-5, c.activation == 2 ? 3.0 : double(c.activation), double(c.residual),
+                       double(c.addend)} {}
 
   std::vector<TensorView> forward(const Case& c, bool train) const {
     std::vector<TensorView> views{x, gamma, beta};
@@ -59,6 +62,7 @@ struct Problem {
   std::vector<TensorView> backward(const Case& c) const {
     std::vector<TensorView> views{dy, x, gamma, mean, var};
     if (c.activation != 0) views.push_back(y);
+    if (c.addend) views.push_back(addend);
     views.insert(views.end(), {dx, dgamma, dbeta});
     if (c.residual) views.push_back(dresidual);
     return views;
@@ -67,7 +71,7 @@ struct Problem {
   Target target;
   Dims channels;
   int64_t n;
-  Tensor x, residual, dy, gamma, beta, y, dx, dresidual, mean, var, dgamma, dbeta;
+  Tensor x, residual, dy, addend, gamma, beta, y, dx, dresidual, mean, var, dgamma, dbeta;
   std::vector<double> attrs, backward_attrs;
 };
 
@@ -105,7 +109,8 @@ void test_backward(const Case& c, const Problem& p, const Gradients& expected, c
   close(p.dgamma, expected.dgamma, 4 * unit * rows * spread, 0, what + " dgamma");
   close(p.dbeta, expected.dbeta, 4 * eps_of(p.target) * rows, 0, what + " dbeta");
   close(p.dx, expected.dx, 64 * unit * spread, 16 * unit * spread, what + " dx");
-  if (c.residual) close(p.dresidual, expected.dresidual, 0, 0, what + " dresidual");
+  if (c.residual)
+    close(p.dresidual, expected.dresidual, c.addend ? eps_of(p.target) : 0, 0, what + " dresidual");
 }
 
 void test_case(const Case& c) {
@@ -142,7 +147,7 @@ void test_recomputed_mask() {
         const auto dx = p.dx.values(), dgamma = p.dgamma.values(), dbeta = p.dbeta.values();
         std::vector<TensorView> views = p.backward(c);
         views[5] = p.beta;
-        const std::vector<double> attrs = {p.attrs[0], p.backward_attrs[1] + 1, 0};
+        const std::vector<double> attrs = {p.attrs[0], p.backward_attrs[1] + 1, 0, 0};
         run_kernel(name, target, views, attrs);
         const std::string what = describe(c, target) + " recomputed mask ";
         close(p.dx, dx, 0, 0, what + "dx");
@@ -158,7 +163,7 @@ void test_recomputed_mask() {
 void test_threads() {
   for_each_target([](Target target) {
     for (const int64_t channels : {3, 16, 100}) {
-      const Case c{{4, 37, 41, channels}, true, true, 1};
+      const Case c{{4, 37, 41, channels}, true, true, 1, channels == 16};
       const Problem p(c, target);
       for (const Tensor* out : {&p.mean, &p.var, &p.y}) {
         check_threads("batch_norm_train", target, p.forward(c, true), p.attrs, *out);
@@ -190,6 +195,7 @@ void test_streamed() {
   const int64_t usual = std::exchange(streamed_bytes, int64_t{1} << 18);
   test_case({{8, 16, 16, 64}, 1, false, 0});
   test_case({{8, 16, 16, 64}, 2, false, 0});
+  test_case({{8, 16, 16, 64}, 1, true, 0, true});
   streamed_bytes = usual;
 }
 
@@ -210,7 +216,7 @@ void test_running() {
 
 void test_rejects() {
   for_each_target([](Target target) {
-    const Case c{{2, 3, 3, 5}, true, true, 0};
+    const Case c{{2, 3, 3, 5}, true, true, 0, true};
     const Problem p(c, target);
     auto views = p.forward(c, true);
     CHECK(!rejects("batch_norm_train", target, views, p.attrs));
@@ -229,9 +235,11 @@ void test_rejects() {
       CHECK_THAT(rejects("batch_norm_train", target, wrong, p.attrs), std::to_string(i));
     }
     views = p.backward(c);
-    CHECK(!rejects("batch_norm_backward", target, views, p.attrs));
+    CHECK(!rejects("batch_norm_backward", target, views, p.backward_attrs));
     for (const double bad : {2.0, 4.0, 5.0, -1.0, 0.5, double(NAN)})
-      CHECK(rejects("batch_norm_backward", target, views, {1e-5, bad, 1}));
+      CHECK(rejects("batch_norm_backward", target, views, {1e-5, bad, 1, 1}));
+    CHECK(rejects("batch_norm_backward", target, views, {1e-5, 1, 1, 0}));
+    CHECK(rejects("batch_norm_backward", target, views, {1e-5, 1, 0, 1}));
     for (size_t i = 0; i < views.size(); ++i) {
       auto wrong = views;
       ++wrong[i].dims[wrong[i].rank - 1];
@@ -243,7 +251,7 @@ void test_rejects() {
     empty.var.set(std::vector<double>(5, 1));
     CHECK(rejects("batch_norm_train", target, empty.forward(none, true), empty.attrs));
     CHECK(!rejects("batch_norm_eval", target, empty.forward(none, false), empty.attrs));
-    run_kernel("batch_norm_eval_backward", target, empty.backward(none), empty.attrs);
+    run_kernel("batch_norm_eval_backward", target, empty.backward(none), empty.backward_attrs);
     close(empty.dgamma, std::vector<double>(5, 0), 0, 0, "no rows: dgamma");
   });
 }
@@ -254,17 +262,20 @@ int main() {
   for (const int64_t channels : {1, 3, 4, 6, 7, 8, 9, 15, 16, 17, 24, 31, 33, 64, 100}) {
     test_case({{3, 5, 7, channels}, true, true, 0});
     test_case({{2, 8, 8, channels}, true, false, 3});
+    test_case({{3, 5, 7, channels}, true, true, 0, true});
     test_case({{129, channels}, false, true, 100});
     test_case({{1, channels}, false, false, 0});
     test_case({{2, channels}, true, false, 0});
   }
   for (const int64_t channels : {1, 7, 16, 33}) {
     test_case({{3, 5, 7, channels}, 2, true, 0});
+    test_case({{2, 8, 8, channels}, false, true, 1, true});
     test_case({{2, 8, 8, channels}, 2, false, 3});
   }
   test_case({{16, 16, 16, 8}, true, true, 100});
   test_case({{4, 33, 31, 20}, false, false, 10});
   test_case({{70, 700}, false, false, 1});
+  test_case({{8, 64, 64, 64}, true, true, 1, true});
   test_streamed();
   test_recomputed_mask();
   test_threads();

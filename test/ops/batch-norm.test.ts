@@ -174,6 +174,39 @@ describe('batch norm', () => {
     expect(all(true)).toBe(all(false));
   });
 
+  it.each(['fp32', 'bf16'] as const)(
+    'adds the gradients of a residual block as it reads them (%s)',
+    (precision) => {
+      const shape = [4, 20, 5, 5];
+      const filters = [20, 20, 1, 1];
+      const args = [
+        tensor(numbers(shape), shape),
+        ...[2, 3].map((seed) => tensor(numbers([20], seed), [20])),
+        ...[4, 5].map((seed) => tensor(numbers(filters, seed), filters)),
+      ] as [Tensor, Tensor, Tensor, Tensor, Tensor];
+      const all = (fuse: boolean): [adding: number, bits: string] => {
+        const fn = compile(
+          (x: Tensor, g: Tensor, b: Tensor, first: Tensor, second: Tensor) => {
+            const norm = (t: Tensor): Tensor => ops.batchNormTrain(t, g, b).y;
+            const u = ops.relu(norm(ops.conv2d(x, first)));
+            const y = ops.relu(ops.add(norm(ops.conv2d(u, second)), u));
+            const z = ops.relu(ops.add(norm(ops.conv2d(y, second)), y));
+            return grad(ops.sum(ops.mul(z, ops.sigmoid(z))), [x, g, b, first, second]);
+          },
+          { fuse, precision },
+        );
+        const { calls } = fn.prepare(...args).lowered;
+        const adding = calls.filter((c) => c.attrs.hasAddend === true).length;
+        const bits = fn.runSync(...args).map((t) => Buffer.from(t.dataSync().buffer).toString('base64'));
+        return [adding, bits.join()];
+      };
+      const [fused, unfused] = [all(true), all(false)];
+      // Those of z and y. The first norm has no residual: the gradients of u are added before it.
+      expect([fused[0], unfused[0]]).toEqual([2, 0]);
+      expect(fused[1]).toBe(unfused[1]);
+    },
+  );
+
   it.each(['train', 'eval'])('takes the mask of relu from x where it can, the same bits (%s)', (mode) => {
     const shape = [4, 20, 5, 5];
     const positive = numbers([20], 5).map((v) => v + 1.5);

@@ -41,12 +41,26 @@ export const fuseBatchNorm: readonly Rule[] = [
           node: backward,
           inputs: [upstream, ...rest, beta ?? y],
           outputs: residual ? [...backward.outputs, dy] : backward.outputs,
-          fused: { activation, residual, mask: beta === undefined ? 'output' : 'beta' },
+          fused: { ...nothingFused, activation, residual, mask: beta === undefined ? 'output' : 'beta' },
         },
       ];
     },
   ),
+  // backward(mask(a + b)), where the kernel stores the masked sum: it adds as it reads. So the two gradients
+  // of a residual block's input meet in the norm before it.
+  rule({ backward: node('normBackward'), sum: maker('backward', 0, 'adds') }, ({ backward, sum }, graph) => {
+    const [dy, ...rest] = backward.inputs as [Value, ...Value[]];
+    const { fused } = backward;
+    if (fused?.residual !== true || fused.addend || !graph.isOnlyRead(dy)) return undefined;
+    const [upstream, addend] = sum.inputs as [Value, Value];
+    if (![upstream, addend].every((part) => sameType(part, dy))) return undefined;
+    return [{ node: backward, inputs: [upstream, ...rest, addend], fused: { ...fused, addend: true } }];
+  }),
 ];
+
+function sameType({ type }: Value, other: Value): boolean {
+  return type.dtype === other.type.dtype && sameShape(type.shape, other.type.shape);
+}
 
 /** What is added to the norm's output, if its kernel can do that. */
 function residualOf(norm: GraphNode, sum: GraphNode): Value | undefined {

@@ -201,7 +201,7 @@ const templates: readonly Template[] = [
   ),
   template(
     'batch_norm_backward',
-    { eps: 1e-5, mask: 0, hasResidual: false },
+    { eps: 1e-5, mask: 0, hasResidual: false, hasAddend: false },
     image,
     image,
     channel,
@@ -214,10 +214,10 @@ const templates: readonly Template[] = [
   template('batch_norm_moments', {}, image, channel, channel),
   template(
     'batch_norm_backward_sums',
-    { eps: 1e-5, mask: 1, hasResidual: true },
+    { eps: 1e-5, mask: 1, hasResidual: true, hasAddend: true },
     ...times(2, image),
     ...times(3, channel),
-    image,
+    ...times(2, image),
     ...times(2, channel),
     image,
   ),
