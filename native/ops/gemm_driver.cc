@@ -219,12 +219,13 @@ void multiply_tile(const Gemm& g, const Plan& p, const GemmKernels& kernels, con
   kernels.fn[ceil_div(tile.n, kernels.width)][height](tile);
 }
 
-// The packed block of B that the task needs after this panel's, or null.
+// The packed block of B that the task needs after this panel's, or null. With a single tile of rows, panels
+// are read as fast as they are multiplied, and the processor sees what is next.
 const float* next_block_of_b(const Gemm& g, const Plan& p, const Block& x, int64_t panel, int64_t depth,
                              const float* packed) {
   int64_t k0 = x.k0;
   if (++panel == x.panel1) panel = x.panel0, k0 += depth;
-  if (!p.pack_first || panel < p.packed_from || k0 + depth > g.k) return nullptr;
+  if (x.rows <= p.mr || !p.pack_first || panel < p.packed_from || k0 + depth > g.k) return nullptr;
   return packed + packed_at(g, p, x.batch, panel, k0);
 }
 
