@@ -74,33 +74,28 @@ void filter(const WinogradFilters& f, int64_t panel, float* planes, int64_t plan
 // The filters of a point stay in registers, beside the sums of twelve tiles. With few channels the
 // loops of the general register tile (gemm.h) would cost as much as what they multiply, so there is
 // none over channels.
-void narrow(const WinogradNarrow& call) {
+void narrow(const float* inputs, const float* filters, float* products, int64_t rows) {
   constexpr int kDepth = kWinogradNarrow, kRows = kWinogradNarrowRows;
   static_assert(W == kDepth);
-  const float *inputs = call.inputs, *filters = call.filters;
-  float* products = call.products;
-  for (int point = 0; point < kWinogradPoints; ++point) {
-    V b[kDepth];
+  V b[kDepth];
     #pragma GCC unroll 16
-    for (int k = 0; k < kDepth; ++k) b[k] = load(filters + k * W);
-    for (int64_t row = 0; row < call.rows; row += kRows) {
-      const float* a = inputs + row * W;
-      V acc[kRows];
+  for (int k = 0; k < kDepth; ++k) b[k] = load(filters + k * W);
+  for (int64_t row = 0; row < rows; row += kRows) {
+    const float* a = inputs + row * W;
+    V acc[kRows];
     #pragma GCC unroll 12
-      for (int m = 0; m < kRows; ++m) acc[m] = splat(a[m * W]) * b[0];
+    for (int m = 0; m < kRows; ++m) acc[m] = splat(a[m * W]) * b[0];
     #pragma GCC unroll 16
-      for (int k = 1; k < kDepth; ++k)
+    for (int k = 1; k < kDepth; ++k)
     #pragma GCC unroll 12
-        for (int m = 0; m < kRows; ++m) acc[m] = fma(splat(a[m * W + k]), b[k], acc[m]);
+      for (int m = 0; m < kRows; ++m) acc[m] = fma(splat(a[m * W + k]), b[k], acc[m]);
     #pragma GCC unroll 12
-      for (int m = 0; m < kRows; ++m) store(products + (row + m) * W, acc[m]);
-    }
-    inputs += call.plane, products += call.plane, filters += call.filter_plane;
+    for (int m = 0; m < kRows; ++m) store(products + (row + m) * W, acc[m]);
   }
 }
 constexpr auto* kNarrow = &narrow;
   #else
-constexpr void (*kNarrow)(const WinogradNarrow& call) = nullptr;
+constexpr void (*kNarrow)(const float* inputs, const float* filters, float* products, int64_t rows) = nullptr;
   #endif
 
 template <class T>

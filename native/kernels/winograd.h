@@ -60,15 +60,6 @@ struct WinogradStorage {
   void (*output)(const WinogradOutput& tile);
 };
 
-// Products of transformed tiles with transformed filters at all points, of kWinogradNarrow channels or fewer
-// on both sides, zeros beyond. `rows` is the number of tiles, a multiple of kWinogradNarrowRows.
-struct WinogradNarrow {
-  const float* inputs;
-  const float* filters;
-  float* products;  // may be where the inputs of the point before are
-  int64_t rows, plane, filter_plane;
-};
-
 // What one instruction set offers. Whole vectors are written to planes and panels, zeros beyond the channels.
 struct WinogradKernels {
   WinogradStorage floats, bf16s;
@@ -78,8 +69,10 @@ struct WinogradKernels {
   // planes <- G g G^T, a row of `panel` lanes (a multiple of the vector width) for each row of filters.
   void (*filter)(const WinogradFilters& filters, int64_t panel, float* planes, int64_t plane);
 
-  // Null where the registers do not hold the filters of a point.
-  void (*narrow)(const WinogradNarrow& call);
+  // products <- inputs x filters at one point, of kWinogradNarrow channels or fewer on both sides and zeros
+  // beyond. `rows` is the number of tiles, a multiple of kWinogradNarrowRows. Null where the registers do not
+  // hold the filters of a point.
+  void (*narrow)(const float* inputs, const float* filters, float* products, int64_t rows);
 };
 
 const WinogradKernels& winograd_kernels(Target target);

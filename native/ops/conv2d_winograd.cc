@@ -243,7 +243,9 @@ void multiply(const WinogradConv& c, const Plan& p, const GemmKernels& kernels, 
 void multiply_narrow(const Plan& p, const WinogradKernels& transforms, int64_t count, const float* planes,
                      const float* filters, float* products) {
   const int64_t rows = ceil_div(count, p.mr) * p.mr;
-  transforms.narrow({planes, filters, products, rows, p.in_plane, p.filter_plane});
+  for (int64_t point = 0; point < kWinogradPoints; ++point)
+    transforms.narrow(planes + point * p.in_plane, filters + point * p.filter_plane,
+                      products + point * p.product_plane, rows);
 }
 
 void transform_output(const WinogradConv& c, const Plan& p, const WinogradKernels& transforms,
