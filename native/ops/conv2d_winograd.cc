@@ -101,12 +101,13 @@ int64_t largest_block(const WinogradConv& c, const Plan& p) {
 }
 
 // Blocks are about as large, in whole register tiles: every one reads all filters, also a last one of few
-// tiles. Where they are few, the cores get equally many, if that leaves a register tile for each block.
+// tiles. Where they are few, the cores get equally many, if that leaves a register tile for each block; half
+// of one where filters are near, as the alternative is that each core transforms all tiles.
 int64_t choose_block(const WinogradConv& c, const Plan& p) {
   const int64_t count = std::max<int64_t>(c.tiles().count(), 1),
                 blocks = ceil_div(count, largest_block(c, p));
-  const int64_t fair = ceil_div(blocks, cores()) * cores();
-  if (!p.narrow && blocks < wanted_tasks() && count >= fair * p.mr) return ceil_div(count, fair);
+  const int64_t fair = ceil_div(blocks, cores()) * cores(), least = p.far ? p.mr : ceil_div(p.mr, 2);
+  if (!p.narrow && blocks < wanted_tasks() && count >= fair * least) return ceil_div(count, fair);
   return std::min(count, ceil_div(ceil_div(count, blocks), p.mr) * p.mr);
 }
 
@@ -140,15 +141,15 @@ Plan make_plan(const WinogradConv& c, const GemmKernels& kernels, bool kept) {
   p.depth = p.narrow ? kWinogradNarrow : c.k;
   p.panel = nv * kernels.width;
   p.panels = ceil_div(c.n, p.panel);
+  p.filter_plane = odd_lines(checked_product(p.depth, p.panel));
+  p.filter_floats = checked_product(p.panels, kWinogradPoints, p.filter_plane);
+  p.far = p.filter_floats > kNearFilters;
   plan_tasks(c, p);
   p.product_row = checked_product(p.run, p.panel);
   p.in_row = input_row(c, p);
   p.in_plane = odd_lines(checked_product(ceil_div(p.block, p.mr) * p.mr, p.in_row));
   if (p.over()) p.product_row = p.in_row;
   p.product_plane = p.over() ? p.in_plane : odd_lines(checked_product(p.block, p.product_row));
-  p.filter_plane = odd_lines(checked_product(p.depth, p.panel));
-  p.filter_floats = checked_product(p.panels, kWinogradPoints, p.filter_plane);
-  p.far = p.filter_floats > kNearFilters;
   Layout slot;
   slot.add(1);  // which block's inputs the slot has
   p.slot_products = slot.add(checked_product(p.over() ? 1 : kWinogradPoints, p.product_plane));
