@@ -97,8 +97,9 @@ void avg_rows(const AvgPool& op, int64_t begin, int64_t end) {
 // cache.
 int64_t chunk_rows(const PoolGeom& g) {
   const int64_t row = std::max<int64_t>(1, g.w.in() * g.c * ceil_div(g.h.in(), g.h.out()));
-  const int64_t rows = g.n * g.h.out(), most = std::max<int64_t>(1, kChunkElements / row);
-  return std::max<int64_t>(1, ceil_div(rows, ceil_div(rows, most)));
+  const int64_t rows = std::max<int64_t>(1, g.n * g.h.out());
+  const int64_t most = std::max<int64_t>(1, kChunkElements / row);
+  return ceil_div(rows, ceil_div(rows, most));
 }
 
 double work(const PoolGeom& g) {
