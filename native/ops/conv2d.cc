@@ -24,6 +24,7 @@ int64_t direct_workspace(ConvPass pass, const ConvCall& call, const GemmKernels&
   if (pass == ConvPass::backward_data) return conv2d_direct_data_workspace(call, kernels);
   if (conv2d_weights_is_narrow(call.g, kernels)) return conv2d_weights_narrow_workspace(call, kernels);
   if (conv2d_weights_is_matrix(call.g, kernels)) return conv2d_weights_matrix_workspace(call, kernels);
+  if (conv2d_weights_by_rows(call.g, kernels)) return conv2d_weights_rows_workspace(call, kernels);
   return conv2d_weights_workspace(call, kernels);
 }
 
@@ -33,6 +34,7 @@ void direct(ConvPass pass, const ConvCall& call, const GemmKernels& kernels, flo
   if (conv2d_weights_is_narrow(call.g, kernels))
     return conv2d_weights_narrow(call, kernels, nullptr, workspace);
   if (conv2d_weights_is_matrix(call.g, kernels)) return conv2d_weights_matrix(call, kernels, workspace);
+  if (conv2d_weights_by_rows(call.g, kernels)) return conv2d_weights_rows(call, kernels, workspace);
   conv2d_weights(call, kernels, workspace);
 }
 

@@ -41,7 +41,8 @@ int64_t conv2d_direct_data_workspace(const ConvCall& call, const GemmKernels& ke
 void conv2d_direct_data(const ConvCall& call, const GemmKernels& kernels, float* workspace);
 
 // Weight gradients: M = output channels, N = input channels, K = pixels (conv2d_weights.cc); the other way
-// round for few input channels (conv2d_weights_narrow.cc); and one product for 1x1 kernels of stride 1 that
+// round for few input channels (conv2d_weights_narrow.cc); N = the taps of a kernel row for few weights
+// (conv2d_weights_rows.cc); and one product for 1x1 kernels of stride 1 that
 // are not too large (conv2d_weights_matrix.cc). Chunks of pixels that have sums of their own, added in order:
 // about 32 tasks with the `tiles` of each, as far as there are blocks of pixels and the sums do not take too
 // much memory.
@@ -54,6 +55,9 @@ inline int64_t weight_chunks(int64_t tiles, int64_t blocks, int64_t weights) {
 void conv2d_add_weight_parts(const ConvGeom& g, const float* parts, int64_t count, float* dw);
 int64_t conv2d_weights_workspace(const ConvCall& call, const GemmKernels& kernels);
 void conv2d_weights(const ConvCall& call, const GemmKernels& kernels, float* workspace);
+bool conv2d_weights_by_rows(const ConvGeom& g, const GemmKernels& kernels);
+int64_t conv2d_weights_rows_workspace(const ConvCall& call, const GemmKernels& kernels);
+void conv2d_weights_rows(const ConvCall& call, const GemmKernels& kernels, float* workspace);
 bool conv2d_weights_is_matrix(const ConvGeom& g, const GemmKernels& kernels);
 int64_t conv2d_weights_matrix_workspace(const ConvCall& call, const GemmKernels& kernels);
 void conv2d_weights_matrix(const ConvCall& call, const GemmKernels& kernels, float* workspace);

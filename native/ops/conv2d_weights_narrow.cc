@@ -10,6 +10,7 @@
 // workspace; they are added in order and transposed to dw at the end.
 #include "ops/conv2d.h"
 #include "ops/gemm_tile.h"
+#include "ops/padded_rows.h"
 
 namespace tenon {
 namespace {
@@ -25,7 +26,7 @@ struct Plan {
   int64_t dy_pixel, dy_panel;  // floats from one to the next
   PixelBlocks blocks;
   int64_t chunks;
-  int64_t rows, cols;  // of x's padded copy, an image; a pixel is C floats
+  PaddedRows x;  // x's copy
   int64_t batch;
   int64_t x_floats, dy_floats, part_floats, slot_floats, parts, slots, total;
 };
@@ -40,11 +41,10 @@ Plan make_plan(const ConvCall& call, const GemmKernels& kernels) {
   p.m = g.kw * g.c;
   p.blocks = PixelBlocks::make(g.n, g.oh, g.ow, kPixels, g.oh);
   p.chunks = std::min(kChunks, p.blocks.count());
-  p.rows = (p.blocks.rows - 1) * g.sh + (g.kh - 1) * g.dh + 1;
-  p.cols = (g.ow - 1) * g.sw + g.kw;
+  p.x = PaddedRows::make(g, p.blocks);
   p.batch = p.blocks.images * p.blocks.rows;
   Layout slot;
-  p.x_floats = slot.add(checked_product(p.blocks.images * p.rows, p.cols, g.c));
+  p.x_floats = slot.add(p.x.floats(g, p.blocks));
   p.x_floats = slot.floats();
   p.in_panels = g.o % p.panel != 0;
   p.copies_dy = p.in_panels || call.y.dtype == DType::bf16;
@@ -60,27 +60,6 @@ Plan make_plan(const ConvCall& call, const GemmKernels& kernels) {
   p.slots = layout.add(checked_product(p.slot_floats, scratch_slots()));
   p.total = layout.floats();
   return p;
-}
-
-// x's rows under the block, with zeros where the padding is.
-template <class T>
-void copy_x(const ConvCall& call, const Plan& p, FloatCopy copy, const PixelBlocks::Block& b, float* dst) {
-  const ConvGeom& g = call.g;
-  const int64_t lo = std::clamp<int64_t>(g.pw, 0, p.cols), hi = std::clamp<int64_t>(g.pw + g.w, lo, p.cols);
-  const int64_t used = (b.i1 - b.i0 - 1) * g.sh + (g.kh - 1) * g.dh + 1;
-  for (int64_t n = b.n0; n < b.n1; ++n) {
-    for (int64_t i = 0; i < used; ++i) {
-      const int64_t row = b.i0 * g.sh - g.ph + i;
-      float* q = dst + ((n - b.n0) * p.rows + i) * p.cols * g.c;
-      if (row < 0 || row >= g.h || lo == hi) {
-        std::fill(q, q + p.cols * g.c, 0.0f);
-        continue;
-      }
-      std::fill(q, q + lo * g.c, 0.0f);
-      copy(call.x.as<T>() + ((n * g.h + row) * g.w + lo - g.pw) * g.c, (hi - lo) * g.c, q + lo * g.c);
-      std::fill(q + hi * g.c, q + p.cols * g.c, 0.0f);
-    }
-  }
 }
 
 template <class T>
@@ -114,7 +93,7 @@ void run_tiles(const ConvGeom& g, const Plan& p, const GemmKernels& kernels, con
     for (int64_t i = 0; i < g.kh * split.parts; ++i) {
       const int64_t r = i / split.parts, m = split.begin(i % split.parts),
                     height = split.size(i % split.parts);
-      tile.a = block.a + r * g.dh * p.cols * g.c + m;
+      tile.a = block.a + r * g.dh * p.x.row_floats(g) + m;
       tile.c = block.c + (r * p.m + m) * g.o;
       tile.a_jump = (height + 1) / 2;
       tile.c_jump = tile.a_jump * g.o;
@@ -131,12 +110,12 @@ void add_block(const ConvCall& call, const Plan& p, const GemmKernels& kernels, 
   const float* dy = p.copies_dy ? dy_copy : first_pixel<float>(call, b);
   auto* a_off = reinterpret_cast<int64_t*>(dy_copy + p.dy_floats);
   int64_t* b_off = a_off + p.batch;
-  copy_x<T>(call, p, copy, b, slot);
+  p.x.copy<T>(call, copy, b, slot);
   if (p.copies_dy) copy_dy<T>(call, p, copy, b, dy_copy);
   int64_t count = 0;
   for (int64_t n = 0; n < b.n1 - b.n0; ++n) {
     for (int64_t i = 0; i < b.i1 - b.i0; ++i, ++count) {
-      a_off[count] = (n * p.rows + i * g.sh) * p.cols * g.c;
+      a_off[count] = p.x.at(g, n, i);
       b_off[count] = count * g.ow * p.dy_pixel;
     }
   }

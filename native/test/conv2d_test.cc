@@ -141,8 +141,10 @@ void pointwise_and_strided() {
   check_case({2, 3, 12, 12, 5, 2, 2, 3, 3}, true);  // strides beyond the kernel leave gaps in dx
   check_case({1, 2, 5, 5, 3, 1, 1, 7, 7}, true);
   check_case({2, 34, 9, 9, 68, 1, 1, 2, 2, 0, 0, 1, 1, 2}, true);  // gaps in one group's channels
-  check_case({2, 20, 14, 14, 20, 3, 3, 2, 2, 1, 1}, true);         // phases of seven columns
-  check_case({1, 2, 4, 4, 3, 3, 3, 1, 1, 3, 3}, true);             // padding beyond the kernel
+  check_case({5, 16, 20, 18, 33, 3, 3, 2, 2, 1, 1}, true);         // several blocks, kernel rows as columns
+  check_case({2, 35, 9, 14, 20, 2, 5, 1, 2, 1, 3, 2}, true);
+  check_case({2, 20, 14, 14, 20, 3, 3, 2, 2, 1, 1}, true);  // phases of seven columns
+  check_case({1, 2, 4, 4, 3, 3, 3, 1, 1, 3, 3}, true);      // padding beyond the kernel
   check_case({1, 5, 2, 2, 3, 2, 2, 2, 2, 4, 4}, true);
 }
 
