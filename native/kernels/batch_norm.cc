@@ -173,6 +173,7 @@ void apply_rows(const NormForward& op, const Coefficients& k, bool stream, int64
     const T* x = op.x.as<T>() + r * width;
     const T* residual = kResidual ? op.residual.as<T>() + r * width : nullptr;
     T* y = op.y.as<T>() + r * width;
+    if (!stream) prefetch_row_to_write(y + kRowGroup * width, width);
     for_vectors(width, [&](int64_t c, auto lanes) {
       V v = fma(lanes.load(x + c) - lanes.load(k.mean + c), lanes.load(k.scale + c), lanes.load(k.beta + c));
       if constexpr (kResidual)
