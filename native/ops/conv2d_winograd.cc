@@ -21,7 +21,6 @@ constexpr int64_t kMostPanel = 32;  // two of the widest vectors
 constexpr int64_t kChain = 128;
 constexpr int64_t kRun = 64;               // output channels multiplied before transforming back
 constexpr int64_t kBlock = 48;             // tiles
-constexpr int64_t kNarrowBlock = 24;       // of a block whose products are narrow
 constexpr int64_t kSmallBlock = 24;        // of a block that is to fit the second-level cache
 constexpr int64_t kCacheFloats = 3 << 16;  // 768 KB: the scratch area of a block that does, more or less
 constexpr int64_t kNearFilters = 1 << 18;  // floats of filters that stay there between blocks
@@ -92,7 +91,7 @@ struct Plan {
 // Tiles of a block. Blocks fit the second-level cache where they can. Where not even small ones do, larger
 // ones at least read the filters less often.
 int64_t largest_block(const WinogradConv& c, const Plan& p) {
-  if (p.narrow) return kNarrowBlock;
+  if (p.narrow) return p.mr;
   const int64_t small = ceil_div(kSmallBlock, p.mr) * p.mr, large = kBlock / p.mr * p.mr;
   const auto fits = [&](int64_t tiles) {
     return tiles * kWinogradPoints * (c.k + p.run * p.panel) <= kCacheFloats;
