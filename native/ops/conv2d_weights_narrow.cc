@@ -85,12 +85,14 @@ void copy_dy(const ConvCall& call, const Plan& p, FloatCopy copy, const PixelBlo
 }
 
 // All rows of a panel's dw': every block of pixels meets all of them while it is in the first-level cache.
-void run_tiles(const ConvGeom& g, const Plan& p, const GemmKernels& kernels, const GemmTile& whole) {
+void run_tiles(const ConvGeom& g, const Plan& p, const GemmKernels& kernels, const GemmTile& whole,
+               BlockAhead& ahead) {
   const GemmFn* fn = kernels.fn[ceil_div(whole.n, kernels.width)];
   const EvenSplit split = tile_rows(p.m, p.mr);
   for_each_block(whole, kLongestChain, [&](const GemmTile& block) {
     GemmTile tile = block;
     for (int64_t i = 0; i < g.kh * split.parts; ++i) {
+      ahead.fetch();
       const int64_t r = i / split.parts, m = split.begin(i % split.parts),
                     height = split.size(i % split.parts);
       tile.a = block.a + r * g.dh * p.x.row_floats(g) + m;
@@ -104,7 +106,8 @@ void run_tiles(const ConvGeom& g, const Plan& p, const GemmKernels& kernels, con
 
 template <class T>
 void add_block(const ConvCall& call, const Plan& p, const GemmKernels& kernels, FloatCopy copy,
-               const PixelBlocks::Block& b, bool first, float* out, float* slot) {
+               const PixelBlocks::Block& b, const PixelBlocks::Block& next, bool first, float* out,
+               float* slot) {
   const ConvGeom& g = call.g;
   float* dy_copy = slot + p.x_floats;
   const float* dy = p.copies_dy ? dy_copy : first_pixel<float>(call, b);
@@ -119,6 +122,8 @@ void add_block(const ConvCall& call, const Plan& p, const GemmKernels& kernels, 
       b_off[count] = count * g.ow * p.dy_pixel;
     }
   }
+  BlockAhead ahead;
+  if (std::is_same_v<T, float>) ahead = {call, next, g.kh * ceil_div(p.m, p.mr) * p.panels};
   GemmTile tile = {};
   tile.a_off = a_off, tile.b_off = b_off, tile.batch = count, tile.k = g.ow;
   tile.ars = 1, tile.aks = g.sw * g.c;
@@ -127,7 +132,7 @@ void add_block(const ConvCall& call, const Plan& p, const GemmKernels& kernels, 
     tile.a = slot, tile.b = dy + panel * p.dy_panel;
     tile.c = out + panel * p.panel;
     tile.n = std::min(p.panel, g.o - panel * p.panel);
-    run_tiles(g, p, kernels, tile);
+    run_tiles(g, p, kernels, tile, ahead);
   }
 }
 
@@ -163,7 +168,8 @@ void conv2d_weights_narrow(const ConvCall& call, const GemmKernels& kernels, con
     const int64_t begin = split.begin(chunk), end = begin + split.size(chunk);
     const auto add = storage != nullptr ? &add_block<bf16> : &add_block<float>;
     for (int64_t block = begin; block < end; ++block)
-      add(call, p, kernels, {storage}, p.blocks.at(block), block == begin,
+      add(call, p, kernels, {storage}, p.blocks.at(block),
+          p.blocks.at(std::min(block + 1, p.blocks.count() - 1)), block == begin,
           workspace + p.parts + chunk * p.part_floats, workspace + p.slots + slot * p.slot_floats);
   });
   add_parts(g, p, workspace + p.parts, call.w.as<float>());

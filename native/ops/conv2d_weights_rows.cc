@@ -53,30 +53,9 @@ Plan make_plan(const ConvGeom& g, const GemmKernels& kernels) {
   return p;
 }
 
-// What the next block reads, fetched meanwhile in even parts.
-struct Ahead {
-  const float *x, *dy;
-  int64_t x_step, dy_step;
-
-  Ahead(const ConvCall& call, const PixelBlocks::Block& next, int64_t parts) {
-    const ConvGeom& g = call.g;
-    const auto row = [&](int64_t i) { return std::clamp<int64_t>(i * g.sh - g.ph, 0, g.h); };
-    const int64_t x0 = next.n0 * g.h + row(next.i0), x1 = (next.n1 - 1) * g.h + row(next.i1);
-    const int64_t dy0 = next.n0 * g.oh + next.i0, dy1 = (next.n1 - 1) * g.oh + next.i1;
-    x = call.x.as<float>() + x0 * g.w * g.c;
-    dy = call.y.as<float>() + dy0 * g.ow * g.o;
-    x_step = (x1 - x0) * g.w * g.c / parts;
-    dy_step = (dy1 - dy0) * g.ow * g.o / parts;
-  }
-  void fetch() {
-    fetch_ahead(x, x_step);
-    fetch_ahead(dy, dy_step);
-    x += x_step, dy += dy_step;
-  }
-};
-
 // Adds a block's products of some columns of a kernel row to all output channels.
-void run_tiles(const Plan& p, const GemmKernels& kernels, const GemmTile& whole, int64_t rows, Ahead& ahead) {
+void run_tiles(const Plan& p, const GemmKernels& kernels, const GemmTile& whole, int64_t rows,
+               BlockAhead& ahead) {
   const GemmFn* fn = kernels.fn[ceil_div(whole.n, kernels.width)];
   const EvenSplit split = tile_rows(rows, p.mr);
   for_each_block(whole, kLongestChain, [&](const GemmTile& block) {
@@ -110,7 +89,7 @@ void add_block(const ConvCall& call, const Plan& p, const GemmKernels& kernels, 
     }
   }
   tile.a = call.y.as<float>();
-  Ahead ahead(call, next, g.kh * ceil_div(p.n, p.panel) * ceil_div(g.o, p.mr));
+  BlockAhead ahead(call, next, g.kh * ceil_div(p.n, p.panel) * ceil_div(g.o, p.mr));
   for (int64_t r = 0; r < g.kh; ++r) {
     for (int64_t column = 0; column < p.n; column += p.panel) {
       tile.b = slot + r * g.dh * p.x.row_floats(g) + column;
@@ -141,7 +120,7 @@ void conv2d_weights_rows(const ConvCall& call, const GemmKernels& kernels, float
     const int64_t begin = split.begin(chunk), end = begin + split.size(chunk);
     float* out = p.chunks > 1 ? workspace + p.parts + chunk * g.weights() : dw;
     for (int64_t block = begin; block < end; ++block)
-      add_block(call, p, kernels, p.blocks.at(block), p.blocks.at(std::min(block + 1, end - 1)),
+      add_block(call, p, kernels, p.blocks.at(block), p.blocks.at(std::min(block + 1, p.blocks.count() - 1)),
                 block == begin, out, workspace + p.slots + slot * p.slot_floats);
   });
   if (p.chunks > 1) conv2d_add_weight_parts(g, workspace + p.parts, p.chunks, dw);

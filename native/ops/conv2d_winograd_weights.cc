@@ -198,8 +198,8 @@ struct Task {
     for (int64_t at = begin; at < end; at += kSpan) {
       const int64_t count = std::min(kSpan, end - at);
       list(at, count);
-      const int64_t next = at + count;
-      add_span(count, ahead(next, std::min(end, next + kSpan)), at == begin);
+      const int64_t next = at + count;  // perhaps of the next chunk, which likely is this thread's as well
+      add_span(count, ahead(next, std::min(p.tiles, next + kSpan)), at == begin);
     }
     const int64_t c = call.g.c;
     for (int64_t o = 0; o < part.os; ++o)

@@ -40,4 +40,30 @@ struct PaddedRows {
   }
 };
 
+// The floats that a later block reads, fetched in even parts.
+class BlockAhead {
+ public:
+  BlockAhead() = default;
+  BlockAhead(const ConvCall& call, const PixelBlocks::Block& b, int64_t parts) : left_(parts) {
+    const ConvGeom& g = call.g;
+    const auto row = [&](int64_t i) { return std::clamp<int64_t>(i * g.sh - g.ph, 0, g.h); };
+    const int64_t x0 = b.n0 * g.h + row(b.i0), x1 = (b.n1 - 1) * g.h + row(b.i1);
+    const int64_t dy0 = b.n0 * g.oh + b.i0, dy1 = (b.n1 - 1) * g.oh + b.i1;
+    x_ = call.x.as<float>() + x0 * g.w * g.c;
+    dy_ = call.y.as<float>() + dy0 * g.ow * g.o;
+    x_step_ = (x1 - x0) * g.w * g.c / parts;
+    dy_step_ = (dy1 - dy0) * g.ow * g.o / parts;
+  }
+  void fetch() {
+    if (left_-- <= 0) return;
+    fetch_ahead(x_, x_step_);
+    fetch_ahead(dy_, dy_step_);
+    x_ += x_step_, dy_ += dy_step_;
+  }
+
+ private:
+  int64_t left_ = 0, x_step_ = 0, dy_step_ = 0;
+  const float *x_ = nullptr, *dy_ = nullptr;
+};
+
 }  // namespace tenon
