@@ -108,7 +108,7 @@ void bench_batch_norm(Target target) {
                               std::to_string(d[1]) + "x" + std::to_string(d[3]);
     bench("bn_train" + shape, "batch_norm_train", target, {x, c, c, x, c, c}, {1e-5, 1, 0});
     bench("bn_train+res" + shape, "batch_norm_train", target, {x, c, c, x, x, c, c}, {1e-5, 1, 1});
-    bench("bn_backward" + shape, "batch_norm_backward", target, {x, x, c, c, c, x, x, c, c}, {1e-5, 1, 0});
+    bench("bn_backward" + shape, "batch_norm_backward", target, {x, x, c, c, c, x, x, c, c}, {1e-5, 1, 0, 0});
     bench("bn_backward, mask from x" + shape, "batch_norm_backward", target, {x, x, c, c, c, c, x, c, c},
           {1e-5, 2, 0});
     bench("bn_backward+res" + shape, "batch_norm_backward", target, {x, x, c, c, c, x, x, c, c, x},
