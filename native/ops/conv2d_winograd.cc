@@ -89,7 +89,8 @@ struct Plan {
 };
 
 // Tiles of a block. Blocks fit the second-level cache where they can. Where not even small ones do, larger
-// ones at least read the filters less often.
+// ones at least read the filters less often. Where products are narrow, larger ones than a register tile were
+// not faster, and small ones are shared out better.
 int64_t largest_block(const WinogradConv& c, const Plan& p) {
   if (p.narrow) return p.mr;
   const int64_t small = ceil_div(kSmallBlock, p.mr) * p.mr, large = kBlock / p.mr * p.mr;
