@@ -6,10 +6,10 @@
 //
 // B comes from packed panels [panel][k][width of panel] when it is transposed, when it is large enough that
 // strided reads hurt, and for the last panel where rows of B end early; otherwise it is read where it is.
-// With few rows of A a task packs the block of B it is about to use into its scratch; with many, all of B is
-// packed to the workspace first. A's block is copied to the scratch, tile by tile, when enough panels use it.
-// Few rows with a large B are left to gemm_few_rows.cc. Every C[m][n] is the sum of its blocks of K in order,
-// each summed from zero (see gemm.h): how M and N are cut changes no bit.
+// With few rows of A a task has all of them and packs the block of B it is about to use into its scratch;
+// with many, all of B is packed to the workspace first. A's block is copied to the scratch, tile by tile,
+// when enough panels use it. Few rows with a large B are left to gemm_few_rows.cc. Every C[m][n] is the sum
+// of its blocks of K in order, each summed from zero (see gemm.h): how M and N are cut changes no bit.
 #include <cstring>
 
 #include "kernels/streamed_bytes.h"
@@ -23,7 +23,6 @@ constexpr int64_t kPackFloats = 1 << 18;  // a row-major B of at least this many
 constexpr int64_t kPackRows = 64;         // if as many rows of A will use it;
 constexpr int64_t kShortK = 32;           // sums so short that writing C takes most of the time,
 constexpr int64_t kLargeC = 1 << 18;      // where C is larger than the second-level cache
-constexpr int64_t kPackFirst = 256;       // with more rows than this, before all tasks
 constexpr int64_t kLine = 16;             // floats of a cache line
 constexpr int64_t kWays = 8;              // lines of a first-level cache's set
 
@@ -64,6 +63,10 @@ bool wants_copy(const Gemm& g, const Plan& p) {
   return p.nc >= 4 && g.aks >= 512;
 }
 
+// Rows of A that a task may have: their block of K stays in the second-level cache, which is larger where
+// vectors are. With more rows, B is packed before all tasks.
+int64_t most_rows(const GemmKernels& kernels) { return kernels.width >= 16 ? 512 : 256; }
+
 // kept: panels of B come from an earlier call, so all of them that are not read in place are packed first.
 Plan make_plan(const Gemm& g, const GemmKernels& kernels, bool kept) {
   Plan p = {};
@@ -75,18 +78,19 @@ Plan make_plan(const Gemm& g, const GemmKernels& kernels, bool kept) {
   const bool pack_all = g.b_transposed || (g.m >= kPackRows && large);
   p.packed_from = pack_all ? 0 : g.n / p.panel;
   p.kc = gemm_depth(g.k);
-  // Tasks: about 128 rows by 256 columns, smaller when there would be few of them.
-  p.mc = p.mr * ceil_div(128, p.mr);
+  p.pack_first = (kept || g.m > most_rows(kernels)) && p.packed_from < p.panels;
+  // Tasks: about 128 rows by 256 columns, smaller when there would be few of them. Where tasks pack B, they
+  // have all rows, so that it is packed once.
+  p.mc = p.mr * ceil_div(pack_all && !p.pack_first ? g.m : 128, p.mr);
   p.nc = std::clamp<int64_t>(256 / p.panel, 1, p.panels);
   const auto tasks = [&] { return g.batch * ceil_div(g.m, p.mc) * ceil_div(p.panels, p.nc); };
   while (p.nc > 1 && tasks() < wanted_tasks()) p.nc /= 2;
   while (p.mc > 2 * p.mr && tasks() < wanted_tasks() / 2) p.mc = p.mr * ceil_div(p.mc / p.mr, 2);
-  p.mc = p.mr * ceil_div(ceil_div(g.m, p.mr), ceil_div(g.m, p.mc));  // even, for the threads' sake
   p.m_blocks = ceil_div(g.m, p.mc);
+  p.mc = p.mr * ceil_div(ceil_div(g.m, p.mr), p.m_blocks);
   p.n_blocks = ceil_div(p.panels, p.nc);
   p.copy_a = wants_copy(g, p);
   p.stream = wants_stream(g, p);
-  p.pack_first = (kept || g.m > kPackFirst) && p.packed_from < p.panels;
   p.along_rows = g.k <= kShortK && g.m * g.n >= kLargeC && (p.pack_first || p.packed_from == p.panels);
   Layout layout;
   p.pack_floats = p.pack_first ? checked_product(p.panels - p.packed_from, g.k, p.panel) : 0;
@@ -260,7 +264,8 @@ void run_task(const Gemm& g, const Plan& p, const GemmKernels& kernels, int64_t 
   const int64_t n_block = task % p.n_blocks, m_block = task / p.n_blocks % p.m_blocks;
   Block x = {};
   x.batch = task / p.n_blocks / p.m_blocks;
-  x.m0 = m_block * p.mc, x.rows = std::min(p.mc, g.m - x.m0);
+  const EvenSplit tiles = {ceil_div(g.m, p.mr), p.m_blocks};  // even, for the threads' sake
+  x.m0 = tiles.begin(m_block) * p.mr, x.rows = std::min(tiles.size(m_block) * p.mr, g.m - x.m0);
   x.panel0 = n_block * p.nc, x.panel1 = std::min(p.panels, x.panel0 + p.nc);
   const int64_t zero = 0;
   GemmTile tile = {};

@@ -76,6 +76,8 @@ void blocks() {
   check_case({0, 128, 784, 256, 0, 0, 0, 0}, true);
   check_case({0, 256, 784, 128, 1, 0, 0, 0}, true);
   check_case({0, 200, 300, 2100, 0, 0, 1, 3}, true);  // K in blocks, B packed
+  check_case({0, 500, 530, 520, 0, 0, 1, 0}, true);   // by tasks that have all rows
+  check_case({0, 470, 70, 530, 0, 1, 0, 1}, true);    // and by tasks with some
   check_case({0, 130, 260, 1024, 0, 1, 0, 0}, true);  // A's rows copied
   check_case({0, 1024, 300, 70, 1, 1, 0, 0}, true);   // a transposed A copied
   check_case({0, 16, 1000, 512, 0, 1, 1, 0}, true);
