@@ -253,9 +253,13 @@ void multiply_block(const Gemm& g, const Plan& p, const GemmKernels& kernels, co
     const float* next = next_block_of_b(g, p, x, panel, tile.k, packed);
     const EvenSplit ahead = {tile.k, split.parts};  // of its rows, a part with every tile
     for (int64_t i = 0; i < split.parts; ++i) {
-      if (next) fetch_ahead(next + ahead.begin(i) * p.panel, ahead.size(i) * p.panel);
+      if (next) {
+        tile.ahead = next + ahead.begin(i) * p.panel;
+        tile.ahead_step = ceil_div(ahead.size(i) * p.panel, tile.k);
+      }
       multiply_tile(g, p, kernels, x, a, split, panel, i, tile);
     }
+    tile.ahead = nullptr;
   }
 }
 
