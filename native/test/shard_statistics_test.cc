@@ -25,7 +25,7 @@ struct Whole {
         dbeta(target, {channels}) {
     run_kernel("batch_norm_train", target, {x, gamma, beta, y, mean, var}, {kEps, 1, 0});
     run_kernel("batch_norm_backward", target, {dy, x, gamma, mean, var, y, dx, dgamma, dbeta, masked},
-               {kEps, 1, 1});
+               {kEps, 1, 1, 0});
   }
 
   int64_t rows_;
@@ -89,7 +89,7 @@ void check_shards(Target target, const std::vector<int64_t>& sizes, int64_t chan
                {rows_of(target, whole.dy, begin, begin + size), rows_of(target, whole.x, begin, begin + size),
                 whole.gamma, whole.mean, whole.var, rows_of(target, whole.y, begin, begin + size),
                 sums[sums.size() - 2], sums.back(), masked.back()},
-               {kEps, 1, 1});
+               {kEps, 1, 1, 0});
     close(masked.back(), part_of(whole.masked, begin, begin + size), 0, 0, what + "masked dy");
     begin += size;
   }
@@ -120,7 +120,7 @@ void check_threads_of(Target target) {
       b(target, {channels}), dx(target, {rows, channels}), count(target, {1}, {8000});
   for (const Tensor* out : {&a, &b}) {
     check_threads("batch_norm_moments", target, {x, a, b}, {}, *out);
-    check_threads("batch_norm_backward_sums", target, {dy, x, one, one, one, a, b}, {kEps, 0, 0}, *out);
+    check_threads("batch_norm_backward_sums", target, {dy, x, one, one, one, a, b}, {kEps, 0, 0, 0}, *out);
   }
   check_threads("batch_norm_backward_shift", target, {dy, x, one, one, one, one, one, count, dx}, {kEps}, dx);
 }
