@@ -229,7 +229,8 @@ const float* next_block_of_b(const Gemm& g, const Plan& p, const Block& x, int64
                              const float* packed) {
   int64_t k0 = x.k0;
   if (++panel == x.panel1) panel = x.panel0, k0 += depth;
-  if (x.rows <= p.mr || !p.pack_first || panel < p.packed_from || k0 + depth > g.k) return nullptr;
+  const bool read_in_place = !p.pack_first || panel < p.packed_from;
+  if (x.rows <= p.mr || read_in_place || depth == 0 || k0 + depth > g.k) return nullptr;
   return packed + packed_at(g, p, x.batch, panel, k0);
 }
 

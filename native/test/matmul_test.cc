@@ -68,6 +68,7 @@ void sizes_around_tiles() {
   check_case({0, 0, 5, 3});
   check_case({0, 5, 0, 3});
   check_case({0, 5, 7, 0, 0, 0, 1, 1});
+  check_case({0, 600, 70, 0, 0, 1, 1, 1});
   check_case({0, 0, 0, 0});
 }
 
