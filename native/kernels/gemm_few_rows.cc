@@ -66,22 +66,27 @@ inline const char* row_of_b(const RowsOfB& b) {
   return row_of_tile<N, (Columns + 1) / 2>(b.lower, b.upper, b.strides);
 }
 
+// Inlined always: a tile whose address a call takes stays in memory.
+template <int N, int Columns, int Vectors>
+[[gnu::always_inline]] inline void along_column(real x, const V (&rows)[Vectors],
+                                                V (&acc)[Columns][Vectors]) {
+  const V b = splat(x);
+  for (int v = 0; v < Vectors; ++v) acc[N][v] = fma(b, rows[v], acc[N][v]);
+}
+
 template <int K, int Columns, int Vectors, int... N>
-inline void along_k(const real* a, const RowsOfB& b, V (&acc)[Columns][Vectors],
-                    std::integer_sequence<int, N...>) {
+[[gnu::always_inline]] inline void along_k(const real* a, const RowsOfB& b, V (&acc)[Columns][Vectors],
+                                           std::integer_sequence<int, N...>) {
   V rows[Vectors];
   for (int v = 0; v < Vectors; ++v) rows[v] = load(a + v * W);
-  const auto multiply = [&](int n, V x) {
-    for (int v = 0; v < Vectors; ++v) acc[n][v] = fma(x, rows[v], acc[n][v]);
-  };
-  (multiply(N, splat(real_at(row_of_b<N, Columns>(b) + K * sizeof(real)))), ...);
+  (along_column<N>(real_at(row_of_b<N, Columns>(b) + K * sizeof(real)), rows, acc), ...);
 }
 
 // A line of each row of B; one of those ahead is fetched with each of its first numbers.
 template <int Columns, int Vectors, int... K>
-inline void along_line(const real* a, int64_t a_step, const RowsOfB& b, V (&acc)[Columns][Vectors],
-                       std::integer_sequence<int, K...>) {
-  const auto step = [&]<int k>(std::integral_constant<int, k>) {
+[[gnu::always_inline]] inline void along_line(const real* a, int64_t a_step, const RowsOfB& b,
+                                              V (&acc)[Columns][Vectors], std::integer_sequence<int, K...>) {
+  const auto step = [&]<int k>(std::integral_constant<int, k>) __attribute__((always_inline)) {
     if constexpr (k < Columns) fetch(row_of_b<k, Columns>(b) + kAhead * sizeof(real));
     along_k<k>(a, b, acc, std::make_integer_sequence<int, Columns>());
     a += a_step;

@@ -92,9 +92,9 @@ void avg_rows(const AvgPool& op, int64_t begin, int64_t end) {
   }
 }
 
-// Rows of the output per parallel block: about as many as read kChunkElements elements, in blocks of one
-// size. So the halves of an image are those of the convolution before, whose output is still in each thread's
-// cache.
+// Rows of the output per parallel block: about as many as read kChunkElements elements, in blocks of
+// one size. So the halves of an image are those of the convolution before, whose output is still in
+// each thread's cache.
 int64_t chunk_rows(const PoolGeom& g) {
   const int64_t row = std::max<int64_t>(1, g.w.in() * g.c * ceil_div(g.h.in(), g.h.out()));
   const int64_t rows = std::max<int64_t>(1, g.n * g.h.out());
