@@ -100,6 +100,16 @@ Gradients gradients_of(const Case& c, const Problem& ref, const char* name) {
   return {ref.dx.values(), ref.dgamma.values(), ref.dbeta.values(), ref.dresidual.values()};
 }
 
+// dx may take the memory of dy, which is read before.
+void test_in_place(const Case& c, const Problem& p, const char* name, const std::string& what) {
+  const std::vector<double> dx = p.dx.values(), dy = p.dy.values();
+  std::vector<TensorView> views = p.backward(c);
+  views[views.size() - 3 - c.residual] = p.dy;
+  run_kernel(name, p.target, views, p.backward_attrs);
+  close(p.dy, dx, 0, 0, what + " dx in place of dy");
+  p.dy.set(dy);
+}
+
 // Backward starts from the reference's statistics and output, so that no relu is decided otherwise.
 void test_backward(const Case& c, const Problem& p, const Gradients& expected, const char* name) {
   const std::string what = describe(c, p.target) + " " + name;
@@ -111,6 +121,7 @@ void test_backward(const Case& c, const Problem& p, const Gradients& expected, c
   close(p.dx, expected.dx, 64 * unit * spread, 16 * unit * spread, what + " dx");
   if (c.residual)
     close(p.dresidual, expected.dresidual, c.addend ? eps_of(p.target) : 0, 0, what + " dresidual");
+  test_in_place(c, p, name, what);
 }
 
 void test_case(const Case& c) {
@@ -243,7 +254,7 @@ void test_rejects() {
     for (size_t i = 0; i < views.size(); ++i) {
       auto wrong = views;
       ++wrong[i].dims[wrong[i].rank - 1];
-      CHECK_THAT(rejects("batch_norm_backward", target, wrong, p.attrs), std::to_string(i));
+      CHECK_THAT(rejects("batch_norm_backward", target, wrong, p.backward_attrs), std::to_string(i));
     }
     const Case none{{0, 5}, false, false, 0};
     const Problem empty(none, target);

@@ -110,13 +110,15 @@ void bench_batch_norm(Target target) {
     bench("bn_train+res" + shape, "batch_norm_train", target, {x, c, c, x, x, c, c}, {1e-5, 1, 1});
     bench("bn_backward" + shape, "batch_norm_backward", target, {x, x, c, c, c, x, x, c, c}, {1e-5, 1, 0, 0});
     bench("bn_backward, mask from x" + shape, "batch_norm_backward", target, {x, x, c, c, c, c, x, c, c},
-          {1e-5, 2, 0});
+          {1e-5, 2, 0, 0});
     bench("bn_backward+res" + shape, "batch_norm_backward", target, {x, x, c, c, c, x, x, c, c, x},
-          {1e-5, 1, 1});
+          {1e-5, 1, 1, 0});
+    bench("bn_backward+res, two gradients" + shape, "batch_norm_backward", target,
+          {x, x, c, c, c, x, x, x, c, c, x}, {1e-5, 1, 1, 1});
     const Operand half = {d, DType::bf16, 0};
     bench("bn_train bf16" + shape, "batch_norm_train", target, {half, c, c, half, c, c}, {1e-5, 1, 0});
     bench("bn_backward bf16, mask from x" + shape, "batch_norm_backward", target,
-          {half, half, c, c, c, c, half, c, c}, {1e-5, 2, 0});
+          {half, half, c, c, c, c, half, c, c}, {1e-5, 2, 0, 0});
   }
 }
 

@@ -143,7 +143,7 @@ void check_rejections(Target target) {
   CHECK(!rejects("batch_norm_backward_shift", target, {x, x, c, c, c, c, c, one, x}, {kEps}));
   CHECK(rejects("batch_norm_backward_shift", target, {x, x, c, c, c, c, c, two, x}, {kEps}));
   CHECK(rejects("batch_norm_backward_shift", target, {x, x, c, c, c, c, c, one, x}, {-1}));
-  CHECK(rejects("batch_norm_backward_sums", target, {x, x, c, c, c, x, c, c}, {kEps, 0, 0}));
+  CHECK(rejects("batch_norm_backward_sums", target, {x, x, c, c, c, x, c, c}, {kEps, 0, 0, 0}));
   // Shards of other processes, and no world.
   bool thrown = false;
   try {

@@ -33,7 +33,12 @@ export const fuseBatchNorm: readonly Rule[] = [
       const [dy, ...rest] = backward.inputs as [Value, ...Value[]];
       const [upstream, y] = mask.inputs as [Value, Value];
       const activation = mask.op.masks;
-      if (graph.escapes(dy) || !backward.op.normBackward.masks.includes(activation)) return undefined;
+      if (
+        backward.fused !== undefined ||
+        graph.escapes(dy) ||
+        !backward.op.normBackward.masks.includes(activation)
+      )
+        return undefined;
       const residual = graph.readers(dy).length > 1;
       const beta = betaOf(backward, activation, graph.maker(y));
       return [
