@@ -1,4 +1,4 @@
-// parallel_for on a team of threads of our own, which wait a few microseconds awake and then asleep.
+// parallel_for on a team of threads of our own, which wait at most 100 microseconds awake and then asleep.
 #include <algorithm>
 #include <atomic>
 #include <chrono>

@@ -86,6 +86,8 @@ struct PixelBlocks {
     const int64_t n0 = index / row_blocks() * images, i0 = index % row_blocks() * rows;
     return {n0, std::min(n, n0 + images), i0, std::min(oh, i0 + rows)};
   }
+  // The block behind, or the last one again.
+  Block after(int64_t index) const { return at(std::min(index + 1, count() - 1)); }
   // Blocks of about `pixels` pixels of images oh x ow; several images only when they are whole.
   static PixelBlocks make(int64_t n, int64_t oh, int64_t ow, int64_t pixels, int64_t most_rows) {
     const int64_t rows = std::clamp<int64_t>(pixels / ow, 1, std::max<int64_t>(1, std::min(oh, most_rows)));

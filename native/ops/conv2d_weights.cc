@@ -149,24 +149,6 @@ int64_t list_rows(const ConvGeom& g, const Plan& p, const Slice& slice, int64_t 
   return count;
 }
 
-// All tiles of o for one panel and tap: every block of pixels meets all of them while it is in the
-// first-level cache.
-void run_tiles(const Plan& p, const GemmKernels& kernels, const GemmTile& whole, int64_t rows) {
-  const GemmFn* fn = kernels.fn[ceil_div(whole.n, kernels.width)];
-  const EvenSplit split = tile_rows(rows, p.mr);
-  for_each_block(whole, kLongestChain, [&](const GemmTile& block) {
-    GemmTile tile = block;
-    for (int64_t t = 0; t < split.parts; ++t) {
-      const int64_t o = split.begin(t), height = split.size(t);
-      tile.a = block.a + o;
-      tile.c = block.c + o * tile.crs;
-      tile.a_jump = (height + 1) / 2;
-      tile.c_jump = tile.a_jump * tile.crs;
-      fn[height](tile);
-    }
-  });
-}
-
 // Adds one block of pixels to the task's part of dw.
 void add_block(const ConvCall& call, const Plan& p, const GemmKernels& kernels, const Slice& slice,
                int64_t group, int64_t o_index, int64_t c_index, bool first, float* out, float* slot) {
@@ -190,7 +172,7 @@ void add_block(const ConvCall& call, const Plan& p, const GemmKernels& kernels, 
       tile.b = slot + (panel - panel0) * p.blocks.images * p.rows * p.cols * p.panel;
       tile.n = std::min(p.panel, g.cg() - panel * p.panel);
       tile.c = out + ((group * g.og() + o0) * g.taps() + tap) * g.cg() + panel * p.panel;
-      run_tiles(p, kernels, tile, rows);
+      run_transposed(kernels, p.mr, tile, rows, [] {});
     }
   }
 }

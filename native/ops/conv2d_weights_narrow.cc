@@ -168,8 +168,7 @@ void conv2d_weights_narrow(const ConvCall& call, const GemmKernels& kernels, con
     const int64_t begin = split.begin(chunk), end = begin + split.size(chunk);
     const auto add = storage != nullptr ? &add_block<bf16> : &add_block<float>;
     for (int64_t block = begin; block < end; ++block)
-      add(call, p, kernels, {storage}, p.blocks.at(block),
-          p.blocks.at(std::min(block + 1, p.blocks.count() - 1)), block == begin,
+      add(call, p, kernels, {storage}, p.blocks.at(block), p.blocks.after(block), block == begin,
           workspace + p.parts + chunk * p.part_floats, workspace + p.slots + slot * p.slot_floats);
   });
   add_parts(g, p, workspace + p.parts, call.w.as<float>());

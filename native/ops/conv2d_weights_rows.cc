@@ -1,8 +1,7 @@
 // Weight gradients of kernels that are several columns wide, where Winograd's algorithm does not apply
 // (strides) and the weights are few:
 //
-//   dw[o][r][s*C + c] = sum over output pixels of dy[pixel][o] * x[oh*SH - PH + r*DH][(ow*SW - PW)*C + s*C +
-//   c]
+//   dw[o][r][s*C + c] = sum over output pixels of dy[pixel][o] * x[oh*SH - PH + r*DH][(ow*SW - PW + s)*C + c]
 //
 // M = output channels (dy is read in place, transposed by its strides), N = the KW*C neighbouring floats of x
 // that one row of the kernel covers, K = pixels of an output row, batch = rows. x is copied with its zero
@@ -53,25 +52,6 @@ Plan make_plan(const ConvGeom& g, const GemmKernels& kernels) {
   return p;
 }
 
-// Adds a block's products of some columns of a kernel row to all output channels.
-void run_tiles(const Plan& p, const GemmKernels& kernels, const GemmTile& whole, int64_t rows,
-               BlockAhead& ahead) {
-  const GemmFn* fn = kernels.fn[ceil_div(whole.n, kernels.width)];
-  const EvenSplit split = tile_rows(rows, p.mr);
-  for_each_block(whole, kLongestChain, [&](const GemmTile& block) {
-    GemmTile tile = block;
-    for (int64_t t = 0; t < split.parts; ++t) {
-      ahead.fetch();
-      const int64_t o = split.begin(t), height = split.size(t);
-      tile.a = block.a + o;
-      tile.c = block.c + o * tile.crs;
-      tile.a_jump = (height + 1) / 2;
-      tile.c_jump = tile.a_jump * tile.crs;
-      fn[height](tile);
-    }
-  });
-}
-
 void add_block(const ConvCall& call, const Plan& p, const GemmKernels& kernels, const PixelBlocks::Block& b,
                const PixelBlocks::Block& next, bool first, float* out, float* slot) {
   const ConvGeom& g = call.g;
@@ -95,7 +75,7 @@ void add_block(const ConvCall& call, const Plan& p, const GemmKernels& kernels, 
       tile.b = slot + r * g.dh * p.x.row_floats(g) + column;
       tile.c = out + r * p.n + column;
       tile.n = std::min(p.panel, p.n - column);
-      run_tiles(p, kernels, tile, g.o, ahead);
+      run_transposed(kernels, p.mr, tile, g.o, [&] { ahead.fetch(); });
     }
   }
 }
@@ -120,8 +100,8 @@ void conv2d_weights_rows(const ConvCall& call, const GemmKernels& kernels, float
     const int64_t begin = split.begin(chunk), end = begin + split.size(chunk);
     float* out = p.chunks > 1 ? workspace + p.parts + chunk * g.weights() : dw;
     for (int64_t block = begin; block < end; ++block)
-      add_block(call, p, kernels, p.blocks.at(block), p.blocks.at(std::min(block + 1, p.blocks.count() - 1)),
-                block == begin, out, workspace + p.slots + slot * p.slot_floats);
+      add_block(call, p, kernels, p.blocks.at(block), p.blocks.after(block), block == begin, out,
+                workspace + p.slots + slot * p.slot_floats);
   });
   if (p.chunks > 1) conv2d_add_weight_parts(g, workspace + p.parts, p.chunks, dw);
 }

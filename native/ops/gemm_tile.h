@@ -37,4 +37,25 @@ inline void run_tile(GemmFn fn, const GemmTile& tile, int64_t longest = kLongest
   run_in_blocks(fn, tile, longest);
 }
 
+// `rows` rows of a product whose A is transposed: its rows are neighbours. Each block meets all tiles while
+// it is in the first-level cache. before() comes before every tile.
+template <class Before>
+void run_transposed(const GemmKernels& kernels, int64_t mr, const GemmTile& whole, int64_t rows,
+                    Before&& before) {
+  const GemmFn* fn = kernels.fn[ceil_div(whole.n, kernels.width)];
+  const EvenSplit split = tile_rows(rows, mr);
+  for_each_block(whole, kLongestChain, [&](const GemmTile& block) {
+    GemmTile tile = block;
+    for (int64_t t = 0; t < split.parts; ++t) {
+      before();
+      const int64_t m = split.begin(t), height = split.size(t);
+      tile.a = block.a + m;
+      tile.c = block.c + m * tile.crs;
+      tile.a_jump = (height + 1) / 2;
+      tile.c_jump = tile.a_jump * tile.crs;
+      fn[height](tile);
+    }
+  });
+}
+
 }  // namespace tenon
