@@ -60,10 +60,12 @@ struct Bf16Finish {
   bool stream;      // y is too large for caches, and its rows are whole lines; end_streaming() is to follow
 };
 
+struct WinogradBf16Kernels;
+
 struct Bf16Kernels {
   Target target;
-  // Where convolution in float goes by Winograd's algorithm, or has few input channels, it is faster than
-  // this path's products: on all paths but AMX. Activations are bf16 all the same.
+  // Where convolution goes by Winograd's algorithm, or has few input channels, that is faster than this
+  // path's products of gathered pixels: on all paths but AMX.
   bool convolves_in_float;
   int64_t row_step, k_step;
   int64_t
@@ -79,6 +81,10 @@ struct Bf16Kernels {
                     int64_t to_ld);
   void (*narrow)(const float* x, int64_t n, bf16* y);
   void (*widen)(const bf16* x, int64_t n, float* y);
+
+  // Where Winograd's algorithm multiplies bf16: on AVX512-BF16, which is faster at it than at
+  // floats. Or null.
+  const WinogradBf16Kernels* winograd;
 };
 
 // `amx_software` is the AMX driver over tiles computed in software (amx.h): slow, chosen only by

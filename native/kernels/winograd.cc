@@ -14,19 +14,12 @@
   #include "kernels/activate.h"
   #include "kernels/winograd_axes.h"
 
-template <class Axis, class T>
-void to_planes(const WinogradPixels<const std::byte>& pixels, int64_t channels, float* planes,
-               int64_t plane) {
-  const std::byte* const* rows = pixels.rows;
-  const int64_t pixel = pixels.pixel;
-  const int first = pixels.first, last = pixels.last;
-  for_vectors(channels, [=](int64_t c, auto lanes) {
-    const int64_t start = c * static_cast<int64_t>(sizeof(T)) - first * pixel;
-    const auto at = [=](int i, int j) { return reinterpret_cast<const T*>(rows[i] + (start + j * pixel)); };
-    transform<Axis>([=](int j) { return j >= first && j < last; },
-                    [=](int i, int j) { return lanes.load(at(i, j)); },
-                    [=](int i, int j, V v) { store(planes + (i * Axis::kOut + j) * plane + c, v); });
-  });
+template <class T>
+void input(const WinogradPixels<const std::byte>& pixels, int64_t channels, float* planes, int64_t plane) {
+  input_tile<T>(
+      pixels, channels, [=](int point, int64_t c, V v) __attribute__((always_inline)) {
+        store(planes + point * plane + c, v);
+      });
 }
 
 template <class T, class Activate>
@@ -99,7 +92,7 @@ constexpr void (*kNarrow)(const float* inputs, const float* filters, float* prod
   #endif
 
 template <class T>
-constexpr WinogradStorage kStorage = {&to_planes<InputAxis, T>, &output<T>};
+constexpr WinogradStorage kStorage = {&input<T>, &output<T>};
 
 constexpr WinogradKernels kTable = {kStorage<float>, kStorage<bf16>, &filter, kNarrow};
 

@@ -52,7 +52,7 @@ int64_t workspace_of(ConvPass pass, const ConvCall& call, const GemmKernels& ker
   require(conv2d_winograd_fits(call.g), "conv2d: Winograd is for 3x3 with stride, dilation and groups of 1");
   if (pass == ConvPass::backward_weights)
     return conv2d_winograd_weights_workspace(call, winograd_gradient_kernels(kernels.target));
-  return conv2d_winograd_workspace(pass, call, kernels);
+  return conv2d_winograd_workspace(pass, call, WinogradTools::of(kernels.target));
 }
 
 void execute(ConvPass pass, const ConvCall& call, Target target, float* workspace) {
@@ -69,7 +69,7 @@ void execute(ConvPass pass, const ConvCall& call, Target target, float* workspac
   }
   if (pass == ConvPass::backward_weights)
     return conv2d_winograd_weights(call, winograd_gradient_kernels(target), workspace);
-  conv2d_winograd(pass, call, kernels, winograd_kernels(target), workspace);
+  conv2d_winograd(pass, call, WinogradTools::of(target), workspace);
 }
 
 // Weights packed once for many runs: those of the forward pass, in the layout of the algorithm.
@@ -77,8 +77,8 @@ Packing packing_of(ConvPass pass, const ConvCall& call, const GemmKernels& kerne
   const Algorithm algorithm = choose(pass, call, kernels);
   const bool direct = algorithm == Algorithm::direct;
   if (pass != ConvPass::forward || (!direct && algorithm != Algorithm::winograd)) return {};
-  const int64_t floats =
-      direct ? conv2d_direct_packed_floats(call, kernels) : conv2d_winograd_packed_floats(call, kernels);
+  const int64_t floats = direct ? conv2d_direct_packed_floats(call, kernels)
+                                : conv2d_winograd_packed_floats(call, WinogradTools::of(kernels.target));
   constexpr int64_t kAlgorithms = 4;
   const int64_t layout = direct ? conv2d_direct_packed_layout(call, kernels) : 0;
   return {1, static_cast<size_t>(floats) * sizeof(float),
@@ -88,21 +88,21 @@ Packing packing_of(ConvPass pass, const ConvCall& call, const GemmKernels& kerne
 int64_t packed_workspace(const ConvCall& call, const GemmKernels& kernels) {
   return choose(ConvPass::forward, call, kernels) == Algorithm::direct
              ? conv2d_direct_packed_workspace(call, kernels)
-             : conv2d_winograd_packed_workspace(call, kernels);
+             : conv2d_winograd_packed_workspace(call, WinogradTools::of(kernels.target));
 }
 
 void pack(const ConvCall& call, Target target, float* packed) {
   const GemmKernels& kernels = gemm_kernels(target);
   if (choose(ConvPass::forward, call, kernels) == Algorithm::direct)
     return conv2d_direct_pack(call, kernels, packed);
-  conv2d_winograd_pack(call, kernels, winograd_kernels(target), packed);
+  conv2d_winograd_pack(call, WinogradTools::of(target), packed);
 }
 
 void execute_packed(const ConvCall& call, Target target, const float* packed, float* workspace) {
   const GemmKernels& kernels = gemm_kernels(target);
   if (choose(ConvPass::forward, call, kernels) == Algorithm::direct)
     return conv2d_direct_packed(call, kernels, packed, workspace);
-  conv2d_winograd_packed(call, kernels, winograd_kernels(target), packed, workspace);
+  conv2d_winograd_packed(call, WinogradTools::of(target), packed, workspace);
 }
 
 template <ConvPass Pass>

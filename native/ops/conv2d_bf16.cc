@@ -38,15 +38,30 @@ ConvCall bf16_conv_call(ConvPass pass, const Call& call) {
   return c;
 }
 
+namespace {
+
+// Products in bf16 are faster only where they are long enough to pay for gathering pixels.
+bool thin_wins(ConvPass pass, const ConvGeom& g, const Bf16Kernels& kernels) {
+  constexpr int64_t kShortProduct = 64;
+  if (!conv2d_is_thin(g) || pass == ConvPass::backward_data) return false;
+  if (pass == ConvPass::backward_weights) return conv2d_weights_is_narrow(g, gemm_kernels(kernels.target));
+  return kernels.winograd == nullptr || g.taps() * g.c <= kShortProduct;
+}
+
+}  // namespace
+
 FloatWay bf16_conv_in_float(ConvPass pass, const ConvCall& call, const Bf16Kernels& kernels) {
   const ConvGeom& g = call.g;
   if (conv2d_is_depthwise(g)) return call.has_residual ? FloatWay::none : FloatWay::depthwise;
   if (!kernels.convolves_in_float) return FloatWay::none;
   const GemmKernels& gemm = gemm_kernels(kernels.target);
   if (conv2d_winograd_wins(pass, g, gemm)) return FloatWay::winograd;
-  const bool thin = conv2d_is_thin(g) && pass != ConvPass::backward_data &&
-                    (pass == ConvPass::forward || conv2d_weights_is_narrow(g, gemm));
-  return thin ? FloatWay::thin : FloatWay::none;
+  return thin_wins(pass, g, kernels) ? FloatWay::thin : FloatWay::none;
+}
+
+bool bf16_conv_multiplies_transforms(ConvPass pass, const ConvCall& call, const Bf16Kernels& kernels) {
+  return kernels.winograd != nullptr && pass != ConvPass::backward_weights &&
+         bf16_conv_in_float(pass, call, kernels) == FloatWay::winograd;
 }
 
 int64_t bf16_conv_in_float_workspace(ConvPass pass, const ConvCall& call, const Bf16Kernels& kernels) {
@@ -60,7 +75,7 @@ int64_t bf16_conv_in_float_workspace(ConvPass pass, const ConvCall& call, const 
                      : conv2d_thin_workspace(call, gemm, kernels, false);
     case FloatWay::winograd:
       return weights ? conv2d_winograd_weights_workspace(call, winograd_gradient_kernels(kernels.target))
-                     : conv2d_winograd_workspace(pass, call, gemm);
+                     : conv2d_winograd_workspace(pass, call, WinogradTools::of(kernels));
     case FloatWay::none:
       break;
   }
@@ -79,7 +94,7 @@ void run_bf16_conv_in_float(ConvPass pass, const ConvCall& call, const Bf16Kerne
       return conv2d_thin(call, gemm, kernels, nullptr, workspace);
     case FloatWay::winograd:
       if (weights) return conv2d_winograd_weights(call, winograd_gradient_kernels(kernels.target), workspace);
-      return conv2d_winograd(pass, call, gemm, winograd_kernels(kernels.target), workspace);
+      return conv2d_winograd(pass, call, WinogradTools::of(kernels), workspace);
     case FloatWay::none:
       break;
   }
@@ -335,30 +350,28 @@ struct Forward {
   static Cost prepare_in_float(FloatWay way, const Call& call, const ConvCall& c,
                                const Bf16Kernels& kernels) {
     const GemmKernels& gemm = gemm_kernels(kernels.target);
-    const int64_t workspace = call.packed == nullptr
-                                  ? bf16_conv_in_float_workspace(ConvPass::forward, c, kernels)
-                              : way == FloatWay::thin ? conv2d_thin_workspace(c, gemm, kernels, true)
-                                                      : conv2d_winograd_packed_workspace(c, gemm);
+    const int64_t workspace =
+        call.packed == nullptr  ? bf16_conv_in_float_workspace(ConvPass::forward, c, kernels)
+        : way == FloatWay::thin ? conv2d_thin_workspace(c, gemm, kernels, true)
+                                : conv2d_winograd_packed_workspace(c, WinogradTools::of(kernels));
     Cost cost = bf16_conv_cost(call, c.g, workspace);
-    if (way != FloatWay::depthwise) cost.packing = packing_in_float(way, c, gemm);
+    if (way != FloatWay::depthwise) cost.packing = packing_in_float(way, c, kernels);
     return cost;
   }
-  static Packing packing_in_float(FloatWay way, const ConvCall& c, const GemmKernels& gemm) {
+  static Packing packing_in_float(FloatWay way, const ConvCall& c, const Bf16Kernels& kernels) {
     const bool is_thin = way == FloatWay::thin;
-    const int64_t floats =
-        is_thin ? conv2d_direct_packed_floats(c, gemm) : conv2d_winograd_packed_floats(c, gemm);
+    const int64_t floats = is_thin ? conv2d_direct_packed_floats(c, gemm_kernels(kernels.target))
+                                   : conv2d_winograd_packed_floats(c, WinogradTools::of(kernels));
     return {kWeights, static_cast<size_t>(floats) * sizeof(float), is_thin ? thin : winograd};
   }
 
   static void pack(const Call& call, const Bf16Kernels& kernels, std::byte* packed) {
     const ConvCall c = bf16_conv_call(ConvPass::forward, call);
-    const GemmKernels& gemm = gemm_kernels(kernels.target);
     switch (bf16_conv_in_float(ConvPass::forward, c, kernels)) {
       case FloatWay::thin:
-        return conv2d_direct_pack(c, gemm, reinterpret_cast<float*>(packed));
+        return conv2d_direct_pack(c, gemm_kernels(kernels.target), reinterpret_cast<float*>(packed));
       case FloatWay::winograd:
-        return conv2d_winograd_pack(c, gemm, winograd_kernels(kernels.target),
-                                    reinterpret_cast<float*>(packed));
+        return conv2d_winograd_pack(c, WinogradTools::of(kernels), reinterpret_cast<float*>(packed));
       default:
         break;
     }
@@ -377,7 +390,7 @@ struct Forward {
       const GemmKernels& gemm = gemm_kernels(kernels.target);
       const auto* weights = reinterpret_cast<const float*>(call.packed);
       if (way == FloatWay::thin) return conv2d_thin(c, gemm, kernels, weights, workspace);
-      return conv2d_winograd_packed(c, gemm, winograd_kernels(kernels.target), weights, workspace);
+      return conv2d_winograd_packed(c, WinogradTools::of(kernels), weights, workspace);
     }
     const ForwardPlan plan = ForwardPlan::make(c, call.t[call.count - 1], kernels, call.packed != nullptr);
     const auto* packed = reinterpret_cast<const bf16*>(call.packed);

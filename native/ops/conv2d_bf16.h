@@ -10,10 +10,13 @@ namespace tenon {
 // As ConvCall::make, which checks all but the dtypes.
 ConvCall bf16_conv_call(ConvPass pass, const Call& call);
 
-// How a pass is computed in float that reads and writes bf16: with a filter of its own for each channel, by
-// Winograd's algorithm, or tap by tap for few input channels.
+// How a pass that reads and writes bf16 is computed other than by products of gathered pixels: with a filter
+// of its own for each channel, by Winograd's algorithm, or tap by tap for few input channels. Arithmetic is
+// in float, but for Winograd's products where Bf16Kernels::winograd has them in bf16.
 enum class FloatWay { none, depthwise, winograd, thin };
 FloatWay bf16_conv_in_float(ConvPass pass, const ConvCall& call, const Bf16Kernels& kernels);
+// Whether the pass goes by Winograd's algorithm with products in bf16.
+bool bf16_conv_multiplies_transforms(ConvPass pass, const ConvCall& call, const Bf16Kernels& kernels);
 int64_t bf16_conv_in_float_workspace(ConvPass pass, const ConvCall& call, const Bf16Kernels& kernels);
 void run_bf16_conv_in_float(ConvPass pass, const ConvCall& call, const Bf16Kernels& kernels,
                             float* workspace);

@@ -9,6 +9,7 @@
 // tasks itself: that takes less time than to read what another core has written.
 #include "ops/conv2d_winograd.h"
 
+#include "ops/gemm_bf16.h"
 #include "ops/gemm_tile.h"
 
 namespace tenon {
@@ -68,7 +69,9 @@ WinogradConv make_conv(ConvPass pass, const ConvCall& call) {
   return pass == ConvPass::forward ? forward_conv(call) : data_conv(call);
 }
 
+// Sizes are in floats, two of which hold four bf16 where those are multiplied.
 struct Plan {
+  bool halves;  // whether inputs and filters are bf16
   int64_t mr, panel, panels;
   int64_t run, runs;         // panels multiplied before transforming back; how often
   int64_t block, blocks;     // tiles of a task; how many such blocks
@@ -77,6 +80,7 @@ struct Plan {
   int64_t product_row, product_plane;
   int64_t filter_plane, filter_floats;  // of a panel's point; of all transformed filters
   int64_t depth;                        // rows of a panel's point, those beyond k are zeros
+  int64_t channels;                     // a tile's transformed input at a point
   bool narrow;                          // whether WinogradKernels::narrow multiplies
   bool far;                             // filters do not stay in the second-level cache
   int64_t filters, zeros, slots;        // workspace: what all tasks share; then for each worker
@@ -91,11 +95,11 @@ struct Plan {
 // Tiles of a block. Blocks fit the second-level cache where they can. Where not even small ones do, larger
 // ones at least read the filters less often. Where products are narrow, larger ones than a register tile were
 // not faster, and small ones are shared out better.
-int64_t largest_block(const WinogradConv& c, const Plan& p) {
+int64_t largest_block(const Plan& p) {
   if (p.narrow) return p.mr;
   const int64_t small = ceil_div(kSmallBlock, p.mr) * p.mr, large = kBlock / p.mr * p.mr;
   const auto fits = [&](int64_t tiles) {
-    return tiles * kWinogradPoints * (c.k + p.run * p.panel) <= kCacheFloats;
+    return tiles * kWinogradPoints * (p.channels + p.run * p.panel) <= kCacheFloats;
   };
   return fits(small) && !fits(large) ? small : large;
 }
@@ -104,8 +108,7 @@ int64_t largest_block(const WinogradConv& c, const Plan& p) {
 // tiles. Where they are few, the cores get equally many, if that leaves a register tile for each block; half
 // of one where filters are near, as the alternative is that each core transforms all tiles.
 int64_t choose_block(const WinogradConv& c, const Plan& p) {
-  const int64_t count = std::max<int64_t>(c.tiles().count(), 1),
-                blocks = ceil_div(count, largest_block(c, p));
+  const int64_t count = std::max<int64_t>(c.tiles().count(), 1), blocks = ceil_div(count, largest_block(p));
   const int64_t fair = ceil_div(blocks, cores()) * cores(), least = p.far ? p.mr : ceil_div(p.mr, 2);
   if (!p.narrow && blocks < wanted_tasks() && count >= fair * least) return ceil_div(count, fair);
   return std::min(count, ceil_div(ceil_div(count, blocks), p.mr) * p.mr);
@@ -126,27 +129,43 @@ void plan_tasks(const WinogradConv& c, Plan& p) {
 
 // Floats from one tile's transformed input to the next. Short rows are dense: they spread over the sets of
 // the first-level cache as they are.
-int64_t input_row(const WinogradConv& c, const Plan& p) {
+int64_t input_row(const Plan& p) {
   constexpr int64_t kLine = 16, kShort = 4 * kLine;
-  const int64_t row = p.over() ? std::max(c.k, p.product_row) : c.k;
+  const int64_t row = p.over() ? std::max(p.channels, p.product_row) : p.channels;
   return row <= kShort ? ceil_div(row, kLine) * kLine : odd_lines(row);
 }
 
-// kept: the transformed filters are not in the workspace.
-Plan make_plan(const WinogradConv& c, const GemmKernels& kernels, bool kept) {
-  Plan p = {};
-  const int nv = c.n <= kernels.width ? 1 : 2;
-  p.narrow = winograd_kernels(kernels.target).narrow != nullptr && std::max(c.k, c.n) <= kWinogradNarrow;
-  p.mr = p.narrow ? kWinogradNarrowRows : kernels.mr[nv];
+// The register tiles of products.
+void plan_products(const WinogradConv& c, const WinogradTools& tools, Plan& p) {
+  p.halves = tools.bf16 != nullptr;
+  const int64_t width = tools.gemm.width;
+  if (p.halves) {
+    p.mr = tools.bf16->winograd->rows;
+    p.depth = round_up(c.k, 2);
+    p.channels = floats_of(round_up(c.k, width));
+    p.panel = kBf16Panel;
+    return;
+  }
+  const int nv = c.n <= width ? 1 : 2;
+  p.narrow = tools.transforms.narrow != nullptr && std::max(c.k, c.n) <= kWinogradNarrow;
+  p.mr = p.narrow ? kWinogradNarrowRows : tools.gemm.mr[nv];
   p.depth = p.narrow ? kWinogradNarrow : c.k;
-  p.panel = nv * kernels.width;
+  p.channels = c.k;
+  p.panel = nv * width;
+}
+
+// kept: the transformed filters are not in the workspace.
+Plan make_plan(const WinogradConv& c, const WinogradTools& tools, bool kept) {
+  Plan p = {};
+  plan_products(c, tools, p);
   p.panels = ceil_div(c.n, p.panel);
-  p.filter_plane = odd_lines(checked_product(p.depth, p.panel));
+  const int64_t filters = checked_product(p.depth, p.panel);
+  p.filter_plane = odd_lines(p.halves ? floats_of(filters) : filters);
   p.filter_floats = checked_product(p.panels, kWinogradPoints, p.filter_plane);
   p.far = p.filter_floats > kNearFilters;
   plan_tasks(c, p);
   p.product_row = checked_product(p.run, p.panel);
-  p.in_row = input_row(c, p);
+  p.in_row = input_row(p);
   p.in_plane = odd_lines(checked_product(ceil_div(p.block, p.mr) * p.mr, p.in_row));
   if (p.over()) p.product_row = p.in_row;
   p.product_plane = p.over() ? p.in_plane : odd_lines(checked_product(p.block, p.product_row));
@@ -164,9 +183,10 @@ Plan make_plan(const WinogradConv& c, const GemmKernels& kernels, bool kept) {
 }
 
 // Transforms filters [n][3][3][k] (forward) or [k][3][3][n] turned by 180 degrees (backward-data) to
-// [panel][36][k][panel width]: a layout that depends on the filters alone.
+// [panel][36][k][panel width], in bf16 to [panel][36][k / 2][panel width][2]: a layout that depends on the
+// filters alone.
 void pack_filters(ConvPass pass, const WinogradConv& c, const Plan& p, const float* weights,
-                  const GemmKernels& kernels, const WinogradKernels& transforms, float* packed) {
+                  const WinogradTools& tools, float* packed) {
   const int64_t pieces = ceil_div(c.k, kPackRows);
   const double cost = static_cast<double>(c.k * c.n) * 64;
   parallel_for(p.panels * pieces, cost, [&](int64_t task) {
@@ -176,12 +196,16 @@ void pack_filters(ConvPass pass, const WinogradConv& c, const Plan& p, const flo
     WinogradFilters f = {weights + (k0 * 9 + 8) * c.n + n0, -c.n, 9 * c.n, rows, lanes};
     if (pass == ConvPass::forward) {
       for (int64_t tap = 0; tap < 9; ++tap)
-        kernels.pack_transposed(weights + (n0 * 9 + tap) * c.k + k0, 9 * c.k, lanes, rows,
-                                taps + tap * kPackRows * p.panel, p.panel);
+        tools.gemm.pack_transposed(weights + (n0 * 9 + tap) * c.k + k0, 9 * c.k, lanes, rows,
+                                   taps + tap * kPackRows * p.panel, p.panel);
       f = {taps, kPackRows * p.panel, p.panel, rows, p.panel};
     }
-    float* planes = packed + panel * kWinogradPoints * p.filter_plane + k0 * p.panel;
-    transforms.filter(f, p.panel, planes, p.filter_plane);
+    float* planes = packed + panel * kWinogradPoints * p.filter_plane;
+    if (p.halves) {
+      auto* words = reinterpret_cast<uint32_t*>(planes + k0 / 2 * p.panel);
+      return tools.bf16->winograd->filter(f, words, p.filter_plane);
+    }
+    tools.transforms.filter(f, p.panel, planes + k0 * p.panel, p.filter_plane);
     if (p.depth > c.k)
       for (int point = 0; point < kWinogradPoints; ++point)
         std::fill_n(planes + point * p.filter_plane + c.k * p.panel, (p.depth - c.k) * p.panel, 0.0f);
@@ -196,15 +220,19 @@ Tiles tiles_of(const WinogradConv& c, const Plan& p, int64_t block) {
   return {block * p.block, std::min(p.block, c.tiles().count() - block * p.block)};
 }
 
-void transform_input(const WinogradConv& c, const Plan& p, const WinogradKernels& transforms,
-                     const Tiles& tiles, const float* zeros, float* planes) {
+void transform_input(const WinogradConv& c, const Plan& p, const WinogradTools& tools, const Tiles& tiles,
+                     const float* zeros, float* planes) {
   const WinogradImages<const std::byte> images = {c.in, c.in_h, c.in_w, c.in_pixel(),
                                                   reinterpret_cast<const std::byte*>(zeros)};
-  const WinogradToPlanes input = transforms.of(c.in_type).input;
   WinogradTiles::Tile t = c.tiles().at(tiles.first);
-  for (int64_t i = 0; i < tiles.count; ++i, t = c.tiles().after(t))
-    input(images.pixels<kWinogradIn>(t.image, t.row + c.row0, t.col + c.col0), c.k, planes + i * p.in_row,
-          p.in_plane);
+  for (int64_t i = 0; i < tiles.count; ++i, t = c.tiles().after(t)) {
+    const auto pixels = images.pixels<kWinogradIn>(t.image, t.row + c.row0, t.col + c.col0);
+    float* row = planes + i * p.in_row;
+    if (p.halves)
+      tools.bf16->winograd->input(pixels, c.k, reinterpret_cast<bf16*>(row), 2 * p.in_plane);
+    else
+      tools.transforms.of(c.in_type).input(pixels, c.k, row, p.in_plane);
+  }
 }
 
 // Products of `count` tiles with one run of panels at all points. Filters that are far are fetched a point
@@ -241,6 +269,21 @@ void multiply(const WinogradConv& c, const Plan& p, const GemmKernels& kernels, 
   }
 }
 
+void multiply_halves(const Plan& p, const Bf16Kernels& kernels, int64_t count, int64_t channels,
+                     const float* planes, const float* filters, float* products) {
+  Bf16Product product = {};
+  product.lda = 2 * p.in_row;
+  product.b_panel = 2 * kWinogradPoints * p.filter_plane;
+  product.m = count, product.n = channels, product.k = p.depth;
+  product.ldc = p.product_row;
+  for (int64_t point = 0; point < kWinogradPoints; ++point) {
+    product.a = reinterpret_cast<const bf16*>(planes + point * p.in_plane);
+    product.b = reinterpret_cast<const bf16*>(filters + point * p.filter_plane);
+    product.c = products + point * p.product_plane;
+    kernels.multiply(product);
+  }
+}
+
 void multiply_narrow(const Plan& p, const WinogradKernels& transforms, int64_t count, const float* planes,
                      const float* filters, float* products) {
   const int64_t rows = ceil_div(count, p.mr) * p.mr;
@@ -250,12 +293,12 @@ void multiply_narrow(const Plan& p, const WinogradKernels& transforms, int64_t c
 }
 
 void transform_output(const WinogradConv& c, const Plan& p, const WinogradKernels& transforms,
-                      const Tiles& tiles, int64_t channel0, const float* products) {
+                      const Tiles& tiles, int64_t channel0, int64_t channels, const float* products) {
   std::byte* first = c.out + channel0 * static_cast<int64_t>(size_of(c.out_type));
   const WinogradImages<std::byte> images = {first, c.out_h, c.out_w, c.out_pixel(), nullptr};
   WinogradOutput out = {};
   out.plane = p.product_plane;
-  out.channels = std::min(p.run * p.panel, c.n - channel0);
+  out.channels = channels;
   out.bias = c.bias ? c.bias + channel0 : nullptr;
   out.activation = c.activation;
   out.accumulate = c.accumulate;
@@ -267,73 +310,81 @@ void transform_output(const WinogradConv& c, const Plan& p, const WinogradKernel
   }
 }
 
-void run_task(const WinogradConv& c, const Plan& p, const GemmKernels& kernels,
-              const WinogradKernels& transforms, int64_t task, const float* filters, const float* zeros,
-              float* slot) {
+void run_task(const WinogradConv& c, const Plan& p, const WinogradTools& tools, int64_t task,
+              const float* filters, const float* zeros, float* slot) {
   const int64_t block = task / p.run_parts, part = task % p.run_parts;
   const Tiles tiles = tiles_of(c, p, block);
   float *planes = slot + p.slot_inputs, *products = slot + p.slot_products;
   if (auto* has = reinterpret_cast<int64_t*>(slot); *has != block) {
-    transform_input(c, p, transforms, tiles, zeros, planes);
+    transform_input(c, p, tools, tiles, zeros, planes);
     *has = block;
   }
   const EvenSplit split = {p.runs, p.run_parts};
   for (int64_t run = split.begin(part); run < split.begin(part) + split.size(part); ++run) {
     const float* panels = filters + run * p.run * kWinogradPoints * p.filter_plane;
-    if (p.narrow)
-      multiply_narrow(p, transforms, tiles.count, planes, panels, products);
+    const int64_t channel0 = run * p.run * p.panel, channels = std::min(p.run * p.panel, c.n - channel0);
+    if (p.halves)
+      multiply_halves(p, *tools.bf16, tiles.count, channels, planes, panels, products);
+    else if (p.narrow)
+      multiply_narrow(p, tools.transforms, tiles.count, planes, panels, products);
     else
-      multiply(c, p, kernels, tiles.count, p.run_panels(run), planes, panels, products);
-    transform_output(c, p, transforms, tiles, run * p.run * p.panel, products);
+      multiply(c, p, tools.gemm, tiles.count, p.run_panels(run), planes, panels, products);
+    transform_output(c, p, tools.transforms, tiles, channel0, channels, products);
   }
 }
 
-void run(const WinogradConv& c, const Plan& p, double flops, const GemmKernels& kernels,
-         const WinogradKernels& transforms, const float* filters, float* workspace) {
+void run(const WinogradConv& c, const Plan& p, double flops, const WinogradTools& tools, const float* filters,
+         float* workspace) {
   float* zeros = workspace + p.zeros;
   std::fill_n(zeros, kWinogradIn * c.k, 0.0f);
   const auto slot_at = [&](int64_t slot) { return workspace + p.slots + slot * p.slot_floats; };
   for (int64_t i = 0; i < scratch_slots(); ++i) *reinterpret_cast<int64_t*>(slot_at(i)) = -1;
   parallel_tasks(p.tasks(), flops / 32, [&](int64_t task, int64_t slot) {
-    run_task(c, p, kernels, transforms, task, filters, zeros, slot_at(slot));
+    run_task(c, p, tools, task, filters, zeros, slot_at(slot));
   });
 }
 
 }  // namespace
 
-int64_t conv2d_winograd_workspace(ConvPass pass, const ConvCall& call, const GemmKernels& kernels) {
-  return make_plan(make_conv(pass, call), kernels, false).total;
+WinogradTools WinogradTools::of(Target target) {
+  return {gemm_kernels(target), winograd_kernels(target), nullptr};
 }
 
-void conv2d_winograd(ConvPass pass, const ConvCall& call, const GemmKernels& kernels,
-                     const WinogradKernels& transforms, float* workspace) {
+WinogradTools WinogradTools::of(const Bf16Kernels& kernels) {
+  WinogradTools tools = of(kernels.target);
+  return {tools.gemm, tools.transforms, kernels.winograd != nullptr ? &kernels : nullptr};
+}
+
+int64_t conv2d_winograd_workspace(ConvPass pass, const ConvCall& call, const WinogradTools& tools) {
+  return make_plan(make_conv(pass, call), tools, false).total;
+}
+
+void conv2d_winograd(ConvPass pass, const ConvCall& call, const WinogradTools& tools, float* workspace) {
   const WinogradConv c = make_conv(pass, call);
-  const Plan p = make_plan(c, kernels, false);
+  const Plan p = make_plan(c, tools, false);
   if (p.blocks == 0) return;
-  pack_filters(pass, c, p, call.w.as<float>(), kernels, transforms, workspace + p.filters);
-  run(c, p, call.g.flops(), kernels, transforms, workspace + p.filters, workspace);
+  pack_filters(pass, c, p, call.w.as<float>(), tools, workspace + p.filters);
+  run(c, p, call.g.flops(), tools, workspace + p.filters, workspace);
 }
 
-int64_t conv2d_winograd_packed_floats(const ConvCall& call, const GemmKernels& kernels) {
-  return make_plan(forward_conv(call), kernels, true).filter_floats;
+int64_t conv2d_winograd_packed_floats(const ConvCall& call, const WinogradTools& tools) {
+  return make_plan(forward_conv(call), tools, true).filter_floats;
 }
 
-void conv2d_winograd_pack(const ConvCall& call, const GemmKernels& kernels, const WinogradKernels& transforms,
-                          float* packed) {
+void conv2d_winograd_pack(const ConvCall& call, const WinogradTools& tools, float* packed) {
   const WinogradConv c = forward_conv(call);
-  pack_filters(ConvPass::forward, c, make_plan(c, kernels, true), call.w.as<float>(), kernels, transforms,
-               packed);
+  pack_filters(ConvPass::forward, c, make_plan(c, tools, true), call.w.as<float>(), tools, packed);
 }
 
-int64_t conv2d_winograd_packed_workspace(const ConvCall& call, const GemmKernels& kernels) {
-  return make_plan(forward_conv(call), kernels, true).total;
+int64_t conv2d_winograd_packed_workspace(const ConvCall& call, const WinogradTools& tools) {
+  return make_plan(forward_conv(call), tools, true).total;
 }
 
-void conv2d_winograd_packed(const ConvCall& call, const GemmKernels& kernels,
-                            const WinogradKernels& transforms, const float* packed, float* workspace) {
+void conv2d_winograd_packed(const ConvCall& call, const WinogradTools& tools, const float* packed,
+                            float* workspace) {
   const WinogradConv c = forward_conv(call);
-  const Plan p = make_plan(c, kernels, true);
-  if (p.blocks > 0) run(c, p, call.g.flops(), kernels, transforms, packed, workspace);
+  const Plan p = make_plan(c, tools, true);
+  if (p.blocks > 0) run(c, p, call.g.flops(), tools, packed, workspace);
 }
 
 }  // namespace tenon

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "kernels/gemm_bf16.h"
 #include "kernels/winograd.h"
+#include "kernels/winograd_bf16.h"
 #include "kernels/winograd_weights.h"
 #include "ops/conv2d.h"
 
@@ -16,18 +18,27 @@ bool conv2d_winograd_fits(const ConvGeom& g);
 // Whether it is what the rule chooses: a function of the shape and the instruction set only.
 bool conv2d_winograd_wins(ConvPass pass, const ConvGeom& g, const GemmKernels& kernels);
 
+// What computes forward and backward-data.
+struct WinogradTools {
+  const GemmKernels& gemm;
+  const WinogradKernels& transforms;
+  const Bf16Kernels* bf16;  // of the products, for inputs in bf16; null where floats are multiplied
+
+  static WinogradTools of(Target target);
+  // As fast as the path of `kernels` can be.
+  static WinogradTools of(const Bf16Kernels& kernels);
+};
+
 // Forward and backward-data (conv2d_winograd.cc).
-int64_t conv2d_winograd_workspace(ConvPass pass, const ConvCall& call, const GemmKernels& kernels);
-void conv2d_winograd(ConvPass pass, const ConvCall& call, const GemmKernels& kernels,
-                     const WinogradKernels& transforms, float* workspace);
+int64_t conv2d_winograd_workspace(ConvPass pass, const ConvCall& call, const WinogradTools& tools);
+void conv2d_winograd(ConvPass pass, const ConvCall& call, const WinogradTools& tools, float* workspace);
 // The same forward pass, bit for bit, with filters transformed once and kept between calls, as
 // conv2d_direct_pack() does for direct convolution. The packed layout depends on the filters alone.
-int64_t conv2d_winograd_packed_floats(const ConvCall& call, const GemmKernels& kernels);
-void conv2d_winograd_pack(const ConvCall& call, const GemmKernels& kernels, const WinogradKernels& transforms,
-                          float* packed);
-int64_t conv2d_winograd_packed_workspace(const ConvCall& call, const GemmKernels& kernels);
-void conv2d_winograd_packed(const ConvCall& call, const GemmKernels& kernels,
-                            const WinogradKernels& transforms, const float* packed, float* workspace);
+int64_t conv2d_winograd_packed_floats(const ConvCall& call, const WinogradTools& tools);
+void conv2d_winograd_pack(const ConvCall& call, const WinogradTools& tools, float* packed);
+int64_t conv2d_winograd_packed_workspace(const ConvCall& call, const WinogradTools& tools);
+void conv2d_winograd_packed(const ConvCall& call, const WinogradTools& tools, const float* packed,
+                            float* workspace);
 
 // Backward-weights (conv2d_winograd_weights.cc).
 int64_t conv2d_winograd_weights_workspace(const ConvCall& call, const WinogradGradientKernels& kernels);

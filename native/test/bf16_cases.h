@@ -2,10 +2,12 @@
 // by a test for each path.
 #pragma once
 
+#include <optional>
 #include <utility>
 
 #include "kernels/gemm_bf16.h"
 #include "kernels/streamed_bytes.h"
+#include "ops/conv2d_bf16.h"
 #include "test/check.h"
 
 namespace tenon::test {
@@ -34,6 +36,34 @@ void for_each_fast_target(Fn&& fn) {
   });
 }
 
+// The error of an element where Winograd's algorithm rounds to bf16 what it multiplies, and of all, relative
+// to the root mean square of the outputs (kernels/winograd_bf16.h).
+constexpr double kWinogradError = 0.15, kWinogradMeanError = 0.015;
+
+inline bool multiplies_transforms(ConvPass pass, Target target, const std::vector<TensorView>& views,
+                                  const std::vector<double>& attrs) {
+  Call call;
+  call.t = views.data(), call.count = static_cast<int>(views.size());
+  call.attrs = attrs.data(), call.attr_count = static_cast<int>(attrs.size());
+  return bf16_conv_multiplies_transforms(pass, bf16_conv_call(pass, call), bf16_kernels(target));
+}
+
+inline double root_mean_square(const std::vector<double>& values) {
+  double sum = 0;
+  for (const double v : values) sum += v * v;
+  return std::sqrt(sum / static_cast<double>(std::max<size_t>(1, values.size())));
+}
+
+inline void close_by_winograd(const Tensor& out, const std::vector<double>& expected, double rounding,
+                              const std::string& context) {
+  const double usual = root_mean_square(expected);
+  close(out, expected, kWinogradError * usual, rounding, context);
+  std::vector<double> errors = out.values();
+  for (size_t i = 0; i < errors.size(); ++i) errors[i] -= expected[i];
+  CHECK_THAT(root_mean_square(errors) <= kWinogradMeanError * usual,
+             context + ": error " + std::to_string(root_mean_square(errors) / usual));
+}
+
 // Runs a kernel on every instruction set, for every type of the output, against one run of the reference.
 //
 // Weights are f32 and rounded to bf16 as they are packed: their values here are rounded already, but for the
@@ -41,7 +71,7 @@ void for_each_fast_target(Fn&& fn) {
 inline void compare(const std::string& name, const std::string& reference,
                     const std::vector<const Pair*>& inputs, const Dims& output,
                     const std::vector<DType>& types, const std::vector<double>& attrs, double k,
-                    const std::string& context, bool threads) {
+                    const std::string& context, bool threads, std::optional<ConvPass> pass = {}) {
   std::vector<TensorView> fast, ref;
   for (const Pair* p : inputs) fast.push_back(p->fast), ref.push_back(p->ref);
   const Tensor wanted(DType::f64, output);
@@ -56,7 +86,10 @@ inline void compare(const std::string& name, const std::string& reference,
       fast.back() = out;
       run_kernel(name, target, fast, attrs);
       const std::string what = name + " " + context + " on " + name_of(target);
-      close(out, expected, 2 * eps_of(Target::baseline) * (k + 16), rounding, what);
+      if (pass && multiplies_transforms(*pass, target, fast, attrs))
+        close_by_winograd(out, expected, rounding, what);
+      else
+        close(out, expected, 2 * eps_of(Target::baseline) * (k + 16), rounding, what);
       if (threads) check_threads(name, target, fast, attrs, out);
       check_packed(name, target, fast, attrs, out);
     });
@@ -137,11 +170,12 @@ inline void check_conv(const ConvCase& c, bool threads = false) {
   const std::string context = c.name();
   const double k = double(c.kh * c.kw);
   const std::vector<DType> types{DType::bf16, DType::f32};
-  compare("conv2d_bf16", "conv2d", {&x, &w, &bias}, dy, types, forward, k * double(c.c), context, threads);
+  compare("conv2d_bf16", "conv2d", {&x, &w, &bias}, dy, types, forward, k * double(c.c), context, threads,
+          ConvPass::forward);
   compare("conv2d_backward_data_bf16", "conv2d_backward_data", {&g, &w}, dx, types, backward, k * double(c.o),
-          context, threads);
+          context, threads, ConvPass::backward_data);
   compare("conv2d_backward_weights_bf16", "conv2d_backward_weights", {&g, &x}, dw, {DType::f32}, backward,
-          double(c.n * dy[1] * dy[2]), context, threads);
+          double(c.n * dy[1] * dy[2]), context, threads, ConvPass::backward_weights);
 }
 
 inline void convolutions() {
@@ -206,7 +240,7 @@ inline void check_residual(const ConvCase& c, DType type, bool has_bias) {
   std::vector<const Pair*> inputs{&x, &w, &residual};
   if (has_bias) inputs.insert(inputs.begin() + 2, &bias);
   const double terms = double(c.kh * c.kw * c.c / c.groups) + 2;
-  compare("conv2d_bf16", "conv2d", inputs, c.y(), {type}, attrs(0), terms, context, true);
+  compare("conv2d_bf16", "conv2d", inputs, c.y(), {type}, attrs(0), terms, context, true, ConvPass::forward);
   std::vector<TensorView> views;
   for (const Pair* p : inputs) views.push_back(p->fast);
   views.emplace_back();

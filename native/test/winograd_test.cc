@@ -189,17 +189,16 @@ void packed_once() {
       std::vector<TensorView> others = views;
       others.front() = make_view(DType::f32, larger.x());
       others.back() = make_view(DType::f32, larger.y());
-      const GemmKernels& kernels = gemm_kernels(target);
-      const WinogradKernels& transforms = winograd_kernels(target);
+      const WinogradTools tools = WinogradTools::of(target);
       const ConvCall call = call_of(views), other = call_of(others);
       const auto floats = [](int64_t n) { return GuardedMemory(static_cast<size_t>(n) * sizeof(float), 64); };
-      CHECK(conv2d_winograd_packed_floats(call, kernels) == conv2d_winograd_packed_floats(other, kernels));
-      const GuardedMemory packed = floats(conv2d_winograd_packed_floats(call, kernels));
-      const GuardedMemory workspace = floats(conv2d_winograd_packed_workspace(call, kernels));
+      CHECK(conv2d_winograd_packed_floats(call, tools) == conv2d_winograd_packed_floats(other, tools));
+      const GuardedMemory packed = floats(conv2d_winograd_packed_floats(call, tools));
+      const GuardedMemory workspace = floats(conv2d_winograd_packed_workspace(call, tools));
       auto* filters = reinterpret_cast<float*>(packed.data());
-      conv2d_winograd_pack(other, kernels, transforms, filters);
+      conv2d_winograd_pack(other, tools, filters);
       std::memset(t[1].view.data, 0xFF, t[1].bytes());  // only the packed ones are read
-      conv2d_winograd_packed(call, kernels, transforms, filters, reinterpret_cast<float*>(workspace.data()));
+      conv2d_winograd_packed(call, tools, filters, reinterpret_cast<float*>(workspace.data()));
       CHECK_THAT(same_bits(y, t.back()), c.name() + name_of(target));
     });
   }
