@@ -133,6 +133,7 @@ constexpr Bf16Kernels kTable = {Target::TENON_TARGET,
                                 &transpose,
                                 &narrow,
                                 &widen,
+                                nullptr,
                                 nullptr};
 
 #else
@@ -141,6 +142,7 @@ constexpr Bf16Kernels kTable = {Target::TENON_TARGET,
 
   #include "kernels/gemm_bf16_paths.h"
   #include "kernels/winograd_bf16.h"
+  #include "kernels/winograd_weights_bf16.h"
 
 namespace tenon {
 namespace {
@@ -164,8 +166,10 @@ Bf16Kernels bf16_kernels(Target target, Bf16Path path) {
   if (path == Bf16Path::amx) return with_tiles(target, products_by_tiles());
   if (path == Bf16Path::amx_software) return with_tiles(target, products_by_software_tiles());
   Bf16Kernels kernels = common(target);
-  if (path == Bf16Path::avx512bf16)
-    kernels.multiply = multiply_avx512bf16(), kernels.winograd = winograd_avx512bf16();
+  if (path == Bf16Path::avx512bf16) {
+    kernels.multiply = multiply_avx512bf16();
+    kernels.winograd = winograd_avx512bf16(), kernels.winograd_weights = winograd_pairs_avx512bf16();
+  }
   return kernels;
 }
 

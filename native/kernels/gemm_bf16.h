@@ -61,6 +61,7 @@ struct Bf16Finish {
 };
 
 struct WinogradBf16Kernels;
+struct WinogradPairKernels;
 
 struct Bf16Kernels {
   Target target;
@@ -85,6 +86,7 @@ struct Bf16Kernels {
   // Where Winograd's algorithm multiplies bf16: on AVX512-BF16, which is faster at it than at
   // floats. Or null.
   const WinogradBf16Kernels* winograd;
+  const WinogradPairKernels* winograd_weights;
 };
 
 // `amx_software` is the AMX driver over tiles computed in software (amx.h): slow, chosen only by

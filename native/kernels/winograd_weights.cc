@@ -101,11 +101,14 @@ void add_products(const WinogradGradientSums& s) {
   }
 }
 
-void filter_gradient(const float* planes, int64_t plane, int64_t count, float* taps, int64_t tap_stride) {
+void filter_gradient(const float* planes, int64_t plane, int64_t count, float* taps, int64_t tap_stride,
+                     bool accumulate) {
   for_vectors(count, [=](int64_t at, auto lanes) {
-    transform<FilterGradientAxis>(
-        [=](int i, int j) { return load(planes + (6 * i + j) * plane + at); },
-        [=](int i, int j, V v) { lanes.store(taps + (3 * i + j) * tap_stride + at, v); });
+    transform<FilterGradientAxis>([=](int i, int j) { return load(planes + (6 * i + j) * plane + at); },
+                                  [=](int i, int j, V v) {
+                                    float* tap = taps + (3 * i + j) * tap_stride + at;
+                                    lanes.store(tap, accumulate ? lanes.load(tap) + v : v);
+                                  });
   });
 }
 

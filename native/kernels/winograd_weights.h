@@ -55,8 +55,9 @@ struct WinogradGradientKernels {
 
   void (*add_products)(const WinogradGradientSums& sums);
 
-  // taps[(3r + s) * tap_stride + j] <- G^T (planes) G for j < lanes.
-  void (*filter_gradient)(const float* planes, int64_t plane, int64_t lanes, float* taps, int64_t tap_stride);
+  // taps[(3r + s) * tap_stride + j] (+)= G^T (planes) G for j < lanes.
+  void (*filter_gradient)(const float* planes, int64_t plane, int64_t lanes, float* taps, int64_t tap_stride,
+                          bool accumulate);
 };
 
 const WinogradGradientKernels& winograd_gradient_kernels(Target target);

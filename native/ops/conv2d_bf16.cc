@@ -60,8 +60,7 @@ FloatWay bf16_conv_in_float(ConvPass pass, const ConvCall& call, const Bf16Kerne
 }
 
 bool bf16_conv_multiplies_transforms(ConvPass pass, const ConvCall& call, const Bf16Kernels& kernels) {
-  return kernels.winograd != nullptr && pass != ConvPass::backward_weights &&
-         bf16_conv_in_float(pass, call, kernels) == FloatWay::winograd;
+  return kernels.winograd != nullptr && bf16_conv_in_float(pass, call, kernels) == FloatWay::winograd;
 }
 
 int64_t bf16_conv_in_float_workspace(ConvPass pass, const ConvCall& call, const Bf16Kernels& kernels) {
@@ -74,6 +73,7 @@ int64_t bf16_conv_in_float_workspace(ConvPass pass, const ConvCall& call, const 
       return weights ? conv2d_weights_narrow_workspace(call, gemm)
                      : conv2d_thin_workspace(call, gemm, kernels, false);
     case FloatWay::winograd:
+      if (weights && kernels.winograd_weights) return conv2d_winograd_weights_bf16_workspace(call);
       return weights ? conv2d_winograd_weights_workspace(call, winograd_gradient_kernels(kernels.target))
                      : conv2d_winograd_workspace(pass, call, WinogradTools::of(kernels));
     case FloatWay::none:
@@ -93,6 +93,7 @@ void run_bf16_conv_in_float(ConvPass pass, const ConvCall& call, const Bf16Kerne
       if (weights) return conv2d_weights_narrow(call, gemm, &kernels, workspace);
       return conv2d_thin(call, gemm, kernels, nullptr, workspace);
     case FloatWay::winograd:
+      if (weights && kernels.winograd_weights) return conv2d_winograd_weights_bf16(call, kernels, workspace);
       if (weights) return conv2d_winograd_weights(call, winograd_gradient_kernels(kernels.target), workspace);
       return conv2d_winograd(pass, call, WinogradTools::of(kernels), workspace);
     case FloatWay::none:

@@ -44,6 +44,11 @@ void conv2d_winograd_packed(const ConvCall& call, const WinogradTools& tools, co
 int64_t conv2d_winograd_weights_workspace(const ConvCall& call, const WinogradGradientKernels& kernels);
 void conv2d_winograd_weights(const ConvCall& call, const WinogradGradientKernels& kernels, float* workspace);
 
+// The same with products in bf16 (conv2d_winograd_weights_bf16.cc), by a path that has them. x and
+// dy are bf16.
+int64_t conv2d_winograd_weights_bf16_workspace(const ConvCall& call);
+void conv2d_winograd_weights_bf16(const ConvCall& call, const Bf16Kernels& kernels, float* workspace);
+
 // Floats rounded up to an odd number of cache lines: rows or planes that far apart spread over all sets of
 // the first-level cache, which those a power of two apart do not.
 inline int64_t odd_lines(int64_t floats) {

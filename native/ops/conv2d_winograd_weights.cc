@@ -204,7 +204,7 @@ struct Task {
     const int64_t c = call.g.c;
     for (int64_t o = 0; o < part.os; ++o)
       kernels.filter_gradient(sums() + o * p.sum_row, p.sum_plane, part.cs,
-                              dw + (part.o0 + o) * 9 * c + part.c0, c);
+                              dw + (part.o0 + o) * 9 * c + part.c0, c, false);
   }
 };
 

@@ -37,7 +37,7 @@ void for_each_fast_target(Fn&& fn) {
 }
 
 // The error of an element where Winograd's algorithm rounds to bf16 what it multiplies, and of all, relative
-// to the root mean square of the outputs (kernels/winograd_bf16.h).
+// to the root mean square of the outputs (kernels/winograd_bf16.h, winograd_weights_bf16.h).
 constexpr double kWinogradError = 0.15, kWinogradMeanError = 0.015;
 
 inline bool multiplies_transforms(ConvPass pass, Target target, const std::vector<TensorView>& views,

@@ -1,0 +1,180 @@
+// The kernels of Winograd's weight gradients with products in bf16; see winograd_weights_bf16.h for the
+// contract. A file of its own, because its target is not an instruction set of for_each_target.h.
+#include "kernels/winograd_weights_bf16.h"
+
+#if defined(__x86_64__)
+
+  #include <immintrin.h>
+
+  #include <algorithm>
+  #include <cstring>
+  #include <type_traits>
+  #include <utility>
+
+  #include "base/bf16.h"
+  #include "base/tensor.h"
+
+  #include "kernels/pragmas.h"
+
+TENON_PUSH_TARGET("avx512bf16,avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c,bmi,bmi2")
+namespace tenon {
+namespace avx512bf16 {
+namespace {
+  #define TENON_TARGET avx512bf16
+  #define TENON_IS_AVX512 1
+  #include "kernels/vec.h"
+
+  #include "kernels/lanes.h"
+
+  #include "kernels/register_tile.h"
+
+  #include "kernels/bf16_dot.h"
+
+  #include "kernels/winograd_axes.h"
+
+static_assert(W == kPairPanel);
+
+// Words of the lanes of both, rounded. Clang 16 crashes on the intrinsic's bf16 vectors.
+inline void store_pair(uint32_t* to, V even, V odd) {
+  #if defined(__clang__)
+  __m512i halves;
+  asm("vcvtne2ps2bf16 %2, %1, %0" : "=v"(halves) : "v"(odd), "v"(even));
+  #else
+  const __m512i halves = (__m512i)_mm512_cvtne2ps_pbh((__m512)odd, (__m512)even);
+  #endif
+  alignas(64) static constexpr uint16_t kTurns[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
+                                                      21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
+                                                      11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+  _mm512_storeu_si512(to, _mm512_permutexvar_epi16(_mm512_load_si512(kTurns), halves));
+}
+
+// A tile as transforms read it.
+template <class Axis>
+struct Pixels {
+  explicit Pixels(const WinogradPixels<const std::byte>& tile)
+      : pixel(tile.pixel), first(tile.first), last(tile.last) {
+    for (int i = 0; i < Axis::kIn; ++i) rows[i] = tile.rows[i] - first * pixel;
+  }
+  const std::byte* rows[Axis::kIn];
+  int64_t pixel;
+  int first, last;
+};
+
+// Rows First and Second of the points of a tile, for a vector of channels: put(row, column, v).
+template <class Axis, int First, int Second, class Lanes, class Put>
+[[gnu::always_inline]] inline void transform_tile(const Pixels<Axis>& tile, int64_t c, Lanes lanes, Put put) {
+  const int64_t pixel = tile.pixel;
+  const int first = tile.first, last = tile.last;
+  transform_rows<Axis, First, Second>(
+      [=](int j) { return j >= first && j < last; },
+      [&](int i, int j) { return lanes.load(reinterpret_cast<const bf16*>(tile.rows[i] + j * pixel) + c); },
+      put);
+}
+
+// The same of two tiles, to their words.
+template <class Axis, int First, int Second, class Lanes>
+[[gnu::always_inline]] inline void transform_both(const Pixels<Axis>& even, const Pixels<Axis>& odd,
+                                                  int64_t c, Lanes lanes, uint32_t* to, int64_t plane) {
+  V held[2][Axis::kOut];
+  transform_tile<Axis, First, Second>(even, c, lanes, [&](int i, int j, V v) { held[i == Second][j] = v; });
+  transform_tile<Axis, First, Second>(odd, c, lanes, [&](int i, int j, V v) {
+    store_pair(to + (Axis::kOut * i + j) * plane, held[i == Second][j], v);
+  });
+}
+
+template <class Axis, class Lanes, size_t... Pair>
+inline void transform_points(std::index_sequence<Pair...>, const Pixels<Axis>& even, const Pixels<Axis>& odd,
+                             int64_t c, Lanes lanes, uint32_t* to, int64_t plane) {
+  (transform_both<Axis, Axis::kPairs[Pair][0], Axis::kPairs[Pair][1]>(even, odd, c, lanes, to, plane), ...);
+}
+
+template <class Axis>
+void transform_pairs(const WinogradPairTiles& g) {
+  for_vectors(g.channels, [&](int64_t c, auto lanes) {
+    uint32_t* to = g.to + c / W * g.panel;
+    for (int64_t p = 0; p < g.pairs; ++p, to += kPairPanel)
+      transform_points<Axis>(std::make_index_sequence<std::size(Axis::kPairs)>(),
+                             Pixels<Axis>(g.tiles[2 * p]), Pixels<Axis>(g.tiles[2 * p + 1]), c, lanes, to,
+                             g.plane);
+  });
+}
+
+constexpr int kAccumulators = 16;
+constexpr int64_t kNearPairs = 128;  // of two panels of x, which the first cache level holds
+
+// The products of a block of pairs at one point.
+struct Step {
+  const WinogradPairSums& s;
+  int64_t point, first;
+
+  int64_t pairs() const { return std::min(kNearPairs, s.pairs - first); }
+  Step next() const {
+    return first + kNearPairs < s.pairs ? Step{s, point, first + kNearPairs} : Step{s, point + 1, 0};
+  }
+  // All panels that are read: those of dy, then those of x.
+  const uint32_t* panel(int64_t index) const {
+    const uint32_t* from = index < s.o_panels ? s.dy + point * s.dy_plane + index * s.panel
+                                              : s.x + point * s.x_plane + (index - s.o_panels) * s.panel;
+    return from + first * kPairPanel;
+  }
+  // Panel `index` of the next step, where there is one.
+  const uint32_t* later(int64_t index) const {
+    const Step step = next();
+    return step.point < kWinogradPoints && index < s.o_panels + s.c_panels ? step.panel(index) : panel(0);
+  }
+
+  // One register tile: NV panels of x from panel c on, and outputs [o, o + kAccumulators / NV). Meanwhile
+  // fetches a panel into the second cache level.
+  template <int NV>
+  void sum_tile(int64_t o, int64_t c, const uint32_t* ahead) const {
+    const uint32_t* dy = panel(o / kPairPanel) + o % kPairPanel;
+    const uint32_t* x = panel(s.o_panels + c);
+    const int64_t x_panel = s.panel, row = s.sum_row;
+    V acc[kAccumulators / NV][NV];
+    clear(acc);
+    for (int64_t p = pairs(); p > 0; --p, dy += kPairPanel, x += kPairPanel, ahead += kPairPanel) {
+      Words b[NV];
+      for (int v = 0; v < NV; ++v) std::memcpy(&b[v], x + v * x_panel, sizeof b[v]);
+      __builtin_prefetch(ahead, 0, 2);
+      each(acc, [&](V& sum, int m, int v) { sum = dot(sum, dy[m] - Words{}, b[v]); });
+    }
+    float* sums = s.sums + point * s.sum_plane + o * row + c * W;
+    if (s.accumulate || first > 0)
+      each(acc, [&](V& sum, int m, int v) { sum = load(sums + m * row + v * W) + sum; });
+    each(acc, [&](V& sum, int m, int v) { store(sums + m * row + v * W, sum); });
+  }
+
+  void run() const {
+    int64_t c = 0, tile = 0;
+    const int64_t os = s.o_panels * kPairPanel;
+    for (; c + 1 < s.c_panels; c += 2)
+      for (int64_t o = 0; o < os; o += kAccumulators / 2) sum_tile<2>(o, c, later(tile++));
+    if (c == s.c_panels) return;
+    for (int64_t o = 0; o < os; o += kAccumulators) sum_tile<1>(o, c, later(tile++));
+  }
+};
+
+void sum_products(const WinogradPairSums& s) {
+  for (int64_t point = 0; point < kWinogradPoints; ++point)
+    for (int64_t first = 0; first < s.pairs; first += kNearPairs) Step{s, point, first}.run();
+}
+
+constexpr WinogradPairKernels kKernels = {&transform_pairs<InputAxis>, &transform_pairs<OutputGradientAxis>,
+                                          &sum_products};
+
+}  // namespace
+}  // namespace avx512bf16
+}  // namespace tenon
+TENON_POP_TARGET
+
+namespace tenon {
+const WinogradPairKernels* winograd_pairs_avx512bf16() { return &avx512bf16::kKernels; }
+}  // namespace tenon
+
+#else
+
+namespace tenon {
+const WinogradPairKernels* winograd_pairs_avx512bf16() { return nullptr; }
+}  // namespace tenon
+
+#endif
