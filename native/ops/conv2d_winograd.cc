@@ -235,10 +235,41 @@ void transform_input(const WinogradConv& c, const Plan& p, const WinogradTools& 
   }
 }
 
+// What a task is about to need of tensors, fetched while it multiplies, a part at every point: the pixels
+// that it will write, and those that the next block reads besides.
+class Ahead {
+ public:
+  Ahead(const WinogradConv& c, const Plan& p, int64_t block) : parts_(p.runs * kWinogradPoints) {
+    if (p.run_parts > 1) return;  // other workers may have the next block
+    const auto last_of = [&](int64_t i) {
+      const Tiles tiles = tiles_of(c, p, i);
+      return c.tiles().at(tiles.first + tiles.count - 1);
+    };
+    const WinogradImages<std::byte> outputs = {c.out, c.out_h, c.out_w, c.out_pixel(), nullptr};
+    const WinogradTiles::Tile first = c.tiles().at(tiles_of(c, p, block).first), last = last_of(block);
+    output_ = outputs.rows_between(first.image, first.row, last.image, last.row + kWinogradOut);
+    if (block + 1 == p.blocks) return;
+    const WinogradImages<const std::byte> inputs = {c.in, c.in_h, c.in_w, c.in_pixel(), nullptr};
+    const WinogradTiles::Tile next = last_of(block + 1);
+    const int64_t below = c.row0 + kWinogradIn;
+    input_ = inputs.rows_between(last.image, last.row + below, next.image, next.row + below);
+  }
+
+  void fetch() {
+    for (const Bytes& part : {input_.share(next_, parts_), output_.share(next_, parts_)})
+      fetch_ahead(part.begin, part.count);
+    ++next_;
+  }
+
+ private:
+  int64_t parts_, next_ = 0;
+  Bytes input_ = {}, output_ = {};
+};
+
 // Products of `count` tiles with one run of panels at all points. Filters that are far are fetched a point
 // and panel ahead.
 void multiply(const WinogradConv& c, const Plan& p, const GemmKernels& kernels, int64_t count, int64_t panels,
-              const float* planes, const float* filters, float* products) {
+              const float* planes, const float* filters, float* products, Ahead& ahead) {
   constexpr int64_t kNowhere = 0;
   const GemmFn* fn = kernels.fn[p.panel / kernels.width];
   const EvenSplit split = tile_rows(count, p.mr);
@@ -257,6 +288,7 @@ void multiply(const WinogradConv& c, const Plan& p, const GemmKernels& kernels, 
   for (int64_t i = 0; i < last; ++i) {
     const int64_t point = i / panels, panel = i % panels;
     tile.b = filters_of(i);
+    if (panel == 0) ahead.fetch();
     for (int64_t t = 0; t < split.parts; ++t) {
       const int64_t row = split.begin(t), height = split.size(t), half = (height + 1) / 2;
       tile.a = planes + point * p.in_plane + row * tile.ars;
@@ -270,13 +302,14 @@ void multiply(const WinogradConv& c, const Plan& p, const GemmKernels& kernels, 
 }
 
 void multiply_halves(const Plan& p, const Bf16Kernels& kernels, int64_t count, int64_t channels,
-                     const float* planes, const float* filters, float* products) {
+                     const float* planes, const float* filters, float* products, Ahead& ahead) {
   Bf16Product product = {};
   product.lda = 2 * p.in_row;
   product.b_panel = 2 * kWinogradPoints * p.filter_plane;
   product.m = count, product.n = channels, product.k = p.depth;
   product.ldc = p.product_row;
   for (int64_t point = 0; point < kWinogradPoints; ++point) {
+    ahead.fetch();
     product.a = reinterpret_cast<const bf16*>(planes + point * p.in_plane);
     product.b = reinterpret_cast<const bf16*>(filters + point * p.filter_plane);
     product.c = products + point * p.product_plane;
@@ -285,11 +318,13 @@ void multiply_halves(const Plan& p, const Bf16Kernels& kernels, int64_t count, i
 }
 
 void multiply_narrow(const Plan& p, const WinogradKernels& transforms, int64_t count, const float* planes,
-                     const float* filters, float* products) {
+                     const float* filters, float* products, Ahead& ahead) {
   const int64_t rows = ceil_div(count, p.mr) * p.mr;
-  for (int64_t point = 0; point < kWinogradPoints; ++point)
+  for (int64_t point = 0; point < kWinogradPoints; ++point) {
+    ahead.fetch();
     transforms.narrow(planes + point * p.in_plane, filters + point * p.filter_plane,
                       products + point * p.product_plane, rows);
+  }
 }
 
 void transform_output(const WinogradConv& c, const Plan& p, const WinogradKernels& transforms,
@@ -320,15 +355,16 @@ void run_task(const WinogradConv& c, const Plan& p, const WinogradTools& tools, 
     *has = block;
   }
   const EvenSplit split = {p.runs, p.run_parts};
+  Ahead ahead(c, p, block);
   for (int64_t run = split.begin(part); run < split.begin(part) + split.size(part); ++run) {
     const float* panels = filters + run * p.run * kWinogradPoints * p.filter_plane;
     const int64_t channel0 = run * p.run * p.panel, channels = std::min(p.run * p.panel, c.n - channel0);
     if (p.halves)
-      multiply_halves(p, *tools.bf16, tiles.count, channels, planes, panels, products);
+      multiply_halves(p, *tools.bf16, tiles.count, channels, planes, panels, products, ahead);
     else if (p.narrow)
-      multiply_narrow(p, tools.transforms, tiles.count, planes, panels, products);
+      multiply_narrow(p, tools.transforms, tiles.count, planes, panels, products, ahead);
     else
-      multiply(c, p, tools.gemm, tiles.count, p.run_panels(run), planes, panels, products);
+      multiply(c, p, tools.gemm, tiles.count, p.run_panels(run), planes, panels, products, ahead);
     transform_output(c, p, tools.transforms, tiles, channel0, channels, products);
   }
 }

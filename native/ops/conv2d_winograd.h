@@ -77,6 +77,16 @@ struct WinogradTiles {
   }
 };
 
+struct Bytes {
+  const std::byte* begin;
+  int64_t count;
+
+  Bytes share(int64_t i, int64_t shares) const {
+    const int64_t from = count * i / shares;
+    return {begin + from, count * (i + 1) / shares - from};
+  }
+};
+
 // Images of h x w pixels, `pixel` bytes each.
 template <class Byte>
 struct WinogradImages {
@@ -96,6 +106,14 @@ struct WinogradImages {
       p.rows[i] = inside ? data + ((image * h + row + i) * w + col + p.first) * pixel : outside;
     }
     return p;
+  }
+
+  // The rows of pixels from one of an image to one of another, each of which may lie above or below the
+  // image.
+  Bytes rows_between(int64_t first_image, int64_t first_row, int64_t last_image, int64_t last_row) const {
+    const int64_t begin = first_image * h + std::clamp<int64_t>(first_row, 0, h),
+                  end = last_image * h + std::clamp<int64_t>(last_row, 0, h);
+    return {data + begin * w * pixel, (end - begin) * w * pixel};
   }
 };
 

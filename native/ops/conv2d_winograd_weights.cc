@@ -94,30 +94,11 @@ Images images_of(const TensorView& t, int64_t h, int64_t w, int64_t channels, in
   return {t.data + channel * size, h, w, channels * size, reinterpret_cast<const std::byte*>(zeros)};
 }
 
-struct Bytes {
-  const std::byte* begin;
-  int64_t count;
-
-  Bytes share(int64_t i, int64_t shares) const {
-    const int64_t from = count * i / shares;
-    return {begin + from, count * (i + 1) / shares - from};
-  }
-};
-
 // What the next span of a task reads.
 struct Ahead {
   Bytes x, dy;
   Ahead share(int64_t i, int64_t shares) const { return {x.share(i, shares), dy.share(i, shares)}; }
 };
-
-// The rows of pixels from one of an image to one of another, each of which may lie above or below the image.
-Bytes rows_between(const Images& t, int64_t first_image, int64_t first_row, int64_t last_image,
-                   int64_t last_row) {
-  const int64_t begin = first_image * t.h + std::clamp<int64_t>(first_row, 0, t.h),
-                end = last_image * t.h + std::clamp<int64_t>(last_row, 0, t.h);
-  const int64_t row = t.w * t.pixel;
-  return {t.data + begin * row, (end - begin) * row};
-}
 
 struct Task {
   const ConvCall& call;
@@ -142,8 +123,8 @@ struct Task {
     if (begin >= end || part.os < call.g.o || part.cs < call.g.c) return {};
     const ConvGeom& g = call.g;
     const WinogradTiles::Tile first = tiles_of(g).at(begin), last = tiles_of(g).at(end - 1);
-    return {rows_between(x, first.image, first.row - g.ph, last.image, last.row + kWinogradIn - g.ph),
-            rows_between(dy, first.image, first.row, last.image, last.row + kWinogradOut)};
+    return {x.rows_between(first.image, first.row - g.ph, last.image, last.row + kWinogradIn - g.ph),
+            dy.rows_between(first.image, first.row, last.image, last.row + kWinogradOut)};
   }
 
   float* sums() const { return slot + p.slot_sums; }
