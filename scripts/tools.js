@@ -24,9 +24,13 @@ function run(program, args, env = {}) {
 }
 
 /** The same, beside others. */
-function start(program, args) {
+function start(program, args, env = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { cwd: root, stdio: 'inherit' });
+    const child = spawn(program, args, {
+      cwd: root,
+      stdio: 'inherit',
+      env: { ...process.env, ...env },
+    });
     child.on('error', (error) => reject(new Error(`${program}: ${error.message}`)));
     child.on('close', (status, signal) =>
       status === 0 ? resolve() : reject(failure(program, args, status, signal)),

@@ -2,15 +2,14 @@
 
 // The addon of one platform, as zig's compiler builds it: with libc++ inside, stripped, exporting nothing
 // but its entry points. Zig keeps what it has compiled by the content of the file, its headers
-// and the flags, and compiles on all cores; so a second build takes seconds, and there is no list of objects
-// to keep here.
+// and the flags; so a second build takes seconds. Given several files, it compiles one at a time on two cores:
+// each gets a command of its own here, as many at once as there are cores.
 
-const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 const { compileFlags } = require('../native-flags.js');
 const { headerFolders, nativeSources } = require('../native-sources.js');
-const { root } = require('../tools.js');
+const { jobs, root, start } = require('../tools.js');
 const { writeHostFunctions } = require('./host-functions.js');
 
 /**
@@ -42,12 +41,13 @@ function sources(os, folder) {
   return os === 'win32' ? [...nativeSources(), writeHostFunctions(folder)] : nativeSources();
 }
 
-/** The arguments of `zig c++` that build `output` for the platform. */
-function compileArguments({ os, target }, version, output) {
+/** The arguments of `zig c++` that hold for compiling and for linking. */
+const common = ({ target }) => ['-target', target, '-fPIC', '-pthread', '-g0'];
+
+function compileArguments(platform, version, source, object) {
   return [
-    ...['-target', target, '-shared', '-s', '-fPIC', '-pthread'],
+    ...common(platform),
     ...['-std=c++20', '-O3', '-fvisibility=hidden', '-fvisibility-inlines-hidden'],
-    '-g0', // zig would write what -s strips, which takes a sixth of its time
     ...compileFlags,
     '-Werror',
     // Not the paths of this checkout: two of them build the same bytes.
@@ -55,26 +55,45 @@ function compileArguments({ os, target }, version, output) {
     ...[...defines, `TENON_VERSION="${version}"`].map((define) => `-D${define}`),
     ...headerFolders().flatMap((folder) => ['-isystem', folder]),
     '-Inative',
-    ...linking[os],
-    ...['-o', output, ...sources(os, path.dirname(output))],
+    ...['-c', source, '-o', object],
   ];
 }
 
+function linkArguments(platform, objects, output) {
+  return [...common(platform), '-shared', '-s', '-O3', ...linking[platform.os], '-o', output, ...objects];
+}
+
+/** Runs `task` on each item, as many at once as there are cores; the first failure ends it. */
+async function onAllCores(items, task) {
+  const waiting = items.values();
+  const worker = async () => {
+    for (const item of waiting) await task(item);
+  };
+  await Promise.all(Array.from({ length: jobs }, worker));
+}
+
 /** Builds `output`. What the compiler says is an error, warnings too. */
-function buildAddon(zig, platform, version, output) {
-  fs.mkdirSync(path.dirname(output), { recursive: true });
-  const [program, ...first] = zig;
-  const { status, signal, error } = spawnSync(
-    program,
-    [...first, 'c++', ...compileArguments(platform, version, output)],
-    {
-      cwd: root,
-      stdio: 'inherit',
-      env: { ...process.env, ZIG_LOCAL_CACHE_DIR: cache, ZIG_GLOBAL_CACHE_DIR: cache },
-    },
+async function buildAddon([program, ...first], platform, version, output) {
+  const folder = path.dirname(output);
+  const objects = path.join(folder, 'objects');
+  fs.mkdirSync(objects, { recursive: true });
+  const env = { ZIG_LOCAL_CACHE_DIR: cache, ZIG_GLOBAL_CACHE_DIR: cache };
+  const zig = (args) => start(program, [...first, 'c++', ...args], env);
+  const files = sources(platform.os, folder).map((source) => ({
+    source,
+    object: path.join(
+      objects,
+      `${path.relative(root, path.resolve(root, source)).replaceAll(/[\\/]/g, '-')}.o`,
+    ),
+  }));
+  await onAllCores(files, ({ source, object }) => zig(compileArguments(platform, version, source, object)));
+  await zig(
+    linkArguments(
+      platform,
+      files.map(({ object }) => object),
+      output,
+    ),
   );
-  if (error) throw new Error(`${program}: ${error.message}`);
-  if (status !== 0) throw new Error(`${platform.name}: zig c++ failed (${signal ?? `exit ${status}`})`);
 }
 
 module.exports = { buildAddon };

@@ -43,9 +43,9 @@ async function pack(name, staged) {
 }
 
 /** Builds an addon and holds it against what every one of them must keep to. */
-function checkedAddon(zig, platform) {
+async function checkedAddon(zig, platform) {
   const addon = path.join(out, 'addons', platform.name, 'tenon.node');
-  buildAddon(zig, platform, manifest.version, addon);
+  await buildAddon(zig, platform, manifest.version, addon);
   const bytes = fs.readFileSync(addon);
   const faults = faultsOf(bytes, platform, platform.libc === 'musl' ? muslNames(zig) : undefined);
   if (faults.length > 0) throw new Error([`${platform.name}:`, ...faults].join('\n  '));
@@ -59,7 +59,8 @@ async function buildAll(wanted) {
   const packed = [await pack('tenon', 'tenon')];
   const zig = wanted.length > 0 ? findZig() : undefined;
   for (const platform of wanted) {
-    stagePlatform(platform, checkedAddon(zig, platform), libraryFolder(zig), path.join(stage, platform.name));
+    const addon = await checkedAddon(zig, platform);
+    stagePlatform(platform, addon, libraryFolder(zig), path.join(stage, platform.name));
     packed.push(await pack(packageName(platform), platform.name));
   }
   return packed;
