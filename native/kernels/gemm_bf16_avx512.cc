@@ -7,7 +7,10 @@
   #include <immintrin.h>
 
   #include <algorithm>
+  #include <bit>
+  #include <cmath>
   #include <cstring>
+  #include <limits>
   #include <type_traits>
   #include <utility>
 
@@ -19,8 +22,16 @@ namespace avx512bf16 {
 namespace {
   #define TENON_TARGET avx512bf16
   #define TENON_IS_AVX512 1
+  #define TENON_IS_AVX512BF16 1
   #include "kernels/vec.h"
 
+  #include "kernels/math.h"
+
+  #include "kernels/clip.h"
+
+  #include "kernels/activate.h"
+
+  #include "kernels/bf16_finish.h"
   #include "kernels/register_tile.h"
 
   #include "kernels/gemm_bf16_tile.h"
@@ -65,6 +76,7 @@ TENON_POP_TARGET
 
 namespace tenon {
 Bf16Multiply multiply_avx512bf16() { return &avx512bf16::multiply; }
+Bf16FinishRows finish_avx512bf16() { return &avx512bf16::finish; }
 Bf16Chains chains_avx512bf16() { return {avx512bf16::kChains * 16 * 2 * 2, &avx512bf16::run_chains}; }
 }  // namespace tenon
 
@@ -72,6 +84,7 @@ Bf16Chains chains_avx512bf16() { return {avx512bf16::kChains * 16 * 2 * 2, &avx5
 
 namespace tenon {
 Bf16Multiply multiply_avx512bf16() { return nullptr; }
+Bf16FinishRows finish_avx512bf16() { return nullptr; }
 Bf16Chains chains_avx512bf16() { return {0, nullptr}; }
 }  // namespace tenon
 

@@ -103,10 +103,36 @@ inline V load(const bf16* p) {
 #endif
 }
 
+#if defined(TENON_IS_AVX512BF16)
+// The lanes of v, and of two vectors, rounded by the processor, which takes denormals for zeros. Clang 16
+// crashes on the intrinsics' bf16 vectors.
+inline __m256i round_one(V v) {
+  #if defined(__clang__)
+  __m256i halves;
+  asm("vcvtneps2bf16 %1, %0" : "=v"(halves) : "v"(v));
+  return halves;
+  #else
+  return (__m256i)_mm512_cvtneps_pbh((__m512)v);
+  #endif
+}
+inline __m512i round_two(V low, V high) {
+  #if defined(__clang__)
+  __m512i halves;
+  asm("vcvtne2ps2bf16 %2, %1, %0" : "=v"(halves) : "v"(high), "v"(low));
+  return halves;
+  #else
+  return (__m512i)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low);
+  #endif
+}
+#elif defined(TENON_IS_AVX512)
+inline __m256i round_one(V v) {
+  return _mm512_maskz_cvtepi32_epi16((__mmask16)-1, (__m512i)(round_bf16(v) >> 16));
+}
+#endif
+
 inline void store(bf16* p, V v) {
 #if defined(TENON_IS_AVX512)
-  const __m256i halves = _mm512_maskz_cvtepi32_epi16((__mmask16)-1, (__m512i)(round_bf16(v) >> 16));
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), halves);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), round_one(v));
 #elif defined(TENON_IS_AVX2)
   const __m256i words = (__m256i)(round_bf16(v) >> 16);
   const __m128i low = _mm256_castsi256_si128(words), high = _mm256_extracti128_si256(words, 1);
@@ -135,8 +161,7 @@ inline V load_n(const bf16* p, int64_t n) {
 
 inline void store_n(bf16* p, V v, int64_t n) {
 #if defined(TENON_IS_AVX512)
-  const __m256i halves = _mm512_maskz_cvtepi32_epi16((__mmask16)-1, (__m512i)(round_bf16(v) >> 16));
-  _mm256_mask_storeu_epi16(p, static_cast<__mmask16>((1u << n) - 1), halves);
+  _mm256_mask_storeu_epi16(p, static_cast<__mmask16>((1u << n) - 1), round_one(v));
 #else
   bf16 lanes[W];
   store(lanes, v);

@@ -13,6 +13,7 @@
 
   #include "kernels/activate.h"
   #include "kernels/winograd_axes.h"
+  #include "kernels/winograd_tile.h"
 
 template <class T>
 void input(const WinogradPixels<const std::byte>& pixels, int64_t channels, float* planes, int64_t plane) {
@@ -20,33 +21,6 @@ void input(const WinogradPixels<const std::byte>& pixels, int64_t channels, floa
       pixels, channels, [=](int point, int64_t c, V v) __attribute__((always_inline)) {
         store(planes + point * plane + c, v);
       });
-}
-
-template <class T, class Activate>
-void output_with(const WinogradOutput& tile, Activate activate) {
-  for_vectors(tile.channels, [=, &tile](int64_t c, auto lanes) {
-    const V bias = tile.bias ? lanes.load(tile.bias + c) : V{};
-    const bool biased = tile.bias != nullptr, adds = tile.accumulate;
-    const float* products = tile.products + c;
-    const int64_t plane = tile.plane, pixel = tile.pixels.pixel;
-    const int last = tile.pixels.last;
-    std::byte* const* rows = tile.pixels.rows;
-    transform<OutputAxis>([=](int i, int j) { return load(products + (i * kWinogradIn + j) * plane); },
-                          [=](int i, int j, V v) {
-                            if (rows[i] == nullptr || j >= last) return;
-                            T* y = reinterpret_cast<T*>(rows[i] + j * pixel) + c;
-                            if (biased) v = v + bias;
-                            lanes.store(y, activate(adds ? v + lanes.load(y) : v));
-                          });
-  });
-}
-
-// An unfused activation reads the stored value, so the sum is rounded before a fused one too.
-template <class T>
-void output(const WinogradOutput& tile) {
-  if (tile.activation == Activation::none) return output_with<T>(tile, [](V v) { return v; });
-  if (tile.activation == Activation::relu) return output_with<T>(tile, [](V v) { return vmax(v, V{}); });
-  output_with<T>(tile, [which = tile.activation](V v) { return activate(as_stored<T>(v), which); });
 }
 
 void filter(const WinogradFilters& f, int64_t panel, float* planes, int64_t plane) {
@@ -92,7 +66,7 @@ constexpr void (*kNarrow)(const float* inputs, const float* filters, float* prod
   #endif
 
 template <class T>
-constexpr WinogradStorage kStorage = {&input<T>, &output<T>};
+constexpr WinogradStorage kStorage = {&input<T>, &output_tile<T>};
 
 constexpr WinogradKernels kTable = {kStorage<float>, kStorage<bf16>, &filter, kNarrow};
 

@@ -1,5 +1,5 @@
 // The axes of Winograd's transforms; see winograd.h for the algorithm. Included once per target after vec.h
-// and lanes.h (no include guard on purpose).
+// (no include guard on purpose).
 //
 // Interpolation points 0, a, -a, b, -b and infinity. m(x) = x (x^2 - a^2) (x^2 - b^2); row p of B^T holds the
 // coefficients of m(x) / (x - p), row p of A the powers of p, and row p of G those powers over m'(p). The
@@ -117,19 +117,4 @@ template <class Axis, class Has, class Get, class Put>
 template <class Axis, class Get, class Put>
 [[gnu::always_inline]] inline void transform(Get get, Put put) {
   transform<Axis>([](int) { return true; }, get, put);
-}
-
-// B^T d B of a tile of T: put(point, c, v) takes channels [c, c + W) of a point, zeros beyond `channels`.
-template <class T, class Put>
-inline void input_tile(const WinogradPixels<const std::byte>& pixels, int64_t channels, Put put) {
-  const std::byte* const* rows = pixels.rows;
-  const int64_t pixel = pixels.pixel;
-  const int first = pixels.first, last = pixels.last;
-  for_vectors(channels, [=](int64_t c, auto lanes) {
-    const int64_t start = c * static_cast<int64_t>(sizeof(T)) - first * pixel;
-    const auto at = [=](int i, int j) { return reinterpret_cast<const T*>(rows[i] + (start + j * pixel)); };
-    transform<InputAxis>([=](int j) { return j >= first && j < last; },
-                         [=](int i, int j) { return lanes.load(at(i, j)); },
-                         [=](int i, int j, V v) { put(i * InputAxis::kOut + j, c, v); });
-  });
 }

@@ -7,7 +7,10 @@
   #include <immintrin.h>
 
   #include <algorithm>
+  #include <bit>
+  #include <cmath>
   #include <cstring>
+  #include <limits>
   #include <type_traits>
   #include <utility>
 
@@ -22,31 +25,24 @@ namespace avx512bf16 {
 namespace {
   #define TENON_TARGET avx512bf16
   #define TENON_IS_AVX512 1
+  #define TENON_IS_AVX512BF16 1
   #include "kernels/vec.h"
 
   #include "kernels/lanes.h"
+  #include "kernels/math.h"
 
+  #include "kernels/clip.h"
+
+  #include "kernels/activate.h"
   #include "kernels/winograd_axes.h"
+  #include "kernels/winograd_tile.h"
 
-// Clang 16 crashes on the intrinsic's bf16 vectors.
-inline __m256i rounded(V v) {
-  #if defined(__clang__)
-  __m256i halves;
-  asm("vcvtneps2bf16 %1, %0" : "=v"(halves) : "v"(v));
-  return halves;
-  #else
-  return (__m256i)_mm512_cvtneps_pbh((__m512)v);
-  #endif
-}
-
-inline void store_rounded(bf16* p, V v) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), rounded(v)); }
-
-inline Words rounded_words(V v) { return (Words)_mm512_maskz_cvtepu16_epi32((__mmask16)-1, rounded(v)); }
+inline Words rounded_words(V v) { return (Words)_mm512_maskz_cvtepu16_epi32((__mmask16)-1, round_one(v)); }
 
 void input(const WinogradPixels<const std::byte>& pixels, int64_t channels, bf16* planes, int64_t plane) {
   input_tile<bf16>(
       pixels, channels, [=](int point, int64_t c, V v) __attribute__((always_inline)) {
-        store_rounded(planes + point * plane + c, v);
+        store(planes + point * plane + c, v);
       });
 }
 
@@ -83,7 +79,7 @@ void filter(const WinogradFilters& f, uint32_t* planes, int64_t plane) {
   }
 }
 
-constexpr WinogradBf16Kernels kKernels = {12, &input, &filter};
+constexpr WinogradBf16Kernels kKernels = {12, &input, &filter, &output_tile<bf16>};
 
 }  // namespace
 }  // namespace avx512bf16

@@ -19,6 +19,8 @@ struct WinogradBf16Kernels {
   // planes <- G g G^T of pairs of rows, as bf16 products want them: words [row / 2][kBf16Panel lanes], zeros
   // beyond the filters.
   void (*filter)(const WinogradFilters& filters, uint32_t* planes, int64_t plane);
+
+  void (*output)(const WinogradOutput& tile);  // to bf16
 };
 
 // Null where this build has no such kernels for its architecture.

@@ -22,6 +22,7 @@ namespace avx512bf16 {
 namespace {
   #define TENON_TARGET avx512bf16
   #define TENON_IS_AVX512 1
+  #define TENON_IS_AVX512BF16 1
   #include "kernels/vec.h"
 
   #include "kernels/lanes.h"
@@ -34,18 +35,12 @@ namespace {
 
 static_assert(W == kPairPanel);
 
-// Words of the lanes of both, rounded. Clang 16 crashes on the intrinsic's bf16 vectors.
+// Words of the lanes of both, rounded.
 inline void store_pair(uint32_t* to, V even, V odd) {
-  #if defined(__clang__)
-  __m512i halves;
-  asm("vcvtne2ps2bf16 %2, %1, %0" : "=v"(halves) : "v"(odd), "v"(even));
-  #else
-  const __m512i halves = (__m512i)_mm512_cvtne2ps_pbh((__m512)odd, (__m512)even);
-  #endif
   alignas(64) static constexpr uint16_t kTurns[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
                                                       21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
                                                       11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-  _mm512_storeu_si512(to, _mm512_permutexvar_epi16(_mm512_load_si512(kTurns), halves));
+  _mm512_storeu_si512(to, _mm512_permutexvar_epi16(_mm512_load_si512(kTurns), round_two(even, odd)));
 }
 
 // A tile as transforms read it.

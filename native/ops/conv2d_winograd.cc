@@ -327,8 +327,8 @@ void multiply_narrow(const Plan& p, const WinogradKernels& transforms, int64_t c
   }
 }
 
-void transform_output(const WinogradConv& c, const Plan& p, const WinogradKernels& transforms,
-                      const Tiles& tiles, int64_t channel0, int64_t channels, const float* products) {
+void transform_output(const WinogradConv& c, const Plan& p, const WinogradTools& tools, const Tiles& tiles,
+                      int64_t channel0, int64_t channels, const float* products) {
   std::byte* first = c.out + channel0 * static_cast<int64_t>(size_of(c.out_type));
   const WinogradImages<std::byte> images = {first, c.out_h, c.out_w, c.out_pixel(), nullptr};
   WinogradOutput out = {};
@@ -337,11 +337,13 @@ void transform_output(const WinogradConv& c, const Plan& p, const WinogradKernel
   out.bias = c.bias ? c.bias + channel0 : nullptr;
   out.activation = c.activation;
   out.accumulate = c.accumulate;
+  const auto output = p.halves && c.out_type == DType::bf16 ? tools.bf16->winograd->output
+                                                            : tools.transforms.of(c.out_type).output;
   WinogradTiles::Tile t = c.tiles().at(tiles.first);
   for (int64_t i = 0; i < tiles.count; ++i, t = c.tiles().after(t)) {
     out.pixels = images.pixels<kWinogradOut>(t.image, t.row, t.col);
     out.products = products + i * p.product_row;
-    transforms.of(c.out_type).output(out);
+    output(out);
   }
 }
 
@@ -365,7 +367,7 @@ void run_task(const WinogradConv& c, const Plan& p, const WinogradTools& tools, 
       multiply_narrow(p, tools.transforms, tiles.count, planes, panels, products, ahead);
     else
       multiply(c, p, tools.gemm, tiles.count, p.run_panels(run), planes, panels, products, ahead);
-    transform_output(c, p, tools.transforms, tiles, channel0, channels, products);
+    transform_output(c, p, tools, tiles, channel0, channels, products);
   }
 }
 
