@@ -25,16 +25,18 @@ constexpr int kSums = 8;
 // Past the caches, lines are written whole.
 constexpr int kStreamedPixels = W <= 8 ? kSums * W / 16 : kSums;
 
-// Asks for the lines below those that these outputs read, at the same channels: outputs of the next row will
-// read them first.
+// Asks for what outputs of the next row will read first below these outputs, a part of it at each of their
+// channels: in the order of addresses where pixels are whole, which some processors fetch twice as fast.
 template <int Pixels, int Vectors, class In>
-inline void fetch_below(const DepthwiseSpan& s, const In* in, int64_t c) {
-  constexpr int64_t kLine = 64, kSize = sizeof(In);
-  for (int64_t row = 0; row < s.ahead_rows; ++row) {
-    const In* at = in + s.ahead + row * s.ahead_row_step + c;
-    for (int64_t p = 0; p < Pixels * s.ahead_columns; ++p, at += s.image_channels)
-      for (int64_t i = 0; i < Vectors * W * kSize; i += kLine)
-        __builtin_prefetch(reinterpret_cast<const char*>(at) + i);
+__attribute__((always_inline)) inline void fetch_below(const DepthwiseSpan& s, const In* in, int64_t c) {
+  const bool whole = s.channels == s.image_channels;
+  const int64_t pixels = Pixels * s.ahead_columns;
+  const In* at = in + s.ahead + (whole ? pixels * c : c);
+  for (int64_t row = 0; row < s.ahead_rows; ++row, at += s.ahead_row_step) {
+    if (whole)
+      prefetch_row(at, pixels * Vectors * W);
+    else
+      for (int64_t p = 0; p < pixels; ++p) prefetch_row(at + p * s.image_channels, Vectors * W);
   }
 }
 
@@ -169,9 +171,11 @@ void typed_span(const DepthwiseSpan& s) {
   const bool relu6 = s.activation == Activation::relu6, relu = s.activation == Activation::relu;
   const bool later =
       !relu && !relu6 && s.activation != Activation::none;  // the long ones, when all is summed
-  // Pixels with others between them, which another span writes, are slower past the caches (measured).
-  const bool stream = !later && s.out_step == s.image_channels &&
-                      streams(reinterpret_cast<Out*>(s.out), s.image_channels, s.out_bytes);
+  // Pixels with others between them, which another span writes, are slower past the caches where a line takes
+  // several stores (measured).
+  const bool lines = W * sizeof(Out) >= 64 || s.out_step == s.image_channels;
+  const bool stream =
+      !later && lines && streams(reinterpret_cast<Out*>(s.out), s.image_channels, s.out_bytes);
   if (relu)
     all_pixels<In, Out>(s, stream, [](V v) { return activate(v, Activation::relu); });
   else if (relu6)
@@ -194,12 +198,15 @@ void span(const DepthwiseSpan& s) {
 // Taps with a sum each in a register: those of a 3x3 filter.
 constexpr int kTaps = 9;
 
-template <int Taps, class T>
-void taps_from(const DepthwiseGradient& g, const DepthwiseTap* taps) {
+template <int Taps, bool Fetches, class T>
+void taps_from(const DepthwiseGradient& g) {
+  const DepthwiseTap* taps = g.taps;
   const T *in = reinterpret_cast<const T*>(g.in), *dy = reinterpret_cast<const T*>(g.dy);
   float* filters = g.filters;
   const int64_t rows = g.rows, pixels = g.pixels, in_step = g.in_step, dy_step = g.dy_step;
-  const bool ahead = g.fetches_ahead;
+  const T *ahead_in = reinterpret_cast<const T*>(g.ahead_in),
+          *ahead_dy = reinterpret_cast<const T*>(g.ahead_dy);
+  const int64_t ratio = g.ahead_ratio;
   const int64_t in_row_step = g.in_row_step, dy_row_step = g.dy_row_step;
   for_vectors(g.channels, [=](int64_t c, auto lanes) {
     V sum[1][Taps];
@@ -212,9 +219,10 @@ void taps_from(const DepthwiseGradient& g, const DepthwiseTap* taps) {
         const V d = lanes.load(row + p * dy_step);
         const int64_t at = r * in_row_step + p * in_step;
         each(sum, [&](V& y, int, int t) { y = fma(d, lanes.load(x[t] + at), y); });
-        if (!ahead) continue;
-        __builtin_prefetch(x[Taps - 1] + at + rows * in_row_step);
-        __builtin_prefetch(row + rows * dy_row_step + p * dy_step);
+        if (!Fetches) continue;
+        const int64_t done = (c * rows + r * W) * pixels + p * W;
+        prefetch_row(ahead_in + done * ratio, W * ratio);
+        __builtin_prefetch(ahead_dy + done);
       }
     }
     each(sum, [&](V& y, int, int t) {
@@ -226,19 +234,23 @@ void taps_from(const DepthwiseGradient& g, const DepthwiseTap* taps) {
 
 // The last taps, fewer than kTaps.
 template <int Taps, class T>
-void last_taps(const DepthwiseGradient& g, const DepthwiseTap* taps, int64_t count) {
+void last_taps(const DepthwiseGradient& g) {
   if constexpr (Taps > 0) {
-    if (count == Taps) return taps_from<Taps, T>(g, taps);
-    last_taps<Taps - 1, T>(g, taps, count);
+    if (g.tap_count == Taps) return taps_from<Taps, false, T>(g);
+    last_taps<Taps - 1, T>(g);
   }
 }
 
 void gradient(const DepthwiseGradient& g) {
   with_storage(g.type, [&](auto stored) {
     using T = decltype(stored);
-    int64_t tap = 0;
-    for (; tap + kTaps <= g.tap_count; tap += kTaps) taps_from<kTaps, T>(g, g.taps + tap);
-    last_taps<kTaps - 1, T>(g, g.taps + tap, g.tap_count - tap);
+    DepthwiseGradient rest = g;
+    bool fetches = g.ahead_dy != nullptr;
+    for (; rest.tap_count >= kTaps; rest.tap_count -= kTaps, rest.taps += kTaps) {
+      fetches ? taps_from<kTaps, true, T>(rest) : taps_from<kTaps, false, T>(rest);
+      fetches = false;
+    }
+    last_taps<kTaps - 1, T>(rest);
   });
 }
 

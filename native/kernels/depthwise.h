@@ -49,9 +49,10 @@ struct DepthwiseGradient {
   const std::byte* dy;
   int64_t dy_step, dy_row_step;
   int64_t rows, pixels, channels;
-  // Fetches the rows that follow, where images are larger than caches: pixels lie too far apart for the
-  // processor to do so by itself.
-  bool fetches_ahead;
+  // What the following rows read first, in the order of addresses, and how many elements of `in` for one of
+  // dy: fetched while the first whole 3x3 taps are summed. Null where that is in cache.
+  const std::byte *ahead_in, *ahead_dy;
+  int64_t ahead_ratio;
   float* filters;
 };
 

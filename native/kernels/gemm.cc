@@ -147,8 +147,8 @@ void tile(const GemmTile& g) {
     clear(acc);
   constexpr auto kRows = std::make_integer_sequence<int, MR>();
   // Rows that are not packed lie so far apart that those ahead would evict those at hand.
-  if (NV == 2 && g.ahead != nullptr)
-    multiply<NV == 2 ? Fetch::ahead : Fetch::nothing>(g, acc, kRows);
+  if (NV <= 3 && g.ahead != nullptr)
+    multiply<NV <= 3 ? Fetch::ahead : Fetch::nothing>(g, acc, kRows);
   else if (kRowsAhead > 0 && NV > 1 && g.bks == NV * W && g.far)
     multiply<kRowsAhead != 0 ? Fetch::rows : Fetch::nothing>(g, acc, kRows);
   else

@@ -46,8 +46,8 @@ struct GemmTile {
   bool stream;          // C is written past the caches: whole panels, C and its rows aligned to 64 bytes
   const float* start;   // laid out as C: what the first block starts from instead of zero, or null
   const float* addend;  // laid out as C: what `accumulate` adds to, or null for C itself
-  // Where two vectors are a row of B: what is fetched into the second cache level meanwhile, so many floats
-  // further for each of the rows, or null.
+  // Where at most three vectors are a row of B: what is fetched into the second cache level meanwhile, so
+  // many floats further for each of the rows, or null.
   const float* ahead;
   int64_t ahead_step;
 };

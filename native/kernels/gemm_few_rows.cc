@@ -20,7 +20,8 @@ constexpr int kMostColumns[] = {0, 12, 6};
 constexpr int kLine = 16;        // floats of a cache line
 constexpr int64_t kAhead = 128;  // floats of a row of B that are fetched ahead
 
-inline void fetch(const void* place) { __builtin_prefetch(place, 0, 2); }  // into the second-level cache
+// Into the second-level cache.
+__attribute__((always_inline)) inline void fetch(const void* place) { __builtin_prefetch(place, 0, 2); }
 
 // What is fetched while the vector of columns at n is summed: within the strip's columns, and then from the
 // beginning of the next strip's.

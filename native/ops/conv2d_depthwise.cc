@@ -12,15 +12,14 @@
 namespace tenon {
 namespace {
 
-constexpr int64_t kTasks = 32;            // of a gradient of filters, at least, where the shape has as many
-constexpr int64_t kBlock = 64;            // channels of such a task: a few vectors
-constexpr int64_t kLargeImage = 1 << 18;  // in bytes
-constexpr int64_t kFarImage = 1 << 19;    // in bytes: the second-level cache does not keep it
-constexpr int64_t kRowPixels = 128;       // of rows that are summed together: their vectors stay in the cache
-constexpr int64_t kPixels = 512;          // of a task, about
-constexpr int64_t kWindow = 1 << 15;      // bytes of input under a row: the first-level cache keeps them
-constexpr int64_t kManyRows = 5;          // that an output row reads
-constexpr int64_t kLeast = 32;            // channels of a pixel that are read together: whole lines
+constexpr int64_t kTasks = 32;          // of a gradient of filters, at least, where the shape has as many
+constexpr int64_t kBlock = 64;          // channels of such a task: a few vectors
+constexpr int64_t kFarImage = 1 << 19;  // in bytes: the second-level cache does not keep it
+constexpr int64_t kRowPixels = 128;     // of rows that are summed together: their vectors stay in the cache
+constexpr int64_t kPixels = 512;        // of a task, about
+constexpr int64_t kWindow = 1 << 15;    // bytes of input under a row: the first-level cache keeps them
+constexpr int64_t kManyRows = 5;        // that an output row reads
+constexpr int64_t kLeast = 32;          // channels of a pixel that are read together: whole lines
 constexpr int64_t kTapFloats = sizeof(DepthwiseTap) / sizeof(float);
 
 using Axes = DepthwiseAxes;
@@ -43,14 +42,24 @@ void transpose(const float* from, int64_t rows, int64_t columns, float* to) {
 struct Plan {
   int64_t filters;  // [tap][C], or that many for each chunk
   int64_t filter_floats;
-  int64_t chunks, blocks;
+  int64_t chunks, block, blocks;
   int64_t taps, tap_floats;  // a worker's list
   int64_t total;
 };
 
-Plan make_plan(ConvPass pass, const ConvGeom& g) {
+int64_t bytes_of(const TensorView& t) { return static_cast<int64_t>(size_of(t.dtype)); }
+
+// Whether rows of images come from memory.
+bool is_far(int64_t pixels, int64_t channels, const TensorView& image) {
+  return pixels * channels * bytes_of(image) >= kFarImage;
+}
+
+Plan make_plan(ConvPass pass, const ConvCall& call) {
+  const ConvGeom& g = call.g;
   Plan p = {};
-  p.blocks = ceil_div(g.c, kBlock);
+  // Memory likes to be read in the order of addresses: all channels together.
+  p.block = is_far(g.h * g.w, g.c, call.x) ? g.c : kBlock;
+  p.blocks = ceil_div(g.c, p.block);
   p.chunks = pass == ConvPass::backward_weights ? std::min(ceil_div(kTasks, p.blocks), g.n * g.oh) : 1;
   p.filter_floats = ceil_div(g.weights(), 16) * 16;
   p.tap_floats = checked_product(g.taps(), kTapFloats);
@@ -64,8 +73,6 @@ Plan make_plan(ConvPass pass, const ConvGeom& g) {
 DepthwiseTap* taps_of(const Plan& p, float* workspace, int64_t slot) {
   return reinterpret_cast<DepthwiseTap*>(workspace + p.taps + slot * p.tap_floats);
 }
-
-int64_t bytes_of(const TensorView& t) { return static_cast<int64_t>(size_of(t.dtype)); }
 
 // How many of `most` rows of an image, from `row` on, the same taps reach.
 int64_t rows_alike(const Axes& a, int64_t row, int64_t most) {
@@ -130,11 +137,11 @@ void convolve_rows(const Axes& a, const TensorView& in, const TensorView& out, i
 void convolve(const ConvCall& call, const Axes& a, const TensorView& in, const TensorView& out,
               const DepthwiseKernels& kernels, float* workspace) {
   const ConvGeom& g = call.g;
-  const Plan p = make_plan(ConvPass::forward, g);
+  const Plan p = make_plan(ConvPass::forward, call);
   transpose(call.w.as<float>(), g.c, g.taps(), workspace + p.filters);
   // Pixels next to each other lie too far apart for the processor to fetch rows ahead by itself. The phases
   // of an adjoint would ask for the same rows several times.
-  const bool far = a.h.out_step() == 1 && a.h.in * a.w.in * g.c * bytes_of(in) >= kFarImage;
+  const bool far = a.h.out_step() == 1 && is_far(a.h.in * a.w.in, g.c, in);
   const Cut cut = Cut::make(a, g.n, bytes_of(in));
   parallel_tasks(cut.tasks(), g.flops() / 8, [&](int64_t task, int64_t slot) {
     const int64_t block = task % cut.channels.parts, begin = task / cut.channels.parts * cut.rows;
@@ -170,6 +177,7 @@ void add_chunks(const ConvGeom& g, const Plan& p, float* sums, float* dw) {
 void sum_rows(const ConvCall& call, const Axes& a, int64_t begin, int64_t rows, int64_t first,
               DepthwiseTap* taps, DepthwiseGradient d, const DepthwiseKernels& kernels) {
   const ConvGeom& g = call.g;
+  const bool far = is_far(g.h * g.w, g.c, call.x);
   d.taps = taps;
   for (int64_t row = begin; row < begin + rows; row += d.rows) {
     const int64_t image = row / g.oh, i = row % g.oh;
@@ -182,6 +190,10 @@ void sum_rows(const ConvCall& call, const Axes& a, int64_t begin, int64_t rows, 
         d.pixels = std::min(kLongestChain, span.pixels - pixel);
         d.in = x + pixel * d.in_step * bytes_of(call.x);
         d.dy = call.y.data + ((row * g.ow + span.column + pixel) * g.c + first) * bytes_of(call.y);
+        const bool fetches = far && span.pixels > 1;
+        const int64_t below = span.below + (d.rows - 1) * d.in_row_step;
+        d.ahead_in = fetches ? d.in + below * bytes_of(call.x) : nullptr;
+        d.ahead_dy = fetches ? d.dy + d.rows * d.dy_row_step * bytes_of(call.y) : nullptr;
         kernels.gradient(d);
       }
     });
@@ -191,16 +203,16 @@ void sum_rows(const ConvCall& call, const Axes& a, int64_t begin, int64_t rows, 
 void backward_weights(const ConvCall& call, const DepthwiseKernels& kernels, float* workspace) {
   const ConvGeom& g = call.g;
   const Axes a = make_axes(g, false);
-  const Plan p = make_plan(ConvPass::backward_weights, g);
+  const Plan p = make_plan(ConvPass::backward_weights, call);
   const EvenSplit split = {g.n * g.oh, p.chunks};
   parallel_tasks(p.chunks * p.blocks, g.flops() / 8, [&](int64_t task, int64_t slot) {
-    const int64_t chunk = task / p.blocks, first = task % p.blocks * kBlock;
+    const int64_t chunk = task / p.blocks, first = task % p.blocks * p.block;
     DepthwiseGradient d = {};
     d.type = call.x.dtype;
     d.in_step = g.sw * g.c, d.in_row_step = g.sh * g.w * g.c;
     d.dy_step = g.c, d.dy_row_step = g.ow * g.c;
-    d.channels = std::min(kBlock, g.c - first);
-    d.fetches_ahead = g.h * g.w * g.c * bytes_of(call.x) >= kLargeImage;
+    d.channels = std::min(p.block, g.c - first);
+    d.ahead_ratio = g.sh * g.sw;
     d.filters = workspace + p.filters + chunk * p.filter_floats + first;
     for (int64_t tap = 0; tap < g.taps(); ++tap) std::fill_n(d.filters + tap * g.c, d.channels, 0.0f);
     sum_rows(call, a, split.begin(chunk), split.size(chunk), first, taps_of(p, workspace, slot), d, kernels);
@@ -213,7 +225,7 @@ void backward_weights(const ConvCall& call, const DepthwiseKernels& kernels, flo
 bool conv2d_is_depthwise(const ConvGeom& g) { return g.groups > 1 && g.groups == g.c && g.groups == g.o; }
 
 int64_t conv2d_depthwise_workspace(ConvPass pass, const ConvCall& call) {
-  return call.g.n == 0 ? 0 : make_plan(pass, call.g).total;
+  return call.g.n == 0 ? 0 : make_plan(pass, call).total;
 }
 
 void conv2d_depthwise(ConvPass pass, const ConvCall& call, const DepthwiseKernels& kernels,

@@ -13,6 +13,7 @@ namespace {
 constexpr int64_t kPixels = 128;           // of a block: its panel of B stays in the first cache level
 constexpr int64_t kMostWeights = 1 << 17;  // of more, sums of several chunks take too long to add
 constexpr int64_t kNearSums = 1 << 13;     // that stay in the first cache level
+constexpr int64_t kFarFloats = 1 << 20;    // of an operand that comes from memory
 
 struct Plan {
   bool swapped;  // B is dy
@@ -60,6 +61,9 @@ void sum_chunk(const ConvCall& call, const Plan& p, const GemmKernels& kernels, 
   tile.batch = 1;
   tile.ars = 1, tile.aks = p.m;
   tile.bks = tile.crs = p.n;
+  const bool far = p.groups() == 1 && p.pixels * p.n >= kFarFloats;
+  // Of the next block of B, a part with every tile.
+  const EvenSplit ahead = {kPixels * p.n, p.panels * rows.parts};
   for (int64_t block = begin; block < end; ++block) {
     tile.k = std::min(kPixels, p.pixels - block * kPixels);
     tile.accumulate = block > begin;
@@ -67,7 +71,9 @@ void sum_chunk(const ConvCall& call, const Plan& p, const GemmKernels& kernels, 
       tile.n = std::min(p.panel, p.n - panel * p.panel);
       tile.b = b + block * kPixels * p.n + panel * p.panel;
       for (int64_t i = 0; i < rows.parts; ++i) {
-        const int64_t row = rows.begin(i), height = rows.size(i);
+        const int64_t row = rows.begin(i), height = rows.size(i), part = panel * rows.parts + i;
+        tile.ahead = far ? b + (block + 1) * kPixels * p.n + ahead.begin(part) : nullptr;
+        tile.ahead_step = ahead.size(part) / kPixels;
         tile.a = a + block * kPixels * p.m + row;
         tile.c = sums + row * p.n + panel * p.panel;
         tile.a_jump = (height + 1) / 2;

@@ -23,6 +23,7 @@ constexpr int64_t kPackFloats = 1 << 18;  // a row-major B of at least this many
 constexpr int64_t kPackRows = 64;         // if as many rows of A will use it;
 constexpr int64_t kShortK = 32;           // sums so short that writing C takes most of the time,
 constexpr int64_t kLargeC = 1 << 18;      // where C is larger than the second-level cache
+constexpr int64_t kLargeA = 1 << 18;      // or where A is
 constexpr int64_t kLine = 16;             // floats of a cache line
 constexpr int64_t kWays = 8;              // lines of a first-level cache's set
 
@@ -33,7 +34,7 @@ struct Plan {
   int64_t mc, nc;               // task: rows, panels
   int64_t m_blocks, n_blocks;
   int64_t kc, a_panel;
-  bool copy_a, pack_first, along_rows, stream;
+  bool copy_a, fetch_a, pack_first, along_rows, stream;
   int64_t pack_floats, packed_floats, b_packed;      // workspace, in floats: all of B (of one batch, of all),
   int64_t scratch, a_floats, scratch_floats, total;  // and a worker's blocks of A and B
 
@@ -50,7 +51,7 @@ int choose_nv(const Gemm& g, const GemmKernels& kernels) {
 // Whether C is written once, in whole lines, and is too large for caches.
 bool wants_stream(const Gemm& g, const Plan& p) {
   const bool later = g.activation == Activation::tanh || g.activation == Activation::sigmoid;
-  const bool lines = g.n % p.panel == 0 && p.panel % kLine == 0 && g.ldc % kLine == 0 &&
+  const bool lines = g.n % kLine == 0 && p.panel % kLine == 0 && g.ldc % kLine == 0 &&
                      g.c_batch % kLine == 0 && reinterpret_cast<uintptr_t>(g.c) % (4 * kLine) == 0;
   return lines && !later && !g.accumulate && g.k <= p.kc && g.batch * g.m * g.n * 4 >= streamed_bytes;
 }
@@ -61,6 +62,12 @@ bool wants_stream(const Gemm& g, const Plan& p) {
 bool wants_copy(const Gemm& g, const Plan& p) {
   if (g.aks == 1) return p.mr > kWays && p.nc >= 2 && g.ars % 1024 == 0;
   return p.nc >= 4 && g.aks >= 512;
+}
+
+// Whether rows of A come from beyond the second-level cache, next to each other. A tile reads so many short
+// ones at a time that the processor does not see what follows.
+bool wants_fetch(const Gemm& g, const Plan& p) {
+  return !p.copy_a && g.aks == 1 && g.ars == g.k && g.k <= p.kc && g.m * g.k >= kLargeA;
 }
 
 // Rows of A that a task may have: their block of K stays in the second-level cache, which is larger where
@@ -90,6 +97,7 @@ Plan make_plan(const Gemm& g, const GemmKernels& kernels, bool kept) {
   p.mc = p.mr * ceil_div(ceil_div(g.m, p.mr), p.m_blocks);
   p.n_blocks = ceil_div(p.panels, p.nc);
   p.copy_a = wants_copy(g, p);
+  p.fetch_a = wants_fetch(g, p);
   p.stream = wants_stream(g, p);
   p.along_rows = g.k <= kShortK && g.m * g.n >= kLargeC && (p.pack_first || p.packed_from == p.panels);
   Layout layout;
@@ -234,6 +242,22 @@ const float* next_block_of_b(const Gemm& g, const Plan& p, const Block& x, int64
   return packed + packed_at(g, p, x.batch, panel, k0);
 }
 
+// What is fetched while tile i is multiplied: the rows of A that the next tile reads first, or a part of the
+// next block of B.
+void fetch_ahead(const Plan& p, const BlockOfA& a, const EvenSplit& split, int64_t i, bool first_panel,
+                 const float* next, GemmTile& tile) {
+  const EvenSplit ahead = {tile.k, split.parts};
+  if (p.fetch_a && first_panel) {
+    tile.ahead = a.a + split.begin(i + 1) * tile.ars;
+    tile.ahead_step = split.size(i);
+  } else if (next) {
+    tile.ahead = next + ahead.begin(i) * p.panel;
+    tile.ahead_step = ceil_div(ahead.size(i) * p.panel, tile.k);
+  } else {
+    tile.ahead = nullptr;
+  }
+}
+
 // The task's block of C for one block of K. Panels change slower than rows, so that a panel of B stays in the
 // first-level cache; short sums go along the rows of C, as memory likes to be written.
 void multiply_block(const Gemm& g, const Plan& p, const GemmKernels& kernels, const Block& x,
@@ -244,6 +268,7 @@ void multiply_block(const Gemm& g, const Plan& p, const GemmKernels& kernels, co
     for (int64_t i = 0; i < split.parts; ++i) {
       for (int64_t panel = x.panel0; panel < x.panel1; ++panel) {
         place_b(g, p, kernels, x, panel, packed, scratch, tile);
+        fetch_ahead(p, a, split, i, panel == x.panel0, nullptr, tile);
         multiply_tile(g, p, kernels, x, a, split, panel, i, tile);
       }
     }
@@ -252,15 +277,10 @@ void multiply_block(const Gemm& g, const Plan& p, const GemmKernels& kernels, co
   for (int64_t panel = x.panel0; panel < x.panel1; ++panel) {
     place_b(g, p, kernels, x, panel, packed, scratch, tile);
     const float* next = next_block_of_b(g, p, x, panel, tile.k, packed);
-    const EvenSplit ahead = {tile.k, split.parts};  // of its rows, a part with every tile
     for (int64_t i = 0; i < split.parts; ++i) {
-      if (next) {
-        tile.ahead = next + ahead.begin(i) * p.panel;
-        tile.ahead_step = ceil_div(ahead.size(i) * p.panel, tile.k);
-      }
+      fetch_ahead(p, a, split, i, panel == x.panel0, next, tile);
       multiply_tile(g, p, kernels, x, a, split, panel, i, tile);
     }
-    tile.ahead = nullptr;
   }
 }
 

@@ -198,9 +198,21 @@ void streamed() {
   for (int extras = 0; extras < 3; ++extras)
     forward({1, 5, 67, 67, 64, 1, 1, 1, 1, 0, 0, 1, 1, 1, extras, 1});
   forward({1, 5, 67, 67, 64, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1, 3});
+  for (const int64_t o : {80, 72}) forward({1, 5, 67, 67, o, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1, 2});
   forward({1, 3, 67, 67, 64, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1});
   forward({1, 3, 67, 67, 66, 3, 3, 1, 1, 1, 1});
+  for (const int64_t c : {64, 67}) check_case({1, c, 65, 67, c, 3, 3, 2, 2, 1, 1, 1, 1, c}, false, 2, 1);
   streamed_bytes = usual;
+}
+
+// Input beyond the second-level cache, of which what comes next is fetched meanwhile: matrix products, and
+// depthwise, whose gradients of filters then take all channels together.
+void fetched_ahead() {
+  for (const int64_t o : {16, 24, 40}) check_case({1, 64, 67, 67, o, 1, 1}, false, 1, 1);
+  check_case({1, 16, 67, 67, 240, 1, 1}, true, 3, 1);
+  for (const int64_t stride : {1, 2})
+    for (const int64_t kernel : {3, 5})
+      check_case({2, 72, 43, 47, 72, kernel, kernel, stride, stride, 1, 1, 1, 1, 72}, true, 3, 1);
 }
 
 void empty() {
@@ -344,6 +356,7 @@ int main() {
   grouped();
   depthwise();
   streamed();
+  fetched_ahead();
   empty();
   fuzz();
   uneven_padding();
