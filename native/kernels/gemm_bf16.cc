@@ -66,6 +66,7 @@ constexpr Bf16Kernels kTable = {Target::TENON_TARGET,
                                 &narrow,
                                 &widen,
                                 nullptr,
+                                nullptr,
                                 nullptr};
 
 #else
@@ -73,6 +74,7 @@ constexpr Bf16Kernels kTable = {Target::TENON_TARGET,
   #include <cstdlib>
 
   #include "kernels/gemm_bf16_paths.h"
+  #include "kernels/pair_sums_bf16.h"
   #include "kernels/winograd_bf16.h"
   #include "kernels/winograd_weights_bf16.h"
 
@@ -103,6 +105,7 @@ Bf16Kernels bf16_kernels(Target target, Bf16Path path) {
   kernels.finish = finish_avx512bf16();
   kernels.winograd = winograd_avx512bf16();
   kernels.winograd_weights = winograd_pairs_avx512bf16();
+  kernels.pairs = pairs_avx512bf16();
   return kernels;
 }
 

@@ -62,6 +62,7 @@ struct Bf16Finish {
 
 struct WinogradBf16Kernels;
 struct WinogradPairKernels;
+struct PairKernels;
 
 struct Bf16Kernels {
   Target target;
@@ -87,6 +88,9 @@ struct Bf16Kernels {
   // floats. Or null.
   const WinogradBf16Kernels* winograd;
   const WinogradPairKernels* winograd_weights;
+
+  // Where gradients of weights sum over pairs of rows: on AVX512-BF16. Or null.
+  const PairKernels* pairs;
 };
 
 // `amx_software` is the AMX driver over tiles computed in software (amx.h): slow, chosen only by

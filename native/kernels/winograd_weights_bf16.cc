@@ -1,4 +1,4 @@
-// The kernels of Winograd's weight gradients with products in bf16; see winograd_weights_bf16.h for the
+// The transforms of Winograd's weight gradients with products in bf16; see winograd_weights_bf16.h for the
 // contract. A file of its own, because its target is not an instruction set of for_each_target.h.
 #include "kernels/winograd_weights_bf16.h"
 
@@ -26,10 +26,6 @@ namespace {
   #include "kernels/vec.h"
 
   #include "kernels/lanes.h"
-
-  #include "kernels/register_tile.h"
-
-  #include "kernels/bf16_dot.h"
 
   #include "kernels/winograd_axes.h"
 
@@ -90,72 +86,11 @@ void transform_pairs(const WinogradPairTiles& g) {
     for (int64_t p = 0; p < g.pairs; ++p, to += kPairPanel)
       transform_points<Axis>(std::make_index_sequence<std::size(Axis::kPairs)>(),
                              Pixels<Axis>(g.tiles[2 * p]), Pixels<Axis>(g.tiles[2 * p + 1]), c, lanes, to,
-                             g.plane);
+                             g.point);
   });
 }
 
-constexpr int kAccumulators = 16;
-constexpr int64_t kNearPairs = 128;  // of two panels of x, which the first cache level holds
-
-// The products of a block of pairs at one point.
-struct Step {
-  const WinogradPairSums& s;
-  int64_t point, first;
-
-  int64_t pairs() const { return std::min(kNearPairs, s.pairs - first); }
-  Step next() const {
-    return first + kNearPairs < s.pairs ? Step{s, point, first + kNearPairs} : Step{s, point + 1, 0};
-  }
-  // All panels that are read: those of dy, then those of x.
-  const uint32_t* panel(int64_t index) const {
-    const uint32_t* from = index < s.o_panels ? s.dy + point * s.dy_plane + index * s.panel
-                                              : s.x + point * s.x_plane + (index - s.o_panels) * s.panel;
-    return from + first * kPairPanel;
-  }
-  // Panel `index` of the next step, where there is one.
-  const uint32_t* later(int64_t index) const {
-    const Step step = next();
-    return step.point < kWinogradPoints && index < s.o_panels + s.c_panels ? step.panel(index) : panel(0);
-  }
-
-  // One register tile: NV panels of x from panel c on, and outputs [o, o + kAccumulators / NV). Meanwhile
-  // fetches a panel into the second cache level.
-  template <int NV>
-  void sum_tile(int64_t o, int64_t c, const uint32_t* ahead) const {
-    const uint32_t* dy = panel(o / kPairPanel) + o % kPairPanel;
-    const uint32_t* x = panel(s.o_panels + c);
-    const int64_t x_panel = s.panel, row = s.sum_row;
-    V acc[kAccumulators / NV][NV];
-    clear(acc);
-    for (int64_t p = pairs(); p > 0; --p, dy += kPairPanel, x += kPairPanel, ahead += kPairPanel) {
-      Words b[NV];
-      for (int v = 0; v < NV; ++v) std::memcpy(&b[v], x + v * x_panel, sizeof b[v]);
-      __builtin_prefetch(ahead, 0, 2);
-      each(acc, [&](V& sum, int m, int v) { sum = dot(sum, dy[m] - Words{}, b[v]); });
-    }
-    float* sums = s.sums + point * s.sum_plane + o * row + c * W;
-    if (s.accumulate || first > 0)
-      each(acc, [&](V& sum, int m, int v) { sum = load(sums + m * row + v * W) + sum; });
-    each(acc, [&](V& sum, int m, int v) { store(sums + m * row + v * W, sum); });
-  }
-
-  void run() const {
-    int64_t c = 0, tile = 0;
-    const int64_t os = s.o_panels * kPairPanel;
-    for (; c + 1 < s.c_panels; c += 2)
-      for (int64_t o = 0; o < os; o += kAccumulators / 2) sum_tile<2>(o, c, later(tile++));
-    if (c == s.c_panels) return;
-    for (int64_t o = 0; o < os; o += kAccumulators) sum_tile<1>(o, c, later(tile++));
-  }
-};
-
-void sum_products(const WinogradPairSums& s) {
-  for (int64_t point = 0; point < kWinogradPoints; ++point)
-    for (int64_t first = 0; first < s.pairs; first += kNearPairs) Step{s, point, first}.run();
-}
-
-constexpr WinogradPairKernels kKernels = {&transform_pairs<InputAxis>, &transform_pairs<OutputGradientAxis>,
-                                          &sum_products};
+constexpr WinogradPairKernels kKernels = {&transform_pairs<InputAxis>, &transform_pairs<OutputGradientAxis>};
 
 }  // namespace
 }  // namespace avx512bf16

@@ -44,7 +44,8 @@ namespace {
 bool thin_wins(ConvPass pass, const ConvGeom& g, const Bf16Kernels& kernels) {
   constexpr int64_t kShortProduct = 64;
   if (!conv2d_is_thin(g) || pass == ConvPass::backward_data) return false;
-  if (pass == ConvPass::backward_weights) return conv2d_weights_is_narrow(g, gemm_kernels(kernels.target));
+  if (pass == ConvPass::backward_weights && !conv2d_weights_is_narrow(g, gemm_kernels(kernels.target)))
+    return false;
   return kernels.winograd == nullptr || g.taps() * g.c <= kShortProduct;
 }
 

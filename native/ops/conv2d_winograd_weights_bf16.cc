@@ -111,6 +111,7 @@ struct Gradient {
   const ConvCall& call;
   const Plan& p;
   const WinogradPairKernels& kernels;
+  const PairKernels& pairs;
   const WinogradGradientKernels& back;
   float* workspace;
 
@@ -147,15 +148,16 @@ struct Gradient {
   // The products of pairs [at, at + count) of the planes.
   void sum_block(int64_t o, int64_t c, float* planes, int64_t at, int64_t count, float* sums,
                  bool accumulate) const {
-    WinogradPairSums s = {};
-    s.dy = words(planes, p.o) + o * p.o.block * p.panel + at * kPairPanel;
-    s.x = words(planes, p.c) + c * p.c.block * p.panel + at * kPairPanel;
-    s.dy_plane = p.o.plane, s.x_plane = p.c.plane, s.panel = p.panel;
-    s.pairs = count;
-    s.o_panels = p.o.size(o), s.c_panels = p.c.size(c);
-    s.sums = sums, s.sum_plane = p.sum_plane, s.sum_row = p.sum_row;
+    PairSums s = {};
+    s.a = words(planes, p.o) + o * p.o.block * p.panel + at * kPairPanel;
+    s.b = words(planes, p.c) + c * p.c.block * p.panel + at * kPairPanel;
+    s.a_point = p.o.plane, s.b_point = p.c.plane, s.panel = p.panel;
+    s.points = kWinogradPoints, s.pairs = count;
+    s.o = std::min(p.o.block * kPairPanel, call.g.o - o * p.o.block * kPairPanel);
+    s.c_panels = p.c.size(c);
+    s.sums = sums, s.sum_point = p.sum_plane, s.sum_row = p.sum_row;
     s.accumulate = accumulate;
-    kernels.sum_products(s);
+    pairs.sum(s);
   }
 
   void add_block(int64_t o, int64_t c, const float* sums, bool accumulate, float* dw) const {
@@ -225,7 +227,9 @@ void conv2d_winograd_weights_bf16(const ConvCall& call, const Bf16Kernels& kerne
   const Plan p = make_plan(call.g);
   if (p.tiles == 0) return std::fill_n(call.w.as<float>(), call.g.weights(), 0.0f), void();
   std::fill_n(workspace + p.zeros, floats_of(std::max(call.g.o, call.g.c) * kWinogradIn), 0.0f);
-  Gradient{call, p, *kernels.winograd_weights, winograd_gradient_kernels(kernels.target), workspace}.run();
+  Gradient{call,     p, *kernels.winograd_weights, *kernels.pairs, winograd_gradient_kernels(kernels.target),
+           workspace}
+      .run();
 }
 
 }  // namespace tenon

@@ -297,6 +297,10 @@ inline void weight_gradients() {
   check_conv({6, 7, 7, 60, 54, 3, 3, 1, 1, 1, 1, 1, 1, 3}, true);
   check_conv({9, 6, 6, 96, 32, 1, 1, 2, 2}, true);
   check_conv({4, 8, 7, 32, 32, 3, 3, 2, 2, 0, 1, 1, 1, 1, 2, 0}, true);
+  // few pixels: output channels in bands
+  check_conv({3, 7, 7, 40, 130, 1, 1}, true);
+  check_conv({3, 9, 9, 10, 270, 3, 3, 2, 2}, true);
+  check_conv({1, 5, 5, 48, 140, 1, 1, 1, 1, 0, 0, 1, 1, 2}, true);
   // few channels: a row of the filter is one tap
   check_conv({2, 3, 2, 3, 8, 5, 5, 1, 1, 2, 2}, true);
   check_conv({16, 28, 28, 1, 32, 3, 3, 1, 1, 1, 1}, true);
