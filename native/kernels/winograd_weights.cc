@@ -28,7 +28,7 @@ constexpr int kTileRows = std::min(W, kAccumulators / NV);
 template <class Axis, int Pair, class T>
 void transform_pair(const WinogradGradientTiles& g) {
   constexpr int kFirst = kWinogradPairRows[Pair][0], kSecond = kWinogradPairRows[Pair][1];
-  static_assert(Axis::kPairs[Pair][0] == kFirst && Axis::kPairs[Pair][1] == kSecond);
+  static_assert(Axis::kTogether[Pair][0] == kFirst && Axis::kTogether[Pair][1] == kSecond);
   const int64_t plane = g.plane;
   for (int64_t t = 0; t < g.count; ++t) {
     const int64_t pixel = g.tiles[t].pixel;

@@ -76,7 +76,8 @@ template <class Axis, int First, int Second, class Lanes>
 template <class Axis, class Lanes, size_t... Pair>
 inline void transform_points(std::index_sequence<Pair...>, const Pixels<Axis>& even, const Pixels<Axis>& odd,
                              int64_t c, Lanes lanes, uint32_t* to, int64_t plane) {
-  (transform_both<Axis, Axis::kPairs[Pair][0], Axis::kPairs[Pair][1]>(even, odd, c, lanes, to, plane), ...);
+  (transform_both<Axis, Axis::kTogether[Pair][0], Axis::kTogether[Pair][1]>(even, odd, c, lanes, to, plane),
+   ...);
 }
 
 template <class Axis>
@@ -84,7 +85,7 @@ void transform_pairs(const WinogradPairTiles& g) {
   for_vectors(g.channels, [&](int64_t c, auto lanes) {
     uint32_t* to = g.to + c / W * g.panel;
     for (int64_t p = 0; p < g.pairs; ++p, to += kPairPanel)
-      transform_points<Axis>(std::make_index_sequence<std::size(Axis::kPairs)>(),
+      transform_points<Axis>(std::make_index_sequence<std::size(Axis::kTogether)>(),
                              Pixels<Axis>(g.tiles[2 * p]), Pixels<Axis>(g.tiles[2 * p + 1]), c, lanes, to,
                              g.point);
   });
