@@ -57,9 +57,9 @@ constexpr int kChains = 16;  // more than the latency of two units, and few enou
 void run_chains(int64_t iterations, float* y) {
   constexpr uint32_t kOnes = 0x3f803f80;
   const Words ones = kOnes - Words{};
-  V sums[kChains];
-  // Each starts elsewhere: the compiler runs equal chains once.
-  for (int i = 0; i < kChains; ++i) sums[i] = splat(static_cast<float>(i));
+  V sums[kChains] = {};
+  // The compiler would run chains that it knows to be equal only once.
+  for (V& sum : sums) asm("" : "+v"(sum));
   for (int64_t n = 0; n < iterations; ++n) {
   #pragma GCC unroll 16
     for (int i = 0; i < kChains; ++i) sums[i] = dot(sums[i], ones, ones);

@@ -108,8 +108,8 @@ struct WinogradImages {
     return p;
   }
 
-  // The rows of pixels from one of an image to one of another, each of which may lie above or below the
-  // image.
+  // The rows of pixels from one of an image to one of another, each of which may lie above or
+  // below the image.
   Bytes rows_between(int64_t first_image, int64_t first_row, int64_t last_image, int64_t last_row) const {
     const int64_t begin = first_image * h + std::clamp<int64_t>(first_row, 0, h),
                   end = last_image * h + std::clamp<int64_t>(last_row, 0, h);

@@ -1,9 +1,9 @@
 'use strict';
 
-// The addon of one platform, as zig's compiler builds it: with libc++ inside, stripped, exporting nothing
-// but its entry points. Zig keeps what it has compiled by the content of the file, its headers
-// and the flags; so a second build takes seconds. Given several files, it compiles one at a time on two cores:
-// each gets a command of its own here, as many at once as there are cores.
+// The addon of one platform, as zig's compiler builds it: with libc++ inside, stripped, exporting nothing but
+// its entry points. Zig keeps what it has compiled by the content of the file, its headers and the flags; so
+// a second build takes seconds. Given several files, it compiles one at a time on two cores: each gets a
+// command of its own here, as many at once as there are cores.
 
 const fs = require('node:fs');
 const path = require('node:path');
