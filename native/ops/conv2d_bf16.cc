@@ -152,7 +152,12 @@ void PixelRows::gather(int64_t m0, int64_t rows, int64_t channel, int64_t tap0, 
                        int64_t ld) const {
   int64_t j = m0 % out_w, i = m0 / out_w % out_h, image = m0 / out_w / out_h;
   const auto copy = [](const bf16* from, int64_t n, bf16* dst) {
-    std::memcpy(dst, from, static_cast<size_t>(n) * sizeof(bf16));
+    // Rows of a first layer's taps are so short that a call would take longer: two copies, which may overlap.
+    constexpr int64_t kHalf = 16;
+    if (n < kHalf || n > 2 * kHalf)
+      return void(std::memcpy(dst, from, static_cast<size_t>(n) * sizeof(bf16)));
+    std::memcpy(dst, from, kHalf * sizeof(bf16));
+    std::memcpy(dst + n - kHalf, from + n - kHalf, kHalf * sizeof(bf16));
   };
   const bool joined = gap_w == 1 && k == in_c && tap1 - tap0 == taps();  // a row of taps is contiguous
   for (int64_t m = 0; m < rows; ++m, to += ld) {

@@ -62,7 +62,7 @@ void sum_chunk(const ConvCall& call, const Plan& p, const GemmKernels& kernels, 
   tile.ars = 1, tile.aks = p.m;
   tile.bks = tile.crs = p.n;
   const bool far = p.groups() == 1 && p.pixels * p.n >= kFarFloats;
-  // Of the next block of B, a part with every tile.
+  // Every tile fetches a part of the next block of B.
   const EvenSplit ahead = {kPixels * p.n, p.panels * rows.parts};
   for (int64_t block = begin; block < end; ++block) {
     tile.k = std::min(kPixels, p.pixels - block * kPixels);
