@@ -1,30 +1,11 @@
 // bf16 products by the dot product instruction of AVX512-BF16: the register tiles of gemm_bf16_tile.h over
-// one instruction. A file of its own, because its target is not an instruction set of for_each_target.h.
+// one instruction.
+#define TENON_KERNEL_FILE "kernels/gemm_bf16_avx512.cc"
 #include "kernels/gemm_bf16_paths.h"
 
-#if defined(__x86_64__)
+#include "kernels/for_avx512bf16.h"
 
-  #include <immintrin.h>
-
-  #include <algorithm>
-  #include <bit>
-  #include <cmath>
-  #include <cstring>
-  #include <limits>
-  #include <type_traits>
-  #include <utility>
-
-  #include "kernels/pragmas.h"
-
-TENON_PUSH_TARGET("avx512bf16,avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c,bmi,bmi2")
-namespace tenon {
-namespace avx512bf16 {
-namespace {
-  #define TENON_TARGET avx512bf16
-  #define TENON_IS_AVX512 1
-  #define TENON_IS_AVX512BF16 1
-  #include "kernels/vec.h"
-
+#ifdef TENON_TARGET
   #include "kernels/math.h"
 
   #include "kernels/clip.h"
@@ -69,23 +50,16 @@ void run_chains(int64_t iterations, float* y) {
   store(y, total);
 }
 
-}  // namespace
-}  // namespace avx512bf16
-}  // namespace tenon
-TENON_POP_TARGET
-
-namespace tenon {
-Bf16Multiply multiply_avx512bf16() { return &avx512bf16::multiply; }
-Bf16FinishRows finish_avx512bf16() { return &avx512bf16::finish; }
-Bf16Chains chains_avx512bf16() { return {avx512bf16::kChains * 16 * 2 * 2, &avx512bf16::run_chains}; }
-}  // namespace tenon
+constexpr Bf16Chains kPeak = {kChains * 16 * 2 * 2, &run_chains};
 
 #else
 
 namespace tenon {
-Bf16Multiply multiply_avx512bf16() { return nullptr; }
-Bf16FinishRows finish_avx512bf16() { return nullptr; }
-Bf16Chains chains_avx512bf16() { return {0, nullptr}; }
+
+Bf16Multiply multiply_avx512bf16() { return TENON_AVX512BF16_OR(&avx512bf16::multiply, nullptr); }
+Bf16FinishRows finish_avx512bf16() { return TENON_AVX512BF16_OR(&avx512bf16::finish, nullptr); }
+Bf16Chains chains_avx512bf16() { return TENON_AVX512BF16_OR(avx512bf16::kPeak, Bf16Chains{}); }
+
 }  // namespace tenon
 
 #endif

@@ -1,33 +1,11 @@
-// The transforms of Winograd convolution with products in bf16; see winograd_bf16.h for the contract. A file
-// of its own, because its target is not an instruction set of for_each_target.h.
+// The transforms of Winograd convolution with products in bf16; see winograd_bf16.h for the contract.
+#define TENON_KERNEL_FILE "kernels/winograd_bf16.cc"
 #include "kernels/winograd_bf16.h"
+#include "kernels/gemm_bf16.h"
 
-#if defined(__x86_64__)
+#include "kernels/for_avx512bf16.h"
 
-  #include <immintrin.h>
-
-  #include <algorithm>
-  #include <bit>
-  #include <cmath>
-  #include <cstring>
-  #include <limits>
-  #include <type_traits>
-  #include <utility>
-
-  #include "base/tensor.h"
-  #include "kernels/gemm_bf16.h"
-
-  #include "kernels/pragmas.h"
-
-TENON_PUSH_TARGET("avx512bf16,avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c,bmi,bmi2")
-namespace tenon {
-namespace avx512bf16 {
-namespace {
-  #define TENON_TARGET avx512bf16
-  #define TENON_IS_AVX512 1
-  #define TENON_IS_AVX512BF16 1
-  #include "kernels/vec.h"
-
+#ifdef TENON_TARGET
   #include "kernels/lanes.h"
   #include "kernels/math.h"
 
@@ -81,19 +59,14 @@ void filter(const WinogradFilters& f, uint32_t* planes, int64_t plane) {
 
 constexpr WinogradBf16Kernels kKernels = {12, &input, &filter, &output_tile<bf16>};
 
-}  // namespace
-}  // namespace avx512bf16
-}  // namespace tenon
-TENON_POP_TARGET
-
-namespace tenon {
-const WinogradBf16Kernels* winograd_avx512bf16() { return &avx512bf16::kKernels; }
-}  // namespace tenon
-
 #else
 
 namespace tenon {
-const WinogradBf16Kernels* winograd_avx512bf16() { return nullptr; }
+
+const WinogradBf16Kernels* winograd_avx512bf16() {
+  return TENON_AVX512BF16_OR(&avx512bf16::kKernels, nullptr);
+}
+
 }  // namespace tenon
 
 #endif

@@ -1,7 +1,7 @@
 // Winograd convolution with products in bf16, for processors that multiply bf16 faster than floats but have
 // no tiles, which are faster still without Winograd's algorithm. Transforms are computed in float. What they
-// make of inputs and filters is rounded to bf16, multiplied, and summed in float. A product of two roundings
-// and the transform back enlarge the error: with normal inputs and filters it is 1.2% of the outputs' root
+// make of inputs and filters is rounded to bf16, multiplied, and summed in float. Both factors are rounded,
+// and the transform back enlarges the error: with normal inputs and filters it is 1.2% of the outputs' root
 // mean square, where direct convolution in bf16 has 0.2%.
 #pragma once
 

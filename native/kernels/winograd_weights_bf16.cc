@@ -1,30 +1,11 @@
-// The transforms of Winograd's weight gradients with products in bf16; see winograd_weights_bf16.h for the
-// contract. A file of its own, because its target is not an instruction set of for_each_target.h.
+// The transforms of Winograd's weight gradients with products in bf16; see winograd_weights_bf16.h
+// for the contract.
+#define TENON_KERNEL_FILE "kernels/winograd_weights_bf16.cc"
 #include "kernels/winograd_weights_bf16.h"
 
-#if defined(__x86_64__)
+#include "kernels/for_avx512bf16.h"
 
-  #include <immintrin.h>
-
-  #include <algorithm>
-  #include <cstring>
-  #include <type_traits>
-  #include <utility>
-
-  #include "base/bf16.h"
-  #include "base/tensor.h"
-
-  #include "kernels/pragmas.h"
-
-TENON_PUSH_TARGET("avx512bf16,avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c,bmi,bmi2")
-namespace tenon {
-namespace avx512bf16 {
-namespace {
-  #define TENON_TARGET avx512bf16
-  #define TENON_IS_AVX512 1
-  #define TENON_IS_AVX512BF16 1
-  #include "kernels/vec.h"
-
+#ifdef TENON_TARGET
   #include "kernels/lanes.h"
 
   #include "kernels/winograd_axes.h"
@@ -93,19 +74,14 @@ void transform_pairs(const WinogradPairTiles& g) {
 
 constexpr WinogradPairKernels kKernels = {&transform_pairs<InputAxis>, &transform_pairs<OutputGradientAxis>};
 
-}  // namespace
-}  // namespace avx512bf16
-}  // namespace tenon
-TENON_POP_TARGET
-
-namespace tenon {
-const WinogradPairKernels* winograd_pairs_avx512bf16() { return &avx512bf16::kKernels; }
-}  // namespace tenon
-
 #else
 
 namespace tenon {
-const WinogradPairKernels* winograd_pairs_avx512bf16() { return nullptr; }
+
+const WinogradPairKernels* winograd_pairs_avx512bf16() {
+  return TENON_AVX512BF16_OR(&avx512bf16::kKernels, nullptr);
+}
+
 }  // namespace tenon
 
 #endif

@@ -2,7 +2,9 @@
 // by a test for each path.
 #pragma once
 
+#include <cstdio>
 #include <optional>
+#include <stdexcept>
 #include <utility>
 
 #include "kernels/gemm_bf16.h"
@@ -19,6 +21,17 @@ inline std::vector<double> bf16_values(int64_t n, uint64_t seed) {
   std::vector<double> values = random_values(n, seed);
   for (double& v : values) v = to_float(to_bf16(static_cast<float>(v)));
   return values;
+}
+
+// Whether this machine computes bf16 products of a target by a path; says so where it does not.
+inline bool is_here(Bf16Path path, Target target) {
+  try {
+    choose_bf16_path(target, name_of(path));
+    return true;
+  } catch (const std::invalid_argument&) {
+    std::printf("%s on %s: not here\n", name_of(path), name_of(target));
+    return false;
+  }
 }
 
 // An input of a bf16 kernel, and the same for the reference.
@@ -54,14 +67,18 @@ inline double root_mean_square(const std::vector<double>& values) {
   return std::sqrt(sum / static_cast<double>(std::max<size_t>(1, values.size())));
 }
 
-inline void close_by_winograd(const Tensor& out, const std::vector<double>& expected, double rounding,
-                              const std::string& context) {
-  const double usual = root_mean_square(expected);
-  close(out, expected, kWinogradError * usual, rounding, context);
+// The root mean square of the errors.
+inline double mean_error(const Tensor& out, const std::vector<double>& expected) {
   std::vector<double> errors = out.values();
   for (size_t i = 0; i < errors.size(); ++i) errors[i] -= expected[i];
-  CHECK_THAT(root_mean_square(errors) <= kWinogradMeanError * usual,
-             context + ": error " + std::to_string(root_mean_square(errors) / usual));
+  return root_mean_square(errors);
+}
+
+inline void close_by_winograd(const Tensor& out, const std::vector<double>& expected, double rounding,
+                              const std::string& context) {
+  const double usual = root_mean_square(expected), error = mean_error(out, expected);
+  close(out, expected, kWinogradError * usual, rounding, context);
+  CHECK_THAT(error <= kWinogradMeanError * usual, context + ": error " + std::to_string(error / usual));
 }
 
 // Runs a kernel on every instruction set, for every type of the output, against one run of the reference.
