@@ -6,13 +6,6 @@
 #include "kernels/for_avx512bf16.h"
 
 #ifdef TENON_TARGET
-  #include "kernels/math.h"
-
-  #include "kernels/clip.h"
-
-  #include "kernels/activate.h"
-
-  #include "kernels/bf16_finish.h"
   #include "kernels/register_tile.h"
 
   #include "kernels/gemm_bf16_tile.h"
@@ -57,7 +50,6 @@ constexpr Bf16Chains kPeak = {kChains * 16 * 2 * 2, &run_chains};
 namespace tenon {
 
 Bf16Multiply multiply_avx512bf16() { return TENON_AVX512BF16_OR(&avx512bf16::multiply, nullptr); }
-Bf16FinishRows finish_avx512bf16() { return TENON_AVX512BF16_OR(&avx512bf16::finish, nullptr); }
 Bf16Chains chains_avx512bf16() { return TENON_AVX512BF16_OR(avx512bf16::kPeak, Bf16Chains{}); }
 
 }  // namespace tenon

@@ -10,10 +10,6 @@ using Bf16Multiply = void (*)(const Bf16Product&);
 
 Bf16Multiply multiply_avx512bf16();  // gemm_bf16_avx512.cc
 
-using Bf16FinishRows = void (*)(const Bf16Finish&);
-
-Bf16FinishRows finish_avx512bf16();  // gemm_bf16_avx512.cc
-
 struct Bf16TileProducts {
   Bf16Multiply multiply = nullptr;
   void (*multiply_taps)(const Bf16TapProduct&) = nullptr;
