@@ -1,4 +1,7 @@
 /** Weights that are drawn off the event loop, where fit or evaluate finds none. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { Program } from '../../lib/compile/program';
 import * as data from '../../lib/data';
 import { ShapeError } from '../../lib/errors';
@@ -12,6 +15,13 @@ import { Trainer } from '../../lib/train';
 const make = () => nn.sequential(nn.linear(3, 2000), nn.batchNorm1d(2000), nn.linear(2000, 2200));
 
 const weightsOf = async (model: nn.Module): Promise<Buffer> => Buffer.from(await model.toBuffer());
+
+/** What earlier tests dropped would otherwise be given back while this one counts. */
+const collect = async (): Promise<void> => {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  await delay(1);
+};
 
 afterEach(() => jest.restoreAllMocks());
 
@@ -57,8 +67,9 @@ it('an initializer that fails leaves no values and no memory', async () => {
     nn.linear(2100, 2100),
     nn.linear(2100, 2, { weightInit: () => ops.full([3], 0) }),
   );
+  await collect();
   const before = info().memory.buffers;
   await expect(model.drawMissing()).rejects.toThrow(ShapeError);
   expect(model.initialized).toBe(false);
-  expect(info().memory.buffers).toBe(before);
+  expect(info().memory.buffers).toBeLessThanOrEqual(before);
 });
