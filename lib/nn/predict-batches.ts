@@ -3,13 +3,18 @@ import type { Dataset } from '../data/dataset';
 import { DataError, ShapeError } from '../errors';
 import { checkAttached } from '../tensor/dtype';
 import { formatShape, numel, type Shape } from '../tensor/shape';
-import { tensor, Tensor } from '../tensor/tensor';
+import { tensor, Tensor, type borrowed } from '../tensor/tensor';
 
 /**
- * Batches of at most `batchSize` rows of `shape`, copied as they are asked for.
+ * Batches of at most `batchSize` rows of `shape`, made by `take` as they are asked for.
  * @throws ShapeError at once
  */
-export function cut(data: Uint8Array | Float32Array, shape: Shape, batchSize: number): Iterable<Tensor> {
+export function cut(
+  data: Uint8Array | Float32Array,
+  shape: Shape,
+  batchSize: number,
+  take: typeof borrowed,
+): Iterable<Tensor> {
   checkAttached('predict', data);
   const row = numel(shape);
   const rows = row === 0 ? 0 : data.length / row;
@@ -18,7 +23,7 @@ export function cut(data: Uint8Array | Float32Array, shape: Shape, batchSize: nu
       `predict: expected a multiple of ${row} values (${formatShape(shape)} each), got ${data.length}`,
     );
   }
-  return batchesOf(data, shape, rows, batchSize);
+  return batchesOf(data, shape, rows, batchSize, take);
 }
 
 function* batchesOf(
@@ -26,13 +31,14 @@ function* batchesOf(
   shape: Shape,
   rows: number,
   batchSize: number,
+  take: typeof borrowed,
 ): Iterable<Tensor> {
   const row = numel(shape);
   const { length } = data;
   for (let from = 0; from < rows; from += batchSize) {
     if (data.length !== length) throw new DataError('predict: the array was detached or resized meanwhile');
     const to = Math.min(rows, from + batchSize);
-    yield tensor(data.subarray(from * row, to * row), [to - from, ...shape]);
+    yield take(data.subarray(from * row, to * row), [to - from, ...shape]);
   }
 }
 

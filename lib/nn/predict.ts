@@ -16,7 +16,7 @@ import { checkKeys, checkSignal, oneOf, positiveInteger, show } from '../options
 import type { FittedTransform } from '../preprocess/fitted';
 import { PRECISIONS, type Precision } from '../tensor/dtype';
 import { checkShape, formatShape, sameShape, type Shape } from '../tensor/shape';
-import { tensor, Tensor } from '../tensor/tensor';
+import { borrowed, tensor, Tensor } from '../tensor/tensor';
 import { forwardThrough, type Forwarding } from './inputs';
 import { inEvalMode, type Modal } from './mode';
 import { batchesOfDataset, cut, Outputs, requireDecoded } from './predict-batches';
@@ -221,7 +221,7 @@ export class Predictor {
         return { output, ...this.planImages(data as Uint8Array, asked) };
       case 'Float32Array': {
         if (views !== undefined || options.imageSize !== undefined) throw notForFloats();
-        const batches = cut(data as Float32Array, this.inputShape(options.shape), batchSize);
+        const batches = cut(data as Float32Array, this.inputShape(options.shape), batchSize, takes(asked));
         return { output, ...this.kept('floats', null, asked, (x) => x), batches, views: ONCE };
       }
       default:
@@ -241,12 +241,12 @@ export class Predictor {
         throw new OptionError(
           'predict: imageSize is for crops and scales; other raw images have the size in model.preprocessing',
         );
-      const batches = cut(data, [height * width * channels], batchSize);
+      const batches = cut(data, [height * width * channels], batchSize, takes(asked));
       return { ...this.imageRun(settings, asked), batches, views: ONCE };
     }
     const size = pair('predict', 'imageSize', options.imageSize ?? [height, width], 1);
     checkViews('predict', views, windowOf(settings), size, () => 'the images');
-    const batches = cut(data, [size[0] * size[1] * channels], batchSize);
+    const batches = cut(data, [size[0] * size[1] * channels], batchSize, takes(asked));
     return { ...this.viewRun(settings, size, asked), batches, views: operandsOf(views) };
   }
 
@@ -385,6 +385,14 @@ export class Predictor {
 /** How often a batch is run: its outputs are averaged. */
 function passesOf({ views, sampling }: Omit<Job, 'batches'>): number {
   return views.length * (sampling?.samples ?? 1);
+}
+
+/**
+ * How batches of arrays are made. One that is queued once is queued before the caller can write to the array
+ * again; later passes come when it may have changed.
+ */
+function takes({ views, sampling }: Asked): typeof borrowed {
+  return views === undefined && sampling === undefined ? borrowed : tensor;
 }
 
 function operandsOf(views: readonly View[]): Tensor[][] {

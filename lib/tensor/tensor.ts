@@ -5,7 +5,7 @@
 import { DTypeError, ShapeError, TraceError, UninitializedError } from '../errors';
 import { MAX_RANK } from '../native';
 import { checkFunction, madeHere, oneOf, show } from '../options';
-import { dtypeOf, toArray, type AnyArray, type DType } from './dtype';
+import { dtypeOf, storedDType, toArray, type AnyArray, type DType } from './dtype';
 import { checkShape, formatShape, numel, type Shape } from './shape';
 import { Storage } from './storage';
 import { defaultTarget } from './target';
@@ -186,6 +186,21 @@ const dtypes = ['f32', 'f64', 'i32', 'u8'] as const;
 export function tensor(data: TensorData, shape?: Shape, dtype?: DType): Tensor {
   const host = numbers(data, shape, dtype);
   return new Tensor(host.shape, host.dtype, { kind: 'host', array: host.array });
+}
+
+/**
+ * @internal As `tensor`, for an array that is not written to while the tensor is used: copied only where it
+ *   is not stored as it is. A run copies its inputs when it is queued.
+ */
+export function borrowed(data: Uint8Array | Float32Array, shape: Shape): Tensor {
+  const dtype = dtypeOf('tensor', data);
+  const asStored = storedDType(dtype, defaultTarget()) === dtype && isUnshared(data);
+  if (!asStored || numel(shape) !== data.length || data.length === 0) return tensor(data, shape);
+  return new Tensor([...shape], dtype, { kind: 'host', array: data });
+}
+
+function isUnshared({ buffer }: ArrayBufferView): boolean {
+  return Object.prototype.toString.call(buffer) === '[object ArrayBuffer]';
 }
 
 /** What `tensor` is given: its numbers, and the dtype and shape that they have by themselves. */

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
+import { runInNewContext } from 'node:vm';
 import { compile } from '../../lib/compile/compile';
 import { Program } from '../../lib/compile/program';
 import * as data from '../../lib/data';
@@ -59,6 +60,42 @@ test('batches do not show', async () => {
   expect([...(await net.predict(floats(), { shape: [3, 5, 5], batchSize: 2 }))]).toEqual([...whole]);
   expect([...net.predictSync(floats(), { shape: [3, 5, 5], batchSize: 3 })]).toEqual([...whole]);
   expect(net.training).toBe(false);
+});
+
+test('an array may change as soon as the call has returned', async () => {
+  const net = model();
+  net.preprocessing = preprocessing;
+  const noisy = { samples: 2, seed: 3 };
+  const crops = { crops: 5 } as const;
+  for (const options of [{}, { precision: 'bf16' }, noisy] as const) {
+    const given = floats();
+    const expected = await net.predict(floats(), options);
+    const pending = net.predict(given, options);
+    given.fill(NaN);
+    expect(await pending).toEqual(expected);
+  }
+  for (const options of [{}, crops]) {
+    const given = bytes.slice();
+    const expected = await net.predict(bytes, options);
+    const pending = net.predict(given, options);
+    given.fill(0);
+    expect(await pending).toEqual(expected);
+  }
+});
+
+test('arrays of any realm, clamped, shared, and parts of a buffer', async () => {
+  const net = model();
+  net.preprocessing = preprocessing;
+  const expected = await net.predict(bytes);
+  const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
+  shared.set(bytes);
+  const part = new Uint8Array(bytes.length + 9).subarray(5, -4);
+  part.set(bytes);
+  const foreign = runInNewContext(`new Uint8Array([${bytes.join()}])`) as Uint8Array;
+  for (const given of [Uint8ClampedArray.from(bytes), shared, part, foreign]) {
+    expect(await net.predict(given as Uint8Array)).toEqual(expected);
+    expect(net.predictSync(given as Uint8Array)).toEqual(expected);
+  }
 });
 
 test('logits, and models that are not classifiers', async () => {
