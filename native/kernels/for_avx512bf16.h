@@ -8,6 +8,7 @@
 
 // Every header before the target opens, as there.
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstdint>

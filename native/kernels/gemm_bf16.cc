@@ -128,6 +128,7 @@ constexpr Bf16Kernels kTable = {Target::TENON_TARGET,
                                 192 * 1024,
                                 &multiply_dots<WidenedDot>,
                                 nullptr,
+                                nullptr,
                                 &finish,
                                 &interleave,
                                 &transpose,
@@ -170,6 +171,7 @@ Bf16Kernels bf16_kernels(Target target, Bf16Path path) {
   Bf16Kernels kernels = common(target);
   if (path != Bf16Path::avx512bf16) return kernels;
   kernels.multiply = multiply_avx512bf16();
+  kernels.multiply_and_finish = multiply_and_finish_avx512bf16();
   kernels.winograd = winograd_avx512bf16();
   kernels.winograd_weights = winograd_pairs_avx512bf16();
   kernels.pairs = pairs_avx512bf16();

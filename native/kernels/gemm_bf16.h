@@ -60,6 +60,12 @@ struct Bf16Finish {
   bool stream;      // y is too large for caches, and its rows are whole lines; end_streaming() is to follow
 };
 
+// Whether an epilogue is as short as Bf16Kernels::multiply_and_finish takes it.
+inline bool finishes_in_registers(const Bf16Finish& f) {
+  return f.narrow && (f.activation == Activation::none || f.activation == Activation::relu ||
+                      f.activation == Activation::relu6);
+}
+
 struct WinogradBf16Kernels;
 struct WinogradPairKernels;
 struct PairKernels;
@@ -75,6 +81,9 @@ struct Bf16Kernels {
 
   void (*multiply)(const Bf16Product&);
   void (*multiply_taps)(const Bf16TapProduct&);  // null where products of gathered rows are as fast
+  // multiply and finish in one, whose f.c is the product's c and only scratch: without going through memory
+  // where K is one chain. Takes what finishes_in_registers() allows. Or null.
+  void (*multiply_and_finish)(const Bf16Product&, const Bf16Finish&);
   void (*finish)(const Bf16Finish&);
   // to[i] = (even[i], odd[i]) as one word each.
   void (*interleave)(const bf16* even, const bf16* odd, int64_t n, uint32_t* to);
@@ -92,6 +101,15 @@ struct Bf16Kernels {
   // Where gradients of weights sum over pairs of rows: on AVX512-BF16. Or null.
   const PairKernels* pairs;
 };
+
+// multiply, then finish.
+inline void multiply_and_finish(const Bf16Kernels& kernels, const Bf16Product& product,
+                                const Bf16Finish& finish) {
+  if (kernels.multiply_and_finish != nullptr && finishes_in_registers(finish))
+    return kernels.multiply_and_finish(product, finish);
+  kernels.multiply(product);
+  kernels.finish(finish);
+}
 
 // `amx_software` is the AMX driver over tiles computed in software (amx.h): slow, chosen only by
 // TENON_BF16=amx-software, for tests on machines without AMX.

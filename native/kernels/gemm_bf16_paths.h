@@ -8,7 +8,10 @@ namespace tenon {
 
 using Bf16Multiply = void (*)(const Bf16Product&);
 
+using Bf16MultiplyAndFinish = void (*)(const Bf16Product&, const Bf16Finish&);
+
 Bf16Multiply multiply_avx512bf16();  // gemm_bf16_avx512.cc
+Bf16MultiplyAndFinish multiply_and_finish_avx512bf16();
 
 struct Bf16TileProducts {
   Bf16Multiply multiply = nullptr;

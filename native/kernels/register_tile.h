@@ -12,6 +12,16 @@ inline void each(V (&tile)[Rows][Columns], F&& f) {
   each(tile, std::make_integer_sequence<int, Rows * Columns>(), f);
 }
 
+// f(vectors of a row, row), unrolled.
+template <int Rows, int Columns, class F, int... I>
+inline void each_row(V (&tile)[Rows][Columns], std::integer_sequence<int, I...>, F&& f) {
+  (f(tile[I], I), ...);
+}
+template <int Rows, int Columns, class F>
+inline void each_row(V (&tile)[Rows][Columns], F&& f) {
+  each_row(tile, std::make_integer_sequence<int, Rows>(), f);
+}
+
 template <int Rows, int Columns>
 inline void clear(V (&tile)[Rows][Columns]) {
   each(tile, [](V& v, int, int) { v = V{}; });

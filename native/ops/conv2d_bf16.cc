@@ -235,19 +235,33 @@ struct PixelProduct {
 
   void run(const Bf16Kernels& kernels, const bf16* packed, float* workspace) const {
     const bool stream = phase.streams();
-    const auto put = [&](int64_t group, int64_t m0, int64_t count, int64_t n0, int64_t n, const float* c,
-                         int64_t ldc) {
+    const auto put = [&](int64_t group, int64_t m0, int64_t n0, const Bf16Product& block) {
       const int64_t column = group * blocks.n + n0;
-      const float* bias = phase.bias ? phase.bias + column : nullptr;
-      for (int64_t m = 0, alike; m < count; m += alike) {
-        alike = alike_from(m0 + m, count - m);
-        kernels.finish({c + m * ldc, alike, ldc, n, bias, phase.activation, out_at(m0 + m, column),
-                        phase.out_pixel, phase.out.dtype == DType::bf16, phase.accumulate, stream});
+      Bf16Finish f = {block.c,
+                      block.m,
+                      block.ldc,
+                      block.n,
+                      phase.bias ? phase.bias + column : nullptr,
+                      phase.activation,
+                      out_at(m0, column),
+                      phase.out_pixel,
+                      phase.out.dtype == DType::bf16,
+                      phase.accumulate,
+                      stream};
+      if (alike_from(m0, block.m) == block.m) {
+        multiply_and_finish(kernels, block, f);
+      } else {
+        kernels.multiply(block);
+        for (int64_t m = 0; m < block.m; m += f.rows) {
+          f.c = block.c + m * block.ldc, f.rows = alike_from(m0 + m, block.m - m);
+          f.y = out_at(m0 + m, column);
+          kernels.finish(f);
+        }
       }
       if (stream) gemm_kernels(kernels.target).end_streaming();
     };
     bf16_products(
-        blocks, kernels, packed, 0, workspace,
+        blocks, packed, 0, workspace,
         [&](int64_t group, int64_t m0, int64_t count, const Bf16Scratch& scratch) {
           return gather(group, m0, count, kernels, scratch);
         },

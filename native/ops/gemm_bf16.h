@@ -145,13 +145,13 @@ inline bool reads_in_place(const Bf16Blocks& s, const Bf16Kernels& kernels, int6
 }
 
 // For every block: gather(product, m0, rows, scratch) returns rows of A, which it may have written to the
-// scratch, then put(product, m0, rows, n0, n, c, ldc) takes rows of C. `workspace` holds
+// scratch, then put(product, m0, n0, block) multiplies and takes rows of C. `workspace` holds
 // bf16_workspace(s, extra) floats.
 int64_t bf16_workspace(const Bf16Blocks& s, int64_t extra);
 
 template <class Gather, class Put>
-void bf16_products(const Bf16Blocks& s, const Bf16Kernels& kernels, const bf16* packed, int64_t extra,
-                   float* workspace, Gather&& gather, Put&& put) {
+void bf16_products(const Bf16Blocks& s, const bf16* packed, int64_t extra, float* workspace, Gather&& gather,
+                   Put&& put) {
   Layout layout;
   const int64_t a_at = layout.add(s.a_floats()), c_at = layout.add(s.c_floats()), rest_at = layout.add(extra);
   const double cost =
@@ -165,8 +165,7 @@ void bf16_products(const Bf16Blocks& s, const Bf16Kernels& kernels, const bf16* 
     const Bf16Scratch scratch = {reinterpret_cast<bf16*>(own + a_at), own + c_at, own + rest_at};
     const Bf16Rows a = gather(i, m0, rows, scratch);
     const bf16* b = packed + (i * s.columns + n0) * s.depth;
-    kernels.multiply({a.a, a.lda, b, s.panel_size(), rows, n, s.depth, scratch.c, ldc, false});
-    put(i, m0, rows, n0, n, scratch.c, ldc);
+    put(i, m0, n0, Bf16Product{a.a, a.lda, b, s.panel_size(), rows, n, s.depth, scratch.c, ldc, false});
   });
 }
 

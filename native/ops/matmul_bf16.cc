@@ -121,14 +121,14 @@ struct Matmul {
       return gather_a(o, p.blocks, kernels, i, m0, rows, scratch);
     };
     const int64_t size = static_cast<int64_t>(size_of(o.y.dtype));
-    const auto put = [&](int64_t i, int64_t m0, int64_t rows, int64_t n0, int64_t n, const float* c,
-                         int64_t ldc) {
+    const auto put = [&](int64_t i, int64_t m0, int64_t n0, const Bf16Product& block) {
       const float* bias = g.has_bias ? o.bias.as<float>() + n0 : nullptr;
       std::byte* y = o.y.data + ((i * g.m + m0) * g.n + n0) * size;
-      kernels.finish({c, rows, ldc, n, bias, static_cast<Activation>(g.activation), y, g.n,
-                      o.y.dtype == DType::bf16, false, false});
+      multiply_and_finish(kernels, block,
+                          {block.c, block.m, block.ldc, block.n, bias, static_cast<Activation>(g.activation),
+                           y, g.n, o.y.dtype == DType::bf16, false, false});
     };
-    bf16_products(p.blocks, kernels, packed, p.extra, workspace + p.scratch, gather, put);
+    bf16_products(p.blocks, packed, p.extra, workspace + p.scratch, gather, put);
   }
 };
 

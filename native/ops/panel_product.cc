@@ -51,6 +51,7 @@ int64_t Bf16Products::scratch_floats(int64_t k) {
 void Bf16Products::multiply(const PanelProduct<bf16>& p, float* scratch) const {
   static_assert(kPanelColumns == kBf16Panel);
   const int64_t depth = Bf16Products::depth(p.k), all = ceil_div(p.n, kPanelColumns);
+  const int64_t k = round_up(p.k, kernels.k_step);  // zeros behind it are left out where that is allowed
   const EvenSplit parts = {all, ceil_div(all, kMostBlockPanels)};
   const int64_t step = block_rows(depth, parts.least + (parts.larger > 0 ? 1 : 0));
   auto* padded = reinterpret_cast<bf16*>(scratch + kSums);
@@ -58,20 +59,19 @@ void Bf16Products::multiply(const PanelProduct<bf16>& p, float* scratch) const {
     const int64_t rows = std::min(step, p.m - m);
     const bf16* a = p.a + m * p.ars;
     int64_t lda = p.ars;
-    if (lda < depth || m + Bf16Products::rows(rows) > p.readable) {
-      pad_rows(a, lda, rows, p.k, depth, padded);
-      a = padded, lda = depth;
+    if (lda < k || m + round_up(rows, kernels.row_step) > p.readable) {
+      pad_rows(a, lda, rows, p.k, k, padded);
+      a = padded, lda = k;
     }
     for (int64_t part = 0; part < parts.parts; ++part) {
       const int64_t n0 = parts.begin(part) * kPanelColumns, ldc = parts.size(part) * kPanelColumns;
       const int64_t n = std::min(ldc, p.n - n0);
-      kernels.multiply(
-          {a, lda, p.panels + n0 * depth, depth * kPanelColumns, rows, n, depth, scratch, ldc, false});
       bf16* c = p.c + m * p.ldc + n0;
       if (p.addend != nullptr)
         for (int64_t i = 0; i < rows; ++i)
           std::memcpy(c + i * p.ldc, p.addend + (m + i) * p.ldc + n0, static_cast<size_t>(n) * sizeof(bf16));
-      kernels.finish(
+      multiply_and_finish(
+          kernels, {a, lda, p.panels + n0 * depth, depth * kPanelColumns, rows, n, k, scratch, ldc, false},
           {scratch, rows, ldc, n, p.bias + n0, p.activation, c, p.ldc, true, p.addend != nullptr, false});
     }
   }
