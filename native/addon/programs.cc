@@ -122,8 +122,8 @@ Napi::Value create(const Napi::CallbackInfo& info) {
                   (got == 0 ? " (a detached array?)" : ""));
 }
 
-// Copies the caller's scalars and inputs now.
-std::shared_ptr<ProgramJob> program_job(const Napi::CallbackInfo& info) {
+// Copies the caller's scalars now, and inputs, unless the caller waits.
+std::shared_ptr<ProgramJob> program_job(const Napi::CallbackInfo& info, bool waits) {
   const Napi::Env env = info.Env();
   const ProgramRef program = program_from(env, info[0]);
   const std::vector<napi_value> inputs = elements_of(env, info[1], "inputs");
@@ -141,7 +141,11 @@ std::shared_ptr<ProgramJob> program_job(const Napi::CallbackInfo& info) {
     if (bytes.size != program->inputs()[i]) {
       bad_input(env, "input " + std::to_string(i), bytes.size, program->inputs()[i], "bytes");
     }
-    if (bytes.size != 0) std::memcpy(job->input(i), bytes.data, bytes.size);
+    if (bytes.size == 0) continue;
+    if (waits)
+      job->lend(i, bytes.data);
+    else
+      std::memcpy(job->input(i), bytes.data, bytes.size);
   }
   return job;
 }
@@ -171,12 +175,12 @@ napi_value make_result(napi_env env, Task& job) {
 }
 
 Napi::Value run(const Napi::CallbackInfo& info) {
-  const auto job = program_job(info);
+  const auto job = program_job(info, false);
   return Environment::of(info.Env()).submit(info.Env(), job->program().queue(), job, make_result);
 }
 
 Napi::Value run_sync(const Napi::CallbackInfo& info) {
-  const auto job = program_job(info);
+  const auto job = program_job(info, true);
   return Environment::of(info.Env()).run(info.Env(), job->program().queue(), job, make_result);
 }
 

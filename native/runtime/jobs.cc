@@ -10,6 +10,7 @@ ProgramJob::ProgramJob(ProgramRef program)
     : program_(std::move(program)), staging_(program_->take_staging()) {
   group = program_.get();
   if (program_->queue() == Queue::predict) after = program_->last_write();
+  for (size_t i = 0; i < program_->inputs().size(); ++i) inputs_.push_back(input(i));
   for (const TensorView& output : program_->outputs())
     outputs_.emplace_back(output.bytes(), MemoryKind::staging);
 }
@@ -18,7 +19,7 @@ ProgramJob::~ProgramJob() { program_->give_staging(std::move(staging_)); }
 
 void ProgramJob::run(Executor& executor) {
   try {
-    if (!program_->run(executor, *this, staging_.data(), &state_, &outputs_)) {
+    if (!program_->run(executor, *this, staging_.data(), inputs_, &state_, &outputs_)) {
       outcome = Outcome::aborted;
     } else if (state_.faulted()) {
       outcome = Outcome::bad_data;

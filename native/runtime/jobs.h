@@ -10,7 +10,8 @@
 
 namespace tenon {
 
-// One run of a program. The caller fills the staging block (scalars, then inputs) before it submits.
+// One run of a program. The caller fills in the scalars, and copies each input or lends it, before it
+// submits.
 class ProgramJob : public Job {
  public:
   explicit ProgramJob(ProgramRef program);
@@ -20,6 +21,9 @@ class ProgramJob : public Job {
 
   double* scalars() const { return reinterpret_cast<double*>(staging_.data()); }
   std::byte* input(size_t i) const { return staging_.data() + program_->input_offset(i); }
+  // Reads input `i` where it lies, instead of input(i), and never writes there. It stays until the run is
+  // over.
+  void lend(size_t i, const std::byte* data) { inputs_[i] = data; }
 
   const Program& program() const { return *program_; }
   const std::vector<Memory>& outputs() const { return outputs_; }
@@ -28,6 +32,7 @@ class ProgramJob : public Job {
  private:
   ProgramRef program_;
   Memory staging_;
+  std::vector<const std::byte*> inputs_;
   std::vector<Memory> outputs_;
   RunState state_;
 };

@@ -24,14 +24,17 @@ void Program::give_staging(Memory staging) {
   if (spare_staging_.size() < kSpareStaging) spare_staging_.push_back(std::move(staging));
 }
 
-void Program::bind(std::byte* arena, std::byte* staging) {
-  if (arena != bound_arena_) {
-    for (const Binding& binding : arena_views_) views_[binding.view].data = arena + binding.offset;
-    for (const Binding& binding : arena_outputs_) outputs_[binding.view].data = arena + binding.offset;
-    bound_arena_ = arena;
-  }
-  for (const Binding& binding : staged_views_) views_[binding.view].data = staging + binding.offset;
-  for (const Binding& binding : staged_outputs_) outputs_[binding.view].data = staging + binding.offset;
+void Program::bind(std::byte* arena, std::byte* scalars, const std::vector<const std::byte*>& inputs) {
+  const auto bind_all = [&](const Bindings& bindings, std::vector<TensorView>* views) {
+    if (arena != bound_arena_)
+      for (const Binding& binding : bindings.arena) (*views)[binding.view].data = arena + binding.offset;
+    for (const Binding& binding : bindings.scalars) (*views)[binding.view].data = scalars + binding.offset;
+    for (const InputBinding& binding : bindings.inputs)
+      (*views)[binding.view].data = const_cast<std::byte*>(inputs[binding.input]) + binding.offset;
+  };
+  bind_all(view_bindings_, &views_);
+  bind_all(output_bindings_, &outputs_);
+  bound_arena_ = arena;
 }
 
 bool Program::run_steps(Executor& executor, const Job& job, std::byte* workspace, RunState* state) {
@@ -57,10 +60,11 @@ bool Program::run_steps(Executor& executor, const Job& job, std::byte* workspace
   return true;
 }
 
-bool Program::run(Executor& executor, const Job& job, std::byte* staging, RunState* state,
+bool Program::run(Executor& executor, const Job& job, std::byte* scalars,
+                  const std::vector<const std::byte*>& inputs, RunState* state,
                   std::vector<Memory>* outputs) {
   const Arena::Run arena(*claim_);
-  bind(arena.data(), staging);
+  bind(arena.data(), scalars, inputs);
   if (!run_steps(executor, job, arena.data() + workspace_offset_, state)) return false;
   for (size_t i = 0; i < outputs_.size(); ++i) {
     if ((*outputs)[i].bytes() != 0)

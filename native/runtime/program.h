@@ -77,15 +77,16 @@ class Program {
   uint64_t last_write() const;               // the latest ticket among its buffers
   static int64_t live();
 
-  // The block that carries one run's scalars and inputs. Kept for the next run when given back.
+  // The block that carries one run's scalars, and its inputs where they are copied. Kept for the next run
+  // when given back.
   Memory take_staging();
   void give_staging(Memory staging);
   size_t input_offset(size_t input) const { return input_offsets_[input]; }
 
-  // Executor only. False when `job` was cancelled before the commit section. `outputs` has a block
-  // for each output.
-  bool run(Executor& executor, const Job& job, std::byte* staging, RunState* state,
-           std::vector<Memory>* outputs);
+  // Executor only. False when `job` was cancelled before the commit section. `inputs` are only read;
+  // `outputs` has a block for each output.
+  bool run(Executor& executor, const Job& job, std::byte* scalars,
+           const std::vector<const std::byte*>& inputs, RunState* state, std::vector<Memory>* outputs);
 
  private:
   struct Step {
@@ -100,11 +101,17 @@ class Program {
     size_t view;
     size_t offset;
   };
+  struct InputBinding : Binding {
+    size_t input;
+  };
+  struct Bindings {
+    std::vector<Binding> arena, scalars;
+    std::vector<InputBinding> inputs;
+  };
 
   void find_writes(const ProgramDesc& desc);
   void lay_out_staging(const ProgramDesc& desc);
-  TensorView checked_view(const ProgramDesc& desc, int64_t id, std::vector<Binding>* arena,
-                          std::vector<Binding>* staged, size_t view) const;
+  TensorView checked_view(const ProgramDesc& desc, int64_t id, Bindings* bindings, size_t view) const;
   void build_constants(const ProgramDesc& desc);
   void build_constant(const ProgramDesc& desc, const CallDesc& call);
   void build_views(const ProgramDesc& desc);
@@ -113,7 +120,7 @@ class Program {
   BufferRef constant_source(const ProgramDesc& desc, int64_t id) const;
   const std::byte* keep_packed(const ProgramDesc& desc, const CallDesc& call, const Step& step,
                                const Packing& packing);
-  void bind(std::byte* arena, std::byte* staging);
+  void bind(std::byte* arena, std::byte* scalars, const std::vector<const std::byte*>& inputs);
   bool run_steps(Executor& executor, const Job& job, std::byte* workspace, RunState* state);
 
   Queue queue_;
@@ -126,7 +133,7 @@ class Program {
   std::vector<size_t> input_bytes_, input_offsets_;
   std::vector<TensorView> views_;  // operands of all calls, one after the other, then outputs
   std::vector<TensorView> outputs_;
-  std::vector<Binding> arena_views_, staged_views_, arena_outputs_, staged_outputs_;
+  Bindings view_bindings_, output_bindings_;
   std::vector<double> attrs_;
   std::vector<Step> steps_;
   std::byte* bound_arena_ = nullptr;

@@ -128,8 +128,8 @@ void Program::lay_out_staging(const ProgramDesc& desc) {
 
 // Checks tensor `id` against its place and returns its view: with its address where that never changes
 // (buffers), else with a binding.
-TensorView Program::checked_view(const ProgramDesc& desc, int64_t id, std::vector<Binding>* arena,
-                                 std::vector<Binding>* staged, size_t view_index) const {
+TensorView Program::checked_view(const ProgramDesc& desc, int64_t id, Bindings* bindings,
+                                 size_t view_index) const {
   const TensorDesc& tensor = tensor_of(desc, id);
   size_t bytes = 0;
   TensorView view = view_of(tensor, id, &bytes);
@@ -139,18 +139,18 @@ TensorView Program::checked_view(const ProgramDesc& desc, int64_t id, std::vecto
   const int64_t input = tensor.place <= kFirstInput ? kFirstInput - tensor.place : -1;
   if (tensor.place == kArenaPlace) {
     check_extent(id, offset, bytes, desc.arena_bytes, "arena");
-    arena->push_back({view_index, offset});
+    bindings->arena.push_back({view_index, offset});
   } else if (tensor.place == kScalarPlace) {
     if (view.dtype != DType::f64 || view.rank != 0) fail_tensor(id, "a runtime scalar must be f64 of rank 0");
     check_extent(id, offset, bytes, desc.scalars * sizeof(double), "scalar block");
-    staged->push_back({view_index, offset});
+    bindings->scalars.push_back({view_index, offset});
   } else if (tensor.place >= 0 && tensor.place < static_cast<int64_t>(buffers_.size())) {
     const Buffer& buffer = *buffers_[static_cast<size_t>(tensor.place)];
     check_extent(id, offset, bytes, buffer.memory.bytes(), "buffer");
     view.data = buffer.memory.data() + offset;
   } else if (input >= 0 && input < static_cast<int64_t>(input_bytes_.size())) {
     check_extent(id, offset, bytes, input_bytes_[static_cast<size_t>(input)], "input");
-    staged->push_back({view_index, input_offsets_[static_cast<size_t>(input)] + offset});
+    bindings->inputs.push_back({{view_index, offset}, static_cast<size_t>(input)});
   } else {
     fail_tensor(id, "no such place: " + std::to_string(tensor.place));
   }
@@ -183,12 +183,12 @@ void Program::build_constant(const ProgramDesc& desc, const CallDesc& call) {
   recipe.attrs = ordered_attrs(recipe.kernel->attrs, call.attrs);
   recipe.results = static_cast<int>(call.outputs);
   const size_t inputs = call.tensors.size() - call.outputs;
-  std::vector<Binding> bindings;  // stays empty: constants have their addresses
+  Bindings bindings;  // stays empty: constants have their addresses
   for (size_t i = 0; i < call.tensors.size(); ++i) {
     const int64_t id = call.tensors[i];
     size_t bytes = 0;
     if (i < inputs) {
-      recipe.tensors.push_back(checked_view(desc, id, &bindings, &bindings, 0));
+      recipe.tensors.push_back(checked_view(desc, id, &bindings, 0));
       recipe.sources.push_back(constant_source(desc, id));
       if (!recipe.sources.back()) fail_tensor(id, "not constant");
     } else {
@@ -215,7 +215,7 @@ void Program::build_views(const ProgramDesc& desc) {
     Step& step = steps_[i - desc.constant_calls];
     try {
       for (const int64_t id : call.tensors) {
-        views_.push_back(checked_view(desc, id, &arena_views_, &staged_views_, views_.size()));
+        views_.push_back(checked_view(desc, id, &view_bindings_, views_.size()));
       }
       step.kernel = kernel_of(call, target_);
       const std::vector<double> attrs = ordered_attrs(step.kernel->attrs, call.attrs);
@@ -227,7 +227,7 @@ void Program::build_views(const ProgramDesc& desc) {
   }
   for (const int64_t id : desc.outputs) {
     try {
-      outputs_.push_back(checked_view(desc, id, &arena_outputs_, &staged_outputs_, outputs_.size()));
+      outputs_.push_back(checked_view(desc, id, &output_bindings_, outputs_.size()));
     } catch (const std::invalid_argument& error) {
       fail(std::string("output: ") + error.what());
     }

@@ -477,6 +477,32 @@ float run_once(const ProgramRef& program, float x) {
   return first_float(job->outputs()[0]);
 }
 
+// Inputs that are read where they lie, at any address of a float, in turns with inputs that are copied.
+void test_lent_inputs() {
+  ProgramDesc desc;
+  desc.inputs = {8, 4};
+  desc.arena_bytes = 8;
+  desc.tensors = {tensor(kFirstInput, 4, DType::f32, {1}), tensor(kFirstInput - 1, 0, DType::f32, {1}),
+                  tensor(kArenaPlace, 4, DType::f32, {1})};
+  desc.calls.push_back({"sub", {0, 1, 2}, {}, 1});
+  desc.commit_start = 1;
+  desc.outputs = {2, 0};
+  const auto program = std::make_shared<Program>(desc);
+  for (int i = 0; i < 4; ++i) {
+    const float at = static_cast<float>(i), lent[] = {0, 7, at + 10, 7}, copied[] = {7, at + 20};
+    const auto job = std::make_shared<ProgramJob>(program);
+    if (i % 2 == 0)
+      job->lend(0, reinterpret_cast<const std::byte*>(lent + 1));
+    else
+      std::memcpy(job->input(0), copied, sizeof copied);
+    std::memcpy(job->input(1), &at, sizeof at);
+    run_and_wait(program->queue(), job);
+    const float expected = i % 2 == 0 ? 10 : 20;
+    CHECK(job->outcome == Outcome::ok && first_float(job->outputs()[0]) == expected);
+    CHECK(first_float(job->outputs()[1]) == expected + at && lent[2] == at + 10);
+  }
+}
+
 void write_all(const BufferRef& buffer, float value) {
   const auto source = std::make_shared<Buffer>(buffer->memory.bytes());
   auto* floats = reinterpret_cast<float*>(source->memory.data());
@@ -620,6 +646,7 @@ int main() {
   tenon::test_abort_among_predictions();
   tenon::test_cancel();
   tenon::test_many_threads();
+  tenon::test_lent_inputs();
   tenon::test_derived();
   tenon::test_bad_constants();
   tenon::test_bad_programs();
