@@ -242,7 +242,7 @@ export function runProgram(
   return attemptAsync(() => addon().runProgram(program, inputs, scalars));
 }
 
-/** As {@link runProgram}, but waits for the run. */
+/** As {@link runProgram}, but waits for the run, which reads the inputs where they lie. */
 export function runProgramSync(
   program: ProgramHandle,
   inputs: readonly AnyArray[],

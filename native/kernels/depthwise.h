@@ -64,4 +64,7 @@ struct DepthwiseKernels {
 
 const DepthwiseKernels& depthwise_kernels(Target target);
 
+// As those of Target::avx512, with the processor's own rounding to bf16 (depthwise_bf16.cc).
+const DepthwiseKernels& depthwise_avx512bf16();
+
 }  // namespace tenon

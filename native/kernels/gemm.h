@@ -25,6 +25,9 @@ inline constexpr int64_t kLongestChain = 384;
 enum class Activation : int { none = 0, relu = 1, relu6 = 2, tanh = 3, sigmoid = 4 };
 inline constexpr int kActivations = 5;
 
+// Whether an activation only clips.
+inline bool clips(Activation a) { return a == Activation::relu || a == Activation::relu6; }
+
 struct GemmTile {
   const float* a;
   const float* b;

@@ -136,12 +136,14 @@ constexpr Bf16Kernels kTable = {Target::TENON_TARGET,
                                 &widen,
                                 nullptr,
                                 nullptr,
+                                nullptr,
                                 nullptr};
 
 #else
 
   #include <cstdlib>
 
+  #include "kernels/depthwise.h"
   #include "kernels/gemm_bf16_paths.h"
   #include "kernels/pair_sums_bf16.h"
   #include "kernels/winograd_bf16.h"
@@ -150,7 +152,11 @@ constexpr Bf16Kernels kTable = {Target::TENON_TARGET,
 namespace tenon {
 namespace {
 
-const Bf16Kernels& common(Target target) { return TENON_TABLE(target); }
+Bf16Kernels common(Target target) {
+  Bf16Kernels kernels = TENON_TABLE(target);
+  kernels.depthwise = &depthwise_kernels(target);
+  return kernels;
+}
 
 Bf16Kernels with_tiles(Target target, const Bf16TileProducts& products) {
   Bf16Kernels kernels = common(target);
@@ -159,6 +165,7 @@ Bf16Kernels with_tiles(Target target, const Bf16TileProducts& products) {
   kernels.k_step = 32;
   kernels.block_bytes = 1024 * 1024;
   kernels.multiply = products.multiply;
+  if (cpu_features().avx512_bf16) kernels.depthwise = &depthwise_avx512bf16();
   kernels.multiply_taps = products.multiply_taps;
   return kernels;
 }
@@ -172,6 +179,7 @@ Bf16Kernels bf16_kernels(Target target, Bf16Path path) {
   if (path != Bf16Path::avx512bf16) return kernels;
   kernels.multiply = multiply_avx512bf16();
   kernels.multiply_and_finish = multiply_and_finish_avx512bf16();
+  kernels.depthwise = &depthwise_avx512bf16();
   kernels.winograd = winograd_avx512bf16();
   kernels.winograd_weights = winograd_pairs_avx512bf16();
   kernels.pairs = pairs_avx512bf16();

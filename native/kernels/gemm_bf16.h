@@ -62,10 +62,10 @@ struct Bf16Finish {
 
 // Whether an epilogue is as short as Bf16Kernels::multiply_and_finish takes it.
 inline bool finishes_in_registers(const Bf16Finish& f) {
-  return f.narrow && (f.activation == Activation::none || f.activation == Activation::relu ||
-                      f.activation == Activation::relu6);
+  return f.narrow && (f.activation == Activation::none || clips(f.activation));
 }
 
+struct DepthwiseKernels;
 struct WinogradBf16Kernels;
 struct WinogradPairKernels;
 struct PairKernels;
@@ -92,6 +92,8 @@ struct Bf16Kernels {
                     int64_t to_ld);
   void (*narrow)(const float* x, int64_t n, bf16* y);
   void (*widen)(const bf16* x, int64_t n, float* y);
+
+  const DepthwiseKernels* depthwise;
 
   // Where Winograd's algorithm multiplies bf16: on AVX512-BF16, which is faster at it than at
   // floats. Or null.

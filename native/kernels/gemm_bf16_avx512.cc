@@ -116,11 +116,10 @@ void end_columns(const Bf16Product& g, int64_t n, int64_t k0, TileEnd end) {
 
 void multiply_and_finish(const Bf16Product& g, const Bf16Finish& f) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  const bool clips = f.activation != Activation::none;
   const TileEnd end = {f.bias,
                        static_cast<bf16*>(f.y),
                        f.ldy,
-                       clips ? 0 : -kInfinity,
+                       clips(f.activation) ? 0 : -kInfinity,
                        f.activation == Activation::relu6 ? 6 : kInfinity,
                        f.accumulate,
                        f.stream};

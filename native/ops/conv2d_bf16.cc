@@ -89,7 +89,7 @@ void run_bf16_conv_in_float(ConvPass pass, const ConvCall& call, const Bf16Kerne
   const bool weights = pass == ConvPass::backward_weights;
   switch (bf16_conv_in_float(pass, call, kernels)) {
     case FloatWay::depthwise:
-      return conv2d_depthwise(pass, call, depthwise_kernels(kernels.target), workspace);
+      return conv2d_depthwise(pass, call, *kernels.depthwise, workspace);
     case FloatWay::thin:
       if (weights) return conv2d_weights_narrow(call, gemm, &kernels, workspace);
       return conv2d_thin(call, gemm, kernels, nullptr, workspace);

@@ -12,14 +12,13 @@
 namespace tenon {
 namespace {
 
-constexpr int64_t kTasks = 32;          // of a gradient of filters, at least, where the shape has as many
-constexpr int64_t kBlock = 64;          // channels of such a task: a few vectors
-constexpr int64_t kFarImage = 1 << 19;  // in bytes: the second-level cache does not keep it
-constexpr int64_t kRowPixels = 128;     // of rows that are summed together: their vectors stay in the cache
-constexpr int64_t kPixels = 512;        // of a task, about
-constexpr int64_t kWindow = 1 << 15;    // bytes of input under a row: the first-level cache keeps them
-constexpr int64_t kManyRows = 5;        // that an output row reads
-constexpr int64_t kLeast = 32;          // channels of a pixel that are read together: whole lines
+constexpr int64_t kTasks = 32;        // of a gradient of filters, at least, where the shape has as many
+constexpr int64_t kBlock = 64;        // channels of such a task: a few vectors
+constexpr int64_t kRowPixels = 128;   // of rows that are summed together: their vectors stay in the cache
+constexpr int64_t kPixels = 512;      // of a task, about
+constexpr int64_t kWindow = 1 << 15;  // bytes of input under a row: the first-level cache keeps them
+constexpr int64_t kManyRows = 5;      // that an output row reads
+constexpr int64_t kLeast = 32;        // channels of a pixel that are read together: whole lines
 constexpr int64_t kTapFloats = sizeof(DepthwiseTap) / sizeof(float);
 
 using Axes = DepthwiseAxes;
@@ -48,11 +47,6 @@ struct Plan {
 };
 
 int64_t bytes_of(const TensorView& t) { return static_cast<int64_t>(size_of(t.dtype)); }
-
-// Whether rows of images come from memory.
-bool is_far(int64_t pixels, int64_t channels, const TensorView& image) {
-  return pixels * channels * bytes_of(image) >= kFarImage;
-}
 
 Plan make_plan(ConvPass pass, const ConvCall& call) {
   const ConvGeom& g = call.g;

@@ -20,6 +20,12 @@ struct DepthwisePixels {
   int64_t below;  // the first input element under those that its taps reach
 };
 
+// Whether rows of images come from memory: the second-level cache does not keep an image.
+inline bool is_far(int64_t pixels, int64_t channels, const TensorView& image) {
+  constexpr int64_t kFarImage = 1 << 19;  // bytes
+  return pixels * channels * static_cast<int64_t>(size_of(image.dtype)) >= kFarImage;
+}
+
 // Positions of the phase that all its taps reach: [lo, hi), and lo <= hi.
 inline Range whole_positions(const TapAxis& axis, const Phase& p) {
   if (p.taps == 0) return {0, p.count};

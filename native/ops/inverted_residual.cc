@@ -136,8 +136,11 @@ struct Block {
     s.channels = x.channels, s.image_channels = a.c;
     s.bias = call.filter_bias.as<float>() + x.first;
     s.activation = static_cast<Activation>(call.depthwise_activation);
+    const bool far = !own && is_far(g.h * g.w, g.c, call.x);
+    s.ahead_row_step = axes.w.in * a.c, s.ahead_columns = g.sw;
     for_spans(a, row, g.c, x.taps, [&](const DepthwisePixels& span) {
       s.tap_count = span.tap_count, s.pixels = span.pixels;
+      s.ahead = span.below, s.ahead_rows = far && span.pixels > 1 ? g.sh : 0;
       s.out = reinterpret_cast<std::byte*>(out + span.column * p.pitch);
       depthwise.span(s);
     });
@@ -250,7 +253,7 @@ struct InvertedResidualBf16Op {
     return cost_of<Bf16Products>(call, parse(call));
   }
   static void run(const Call& call, const Bf16Kernels& kernels) {
-    tenon::run(call, parse(call), Bf16Products{kernels}, depthwise_kernels(kernels.target));
+    tenon::run(call, parse(call), Bf16Products{kernels}, *kernels.depthwise);
   }
 };
 

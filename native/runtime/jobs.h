@@ -10,8 +10,8 @@
 
 namespace tenon {
 
-// One run of a program. The caller fills in the scalars, and copies each input or lends it, before it
-// submits.
+// One run of a program. The caller fills in the scalars, and copies each input or lends it,
+// before it submits.
 class ProgramJob : public Job {
  public:
   explicit ProgramJob(ProgramRef program);
@@ -21,8 +21,8 @@ class ProgramJob : public Job {
 
   double* scalars() const { return reinterpret_cast<double*>(staging_.data()); }
   std::byte* input(size_t i) const { return staging_.data() + program_->input_offset(i); }
-  // Reads input `i` where it lies, instead of input(i), and never writes there. It stays until the run is
-  // over.
+  // Reads input `i` where it lies, instead of input(i), and never writes there. It stays until the
+  // run is over.
   void lend(size_t i, const std::byte* data) { inputs_[i] = data; }
 
   const Program& program() const { return *program_; }
