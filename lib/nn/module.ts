@@ -201,10 +201,17 @@ export abstract class Module {
     return this;
   }
 
-  /** @internal As ensureInitialized(), off the event loop. */
-  async drawMissing(seed = 0): Promise<void> {
+  /**
+   * As ensureInitialized(), off the event loop, which the numbers of a large model would block: half a second
+   * for VGG-16. Training and evaluation do it by themselves. What gets values meanwhile keeps them.
+   * `await models.vgg16().ensureInitializedAsync()`
+   */
+  async ensureInitializedAsync(options: InitializeOptions = {}): Promise<this> {
+    const where = 'ensureInitializedAsync';
+    const seed = initializeSeed(where, options);
     const missing = this.#adoptMissing();
-    if (missing !== undefined) await drawAside('ensureInitialized', missing, seed);
+    if (missing !== undefined) await drawAside(where, options, missing, seed);
+    return this;
   }
 
   /** What has no values yet, named; undefined where everything has values and a name. */

@@ -78,7 +78,7 @@ export async function evaluate(
 ): Promise<Evaluation> {
   const { batchSize, ...checked } = checkOptions(model, options);
   if (data instanceof Dataset) requireSamples('evaluate', data);
-  await model.drawMissing();
+  await model.ensureInitializedAsync();
   const source =
     data instanceof Dataset
       ? await evaluationSource('evaluate', model, { data, batchSize, views: checked.views })

@@ -46,7 +46,7 @@ export interface PreparedRun {
 
 /** @throws as `fit` */
 export async function prepareRun(given: GivenRun): Promise<PreparedRun> {
-  await given.trainer.model.drawMissing(given.trainer.seed);
+  await given.trainer.model.ensureInitializedAsync({ seed: given.trainer.seed });
   return settle(given, await readResumed(given), undefined);
 }
 
@@ -58,7 +58,7 @@ export async function prepareRun(given: GivenRun): Promise<PreparedRun> {
 export async function prepareTogether(given: GivenRun, ranks: Ranks): Promise<PreparedRun> {
   const { trainer, checked } = given;
   await ranks.compare('fit', factsOf(given));
-  await ranks.together('fit', () => trainer.model.drawMissing(trainer.seed));
+  await ranks.together('fit', () => trainer.model.ensureInitializedAsync({ seed: trainer.seed }));
   const first = await ranks.onFirst('fit', async () => settle(given, await readResumed(given), ranks));
   const resumed = await shareState(ranks, { ...trainer, callbacks: checked.callbacks }, first?.resumed);
   const prepared = await ranks.together('fit', async () => first ?? settle(given, resumed, ranks));

@@ -95,7 +95,7 @@ export async function rateRange(model: Module, data: Dataset, options: RateRange
     ...(precision && { precision }),
     ...(seed !== undefined && { seed }),
   });
-  await model.drawMissing(seed);
+  await model.ensureInitializedAsync({ seed });
   const watch = new Watch(stopAt);
   await trainAndPutBack(trainer, data, { epochs: steps, batchSize, maxSteps: steps }, watch);
   return watch.result(from);

@@ -260,7 +260,7 @@ export class Trainer {
     const { weights, ...rest } = options;
     const average = this.averageFor(weights);
     const { model, loss, precision, random, seed } = this;
-    await model.drawMissing(seed);
+    await model.ensureInitializedAsync({ seed });
     await settleTransform('evaluate', model, this.inputTransform);
     return evaluate(model, data, { ...rest, loss, precision, random, ...(average && { average }) });
   }
@@ -278,7 +278,7 @@ export class Trainer {
     requireSamples('updateBatchNorm', data);
     await this.holding('updateBatchNorm', async () => {
       const { model, precision, seed, average } = this;
-      await model.drawMissing(seed);
+      await model.ensureInitializedAsync({ seed });
       await settleTransform('updateBatchNorm', model, this.inputTransform);
       // Each batch counts as much as any other.
       const source = await plainSource(model, data, batchSize, 'even');

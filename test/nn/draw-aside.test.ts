@@ -10,6 +10,7 @@ import { info } from '../../lib/native';
 import * as nn from '../../lib/nn';
 import * as optim from '../../lib/optim';
 import * as ops from '../../lib/ops';
+import { Parameter } from '../../lib/tensor/parameter';
 import { Trainer } from '../../lib/train';
 
 const make = () => nn.sequential(nn.linear(3, 2000), nn.batchNorm1d(2000), nn.linear(2000, 2200));
@@ -45,7 +46,7 @@ it('nothing blocks while they are drawn, and they are those of initialize', asyn
 
 it('what somebody else has drawn meanwhile stays', async () => {
   const model = make();
-  const drawing = model.drawMissing(1);
+  const drawing = model.ensureInitializedAsync({ seed: 1 });
   model.initialize({ seed: 2 });
   await drawing;
   expect((await weightsOf(model)).equals(await weightsOf(make().initialize({ seed: 2 })))).toBe(true);
@@ -56,9 +57,18 @@ it('only what is missing is drawn', async () => {
   const [first, second] = model.layers;
   const before = await weightsOf(first!);
   const longer = nn.sequential(first!, second!, nn.linear(2, 5));
-  await longer.drawMissing(1);
+  await longer.ensureInitializedAsync({ seed: 1 });
   expect(longer.initialized).toBe(true);
   expect((await weightsOf(first!)).equals(before)).toBe(true);
+});
+
+it('rules are those of initialize, and bad options reject', async () => {
+  const rules = { seed: 3, weights: 'orthogonal', biases: 'ones' } as const;
+  const net = (): nn.Module => nn.sequential(nn.linear(3, 4), nn.batchNorm1d(4), nn.linear(4, 2));
+  const drawn = await net().ensureInitializedAsync(rules);
+  expect((await weightsOf(drawn)).equals(await weightsOf(net().initialize(rules)))).toBe(true);
+  await expect(net().ensureInitializedAsync({ seed: -1 })).rejects.toThrow('ensureInitializedAsync: seed');
+  await expect(net().ensureInitializedAsync({ sead: 1 } as never)).rejects.toThrow('unknown option "sead"');
 });
 
 it('an initializer that fails leaves no values and no memory', async () => {
@@ -69,7 +79,11 @@ it('an initializer that fails leaves no values and no memory', async () => {
   );
   await collect();
   const before = info().memory.buffers;
-  await expect(model.drawMissing()).rejects.toThrow(ShapeError);
+  const initializers = [...model.tree().tensors.values()].map((t) => t instanceof Parameter && t.initializer);
+  await expect(model.ensureInitializedAsync({ biases: 'ones' })).rejects.toThrow(ShapeError);
   expect(model.initialized).toBe(false);
+  expect([...model.tree().tensors.values()].map((t) => t instanceof Parameter && t.initializer)).toEqual(
+    initializers,
+  );
   expect(info().memory.buffers).toBeLessThanOrEqual(before);
 });

@@ -42,34 +42,44 @@ export function drawBy(
   tensors: ReadonlyMap<string, Parameter | StateBuffer>,
   seed: number,
 ): void {
-  const parameters = parametersOf(tensors);
-  const before = [...parameters.values()].map((p) => [p, p.initializer] as const);
   const all = [...tensors.values()];
   // Memory that no program uses yet need not wait for the steps of other models.
   const queue = all.some((tensor) => tensor.initialized) ? 'train' : 'predict';
+  const restore = keepInitializers(tensors);
   try {
-    applyInitRules(where, rules, parameters);
+    applyInitRules(where, rules, parametersOf(tensors));
     withMemory(all, () => draw(where, all, seed, queue));
   } catch (error) {
-    for (const [parameter, initializer] of before) parameter.initializer = initializer;
+    restore();
     throw error;
   }
+}
+
+/** What puts the initializers back that the tensors have now. */
+function keepInitializers(tensors: ReadonlyMap<string, Parameter | StateBuffer>): () => void {
+  const before = [...parametersOf(tensors).values()].map((p) => [p, p.initializer] as const);
+  return () => {
+    for (const [parameter, initializer] of before) parameter.initializer = initializer;
+  };
 }
 
 /** Elements that one program draws, unless a tensor has more: predictions of other models come between. */
 const DRAWN_AT_ONCE = 2 ** 22;
 
 /**
- * Draws what has no values yet, off the event loop. The tensors get their memory all at once when everything
- * is drawn; one that somebody else has given values meanwhile keeps these.
+ * Draws what has no values yet by `rules`, off the event loop. The tensors get their memory all at once when
+ * everything is drawn; one that somebody else has given values meanwhile keeps these.
  */
 export async function drawAside(
   where: string,
+  rules: InitRules,
   tensors: ReadonlyMap<string, Parameter | StateBuffer>,
   seed: number,
 ): Promise<void> {
   const drawn: [tensor: Parameter | StateBuffer, storage: Storage][] = [];
+  const restore = keepInitializers(tensors);
   try {
+    applyInitRules(where, rules, parametersOf(tensors));
     for (const group of groupsOf(tensors.values())) {
       const fresh = group.map((t) => [t, new Storage(t.shape, t.dtype)] as const);
       drawn.push(...fresh.map(([tensor, storage]): (typeof drawn)[number] => [tensor, storage]));
@@ -87,6 +97,7 @@ export async function drawAside(
     }
   } catch (error) {
     for (const [, storage] of drawn) storage.dispose();
+    restore();
     throw error;
   }
   for (const [tensor, storage] of drawn) {
