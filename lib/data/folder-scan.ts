@@ -87,8 +87,10 @@ async function findArchive(dir: string, split: string): Promise<string> {
   const [archive] = archives;
   if (archive === undefined) {
     const holds = names.length === 0 ? 'it is empty' : `it holds ${clipList(names)}`;
+    const plain =
+      split === 'train' || names.includes('train') ? '' : '. Folders of classes alone are split train';
     throw new DataError(
-      `folder: ${clip(dir)} has no split ${clip(split)}: no folder SPLIT and no archive SPLIT.tar.gz or NAME-SPLIT.tar.gz; ${holds}`,
+      `folder: ${clip(dir)} has no split ${clip(split)}: no folder SPLIT and no archive SPLIT.tar.gz or NAME-SPLIT.tar.gz; ${holds}${plain}`,
     );
   }
   if (archives.length > 1)
