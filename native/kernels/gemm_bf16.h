@@ -80,7 +80,9 @@ struct Bf16Kernels {
       block_bytes;  // of A that one task should work on: what the second cache level holds with room to spare
 
   void (*multiply)(const Bf16Product&);
-  void (*multiply_taps)(const Bf16TapProduct&);  // null where products of gathered rows are as fast
+  // For fewer channels than `tapped_channels`; products of gathered rows are as fast for more. Or null.
+  void (*multiply_taps)(const Bf16TapProduct&);
+  int64_t tapped_channels;
   // multiply and finish in one, whose f.c is the product's c and only scratch: without going through memory
   // where K is one chain. Takes what finishes_in_registers() allows. Or null.
   void (*multiply_and_finish)(const Bf16Product&, const Bf16Finish&);

@@ -28,6 +28,42 @@ struct InstructionDot {
 
 void multiply(const Bf16Product& product) { multiply_dots<InstructionDot>(product); }
 
+// As dot_tile, one chain through all runs of K.
+template <int Rows, int Columns>
+void taps_tile(const Bf16TapProduct& g, const bf16* a, const bf16* b, float* c) {
+  V sum[Rows][Columns];
+  clear(sum);
+  const int64_t pairs = g.steps, a_row = g.a_row;
+  for (const int64_t *run = g.runs, *end = run + g.run_count; run < end; ++run) {
+    const bf16* at = a + *run;
+    for (int64_t p = 0; p < pairs; ++p, at += 2, b += 2 * kBf16Panel) InstructionDot::add(at, a_row, b, sum);
+  }
+  if (g.accumulate) each(sum, [&](V& y, int m, int v) { y = load(c + m * g.ldc + v * W) + y; });
+  each(sum, [&](V& y, int m, int v) { store(c + m * g.ldc + v * W, y); });
+}
+
+using TapsTile = void (*)(const Bf16TapProduct&, const bf16*, const bf16*, float*);
+
+template <int Columns, int... Rows>
+constexpr auto taps_tiles(std::integer_sequence<int, Rows...>) {
+  return std::array<TapsTile, kDotRows>{&taps_tile<Rows + 1, Columns>...};
+}
+
+template <int Columns>
+void multiply_taps_columns(const Bf16TapProduct& g, int64_t image, int64_t n) {
+  static constexpr auto kTiles = taps_tiles<Columns>(std::make_integer_sequence<int, kDotRows>());
+  const bf16* b = g.b + n / kBf16Panel * g.b_panel + 2 * (n % kBf16Panel);
+  for (int64_t m = 0; m < g.m; m += kDotRows)
+    kTiles[std::min<int64_t>(kDotRows, g.m - m) - 1](g, g.a + image * g.a_image + m * g.a_row, b,
+                                                     g.c + image * g.c_image + m * g.ldc + n);
+}
+
+void multiply_taps(const Bf16TapProduct& g) {
+  for (int64_t image = 0; image < g.images; ++image)
+    for (int64_t n = 0; n < g.n; n += kDotColumns * W)
+      (g.n - n > W ? &multiply_taps_columns<kDotColumns> : &multiply_taps_columns<1>)(g, image, n);
+}
+
 // How a tile ends: clip(sum + bias + what y holds), rounded. No activation clips at infinity, which changes
 // no bit of what is not NaN, and NaN stays.
 struct TileEnd {
@@ -157,6 +193,9 @@ constexpr Bf16Chains kPeak = {kChains * 16 * 2 * 2, &run_chains};
 namespace tenon {
 
 Bf16Multiply multiply_avx512bf16() { return TENON_AVX512BF16_OR(&avx512bf16::multiply, nullptr); }
+Bf16MultiplyTaps multiply_taps_avx512bf16() {
+  return TENON_AVX512BF16_OR(&avx512bf16::multiply_taps, nullptr);
+}
 Bf16MultiplyAndFinish multiply_and_finish_avx512bf16() {
   return TENON_AVX512BF16_OR(&avx512bf16::multiply_and_finish, nullptr);
 }

@@ -8,14 +8,16 @@ namespace tenon {
 
 using Bf16Multiply = void (*)(const Bf16Product&);
 
+using Bf16MultiplyTaps = void (*)(const Bf16TapProduct&);
 using Bf16MultiplyAndFinish = void (*)(const Bf16Product&, const Bf16Finish&);
 
 Bf16Multiply multiply_avx512bf16();  // gemm_bf16_avx512.cc
+Bf16MultiplyTaps multiply_taps_avx512bf16();
 Bf16MultiplyAndFinish multiply_and_finish_avx512bf16();
 
 struct Bf16TileProducts {
   Bf16Multiply multiply = nullptr;
-  void (*multiply_taps)(const Bf16TapProduct&) = nullptr;
+  Bf16MultiplyTaps multiply_taps = nullptr;
 };
 
 Bf16TileProducts products_by_tiles();           // gemm_bf16_amx.cc

@@ -46,6 +46,7 @@ bool thin_wins(ConvPass pass, const ConvGeom& g, const Bf16Kernels& kernels) {
   if (!conv2d_is_thin(g) || pass == ConvPass::backward_data) return false;
   if (pass == ConvPass::backward_weights && !conv2d_weights_is_narrow(g, gemm_kernels(kernels.target)))
     return false;
+  if (pass == ConvPass::forward) return kernels.multiply_taps == nullptr;
   return kernels.winograd == nullptr || g.taps() * g.c <= kShortProduct;
 }
 
@@ -278,7 +279,7 @@ struct PhaseProduct {
   int64_t scratch;  // floats
 
   static PhaseProduct make(const ConvPhase& phase, const Bf16Kernels& kernels) {
-    if (kernels.multiply_taps != nullptr && !ConvGrid::is_dense(phase)) {
+    if (std::min(phase.k, phase.n) < kernels.tapped_channels && !ConvGrid::is_dense(phase)) {
       const ConvGrid grid = ConvGrid::make(phase, kernels);
       return {phase, true, grid, grid.blocks(kernels), grid.workspace(kernels)};
     }

@@ -175,7 +175,8 @@ void ConvGrid::run(const Bf16Kernels& kernels, const bf16* packed, float* worksp
   const int64_t a_at = layout.add(floats_of(copied())), c_at = layout.add(images * c_image);
   const double cost = static_cast<double>(weights.m) * static_cast<double>(phase.n) *
                       static_cast<double>(phase.groups * weights.depth);
-  parallel_tasks(tasks(), cost / 64, [&](int64_t task, int64_t slot) {
+  const double speed = kernels.row_step > 1 ? 64 : 8;  // of AMX, of vectors
+  parallel_tasks(tasks(), cost / speed, [&](int64_t task, int64_t slot) {
     const Block b = block(task);
     float* own = workspace + slot * layout.floats();
     auto* a = reinterpret_cast<bf16*>(own + a_at);
