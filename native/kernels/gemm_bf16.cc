@@ -153,7 +153,7 @@ constexpr Bf16Kernels kTable = {Target::TENON_TARGET,
 namespace tenon {
 namespace {
 
-// Whose taps are so short that gathering them takes as long as multiplying (measured on Zen 5).
+// Convolutions with fewer channels, in or out, go by taps: gathering pixels takes longer (measured on Zen 5).
 constexpr int64_t kFewChannels = 32;
 
 Bf16Kernels common(Target target) {
@@ -169,7 +169,7 @@ Bf16Kernels with_tiles(Target target, const Bf16TileProducts& products) {
   kernels.k_step = 32;
   kernels.block_bytes = 1024 * 1024;
   kernels.multiply = products.multiply;
-  if (cpu_features().avx512_bf16) kernels.depthwise = &depthwise_avx512bf16();
+  if (target == Target::avx512 && cpu_features().avx512_bf16) kernels.depthwise = &depthwise_avx512bf16();
   kernels.multiply_taps = products.multiply_taps;
   kernels.tapped_channels = std::numeric_limits<int64_t>::max();
   return kernels;

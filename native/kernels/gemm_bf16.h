@@ -72,19 +72,20 @@ struct PairKernels;
 
 struct Bf16Kernels {
   Target target;
-  // Where convolution goes by Winograd's algorithm, or has few input channels, that is faster than this
-  // path's products of gathered pixels: on all paths but AMX.
+  // Where convolution goes by Winograd's algorithm, that is faster than this path's products of gathered
+  // pixels; so are sums in float for few input channels, but for multiply_taps: on all paths but AMX.
   bool convolves_in_float;
   int64_t row_step, k_step;
   int64_t
       block_bytes;  // of A that one task should work on: what the second cache level holds with room to spare
 
   void (*multiply)(const Bf16Product&);
-  // For fewer channels than `tapped_channels`; products of gathered rows are as fast for more. Or null.
+  // For convolutions with fewer channels than `tapped_channels`, in or out, in a group: with more, products
+  // of gathered rows are as fast. Or null.
   void (*multiply_taps)(const Bf16TapProduct&);
   int64_t tapped_channels;
-  // multiply and finish in one, whose f.c is the product's c and only scratch: without going through memory
-  // where K is one chain. Takes what finishes_in_registers() allows. Or null.
+  // multiply, then finish, in one call. The epilogue's c must be the product's, which is scratch; where K is
+  // one chain it is not touched. Only for what finishes_in_registers() allows. Or null.
   void (*multiply_and_finish)(const Bf16Product&, const Bf16Finish&);
   void (*finish)(const Bf16Finish&);
   // to[i] = (even[i], odd[i]) as one word each.

@@ -28,21 +28,24 @@ struct InstructionDot {
 
 void multiply(const Bf16Product& product) { multiply_dots<InstructionDot>(product); }
 
-// As dot_tile, one chain through all runs of K.
+// As dot_tile, for `pairs` pairs of K from number `first` on, through as many runs as they take.
 template <int Rows, int Columns>
-void taps_tile(const Bf16TapProduct& g, const bf16* a, const bf16* b, float* c) {
+void taps_tile(const Bf16TapProduct& g, int64_t first, int64_t pairs, const bf16* a, const bf16* b, float* c,
+               bool accumulate) {
   V sum[Rows][Columns];
   clear(sum);
-  const int64_t pairs = g.steps, a_row = g.a_row;
-  for (const int64_t *run = g.runs, *end = run + g.run_count; run < end; ++run) {
-    const bf16* at = a + *run;
-    for (int64_t p = 0; p < pairs; ++p, at += 2, b += 2 * kBf16Panel) InstructionDot::add(at, a_row, b, sum);
+  const int64_t a_row = g.a_row;
+  for (int64_t run = first / g.steps, p = first % g.steps; pairs > 0; ++run, p = 0) {
+    const bf16* at = a + g.runs[run] + 2 * p;
+    const int64_t count = std::min(g.steps - p, pairs);
+    for (int64_t i = 0; i < count; ++i, at += 2, b += 2 * kBf16Panel) InstructionDot::add(at, a_row, b, sum);
+    pairs -= count;
   }
-  if (g.accumulate) each(sum, [&](V& y, int m, int v) { y = load(c + m * g.ldc + v * W) + y; });
+  if (accumulate) each(sum, [&](V& y, int m, int v) { y = load(c + m * g.ldc + v * W) + y; });
   each(sum, [&](V& y, int m, int v) { store(c + m * g.ldc + v * W, y); });
 }
 
-using TapsTile = void (*)(const Bf16TapProduct&, const bf16*, const bf16*, float*);
+using TapsTile = void (*)(const Bf16TapProduct&, int64_t, int64_t, const bf16*, const bf16*, float*, bool);
 
 template <int Columns, int... Rows>
 constexpr auto taps_tiles(std::integer_sequence<int, Rows...>) {
@@ -50,18 +53,24 @@ constexpr auto taps_tiles(std::integer_sequence<int, Rows...>) {
 }
 
 template <int Columns>
-void multiply_taps_columns(const Bf16TapProduct& g, int64_t image, int64_t n) {
+void multiply_taps_columns(const Bf16TapProduct& g, int64_t first, int64_t image, int64_t n) {
   static constexpr auto kTiles = taps_tiles<Columns>(std::make_integer_sequence<int, kDotRows>());
-  const bf16* b = g.b + n / kBf16Panel * g.b_panel + 2 * (n % kBf16Panel);
+  const int64_t pairs = std::min(kDotDepth / 2, g.run_count * g.steps - first);
+  const bf16* a = g.a + image * g.a_image;
+  const bf16* b = g.b + n / kBf16Panel * g.b_panel + 2 * (first * kBf16Panel + n % kBf16Panel);
+  float* c = g.c + image * g.c_image + n;
   for (int64_t m = 0; m < g.m; m += kDotRows)
-    kTiles[std::min<int64_t>(kDotRows, g.m - m) - 1](g, g.a + image * g.a_image + m * g.a_row, b,
-                                                     g.c + image * g.c_image + m * g.ldc + n);
+    kTiles[std::min<int64_t>(kDotRows, g.m - m) - 1](g, first, pairs, a + m * g.a_row, b, c + m * g.ldc,
+                                                     g.accumulate || first > 0);
 }
 
+// In the blocks of K that multiply_dots has.
 void multiply_taps(const Bf16TapProduct& g) {
+  const int64_t pairs = g.run_count * g.steps;
   for (int64_t image = 0; image < g.images; ++image)
-    for (int64_t n = 0; n < g.n; n += kDotColumns * W)
-      (g.n - n > W ? &multiply_taps_columns<kDotColumns> : &multiply_taps_columns<1>)(g, image, n);
+    for (int64_t first = 0; first == 0 || first < pairs; first += kDotDepth / 2)
+      for (int64_t n = 0; n < g.n; n += kDotColumns * W)
+        (g.n - n > W ? &multiply_taps_columns<kDotColumns> : &multiply_taps_columns<1>)(g, first, image, n);
 }
 
 // How a tile ends: clip(sum + bias + what y holds), rounded. No activation clips at infinity, which changes
@@ -119,7 +128,9 @@ void end_tile(const bf16* a, int64_t lda, const bf16* b, int64_t pairs, const fl
   for (int64_t p = 0; p < pairs; ++p, a += 2, b += 2 * kBf16Panel) InstructionDot::add(a, lda, b, sum);
   if (c != nullptr) each(sum, [&](V& y, int m, int v) { y = load(c + m * ldc + v * W) + y; });
   const TileLine<Columns> line(columns);
-  V bias[Columns] = {};
+  // Added to a sum, -0 leaves it as it is.
+  V bias[Columns];
+  for (V& b : bias) b = splat(-0.0f);
   if (end.bias != nullptr) line.bias(end.bias, bias);
   each(sum, [&](V& y, int, int v) { y += bias[v]; });
   if (end.accumulate) each_row(sum, [&](V* row, int m) { line.add(end.y + m * end.ldy, row); });

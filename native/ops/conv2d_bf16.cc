@@ -1,8 +1,8 @@
 // conv2d_bf16 and conv2d_backward_data_bf16: rows of pixels gathered block by block (never the
 // whole column matrix), multiplied with packed weights. Operands and attributes are those of
 // conv2d and conv2d_backward_data; x, y and their gradients are bf16 (the output may be f32),
-// weights and bias f32. Where tiles compute products, convolutions over more than single pixels go
-// by taps instead (conv2d_bf16_grid.h).
+// weights and bias f32. Where AMX tiles compute products, and where channels are few on AVX512-BF16,
+// convolutions over more than single pixels go by taps instead (conv2d_bf16_grid.h).
 //
 // Backward-data: dx[ih][iw] collects dy[oh][ow] w[r][s] where oh*SH = ih + PH - r*DH (and so for columns).
 // The input pixels ih = first + i*SH form a phase, which meets the same taps throughout: each phase is a
@@ -40,7 +40,8 @@ ConvCall bf16_conv_call(ConvPass pass, const Call& call) {
 
 namespace {
 
-// Products in bf16 are faster only where they are long enough to pay for gathering pixels.
+// Products in bf16 are faster only where taps read the image in place, or where they are long enough to pay
+// for gathering pixels.
 bool thin_wins(ConvPass pass, const ConvGeom& g, const Bf16Kernels& kernels) {
   constexpr int64_t kShortProduct = 64;
   if (!conv2d_is_thin(g) || pass == ConvPass::backward_data) return false;
@@ -279,7 +280,8 @@ struct PhaseProduct {
   int64_t scratch;  // floats
 
   static PhaseProduct make(const ConvPhase& phase, const Bf16Kernels& kernels) {
-    if (std::min(phase.k, phase.n) < kernels.tapped_channels && !ConvGrid::is_dense(phase)) {
+    const bool in_place = kernels.convolves_in_float ? ConvGrid::is_matrix(phase) : ConvGrid::is_dense(phase);
+    if (std::min(phase.k, phase.n) < kernels.tapped_channels && !in_place) {
       const ConvGrid grid = ConvGrid::make(phase, kernels);
       return {phase, true, grid, grid.blocks(kernels), grid.workspace(kernels)};
     }

@@ -26,10 +26,12 @@ int64_t shared_columns(const ConvPhase& p, int64_t width) {
 
 }  // namespace
 
-bool ConvGrid::is_dense(const ConvPhase& p) {
+bool ConvGrid::is_matrix(const ConvPhase& p) {
   const bool whole = p.h.in0 == 0 && p.w.in0 == 0 && p.h.count == p.in_h && p.w.count == p.in_w;
-  return p.taps() == 1 && p.step_h == 1 && p.step_w == 1 && whole && spread(p.k) == p.k;
+  return p.taps() == 1 && p.step_h == 1 && p.step_w == 1 && whole;
 }
+
+bool ConvGrid::spreads_well(int64_t channels) { return spread(channels) == channels; }
 
 ConvGrid ConvGrid::make(const ConvPhase& phase, const Bf16Kernels& kernels) {
   ConvGrid g = {};
@@ -175,7 +177,7 @@ void ConvGrid::run(const Bf16Kernels& kernels, const bf16* packed, float* worksp
   const int64_t a_at = layout.add(floats_of(copied())), c_at = layout.add(images * c_image);
   const double cost = static_cast<double>(weights.m) * static_cast<double>(phase.n) *
                       static_cast<double>(phase.groups * weights.depth);
-  const double speed = kernels.row_step > 1 ? 64 : 8;  // of AMX, of vectors
+  const double speed = kernels.convolves_in_float ? 8 : 64;  // of vectors, of AMX
   parallel_tasks(tasks(), cost / speed, [&](int64_t task, int64_t slot) {
     const Block b = block(task);
     float* own = workspace + slot * layout.floats();

@@ -24,8 +24,9 @@ struct ConvGrid {
   int64_t images, rows, panels;  // of a task
   int64_t plane_size;            // elements
 
-  // Whether the input's pixels, as they lie, are rows of a product that tiles read well.
-  static bool is_dense(const ConvPhase& phase);
+  // Whether the input's pixels, as they lie, are rows of a product; and whether tiles of AMX read those well.
+  static bool is_matrix(const ConvPhase& phase);
+  static bool is_dense(const ConvPhase& phase) { return is_matrix(phase) && spreads_well(phase.k); }
   static ConvGrid make(const ConvPhase& phase, const Bf16Kernels& kernels);
 
   int64_t run_taps() const { return whole_rows ? phase.w.taps : 1; }
@@ -44,6 +45,7 @@ struct ConvGrid {
     int64_t images, rows, columns;
   };
 
+  static bool spreads_well(int64_t channels);
   void cut(const Bf16Kernels& kernels);
   int64_t parts() const { return ceil_div(ceil_div(phase.n, kBf16Panel), panels); }
   int64_t tasks() const;

@@ -269,6 +269,7 @@ void Program::build_step(const ProgramDesc& desc, const CallDesc& call, const Te
   for (size_t i = call.tensors.size() - call.outputs; i < call.tensors.size(); ++i) {
     const int64_t place = desc.tensors[static_cast<size_t>(call.tensors[i])].place;
     if (place >= static_cast<int64_t>(desc.buffers.size())) fail_tensor(call.tensors[i], "is constant");
+    if (place <= kFirstInput) fail_tensor(call.tensors[i], "is an input");
     if (place >= 0) step->writes.push_back(buffers_[static_cast<size_t>(place)].get());
   }
 }

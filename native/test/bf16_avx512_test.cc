@@ -11,7 +11,8 @@ namespace {
 std::vector<bf16> ramp(int64_t n, int64_t step) {
   std::vector<bf16> x(static_cast<size_t>(n));
   for (size_t i = 0; i < x.size(); ++i)
-    x[i] = to_bf16(static_cast<float>(static_cast<int64_t>(i) * step % 31 - 15) / 4);
+    x[i] =
+        to_bf16(static_cast<float>(static_cast<int64_t>(i) * step % 31 - 15) * 0.37f);  // sums are not exact
   return x;
 }
 
@@ -55,6 +56,30 @@ void all_finished_in_registers() {
             for (const bool add : {false, true}) finished_in_registers(m, n, k, activation, bias, add);
 }
 
+// Taps, whose blocks of K may begin inside of a run, against the product of gathered rows: the same bits.
+void taps_as_gathered(int64_t runs, int64_t steps, int64_t m, int64_t n) {
+  const Bf16Kernels& kernels = bf16_kernels(Target::avx512);
+  constexpr int64_t kImages = 2, kRow = 6, kRunGap = 20;
+  const int64_t k = 2 * runs * steps, ldc = ceil_div(n, kBf16Panel) * kBf16Panel;
+  const int64_t image = m * kRow + runs * kRunGap + 2 * steps;
+  const std::vector<bf16> a = ramp(kImages * image, 7), b = ramp(ldc * k, 5);
+  std::vector<int64_t> offsets;
+  for (int64_t run = 0; run < runs; ++run) offsets.push_back(run * kRunGap);
+  std::vector<bf16> gathered;
+  for (int64_t row = 0; row < kImages * m; ++row)
+    for (const int64_t offset : offsets) {
+      const auto from = a.begin() + row / m * image + row % m * kRow + offset;
+      gathered.insert(gathered.end(), from, from + 2 * steps);
+    }
+  std::vector<float> by_taps(static_cast<size_t>(kImages * m * ldc)), expected = by_taps;
+  kernels.multiply_taps({a.data(), kRow, image, offsets.data(), runs, steps, b.data(), k * kBf16Panel,
+                         kImages, m, n, by_taps.data(), m * ldc, ldc, false});
+  kernels.multiply(
+      {gathered.data(), k, b.data(), k * kBf16Panel, kImages * m, n, k, expected.data(), ldc, false});
+  CHECK_THAT(by_taps == expected, "taps: " + std::to_string(runs) + " " + std::to_string(steps) + " " +
+                                      std::to_string(m) + " " + std::to_string(n));
+}
+
 }  // namespace
 }  // namespace tenon::test
 
@@ -65,6 +90,12 @@ int main() {
   set_variable("TENON_BF16", "avx512bf16");
   CHECK(bf16_path(Target::avx512).path == Bf16Path::avx512bf16);
   all_finished_in_registers();
+  for (const int64_t n : {1, 16, 17, 40}) {
+    taps_as_gathered(7, 11, 25, n);
+    taps_as_gathered(9, 32, 13, n);   // a block ends with a run
+    taps_as_gathered(9, 50, 13, n);   // and inside of one
+    taps_as_gathered(2, 500, 12, n);  // a run of several blocks
+  }
   bf16_cases();
   return report();
 }

@@ -284,7 +284,7 @@ inline void residuals() {
   const ConvCase cases[] = {
       {2, 9, 9, 20, 33, 3, 3, 2, 2, 1, 1},
       {3, 5, 5, 40, 37, 1, 1},
-      {3, 6, 7, 3, 40, 3, 3, 1, 1, 1, 1},  // of few channels: in float, but for AMX
+      {3, 6, 7, 3, 40, 3, 3, 1, 1, 1, 1},  // of few channels: in float where nothing goes by taps
       {1, 30, 60, 1, 70, 3, 5, 1, 1, 1, 2},
       {2, 7, 7, 12, 18, 3, 3, 2, 2, 1, 1, 1, 1, 3},
       {2, 9, 9, 24, 24, 3, 3, 1, 1, 1, 1, 1, 1, 24},  // not by the depthwise kernels

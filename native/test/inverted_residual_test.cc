@@ -180,7 +180,8 @@ void run_all() {
   check_case({3, 5, 9, 33, 33, 17, 3, 3, 1, 1, 1, 1, 1, 1, false, false});
   check_case({1, 40, 37, 3, 32, 48, 3, 3, 2, 1, 1, 0});
   check_case({2, 9, 8, 4, 400, 16, 3, 2, 1, 2, 1, 1, 1, 1, true, true, {1, 3, 4}});  // two blocks of K
-  check_case({1, 1, 1, 7, 64, 20, 3, 3, 1, 1, 1, 1, 1, 1, true, true});              // fewer rows than bands
+  check_case({1, 8, 8, 128, 512, 24});  // two blocks of K, and few channels behind them
+  check_case({1, 1, 1, 7, 64, 20, 3, 3, 1, 1, 1, 1, 1, 1, true, true});  // fewer rows than bands
   check_case({1, 2, 50, 7, 70, 20, 3, 3, 1, 1, 1, 1, 1, 1, true, false, {0, 0, 2}});
   check_case({1, 20, 20, 6, 32, 8, 3, 3, 1, 1, 2, 2, 2, 2});  // dilated
   check_case({1, 20, 20, 6, 32, 8, 2, 2, 4, 3, 0, 0});        // rows that no output reads

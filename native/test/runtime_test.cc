@@ -607,6 +607,8 @@ void test_bad_programs() {
   CHECK(refused([](ProgramDesc& d) { d.tensors[0].place = kScalarPlace; }));
   CHECK(refused([](ProgramDesc& d) { d.calls[1].tensors[0] = INT64_MAX; }));
   CHECK(refused([](ProgramDesc& d) { d.calls[1].kernel = "nothing"; }));
+  CHECK(
+      refused([](ProgramDesc& d) { d.inputs = {64}, d.tensors[0].place = kFirstInput; }));  // writes an input
   CHECK(refused([](ProgramDesc& d) { d.outputs = {1}; }));
   CHECK(refused([](ProgramDesc& d) { d.arena_bytes = SIZE_MAX; }));
   CHECK(refused([](ProgramDesc& d) { d.scalars = SIZE_MAX / 4; }));

@@ -71,6 +71,30 @@ it('rules are those of initialize, and bad options reject', async () => {
   await expect(net().ensureInitializedAsync({ sead: 1 } as never)).rejects.toThrow('unknown option "sead"');
 });
 
+it('calls beside each other each draw by their own rules, and one that fails takes nothing back', async () => {
+  const net = (): nn.Sequential =>
+    nn.sequential(nn.linear(3, 2100), nn.linear(2100, 2100), nn.linear(2100, 2));
+  const model = net();
+  const calls = (['orthogonal', 'zeros'] as const).map((weights) =>
+    model.ensureInitializedAsync({ weights }),
+  );
+  await Promise.all(calls);
+  const drawn = await weightsOf(model);
+  const alone = (['orthogonal', 'zeros'] as const).map((weights) => weightsOf(net().initialize({ weights })));
+  expect((await Promise.all(alone)).some((weights) => weights.equals(drawn))).toBe(true);
+
+  const failing = net();
+  const bad = failing.ensureInitializedAsync({
+    rule: (name) => (name === '2.weight' ? () => ops.full([3], 0) : undefined),
+  });
+  failing.initialize({ weights: 'ones' });
+  await expect(bad).rejects.toThrow(ShapeError);
+  failing.initialize();
+  expect((await weightsOf(failing)).equals(await weightsOf(net().initialize({ weights: 'ones' })))).toBe(
+    true,
+  );
+});
+
 it('an initializer that fails leaves no values and no memory', async () => {
   const model = nn.sequential(
     nn.linear(3, 2100),

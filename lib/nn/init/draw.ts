@@ -5,7 +5,7 @@ import { assign } from '../../graph/trace';
 import * as ops from '../../ops';
 import { checkKeys, clip, nonNegativeInteger } from '../../options';
 import { withMemory } from '../../tensor/lazy';
-import { Parameter, ParameterMask } from '../../tensor/parameter';
+import { Parameter, ParameterMask, type Initializer } from '../../tensor/parameter';
 import { Storage } from '../../tensor/storage';
 import { checkTensor, Tensor } from '../../tensor/tensor';
 import type { StateBuffer } from '../buffer';
@@ -45,9 +45,8 @@ export function drawBy(
   const all = [...tensors.values()];
   // Memory that no program uses yet need not wait for the steps of other models.
   const queue = all.some((tensor) => tensor.initialized) ? 'train' : 'predict';
-  const restore = keepInitializers(tensors);
+  const restore = replaceInitializers(where, rules, tensors);
   try {
-    applyInitRules(where, rules, parametersOf(tensors));
     withMemory(all, () => draw(where, all, seed, queue));
   } catch (error) {
     restore();
@@ -55,12 +54,30 @@ export function drawBy(
   }
 }
 
-/** What puts the initializers back that the tensors have now. */
-function keepInitializers(tensors: ReadonlyMap<string, Parameter | StateBuffer>): () => void {
-  const before = [...parametersOf(tensors).values()].map((p) => [p, p.initializer] as const);
-  return () => {
-    for (const [parameter, initializer] of before) parameter.initializer = initializer;
-  };
+/**
+ * What puts the initializers back that the tensors have now, where `rules` have replaced them and nobody else
+ * has since.
+ */
+function replaceInitializers(
+  where: string,
+  rules: InitRules,
+  tensors: ReadonlyMap<string, Parameter | StateBuffer>,
+): () => void {
+  const parameters = [...parametersOf(tensors).values()];
+  const now = (): Initializer[] => parameters.map((parameter) => parameter.initializer);
+  const before = now();
+  const restore = (own: readonly Initializer[]): void =>
+    parameters.forEach((parameter, i) => {
+      if (parameter.initializer === own[i]) parameter.initializer = before[i]!;
+    });
+  try {
+    applyInitRules(where, rules, parametersOf(tensors));
+  } catch (error) {
+    restore(now());
+    throw error;
+  }
+  const own = now();
+  return () => restore(own);
 }
 
 /** Elements that one program draws, unless a tensor has more: predictions of other models come between. */
@@ -77,9 +94,10 @@ export async function drawAside(
   seed: number,
 ): Promise<void> {
   const drawn: [tensor: Parameter | StateBuffer, storage: Storage][] = [];
-  const restore = keepInitializers(tensors);
+  const restore = replaceInitializers(where, rules, tensors);
+  // What another call changes meanwhile is not for this one.
+  const values = new Map([...tensors.values()].map((t) => [t, valuesOf(t, seed)]));
   try {
-    applyInitRules(where, rules, parametersOf(tensors));
     for (const group of groupsOf(tensors.values())) {
       const fresh = group.map((t) => [t, new Storage(t.shape, t.dtype)] as const);
       drawn.push(...fresh.map(([tensor, storage]): (typeof drawn)[number] => [tensor, storage]));
@@ -88,7 +106,7 @@ export async function drawAside(
           for (const [tensor, storage] of fresh)
             assign(
               new Tensor(tensor.shape, tensor.dtype, { kind: 'storage', storage }),
-              tensor.admit(firstValue(where, tensor, seed)),
+              tensor.admit(checkedValue(where, tensor, values.get(tensor)!())),
             );
         },
         { queue: 'predict' },
@@ -133,7 +151,7 @@ function draw(
       throw new DisposedError(`${tensor.toString()} was disposed; its memory is gone`);
   const program = compile(
     () => {
-      for (const tensor of tensors) assign(tensor, firstValue(where, tensor, seed));
+      for (const tensor of tensors) assign(tensor, checkedValue(where, tensor, valuesOf(tensor, seed)()));
     },
     { queue },
   );
@@ -144,10 +162,16 @@ function draw(
   }
 }
 
+/** Makes the first values of a tensor, by the initializer and the name that it has now. */
+function valuesOf(tensor: Parameter | StateBuffer, seed: number): () => unknown {
+  const { shape } = tensor;
+  if (!(tensor instanceof Parameter)) return () => ops.full(shape, tensor.initial);
+  const { initializer, name } = tensor;
+  return () => initializer(shape, seed, name);
+}
+
 /** @throws DTypeError if an initializer is not one, such as `nn.init.zeros` without its call */
-function firstValue(where: string, tensor: Parameter | StateBuffer, seed: number): Tensor {
-  if (!(tensor instanceof Parameter)) return ops.full(tensor.shape, tensor.initial);
-  const value: unknown = tensor.initializer(tensor.shape, seed, tensor.name);
+function checkedValue(where: string, tensor: Parameter | StateBuffer, value: unknown): Tensor {
   checkTensor(where, `what the initializer of '${clip(tensor.name)}' returns`, value);
   return value;
 }
