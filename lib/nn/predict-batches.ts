@@ -3,7 +3,10 @@ import type { Dataset } from '../data/dataset';
 import { DataError, ShapeError } from '../errors';
 import { checkAttached } from '../tensor/dtype';
 import { formatShape, numel, type Shape } from '../tensor/shape';
-import { tensor, Tensor, type borrowed } from '../tensor/tensor';
+import { tensor, Tensor } from '../tensor/tensor';
+
+/** How the rows of a batch become a tensor. */
+export type Take = (data: Uint8Array | Float32Array, shape: Shape) => Tensor;
 
 /**
  * Batches of at most `batchSize` rows of `shape`, made by `take` as they are asked for.
@@ -13,7 +16,7 @@ export function cut(
   data: Uint8Array | Float32Array,
   shape: Shape,
   batchSize: number,
-  take: typeof borrowed,
+  take: Take,
 ): Iterable<Tensor> {
   checkAttached('predict', data);
   const row = numel(shape);
@@ -31,7 +34,7 @@ function* batchesOf(
   shape: Shape,
   rows: number,
   batchSize: number,
-  take: typeof borrowed,
+  take: Take,
 ): Iterable<Tensor> {
   const row = numel(shape);
   const { length } = data;

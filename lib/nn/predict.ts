@@ -19,7 +19,7 @@ import { checkShape, formatShape, sameShape, type Shape } from '../tensor/shape'
 import { borrowed, tensor, Tensor } from '../tensor/tensor';
 import { forwardThrough, type Forwarding } from './inputs';
 import { inEvalMode, type Modal } from './mode';
-import { batchesOfDataset, cut, Outputs, requireDecoded } from './predict-batches';
+import { batchesOfDataset, cut, Outputs, requireDecoded, type Take } from './predict-batches';
 import { samplingOf, type Sampling, type SamplingOptions } from './sampling';
 
 /** What predictions need of a model. */
@@ -391,7 +391,7 @@ function passesOf({ views, sampling }: Omit<Job, 'batches'>): number {
  * How batches of arrays are made. One that is queued once is queued before the caller can write to the array
  * again; later passes come when it may have changed.
  */
-function takes({ views, sampling }: Asked): typeof borrowed {
+function takes({ views, sampling }: Asked): Take {
   return views === undefined && sampling === undefined ? borrowed : tensor;
 }
 

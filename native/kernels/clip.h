@@ -2,4 +2,6 @@
 // Their bits: NaN stays NaN, and what equals the bound becomes the bound. Included once per target after
 // vec.h (no include guard on purpose).
 inline V at_least(V v, V bound) { return select(v <= bound, bound, v); }
-inline V at_most(V v, V bound) { return select(v >= bound, bound, v); }
+
+// As long as the bound is not 0, which has two signs, one instruction of x86 has these bits.
+inline V at_most(V v, V bound) { return select(bound < v, bound, v); }

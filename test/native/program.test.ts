@@ -2,7 +2,16 @@ import * as native from '../../lib/native';
 import { expectTurns } from '../support/turns';
 import { adder, ARENA, INPUT, noScalars, programOf, SCALAR } from './helpers';
 
-const relu = { kernel: 'relu', tensors: [0, 0], outputs: 1, attrs: {} };
+const relu = programOf({
+  inputs: [8],
+  arenaBytes: 8,
+  tensors: [
+    [INPUT, 0, 'f32', [2]],
+    [ARENA, 0, 'f32', [2]],
+  ],
+  calls: [{ kernel: 'relu', tensors: [0, 1], outputs: 1, attrs: {} }],
+  outputs: [1],
+});
 
 describe('programs', () => {
   test('run over inputs, arena, buffers and scalars', async () => {
@@ -74,9 +83,7 @@ describe('programs', () => {
   });
 
   test('copy their inputs during the call', async () => {
-    const program = native.createProgram(
-      programOf({ inputs: [8], tensors: [[INPUT, 0, 'f32', [2]]], calls: [relu], outputs: [0] }),
-    );
+    const program = native.createProgram(relu);
     const input = Float32Array.of(1, 2);
     const first = native.runProgram(program, [input], noScalars);
     input.fill(9);
@@ -85,10 +92,19 @@ describe('programs', () => {
     expect([...((await second).outputs[0] ?? [])]).toEqual([9, 9]);
   });
 
+  test('do not write into an input, which a run that the caller waits for reads where it lies', () => {
+    const inPlace = { kernel: 'relu', tensors: [0, 0], outputs: 1, attrs: {} };
+    const desc = programOf({
+      inputs: [8],
+      tensors: [[INPUT, 0, 'f32', [2]]],
+      calls: [inPlace],
+      outputs: [0],
+    });
+    expect(() => native.createProgram(desc)).toThrow(/call 0 \(relu\): tensor 0: is an input/);
+  });
+
   test('take views of shared memory, and refuse short and detached arrays', () => {
-    const program = native.createProgram(
-      programOf({ inputs: [8], tensors: [[INPUT, 0, 'f32', [2]]], calls: [relu], outputs: [0] }),
-    );
+    const program = native.createProgram(relu);
     const shared = new Float32Array(new SharedArrayBuffer(8));
     shared[1] = 3;
     expect([...(native.runProgramSync(program, [shared], noScalars).outputs[0] ?? [])]).toEqual([0, 3]);

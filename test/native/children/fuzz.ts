@@ -441,6 +441,7 @@ function fuzz(round: number, { kernel, operands, attrs }: Template): void {
   const changed = pick([0, 0.01, 0.05, 0.2]); // how often a thing is changed
   const odd = pick([0, 0, 0.02]); // how often a number becomes a strange one
   const constant = rarely(0.2); // whether the result is to be kept
+  const outputs = constant ? 1 : int(0, operands.length);
 
   const target = pick(['native', 'ref'] as const);
   const codes = { r: target === 'ref' ? 2 : 0, bf16: 1, s: 2, f64: 2, i32: 4, u8: 3 };
@@ -448,7 +449,9 @@ function fuzz(round: number, { kernel, operands, attrs }: Template): void {
   for (const [i, [kind, ...given]] of operands.entries()) {
     const dims = given.map((d) => (rarely(changed) ? int(0, 7) : d));
     if (rarely(changed)) dims[int(0, 5)] = int(0, 3);
-    const places = kind === 's' ? [-2] : kind === 'i32' ? [1] : constant ? [0, 2] : [-1, -1, 0, -3, -4];
+    const read = i < operands.length - outputs || rarely(changed); // programs do not write into inputs
+    const anywhere = constant ? [0, 2] : read ? [-1, -1, 0, -3, -4] : [-1, -1, 0];
+    const places = kind === 's' ? [-2] : kind === 'i32' ? [1] : anywhere;
     const dtype = rarely(changed) ? int(0, 4) : codes[kind];
     const place = pick(places);
     const offset = kind === 's' ? 8 * int(0, 5) : place === 2 ? 0 : SLOT * i + 8 * int(0, 8);
@@ -477,9 +480,7 @@ function fuzz(round: number, { kernel, operands, attrs }: Template): void {
     buffers,
     inputs: [PLACE, PLACE],
     tensors: Float64Array.from(table),
-    calls: [
-      { kernel, tensors: ids, outputs: constant ? 1 : int(0, ids.length), attrs: Object.fromEntries(named) },
-    ],
+    calls: [{ kernel, tensors: ids, outputs, attrs: Object.fromEntries(named) }],
     constantCalls: Number(constant),
     commitStart: int(0, 2),
     outputs: [int(0, operands.length)].filter((id) => id < operands.length),
