@@ -95,7 +95,17 @@ void gradient(const DepthwiseGradient& g) {
   });
 }
 
-constexpr DepthwiseKernels kTable = {&span, &gradient};
+  #if defined(TENON_IS_AVX512) || defined(TENON_IS_NEON)
+    #include "kernels/depthwise_rows.h"
+
+bool rows(const DepthwiseRows& r) {
+  return r.span.in_type == DType::f32 && r.span.out_type == DType::f32 && typed_rows<float>(r);
+}
+
+constexpr DepthwiseKernels kTable = {&span, &gradient, &rows};
+  #else
+constexpr DepthwiseKernels kTable = {&span, &gradient, nullptr};
+  #endif
 
 #else
 

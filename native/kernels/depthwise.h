@@ -38,6 +38,26 @@ struct DepthwiseSpan {
   int64_t ahead, ahead_rows, ahead_row_step, ahead_columns;
 };
 
+// An input row, in elements from the first one, and the row of the filter that it meets for each of two
+// output rows, negative where it is not theirs.
+struct DepthwiseInputRow {
+  int64_t in, upper, lower;
+};
+
+// One or two whole output rows of a forward pass without dilation, the lower one below the upper one: what
+// both read is read once.
+struct DepthwiseRows {
+  DepthwiseSpan span;  // the upper row, without taps
+  std::byte* lower;    // out, or null
+  const DepthwiseInputRow* rows;
+  int64_t row_count;
+  int64_t width;     // of the input
+  int64_t columns;   // of the filter
+  int64_t step;      // input columns from an output pixel to the next one
+  int64_t padding;   // columns on the left
+  int64_t tap_step;  // from a filter's column to the next one, in elements
+};
+
 // The gradient of the filters: filters[tap][c] += sum, from zero, over rows and pixels of
 // dy[r][p][c] * in[r][p][tap][c].
 struct DepthwiseGradient {
@@ -60,6 +80,8 @@ struct DepthwiseGradient {
 struct DepthwiseKernels {
   void (*span)(const DepthwiseSpan& span);
   void (*gradient)(const DepthwiseGradient& gradient);
+  // Returns false where it does nothing, and spans have to. Null without the registers for it.
+  bool (*rows)(const DepthwiseRows& rows);
 };
 
 const DepthwiseKernels& depthwise_kernels(Target target);

@@ -16,12 +16,18 @@
 
   #include "kernels/depthwise_span.h"
 
+  #include "kernels/depthwise_rows.h"
+
 void span(const DepthwiseSpan& s) {
   const bool images = s.in_type == DType::bf16 && s.out_type == DType::bf16;
   if (images && (s.activation == Activation::none || clips(s.activation)))
     typed_span<bf16, bf16>(s);
   else
     depthwise_kernels(Target::avx512).span(s);
+}
+
+bool rows(const DepthwiseRows& r) {
+  return r.span.in_type == DType::bf16 && r.span.out_type == DType::bf16 && typed_rows<bf16>(r);
 }
 
 #else
@@ -31,7 +37,8 @@ namespace tenon {
 const DepthwiseKernels& depthwise_avx512bf16() {
   static const DepthwiseKernels kernels = {
       TENON_AVX512BF16_OR(&avx512bf16::span, nullptr),
-      TENON_AVX512BF16_OR(depthwise_kernels(Target::avx512).gradient, nullptr)};
+      TENON_AVX512BF16_OR(depthwise_kernels(Target::avx512).gradient, nullptr),
+      TENON_AVX512BF16_OR(&avx512bf16::rows, nullptr)};
   return kernels;
 }
 

@@ -78,16 +78,22 @@ void pixels_from(const DepthwiseSpan& s, int64_t first, Activate activate) {
   if constexpr (Pixels > 1) pixels_from<Stream, Pixels / 2, In, Out>(s, first, activate);
 }
 
-// What output P takes from column Q of a row of taps.
-template <int Taps, int Q, int P>
-__attribute__((always_inline)) inline void add_column(V x, const V (&filter)[1][Taps], V (&sum)[kSums][1]) {
-  if constexpr (Q >= P && Q - P < Taps) sum[P][0] = fma(x, filter[0][Q - P], sum[P][0]);
+// What output P, Step columns behind the one before it, takes from column Q of a row of taps.
+template <int Q, int Step, int P, int Taps, int Pixels>
+__attribute__((always_inline)) inline void add_column(V x, const V (&filter)[1][Taps], V (&sum)[Pixels][1]) {
+  constexpr int kTap = Q - Step * P;
+  if constexpr (kTap >= 0 && kTap < Taps) sum[P][0] = fma(x, filter[0][kTap], sum[P][0]);
 }
 
-template <int Taps, int Q, int... P>
-__attribute__((always_inline)) inline void add_column(V x, const V (&filter)[1][Taps], V (&sum)[kSums][1],
+template <int Q, int Step, int Taps, int Pixels, int... P>
+__attribute__((always_inline)) inline void add_column(V x, const V (&filter)[1][Taps], V (&sum)[Pixels][1],
                                                       std::integer_sequence<int, P...>) {
-  (add_column<Taps, Q, P>(x, filter, sum), ...);
+  (add_column<Q, Step, P>(x, filter, sum), ...);
+}
+
+template <int Q, int Step, int Taps, int Pixels>
+__attribute__((always_inline)) inline void add_column(V x, const V (&filter)[1][Taps], V (&sum)[Pixels][1]) {
+  add_column<Q, Step>(x, filter, sum, std::make_integer_sequence<int, Pixels>());
 }
 
 // As channels_at for kSums pixels next to each other, but what several outputs read is loaded, and widened,
@@ -102,7 +108,7 @@ inline void columns_at(const DepthwiseSpan& s, const In* in, Out* out, int64_t c
     const In* at = in + tap->in + c;
     V filter[1][Taps];
     each(filter, [&](V& f, int, int t) { f = load(s.filters + tap[t].filter + c); });
-    (add_column<Taps, Q>(load(at + Q * pixel), filter, sum, std::make_integer_sequence<int, kSums>()), ...);
+    (add_column<Q, 1>(load(at + Q * pixel), filter, sum), ...);
   }
   finish<false>(s, sum, out, c, WholeLanes{}, activate);
 }

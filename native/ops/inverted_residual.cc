@@ -23,6 +23,8 @@ constexpr int64_t kStepPixels = 96;         // of a step, at least: several regi
 constexpr int64_t kScratchBytes = 1 << 19;  // of a step, about, where one row fits: half a second-level cache
 constexpr int64_t kBandRows = 3;     // of a band, at least: two bands widen the rows between them twice
 constexpr int64_t kNarrowRows = 28;  // of a task that narrows: two register tiles
+constexpr int64_t kRows = 2;         // that are convolved together: DepthwiseRows
+constexpr int64_t kInputRows = 16;   // that they read, at most
 constexpr int64_t kTapFloats = sizeof(DepthwiseTap) / sizeof(float);
 
 struct Plan {
@@ -121,13 +123,10 @@ struct Block {
     }
   }
 
-  // Convolves output row `row`.
-  void convolve(const Part<T>& x, int64_t row, T* out) const {
-    const TapAxes axes = TapAxes::make(g, false);
+  // What output rows of a part share.
+  DepthwiseSpan span_of(const Part<T>& x, const DepthwiseAxes& a) const {
     const bool own = call.has_expansion;  // else x is read in place
-    const DepthwiseAxes a = {axes, own ? x.channels : g.c, own ? p.held : g.h};
     DepthwiseSpan s = {};
-    s.taps = x.taps;
     s.in_type = s.out_type = kType;
     s.in = reinterpret_cast<const std::byte*>(own ? x.wide
                                                   : call.x.as<T>() + x.image * g.h * g.w * g.c + x.first);
@@ -136,14 +135,46 @@ struct Block {
     s.channels = x.channels, s.image_channels = a.c;
     s.bias = call.filter_bias.as<float>() + x.first;
     s.activation = static_cast<Activation>(call.depthwise_activation);
-    const bool far = !own && is_far(g.h * g.w, g.c, call.x);
-    s.ahead_row_step = axes.w.in * a.c, s.ahead_columns = g.sw;
-    for_spans(a, row, g.c, x.taps, [&](const DepthwisePixels& span) {
-      s.tap_count = span.tap_count, s.pixels = span.pixels;
-      s.ahead = span.below, s.ahead_rows = far && span.pixels > 1 ? g.sh : 0;
-      s.out = reinterpret_cast<std::byte*>(out + span.column * p.pitch);
-      depthwise.span(s);
-    });
+    s.ahead_row_step = a.w.in * a.c, s.ahead_columns = g.sw;
+    return s;
+  }
+
+  // Convolves output rows [row, row + rows), one or two.
+  void convolve(const Part<T>& x, int64_t row, int64_t rows, T* out) const {
+    const TapAxes axes = TapAxes::make(g, false);
+    const DepthwiseAxes a = {axes, call.has_expansion ? x.channels : g.c, call.has_expansion ? p.held : g.h};
+    const bool far = !call.has_expansion && is_far(g.h * g.w, g.c, call.x);
+    DepthwiseSpan s = span_of(x, a);
+    if (convolve_whole(a, s, far, row, rows, out)) return;
+    for (int64_t i = 0; i < rows; ++i) {
+      s.taps = x.taps;
+      for_spans(a, row + i, g.c, x.taps, [&](const DepthwisePixels& span) {
+        s.tap_count = span.tap_count, s.pixels = span.pixels;
+        s.ahead = span.below, s.ahead_rows = far && span.pixels > 1 ? g.sh : 0;
+        s.out = reinterpret_cast<std::byte*>(out + (i * g.ow + span.column) * p.pitch);
+        depthwise.span(s);
+      });
+    }
+  }
+
+  // As whole rows, where there is a kernel for them.
+  bool convolve_whole(const DepthwiseAxes& a, DepthwiseSpan s, bool far, int64_t row, int64_t rows,
+                      T* out) const {
+    DepthwiseInputRow input[kInputRows];
+    if (depthwise.rows == nullptr || g.dh > 1 || g.dw > 1 || g.kh + g.sh > kInputRows) return false;
+    const int64_t top = row * g.sh - g.ph, begin = std::max<int64_t>(top, 0);
+    const int64_t end = std::clamp<int64_t>(top + reach(g, rows), begin, g.h);
+    const auto filter = [&](int64_t tap) { return tap >= 0 && tap < g.kh ? tap * g.kw * g.c : -1; };
+    int64_t count = 0;
+    for (int64_t r = begin; r < end; ++r) {
+      const DepthwiseInputRow one = {r % a.held * a.w.in * a.c, filter(r - top),
+                                     rows > 1 ? filter(r - top - g.sh) : -1};
+      if (one.upper >= 0 || one.lower >= 0) input[count++] = one;
+    }
+    s.pixels = g.ow, s.out = reinterpret_cast<std::byte*>(out);
+    s.ahead = (end * a.w.in - g.pw) * a.c, s.ahead_rows = far ? rows * g.sh : 0;
+    auto* lower = rows > 1 ? reinterpret_cast<std::byte*>(out + g.ow * p.pitch) : nullptr;
+    return depthwise.rows({s, lower, input, count, g.w, g.kw, g.sw, g.pw, g.c});
   }
 
   // Output pixels [pixel, pixel + pixels) of all images, and channels [n0, n1), from convolved
@@ -172,7 +203,8 @@ struct Block {
       widened = std::max(widened, end);
       const int64_t pixel = (x.image * g.oh + row) * g.ow;
       T* out = p.groups > 1 ? x.convolved + pixel * p.pitch : x.convolved;
-      for (int64_t i = 0; i < rows; ++i) convolve(x, row + i, out + i * g.ow * p.pitch);
+      for (int64_t i = 0; i < rows; i += kRows)
+        convolve(x, row + i, std::min(kRows, rows - i), out + i * g.ow * p.pitch);
       if (p.groups == 1) narrow(out, pixel, rows * g.ow, 0, call.out_c, x.product);
     }
   }

@@ -187,6 +187,13 @@ void run_all() {
   check_case({1, 20, 20, 6, 32, 8, 2, 2, 4, 3, 0, 0});        // rows that no output reads
   check_case({1, 6, 6, 6, 32, 8, 3, 3, 1, 1, 5, 1, 1, 1, true, false, {2, 2, 0}, 3});  // rows of padding only
   check_case({1, 112, 112, 4, 32, 8, 3, 3, 2, 2, 0, 0, 1, 1, true, false, {2, 2, 0}, 1});
+  check_case({2, 7, 7, 8, 48, 16, 5, 5, 1, 1, 2, 2, 1, 1, true, false, {1, 1, 0}});  // edges only
+  check_case({1, 15, 30, 8, 48, 16, 5, 5, 1, 1, 2, 2, 1, 1, true, false, {0, 0, 1}});
+  check_case({1, 13, 3, 8, 48, 16, 3, 5, 1, 2, 1, 4});   // narrower than its padding
+  check_case({2, 57, 56, 24, 144, 24});                  // several steps, and an odd last row
+  check_case({1, 9, 21, 6, 48, 8, 1, 3, 2, 2, 0, 1});    // rows between those that outputs read
+  check_case({1, 20, 12, 4, 32, 8, 17, 3, 1, 1, 8, 1});  // taller than two rows may be together
+  check_case({2, 113, 64, 48, 48, 16, 3, 3, 1, 1, 1, 1, 1, 1, false, false});  // read from memory
 }
 
 }  // namespace
