@@ -77,10 +77,7 @@ void rows_channels(const DepthwiseRows& r, int64_t first, int64_t count, Activat
 template <int Taps, int Step, class T>
 void rows_of(const DepthwiseRows& r) {
   const DepthwiseSpan& s = r.span;
-  constexpr real kInfinity = std::numeric_limits<real>::infinity();
-  const V least = splat(clips(s.activation) ? 0 : -kInfinity);
-  const V most = splat(s.activation == Activation::relu6 ? 6 : kInfinity);
-  const auto clip = [=](V v) { return at_most(at_least(v, least), most); };
+  const Clip clip(clip_bounds(s.activation));
   for (int64_t first = 0; first < s.pixels; first += kSums) {
     const int64_t column = first * Step - r.padding, count = s.pixels - first;
     if (column >= 0 && count >= kSums && column + Step * (kSums - 1) + Taps <= r.width)

@@ -166,6 +166,5 @@ void typed_span(const DepthwiseSpan& s) {
   const bool stream =
       !later && lines && streams(reinterpret_cast<Out*>(s.out), s.image_channels, s.out_bytes);
   if (!clips(s.activation)) return all_pixels<In, Out>(s, stream, [](V v) { return v; });
-  const V most = splat(s.activation == Activation::relu6 ? 6 : std::numeric_limits<real>::infinity());
-  all_pixels<In, Out>(s, stream, [most](V v) { return at_most(at_least(v, V{}), most); });
+  all_pixels<In, Out>(s, stream, Clip(clip_bounds(s.activation)));
 }

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 #include "kernels/kernel.h"
 
@@ -27,6 +28,16 @@ inline constexpr int kActivations = 5;
 
 // Whether an activation only clips.
 inline bool clips(Activation a) { return a == Activation::relu || a == Activation::relu6; }
+
+// What an activation that only clips, or none, keeps values between. Clipping at infinity changes no bit.
+struct ClipBounds {
+  float least, most;
+};
+
+inline ClipBounds clip_bounds(Activation a) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  return {clips(a) ? 0 : -kInfinity, a == Activation::relu6 ? 6 : kInfinity};
+}
 
 struct GemmTile {
   const float* a;

@@ -73,13 +73,12 @@ void multiply_taps(const Bf16TapProduct& g) {
         (g.n - n > W ? &multiply_taps_columns<kDotColumns> : &multiply_taps_columns<1>)(g, first, image, n);
 }
 
-// How a tile ends: clip(sum + bias + what y holds), rounded. No activation clips at infinity, which changes
-// no bit of what is not NaN, and NaN stays.
+// How a tile ends: clip(sum + bias + what y holds), rounded.
 struct TileEnd {
   const float* bias;  // or null
   bf16* y;
   int64_t ldy;
-  float least, most;
+  ClipBounds bounds;
   bool accumulate, stream;
 };
 
@@ -134,8 +133,8 @@ void end_tile(const bf16* a, int64_t lda, const bf16* b, int64_t pairs, const fl
   if (end.bias != nullptr) line.bias(end.bias, bias);
   each(sum, [&](V& y, int, int v) { y += bias[v]; });
   if (end.accumulate) each_row(sum, [&](V* row, int m) { line.add(end.y + m * end.ldy, row); });
-  const V least = splat(end.least), most = splat(end.most);
-  each(sum, [&](V& y, int, int) { y = at_most(at_least(y, least), most); });
+  const Clip clip(end.bounds);
+  each(sum, [&](V& y, int, int) { y = clip(y); });
   each_row(sum, [&](V* row, int m) { line.put(end.y + m * end.ldy, row, end.stream); });
 }
 
@@ -162,13 +161,7 @@ void end_columns(const Bf16Product& g, int64_t n, int64_t k0, TileEnd end) {
 }
 
 void multiply_and_finish(const Bf16Product& g, const Bf16Finish& f) {
-  constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  const TileEnd end = {f.bias,
-                       static_cast<bf16*>(f.y),
-                       f.ldy,
-                       clips(f.activation) ? 0 : -kInfinity,
-                       f.activation == Activation::relu6 ? 6 : kInfinity,
-                       f.accumulate,
+  const TileEnd end = {f.bias,  static_cast<bf16*>(f.y), f.ldy, clip_bounds(f.activation), f.accumulate,
                        f.stream};
   const int64_t last = g.k == 0 ? 0 : (g.k - 1) / kDotDepth * kDotDepth;
   if (last > 0) {

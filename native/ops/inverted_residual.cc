@@ -21,10 +21,10 @@ namespace {
 
 constexpr int64_t kStepPixels = 96;         // of a step, at least: several register tiles
 constexpr int64_t kScratchBytes = 1 << 19;  // of a step, about, where one row fits: half a second-level cache
-constexpr int64_t kBandRows = 3;     // of a band, at least: two bands widen the rows between them twice
-constexpr int64_t kNarrowRows = 28;  // of a task that narrows: two register tiles
-constexpr int64_t kRows = 2;         // that are convolved together: DepthwiseRows
-constexpr int64_t kInputRows = 16;   // that they read, at most
+constexpr int64_t kBandRows = 3;      // of a band, at least: two bands widen the rows between them twice
+constexpr int64_t kNarrowRows = 28;   // of a task that narrows: two register tiles
+constexpr int64_t kRowsTogether = 2;  // that are convolved together: DepthwiseRows
+constexpr int64_t kInputRows = 16;    // that they read, at most
 constexpr int64_t kTapFloats = sizeof(DepthwiseTap) / sizeof(float);
 
 struct Plan {
@@ -203,8 +203,8 @@ struct Block {
       widened = std::max(widened, end);
       const int64_t pixel = (x.image * g.oh + row) * g.ow;
       T* out = p.groups > 1 ? x.convolved + pixel * p.pitch : x.convolved;
-      for (int64_t i = 0; i < rows; i += kRows)
-        convolve(x, row + i, std::min(kRows, rows - i), out + i * g.ow * p.pitch);
+      for (int64_t i = 0; i < rows; i += kRowsTogether)
+        convolve(x, row + i, std::min(kRowsTogether, rows - i), out + i * g.ow * p.pitch);
       if (p.groups == 1) narrow(out, pixel, rows * g.ow, 0, call.out_c, x.product);
     }
   }
