@@ -61,7 +61,9 @@ test.each(names)("the loss of %s over 10 steps equals PyTorch's in float64 to 1e
   expect(await distance(name, 'fp32')).toBeLessThan(Math.max(1e-4, 2 * expected[name].off.fp32));
 });
 
-/** Winograd's algorithm with products in bf16 has six times the error of direct products (ARCHITECTURE.md). */
+/**
+ * Winograd's algorithm with products in bf16 has six times the error of direct products (ARCHITECTURE.md).
+ */
 const byWinograd: readonly Name[] = ['vggs', 'resnet20', 'resnet18'];
 
 test.each(names)(
